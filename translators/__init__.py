@@ -1,0 +1,95 @@
+"""
+The Text Completions API in terms of the Messages API: pure functions and values.
+
+    bytes -> CompletionRequest -> Conversation -> Plan -> MessagesRequest -> bytes
+          decode             parse_prompt   plan_request             encode
+
+    bytes -> MessagesEvent -> CompletionChunk -> bytes      (StreamTranslator, FrameEncoder)
+    bytes -> AnsweredMessage -> Completion -> bytes         (translate_message)
+    bytes -> TranslatedError -> bytes                       (translate_error)
+
+Nothing here performs I/O, reads a clock, rolls dice or keeps anything between
+two requests. Every deliberate difference between what was asked and what is
+sent is an `Adjustment` of the `Plan`. Callers import from here only.
+"""
+
+from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind
+from translators.api_errors import TranslatedError, error_type, translate_error
+from translators.catalogue import Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.exceptions import (
+    InvalidCompletionRequest,
+    TranslationError,
+    UpstreamProtocolError,
+)
+from translators.known_models import KNOWN_MODELS
+from translators.plan import Plan, Policy, plan_request
+from translators.response import translate_message
+from translators.stream import StreamState, StreamTranslator
+from translators.wire.completions import (
+    PING_FRAME,
+    Completion,
+    CompletionChunk,
+    CompletionRequest,
+    DecodedRequest,
+    FailureChunk,
+    FrameEncoder,
+    LastChunk,
+    PingChunk,
+    TextChunk,
+    decode_completion_request,
+    encode_completion,
+    encode_error,
+    v1_ping_frame,
+)
+from translators.wire.messages import (
+    AnsweredMessage,
+    MessagesRequest,
+    decode_message,
+    encode_request,
+)
+from translators.wire.versions import UPSTREAM_VERSION, Dialect, dialect_of
+
+__all__ = [
+    "EXPLANATIONS",
+    "KNOWN_MODELS",
+    "PING_FRAME",
+    "UPSTREAM_VERSION",
+    "Adjustment",
+    "AdjustmentKind",
+    "AnsweredMessage",
+    "Capabilities",
+    "Catalogue",
+    "Completion",
+    "CompletionChunk",
+    "CompletionRequest",
+    "DecodedRequest",
+    "Dialect",
+    "FailureChunk",
+    "FrameEncoder",
+    "InvalidCompletionRequest",
+    "LastChunk",
+    "MessagesRequest",
+    "Model",
+    "PingChunk",
+    "Plan",
+    "Policy",
+    "Sampling",
+    "StreamState",
+    "StreamTranslator",
+    "TextChunk",
+    "Thinking",
+    "TranslatedError",
+    "TranslationError",
+    "UpstreamProtocolError",
+    "decode_completion_request",
+    "decode_message",
+    "dialect_of",
+    "encode_completion",
+    "encode_error",
+    "encode_request",
+    "error_type",
+    "plan_request",
+    "translate_error",
+    "translate_message",
+    "v1_ping_frame",
+]

@@ -1,0 +1,103 @@
+"""What a translation changed, and why: one `Adjustment` per deliberate difference."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+class AdjustmentKind(enum.Enum):
+    """Named verb-first: the name must tell an operator what happened."""
+
+    REPLACE_RETIRED_MODEL = "replace_retired_model"
+    MAP_MODEL = "map_model"
+
+    ADD_LEADING_NEWLINES = "add_leading_newlines"
+    TRIM_TRAILING_SPACE = "trim_trailing_space"
+    RESTORE_ASSISTANT_MARKER = "restore_assistant_marker"
+    ADD_ASSISTANT_TURN = "add_assistant_turn"
+    TREAT_AS_HUMAN_TURN = "treat_as_human_turn"
+    ADD_OPENING_TURN = "add_opening_turn"
+    DROP_EMPTY_TURN = "drop_empty_turn"
+    MERGE_TURNS = "merge_turns"
+    REPLACE_LONE_SURROGATE = "replace_lone_surrogate"
+
+    TRIM_PREFILL = "trim_prefill"
+    CONTINUE_PREFILL = "continue_prefill"
+    INSTRUCT_PREFILL = "instruct_prefill"
+    REROUTE_PREFILL = "reroute_prefill"
+
+    EMULATE_STOP_SEQUENCE = "emulate_stop_sequence"
+    DROP_EMPTY_STOP_SEQUENCE = "drop_empty_stop_sequence"
+
+    CAP_MAX_TOKENS = "cap_max_tokens"
+    DROP_NO_EFFECT_VALUE = "drop_no_effect_value"
+    DROP_TEMPERATURE = "drop_temperature"
+    DROP_TOP_P = "drop_top_p"
+    DROP_TOP_K = "drop_top_k"
+
+    TURN_OFF_THINKING = "turn_off_thinking"
+    LOWER_EFFORT = "lower_effort"
+    ADD_THINKING_HEADROOM = "add_thinking_headroom"
+
+    DROP_BETA = "drop_beta"
+    DROP_LEGACY_FIELD = "drop_legacy_field"
+    DROP_UNKNOWN_FIELD = "drop_unknown_field"
+
+
+_K = AdjustmentKind
+
+EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
+    _K.REPLACE_RETIRED_MODEL: "The model is retired; its official successor answered.",
+    _K.MAP_MODEL: "The operator's settings name another model for this one.",
+    _K.ADD_LEADING_NEWLINES: "The first marker had no blank line before it; it was read as a turn.",
+    _K.TRIM_TRAILING_SPACE: "White space after the final Assistant marker was taken off.",
+    _K.RESTORE_ASSISTANT_MARKER: "The final `Assistant:` had lost its blank line; it was read as a "
+    "turn.",
+    _K.ADD_ASSISTANT_TURN: "The prompt did not end with an Assistant turn; it was answered as if "
+    "it did.",
+    _K.TREAT_AS_HUMAN_TURN: "The prompt had no Human turn; its text was asked as one.",
+    _K.ADD_OPENING_TURN: "A Messages conversation opens with a user message; a short one was put "
+    "in front.",
+    _K.DROP_EMPTY_TURN: "Upstream refuses empty messages; a turn without text was left out.",
+    _K.MERGE_TURNS: "Consecutive turns of one role became one message, joined by a blank line.",
+    _K.REPLACE_LONE_SURROGATE: "Half of a surrogate pair is not valid UTF-8; it became U+FFFD.",
+    _K.TRIM_PREFILL: "Upstream refuses white space at the end of a prefill; it was taken off, and "
+    "off the start of the completion.",
+    _K.CONTINUE_PREFILL: "The model takes no prefill; it was asked to continue the text instead.",
+    _K.INSTRUCT_PREFILL: "The model takes no prefill; the system prompt asks it to continue the "
+    "text.",
+    _K.REROUTE_PREFILL: "The model takes no prefill; another one that does answered.",
+    _K.EMULATE_STOP_SEQUENCE: "Upstream cannot be given this stop sequence; Holdover cuts the text "
+    "there.",
+    _K.DROP_EMPTY_STOP_SEQUENCE: "An empty stop sequence can never match; it was left out.",
+    _K.CAP_MAX_TOKENS: "More tokens than the model can write were asked for; its limit was sent.",
+    _K.DROP_NO_EFFECT_VALUE: "The value means `no effect` on the legacy API and is refused today; "
+    "it was left out.",
+    _K.DROP_TEMPERATURE: "The model takes no `temperature` (beside `top_p`); it was left out.",
+    _K.DROP_TOP_P: "The model takes no `top_p` (beside `temperature`); it was left out.",
+    _K.DROP_TOP_K: "The model takes no `top_k`; it was left out.",
+    _K.TURN_OFF_THINKING: "The model thinks unless told not to, which uses up the token budget; "
+    "it was told not to.",
+    _K.LOWER_EFFORT: "The model always thinks; it was asked for low effort.",
+    _K.ADD_THINKING_HEADROOM: "The model always thinks, and thinking counts as output; the token "
+    "budget was raised.",
+    _K.DROP_BETA: "`anthropic-beta` has no effect on completions and may be refused; it was left "
+    "out.",
+    _K.DROP_LEGACY_FIELD: "A field that only very old clients send has no counterpart; it was left "
+    "out.",
+    _K.DROP_UNKNOWN_FIELD: "A field the legacy API never had was left out.",
+}
+"""One sentence per kind, for the people whose requests were changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """One deliberate difference between what was asked and what was sent; never prompt text."""
+
+    kind: AdjustmentKind
+    field: str
+    asked: str
+    sent: str

@@ -1,0 +1,45 @@
+"""
+Text of a message in, text of the completion out, piece by piece.
+
+The one place where streams and whole answers become completions, so that they
+agree: echo of a prefill off, its trimmed white space off, the leading space
+on, cut at the first emulated stop. Law: any chunking, same result.
+"""
+
+from __future__ import annotations
+
+from translators.plan import Plan
+from translators.prefill import EchoRemover, TrimmedSpaceRemover
+from translators.stops import StopScanner
+
+
+class CompletionText:
+    """What one message says, as the legacy API would have said it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._echo = EchoRemover(plan.echo)
+        self._trimmed = TrimmedSpaceRemover(plan.trimmed)
+        self._wants_space = plan.gains_leading_space
+        self._scanner = StopScanner(plan.emulated_stops)
+
+    @property
+    def matched(self) -> str | None:
+        """The emulated stop that ended the text, once one did."""
+        return self._scanner.matched
+
+    def feed(self, text: str) -> str:
+        """Take more of the message; return what is certain to be completion."""
+        return self._scanner.feed(self._joined(self._echo.feed(text)))
+
+    def flush(self) -> str:
+        """Return what was held back; the message is whole."""
+        rest = self._scanner.feed(self._joined(self._echo.flush()))
+        return rest + self._scanner.flush()
+
+    def _joined(self, text: str) -> str:
+        text = self._trimmed.feed(text)
+        if not self._wants_space or not text:
+            return text
+        self._wants_space = False
+        # Legacy completions begin with a space, Messages text does not (messages-wire 8).
+        return text if text[0].isspace() else f" {text}"

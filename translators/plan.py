@@ -1,0 +1,200 @@
+"""
+Every decision about one completion request, in one place.
+
+A `Plan` is the hinge of the whole: sending, translating back, the record and
+`explain` read the same one, so they cannot disagree. `plan_request` reads no
+clock, rolls no dice and changes nothing it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.catalogue import Catalogue, ResolvedModel
+from translators.exceptions import InvalidCompletionRequest
+from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
+from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
+from translators.prompt import Conversation, Strictness, parse_prompt
+from translators.sampling import plan_sampling
+from translators.stops import plan_stops
+from translators.thinking import plan_budget
+from translators.wire.completions import CompletionRequest, DecodedRequest
+from translators.wire.messages import Message, MessagesRequest, Metadata
+from translators.wire.versions import Dialect
+
+LeadingSpace: TypeAlias = Literal["legacy", "raw"]
+EchoedModel: TypeAlias = Literal["asked", "answered"]
+BetaHeader: TypeAlias = Literal["drop", "pass"]
+
+_FIELD_NAME_LENGTH: Final = 64
+"""Names of unknown fields are the client's own words; no more of them than this is repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the operator has decided; the defaults are those of the README."""
+
+    catalogue: Catalogue = KNOWN_MODELS
+    strictness: Strictness = "lenient"
+    prefill: PrefillStrategy | Literal["reroute"] = "continue"
+    prefill_model: str | None = None
+    """Where prefills go under `reroute`."""
+    leading_space: LeadingSpace = "legacy"
+    echoed_model: EchoedModel = "asked"
+    beta_header: BetaHeader = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How one completion request is asked, and answered, as a message."""
+
+    dialect: Dialect
+    asked_model: str
+    echoed_model: str | None
+    """What `model` of the answer says; None: whatever model answered."""
+    request: MessagesRequest
+    betas: str | None
+    """`anthropic-beta` to send."""
+    emulated_stops: tuple[str, ...]
+    echo: str
+    trimmed: str
+    gains_leading_space: bool
+    adjustments: tuple[Adjustment, ...]
+
+    @property
+    def sent_model(self) -> str:
+        """The model that is asked upstream."""
+        return self.request.model
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the answer is an event stream."""
+        return self.request.stream
+
+
+def plan_request(
+    decoded: DecodedRequest,
+    dialect: Dialect,
+    policy: Policy,
+    *,
+    today: str,
+    betas: str | None = None,
+) -> Plan:
+    """Decide everything; raise `InvalidCompletionRequest` where nothing sensible can be asked."""
+    request = decoded.request
+    leftovers = _plan_leftovers(decoded, betas, policy)
+    parsed = parse_prompt(request.prompt, policy.strictness)
+    conversation = parsed.conversation
+    model = _plan_model(request.model, conversation, policy, today=today)
+    prefill = _plan_prefill(conversation, model, policy)
+    gains_leading_space = policy.leading_space == "legacy" and conversation.prefill is None
+    stops = plan_stops(
+        request.stop_sequences or (), gains_leading_space=gains_leading_space, echo=prefill.echo
+    )
+    budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
+    sampling = plan_sampling(request, model.capabilities.sampling)
+    user_id = request.metadata.user_id if request.metadata else None
+    return Plan(
+        dialect=dialect,
+        asked_model=request.model,
+        echoed_model=_echoed_model(request.model, dialect, policy),
+        request=MessagesRequest(
+            model=model.id,
+            max_tokens=budget.max_tokens,
+            messages=_messages(conversation, prefill),
+            system=_system(conversation, prefill),
+            stop_sequences=stops.native,
+            stream=bool(request.stream),
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            metadata=None if user_id is None else Metadata(user_id),
+            thinking=budget.thinking,
+            output_config=budget.output_config,
+        ),
+        betas=betas if policy.beta_header == "pass" else None,
+        emulated_stops=stops.emulated,
+        echo=prefill.echo,
+        trimmed=prefill.trimmed,
+        gains_leading_space=gains_leading_space,
+        adjustments=(
+            *model.adjustments,
+            *leftovers,
+            *parsed.adjustments,
+            *prefill.adjustments,
+            *stops.adjustments,
+            *budget.adjustments,
+            *sampling.adjustments,
+        ),
+    )
+
+
+def _plan_model(
+    asked: str, conversation: Conversation, policy: Policy, *, today: str
+) -> ResolvedModel:
+    model = policy.catalogue.resolve(asked, today)
+    refuses = conversation.prefill is not None and model.capabilities.prefill is False
+    if policy.prefill != "reroute" or policy.prefill_model is None or not refuses:
+        return model
+    other = policy.catalogue.resolve(policy.prefill_model, today)
+    rerouted = Adjustment(AdjustmentKind.REROUTE_PREFILL, "model", model.id, other.id)
+    return ResolvedModel(
+        other.id, other.capabilities, (*model.adjustments, *other.adjustments, rerouted)
+    )
+
+
+def _plan_prefill(conversation: Conversation, model: ResolvedModel, policy: Policy) -> PrefillPlan:
+    # A model of unknown capabilities gets the prefill as it is: upstream knows best. One that
+    # prefills were rerouted to and that refuses them after all is asked to continue.
+    strategy = "continue" if policy.prefill == "reroute" else policy.prefill
+    takes_prefill = model.capabilities.prefill is not False
+    return plan_prefill(conversation, takes_prefill=takes_prefill, strategy=strategy)
+
+
+def _messages(conversation: Conversation, prefill: PrefillPlan) -> tuple[Message, ...]:
+    spoken = (Message(turn.role, turn.text) for turn in conversation.turns)
+    return (*spoken, *prefill.closing)
+
+
+def _system(conversation: Conversation, prefill: PrefillPlan) -> str | None:
+    parts = [part for part in (conversation.system, prefill.instruction) if part]
+    return "\n\n".join(parts) or None
+
+
+def _echoed_model(asked: str, dialect: Dialect, policy: Policy) -> str | None:
+    if policy.echoed_model == "answered":
+        return None
+    return LEGACY_ALIASES.get(asked, asked) if dialect.resolves_aliases else asked
+
+
+def _plan_leftovers(
+    decoded: DecodedRequest, betas: str | None, policy: Policy
+) -> tuple[Adjustment, ...]:
+    """Account for everything about the request that has no place in a Messages request."""
+    if decoded.unknown_fields and policy.strictness == "strict":
+        # As recorded in 2023: legacy-wire 7.3.
+        name = decoded.unknown_fields[0][:_FIELD_NAME_LENGTH]
+        raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
+    adjustments = [
+        Adjustment(AdjustmentKind.DROP_UNKNOWN_FIELD, name[:_FIELD_NAME_LENGTH], "given", "nothing")
+        for name in decoded.unknown_fields
+    ] + [
+        Adjustment(AdjustmentKind.DROP_LEGACY_FIELD, name, "given", "nothing")
+        for name in _legacy_fields(decoded.request)
+    ]
+    if decoded.lone_surrogates:
+        kind = AdjustmentKind.REPLACE_LONE_SURROGATE
+        adjustments.append(
+            Adjustment(kind, "prompt", f"{decoded.lone_surrogates} halves", "U+FFFD")
+        )
+    if betas is not None and policy.beta_header == "drop":
+        kind = AdjustmentKind.DROP_BETA
+        adjustments.append(Adjustment(kind, "anthropic-beta", "given", "nothing"))
+    return tuple(adjustments)
+
+
+def _legacy_fields(request: CompletionRequest) -> tuple[str, ...]:
+    given = {"tags": request.tags, "disable_checks": request.disable_checks}
+    return tuple(name for name, value in given.items() if value is not None)

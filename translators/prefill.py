@@ -1,0 +1,132 @@
+"""
+Prefill: text the client has written for the Assistant, to be continued.
+
+The contract is *continuation only*: completion text joined to the prompt must
+read on. A model that takes a prefill continues it; one that refuses it
+(messages-wire 1.3) is asked to, and then tends to say it again first, which
+`EchoRemover` takes away. White space at its end is refused everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.exceptions import InvalidCompletionRequest
+from translators.prompt import Conversation
+from translators.wire.messages import Message
+
+PrefillStrategy: TypeAlias = Literal["continue", "instruct", "reject"]
+
+# The documented words for models without prefill (messages-wire 1.3).
+_CONTINUE: Final = (
+    "Your previous response was interrupted and ended with `{prefill}`. "
+    "Continue from where you left off."
+)
+_INSTRUCT: Final = (
+    "Your response is appended, as it is, to this text, which you have already written:\n\n"
+    "{prefill}\n\n"
+    "Continue exactly where it ends and do not repeat any of it."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefillPlan:
+    """What to send for a prefill, and what to take off the start of the answer."""
+
+    closing: tuple[Message, ...] = ()
+    """Messages to put after the conversation."""
+    instruction: str | None = None
+    """Text to add to the system prompt."""
+    echo: str = ""
+    """The prefill, where the model may repeat it."""
+    trimmed: str = ""
+    """White space taken off its end, which the answer may begin with."""
+    adjustments: tuple[Adjustment, ...] = ()
+
+
+def plan_prefill(
+    conversation: Conversation, *, takes_prefill: bool, strategy: PrefillStrategy
+) -> PrefillPlan:
+    """Decide how to have the prefill continued; raise `InvalidCompletionRequest` for `reject`."""
+    if conversation.prefill is None:
+        return PrefillPlan()
+    text = conversation.prefill.rstrip()
+    trimmed = conversation.prefill[len(text) :]
+    adjustments: tuple[Adjustment, ...] = ()
+    if trimmed:
+        adjustments = (Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", repr(trimmed), "nothing"),)
+    prefill = Message("assistant", text)
+    if takes_prefill:
+        return PrefillPlan(closing=(prefill,), trimmed=trimmed, adjustments=adjustments)
+    match strategy:
+        case "continue":
+            return PrefillPlan(
+                closing=(prefill, Message("user", _CONTINUE.format(prefill=text))),
+                echo=text,
+                trimmed=trimmed,
+                adjustments=(*adjustments, _rescued(AdjustmentKind.CONTINUE_PREFILL)),
+            )
+        case "instruct":
+            return PrefillPlan(
+                instruction=_INSTRUCT.format(prefill=text),
+                echo=text,
+                trimmed=trimmed,
+                adjustments=(*adjustments, _rescued(AdjustmentKind.INSTRUCT_PREFILL)),
+            )
+        case "reject":
+            raise InvalidCompletionRequest(
+                'prompt: this model takes no text after the last "\n\nAssistant:"; '
+                "end the prompt there, or ask for a model that does"
+            )
+
+
+def _rescued(kind: AdjustmentKind) -> Adjustment:
+    return Adjustment(kind, "prompt", "a prefill", "a request to continue it")
+
+
+class EchoRemover:
+    """Take one text off the start of an answer: whole, or not at all."""
+
+    def __init__(self, echo: str) -> None:
+        self._expected = echo
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take more text; return what cannot be part of the echo."""
+        if not self._expected:
+            return text
+        text = self._held + text
+        if len(text) < len(self._expected) and self._expected.startswith(text):
+            self._held = text
+            return ""
+        released = text.removeprefix(self._expected)
+        self._forget()
+        return released
+
+    def flush(self) -> str:
+        """Release what merely began like the echo; no more text is coming."""
+        released = self._held
+        self._forget()
+        return released
+
+    def _forget(self) -> None:
+        self._expected = ""
+        self._held = ""
+
+
+class TrimmedSpaceRemover:
+    """Take off the start of an answer as much of the trimmed white space as it begins with."""
+
+    def __init__(self, trimmed: str) -> None:
+        self._expected = trimmed
+
+    def feed(self, text: str) -> str:
+        """Take more text; return it without what the prompt already ends with."""
+        while text and self._expected:
+            if text[0] != self._expected[0]:
+                self._expected = ""
+                return text
+            text, self._expected = text[1:], self._expected[1:]
+        return text

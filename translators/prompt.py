@@ -1,0 +1,213 @@
+r"""
+A legacy prompt in, a conversation out.
+
+    prompt  = [ preamble ] *( marker turn )
+    marker  = LF LF ( "Human:" / "Assistant:" )   ; exact, case-sensitive
+    turn    = [ SP / LF ] text                    ; the one separator is markup
+
+The preamble is the system prompt; text after a final Assistant marker is the
+prefill. Indentation, inner blank lines and role names inside a sentence are
+text. Sources: legacy-wire 5 (validation, sanitation, error texts, what real
+wrappers send), clients rule 10 (what lenient keys were allowed).
+
+Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal, TypeAlias
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.exceptions import InvalidCompletionRequest
+from translators.wire.messages import Role
+
+Strictness: TypeAlias = Literal["strict", "lenient"]
+
+OPENING_TURN: Final = "Begin."
+"""Said for the user where a prompt begins with an Assistant turn."""
+
+_ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
+_NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
+_MARKER: Final = re.compile(r"\n\n(Human|Assistant):")
+_OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):")
+_LOST_MARKER: Final = "Assistant:"
+_MARKER_INSIDE: Final = re.compile(r"\n\n(?=(?:Human|Assistant):)")
+
+_MUST_START: Final = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
+_MUST_END: Final = 'prompt must end with "\n\nAssistant:" turn'
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one side said; never blank."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`turns` alternate strictly, user first and user last."""
+
+    system: str | None
+    turns: tuple[Turn, ...]
+    prefill: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPrompt:
+    """A conversation, and what was mended to get it."""
+
+    conversation: Conversation
+    adjustments: tuple[Adjustment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """A prompt cut at its markers; turns may be blank and of any order."""
+
+    preamble: str
+    turns: tuple[Turn, ...]
+    adjustments: tuple[Adjustment, ...] = ()
+
+
+def parse_prompt(prompt: str, strictness: Strictness = "lenient") -> ParsedPrompt:
+    """Cut a prompt into a conversation; raise `InvalidCompletionRequest` where that cannot be."""
+    if not prompt:
+        raise InvalidCompletionRequest("prompt: String should have at least 1 character")
+    pieces = _cut(prompt)
+    if strictness == "strict":
+        _refuse_what_the_documentation_refuses(pieces)
+    elif not pieces.turns and not pieces.preamble.strip():
+        raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
+    return _assemble(_with_final_assistant(_with_human_turn(_with_lost_marker(pieces))))
+
+
+def render_prompt(conversation: Conversation) -> str:
+    """Write a conversation as the prompt that would be parsed into it."""
+    system = conversation.system or ""
+    turns = "".join(_render_turn(turn.role, turn.text) for turn in conversation.turns)
+    return system + turns + _render_turn("assistant", conversation.prefill or "")
+
+
+def _render_turn(role: Role, text: str) -> str:
+    # Merged turns may touch so that a marker appears between them: there they come apart again.
+    marker = f"\n\n{_NAMES[role]}:"
+    separator = " " if text else ""
+    return marker + separator + _MARKER_INSIDE.sub(f"{marker} ", text)
+
+
+def _cut(prompt: str) -> _Pieces:
+    adjustments: list[Adjustment] = []
+    opening = _OPENING_MARKER.match(prompt)
+    markers = list(_MARKER.finditer(prompt))
+    if opening and not prompt[: opening.start(1)].endswith("\n\n"):
+        adjustments.append(
+            Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", f"{opening[1]}:", "a turn")
+        )
+        markers.insert(0, opening)
+    if not markers:
+        return _Pieces(prompt, (), ())
+    ends = [*(marker.start() for marker in markers[1:]), len(prompt)]
+    texts = [prompt[marker.end() : end] for marker, end in zip(markers, ends, strict=True)]
+    if markers[-1][1] == "Assistant" and texts[-1].isspace():
+        adjustments.append(
+            Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
+        )
+    turns = tuple(
+        Turn(_ROLES[marker[1]], _without_separator(text))
+        for marker, text in zip(markers, texts, strict=True)
+    )
+    return _Pieces(prompt[: markers[0].start()], turns, tuple(adjustments))
+
+
+def _without_separator(text: str) -> str:
+    return text[1:] if text.startswith((" ", "\n")) else text
+
+
+def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
+    roles = [turn.role for turn in pieces.turns]
+    problems = [
+        *([] if roles[:1] == ["user"] else [_MUST_START]),
+        *([] if roles[-1:] == ["assistant"] else [_MUST_END]),
+    ]
+    if problems:
+        raise InvalidCompletionRequest(", ".join(problems))
+
+
+def _with_lost_marker(pieces: _Pieces) -> _Pieces:
+    """Read a final `Assistant:` as the marker it was meant to be, blank line or not."""
+    last = pieces.turns[-1] if pieces.turns else None
+    if last is not None and last.role == "assistant":
+        return pieces
+    text = (pieces.preamble if last is None else last.text).rstrip()
+    before = text.removesuffix(_LOST_MARKER)
+    if before == text or not (before == "" or before[-1].isspace()):
+        return pieces
+    before = before.rstrip()
+    mended = Adjustment(
+        AdjustmentKind.RESTORE_ASSISTANT_MARKER, "prompt", _LOST_MARKER, "a final Assistant turn"
+    )
+    answer = Turn("assistant", "")
+    if last is None:
+        return _Pieces(before, (answer,), (*pieces.adjustments, mended))
+    turns = (*pieces.turns[:-1], Turn("user", before), answer)
+    return _Pieces(pieces.preamble, turns, (*pieces.adjustments, mended))
+
+
+def _with_human_turn(pieces: _Pieces) -> _Pieces:
+    """Ask the preamble where nothing else is asked: then it was no system prompt."""
+    if any(turn.role == "user" for turn in pieces.turns) or not pieces.preamble.strip():
+        return pieces
+    asked = Adjustment(
+        AdjustmentKind.TREAT_AS_HUMAN_TURN, "prompt", "text without a Human turn", "a user message"
+    )
+    turns = (Turn("user", pieces.preamble), *pieces.turns)
+    return _Pieces("", turns, (*pieces.adjustments, asked))
+
+
+def _with_final_assistant(pieces: _Pieces) -> _Pieces:
+    if pieces.turns and pieces.turns[-1].role == "assistant":
+        return pieces
+    added = Adjustment(
+        AdjustmentKind.ADD_ASSISTANT_TURN, "prompt", "no final Assistant turn", "one"
+    )
+    turns = (*pieces.turns, Turn("assistant", ""))
+    return _Pieces(pieces.preamble, turns, (*pieces.adjustments, added))
+
+
+def _assemble(pieces: _Pieces) -> ParsedPrompt:
+    """Drop what is blank, merge runs, and tell the prefill from the turns."""
+    adjustments = list(pieces.adjustments)
+    spoken = [turn for turn in pieces.turns if turn.text.strip()]
+    ends_open = not pieces.turns[-1].text.strip()
+    dropped = len(pieces.turns) - len(spoken) - ends_open
+    if dropped:
+        adjustments.append(
+            Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{dropped} empty", "0")
+        )
+    turns = list(_merged(spoken))
+    if len(turns) < len(spoken):
+        adjustments.append(
+            Adjustment(
+                AdjustmentKind.MERGE_TURNS, "prompt", f"{len(spoken)} turns", f"{len(turns)} turns"
+            )
+        )
+    prefill = turns.pop().text if turns and turns[-1].role == "assistant" else None
+    if not turns or turns[0].role == "assistant":
+        adjustments.append(
+            Adjustment(AdjustmentKind.ADD_OPENING_TURN, "prompt", "no opening turn", OPENING_TURN)
+        )
+        turns.insert(0, Turn("user", OPENING_TURN))
+    system = pieces.preamble if pieces.preamble.strip() else None
+    return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
+
+
+def _merged(turns: Iterable[Turn]) -> Iterator[Turn]:
+    for _, same_role in groupby(turns, key=lambda turn: turn.role):
+        run = list(same_role)
+        yield Turn(run[0].role, "\n\n".join(turn.text for turn in run))

@@ -1,0 +1,33 @@
+"""A whole message in, a completion out; and the facts both wires share about how it ended."""
+
+from __future__ import annotations
+
+from translators.completion_text import CompletionText
+from translators.exceptions import UpstreamProtocolError
+from translators.plan import Plan
+from translators.stop_reasons import translate_stop_reason
+from translators.wire.completions import Completion
+from translators.wire.messages import AnsweredMessage
+
+
+def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
+    """Translate a whole answer; raise `UpstreamProtocolError` for one that has not ended."""
+    if message.stop_reason is None:
+        raise UpstreamProtocolError("message: stop_reason is missing")
+    text = CompletionText(plan)
+    said = "".join(block.text or "" for block in message.content if block.type == "text")
+    completion = text.feed(said)
+    completion += text.flush()
+    end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
+    return Completion(
+        id=completion_id(message.id),
+        model=plan.echoed_model or message.model,
+        text=completion,
+        stop_reason=end.stop_reason,
+        stop=end.stop,
+    )
+
+
+def completion_id(message_id: str) -> str:
+    """`msg_01...` becomes `compl_01...`, so that one can be found by the other."""
+    return f"compl_{message_id.removeprefix('msg_')}"

@@ -1,0 +1,79 @@
+"""
+temperature, top_p and top_k: what the legacy API took and the model takes.
+
+Values that mean "no effect" go first (`-1`, documented as the default in
+2023, and `top_k: 0`), then what the model refuses (messages-wire 1.7). Where
+it takes one of temperature and top_p, the one that is not at its default
+stays; temperature, if that decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.catalogue import Sampling
+from translators.wire.completions import CompletionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """What to send; None is not sent."""
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    adjustments: tuple[Adjustment, ...]
+
+
+_DROPS = {
+    "temperature": AdjustmentKind.DROP_TEMPERATURE,
+    "top_p": AdjustmentKind.DROP_TOP_P,
+    "top_k": AdjustmentKind.DROP_TOP_K,
+}
+
+
+def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> SamplingPlan:
+    """Decide the three together, for a model of known or unknown (None) capability."""
+    asked = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "top_k": request.top_k,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    no_effect = {name for name, value in given.items() if _has_no_effect(name, value)}
+    refused = _refused(given.keys() - no_effect, given, sampling)
+    adjustments = [
+        Adjustment(AdjustmentKind.DROP_NO_EFFECT_VALUE, name, f"{given[name]:g}", "nothing")
+        for name in asked
+        if name in no_effect
+    ] + [
+        Adjustment(_DROPS[name], name, f"{given[name]:g}", "nothing")
+        for name in asked
+        if name in refused
+    ]
+    sent = {name: value for name, value in given.items() if name not in no_effect | refused}
+    top_k = sent.get("top_k")
+    return SamplingPlan(
+        sent.get("temperature"),
+        sent.get("top_p"),
+        None if top_k is None else int(top_k),
+        tuple(adjustments),
+    )
+
+
+def _has_no_effect(name: str, value: float) -> bool:
+    return (name, value) in {("top_p", -1), ("top_k", -1), ("top_k", 0)}
+
+
+def _refused(names: set[str], given: dict[str, float], sampling: Sampling | None) -> set[str]:
+    match sampling:
+        case Sampling.NONE:
+            return names
+        case Sampling.ONE_OF if {"temperature", "top_p"} <= names:
+            temperature_is_default = given["temperature"] == 1
+            top_p_is_default = given["top_p"] == 1
+            keep_top_p = temperature_is_default and not top_p_is_default
+            return {"temperature"} if keep_top_p else {"top_p"}
+        case _:
+            return set()

@@ -1,0 +1,171 @@
+"""
+Stop sequences: which upstream can watch for, and the scanner for the others.
+
+The law of the scanner: where the text is cut never depends on how upstream
+chunked it. So it cuts at the sequence that is *completed* first, as a sampler
+would, and holds back any tail that might still become one. It is the automaton
+of Aho and Corasick: linear in the text, however many sequences there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.exceptions import InvalidCompletionRequest
+from translators.wire.completions import BUILTIN_STOP
+
+MAX_EMULATED_CHARACTERS: Final = 20_000
+"""All sequences to emulate together: the automaton keeps a state per character."""
+
+_NEVER: Final = r"(?!)"
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlan:
+    """Sequences for upstream to watch for, and those to watch for here."""
+
+    native: tuple[str, ...]
+    emulated: tuple[str, ...]
+    adjustments: tuple[Adjustment, ...]
+
+
+def plan_stops(
+    asked: tuple[str, ...], *, gains_leading_space: bool = False, echo: str = ""
+) -> StopPlan:
+    """
+    Divide stop sequences by who watches for them.
+
+    Upstream refuses blank ones (messages-wire 1.6). It sees neither the
+    leading space that Holdover adds, so a sequence beginning with one is
+    watched for here too; nor where the echo of a prefill ends, so what could
+    match inside of it is watched for here instead.
+    """
+    told = [stop for stop in dict.fromkeys(asked) if stop]
+    blank = {stop for stop in told if stop.isspace()}
+    spaced = {stop for stop in told if gains_leading_space and stop.startswith(" ")}
+    echoed = {stop for stop in told if _may_match_in(stop, echo)}
+    emulated = tuple(stop for stop in told if stop in blank | spaced | echoed)
+    if sum(map(len, emulated)) > MAX_EMULATED_CHARACTERS:
+        raise InvalidCompletionRequest(
+            f"stop_sequences: more than {MAX_EMULATED_CHARACTERS} characters that upstream"
+            " cannot watch for"
+        )
+    adjustments = [
+        Adjustment(
+            AdjustmentKind.EMULATE_STOP_SEQUENCE,
+            "stop_sequences",
+            repr(stop) if stop in blank else "one that may match inside the prefill",
+            "emulated",
+        )
+        for stop in emulated
+        if stop in blank | echoed
+    ]
+    if "" in asked:
+        kind = AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE
+        adjustments.append(Adjustment(kind, "stop_sequences", '""', "nothing"))
+    native = tuple(stop for stop in told if stop not in blank | echoed)
+    builtin = () if BUILTIN_STOP in told else (BUILTIN_STOP,)
+    return StopPlan((*native, *builtin), emulated, tuple(adjustments))
+
+
+def _may_match_in(stop: str, echo: str) -> bool:
+    if not echo:
+        return False
+    if len(stop) > MAX_EMULATED_CHARACTERS:
+        return True  # and too long for it, which spares us from looking
+    return stop in echo or any(echo.endswith(stop[:size]) for size in range(1, len(stop)))
+
+
+@dataclass(slots=True)
+class _State:
+    """A prefix of some sequence."""
+
+    depth: int
+    next: dict[str, _State] = field(default_factory=dict[str, "_State"])
+    shorter: _State | None = None
+    """The longest other prefix that ends here too."""
+    match: str | None = None
+    """The longest sequence that ends here."""
+
+
+class StopScanner:
+    """Release text as it becomes safe to; stop for good at the first match."""
+
+    def __init__(self, sequences: tuple[str, ...]) -> None:
+        self.matched: str | None = None
+        self._held = ""
+        self._root = _automaton(sequences)
+        self._state = self._root
+        self._first = re.compile("|".join(map(re.escape, self._root.next)) or _NEVER)
+
+    def feed(self, text: str) -> str:
+        """Take more text; return what can no longer be part of a match."""
+        if self.matched is not None:
+            return ""
+        start = len(self._held)
+        text = self._held + text
+        end = self._scan(text, start)
+        if self.matched is not None:
+            self._held = ""
+            return text[: end - len(self.matched)]
+        cut = len(text) - self._state.depth
+        self._held = text[cut:]
+        return text[:cut]
+
+    def flush(self) -> str:
+        """Release the held-back tail; no more text is coming."""
+        released, self._held = self._held, ""
+        self._state = self._root
+        return released
+
+    def _scan(self, text: str, position: int) -> int:
+        """Follow the text from a position; return where it ends or a sequence is complete."""
+        while position < len(text):
+            if self._state is self._root:
+                candidate = self._first.search(text, position)
+                if candidate is None:
+                    return len(text)
+                position = candidate.start()
+            self._state = _follow(self._state, text[position])
+            position += 1
+            if self._state.match is not None:
+                self.matched = self._state.match
+                return position
+        return position
+
+
+def _follow(state: _State, character: str) -> _State:
+    while character not in state.next:
+        if state.shorter is None:
+            return state
+        state = state.shorter
+    return state.next[character]
+
+
+def _automaton(sequences: tuple[str, ...]) -> _State:
+    root = _State(0)
+    for sequence in sequences:
+        state = root
+        for character in sequence:
+            state = state.next.setdefault(character, _State(state.depth + 1))
+        state.match = sequence
+    _link(root)
+    return root
+
+
+def _link(root: _State) -> None:
+    """Point each state at the longest shorter one, nearest to the root first."""
+    waiting = deque(root.next.values())
+    for state in waiting:
+        state.shorter = root
+    while waiting:
+        state = waiting.popleft()
+        for character, longer in state.next.items():
+            assert state.shorter is not None
+            longer.shorter = _follow(state.shorter, character)
+            longer.match = longer.match or longer.shorter.match
+            waiting.append(longer)

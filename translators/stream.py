@@ -1,0 +1,161 @@
+"""
+A Messages stream in, a Completions stream out.
+
+    WAITING --message_start--> STREAMING --message_stop, emulated stop--> DONE
+       |                           |
+       +-------- error, garbage, end of input ---------------> FAILED
+
+All that can happen to the state happens in `_step`. Feeding never raises: a
+failure comes out as the last chunk, in order, after the text that preceded it.
+No I/O: the caller owns the socket and stops reading once we are DONE.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Final
+
+from translators.completion_text import CompletionText
+from translators.exceptions import UpstreamProtocolError
+from translators.plan import Plan
+from translators.response import completion_id
+from translators.stop_reasons import translate_stop_reason
+from translators.wire.completions import CompletionChunk, FailureChunk, PingChunk, TextChunk
+from translators.wire.messages import (
+    AnsweredMessage,
+    ApiError,
+    ContentBlock,
+    ContentBlockDelta,
+    ContentBlockStart,
+    ErrorEvent,
+    MessageDelta,
+    MessageEnd,
+    MessagesEvent,
+    MessageStart,
+    MessageStop,
+    Ping,
+    Uninteresting,
+    Usage,
+    decode_event,
+)
+from translators.wire.sse import SSEDecoder
+
+
+class StreamState(enum.Enum):
+    """Where a stream is."""
+
+    WAITING = enum.auto()
+    STREAMING = enum.auto()
+    DONE = enum.auto()
+    FAILED = enum.auto()
+
+
+class StreamTranslator:
+    """Translate one stream, however its bytes arrive."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.state = StreamState.WAITING
+        self.message = AnsweredMessage(id="")
+        """Head of the message: known once STREAMING."""
+        self.end = MessageEnd()
+        """Why it ended, in upstream's words: known before DONE, unless cut by an emulated stop."""
+        self.usage = Usage()
+        """The counts seen so far; in a stream they are cumulative."""
+        self._decoder = SSEDecoder()
+        self._text = CompletionText(plan)
+
+    @property
+    def completion_id(self) -> str:
+        """The id of every frame."""
+        return completion_id(self.message.id)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come out, whatever is fed."""
+        return self.state in {StreamState.DONE, StreamState.FAILED}
+
+    def feed(self, data: bytes) -> list[CompletionChunk]:
+        """Take bytes as they came off the network; return what to send on."""
+        try:
+            events = self._decoder.feed(data)
+        except UpstreamProtocolError as exc:
+            return self._fail(ApiError(exc.error_type, str(exc)))
+        return [chunk for event in events for chunk in self._translate(event)]
+
+    def close(self) -> list[CompletionChunk]:
+        """Say that the network is done; a message that is not becomes a failure."""
+        if self.has_ended:
+            return []
+        # No error of ours can be told from upstream's; both are the upstream's fault.
+        return self._fail(ApiError(message="The upstream ended the stream before the message."))
+
+    def _translate(self, data: bytes) -> list[CompletionChunk]:
+        if self.has_ended:
+            return []  # whatever follows must not matter, or the result would depend on chunking
+        try:
+            return list(self._step(decode_event(data)))
+        except UpstreamProtocolError as exc:
+            return self._fail(ApiError(exc.error_type, str(exc)))
+
+    def _step(self, event: MessagesEvent) -> Iterable[CompletionChunk]:
+        match self.state, event:
+            case StreamState.STREAMING, ContentBlockDelta(delta=block):
+                return self._say(block)
+            case _, Uninteresting():
+                return ()
+            case _, Ping():
+                return (PingChunk(),)
+            case _, ErrorEvent(error=error):
+                return self._fail(error)
+            case StreamState.WAITING, MessageStart(message=message):
+                self.state, self.message = StreamState.STREAMING, message
+                return self._count(message.usage)
+            case StreamState.STREAMING, _:
+                return self._step_towards_the_end(event)
+            case _:
+                raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
+
+    def _step_towards_the_end(self, event: MessagesEvent) -> Iterable[CompletionChunk]:
+        match event:
+            case ContentBlockStart(content_block=block):
+                return self._say(block)
+            case MessageDelta(delta=end, usage=usage):
+                self.end = end
+                return self._count(usage)
+            case MessageStop():
+                return self._finish(self._text.flush())
+            case _:
+                raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
+
+    def _say(self, block: ContentBlock) -> Iterable[CompletionChunk]:
+        if block.type not in _TEXT or not block.text:
+            return ()
+        said = self._text.feed(block.text)
+        if self._text.matched is not None:
+            return self._finish(said)
+        return (TextChunk(said),) if said else ()
+
+    def _finish(self, said: str) -> list[CompletionChunk]:
+        self.state = StreamState.DONE
+        last = translate_stop_reason(
+            self.end.stop_reason, self.end.stop_sequence, self._text.matched
+        )
+        return [TextChunk(said), last] if said else [last]
+
+    def _fail(self, error: ApiError) -> list[CompletionChunk]:
+        held = self._text.flush()
+        self.state = StreamState.FAILED
+        failure = FailureChunk(error.type, error.message)
+        return [TextChunk(held), failure] if held else [failure]
+
+    def _count(self, usage: Usage | None) -> Iterable[CompletionChunk]:
+        if usage is not None:
+            self.usage = Usage(
+                usage.input_tokens or self.usage.input_tokens,
+                usage.output_tokens or self.usage.output_tokens,
+            )
+        return ()
+
+
+_TEXT: Final = frozenset({"text", "text_delta"})

@@ -1,0 +1,1 @@
+"""Both wires as they are spelled: shapes in, shapes out, no decisions."""

@@ -1,0 +1,298 @@
+"""
+The Text Completions wire: the request as it came, completions as they leave.
+
+Facts: legacy-wire 1.3 (fields), 2 and 3 (answers). Texts of the 400s follow
+the validator that serves today; for missing and ill-typed fields no recording
+of the legacy API exists, so the wording there is inferred.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from translators.exceptions import InvalidCompletionRequest
+from translators.wire.surrogates import replace_lone_surrogates
+from translators.wire.versions import FRAME_END, Dialect
+
+CompletionStopReason: TypeAlias = Literal["stop_sequence", "max_tokens"]
+
+BUILTIN_STOP: Final = "\n\nHuman:"
+"""Always a stop sequence; also what `stop` says of a natural end (legacy-wire 6)."""
+
+
+class CompletionMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`metadata` of a request; `user_id` is nullable since Python SDK 0.18."""
+
+    user_id: str | None = None
+
+
+class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/complete`; null stands for "not given" wherever a field is optional."""
+
+    model: str
+    prompt: str
+    max_tokens_to_sample: int | float
+    stop_sequences: tuple[str, ...] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | float | None = None
+    metadata: CompletionMetadata | None = None
+    stream: bool | None = None
+    # Sent by TypeScript 0.4.2 to 0.4.4 and by Python 0.2.x: legacy-wire 1.3.
+    tags: Mapping[str, str] | None = None
+    disable_checks: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRequest:
+    """A request, and what had to be passed over to read it."""
+
+    request: CompletionRequest
+    unknown_fields: tuple[str, ...] = ()
+    lone_surrogates: int = 0
+
+
+_REQUEST: Final = msgspec.json.Decoder(CompletionRequest)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
+_KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
+
+
+def decode_completion_request(body: bytes) -> DecodedRequest:
+    """Decode a request body; raise `InvalidCompletionRequest` that names the field at fault."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        mended, lone_surrogates = replace_lone_surrogates(body)
+        if not lone_surrogates:
+            raise _not_json(exc) from exc
+    try:
+        decoded = _decode(mended)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise _not_json(exc) from exc
+    return DecodedRequest(decoded.request, decoded.unknown_fields, lone_surrogates)
+
+
+def _decode(body: bytes) -> DecodedRequest:
+    try:
+        return DecodedRequest(_checked(_REQUEST.decode(body)))
+    except msgspec.ValidationError as exc:
+        problem = exc
+    # Fields nobody knows are rare: only now look for them, and read the rest as if they were not.
+    try:
+        known, unknown = _without_unknown_fields(body)
+        return DecodedRequest(_checked(_REQUEST.decode(known)), unknown)
+    except msgspec.ValidationError as exc:
+        raise _ill_typed(exc) from problem
+
+
+def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+    fields = _OBJECT.decode(body)
+    unknown = [name for name in fields if name not in _KNOWN]
+    metadata = bytes(fields.get("metadata", b""))
+    if metadata.startswith(b"{"):
+        inner = _OBJECT.decode(metadata)
+        unknown += [f"metadata.{name}" for name in inner if name not in _KNOWN_METADATA]
+        fields["metadata"] = _raw_object(inner, _KNOWN_METADATA)
+    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown)
+
+
+def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msgspec.Raw:
+    kept = {name: value for name, value in fields.items() if name in known}
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+def _not_json(problem: Exception) -> InvalidCompletionRequest:
+    # What the decoders say is a position and a reason, never content.
+    return InvalidCompletionRequest(f"The request body is not valid JSON: {problem}")
+
+
+def _checked(request: CompletionRequest) -> CompletionRequest:
+    if not request.model:
+        raise InvalidCompletionRequest("model: String should have at least 1 character")
+    _check_integer("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
+    if request.top_k is not None:
+        _check_integer("top_k", request.top_k, minimum=-1)
+    _check_share("temperature", request.temperature)
+    _check_share("top_p", None if request.top_p == -1 else request.top_p)
+    return request
+
+
+def _check_share(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value <= 1:
+        raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
+
+
+def _check_integer(name: str, value: float, *, minimum: int) -> None:
+    if value != int(value):
+        raise InvalidCompletionRequest(f"{name}: Input should be a valid integer")
+    if value < minimum:
+        raise InvalidCompletionRequest(
+            f"{name}: Input should be greater than or equal to {minimum}"
+        )
+
+
+_MISSING: Final = re.compile(r"missing required field `(?P<field>\w+)`")
+_EXPECTED: Final = re.compile(r"Expected `(?P<type>\w+)[^`]*`")
+_PATH: Final = re.compile(r"at `\$\.(?P<path>[^`]+)`")
+_WORDS: Final[Mapping[str, str]] = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "array": "list",
+    "object": "dictionary",
+}
+
+
+def _ill_typed(problem: msgspec.ValidationError) -> InvalidCompletionRequest:
+    text = str(problem)
+    path = _PATH.search(text)
+    field = path["path"].replace("[", ".").replace("]", "") if path else ""
+    if missing := _MISSING.search(text):
+        return InvalidCompletionRequest(f"{missing['field']}: Field required")
+    expected = _EXPECTED.search(text)
+    word = _WORDS.get(expected["type"]) if expected else None
+    wanted = f"Input should be a valid {word}" if word else text.partition(" - at ")[0]
+    if not field:
+        return InvalidCompletionRequest(wanted)
+    return InvalidCompletionRequest(f"{field}: {wanted}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A whole answer, or one frame of a stream."""
+
+    id: str
+    model: str
+    text: str
+    stop_reason: CompletionStopReason | None
+    """None only in a stream, while it goes on."""
+    stop: str | None
+    """The sequence that matched; None for `max_tokens`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    """More text of a completion that goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastChunk:
+    """The end of a completion, and why."""
+
+    stop_reason: CompletionStopReason
+    stop: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PingChunk:
+    """The upstream is alive and has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureChunk:
+    """The stream ends here and the completion is not whole."""
+
+    type: str
+    message: str
+
+
+CompletionChunk: TypeAlias = TextChunk | LastChunk | PingChunk | FailureChunk
+
+PING_FRAME: Final = b'event: ping\r\ndata: {"type": "ping"}' + FRAME_END
+"""To the byte as recorded, space and all (legacy-wire 3.1)."""
+
+
+def v1_ping_frame(moment: str) -> bytes:
+    """The ping of 2023-01-01: a time such as `2023-04-28 21:18:31.866238`, not JSON."""
+    return b"event: ping\r\ndata: " + moment.encode("ascii") + FRAME_END
+
+
+def encode_completion(completion: Completion, dialect: Dialect) -> bytes:
+    """Spell a whole answer: compact, ASCII, keys in recorded order."""
+    values = {
+        "type": "completion",
+        "id": completion.id,
+        "completion": completion.text,
+        "stop_reason": completion.stop_reason,
+        "model": completion.model,
+        "stop": completion.stop,
+        "log_id": completion.id,
+        "truncated": False,
+        "exception": None,
+    }
+    return _compact({key: values[key] for key in dialect.keys})
+
+
+def encode_error(kind: str, message: str, request_id: str | None) -> bytes:
+    """Spell an error body in the newest envelope, a superset of older ones (legacy-wire 7.1)."""
+    return _compact(
+        {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
+    )
+
+
+def encode_failure(kind: str, message: str) -> bytes:
+    """Spell an error that comes in the middle of a stream (legacy-wire 3.1)."""
+    error = {"type": "error", "error": {"type": kind, "message": message}}
+    return b"event: error\r\ndata: " + _compact(error) + FRAME_END
+
+
+class FrameEncoder:
+    """Spell the chunks of one stream; only the cumulative dialect makes it remember text."""
+
+    def __init__(self, dialect: Dialect, *, id: str, model: str) -> None:  # noqa: A002
+        self._dialect = dialect
+        self._id = id
+        self._model = model
+        self._escaped = bytearray()
+        before, after = self._frame("", None, None).split(_EMPTY_TEXT)
+        self._before_text, self._after_text = before + _EMPTY_TEXT[:-1], b'"' + after
+
+    def encode(self, chunk: CompletionChunk) -> bytes:
+        """One whole frame (the terminator belongs to the last), or nothing."""
+        match chunk:
+            case TextChunk(text=text):
+                return self._before_text + self._escape(text) + self._after_text
+            case LastChunk(stop_reason=stop_reason, stop=stop):
+                text = self._escaped.decode("ascii")
+                return self._frame(text, stop_reason, stop) + self._dialect.terminator
+            case PingChunk():
+                return PING_FRAME if self._dialect.relays_pings else b""
+            case FailureChunk(type=type_, message=message):
+                return encode_failure(type_, message)
+
+    def _escape(self, text: str) -> bytes:
+        escaped = json.dumps(text)[1:-1].encode("ascii")
+        if not self._dialect.is_cumulative:
+            return escaped
+        self._escaped += escaped
+        return bytes(self._escaped)
+
+    def _frame(
+        self, escaped: str, stop_reason: CompletionStopReason | None, stop: str | None
+    ) -> bytes:
+        completion = Completion(
+            id=self._id, model=self._model, text="", stop_reason=stop_reason, stop=stop
+        )
+        body = encode_completion(completion, self._dialect)
+        text = _EMPTY_TEXT[:-1] + escaped.encode("ascii") + b'"'
+        return self._dialect.frame_start + body.replace(_EMPTY_TEXT, text) + FRAME_END
+
+
+# Inside a JSON string every quote is escaped, so this stands in a body once: at its own key.
+_EMPTY_TEXT: Final = b'"completion":""'
+
+
+def _compact(value: object) -> bytes:
+    # ASCII only: old clients split lines at U+2028, U+0085 and others (legacy-wire 4.3), and
+    # decode each network chunk by itself (clients, rule 6).
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
