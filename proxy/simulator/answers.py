@@ -1,0 +1,54 @@
+"""A whole answer as a value: blocks, ending, usage. What is sent is written from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.simulator.endings import Ending
+
+SIGNATURE: Final = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pkiMOYds"
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    deltas: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(self.deltas)
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingBlock:
+    """With no text when the model omits it, which is what 4.7 and later do by default."""
+
+    thinking: str
+    signature: str = SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueBlock:
+    """A block that comes whole in its `content_block_start`."""
+
+    content: dict[str, object]
+
+
+Block = TextBlock | ThinkingBlock | OpaqueBlock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    input_tokens: int
+    output_tokens: int
+    thinking_tokens: int | None
+    inference_geo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    id: str
+    model: str
+    blocks: tuple[Block, ...]
+    ending: Ending
+    usage: Usage

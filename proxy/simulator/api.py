@@ -1,0 +1,121 @@
+"""
+The API as an ASGI application: a request in, a recorded and delivered reply out.
+
+    receive -> simulate-* headers -> route -> key -> endpoint -> faults -> delivery
+
+Whatever raises a `Refusal` on the way is answered as the API would answer it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.types import Receive, Scope, Send
+
+from proxy.simulator.bodies import LARGEST_BODY, body_too_large
+from proxy.simulator.calls import Call, Conditions
+from proxy.simulator.completions_endpoint import answer_completion
+from proxy.simulator.delivery import deliver, plan_delivery
+from proxy.simulator.faults import apply_faults
+from proxy.simulator.gatekeeping import check_key
+from proxy.simulator.identifiers import identifier
+from proxy.simulator.journal import Journal, Outcome, Received
+from proxy.simulator.messages_endpoint import answer_messages
+from proxy.simulator.misbehaviour import Misbehaviour, parse_misbehaviour
+from proxy.simulator.models_endpoint import answer_model, answer_model_list
+from proxy.simulator.refusals import Refusal
+from proxy.simulator.replies import Reply, reply_refusal
+from proxy.simulator.response_headers import response_headers
+
+Endpoint = Callable[[Call], Reply]
+
+_ROUTES: Final[Mapping[str, tuple[str, Endpoint]]] = MappingProxyType(
+    {
+        "/v1/messages": ("POST", answer_messages),
+        "/v1/complete": ("POST", answer_completion),
+        "/v1/models": ("GET", answer_model_list),
+    }
+)
+_MODEL: Final = "/v1/models/"
+
+
+class Api:
+    def __init__(self, conditions: Conditions, journal: Journal) -> None:
+        self._conditions = conditions
+        self._journal = journal
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        received = Received(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers.items(),
+        )
+        self._journal.add(received)
+        body = await _read_body(receive)
+        if body is None:
+            received.outcome = Outcome.CLIENT_DISCONNECTED
+            return
+        received.keep_body(body)
+        await self._answer(headers, body, received, receive, send)
+
+    async def _answer(
+        self, headers: Headers, body: bytes, received: Received, receive: Receive, send: Send
+    ) -> None:
+        number = next(self._numbers)
+        request_id = identifier("req", number)
+        asked = Misbehaviour()
+        try:
+            asked = parse_misbehaviour(headers.items())
+            call = Call(
+                method=received.method,
+                path=received.path,
+                query=QueryParams(received.query),
+                headers=headers,
+                body=body,
+                asked=asked,
+                number=number,
+                conditions=self._conditions,
+            )
+            reply = apply_faults(_reply(call), asked, request_id=request_id)
+        except Refusal as refusal:
+            reply = reply_refusal(refusal, request_id)
+        sent = response_headers(reply, asked, request_id=request_id, today=self._conditions.today)
+        await deliver(plan_delivery(reply, asked, sent), received, receive, send)
+
+
+def _reply(call: Call) -> Reply:
+    if len(call.body) > LARGEST_BODY:
+        raise body_too_large()
+    method, endpoint = _route(call.path)
+    if call.method != method:
+        raise Refusal(405, "Method Not Allowed")  # the text is *assumed*
+    check_key(call.headers)
+    return endpoint(call)
+
+
+def _route(path: str) -> tuple[str, Endpoint]:
+    if path in _ROUTES:
+        return _ROUTES[path]
+    if path.startswith(_MODEL):
+        return "GET", answer_model
+    raise Refusal(404, "Not Found")  # recorded in 2023 as "Not found" (legacy-wire 7.3)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Up to one byte more than is allowed; None if the client went away before the end."""
+    body = bytearray()
+    while len(body) <= LARGEST_BODY:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            break
+    return bytes(body[: LARGEST_BODY + 1])

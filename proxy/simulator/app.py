@@ -1,0 +1,54 @@
+"""Puts the simulator together: the API, and two pages of its own under `/simulator`."""
+
+from __future__ import annotations
+
+import datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from proxy.simulator.api import Api
+from proxy.simulator.calls import Conditions
+from proxy.simulator.journal import Journal
+
+
+def create_simulator(
+    *,
+    today: datetime.date | None = None,
+    ping_after_start: bool = True,
+    strict_alternation: bool = False,
+    legacy_models_alive: bool = False,
+) -> Starlette:
+    """
+    An ASGI application that answers like the API on a given day.
+
+    `today` decides which models are retired (default: the day of this call).
+    `strict_alternation` refuses turns that partner clouds refuse.
+    `legacy_models_alive` lets `/v1/complete` answer, as it did until July 2025.
+    """
+    journal = Journal()
+    conditions = Conditions(
+        today=today or datetime.datetime.now(tz=datetime.UTC).date(),
+        ping_after_start=ping_after_start,
+        strict_alternation=strict_alternation,
+        legacy_models_alive=legacy_models_alive,
+    )
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            journal.clear()
+            return Response(status_code=204)
+        return JSONResponse(journal.describe())
+
+    return Starlette(
+        routes=[
+            Route("/simulator/health", health, methods=["GET"]),
+            Route("/simulator/requests", requests, methods=["GET", "DELETE"]),
+            Mount("", app=Api(conditions, journal)),
+        ]
+    )

@@ -1,0 +1,36 @@
+"""One HTTP request as the endpoints see it, and what they know about the world."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, QueryParams
+
+from proxy.simulator.misbehaviour import Misbehaviour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What is the same for every request to one simulator."""
+
+    today: datetime.date
+    ping_after_start: bool
+    strict_alternation: bool
+    legacy_models_alive: bool
+
+    @property
+    def pings(self) -> int:
+        return 1 if self.ping_after_start else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    method: str
+    path: str
+    query: QueryParams
+    headers: Headers
+    body: bytes
+    asked: Misbehaviour
+    number: int  # counts requests; ids are made from it
+    conditions: Conditions

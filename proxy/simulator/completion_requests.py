@@ -1,0 +1,91 @@
+"""
+`POST /v1/complete` bodies: decoded JSON in, a checked completion request out.
+
+Prompt rules and texts are those of legacy-wire 5.1 and 5.2, for keys that were
+checked strictly.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from proxy.simulator.refusals import invalid_request
+from proxy.simulator.shapes import (
+    Check,
+    anything,
+    boolean,
+    integer,
+    list_of,
+    nullable,
+    number_within,
+    record,
+    text,
+)
+
+HUMAN: Final = "\n\nHuman:"
+ASSISTANT: Final = "\n\nAssistant:"
+_LONGEST_USER_ID: Final = 256
+
+_REQUIRED: Final[dict[str, Check]] = {
+    "model": text(at_least=1),
+    "prompt": text(at_least=1),
+    "max_tokens_to_sample": integer(at_least=1),
+}
+_OPTIONAL: Final[dict[str, Check]] = {
+    "metadata": record(required={}, optional={"user_id": nullable(text(at_most=_LONGEST_USER_ID))}),
+    "stop_sequences": nullable(list_of(text())),
+    "stream": nullable(boolean),
+    "temperature": nullable(number_within(0, 1)),
+    # -1, the documented default of 2023, was sent by clients of both versions (legacy-wire 1.3).
+    "top_k": nullable(integer(at_least=-1)),
+    "top_p": nullable(number_within(-1, 1)),
+}
+# Sent by clients of the first version only; that it was tolerated is inferred from their working.
+_FIRST_VERSION: Final[dict[str, Check]] = {"tags": anything, "disable_checks": anything}
+
+_CHECK: Final = record(required=_REQUIRED, optional=_OPTIONAL)
+_CHECK_FIRST_VERSION: Final = record(required=_REQUIRED, optional={**_OPTIONAL, **_FIRST_VERSION})
+
+
+class CompletionRequest(msgspec.Struct, frozen=True):
+    model: str
+    prompt: str
+    max_tokens_to_sample: int
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
+
+    @property
+    def stops(self) -> list[str]:
+        """The built-in stop is always active (legacy-wire 6); empty ones never match."""
+        return [HUMAN, *(sequence for sequence in self.stop_sequences or () if sequence)]
+
+    @property
+    def last_question(self) -> str:
+        return self.prompt.rpartition(HUMAN)[2].partition(ASSISTANT)[0].strip()
+
+    @property
+    def prefill(self) -> str:
+        return self.prompt.rpartition(ASSISTANT)[2].lstrip(" ")
+
+
+def parse_completion_request(body: object, *, is_first_version: bool) -> CompletionRequest:
+    check = _CHECK_FIRST_VERSION if is_first_version else _CHECK
+    check("", body)
+    return msgspec.convert(body, CompletionRequest, strict=False)
+
+
+def check_prompt(prompt: str) -> None:
+    """After the two documented repairs: a lost leading blank line, trailing spaces."""
+    prompt = prompt.rstrip(" ")
+    if prompt.startswith(HUMAN.lstrip()):
+        prompt = "\n\n" + prompt
+    human, assistant = prompt.find(HUMAN), prompt.find(ASSISTANT)
+    complaints = []
+    if human < 0 or 0 <= assistant < human:
+        complaints.append(f'prompt must start with "{HUMAN}" turn after an optional system prompt')
+    if prompt.rfind(ASSISTANT) <= prompt.rfind(HUMAN):
+        complaints.append(f'prompt must end with "{ASSISTANT}" turn')
+    if complaints:
+        raise invalid_request(", ".join(complaints))  # joined so by a partner cloud; here inferred

@@ -1,0 +1,100 @@
+"""
+`POST /v1/complete`, the native one.
+
+Today it answers nobody: every model it served is retired, and it never served
+any other. With `legacy_models_alive` it answers as it did in its last years.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.simulator.bodies import decode_json
+from proxy.simulator.calls import Call
+from proxy.simulator.completion_requests import (
+    HUMAN,
+    CompletionRequest,
+    check_prompt,
+    parse_completion_request,
+)
+from proxy.simulator.completion_wire import Completion, encode_completion, encode_completion_events
+from proxy.simulator.endings import end_text, override_ending
+from proxy.simulator.gatekeeping import asked_version, check_version
+from proxy.simulator.identifiers import identifier
+from proxy.simulator.legacy_models import LEGACY_OUTPUT_CAP, resolve_legacy_model
+from proxy.simulator.models import find_model
+from proxy.simulator.refusals import invalid_request, unknown_model
+from proxy.simulator.replies import Reply, Streamed, Whole
+from proxy.simulator.served_models import MODELS
+from proxy.simulator.tokens import clip_deltas, split_into_deltas
+
+_CRLF: Final = b"\r\n"  # in both dialects (legacy-wire 3)
+_FIRST_VERSION: Final = "2023-01-01"
+
+
+def answer_completion(call: Call) -> Reply:
+    is_first_version = _check_version(call) == _FIRST_VERSION
+    request = parse_completion_request(decode_json(call.body), is_first_version=is_first_version)
+    model = _resolve_model(request.model, is_alive=call.conditions.legacy_models_alive)
+    check_prompt(request.prompt)
+    completion = _complete(request, model, call)
+    if _is_streamed(request, call):
+        frames = encode_completion_events(
+            completion, is_first_version=is_first_version, pings=_pings(call)
+        )
+        return Streamed(frames=frames, newline=_CRLF)
+    return Whole(body=encode_completion(completion, is_first_version=is_first_version))
+
+
+def _check_version(call: Call) -> str:
+    """No header meant the first version to old clients, and is an error today (legacy-wire 1.2)."""
+    if call.conditions.legacy_models_alive:
+        return asked_version(call.headers) or _FIRST_VERSION
+    return check_version(call.headers)
+
+
+def _resolve_model(name: str, *, is_alive: bool) -> str:
+    if find_model(MODELS, name) is not None:
+        raise invalid_request(
+            f'"{name}" is not supported on this API. Please use the Messages API instead.'
+        )
+    model = resolve_legacy_model(name)
+    if model is None or not is_alive:
+        raise unknown_model(name)
+    return model
+
+
+def _complete(request: CompletionRequest, model: str, call: Call) -> Completion:
+    deltas = _deltas(request, call)
+    budget = min(request.max_tokens_to_sample, LEGACY_OUTPUT_CAP)
+    length, ending = end_text("".join(deltas), budget, "max_tokens", request.stops)
+    if ending.reason == "end_turn":
+        ending = override_ending(ending, call.asked)
+    is_over = ending.reason == "max_tokens"
+    return Completion(
+        id=identifier("compl", call.number),
+        model=model,
+        deltas=clip_deltas(deltas, length),
+        stop_reason="max_tokens" if is_over else "stop_sequence",
+        # A natural end looks like the built-in stop (legacy-wire 2.2).
+        stop=None if is_over else ending.sequence or HUMAN,
+    )
+
+
+def _deltas(request: CompletionRequest, call: Call) -> tuple[str, ...]:
+    asked = call.asked
+    if asked.deltas is not None:
+        return asked.deltas
+    text = f' You said "{request.last_question}" and this is what the old API answers.'
+    if request.prefill:
+        text = f' and so on, continuing in answer to "{request.last_question}" as the old API did.'
+    return split_into_deltas(text if asked.text is None else asked.text, asked.delta_size)
+
+
+def _is_streamed(request: CompletionRequest, call: Call) -> bool:
+    form = call.asked.form
+    return bool(request.stream) if form is None else form == "stream"
+
+
+def _pings(call: Call) -> int:
+    return call.conditions.pings if call.asked.pings is None else call.asked.pings

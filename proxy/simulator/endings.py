@@ -1,0 +1,47 @@
+"""Why an answer ends, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.tokens import cut_after_tokens, find_stop
+
+_REFUSAL: Final[Mapping[str, object]] = {
+    "type": "refusal",
+    "category": "cyber",
+    "explanation": "This request was declined because it could enable cyber harm.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    reason: str
+    sequence: str | None = None
+    details: Mapping[str, object] | None = None
+
+
+def end_text(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple[int, Ending]:
+    """How long the text gets with so many tokens, and why it ends; `reason` is for running out."""
+    length = cut_after_tokens(text, tokens)
+    stop = find_stop(text[:length], stops)
+    if stop is not None:
+        return stop[0], Ending(reason="stop_sequence", sequence=stop[1])
+    if tokens == 0 or length < len(text):
+        return length, Ending(reason=reason)
+    return length, Ending(reason="end_turn")
+
+
+def override_ending(ending: Ending, asked: Misbehaviour) -> Ending:
+    """The stop reason the request asked for, with what belongs to it."""
+    if asked.stop_reason is None and asked.stop_sequence is None and asked.stop_details is None:
+        return ending
+    reason = asked.stop_reason or (
+        ending.reason if asked.stop_sequence is None else "stop_sequence"
+    )
+    details = asked.stop_details
+    if details is None and reason == "refusal":
+        details = _REFUSAL
+    return Ending(reason=reason, sequence=asked.stop_sequence, details=details)

@@ -1,0 +1,87 @@
+"""A right reply in, the wrong one that was asked for out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from proxy.simulator.frames import Comment, Frame, json_frame
+from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.refusals import RECORDED_MESSAGES, Refusal
+from proxy.simulator.replies import Reply, Streamed, Whole, reply_refusal
+
+_TEXT_MARK: Final = b'"text":"'
+_NOT_UTF8: Final = b"\xff\xfe"
+_KEEP_ALIVE: Final = Comment(b"keep-alive")
+# What an Anthropic-compatible gateway was recorded to append (messages-wire 3.7).
+_JUNK: Final = Frame("data", b"[DONE]")
+_ORDINARY: Final = Misbehaviour()
+
+
+def simulated_refusal(asked: Misbehaviour) -> Refusal:
+    status = 529 if asked.error is None else asked.error
+    message = asked.error_message
+    return Refusal(
+        status,
+        RECORDED_MESSAGES.get(status, "Internal server error") if message is None else message,
+        error_type=asked.error_type,
+        error_code=asked.error_code,
+    )
+
+
+def apply_faults(reply: Reply, asked: Misbehaviour, *, request_id: str) -> Reply:
+    if asked == _ORDINARY:
+        return reply
+    if asked.error is not None and not asked.is_error_in_stream:
+        refusal = simulated_refusal(asked)
+        reply = reply_refusal(refusal, request_id, shape=asked.error_shape)
+    if isinstance(reply, Whole):
+        return replace(reply, status=asked.status or reply.status)
+    return _apply_to_stream(reply, asked, request_id)
+
+
+def _apply_to_stream(reply: Streamed, asked: Misbehaviour, request_id: str) -> Streamed:
+    frames = reply.frames
+    if asked.comments:
+        frames = tuple(part for frame in frames for part in (_KEEP_ALIVE, frame))
+    if asked.invalid_utf8:
+        frames = _spoil_first_text(frames)
+    if asked.is_error_in_stream:
+        error = json_frame("error", simulated_refusal(asked).describe_in_stream(request_id), pad=0)
+        frames = (*_before_error(frames, asked), error)
+    if asked.end_after_events is not None:
+        frames = frames[: asked.end_after_events]
+    if asked.break_after_events is not None:
+        frames = frames[: asked.break_after_events]
+    if asked.trailing_junk:
+        frames = (*frames, _JUNK)
+    return Streamed(
+        frames=frames,
+        newline=asked.newline or reply.newline,
+        breaks_off=asked.break_after_events is not None,
+    )
+
+
+def _before_error(
+    frames: tuple[Frame | Comment, ...], asked: Misbehaviour
+) -> tuple[Frame | Comment, ...]:
+    if asked.error_after_events is not None:
+        return frames[: asked.error_after_events]
+    kept: list[Frame | Comment] = []
+    texts = 0
+    for frame in frames:
+        if frame.is_text and texts == asked.error_after_deltas:
+            break
+        texts += frame.is_text
+        kept.append(frame)
+    return tuple(kept)
+
+
+def _spoil_first_text(frames: tuple[Frame | Comment, ...]) -> tuple[Frame | Comment, ...]:
+    first = next((index for index, frame in enumerate(frames) if frame.is_text), None)
+    if first is None:
+        return frames
+    frame = frames[first]
+    assert isinstance(frame, Frame)
+    spoilt = replace(frame, data=frame.data.replace(_TEXT_MARK, _TEXT_MARK + _NOT_UTF8, 1))
+    return (*frames[:first], spoilt, *frames[first + 1 :])

@@ -1,0 +1,135 @@
+"""
+A checked request in, a whole `Answer` out, before the first byte is sent.
+
+A budget is spent on thinking first, then on text (messages-wire 1.8); the text
+ends at the first stop sequence that is completed within what is left.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.simulator.answers import (
+    Answer,
+    Block,
+    OpaqueBlock,
+    TextBlock,
+    ThinkingBlock,
+    Usage,
+)
+from proxy.simulator.endings import end_text, override_ending
+from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.model_rules import input_tokens, thinks
+from proxy.simulator.models import Model
+from proxy.simulator.requests import MessagesRequest
+from proxy.simulator.script import answer_text, text_to_continue
+from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
+
+_TOKENS_OF_AN_EMPTY_ANSWER: Final = 2  # recorded: 2 to 3 (messages-wire 2)
+
+# How long the model thinks. Invented: only the order is known.
+_THINKING_TOKENS: Final = {"low": 16, "medium": 160, "high": 480, "xhigh": 960, "max": 1920}
+_THOUGHT: Final = "The user wants an answer."
+
+_BEFORE: Final[dict[str, Block]] = {
+    "thinking": ThinkingBlock(_THOUGHT),
+    "redacted_thinking": OpaqueBlock({"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3p"}),
+    "fallback": OpaqueBlock(
+        {"type": "fallback", "from": "claude-fable-5", "to": "claude-opus-4-8", "trigger": None}
+    ),
+    "unknown": OpaqueBlock({"type": "hologram", "depth": 3}),
+}
+
+
+def generate_answer(
+    request: MessagesRequest, model: Model, asked: Misbehaviour, *, message_id: str
+) -> Answer:
+    thought = _tokens_thought(request, model, asked)
+    said = (*_echo(request, asked), *_said(request, asked))
+    text = _text_of(said)
+    tokens, reason = _tokens_left(request, model, thought or 0)
+    length, ending = end_text(text, tokens, reason, request.stop_sequences)
+    spoken = said if ending.reason == "end_turn" else _clip(said, length)
+    before = tuple(_BEFORE[name] for name in asked.blocks_before)
+    blocks = (*_thinking(request, model, thought), *before, *spoken)
+    return Answer(
+        id=message_id,
+        model=model.id,
+        blocks=() if asked.empty or request.max_tokens == 0 else blocks,
+        ending=override_ending(ending, asked),
+        usage=_usage(request, model, thought, text[:length]),
+    )
+
+
+def _tokens_thought(request: MessagesRequest, model: Model, asked: Misbehaviour) -> int | None:
+    if not thinks(request, model) or request.max_tokens == 0:
+        return None
+    effort = request.output_config.effort or model.traits.default_effort
+    tokens = _THINKING_TOKENS[effort] if asked.thinking_tokens is None else asked.thinking_tokens
+    return min(tokens, request.max_tokens)
+
+
+def _tokens_left(request: MessagesRequest, model: Model, thought: int) -> tuple[int, str]:
+    """And the stop reason to give when they are used up."""
+    room = model.traits.context_window - input_tokens(request)
+    if room < request.max_tokens:
+        return max(0, room - thought), "model_context_window_exceeded"
+    return request.max_tokens - thought, "max_tokens"
+
+
+def _echo(request: MessagesRequest, asked: Misbehaviour) -> tuple[Block, ...]:
+    begun = text_to_continue(request) if asked.echo_prefill else ""
+    return (TextBlock(split_into_deltas(begun, asked.delta_size)),) if begun else ()
+
+
+def _said(request: MessagesRequest, asked: Misbehaviour) -> tuple[Block, ...]:
+    if asked.blocks is not None:
+        return tuple(_block(content, asked) for content in asked.blocks)
+    if asked.deltas is not None:
+        return (TextBlock(asked.deltas),)
+    text = answer_text(request) if asked.text is None else asked.text
+    return (TextBlock(split_into_deltas(text, asked.delta_size)),) if text else ()
+
+
+def _block(content: object, asked: Misbehaviour) -> Block:
+    if isinstance(content, str):
+        return TextBlock(split_into_deltas(content, asked.delta_size))
+    assert isinstance(content, dict)
+    return OpaqueBlock(content)
+
+
+def _text_of(blocks: tuple[Block, ...]) -> str:
+    return "".join(block.text for block in blocks if isinstance(block, TextBlock))
+
+
+def _clip(blocks: tuple[Block, ...], length: int) -> tuple[Block, ...]:
+    """The blocks up to so many characters; none of them is left empty."""
+    kept: list[Block] = []
+    for block in blocks:
+        if length == 0:
+            break
+        if isinstance(block, TextBlock):
+            kept.append(TextBlock(clip_deltas(block.deltas, length)))
+            length -= len(_text_of((kept[-1],)))
+        else:
+            kept.append(block)
+    return tuple(kept)
+
+
+def _thinking(request: MessagesRequest, model: Model, thought: int | None) -> tuple[Block, ...]:
+    if not thought:
+        return ()
+    display = request.thinking.display if request.thinking is not None else None
+    is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
+    return (ThinkingBlock("" if is_omitted else _THOUGHT),)
+
+
+def _usage(request: MessagesRequest, model: Model, thought: int | None, text: str) -> Usage:
+    said = count_tokens(text) + (thought or 0)
+    return Usage(
+        input_tokens=input_tokens(request),
+        output_tokens=said or min(_TOKENS_OF_AN_EMPTY_ANSWER, request.max_tokens),
+        thinking_tokens=thought,
+        # Recorded on haiku-4-5; of the others only "global" is (messages-wire 2).
+        inference_geo="not_available" if "haiku-4-5" in model.id else "global",
+    )

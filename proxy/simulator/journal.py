@@ -1,0 +1,79 @@
+"""What arrived, oldest first: the last thousand requests, for tests to ask about."""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+_KEPT: Final = 1_000
+_LONGEST_KEPT_BODY: Final = 1_048_576
+_KEPT_OF_A_LONGER_BODY: Final = 1_000
+
+
+class Outcome(enum.Enum):
+    RUNNING = "running"
+    FINISHED = "finished"
+    CLIENT_DISCONNECTED = "client-disconnected"
+    BROKEN_OFF = "broken-off"  # by this simulator, on purpose
+
+
+@dataclass(slots=True, kw_only=True)
+class Received:
+    """One request, filled in while it is answered."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    raw: bytes = b""
+    body_bytes: int = 0
+    status: int | None = None
+    outcome: Outcome = Outcome.RUNNING
+    events_sent: int = 0
+
+    def keep_body(self, body: bytes) -> None:
+        """Whole up to a megabyte; of longer ones the beginning, so that a thousand fit."""
+        self.body_bytes = len(body)
+        is_long = len(body) > _LONGEST_KEPT_BODY
+        self.raw = body[:_KEPT_OF_A_LONGER_BODY] if is_long else body
+
+    def describe(self) -> dict[str, object]:
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": self.query,
+            "headers": self.headers,
+            "body": _decoded(self.raw),
+            "raw": self.raw.decode(errors="replace"),
+            "body_bytes": self.body_bytes,
+            "status": self.status,
+            "outcome": self.outcome.value,
+            "events_sent": self.events_sent,
+        }
+
+
+class Journal:
+    """Bounded, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._received: deque[Received] = deque(maxlen=_KEPT)
+
+    def add(self, received: Received) -> None:
+        self._received.append(received)
+
+    def clear(self) -> None:
+        self._received.clear()
+
+    def describe(self) -> list[dict[str, object]]:
+        return [received.describe() for received in self._received]
+
+
+def _decoded(raw: bytes) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

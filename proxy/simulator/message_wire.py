@@ -1,0 +1,150 @@
+"""An `Answer` in, the JSON of a whole message or the events of a stream out (messages-wire 2, 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from proxy.simulator.answers import Answer, Block, OpaqueBlock, TextBlock, ThinkingBlock, Usage
+from proxy.simulator.frames import Frame, json_frame
+
+# The one event the real API neither compacts nor pads (messages-wire 3.1).
+PING: Final = Frame("ping", b'{"type": "ping"}')
+_UNKNOWN: Final = Frame("weather_report", b'{"type":"weather_report","sky":"clear"}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStyle:
+    """What a stream has besides the answer."""
+
+    pings: int
+    unknown_events: bool = False
+
+
+def encode_message(answer: Answer) -> bytes:
+    content = [_whole_block(block) for block in answer.blocks]
+    return msgspec.json.encode(_message(answer, content, is_started=False))
+
+
+def encode_events(answer: Answer, style: StreamStyle) -> tuple[Frame, ...]:
+    """
+    message_start, blocks, message_delta, message_stop.
+
+    Pings come right after the first content_block_start, and not at all in an
+    empty answer: so it was recorded (messages-wire 3, 3.3).
+    """
+    frames: list[Frame] = [_start(answer)]
+    if style.unknown_events:
+        frames.append(_UNKNOWN)
+    for index, block in enumerate(answer.blocks):
+        opening, *others = _block_events(index, block)
+        frames.append(opening)
+        frames.extend([PING] * style.pings if index == 0 else [])
+        frames.extend(others)
+        frames.extend([_UNKNOWN] if style.unknown_events else [])
+    return (*frames, *_end(answer))
+
+
+def _start(answer: Answer) -> Frame:
+    return _event("message_start", message=_message(answer, [], is_started=True))
+
+
+def _end(answer: Answer) -> Iterator[Frame]:
+    delta = {
+        "stop_reason": answer.ending.reason,
+        "stop_sequence": answer.ending.sequence,
+        "stop_details": answer.ending.details,
+    }
+    yield _event("message_delta", delta=delta, usage=_final_usage(answer.usage))
+    yield _event("message_stop")
+
+
+def _block_events(index: int, block: Block) -> Iterator[Frame]:
+    match block:
+        case TextBlock():
+            yield _block_start(index, {"type": "text", "text": ""})
+            for number, delta in enumerate(block.deltas):
+                yield _delta(index, number, {"type": "text_delta", "text": delta}, is_text=True)
+        case ThinkingBlock():
+            yield _block_start(index, {"type": "thinking", "thinking": "", "signature": ""})
+            if block.thinking:
+                yield _delta(index, 0, {"type": "thinking_delta", "thinking": block.thinking})
+            yield _delta(index, 1, {"type": "signature_delta", "signature": block.signature})
+        case OpaqueBlock():
+            yield _block_start(index, block.content)
+    yield _event("content_block_stop", index=index)
+
+
+def _block_start(index: int, block: dict[str, object]) -> Frame:
+    return _event("content_block_start", index=index, content_block=block)
+
+
+def _delta(index: int, number: int, delta: dict[str, object], *, is_text: bool = False) -> Frame:
+    content = {"type": "content_block_delta", "index": index, "delta": delta}
+    return json_frame("content_block_delta", content, pad=7 * index + number, is_text=is_text)
+
+
+def _event(name: str, **content: object) -> Frame:
+    return json_frame(name, {"type": name, **content}, pad=len(name))
+
+
+def _whole_block(block: Block) -> dict[str, object]:
+    match block:
+        case TextBlock():
+            return {"type": "text", "text": block.text}
+        case ThinkingBlock():
+            thinking = block.thinking
+            return {"type": "thinking", "thinking": thinking, "signature": block.signature}
+        case OpaqueBlock():
+            return block.content
+
+
+def _message(
+    answer: Answer, content: list[dict[str, object]], *, is_started: bool
+) -> dict[str, object]:
+    """In the recorded key order. A message that has only started has no stop reason yet."""
+    ending = answer.ending
+    return {
+        "id": answer.id,
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": content,
+        "stop_reason": None if is_started else ending.reason,
+        "stop_sequence": None if is_started else ending.sequence,
+        "stop_details": None if is_started else ending.details,
+        "usage": _usage(answer.usage, is_started=is_started),
+    }
+
+
+def _usage(usage: Usage, *, is_started: bool) -> dict[str, object]:
+    counted: dict[str, object] = {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": min(1, usage.output_tokens) if is_started else usage.output_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "service_tier": "standard",
+        "inference_geo": usage.inference_geo,
+    }
+    return counted if is_started else counted | _thinking_details(usage)
+
+
+def _final_usage(usage: Usage) -> dict[str, object]:
+    """Cumulative, in the recorded form of a message_delta (messages-wire 3.2)."""
+    counted: dict[str, object] = {
+        "input_tokens": usage.input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": usage.output_tokens,
+    }
+    return counted | _thinking_details(usage)
+
+
+def _thinking_details(usage: Usage) -> dict[str, object]:
+    if usage.thinking_tokens is None:
+        return {}
+    return {"output_tokens_details": {"thinking_tokens": usage.thinking_tokens}}

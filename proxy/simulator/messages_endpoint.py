@@ -1,0 +1,47 @@
+"""`POST /v1/messages`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.simulator.bodies import decode_json
+from proxy.simulator.calls import Call
+from proxy.simulator.content_rules import check_content
+from proxy.simulator.gatekeeping import WITHOUT_SAMPLING, check_betas, check_version
+from proxy.simulator.generation import generate_answer
+from proxy.simulator.identifiers import identifier
+from proxy.simulator.message_wire import StreamStyle, encode_events, encode_message
+from proxy.simulator.model_rules import check_against_model
+from proxy.simulator.replies import Reply, Streamed, Whole
+from proxy.simulator.requests import MessagesRequest, parse_messages_request
+from proxy.simulator.served_models import resolve_model
+
+_LF: Final = b"\n"
+
+
+def answer_messages(call: Call) -> Reply:
+    version = check_version(call.headers)
+    check_betas(call.headers)
+    request = parse_messages_request(
+        decode_json(call.body), takes_sampling=version != WITHOUT_SAMPLING
+    )
+    strict = call.conditions.strict_alternation or call.asked.strict_alternation
+    check_content(request, strict_alternation=strict)
+    model = resolve_model(request.model, today=call.conditions.today)
+    check_against_model(request, model)
+    message_id = identifier("msg", call.number)
+    answer = generate_answer(request, model, call.asked, message_id=message_id)
+    if _is_streamed(request, call):
+        return Streamed(frames=encode_events(answer, _style(call)), newline=_LF)
+    return Whole(body=encode_message(answer))
+
+
+def _is_streamed(request: MessagesRequest, call: Call) -> bool:
+    form = call.asked.form
+    return request.stream if form is None else form == "stream"
+
+
+def _style(call: Call) -> StreamStyle:
+    asked = call.asked
+    pings = call.conditions.pings if asked.pings is None else asked.pings
+    return StreamStyle(pings=pings, unknown_events=asked.unknown_events)

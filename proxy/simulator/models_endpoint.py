@@ -1,0 +1,131 @@
+"""`GET /v1/models` and `GET /v1/models/{id}` (messages-wire 5.3)."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Final
+
+from starlette.datastructures import QueryParams
+
+from proxy.simulator.calls import Call
+from proxy.simulator.gatekeeping import check_version
+from proxy.simulator.models import Model, Thinking, find_model
+from proxy.simulator.refusals import invalid_request, unknown_model
+from proxy.simulator.replies import Reply, reply_json
+from proxy.simulator.served_models import MODELS
+
+_DEFAULT_LIMIT: Final = "20"
+_GREATEST_LIMIT: Final = 1_000
+_LIFECYCLES: Final = ("active", "deprecated", "retired")
+
+# Which types of `thinking` each class takes (messages-wire 1.8).
+_TYPES: Final[dict[Thinking, frozenset[str]]] = {
+    Thinking.UNKNOWN: frozenset({"disabled"}),
+    Thinking.BUDGET: frozenset({"disabled", "enabled"}),
+    Thinking.BUDGET_OR_ADAPTIVE: frozenset({"disabled", "enabled", "adaptive"}),
+    Thinking.ADAPTIVE: frozenset({"disabled", "adaptive"}),
+    Thinking.ON: frozenset({"disabled", "adaptive"}),
+    Thinking.ON_BETWEEN_TOOLS: frozenset({"between_tools", "adaptive"}),
+    Thinking.ALWAYS: frozenset({"adaptive"}),
+    Thinking.ALWAYS_BY_EFFORT: frozenset({"adaptive"}),
+}
+
+
+def answer_model(call: Call) -> Reply:
+    """By id or alias; a retired model is still described."""
+    check_version(call.headers)
+    name = call.path.rpartition("/")[2]
+    model = find_model(MODELS, name)
+    if model is None:
+        raise unknown_model(name)
+    return reply_json(_describe(model, call.conditions.today))
+
+
+def answer_model_list(call: Call) -> Reply:
+    check_version(call.headers)
+    models = _in_lifecycle(call.query, call.conditions.today)
+    limit = _limit(call.query.get("limit", _DEFAULT_LIMIT))
+    page, has_more = _page(models, call.query, limit)
+    return reply_json(
+        {
+            "data": [_describe(model, call.conditions.today) for model in page],
+            "has_more": has_more,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        }
+    )
+
+
+def _limit(value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise invalid_request("limit: Input should be a valid integer")
+    limit = int(value)
+    if not 1 <= limit <= _GREATEST_LIMIT:
+        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
+        raise invalid_request(f"limit: Input should be {bound}")
+    return limit
+
+
+def _in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
+    """Retired ones only when asked; that the parameter repeats is *assumed*."""
+    asked = [*query.getlist("lifecycle"), *query.getlist("lifecycle[]")]
+    wanted = asked or ["active", "deprecated"]
+    for lifecycle in wanted:
+        if lifecycle not in _LIFECYCLES:
+            raise invalid_request("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
+    return [model for model in MODELS if model.lifecycle(today) in wanted]
+
+
+def _page(models: list[Model], query: QueryParams, limit: int) -> tuple[list[Model], bool]:
+    """Ids that are not in the list are taken for its far end: an empty page."""
+    ids = [model.id for model in models]
+    if (before := query.get("before_id")) is not None:
+        end = ids.index(before) if before in ids else 0
+        return models[max(0, end - limit) : end], end > limit
+    after = query.get("after_id")
+    start = 0
+    if after is not None:
+        start = ids.index(after) + 1 if after in ids else len(ids)
+    return models[start : start + limit], start + limit < len(models)
+
+
+def _describe(model: Model, today: datetime.date) -> dict[str, object]:
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.display_name,
+        "created_at": _moment(model.released),
+        "lifecycle": model.lifecycle(today),
+        "deprecated_at": _moment(model.deprecated),
+        "retires_at": _moment(model.retires),
+        "line": model.line,
+        "max_input_tokens": model.traits.context_window,
+        "max_tokens": model.traits.max_tokens,
+        "capabilities": _capabilities(model),
+    }
+
+
+def _moment(day: datetime.date | None) -> str | None:
+    return None if day is None else f"{day.isoformat()}T00:00:00Z"
+
+
+def _capabilities(model: Model) -> dict[str, object]:
+    """Of the documented tree, what this simulator knows. Prefill and sampling are not in it."""
+    types = _TYPES[model.traits.thinking]
+    effort = {level: _leaf(model.traits.takes_effort) for level in _EFFORTS}
+    return {
+        "batch": _leaf(True),
+        "effort": {"supported": model.traits.takes_effort, **effort},
+        "thinking": {
+            "supported": model.traits.thinking is not Thinking.UNKNOWN,
+            "types": {name: _leaf(name in types) for name in _THINKING_TYPES},
+        },
+    }
+
+
+_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+_THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
+
+
+def _leaf(supported: bool) -> dict[str, bool]:
+    return {"supported": supported}

@@ -1,0 +1,95 @@
+"""
+What the API says when it refuses: an HTTP status, an error type, a message.
+
+The texts are those of messages-wire sections 1 and 4. Where a comment says
+*assumed*, no recording of the text is known; only the status is meaningful.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+ERROR_TYPES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        402: "billing_error",
+        403: "permission_error",
+        404: "not_found_error",
+        405: "invalid_request_error",  # "may also be used for other 4XX codes"
+        408: "timeout_error",
+        409: "conflict_error",
+        413: "request_too_large",
+        422: "invalid_request_error",
+        429: "rate_limit_error",
+        500: "api_error",
+        501: "api_error",
+        502: "api_error",
+        503: "api_error",
+        504: "timeout_error",
+        529: "overloaded_error",
+    }
+)
+
+RECORDED_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        400: "Output blocked by content filtering policy",
+        401: "API key is invalid.",
+        402: "Your credit balance is too low to access the Anthropic API. "
+        "Please go to Plans & Billing to upgrade or purchase credits.",  # recorded with a 400
+        403: "Access to this model requires an access grant your request does not have.",
+        404: "The requested resource could not be found.",
+        413: "Request exceeds the maximum size",
+        429: "This request would exceed your account's rate limit. Please try again later.",
+        500: "Internal server error",
+        504: "request timed out while processing",
+        529: "Overloaded",
+    }
+)
+
+
+class Refusal(Exception):
+    """Raised anywhere below the application; answered as an error object."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        error_type: str | None = None,
+        error_code: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.error_type = error_type or ERROR_TYPES.get(status, "api_error")
+        self.error_code = error_code
+
+    def describe(self, request_id: str | None) -> dict[str, object]:
+        """The body of the answer; `details` is there only when it says something."""
+        error: dict[str, object] = {"type": self.error_type, "message": self.message}
+        if self.error_code is not None:
+            error["details"] = {"error_code": self.error_code}
+        return {"type": "error", "error": error, "request_id": request_id}
+
+    def describe_in_stream(self, request_id: str) -> dict[str, object]:
+        """The data of an `error` event, in the recorded key order (messages-wire 3.6)."""
+        details = None if self.error_code is None else {"error_code": self.error_code}
+        error = {"details": details, "type": self.error_type, "message": self.message}
+        return {"type": "error", "error": error, "request_id": request_id}
+
+    def describe_at_the_edge(self) -> dict[str, object]:
+        """What Cloudflare answers before the API sees anything: no `type`, no `request_id`."""
+        error_type = "forbidden" if self.status == 403 else self.error_type  # noqa: PLR2004
+        return {"error": {"type": error_type, "message": self.message}}
+
+
+def invalid_request(message: str) -> Refusal:
+    return Refusal(400, message)
+
+
+def unknown_model(model: str) -> Refusal:
+    """Retired, never published and not permitted look the same from outside."""
+    return Refusal(404, f"model: {model}")

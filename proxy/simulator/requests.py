@@ -1,0 +1,177 @@
+"""
+`POST /v1/messages` bodies: decoded JSON in, a typed request out.
+
+The set of fields is closed at every level that a text client can reach
+(messages-wire 1.2). Tools, images and the like are accepted as they are: this
+simulator never uses them.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from proxy.simulator.shapes import (
+    Check,
+    anything,
+    boolean,
+    integer,
+    list_of,
+    nullable,
+    number_within,
+    one_of,
+    record,
+    tagged,
+    text,
+    text_or,
+)
+
+_LONGEST_USER_ID: Final = 512
+_SMALLEST_BUDGET: Final = 1024
+
+_TEXT_BLOCK: Final = record(
+    required={"type": one_of("text"), "text": text()},
+    optional={"cache_control": anything, "citations": anything},
+)
+_OTHER_BLOCKS: Final = (
+    "image",
+    "document",
+    "search_result",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "tool_result",
+    "server_tool_use",
+    "container_upload",
+)
+_CONTENT: Final = text_or(
+    list_of(tagged({"text": _TEXT_BLOCK, **dict.fromkeys(_OTHER_BLOCKS, anything)}))
+)
+_MESSAGE: Final = record(
+    required={"role": one_of("user", "assistant", "system"), "content": _CONTENT}, optional={}
+)
+_DISPLAY: Final = nullable(one_of("summarized", "omitted"))
+_THINKING: Final = tagged(
+    {
+        "enabled": record(
+            required={
+                "type": anything,
+                "budget_tokens": integer(at_least=_SMALLEST_BUDGET),
+            },
+            optional={"display": _DISPLAY},
+        ),
+        "adaptive": record(required={"type": anything}, optional={"display": _DISPLAY}),
+        "disabled": record(required={"type": anything}, optional={}),
+        # "no other thinking field" (messages-wire 1.8)
+        "between_tools": record(required={"type": anything}, optional={}),
+    }
+)
+_OUTPUT_CONFIG: Final = record(
+    required={},
+    optional={
+        "effort": nullable(one_of("low", "medium", "high", "xhigh", "max")),
+        "format": anything,
+    },
+)
+_REQUIRED: Final[dict[str, Check]] = {
+    "model": text(at_least=1),
+    "messages": list_of(_MESSAGE),
+    "max_tokens": integer(at_least=0),  # 0 warms the prompt cache (messages-wire 1.5)
+}
+_OPTIONAL: Final[dict[str, Check]] = {
+    "cache_control": anything,
+    "container": anything,
+    "diagnostics": anything,
+    "inference_geo": nullable(text()),
+    "metadata": record(required={}, optional={"user_id": nullable(text(at_most=_LONGEST_USER_ID))}),
+    "output_config": _OUTPUT_CONFIG,
+    "service_tier": one_of("auto", "standard_only"),
+    "speed": one_of("standard", "fast"),
+    "stop_sequences": list_of(text()),
+    "stream": boolean,
+    "system": text_or(list_of(_TEXT_BLOCK)),
+    "thinking": _THINKING,
+    "tool_choice": anything,
+    "tools": list_of(anything),
+}
+_SAMPLING: Final[dict[str, Check]] = {
+    "temperature": number_within(0, 1),
+    "top_k": integer(at_least=0),
+    "top_p": number_within(0, 1),
+}
+_CHECK: Final = record(required=_REQUIRED, optional={**_OPTIONAL, **_SAMPLING})
+_CHECK_WITHOUT_SAMPLING: Final = record(required=_REQUIRED, optional=_OPTIONAL)
+
+
+class TextBlock(msgspec.Struct, frozen=True):
+    """Any content block; only text blocks have something in `text`."""
+
+    type: str
+    text: str = ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    role: Literal["user", "assistant", "system"]
+    content: str | list[TextBlock]
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(block.text for block in self.content)
+
+    @property
+    def texts(self) -> list[str]:
+        """Of each text block; a string is one text block (messages-wire 1.3)."""
+        if isinstance(self.content, str):
+            return [self.content]
+        return [block.text for block in self.content if block.type == "text"]
+
+
+class Thinking(msgspec.Struct, frozen=True):
+    type: Literal["enabled", "adaptive", "disabled", "between_tools"]
+    budget_tokens: int = 0
+    display: str | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self.type in {"enabled", "adaptive"}
+
+
+class OutputConfig(msgspec.Struct, frozen=True):
+    effort: str | None = None
+
+
+class MessagesRequest(msgspec.Struct, frozen=True):
+    """What was asked, known to have the right shape and nothing more."""
+
+    model: str
+    messages: list[Message]
+    max_tokens: int
+    system: str | list[TextBlock] | None = None
+    stop_sequences: list[str] = []
+    stream: bool = False
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig = OutputConfig()
+
+    @property
+    def prefill(self) -> str:
+        """The text of a final assistant turn, which the answer continues."""
+        return self.messages[-1].text if self.messages[-1].role == "assistant" else ""
+
+    @property
+    def system_texts(self) -> list[str]:
+        if self.system is None or isinstance(self.system, str):
+            return [] if self.system is None else [self.system]
+        return [block.text for block in self.system]
+
+
+def parse_messages_request(body: object, *, takes_sampling: bool) -> MessagesRequest:
+    """Version 2026-10-21 knows no sampling fields at all (messages-wire 1.7)."""
+    check = _CHECK if takes_sampling else _CHECK_WITHOUT_SAMPLING
+    check("", body)
+    return msgspec.convert(body, MessagesRequest, strict=False)

@@ -1,0 +1,72 @@
+"""
+Headers of answers: the API's own, and those of the edge in front of it.
+
+The edge's say nothing to a client of a proxy and must not leak through one
+(messages-wire 2, the table of response headers); they are here to be caught.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.replies import Reply, Streamed
+
+_ORGANIZATION = "5d1c7a52-8f0e-4c7b-9a64-2f8f3b0c9e11"
+_WORKSPACE = "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ"
+_LIMITS = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
+_OVERLOADED = 529
+
+_EDGE = (
+    ("server", "cloudflare"),
+    ("cf-ray", "99d3f1a2be7c1d2e-FRA"),
+    ("cf-cache-status", "DYNAMIC"),
+    ("via", "1.1 google"),
+    ("x-robots-tag", "none"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("server-timing", "x-originResponse;dur=412"),
+    ("x-envoy-upstream-service-time", "411"),
+    ("vary", "Accept-Encoding"),
+    ("set-cookie", "_cfuvid=simulated; path=/; HttpOnly; Secure; SameSite=None"),
+)
+
+
+def response_headers(
+    reply: Reply, asked: Misbehaviour, *, request_id: str, today: datetime.date
+) -> list[tuple[str, str]]:
+    headers = [*_content_headers(reply, asked), *_EDGE]
+    if isinstance(reply, Streamed) or reply.is_from_api:
+        headers += [("request-id", request_id), *_api_headers(today)]
+    return headers + _retry_headers(reply, asked)
+
+
+def _content_headers(reply: Reply, asked: Misbehaviour) -> list[tuple[str, str]]:
+    if isinstance(reply, Streamed):
+        content_type = asked.content_type or "text/event-stream; charset=utf-8"
+        return [("content-type", content_type), ("cache-control", "no-cache")]
+    return [("content-type", asked.content_type or reply.content_type)]
+
+
+def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
+    headers = [
+        ("anthropic-organization-id", _ORGANIZATION),
+        ("anthropic-workspace-id", _WORKSPACE),
+    ]
+    for name, limit in _LIMITS.items():
+        prefix = f"anthropic-ratelimit-{name}"
+        headers.append((f"{prefix}-limit", str(limit)))
+        headers.append((f"{prefix}-remaining", str(limit - 1)))
+        headers.append((f"{prefix}-reset", f"{today.isoformat()}T00:01:00Z"))
+    return headers
+
+
+def _retry_headers(reply: Reply, asked: Misbehaviour) -> list[tuple[str, str]]:
+    headers = []
+    if asked.retry_after is not None:
+        headers.append(("retry-after", asked.retry_after))
+    if asked.should_retry is not None:
+        headers.append(("x-should-retry", "true" if asked.should_retry else "false"))
+    elif not isinstance(reply, Streamed) and reply.status == _OVERLOADED:
+        headers.append(("x-should-retry", "true"))  # recorded (messages-wire 2)
+    return headers
