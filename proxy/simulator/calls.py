@@ -19,10 +19,6 @@ class Conditions:
     strict_alternation: bool
     legacy_models_alive: bool
 
-    @property
-    def pings(self) -> int:
-        return 1 if self.ping_after_start else 0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -34,3 +30,11 @@ class Call:
     asked: Misbehaviour
     number: int  # counts requests; ids are made from it
     conditions: Conditions
+
+    @property
+    def pings(self) -> int:
+        usual = 1 if self.conditions.ping_after_start else 0
+        return usual if self.asked.pings is None else self.asked.pings
+
+    def wants_stream(self, *, usual: bool) -> bool:
+        return usual if self.asked.form is None else self.asked.form == "stream"

@@ -38,9 +38,9 @@ def answer_completion(call: Call) -> Reply:
     model = _resolve_model(request.model, is_alive=call.conditions.legacy_models_alive)
     check_prompt(request.prompt)
     completion = _complete(request, model, call)
-    if _is_streamed(request, call):
+    if call.wants_stream(usual=bool(request.stream)):
         frames = encode_completion_events(
-            completion, is_first_version=is_first_version, pings=_pings(call)
+            completion, is_first_version=is_first_version, pings=call.pings
         )
         return Streamed(frames=frames, newline=_CRLF)
     return Whole(body=encode_completion(completion, is_first_version=is_first_version))
@@ -89,12 +89,3 @@ def _deltas(request: CompletionRequest, call: Call) -> tuple[str, ...]:
     if request.prefill:
         text = f' and so on, continuing in answer to "{request.last_question}" as the old API did.'
     return split_into_deltas(text if asked.text is None else asked.text, asked.delta_size)
-
-
-def _is_streamed(request: CompletionRequest, call: Call) -> bool:
-    form = call.asked.form
-    return bool(request.stream) if form is None else form == "stream"
-
-
-def _pings(call: Call) -> int:
-    return call.conditions.pings if call.asked.pings is None else call.asked.pings

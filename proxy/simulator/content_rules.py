@@ -7,6 +7,8 @@ mistakes is reported is not known; here it is the first one in this file.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from proxy.simulator.refusals import invalid_request
 from proxy.simulator.requests import Message, MessagesRequest
 
@@ -56,7 +58,7 @@ def _check_alternation(messages: list[Message]) -> None:
     """What the API enforced until 2024-10-08, and partner clouds may enforce today."""
     if messages[0].role != "user":
         raise invalid_request('messages: first message must use the "user" role')
-    for earlier, later in zip(messages, messages[1:], strict=False):
+    for earlier, later in pairwise(messages):
         if earlier.role == later.role:
             raise invalid_request(
                 'messages: roles must alternate between "user" and "assistant", '

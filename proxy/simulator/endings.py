@@ -38,10 +38,6 @@ def override_ending(ending: Ending, asked: Misbehaviour) -> Ending:
     """The stop reason the request asked for, with what belongs to it."""
     if asked.stop_reason is None and asked.stop_sequence is None and asked.stop_details is None:
         return ending
-    reason = asked.stop_reason or (
-        ending.reason if asked.stop_sequence is None else "stop_sequence"
-    )
-    details = asked.stop_details
-    if details is None and reason == "refusal":
-        details = _REFUSAL
+    reason = asked.stop_reason or ("stop_sequence" if asked.stop_sequence else ending.reason)
+    details = asked.stop_details or (_REFUSAL if reason == "refusal" else None)
     return Ending(reason=reason, sequence=asked.stop_sequence, details=details)

@@ -1,4 +1,4 @@
-"""An `Answer` in, the JSON of a whole message or the events of a stream out (messages-wire 2, 3)."""
+"""An `Answer` in, a whole message or the events of a stream out (messages-wire 2 and 3)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from proxy.simulator.identifiers import identifier
 from proxy.simulator.message_wire import StreamStyle, encode_events, encode_message
 from proxy.simulator.model_rules import check_against_model
 from proxy.simulator.replies import Reply, Streamed, Whole
-from proxy.simulator.requests import MessagesRequest, parse_messages_request
+from proxy.simulator.requests import parse_messages_request
 from proxy.simulator.served_models import resolve_model
 
 _LF: Final = b"\n"
@@ -31,17 +31,7 @@ def answer_messages(call: Call) -> Reply:
     check_against_model(request, model)
     message_id = identifier("msg", call.number)
     answer = generate_answer(request, model, call.asked, message_id=message_id)
-    if _is_streamed(request, call):
-        return Streamed(frames=encode_events(answer, _style(call)), newline=_LF)
+    if call.wants_stream(usual=request.stream):
+        style = StreamStyle(pings=call.pings, unknown_events=call.asked.unknown_events)
+        return Streamed(frames=encode_events(answer, style), newline=_LF)
     return Whole(body=encode_message(answer))
-
-
-def _is_streamed(request: MessagesRequest, call: Call) -> bool:
-    form = call.asked.form
-    return request.stream if form is None else form == "stream"
-
-
-def _style(call: Call) -> StreamStyle:
-    asked = call.asked
-    pings = call.conditions.pings if asked.pings is None else asked.pings
-    return StreamStyle(pings=pings, unknown_events=asked.unknown_events)

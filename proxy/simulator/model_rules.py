@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.simulator.content_rules import check_prefill_ending
 from proxy.simulator.models import Model, Sampling, Thinking
-from proxy.simulator.refusals import Refusal, invalid_request
+from proxy.simulator.refusals import invalid_request
 from proxy.simulator.requests import MessagesRequest
 from proxy.simulator.requests import Thinking as AskedThinking
 from proxy.simulator.tokens import estimate_tokens
@@ -81,9 +81,9 @@ def _check_thinking(request: MessagesRequest, model: Model) -> None:
     asked = request.thinking
     if asked is None:
         return
-    refusal = _refuse_thinking(asked, model.traits.thinking)
-    if refusal is not None:
-        raise refusal
+    complaint = _refuse_thinking(asked, model.traits.thinking)
+    if complaint is not None:
+        raise invalid_request(complaint)
     if asked.type == "enabled" and request.max_tokens <= asked.budget_tokens:
         raise invalid_request(
             "`max_tokens` must be greater than `thinking.budget_tokens`. "
@@ -91,30 +91,47 @@ def _check_thinking(request: MessagesRequest, model: Model) -> None:
         )
 
 
-def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> Refusal | None:
+def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> str | None:
     """messages-wire 1.8, row by row."""
-    not_supported = f'"thinking.type.{asked.type}" is not supported for this model.'
-    match asked.type, taken:
-        case ("disabled", Thinking.ALWAYS_BY_EFFORT):
-            return invalid_request(f"{not_supported} {_USE_EFFORT}")
-        case ("disabled", Thinking.ALWAYS):
-            return invalid_request(f"{not_supported} {_USE_BUDGET}")
-        case ("disabled", Thinking.ON_BETWEEN_TOOLS):
-            return invalid_request(_USE_BETWEEN_TOOLS)
-        case ("disabled", _) | ("between_tools", Thinking.ON_BETWEEN_TOOLS):
-            return None
-        case ("between_tools", _):
-            return invalid_request(not_supported)
-        case ("adaptive", Thinking.BUDGET | Thinking.UNKNOWN):
-            return invalid_request("adaptive thinking is not supported on this model")
-        case ("enabled", Thinking.UNKNOWN):
-            return invalid_request(not_supported)  # *assumed*
-        case ("enabled", Thinking.BUDGET | Thinking.BUDGET_OR_ADAPTIVE) | ("adaptive", _):
-            return None
+    match asked.type:
+        case "disabled":
+            return _refuse_disabled(taken)
+        case "between_tools":
+            is_taken = taken is Thinking.ON_BETWEEN_TOOLS
+            return None if is_taken else _not_supported("between_tools")
+        case "adaptive":
+            is_taken = taken not in {Thinking.BUDGET, Thinking.UNKNOWN}
+            return None if is_taken else "adaptive thinking is not supported on this model"
+        case "enabled":
+            return _refuse_enabled(taken)
+
+
+def _refuse_disabled(taken: Thinking) -> str | None:
+    match taken:
+        case Thinking.ALWAYS_BY_EFFORT:
+            return f"{_not_supported('disabled')} {_USE_EFFORT}"
+        case Thinking.ALWAYS:
+            return f"{_not_supported('disabled')} {_USE_BUDGET}"
+        case Thinking.ON_BETWEEN_TOOLS:
+            return _USE_BETWEEN_TOOLS
         case _:
-            # 4.7 and later. The text given for fable and mythos recommends `enabled`, against
-            # "also .enabled form on 4.7+" of the same section: the stricter reading is taken.
-            return invalid_request(f"{not_supported} {_USE_EFFORT}")
+            return None
+
+
+def _refuse_enabled(taken: Thinking) -> str | None:
+    match taken:
+        case Thinking.BUDGET | Thinking.BUDGET_OR_ADAPTIVE:
+            return None
+        case Thinking.UNKNOWN:
+            return _not_supported("enabled")  # *assumed*
+        case _:
+            # 4.7 and later. The text for fable and mythos recommends `enabled`, against "also
+            # .enabled form on 4.7+" of the same section: the stricter reading is taken.
+            return f"{_not_supported('enabled')} {_USE_EFFORT}"
+
+
+def _not_supported(kind: str) -> str:
+    return f'"thinking.type.{kind}" is not supported for this model.'
 
 
 def _check_effort(request: MessagesRequest, model: Model) -> None:

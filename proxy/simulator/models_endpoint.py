@@ -17,6 +17,8 @@ from proxy.simulator.served_models import MODELS
 _DEFAULT_LIMIT: Final = "20"
 _GREATEST_LIMIT: Final = 1_000
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
+_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+_THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 
 # Which types of `thinking` each class takes (messages-wire 1.8).
 _TYPES: Final[dict[Thinking, frozenset[str]]] = {
@@ -112,20 +114,16 @@ def _moment(day: datetime.date | None) -> str | None:
 def _capabilities(model: Model) -> dict[str, object]:
     """Of the documented tree, what this simulator knows. Prefill and sampling are not in it."""
     types = _TYPES[model.traits.thinking]
-    effort = {level: _leaf(model.traits.takes_effort) for level in _EFFORTS}
+    effort = {level: _leaf(supported=model.traits.takes_effort) for level in _EFFORTS}
     return {
-        "batch": _leaf(True),
+        "batch": _leaf(supported=True),
         "effort": {"supported": model.traits.takes_effort, **effort},
         "thinking": {
             "supported": model.traits.thinking is not Thinking.UNKNOWN,
-            "types": {name: _leaf(name in types) for name in _THINKING_TYPES},
+            "types": {name: _leaf(supported=name in types) for name in _THINKING_TYPES},
         },
     }
 
 
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
-_THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
-
-
-def _leaf(supported: bool) -> dict[str, bool]:
+def _leaf(*, supported: bool) -> dict[str, bool]:
     return {"supported": supported}
