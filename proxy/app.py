@@ -1,0 +1,89 @@
+"""The composition root: every object is built here, once, and handed down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from proxy.endpoints import (
+    CompleteEndpoint,
+    ForwardEndpoint,
+    healthz,
+    is_completion_path,
+    readyz,
+    without_prefix,
+)
+from proxy.exchange import Exchange
+from proxy.redaction import Digester
+from proxy.settings import Settings
+from proxy.upstream import Timeouts, Upstream
+from translators import KNOWN_MODELS, Policy
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Build the proxy; it connects to nothing before its first request."""
+    upstream = Upstream(
+        settings.upstream_url,
+        Timeouts(connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout),
+    )
+    exchange = Exchange(
+        upstream=upstream,
+        policy=policy_of(settings),
+        digester=Digester(settings.digest_key.get_secret_value() if settings.digest_key else None),
+        v1_pings=settings.v1_pings,
+    )
+    traffic = _Traffic(
+        complete=CompleteEndpoint(
+            exchange=exchange,
+            max_body_bytes=settings.max_body_bytes,
+            body_timeout=settings.body_timeout,
+            ping_interval=settings.ping_interval,
+        ),
+        forward=ForwardEndpoint(upstream=upstream, mount_prefix=settings.mount_prefix),
+        mount_prefix=settings.mount_prefix,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        yield
+        await upstream.close()
+
+    # A bare router: Starlette's own middleware would wrap every `send`.
+    router = Router(
+        [Route("/healthz", healthz), Route("/readyz", readyz)],
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    router.default = traffic
+    return router
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the settings say about translation."""
+    return Policy(
+        catalogue=replace(KNOWN_MODELS, overrides=settings.models),
+        strictness=settings.strictness,
+        prefill=settings.prefill,
+        prefill_model=settings.prefill_model,
+        leading_space=settings.leading_space,
+        echoed_model=settings.echoed_model,
+        beta_header=settings.beta_header,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traffic:
+    """All that is not Holdover's own: completions are translated, the rest is forwarded."""
+
+    complete: ASGIApp
+    forward: ASGIApp
+    mount_prefix: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = without_prefix(scope["path"], self.mount_prefix)
+        is_completion = scope["method"] == "POST" and is_completion_path(path)
+        await (self.complete if is_completion else self.forward)(scope, receive, send)

@@ -1,0 +1,15 @@
+"""
+The `holdover` command.
+
+One module per verb. Nothing but typer is imported before a verb is chosen, so
+that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from proxy.cli.commands import app
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,81 @@
+"""A `Reply` on an ASGI `send`: one frame, one message; pings while there is nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from starlette.types import Send
+
+from proxy.headers import Headers
+
+
+class AsgiReply:
+    """Sends what an exchange says; `group` runs the pings of a stream."""
+
+    def __init__(self, send: Send, group: asyncio.TaskGroup, *, ping_interval: float) -> None:
+        self.has_started = False
+        self.has_ended = False
+        self._send = send
+        self._group = group
+        self._ping_interval = ping_interval
+        self._begin: Callable[[], Headers] | None = None
+        self._sending = asyncio.Lock()  # a ping must not come between the start and a frame
+        self._last_sent = time.monotonic()
+        self._pings: asyncio.Task[None] | None = None
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a JSON answer."""
+        self.has_started = True
+        headers += [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+        self._finish()
+
+    def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
+        """Let the stream begin with its first frame, or with a ping if that is long in coming."""
+        self._begin = begin
+        if ping is not None:
+            self._pings = self._group.create_task(self._ping_while_silent(ping))
+
+    async def frame(self, data: bytes) -> None:
+        """Send one frame, whole and at once."""
+        async with self._sending:
+            if not self.has_started:
+                await self._start()
+            self._last_sent = time.monotonic()
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, *, abruptly: bool) -> None:
+        """End the stream; abruptly: the server closes the connection without a last chunk."""
+        self._finish()
+        if not abruptly:
+            await self._send({"type": "http.response.body", "body": b""})
+
+    async def _start(self) -> None:
+        assert self._begin is not None
+        self.has_started = True
+        headers = [
+            *self._begin(),
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),  # nginx would hold frames back
+        ]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _ping_while_silent(self, ping: Callable[[], bytes]) -> None:
+        while True:
+            silent = time.monotonic() - self._last_sent
+            if silent >= self._ping_interval:
+                await self.frame(ping())
+                silent = 0
+            await asyncio.sleep(self._ping_interval - silent)
+
+    def _finish(self) -> None:
+        self.has_ended = True
+        if self._pings is not None:
+            self._pings.cancel()

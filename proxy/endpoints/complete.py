@@ -1,0 +1,60 @@
+"""`POST /v1/complete`, however its path is spelled."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from proxy.endpoints.asgi_reply import AsgiReply
+from proxy.endpoints.body import read_body, until_gone
+from proxy.exchange import Exchange
+from proxy.failures import ClientGone
+from proxy.notes import Notes
+
+log = structlog.get_logger("holdover.traffic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteEndpoint:
+    """An ASGI application for one path."""
+
+    exchange: Exchange
+    max_body_bytes: int
+    body_timeout: float
+    ping_interval: float
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, give up when its client does, and log it whatever happens."""
+        notes = Notes(path=scope["path"], headers=list(scope["headers"]))
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._run(notes, receive, send, group)
+        except* ClientGone:
+            # After its last frame a client may close when it likes: old ones do so before the end
+            # of every stream, and that is success (clients, rule 4).
+            notes.client_gone = True
+        finally:
+            log.info("exchange", **notes.record().as_fields())
+
+    async def _run(
+        self, notes: Notes, receive: Receive, send: Send, group: asyncio.TaskGroup
+    ) -> None:
+        reply = AsgiReply(send, group, ping_interval=self.ping_interval)
+        watchers: list[asyncio.Task[None]] = []
+
+        async def read() -> bytes:
+            body = await read_body(
+                receive,
+                notes.headers,
+                max_bytes=self.max_body_bytes,
+                timeout_seconds=self.body_timeout,
+            )
+            watchers.append(group.create_task(until_gone(receive)))
+            return body
+
+        await self.exchange.run(notes, read, reply)
+        for watcher in watchers:
+            watcher.cancel()

@@ -1,0 +1,106 @@
+"""Every other path: the request as it is to the upstream, the answer as it is back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from proxy.endpoints.paths import without_prefix
+from proxy.failures import ClientGone, Failure
+from proxy.headers import Headers, end_to_end, first
+from proxy.upstream import Answer, Upstream
+from translators import encode_error
+
+log = structlog.get_logger("holdover.traffic")
+
+_ADDRESS = frozenset({b"host"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardEndpoint:
+    """An ASGI application for whatever the upstream has."""
+
+    upstream: Upstream
+    mount_prefix: str = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request, streaming both ways; give up when its client does."""
+        log.info("forward", method=scope["method"], path=scope["path"])
+        try:
+            async with asyncio.TaskGroup() as group:
+                body = _ArrivingBody(receive)
+                feeding = group.create_task(body.feed())
+                await self._forward(scope, body, send)
+                feeding.cancel()
+        except* ClientGone:
+            pass
+
+    async def _forward(self, scope: Scope, body: _ArrivingBody, send: Send) -> None:
+        headers: Headers = list(scope["headers"])
+        try:
+            answer = await self.upstream.relay(
+                scope["method"],
+                self._target(scope),
+                end_to_end(headers, without=_ADDRESS),
+                body.pieces() if _has_body(headers) else None,
+            )
+        except Failure as exc:
+            await _send_failure(exc, send)
+            return
+        try:
+            await _send_answer(answer, send)
+        except Failure:
+            # Too late for an error of ours: to end without the last chunk says it all.
+            log.warning("forward_broke_off", path=scope["path"])
+        finally:
+            await answer.close()
+
+    def _target(self, scope: Scope) -> bytes:
+        path = without_prefix(scope["raw_path"].decode("latin-1"), self.mount_prefix)
+        query = scope["query_string"]
+        return path.encode("latin-1") + (b"?" + query if query else b"")
+
+
+class _ArrivingBody:
+    """A request body on its way through; the one reader of `receive`, so it sees a client go."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._pieces = asyncio.Queue[bytes | None](maxsize=2)
+
+    async def feed(self) -> None:
+        """Take pieces in until the client goes; then raise `ClientGone`."""
+        while (message := await self._receive())["type"] != "http.disconnect":
+            await self._pieces.put(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self._pieces.put(None)
+        raise ClientGone
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Give them out."""
+        while (piece := await self._pieces.get()) is not None:
+            yield piece
+
+
+def _has_body(headers: Headers) -> bool:
+    length = first(headers, b"content-length")
+    return length not in {None, b"0"} or first(headers, b"transfer-encoding") is not None
+
+
+async def _send_answer(answer: Answer, send: Send) -> None:
+    headers = end_to_end(answer.headers)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    async for piece in answer.raw_pieces():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_failure(failure: Failure, send: Send) -> None:
+    body = encode_error(failure.error_type, str(failure), None)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,87 @@
+"""
+What can go wrong around a translation, and whose fault it is.
+
+* `Failure`
+    * `MissingKey`, `BodyTooLarge`, `BodyTooSlow`, `BodyNotReadable` -- the client's fault
+    * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
+* `ClientGone` -- nobody is left to be told
+
+Together with `translators.TranslationError` these are all the errors whose
+text may reach a client. Anything else is a bug of ours, and answers 500
+without saying more.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Blame(enum.Enum):
+    """Whose fault it is that an exchange did not end as it should."""
+
+    NOBODY = "nobody"
+    CLIENT = "client"
+    UPSTREAM = "upstream"
+    HOLDOVER = "holdover"
+
+
+class Failure(Exception):
+    """Base class; `status` and `error_type` are what the client is told."""
+
+    status = 500
+    error_type = "api_error"
+    blame = Blame.CLIENT
+
+
+class MissingKey(Failure):
+    """Neither `x-api-key` nor a bearer token; text as recorded (messages-wire 1.1)."""
+
+    status = 401
+    error_type = "authentication_error"
+
+
+class BodyTooLarge(Failure):
+    """More than the API takes; text as recorded (messages-wire 4)."""
+
+    status = 413
+    error_type = "request_too_large"
+
+
+class BodyTooSlow(Failure):
+    """The body did not arrive in the time allowed."""
+
+    status = 408
+    error_type = "timeout_error"
+
+
+class BodyNotReadable(Failure):
+    """The body is encoded in a way that is not decoded here."""
+
+    status = 400
+    error_type = "invalid_request_error"
+
+
+class UpstreamUnreachable(Failure):
+    """No connection: the request was not sent."""
+
+    status = 502
+    blame = Blame.UPSTREAM
+
+
+class UpstreamTooSlow(Failure):
+    """No answer, or no more of it, in the time allowed."""
+
+    status = 504
+    error_type = "timeout_error"
+    blame = Blame.UPSTREAM
+
+
+class UpstreamBrokeOff(Failure):
+    """The connection broke after the request was sent."""
+
+    status = 502
+    blame = Blame.UPSTREAM
+
+
+class ClientGone(Exception):
+    """The client closed its connection before it had its answer."""

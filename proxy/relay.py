@@ -1,0 +1,110 @@
+"""A Messages stream relayed to a client, chunk by chunk as it is translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from proxy.failures import Blame, Failure
+from proxy.headers import Headers
+from proxy.notes import Notes
+from proxy.reply import Reply, reply_with_error
+from proxy.upstream import Answer
+from translators import (
+    PING_FRAME,
+    Completion,
+    CompletionChunk,
+    FailureChunk,
+    FrameEncoder,
+    LastChunk,
+    PingChunk,
+    Plan,
+    StreamTranslator,
+    TextChunk,
+    TranslatedError,
+    as_chunks,
+    error_status,
+    v1_ping_frame,
+)
+
+
+class StreamRelay:
+    """Takes one stream from upstream to the client; memory is that of the held-back text."""
+
+    def __init__(self, plan: Plan, notes: Notes, reply: Reply, *, v1_pings: bool) -> None:
+        self._plan = plan
+        self._notes = notes
+        self._reply = reply
+        self._translator = StreamTranslator(plan)
+        self._encoder: FrameEncoder | None = None
+        self._ping = _ping_of(plan, v1_pings=v1_pings)
+
+    async def run(self, answer: Answer) -> None:
+        """Relay until the completion ends, whoever ends it."""
+        self._reply.open_stream(self._begin, self._ping)
+        try:
+            problem = await self._relay(answer)
+            for chunk in self._translator.close(problem):
+                await self._send(chunk)
+        finally:
+            self._take_notes()
+
+    async def run_whole(self, completion: Completion) -> None:
+        """Stream an answer that upstream gave in one piece although a stream was asked for."""
+        self._reply.open_stream(lambda: self._notes.begin_reply(200), self._ping)
+        self._encoder = FrameEncoder(self._plan.dialect, id=completion.id, model=completion.model)
+        for chunk in as_chunks(completion):
+            await self._send(chunk)
+
+    async def _relay(self, answer: Answer) -> FailureChunk | None:
+        try:
+            async for piece in answer.pieces():
+                for chunk in self._translator.feed(piece):
+                    await self._send(chunk)
+                if self._translator.has_ended:
+                    return None
+        except Failure as exc:
+            return FailureChunk(exc.error_type, str(exc))
+        return None
+
+    async def _send(self, chunk: CompletionChunk) -> None:
+        match chunk:
+            case TextChunk():
+                await self._reply.frame(self._frame(chunk))
+            case LastChunk(stop_reason=stop_reason):
+                self._notes.stop_reason = stop_reason
+                await self._reply.frame(self._frame(chunk))
+                await self._reply.end(abruptly=False)
+            case PingChunk():
+                if self._plan.dialect.relays_pings:
+                    await self._reply.frame(PING_FRAME)
+            case FailureChunk(type=kind, message=message):
+                error = TranslatedError(error_status(kind), kind, message, None)
+                await reply_with_error(self._reply, self._notes, error, Blame.UPSTREAM)
+
+    def _frame(self, chunk: TextChunk | LastChunk) -> bytes:
+        if self._encoder is None:
+            message = self._translator.message
+            self._encoder = FrameEncoder(
+                self._plan.dialect,
+                id=self._translator.completion_id,
+                model=self._plan.echoed_model or message.model,
+            )
+        return self._encoder.encode(chunk)
+
+    def _begin(self) -> Headers:
+        self._notes.answered_model = self._translator.message.model or None
+        return self._notes.begin_reply(200)
+
+    def _take_notes(self) -> None:
+        self._notes.answered_model = self._translator.message.model or None
+        self._notes.upstream_stop_reason = self._translator.end.stop_reason
+        self._notes.usage = self._translator.usage
+
+
+def _ping_of(plan: Plan, *, v1_pings: bool) -> Callable[[], bytes] | None:
+    if plan.dialect.relays_pings:
+        return lambda: PING_FRAME
+    if v1_pings:
+        return lambda: v1_ping_frame(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}")
+    return None

@@ -1,0 +1,68 @@
+"""
+The client's end of an exchange, and the two ways to say that it failed.
+
+An error is an HTTP error while that is still possible and a frame of the
+stream after that; in the old dialect the connection is then broken off too,
+because its clients cannot tell a short answer from a failed one (clients,
+rule 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from proxy.failures import Blame
+from proxy.headers import Headers
+from proxy.notes import Notes
+from translators import (
+    Completion,
+    Plan,
+    TranslatedError,
+    encode_completion,
+    encode_error,
+    encode_failure,
+)
+
+
+class Reply(Protocol):
+    """What an endpoint does for an exchange."""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the status has been sent, so that it is too late for another."""
+        ...
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a JSON answer."""
+
+    def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
+        """Let the stream begin with its first frame, or with a ping if that is long in coming."""
+
+    async def frame(self, data: bytes) -> None:
+        """Send one frame, whole and at once."""
+
+    async def end(self, *, abruptly: bool) -> None:
+        """End the stream; abruptly: so that nobody takes it for complete."""
+
+
+async def reply_with_completion(
+    reply: Reply, notes: Notes, completion: Completion, plan: Plan
+) -> None:
+    """Send a whole answer."""
+    notes.stop_reason = completion.stop_reason
+    await reply.whole(200, notes.begin_reply(200), encode_completion(completion, plan.dialect))
+
+
+async def reply_with_error(
+    reply: Reply, notes: Notes, error: TranslatedError, blame: Blame
+) -> None:
+    """Send an error, in whichever way is still possible."""
+    notes.error, notes.blame = error, blame
+    if reply.has_started:
+        await reply.frame(encode_failure(error.type, error.message))
+        await reply.end(abruptly=notes.dialect is None or notes.dialect.ends_abruptly_on_failure)
+        return
+    headers = notes.begin_reply(error.status)
+    body = encode_error(error.type, error.message, error.request_id or notes.request_id)
+    await reply.whole(error.status, headers, body)

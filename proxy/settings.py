@@ -1,0 +1,110 @@
+"""
+What an operator can set: TOML file, `HOLDOVER_*` environment, flags.
+
+A flag beats the environment, the environment beats a secrets directory, that
+beats the file. Every setting is in README's table; a test keeps it complete.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class InvalidSettings(Exception):
+    """The settings cannot be used; the text names the setting and what it should be."""
+
+
+def _http_url(url: str) -> str:
+    return str(TypeAdapter(AnyHttpUrl).validate_python(url)).rstrip("/")
+
+
+def _prefix(prefix: str) -> str:
+    stripped = prefix.strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+class Settings(BaseSettings):
+    """All settings, with the defaults of the README."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDOVER_", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+
+    upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
+    upstream_connect_timeout: Seconds = 10
+    upstream_read_timeout: Seconds = 600
+
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    body_timeout: Seconds = 60
+
+    ping_interval: Seconds = 15
+    v1_pings: bool = False
+
+    strictness: Literal["strict", "lenient"] = "lenient"
+    prefill: Literal["continue", "instruct", "reroute", "reject"] = "continue"
+    prefill_model: str | None = None
+    leading_space: Literal["legacy", "raw"] = "legacy"
+    echoed_model: Literal["asked", "answered"] = "asked"
+    beta_header: Literal["drop", "pass"] = "drop"
+    models: dict[str, str] = Field(default_factory=dict)
+
+    digest_key: SecretStr | None = None
+    log_format: Literal["auto", "json", "console"] = "auto"
+    shutdown_timeout: Seconds = 30
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources, strongest first."""
+        return (
+            init_settings,
+            env_settings,
+            file_secret_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+
+def load_settings(
+    config: Path | None = None, *, secrets: Path | None = None, **flags: object
+) -> Settings:
+    """Read all sources; raise `InvalidSettings`. A flag that is None was not given."""
+    if config is not None and not config.is_file():
+        raise InvalidSettings(f"{config}: no such file")
+    given = {name: value for name, value in flags.items() if value is not None}
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config, secrets_dir=secrets)
+
+    try:
+        return FromFile(**given)  # type: ignore[arg-type] # validated just here
+    except ValidationError as exc:
+        raise InvalidSettings("\n".join(_sentences(exc))) from exc
+    except (SettingsError, ValueError) as exc:
+        raise InvalidSettings(f"{config or 'environment'}: {exc}") from exc
+
+
+def _sentences(problem: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(map(str, error['loc'])) or 'settings'}: {error['msg']}"
+        for error in problem.errors()
+    ]

@@ -1,0 +1,50 @@
+"""What is kept of one exchange, whatever became of it: the fields of the log line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from proxy.failures import Blame
+from proxy.redaction import CallerDigest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficRecord:
+    """One exchange. No keys and no prompt text; times in milliseconds from its first byte."""
+
+    id: str
+    request_id: str
+    """Of upstream, if it gave one; else ours. Also in the `request-id` response header."""
+    path: str
+
+    caller: CallerDigest | None
+    user_agent: str | None
+    sdk: str | None
+    version: str | None
+    """`anthropic-version` as the client sent it."""
+    dialect: str | None
+    streamed: bool
+
+    asked_model: str | None
+    sent_model: str | None
+    answered_model: str | None
+    adjustments: tuple[str, ...]
+
+    status: int | None
+    """None: the client was gone before there was one."""
+    stop_reason: str | None
+    upstream_stop_reason: str | None
+    error_type: str | None
+    blame: Blame
+    client_gone: bool
+
+    input_tokens: int | None
+    output_tokens: int | None
+    request_bytes: int
+    first_byte_ms: float | None
+    total_ms: float
+
+    def as_fields(self) -> Mapping[str, object]:
+        """As the fields of a log line."""
+        return asdict(self) | {"blame": self.blame.value, "adjustments": list(self.adjustments)}

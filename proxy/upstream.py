@@ -1,0 +1,237 @@
+"""
+The one place that speaks to the upstream.
+
+httpx's transport interface over aiohttp: httpx's own pool looks through every
+connection for every request, which is what makes it slow under load. The
+transport is ours, since the published one repeats a request header only
+joined, rewrites percent-encoded paths, and reports a connection that broke
+after the request was sent as one that was never made, which would make a
+retry ask, and cost, twice.
+
+It is driven without `httpx.AsyncClient`, whose cookie jar would hand one
+caller's cookies to the next.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import httpx
+from aiohttp import hdrs
+from multidict import CIMultiDict
+from yarl import URL
+
+from proxy.failures import UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
+from proxy.headers import Headers
+
+_NO_HEADERS_OF_ITS_OWN: Final = (
+    hdrs.ACCEPT,
+    hdrs.ACCEPT_ENCODING,
+    hdrs.CONTENT_TYPE,
+    hdrs.USER_AGENT,
+)
+# Longer-lived idle connections are more likely closed from the far side just as they are reused.
+_KEEP_IDLE_SECONDS: Final = 15
+_SUCCESS: Final[range] = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """In seconds; there is no total, since a stream may last as long as it moves."""
+
+    connect: float = 10
+    read: float = 600
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """httpx requests over an aiohttp session: no cookies, no redirects, no decoding."""
+
+    def __init__(self, timeouts: Timeouts, proxy: str | None = None) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=timeouts.connect, sock_read=timeouts.read
+        )
+        self._proxy = proxy
+        self._ssl = httpx.create_ssl_context()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send; return once the headers are there. Raises `httpx.TransportError`s."""
+        headers = CIMultiDict(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in request.headers.raw
+            if name.lower() != b"transfer-encoding"  # aiohttp chooses it by the body
+        )
+        with _as_httpx_errors():
+            answer = await self._open_session().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=headers,
+                data=_body(request),
+                allow_redirects=False,
+                proxy=self._proxy,
+            )
+        return httpx.Response(
+            answer.status, headers=answer.raw_headers, stream=_AnswerStream(answer), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:  # a session belongs to the loop it is made in
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, ssl=self._ssl, keepalive_timeout=_KEEP_IDLE_SECONDS
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_NO_HEADERS_OF_ITS_OWN,
+                auto_decompress=False,
+                timeout=self._timeout,
+            )
+        return self._session
+
+
+def _body(request: httpx.Request) -> bytes | httpx.AsyncByteStream | None:
+    try:
+        return request.content or None
+    except httpx.RequestNotRead:
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        return request.stream
+
+
+class _AnswerStream(httpx.AsyncByteStream):
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx_errors():
+            async for piece in self._answer.content.iter_any():
+                yield piece
+
+    async def aclose(self) -> None:
+        # Half-read answers take their connection with them, so that upstream stops writing.
+        self._answer.release()
+
+
+@contextmanager
+def _as_httpx_errors() -> Iterator[None]:
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as exc:
+        raise httpx.ConnectTimeout(str(exc)) from exc
+    except aiohttp.ServerTimeoutError as exc:
+        raise httpx.ReadTimeout(str(exc)) from exc
+    except aiohttp.ClientConnectorError as exc:
+        raise httpx.ConnectError(str(exc)) from exc
+    except (aiohttp.ClientError, OSError) as exc:
+        raise httpx.RemoteProtocolError(str(exc)) from exc
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except httpx.ConnectTimeout as exc:
+        raise UpstreamUnreachable("Connecting to the upstream took too long.") from exc
+    except httpx.ConnectError as exc:
+        raise UpstreamUnreachable("The upstream cannot be reached.") from exc
+    except httpx.TimeoutException as exc:
+        raise UpstreamTooSlow("The upstream did not answer in time.") from exc
+    except (httpx.TransportError, httpx.DecodingError) as exc:
+        raise UpstreamBrokeOff("The connection to the upstream broke off.") from exc
+
+
+class Answer:
+    """An answer whose headers are there and whose body is still to be read, once."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status: int = response.status_code
+        self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says so."""
+        return self.status in _SUCCESS
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the body is a stream of events."""
+        content_type: str = self._response.headers.get("content-type", "")
+        return content_type.startswith("text/event-stream")
+
+    async def read(self) -> bytes:
+        """The whole body, decoded."""
+        with _as_failures():
+            return await self._response.aread()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded."""
+        with _as_failures():
+            async for piece in self._response.aiter_bytes():
+                yield piece
+
+    async def raw_pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, as it is."""
+        with _as_failures():
+            async for piece in self._response.aiter_raw():
+                yield piece
+
+    async def close(self) -> None:
+        """Let go of it, read or not."""
+        await self._response.aclose()
+
+
+class Upstream:
+    """The Messages API, under its base url."""
+
+    def __init__(self, url: str, timeouts: Timeouts) -> None:
+        self._url = httpx.URL(url)
+        self._prefix = self._url.raw_path.rstrip(b"/")
+        self._transport = AiohttpTransport(timeouts, _proxy_for(self._url))
+
+    async def post(self, path: bytes, headers: Headers, body: bytes) -> Answer:
+        """Send a body we hold; try again once if no connection could be made."""
+        request = self._request("POST", path, headers, body)
+        try:
+            return await self._send(request)
+        except UpstreamUnreachable:
+            return await self._send(request)
+
+    async def relay(
+        self, method: str, target: bytes, headers: Headers, body: AsyncIterator[bytes] | None
+    ) -> Answer:
+        """Send a body as it comes, to a path with its query."""
+        return await self._send(self._request(method, target, headers, body))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    def _request(
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> httpx.Request:
+        url = self._url.copy_with(raw_path=self._prefix + target)
+        return httpx.Request(method, url, headers=headers, content=body)
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        with _as_failures():
+            return Answer(await self._transport.handle_async_request(request))
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for this upstream (`HTTPS_PROXY`, `NO_PROXY`)."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    return urllib.request.getproxies().get(url.scheme)
