@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers, QueryParams
 
+from proxy.simulator.bodies import decode_json
 from proxy.simulator.misbehaviour import Misbehaviour
 
 
@@ -35,6 +36,9 @@ class Call:
     def pings(self) -> int:
         usual = 1 if self.conditions.ping_after_start else 0
         return usual if self.asked.pings is None else self.asked.pings
+
+    def decode_body(self) -> object:
+        return decode_json(self.body, content_encoding=self.headers.get("content-encoding", ""))
 
     def wants_stream(self, *, usual: bool) -> bool:
         return usual if self.asked.form is None else self.asked.form == "stream"

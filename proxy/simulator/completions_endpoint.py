@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.simulator.bodies import decode_json
 from proxy.simulator.calls import Call
 from proxy.simulator.completion_requests import (
     HUMAN,
@@ -34,7 +33,7 @@ _FIRST_VERSION: Final = "2023-01-01"
 
 def answer_completion(call: Call) -> Reply:
     is_first_version = _check_version(call) == _FIRST_VERSION
-    request = parse_completion_request(decode_json(call.body), is_first_version=is_first_version)
+    request = parse_completion_request(call.decode_body(), is_first_version=is_first_version)
     model = _resolve_model(request.model, is_alive=call.conditions.legacy_models_alive)
     check_prompt(request.prompt)
     completion = _complete(request, model, call)

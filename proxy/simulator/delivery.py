@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,71 +46,62 @@ class Delivery:
 def plan_delivery(reply: Reply, asked: Misbehaviour, headers: list[tuple[str, str]]) -> Delivery:
     if asked.gzip:
         headers = [*headers, ("content-encoding", "gzip")]
-    before_headers = asked.delay_headers / _MILLISECONDS
     if isinstance(reply, Whole):
-        return _plan_whole(reply, asked, headers, before_headers)
+        body = _whole_body(reply, asked)
+        headers = [*headers, ("content-length", str(len(body)))]
+        steps: Iterable[Write | Pause] = _cut([Write(body)], asked)
+        status, breaks_off = reply.status, False
+    else:
+        steps = _stream_steps(reply, asked)
+        status = asked.status or 200
+        breaks_off = reply.breaks_off or asked.hang_after_events is not None
     return Delivery(
-        status=asked.status or 200,
+        status=status,
         headers=headers,
-        before_headers=before_headers,
-        steps=tuple(_stream_steps(reply, asked)),
-        breaks_off=reply.breaks_off or asked.hang_after_events is not None,
+        before_headers=asked.delay_headers / _MILLISECONDS,
+        steps=tuple(steps),
+        breaks_off=breaks_off or asked.break_after_bytes is not None,
     )
 
 
-def _plan_whole(
-    reply: Whole, asked: Misbehaviour, headers: list[tuple[str, str]], before_headers: float
-) -> Delivery:
+def _whole_body(reply: Whole, asked: Misbehaviour) -> bytes:
     body = reply.body[: asked.truncate_body]
-    if asked.gzip:
-        body = zlib.compress(body, wbits=_GZIP_WINDOW)
-    sent = body[: asked.break_after_bytes]
-    return Delivery(
-        status=reply.status,
-        headers=[*headers, ("content-length", str(len(body)))],
-        before_headers=before_headers,
-        steps=tuple(Write(piece) for piece in _pieces(sent, asked.write)),
-        breaks_off=asked.break_after_bytes is not None,
-    )
+    return zlib.compress(body, wbits=_GZIP_WINDOW) if asked.gzip else body
 
 
 def _stream_steps(reply: Streamed, asked: Misbehaviour) -> Iterator[Write | Pause]:
     yield from _pause(asked.delay_first_event)
-    chunks = list(_encoded(reply, gzip=asked.gzip))[: asked.hang_after_events]
+    writes = list(_encoded(reply, gzip=asked.gzip))[: asked.hang_after_events]
     if asked.one_write:
-        yield Write(b"".join(chunks), min(len(chunks), len(reply.frames)))
-    else:
-        yield from _write_each(chunks, reply, asked)
+        writes = [Write(b"".join(write.data for write in writes), sum(w.events for w in writes))]
+    for index, write in enumerate(_cut(writes, asked)):
+        yield from _pause(asked.delay_events if index else 0)
+        yield write
     if asked.hang_after_events is not None:
         yield from _pause(asked.hang_for)
 
 
-def _write_each(
-    chunks: list[bytes], reply: Streamed, asked: Misbehaviour
-) -> Iterator[Write | Pause]:
-    for index, chunk in enumerate(chunks):
-        if index:
-            yield from _pause(asked.delay_events)
-        *first, last = _pieces(chunk, asked.write)
-        yield from (Write(piece) for piece in first)
-        yield Write(last, events=1 if index < len(reply.frames) else 0)
-
-
-def _encoded(reply: Streamed, *, gzip: bool) -> Iterator[bytes]:
+def _encoded(reply: Streamed, *, gzip: bool) -> Iterator[Write]:
     chunks = (frame.encode(reply.newline) for frame in reply.frames)
     if not gzip:
-        yield from chunks
+        yield from (Write(chunk, events=1) for chunk in chunks)
         return
     compressor = zlib.compressobj(wbits=_GZIP_WINDOW)
     for chunk in chunks:
-        yield compressor.compress(chunk) + compressor.flush(zlib.Z_SYNC_FLUSH)
-    yield compressor.flush()
+        yield Write(compressor.compress(chunk) + compressor.flush(zlib.Z_SYNC_FLUSH), events=1)
+    yield Write(compressor.flush())
 
 
-def _pieces(data: bytes, size: int | None) -> list[bytes]:
-    if size is None or not data:
-        return [data]
-    return [data[start : start + size] for start in range(0, len(data), size)]
+def _cut(writes: list[Write], asked: Misbehaviour) -> Iterator[Write]:
+    """In pieces of the size asked for, and only as many bytes as asked for."""
+    room = asked.break_after_bytes
+    for write in writes:
+        data = write.data[:room]
+        size = asked.write or max(1, len(data))
+        for start in range(0, len(data), size):
+            is_last = start + size >= len(write.data)
+            yield Write(data[start : start + size], events=write.events if is_last else 0)
+        room = None if room is None else room - len(data)
 
 
 def _pause(milliseconds: int) -> Iterator[Pause]:
@@ -145,6 +136,7 @@ async def _send(delivery: Delivery, received: Received, send: Send) -> None:
         # Returning without a last body message makes the server close the connection.
         received.outcome = Outcome.BROKEN_OFF
         return
+    # Before the last bytes: whoever has read them all finds this written down.
     received.outcome = Outcome.FINISHED
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

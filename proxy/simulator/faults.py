@@ -18,7 +18,7 @@ _JUNK: Final = Frame("data", b"[DONE]")
 _ORDINARY: Final = Misbehaviour()
 
 
-def simulated_refusal(asked: Misbehaviour) -> Refusal:
+def _simulated_refusal(asked: Misbehaviour) -> Refusal:
     status = 529 if asked.error is None else asked.error
     message = asked.error_message
     return Refusal(
@@ -32,8 +32,8 @@ def simulated_refusal(asked: Misbehaviour) -> Refusal:
 def apply_faults(reply: Reply, asked: Misbehaviour, *, request_id: str) -> Reply:
     if asked == _ORDINARY:
         return reply
-    if asked.error is not None and not asked.is_error_in_stream:
-        refusal = simulated_refusal(asked)
+    if asked.is_error and (isinstance(reply, Whole) or not asked.is_error_in_stream):
+        refusal = _simulated_refusal(asked)
         reply = reply_refusal(refusal, request_id, shape=asked.error_shape)
     if isinstance(reply, Whole):
         return replace(reply, status=asked.status or reply.status)
@@ -47,7 +47,7 @@ def _apply_to_stream(reply: Streamed, asked: Misbehaviour, request_id: str) -> S
     if asked.invalid_utf8:
         frames = _spoil_first_text(frames)
     if asked.is_error_in_stream:
-        error = json_frame("error", simulated_refusal(asked).describe_in_stream(request_id), pad=0)
+        error = json_frame("error", _simulated_refusal(asked).describe_in_stream(request_id), pad=0)
         frames = (*_before_error(frames, asked), error)
     if asked.end_after_events is not None:
         frames = frames[: asked.end_after_events]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.simulator.bodies import decode_json
 from proxy.simulator.calls import Call
 from proxy.simulator.content_rules import check_content
 from proxy.simulator.gatekeeping import WITHOUT_SAMPLING, check_betas, check_version
@@ -22,9 +21,7 @@ _LF: Final = b"\n"
 def answer_messages(call: Call) -> Reply:
     version = check_version(call.headers)
     check_betas(call.headers)
-    request = parse_messages_request(
-        decode_json(call.body), takes_sampling=version != WITHOUT_SAMPLING
-    )
+    request = parse_messages_request(call.decode_body(), takes_sampling=version != WITHOUT_SAMPLING)
     strict = call.conditions.strict_alternation or call.asked.strict_alternation
     check_content(request, strict_alternation=strict)
     model = resolve_model(request.model, today=call.conditions.today)

@@ -80,6 +80,10 @@ class Misbehaviour:
     def is_error_in_stream(self) -> bool:
         return self.error_after_events is not None or self.error_after_deltas is not None
 
+    @property
+    def is_error(self) -> bool:
+        return self.error is not None or self.is_error_in_stream
+
 
 class _Unreadable(Exception):
     """Carries what was expected instead."""

@@ -67,6 +67,11 @@ class Refusal(Exception):
         self.error_type = error_type or ERROR_TYPES.get(status, "api_error")
         self.error_code = error_code
 
+    @property
+    def is_from_the_edge(self) -> bool:
+        """A 413 is Cloudflare's, unless it has a code that only the API knows."""
+        return self.status == 413 and self.error_code is None  # noqa: PLR2004
+
     def describe(self, request_id: str | None) -> dict[str, object]:
         """The body of the answer; `details` is there only when it says something."""
         error: dict[str, object] = {"type": self.error_type, "message": self.message}

@@ -36,7 +36,6 @@ _HTML = (
     b"<center><h1>%(status)d</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
     b"</body>\r\n</html>\r\n"
 )
-_TOO_LARGE = 413
 
 
 def reply_json(content: object) -> Whole:
@@ -44,9 +43,8 @@ def reply_json(content: object) -> Whole:
 
 
 def reply_refusal(refusal: Refusal, request_id: str, *, shape: str = "api") -> Whole:
-    """A 413 comes from Cloudflare whatever is asked: no other shape of it was recorded."""
     status = refusal.status
-    match "cloudflare" if status == _TOO_LARGE and shape == "api" else shape:
+    match "cloudflare" if refusal.is_from_the_edge and shape == "api" else shape:
         case "cloudflare":
             body = msgspec.json.encode(refusal.describe_at_the_edge())
             return Whole(body=body, status=status, is_from_api=False)
