@@ -14,7 +14,7 @@ sent is an `Adjustment` of the `Plan`. Callers import from here only.
 """
 
 from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind
-from translators.api_errors import TranslatedError, error_type, translate_error
+from translators.api_errors import TranslatedError, error_status, error_type, translate_error
 from translators.catalogue import Capabilities, Catalogue, Model, Sampling, Thinking
 from translators.exceptions import (
     InvalidCompletionRequest,
@@ -23,13 +23,14 @@ from translators.exceptions import (
 )
 from translators.known_models import KNOWN_MODELS
 from translators.plan import Plan, Policy, plan_request
-from translators.response import translate_message
+from translators.response import as_chunks, translate_message
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completions import (
     PING_FRAME,
     Completion,
     CompletionChunk,
     CompletionRequest,
+    CompletionStopReason,
     DecodedRequest,
     FailureChunk,
     FrameEncoder,
@@ -39,11 +40,13 @@ from translators.wire.completions import (
     decode_completion_request,
     encode_completion,
     encode_error,
+    encode_failure,
     v1_ping_frame,
 )
 from translators.wire.messages import (
     AnsweredMessage,
     MessagesRequest,
+    Usage,
     decode_message,
     encode_request,
 )
@@ -62,6 +65,7 @@ __all__ = [
     "Completion",
     "CompletionChunk",
     "CompletionRequest",
+    "CompletionStopReason",
     "DecodedRequest",
     "Dialect",
     "FailureChunk",
@@ -81,12 +85,16 @@ __all__ = [
     "TranslatedError",
     "TranslationError",
     "UpstreamProtocolError",
+    "Usage",
+    "as_chunks",
     "decode_completion_request",
     "decode_message",
     "dialect_of",
     "encode_completion",
     "encode_error",
+    "encode_failure",
     "encode_request",
+    "error_status",
     "error_type",
     "plan_request",
     "translate_error",

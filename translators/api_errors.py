@@ -29,6 +29,7 @@ _TYPES: Final[Mapping[int, str]] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
+_STATUSES: Final[Mapping[str, int]] = {kind: status for status, kind in _TYPES.items()}
 _CLIENTS_FAULT: Final = range(400, 500)
 _SERVERS_FAULT: Final = range(500, 600)
 
@@ -46,20 +47,26 @@ class TranslatedError:
 def translate_error(status: int, body: bytes) -> TranslatedError:
     """Translate an answer whose status is not 2xx, or an error object in one whose status is."""
     envelope = decode_error(body)
-    # 3xx is no answer to a POST, and an error is never a 200 on the legacy wire.
-    told = status if status in _CLIENTS_FAULT or status in _SERVERS_FAULT else 502
+    if status in _CLIENTS_FAULT or status in _SERVERS_FAULT:
+        told = status
+    else:  # 3xx is no answer to a POST, and an error is never a 200 on the legacy wire
+        told = 502 if envelope is None else error_status(envelope.error.type)
     if envelope is None:
         message = f"The upstream answered with status {status} and no error object."
         return TranslatedError(told, error_type(told), message, None)
-    error = envelope.error
-    return TranslatedError(
-        told, error.type, _in_legacy_terms(error.message, error.type), envelope.request_id
-    )
+    kind = envelope.error.type or error_type(told)
+    message = envelope.error.message or f"The upstream answered with status {status}."
+    return TranslatedError(told, kind, _in_legacy_terms(message, kind), envelope.request_id)
 
 
 def error_type(status: int) -> str:
     """The type that goes with a status."""
     return _TYPES.get(status, "invalid_request_error" if status in _CLIENTS_FAULT else "api_error")
+
+
+def error_status(kind: str) -> int:
+    """The status of an error that came without one, such as the first event of a stream."""
+    return _STATUSES.get(kind, 500)
 
 
 _AT_THE_START: Final = re.compile(r"\A(?:(?P<prompt>messages|system)(?:\.[\w.]+)?|max_tokens)(?=:)")

@@ -117,6 +117,7 @@ KNOWN_MODELS: Final = Catalogue(models=(*LIVE, *RETIRED))
 LEGACY_ALIASES: Final[dict[str, str]] = {
     # Major versions, which the legacy API answered with the full version they stood for. Only
     # those a source names: legacy-wire 2.2, 8.1.
+    "claude-v1": "claude-v1.3",
     "claude-1": "claude-1.3",
     "claude-2": "claude-2.0",
     "claude-instant-1": "claude-instant-1.2",

@@ -10,6 +10,7 @@ read on. A model that takes a prefill continues it; one that refuses it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 from translators.adjustments import Adjustment, AdjustmentKind
@@ -24,6 +25,9 @@ _CONTINUE: Final = (
     "Your previous response was interrupted and ended with `{prefill}`. "
     "Continue from where you left off."
 )
+_SHOWN: Final = 16
+"""White space is shown as it is up to here; a client may send megabytes of it."""
+
 _INSTRUCT: Final = (
     "Your response is appended, as it is, to this text, which you have already written:\n\n"
     "{prefill}\n\n"
@@ -56,30 +60,34 @@ def plan_prefill(
     trimmed = conversation.prefill[len(text) :]
     adjustments: tuple[Adjustment, ...] = ()
     if trimmed:
-        adjustments = (Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", repr(trimmed), "nothing"),)
+        adjustments = (
+            Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", _shown(trimmed), "nothing"),
+        )
     prefill = Message("assistant", text)
     if takes_prefill:
         return PrefillPlan(closing=(prefill,), trimmed=trimmed, adjustments=adjustments)
-    match strategy:
-        case "continue":
-            return PrefillPlan(
-                closing=(prefill, Message("user", _CONTINUE.format(prefill=text))),
-                echo=text,
-                trimmed=trimmed,
-                adjustments=(*adjustments, _rescued(AdjustmentKind.CONTINUE_PREFILL)),
-            )
-        case "instruct":
-            return PrefillPlan(
-                instruction=_INSTRUCT.format(prefill=text),
-                echo=text,
-                trimmed=trimmed,
-                adjustments=(*adjustments, _rescued(AdjustmentKind.INSTRUCT_PREFILL)),
-            )
-        case "reject":
-            raise InvalidCompletionRequest(
-                'prompt: this model takes no text after the last "\n\nAssistant:"; '
-                "end the prompt there, or ask for a model that does"
-            )
+    if strategy == "reject":
+        raise InvalidCompletionRequest(
+            'prompt: this model takes no text after the last "\n\nAssistant:"; '
+            "end the prompt there, or ask for a model that does"
+        )
+    if strategy == "instruct":
+        return PrefillPlan(
+            instruction=_INSTRUCT.format(prefill=text),
+            echo=text,
+            trimmed=trimmed,
+            adjustments=(*adjustments, _rescued(AdjustmentKind.INSTRUCT_PREFILL)),
+        )
+    return PrefillPlan(
+        closing=(prefill, Message("user", _CONTINUE.format(prefill=text))),
+        echo=text,
+        trimmed=trimmed,
+        adjustments=(*adjustments, _rescued(AdjustmentKind.CONTINUE_PREFILL)),
+    )
+
+
+def _shown(blank: str) -> str:
+    return repr(blank) if len(blank) <= _SHOWN else f"{len(blank)} characters of white space"
 
 
 def _rescued(kind: AdjustmentKind) -> Adjustment:
@@ -90,43 +98,47 @@ class EchoRemover:
     """Take one text off the start of an answer: whole, or not at all."""
 
     def __init__(self, echo: str) -> None:
-        self._expected = echo
-        self._held = ""
+        self._echo = echo
+        self._heard = 0
+        """How much of it was said so far: to hold that text itself would cost its square."""
 
     def feed(self, text: str) -> str:
         """Take more text; return what cannot be part of the echo."""
-        if not self._expected:
+        missing = len(self._echo) - self._heard
+        if not missing:
             return text
-        text = self._held + text
-        if len(text) < len(self._expected) and self._expected.startswith(text):
-            self._held = text
-            return ""
-        released = text.removeprefix(self._expected)
-        self._forget()
-        return released
+        if not self._echo.startswith(text[:missing], self._heard):
+            return self.flush() + text
+        self._heard += len(text[:missing])
+        if self._heard == len(self._echo):
+            self._forget()
+        return text[missing:]
 
     def flush(self) -> str:
         """Release what merely began like the echo; no more text is coming."""
-        released = self._held
+        released = self._echo[: self._heard]
         self._forget()
         return released
 
     def _forget(self) -> None:
-        self._expected = ""
-        self._held = ""
+        self._echo = ""
+        self._heard = 0
 
 
 class TrimmedSpaceRemover:
     """Take off the start of an answer as much of the trimmed white space as it begins with."""
 
     def __init__(self, trimmed: str) -> None:
-        self._expected = trimmed
+        self._trimmed = trimmed
+        self._heard = 0
 
     def feed(self, text: str) -> str:
         """Take more text; return it without what the prompt already ends with."""
-        while text and self._expected:
-            if text[0] != self._expected[0]:
-                self._expected = ""
-                return text
-            text, self._expected = text[1:], self._expected[1:]
-        return text
+        start = 0
+        for said, trimmed in zip(text, islice(self._trimmed, self._heard, None), strict=False):
+            if said != trimmed:
+                self._trimmed = ""
+                break
+            start += 1
+        self._heard += start
+        return text[start:]

@@ -6,7 +6,7 @@ from translators.completion_text import CompletionText
 from translators.exceptions import UpstreamProtocolError
 from translators.plan import Plan
 from translators.stop_reasons import translate_stop_reason
-from translators.wire.completions import Completion
+from translators.wire.completions import Completion, CompletionChunk, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage
 
 
@@ -26,6 +26,13 @@ def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
         stop_reason=end.stop_reason,
         stop=end.stop,
     )
+
+
+def as_chunks(completion: Completion) -> tuple[CompletionChunk, ...]:
+    """Cut a whole answer into the chunks of the stream it could have been."""
+    assert completion.stop_reason is not None, "only frames of a stream have none"
+    last = LastChunk(completion.stop_reason, completion.stop)
+    return (TextChunk(completion.text), last) if completion.text else (last,)
 
 
 def completion_id(message_id: str) -> str:

@@ -44,11 +44,11 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
     no_effect = {name for name, value in given.items() if _has_no_effect(name, value)}
     refused = _refused(given.keys() - no_effect, given, sampling)
     adjustments = [
-        Adjustment(AdjustmentKind.DROP_NO_EFFECT_VALUE, name, f"{given[name]:g}", "nothing")
+        Adjustment(AdjustmentKind.DROP_NO_EFFECT_VALUE, name, _shown(given[name]), "nothing")
         for name in asked
         if name in no_effect
     ] + [
-        Adjustment(_DROPS[name], name, f"{given[name]:g}", "nothing")
+        Adjustment(_DROPS[name], name, _shown(given[name]), "nothing")
         for name in asked
         if name in refused
     ]
@@ -60,6 +60,10 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
         None if top_k is None else int(top_k),
         tuple(adjustments),
     )
+
+
+def _shown(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"  # an int may be beyond floats
 
 
 def _has_no_effect(name: str, value: float) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,16 +45,12 @@ def plan_stops(
     watched for here too; nor where the echo of a prefill ends, so what could
     match inside of it is watched for here instead.
     """
-    told = [stop for stop in dict.fromkeys(asked) if stop]
+    told = [stop for stop in dict.fromkeys((*asked, BUILTIN_STOP)) if stop]
     blank = {stop for stop in told if stop.isspace()}
     spaced = {stop for stop in told if gains_leading_space and stop.startswith(" ")}
+    _refuse_too_many(told if echo else blank | spaced)
     echoed = {stop for stop in told if _may_match_in(stop, echo)}
     emulated = tuple(stop for stop in told if stop in blank | spaced | echoed)
-    if sum(map(len, emulated)) > MAX_EMULATED_CHARACTERS:
-        raise InvalidCompletionRequest(
-            f"stop_sequences: more than {MAX_EMULATED_CHARACTERS} characters that upstream"
-            " cannot watch for"
-        )
     adjustments = [
         Adjustment(
             AdjustmentKind.EMULATE_STOP_SEQUENCE,
@@ -68,15 +65,21 @@ def plan_stops(
         kind = AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE
         adjustments.append(Adjustment(kind, "stop_sequences", '""', "nothing"))
     native = tuple(stop for stop in told if stop not in blank | echoed)
-    builtin = () if BUILTIN_STOP in told else (BUILTIN_STOP,)
-    return StopPlan((*native, *builtin), emulated, tuple(adjustments))
+    return StopPlan(native, emulated, tuple(adjustments))
+
+
+def _refuse_too_many(stops: Iterable[str]) -> None:
+    # Checked before anyone looks where they match: that costs the square of their length.
+    if sum(map(len, stops)) > MAX_EMULATED_CHARACTERS:
+        raise InvalidCompletionRequest(
+            f"stop_sequences: more than {MAX_EMULATED_CHARACTERS} characters that upstream"
+            " cannot watch for"
+        )
 
 
 def _may_match_in(stop: str, echo: str) -> bool:
     if not echo:
         return False
-    if len(stop) > MAX_EMULATED_CHARACTERS:
-        return True  # and too long for it, which spares us from looking
     return stop in echo or any(echo.endswith(stop[:size]) for size in range(1, len(stop)))
 
 

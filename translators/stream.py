@@ -39,7 +39,7 @@ from translators.wire.messages import (
     Usage,
     decode_event,
 )
-from translators.wire.sse import SSEDecoder
+from translators.wire.sse import MAX_LINE_BYTES, SSEDecoder
 
 
 class StreamState(enum.Enum):
@@ -77,22 +77,25 @@ class StreamTranslator:
 
     def feed(self, data: bytes) -> list[CompletionChunk]:
         """Take bytes as they came off the network; return what to send on."""
-        try:
-            events = self._decoder.feed(data)
-        except UpstreamProtocolError as exc:
-            return self._fail(ApiError(exc.error_type, str(exc)))
-        return [chunk for event in events for chunk in self._translate(event)]
+        if self.has_ended:
+            return []  # whatever follows must not matter, or the result would depend on chunking
+        events = self._decoder.feed(data)
+        chunks = [chunk for event in events for chunk in self._translate(event)]
+        if self._decoder.is_astray and not self.has_ended:
+            message = f"event stream: a line is longer than {MAX_LINE_BYTES} bytes"
+            chunks += self._fail(ApiError(message=message))
+        return chunks
 
-    def close(self) -> list[CompletionChunk]:
-        """Say that the network is done; a message that is not becomes a failure."""
+    def close(self, problem: FailureChunk | None = None) -> list[CompletionChunk]:
+        """Say that the network is done, and what went wrong with it if anything did."""
         if self.has_ended:
             return []
-        # No error of ours can be told from upstream's; both are the upstream's fault.
-        return self._fail(ApiError(message="The upstream ended the stream before the message."))
+        problem = problem or FailureChunk("api_error", "The upstream ended the stream too soon.")
+        return self._fail(ApiError(problem.type, problem.message))
 
     def _translate(self, data: bytes) -> list[CompletionChunk]:
         if self.has_ended:
-            return []  # whatever follows must not matter, or the result would depend on chunking
+            return []
         try:
             return list(self._step(decode_event(data)))
         except UpstreamProtocolError as exc:
@@ -121,9 +124,12 @@ class StreamTranslator:
             case ContentBlockStart(content_block=block):
                 return self._say(block)
             case MessageDelta(delta=end, usage=usage):
-                self.end = end
+                if end.stop_reason is not None:
+                    self.end = end
                 return self._count(usage)
             case MessageStop():
+                if self.end.stop_reason is None:
+                    raise UpstreamProtocolError("message: stop_reason is missing")
                 return self._finish(self._text.flush())
             case _:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
@@ -146,7 +152,7 @@ class StreamTranslator:
     def _fail(self, error: ApiError) -> list[CompletionChunk]:
         held = self._text.flush()
         self.state = StreamState.FAILED
-        failure = FailureChunk(error.type, error.message)
+        failure = FailureChunk(error.type or UpstreamProtocolError.error_type, error.message)
         return [TextChunk(held), failure] if held else [failure]
 
     def _count(self, usage: Usage | None) -> Iterable[CompletionChunk]:

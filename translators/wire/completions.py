@@ -154,7 +154,7 @@ _WORDS: Final[Mapping[str, str]] = {
 def _ill_typed(problem: msgspec.ValidationError) -> InvalidCompletionRequest:
     text = str(problem)
     path = _PATH.search(text)
-    field = path["path"].replace("[", ".").replace("]", "") if path else ""
+    field = path["path"].replace("[...]", "").replace("[", ".").replace("]", "") if path else ""
     if missing := _MISSING.search(text):
         return InvalidCompletionRequest(f"{missing['field']}: Field required")
     expected = _EXPECTED.search(text)

@@ -77,7 +77,7 @@ class ContentBlock(msgspec.Struct, frozen=True):
 class ApiError(msgspec.Struct, frozen=True):
     """What an error says, on either wire."""
 
-    type: str = "api_error"
+    type: str = ""
     message: str = ""
 
 
@@ -170,8 +170,13 @@ _MESSAGE: Final = msgspec.json.Decoder(AnsweredMessage)
 _ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
 _NAMED: Final = msgspec.json.Decoder(_Named)
 _KNOWN_EVENTS: Final = frozenset(
-    {"message_start", "content_block_start", "content_block_delta", "message_delta", "error"}
+    {
+        *("message_start", "message_delta", "message_stop", "error"),
+        *("content_block_start", "content_block_delta"),
+    }
 )
+# The last for nesting that no Messages API ever sends.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 encode_request: Final = msgspec.json.Encoder().encode
 """A `MessagesRequest` as the bytes to send."""
 
@@ -180,7 +185,7 @@ def decode_event(data: bytes) -> MessagesEvent:
     """Decode the data of one event; an event of a type unknown to us is `Uninteresting`."""
     try:
         return _EVENT.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         return _decode_unusual_event(data, exc)
 
 
@@ -190,7 +195,7 @@ def _decode_unusual_event(data: bytes, first: Exception) -> MessagesEvent:
         if _NAMED.decode(mended).type not in _KNOWN_EVENTS:
             return Uninteresting()
         return _EVENT.decode(mended)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         raise UpstreamProtocolError(f"event stream: {exc}") from first
 
 
@@ -198,11 +203,11 @@ def decode_message(body: bytes) -> AnsweredMessage:
     """Decode a whole answer."""
     try:
         return _MESSAGE.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         mended, _ = replace_lone_surrogates(body)
     try:
         return _MESSAGE.decode(mended)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except _UNREADABLE as exc:
         raise UpstreamProtocolError(f"message: {exc}") from exc
 
 
@@ -210,5 +215,5 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
     """Decode an error body; None if it is not one (HTML of an edge, nothing at all)."""
     try:
         return _ERROR.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None

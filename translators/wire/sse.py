@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from translators.exceptions import UpstreamProtocolError
-
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """More than a whole request may hold, so only an upstream gone astray gets here."""
 
@@ -21,22 +19,29 @@ class SSEDecoder:
     """Feed it whatever the network hands you; get back the data of the events completed so far."""
 
     def __init__(self) -> None:
+        self.is_astray = False
+        """Whether a line went beyond all measure; nothing is read after that."""
         self._line: list[bytes] = []  # pieces of a line without an end yet: joined once
         self._line_bytes = 0
         self._after_cr = False  # a LF that comes next is the rest of a CRLF
         self._data: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take bytes as they came; raise `UpstreamProtocolError` on a line beyond all measure."""
-        chunk = self._with_lf(chunk)
-        head, newline, rest = chunk.partition(b"\n")
-        self._hold(head)
-        if not newline:
-            return []
-        lines = [b"".join(self._line), *rest.split(b"\n")]
-        self._line, self._line_bytes = [], 0
-        self._hold(lines.pop())
-        return [data for line in lines if (data := self._take(line)) is not None]
+        """Take bytes as they came; never raises, but may find itself astray."""
+        events: list[bytes] = []
+        if self.is_astray:
+            return events
+        *ends, rest = self._with_lf(chunk).split(b"\n")
+        for end in ends:
+            self._hold(end)
+            if self.is_astray:
+                return events
+            data = self._take(b"".join(self._line))
+            self._line, self._line_bytes = [], 0
+            if data is not None:
+                events.append(data)
+        self._hold(rest)
+        return events
 
     def _with_lf(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk:
@@ -51,10 +56,7 @@ class SSEDecoder:
         if piece:
             self._line.append(piece)
             self._line_bytes += len(piece)
-        if self._line_bytes > MAX_LINE_BYTES:
-            raise UpstreamProtocolError(
-                f"event stream: a line is longer than {MAX_LINE_BYTES} bytes"
-            )
+        self.is_astray = self._line_bytes > MAX_LINE_BYTES
 
     def _take(self, line: bytes) -> bytes | None:
         if not line:

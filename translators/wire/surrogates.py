@@ -24,7 +24,7 @@ _ENCODED: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
 def replace_lone_surrogates(document: bytes) -> tuple[bytes, int]:
-    r"""Return the JSON document with each lone surrogate as `\ufffd`, and how many there were."""
+    r"""Return the JSON document with each lone surrogate as U+FFFD, and how many there were."""
     count = 0
 
     def mend(match: re.Match[bytes]) -> bytes:
@@ -34,5 +34,6 @@ def replace_lone_surrogates(document: bytes) -> tuple[bytes, int]:
         count += 1
         return rb"\ufffd"
 
-    document, encoded = _ENCODED.subn(rb"\\ufffd", document)
+    # Not as an escape: behind a stray backslash that would make good JSON of bad.
+    document, encoded = _ENCODED.subn("\ufffd".encode(), document)
     return _ESCAPE.sub(mend, document), count + encoded

@@ -1,0 +1,124 @@
+"""Rules about the repository that no single module can keep by itself."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import translators
+from translators import EXPLANATIONS, AdjustmentKind
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "translators").rglob("*.py"))
+SOURCES = sorted(
+    path
+    for package in ("translators", "proxy", "tests")
+    for path in (ROOT / package).rglob("*.py")
+    if ".environments" not in path.parts
+)
+WORLDLESS = {
+    *("__future__", "collections", "dataclasses", "enum", "fnmatch", "itertools", "json", "re"),
+    *("typing", "msgspec", "translators"),
+}
+NOT_UNDERSTOOD_YET = {
+    *("common", "helper", "helpers", "manager", "misc", "util", "utils"),
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported_roots(path: Path) -> set[str]:
+    roots: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            roots.add(node.module.partition(".")[0])
+    return roots
+
+
+def public_names(path: Path) -> list[str]:
+    """What a module imports from its own package, in the way a façade does."""
+    return [
+        alias.asname or alias.name
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_translators_import_nothing_that_can_touch_the_world(path):
+    assert imported_roots(path) <= WORLDLESS
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_translator_has_its_own_tests(path):
+    if path.name == "__init__.py":
+        return  # a façade; see below
+    relative = path.relative_to(ROOT)
+
+    assert (ROOT / "tests" / relative.parent / f"test_{relative.name}").is_file()
+
+
+def test_every_test_of_a_translator_has_its_module():
+    """But for the corpus, which belongs to all of them."""
+    tests = {
+        path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
+        for path in (ROOT / "tests" / "translators").rglob("test_*.py")
+    }
+
+    assert tests - {path.relative_to(ROOT) for path in MODULES} == {Path("translators/corpus.py")}
+
+
+def test_the_front_door_is_sorted_complete_and_open():
+    # Constants, then classes, then functions: the order ruff keeps.
+    constants = sorted(name for name in translators.__all__ if name.isupper())
+    classes = sorted(n for n in translators.__all__ if n[0].isupper() and not n.isupper())
+    functions = sorted(name for name in translators.__all__ if name[0].islower())
+
+    assert translators.__all__ == [*constants, *classes, *functions]
+    assert set(translators.__all__) == set(public_names(ROOT / "translators" / "__init__.py"))
+    assert all(hasattr(translators, name) for name in translators.__all__)
+
+
+@pytest.mark.parametrize("name", translators.__all__)
+def test_what_the_front_door_shows_is_public_where_it_lives(name):
+    homes = [
+        module
+        for path in MODULES
+        if path.name != "__init__.py"
+        for module in [importlib.import_module(module_name(path))]
+        if getattr(module, name, None) is getattr(translators, name)
+    ]
+
+    assert homes
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_every_adjustment_is_explained():
+    assert set(EXPLANATIONS) == set(AdjustmentKind)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_nothing_is_left_for_later(path):
+    words = re.compile("TO" + "DO|FIX" + "ME|XX" + "X")
+
+    assert not words.search(path.read_text())
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_is_named_for_an_idea(path):
+    assert not NOT_UNDERSTOOD_YET.intersection([path.stem, *path.relative_to(ROOT).parts[:-1]])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_translator_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))

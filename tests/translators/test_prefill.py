@@ -1,0 +1,228 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.exceptions import InvalidCompletionRequest
+from translators.prefill import EchoRemover, PrefillPlan, TrimmedSpaceRemover, plan_prefill
+from translators.prompt import Conversation, Turn
+from translators.wire.messages import Message
+
+
+def ending_in(prefill):
+    return Conversation(None, (Turn("user", "Hi"),), prefill)
+
+
+def trimmed(asked):
+    return Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", asked, "nothing")
+
+
+def rescued(kind):
+    return Adjustment(kind, "prompt", "a prefill", "a request to continue it")
+
+
+CONTINUE = (
+    "Your previous response was interrupted and ended with `{`. Continue from where you left off."
+)
+INSTRUCT = (
+    "Your response is appended, as it is, to this text, which you have already written:\n\n"
+    "{\n\nContinue exactly where it ends and do not repeat any of it."
+)
+STRATEGIES = pytest.mark.parametrize("strategy", ["continue", "instruct", "reject"])
+
+
+@STRATEGIES
+@pytest.mark.parametrize("takes_prefill", [True, False])
+def test_without_a_prefill_there_is_nothing_to_plan(strategy, takes_prefill):
+    plan = plan_prefill(ending_in(None), takes_prefill=takes_prefill, strategy=strategy)
+
+    assert plan == PrefillPlan()
+
+
+@STRATEGIES
+def test_model_that_takes_a_prefill_gets_it(strategy):
+    plan = plan_prefill(ending_in("It is"), takes_prefill=True, strategy=strategy)
+
+    assert plan == PrefillPlan(closing=(Message("assistant", "It is"),))
+
+
+def test_white_space_at_its_end_is_trimmed_and_remembered():
+    plan = plan_prefill(ending_in(" Sure:\n "), takes_prefill=True, strategy="continue")
+
+    assert plan == PrefillPlan(
+        closing=(Message("assistant", " Sure:"),),
+        trimmed="\n ",
+        adjustments=(trimmed(r"'\n '"),),
+    )
+
+
+def test_a_great_deal_of_white_space_is_counted_and_not_shown():
+    plan = plan_prefill(ending_in("a" + " " * 17), takes_prefill=True, strategy="continue")
+
+    assert plan.adjustments == (trimmed("17 characters of white space"),)
+
+
+def test_continue_asks_for_more_in_the_documented_words():
+    plan = plan_prefill(ending_in("{\n"), takes_prefill=False, strategy="continue")
+
+    assert plan == PrefillPlan(
+        closing=(Message("assistant", "{"), Message("user", CONTINUE)),
+        echo="{",
+        trimmed="\n",
+        adjustments=(trimmed(r"'\n'"), rescued(AdjustmentKind.CONTINUE_PREFILL)),
+    )
+
+
+def test_instruct_leaves_the_conversation_and_tells_the_system():
+    plan = plan_prefill(ending_in("{"), takes_prefill=False, strategy="instruct")
+
+    assert plan == PrefillPlan(
+        instruction=INSTRUCT,
+        echo="{",
+        adjustments=(rescued(AdjustmentKind.INSTRUCT_PREFILL),),
+    )
+
+
+@pytest.mark.parametrize("strategy", ["continue", "instruct"])
+def test_braces_in_a_prefill_are_not_a_template(strategy):
+    plan = plan_prefill(ending_in('{"a": {x!r}'), takes_prefill=False, strategy=strategy)
+
+    said = plan.instruction or plan.closing[-1].content
+    assert '{"a": {x!r}' in said
+    assert plan.echo == '{"a": {x!r}'
+
+
+def test_reject_says_what_to_do_and_nothing_of_the_prompt():
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        plan_prefill(ending_in("secret"), takes_prefill=False, strategy="reject")
+
+    assert str(refused.value) == (
+        'prompt: this model takes no text after the last "\n\nAssistant:"; '
+        "end the prompt there, or ask for a model that does"
+    )
+
+
+def without_echo(echo, *deltas):
+    remover = EchoRemover(echo)
+    return [*map(remover.feed, deltas), remover.flush()]
+
+
+@pytest.mark.parametrize(
+    ("echo", "deltas", "released"),
+    [
+        ("", ["a", "b"], ["a", "b", ""]),
+        ("ab", ["abc"], ["c", ""]),
+        ("ab", ["a", "bc", "d"], ["", "c", "d", ""]),
+        ("ab", ["ab", "ab"], ["", "ab", ""]),
+        ("ab", ["abab"], ["ab", ""]),
+        ("ab", ["x", "ab"], ["x", "ab", ""]),
+        ("ab", ["ax", "b"], ["ax", "b", ""]),
+        ("ab", ["a", "x", "b"], ["", "ax", "b", ""]),
+        ("ab", ["a"], ["", "a"]),
+        ("ab", ["", "a", "", "b", ""], ["", "", "", "", "", ""]),
+        ("ab", [], [""]),
+        ("ab", [" ab"], [" ab", ""]),
+        ("ab", ["AB"], ["AB", ""]),
+        ("aab", ["a", "a", "a", "b"], ["", "", "aaa", "b", ""]),
+    ],
+    ids=[
+        *("nothing to remove", "at once", "in pieces", "once only", "once only, at once"),
+        *("something else first", "only begins like it", "begins like it in pieces"),
+        *("unfinished", "empty deltas", "no text", "not quite", "case matters"),
+        *("at the start or not at all",),
+    ],
+)
+def test_an_echo_is_taken_off_whole_or_not_at_all(echo, deltas, released):
+    assert without_echo(echo, *deltas) == released
+
+
+def test_an_echo_is_not_held_once_it_was_flushed():
+    remover = EchoRemover("abc")
+
+    assert (remover.feed("a"), remover.flush(), remover.feed("bc"), remover.flush()) == (
+        *("", "a", "bc", ""),
+    )
+
+
+PIECES = st.lists(st.text("ab", max_size=3), max_size=6)
+
+
+@given(echo=st.text("ab", max_size=5), deltas=PIECES)
+@example(echo="ab", deltas=["a", "b", "ab"])
+def test_echo_removal_does_not_depend_on_chunking(echo, deltas):
+    assert "".join(without_echo(echo, *deltas)) == "".join(deltas).removeprefix(echo)
+
+
+@given(echo=st.text("ab", max_size=5), deltas=PIECES)
+def test_nothing_is_held_longer_than_the_echo_could_still_match(echo, deltas):
+    remover = EchoRemover(echo)
+    said, released = "", ""
+    for delta in deltas:
+        said, released = said + delta, released + remover.feed(delta)
+
+        may_still_match = echo.startswith(said) and said != echo
+        assert released == ("" if may_still_match else said.removeprefix(echo))
+
+
+def without_space(space, *deltas):
+    remover = TrimmedSpaceRemover(space)
+    return [remover.feed(delta) for delta in deltas]
+
+
+@pytest.mark.parametrize(
+    ("space", "deltas", "released"),
+    [
+        ("", [" a"], [" a"]),
+        ("\n", ["\na"], ["a"]),
+        ("\n", ["\n", "\na"], ["", "\na"]),
+        ("\n\n", ["\n", "a", "\n"], ["", "a", "\n"]),
+        (" \n", [" ", "", "\n", " a"], ["", "", "", " a"]),
+        (" \n", ["\n a"], ["\n a"]),
+        (" ", ["a", " "], ["a", " "]),
+        ("  ", [" a  b"], ["a  b"]),
+    ],
+    ids=[
+        *("nothing was trimmed", "all of it comes back", "no more than was trimmed"),
+        *("some of it comes back", "in pieces", "not in another order", "not later"),
+        *("not where text has begun",),
+    ],
+)
+def test_trimmed_white_space_is_not_doubled(space, deltas, released):
+    assert without_space(space, *deltas) == released
+
+
+BLANKS = st.text(" \n", max_size=3)
+
+
+@given(space=BLANKS, deltas=st.lists(st.text(" \na", max_size=3), max_size=6))
+def test_space_removal_does_not_depend_on_chunking(space, deltas):
+    whole = "".join(deltas)
+
+    assert "".join(without_space(space, *deltas)) == "".join(without_space(space, whole))
+
+
+@given(space=BLANKS, text=st.text(" \na", max_size=6))
+def test_what_is_taken_off_is_what_the_prompt_ends_with(space, text):
+    kept = "".join(without_space(space, text))
+    taken = text.removesuffix(kept)
+
+    shared = sum(1 for _ in iter_shared(space, text))
+    assert taken == space[:shared]
+    assert taken + kept == text
+
+
+def iter_shared(one, other):
+    """The characters both begin with."""
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            return
+        yield a
+
+
+def test_a_long_echo_in_small_pieces():
+    echo = "word " * 40_000
+    edges = range(0, len(echo) + 1, 4)
+
+    assert "".join(without_echo(echo, *(echo[a:b] for a, b in pairwise(edges)), "more")) == "more"

@@ -1,0 +1,231 @@
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.adjustments import Adjustment, AdjustmentKind
+from translators.exceptions import InvalidCompletionRequest
+from translators.stops import MAX_EMULATED_CHARACTERS, StopPlan, StopScanner, plan_stops
+
+HUMAN = "\n\nHuman:"
+
+
+def emulated(asked):
+    kind = AdjustmentKind.EMULATE_STOP_SEQUENCE
+    return Adjustment(kind, "stop_sequences", asked, "emulated")
+
+
+IN_THE_PREFILL = emulated("one that may match inside the prefill")
+EMPTY_DROPPED = Adjustment(
+    AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE, "stop_sequences", '""', "nothing"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "plan"),
+    [
+        ((), StopPlan((HUMAN,), (), ())),
+        ((HUMAN,), StopPlan((HUMAN,), (), ())),
+        ((HUMAN, "END"), StopPlan((HUMAN, "END"), (), ())),
+        (("END", "\nObservation:"), StopPlan(("END", "\nObservation:", HUMAN), (), ())),
+        (("END", "END", HUMAN, HUMAN), StopPlan(("END", HUMAN), (), ())),
+        (("\n\nHuman: ",), StopPlan(("\n\nHuman: ", HUMAN), (), ())),
+        (("\n",), StopPlan((HUMAN,), ("\n",), (emulated(r"'\n'"),))),
+        (
+            ("\n\n", "END", " "),
+            StopPlan(("END", HUMAN), ("\n\n", " "), (emulated(r"'\n\n'"), emulated("' '"))),
+        ),
+        (("", "END", ""), StopPlan(("END", HUMAN), (), (EMPTY_DROPPED,))),
+        (("", "\t"), StopPlan((HUMAN,), ("\t",), (emulated(r"'\t'"), EMPTY_DROPPED))),
+        ((" the",), StopPlan((" the", HUMAN), (), ())),
+    ],
+    ids=[
+        *("the built-in stop is always told", "but once", "and where it was asked for"),
+        *("sequences with text are native", "duplicates are told once", "the one of haystack"),
+        *("white space is emulated", "beside native ones", "empty ones are dropped"),
+        *("empty and blank", "a leading space means nothing by itself"),
+    ],
+)
+def test_sequences_are_divided_by_who_watches_for_them(asked, plan):
+    assert plan_stops(asked) == plan
+
+
+def test_sequence_that_the_emulated_space_may_complete_is_watched_for_on_both_sides():
+    assert plan_stops((" the", "the"), gains_leading_space=True) == StopPlan(
+        (" the", "the", HUMAN), (" the",), ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("stop", "echo"),
+    [("b", "abc"), ("abc", "abc"), ("cd", "abc"), ("bcd", "abc"), ("abcd", "abc")],
+    ids=["inside", "all of it", "across its end", "further across", "from its start"],
+)
+def test_sequence_that_could_match_in_an_echo_is_not_for_upstream_to_see(stop, echo):
+    assert plan_stops((stop,), echo=echo) == StopPlan((HUMAN,), (stop,), (IN_THE_PREFILL,))
+
+
+@pytest.mark.parametrize("stop", ["d", "abd", "ba", "bcb"])
+def test_sequence_that_cannot_match_in_an_echo_stays_native(stop):
+    assert plan_stops((stop,), echo="abcx") == StopPlan((stop, HUMAN), (), ())
+
+
+def test_even_the_built_in_stop_is_emulated_where_an_echo_holds_it():
+    assert plan_stops((), echo="a\n\nHuman: b") == StopPlan((), (HUMAN,), (IN_THE_PREFILL,))
+
+
+def test_white_space_in_an_echo_is_reported_as_white_space():
+    assert plan_stops(("\n",), echo="a\nb") == StopPlan((HUMAN,), ("\n",), (emulated(r"'\n'"),))
+
+
+def test_native_sequences_are_not_counted():
+    stop = "x" * (MAX_EMULATED_CHARACTERS + 1)
+
+    assert plan_stops((stop,)) == StopPlan((stop, HUMAN), (), ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "echo", "gains_leading_space"),
+    [
+        (("\n" * (MAX_EMULATED_CHARACTERS + 1),), "", False),
+        ((" " + "x" * MAX_EMULATED_CHARACTERS,), "", True),
+        (("x" * MAX_EMULATED_CHARACTERS,), "echo", False),
+        (tuple(f"{number:04}" for number in range(5_000)), "echo", False),
+    ],
+    ids=["white space", "with the leading space", "beside an echo", "many beside an echo"],
+)
+def test_more_than_can_be_emulated_is_refused(asked, echo, gains_leading_space):
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        plan_stops(asked, echo=echo, gains_leading_space=gains_leading_space)
+
+    assert str(refused.value) == (
+        "stop_sequences: more than 20000 characters that upstream cannot watch for"
+    )
+
+
+def test_as_much_as_can_be_emulated_is():
+    stop = "\n" * MAX_EMULATED_CHARACTERS
+
+    assert plan_stops((stop,)).emulated == (stop,)
+
+
+STOPS = st.lists(st.text("ab\n", min_size=1, max_size=3), max_size=4).map(tuple)
+
+
+@given(asked=STOPS, echo=st.text("ab\n", max_size=5), gains_leading_space=st.booleans())
+def test_every_sequence_is_watched_for_by_someone(asked, echo, gains_leading_space):
+    plan = plan_stops(asked, echo=echo, gains_leading_space=gains_leading_space)
+
+    assert {*plan.native, *plan.emulated} == {*asked, HUMAN}
+    assert all(stop.strip() for stop in plan.native)
+
+
+def scan(sequences, *deltas):
+    scanner = StopScanner(sequences)
+    text = "".join([scanner.feed(delta) for delta in deltas])
+    return text + scanner.flush(), scanner.matched
+
+
+@pytest.mark.parametrize(
+    ("sequences", "deltas", "outcome"),
+    [
+        ((), ["as", " is"], ("as is", None)),
+        (("END",), [], ("", None)),
+        ((HUMAN,), ["Bye.\n", "\nHum", "an: ok"], ("Bye.", HUMAN)),
+        (("END",), ["the E", "Nd"], ("the ENd", None)),
+        (("END",), ["the E", "N"], ("the EN", None)),
+        (("END",), ["END"], ("", "END")),
+        (("END",), ["a END b END"], ("a ", "END")),
+        (("abcd", "bc"), ["abcd"], ("a", "bc")),
+        (("b", "ab"), ["ab"], ("", "ab")),
+        (("aab",), ["aaab"], ("a", "aab")),
+        (("abab", "b"), ["a", "b"], ("a", "b")),
+        (("aba", "bab"), ["xbab"], ("x", "bab")),
+        (("abcabd",), ["abcabcabd"], ("abc", "abcabd")),
+        (("aa", "a"), ["aa"], ("", "a")),
+        ((".*",), ["a.b", ".*"], ("a.b", ".*")),
+        (("😀",), ["é😀"], ("é", "😀")),
+        (("x", "x"), ["ax"], ("a", "x")),
+    ],
+    ids=[
+        *("no sequences", "no text", "split across deltas", "false start", "unfinished at the end"),
+        *("the whole text", "the first of two", "completed first beats begun first"),
+        *("of two completed at once the longer", "overlapping start", "one inside another, split"),
+        *("shared parts", "a failed match leads into another", "the shorter comes first"),
+        *("no pattern language", "beyond the basic plane", "asked for twice"),
+    ],
+)
+def test_where_the_text_is_cut(sequences, deltas, outcome):
+    assert scan(sequences, *deltas) == outcome
+
+
+def test_text_is_held_no_longer_than_it_could_become_a_match():
+    scanner = StopScanner(("abc",))
+
+    assert [scanner.feed(text) for text in ("xa", "b", "a", "x", "ab", "c")] == [
+        *("x", "", "ab", "ax", "", ""),
+    ]
+    assert scanner.matched == "abc"
+
+
+def test_nothing_comes_out_after_a_match():
+    scanner = StopScanner(("END",))
+
+    assert scanner.feed("a END b") == "a "
+    assert (scanner.feed("more"), scanner.flush(), scanner.matched) == ("", "", "END")
+
+
+def test_flushed_text_is_no_start_of_what_follows():
+    scanner = StopScanner(("ab",))
+
+    assert (scanner.feed("a"), scanner.flush(), scanner.feed("b")) == ("", "a", "b")
+
+
+def test_long_texts_and_many_sequences():
+    sequences = tuple(f"<{number}>" for number in range(1_000))
+    text = "<99" * 100_000
+
+    assert scan(sequences, text, "9>") == (text[:-3], "<999>")
+
+
+def first_completed(sequences, text):
+    """What the law says, by trying everything: least end, then least start."""
+    ends = [
+        (start + len(sequence), start, sequence)
+        for sequence in sequences
+        for start in range(len(text))
+        if text.startswith(sequence, start)
+    ]
+    if not ends:
+        return text, None
+    _, start, sequence = min(ends)
+    return text[:start], sequence
+
+
+SEQUENCES = st.lists(st.text("ab", min_size=1, max_size=4), max_size=4).map(tuple)
+
+
+@given(sequences=SEQUENCES, text=st.text("abc", max_size=12))
+@example(sequences=("abcd", "bc"), text="abcd")
+def test_the_sequence_completed_first_wins(sequences, text):
+    assert scan(sequences, text) == first_completed(sequences, text)
+
+
+@given(sequences=SEQUENCES, deltas=st.lists(st.text("abc", max_size=3), max_size=8))
+@example(sequences=("aba", "b"), deltas=["ab", "a"])
+def test_cut_does_not_depend_on_chunking(sequences, deltas):
+    assert scan(sequences, *deltas) == scan(sequences, "".join(deltas))
+
+
+@given(sequences=SEQUENCES, deltas=st.lists(st.text("abc", max_size=3), max_size=8))
+def test_only_what_may_still_match_is_held(sequences, deltas):
+    scanner = StopScanner(sequences)
+    said, released = "", ""
+    for delta in deltas:
+        said, released = said + delta, released + scanner.feed(delta)
+        if scanner.matched is not None:
+            return
+        held = said.removeprefix(released)
+
+        starts = (said[start:] for start in range(len(said) + 1))
+        longest = next(s for s in starts if any(q.startswith(s) for q in (*sequences, "")))
+        assert held == longest

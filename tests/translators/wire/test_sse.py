@@ -1,0 +1,98 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.wire.sse import MAX_LINE_BYTES, SSEDecoder
+
+
+def decode(*chunks):
+    decoder = SSEDecoder()
+    return [data for chunk in chunks for data in decoder.feed(chunk)]
+
+
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+def test_lines_end_in_any_of_three_ways(newline):
+    stream = b"event: ping\ndata: 1\n\ndata: 2\n\n".replace(b"\n", newline)
+
+    assert decode(stream) == [b"1", b"2"]
+    assert decode(*(bytes([byte]) for byte in stream)) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b"data: 1\n\n", [b"1"]),
+        (b"data:1\n\n", [b"1"]),
+        (b"data:  1\n\n", [b" 1"]),
+        (b"data\n\n", [b""]),
+        (b"data: a\ndata: b\n\n", [b"a\nb"]),
+        (b": a comment\n\n", []),
+        (b"event: ping\nid: 1\nretry: 3\n\n", []),
+        (b"dataset: 1\n\n", []),
+        (b"\n\n\n", []),
+        (b"data: 1\n", []),
+        (b"data: 1", []),
+        (b"", []),
+        (b"data: a:b\n\n", [b"a:b"]),
+        ("data: a\u2028b\x85c\x0bd\x1ee\n\n".encode(), ["a\u2028b\x85c\x0bd\x1ee".encode()]),
+    ],
+    ids=[
+        *("plain", "no space", "only one space is markup", "no colon", "several lines"),
+        *("comment", "fields that are not kept", "longer name", "blank lines", "unfinished event"),
+        *("unfinished line", "nothing", "colon in data", "line separators that are none here"),
+    ],
+)
+def test_what_an_event_holds(stream, events):
+    assert decode(stream) == events
+
+
+def test_an_event_is_there_as_soon_as_its_carriage_return_is():
+    decoder = SSEDecoder()
+
+    assert decoder.feed(b"data: 1\r\r") == [b"1"]
+    assert decoder.feed(b"\ndata: 2\r\n\r") == [b"2"]
+    assert decoder.feed(b"") == []
+    assert decoder.feed(b"\n") == []
+    assert decoder.feed(b"data: 3\n\n") == [b"3"]
+
+
+def test_a_line_beyond_all_measure_ends_it_after_the_events_before():
+    decoder = SSEDecoder()
+    endless = b"data: 1\n\ndata: " + b"x" * MAX_LINE_BYTES
+
+    assert decoder.feed(endless) == [b"1"]
+    assert decoder.is_astray
+    assert decoder.feed(b"\n\ndata: 2\n\n") == []
+
+
+def test_a_line_beyond_all_measure_is_noticed_even_when_it_comes_at_once():
+    decoder = SSEDecoder()
+
+    assert decoder.feed(b"data: 1\n\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\ndata: 2\n\n") == [b"1"]
+    assert decoder.is_astray
+
+
+def test_the_longest_line_is_still_read():
+    decoder = SSEDecoder()
+    data = b"x" * (MAX_LINE_BYTES - len("data: "))
+
+    assert decoder.feed(b"data: " + data) == []
+    assert decoder.feed(b"\n\n") == [data]
+    assert not decoder.is_astray
+
+
+@given(
+    stream=st.lists(
+        st.sampled_from(
+            [b"\n", b"\r", b"\r\n", b"data: ", b"data:", b":", b"a", "é\u2028".encode()]
+        )
+    ).map(b"".join),
+    cuts=st.sets(st.integers(0, 40)),
+)
+@example(stream=b"data: a\r\n\r\ndata: b\r\r", cuts={8, 10, 19})
+def test_events_do_not_depend_on_how_the_bytes_arrive(stream, cuts):
+    edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(stream)), len(stream)]
+
+    assert decode(*(stream[a:b] for a, b in pairwise(edges))) == decode(stream)
