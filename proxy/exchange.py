@@ -22,7 +22,7 @@ import structlog
 from proxy.failures import Blame, ClientGone, Failure
 from proxy.headers import Credential, Headers, find_credential, joined, passed_up
 from proxy.notes import Notes
-from proxy.redaction import Digester
+from proxy.redaction import Digester, describe_crash
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
 from proxy.upstream import Answer, Upstream
@@ -76,8 +76,8 @@ class Exchange:
             await reply_with_error(reply, notes, error, _blame(exc))
         except ClientGone:
             raise
-        except Exception:
-            log.exception("exchange_crashed", id=notes.id)
+        except Exception as exc:  # noqa: BLE001 - the last door: a bug must not cost the answer
+            log.error("exchange_crashed", id=notes.id, **describe_crash(exc))
             error = TranslatedError(500, "api_error", "Internal server error", None)
             await reply_with_error(reply, notes, error, Blame.HOLDOVER)
 

@@ -2,7 +2,8 @@
 What can go wrong around a translation, and whose fault it is.
 
 * `Failure`
-    * `MissingKey`, `BodyTooLarge`, `BodyTooSlow`, `BodyNotReadable` -- the client's fault
+    * `MissingKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
+      `BodyTooSlow`) -- the client's fault
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
 * `ClientGone` -- nobody is left to be told
 
@@ -47,8 +48,16 @@ class BodyTooLarge(Failure):
     error_type = "request_too_large"
 
 
-class BodyTooSlow(Failure):
-    """The body did not arrive in the time allowed."""
+class BodyEndless(Failure):
+    """The body goes on beyond the size or the time allowed, and says not where it ends."""
+
+
+class BodyTooLong(BodyEndless, BodyTooLarge):
+    """It went on beyond the size allowed."""
+
+
+class BodyTooSlow(BodyEndless):
+    """It did not arrive in the time allowed."""
 
     status = 408
     error_type = "timeout_error"

@@ -8,6 +8,8 @@ from typing import Literal
 
 import structlog
 
+from proxy.redaction import describe_crash
+
 LogFormat = Literal["auto", "json", "console"]
 
 # Said by uvicorn where a response ends without its last chunk, which is how a failed stream of
@@ -22,7 +24,7 @@ def configure_logs(log_format: LogFormat) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _without_message_of_exception,
     ]
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
@@ -44,6 +46,17 @@ def configure_logs(log_format: LogFormat) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+def _without_message_of_exception(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Say of an exception what may be said of it; uvicorn hands some over."""
+    info = event.pop("exc_info", None)
+    crash = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info else None
+    if crash is not None:
+        event.update(describe_crash(crash))
+    return event
 
 
 def _is_news(record: logging.LogRecord) -> bool:

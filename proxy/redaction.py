@@ -1,14 +1,16 @@
 """
-Keys in, digests out: how a caller is known without its key being kept.
+What may be said of things that may not be shown.
 
-The digest is keyed. A plain hash of a key that leaks elsewhere could be looked
-for in our logs; this one cannot without the digest key.
+Of a key, a digest, keyed: a plain hash of a key that leaks elsewhere could be
+looked for in our logs, this one cannot without the digest key. Of a crash,
+its type and place: messages and local variables may quote keys and prompts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+import traceback
 from typing import NewType
 
 CallerDigest = NewType("CallerDigest", str)
@@ -27,3 +29,12 @@ class Digester:
         """What stands for the caller with this credential, everywhere."""
         digest = hashlib.blake2b(credential, key=self._key, digest_size=_DIGEST_BYTES)
         return CallerDigest(digest.hexdigest())
+
+
+def describe_crash(crash: BaseException) -> dict[str, object]:
+    """The type of an exception and where it came from, as the fields of a log line."""
+    frames = traceback.extract_tb(crash.__traceback__)
+    return {
+        "error": type(crash).__qualname__,
+        "where": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }

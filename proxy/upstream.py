@@ -14,6 +14,7 @@ caller's cookies to the next.
 
 from __future__ import annotations
 
+import io
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ _NO_HEADERS_OF_ITS_OWN: Final = (
 )
 # Longer-lived idle connections are more likely closed from the far side just as they are reused.
 _KEEP_IDLE_SECONDS: Final = 15
+_LARGE_BYTES: Final = 256 * 1024
 _SUCCESS: Final[range] = range(200, 300)
 
 
@@ -62,7 +64,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; return once the headers are there. Raises `httpx.TransportError`s."""
         headers = CIMultiDict(
-            (name.decode("latin-1"), value.decode("latin-1"))
+            (name.decode("ascii"), _text(value))
             for name, value in request.headers.raw
             if name.lower() != b"transfer-encoding"  # aiohttp chooses it by the body
         )
@@ -98,12 +100,22 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return self._session
 
 
-def _body(request: httpx.Request) -> bytes | httpx.AsyncByteStream | None:
+def _text(value: bytes) -> str:
+    # aiohttp writes headers as UTF-8; bytes that are none can only be approximated.
     try:
-        return request.content or None
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _body(request: httpx.Request) -> bytes | io.BytesIO | httpx.AsyncByteStream | None:
+    try:
+        content = request.content
     except httpx.RequestNotRead:
         assert isinstance(request.stream, httpx.AsyncByteStream)
         return request.stream
+    # Bytes leave in one write, however many they are; a file leaves in pieces.
+    return io.BytesIO(content) if len(content) > _LARGE_BYTES else content or None
 
 
 class _AnswerStream(httpx.AsyncByteStream):

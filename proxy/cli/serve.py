@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from proxy.app import create_app
 from proxy.log_config import configure_logs
+from proxy.reason_phrases import name_unnamed_statuses
 from proxy.settings import InvalidSettings, Settings, load_settings
 
 
@@ -44,6 +45,7 @@ def run_simulator(host: str, port: int) -> None:
 
 def server_for(app: ASGIApp, host: str, port: int, *, shutdown: float = 5) -> uvicorn.Server:
     """A uvicorn that adds nothing of its own to what the application says."""
+    name_unnamed_statuses()
     return uvicorn.Server(
         uvicorn.Config(
             app,

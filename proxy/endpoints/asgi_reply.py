@@ -16,7 +16,8 @@ class AsgiReply:
 
     def __init__(self, send: Send, group: asyncio.TaskGroup, *, ping_interval: float) -> None:
         self.has_started = False
-        self.has_ended = False
+        self.closes_connection = False
+        """Set where what the client still sends is not worth reading."""
         self._send = send
         self._group = group
         self._ping_interval = ping_interval
@@ -31,10 +32,10 @@ class AsgiReply:
         headers += [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
+            *([(b"connection", b"close")] if self.closes_connection else []),
         ]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
-        self._finish()
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
@@ -52,7 +53,8 @@ class AsgiReply:
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
-        self._finish()
+        if self._pings is not None:
+            self._pings.cancel()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
 
@@ -74,8 +76,3 @@ class AsgiReply:
                 await self.frame(ping())
                 silent = 0
             await asyncio.sleep(self._ping_interval - silent)
-
-    def _finish(self) -> None:
-        self.has_ended = True
-        if self._pings is not None:
-            self._pings.cancel()

@@ -6,7 +6,7 @@ import asyncio
 
 from starlette.types import Receive
 
-from proxy.failures import BodyNotReadable, BodyTooLarge, BodyTooSlow, ClientGone
+from proxy.failures import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow, ClientGone
 from proxy.headers import Headers, first
 
 
@@ -39,7 +39,7 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
         piece = message.get("body", b"")
         size += len(piece)
         if size > max_bytes:
-            raise BodyTooLarge("Request exceeds the maximum size")
+            raise BodyTooLong("Request exceeds the maximum size")
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)

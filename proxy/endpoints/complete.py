@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from proxy.endpoints.asgi_reply import AsgiReply
 from proxy.endpoints.body import read_body, until_gone
 from proxy.exchange import Exchange
-from proxy.failures import ClientGone
+from proxy.failures import BodyEndless, ClientGone
 from proxy.notes import Notes
 
 log = structlog.get_logger("holdover.traffic")
@@ -46,12 +46,16 @@ class CompleteEndpoint:
         watchers: list[asyncio.Task[None]] = []
 
         async def read() -> bytes:
-            body = await read_body(
-                receive,
-                notes.headers,
-                max_bytes=self.max_body_bytes,
-                timeout_seconds=self.body_timeout,
-            )
+            try:
+                body = await read_body(
+                    receive,
+                    notes.headers,
+                    max_bytes=self.max_body_bytes,
+                    timeout_seconds=self.body_timeout,
+                )
+            except BodyEndless:
+                reply.closes_connection = True
+                raise
             watchers.append(group.create_task(until_gone(receive)))
             return body
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from proxy.endpoints.paths import without_prefix
 from proxy.failures import ClientGone, Failure
 from proxy.headers import Headers, end_to_end, first
+from proxy.redaction import describe_crash
 from proxy.upstream import Answer, Upstream
 from translators import encode_error
 
@@ -29,17 +31,19 @@ class ForwardEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request, streaming both ways; give up when its client does."""
-        log.info("forward", method=scope["method"], path=scope["path"])
+        answering = _Answering(send)
         try:
             async with asyncio.TaskGroup() as group:
                 body = _ArrivingBody(receive)
                 feeding = group.create_task(body.feed())
-                await self._forward(scope, body, send)
+                await self._forward(scope, body, answering)
                 feeding.cancel()
         except* ClientGone:
-            pass
+            answering.outcome = "client_gone"
+        finally:
+            log.info("forward", method=scope["method"], path=scope["path"], **answering.fields())
 
-    async def _forward(self, scope: Scope, body: _ArrivingBody, send: Send) -> None:
+    async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])
         try:
             answer = await self.upstream.relay(
@@ -49,13 +53,17 @@ class ForwardEndpoint:
                 body.pieces() if _has_body(headers) else None,
             )
         except Failure as exc:
-            await _send_failure(exc, send)
+            await answering.refuse(exc)
+            return
+        except Exception as exc:  # noqa: BLE001 - the last door, as in `exchange`
+            log.error("forward_crashed", **describe_crash(exc))
+            await answering.refuse(Failure("Internal server error"))
             return
         try:
-            await _send_answer(answer, send)
+            await answering.pass_on(answer)
         except Failure:
-            # Too late for an error of ours: to end without the last chunk says it all.
-            log.warning("forward_broke_off", path=scope["path"])
+            # Too late for an error of ours: ending without the last chunk says it all.
+            answering.outcome = "broken_off"
         finally:
             await answer.close()
 
@@ -86,21 +94,37 @@ class _ArrivingBody:
             yield piece
 
 
+@dataclass(slots=True)
+class _Answering:
+    """The answer on its way back, and what to log of it."""
+
+    send: Send
+    outcome: str = "finished"
+    status: int | None = None
+    started: float = field(default_factory=time.perf_counter)
+
+    async def pass_on(self, answer: Answer) -> None:
+        await self._start(answer.status, end_to_end(answer.headers))
+        async for piece in answer.raw_pieces():
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def refuse(self, failure: Failure) -> None:
+        body = encode_error(failure.error_type, str(failure), None)
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._start(failure.status, headers)
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.status = status
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def fields(self) -> dict[str, object]:
+        """As the fields of a log line."""
+        total_ms = round((time.perf_counter() - self.started) * 1000, 3)
+        return {"status": self.status, "outcome": self.outcome, "total_ms": total_ms}
+
+
 def _has_body(headers: Headers) -> bool:
     length = first(headers, b"content-length")
     return length not in {None, b"0"} or first(headers, b"transfer-encoding") is not None
-
-
-async def _send_answer(answer: Answer, send: Send) -> None:
-    headers = end_to_end(answer.headers)
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    async for piece in answer.raw_pieces():
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_failure(failure: Failure, send: Send) -> None:
-    body = encode_error(failure.error_type, str(failure), None)
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": failure.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

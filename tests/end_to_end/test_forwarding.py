@@ -1,0 +1,115 @@
+import json
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.parties import KEY, V2, House
+
+MESSAGES = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+
+
+def test_a_messages_request_and_its_answer_pass_untouched(home: House):
+    content = json.dumps(MESSAGES, indent=3).encode()
+    through = httpx.post(
+        f"{home.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
+    )
+    heard = home.last_received()
+    direct = httpx.post(f"{home.upstream_url}/v1/messages", content=content, headers=KEY | V2)
+
+    assert heard["raw"] == content.decode()
+    assert heard["query"] == "a=%2Fb&c=d%20e"
+    assert through.json()["content"] == direct.json()["content"]
+    changing = {"request-id", "content-length"}
+    assert set(through.headers) - changing == set(direct.headers) - changing
+
+
+def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: House):
+    manner = {"simulate-delay-events": "30"}
+    with httpx.stream(
+        "POST",
+        f"{home.url}/v1/messages",
+        json=MESSAGES | {"stream": True},
+        headers=KEY | V2 | manner,
+    ) as answer:
+        pieces = [piece for piece in answer.iter_raw() if piece]
+
+    assert len(pieces) > 5
+    assert b"".join(pieces).startswith(b"event: message_start\ndata: ")
+    assert b"event: message_stop" in pieces[-1]
+
+
+def test_newest_clients_keep_their_version_and_their_bearer_key(home: House):
+    headers = {"anthropic-version": "2026-10-21", "authorization": "Bearer sk-ant-api03-x"}
+
+    answer = httpx.get(f"{home.url}/v1/models", headers=headers)
+
+    heard = dict(home.last_received()["headers"])
+    assert answer.status_code == 200
+    assert heard["anthropic-version"] == "2026-10-21"
+    assert heard["authorization"] == "Bearer sk-ant-api03-x"
+
+
+def test_a_body_of_unknown_length_is_streamed_up(home: House):
+    def pieces() -> Iterator[bytes]:
+        content = json.dumps(MESSAGES).encode()
+        yield content[:10]
+        yield content[10:]
+
+    answer = httpx.post(f"{home.url}/v1/messages", content=pieces(), headers=KEY | V2)
+
+    assert answer.json()["type"] == "message"
+
+
+def test_errors_of_other_paths_are_upstreams_own(home: House):
+    answer = httpx.get(f"{home.url}/v1/nothing/here", headers=KEY | V2)
+
+    assert answer.status_code == 404
+
+
+def test_other_methods_on_the_completion_path_are_forwarded(home: House):
+    answer = httpx.get(f"{home.url}/v1/complete", headers=KEY | V2)
+
+    assert answer.status_code == 405
+    assert home.last_received()["method"] == "GET"
+
+
+def test_cookies_of_one_caller_never_reach_another(home: House):
+    httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2 | {"cookie": "session=1"})
+    httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
+
+    assert "cookie" not in dict(home.last_received()["headers"])
+
+
+def test_a_client_that_goes_takes_its_forwarded_request_with_it(home: House):
+    with httpx.stream(
+        "POST",
+        f"{home.url}/v1/messages",
+        json=MESSAGES | {"stream": True},
+        headers=KEY | V2 | {"simulate-delay-events": "1000"},
+    ) as answer:
+        next(answer.iter_raw())
+
+    home.wait_for_outcome("client-disconnected")
+
+
+def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(home: House):
+    manner = {"simulate-break-after-events": "3"}
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(
+            f"{home.url}/v1/messages",
+            json=MESSAGES | {"stream": True},
+            headers=KEY | V2 | manner,
+        )
+
+
+def test_holdover_answers_its_own_probes(home: House):
+    for path, status in [("/healthz", "alive"), ("/readyz", "ready")]:
+        answer = httpx.get(home.url + path)
+
+        assert (answer.status_code, answer.json()) == (200, {"status": status})

@@ -1,0 +1,170 @@
+import json
+import socket
+
+import httpx
+import pytest
+
+from tests.parties import KEY, V1, V2, House, body, frames, house, text_of
+
+DELTAS = {"simulate-deltas": json.dumps(["Hel", "lo", " \u2028you 🌳"])}
+HELLO = " Hello \u2028you 🌳"
+
+
+def test_new_dialect_streams_named_deltas_and_just_ends(home: House):
+    events = frames(home.stream(model="claude-2", headers=V2 | DELTAS))
+
+    spoken = [event for name, event in events if name == "completion"]
+    assert [event["completion"] for event in spoken] == [" Hel", "lo", " \u2028you 🌳", ""]
+    assert [event["stop_reason"] for event in spoken] == [None, None, None, "stop_sequence"]
+    assert [event["stop"] for event in spoken] == [None, None, None, "\n\nHuman:"]
+    assert list(spoken[0]) == ["type", "id", "completion", "stop_reason", "model", "stop", "log_id"]
+    assert {(event["id"], event["model"]) for event in spoken} == {
+        (spoken[0]["log_id"], "claude-2.0")
+    }
+
+
+def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: House):
+    events = frames(home.stream(model="claude-v1", headers=V1 | DELTAS))
+
+    assert [name for name, _ in events] == [None] * len(events)
+    *spoken, done = [event for _, event in events]
+    assert done == "[DONE]"
+    assert [event["completion"] for event in spoken] == [" Hel", " Hello", HELLO, HELLO]
+    assert [event["stop_reason"] for event in spoken] == [None, None, None, "stop_sequence"]
+    assert list(spoken[0]) == [
+        *("completion", "stop", "stop_reason", "truncated", "log_id", "model", "exception")
+    ]
+
+
+def test_headers_of_a_stream_are_those_of_an_event_stream(home: House):
+    answer = httpx.post(f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
+
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["holdover-model"] == "claude-haiku-4-5-20251001"
+    assert "holdover-stop-reason" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [
+        {},
+        {"simulate-write": "1"},
+        {"simulate-one-write": "1"},
+        {"simulate-newline": "crlf"},
+        {"simulate-newline": "cr", "simulate-write": "3"},
+        {"simulate-unknown-events": "1", "simulate-comments": "1"},
+        {"simulate-trailing-junk": "1"},
+        {"simulate-blocks-before": "thinking, redacted_thinking, unknown"},
+        {"simulate-gzip": "1"},
+        {"simulate-form": "whole"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
+def test_however_upstream_sends_it_the_text_is_that_of_the_whole_answer(
+    home: House, manner: dict[str, str], version: dict[str, str]
+):
+    text = {"simulate-text": json.dumps("Ünïcode \u2028 line,\n\n and more 🌳.")}
+    whole = home.complete(headers=text).json()
+
+    data = home.stream(headers=version | text | manner)
+
+    events = [event for _, event in frames(data) if isinstance(event, dict)]
+    last = [event for event in events if event.get("stop_reason")]
+    assert len(last) == 1
+    assert last[0]["stop"] == whole["stop"]
+    streamed = text_of(data) if version else last[0]["completion"]
+    assert streamed == whole["completion"]
+
+
+def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(home: House):
+    manner = {"simulate-pings": "3"}
+
+    assert (
+        home.stream(headers=V2 | manner).count(b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n')
+        == 3
+    )
+    assert b"ping" not in home.stream(headers=V1 | manner)
+
+
+def test_a_silent_upstream_is_covered_by_pings_of_our_own(impatient: House):
+    data = impatient.stream(
+        headers=V2 | {"simulate-delay-first-event": "300", "simulate-pings": "0"}
+    )
+
+    assert data.startswith(b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n')
+    assert data.count(b"event: ping") >= 3
+    assert text_of(data)
+
+
+def test_old_dialect_is_pinged_in_the_recorded_form_only_if_an_operator_asks():
+    with house(ping_interval=0.05, v1_pings=True) as pinging:
+        data = pinging.stream(headers={"simulate-delay-first-event": "300"})
+
+    assert data.startswith(b"event: ping\r\ndata: 20")
+    assert frames(data)[-1] == (None, "[DONE]")
+
+
+def test_every_frame_is_a_chunk_of_its_own(home: House):
+    host, port = home.url.removeprefix("http://").split(":")
+    content = json.dumps(body(stream=True)).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\n"
+            b"anthropic-version: 2023-06-01\r\nsimulate-one-write: 1\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(content), content)
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    _, _, chunks = answer.partition(b"\r\n\r\n")
+    sizes = []
+    while chunks:
+        size, _, rest = chunks.partition(b"\r\n")
+        sizes.append(rest[: int(size, 16)])
+        chunks = rest[int(size, 16) + 2 :]
+    assert sizes[-1] == b""
+    assert all(
+        frame.startswith(b"event: ")
+        and frame.endswith(b"\r\n\r\n")
+        and frame.count(b"event: ") == 1
+        for frame in sizes[:-1]
+    )
+
+
+def test_upstream_is_let_go_of_at_an_emulated_stop(home: House):
+    data = home.stream(
+        stop_sequences=["\n"],
+        headers=V2
+        | {
+            "simulate-deltas": json.dumps(["One", ".\nTwo", *["."] * 500]),
+            "simulate-delay-events": "20",
+        },
+    )
+
+    assert text_of(data) == " One."
+    assert frames(data)[-1][1]["stop"] == "\n"
+    assert home.wait_for_outcome("client-disconnected")["events_sent"] < 20
+
+
+def test_a_client_that_goes_takes_the_upstream_request_with_it(home: House):
+    manner = {"simulate-delay-events": "20", "simulate-deltas": json.dumps(["."] * 500)}
+    with httpx.stream(
+        "POST", f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2 | manner
+    ) as answer:
+        next(answer.iter_bytes())
+
+    assert home.wait_for_outcome("client-disconnected")["events_sent"] < 100
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_before_the_first_byte_does_so_too(home: House, stream: bool):
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{home.url}/v1/complete",
+            json=body(stream=stream),
+            headers=KEY | V2 | {"simulate-delay-headers": "20000"},
+            timeout=0.2,
+        )
+
+    assert home.wait_for_outcome("client-disconnected")["events_sent"] == 0

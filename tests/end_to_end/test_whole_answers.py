@@ -1,0 +1,202 @@
+import json
+
+import httpx
+import pytest
+
+from tests.parties import KEY, PROMPT, V2, House, body, house
+
+
+def test_answer_has_the_recorded_shape_of_the_new_dialect(home: House):
+    answer = home.complete(model="claude-2", headers={"simulate-text": '"Hi there!"'})
+
+    identity = answer.json()["id"]
+    assert answer.text == (
+        f'{{"type":"completion","id":"{identity}","completion":" Hi there!",'
+        '"stop_reason":"stop_sequence","model":"claude-2.0","stop":"\\n\\nHuman:",'
+        f'"log_id":"{identity}"}}'
+    )
+    assert identity.startswith("compl_01")
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_answer_has_the_recorded_shape_of_the_old_dialect(home: House):
+    answer = httpx.post(
+        f"{home.url}/v1/complete",
+        json=body(model="claude-v1"),
+        headers=KEY | {"simulate-text": '"Hi there!"'},
+    )
+
+    log_id = answer.json()["log_id"]
+    assert answer.text == (
+        '{"completion":" Hi there!","stop":"\\n\\nHuman:","stop_reason":"stop_sequence",'
+        f'"truncated":false,"log_id":"{log_id}","model":"claude-v1","exception":null}}'
+    )
+
+
+def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: House):
+    home.complete(
+        model="claude-instant-1",
+        prompt="Be brief.\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Now\n\nAssistant: I",
+        temperature=0.5,
+        top_k=-1,
+        metadata={"user_id": "u-1"},
+        stop_sequences=["END"],
+        headers={"x-stainless-lang": "python", "anthropic-beta": "old-2023", "cookie": "a=b"},
+    )
+
+    heard = home.last_received()
+    assert heard["body"] == {
+        "model": "claude-haiku-4-5-20251001",
+        "max_tokens": 200,
+        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Yes?"},
+            {"role": "user", "content": "Now"},
+            {"role": "assistant", "content": "I"},
+        ],
+        "stop_sequences": ["END", "\n\nHuman:"],
+        "temperature": 0.5,
+        "metadata": {"user_id": "u-1"},
+    }
+    names = [name for name, _ in heard["headers"]]
+    assert names.count("anthropic-version") == names.count("x-api-key") == 1
+    assert not {"authorization", "x-stainless-lang", "anthropic-beta", "cookie"} & set(names)
+    assert dict(heard["headers"])["anthropic-version"] == "2023-06-01"
+
+
+def test_a_bearer_token_goes_up_as_one(home: House):
+    answer = httpx.post(
+        f"{home.url}/v1/complete",
+        json=body(),
+        headers=V2 | {"authorization": "bearer  tok-1", "x-api-key": ""},
+    )
+
+    headers = dict(home.last_received()["headers"])
+    assert (answer.status_code, headers["authorization"]) == (200, "Bearer tok-1")
+    assert "x-api-key" not in headers
+
+
+def test_where_both_credentials_are_sent_only_the_key_goes_up(home: House):
+    home.complete(headers={"authorization": "Bearer tok-1"})
+
+    headers = dict(home.last_received()["headers"])
+    assert headers["x-api-key"] == KEY["x-api-key"]
+    assert "authorization" not in headers
+
+
+def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(home: House):
+    answer = home.complete(model="claude-2.1", temperature=0.3, prompt=PROMPT + " ")
+
+    assert answer.headers["holdover-adjustments"] == (
+        "replace_retired_model, trim_trailing_space, drop_temperature"
+    )
+    assert answer.headers["holdover-model"] == "claude-opus-4-8"
+    assert answer.headers["holdover-stop-reason"] == "end_turn"
+
+
+def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: House):
+    answer = home.complete()
+
+    assert answer.headers["request-id"].startswith("req_")
+    assert "anthropic-ratelimit-requests-limit" in answer.headers
+    assert not {"server", "cf-cache-status", "via", "strict-transport-security"} & set(
+        answer.headers
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/complete",
+        "//v1/complete",
+        "/v1//complete",
+        "/v1/v1/complete",
+        "/v1/complete/",
+        "/v1/complete?beta=true",
+    ],
+)
+def test_every_spelling_of_the_path_is_understood(home: House, path: str):
+    answer = httpx.post(home.url + path, json=body(), headers=KEY | V2)
+
+    assert answer.json()["type"] == "completion"
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        json.dumps,
+        lambda fields: json.dumps(fields, separators=(",", ":"), ensure_ascii=False),
+        lambda fields: json.dumps(fields, indent=2),
+    ],
+    ids=["spaced and escaped", "compact and raw", "pretty-printed"],
+)
+def test_every_spelling_of_the_body_is_understood(home: House, spell):
+    content = spell(body(prompt="\n\nHuman: Grüße 🌳\n\nAssistant:")).encode()
+
+    httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+
+    assert home.last_received()["body"]["messages"] == [{"role": "user", "content": "Grüße 🌳"}]
+
+
+def test_half_an_emoji_from_javascript_is_replaced_and_said(home: House):
+    content = json.dumps(body(prompt="\n\nHuman: cut \ud83d off\n\nAssistant:"))
+
+    answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+
+    assert answer.headers["holdover-adjustments"] == "replace_lone_surrogate"
+    assert home.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
+
+
+def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: House):
+    blocks = ["One", {"type": "thinking", "thinking": "hm", "signature": "s"}, " two"]
+
+    answer = home.complete(headers={"simulate-blocks": json.dumps(blocks)})
+
+    assert answer.json()["completion"] == " One two"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("end_turn", ("stop_sequence", "\n\nHuman:")),
+        ("max_tokens", ("max_tokens", None)),
+        ("model_context_window_exceeded", ("max_tokens", None)),
+        ("refusal", ("stop_sequence", "\n\nHuman:")),
+        ("pause_turn", ("stop_sequence", "\n\nHuman:")),
+        ("never_heard_of", ("stop_sequence", "\n\nHuman:")),
+    ],
+)
+def test_every_stop_reason_becomes_one_of_two(home: House, said: str, expected: tuple[str, str]):
+    answer = home.complete(headers={"simulate-stop-reason": said})
+
+    assert (answer.json()["stop_reason"], answer.json()["stop"]) == expected
+    assert answer.headers["holdover-stop-reason"] == said
+
+
+def test_an_empty_answer_is_an_empty_completion(home: House):
+    answer = home.complete(headers={"simulate-empty": "1"})
+
+    assert answer.json()["completion"] == ""
+
+
+def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(home: House):
+    answer = home.complete(
+        stop_sequences=["\n\n"], headers={"simulate-text": json.dumps("One.\n\nTwo.")}
+    )
+
+    assert (answer.json()["completion"], answer.json()["stop"]) == (" One.", "\n\n")
+
+
+def test_a_compressed_answer_is_understood(home: House):
+    assert home.complete(headers={"simulate-gzip": "1"}).json()["completion"].startswith(" You")
+
+
+def test_a_mount_prefix_is_taken_off_and_may_be_missing():
+    with house(mount_prefix="/anthropic") as mounted:
+        paths = ["/anthropic/v1/complete", "/v1/complete"]
+        answers = [httpx.post(mounted.url + path, json=body(), headers=KEY | V2) for path in paths]
+
+        assert [answer.status_code for answer in answers] == [200, 200]
+        models = httpx.get(f"{mounted.url}/anthropic/v1/models", headers=KEY | V2)
+        assert models.status_code == 200

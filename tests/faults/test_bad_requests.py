@@ -1,0 +1,164 @@
+import json
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.parties import KEY, PROMPT, V2, House, body, house
+
+
+def envelope(answer: httpx.Response) -> tuple[int, str, str]:
+    """Status, type and message of an answer that must be a legacy error."""
+    error = answer.json()
+    assert list(error) == ["type", "error", "request_id"]
+    assert error["type"] == "error"
+    assert error["request_id"] == answer.headers["request-id"]
+    assert answer.headers["content-type"] == "application/json"
+    return answer.status_code, error["error"]["type"], error["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
+        (b"hello", "not valid JSON"),
+        (b'{"prompt": "\xff"}', "not valid JSON"),
+        (b'{"prompt": "a\x00b"}', "not valid JSON"),
+        (b"[" * 50_000, "Input should be a valid dictionary"),
+        (b'{"a":' * 50_000, "not valid JSON"),
+        (b"[]", "Input should be a valid dictionary"),
+        (b"null", "Input should be a valid dictionary"),
+    ],
+    ids=lambda value: repr(value[:16]),
+)
+def test_a_body_that_is_no_object_is_a_legacy_error(home: House, content: bytes, message: str):
+    answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+
+    status, kind, said = envelope(answer)
+    assert (status, kind) == (400, "invalid_request_error")
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": ...}, "model: Field required"),
+        ({"prompt": ...}, "prompt: Field required"),
+        ({"max_tokens_to_sample": ...}, "max_tokens_to_sample: Field required"),
+        ({"model": 1}, "model: Input should be a valid string"),
+        ({"prompt": ["x"]}, "prompt: Input should be a valid string"),
+        ({"prompt": ""}, "prompt: String should have at least 1 character"),
+        (
+            {"max_tokens_to_sample": 0},
+            "max_tokens_to_sample: Input should be greater than or equal to 1",
+        ),
+        ({"max_tokens_to_sample": 1.5}, "max_tokens_to_sample: Input should be a valid integer"),
+        ({"stop_sequences": "x"}, "stop_sequences: Input should be a valid list"),
+        ({"stop_sequences": [1]}, "stop_sequences.0: Input should be a valid string"),
+        ({"temperature": 1.5}, "temperature: range: 0..1"),
+        ({"temperature": "hot"}, "temperature: Input should be a valid number"),
+        ({"stream": "yes"}, "stream: Input should be a valid boolean"),
+        ({"metadata": "me"}, "metadata: Input should be a valid dictionary"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_field_that_is_wrong_is_named(home: House, change: dict[str, object], message: str):
+    answer = httpx.post(f"{home.url}/v1/complete", json=body(**change), headers=KEY | V2)
+
+    assert envelope(answer) == (400, "invalid_request_error", message)
+
+
+def test_an_unknown_version_is_refused_in_the_recorded_words(home: House):
+    for version in ["2023-10-01", "2023-06-01, 2023-06-01"]:
+        answer = home.complete(headers={"anthropic-version": version})
+
+        message = f'anthropic-version: "{version}" is not a valid version'
+        assert envelope(answer) == (400, "invalid_request_error", message)
+
+
+def test_a_request_without_a_key_never_reaches_upstream(home: House):
+    before = len(home.received())
+
+    answer = httpx.post(f"{home.url}/v1/complete", json=body(), headers=V2)
+
+    assert envelope(answer) == (401, "authentication_error", "x-api-key header is required")
+    assert len(home.received()) == before
+
+
+def test_a_wrong_key_is_refused_by_upstream_and_said_so(home: House):
+    answer = home.complete(headers={"x-api-key": "invalid"})
+
+    assert envelope(answer)[:2] == (401, "authentication_error")
+
+
+def test_names_of_messages_fields_become_legacy_ones(home: House):
+    message = json.dumps("max_tokens: must be less than `messages`")
+    manner = {"simulate-error": "400", "simulate-error-message": message}
+
+    answer = home.complete(headers=manner)
+
+    assert envelope(answer)[2] == "max_tokens_to_sample: must be less than `prompt`"
+
+
+def test_the_connection_stays_usable_after_an_error(home: House):
+    with httpx.Client(base_url=home.url, headers=KEY | V2) as client:
+        bad = client.post("/v1/complete", content=b"{")
+        good = client.post("/v1/complete", json=body())
+
+        assert (bad.status_code, good.status_code) == (400, 200)
+        assert bad.extensions["network_stream"] is good.extensions["network_stream"]
+
+
+def test_a_compressed_request_body_is_refused_by_name(home: House):
+    answer = home.complete(headers={"content-encoding": "gzip"})
+
+    assert envelope(answer)[0] == 400
+    assert "content-encoding" in envelope(answer)[2]
+
+
+@pytest.fixture
+def strict() -> Iterator[House]:
+    with house(max_body_bytes=50_000, body_timeout=0.3) as home:
+        yield home
+
+
+def test_a_body_over_the_limit_is_too_large(strict: House):
+    answer = strict.complete(prompt=PROMPT + "x" * 100_000)
+
+    assert envelope(answer) == (413, "request_too_large", "Request exceeds the maximum size")
+
+
+def test_a_body_over_the_limit_that_does_not_say_so_is_too_large(strict: House):
+    def pieces() -> Iterator[bytes]:
+        yield from [b" " * 10_000] * 10
+
+    answer = httpx.post(f"{strict.url}/v1/complete", content=pieces(), headers=KEY | V2)
+
+    assert envelope(answer)[0] == 413
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_body_that_never_ends_is_given_up(strict: House):
+    host, port = strict.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n"
+            b"content-length: 1000\r\n\r\n{"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b'"timeout_error"' in answer
+
+
+def test_a_prompt_of_30_megabytes_is_carried(home: House):
+    prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
+
+    answer = httpx.post(
+        f"{home.url}/v1/complete", json=body(prompt=prompt), headers=KEY | V2, timeout=30
+    )
+
+    # It is upstream that finds it too long, in its own words.
+    assert envelope(answer)[2].startswith("prompt is too long: ")
