@@ -126,12 +126,11 @@ async def _send(delivery: Delivery, received: Received, send: Send) -> None:
     headers = [(name.encode(), value.encode("latin-1")) for name, value in delivery.headers]
     await send({"type": "http.response.start", "status": delivery.status, "headers": headers})
     for step in delivery.steps:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Write(data, events):
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-                received.events_sent += events
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+        else:
+            await send({"type": "http.response.body", "body": step.data, "more_body": True})
+            received.events_sent += step.events
     if delivery.breaks_off:
         # Returning without a last body message makes the server close the connection.
         received.outcome = Outcome.BROKEN_OFF

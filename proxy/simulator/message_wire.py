@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.answers import Answer, Block, OpaqueBlock, TextBlock, ThinkingBlock, Usage
+from proxy.simulator.answers import Answer, Block, TextBlock, ThinkingBlock, Usage
 from proxy.simulator.frames import Frame, json_frame
 
 # The one event the real API neither compacts nor pads (messages-wire 3.1).
@@ -73,7 +73,7 @@ def _block_events(index: int, block: Block) -> Iterator[Frame]:
             if block.thinking:
                 yield _delta(index, 0, {"type": "thinking_delta", "thinking": block.thinking})
             yield _delta(index, 1, {"type": "signature_delta", "signature": block.signature})
-        case OpaqueBlock():
+        case _:
             yield _block_start(index, block.content)
     yield _event("content_block_stop", index=index)
 
@@ -98,7 +98,7 @@ def _whole_block(block: Block) -> dict[str, object]:
         case ThinkingBlock():
             thinking = block.thinking
             return {"type": "thinking", "thinking": thinking, "signature": block.signature}
-        case OpaqueBlock():
+        case _:
             return block.content
 
 

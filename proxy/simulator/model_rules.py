@@ -102,7 +102,7 @@ def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> str | None:
         case "adaptive":
             is_taken = taken not in {Thinking.BUDGET, Thinking.UNKNOWN}
             return None if is_taken else "adaptive thinking is not supported on this model"
-        case "enabled":
+        case _:
             return _refuse_enabled(taken)
 
 
@@ -157,7 +157,7 @@ def _check_sampling(request: MessagesRequest, model: Model) -> None:
             _check_one_of(request)
         case Sampling.NO_EFFECT:
             _check_no_effect(request, greatest_top_p=1)
-        case Sampling.NO_EFFECT_EXACTLY:
+        case _:
             # Even top_p 1 is refused here (messages-wire 1.7, where sources conflict).
             _check_no_effect(request, greatest_top_p=_NO_EFFECT_TOP_P)
             _check_one_of(request)

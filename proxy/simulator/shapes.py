@@ -98,14 +98,6 @@ def text_or(check: Check) -> Check:
     return check_unless_text
 
 
-def mapping_of(check: Check) -> Check:
-    def check_each(where: str, value: object) -> None:
-        for key, item in as_object(where, value).items():
-            check(f"{where}.{key}", item)
-
-    return check_each
-
-
 def record(*, required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
     """A closed object: fields in the order given, then whatever does not belong."""
     fields = {**required, **optional}

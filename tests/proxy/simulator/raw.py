@@ -1,0 +1,53 @@
+"""One request over a bare socket: what arrives, piece by piece, and going away early."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.proxy.simulator.asking import HEADERS, question
+
+
+def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:
+    content = json.dumps(body or question()).encode()
+    wishes = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
+    headers = {"host": "x", "content-length": str(len(content)), **HEADERS, **wishes}
+    lines = ["POST /v1/messages HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
+@contextmanager
+def connected(url: str) -> Iterator[socket.socket]:
+    address = urlsplit(url)
+    assert address.hostname is not None
+    with socket.create_connection((address.hostname, address.port or 80), timeout=10) as connection:
+        yield connection
+
+
+def read_until(connection: socket.socket, mark: bytes) -> bytes:
+    """Everything up to and with the mark, or up to the end of the connection."""
+    data = b""
+    while mark not in data:
+        piece = connection.recv(65_536)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def chunks(data: bytes) -> list[bytes]:
+    """The chunks of a chunked body, without the empty last one if it is there."""
+    _, _, rest = data.partition(b"\r\n\r\n")
+    found = []
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            break
+        found.append(rest[:length])
+        rest = rest[length + 2 :]
+    return found
