@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import typer
@@ -28,11 +27,8 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     """Serve until told to stop."""
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
-    server = server_for(
-        create_app(settings), settings.host, settings.port, shutdown=settings.shutdown_timeout
-    )
-    server.run()
-    sys.exit(0 if server.started else 1)
+    app = create_app(settings)
+    server_for(app, settings.host, settings.port, shutdown=settings.shutdown_timeout).run()
 
 
 def run_simulator(host: str, port: int) -> None:

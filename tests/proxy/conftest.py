@@ -1,0 +1,3 @@
+from tests.parties import home, impatient
+
+__all__ = ["home", "impatient"]
