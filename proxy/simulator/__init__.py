@@ -14,7 +14,7 @@ and `/simulator/requests` (GET: what arrived, oldest first; DELETE: forget it).
 
 A request may ask for misbehaviour. Counts start at 0; a JSON value may have anything
 `\\u`-escaped. Any other `simulate-` header, or a value that makes no sense, is a 400.
-All but the errors of malformed requests can be simulated: a request is checked first.
+A request is checked first: what is wrong with it wins over what it asks to see.
 
 What is answered:
 
@@ -23,6 +23,7 @@ What is answered:
     simulate-blocks               JSON array: a string is a text block, an object goes as it is
     simulate-blocks-before        of thinking, redacted_thinking, fallback, unknown: a list of
                                   blocks before the text
+    simulate-repeat               the text or the deltas so many times, for long answers
     simulate-delta-size           characters per delta, instead of two words
     simulate-empty                1: content is []
     simulate-echo-prefill         1: the answer begins with the text it should continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +11,7 @@ from proxy.simulator.misbehaviour import Misbehaviour
 from proxy.simulator.refusals import RECORDED_MESSAGES, Refusal
 from proxy.simulator.replies import Reply, Streamed, Whole, reply_refusal
 
-_TEXT_MARK: Final = b'"text":"'
+_TEXT_BEGINS: Final = re.compile(rb'"(?:text|completion)":"')
 _NOT_UTF8: Final = b"\xff\xfe"
 _KEEP_ALIVE: Final = Comment(b"keep-alive")
 # What an Anthropic-compatible gateway was recorded to append (messages-wire 3.7).
@@ -42,8 +43,6 @@ def apply_faults(reply: Reply, asked: Misbehaviour, *, request_id: str) -> Reply
 
 def _apply_to_stream(reply: Streamed, asked: Misbehaviour, request_id: str) -> Streamed:
     frames = reply.frames
-    if asked.comments:
-        frames = tuple(part for frame in frames for part in (_KEEP_ALIVE, frame))
     if asked.invalid_utf8:
         frames = _spoil_first_text(frames)
     if asked.is_error_in_stream:
@@ -55,6 +54,8 @@ def _apply_to_stream(reply: Streamed, asked: Misbehaviour, request_id: str) -> S
         frames = frames[: asked.break_after_events]
     if asked.trailing_junk:
         frames = (*frames, _JUNK)
+    if asked.comments:
+        frames = tuple(part for frame in frames for part in (_KEEP_ALIVE, frame))
     return Streamed(
         frames=frames,
         newline=asked.newline or reply.newline,
@@ -83,5 +84,5 @@ def _spoil_first_text(frames: tuple[Frame | Comment, ...]) -> tuple[Frame | Comm
         return frames
     frame = frames[first]
     assert isinstance(frame, Frame)
-    spoilt = replace(frame, data=frame.data.replace(_TEXT_MARK, _TEXT_MARK + _NOT_UTF8, 1))
+    spoilt = replace(frame, data=_TEXT_BEGINS.sub(rb"\g<0>" + _NOT_UTF8, frame.data, count=1))
     return (*frames[:first], spoilt, *frames[first + 1 :])

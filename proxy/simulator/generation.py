@@ -86,8 +86,8 @@ def _said(request: MessagesRequest, asked: Misbehaviour) -> tuple[Block, ...]:
     if asked.blocks is not None:
         return tuple(_block(content, asked) for content in asked.blocks)
     if asked.deltas is not None:
-        return (TextBlock(asked.deltas),)
-    text = answer_text(request) if asked.text is None else asked.text
+        return (TextBlock(asked.deltas * asked.repeat),)
+    text = (answer_text(request) if asked.text is None else asked.text) * asked.repeat
     return (TextBlock(split_into_deltas(text, asked.delta_size)),) if text else ()
 
 

@@ -18,6 +18,7 @@ from proxy.simulator.refusals import invalid_request
 
 PREFIX: Final = "simulate-"
 LONGEST_PAUSE: Final = 60_000  # milliseconds; nobody's test hangs longer than this
+_MOST_REPETITIONS: Final = 100_000
 
 BLOCKS_BEFORE: Final = ("thinking", "redacted_thinking", "fallback", "unknown")
 ERROR_SHAPES: Final = ("api", "cloudflare", "html", "empty", "null-request-id")
@@ -33,6 +34,7 @@ class Misbehaviour:
     blocks: tuple[object, ...] | None = None
     blocks_before: tuple[str, ...] = ()
     delta_size: int | None = None
+    repeat: int = 1
     empty: bool = False
     echo_prefill: bool = False
     thinking_tokens: int | None = None
@@ -155,6 +157,7 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         ),
         "blocks_before": _words(*BLOCKS_BEFORE),
         "delta_size": _number(1),
+        "repeat": _number(1, _MOST_REPETITIONS),
         "empty": _flag,
         "echo_prefill": _flag,
         "thinking_tokens": _COUNT,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Streamed:
 
 Reply = Whole | Streamed
 
-_HTML = (
+_HTML: Final = (
     b"<html>\r\n<head><title>%(status)d</title></head>\r\n<body>\r\n"
     b"<center><h1>%(status)d</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
     b"</body>\r\n</html>\r\n"

@@ -218,6 +218,12 @@ def test_what_old_clients_send_is_taken(alive):
     assert complete(alive, body | {"tags": {}, "disable_checks": False}, FIRST).status_code == 200
 
 
+def test_bytes_can_be_no_utf8_here_too(alive):
+    response = complete(alive, asked(stream=True), text='" a"', invalid_utf8="1")
+
+    assert b'"completion":"\xff\xfe a"' in response.content
+
+
 def test_errors_can_be_simulated_here_too(alive):
     response = complete(alive, asked(stream=True), error_after_deltas="1", error="529")
 

@@ -57,13 +57,13 @@ def test_a_body_that_is_no_json_is_kept_as_text():
 
 def test_of_a_very_long_body_the_beginning_is_kept():
     with serving(create_simulator()) as url:
-        ask(url, question("x" * 1_100_000))
+        ask(url, question("x" * 300_000))
 
         [entry] = received(url)
 
     assert entry["body"] is None
     assert len(entry["raw"]) == 1_000
-    assert entry["body_bytes"] > 1_100_000
+    assert entry["body_bytes"] > 300_000
 
 
 def test_the_last_thousand_are_kept():

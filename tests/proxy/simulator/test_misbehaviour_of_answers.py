@@ -82,6 +82,13 @@ def test_deltas_can_be_of_any_size(url):
     assert deltas(stream(url, text='"abcde"', delta_size="2")) == ["ab", "cd", "e"]
 
 
+def test_a_long_answer_is_a_short_one_many_times(url):
+    body = question(max_tokens=64_000)
+
+    assert text_of(ask(url, body, text='"ab "', repeat="9000")) == "ab " * 9_000
+    assert deltas(stream(url, body, deltas='["a", "b"]', repeat="2")) == ["a", "b", "a", "b"]
+
+
 def test_blocks_can_be_given_one_by_one(url):
     blocks = json.dumps(["one", {"type": "novelty", "x": 1}, "two", ""])
 
