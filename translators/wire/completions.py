@@ -267,8 +267,8 @@ class FrameEncoder:
                 return self._frame(text, stop_reason, stop) + self._dialect.terminator
             case PingChunk():
                 return PING_FRAME if self._dialect.relays_pings else b""
-            case FailureChunk(type=type_, message=message):
-                return encode_failure(type_, message)
+            case _:
+                return encode_failure(chunk.type, chunk.message)
 
     def _escape(self, text: str) -> bytes:
         escaped = json.dumps(text)[1:-1].encode("ascii")

@@ -1,0 +1,249 @@
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.exceptions import UpstreamProtocolError
+from translators.wire.messages import (
+    AnsweredMessage,
+    ApiError,
+    ContentBlock,
+    ContentBlockDelta,
+    ContentBlockStart,
+    ErrorEnvelope,
+    ErrorEvent,
+    Message,
+    MessageDelta,
+    MessageEnd,
+    MessagesRequest,
+    MessageStart,
+    MessageStop,
+    Metadata,
+    OutputConfig,
+    Ping,
+    ThinkingConfig,
+    Uninteresting,
+    Usage,
+    decode_error,
+    decode_event,
+    decode_message,
+    encode_request,
+)
+
+DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+def test_a_request_holds_what_was_decided_and_nothing_else():
+    request = MessagesRequest(
+        model="claude-opus-4-8", max_tokens=5, messages=(Message("user", "Hi"),)
+    )
+
+    assert encode_request(request) == (
+        b'{"model":"claude-opus-4-8","max_tokens":5,"messages":[{"role":"user","content":"Hi"}]}'
+    )
+
+
+def test_a_request_with_everything():
+    request = MessagesRequest(
+        model="m",
+        max_tokens=5,
+        messages=(Message("user", "é"), Message("assistant", "{")),
+        system="Be brief.",
+        stop_sequences=("\n\nHuman:",),
+        stream=True,
+        temperature=0.5,
+        top_p=0.0,
+        top_k=3,
+        metadata=Metadata("u"),
+        thinking=ThinkingConfig("disabled"),
+        output_config=OutputConfig("low"),
+    )
+
+    assert encode_request(request).decode() == (
+        '{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"é"},'
+        '{"role":"assistant","content":"{"}],"system":"Be brief.",'
+        r'"stop_sequences":["\n\nHuman:"],"stream":true,"temperature":0.5,"top_p":0.0,"top_k":3,'
+        '"metadata":{"user_id":"u"},"thinking":{"type":"disabled"},'
+        '"output_config":{"effort":"low"}}'
+    )
+
+
+TEXT = ContentBlock("text", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "event"),
+    [
+        (
+            b'{"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": '
+            b'"assistant", "content": [], "model": "claude-opus-5", "stop_reason": null, '
+            b'"stop_sequence": null, "usage": {"input_tokens": 25, "output_tokens": 1}}}',
+            MessageStart(AnsweredMessage("msg_1", "claude-opus-5", usage=Usage(25, 1))),
+        ),
+        (b'{"type":"message_start","message":{"id":"m"}}', MessageStart(AnsweredMessage("m"))),
+        (
+            b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+            ContentBlockStart(TEXT),
+        ),
+        (
+            b'{"type":"content_block_start","index":0,"content_block":{"type":'
+            b'"redacted_thinking","data":"x"}}',
+            ContentBlockStart(ContentBlock("redacted_thinking")),
+        ),
+        (b'{"type": "ping"}', Ping()),
+        (
+            b'{"delta":{"text":"\\nbravo","type":"text_delta"},"index":0,"type":'
+            b'"content_block_delta"          }',
+            ContentBlockDelta(ContentBlock("text_delta", "\nbravo")),
+        ),
+        (
+            b'{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta",'
+            b'"thinking":"hm"}}',
+            ContentBlockDelta(ContentBlock("thinking_delta")),
+        ),
+        (b'{"type":"content_block_stop","index":0}', Uninteresting()),
+        (
+            b'{"type":"message_delta","delta":{"stop_details":null,"stop_reason":"stop_sequence",'
+            b'"stop_sequence":"charlie"},"usage":{"input_tokens":27,"output_tokens":6}}',
+            MessageDelta(MessageEnd("stop_sequence", "charlie"), Usage(27, 6)),
+        ),
+        (
+            b'{"type":"message_delta","delta":{"stop_reason":"refusal"}}',
+            MessageDelta(MessageEnd("refusal")),
+        ),
+        (b'{"type":"message_stop"}', MessageStop()),
+        (rb'{"type":"message_stop","x":"\ud83d"}', MessageStop()),
+        (
+            b'{"type":"error","error":{"details":null,"type":"overloaded_error","message":'
+            b'"Overloaded"},"request_id":"req_011"}',
+            ErrorEvent(ApiError("overloaded_error", "Overloaded")),
+        ),
+        (b'{"type":"error","error":{}}', ErrorEvent(ApiError())),
+        (b'{"type":"not_invented_yet","text":5}', Uninteresting()),
+        (rb'{"type":"not_invented_yet","text":"\ud83d"}', Uninteresting()),
+        (
+            rb'{"type":"content_block_delta","delta":{"type":"text_delta","text":"a\ud83d"}}',
+            ContentBlockDelta(ContentBlock("text_delta", "a\ufffd")),
+        ),
+    ],
+    ids=[
+        *("documented head", "bare head", "text block", "redacted thinking", "ping"),
+        *("text, padded", "thinking", "end of a block", "end with a stop", "refusal", "stop"),
+        *("stop with half a character", "error", "error without a word", "unknown"),
+        *("unknown with half a character", "text with half a character"),
+    ],
+)
+def test_events_as_upstream_spells_them(data, event):
+    assert decode_event(data) == event
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"[DONE]", b"2023-04-28 21:18:31.866238", b"{}", b"[]", b"null", b'"ping"'),
+        *(b'{"type":5}', b'{"type":null}', b'{"type":"message_start"}', b'{"type":"ping"'),
+        *(b'{"type":"content_block_delta","delta":{"type":"text_delta","text":5}}',),
+        *(b'{"type":"message_delta","delta":{"stop_reason":5}}', b'{"type":"error"}'),
+        *(b'{"type":"content_block_delta","delta":"\xff"}', DEEP, b'{"type":"ping","x":' + DEEP),
+    ],
+    ids=lambda data: data[:40].decode(errors="replace"),
+)
+def test_an_event_that_cannot_be_read_is_the_upstreams_fault(data):
+    with pytest.raises(UpstreamProtocolError, match="event stream: "):
+        decode_event(data)
+
+
+def test_a_whole_answer_as_recorded():
+    body = b"""{"id":"msg_01XFDUDYJgAACzvnptvVoYEL","type":"message","role":"assistant",
+        "model":"claude-haiku-4-5-20251001","content":[{"type":"thinking","thinking":"",
+        "signature":"Eq"},{"type":"text","text":"Hello!","citations":null}],
+        "stop_reason":"end_turn","stop_sequence":null,"stop_details":null,
+        "usage":{"input_tokens":12,"output_tokens":6,"cache_creation_input_tokens":0,
+        "cache_creation":{"ephemeral_5m_input_tokens":0},"service_tier":"standard"}}"""
+
+    assert decode_message(body) == AnsweredMessage(
+        id="msg_01XFDUDYJgAACzvnptvVoYEL",
+        model="claude-haiku-4-5-20251001",
+        content=(ContentBlock("thinking"), ContentBlock("text", "Hello!")),
+        stop_reason="end_turn",
+        usage=Usage(12, 6),
+    )
+
+
+def test_half_a_character_in_a_whole_answer_is_mended():
+    body = rb'{"id":"m","content":[{"type":"text","text":"a\ud83d"}],"stop_reason":"max_tokens"}'
+
+    assert decode_message(body) == AnsweredMessage(
+        id="m", content=(ContentBlock("text", "a\ufffd"),), stop_reason="max_tokens"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{}", b"[]", b"<html>", b'{"id":null}', b'{"id":"m","content":null}', b'"\xff"'),
+        *(b'{"id":"m","content":"Hi"}', b'{"type":"error","error":{"type":"api_error"}}', DEEP),
+    ],
+    ids=lambda body: body[:40].decode(errors="replace"),
+)
+def test_an_answer_that_cannot_be_read_is_the_upstreams_fault(body):
+    with pytest.raises(UpstreamProtocolError, match="message: "):
+        decode_message(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "envelope"),
+    [
+        (
+            b'{"type":"error","error":{"type":"not_found_error","message":"model: x"},'
+            b'"request_id":"req_1"}',
+            ErrorEnvelope(ApiError("not_found_error", "model: x"), "req_1"),
+        ),
+        (
+            b'{"error":{"message":"API key is invalid.","type":"authentication_error"},'
+            b'"request_id":null,"type":"error"}',
+            ErrorEnvelope(ApiError("authentication_error", "API key is invalid.")),
+        ),
+        (
+            b'{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}',
+            ErrorEnvelope(ApiError("request_too_large", "Request exceeds the maximum size")),
+        ),
+        (b'{"error":{}}', ErrorEnvelope(ApiError())),
+    ],
+    ids=["full", "without a request id", "of the edge", "empty"],
+)
+def test_error_bodies_of_api_and_edge(body, envelope):
+    assert decode_error(body) == envelope
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"<html>", b"{}", b"null", b'{"error":"no"}', b'{"error":null}', DEEP, b'"\xff"'),
+        *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b'{"detail":"x"}'),
+    ],
+    ids=lambda body: body[:40].decode(errors="replace"),
+)
+def test_what_is_no_error_body_is_none(body):
+    assert decode_error(body) is None
+
+
+EVENTISH = st.lists(
+    st.sampled_from(
+        [
+            *(b'{"type":', b'"content_block_delta"', b'"message_start"', b'"x"', b",", b"{", b"}"),
+            *(b'"delta":', b'"error":', b'"id":', b"1", b"null", b'"text"', rb'"\ud83d"', b"\xff"),
+        ]
+    )
+).map(b"".join)
+
+
+@given(st.binary() | EVENTISH)
+@example(b'{"type":"x","delta":\xed\xa0\xbd}')
+def test_any_bytes_are_read_or_the_upstreams_fault(data):
+    decode_error(data)
+    with suppress(UpstreamProtocolError):
+        decode_message(data)
+    with suppress(UpstreamProtocolError):
+        decode_event(data)
