@@ -1,0 +1,74 @@
+"""Skip the matrix unless it is asked for; build its environments before the first test."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.clients.environments import CannotBuild, build_all
+from tests.clients.sdks import Client
+
+_HERE: Final = Path(__file__).parent
+_COMMAND: Final = "uv run pytest tests/clients --sdk-matrix"
+_BUILT: Final = pytest.StashKey[dict[str, Future[None]]]()
+_SKIPPED: Final = pytest.StashKey[Counter[str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skipped = config.stash.setdefault(_SKIPPED, Counter())
+    for item in items:
+        if _HERE in item.path.parents and (reason := _reason_to_skip(item)):
+            item.add_marker(pytest.mark.skip(reason=reason))
+            skipped[reason] += 1
+
+
+def _reason_to_skip(item: pytest.Item) -> str | None:
+    if not item.config.getoption("--sdk-matrix"):
+        return f"installs old SDKs, which takes minutes; {_COMMAND}"
+    client = _client_of(item)
+    tool = client.environment.missing_tool if client else None
+    return f"{tool} is not installed" if tool else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Here no test's own timeout is running yet."""
+    config = session.config
+    if not config.getoption("--sdk-matrix") or config.option.collectonly:
+        return
+    clients = [client for item in session.items if (client := _client_of(item))]
+    environments = {each.environment for each in clients if not each.environment.missing_tool}
+    begun = time.monotonic()
+    config.stash[_BUILT] = build_all(environments)
+    took = time.monotonic() - begun
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"{len(environments)} environments of old SDKs ready in {took:.0f} s")
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for reason, number in config.stash.get(_SKIPPED, Counter()).items():
+        terminalreporter.write_line(f"{number} tests of real clients skipped: {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _environment(request: pytest.FixtureRequest) -> None:
+    """A test whose client could not be installed fails, and says what the installer said."""
+    client = _client_of(request.node)
+    if client is not None:
+        try:
+            request.config.stash[_BUILT][client.environment.name].result()
+        except CannotBuild as exc:
+            pytest.fail(str(exc), pytrace=False)
+
+
+def _client_of(item: pytest.Item) -> Client | None:
+    callspec = getattr(item, "callspec", None)
+    client = callspec.params.get("client") if callspec is not None else None
+    return client if isinstance(client, Client) else None

@@ -1,0 +1,115 @@
+"""
+A house to knock at: Holdover on loopback, and behind it a simulator that was told what to do.
+
+Old clients can set no headers, so what the simulator is to do differently is put into their
+requests here, between Holdover and the simulator.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from proxy.app import create_app
+from proxy.settings import load_settings
+from proxy.simulator import create_simulator
+from tests.loopback import serving
+
+_PATIENCE: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Told:
+    """The simulator, with headers that its caller did not send."""
+
+    simulator: ASGIApp
+    headers: list[tuple[bytes, bytes]]
+    arrivals: list[float] = field(default_factory=list)
+    done: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/simulator/"):
+            await self.simulator(scope, receive, send)
+            return
+        self.arrivals.append(time.monotonic())
+        try:
+            told = {**scope, "headers": [*scope["headers"], *self.headers]}
+            await self.simulator(told, receive, send)
+        finally:
+            self.done.release()
+
+
+@dataclass(slots=True)
+class _Door:
+    """Holdover, counting who knocks."""
+
+    holdover: ASGIApp
+    callers: list[object] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.callers.append(scope["client"])
+        await self.holdover(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Holdover and what is behind it."""
+
+    url: str
+    log: list[Any]
+    """Whole once the house is closed: the last lines are written after the client has left."""
+    _upstream_url: str
+    _told: _Told
+    _door: _Door
+
+    @property
+    def connections(self) -> int:
+        return len(set(self._door.callers))
+
+    @property
+    def arrivals(self) -> list[float]:
+        """When each request reached the upstream, in seconds."""
+        return self._told.arrivals
+
+    def received(self) -> list[dict[str, Any]]:
+        """What the upstream received."""
+        answer = httpx.get(f"{self._upstream_url}/simulator/requests")
+        return answer.json()  # type: ignore[no-any-return]
+
+    def received_once_done(self, *, requests: int = 1) -> list[dict[str, Any]]:
+        """What the upstream received, once it is done with so many requests."""
+        for _ in range(requests):
+            assert self._told.done.acquire(timeout=_PATIENCE), self.received()
+        return self.received()
+
+    def exchanges(self) -> list[dict[str, Any]]:
+        """The lines that an operator reads about each completion request."""
+        return [line for line in self.log if line["event"] == "exchange"]
+
+
+@contextmanager
+def house(settings: dict[str, Any] | None = None, **simulate: object) -> Iterator[House]:
+    """Keep house while the block runs; `simulate` are the simulator's headers, without prefix."""
+    told = _Told(create_simulator(), [_header(name, value) for name, value in simulate.items()])
+    with capture_logs() as log, serving(told) as upstream_url:
+        options = {"upstream_url": upstream_url} | (settings or {})
+        door = _Door(create_app(load_settings(**options)))
+        with serving(door) as url:
+            yield House(url, log, upstream_url, told, door)
+
+
+def _header(name: str, value: object) -> tuple[bytes, bytes]:
+    name = f"simulate-{name.replace('_', '-')}"
+    if name in {"simulate-text", "simulate-deltas"}:
+        value = json.dumps(value)
+    return name.encode(), str(value).encode("ascii")
