@@ -78,8 +78,9 @@ class StreamRelay:
             case PingChunk():
                 if self._plan.dialect.relays_pings:
                     await self._reply.frame(PING_FRAME)
-            case FailureChunk(type=kind, message=message):
-                error = TranslatedError(error_status(kind), kind, message, None)
+            case failure:
+                kind = failure.type
+                error = TranslatedError(error_status(kind), kind, failure.message, None)
                 await reply_with_error(self._reply, self._notes, error, Blame.UPSTREAM)
 
     def _frame(self, chunk: TextChunk | LastChunk) -> bytes:

@@ -38,6 +38,7 @@ _NO_HEADERS_OF_ITS_OWN: Final = (
 )
 # Longer-lived idle connections are more likely closed from the far side just as they are reused.
 _KEEP_IDLE_SECONDS: Final = 15
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _LARGE_BYTES: Final = 256 * 1024
 _SUCCESS: Final[range] = range(200, 300)
 
@@ -244,6 +245,6 @@ class Upstream:
 
 def _proxy_for(url: httpx.URL) -> str | None:
     """The proxy that the environment names for this upstream (`HTTPS_PROXY`, `NO_PROXY`)."""
-    if urllib.request.proxy_bypass(url.host):
+    if url.host in _LOOPBACK or urllib.request.proxy_bypass(url.host):
         return None
     return urllib.request.getproxies().get(url.scheme)

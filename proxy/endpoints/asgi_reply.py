@@ -12,23 +12,28 @@ from proxy.headers import Headers
 
 
 class AsgiReply:
-    """Sends what an exchange says; `group` runs the pings of a stream."""
+    """Sends what an exchange says."""
 
-    def __init__(self, send: Send, group: asyncio.TaskGroup, *, ping_interval: float) -> None:
+    def __init__(self, send: Send, *, ping_interval: float) -> None:
         self.has_started = False
+        self.has_ended = False
         self.closes_connection = False
         """Set where what the client still sends is not worth reading."""
         self._send = send
-        self._group = group
+        self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
         self._begin: Callable[[], Headers] | None = None
         self._sending = asyncio.Lock()  # a ping must not come between the start and a frame
         self._last_sent = time.monotonic()
         self._pings: asyncio.Task[None] | None = None
 
+    def run_pings_in(self, group: asyncio.TaskGroup) -> None:
+        """Say where a stream's pings may run; without, there are none."""
+        self._group = group
+
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a JSON answer."""
-        self.has_started = True
+        self.has_started = self.has_ended = True
         headers += [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
@@ -40,7 +45,7 @@ class AsgiReply:
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
         self._begin = begin
-        if ping is not None:
+        if ping is not None and self._group is not None:
             self._pings = self._group.create_task(self._ping_while_silent(ping))
 
     async def frame(self, data: bytes) -> None:
@@ -53,6 +58,7 @@ class AsgiReply:
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
+        self.has_ended = True
         if self._pings is not None:
             self._pings.cancel()
         if not abruptly:

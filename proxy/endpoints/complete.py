@@ -29,20 +29,21 @@ class CompleteEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, give up when its client does, and log it whatever happens."""
         notes = Notes(path=scope["path"], headers=list(scope["headers"]))
+        reply = AsgiReply(send, ping_interval=self.ping_interval)
         try:
             async with asyncio.TaskGroup() as group:
-                await self._run(notes, receive, send, group)
+                reply.run_pings_in(group)
+                await self._run(notes, receive, reply, group)
         except* ClientGone:
             # After its last frame a client may close when it likes: old ones do so before the end
             # of every stream, and that is success (clients, rule 4).
-            notes.client_gone = True
+            notes.client_gone = not reply.has_ended
         finally:
             log.info("exchange", **notes.record().as_fields())
 
     async def _run(
-        self, notes: Notes, receive: Receive, send: Send, group: asyncio.TaskGroup
+        self, notes: Notes, receive: Receive, reply: AsgiReply, group: asyncio.TaskGroup
     ) -> None:
-        reply = AsgiReply(send, group, ping_interval=self.ping_interval)
         watchers: list[asyncio.Task[None]] = []
 
         async def read() -> bytes:
