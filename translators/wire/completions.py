@@ -129,12 +129,19 @@ def _check_share(name: str, value: float | None) -> None:
         raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
 
 
+_MAX_INTEGER: Final = 2**63 - 1
+
+
 def _check_integer(name: str, value: float, *, minimum: int) -> None:
     if value != int(value):
         raise InvalidCompletionRequest(f"{name}: Input should be a valid integer")
     if value < minimum:
         raise InvalidCompletionRequest(
             f"{name}: Input should be greater than or equal to {minimum}"
+        )
+    if value > _MAX_INTEGER:  # no JSON writer of ours, nor upstream's reader, goes beyond
+        raise InvalidCompletionRequest(
+            f"{name}: Input should be less than or equal to {_MAX_INTEGER}"
         )
 
 

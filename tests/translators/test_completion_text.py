@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from translators.completion_text import CompletionText
+from translators.plan import Plan
+from translators.wire.messages import MessagesRequest
+from translators.wire.versions import V2
+
+
+def plan(*, echo="", trimmed="", stops=(), space=False):
+    return Plan(
+        dialect=V2,
+        asked_model="claude-2",
+        echoed_model=None,
+        request=MessagesRequest(model="m", max_tokens=1, messages=()),
+        betas=None,
+        emulated_stops=stops,
+        echo=echo,
+        trimmed=trimmed,
+        gains_leading_space=space,
+        adjustments=(),
+    )
+
+
+def translate(a_plan, *deltas):
+    text = CompletionText(a_plan)
+    return [*map(text.feed, deltas), text.flush()], text.matched
+
+
+@pytest.mark.parametrize(
+    ("a_plan", "deltas", "pieces", "matched"),
+    [
+        (plan(), ["a", "b"], ["a", "b", ""], None),
+        (plan(space=True), ["Hi", " you"], [" Hi", " you", ""], None),
+        (plan(space=True), ["", "Hi"], ["", " Hi", ""], None),
+        (plan(space=True), ["\n\nSo"], ["\n\nSo", ""], None),
+        (plan(space=True), [" Hi"], [" Hi", ""], None),
+        (plan(space=True), ["\u3000a", "b"], ["\u3000a", "b", ""], None),
+        (plan(space=True), [], [""], None),
+        (plan(space=True), [""], ["", ""], None),
+        (plan(echo="{", trimmed="\n"), ["{", "\n", "a"], ["", "", "a", ""], None),
+        (plan(echo="{", trimmed="\n"), ["\n", "{"], ["", "{", ""], None),
+        (plan(echo="{{"), ["{"], ["", "{"], None),
+        (plan(echo="a\nb", stops=("\n",)), ["a\nb", "c\nd"], ["", "c", ""], "\n"),
+        (plan(echo="a\nb", stops=("\n",)), ["a\nc"], ["a", ""], "\n"),
+        (plan(echo="a\nbb", stops=("\n",)), ["a\nb"], ["", "a"], "\n"),
+        (plan(trimmed="\n", stops=("\n\n",)), ["\n\n", "\n"], ["", "", ""], "\n\n"),
+        (plan(stops=(" the",), space=True), ["the", " end"], ["", "", ""], " the"),
+        (plan(stops=(" the",), space=True), ["th"], ["", " th"], None),
+        (plan(stops=("\n",)), ["a", "\n", "b"], ["a", "", "", ""], "\n"),
+    ],
+    ids=[
+        *("nothing to do", "one leading space", "before the first text", "not before white space"),
+        *("not before a space", "nor before another script's", "none for no text"),
+        *("none for empty text", "echo, then white space", "white space, then no echo"),
+        *("unfinished echo", "stop inside the echo"),
+        *("stop in what is no echo", "stop in an unfinished echo", "stop behind trimmed space"),
+        *("stop with the emulated space", "almost that stop", "nothing after a stop"),
+    ],
+)
+def test_what_becomes_completion_and_when(a_plan, deltas, pieces, matched):
+    assert translate(a_plan, *deltas) == (pieces, matched)
+
+
+PLANS = st.builds(
+    plan,
+    echo=st.text("a \n", max_size=3),
+    trimmed=st.text(" \n", max_size=2),
+    stops=st.lists(st.text("ab \n", min_size=1, max_size=3), max_size=2).map(tuple),
+    space=st.booleans(),
+)
+
+
+@given(PLANS, st.lists(st.text("ab \n", max_size=3), max_size=6))
+def test_completion_does_not_depend_on_chunking(a_plan, deltas):
+    pieces, matched = translate(a_plan, *deltas)
+    whole, matched_whole = translate(a_plan, "".join(deltas))
+
+    assert ("".join(pieces), matched) == ("".join(whole), matched_whole)
