@@ -547,6 +547,6 @@ def test_no_live_model_is_asked_what_it_is_known_to_refuse(prompt, model, tokens
     assert not {"temperature", "top_p"} <= request.keys()
     assert takes.sampling is not Sampling.NONE or not request.keys() & sampling.keys()
     assert takes.max_output_tokens is None or request["max_tokens"] <= takes.max_output_tokens
-    assert all(stop.strip() for stop in request["stop_sequences"])
+    assert all(stop.strip() for stop in request.get("stop_sequences", []))
     assert request.get("top_k", 1) > 0
     assert request.get("top_p", 1) >= 0
