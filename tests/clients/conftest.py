@@ -19,15 +19,15 @@ _BUILT: Final = pytest.StashKey[dict[str, Future[None]]]()
 _SKIPPED: Final = pytest.StashKey[Counter[str]]()
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    skipped = config.stash.setdefault(_SKIPPED, Counter())
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _HERE in item.path.parents and (reason := _reason_to_skip(item)):
+        if reason := _reason_to_skip(item):
             item.add_marker(pytest.mark.skip(reason=reason))
-            skipped[reason] += 1
 
 
 def _reason_to_skip(item: pytest.Item) -> str | None:
+    if _HERE not in item.path.parents:
+        return None
     if not item.config.getoption("--sdk-matrix"):
         return f"installs old SDKs, which takes minutes; {_COMMAND}"
     client = _client_of(item)
@@ -38,6 +38,8 @@ def _reason_to_skip(item: pytest.Item) -> str | None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Here no test's own timeout is running yet."""
     config = session.config
+    reasons = (_reason_to_skip(item) for item in session.items)
+    config.stash[_SKIPPED] = Counter(reason for reason in reasons if reason)
     if not config.getoption("--sdk-matrix") or config.option.collectonly:
         return
     clients = [client for item in session.items if (client := _client_of(item))]
@@ -61,11 +63,13 @@ def pytest_terminal_summary(
 def _environment(request: pytest.FixtureRequest) -> None:
     """A test whose client could not be installed fails, and says what the installer said."""
     client = _client_of(request.node)
-    if client is not None:
-        try:
-            request.config.stash[_BUILT][client.environment.name].result()
-        except CannotBuild as exc:
-            pytest.fail(str(exc), pytrace=False)
+    if client is None:
+        return
+    problem = request.config.stash[_BUILT][client.environment.name].exception()
+    if isinstance(problem, CannotBuild):
+        pytest.fail(str(problem), pytrace=False)
+    if problem is not None:
+        raise problem
 
 
 def _client_of(item: pytest.Item) -> Client | None:

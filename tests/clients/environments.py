@@ -45,15 +45,15 @@ class Environment:
     def folder(self) -> Path:
         return _ENVIRONMENTS / self.name
 
+    @property
+    def missing_tool(self) -> str | None:
+        """What this machine need not have, and has not; then there is nothing to build."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class PythonEnvironment(Environment):
     requirements: tuple[str, ...]
-
-    @property
-    def missing_tool(self) -> str | None:
-        """What has to be installed before this can be built."""
-        return None if _uv() else "uv"
 
     @property
     def recipe(self) -> str:
@@ -80,7 +80,6 @@ class NodeEnvironment(Environment):
 
     @property
     def missing_tool(self) -> str | None:
-        """What has to be installed before this can be built."""
         return next((tool for tool in ("node", "npm") if shutil.which(tool) is None), None)
 
     @property
@@ -127,6 +126,8 @@ def _run(step: Command) -> None:
         subprocess.run(
             step, cwd=_ENVIRONMENTS, check=True, capture_output=True, timeout=_BUILD_SECONDS
         )
+    except FileNotFoundError as exc:
+        raise CannotBuild(f"{step[0]} is not installed") from exc
     except subprocess.CalledProcessError as exc:
         said = (exc.stdout + exc.stderr).decode(errors="replace")
         raise CannotBuild(f"{' '.join(step)}\n{said}") from exc

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -112,10 +113,26 @@ def house(
     """Keep house while the block runs; `turns` are for one upstream request each."""
     name_unnamed_statuses()  # as `holdover serve` does
     told = _Told(create_simulator(), _headers(always), [_headers(turn) for turn in turns])
-    with capture_logs() as log, serving(told) as upstream_url:
+    with capture_logs() as log, _closed_at_once() as opened:
+        upstream_url = opened(serving(told))
         door = _Door(create_app(load_settings(upstream_url=upstream_url, **(settings or {}))))
-        with serving(door) as url:
-            yield House(url, log, upstream_url, told, door)
+        yield House(opened(serving(door)), log, upstream_url, told, door)
+
+
+@contextmanager
+def _closed_at_once() -> Iterator[Callable[[AbstractContextManager[str]], str]]:
+    """Each server takes a while to notice that it may go; there are hundreds in a run."""
+    servers: list[AbstractContextManager[str]] = []
+
+    def opened(server: AbstractContextManager[str]) -> str:
+        servers.append(server)
+        return server.__enter__()
+
+    try:
+        yield opened
+    finally:
+        with ThreadPoolExecutor() as closers:
+            list(closers.map(lambda server: server.__exit__(None, None, None), servers))
 
 
 def _headers(simulated: Simulated) -> Headers:
