@@ -10,19 +10,24 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from proxy.app import create_app
+from proxy.reason_phrases import name_unnamed_statuses
 from proxy.settings import load_settings
 from proxy.simulator import create_simulator
 from tests.loopback import serving
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+Simulated: TypeAlias = Mapping[str, object]
+"""The simulator's headers, without their prefix."""
 
 _PATIENCE: Final = 10.0
 
@@ -32,7 +37,9 @@ class _Told:
     """The simulator, with headers that its caller did not send."""
 
     simulator: ASGIApp
-    headers: list[tuple[bytes, bytes]]
+    always: Headers
+    turns: list[Headers]
+    """What is added to the first request, to the second, and so on."""
     arrivals: list[float] = field(default_factory=list)
     done: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -40,10 +47,11 @@ class _Told:
         if scope["type"] != "http" or scope["path"].startswith("/simulator/"):
             await self.simulator(scope, receive, send)
             return
+        turn = self.turns.pop(0) if self.turns else []
         self.arrivals.append(time.monotonic())
         try:
-            told = {**scope, "headers": [*scope["headers"], *self.headers]}
-            await self.simulator(told, receive, send)
+            headers = [*scope["headers"], *self.always, *turn]
+            await self.simulator({**scope, "headers": headers}, receive, send)
         finally:
             self.done.release()
 
@@ -98,18 +106,22 @@ class House:
 
 
 @contextmanager
-def house(settings: dict[str, Any] | None = None, **simulate: object) -> Iterator[House]:
-    """Keep house while the block runs; `simulate` are the simulator's headers, without prefix."""
-    told = _Told(create_simulator(), [_header(name, value) for name, value in simulate.items()])
+def house(
+    *turns: Simulated, settings: Mapping[str, Any] | None = None, **always: object
+) -> Iterator[House]:
+    """Keep house while the block runs; `turns` are for one upstream request each."""
+    name_unnamed_statuses()  # as `holdover serve` does
+    told = _Told(create_simulator(), _headers(always), [_headers(turn) for turn in turns])
     with capture_logs() as log, serving(told) as upstream_url:
-        options = {"upstream_url": upstream_url} | (settings or {})
-        door = _Door(create_app(load_settings(**options)))
+        door = _Door(create_app(load_settings(upstream_url=upstream_url, **(settings or {}))))
         with serving(door) as url:
             yield House(url, log, upstream_url, told, door)
 
 
+def _headers(simulated: Simulated) -> Headers:
+    return [_header(f"simulate-{name.replace('_', '-')}", simulated[name]) for name in simulated]
+
+
 def _header(name: str, value: object) -> tuple[bytes, bytes]:
-    name = f"simulate-{name.replace('_', '-')}"
-    if name in {"simulate-text", "simulate-deltas"}:
-        value = json.dumps(value)
-    return name.encode(), str(value).encode("ascii")
+    text = json.dumps(value) if name in {"simulate-text", "simulate-deltas"} else str(value)
+    return name.encode(), text.encode("ascii")

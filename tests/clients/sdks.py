@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
+import pytest
 
 from tests.clients.environments import HERE, NodeEnvironment, PythonEnvironment
 
@@ -30,6 +31,8 @@ _PROGRAM_SECONDS: Final = 25
 _PATIENCE_MILLISECONDS: Final = 3_500  # three of the endless retries of TypeScript 0.4
 
 Way = Literal["whole", "streamed", "async whole", "async streamed", "raw whole", "raw streamed"]
+Call = dict[str, Any]
+
 _PLAIN: Final[tuple[Way, ...]] = ("whole", "streamed")
 _ASYNC: Final[tuple[Way, ...]] = ("async whole", "async streamed")
 _RAW: Final[tuple[Way, ...]] = ("raw whole", "raw streamed")
@@ -93,25 +96,16 @@ class Client:
     is_strict: bool = True
     """Whether its own types allow what the API always sent: a null stop reason in a stream."""
 
-    def ask(
-        self,
-        url: str,
-        ways: Iterable[Way] | None = None,
-        *,
-        read: int | None = None,
-        options: Mapping[str, Any] | None = None,
-        **params: Any,
-    ) -> dict[Way, Seen]:
-        """One call in each way; of a stream, only so many events are read."""
-        asked = tuple(ways or self.ways)
-        calls = [self._call(way, read, params) for way in asked]
-        return dict(zip(asked, self.run(url, calls, **(options or {})), strict=True))
+    @property
+    def streams(self) -> tuple[Way, ...]:
+        return tuple(way for way in self.ways if way.endswith("streamed"))
 
-    def ask_repeatedly(self, url: str, ways: Sequence[Way], **params: Any) -> list[Seen]:
-        """One call after the other, by one client object."""
-        return self.run(url, [self._call(way, None, params) for way in ways])
+    def ask(self, url: str, **params: Any) -> dict[Way, Seen]:
+        """One call in each way."""
+        return dict(zip(self.ways, self.run(url, calls_in(self.ways, **params)), strict=True))
 
-    def run(self, url: str, calls: list[dict[str, Any]], **options: Any) -> list[Seen]:
+    def run(self, url: str, calls: Sequence[Call], **options: Any) -> list[Seen]:
+        """One call after the other by one client object; `options` are for its constructor."""
         defaults = {"api_key": KEY, "max_retries": 0, "headers": {}, "strict": self.is_strict}
         done = subprocess.run(
             self.environment.command(HERE / "programs" / self.program),
@@ -125,18 +119,16 @@ class Client:
         # Old releases print warnings of their own; the last line is the program's.
         return msgspec.json.decode(done.stdout.splitlines()[-1], type=_Printed).seen
 
-    def _call(self, way: Way, read: int | None, params: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "way": way,
-            "read": read,
-            "patience": _PATIENCE_MILLISECONDS,
-            "params": {**REQUEST, **params},
-        }
-
     def _variables(self) -> dict[str, str]:
         # Nothing of the developer's own: no keys, no proxies, no credential files.
         home = str(self.environment.folder)
         return {"PATH": os.environ["PATH"], "HOME": home} | self.environment.variables()
+
+
+def calls_in(ways: Iterable[Way], *, read: int | None = None, **params: Any) -> list[Call]:
+    """One call in each of these ways; of a stream, only so many events are read."""
+    call = {"read": read, "patience": _PATIENCE_MILLISECONDS, "params": {**REQUEST, **params}}
+    return [{"way": way, **call} for way in ways]
 
 
 def _python(
@@ -170,6 +162,12 @@ NEW: Final = (
     *(NODE_0_5_10, NODE_0_9_1, NODE_0_20_9, NODE_0_137_0),
 )
 SDKS: Final = (*OLD, *NEW)
+
+
+def every(clients: Iterable[Client]) -> pytest.MarkDecorator:
+    """A test for each of these clients, named after it."""
+    return pytest.mark.parametrize("client", clients, ids=lambda client: client.name)
+
 
 LANGCHAIN: Final = Client(
     "langchain-0.0.350",

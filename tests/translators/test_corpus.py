@@ -91,8 +91,9 @@ def byte_by_byte(document):
 
 def expected(case, version):
     """Answers differ by dialect; errors do not."""
-    (path,) = [*case.glob(f"completion.{version}.*"), *case.glob("error.json")]
-    return path.read_bytes()
+    paths = [*case.glob(f"completion.{version}.*"), *case.glob("error.json")]
+    assert len(paths) == 1
+    return paths[0].read_bytes()
 
 
 @pytest.mark.parametrize("pieces_of", [whole, byte_by_byte])

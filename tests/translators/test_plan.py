@@ -1,3 +1,5 @@
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -445,7 +447,7 @@ def test_the_day_decides_what_a_model_still_is():
 
 
 # One request for each kind of adjustment; the last word on whether all of them exist.
-PRODUCED = {
+PRODUCED: dict[str, dict[str, Any]] = {
     "replace_retired_model": {"model": "claude-2"},
     "map_model": {"model": "mapped"},
     "add_leading_newlines": {"prompt": "Human: Hi\n\nAssistant:"},
@@ -479,7 +481,7 @@ PRODUCED = {
 
 @pytest.mark.parametrize("kind", AdjustmentKind, ids=lambda kind: kind.value)
 def test_every_kind_of_adjustment_is_produced_by_some_request(kind):
-    given_fields = {"model": "claude-haiku-4-5"} | PRODUCED[kind.value]
+    given_fields = {"model": "claude-haiku-4-5", **PRODUCED[kind.value]}
     catalogue = Catalogue(models=KNOWN_MODELS.models, overrides={"mapped": "claude-haiku-4-5"})
     policy = Policy(
         catalogue=catalogue,

@@ -22,8 +22,9 @@ BOTH = f"{MUST_START}, {MUST_END}"
 
 def talk(*texts, system=None, prefill=None):
     """A conversation of turns that alternate, the user's first."""
-    roles = ("user", "assistant")
-    turns = tuple(Turn(roles[index % 2], text) for index, text in enumerate(texts))
+    turns = tuple(
+        Turn("assistant" if index % 2 else "user", text) for index, text in enumerate(texts)
+    )
     return Conversation(system, turns, prefill)
 
 

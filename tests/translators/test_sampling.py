@@ -55,7 +55,7 @@ def test_values_that_mean_no_effect_are_dropped_for_every_model(sampling, field,
 def test_of_two_the_one_not_at_its_default_stays(temperature, top_p, sent, adjustment):
     planned = plan(Sampling.ONE_OF, temperature=temperature, top_p=top_p, top_k=5)
 
-    assert planned == SamplingPlan(*sent, 5, (adjustment,))
+    assert planned == SamplingPlan(sent[0], sent[1], 5, (adjustment,))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,8 @@ def test_of_two_the_one_not_at_its_default_stays(temperature, top_p, sent, adjus
     ],
 )
 def test_one_alone_is_sent_as_it_is(given, sent):
-    assert plan(Sampling.ONE_OF, **given) == SamplingPlan(*sent, ())
+    temperature, top_p, top_k = sent
+    assert plan(Sampling.ONE_OF, **given) == SamplingPlan(temperature, top_p, top_k, ())
 
 
 def test_a_value_without_effect_does_not_push_out_the_other():

@@ -336,8 +336,13 @@ def test_any_object_is_a_request_or_the_clients_fault(fields):
 
 
 def whole(text, *, model, stop="\n\nHuman:", id_="compl_01"):
-    reason = "max_tokens" if stop is None else "stop_sequence"
-    return Completion(id=id_, model=model, text=text, stop_reason=reason, stop=stop)
+    return Completion(
+        id=id_,
+        model=model,
+        text=text,
+        stop_reason="max_tokens" if stop is None else "stop_sequence",
+        stop=stop,
+    )
 
 
 # legacy-wire 2.1, R3: the first walk-through. Ids aside, ours are of the later form.
