@@ -59,9 +59,11 @@ def test_white_space_at_its_end_is_trimmed_and_remembered():
 
 
 def test_a_great_deal_of_white_space_is_counted_and_not_shown():
-    plan = plan_prefill(ending_in("a" + " " * 17), takes_prefill=True, strategy="continue")
+    shown = plan_prefill(ending_in("a" + " " * 16), takes_prefill=True, strategy="continue")
+    counted = plan_prefill(ending_in("a" + " " * 17), takes_prefill=True, strategy="continue")
 
-    assert plan.adjustments == (trimmed("17 characters of white space"),)
+    assert shown.adjustments == (trimmed(repr(" " * 16)),)
+    assert counted.adjustments == (trimmed("17 characters of white space"),)
 
 
 def test_continue_asks_for_more_in_the_documented_words():

@@ -326,6 +326,11 @@ LENIENT_PROMPTS = {
         talk(OPENING_TURN, prefill="Once"),
         (newlines_added("Assistant:"), OPENED),
     ),
+    "Assistant only, behind blank lines": (
+        "\n \n\nAssistant: Once",
+        talk(OPENING_TURN, prefill="Once"),
+        (OPENED,),
+    ),
     "empty Assistant only": ("\n\nAssistant:", talk(OPENING_TURN), (OPENED,)),
     "raw text to be continued": (
         "Dear Sir,\n\nAssistant: I write",
@@ -335,6 +340,11 @@ LENIENT_PROMPTS = {
     "the last marker lost its newlines": (
         "\n\nHuman: Hi Assistant:",
         talk("Hi"),
+        (RESTORED,),
+    ),
+    "the last marker of several lost its newlines": (
+        "Add.\n\nHuman: 1+1\n\nAssistant: 2\n\nHuman: 2+2\nAssistant:",
+        talk("1+1", "2", "2+2", system="Add."),
         (RESTORED,),
     ),
     "the last marker lost them all, behind raw text": (

@@ -72,6 +72,7 @@ THINKING = (
     )
     + CLOSE
 )
+CITATION = event("content_block_delta", index=0, delta={"type": "citations_delta", "text": "x"})
 UNKNOWN = event("not_invented_yet", text="x") + b": a comment\n\n" + b"retry: 5\n\n"
 OVERLOADED = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
 
@@ -109,7 +110,16 @@ def test_each_delta_becomes_a_chunk_and_the_last_one_says_why():
         (start() + THINKING + end("max_tokens") + STOP, [LastChunk("max_tokens", None)]),
         (start() + THINKING + OPEN + delta("a") + end() + STOP, [TextChunk("a"), NATURAL_END]),
         (
-            PING + UNKNOWN + start() + UNKNOWN + PING + delta("a") + end() + UNKNOWN + STOP,
+            PING
+            + UNKNOWN
+            + start()
+            + UNKNOWN
+            + PING
+            + CITATION
+            + delta("a")
+            + end()
+            + UNKNOWN
+            + STOP,
             [PingChunk(), PingChunk(), TextChunk("a"), NATURAL_END],
         ),
         (
