@@ -34,6 +34,7 @@ Lessons: TypeAlias = Mapping[str, Capabilities]
 
 _FIELD_NAME_LENGTH: Final = 64
 """Names of unknown fields are the client's own words; no more of them than this is repeated."""
+_MOST_FIELD_NAMES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +225,7 @@ def _plan_leftovers(
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
     adjustments = [
         Adjustment(AdjustmentKind.DROP_UNKNOWN_FIELD, name[:_FIELD_NAME_LENGTH], "given", "nothing")
-        for name in decoded.unknown_fields
+        for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]
     ] + [
         Adjustment(AdjustmentKind.DROP_LEGACY_FIELD, name, "given", "nothing")
         for name in _legacy_fields(decoded.request)

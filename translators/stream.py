@@ -16,6 +16,7 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
+from translators.api_errors import in_legacy_terms
 from translators.completion_text import CompletionText
 from translators.exceptions import TranslationError, UpstreamProtocolError
 from translators.plan import Plan
@@ -111,7 +112,8 @@ class StreamTranslator:
             case _, Ping():
                 return (PingChunk(),)
             case _, ErrorEvent(error=error):
-                return self._fail(error)
+                message = in_legacy_terms(error.message, error.type)
+                return self._fail(ApiError(error.type, message))
             case StreamState.WAITING, MessageStart(message=message):
                 self.state, self.message = StreamState.STREAMING, message
                 return self._count(message.usage)

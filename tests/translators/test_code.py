@@ -3,6 +3,7 @@
 import ast
 import json
 import shlex
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,8 @@ from translators.wire.versions import V2
 
 
 def plan(prompt: str = "\n\nHuman: Hi\n\nAssistant:", **fields) -> Plan:
-    request = CompletionRequest(
-        **{"model": "claude-haiku-4-5", "prompt": prompt, "max_tokens_to_sample": 5} | fields
-    )
+    defaults: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens_to_sample": 5}
+    request = CompletionRequest(prompt=prompt, **(defaults | fields))
     return plan_request(DecodedRequest(request), V2, Policy(), today="2026-11-23")
 
 

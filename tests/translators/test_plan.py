@@ -172,8 +172,8 @@ TABLE = {
         [
             retired("claude-1.3", TO_HAIKU),
             r"trim_prefill prompt: '\n' -> nothing",
+            "drop_no_effect_value top_p: 1 -> nothing",
             "drop_no_effect_value top_k: 0 -> nothing",
-            "drop_top_p top_p: 1 -> nothing",
         ],
     ),
     "claude-haiku-4-5: prefill, one of two": (
@@ -184,7 +184,7 @@ TABLE = {
     "claude-opus-4-6: no prefill, one of two": (
         ask("claude-opus-4-6", PREFILL, temperature=1, top_p=0.7),
         body("claude-opus-4-6", "Hi", "{", CONTINUE, top_p=0.7),
-        [CONTINUED, "drop_temperature temperature: 1 -> nothing"],
+        [CONTINUED, "drop_no_effect_value temperature: 1 -> nothing"],
     ),
     "claude-opus-4-7: neither": (
         ask("claude-opus-4-7", PREFILL, top_p=0.7),
