@@ -12,16 +12,27 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from proxy.endpoints import (
     CompleteEndpoint,
     ForwardEndpoint,
+    admin_routes,
     healthz,
     is_completion_path,
     readyz,
     without_prefix,
 )
 from proxy.exchange import Exchange
+from proxy.lessons import LessonStore
 from proxy.redaction import Digester
-from proxy.settings import Settings
+from proxy.settings import InvalidSettings, ModelFacts, Settings
 from proxy.upstream import Timeouts, Upstream
-from translators import KNOWN_MODELS, Policy
+from translators import (
+    KNOWN_MODELS,
+    AdjustmentKind,
+    Capabilities,
+    Catalogue,
+    Model,
+    Policy,
+    Sampling,
+    Thinking,
+)
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -30,9 +41,11 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.upstream_url,
         Timeouts(connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout),
     )
+    policy, lessons = policy_of(settings), LessonStore(seconds=settings.lesson_seconds)
     exchange = Exchange(
         upstream=upstream,
-        policy=policy_of(settings),
+        policy=policy,
+        lessons=lessons,
         digester=Digester(settings.digest_key.get_secret_value() if settings.digest_key else None),
         v1_pings=settings.v1_pings,
     )
@@ -54,7 +67,11 @@ def create_app(settings: Settings) -> ASGIApp:
 
     # A bare router: Starlette's own middleware would wrap every `send`.
     router = Router(
-        [Route("/healthz", healthz), Route("/readyz", readyz)],
+        [
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *admin_routes(settings.admin_token, policy, lessons),
+        ],
         redirect_slashes=False,
         lifespan=lifespan,
     )
@@ -63,16 +80,44 @@ def create_app(settings: Settings) -> ASGIApp:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the settings say about translation."""
+    """What the settings say about translation; raises `InvalidSettings`."""
+    known = replace(KNOWN_MODELS, overrides=settings.models)
+    facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
     return Policy(
-        catalogue=replace(KNOWN_MODELS, overrides=settings.models),
+        catalogue=known.with_models(facts),
         strictness=settings.strictness,
         prefill=settings.prefill,
         prefill_model=settings.prefill_model,
         leading_space=settings.leading_space,
         echoed_model=settings.echoed_model,
         beta_header=settings.beta_header,
+        refusal=settings.refusal,
+        refuse=frozenset(map(_kind, settings.refuse)),
     )
+
+
+def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
+    model = known.find(name) or Model(id=name)
+    better = Capabilities(
+        max_output_tokens=facts.max_output_tokens,
+        prefill=facts.prefill,
+        sampling=Sampling(facts.sampling) if facts.sampling else None,
+        thinking=Thinking(facts.thinking) if facts.thinking else None,
+    )
+    return replace(
+        model,
+        capabilities=model.capabilities.corrected(better),
+        retires=facts.retires.isoformat() if facts.retires else model.retires,
+        successor=facts.successor or model.successor,
+    )
+
+
+def _kind(name: str) -> AdjustmentKind:
+    try:
+        return AdjustmentKind(name)
+    except ValueError:
+        known = ", ".join(kind.value for kind in AdjustmentKind)
+        raise InvalidSettings(f"refuse: {name!r} is no adjustment; there are {known}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

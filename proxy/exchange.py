@@ -11,7 +11,7 @@ understands. What a reply is made of is the endpoint's business.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -21,14 +21,18 @@ import structlog
 
 from proxy.failures import Blame, ClientGone, Failure
 from proxy.headers import Credential, Headers, find_credential, joined, passed_up
+from proxy.lessons import LessonStore
 from proxy.notes import Notes
 from proxy.redaction import Digester, describe_crash
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
 from proxy.upstream import Answer, Upstream
 from translators import (
+    UNKNOWN,
     UPSTREAM_VERSION,
     InvalidCompletionRequest,
+    Lessons,
+    ModelRefused,
     Plan,
     Policy,
     TranslatedError,
@@ -39,6 +43,7 @@ from translators import (
     decode_message,
     dialect_of,
     encode_request,
+    learn,
     plan_request,
     translate_error,
     translate_message,
@@ -47,6 +52,9 @@ from translators import (
 log = structlog.get_logger()
 
 USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
+
+_MOST_PLANS: Final = 5
+"""One and a correction of each capability; each teaches something new or is the last."""
 
 ReadBody = Callable[[], Awaitable[bytes]]
 
@@ -58,6 +66,7 @@ class Exchange:
     upstream: Upstream
     policy: Policy
     digester: Digester
+    lessons: LessonStore
     v1_pings: bool = False
 
     async def run(self, notes: Notes, read: ReadBody, reply: Reply) -> None:
@@ -87,16 +96,34 @@ class Exchange:
         notes.dialect = dialect_of(joined(notes.headers, b"anthropic-version"))
         body = await read()
         notes.request_bytes = len(body)
-        notes.plan = plan_request(
-            decode_completion_request(body),
-            notes.dialect,
-            self.policy,
-            today=datetime.now(UTC).date().isoformat(),
-            betas=joined(notes.headers, b"anthropic-beta"),
-        )
-        headers = [*passed_up(notes.headers), *_ours(notes.plan, credential)]
-        sent = encode_request(notes.plan.request)
-        return await self.upstream.post(b"/v1/messages", headers, sent), notes.plan
+        decoded = decode_completion_request(body)
+        betas = joined(notes.headers, b"anthropic-beta")
+        for tries_left in reversed(range(_MOST_PLANS)):
+            lessons = self.lessons.current()
+            today = datetime.now(UTC).date().isoformat()
+            policy = replace(self.policy, lessons=lessons)
+            plan = plan_request(decoded, notes.dialect, policy, today=today, betas=betas)
+            notes.plan = plan
+            headers = [*passed_up(notes.headers), *_ours(plan, credential)]
+            answer = await self.upstream.post(
+                b"/v1/messages", headers, encode_request(plan.request)
+            )
+            if not tries_left or not await self._has_learnt(answer, plan, lessons):
+                return answer, plan
+            await answer.close()
+        raise AssertionError("the last try returns")
+
+    async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
+        """Keep what a refusal teaches; whether the request should be planned again with it."""
+        if answer.status != HTTPStatus.BAD_REQUEST:
+            return False
+        lesson = learn(await answer.read())
+        before = known.get(plan.sent_model, UNKNOWN)
+        if lesson is None or before.corrected(lesson) == before:
+            return False
+        if self.lessons.keep(plan.sent_model, lesson):
+            log.warning("lesson_learnt", model=plan.sent_model, lesson=lesson.as_text())
+        return True
 
     async def _pass_on(self, answer: Answer, plan: Plan, notes: Notes, reply: Reply) -> None:
         notes.answer_headers = answer.headers
@@ -139,7 +166,13 @@ def _ours(plan: Plan, credential: Credential) -> Headers:
 
 
 def _blame(problem: TranslationError) -> Blame:
-    return Blame.CLIENT if isinstance(problem, InvalidCompletionRequest) else Blame.UPSTREAM
+    match problem:
+        case InvalidCompletionRequest():
+            return Blame.CLIENT
+        case ModelRefused():
+            return Blame.NOBODY
+        case _:
+            return Blame.UPSTREAM
 
 
 def _blame_of(status: int) -> Blame:

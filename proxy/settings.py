@@ -7,10 +7,20 @@ beats the file. Every setting is in README's table; a test keeps it complete.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -33,6 +43,19 @@ def _http_url(url: str) -> str:
 def _prefix(prefix: str) -> str:
     stripped = prefix.strip("/")
     return f"/{stripped}" if stripped else ""
+
+
+class ModelFacts(BaseModel):
+    """What an operator knows better about a model; None leaves what is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_output_tokens: int | None = Field(default=None, gt=0)
+    prefill: bool | None = None
+    sampling: Literal["all", "one_of", "none"] | None = None
+    thinking: Literal["off", "on", "between_tools", "always"] | None = None
+    retires: date | None = None
+    successor: str | None = None
 
 
 class Settings(BaseSettings):
@@ -60,7 +83,13 @@ class Settings(BaseSettings):
     leading_space: Literal["legacy", "raw"] = "legacy"
     echoed_model: Literal["asked", "answered"] = "asked"
     beta_header: Literal["drop", "pass"] = "drop"
+    refusal: Literal["completion", "error"] = "completion"
+    refuse: frozenset[str] = frozenset()
     models: dict[str, str] = Field(default_factory=dict)
+    model_facts: dict[str, ModelFacts] = Field(default_factory=dict)
+    lesson_seconds: Seconds = 3600
+
+    admin_token: SecretStr | None = None
 
     digest_key: SecretStr | None = None
     log_format: Literal["auto", "json", "console"] = "auto"

@@ -13,16 +13,20 @@ two requests. Every deliberate difference between what was asked and what is
 sent is an `Adjustment` of the `Plan`. Callers import from here only.
 """
 
-from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind
+from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
 from translators.api_errors import TranslatedError, error_status, error_type, translate_error
-from translators.catalogue import Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.catalogue import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.code import LANGUAGES, as_code
 from translators.exceptions import (
     InvalidCompletionRequest,
+    ModelRefused,
     TranslationError,
     UpstreamProtocolError,
 )
 from translators.known_models import KNOWN_MODELS
-from translators.plan import Plan, Policy, plan_request
+from translators.lessons import learn
+from translators.model_listing import decode_listing, differences
+from translators.plan import Lessons, Plan, Policy, plan_request
 from translators.response import as_chunks, translate_message
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completions import (
@@ -55,7 +59,10 @@ from translators.wire.versions import UPSTREAM_VERSION, Dialect, dialect_of
 __all__ = [
     "EXPLANATIONS",
     "KNOWN_MODELS",
+    "LANGUAGES",
     "PING_FRAME",
+    "REMEDIES",
+    "UNKNOWN",
     "UPSTREAM_VERSION",
     "Adjustment",
     "AdjustmentKind",
@@ -72,8 +79,10 @@ __all__ = [
     "FrameEncoder",
     "InvalidCompletionRequest",
     "LastChunk",
+    "Lessons",
     "MessagesRequest",
     "Model",
+    "ModelRefused",
     "PingChunk",
     "Plan",
     "Policy",
@@ -87,15 +96,19 @@ __all__ = [
     "UpstreamProtocolError",
     "Usage",
     "as_chunks",
+    "as_code",
     "decode_completion_request",
+    "decode_listing",
     "decode_message",
     "dialect_of",
+    "differences",
     "encode_completion",
     "encode_error",
     "encode_failure",
     "encode_request",
     "error_status",
     "error_type",
+    "learn",
     "plan_request",
     "translate_error",
     "translate_message",

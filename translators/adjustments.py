@@ -13,6 +13,7 @@ class AdjustmentKind(enum.Enum):
 
     REPLACE_RETIRED_MODEL = "replace_retired_model"
     MAP_MODEL = "map_model"
+    APPLY_LESSON = "apply_lesson"
 
     ADD_LEADING_NEWLINES = "add_leading_newlines"
     TRIM_TRAILING_SPACE = "trim_trailing_space"
@@ -52,6 +53,8 @@ _K = AdjustmentKind
 EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.REPLACE_RETIRED_MODEL: "The model is retired; its official successor answered.",
     _K.MAP_MODEL: "The operator's settings name another model for this one.",
+    _K.APPLY_LESSON: "Upstream refused what the catalogue says the model takes; the request was "
+    "planned by what upstream said.",
     _K.ADD_LEADING_NEWLINES: "The first marker had no blank line before it; it was read as a turn.",
     _K.TRIM_TRAILING_SPACE: "White space after the final Assistant marker was taken off.",
     _K.RESTORE_ASSISTANT_MARKER: "The final `Assistant:` had lost its blank line; it was read as a "
@@ -91,6 +94,42 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.DROP_UNKNOWN_FIELD: "A field the legacy API never had was left out.",
 }
 """One sentence per kind, for the people whose requests were changed."""
+
+
+_END_AT_ASSISTANT = "End the prompt with two newlines and `Assistant:`."
+
+REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
+    _K.REPLACE_RETIRED_MODEL: "Ask for a model that is served today.",
+    _K.MAP_MODEL: "Ask for the model that the operator's settings name.",
+    _K.APPLY_LESSON: "Ask only for what the model takes.",
+    _K.ADD_LEADING_NEWLINES: "Begin the prompt with two newlines and `Human:`.",
+    _K.TRIM_TRAILING_SPACE: "End the prompt with `Assistant:` and no white space.",
+    _K.RESTORE_ASSISTANT_MARKER: _END_AT_ASSISTANT,
+    _K.ADD_ASSISTANT_TURN: _END_AT_ASSISTANT,
+    _K.TREAT_AS_HUMAN_TURN: "Put two newlines and `Human:` before what is asked.",
+    _K.ADD_OPENING_TURN: "Let a Human turn with text come first.",
+    _K.DROP_EMPTY_TURN: "Leave out turns without text.",
+    _K.MERGE_TURNS: "Let Human and Assistant turns alternate.",
+    _K.REPLACE_LONE_SURROGATE: "Do not cut strings inside a surrogate pair.",
+    _K.TRIM_PREFILL: "Do not end the prompt with white space.",
+    _K.CONTINUE_PREFILL: "End the prompt at `Assistant:`, or ask for a model that takes a prefill.",
+    _K.INSTRUCT_PREFILL: "End the prompt at `Assistant:`, or ask for a model that takes a prefill.",
+    _K.REROUTE_PREFILL: "End the prompt at `Assistant:`, or ask for a model that takes a prefill.",
+    _K.EMULATE_STOP_SEQUENCE: "Use stop sequences that are not blank.",
+    _K.DROP_EMPTY_STOP_SEQUENCE: "Leave out empty stop sequences.",
+    _K.CAP_MAX_TOKENS: "Ask for no more tokens than the model can write.",
+    _K.DROP_NO_EFFECT_VALUE: "Leave the field out.",
+    _K.DROP_TEMPERATURE: "Leave out `temperature`.",
+    _K.DROP_TOP_P: "Leave out `top_p`.",
+    _K.DROP_TOP_K: "Leave out `top_k`.",
+    _K.TURN_OFF_THINKING: "Ask for a model that does not think unasked.",
+    _K.LOWER_EFFORT: "Ask for a model that does not always think.",
+    _K.ADD_THINKING_HEADROOM: "Ask for a model that does not always think.",
+    _K.DROP_BETA: "Leave out the `anthropic-beta` header.",
+    _K.DROP_LEGACY_FIELD: "Leave the field out.",
+    _K.DROP_UNKNOWN_FIELD: "Leave the field out.",
+}
+"""What a caller changes so that the kind is not needed any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def translate_error(status: int, body: bytes) -> TranslatedError:
         return TranslatedError(told, error_type(told), message, None)
     kind = envelope.error.type or error_type(told)
     message = envelope.error.message or f"The upstream answered with status {status}."
-    return TranslatedError(told, kind, _in_legacy_terms(message, kind), envelope.request_id)
+    return TranslatedError(told, kind, in_legacy_terms(message, kind), envelope.request_id)
 
 
 def error_type(status: int) -> str:
@@ -78,7 +78,8 @@ _LEGACY_NAMES: Final = {
 }
 
 
-def _in_legacy_terms(message: str, kind: str) -> str:
+def in_legacy_terms(message: str, kind: str) -> str:
+    """An error's message with the names of Messages fields replaced, if it is about the request."""
     if kind != "invalid_request_error":
         return message
     message = _AT_THE_START.sub(

@@ -9,7 +9,7 @@ handed in: translators read no clock.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -42,6 +42,25 @@ class Capabilities:
     sampling: Sampling | None = None
     thinking: Thinking | None = None
 
+    def corrected(self, known_better: Capabilities) -> Capabilities:
+        """These, except where the other ones know."""
+        return Capabilities(
+            max_output_tokens=known_better.max_output_tokens or self.max_output_tokens,
+            prefill=self.prefill if known_better.prefill is None else known_better.prefill,
+            sampling=known_better.sampling or self.sampling,
+            thinking=known_better.thinking or self.thinking,
+        )
+
+    def as_text(self) -> str:
+        """What is known, for people: `prefill=no, sampling=none`."""
+        known = (
+            ("max_output_tokens", self.max_output_tokens),
+            ("prefill", None if self.prefill is None else "yes" if self.prefill else "no"),
+            ("sampling", self.sampling and self.sampling.value),
+            ("thinking", self.thinking and self.thinking.value),
+        )
+        return ", ".join(f"{name}={value}" for name, value in known if value is not None)
+
 
 UNKNOWN = Capabilities()
 
@@ -53,14 +72,25 @@ class Model:
     id: str
     aliases: tuple[str, ...] = ()
     capabilities: Capabilities = UNKNOWN
+    context_tokens: int | None = None
+    deprecated: str | None = None
+    """The day on which its retirement was announced."""
     retires: str | None = None
     """The day from which every request for it fails, where that is certain."""
+    retires_not_before: str | None = None
+    """The earliest day on which it may retire, where that is all that was said."""
     successor: str | None = None
     """The officially named replacement."""
 
     def is_retired(self, today: str) -> bool:
         """Whether requests for it fail on that day."""
         return self.retires is not None and self.retires <= today
+
+    def status(self, today: str) -> str:
+        """`active`, `deprecated` or `retired`."""
+        if self.is_retired(today):
+            return "retired"
+        return "deprecated" if self.deprecated and self.deprecated <= today else "active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +109,14 @@ class Catalogue:
     models: tuple[Model, ...]
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pattern of the asked name (`claude-instant-*`) -> model to send; the first match wins."""
+    _by_name: dict[str, Model] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the models; of two with one name the first counts."""
+        names = {
+            name: model for model in reversed(self.models) for name in (*model.aliases, model.id)
+        }
+        object.__setattr__(self, "_by_name", names)
 
     def resolve(self, asked: str, today: str) -> ResolvedModel:
         """Follow the operator's mapping, then successors, to a model that can answer today."""
@@ -95,10 +133,11 @@ class Catalogue:
 
     def find(self, name: str) -> Model | None:
         """The model of that id or alias."""
-        for model in self.models:
-            if name == model.id or name in model.aliases:
-                return model
-        return None
+        return self._by_name.get(name)
+
+    def with_models(self, models: Iterable[Model]) -> Catalogue:
+        """These models and others, which count first where names are the same."""
+        return Catalogue(models=(*models, *self.models), overrides=self.overrides)
 
     def _override(self, asked: str) -> str:
         for pattern, sent in self.overrides.items():

@@ -33,43 +33,76 @@ def _modern(thinking: Thinking, *, max_output_tokens: int | None = 128_000) -> C
     )
 
 
-def _retired(day: str, successor: str, *ids: str) -> tuple[Model, ...]:
-    return tuple(Model(id=id_, retires=day, successor=successor) for id_ in ids)
+def _large(id_: str, capabilities: Capabilities, not_before: str | None = None) -> Model:
+    """From 4.6 on: a window of a million tokens, and ids without a date."""
+    return Model(
+        id=id_,
+        capabilities=capabilities,
+        context_tokens=1_000_000,
+        retires_not_before=not_before,
+    )
+
+
+def _retired(deprecated: str | None, day: str, successor: str, *ids: str) -> tuple[Model, ...]:
+    return tuple(
+        Model(id=id_, deprecated=deprecated, retires=day, successor=successor) for id_ in ids
+    )
 
 
 LIVE: Final = (
-    Model(id=_HAIKU, aliases=("claude-haiku-4-5",), capabilities=_OF_4_5),
-    Model(id="claude-opus-4-5-20251101", aliases=("claude-opus-4-5",), capabilities=_OF_4_5),
+    Model(
+        id=_HAIKU,
+        aliases=("claude-haiku-4-5",),
+        capabilities=_OF_4_5,
+        context_tokens=200_000,
+        retires_not_before="2026-10-15",
+    ),
+    Model(
+        id="claude-opus-4-5-20251101",
+        aliases=("claude-opus-4-5",),
+        capabilities=_OF_4_5,
+        context_tokens=200_000,
+        retires_not_before="2026-11-24",
+    ),
     Model(
         id="claude-sonnet-4-5-20250929",
         aliases=("claude-sonnet-4-5",),
         capabilities=_OF_4_5,
+        context_tokens=200_000,
+        # Deprecated, says the source, and not since when; the day it was written stands for it.
+        deprecated="2026-11-22",
         retires="2026-11-30",
         successor="claude-sonnet-5-5",
     ),
-    Model(id="claude-opus-4-6", capabilities=_OF_4_6),
-    Model(id=_SONNET, capabilities=_OF_4_6),
-    Model(id="claude-opus-4-7", capabilities=_modern(Thinking.OFF)),
-    Model(id=_OPUS, capabilities=_modern(Thinking.OFF)),
-    Model(id="claude-sonnet-5", capabilities=_modern(Thinking.ON)),
-    Model(id="claude-opus-5", capabilities=_modern(Thinking.ON)),
-    Model(id="claude-haiku-5-5", capabilities=_modern(Thinking.ON)),
-    Model(id="claude-sonnet-5-5", capabilities=_modern(Thinking.BETWEEN_TOOLS)),
-    Model(id="claude-opus-5-5", capabilities=_modern(Thinking.ALWAYS)),
+    _large("claude-opus-4-6", _OF_4_6, "2027-02-05"),
+    _large(_SONNET, _OF_4_6, "2027-02-17"),
+    _large("claude-opus-4-7", _modern(Thinking.OFF), "2027-04-16"),
+    _large(_OPUS, _modern(Thinking.OFF), "2027-05-28"),
+    _large("claude-sonnet-5", _modern(Thinking.ON), "2027-06-30"),
+    _large("claude-opus-5", _modern(Thinking.ON), "2027-07-24"),
+    _large("claude-haiku-5-5", _modern(Thinking.ON), "2027-10-07"),
+    _large("claude-sonnet-5-5", _modern(Thinking.BETWEEN_TOOLS)),
+    _large("claude-opus-5-5", _modern(Thinking.ALWAYS)),
+    _large("claude-fable-5", _modern(Thinking.ALWAYS), "2027-06-09"),
     *(
-        Model(id=f"claude-{line}-{version}", capabilities=_modern(Thinking.ALWAYS))
-        for line in ("fable", "mythos")
-        for version in ("5", "5-1", "5-2")
+        _large(id_, _modern(Thinking.ALWAYS))
+        for id_ in (
+            *("claude-fable-5-1", "claude-fable-5-2"),
+            *("claude-mythos-5", "claude-mythos-5-1", "claude-mythos-5-2"),
+        )
     ),
-    # Its output limit is not known, and the sources differ on when it retires.
+    # Its output limit is not known, and the sources differ on whether it has retired.
     Model(
         id="claude-mythos-preview",
         capabilities=_modern(Thinking.ALWAYS, max_output_tokens=None),
+        context_tokens=1_000_000,
+        deprecated="2026-06-30",
     ),
 )
 
 RETIRED: Final = (
     *_retired(
+        "2024-09-04",
         "2024-11-06",
         _HAIKU,
         # June 2023 on, and their 100k windows
@@ -85,31 +118,37 @@ RETIRED: Final = (
         *("anthropic.claude-v1", "anthropic.claude-instant-v1"),
     ),
     *_retired(
+        "2025-01-21",
         "2025-07-21",
         _OPUS,
         *("claude-2", "claude-2.0", "claude-2.1", "anthropic.claude-v2", "anthropic.claude-v2:1"),
     ),
-    *_retired("2025-07-21", _SONNET, "claude-3-sonnet-20240229"),
+    *_retired("2025-01-21", "2025-07-21", _SONNET, "claude-3-sonnet-20240229"),
     *_retired(
+        "2025-08-13",
         "2025-10-28",
         _SONNET,
         *("claude-3-5-sonnet-20240620", "claude-3-5-sonnet-20241022", "claude-3-5-sonnet-latest"),
     ),
-    *_retired("2026-01-05", _OPUS, "claude-3-opus-20240229", "claude-3-opus-latest"),
-    *_retired("2026-02-19", _SONNET, "claude-3-7-sonnet-20250219", "claude-3-7-sonnet-latest"),
-    *_retired("2026-02-19", _HAIKU, "claude-3-5-haiku-20241022", "claude-3-5-haiku-latest"),
-    *_retired("2026-04-20", _HAIKU, "claude-3-haiku-20240307"),
+    *_retired("2025-06-30", "2026-01-05", _OPUS, "claude-3-opus-20240229", "claude-3-opus-latest"),
     *_retired(
-        "2026-06-15",
-        _SONNET,
-        "claude-sonnet-4-20250514",
-        "claude-sonnet-4-0",
-        "claude-4-sonnet-20250514",
+        *("2025-10-28", "2026-02-19", _SONNET),
+        *("claude-3-7-sonnet-20250219", "claude-3-7-sonnet-latest"),
     ),
     *_retired(
-        "2026-06-15", _OPUS, "claude-opus-4-20250514", "claude-opus-4-0", "claude-4-opus-20250514"
+        *("2025-12-19", "2026-02-19", _HAIKU),
+        *("claude-3-5-haiku-20241022", "claude-3-5-haiku-latest"),
     ),
-    *_retired("2026-08-05", _OPUS, "claude-opus-4-1-20250805", "claude-opus-4-1"),
+    *_retired("2026-02-19", "2026-04-20", _HAIKU, "claude-3-haiku-20240307"),
+    *_retired(
+        *("2026-04-14", "2026-06-15", _SONNET),
+        *("claude-sonnet-4-20250514", "claude-sonnet-4-0", "claude-4-sonnet-20250514"),
+    ),
+    *_retired(
+        *("2026-04-14", "2026-06-15", _OPUS),
+        *("claude-opus-4-20250514", "claude-opus-4-0", "claude-4-opus-20250514"),
+    ),
+    *_retired("2026-06-05", "2026-08-05", _OPUS, "claude-opus-4-1-20250805", "claude-opus-4-1"),
 )
 
 KNOWN_MODELS: Final = Catalogue(models=(*LIVE, *RETIRED))

@@ -8,11 +8,12 @@ clock, rolls no dice and changes nothing it is given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from translators.adjustments import Adjustment, AdjustmentKind
-from translators.catalogue import Catalogue, ResolvedModel
+from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
+from translators.catalogue import Capabilities, Catalogue, ResolvedModel
 from translators.exceptions import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
@@ -27,9 +28,13 @@ from translators.wire.versions import Dialect
 LeadingSpace: TypeAlias = Literal["legacy", "raw"]
 EchoedModel: TypeAlias = Literal["asked", "answered"]
 BetaHeader: TypeAlias = Literal["drop", "pass"]
+RefusalAnswer: TypeAlias = Literal["completion", "error"]
+Lessons: TypeAlias = Mapping[str, Capabilities]
+"""By model: what upstream has taught since the catalogue was written."""
 
 _FIELD_NAME_LENGTH: Final = 64
 """Names of unknown fields are the client's own words; no more of them than this is repeated."""
+_MOST_FIELD_NAMES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,11 @@ class Policy:
     leading_space: LeadingSpace = "legacy"
     echoed_model: EchoedModel = "asked"
     beta_header: BetaHeader = "drop"
+    refusal: RefusalAnswer = "completion"
+    """How a model's refusal is answered: with what it said, or as an error."""
+    lessons: Lessons = field(default_factory=dict[str, Capabilities])
+    refuse: frozenset[AdjustmentKind] = frozenset()
+    """Adjustments that are not made: a request that needs one is refused instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,7 @@ class Plan:
     echo: str
     trimmed: str
     gains_leading_space: bool
+    refusal_is_error: bool = False
     adjustments: tuple[Adjustment, ...]
 
     @property
@@ -82,12 +93,46 @@ def plan_request(
     today: str,
     betas: str | None = None,
 ) -> Plan:
-    """Decide everything; raise `InvalidCompletionRequest` where nothing sensible can be asked."""
+    """
+    Decide everything.
+
+    Raises `InvalidCompletionRequest` where nothing sensible can be asked, or
+    not without an adjustment that the operator refuses.
+    """
+    plan = _plan(decoded, dialect, policy, today=today, betas=betas)
+    for adjustment in plan.adjustments:
+        if adjustment.kind in policy.refuse:
+            raise InvalidCompletionRequest(_refused(adjustment))
+    return plan
+
+
+def _refused(adjustment: Adjustment) -> str:
+    kind = adjustment.kind
+    return (
+        f"{adjustment.field}: {EXPLANATIONS[kind]} Such requests are refused here"
+        f" ({kind.value}). {REMEDIES[kind]}"
+    )
+
+
+def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
+    """The model to send, and what it takes as far as upstream has taught."""
+    model = policy.catalogue.resolve(name, today)
+    lesson = policy.lessons.get(model.id)
+    if lesson is None:
+        return model
+    learnt = Adjustment(AdjustmentKind.APPLY_LESSON, "model", model.id, lesson.as_text())
+    capabilities = model.capabilities.corrected(lesson)
+    return ResolvedModel(model.id, capabilities, (*model.adjustments, learnt))
+
+
+def _plan(
+    decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
+) -> Plan:
     request = decoded.request
     leftovers = _plan_leftovers(decoded, betas, policy)
     parsed = parse_prompt(request.prompt, policy.strictness)
     conversation = parsed.conversation
-    model = _plan_model(request.model, conversation, policy, today=today)
+    model = _plan_model(request.model, conversation, policy, today)
     prefill = _plan_prefill(conversation, model, policy)
     gains_leading_space = policy.leading_space == "legacy" and conversation.prefill is None
     stops = plan_stops(
@@ -119,6 +164,7 @@ def plan_request(
         echo=prefill.echo,
         trimmed=prefill.trimmed,
         gains_leading_space=gains_leading_space,
+        refusal_is_error=policy.refusal == "error",
         adjustments=(
             *model.adjustments,
             *leftovers,
@@ -132,13 +178,13 @@ def plan_request(
 
 
 def _plan_model(
-    asked: str, conversation: Conversation, policy: Policy, *, today: str
+    asked: str, conversation: Conversation, policy: Policy, today: str
 ) -> ResolvedModel:
-    model = policy.catalogue.resolve(asked, today)
+    model = _resolve(asked, policy, today)
     refuses = conversation.prefill is not None and model.capabilities.prefill is False
     if policy.prefill != "reroute" or policy.prefill_model is None or not refuses:
         return model
-    other = policy.catalogue.resolve(policy.prefill_model, today)
+    other = _resolve(policy.prefill_model, policy, today)
     rerouted = Adjustment(AdjustmentKind.REROUTE_PREFILL, "model", model.id, other.id)
     return ResolvedModel(
         other.id, other.capabilities, (*model.adjustments, *other.adjustments, rerouted)
@@ -179,7 +225,7 @@ def _plan_leftovers(
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
     adjustments = [
         Adjustment(AdjustmentKind.DROP_UNKNOWN_FIELD, name[:_FIELD_NAME_LENGTH], "given", "nothing")
-        for name in decoded.unknown_fields
+        for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]
     ] + [
         Adjustment(AdjustmentKind.DROP_LEGACY_FIELD, name, "given", "nothing")
         for name in _legacy_fields(decoded.request)

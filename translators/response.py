@@ -5,15 +5,22 @@ from __future__ import annotations
 from translators.completion_text import CompletionText
 from translators.exceptions import UpstreamProtocolError
 from translators.plan import Plan
-from translators.stop_reasons import translate_stop_reason
+from translators.stop_reasons import refusal_of, translate_stop_reason
 from translators.wire.completions import Completion, CompletionChunk, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage
 
 
 def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
-    """Translate a whole answer; raise `UpstreamProtocolError` for one that has not ended."""
+    """
+    Translate a whole answer.
+
+    Raises `UpstreamProtocolError` for one that has not ended, and
+    `ModelRefused` for a refusal where the plan says that it is an error.
+    """
     if message.stop_reason is None:
         raise UpstreamProtocolError("message: stop_reason is missing")
+    if plan.refusal_is_error and (refusal := refusal_of(message)):
+        raise refusal
     text = CompletionText(plan)
     said = "".join(block.text or "" for block in message.content if block.type == "text")
     completion = text.feed(said)

@@ -44,13 +44,9 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
     no_effect = {name for name, value in given.items() if _has_no_effect(name, value)}
     refused = _refused(given.keys() - no_effect, given, sampling)
     adjustments = [
-        Adjustment(AdjustmentKind.DROP_NO_EFFECT_VALUE, name, _shown(given[name]), "nothing")
+        Adjustment(_kind(name, given[name]), name, _shown(given[name]), "nothing")
         for name in asked
-        if name in no_effect
-    ] + [
-        Adjustment(_DROPS[name], name, _shown(given[name]), "nothing")
-        for name in asked
-        if name in refused
+        if name in no_effect | refused
     ]
     sent = {name: value for name, value in given.items() if name not in no_effect | refused}
     top_k = sent.get("top_k")
@@ -60,6 +56,14 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
         None if top_k is None else int(top_k),
         tuple(adjustments),
     )
+
+
+def _kind(name: str, value: float) -> AdjustmentKind:
+    """What dropping it is called; at its default it had no effect, on whatever model."""
+    is_default = (name, value) in {("temperature", 1), ("top_p", 1)}
+    if is_default or _has_no_effect(name, value):
+        return AdjustmentKind.DROP_NO_EFFECT_VALUE
+    return _DROPS[name]
 
 
 def _shown(value: float) -> str:

@@ -8,7 +8,9 @@ later the legacy API had no word; they count as natural ends.
 
 from __future__ import annotations
 
+from translators.exceptions import ModelRefused
 from translators.wire.completions import BUILTIN_STOP, LastChunk
+from translators.wire.messages import AnsweredMessage, MessageEnd
 
 _OUT_OF_TOKENS = frozenset({"max_tokens", "model_context_window_exceeded"})
 
@@ -22,3 +24,11 @@ def translate_stop_reason(
     if stop_reason in _OUT_OF_TOKENS:
         return LastChunk("max_tokens", None)
     return LastChunk("stop_sequence", stop_sequence or BUILTIN_STOP)
+
+
+def refusal_of(end: AnsweredMessage | MessageEnd) -> ModelRefused | None:
+    """The refusal that a message ended with, for operators to whom it is an error."""
+    if end.stop_reason != "refusal":
+        return None
+    explanation = end.stop_details.explanation if end.stop_details else None
+    return ModelRefused(explanation or "The model refused to answer.")

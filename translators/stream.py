@@ -16,11 +16,12 @@ import enum
 from collections.abc import Iterable
 from typing import Final
 
+from translators.api_errors import in_legacy_terms
 from translators.completion_text import CompletionText
-from translators.exceptions import UpstreamProtocolError
+from translators.exceptions import TranslationError, UpstreamProtocolError
 from translators.plan import Plan
 from translators.response import completion_id
-from translators.stop_reasons import translate_stop_reason
+from translators.stop_reasons import refusal_of, translate_stop_reason
 from translators.wire.completions import CompletionChunk, FailureChunk, PingChunk, TextChunk
 from translators.wire.messages import (
     AnsweredMessage,
@@ -64,6 +65,7 @@ class StreamTranslator:
         """The counts seen so far; in a stream they are cumulative."""
         self._decoder = SSEDecoder()
         self._text = CompletionText(plan)
+        self._refusal_is_error = plan.refusal_is_error
 
     @property
     def completion_id(self) -> str:
@@ -98,7 +100,7 @@ class StreamTranslator:
             return []
         try:
             return list(self._step(decode_event(data)))
-        except UpstreamProtocolError as exc:
+        except TranslationError as exc:
             return self._fail(ApiError(exc.error_type, str(exc)))
 
     def _step(self, event: MessagesEvent) -> Iterable[CompletionChunk]:
@@ -110,7 +112,8 @@ class StreamTranslator:
             case _, Ping():
                 return (PingChunk(),)
             case _, ErrorEvent(error=error):
-                return self._fail(error)
+                message = in_legacy_terms(error.message, error.type)
+                return self._fail(ApiError(error.type, message))
             case StreamState.WAITING, MessageStart(message=message):
                 self.state, self.message = StreamState.STREAMING, message
                 return self._count(message.usage)
@@ -130,6 +133,8 @@ class StreamTranslator:
             case MessageStop():
                 if self.end.stop_reason is None:
                     raise UpstreamProtocolError("message: stop_reason is missing")
+                if self._refusal_is_error and (refusal := refusal_of(self.end)):
+                    raise refusal
                 return self._finish(self._text.flush())
             case _:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")

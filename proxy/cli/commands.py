@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,15 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
 )
+
+
+class Language(enum.Enum):
+    """What `explain --code` can write; a test keeps it equal to `translators.LANGUAGES`."""
+
+    PYTHON = "python"
+    TYPESCRIPT = "typescript"
+    CURL = "curl"
+
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="A TOML file.")
@@ -68,9 +78,25 @@ def explain(
     version: Annotated[
         str | None, typer.Option("--anthropic-version", help="The header the client sends.")
     ] = "2023-06-01",
+    code: Annotated[
+        Language | None, typer.Option(help="Print the equivalent call for a current SDK instead.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Print the Messages request and the adjustments for a legacy request; sends nothing."""
     from proxy.cli.explain import run_explain
 
-    run_explain(file, version, config)
+    run_explain(file, version, config, code and code.value)
+
+
+@app.command()
+def models(
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Compare with what upstream says of its models.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Print what is known of every model, and what each legacy name becomes today."""
+    from proxy.cli.models import run_models
+
+    run_models(config, refresh=refresh)

@@ -9,19 +9,18 @@ from pathlib import Path
 import msgspec
 import typer
 
-from proxy.app import policy_of
-from proxy.cli.serve import settings_or_exit
+from proxy.cli.serve import policy_or_exit, settings_or_exit
+from proxy.explanation import as_explanation
 from translators import (
-    EXPLANATIONS,
     InvalidCompletionRequest,
-    Plan,
+    as_code,
     decode_completion_request,
     dialect_of,
     plan_request,
 )
 
 
-def run_explain(file: Path, version: str | None, config: Path | None) -> None:
+def run_explain(file: Path, version: str | None, config: Path | None, language: str | None) -> None:
     """Print the plan for the request in a file (`-`: standard input); status 1 if it has none."""
     settings = settings_or_exit(config, None)
     body = sys.stdin.buffer.read() if str(file) == "-" else _read_or_exit(file)
@@ -29,37 +28,16 @@ def run_explain(file: Path, version: str | None, config: Path | None) -> None:
         plan = plan_request(
             decode_completion_request(body),
             dialect_of(version),
-            policy_of(settings),
+            policy_or_exit(settings),
             today=datetime.now(UTC).date().isoformat(),
         )
     except InvalidCompletionRequest as exc:
         typer.echo(f"holdover: {exc}", err=True)
         raise typer.Exit(1) from exc
-    typer.echo(msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode())
-
-
-def as_explanation(plan: Plan) -> dict[str, object]:
-    """A plan in the words of its users."""
-    return {
-        "request": plan.request,
-        "adjustments": [
-            {
-                "kind": adjustment.kind.value,
-                "field": adjustment.field,
-                "asked": adjustment.asked,
-                "sent": adjustment.sent,
-                "why": EXPLANATIONS[adjustment.kind],
-            }
-            for adjustment in plan.adjustments
-        ],
-        "answer": {
-            "version": plan.dialect.version,
-            "model": plan.echoed_model,
-            "emulated_stops": plan.emulated_stops,
-            "removed_echo": plan.echo,
-            "gains_leading_space": plan.gains_leading_space,
-        },
-    }
+    if language is not None:
+        typer.echo(as_code(plan, language), nl=False)
+    else:
+        typer.echo(msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode())
 
 
 def _read_or_exit(file: Path) -> bytes:

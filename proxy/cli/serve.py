@@ -8,10 +8,20 @@ import typer
 import uvicorn
 from starlette.types import ASGIApp
 
-from proxy.app import create_app
+from proxy.app import create_app, policy_of
 from proxy.log_config import configure_logs
 from proxy.reason_phrases import name_unnamed_statuses
 from proxy.settings import InvalidSettings, Settings, load_settings
+from translators import Policy
+
+
+def policy_or_exit(settings: Settings) -> Policy:
+    """What the settings say about translation, or status 2."""
+    try:
+        return policy_of(settings)
+    except InvalidSettings as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
 
 
 def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
@@ -27,6 +37,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     """Serve until told to stop."""
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
+    policy_or_exit(settings)
     app = create_app(settings)
     server_for(app, settings.host, settings.port, shutdown=settings.shutdown_timeout).run()
 

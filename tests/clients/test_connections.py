@@ -52,7 +52,7 @@ def test_a_bearer_token_and_the_users_own_headers_go_upstream(client: Client):
             home.url,
             calls_in(client.ways),
             api_key=None,
-            auth_token="matrix",  # noqa: S106 - nobody's
+            auth_token="matrix",
             headers={"simulate-text": '"As told."'},
         )
         received = home.received()

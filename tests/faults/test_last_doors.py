@@ -12,6 +12,7 @@ import httpx
 
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange import Exchange
+from proxy.lessons import LessonStore
 from proxy.upstream import Timeouts, Upstream
 from tests.loopback import serving
 from tests.parties import KEY, V2, House, body, house
@@ -23,7 +24,10 @@ BROKEN: Any = None
 
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
     exchange = Exchange(
-        upstream=Upstream("http://127.0.0.1:9", Timeouts()), policy=Policy(), digester=BROKEN
+        upstream=Upstream("http://127.0.0.1:9", Timeouts()),
+        policy=Policy(),
+        digester=BROKEN,
+        lessons=LessonStore(seconds=1),
     )
     endpoint = CompleteEndpoint(
         exchange=exchange, max_body_bytes=1000, body_timeout=1, ping_interval=1

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from proxy.cli.commands import Language
 from proxy.simulator import create_simulator
 from tests.loopback import serving
 from tests.parties import KEY, V2, body
+from translators import LANGUAGES
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
 
@@ -242,3 +245,66 @@ def test_explain_says_that_there_is_no_file():
 
     assert result.returncode == 2
     assert result.stderr == "holdover: nowhere.json: No such file or directory\n"
+
+
+def test_explain_writes_the_call_that_replaces_the_old_one():
+    result = run("explain", "-", "--code", "curl", stdin=json.dumps(body(model="claude-2")))
+
+    assert result.stdout.startswith('curl "${ANTHROPIC_BASE_URL:-https://api.anthropic.com}/v1/')
+
+
+def test_every_language_that_can_be_written_can_be_asked_for():
+    assert tuple(language.value for language in Language) == LANGUAGES
+
+
+def test_models_shows_what_is_served_what_names_become_and_what_retires():
+    result = run("models")
+
+    assert result.returncode == 0, result.stderr
+    for shown in [
+        "claude-haiku-4-5-20251001 = claude-haiku-4-5",
+        "claude-2.1 ",
+        "Within 90 days:",
+        "claude-haiku-4-5-20251001 may retire at any time from 2026-10-15 on.",
+    ]:
+        assert shown in result.stdout
+
+
+def test_models_knows_what_the_operator_knows(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    soon = datetime.now(UTC).date() + timedelta(days=10)
+    file.write_text(
+        f'[model_facts."claude-opus-5"]\nretires = {soon}\nsuccessor = "claude-opus-9"\n'
+        '[model_facts."claude-new"]\nprefill = true\nmax_output_tokens = 5\n'
+    )
+
+    shown = run("models", "--config", str(file)).stdout
+
+    assert f"claude-opus-5 retires on {soon}; claude-opus-9 takes its place." in shown
+    assert "claude-new" in shown
+
+
+def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text('[model_facts."claude-opus-4-7"]\nmax_output_tokens = 5\n')
+    with serving(create_simulator()) as upstream_url:
+        environment = {"HOLDOVER_UPSTREAM_URL": upstream_url, "ANTHROPIC_API_KEY": "k"}
+        same = run("models", "--refresh", **environment)
+        other = run("models", "--refresh", "--config", str(file), **environment)
+    nobody = run("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
+
+    assert "claude-opus-4-7: max output tokens 128000, we have 5" in other.stdout
+    assert "claude-opus-4-7" not in same.stdout
+    assert nobody.returncode == 1
+    assert "The upstream cannot be reached." in nobody.stderr
+
+
+def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text('refuse = ["drop_everything"]\n')
+
+    for verb in ["serve", "models"]:
+        result = run(verb, "--config", str(file))
+
+        assert result.returncode == 2
+        assert "refuse: 'drop_everything' is no adjustment; there are " in result.stderr

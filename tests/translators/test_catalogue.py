@@ -119,3 +119,44 @@ def test_models_are_found_by_id_and_alias():
 
 def test_a_model_without_a_day_never_retires():
     assert not Model(id="m").is_retired("9999-12-31")
+
+
+def test_what_is_known_better_replaces_what_is_known():
+    assert NEW.corrected(UNKNOWN) == NEW
+    assert UNKNOWN.corrected(NEW) == NEW
+    assert NEW.corrected(Capabilities(prefill=True, thinking=Thinking.ALWAYS)) == Capabilities(
+        max_output_tokens=128_000,
+        prefill=True,
+        sampling=Sampling.NONE,
+        thinking=Thinking.ALWAYS,
+    )
+
+
+def test_capabilities_are_told_to_people_as_far_as_they_are_known():
+    assert NEW.as_text() == "max_output_tokens=128000, prefill=no, sampling=none, thinking=on"
+    assert Capabilities(prefill=True).as_text() == "prefill=yes"
+    assert UNKNOWN.as_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("today", "status"),
+    [
+        ("2026-09-30", "active"),
+        ("2026-10-01", "deprecated"),
+        ("2026-11-29", "deprecated"),
+        ("2026-11-30", "retired"),
+    ],
+)
+def test_a_model_is_active_then_deprecated_then_retired(today, status):
+    model = Model(id="m", deprecated="2026-10-01", retires="2026-11-30")
+
+    assert model.status(today) == status
+
+
+def test_models_put_in_front_count_first():
+    better = Model(id="new", capabilities=Capabilities(prefill=True))
+    catalogue = CATALOGUE.with_models([better])
+
+    assert catalogue.find("new") == better
+    assert catalogue.find("new-1") == CATALOGUE.find("new-1")
+    assert catalogue.resolve("old-1", "2026-12-01").capabilities == better.capabilities

@@ -172,8 +172,8 @@ TABLE = {
         [
             retired("claude-1.3", TO_HAIKU),
             r"trim_prefill prompt: '\n' -> nothing",
+            "drop_no_effect_value top_p: 1 -> nothing",
             "drop_no_effect_value top_k: 0 -> nothing",
-            "drop_top_p top_p: 1 -> nothing",
         ],
     ),
     "claude-haiku-4-5: prefill, one of two": (
@@ -184,7 +184,7 @@ TABLE = {
     "claude-opus-4-6: no prefill, one of two": (
         ask("claude-opus-4-6", PREFILL, temperature=1, top_p=0.7),
         body("claude-opus-4-6", "Hi", "{", CONTINUE, top_p=0.7),
-        [CONTINUED, "drop_temperature temperature: 1 -> nothing"],
+        [CONTINUED, "drop_no_effect_value temperature: 1 -> nothing"],
     ),
     "claude-opus-4-7: neither": (
         ask("claude-opus-4-7", PREFILL, top_p=0.7),
@@ -450,6 +450,7 @@ def test_the_day_decides_what_a_model_still_is():
 PRODUCED: dict[str, dict[str, Any]] = {
     "replace_retired_model": {"model": "claude-2"},
     "map_model": {"model": "mapped"},
+    "apply_lesson": {"model": "claude-opus-4-7"},
     "add_leading_newlines": {"prompt": "Human: Hi\n\nAssistant:"},
     "trim_trailing_space": {"prompt": HI + " "},
     "restore_assistant_marker": {"prompt": "\n\nHuman: Hi\nAssistant:"},
@@ -487,9 +488,33 @@ def test_every_kind_of_adjustment_is_produced_by_some_request(kind):
         catalogue=catalogue,
         prefill=given_fields.pop("prefill", "continue"),
         prefill_model="claude-haiku-4-5",
+        lessons={"claude-opus-4-7": Capabilities(prefill=True)},
     )
 
     assert kind in {a.kind for a in ask(policy=policy, **given_fields).adjustments}
+
+
+def test_a_lesson_counts_for_more_than_the_catalogue():
+    policy = Policy(lessons={"claude-opus-4-8": Capabilities(prefill=True, sampling=Sampling.ALL)})
+
+    plan = ask("claude-2", PREFILL, temperature=0.5, policy=policy)
+
+    assert sent(plan)["temperature"] == 0.5
+    assert (sent(plan)["messages"][-1]["role"], plan.echo) == ("assistant", "")
+    assert told(plan)[1] == "apply_lesson model: claude-opus-4-8 -> prefill=yes, sampling=all"
+
+
+def test_an_adjustment_that_is_refused_becomes_an_error_that_says_what_to_change():
+    policy = Policy(refuse=frozenset({AdjustmentKind.DROP_TOP_K}))
+
+    assert ask("claude-haiku-4-5", top_k=5, policy=policy)
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        ask("claude-2", top_k=5, policy=policy)
+
+    assert str(refused.value) == (
+        "top_k: The model takes no `top_k`; it was left out. Such requests are refused here "
+        "(drop_top_k). Leave out `top_k`."
+    )
 
 
 CANARY = "canary"

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from translators.exceptions import UpstreamProtocolError
+from translators.exceptions import ModelRefused, UpstreamProtocolError
 from translators.plan import Plan
 from translators.response import as_chunks, completion_id, translate_message
 from translators.wire.completions import Completion, LastChunk, TextChunk
@@ -119,3 +121,12 @@ def test_a_whole_answer_as_the_stream_it_could_have_been():
 )
 def test_one_id_can_be_found_by_the_other(message_id, expected):
     assert completion_id(message_id) == expected
+
+
+def test_a_refusal_is_an_error_where_the_operator_wants_it():
+    refusal = message("Well", stop_reason="refusal")
+
+    assert translate_message(refusal, plan()) == completion(" Well")
+    with pytest.raises(ModelRefused, match="The model refused to answer"):
+        translate_message(refusal, replace(plan(), refusal_is_error=True))
+    assert translate_message(message("Hi"), replace(plan(), refusal_is_error=True))

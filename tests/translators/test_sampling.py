@@ -42,9 +42,9 @@ def test_values_that_mean_no_effect_are_dropped_for_every_model(sampling, field,
     ("temperature", "top_p", "sent", "adjustment"),
     [
         (0.5, 0.7, (0.5, None), drop(K.DROP_TOP_P, "top_p", "0.7")),
-        (0.5, 1, (0.5, None), drop(K.DROP_TOP_P, "top_p", "1")),
-        (1, 0.7, (None, 0.7), drop(K.DROP_TEMPERATURE, "temperature", "1")),
-        (1, 1, (1, None), drop(K.DROP_TOP_P, "top_p", "1")),
+        (0.5, 1, (0.5, None), drop(K.DROP_NO_EFFECT_VALUE, "top_p", "1")),
+        (1, 0.7, (None, 0.7), drop(K.DROP_NO_EFFECT_VALUE, "temperature", "1")),
+        (1, 1, (1, None), drop(K.DROP_NO_EFFECT_VALUE, "top_p", "1")),
         (0, 0, (0, None), drop(K.DROP_TOP_P, "top_p", "0")),
     ],
     ids=[
@@ -86,9 +86,9 @@ def test_model_that_takes_none_gets_none():
         None,
         None,
         (
-            drop(K.DROP_NO_EFFECT_VALUE, "top_k", "0"),
-            drop(K.DROP_TEMPERATURE, "temperature", "1"),
+            drop(K.DROP_NO_EFFECT_VALUE, "temperature", "1"),
             drop(K.DROP_TOP_P, "top_p", "0.25"),
+            drop(K.DROP_NO_EFFECT_VALUE, "top_k", "0"),
         ),
     )
     assert plan(Sampling.NONE, top_k=40) == SamplingPlan(

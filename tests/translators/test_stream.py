@@ -23,8 +23,9 @@ NATURAL_END = LastChunk("stop_sequence", "\n\nHuman:")
 TOO_SOON = FailureChunk("api_error", "The upstream ended the stream too soon.")
 
 
-def plan(*, echo="", trimmed="", stops=(), space=False):
+def plan(*, echo="", trimmed="", stops=(), space=False, stern=False):
     return Plan(
+        refusal_is_error=stern,
         dialect=V2,
         asked_model="claude-2.1",
         echoed_model="claude-2.1",
@@ -387,3 +388,15 @@ def test_streamed_and_whole_answers_agree(a_plan, blocks, reason, stop):
     said = "".join(chunk.text for chunk in streamed if isinstance(chunk, TextChunk))
     assert whole.stop_reason is not None
     assert (said, streamed[-1]) == (whole.text, LastChunk(whole.stop_reason, whole.stop))
+
+
+def test_a_refusal_is_a_failure_where_the_operator_wants_it():
+    translator = StreamTranslator(plan(stern=True))
+    ended = {"stop_reason": "refusal", "stop_details": {"explanation": "Not this."}}
+    refused = event("message_delta", delta=ended) + event("message_stop")
+
+    assert translator.feed(start() + delta("Well") + refused) == [
+        TextChunk("Well"),
+        FailureChunk("invalid_request_error", "Not this."),
+    ]
+    assert StreamTranslator(plan()).feed(start() + refused) == [NATURAL_END]

@@ -113,12 +113,20 @@ def _not_json(problem: Exception) -> InvalidCompletionRequest:
     return InvalidCompletionRequest(f"The request body is not valid JSON: {problem}")
 
 
+_MAX_INTEGER: Final = 2**63 - 1
+"""No JSON writer of ours goes far beyond, and no reader of upstream's need."""
+
+
 def _checked(request: CompletionRequest) -> CompletionRequest:
     if not request.model:
         raise InvalidCompletionRequest("model: String should have at least 1 character")
     _check_integer("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
     if request.top_k is not None:
         _check_integer("top_k", request.top_k, minimum=-1)
+        if request.top_k > _MAX_INTEGER:
+            raise InvalidCompletionRequest(
+                f"top_k: Input should be less than or equal to {_MAX_INTEGER}"
+            )
     _check_share("temperature", request.temperature)
     _check_share("top_p", None if request.top_p == -1 else request.top_p)
     return request
@@ -129,19 +137,12 @@ def _check_share(name: str, value: float | None) -> None:
         raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
 
 
-_MAX_INTEGER: Final = 2**63 - 1
-
-
 def _check_integer(name: str, value: float, *, minimum: int) -> None:
     if value != int(value):
         raise InvalidCompletionRequest(f"{name}: Input should be a valid integer")
     if value < minimum:
         raise InvalidCompletionRequest(
             f"{name}: Input should be greater than or equal to {minimum}"
-        )
-    if value > _MAX_INTEGER:  # no JSON writer of ours, nor upstream's reader, goes beyond
-        raise InvalidCompletionRequest(
-            f"{name}: Input should be less than or equal to {_MAX_INTEGER}"
         )
 
 

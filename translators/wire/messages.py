@@ -88,6 +88,12 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
     request_id: str | None = None
 
 
+class StopDetails(msgspec.Struct, frozen=True):
+    """What a refusal says of itself."""
+
+    explanation: str | None = None
+
+
 class AnsweredMessage(msgspec.Struct, frozen=True):
     """A whole answer, or the head of a stream (`content` empty, no `stop_reason`)."""
 
@@ -96,6 +102,7 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
     content: tuple[ContentBlock, ...] = ()
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
     usage: Usage | None = None
 
 
@@ -104,6 +111,7 @@ class MessageEnd(msgspec.Struct, frozen=True):
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
 
 
 class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):

@@ -193,10 +193,6 @@ NUMBER = "Input should be a valid number"
         (b"5", "Input should be a valid dictionary"),
         (b"[" * 1_000_000, "Input should be a valid dictionary"),
         (
-            body(max_tokens_to_sample=2**63),
-            "max_tokens_to_sample: Input should be less than or equal to 9223372036854775807",
-        ),
-        (
             with_raw("top_k", b"1" + b"0" * 300),
             "top_k: Input should be less than or equal to 9223372036854775807",
         ),

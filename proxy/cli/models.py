@@ -1,0 +1,121 @@
+"""The table of models, what each legacy name becomes today, and what retires soon."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from proxy.cli.serve import policy_or_exit, settings_or_exit
+from proxy.failures import Failure
+from proxy.headers import Headers
+from proxy.settings import Settings
+from proxy.upstream import Timeouts, Upstream
+from translators import (
+    UPSTREAM_VERSION,
+    Catalogue,
+    Model,
+    UpstreamProtocolError,
+    decode_listing,
+    differences,
+)
+
+_SOON = timedelta(days=90)
+
+
+def run_models(config: Path | None, *, refresh: bool) -> None:
+    """Print what is known; with `refresh`, how upstream's own list differs."""
+    settings = settings_or_exit(config, None)
+    catalogue = policy_or_exit(settings).catalogue
+    today = datetime.now(UTC).date()
+    if refresh:
+        _print_differences(catalogue, settings, today)
+        return
+    console = Console(width=None if Console().is_terminal else 160)
+    console.print(_served(catalogue, today))
+    console.print(_legacy(catalogue, today))
+    for sentence in _soon(catalogue, today):
+        console.print(sentence, highlight=False)
+
+
+def _served(catalogue: Catalogue, today: date) -> Table:
+    table = Table(title=f"Models served on {today}")
+    for column in ("model", "status", "retires", "context", "max output", "prefill", "sampling"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("thinking", no_wrap=True)
+    for model in _first_of_each_name(catalogue):
+        if not model.is_retired(today.isoformat()):
+            table.add_row(*_row(model, today))
+    return table
+
+
+def _row(model: Model, today: date) -> tuple[str, ...]:
+    takes = model.capabilities
+    not_before = f"not before {model.retires_not_before}" if model.retires_not_before else ""
+    return (
+        " = ".join((model.id, *model.aliases)),
+        model.status(today.isoformat()),
+        model.retires or not_before,
+        f"{model.context_tokens:,}" if model.context_tokens else "?",
+        f"{takes.max_output_tokens:,}" if takes.max_output_tokens else "?",
+        "?" if takes.prefill is None else "yes" if takes.prefill else "no",
+        takes.sampling.value if takes.sampling else "?",
+        takes.thinking.value if takes.thinking else "?",
+    )
+
+
+def _legacy(catalogue: Catalogue, today: date) -> Table:
+    table = Table("name", "retired", "becomes", title="What retired names become today")
+    for model in _first_of_each_name(catalogue):
+        if model.is_retired(today.isoformat()):
+            sent = catalogue.resolve(model.id, today.isoformat()).id
+            table.add_row(model.id, model.retires, sent)
+    return table
+
+
+def _soon(catalogue: Catalogue, today: date) -> list[str]:
+    horizon = (today + _SOON).isoformat()
+    certain = [
+        f"{model.id} retires on {model.retires}; {model.successor or 'nothing'} takes its place."
+        for model in _first_of_each_name(catalogue)
+        if model.retires and today.isoformat() < model.retires <= horizon
+    ]
+    possible = [
+        f"{model.id} may retire at any time from {model.retires_not_before} on."
+        for model in _first_of_each_name(catalogue)
+        if model.retires is None and (model.retires_not_before or horizon) < horizon
+    ]
+    return [f"Within {_SOON.days} days:", *(certain + possible or ["nothing retires."])]
+
+
+def _first_of_each_name(catalogue: Catalogue) -> list[Model]:
+    return [model for model in catalogue.models if catalogue.find(model.id) is model]
+
+
+def _print_differences(catalogue: Catalogue, settings: Settings, today: date) -> None:
+    try:
+        found = asyncio.run(_ask(catalogue, settings, today))
+    except (Failure, UpstreamProtocolError) as exc:
+        typer.echo(f"holdover: {settings.upstream_url}: {exc}", err=True)
+        raise typer.Exit(1) from exc
+    for sentence in found or ["Upstream says of its models what we believe."]:
+        typer.echo(sentence)
+
+
+async def _ask(catalogue: Catalogue, settings: Settings, today: date) -> list[str]:
+    upstream = Upstream(settings.upstream_url, Timeouts(read=30))
+    headers: Headers = [
+        (b"x-api-key", os.environ.get("ANTHROPIC_API_KEY", "").encode()),
+        (b"anthropic-version", UPSTREAM_VERSION.encode()),
+    ]
+    try:
+        answer = await upstream.relay("GET", b"/v1/models?limit=1000", headers, None)
+        listing = decode_listing(await answer.read())
+    finally:
+        await upstream.close()
+    return differences(catalogue, listing.data, today.isoformat())

@@ -1,0 +1,70 @@
+"""
+What upstream has taught about its models, shared by all requests of the process.
+
+Bounded, and forgetful: a lesson expires, so that an upstream that is mended,
+or a model that changes, is noticed without a restart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from translators import UNKNOWN, Capabilities
+
+_MOST_MODELS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    capabilities: Capabilities
+    expires: float
+    refusals: int
+
+
+class LessonStore:
+    """Corrected capabilities by model."""
+
+    def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._by_model: dict[str, _Lesson] = {}
+
+    def keep(self, model: str, lesson: Capabilities) -> bool:
+        """
+        Add to what is known of a model; return whether that is news.
+
+        The oldest lesson makes room for the newest.
+        """
+        before = self._by_model.pop(model, None)
+        known = before.capabilities if before else UNKNOWN
+        if len(self._by_model) >= _MOST_MODELS:
+            del self._by_model[next(iter(self._by_model))]
+        learnt = known.corrected(lesson)
+        refusals = before.refusals + 1 if before else 1
+        self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
+        return learnt != known
+
+    def current(self) -> Mapping[str, Capabilities]:
+        """What is known now; expired lessons are forgotten."""
+        if self._by_model:
+            now = self._clock()
+            self._by_model = {
+                m: known for m, known in self._by_model.items() if known.expires > now
+            }
+        return {model: lesson.capabilities for model, lesson in self._by_model.items()}
+
+    def listing(self) -> list[dict[str, object]]:
+        """For people: each model, what was learnt of it, how often it refused, seconds to go."""
+        self.current()
+        now = self._clock()
+        return [
+            {
+                "model": model,
+                "learnt": lesson.capabilities.as_text(),
+                "refusals": lesson.refusals,
+                "expires_in_seconds": round(lesson.expires - now),
+            }
+            for model, lesson in self._by_model.items()
+        ]

@@ -1,0 +1,47 @@
+from proxy.lessons import LessonStore
+from translators import Capabilities, Sampling
+
+NO_PREFILL = Capabilities(prefill=False)
+NO_SAMPLING = Capabilities(sampling=Sampling.NONE)
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_lessons_add_up_and_only_what_is_new_is_news():
+    store = LessonStore(seconds=60)
+
+    assert store.keep("m", NO_PREFILL)
+    assert store.keep("m", NO_SAMPLING)
+    assert not store.keep("m", NO_PREFILL)
+    assert store.current() == {"m": Capabilities(prefill=False, sampling=Sampling.NONE)}
+
+
+def test_a_lesson_is_forgotten_after_its_time_and_lives_on_if_taught_again():
+    clock = Clock()
+    store = LessonStore(seconds=60, clock=clock)
+    store.keep("a", NO_PREFILL)
+    store.keep("b", NO_PREFILL)
+    clock.now += 40
+    store.keep("b", NO_PREFILL)
+    clock.now += 30
+
+    assert store.listing() == [
+        {"model": "b", "learnt": "prefill=no", "refusals": 2, "expires_in_seconds": 30}
+    ]
+    assert store.current() == {"b": NO_PREFILL}
+
+
+def test_the_oldest_lesson_makes_room():
+    store = LessonStore(seconds=60)
+    for number in range(300):
+        store.keep(f"m{number}", NO_PREFILL)
+
+    assert list(store.current()) == [f"m{number}" for number in range(44, 300)]

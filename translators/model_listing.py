@@ -1,0 +1,109 @@
+"""
+What upstream says of its models against what we believe: `GET /v1/models`.
+
+It says nothing of prefill or sampling, so there the table stands alone
+(messages-wire 5.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from translators.catalogue import Catalogue, Model, Thinking
+from translators.exceptions import UpstreamProtocolError
+
+
+class Supported(msgspec.Struct, frozen=True):
+    """A leaf of the capabilities."""
+
+    supported: bool = False
+
+
+class ThinkingTypes(msgspec.Struct, frozen=True):
+    """How thinking can be set; what a model lacks may be left out."""
+
+    disabled: Supported | None = None
+    between_tools: Supported | None = None
+
+
+class ThinkingCapability(msgspec.Struct, frozen=True):
+    """Whether and how a model thinks."""
+
+    supported: bool = False
+    types: ThinkingTypes = ThinkingTypes()
+
+
+class ListedCapabilities(msgspec.Struct, frozen=True):
+    """The part of the capabilities that matters here."""
+
+    thinking: ThinkingCapability | None = None
+
+
+class ListedModel(msgspec.Struct, frozen=True):
+    """One model as upstream lists it."""
+
+    id: str
+    retires_at: str | None = None
+    max_input_tokens: int | None = None
+    max_tokens: int | None = None
+    capabilities: ListedCapabilities | None = None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One page of the list."""
+
+    data: tuple[ListedModel, ...]
+    has_more: bool = False
+    last_id: str | None = None
+
+
+def decode_listing(body: bytes) -> Listing:
+    """Decode a page; raise `UpstreamProtocolError`."""
+    try:
+        return msgspec.json.decode(body, type=Listing)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UpstreamProtocolError(f"models: {exc}") from exc
+
+
+def differences(known: Catalogue, listed: Iterable[ListedModel], today: str) -> list[str]:
+    """A sentence for each thing upstream says that we do not believe."""
+    listed = list(listed)
+    names = {model.id for model in listed}
+    said = [sentence for one in listed for sentence in _differences(known.find(one.id), one)]
+    missing = [
+        f"{model.id}: not listed by upstream"
+        for model in known.models
+        if not model.is_retired(today) and names.isdisjoint({model.id, *model.aliases})
+    ]
+    return said + missing
+
+
+def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
+    if known is None:
+        yield f"{listed.id}: not in our table"
+        return
+    believed = known.capabilities
+    pairs = (
+        ("max output tokens", believed.max_output_tokens, listed.max_tokens),
+        ("context tokens", known.context_tokens, listed.max_input_tokens),
+        ("retires", known.retires, listed.retires_at and listed.retires_at[: len("2026-11-30")]),
+    )
+    for name, ours, theirs in pairs:
+        if theirs is not None and ours != theirs:
+            yield f"{listed.id}: {name} {theirs}, we have {ours or 'nothing'}"
+    if _contradicts(believed.thinking, listed):
+        yield f"{listed.id}: thinking cannot be what we have ({believed.as_text()})"
+
+
+def _contradicts(believed: Thinking | None, listed: ListedModel) -> bool:
+    thinking = listed.capabilities.thinking if listed.capabilities else None
+    if believed is None or thinking is None or thinking.types.disabled is None:
+        return False
+    can_be_disabled = thinking.types.disabled.supported
+    between_tools = thinking.types.between_tools
+    possible = {Thinking.OFF, Thinking.ON} if can_be_disabled else {Thinking.ALWAYS}
+    if between_tools is not None and between_tools.supported:
+        possible = {Thinking.BETWEEN_TOOLS}
+    return believed not in possible
