@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from textwrap import indent
 from typing import Final, TypeAlias
 
 import msgspec
@@ -43,7 +42,7 @@ def _python(plan: Plan, fields: _Fields) -> str:
             f'extra_headers={{"anthropic-version": "{UPSTREAM_VERSION}"}},',
             f"extra_body={_json(sampling)},",
         ]
-    call = indent("\n".join(arguments), "    ")
+    call = _indented(arguments, "    ")
     head = f"{_notes(plan, '#')}import anthropic\n\nclient = anthropic.Anthropic()\n"
     if plan.is_streamed:
         return (
@@ -64,7 +63,7 @@ def _typescript(plan: Plan, fields: _Fields) -> str:
     if sampling:
         members += [f"// {_OLDER_VERSION}", f"...{_json(sampling)},"]
         options = f', {{ headers: {{ "anthropic-version": "{UPSTREAM_VERSION}" }} }}'
-    call = indent("\n".join(members), "  ")
+    call = _indented(members, "  ")
     head = (
         f'{_notes(plan, "//")}import Anthropic from "@anthropic-ai/sdk";\n\n'
         "const client = new Anthropic();\n"
@@ -112,6 +111,11 @@ def _notes(plan: Plan, mark: str) -> str:
     if plan.echo:
         notes.append(f"Take {json.dumps(plan.echo)} off the start of the text if it is there.")
     return "".join(f"{mark} {note}\n" for note in notes)
+
+
+def _indented(items: list[str], by: str) -> str:
+    # Not by `textwrap.indent`, which takes U+2028 in a string for the end of a line.
+    return "\n".join(by + line for item in items for line in item.split("\n"))
 
 
 def _json(value: object) -> str:

@@ -20,7 +20,7 @@ SOURCES = sorted(
 )
 WORLDLESS = {
     *("__future__", "collections", "dataclasses", "enum", "fnmatch", "itertools", "json", "re"),
-    *("textwrap", "typing", "msgspec", "translators"),
+    *("typing", "msgspec", "translators"),
 }
 NOT_UNDERSTOOD_YET = {
     *("common", "helper", "helpers", "manager", "misc", "util", "utils"),

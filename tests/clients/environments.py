@@ -54,17 +54,20 @@ class Environment:
 @dataclass(frozen=True, slots=True)
 class PythonEnvironment(Environment):
     requirements: tuple[str, ...]
+    constraints: Path | None = CONSTRAINTS
 
     @property
     def recipe(self) -> str:
-        return "\n".join([_PYTHON, *self.requirements, CONSTRAINTS.read_text()])
+        constraints = self.constraints.read_text() if self.constraints else ""
+        return "\n".join([_PYTHON, *self.requirements, constraints])
 
     def steps(self) -> Iterator[Command]:
         uv, python = _uv() or "uv", str(self.folder / "bin" / "python")
         yield (uv, "venv", "--quiet", "--no-project", "--python", _PYTHON, str(self.folder))
         yield (
             *(uv, "pip", "install", "--quiet", "--python", python),
-            *("--constraints", str(CONSTRAINTS), *self.requirements),
+            *(("--constraints", str(self.constraints)) if self.constraints else ()),
+            *self.requirements,
         )
 
     def command(self, program: Path) -> Command:

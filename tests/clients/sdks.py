@@ -164,6 +164,15 @@ NEW: Final = (
 SDKS: Final = (*OLD, *NEW)
 
 
+# Whatever is newest on the day: these no longer have the call, and run the code that replaces it.
+NEWEST_PYTHON: Final = Client(
+    "python-newest", PythonEnvironment("python-newest", ("anthropic>=2",), None), "", ()
+)
+NEWEST_NODE: Final = Client(
+    "node-newest", NodeEnvironment("node-newest", "@anthropic-ai/sdk@latest"), "", ()
+)
+
+
 def every(clients: Iterable[Client]) -> pytest.MarkDecorator:
     """A test for each of these clients, named after it."""
     return pytest.mark.parametrize("client", clients, ids=lambda client: client.name)

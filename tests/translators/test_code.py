@@ -92,6 +92,10 @@ def test_nothing_a_prompt_says_gets_out_of_its_quotes(said: str, system: str, st
     assert [type(statement) for statement in statements] == [
         *(ast.Import, ast.Assign, ast.Assign, ast.Expr)
     ]
+    call: Any = statements[2]
+    assert ast.literal_eval(call.value.keywords[2].value)[0]["content"] == (
+        asked.request.messages[0].content
+    )
     lines = [line for line in as_code(asked, "curl").split("\n") if not line.startswith("# ")]
     words = shlex.split("\n".join(lines))
     sent = json.loads(words[-1])
