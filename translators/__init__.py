@@ -29,19 +29,21 @@ from translators.model_listing import decode_listing, differences
 from translators.plan import Lessons, Plan, Policy, plan_request
 from translators.response import as_chunks, translate_message
 from translators.stream import StreamState, StreamTranslator
+from translators.wire.completion_requests import (
+    CompletionRequest,
+    DecodedRequest,
+    decode_completion_request,
+)
 from translators.wire.completions import (
     PING_FRAME,
     Completion,
     CompletionChunk,
-    CompletionRequest,
     CompletionStopReason,
-    DecodedRequest,
     FailureChunk,
     FrameEncoder,
     LastChunk,
     PingChunk,
     TextChunk,
-    decode_completion_request,
     encode_completion,
     encode_error,
     encode_failure,

@@ -18,10 +18,10 @@ from translators.exceptions import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
 from translators.prompt import Conversation, Strictness, parse_prompt
-from translators.sampling import plan_sampling
-from translators.stops import plan_stops
-from translators.thinking import plan_budget
-from translators.wire.completions import CompletionRequest, DecodedRequest
+from translators.sampling import SamplingPlan, plan_sampling
+from translators.stops import StopPlan, plan_stops
+from translators.thinking import BudgetPlan, plan_budget
+from translators.wire.completion_requests import CompletionRequest, DecodedRequest
 from translators.wire.messages import Message, MessagesRequest, Metadata
 from translators.wire.versions import Dialect
 
@@ -140,25 +140,12 @@ def _plan(
     )
     budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
     sampling = plan_sampling(request, model.capabilities.sampling)
-    user_id = request.metadata.user_id if request.metadata else None
+    parts = (model, prefill, stops, budget, sampling)
     return Plan(
         dialect=dialect,
         asked_model=request.model,
         echoed_model=_echoed_model(request.model, dialect, policy),
-        request=MessagesRequest(
-            model=model.id,
-            max_tokens=budget.max_tokens,
-            messages=_messages(conversation, prefill),
-            system=_system(conversation, prefill),
-            stop_sequences=stops.native,
-            stream=bool(request.stream),
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            metadata=None if user_id is None else Metadata(user_id),
-            thinking=budget.thinking,
-            output_config=budget.output_config,
-        ),
+        request=_messages_request(request, conversation, *parts),
         betas=betas if policy.beta_header == "pass" else None,
         emulated_stops=stops.emulated,
         echo=prefill.echo,
@@ -169,11 +156,36 @@ def _plan(
             *model.adjustments,
             *leftovers,
             *parsed.adjustments,
-            *prefill.adjustments,
-            *stops.adjustments,
-            *budget.adjustments,
-            *sampling.adjustments,
+            *(adjustment for part in parts[1:] for adjustment in part.adjustments),
         ),
+    )
+
+
+def _messages_request(  # noqa: PLR0913, PLR0917 - one argument a decision: this is where they meet
+    request: CompletionRequest,
+    conversation: Conversation,
+    model: ResolvedModel,
+    prefill: PrefillPlan,
+    stops: StopPlan,
+    budget: BudgetPlan,
+    sampling: SamplingPlan,
+) -> MessagesRequest:
+    user_id = request.metadata.user_id if request.metadata else None
+    spoken = (Message(turn.role, turn.text) for turn in conversation.turns)
+    system = [part for part in (conversation.system, prefill.instruction) if part]
+    return MessagesRequest(
+        model=model.id,
+        max_tokens=budget.max_tokens,
+        messages=(*spoken, *prefill.closing),
+        system="\n\n".join(system) or None,
+        stop_sequences=stops.native,
+        stream=bool(request.stream),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        metadata=None if user_id is None else Metadata(user_id),
+        thinking=budget.thinking,
+        output_config=budget.output_config,
     )
 
 
@@ -197,16 +209,6 @@ def _plan_prefill(conversation: Conversation, model: ResolvedModel, policy: Poli
     strategy = "continue" if policy.prefill == "reroute" else policy.prefill
     takes_prefill = model.capabilities.prefill is not False
     return plan_prefill(conversation, takes_prefill=takes_prefill, strategy=strategy)
-
-
-def _messages(conversation: Conversation, prefill: PrefillPlan) -> tuple[Message, ...]:
-    spoken = (Message(turn.role, turn.text) for turn in conversation.turns)
-    return (*spoken, *prefill.closing)
-
-
-def _system(conversation: Conversation, prefill: PrefillPlan) -> str | None:
-    parts = [part for part in (conversation.system, prefill.instruction) if part]
-    return "\n\n".join(parts) or None
 
 
 def _echoed_model(asked: str, dialect: Dialect, policy: Policy) -> str | None:

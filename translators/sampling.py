@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.catalogue import Sampling
-from translators.wire.completions import CompletionRequest
+from translators.wire.completion_requests import CompletionRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from translators.code import LANGUAGES, as_code
 from translators.plan import Plan, Policy, plan_request
-from translators.wire.completions import CompletionRequest, DecodedRequest
+from translators.wire.completion_requests import CompletionRequest, DecodedRequest
 from translators.wire.versions import V2
 
 

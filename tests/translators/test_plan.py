@@ -10,7 +10,7 @@ from translators.catalogue import Capabilities, Catalogue, Model, Sampling
 from translators.exceptions import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LIVE
 from translators.plan import Plan, Policy, plan_request
-from translators.wire.completions import (
+from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,
     DecodedRequest,

@@ -3,7 +3,7 @@ import pytest
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.catalogue import Sampling
 from translators.sampling import SamplingPlan, plan_sampling
-from translators.wire.completions import CompletionRequest
+from translators.wire.completion_requests import CompletionRequest
 
 K = AdjustmentKind
 

@@ -1,176 +1,21 @@
 """
-The Text Completions wire: the request as it came, completions as they leave.
+Completions as they leave, in either dialect: compact, ASCII, keys in recorded order.
 
-Facts: legacy-wire 1.3 (fields), 2 and 3 (answers). Texts of the 400s follow
-the validator that serves today; for missing and ill-typed fields no recording
-of the legacy API exists, so the wording there is inferred.
+Facts: legacy-wire 2, 3 (shapes and recorded bytes) and 7.1 (errors).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-import msgspec
-
-from translators.exceptions import InvalidCompletionRequest
-from translators.wire.surrogates import replace_lone_surrogates
 from translators.wire.versions import FRAME_END, Dialect
 
 CompletionStopReason: TypeAlias = Literal["stop_sequence", "max_tokens"]
 
 BUILTIN_STOP: Final = "\n\nHuman:"
 """Always a stop sequence; also what `stop` says of a natural end (legacy-wire 6)."""
-
-
-class CompletionMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`metadata` of a request; `user_id` is nullable since Python SDK 0.18."""
-
-    user_id: str | None = None
-
-
-class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/complete`; null stands for "not given" wherever a field is optional."""
-
-    model: str
-    prompt: str
-    max_tokens_to_sample: int | float
-    stop_sequences: tuple[str, ...] | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | float | None = None
-    metadata: CompletionMetadata | None = None
-    stream: bool | None = None
-    # Sent by TypeScript 0.4.2 to 0.4.4 and by Python 0.2.x: legacy-wire 1.3.
-    tags: Mapping[str, str] | None = None
-    disable_checks: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedRequest:
-    """A request, and what had to be passed over to read it."""
-
-    request: CompletionRequest
-    unknown_fields: tuple[str, ...] = ()
-    lone_surrogates: int = 0
-
-
-_REQUEST: Final = msgspec.json.Decoder(CompletionRequest)
-_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
-_KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
-
-
-def decode_completion_request(body: bytes) -> DecodedRequest:
-    """Decode a request body; raise `InvalidCompletionRequest` that names the field at fault."""
-    try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        mended, lone_surrogates = replace_lone_surrogates(body)
-        if not lone_surrogates:
-            raise _not_json(exc) from exc
-    try:
-        decoded = _decode(mended)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise _not_json(exc) from exc
-    return DecodedRequest(decoded.request, decoded.unknown_fields, lone_surrogates)
-
-
-def _decode(body: bytes) -> DecodedRequest:
-    try:
-        return DecodedRequest(_checked(_REQUEST.decode(body)))
-    except msgspec.ValidationError as exc:
-        problem = exc
-    # Fields nobody knows are rare: only now look for them, and read the rest as if they were not.
-    try:
-        known, unknown = _without_unknown_fields(body)
-        return DecodedRequest(_checked(_REQUEST.decode(known)), unknown)
-    except msgspec.ValidationError as exc:
-        raise _ill_typed(exc) from problem
-
-
-def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
-    fields = _OBJECT.decode(body)
-    unknown = [name for name in fields if name not in _KNOWN]
-    metadata = bytes(fields.get("metadata", b""))
-    if metadata.startswith(b"{"):
-        inner = _OBJECT.decode(metadata)
-        unknown += [f"metadata.{name}" for name in inner if name not in _KNOWN_METADATA]
-        fields["metadata"] = _raw_object(inner, _KNOWN_METADATA)
-    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown)
-
-
-def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msgspec.Raw:
-    kept = {name: value for name, value in fields.items() if name in known}
-    return msgspec.Raw(msgspec.json.encode(kept))
-
-
-def _not_json(problem: Exception) -> InvalidCompletionRequest:
-    # What the decoders say is a position and a reason, never content.
-    return InvalidCompletionRequest(f"The request body is not valid JSON: {problem}")
-
-
-_MAX_INTEGER: Final = 2**63 - 1
-"""No JSON writer of ours goes far beyond, and no reader of upstream's need."""
-
-
-def _checked(request: CompletionRequest) -> CompletionRequest:
-    if not request.model:
-        raise InvalidCompletionRequest("model: String should have at least 1 character")
-    _check_integer("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
-    if request.top_k is not None:
-        _check_integer("top_k", request.top_k, minimum=-1)
-        if request.top_k > _MAX_INTEGER:
-            raise InvalidCompletionRequest(
-                f"top_k: Input should be less than or equal to {_MAX_INTEGER}"
-            )
-    _check_share("temperature", request.temperature)
-    _check_share("top_p", None if request.top_p == -1 else request.top_p)
-    return request
-
-
-def _check_share(name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value <= 1:
-        raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
-
-
-def _check_integer(name: str, value: float, *, minimum: int) -> None:
-    if value != int(value):
-        raise InvalidCompletionRequest(f"{name}: Input should be a valid integer")
-    if value < minimum:
-        raise InvalidCompletionRequest(
-            f"{name}: Input should be greater than or equal to {minimum}"
-        )
-
-
-_MISSING: Final = re.compile(r"missing required field `(?P<field>\w+)`")
-_EXPECTED: Final = re.compile(r"Expected `(?P<type>\w+)[^`]*`")
-_PATH: Final = re.compile(r"at `\$\.(?P<path>[^`]+)`")
-_WORDS: Final[Mapping[str, str]] = {
-    "str": "string",
-    "int": "integer",
-    "float": "number",
-    "bool": "boolean",
-    "array": "list",
-    "object": "dictionary",
-}
-
-
-def _ill_typed(problem: msgspec.ValidationError) -> InvalidCompletionRequest:
-    text = str(problem)
-    path = _PATH.search(text)
-    field = path["path"].replace("[...]", "").replace("[", ".").replace("]", "") if path else ""
-    if missing := _MISSING.search(text):
-        return InvalidCompletionRequest(f"{missing['field']}: Field required")
-    expected = _EXPECTED.search(text)
-    word = _WORDS.get(expected["type"]) if expected else None
-    wanted = f"Input should be a valid {word}" if word else text.partition(" - at ")[0]
-    if not field:
-        return InvalidCompletionRequest(wanted)
-    return InvalidCompletionRequest(f"{field}: {wanted}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,314 @@
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.exceptions import InvalidCompletionRequest
+from translators.wire.completion_requests import (
+    CompletionMetadata,
+    CompletionRequest,
+    DecodedRequest,
+    decode_completion_request,
+)
+
+MINIMUM = CompletionRequest(model="claude-2", prompt="Hi", max_tokens_to_sample=5)
+
+
+def body(**fields):
+    return msgspec.json.encode(
+        {"model": "claude-2", "prompt": "Hi", "max_tokens_to_sample": 5} | fields
+    )
+
+
+def with_raw(name, value):
+    """A body with one more field, spelled as given."""
+    return body()[:-1] + b',"' + name.encode() + b'":' + value + b"}"
+
+
+def decode(document):
+    return decode_completion_request(document)
+
+
+def problem_with(document):
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        decode_completion_request(document)
+    return str(refused.value)
+
+
+def test_every_field_of_the_reference():
+    document = body(
+        stop_sequences=["\n\nHuman:", "END"],
+        temperature=0.5,
+        top_p=0.7,
+        top_k=5,
+        metadata={"user_id": "u-1"},
+        stream=True,
+    )
+
+    assert decode(document) == DecodedRequest(
+        CompletionRequest(
+            model="claude-2",
+            prompt="Hi",
+            max_tokens_to_sample=5,
+            stop_sequences=("\n\nHuman:", "END"),
+            temperature=0.5,
+            top_p=0.7,
+            top_k=5,
+            metadata=CompletionMetadata("u-1"),
+            stream=True,
+        )
+    )
+
+
+def test_the_least_that_can_be_asked():
+    assert decode(body()) == DecodedRequest(MINIMUM)
+
+
+def test_null_stands_for_not_given():
+    names = ("stop_sequences", "temperature", "top_p", "top_k", "metadata", "stream", "tags")
+
+    assert decode(body(**dict.fromkeys((*names, "disable_checks")))) == DecodedRequest(MINIMUM)
+    assert decode(body(metadata={"user_id": None})).request.metadata == CompletionMetadata(None)
+
+
+def test_fields_that_only_very_old_clients_send():
+    request = decode(body(tags={"team": "a"}, disable_checks=False)).request
+
+    assert (request.tags, request.disable_checks) == ({"team": "a"}, False)
+
+
+@pytest.mark.parametrize(
+    ("document", "prompt"),
+    [
+        (
+            b'{\n  "prompt": "\\n\\nHuman: Hi",\n\t"model":"m", "max_tokens_to_sample" : 5 }\r\n',
+            None,
+        ),
+        (b'{"model":"m","max_tokens_to_sample":5,"prompt":"\\n\\nHuman: Hi"}', None),
+        ('{"model":"m","max_tokens_to_sample":5,"prompt":"é\u2028😀"}'.encode(), "é\u2028😀"),
+        (
+            rb'{"model":"m","max_tokens_to_sample":5,"prompt":"\u00e9\u2028\ud83d\ude00"}',
+            "é\u2028😀",
+        ),
+        (b'{"model":"m","max_tokens_to_sample":5,"prompt":"a\\u0000b"}', "a\0b"),
+        (b'{"prompt":"old","model":"m","max_tokens_to_sample":5,"prompt":"new"}', "new"),
+    ],
+    ids=["pretty", "compact", "raw UTF-8", "escaped", "NUL", "given twice, the last counts"],
+)
+def test_json_is_read_however_it_is_formatted(document, prompt):
+    assert decode(document).request.prompt == (prompt or "\n\nHuman: Hi")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("max_tokens_to_sample", b"300.0", 300),
+        ("max_tokens_to_sample", b"1e3", 1_000),
+        ("max_tokens_to_sample", b"1000000", 1_000_000),
+        ("max_tokens_to_sample", b"9223372036854775807", 2**63 - 1),
+        ("max_tokens_to_sample", b"1", 1),
+        ("top_k", b"-1", -1),
+        ("top_k", b"0", 0),
+        ("top_k", b"40.0", 40),
+        ("top_k", b"9e18", 9 * 10**18),
+        ("top_p", b"-1", -1),
+        ("top_p", b"0", 0),
+        ("top_p", b"1", 1),
+        ("temperature", b"0", 0),
+        ("temperature", b"1.0", 1),
+        ("temperature", b"1e-400", 0),
+    ],
+)
+def test_numbers_as_clients_spell_them(name, value, read):
+    assert getattr(decode(with_raw(name, value)).request, name) == read
+
+
+STRING = "Input should be a valid string"
+INTEGER = "Input should be a valid integer"
+NUMBER = "Input should be a valid number"
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (b'{"prompt":"Hi","max_tokens_to_sample":5}', "model: Field required"),
+        (b'{"model":"m","max_tokens_to_sample":5}', "prompt: Field required"),
+        (b'{"model":"m","prompt":"Hi"}', "max_tokens_to_sample: Field required"),
+        (b"{}", "model: Field required"),
+        (b'{"messages":[]}', "model: Field required"),
+        (body(model=""), "model: String should have at least 1 character"),
+        (body(model=None), f"model: {STRING}"),
+        (body(model=5), f"model: {STRING}"),
+        (body(prompt=["Hi"]), f"prompt: {STRING}"),
+        (body(prompt=None), f"prompt: {STRING}"),
+        (body(max_tokens_to_sample="5"), f"max_tokens_to_sample: {INTEGER}"),
+        (body(max_tokens_to_sample=None), f"max_tokens_to_sample: {INTEGER}"),
+        (body(max_tokens_to_sample=True), f"max_tokens_to_sample: {INTEGER}"),
+        (body(max_tokens_to_sample=1.5), f"max_tokens_to_sample: {INTEGER}"),
+        (
+            body(max_tokens_to_sample=0),
+            "max_tokens_to_sample: Input should be greater than or equal to 1",
+        ),
+        (
+            body(max_tokens_to_sample=-1),
+            "max_tokens_to_sample: Input should be greater than or equal to 1",
+        ),
+        (body(top_k=-2), "top_k: Input should be greater than or equal to -1"),
+        (body(top_k=0.5), f"top_k: {INTEGER}"),
+        (body(top_k="5"), f"top_k: {INTEGER}"),
+        (body(top_p=1.1), "top_p: range: 0..1"),
+        (body(top_p=-0.5), "top_p: range: 0..1"),
+        (body(temperature=-1), "temperature: range: 0..1"),
+        (body(temperature=1.5), "temperature: range: 0..1"),
+        (body(temperature="0"), f"temperature: {NUMBER}"),
+        (body(stop_sequences="END"), "stop_sequences: Input should be a valid list"),
+        (body(stop_sequences=["a", 5]), f"stop_sequences.1: {STRING}"),
+        (body(stop_sequences=[None]), f"stop_sequences.0: {STRING}"),
+        (body(stream="true"), "stream: Input should be a valid boolean"),
+        (body(stream=1), "stream: Input should be a valid boolean"),
+        (body(metadata="u"), "metadata: Input should be a valid dictionary"),
+        (body(metadata={"user_id": 5}), f"metadata.user_id: {STRING}"),
+        (body(metadata={"user_id": 5, "x": 1}), f"metadata.user_id: {STRING}"),
+        (body(tags={"a": 1}), f"tags: {STRING}"),
+        (body(prompt=5, extra=1), f"prompt: {STRING}"),
+        (b"[]", "Input should be a valid dictionary"),
+        (b"null", "Input should be a valid dictionary"),
+        (b'"Hi"', "Input should be a valid dictionary"),
+        (b"5", "Input should be a valid dictionary"),
+        (b"[" * 1_000_000, "Input should be a valid dictionary"),
+        (
+            with_raw("top_k", b"1" + b"0" * 300),
+            "top_k: Input should be less than or equal to 9223372036854775807",
+        ),
+        (with_raw("top_k", b"1e999"), "top_k: Number out of range"),
+        (with_raw("temperature", b"1" + b"0" * 400), "temperature: Number out of range"),
+        (with_raw("top_k", b"9" * 5_000), "top_k: Integer value out of range"),
+    ],
+    ids=lambda case: case if isinstance(case, str) else case[-60:].decode(),
+)
+def test_the_field_at_fault_is_named(document, problem):
+    assert problem_with(document) == problem
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"", "Input data was truncated"),
+        (b'{"model":', "Input data was truncated"),
+        (b"model=claude-2", "JSON is malformed: invalid character (byte 0)"),
+        (b"<html>", "JSON is malformed: invalid character (byte 0)"),
+        (body() + b"{}", "JSON is malformed: trailing characters"),
+        (b'{"model":"m\xff","prompt":"Hi","max_tokens_to_sample":5}', None),
+        (b'{"model":"m\xe2\x82","prompt":"Hi","max_tokens_to_sample":5}', None),
+        (b'{"model":"\xed\xa0\xbd","prompt":"\xff","max_tokens_to_sample":5}', None),
+        (b"\xff\xfe{\x00}\x00", "JSON is malformed: invalid character (byte 0)"),
+        (with_raw("x", b"[" * 100_000), "maximum recursion depth exceeded"),
+        (with_raw("x", b"[" * 100_000 + b"]" * 100_000), "maximum recursion depth exceeded"),
+        (with_raw("x", rb'"\ud83d"') + b"}", "JSON is malformed: trailing characters"),
+        (with_raw("x", b'"\xed\xa0\xbd",' + b'"y":' + b"[" * 100_000), "maximum recursion depth"),
+        (with_raw("top_k", b"NaN"), "JSON is malformed: invalid character"),
+    ],
+    ids=[
+        *("nothing", "cut short", "a form", "a page", "two documents", "latin-1"),
+        *("half a character", "half a pair and latin-1", "UTF-16", "nested without end"),
+        *("nested deeply", "mended and still bad", "mended and nested", "not a number"),
+    ],
+)
+def test_what_is_not_json_is_said_not_to_be(document, reason):
+    problem = problem_with(document)
+
+    assert problem.startswith(f"The request body is not valid JSON: {reason or ''}")
+
+
+def test_fields_nobody_knows_are_named_and_passed_over():
+    document = body(maxOutputTokens=5, metadata={"user_id": "u", "trace": 1}, nonsense=[{"a": 1}])
+
+    assert decode(document) == DecodedRequest(
+        CompletionRequest(
+            model="claude-2",
+            prompt="Hi",
+            max_tokens_to_sample=5,
+            metadata=CompletionMetadata("u"),
+        ),
+        unknown_fields=("maxOutputTokens", "nonsense", "metadata.trace"),
+    )
+
+
+def test_metadata_that_is_not_given_is_not_looked_into():
+    assert decode(body(metadata=None, x=1)) == DecodedRequest(MINIMUM, unknown_fields=("x",))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read", "count"),
+    [
+        (rb"a\ud83d", "a\ufffd", 1),
+        (rb"\ude00\ud83d", "\ufffd\ufffd", 2),
+        (b"a\xed\xa0\xbdb", "a\ufffdb", 1),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd", 1),
+        (rb"\ud83d\ude00", "😀", 0),
+        (rb"\\ud83d", "\\ud83d", 0),
+    ],
+    ids=[
+        *("first half", "the wrong way round", "encoded", "beside an escaped backslash"),
+        *("a whole pair", "an escaped backslash alone"),
+    ],
+)
+def test_lone_surrogates_become_replacement_characters_and_are_counted(prompt, read, count):
+    document = b'{"model":"claude-2","max_tokens_to_sample":5,"prompt":"' + prompt + b'"}'
+    decoded = decode(document)
+
+    assert (decoded.request.prompt, decoded.lone_surrogates) == (read, count)
+
+
+def test_lone_surrogates_and_unknown_fields_are_both_told():
+    assert decode(with_raw("x", rb'"\ud83d"')) == DecodedRequest(MINIMUM, ("x",), 1)
+
+
+JSONISH = st.lists(
+    st.sampled_from(
+        [
+            *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"null", b"1", b"-1", b"1e9", b" "),
+            *(
+                b'"model"',
+                b'"prompt"',
+                b'"max_tokens_to_sample"',
+                b'"metadata"',
+                b'"x"',
+                b'"top_k"',
+            ),
+            *(rb"\ud83d", b"\xed\xa0\xbd", b"\xff", b"\x00", b'{"model":"m","prompt":"p",'),
+        ]
+    )
+).map(b"".join)
+
+
+@given(st.binary() | JSONISH)
+@example(b'{"model":"m","prompt":"p","max_tokens_to_sample":1,"metadata":{"x":{"x":1}}}')
+@example(b'{"metadata":{')
+@example(b'"\\\xed\xa0\xbd"')
+def test_any_bytes_are_a_request_or_the_clients_fault(document):
+    with suppress(InvalidCompletionRequest):
+        decode_completion_request(document)
+
+
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text("a\n")
+        | st.lists(st.text("a"), max_size=2)
+        | st.dictionaries(st.sampled_from(["user_id", "x"]), st.text("a") | st.none())
+        for name in (*CompletionRequest.__struct_fields__, "x")
+    },
+)
+
+
+@given(FIELDS)
+def test_any_object_is_a_request_or_the_clients_fault(fields):
+    with suppress(InvalidCompletionRequest):
+        assert set(decode(body(**fields)).unknown_fields) <= {"x", "metadata.x"}
