@@ -61,7 +61,7 @@ def test_no_request_that_the_legacy_api_took_is_refused(fresh: House, model: str
         answers = []
         for version in (V1, V2):
             for stream in (False, True):
-                answer = httpx.post(
+                answer = fresh.client.post(
                     f"{fresh.url}/v1/complete",
                     json=body(model=model, stream=stream, **fields),
                     headers=KEY | version,
