@@ -11,6 +11,7 @@ understands. What a reply is made of is the endpoint's business.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -72,11 +73,9 @@ class Exchange:
     async def run(self, notes: Notes, read: ReadBody, reply: Reply) -> None:
         """Answer one request. Nothing but cancellation and `ClientGone` gets out of here."""
         try:
-            answer, plan = await self._ask(notes, read)
-            try:
+            async with AsyncExitStack() as answers:
+                answer, plan = await self._ask(notes, read, answers)
                 await self._pass_on(answer, plan, notes, reply)
-            finally:
-                await answer.close()
         except Failure as exc:
             error = TranslatedError(exc.status, exc.error_type, str(exc), None)
             await reply_with_error(reply, notes, error, exc.blame)
@@ -90,7 +89,10 @@ class Exchange:
             error = TranslatedError(500, "api_error", "Internal server error", None)
             await reply_with_error(reply, notes, error, Blame.HOLDOVER)
 
-    async def _ask(self, notes: Notes, read: ReadBody) -> tuple[Answer, Plan]:
+    async def _ask(
+        self, notes: Notes, read: ReadBody, answers: AsyncExitStack
+    ) -> tuple[Answer, Plan]:
+        """Ask upstream, again with what it teaches; `answers` lets go of all it gave."""
         credential = find_credential(notes.headers)
         notes.caller = self.digester.caller(credential.secret)
         notes.dialect = dialect_of(joined(notes.headers, b"anthropic-version"))
@@ -98,20 +100,21 @@ class Exchange:
         notes.request_bytes = len(body)
         decoded = decode_completion_request(body)
         betas = joined(notes.headers, b"anthropic-beta")
-        for tries_left in reversed(range(_MOST_PLANS)):
-            lessons = self.lessons.current()
+        plans_left = _MOST_PLANS
+        while True:
+            plans_left -= 1
+            policy = replace(self.policy, lessons=self.lessons.current())
             today = datetime.now(UTC).date().isoformat()
-            policy = replace(self.policy, lessons=lessons)
             plan = plan_request(decoded, notes.dialect, policy, today=today, betas=betas)
             notes.plan = plan
-            headers = [*passed_up(notes.headers), *_ours(plan, credential)]
-            answer = await self.upstream.post(
-                b"/v1/messages", headers, encode_request(plan.request)
-            )
-            if not tries_left or not await self._has_learnt(answer, plan, lessons):
+            answer = await self._send(plan, notes.headers, credential)
+            answers.push_async_callback(answer.close)
+            if not plans_left or not await self._has_learnt(answer, plan, policy.lessons):
                 return answer, plan
-            await answer.close()
-        raise AssertionError("the last try returns")
+
+    async def _send(self, plan: Plan, given: Headers, credential: Credential) -> Answer:
+        headers = [*passed_up(given), *_ours(plan, credential)]
+        return await self.upstream.post(b"/v1/messages", headers, encode_request(plan.request))
 
     async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
         """Keep what a refusal teaches; whether the request should be planned again with it."""
