@@ -31,7 +31,6 @@ from proxy.upstream import Answer, Upstream
 from translators import (
     UNKNOWN,
     UPSTREAM_VERSION,
-    InvalidCompletionRequest,
     Lessons,
     ModelRefused,
     Plan,
@@ -81,7 +80,8 @@ class Exchange:
             await reply_with_error(reply, notes, error, exc.blame)
         except TranslationError as exc:
             error = TranslatedError(exc.status_hint, exc.error_type, str(exc), None)
-            await reply_with_error(reply, notes, error, _blame(exc))
+            blame = Blame.NOBODY if isinstance(exc, ModelRefused) else Blame.CLIENT
+            await reply_with_error(reply, notes, error, blame)
         except ClientGone:
             raise
         except Exception as exc:  # noqa: BLE001 - the last door: a bug must not cost the answer
@@ -124,8 +124,7 @@ class Exchange:
         before = known.get(plan.sent_model, UNKNOWN)
         if lesson is None or before.corrected(lesson) == before:
             return False
-        if self.lessons.keep(plan.sent_model, lesson):
-            log.warning("lesson_learnt", model=plan.sent_model, lesson=lesson.as_text())
+        self.lessons.keep(plan.sent_model, lesson)
         return True
 
     async def _pass_on(self, answer: Answer, plan: Plan, notes: Notes, reply: Reply) -> None:
@@ -166,16 +165,6 @@ def _ours(plan: Plan, credential: Credential) -> Headers:
     if plan.betas is not None:
         headers.append((b"anthropic-beta", plan.betas.encode("latin-1")))
     return headers
-
-
-def _blame(problem: TranslationError) -> Blame:
-    match problem:
-        case InvalidCompletionRequest():
-            return Blame.CLIENT
-        case ModelRefused():
-            return Blame.NOBODY
-        case _:
-            return Blame.UPSTREAM
 
 
 def _blame_of(status: int) -> Blame:

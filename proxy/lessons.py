@@ -11,7 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from translators import UNKNOWN, Capabilities
+
+log = structlog.get_logger()
 
 _MOST_MODELS = 256
 
@@ -31,12 +35,8 @@ class LessonStore:
         self._clock = clock
         self._by_model: dict[str, _Lesson] = {}
 
-    def keep(self, model: str, lesson: Capabilities) -> bool:
-        """
-        Add to what is known of a model; return whether that is news.
-
-        The oldest lesson makes room for the newest.
-        """
+    def keep(self, model: str, lesson: Capabilities) -> None:
+        """Add to what is known of a model; the oldest lesson makes room for the newest."""
         before = self._by_model.pop(model, None)
         known = before.capabilities if before else UNKNOWN
         if len(self._by_model) >= _MOST_MODELS:
@@ -44,7 +44,8 @@ class LessonStore:
         learnt = known.corrected(lesson)
         refusals = before.refusals + 1 if before else 1
         self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
-        return learnt != known
+        if learnt != known:  # an operator's table is out of date: worth a line, once
+            log.warning("lesson_learnt", model=model, lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:
         """What is known now; expired lessons are forgotten."""

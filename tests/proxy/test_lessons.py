@@ -1,3 +1,5 @@
+from structlog.testing import capture_logs
+
 from proxy.lessons import LessonStore
 from translators import Capabilities, Sampling
 
@@ -18,9 +20,12 @@ class Clock:
 def test_lessons_add_up_and_only_what_is_new_is_news():
     store = LessonStore(seconds=60)
 
-    assert store.keep("m", NO_PREFILL)
-    assert store.keep("m", NO_SAMPLING)
-    assert not store.keep("m", NO_PREFILL)
+    with capture_logs() as lines:
+        store.keep("m", NO_PREFILL)
+        store.keep("m", NO_SAMPLING)
+        store.keep("m", NO_PREFILL)
+
+    assert [line["lesson"] for line in lines] == ["prefill=no", "prefill=no, sampling=none"]
     assert store.current() == {"m": Capabilities(prefill=False, sampling=Sampling.NONE)}
 
 
