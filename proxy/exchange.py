@@ -114,7 +114,7 @@ class Exchange:
 
     async def _send(self, plan: Plan, given: Headers, credential: Credential) -> Answer:
         headers = [*passed_up(given), *_ours(plan, credential)]
-        return await self.upstream.post(b"/v1/messages", headers, encode_request(plan.request))
+        return await self.upstream.ask(headers, encode_request(plan.request))
 
     async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
         """Keep what a refusal teaches; whether the request should be planned again with it."""

@@ -166,6 +166,7 @@ class Answer:
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
+        self._body: bytes | None = None
         self.status: int = response.status_code
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
 
@@ -181,20 +182,24 @@ class Answer:
         return content_type.startswith("text/event-stream")
 
     async def read(self) -> bytes:
-        """The whole body, decoded."""
-        with _as_failures():
-            return await self._response.aread()
+        """The whole body, decoded; asked again, it is the same."""
+        if self._body is None:
+            self._body = b"".join([piece async for piece in self.pieces()])
+        return self._body
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, decoded."""
+        encoded = "content-encoding" in self._response.headers
+        # httpx's decoding costs as much as the rest of reading, also where there is none to do.
         with _as_failures():
-            async for piece in self._response.aiter_bytes():
+            async for piece in self._response.aiter_bytes() if encoded else self.raw_pieces():
                 yield piece
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, as it is."""
+        assert isinstance(self._response.stream, httpx.AsyncByteStream)
         with _as_failures():
-            async for piece in self._response.aiter_raw():
+            async for piece in self._response.stream:
                 yield piece
 
     async def close(self) -> None:
@@ -208,11 +213,12 @@ class Upstream:
     def __init__(self, url: str, timeouts: Timeouts) -> None:
         self._url = httpx.URL(url)
         self._prefix = self._url.raw_path.rstrip(b"/")
+        self._messages = self._at(b"/v1/messages")
         self._transport = AiohttpTransport(timeouts, _proxy_for(self._url))
 
-    async def post(self, path: bytes, headers: Headers, body: bytes) -> Answer:
-        """Send a body we hold; try again once if no connection could be made."""
-        request = self._request("POST", path, headers, body)
+    async def ask(self, headers: Headers, body: bytes) -> Answer:
+        """Send a Messages request; try again once if no connection could be made."""
+        request = httpx.Request("POST", self._messages, headers=headers, content=body)
         try:
             return await self._send(request)
         except UpstreamUnreachable:
@@ -222,21 +228,15 @@ class Upstream:
         self, method: str, target: bytes, headers: Headers, body: AsyncIterator[bytes] | None
     ) -> Answer:
         """Send a body as it comes, to a path with its query."""
-        return await self._send(self._request(method, target, headers, body))
+        url = self._at(target)
+        return await self._send(httpx.Request(method, url, headers=headers, content=body))
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
-    def _request(
-        self,
-        method: str,
-        target: bytes,
-        headers: Headers,
-        body: bytes | AsyncIterator[bytes] | None,
-    ) -> httpx.Request:
-        url = self._url.copy_with(raw_path=self._prefix + target)
-        return httpx.Request(method, url, headers=headers, content=body)
+    def _at(self, target: bytes) -> httpx.URL:
+        return self._url.copy_with(raw_path=self._prefix + target)
 
     async def _send(self, request: httpx.Request) -> Answer:
         with _as_failures():

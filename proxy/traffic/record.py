@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+
+import msgspec
 
 from proxy.failures import Blame
 from proxy.redaction import CallerDigest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficRecord:
+class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange. No keys and no prompt text; times in milliseconds from its first byte."""
 
     id: str
@@ -47,4 +47,4 @@ class TrafficRecord:
 
     def as_fields(self) -> Mapping[str, object]:
         """As the fields of a log line."""
-        return asdict(self) | {"blame": self.blame.value, "adjustments": list(self.adjustments)}
+        return msgspec.structs.asdict(self) | {"blame": self.blame.value}
