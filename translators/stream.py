@@ -75,7 +75,7 @@ class StreamTranslator:
     @property
     def has_ended(self) -> bool:
         """Whether nothing more will come out, whatever is fed."""
-        return self.state in {StreamState.DONE, StreamState.FAILED}
+        return self.state is StreamState.DONE or self.state is StreamState.FAILED
 
     def feed(self, data: bytes) -> list[CompletionChunk]:
         """Take bytes as they came off the network; return what to send on."""

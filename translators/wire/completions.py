@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, TypeAlias
 
 from translators.wire.versions import FRAME_END, Dialect
@@ -124,7 +125,7 @@ class FrameEncoder:
                 return encode_failure(chunk.type, chunk.message)
 
     def _escape(self, text: str) -> bytes:
-        escaped = json.dumps(text)[1:-1].encode("ascii")
+        escaped = encode_basestring_ascii(text)[1:-1].encode("ascii")
         if not self._dialect.is_cumulative:
             return escaped
         self._escaped += escaped

@@ -31,16 +31,16 @@ class SSEDecoder:
         events: list[bytes] = []
         if self.is_astray:
             return events
-        *ends, rest = self._with_lf(chunk).split(b"\n")
-        for end in ends:
-            self._hold(end)
+        first, *lines = self._with_lf(chunk).split(b"\n")
+        self._hold(first)
+        for line in lines:
             if self.is_astray:
                 return events
-            data = self._take(b"".join(self._line))
-            self._line, self._line_bytes = [], 0
+            data = self._take(self._line[0] if len(self._line) == 1 else b"".join(self._line))
             if data is not None:
                 events.append(data)
-        self._hold(rest)
+            self._line, self._line_bytes = [line], len(line)
+            self.is_astray = len(line) > MAX_LINE_BYTES
         return events
 
     def _with_lf(self, chunk: bytes) -> bytes:
@@ -62,7 +62,8 @@ class SSEDecoder:
         if not line:
             data, self._data = self._data, []
             return b"\n".join(data) if data else None
-        name, _, value = line.partition(b":")
-        if name == b"data":
-            self._data.append(value.removeprefix(b" "))
+        if line.startswith(b"data:"):
+            self._data.append(line[5:].removeprefix(b" "))
+        elif line == b"data":
+            self._data.append(b"")
         return None
