@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +35,8 @@ from translators import (
     Thinking,
 )
 
+_LAST_WORDS_SECONDS = 1
+
 
 def create_app(settings: Settings) -> ASGIApp:
     """Build the proxy; it connects to nothing before its first request."""
@@ -56,13 +59,13 @@ def create_app(settings: Settings) -> ASGIApp:
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(upstream=upstream, mount_prefix=settings.mount_prefix),
-        mount_prefix=settings.mount_prefix,
+        forward=ForwardEndpoint(upstream=upstream),
     )
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         yield
+        await traffic.last_words()
         await upstream.close()
 
     # A bare router: Starlette's own middleware would wrap every `send`.
@@ -76,7 +79,7 @@ def create_app(settings: Settings) -> ASGIApp:
         lifespan=lifespan,
     )
     router.default = traffic
-    return router
+    return _Mounted(router, settings.mount_prefix) if settings.mount_prefix else router
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -126,9 +129,34 @@ class _Traffic:
 
     complete: ASGIApp
     forward: ASGIApp
-    mount_prefix: str
+    running: set[asyncio.Task[object]] = field(default_factory=set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = without_prefix(scope["path"], self.mount_prefix)
-        is_completion = scope["method"] == "POST" and is_completion_path(path)
-        await (self.complete if is_completion else self.forward)(scope, receive, send)
+        is_completion = scope["method"] == "POST" and is_completion_path(scope["path"])
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
+        try:
+            await (self.complete if is_completion else self.forward)(scope, receive, send)
+        finally:
+            self.running.discard(task)
+
+    async def last_words(self) -> None:
+        """Let exchanges that shutdown cut off tell their clients so, and be logged."""
+        if self.running:
+            await asyncio.wait(self.running, timeout=_LAST_WORDS_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    """An application under a path prefix; a client that lost it on the way is served too."""
+
+    app: ASGIApp
+    prefix: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raw_path = without_prefix(scope["raw_path"].decode("latin-1"), self.prefix)
+            path = without_prefix(scope["path"], self.prefix)
+            scope = {**scope, "path": path, "raw_path": raw_path.encode("latin-1")}
+        await self.app(scope, receive, send)

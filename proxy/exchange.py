@@ -76,6 +76,7 @@ class Exchange:
                 answer, plan = await self._ask(notes, read, answers)
                 await self._pass_on(answer, plan, notes, reply)
         except Failure as exc:
+            notes.failure = str(exc)
             error = TranslatedError(exc.status, exc.error_type, str(exc), None)
             await reply_with_error(reply, notes, error, exc.blame)
         except TranslationError as exc:
@@ -139,7 +140,8 @@ class Exchange:
                 raise UpstreamProtocolError(f"status {answer.status}")
             message = decode_message(body)
             completion = translate_message(message, plan)
-        except UpstreamProtocolError:
+        except UpstreamProtocolError as exc:
+            notes.failure = str(exc)
             error = translate_error(answer.status, body)
             await reply_with_error(reply, notes, error, _blame_of(error.status))
             return

@@ -4,6 +4,7 @@ What can go wrong around a translation, and whose fault it is.
 * `Failure`
     * `MissingKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
       `BodyTooSlow`) -- the client's fault
+    * `NotForwardable` -- the client's, on any other path; `ShuttingDown` -- ours
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
 * `ClientGone` -- nobody is left to be told
 
@@ -68,6 +69,20 @@ class BodyNotReadable(Failure):
 
     status = 400
     error_type = "invalid_request_error"
+
+
+class NotForwardable(Failure):
+    """A target that is not below the upstream's base url."""
+
+    status = 400
+    error_type = "invalid_request_error"
+
+
+class ShuttingDown(Failure):
+    """The process ends before the exchange does."""
+
+    status = 503
+    blame = Blame.HOLDOVER
 
 
 class UpstreamUnreachable(Failure):

@@ -98,7 +98,5 @@ def end_to_end(headers: Headers, *, without: frozenset[bytes] = frozenset()) -> 
 
 
 def _connection_options(headers: Headers) -> frozenset[bytes]:
-    named = first(headers, b"connection")
-    if named is None:
-        return frozenset()
-    return frozenset(option.strip().lower() for option in named.split(b","))
+    named = [value for name, value in headers if name == b"connection"]
+    return frozenset(option.strip().lower() for option in b",".join(named).split(b","))

@@ -25,6 +25,7 @@ from translators import (
 
 _HEADER_LENGTH = 1024
 """Of the headers we add: far below what any client refuses."""
+_WORD_LENGTH = 256
 
 
 def _new_id() -> str:
@@ -51,6 +52,8 @@ class Notes:
     status: int | None = None
     first_byte: float | None = None
     error: TranslatedError | None = None
+    failure: str | None = None
+    """What went wrong, where it is we who say so."""
     blame: Blame = Blame.NOBODY
     client_gone: bool = False
 
@@ -81,21 +84,22 @@ class Notes:
         return TrafficRecord(
             id=self.id,
             request_id=self.request_id,
-            path=self.path,
+            path=self.path[:_WORD_LENGTH],
             caller=self.caller,
-            user_agent=joined(self.headers, b"user-agent"),
-            sdk=detect_sdk(self.headers),
-            version=joined(self.headers, b"anthropic-version"),
+            user_agent=_short(joined(self.headers, b"user-agent")),
+            sdk=_short(detect_sdk(self.headers)),
+            version=_short(joined(self.headers, b"anthropic-version")),
             dialect=self.dialect.version if self.dialect else None,
             streamed=plan.is_streamed if plan else False,
-            asked_model=plan.asked_model if plan else None,
-            sent_model=plan.sent_model if plan else None,
+            asked_model=_short(plan.asked_model) if plan else None,
+            sent_model=_short(plan.sent_model) if plan else None,
             answered_model=self.answered_model,
             adjustments=self._adjustments(),
             status=self.status,
             stop_reason=self.stop_reason,
             upstream_stop_reason=self.upstream_stop_reason,
             error_type=self.error.type if self.error else None,
+            failure=self.failure,
             blame=self.blame,
             client_gone=self.client_gone,
             input_tokens=self.usage.input_tokens,
@@ -112,6 +116,11 @@ class Notes:
 
     def _since(self, moment: float) -> float:
         return round((moment - self.started) * 1000, 3)
+
+
+def _short(word: str | None) -> str | None:
+    """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
+    return word and word[:_WORD_LENGTH]
 
 
 def _header_value(text: str) -> bytes:

@@ -76,7 +76,7 @@ class StreamRelay:
                 if self._translator.has_ended:
                     return None
         except Failure as exc:
-            return FailureChunk(exc.error_type, str(exc))
+            return FailureChunk(exc.error_type, str(exc), exc.status)
         return None
 
     async def _send_backlog(self, chunks: list[CompletionChunk]) -> list[CompletionChunk]:
@@ -100,8 +100,10 @@ class StreamRelay:
                 if self._plan.dialect.relays_pings:
                     await self._reply.frame(PING_FRAME)
             case failure:
-                kind = failure.type
-                error = TranslatedError(error_status(kind), kind, failure.message, None)
+                if failure.status is not None:  # then it is we who noticed
+                    self._notes.failure = failure.message
+                status = failure.status or error_status(failure.type)
+                error = TranslatedError(status, failure.type, failure.message, None)
                 await reply_with_error(self._reply, self._notes, error, Blame.UPSTREAM)
 
     def _frame(self, chunk: CompletionChunk) -> bytes:
@@ -110,7 +112,7 @@ class StreamRelay:
             self._encoder = FrameEncoder(
                 self._plan.dialect,
                 id=self._translator.completion_id,
-                model=self._plan.echoed_model or message.model,
+                model=self._plan.echoed_model or message.model or self._plan.sent_model,
             )
         return self._encoder.encode(chunk)
 

@@ -7,19 +7,23 @@ beats the file. Every setting is in README's table; a test keeps it complete.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
     AnyHttpUrl,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -29,7 +33,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+_PREFIX: Final = "HOLDOVER_"
+_NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
 
 class InvalidSettings(Exception):
@@ -37,7 +43,19 @@ class InvalidSettings(Exception):
 
 
 def _http_url(url: str) -> str:
-    return str(TypeAdapter(AnyHttpUrl).validate_python(url)).rstrip("/")
+    parsed = TypeAdapter(AnyHttpUrl).validate_python(url)
+    for part in ("username", "password", "query", "fragment"):
+        if getattr(parsed, part) is not None:
+            raise ValueError(f"a base url has no {part}")
+    return str(parsed).rstrip("/")
+
+
+def _or_none(secret: object) -> object:
+    """An empty secret is one that was not given: `${TOKEN:-}` makes such."""
+    return None if secret == "" else secret
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
 
 
 def _prefix(prefix: str) -> str:
@@ -61,7 +79,7 @@ class ModelFacts(BaseModel):
 class Settings(BaseSettings):
     """All settings, with the defaults of the README."""
 
-    model_config = SettingsConfigDict(env_prefix="HOLDOVER_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -89,11 +107,16 @@ class Settings(BaseSettings):
     model_facts: dict[str, ModelFacts] = Field(default_factory=dict)
     lesson_seconds: Seconds = 3600
 
-    admin_token: SecretStr | None = None
-
-    digest_key: SecretStr | None = None
+    admin_token: Secret = None
+    digest_key: Secret = None
     log_format: Literal["auto", "json", "console"] = "auto"
     shutdown_timeout: Seconds = 30
+
+    @model_validator(mode="after")
+    def _reroutes_somewhere(self) -> Self:
+        if self.prefill == "reroute" and self.prefill_model is None:
+            raise ValueError("prefill: reroute needs prefill_model")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -119,6 +142,11 @@ def load_settings(
     """Read all sources; raise `InvalidSettings`. A flag that is None was not given."""
     if config is not None and not config.is_file():
         raise InvalidSettings(f"{config}: no such file")
+    _refuse_misspelt(os.environ, "environment")
+    if secrets is not None:
+        if not secrets.is_dir():
+            raise InvalidSettings(f"{secrets}: no such directory")
+        _refuse_misspelt((file.name for file in secrets.iterdir()), str(secrets))
     given = {name: value for name, value in flags.items() if value is not None}
 
     class FromFile(Settings):
@@ -130,6 +158,16 @@ def load_settings(
         raise InvalidSettings("\n".join(_sentences(exc))) from exc
     except (SettingsError, ValueError) as exc:
         raise InvalidSettings(f"{config or 'environment'}: {exc}") from exc
+
+
+def _refuse_misspelt(names: Iterable[str], where: str) -> None:
+    """A name with our prefix that is no setting would be ignored in silence."""
+    for name in names:
+        setting = name.upper().removeprefix(_PREFIX).lower()
+        if name.upper().startswith(_PREFIX) and not (
+            setting in Settings.model_fields or setting in _NOT_SETTINGS
+        ):
+            raise InvalidSettings(f"{where}: {name}: there is no such setting")
 
 
 def _sentences(problem: ValidationError) -> list[str]:

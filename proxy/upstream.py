@@ -24,6 +24,9 @@ from typing import Final
 import aiohttp
 import httpx
 from aiohttp import hdrs
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -39,6 +42,9 @@ _NO_HEADERS_OF_ITS_OWN: Final = (
 # Longer-lived idle connections are more likely closed from the far side just as they are reused.
 _KEEP_IDLE_SECONDS: Final = 15
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_HEADER_BYTES: Final = 64 * 1024
+_ANSWER_BYTES: Final = 64 * 1024 * 1024
+"""More than any model writes; an upstream that sends more has gone astray."""
 _LARGE_BYTES: Final = 256 * 1024
 _SUCCESS: Final[range] = range(200, 300)
 
@@ -49,6 +55,22 @@ class Timeouts:
 
     connect: float = 10
     read: float = 600
+
+
+class _Connector(aiohttp.TCPConnector):
+    """
+    A pool without connections on which upstream has spoken unasked.
+
+    What it said would be taken for the answer to the next request, and that
+    one's answer for the one after: each caller would read another's.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (connection := await super()._get(key, traces)) is not None:
+            if connection.protocol is not None and not connection.protocol.should_close:
+                return connection
+            connection.close()
+        return None
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
@@ -72,7 +94,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         with _as_httpx_errors():
             answer = await self._open_session().request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                _url(request),
                 headers=headers,
                 data=_body(request),
                 allow_redirects=False,
@@ -90,15 +112,23 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:  # a session belongs to the loop it is made in
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, ssl=self._ssl, keepalive_timeout=_KEEP_IDLE_SECONDS
-                ),
+                connector=_Connector(limit=0, ssl=self._ssl, keepalive_timeout=_KEEP_IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_NO_HEADERS_OF_ITS_OWN,
                 auto_decompress=False,
+                max_line_size=_HEADER_BYTES,
+                max_field_size=_HEADER_BYTES,
                 timeout=self._timeout,
             )
         return self._session
+
+
+def _url(request: httpx.Request) -> URL:
+    """Where to; the target is spelled as it came, which an `httpx.URL` would not leave alone."""
+    target: bytes | None = request.extensions.get("target")
+    if target is None:
+        return URL(str(request.url), encoded=True)
+    return URL(f"{request.url}{target.decode('latin-1')}", encoded=True)
 
 
 def _text(value: bytes) -> str:
@@ -179,12 +209,17 @@ class Answer:
     def is_event_stream(self) -> bool:
         """Whether the body is a stream of events."""
         content_type: str = self._response.headers.get("content-type", "")
-        return content_type.startswith("text/event-stream")
+        return content_type.lower().startswith("text/event-stream")
 
     async def read(self) -> bytes:
         """The whole body, decoded; asked again, it is the same."""
         if self._body is None:
-            self._body = b"".join([piece async for piece in self.pieces()])
+            body = bytearray()
+            async for piece in self.pieces():
+                body += piece
+                if len(body) > _ANSWER_BYTES:
+                    raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+            self._body = bytes(body)
         return self._body
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -213,7 +248,8 @@ class Upstream:
     def __init__(self, url: str, timeouts: Timeouts) -> None:
         self._url = httpx.URL(url)
         self._prefix = self._url.raw_path.rstrip(b"/")
-        self._messages = self._at(b"/v1/messages")
+        self._origin = str(self._url.copy_with(raw_path=b"/")).rstrip("/")
+        self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
         self._transport = AiohttpTransport(timeouts, _proxy_for(self._url))
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
@@ -228,15 +264,18 @@ class Upstream:
         self, method: str, target: bytes, headers: Headers, body: AsyncIterator[bytes] | None
     ) -> Answer:
         """Send a body as it comes, to a path with its query."""
-        url = self._at(target)
-        return await self._send(httpx.Request(method, url, headers=headers, content=body))
+        request = httpx.Request(
+            method,
+            self._origin,
+            headers=headers,
+            content=body,
+            extensions={"target": self._prefix + target},
+        )
+        return await self._send(request)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
-
-    def _at(self, target: bytes) -> httpx.URL:
-        return self._url.copy_with(raw_path=self._prefix + target)
 
     async def _send(self, request: httpx.Request) -> Answer:
         with _as_failures():
@@ -247,4 +286,5 @@ def _proxy_for(url: httpx.URL) -> str | None:
     """The proxy that the environment names for this upstream (`HTTPS_PROXY`, `NO_PROXY`)."""
     if url.host in _LOOPBACK or urllib.request.proxy_bypass(url.host):
         return None
-    return urllib.request.getproxies().get(url.scheme)
+    proxy = urllib.request.getproxies().get(url.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

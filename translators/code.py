@@ -26,6 +26,10 @@ _OLDER_VERSION: Final = (
 )
 
 
+# Above this the SDKs of today refuse to wait for a whole answer (messages-wire 1.9).
+_MOST_TOKENS_WHOLE: Final = 21_333
+
+
 def as_code(plan: Plan, language: str) -> str:
     """Write the Messages call; `language` is one of `LANGUAGES`."""
     fields: dict[str, object] = msgspec.to_builtins(plan.request)
@@ -44,7 +48,7 @@ def _python(plan: Plan, fields: _Fields) -> str:
         ]
     call = _indented(arguments, "    ")
     head = f"{_notes(plan, '#')}import anthropic\n\nclient = anthropic.Anthropic()\n"
-    if plan.is_streamed:
+    if _streams(plan):
         return (
             f"{head}with client.messages.stream(\n{call}\n) as stream:\n"
             "    for text in stream.text_stream:\n"
@@ -68,7 +72,7 @@ def _typescript(plan: Plan, fields: _Fields) -> str:
         f'{_notes(plan, "//")}import Anthropic from "@anthropic-ai/sdk";\n\n'
         "const client = new Anthropic();\n"
     )
-    if plan.is_streamed:
+    if _streams(plan):
         return (
             f"{head}const stream = client.messages.stream({{\n{call}\n}}{options});\n"
             'stream.on("text", (text) => process.stdout.write(text));\n'
@@ -98,6 +102,10 @@ _WRITERS: Final[Mapping[str, Callable[[Plan, _Fields], str]]] = {
     "curl": _curl,
 }
 LANGUAGES: Final = tuple(_WRITERS)
+
+
+def _streams(plan: Plan) -> bool:
+    return plan.is_streamed or plan.request.max_tokens > _MOST_TOKENS_WHOLE
 
 
 def _divided(fields: _Fields) -> tuple[dict[str, object], dict[str, object]]:

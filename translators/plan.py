@@ -9,7 +9,7 @@ clock, rolls no dice and changes nothing it is given.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
@@ -32,6 +32,7 @@ RefusalAnswer: TypeAlias = Literal["completion", "error"]
 Lessons: TypeAlias = Mapping[str, Capabilities]
 """By model: what upstream has taught since the catalogue was written."""
 
+_NO_LESSONS: Final[Lessons] = {}
 _FIELD_NAME_LENGTH: Final = 64
 """Names of unknown fields are the client's own words; no more of them than this is repeated."""
 _MOST_FIELD_NAMES: Final = 32
@@ -100,6 +101,11 @@ def plan_request(
     not without an adjustment that the operator refuses.
     """
     plan = _plan(decoded, dialect, policy, today=today, betas=betas)
+    if policy.lessons:
+        without = replace(policy, lessons=_NO_LESSONS)
+        untaught = _plan(decoded, dialect, without, today=today, betas=betas)
+        # What was learnt of a model does not concern a request that it does not change.
+        plan = untaught if untaught.request == plan.request else plan
     for adjustment in plan.adjustments:
         if adjustment.kind in policy.refuse:
             raise InvalidCompletionRequest(_refused(adjustment))

@@ -95,34 +95,43 @@ def _rescued(kind: AdjustmentKind) -> Adjustment:
 
 
 class EchoRemover:
-    """Take one text off the start of an answer: whole, or not at all."""
+    """
+    Take one text off the start of an answer: whole, or not at all.
+
+    White space before either does not count: a model that says a prefill
+    again begins it as it likes.
+    """
 
     def __init__(self, echo: str) -> None:
-        self._echo = echo
+        self._echo = echo.lstrip()
         self._heard = 0
         """How much of it was said so far: to hold that text itself would cost its square."""
+        self._space: list[str] = []  # said before it
 
     def feed(self, text: str) -> str:
         """Take more text; return what cannot be part of the echo."""
-        missing = len(self._echo) - self._heard
-        if not missing:
+        if not self._echo:
             return text
-        if not self._echo.startswith(text[:missing], self._heard):
-            return self.flush() + text
-        self._heard += len(text[:missing])
+        said = text if self._heard else text.lstrip()
+        self._space.append(text[: len(text) - len(said)])
+        missing = len(self._echo) - self._heard
+        if not self._echo.startswith(said[:missing], self._heard):
+            return self.flush() + said
+        self._heard += len(said[:missing])
         if self._heard == len(self._echo):
             self._forget()
-        return text[missing:]
+        return said[missing:]
 
     def flush(self) -> str:
         """Release what merely began like the echo; no more text is coming."""
-        released = self._echo[: self._heard]
+        released = "".join(self._space) + self._echo[: self._heard]
         self._forget()
         return released
 
     def _forget(self) -> None:
         self._echo = ""
         self._heard = 0
+        self._space = []
 
 
 class TrimmedSpaceRemover:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, Literal, TypeAlias
 
 from translators.adjustments import Adjustment, AdjustmentKind
@@ -29,6 +29,9 @@ Strictness: TypeAlias = Literal["strict", "lenient"]
 
 OPENING_TURN: Final = "Begin."
 """Said for the user where a prompt begins with an Assistant turn."""
+
+MOST_TURNS: Final = 100_000
+"""As many as a Messages request may have messages (messages-wire 1.3)."""
 
 _ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
 _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
@@ -104,7 +107,9 @@ def _render_turn(role: Role, text: str) -> str:
 def _cut(prompt: str) -> _Pieces:
     adjustments: list[Adjustment] = []
     opening = _OPENING_MARKER.match(prompt)
-    markers = list(_MARKER.finditer(prompt))
+    markers = list(islice(_MARKER.finditer(prompt), MOST_TURNS + 1))
+    if len(markers) > MOST_TURNS:
+        raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
     if opening and not prompt[: opening.start(1)].endswith("\n\n"):
         adjustments.append(
             Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", f"{opening[1]}:", "a turn")

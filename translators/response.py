@@ -22,13 +22,13 @@ def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
     text = CompletionText(plan)
-    said = "".join(block.text or "" for block in message.content if block.type == "text")
+    said = "".join(block.said for block in message.content or ())
     completion = text.feed(said)
     completion += text.flush()
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
     return Completion(
         id=completion_id(message.id),
-        model=plan.echoed_model or message.model,
+        model=plan.echoed_model or message.model or plan.sent_model,
         text=completion,
         stop_reason=end.stop_reason,
         stop=end.stop,

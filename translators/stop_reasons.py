@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from translators.exceptions import ModelRefused
 from translators.wire.completions import BUILTIN_STOP, LastChunk
-from translators.wire.messages import AnsweredMessage, MessageEnd
+from translators.wire.messages import AnsweredMessage, MessageEnd, StopDetails
 
 _OUT_OF_TOKENS = frozenset({"max_tokens", "model_context_window_exceeded"})
 
@@ -30,5 +30,6 @@ def refusal_of(end: AnsweredMessage | MessageEnd) -> ModelRefused | None:
     """The refusal that a message ended with, for operators to whom it is an error."""
     if end.stop_reason != "refusal":
         return None
-    explanation = end.stop_details.explanation if end.stop_details else None
+    details = end.stop_details
+    explanation = details.explanation if isinstance(details, StopDetails) else details
     return ModelRefused(explanation or "The model refused to answer.")

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from typing import Final
 
 from translators.api_errors import in_legacy_terms
 from translators.completion_text import CompletionText
@@ -85,7 +84,7 @@ class StreamTranslator:
         chunks = [chunk for event in events for chunk in self._translate(event)]
         if self._decoder.is_astray and not self.has_ended:
             message = f"event stream: a line is longer than {MAX_LINE_BYTES} bytes"
-            chunks += self._fail(ApiError(message=message))
+            chunks += self._fail(ApiError(message=message), UpstreamProtocolError.status_hint)
         return chunks
 
     def close(self, problem: FailureChunk | None = None) -> list[CompletionChunk]:
@@ -93,7 +92,8 @@ class StreamTranslator:
         if self.has_ended:
             return []
         problem = problem or FailureChunk("api_error", "The upstream ended the stream too soon.")
-        return self._fail(ApiError(problem.type, problem.message))
+        status = problem.status or UpstreamProtocolError.status_hint
+        return self._fail(ApiError(problem.type, problem.message), status)
 
     def _translate(self, data: bytes) -> list[CompletionChunk]:
         if self.has_ended:
@@ -101,7 +101,7 @@ class StreamTranslator:
         try:
             return list(self._step(decode_event(data)))
         except TranslationError as exc:
-            return self._fail(ApiError(exc.error_type, str(exc)))
+            return self._fail(ApiError(exc.error_type, str(exc)), exc.status_hint)
 
     def _step(self, event: MessagesEvent) -> Iterable[CompletionChunk]:
         match self.state, event:
@@ -140,9 +140,7 @@ class StreamTranslator:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
 
     def _say(self, block: ContentBlock) -> Iterable[CompletionChunk]:
-        if block.type not in _TEXT or not block.text:
-            return ()
-        said = self._text.feed(block.text)
+        said = self._text.feed(block.said)
         if self._text.matched is not None:
             return self._finish(said)
         return (TextChunk(said),) if said else ()
@@ -154,10 +152,11 @@ class StreamTranslator:
         )
         return [TextChunk(said), last] if said else [last]
 
-    def _fail(self, error: ApiError) -> list[CompletionChunk]:
+    def _fail(self, error: ApiError, status: int | None = None) -> list[CompletionChunk]:
         held = self._text.flush()
         self.state = StreamState.FAILED
-        failure = FailureChunk(error.type or UpstreamProtocolError.error_type, error.message)
+        kind = error.type or UpstreamProtocolError.error_type
+        failure = FailureChunk(kind, error.message, status)
         return [TextChunk(held), failure] if held else [failure]
 
     def _count(self, usage: Usage | None) -> Iterable[CompletionChunk]:
@@ -167,6 +166,3 @@ class StreamTranslator:
                 usage.output_tokens or self.usage.output_tokens,
             )
         return ()
-
-
-_TEXT: Final = frozenset({"text", "text_delta"})

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from proxy.app import create_app, policy_of
 from proxy.log_config import configure_logs
-from proxy.reason_phrases import name_unnamed_statuses
+from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import InvalidSettings, Settings, load_settings
 from translators import Policy
 
@@ -58,6 +58,7 @@ def server_for(app: ASGIApp, host: str, port: int, *, shutdown: float = 5) -> uv
             app,
             host=host,
             port=port,
+            http=ServerProtocol,
             ws="none",
             log_config=None,
             access_log=False,

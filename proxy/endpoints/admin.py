@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from proxy.endpoints.body import read_body
 from proxy.explanation import as_explanation
-from proxy.failures import Failure
+from proxy.failures import ClientGone, Failure
 from proxy.lessons import LessonStore
 from translators import (
     LANGUAGES,
@@ -35,7 +35,7 @@ _Page = Callable[[Request], Awaitable[Response]]
 def admin_routes(token: SecretStr | None, policy: Policy, lessons: LessonStore) -> list[Route]:
     """All pages, behind the token; without one, every path under `/holdover/` is a 404."""
     if token is None:
-        return [Route("/holdover/{rest:path}", _nothing, methods=_ANY)]
+        return [Route(path, _nothing, methods=_ANY) for path in _EVERYWHERE]
     guard = _Guard(token.get_secret_value().encode())
     pages: Mapping[str, tuple[str, _Page]] = {
         "/holdover/explain": ("POST", _Explain(policy, lessons)),
@@ -43,10 +43,12 @@ def admin_routes(token: SecretStr | None, policy: Policy, lessons: LessonStore) 
     }
     return [
         *(Route(path, guard(page), methods=[method]) for path, (method, page) in pages.items()),
-        Route("/holdover/{rest:path}", guard(_nothing), methods=_ANY),
+        *(Route(path, guard(_nothing), methods=_ANY) for path in _EVERYWHERE),
     ]
 
 
+# However it is spelled, what is meant for us never goes upstream: it may carry the admin token.
+_EVERYWHERE = ("/holdover", "/holdover/{rest:path}", "//{slashes:path}holdover/{rest:path}")
 _ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -89,6 +91,8 @@ class _Explain:
                 today=datetime.now(UTC).date().isoformat(),
                 betas=request.headers.get("anthropic-beta"),
             )
+        except ClientGone:
+            return Response(status_code=400)  # nobody reads it
         except Failure as exc:
             return _error(exc.status, exc.error_type, str(exc))
         except InvalidCompletionRequest as exc:

@@ -34,13 +34,16 @@ class AsgiReply:
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a JSON answer."""
         self.has_started = self.has_ended = True
+        self._stop_pings()
         headers += [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
             *([(b"connection", b"close")] if self.closes_connection else []),
         ]
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        async with self._sending:
+            await self._send(start)
+            await self._send({"type": "http.response.body", "body": body})
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
@@ -59,10 +62,14 @@ class AsgiReply:
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
         self.has_ended = True
-        if self._pings is not None:
-            self._pings.cancel()
+        self._stop_pings()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
+
+    def _stop_pings(self) -> None:
+        # A ping after the end would be read as part of the next answer on the connection.
+        if self._pings is not None:
+            self._pings.cancel()
 
     async def _start(self) -> None:
         assert self._begin is not None

@@ -14,8 +14,8 @@ async def read_body(
     receive: Receive, headers: Headers, *, max_bytes: int, timeout_seconds: float
 ) -> bytes:
     """Read a body of at most `max_bytes`; raise the `Failure` that says what is wrong with it."""
-    encoding = first(headers, b"content-encoding")
-    if encoding not in {None, b"", b"identity"}:
+    encoding = (first(headers, b"content-encoding") or b"").lower()
+    if encoding not in {b"", b"identity"}:
         raise BodyNotReadable("content-encoding: send the request body as it is, not compressed")
     declared = first(headers, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:

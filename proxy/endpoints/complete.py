@@ -11,10 +11,16 @@ from starlette.types import Receive, Scope, Send
 from proxy.endpoints.asgi_reply import AsgiReply
 from proxy.endpoints.body import read_body, until_gone
 from proxy.exchange import Exchange
-from proxy.failures import BodyEndless, ClientGone
+from proxy.failures import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.notes import Notes
+from proxy.reply import reply_with_error
+from translators import TranslatedError
 
 log = structlog.get_logger("holdover.traffic")
+
+_SHUTTING_DOWN = TranslatedError(
+    ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,17 @@ class CompleteEndpoint:
         notes = Notes(path=scope["path"], headers=list(scope["headers"]))
         reply = AsgiReply(send, ping_interval=self.ping_interval)
         try:
+            await self._run_while_connected(notes, receive, reply)
+        except asyncio.CancelledError:
+            # The server's patience at shutdown is at an end; a client is told, not left hanging.
+            if not reply.has_ended:
+                notes.failure = _SHUTTING_DOWN.message
+                await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
+        finally:
+            log.info("exchange", **notes.record().as_fields())
+
+    async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
+        try:
             async with asyncio.TaskGroup() as group:
                 reply.run_pings_in(group)
                 await self._run(notes, receive, reply, group)
@@ -38,8 +55,6 @@ class CompleteEndpoint:
             # After its last frame a client may close when it likes: old ones do so before the end
             # of every stream, and that is success (clients, rule 4).
             notes.client_gone = not reply.has_ended
-        finally:
-            log.info("exchange", **notes.record().as_fields())
 
     async def _run(
         self, notes: Notes, receive: Receive, reply: AsgiReply, group: asyncio.TaskGroup

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.endpoints.paths import without_prefix
-from proxy.failures import ClientGone, Failure
+from proxy.failures import ClientGone, Failure, NotForwardable, ShuttingDown
 from proxy.headers import Headers, end_to_end, first
 from proxy.redaction import describe_crash
 from proxy.upstream import Answer, Upstream
@@ -20,6 +21,10 @@ from translators import encode_error
 log = structlog.get_logger("holdover.traffic")
 
 _ADDRESS = frozenset({b"host"})
+_UPWARDS = re.compile(rb"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_LENGTH, _NOTHING = frozenset({b"content-length"}), frozenset[bytes]()
+_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +32,6 @@ class ForwardEndpoint:
     """An ASGI application for whatever the upstream has."""
 
     upstream: Upstream
-    mount_prefix: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request, streaming both ways; give up when its client does."""
@@ -40,15 +44,20 @@ class ForwardEndpoint:
                 feeding.cancel()
         except* ClientGone:
             answering.outcome = "client_gone"
+        except* asyncio.CancelledError:  # the server's patience at shutdown is at an end
+            await answering.refuse_if_still_possible(_SHUTTING_DOWN)
         finally:
             log.info("forward", method=scope["method"], path=scope["path"], **answering.fields())
 
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])
+        if (problem := _problem_with(scope)) is not None:
+            await answering.refuse(problem)
+            return
         try:
             answer = await self.upstream.relay(
                 scope["method"],
-                self._target(scope),
+                _target(scope),
                 end_to_end(headers, without=_ADDRESS),
                 body.pieces() if _has_body(headers) else None,
             )
@@ -67,10 +76,21 @@ class ForwardEndpoint:
         finally:
             await answer.close()
 
-    def _target(self, scope: Scope) -> bytes:
-        path = without_prefix(scope["raw_path"].decode("latin-1"), self.mount_prefix)
-        query = scope["query_string"]
-        return path.encode("latin-1") + (b"?" + query if query else b"")
+
+def _target(scope: Scope) -> bytes:
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return path + b"?" + query if query else path
+
+
+def _problem_with(scope: Scope) -> NotForwardable | None:
+    """What cannot be put behind a base url: tunnels, `*`, and ways up and out of its path."""
+    path: bytes = scope["raw_path"]
+    if scope["method"] == "CONNECT" or not path.startswith(b"/"):
+        return NotForwardable("This is a proxy for one upstream: ask for a path of it.")
+    if _UPWARDS.search(path):
+        return NotForwardable("path: leave out `.` and `..`")
+    return None
 
 
 class _ArrivingBody:
@@ -104,7 +124,10 @@ class _Answering:
     started: float = field(default_factory=time.perf_counter)
 
     async def pass_on(self, answer: Answer) -> None:
-        await self._start(answer.status, end_to_end(answer.headers))
+        headers = end_to_end(
+            answer.headers, without=_LENGTH if answer.status in _WITHOUT_BODY else _NOTHING
+        )
+        await self._start(answer.status, headers)
         async for piece in answer.raw_pieces():
             await self.send({"type": "http.response.body", "body": piece, "more_body": True})
         await self.send({"type": "http.response.body", "body": b""})
@@ -114,6 +137,11 @@ class _Answering:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await self._start(failure.status, headers)
         await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse_if_still_possible(self, failure: Failure) -> None:
+        self.outcome = "cut_off"
+        if self.status is None:
+            await self.refuse(failure)
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.status = status

@@ -36,11 +36,13 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: str | None
     upstream_stop_reason: str | None
     error_type: str | None
+    failure: str | None
+    """What went wrong, in our own words; never an upstream's or a client's."""
     blame: Blame
     client_gone: bool
 
-    input_tokens: int | None
-    output_tokens: int | None
+    input_tokens: float | None
+    output_tokens: float | None
     request_bytes: int
     first_byte_ms: float | None
     total_ms: float

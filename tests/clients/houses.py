@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from proxy.app import create_app
-from proxy.reason_phrases import name_unnamed_statuses
+from proxy.server_protocol import name_unnamed_statuses
 from proxy.settings import load_settings
 from proxy.simulator import create_simulator
 from tests.loopback import serving

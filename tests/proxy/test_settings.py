@@ -41,3 +41,33 @@ def test_every_setting_is_in_the_readme():
     readme = (Path(__file__).parents[2] / "README.md").read_text()
 
     assert [name for name in Settings.model_fields if f"| `{name}` |" not in readme] == []
+
+
+def test_an_empty_secret_is_none():
+    assert load_settings(admin_token="", digest_key="").admin_token is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"prefill": "reroute"}, "prefill: reroute needs prefill_model"),
+        ({"upstream_url": "http://u:p@h"}, "upstream_url: .*a base url has no username"),
+        ({"upstream_url": "http://h/?q=1"}, "upstream_url: .*a base url has no query"),
+        ({"shutdown_timeout": float("inf")}, "shutdown_timeout: "),
+    ],
+)
+def test_settings_that_would_fail_later_fail_at_once(settings, problem: str):
+    with pytest.raises(InvalidSettings, match=problem):
+        load_settings(**settings)
+
+
+def test_a_misspelt_variable_or_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "HOLDOVER_ADMIN_TOKN").write_text("x")
+    with pytest.raises(InvalidSettings, match="HOLDOVER_ADMIN_TOKN: there is no such setting"):
+        load_settings(secrets=tmp_path)
+    with pytest.raises(InvalidSettings, match="no such directory"):
+        load_settings(secrets=tmp_path / "nowhere")
+
+    monkeypatch.setenv("HOLDOVER_UPSTRAEM_URL", "x")
+    with pytest.raises(InvalidSettings, match="environment: HOLDOVER_UPSTRAEM_URL"):
+        load_settings()

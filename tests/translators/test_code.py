@@ -100,3 +100,11 @@ def test_nothing_a_prompt_says_gets_out_of_its_quotes(said: str, system: str, st
     words = shlex.split("\n".join(lines))
     sent = json.loads(words[-1])
     assert sent["messages"][0]["content"] == asked.request.messages[0].content
+
+
+@pytest.mark.parametrize(("tokens", "streams"), [(21_333, False), (21_334, True)])
+def test_an_answer_too_long_to_wait_for_is_streamed(tokens, streams):
+    asked = plan(max_tokens_to_sample=tokens)
+
+    assert ("messages.stream(" in as_code(asked, "python")) is streams
+    assert ("messages.stream(" in as_code(asked, "typescript")) is streams

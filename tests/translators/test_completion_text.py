@@ -40,7 +40,7 @@ def translate(a_plan, *deltas):
         (plan(space=True), [], [""], None),
         (plan(space=True), [""], ["", ""], None),
         (plan(echo="{", trimmed="\n"), ["{", "\n", "a"], ["", "", "a", ""], None),
-        (plan(echo="{", trimmed="\n"), ["\n", "{"], ["", "{", ""], None),
+        (plan(echo="{", trimmed="\n"), ["\n", "{"], ["", "", ""], None),
         (plan(echo="{{"), ["{"], ["", "{"], None),
         (plan(echo="a\nb", stops=("\n",)), ["a\nb", "c\nd"], ["", "c", ""], "\n"),
         (plan(echo="a\nb", stops=("\n",)), ["a\nc"], ["a", ""], "\n"),
@@ -53,7 +53,7 @@ def translate(a_plan, *deltas):
     ids=[
         *("nothing to do", "one leading space", "before the first text", "not before white space"),
         *("not before a space", "nor before another script's", "none for no text"),
-        *("none for empty text", "echo, then white space", "white space, then no echo"),
+        *("none for empty text", "echo, then white space", "white space, then echo"),
         *("unfinished echo", "stop inside the echo"),
         *("stop in what is no echo", "stop in an unfinished echo", "stop behind trimmed space"),
         *("stop with the emulated space", "almost that stop", "nothing after a stop"),

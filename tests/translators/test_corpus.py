@@ -76,7 +76,7 @@ def stream(plan, pieces):
     encoder = FrameEncoder(
         plan.dialect,
         id=translator.completion_id,
-        model=plan.echoed_model or translator.message.model,
+        model=plan.echoed_model or translator.message.model or plan.sent_model,
     )
     return b"".join(map(encoder.encode, chunks))
 

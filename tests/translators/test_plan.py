@@ -450,7 +450,7 @@ def test_the_day_decides_what_a_model_still_is():
 PRODUCED: dict[str, dict[str, Any]] = {
     "replace_retired_model": {"model": "claude-2"},
     "map_model": {"model": "mapped"},
-    "apply_lesson": {"model": "claude-opus-4-7"},
+    "apply_lesson": {"model": "claude-opus-4-7", "prompt": PREFILL},
     "add_leading_newlines": {"prompt": "Human: Hi\n\nAssistant:"},
     "trim_trailing_space": {"prompt": HI + " "},
     "restore_assistant_marker": {"prompt": "\n\nHuman: Hi\nAssistant:"},
@@ -502,6 +502,12 @@ def test_a_lesson_counts_for_more_than_the_catalogue():
     assert sent(plan)["temperature"] == 0.5
     assert (sent(plan)["messages"][-1]["role"], plan.echo) == ("assistant", "")
     assert told(plan)[1] == "apply_lesson model: claude-opus-4-8 -> prefill=yes, sampling=all"
+
+
+def test_a_lesson_that_changes_nothing_is_not_mentioned():
+    policy = Policy(lessons={"claude-opus-4-8": Capabilities(prefill=True)})
+
+    assert told(ask("claude-opus-4-8", policy=policy)) == []
 
 
 def test_an_adjustment_that_is_refused_becomes_an_error_that_says_what_to_change():

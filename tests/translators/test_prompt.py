@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
 from translators.prompt import (
+    MOST_TURNS,
     OPENING_TURN,
     Conversation,
     ParsedPrompt,
@@ -507,3 +508,8 @@ def test_strict_takes_no_prompt_that_lenient_refuses_and_reads_it_alike(prompt):
         return
 
     assert parse_prompt(prompt, "lenient") == parsed
+
+
+def test_more_turns_than_a_messages_request_may_have_are_refused():
+    with pytest.raises(InvalidCompletionRequest, match="prompt: more than 100000 turns"):
+        parse_prompt("\n\nHuman:a" * (MOST_TURNS + 1))

@@ -37,6 +37,7 @@ def test_an_emulated_stop_came_before_whatever_upstream_says(stop_reason):
     [
         (MessageEnd("refusal", None, StopDetails("Not this.")), "Not this."),
         (MessageEnd("refusal", None, StopDetails()), "The model refused to answer."),
+        (MessageEnd("refusal", None, "Not that."), "Not that."),
         (MessageEnd("refusal"), "The model refused to answer."),
         (MessageEnd("end_turn"), "None"),
     ],

@@ -7,7 +7,7 @@ Facts: legacy-wire 2, 3 (shapes and recorded bytes) and 7.1 (errors).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, TypeAlias
 
@@ -58,6 +58,8 @@ class FailureChunk:
 
     type: str
     message: str
+    status: int | None = field(default=None, compare=False)
+    """Of the HTTP error it can still become, where the type does not say it."""
 
 
 CompletionChunk: TypeAlias = TextChunk | LastChunk | PingChunk | FailureChunk

@@ -63,15 +63,24 @@ class MessagesRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 class Usage(msgspec.Struct, frozen=True):
     """Tokens; in a stream each event may carry some of the counts, cumulative."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: int | float | None = None
+    output_tokens: int | float | None = None
 
 
 class ContentBlock(msgspec.Struct, frozen=True):
-    """A block, or a delta of one; `text` is there for type `text` and `text_delta`."""
+    """A block, or a delta of one, of any type; only those of text have to make sense."""
 
     type: str = ""
-    text: str | None = None
+    text: object = None
+
+    @property
+    def said(self) -> str:
+        """The text of a block of text; raises `UpstreamProtocolError` if that is none."""
+        if self.type not in _TEXT or self.text is None:
+            return ""
+        if not isinstance(self.text, str):
+            raise UpstreamProtocolError("text: expected a string")
+        return self.text
 
 
 class ApiError(msgspec.Struct, frozen=True):
@@ -98,11 +107,11 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
     """A whole answer, or the head of a stream (`content` empty, no `stop_reason`)."""
 
     id: str
-    model: str = ""
-    content: tuple[ContentBlock, ...] = ()
+    model: str | None = None
+    content: tuple[ContentBlock, ...] | None = ()
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: StopDetails | str | None = None
     usage: Usage | None = None
 
 
@@ -111,7 +120,7 @@ class MessageEnd(msgspec.Struct, frozen=True):
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: StopDetails | str | None = None
 
 
 class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):
@@ -170,7 +179,12 @@ MessagesEvent: TypeAlias = (
 
 
 class _Named(msgspec.Struct):
-    type: str
+    type: str = ""
+
+
+_TEXT: Final = frozenset({"text", "text_delta"})
+_DONE: Final = b"[DONE]"
+"""What some gateways end a stream with; it says nothing of the message."""
 
 
 _EVENT: Final[msgspec.json.Decoder[MessagesEvent]] = msgspec.json.Decoder(MessagesEvent)
@@ -198,6 +212,8 @@ def decode_event(data: bytes) -> MessagesEvent:
 
 
 def _decode_unusual_event(data: bytes, first: Exception) -> MessagesEvent:
+    if data == _DONE:
+        return Uninteresting()
     mended, _ = replace_lone_surrogates(data)
     try:
         if _NAMED.decode(mended).type not in _KNOWN_EVENTS:

@@ -25,6 +25,8 @@ class SSEDecoder:
         self._line_bytes = 0
         self._after_cr = False  # a LF that comes next is the rest of a CRLF
         self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._byte_order_mark = b"\xef\xbb\xbf"  # before the very first line there may be one
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take bytes as they came; never raises, but may find itself astray."""
@@ -40,7 +42,7 @@ class SSEDecoder:
             if data is not None:
                 events.append(data)
             self._line, self._line_bytes = [line], len(line)
-            self.is_astray = len(line) > MAX_LINE_BYTES
+            self.is_astray = max(len(line), self._data_bytes) > MAX_LINE_BYTES
         return events
 
     def _with_lf(self, chunk: bytes) -> bytes:
@@ -59,11 +61,14 @@ class SSEDecoder:
         self.is_astray = self._line_bytes > MAX_LINE_BYTES
 
     def _take(self, line: bytes) -> bytes | None:
+        if self._byte_order_mark:
+            line, self._byte_order_mark = line.removeprefix(self._byte_order_mark), b""
         if not line:
-            data, self._data = self._data, []
+            data, self._data, self._data_bytes = self._data, [], 0
             return b"\n".join(data) if data else None
         if line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
+            self._data_bytes += len(line)
         elif line == b"data":
             self._data.append(b"")
         return None

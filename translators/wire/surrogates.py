@@ -12,13 +12,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-# One escape at a time, so that the "u" of an escaped backslash ("\\ud83d") is not taken for one.
-# Half a pair is kept only where the other half follows.
+# Behind an even number of backslashes, which are escapes themselves, so that the "u" of an escaped
+# backslash ("\\ud83d") is not taken for one. Half a pair is kept only where the other half follows.
 _ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})"
-    rb"|.)",
-    re.DOTALL,
+    rb"(?<!\\)(?P<before>(?:\\\\)*)\\"
+    rb"(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2}))"
 )
 _ENCODED: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
@@ -32,7 +31,7 @@ def replace_lone_surrogates(document: bytes) -> tuple[bytes, int]:
         if match["lone"] is None:
             return match[0]
         count += 1
-        return rb"\ufffd"
+        return match["before"] + rb"\ufffd"
 
     # Not as an escape: behind a stray backslash that would make good JSON of bad.
     document, encoded = _ENCODED.subn("\ufffd".encode(), document)

@@ -141,9 +141,8 @@ def test_events_as_upstream_spells_them(data, event):
 @pytest.mark.parametrize(
     "data",
     [
-        *(b"", b"[DONE]", b"2023-04-28 21:18:31.866238", b"{}", b"[]", b"null", b'"ping"'),
+        *(b"", b"[DONE", b"2023-04-28 21:18:31.866238", b"[]", b"null", b'"ping"'),
         *(b'{"type":5}', b'{"type":null}', b'{"type":"message_start"}', b'{"type":"ping"'),
-        *(b'{"type":"content_block_delta","delta":{"type":"text_delta","text":5}}',),
         *(b'{"type":"message_delta","delta":{"stop_reason":5}}', b'{"type":"error"}'),
         *(b'{"type":"content_block_delta","delta":"\xff"}', DEEP, b'{"type":"ping","x":' + DEEP),
     ],
@@ -152,6 +151,32 @@ def test_events_as_upstream_spells_them(data, event):
 def test_an_event_that_cannot_be_read_is_the_upstreams_fault(data):
     with pytest.raises(UpstreamProtocolError, match="event stream: "):
         decode_event(data)
+
+
+@pytest.mark.parametrize("data", [b"[DONE]", b"{}", b'{"type":"ping","x":{}}', b'{"x":1}'])
+def test_an_event_that_says_nothing_of_the_message_does_no_harm(data):
+    assert isinstance(decode_event(data), Uninteresting | Ping)
+
+
+def test_only_text_has_to_make_sense():
+    assert ContentBlock("tool_use", {"not": "text"}).said == ""
+    assert ContentBlock("text_delta", "Hi").said == "Hi"
+    assert ContentBlock("text").said == ""
+    with pytest.raises(UpstreamProtocolError, match="text: expected a string"):
+        _ = ContentBlock("text", 5).said
+
+
+def test_what_is_only_evidence_may_have_any_shape():
+    body = b"""{"id":"m","model":null,"content":null,"stop_reason":"refusal",
+        "stop_details":"because","usage":{"input_tokens":1.0,"output_tokens":null}}"""
+
+    assert decode_message(body) == AnsweredMessage(
+        id="m",
+        content=None,
+        stop_reason="refusal",
+        stop_details="because",
+        usage=Usage(1.0, None),
+    )
 
 
 def test_a_whole_answer_as_recorded():
@@ -182,7 +207,7 @@ def test_half_a_character_in_a_whole_answer_is_mended():
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{}", b"[]", b"<html>", b'{"id":null}', b'{"id":"m","content":null}', b'"\xff"'),
+        *(b"", b"{}", b"[]", b"<html>", b'{"id":null}', b'{"id":"m","content":5}', b'"\xff"'),
         *(b'{"id":"m","content":"Hi"}', b'{"type":"error","error":{"type":"api_error"}}', DEEP),
     ],
     ids=lambda body: body[:40].decode(errors="replace"),

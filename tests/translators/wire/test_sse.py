@@ -96,3 +96,18 @@ def test_events_do_not_depend_on_how_the_bytes_arrive(stream, cuts):
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(stream)), len(stream)]
 
     assert decode(*(stream[a:b] for a, b in pairwise(edges))) == decode(stream)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line():
+    assert SSEDecoder().feed(b"\xef\xbb\xbfdata: a\n\n") == [b"a"]
+    assert SSEDecoder().feed(b"\n\xef\xbb\xbfdata: a\n\n") == []
+
+
+def test_data_beyond_all_measure_is_noticed_however_many_lines_it_has():
+    decoder = SSEDecoder()
+    line = b"data: " + b"x" * (1024 * 1024) + b"\n"
+
+    for _ in range(40):
+        decoder.feed(line)
+
+    assert decoder.is_astray

@@ -2,7 +2,7 @@ import json
 import socket
 
 from proxy.cli.serve import server_for
-from proxy.reason_phrases import name_unnamed_statuses
+from proxy.server_protocol import name_unnamed_statuses
 from tests.parties import House, body
 
 

@@ -1,0 +1,220 @@
+"""What somebody who tried to break it found, each pinned."""
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+
+from tests.parties import KEY, PROMPT, V2, House, body, frames, house, text_of
+from tests.proxy.test_cli import running
+
+
+def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():
+    """Its ping would have come in the middle of the next answer on the connection."""
+    slow = {"simulate-delay-events": "60", "simulate-deltas": json.dumps(["."] * 12)}
+    with house(ping_interval=0.2) as home, httpx.Client(headers=KEY | V2) as client:
+        url = f"{home.url}/v1/complete"
+        failed = client.post(
+            url, json=body(stream=True), headers={"simulate-error-after-events": "0"}
+        )
+        streamed = client.post(url, json=body(stream=True), headers=slow)
+
+    assert failed.status_code == 529
+    assert text_of(streamed.content) == " ............"
+
+
+@contextmanager
+def upstream_saying(*says: bytes) -> Iterator[str]:
+    """An upstream of few words: each is said to the next request, whatever that is."""
+    words = list(says)
+    connections: list[socket.socket] = []
+
+    def talk(connection: socket.socket) -> None:
+        while words and (head := connection.recv(65536)):
+            first, *rest = words.pop(0).split(b"<later>")
+            assert b"content-length" in head.lower()
+            connection.sendall(first)
+            for more in rest:
+                threading.Event().wait(0.05)
+                connection.sendall(more)
+
+    def accept() -> None:
+        with suppress(OSError):  # the listener is shut when all is said
+            while True:
+                connection, _ = listener.accept()
+                connections.append(connection)
+                threading.Thread(target=talk, args=(connection,)).start()
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in connections:
+        with suppress(OSError):  # upstream's other end may have gone first
+            connection.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+
+def answer(text: str, headers: bytes = b"") -> bytes:
+    message = {"id": "msg_1", "model": "m", "content": [{"type": "text", "text": text}]}
+    content = json.dumps(message | {"stop_reason": "end_turn"}).encode()
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(content), content)
+
+
+def test_what_upstream_says_unasked_is_nobodys_answer():
+    said = [answer("first") + b"<later>" + answer("unasked"), answer("second"), answer("third")]
+    with upstream_saying(*said) as upstream_url, house(upstream_url=upstream_url) as home:
+        heard = []
+        for _ in range(3):
+            heard.append(home.complete().json()["completion"])
+            threading.Event().wait(0.2)  # until what is unasked has come
+
+    assert heard == [" first", " second", " third"]
+
+
+def test_long_headers_of_an_answer_are_read():
+    long = b"x-long: " + b"x" * 20_000 + b"\r\n"
+    with upstream_saying(answer("Hi", long)) as upstream_url, house(upstream_url=upstream_url) as h:
+        assert h.complete().json()["completion"] == " Hi"
+
+
+def test_an_offer_to_upgrade_costs_no_body():
+    content = json.dumps(body()).encode()
+    with (
+        house() as home,
+        running("serve", "--port", "0", "--upstream-url", home.upstream_url) as (
+            url,
+            _,
+        ),
+    ):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n"
+                b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+                b"content-length: %d\r\n\r\n" % len(content)
+            )
+            connection.sendall(content)
+            said = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n"), said
+
+
+def test_an_empty_admin_token_opens_nothing():
+    with house(admin_token="") as home:
+        told = httpx.get(f"{home.url}/holdover/lessons", headers={"authorization": "Bearer"})
+
+    assert told.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
+def test_the_admin_token_never_goes_upstream(path: str):
+    with house(mount_prefix="/deep", admin_token="t") as home:
+        told = httpx.get(home.url + path, headers={"authorization": "Bearer t"})
+
+        assert home.received() == []
+    assert told.status_code == (200 if path.startswith("/deep") else 404)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"GET /v1/../../admin", b"GET /v1/%2e%2e/x", b"OPTIONS *"],
+)
+def test_what_is_not_below_the_base_url_is_refused(home: House, request_line: bytes):
+    host, port = home.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request_line + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert said.startswith(b"HTTP/1.1 400 "), said
+    assert b'"invalid_request_error"' in said
+
+
+def test_a_target_is_forwarded_as_it_is_spelled(home: House):
+    target = "/v1/models/%7Ea%2Fb?q=<>\"'&r=%20"
+    host, port = home.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            f"GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+        )
+        while connection.recv(65536):
+            pass
+
+    assert home.last_received()["query"] == "q=<>\"'&r=%20"
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\ud83d\\ude00"])
+def test_a_large_body_with_one_lone_surrogate_does_not_hold_up_the_others(home: House, escape: str):
+    """Not timed: what it pins is that such a body is understood at all."""
+    prompt = "\\n\\nHuman: " + escape * 20_000 + "\\ud83d\\n\\nAssistant:"
+    content = (
+        '{"model":"claude-haiku-4-5","max_tokens_to_sample":5,"prompt":"' + prompt + '"}'
+    ).encode()
+
+    told = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+
+    assert told.headers["holdover-adjustments"] == "replace_lone_surrogate"
+
+
+def test_a_lesson_does_not_concern_those_whom_it_does_not_change():
+    facts = {"claude-opus-4-8": {"max_output_tokens": 1_000_000}}
+    with house(model_facts=facts, refuse=["apply_lesson"]) as home:
+        answers = [
+            home.complete(model="claude-opus-4-8", max_tokens_to_sample=tokens)
+            for tokens in (10, 500_000, 10)
+        ]
+
+    assert [one.status_code for one in answers] == [200, 400, 200]
+
+
+def test_an_echo_may_begin_with_other_white_space_than_the_prefill(home: House):
+    told = home.complete(
+        model="claude-opus-4-8",
+        prompt=PROMPT + "\n\nSure",
+        headers={"simulate-text": json.dumps(" Sure\nNext")},
+    )
+
+    assert told.json()["completion"] == "\nNext"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_exchange_that_shutdown_cuts_off_is_told_so(stream: bool):
+    with house() as home:
+        flags = ["--port", "0", "--upstream-url", home.upstream_url]
+        with running("serve", *flags, HOLDOVER_SHUTDOWN_TIMEOUT="1") as (url, process):
+            answers: list[httpx.Response] = []
+
+            def ask() -> None:
+                slow = {"simulate-delay-headers": "20000"}
+                if stream:
+                    slow = {"simulate-hang-after-events": "5"}
+                answers.append(
+                    httpx.post(
+                        f"{url}/v1/complete",
+                        json=body(stream=stream),
+                        headers=KEY | V2 | slow,
+                        timeout=20,
+                    )
+                )
+
+            asking = threading.Thread(target=ask)
+            asking.start()
+            while not home.received():
+                threading.Event().wait(0.01)
+            process.send_signal(signal.SIGTERM)
+            asking.join()
+
+    if stream:
+        assert frames(answers[0].content)[-1][1]["error"]["message"] == "Holdover is shutting down."
+    else:
+        assert answers[0].status_code == 503
+        assert answers[0].json()["error"]["type"] == "api_error"
