@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from itertools import takewhile
+from itertools import groupby
 from typing import Final
 
 from proxy.failures import Blame, Failure
@@ -68,25 +68,25 @@ class StreamRelay:
     async def _relay(self, answer: Answer) -> FailureChunk | None:
         try:
             async for piece in answer.pieces():
-                chunks = self._translator.feed(piece)
-                if len(chunks) > _BACKLOG:
-                    chunks = await self._send_backlog(chunks)
-                for chunk in chunks:
-                    await self._send(chunk)
+                await self._send_all(self._translator.feed(piece))
                 if self._translator.has_ended:
                     return None
         except Failure as exc:
             return FailureChunk(exc.error_type, str(exc), exc.status)
         return None
 
-    async def _send_backlog(self, chunks: list[CompletionChunk]) -> list[CompletionChunk]:
-        """Send the text that many chunks begin with in one write; return the rest of them."""
-        if self._plan.dialect.is_cumulative:
-            return chunks  # all those frames at once would be the square of the text
-        texts = list(takewhile(lambda chunk: type(chunk) is TextChunk, chunks))
-        if texts:
-            await self._reply.frame(b"".join(map(self._frame, texts)))
-        return chunks[len(texts) :]
+    async def _send_all(self, chunks: list[CompletionChunk]) -> None:
+        # In the old dialect a backlog's frames together would be the square of the text.
+        if len(chunks) <= _BACKLOG or self._plan.dialect.is_cumulative:
+            for chunk in chunks:
+                await self._send(chunk)
+            return
+        for is_text, run in groupby(chunks, key=lambda chunk: type(chunk) is TextChunk):
+            if is_text:
+                await self._reply.frame(b"".join(map(self._frame, run)))
+            else:
+                for chunk in run:
+                    await self._send(chunk)
 
     async def _send(self, chunk: CompletionChunk) -> None:
         match chunk:

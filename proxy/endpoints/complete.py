@@ -40,7 +40,7 @@ class CompleteEndpoint:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:
             # The server's patience at shutdown is at an end; a client is told, not left hanging.
-            if not reply.has_ended:
+            if not reply.has_ended:  # pragma: no branch - no test can hit the moment after the end
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:

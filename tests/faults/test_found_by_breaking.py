@@ -186,35 +186,95 @@ def test_an_echo_may_begin_with_other_white_space_than_the_prefill(home: House):
     assert told.json()["completion"] == "\nNext"
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_an_exchange_that_shutdown_cuts_off_is_told_so(stream: bool):
+SLOW_HEADERS = {"simulate-delay-headers": "20000"}
+FORWARDED = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hi"}],
+}
+
+
+def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str, str]) -> bytes:
+    """What a client still hears of a process that is told to stop while it waits."""
+    heard = b""
+
+    def ask(url: str) -> None:
+        nonlocal heard
+        with (
+            httpx.stream(
+                "POST", url + path, json=request, headers=KEY | V2 | manner, timeout=20
+            ) as told,
+            suppress(httpx.RemoteProtocolError),
+        ):
+            for piece in told.iter_raw():
+                heard += piece
+
     with house() as home:
         flags = ["--port", "0", "--upstream-url", home.upstream_url]
         with running("serve", *flags, HOLDOVER_SHUTDOWN_TIMEOUT="1") as (url, process):
-            answers: list[httpx.Response] = []
-
-            def ask() -> None:
-                slow = {"simulate-delay-headers": "20000"}
-                if stream:
-                    slow = {"simulate-hang-after-events": "5"}
-                answers.append(
-                    httpx.post(
-                        f"{url}/v1/complete",
-                        json=body(stream=stream),
-                        headers=KEY | V2 | slow,
-                        timeout=20,
-                    )
-                )
-
-            asking = threading.Thread(target=ask)
+            asking = threading.Thread(target=ask, args=(url,))
             asking.start()
             while not home.received():
                 threading.Event().wait(0.01)
             process.send_signal(signal.SIGTERM)
             asking.join()
+    return heard
 
-    if stream:
-        assert frames(answers[0].content)[-1][1]["error"]["message"] == "Holdover is shutting down."
-    else:
-        assert answers[0].status_code == 503
-        assert answers[0].json()["error"]["type"] == "api_error"
+
+@pytest.mark.parametrize(
+    ("path", "request_", "manner"),
+    [
+        ("/v1/complete", body(), SLOW_HEADERS),
+        ("/v1/complete", body(stream=True), {"simulate-hang-after-events": "5"}),
+        ("/v1/messages", FORWARDED, SLOW_HEADERS),
+    ],
+    ids=["whole", "stream", "forwarded"],
+)
+def test_an_exchange_that_shutdown_cuts_off_is_told_so(path, request_, manner):
+    heard = cut_off_by_shutdown(path, request_, manner)
+
+    assert b'"error":{"type":"api_error","message":"Holdover is shutting down."}' in heard
+
+
+def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
+    heard = cut_off_by_shutdown(
+        "/v1/messages", FORWARDED | {"stream": True}, {"simulate-hang-after-events": "3"}
+    )
+
+    assert heard.startswith(b"event: message_start")
+    assert b"message_stop" not in heard
+
+
+def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
+    with house(admin_token="t") as home:
+        host, port = home.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /holdover/explain HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n"
+                b"content-length: 99\r\n\r\n{"
+            )
+
+        assert home.complete().status_code == 200
+
+
+def test_an_answer_beyond_all_measure_is_not_kept():
+    endless = b"HTTP/1.1 200 OK\r\ncontent-length: 70000000\r\n\r\n" + b" " * 70_000_000
+    with upstream_saying(endless) as upstream_url, house(upstream_url=upstream_url) as home:
+        told = home.complete()
+
+    assert told.status_code == 502
+    assert told.json()["error"]["message"] == "The upstream's answer goes on beyond all measure."
+
+
+@pytest.mark.parametrize("version", [{}, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize("deltas", [1, 16, 17, 300])
+def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
+    home: House, version: dict[str, str], deltas: int
+):
+    manner = {"simulate-deltas": json.dumps(["é"] * deltas), "simulate-one-write": "1"}
+
+    events = [event for _, event in frames(home.stream(headers=version | manner)) if event]
+
+    spoken = [event["completion"] for event in events if "stop_reason" in event]
+    assert len(spoken) == deltas + 1
+    assert ("".join(spoken) if version else spoken[-1]) == " " + "é" * deltas
