@@ -143,10 +143,12 @@ class TrimmedSpaceRemover:
 
     def feed(self, text: str) -> str:
         """Take more text; return it without what the prompt already ends with."""
+        if self._heard == len(self._trimmed):
+            return text
         start = 0
         for said, trimmed in zip(text, islice(self._trimmed, self._heard, None), strict=False):
             if said != trimmed:
-                self._trimmed = ""
+                self._trimmed = self._trimmed[: self._heard + start]
                 break
             start += 1
         self._heard += start

@@ -107,6 +107,8 @@ class StopScanner:
 
     def feed(self, text: str) -> str:
         """Take more text; return what can no longer be part of a match."""
+        if not self._root.next:
+            return text
         if self.matched is not None:
             return ""
         start = len(self._held)
