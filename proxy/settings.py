@@ -8,6 +8,7 @@ beats the file. Every setting is in README's table; a test keeps it complete.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -35,6 +36,8 @@ from pydantic_settings import (
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
+# What Kubernetes puts into every container beside a service called `holdover`.
+_OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
 
@@ -164,9 +167,8 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
     """A name with our prefix that is no setting would be ignored in silence."""
     for name in names:
         setting = name.upper().removeprefix(_PREFIX).lower()
-        if name.upper().startswith(_PREFIX) and not (
-            setting in Settings.model_fields or setting in _NOT_SETTINGS
-        ):
+        known = setting in Settings.model_fields or setting in _NOT_SETTINGS
+        if name.upper().startswith(_PREFIX) and not known and not _OF_KUBERNETES.match(setting):
             raise InvalidSettings(f"{where}: {name}: there is no such setting")
 
 

@@ -71,3 +71,12 @@ def test_a_misspelt_variable_or_secret_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HOLDOVER_UPSTRAEM_URL", "x")
     with pytest.raises(InvalidSettings, match="environment: HOLDOVER_UPSTRAEM_URL"):
         load_settings()
+
+
+def test_variables_that_kubernetes_makes_of_a_service_are_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for name in ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_8080_TCP_ADDR"]:
+        monkeypatch.setenv(f"HOLDOVER_{name}", "10.0.0.1")
+
+    assert load_settings().port == 8080
