@@ -148,8 +148,9 @@ class TrimmedSpaceRemover:
         start = 0
         for said, trimmed in zip(text, islice(self._trimmed, self._heard, None), strict=False):
             if said != trimmed:
-                self._trimmed = self._trimmed[: self._heard + start]
-                break
+                self._trimmed = ""
+                self._heard = 0
+                return text[start:]
             start += 1
         self._heard += start
         return text[start:]

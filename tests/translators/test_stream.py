@@ -400,3 +400,14 @@ def test_a_refusal_is_a_failure_where_the_operator_wants_it():
         FailureChunk("invalid_request_error", "Not this."),
     ]
     assert StreamTranslator(plan()).feed(start() + refused) == [NATURAL_END]
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"),
+    [(None, 502), (FailureChunk("timeout_error", "late", 504), 504), (TOO_SOON, 502)],
+)
+def test_a_failure_of_the_network_knows_the_status_it_can_still_become(problem, status):
+    (failure,) = StreamTranslator(plan()).close(problem)
+
+    assert isinstance(failure, FailureChunk)
+    assert failure.status == status
