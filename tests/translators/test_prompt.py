@@ -513,3 +513,6 @@ def test_strict_takes_no_prompt_that_lenient_refuses_and_reads_it_alike(prompt):
 def test_more_turns_than_a_messages_request_may_have_are_refused():
     with pytest.raises(InvalidCompletionRequest, match="prompt: more than 100000 turns"):
         parse_prompt("\n\nHuman:a" * (MOST_TURNS + 1))
+
+    (one,) = parse_prompt("\n\nHuman:a" * MOST_TURNS).conversation.turns
+    assert one.text.count("a") == MOST_TURNS
