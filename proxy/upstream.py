@@ -225,7 +225,7 @@ class Answer:
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, decoded."""
         encoded = "content-encoding" in self._response.headers
-        # httpx's decoding costs as much as the rest of reading, also where there is none to do.
+        # httpx's decoding is not free where there is nothing to decode.
         with _as_failures():
             async for piece in self._response.aiter_bytes() if encoded else self.raw_pieces():
                 yield piece

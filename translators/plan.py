@@ -101,7 +101,7 @@ def plan_request(
     not without an adjustment that the operator refuses.
     """
     plan = _plan(decoded, dialect, policy, today=today, betas=betas)
-    if policy.lessons:
+    if any(adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments):
         without = replace(policy, lessons=_NO_LESSONS)
         untaught = _plan(decoded, dialect, without, today=today, betas=betas)
         # What was learnt of a model does not concern a request that it does not change.

@@ -183,7 +183,7 @@ def _check_no_effect(request: MessagesRequest, *, greatest_top_p: float) -> None
 
 
 def _check_sampling_while_thinking(request: MessagesRequest) -> None:
-    """messages-wire 1.7 has the rule; the texts are those clients quote, not recorded there."""
+    """messages-wire 1.7 has the rule; clients quote the first text, the other two are assumed."""
     if request.temperature not in {None, 1}:
         raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
     if request.top_k is not None:
