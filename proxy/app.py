@@ -3,77 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
 
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from proxy.budget import SharedBudget
+from proxy.compile import digester_of
 from proxy.endpoints import (
     CompleteEndpoint,
     ForwardEndpoint,
     admin_routes,
-    healthz,
     is_completion_path,
-    readyz,
+    probe_routes,
     without_prefix,
 )
 from proxy.exchange import Exchange
+from proxy.guards import Guards
+from proxy.legs import Upstreams
 from proxy.lessons import LessonStore
+from proxy.live import Live, Source
+from proxy.metrics import Metrics
+from proxy.noticeboard import Noticeboard, directory_for
 from proxy.redaction import Digester
-from proxy.settings import InvalidSettings, ModelFacts, Settings
+from proxy.settings import Settings
+from proxy.settlement import Settlement
+from proxy.shadow import Shadows
 from proxy.upstream import Timeouts, Upstream
-from translators import (
-    KNOWN_MODELS,
-    AdjustmentKind,
-    Capabilities,
-    Catalogue,
-    Model,
-    Policy,
-    Sampling,
-    Thinking,
-)
 
-_LAST_WORDS_SECONDS = 1
+_LAST_WORDS_SECONDS: Final = 1
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """Build the proxy; it connects to nothing before its first request."""
-    upstream = Upstream(
-        settings.upstream_url,
-        Timeouts(connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout),
-    )
-    policy, lessons = policy_of(settings), LessonStore(seconds=settings.lesson_seconds)
-    exchange = Exchange(
-        upstream=upstream,
-        policy=policy,
-        lessons=lessons,
-        digester=Digester(settings.digest_key.get_secret_value() if settings.digest_key else None),
-        v1_pings=settings.v1_pings,
-    )
+def create_app(
+    settings: Settings, source: Source | None = None, digester: Digester | None = None
+) -> ASGIApp:
+    """
+    Build the proxy; it connects to nothing before its first request.
+
+    With a source it follows changes of its settings file. Workers share a
+    digester. Raises `InvalidSettings`.
+    """
+    digester = digester or digester_of(settings)
+    metrics = Metrics()
+    board = Noticeboard(directory_for(settings.state_dir, source.path if source else None))
+    guards = Guards(board, metrics)
+    live = Live(settings, digester, guards, source, metrics)
+    upstreams, shadowed = _upstreams(settings), _upstreams(settings)
+    budget = SharedBudget(board)
+    shadows = Shadows(shadowed, budget, metrics, queue=settings.shadow_queue)
     traffic = _Traffic(
         complete=CompleteEndpoint(
-            exchange=exchange,
+            exchange=Exchange(
+                present=live, upstreams=upstreams, shadows=shadows, v1_pings=settings.v1_pings
+            ),
+            settle=Settlement(metrics, guards),
             max_body_bytes=settings.max_body_bytes,
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(upstream=upstream),
+        forward=ForwardEndpoint(upstream=upstreams.messages, present=live),
     )
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        yield
-        await traffic.last_words()
-        await upstream.close()
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(live.keep_up()),
+                group.create_task(budget.keep_up()),
+                *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
+            ]
+            with _reading_again_on_signal(live, group):
+                yield
+            await traffic.last_words()
+            for task in background:
+                task.cancel()
+        shadows.drop_all()
+        await upstreams.close()
+        await shadowed.close()
 
     # A bare router: Starlette's own middleware would wrap every `send`.
     router = Router(
         [
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            *admin_routes(settings.admin_token, policy, lessons),
+            *probe_routes(live, guards, metrics),
+            *admin_routes(settings.admin_token, live, guards, upstreams.lessons),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
@@ -82,45 +99,27 @@ def create_app(settings: Settings) -> ASGIApp:
     return _Mounted(router, settings.mount_prefix) if settings.mount_prefix else router
 
 
-def policy_of(settings: Settings) -> Policy:
-    """What the settings say about translation; raises `InvalidSettings`."""
-    known = replace(KNOWN_MODELS, overrides=settings.models)
-    facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
-    return Policy(
-        catalogue=known.with_models(facts),
-        strictness=settings.strictness,
-        prefill=settings.prefill,
-        prefill_model=settings.prefill_model,
-        leading_space=settings.leading_space,
-        echoed_model=settings.echoed_model,
-        beta_header=settings.beta_header,
-        refusal=settings.refusal,
-        refuse=frozenset(map(_kind, settings.refuse)),
+def _upstreams(settings: Settings) -> Upstreams:
+    timeouts = Timeouts(
+        connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
+    lessons = LessonStore(seconds=settings.lesson_seconds)
+    return Upstreams(Upstream(settings.upstream_url, timeouts), timeouts, lessons)
 
 
-def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
-    model = known.find(name) or Model(id=name)
-    better = Capabilities(
-        max_output_tokens=facts.max_output_tokens,
-        prefill=facts.prefill,
-        sampling=Sampling(facts.sampling) if facts.sampling else None,
-        thinking=Thinking(facts.thinking) if facts.thinking else None,
-    )
-    return replace(
-        model,
-        capabilities=model.capabilities.corrected(better),
-        retires=facts.retires.isoformat() if facts.retires else model.retires,
-        successor=facts.successor or model.successor,
-    )
-
-
-def _kind(name: str) -> AdjustmentKind:
+@contextmanager
+def _reading_again_on_signal(live: Live, group: asyncio.TaskGroup) -> Iterator[None]:
+    """SIGHUP reads the settings file; only a process's main thread hears of signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(live.read_again()))
     try:
-        return AdjustmentKind(name)
-    except ValueError:
-        known = ", ".join(kind.value for kind in AdjustmentKind)
-        raise InvalidSettings(f"refuse: {name!r} is no adjustment; there are {known}") from None
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

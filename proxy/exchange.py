@@ -1,80 +1,82 @@
 """
 One completion request, from its headers to its record: the order of things.
 
-    read -> decode -> plan -> send -> translate -> reply -> record
+    identify -> read -> decide -> ask -> translate -> reply -> shadow -> record
 
-Everything is decided by plain functions of `translators`; here it is done, in
-order, and whatever goes wrong on the way becomes the error that the client
-understands. What a reply is made of is the endpoint's business.
+Everything is decided by plain functions; here it is done, in order, and
+whatever goes wrong on the way becomes the error that the client understands.
+What a reply is made of is the endpoint's business.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
-from importlib.metadata import version
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
-from proxy.failures import Blame, ClientGone, Failure
-from proxy.headers import Credential, Headers, find_credential, joined, passed_up
-from proxy.lessons import LessonStore
+from proxy.failures import Blame, ClientGone, Failure, Gone, UpstreamTooSlow
+from proxy.legs import Asked, LegFailed, Upstreams, failure_of, is_worth_another
 from proxy.notes import Notes
-from proxy.redaction import Digester, describe_crash
+from proxy.redaction import describe_crash
+from proxy.refusal import refusal_text
+from proxy.regime import Regime
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
-from proxy.upstream import Answer, Upstream
+from proxy.rollout import Decision, Leg, Question, SecondTry, decide
+from proxy.shadow import Shadows
+from proxy.upstream import Answer
 from translators import (
-    UNKNOWN,
-    UPSTREAM_VERSION,
-    Lessons,
     ModelRefused,
     Plan,
-    Policy,
     TranslatedError,
     TranslationError,
     UpstreamProtocolError,
     Usage,
-    decode_completion_request,
     decode_message,
-    dialect_of,
-    encode_request,
-    learn,
-    plan_request,
-    translate_error,
     translate_message,
 )
 
 log = structlog.get_logger()
 
-USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
-
-_MOST_PLANS: Final = 5
-"""One and a correction of each capability; each teaches something new or is the last."""
+_SUCCESS: Final = 200
 
 ReadBody = Callable[[], Awaitable[bytes]]
+
+
+class Present(Protocol):
+    """What the operator wants now."""
+
+    @property
+    def regime(self) -> Regime:
+        """The last good one."""
+        ...
+
+    @property
+    def tripped(self) -> frozenset[str]:
+        """Rules whose guards have taken their shares to zero."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """How this process answers completion requests; one for all of them."""
 
-    upstream: Upstream
-    policy: Policy
-    digester: Digester
-    lessons: LessonStore
+    present: Present
+    upstreams: Upstreams
+    shadows: Shadows
     v1_pings: bool = False
 
     async def run(self, notes: Notes, read: ReadBody, reply: Reply) -> None:
         """Answer one request. Nothing but cancellation and `ClientGone` gets out of here."""
         try:
-            async with AsyncExitStack() as answers:
-                answer, plan = await self._ask(notes, read, answers)
-                await self._pass_on(answer, plan, notes, reply)
+            await self._run(notes, read, reply)
+        except LegFailed as exc:
+            await reply_with_error(reply, notes, exc.error, exc.blame)
         except Failure as exc:
             notes.failure = str(exc)
             error = TranslatedError(exc.status, exc.error_type, str(exc), None)
@@ -90,84 +92,121 @@ class Exchange:
             error = TranslatedError(500, "api_error", "Internal server error", None)
             await reply_with_error(reply, notes, error, Blame.HOLDOVER)
 
-    async def _ask(
-        self, notes: Notes, read: ReadBody, answers: AsyncExitStack
-    ) -> tuple[Answer, Plan]:
-        """Ask upstream, again with what it teaches; `answers` lets go of all it gave."""
-        credential = find_credential(notes.headers)
-        notes.caller = self.digester.caller(credential.secret)
-        notes.dialect = dialect_of(joined(notes.headers, b"anthropic-version"))
+    async def _run(self, notes: Notes, read: ReadBody, reply: Reply) -> None:
+        regime, tripped = self.present.regime, self.present.tripped
+        caller = notes.caller = regime.keyring.identify(notes.headers)
         body = await read()
         notes.request_bytes = len(body)
-        decoded = decode_completion_request(body)
-        betas = joined(notes.headers, b"anthropic-beta")
-        plans_left = _MOST_PLANS
-        while True:
-            plans_left -= 1
-            policy = replace(self.policy, lessons=self.lessons.current())
-            today = datetime.now(UTC).date().isoformat()
-            plan = plan_request(decoded, notes.dialect, policy, today=today, betas=betas)
-            notes.plan = plan
-            answer = await self._send(plan, notes.headers, credential)
-            answers.push_async_callback(answer.close)
-            if not plans_left or not await self._has_learnt(answer, plan, policy.lessons):
-                return answer, plan
+        asked = Asked.read(caller, notes.headers, notes.query, body)
+        notes.dialect = asked.dialect
+        notes.request = asked.decoded.request if asked.decoded else None
+        now = datetime.now(UTC)
+        question = Question(caller=caller, headers=notes.headers, request=notes.request, now=now)
+        decision = notes.decision = decide(regime.rollout, question, tripped)
+        if decision.action == "refuse":
+            notes.begin_leg("refuse")
+            catalogue = regime.rollout.catalogue
+            raise Gone(refusal_text(decision, notes.request, catalogue, now.date().isoformat()))
+        await self._answer(asked, decision, regime, notes, reply)
 
-    async def _send(self, plan: Plan, given: Headers, credential: Credential) -> Answer:
-        headers = [*passed_up(given), *_ours(plan, credential)]
-        return await self.upstream.ask(headers, encode_request(plan.request))
+    async def _answer(
+        self, asked: Asked, decision: Decision, regime: Regime, notes: Notes, reply: Reply
+    ) -> None:
+        """By the first leg, or the second, and then by the shadow that nobody waits for."""
+        second = decision.rule.on_failure if decision.rule else None
+        with self.shadows.beside(asked, decision, regime.legacy_url, notes):
+            try:
+                await self._try(decision.leg, second, asked, regime, notes, reply)
+            except LegFailed as exc:
+                if second is None or reply.has_started or not exc.worth_another:
+                    raise
+                notes.first_failure = f"{exc.error.status} {exc.error.type}"
+                await self._try(second.leg, None, asked, regime, notes, reply)
 
-    async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
-        """Keep what a refusal teaches; whether the request should be planned again with it."""
-        if answer.status != HTTPStatus.BAD_REQUEST:
-            return False
-        lesson = learn(await answer.read())
-        before = known.get(plan.sent_model, UNKNOWN)
-        if lesson is None or before.corrected(lesson) == before:
-            return False
-        self.lessons.keep(plan.sent_model, lesson)
-        return True
+    async def _try(  # noqa: PLR0913, PLR0917 - one leg of an exchange: all that it goes by
+        self,
+        leg: Leg,
+        second: SecondTry | None,
+        asked: Asked,
+        regime: Regime,
+        notes: Notes,
+        reply: Reply,
+    ) -> None:
+        """Answer by one leg; if there is a second one, `LegFailed` before the reply begins."""
+        notes.begin_leg(leg.action)
+        timeout = second.timeout if second else None
+        try:
+            async with asyncio.timeout(timeout) as patience, AsyncExitStack() as answers:
+                notes.when_begun = lambda: patience.reschedule(None)
+                if leg.action == "forward":
+                    assert regime.legacy_url is not None
+                    answer = await self.upstreams.forwarded(
+                        asked, regime.legacy_url, answers, readable=notes.heard is not None
+                    )
+                    await _pass_through(answer, notes, reply, may_fail=second is not None)
+                else:
+                    answer, plan = await self.upstreams.translated(
+                        asked, leg.policy, answers, notes.take_plan
+                    )
+                    await self._pass_on(answer, plan, notes, reply, may_fail=second is not None)
+        except TimeoutError:
+            reply.withdraw_stream()
+            failure = UpstreamTooSlow(f"The upstream did not answer within {timeout:g} seconds.")
+            notes.failure = str(failure)
+            raise LegFailed.of(failure) from None
+        except Failure as exc:
+            notes.failure = str(exc)
+            raise LegFailed.of(exc) from exc
+        finally:
+            notes.when_begun = _nothing
 
-    async def _pass_on(self, answer: Answer, plan: Plan, notes: Notes, reply: Reply) -> None:
+    async def _pass_on(
+        self, answer: Answer, plan: Plan, notes: Notes, reply: Reply, *, may_fail: bool
+    ) -> None:
         notes.answer_headers = answer.headers
-        relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings)
+        relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
         if answer.is_success and plan.is_streamed and answer.is_event_stream:
             await relay.run(answer)
             return
-        body = await answer.read()
+        if not answer.is_success:
+            notes.failure = f"status {answer.status}"
+            raise await failure_of(answer)
         try:
-            if not answer.is_success:
-                raise UpstreamProtocolError(f"status {answer.status}")
-            message = decode_message(body)
+            message = decode_message(await answer.read())
             completion = translate_message(message, plan)
         except UpstreamProtocolError as exc:
             notes.failure = str(exc)
-            error = translate_error(answer.status, body)
-            await reply_with_error(reply, notes, error, _blame_of(error.status))
-            return
+            raise await failure_of(answer) from exc
         notes.answered_model = message.model or None
         notes.upstream_stop_reason = message.stop_reason
         notes.usage = message.usage or Usage()
+        notes.hear(completion.text.encode())
         if plan.is_streamed:
             await relay.run_whole(completion)
         else:
             await reply_with_completion(reply, notes, completion, plan)
 
 
-def _ours(plan: Plan, credential: Credential) -> Headers:
-    """The headers of the request that only we can give, each exactly once."""
-    headers = [
-        (credential.name, credential.value),
-        (b"anthropic-version", UPSTREAM_VERSION.encode()),
-        (b"content-type", b"application/json"),
-        (b"accept", b"text/event-stream" if plan.is_streamed else b"application/json"),
-        (b"accept-encoding", b"identity"),  # a compressed stream arrives late
-        (b"user-agent", USER_AGENT),
-    ]
-    if plan.betas is not None:
-        headers.append((b"anthropic-beta", plan.betas.encode("latin-1")))
-    return headers
+async def _pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail: bool) -> None:
+    """Pass on what a legacy upstream says, as it is; an error too, if nobody else is asked."""
+    notes.answer_headers = answer.headers
+    if may_fail and is_worth_another(answer.status):
+        notes.failure = f"status {answer.status}"
+        raise await failure_of(answer)
+    try:
+        await reply.begin(answer.status, notes.begin_forwarded_reply(answer.status))
+        async for piece in answer.raw_pieces():
+            notes.hear(piece)
+            await reply.frame(piece)
+    except Failure as exc:
+        # Too late for an error of ours: ending without the last chunk says it all.
+        notes.failure, notes.blame = str(exc), exc.blame
+        await reply.end(abruptly=True)
+        return
+    if not answer.is_success:
+        notes.note_forwarded_error(answer.status)
+    await reply.end(abruptly=False)
 
 
-def _blame_of(status: int) -> Blame:
-    return Blame.CLIENT if status < HTTPStatus.INTERNAL_SERVER_ERROR else Blame.UPSTREAM
+def _nothing() -> None:
+    """Nobody waits for the reply to begin."""

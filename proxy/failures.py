@@ -2,7 +2,7 @@
 What can go wrong around a translation, and whose fault it is.
 
 * `Failure`
-    * `MissingKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
+    * `MissingKey`, `UnknownKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
       `BodyTooSlow`) -- the client's fault
     * `NotForwardable` -- the client's, on any other path; `ShuttingDown` -- ours
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
@@ -40,6 +40,18 @@ class MissingKey(Failure):
 
     status = 401
     error_type = "authentication_error"
+
+
+class UnknownKey(MissingKey):
+    """None of the keys that the operator lists; text as recorded (messages-wire 4)."""
+
+
+class Gone(Failure):
+    """A rule refuses such requests; the status says that they need not be tried again."""
+
+    status = 410
+    error_type = "not_found_error"
+    blame = Blame.NOBODY
 
 
 class BodyTooLarge(Failure):

@@ -10,7 +10,7 @@ connection stays behind. Names are lower-case bytes, as ASGI gives them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from proxy.failures import MissingKey
@@ -32,6 +32,9 @@ _OF_THE_LEGACY_REQUEST: Final = frozenset(
 )
 _STAINLESS: Final = b"x-stainless-"  # SDK telemetry: retry counts and timeouts of another request
 
+_CREDENTIALS: Final = frozenset({b"x-api-key", b"authorization"})
+_ADDRESS: Final = frozenset({b"host"})
+
 _FOR_THE_CALLER: Final = frozenset(b"request-id retry-after retry-after-ms x-should-retry".split())
 _FAMILIES_FOR_THE_CALLER: Final = (b"anthropic-", b"access-control-")
 
@@ -41,8 +44,8 @@ class Credential:
     """The one credential of a request, as the header it came in."""
 
     name: bytes
-    value: bytes
-    secret: bytes
+    value: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
     """The bare key or token."""
 
 
@@ -80,6 +83,14 @@ def passed_up(headers: Headers) -> Headers:
         for name, value in headers
         if name not in dropped and not name.startswith(_STAINLESS)
     ]
+
+
+def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
+    """All of a forwarded request's headers; with another credential, if one is used instead."""
+    if instead is None:
+        return end_to_end(headers, without=_ADDRESS)
+    rest = end_to_end(headers, without=_ADDRESS | _CREDENTIALS)
+    return [*rest, (instead.name, instead.value)]
 
 
 def passed_down(headers: Headers) -> Headers:

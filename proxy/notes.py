@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from proxy.failures import Blame
-from proxy.headers import Headers, first, joined, passed_down
-from proxy.redaction import CallerDigest
+from proxy.headers import Headers, end_to_end, first, joined, passed_down
+from proxy.keys import Caller
+from proxy.rollout import Decision, campaign_headers
+from proxy.rules import Action
 from proxy.traffic import TrafficRecord, detect_sdk
 from translators import (
+    CompletionRequest,
     CompletionStopReason,
     Dialect,
     Plan,
     TranslatedError,
     Usage,
+    error_type,
 )
 
 _HEADER_LENGTH = 1024
@@ -38,11 +44,18 @@ class Notes:
 
     path: str
     headers: Headers
+    query: bytes = b""
     id: str = field(default_factory=_new_id)
     started: float = field(default_factory=time.perf_counter)
-    caller: CallerDigest | None = None
+    caller: Caller | None = None
     dialect: Dialect | None = None
     request_bytes: int = 0
+    request: CompletionRequest | None = None
+    decision: Decision | None = None
+    route: Action | None = None
+    """Of the leg that answers, or has failed last."""
+    first_failure: str | None = None
+    """Why the first leg failed, where a second one was tried."""
     plan: Plan | None = None
     answer_headers: Headers = field(default_factory=list)
     answered_model: str | None = None
@@ -56,6 +69,10 @@ class Notes:
     """What went wrong, where it is we who say so."""
     blame: Blame = Blame.NOBODY
     client_gone: bool = False
+    heard: list[bytes] | None = None
+    """The answer, where somebody wants to compare it: text if translated, else as it came."""
+    when_begun: Callable[[], None] = lambda: None
+    """Called as soon as the reply begins, so that it is too late for another."""
 
     @property
     def request_id(self) -> str:
@@ -63,9 +80,37 @@ class Notes:
         given = first(self.answer_headers, b"request-id")
         return given.decode("latin-1") if given else self.id
 
+    def begin_leg(self, action: Action) -> None:
+        """Forget the answer of an earlier leg; what was decided and asked stays."""
+        self.route, self.plan, self.answer_headers = action, None, []
+        self.answered_model = self.upstream_stop_reason = self.stop_reason = None
+        self.usage, self.failure = Usage(), None
+        if self.heard is not None:
+            self.heard = []
+
+    def take_plan(self, plan: Plan) -> None:
+        """Note how the leg asks."""
+        self.plan = plan
+
+    def note_forwarded_error(self, status: int) -> None:
+        """Note that what is passed on is an error, whatever it says."""
+        is_client = status < HTTPStatus.INTERNAL_SERVER_ERROR
+        self.error = TranslatedError(status, error_type(status), "", None)
+        self.blame = Blame.CLIENT if is_client else Blame.UPSTREAM
+
+    def hear(self, said: bytes) -> None:
+        """Keep a piece of the answer, if anybody wants it."""
+        if self.heard is not None:
+            self.heard.append(said)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client asked for a stream."""
+        return bool(self.request and self.request.stream)
+
     def begin_reply(self, status: int) -> Headers:
         """Note that the reply begins now; return its headers."""
-        self.status, self.first_byte = status, time.perf_counter()
+        self._begin(status)
         headers = passed_down(self.answer_headers)
         if first(headers, b"request-id") is None:
             headers.append((b"request-id", self.id.encode()))
@@ -76,22 +121,42 @@ class Notes:
         ):
             if value:
                 headers.append((name, _header_value(value)))
-        return headers
+        return [*headers, *self._of_the_rule()]
+
+    def begin_forwarded_reply(self, status: int) -> Headers:
+        """The same for an answer that is passed on as it is."""
+        self._begin(status)
+        return [*end_to_end(self.answer_headers), *self._of_the_rule()]
+
+    def _begin(self, status: int) -> None:
+        self.status, self.first_byte = status, time.perf_counter()
+        self.when_begun()
+
+    def _of_the_rule(self) -> Headers:
+        if self.decision is None or self.decision.rule is None:
+            return []
+        rule = self.decision.rule
+        return [(b"holdover-rule", rule.name.encode()), *campaign_headers(rule.campaign)]
 
     def record(self) -> TrafficRecord:
         """What is kept of it."""
-        plan = self.plan
+        plan, decision, asked = self.plan, self.decision, self.request
         return TrafficRecord(
             id=self.id,
             request_id=self.request_id,
             path=self.path[:_WORD_LENGTH],
-            caller=self.caller,
+            caller=self.caller.digest if self.caller else None,
+            caller_name=self.caller.name if self.caller else None,
             user_agent=_short(joined(self.headers, b"user-agent")),
             sdk=_short(detect_sdk(self.headers)),
             version=_short(joined(self.headers, b"anthropic-version")),
             dialect=self.dialect.version if self.dialect else None,
-            streamed=plan.is_streamed if plan else False,
-            asked_model=_short(plan.asked_model) if plan else None,
+            streamed=self.streams,
+            route=self.route,
+            rule=decision.rule.name if decision and decision.rule else None,
+            why=decision.why.value if decision else None,
+            first_failure=self.first_failure,
+            asked_model=_short(asked.model) if asked else None,
             sent_model=_short(plan.sent_model) if plan else None,
             answered_model=self.answered_model,
             adjustments=self._adjustments(),
@@ -110,9 +175,7 @@ class Notes:
         )
 
     def _adjustments(self) -> tuple[str, ...]:
-        if self.plan is None:
-            return ()
-        return tuple(dict.fromkeys(kind.kind.value for kind in self.plan.adjustments))
+        return self.plan.adjustment_names if self.plan else ()
 
     def _since(self, moment: float) -> float:
         return round((moment - self.started) * 1000, 3)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from itertools import groupby
 from typing import Final
 
 from proxy.failures import Blame, Failure
 from proxy.headers import Headers
+from proxy.legs import LegFailed, is_worth_another
 from proxy.notes import Notes
-from proxy.reply import Reply, reply_with_error
+from proxy.reply import Reply
 from proxy.upstream import Answer
 from translators import (
     PING_FRAME,
@@ -40,21 +42,33 @@ what such an answer cost. The number is ours.
 class StreamRelay:
     """Takes one stream from upstream to the client; memory is that of the held-back text."""
 
-    def __init__(self, plan: Plan, notes: Notes, reply: Reply, *, v1_pings: bool) -> None:
+    def __init__(
+        self, plan: Plan, notes: Notes, reply: Reply, *, v1_pings: bool, may_fail: bool = False
+    ) -> None:
         self._plan = plan
         self._notes = notes
         self._reply = reply
         self._translator = StreamTranslator(plan)
         self._encoder: FrameEncoder | None = None
         self._ping = _ping_of(plan, v1_pings=v1_pings)
+        self._may_fail = may_fail
+        """Somebody else can be asked, so upstream's ping before the first word must not count."""
+
+    @property
+    def _is_too_early(self) -> bool:
+        return self._may_fail and not self._reply.has_started
 
     async def run(self, answer: Answer) -> None:
-        """Relay until the completion ends, whoever ends it."""
+        """Relay until the completion ends, whoever ends it; `LegFailed` if it is not whole."""
         self._reply.open_stream(self._begin, self._ping)
         try:
             problem = await self._relay(answer)
             for chunk in self._translator.close(problem):
                 await self._send(chunk)
+        except LegFailed:
+            if not self._reply.has_started:
+                self._reply.withdraw_stream()
+            raise
         finally:
             self._take_notes()
 
@@ -83,7 +97,7 @@ class StreamRelay:
             return
         for is_text, run in groupby(chunks, key=lambda chunk: type(chunk) is TextChunk):
             if is_text:
-                await self._reply.frame(b"".join(map(self._frame, run)))
+                await self._reply.frame(b"".join(map(self._text_frame, run)))
             else:
                 for chunk in run:
                     await self._send(chunk)
@@ -91,20 +105,27 @@ class StreamRelay:
     async def _send(self, chunk: CompletionChunk) -> None:
         match chunk:
             case TextChunk():
-                await self._reply.frame(self._frame(chunk))
+                await self._reply.frame(self._text_frame(chunk))
             case LastChunk(stop_reason=stop_reason):
                 self._notes.stop_reason = stop_reason
                 await self._reply.frame(self._frame(chunk))
                 await self._reply.end(abruptly=False)
             case PingChunk():
-                if self._plan.dialect.relays_pings:
+                if self._plan.dialect.relays_pings and not self._is_too_early:
                     await self._reply.frame(PING_FRAME)
             case failure:
                 if failure.status is not None:  # then it is we who noticed
                     self._notes.failure = failure.message
                 status = failure.status or error_status(failure.type)
                 error = TranslatedError(status, failure.type, failure.message, None)
-                await reply_with_error(self._reply, self._notes, error, Blame.UPSTREAM)
+                # A 400 in a stream is a model's refusal to answer: that is an answer.
+                worth_another = status != HTTPStatus.BAD_REQUEST and is_worth_another(status)
+                raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
+
+    def _text_frame(self, chunk: CompletionChunk) -> bytes:
+        if self._notes.heard is not None and type(chunk) is TextChunk:
+            self._notes.hear(chunk.text.encode())
+        return self._frame(chunk)
 
     def _frame(self, chunk: CompletionChunk) -> bytes:
         if self._encoder is None:

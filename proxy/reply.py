@@ -39,8 +39,14 @@ class Reply(Protocol):
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
 
+    def withdraw_stream(self) -> None:
+        """Take back a stream that was opened and has not begun."""
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin an answer that is passed on in pieces, as it is."""
+
     async def frame(self, data: bytes) -> None:
-        """Send one frame, whole and at once."""
+        """Send one frame, or one piece of what is passed on, at once."""
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: so that nobody takes it for complete."""

@@ -3,12 +3,14 @@ What an operator can set: TOML file, `HOLDOVER_*` environment, flags.
 
 A flag beats the environment, the environment beats a secrets directory, that
 beats the file. Every setting is in README's table; a test keeps it complete.
+What is wrong with the file is said with its line.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -28,21 +30,21 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
+
+from proxy.config_file import ConfigFile, InvalidSettings, Place
+from proxy.rollout import contradictions
+from proxy.rules import Override, Prefill, RuleSettings, Strictness
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
 # What Kubernetes puts into every container beside a service called `holdover`.
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
-
-
-class InvalidSettings(Exception):
-    """The settings cannot be used; the text names the setting and what it should be."""
 
 
 def _http_url(url: str) -> str:
@@ -79,6 +81,43 @@ class ModelFacts(BaseModel):
     successor: str | None = None
 
 
+class KeyFrom(BaseModel):
+    """Where a key is kept, if not in the file itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    env: str | None = None
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("give env or file")
+        return self
+
+
+class CallerSettings(BaseModel):
+    """A caller by name: what it sends, and with which key upstream is asked for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    upstream_key: SecretStr | KeyFrom | None = None
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+
+
+def _state_dir() -> Path:
+    """Where systemd says (`StateDirectory=`), or where the XDG base directories say."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given)
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
+    except RuntimeError:  # nobody's home: a container without a user
+        return Path(tempfile.gettempdir()) / "holdover"
+
+
 class Settings(BaseSettings):
     """All settings, with the defaults of the README."""
 
@@ -87,8 +126,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    workers: int = Field(default=1, ge=1, le=64)
+    state_dir: Path = Field(default_factory=_state_dir)
 
     upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
+    upstream_key: Secret = None
+    legacy_url: Annotated[str, AfterValidator(_http_url)] | None = None
     upstream_connect_timeout: Seconds = 10
     upstream_read_timeout: Seconds = 600
 
@@ -98,8 +141,8 @@ class Settings(BaseSettings):
     ping_interval: Seconds = 15
     v1_pings: bool = False
 
-    strictness: Literal["strict", "lenient"] = "lenient"
-    prefill: Literal["continue", "instruct", "reroute", "reject"] = "continue"
+    strictness: Strictness = "lenient"
+    prefill: Prefill = "continue"
     prefill_model: str | None = None
     leading_space: Literal["legacy", "raw"] = "legacy"
     echoed_model: Literal["asked", "answered"] = "asked"
@@ -109,6 +152,12 @@ class Settings(BaseSettings):
     models: dict[str, str] = Field(default_factory=dict)
     model_facts: dict[str, ModelFacts] = Field(default_factory=dict)
     lesson_seconds: Seconds = 3600
+
+    rollout: tuple[RuleSettings, ...] = ()
+    rollout_override: Override = None
+    callers: dict[Name, CallerSettings] = Field(default_factory=dict)
+    shadow_queue: int = Field(default=100, ge=1, le=10_000)
+    shadow_connections: int = Field(default=4, ge=1, le=256)
 
     admin_token: Secret = None
     digest_key: Secret = None
@@ -135,32 +184,55 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             file_secret_settings,
-            TomlConfigSettingsSource(settings_cls),
+            InitSettingsSource(settings_cls, init_kwargs=cls._written()),
         )
+
+    @classmethod
+    def _written(cls) -> dict[str, object]:
+        """What the file says; there is none here."""
+        return {}
 
 
 def load_settings(
-    config: Path | None = None, *, secrets: Path | None = None, **flags: object
+    config: Path | ConfigFile | None = None, *, secrets: Path | None = None, **flags: object
 ) -> Settings:
     """Read all sources; raise `InvalidSettings`. A flag that is None was not given."""
-    if config is not None and not config.is_file():
-        raise InvalidSettings(f"{config}: no such file")
+    file = ConfigFile.read(config) if isinstance(config, Path) else config
     _refuse_misspelt(os.environ, "environment")
     if secrets is not None:
         if not secrets.is_dir():
             raise InvalidSettings(f"{secrets}: no such directory")
         _refuse_misspelt((file.name for file in secrets.iterdir()), str(secrets))
     given = {name: value for name, value in flags.items() if value is not None}
+    tree = file.tree() if file else {}
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=config, secrets_dir=secrets)
+        model_config = SettingsConfigDict(secrets_dir=secrets)
 
+        @classmethod
+        def _written(cls) -> dict[str, object]:
+            return tree
+
+    written = file or ConfigFile(Path())
     try:
-        return FromFile(**given)  # type: ignore[arg-type] # validated just here
+        settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
     except ValidationError as exc:
-        raise InvalidSettings("\n".join(_sentences(exc))) from exc
+        raise InvalidSettings("\n".join(_sentences(exc, written))) from exc
     except (SettingsError, ValueError) as exc:
-        raise InvalidSettings(f"{config or 'environment'}: {exc}") from exc
+        raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
+    if findings := [written.says(*finding) for finding in _contradictions(settings)]:
+        raise InvalidSettings("\n".join(findings))
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterable[tuple[Place, str]]:
+    return contradictions(
+        settings.rollout,
+        settings.rollout_override,
+        has_legacy_url=settings.legacy_url is not None,
+        callers=settings.callers,
+        keeps_digests=settings.digest_key is not None,
+    )
 
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
@@ -172,8 +244,5 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
             raise InvalidSettings(f"{where}: {name}: there is no such setting")
 
 
-def _sentences(problem: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(map(str, error['loc'])) or 'settings'}: {error['msg']}"
-        for error in problem.errors()
-    ]
+def _sentences(problem: ValidationError, file: ConfigFile) -> list[str]:
+    return [file.says(error["loc"], error["msg"]) for error in problem.errors()]

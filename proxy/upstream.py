@@ -43,7 +43,7 @@ _NO_HEADERS_OF_ITS_OWN: Final = (
 _KEEP_IDLE_SECONDS: Final = 15
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _HEADER_BYTES: Final = 64 * 1024
-_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """More than any model writes; an upstream that sends more has gone astray."""
 _LARGE_BYTES: Final = 256 * 1024
 _SUCCESS: Final[range] = range(200, 300)
@@ -217,7 +217,7 @@ class Answer:
             body = bytearray()
             async for piece in self.pieces():
                 body += piece
-                if len(body) > _ANSWER_BYTES:
+                if len(body) > MOST_ANSWER_BYTES:
                     raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
             self._body = bytes(body)
         return self._body
@@ -261,9 +261,13 @@ class Upstream:
             return await self._send(request)
 
     async def relay(
-        self, method: str, target: bytes, headers: Headers, body: AsyncIterator[bytes] | None
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | bytes | None,
     ) -> Answer:
-        """Send a body as it comes, to a path with its query."""
+        """Send a body, as it comes if it is still coming, to a path with its query."""
         request = httpx.Request(
             method,
             self._origin,

@@ -29,6 +29,11 @@ from translators.model_listing import decode_listing, differences
 from translators.plan import Lessons, Plan, Policy, plan_request
 from translators.response import as_chunks, translate_message
 from translators.stream import StreamState, StreamTranslator
+from translators.wire.completion_reading import (
+    ReadCompletion,
+    read_completion,
+    read_completion_stream,
+)
 from translators.wire.completion_requests import (
     CompletionRequest,
     DecodedRequest,
@@ -88,6 +93,7 @@ __all__ = [
     "PingChunk",
     "Plan",
     "Policy",
+    "ReadCompletion",
     "Sampling",
     "StreamState",
     "StreamTranslator",
@@ -112,6 +118,8 @@ __all__ = [
     "error_type",
     "learn",
     "plan_request",
+    "read_completion",
+    "read_completion_stream",
     "translate_error",
     "translate_message",
     "v1_ping_frame",

@@ -85,6 +85,11 @@ class Plan:
         """Whether the answer is an event stream."""
         return self.request.stream
 
+    @property
+    def adjustment_names(self) -> tuple[str, ...]:
+        """Each kind of adjustment once, in the order in which they were made."""
+        return tuple(dict.fromkeys(adjustment.kind.value for adjustment in self.adjustments))
+
 
 def plan_request(
     decoded: DecodedRequest,

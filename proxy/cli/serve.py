@@ -1,17 +1,27 @@
-"""Real servers: the proxy, or the simulator alone."""
+"""Real servers: the proxy, in one process or several, or the simulator alone."""
 
 from __future__ import annotations
 
+import os
+import secrets as dice
+import signal
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
-from proxy.app import create_app, policy_of
+from proxy.app import create_app
+from proxy.compile import digester_of, policy_of, regime_of
+from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.live import Source
 from proxy.log_config import configure_logs
+from proxy.redaction import Digester
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
-from proxy.settings import InvalidSettings, Settings, load_settings
+from proxy.settings import Settings, load_settings
 from translators import Policy
 
 
@@ -27,19 +37,66 @@ def policy_or_exit(settings: Settings) -> Policy:
 def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
     """Load the settings; say what is wrong with them and stop with status 2 if they are bad."""
     try:
-        return load_settings(config, secrets=secrets, **flags)
+        settings = load_settings(config, secrets=secrets, **flags)
+        regime_of(settings, digester_of(settings))
     except InvalidSettings as exc:
         typer.echo(f"holdover: {exc}", err=True)
         raise typer.Exit(2) from exc
+    return settings
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What a process makes its application of; it crosses from the parent to its workers."""
+
+    config: Path | None
+    secrets: Path | None
+    flags: dict[str, object]
+    digest_key: str = field(repr=False)
+
+    def __call__(self) -> ASGIApp:
+        settings = load_settings(self.config, secrets=self.secrets, **self.flags)
+        configure_logs(settings.log_format)
+        name_unnamed_statuses()
+        source = Source(path=self.config, load=self._load) if self.config else None
+        return create_app(settings, source, Digester(self.digest_key))
+
+    def _load(self, file: ConfigFile) -> Settings:
+        return load_settings(file, secrets=self.secrets, **self.flags)
+
+
+class _Workers(Multiprocess):
+    """uvicorn's supervisor; on SIGHUP workers read their settings and go on."""
+
+    def handle_hup(self) -> None:
+        """Pass it on to the workers that already know what to do with it."""
+        for process in self.processes:
+            if process.is_ready() and process.pid is not None:
+                os.kill(process.pid, signal.SIGHUP)
 
 
 def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> None:
     """Serve until told to stop."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
-    policy_or_exit(settings)
-    app = create_app(settings)
-    server_for(app, settings.host, settings.port, shutdown=settings.shutdown_timeout).run()
+    given = settings.digest_key
+    # Callers have one digest in all workers.
+    digest_key = given.get_secret_value() if given else dice.token_hex(32)
+    worker = _Worker(config.absolute() if config else None, secrets, flags, digest_key)
+    uvicorn_config = _config_for(
+        worker, settings.host, settings.port, shutdown=settings.shutdown_timeout
+    )
+    uvicorn_config.factory = True
+    if settings.workers == 1:
+        uvicorn.Server(uvicorn_config).run()
+        return
+    uvicorn_config.workers = settings.workers
+    with tempfile.TemporaryDirectory(prefix="holdover-metrics-") as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        listener = uvicorn_config.bind_socket()
+        listener.listen(uvicorn_config.backlog)  # connections wait for the first worker
+        _Workers(uvicorn_config, sockets=[listener]).run()
 
 
 def run_simulator(host: str, port: int) -> None:
@@ -50,22 +107,26 @@ def run_simulator(host: str, port: int) -> None:
     server_for(create_simulator(), host, port).run()
 
 
-def server_for(app: ASGIApp, host: str, port: int, *, shutdown: float = 5) -> uvicorn.Server:
+def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
     """A uvicorn that adds nothing of its own to what the application says."""
     name_unnamed_statuses()
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            http=ServerProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=int(shutdown),
-            timeout_keep_alive=75,
-        )
+    return uvicorn.Server(_config_for(app, host, port))
+
+
+def _config_for(
+    app: ASGIApp | _Worker, host: str, port: int, *, shutdown: float = 5
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=ServerProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(shutdown),
+        timeout_keep_alive=75,
     )

@@ -4,14 +4,13 @@ from proxy.endpoints.admin import admin_routes
 from proxy.endpoints.complete import CompleteEndpoint
 from proxy.endpoints.forward import ForwardEndpoint
 from proxy.endpoints.paths import is_completion_path, without_prefix
-from proxy.endpoints.probes import healthz, readyz
+from proxy.endpoints.probes import probe_routes
 
 __all__ = [
     "CompleteEndpoint",
     "ForwardEndpoint",
     "admin_routes",
-    "healthz",
     "is_completion_path",
-    "readyz",
+    "probe_routes",
     "without_prefix",
 ]

@@ -16,11 +16,13 @@ from starlette.routing import Route
 from proxy.endpoints.body import read_body
 from proxy.explanation import as_explanation
 from proxy.failures import ClientGone, Failure
+from proxy.guards import Guards
 from proxy.lessons import LessonStore
+from proxy.live import Live
+from proxy.rules import BASIS_POINTS
 from translators import (
     LANGUAGES,
     InvalidCompletionRequest,
-    Policy,
     as_code,
     decode_completion_request,
     dialect_of,
@@ -32,14 +34,17 @@ _MOST_BYTES = 32 * 1024 * 1024
 _Page = Callable[[Request], Awaitable[Response]]
 
 
-def admin_routes(token: SecretStr | None, policy: Policy, lessons: LessonStore) -> list[Route]:
+def admin_routes(
+    token: SecretStr | None, live: Live, guards: Guards, lessons: LessonStore
+) -> list[Route]:
     """All pages, behind the token; without one, every path under `/holdover/` is a 404."""
     if token is None:
         return [Route(path, _nothing, methods=_ANY) for path in _EVERYWHERE]
     guard = _Guard(token.get_secret_value().encode())
     pages: Mapping[str, tuple[str, _Page]] = {
-        "/holdover/explain": ("POST", _Explain(policy, lessons)),
+        "/holdover/explain": ("POST", _Explain(live, lessons)),
         "/holdover/lessons": ("GET", _Listing(lessons)),
+        "/holdover/rollout": ("GET", _Rules(live, guards)),
     }
     return [
         *(Route(path, guard(page), methods=[method]) for path, (method, page) in pages.items()),
@@ -71,7 +76,7 @@ class _Guard:
 class _Explain:
     """`POST /holdover/explain[?code=LANGUAGE]`: what a legacy request becomes; nothing is sent."""
 
-    policy: Policy
+    live: Live
     lessons: LessonStore
 
     async def __call__(self, request: Request) -> Response:
@@ -87,7 +92,7 @@ class _Explain:
             plan = plan_request(
                 decode_completion_request(body),
                 dialect_of(request.headers.get("anthropic-version")),
-                replace(self.policy, lessons=self.lessons.current()),
+                replace(self.live.regime.rollout.otherwise.policy, lessons=self.lessons.current()),
                 today=datetime.now(UTC).date().isoformat(),
                 betas=request.headers.get("anthropic-beta"),
             )
@@ -108,6 +113,33 @@ class _Listing:
 
     async def __call__(self, _: Request) -> Response:
         return _json({"lessons": self.lessons.listing()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """`GET /holdover/rollout`: the rules that are followed now, in order."""
+
+    live: Live
+    guards: Guards
+
+    async def __call__(self, _: Request) -> Response:
+        rollout = self.live.regime.rollout
+        return _json(
+            {
+                "version": self.live.version.digest,
+                "override": rollout.override.action if rollout.override else None,
+                "rules": [
+                    {
+                        "name": rule.name,
+                        "action": rule.leg.action,
+                        "share": rule.share * 100 / BASIS_POINTS,
+                        "by": rule.by,
+                        "tripped": rule.name in self.guards.tripped,
+                    }
+                    for rule in rollout.rules
+                ],
+            }
+        )
 
 
 async def _nothing(_: Request) -> Response:

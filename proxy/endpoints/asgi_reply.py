@@ -47,12 +47,23 @@ class AsgiReply:
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
+        self.withdraw_stream()
         self._begin = begin
         if ping is not None and self._group is not None:
             self._pings = self._group.create_task(self._ping_while_silent(ping))
 
+    def withdraw_stream(self) -> None:
+        """Take back a stream that was opened and has not begun."""
+        self._stop_pings()
+        self._begin = None
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin an answer that is passed on in pieces, as it is."""
+        self.has_started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
     async def frame(self, data: bytes) -> None:
-        """Send one frame, whole and at once."""
+        """Send one frame, or one piece of what is passed on, at once."""
         async with self._sending:
             if not self.has_started:
                 await self._start()

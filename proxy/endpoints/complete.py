@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from proxy.endpoints.asgi_reply import AsgiReply
@@ -14,9 +14,8 @@ from proxy.exchange import Exchange
 from proxy.failures import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.notes import Notes
 from proxy.reply import reply_with_error
+from proxy.traffic import TrafficRecord
 from translators import TranslatedError
-
-log = structlog.get_logger("holdover.traffic")
 
 _SHUTTING_DOWN = TranslatedError(
     ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
@@ -28,13 +27,16 @@ class CompleteEndpoint:
     """An ASGI application for one path."""
 
     exchange: Exchange
+    settle: Callable[[TrafficRecord], None]
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, give up when its client does, and log it whatever happens."""
-        notes = Notes(path=scope["path"], headers=list(scope["headers"]))
+        notes = Notes(
+            path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
+        )
         reply = AsgiReply(send, ping_interval=self.ping_interval)
         try:
             await self._run_while_connected(notes, receive, reply)
@@ -44,7 +46,7 @@ class CompleteEndpoint:
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:
-            log.info("exchange", **notes.record().as_fields())
+            self.settle(notes.record())
 
     async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
         try:

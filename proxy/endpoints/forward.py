@@ -12,15 +12,15 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, NotForwardable, ShuttingDown
-from proxy.headers import Headers, end_to_end, first
+from proxy.headers import Headers, end_to_end, first, forwarded_up
 from proxy.redaction import describe_crash
 from proxy.upstream import Answer, Upstream
 from translators import encode_error
 
 log = structlog.get_logger("holdover.traffic")
 
-_ADDRESS = frozenset({b"host"})
 _UPWARDS = re.compile(rb"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _LENGTH, _NOTHING = frozenset({b"content-length"}), frozenset[bytes]()
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -32,6 +32,7 @@ class ForwardEndpoint:
     """An ASGI application for whatever the upstream has."""
 
     upstream: Upstream
+    present: Present
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request, streaming both ways; give up when its client does."""
@@ -58,7 +59,7 @@ class ForwardEndpoint:
             answer = await self.upstream.relay(
                 scope["method"],
                 _target(scope),
-                end_to_end(headers, without=_ADDRESS),
+                forwarded_up(headers, self.present.regime.keyring.instead_of(headers)),
                 body.pieces() if _has_body(headers) else None,
             )
         except Failure as exc:

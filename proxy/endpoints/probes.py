@@ -1,16 +1,50 @@
-"""Whether the process is alive, and whether it may be sent traffic."""
+"""Whether the process is alive, whether it may be sent traffic, and its numbers."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from proxy.guards import Guards
+from proxy.live import Live
+from proxy.metrics import CONTENT_TYPE, Metrics
 
 
-async def healthz(_: Request) -> JSONResponse:
-    """Alive: the event loop answers."""
-    return JSONResponse({"status": "alive"})
+def probe_routes(live: Live, guards: Guards, metrics: Metrics) -> list[Route]:
+    """`/healthz`, `/readyz` and `/metrics`."""
+
+    async def healthz(_: Request) -> JSONResponse:
+        """Alive: the event loop answers."""
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> JSONResponse:
+        """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
+        return JSONResponse({"status": "ready", **_detail(live, guards)})
+
+    async def numbers(_: Request) -> Response:
+        return Response(metrics.as_text(), media_type=CONTENT_TYPE)
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", numbers),
+    ]
 
 
-async def readyz(_: Request) -> JSONResponse:
-    """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
-    return JSONResponse({"status": "ready"})
+def _detail(live: Live, guards: Guards) -> dict[str, object]:
+    version, override = live.version, live.regime.rollout.override
+    return {
+        "settings": {
+            "version": version.digest,
+            "loaded": version.loaded.isoformat(timespec="seconds"),
+            "problem": version.problem,
+            "waiting_for_restart": version.waiting,
+        },
+        "rules": len(live.regime.rollout.rules),
+        "override": override.action if override else None,
+        "tripped": {
+            trip.rule: {"since": trip.since, "reason": trip.reason}
+            for trip in guards.trips.values()
+        },
+    }

@@ -19,12 +19,23 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     path: str
 
     caller: CallerDigest | None
+    caller_name: str | None
+    """From the settings' list of callers."""
     user_agent: str | None
     sdk: str | None
     version: str | None
     """`anthropic-version` as the client sent it."""
     dialect: str | None
     streamed: bool
+
+    route: str | None
+    """`translate`, `forward` or `refuse`: the leg that answered, or failed last."""
+    rule: str | None
+    """The rollout rule that decided; None: none did."""
+    why: str | None
+    """What the decision rests on: a rule, the override, a sunset, a brown-out, or the default."""
+    first_failure: str | None
+    """Why the first leg failed, where a second one was tried."""
 
     asked_model: str | None
     sent_model: str | None

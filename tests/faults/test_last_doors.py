@@ -12,25 +12,21 @@ import httpx
 
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange import Exchange
-from proxy.lessons import LessonStore
-from proxy.upstream import Timeouts, Upstream
 from tests.loopback import serving
 from tests.parties import KEY, V2, House, body, house
-from translators import Policy
 
 CRASHED = {"type": "api_error", "message": "Internal server error"}
 BROKEN: Any = None
 
 
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
-    exchange = Exchange(
-        upstream=Upstream("http://127.0.0.1:9", Timeouts()),
-        policy=Policy(),
-        digester=BROKEN,
-        lessons=LessonStore(seconds=1),
-    )
+    exchange = Exchange(present=BROKEN, upstreams=BROKEN, shadows=BROKEN)
     endpoint = CompleteEndpoint(
-        exchange=exchange, max_body_bytes=1000, body_timeout=1, ping_interval=1
+        exchange=exchange,
+        settle=lambda _: None,
+        max_body_bytes=1000,
+        body_timeout=1,
+        ping_interval=1,
     )
     with serving(endpoint) as url:
         answers = [httpx.post(url, json=body(), headers=KEY) for _ in range(2)]
@@ -40,7 +36,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
-    with serving(ForwardEndpoint(upstream=BROKEN)) as url:
+    with serving(ForwardEndpoint(upstream=BROKEN, present=BROKEN)) as url:
         answer = httpx.get(url)
 
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.settings import InvalidSettings, Settings, load_settings
+from proxy.config_file import InvalidSettings
+from proxy.settings import Settings, load_settings
 
 
 @pytest.mark.parametrize(

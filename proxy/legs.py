@@ -1,0 +1,194 @@
+"""
+The two ways to ask somebody: translated, the Messages API; as it came, a legacy upstream.
+
+A leg that fails raises `LegFailed`, which says what the client would be told
+and whether somebody else is worth asking. The first leg, a second try and a
+shadow all ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Final
+
+from proxy.failures import Blame, Failure
+from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up
+from proxy.keys import Caller
+from proxy.lessons import LessonStore
+from proxy.upstream import Answer, Timeouts, Upstream
+from translators import (
+    UNKNOWN,
+    UPSTREAM_VERSION,
+    DecodedRequest,
+    Dialect,
+    InvalidCompletionRequest,
+    Lessons,
+    Plan,
+    Policy,
+    TranslatedError,
+    decode_completion_request,
+    dialect_of,
+    encode_request,
+    learn,
+    plan_request,
+    translate_error,
+)
+
+USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
+
+_MOST_PLANS: Final = 5
+"""One and a correction of each capability; each teaches something new or is the last."""
+_PATH: Final = b"/v1/complete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One completion request, as it came and as far as it can be read."""
+
+    caller: Caller
+    headers: Headers
+    query: bytes
+    body: bytes = field(repr=False)
+    decoded: DecodedRequest | None
+    dialect: Dialect | None
+    problem: InvalidCompletionRequest | None
+    """Why it cannot be translated."""
+
+    @classmethod
+    def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> Asked:
+        """Read what can be read; whether the rest matters is decided later."""
+        decoded = dialect = problem = None
+        try:
+            dialect = dialect_of(joined(headers, b"anthropic-version"))
+            decoded = decode_completion_request(body)
+        except InvalidCompletionRequest as exc:
+            problem = exc
+        return cls(
+            caller=caller,
+            headers=headers,
+            query=query,
+            body=body,
+            decoded=decoded,
+            dialect=dialect,
+            problem=problem,
+        )
+
+
+class LegFailed(Exception):
+    """A leg came to no answer; the client has not been told yet."""
+
+    def __init__(self, error: TranslatedError, blame: Blame, *, worth_another: bool) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.blame = blame
+        self.worth_another = worth_another
+        """Whether asking somebody else may help."""
+
+    @classmethod
+    def of(cls, failure: Failure) -> LegFailed:
+        """Upstream could not be asked, or did not answer."""
+        error = TranslatedError(failure.status, failure.error_type, str(failure), None)
+        return cls(error, failure.blame, worth_another=True)
+
+
+def is_worth_another(status: int) -> bool:
+    """Down, overloaded, without that model, or refusing what nothing could be learnt from."""
+    return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} or (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+class Upstreams:
+    """Everybody who can be asked, over connections of their own, and what they have taught."""
+
+    def __init__(self, messages: Upstream, timeouts: Timeouts, lessons: LessonStore) -> None:
+        self.messages = messages
+        self._timeouts = timeouts
+        self._legacy: dict[str, Upstream] = {}
+        self.lessons = lessons
+
+    async def translated(
+        self, asked: Asked, policy: Policy, answers: AsyncExitStack, on_plan: Callable[[Plan], None]
+    ) -> tuple[Answer, Plan]:
+        """
+        Ask the Messages API, again with what it teaches; `answers` lets go of all it gave.
+
+        Raises `Failure` and `InvalidCompletionRequest`; `on_plan` hears of each plan first.
+        """
+        if asked.problem is not None:
+            raise asked.problem
+        assert asked.decoded is not None
+        assert asked.dialect is not None
+        betas = joined(asked.headers, b"anthropic-beta")
+        plans_left = _MOST_PLANS
+        while True:
+            plans_left -= 1
+            taught = replace(policy, lessons=self.lessons.current())
+            today = datetime.now(UTC).date().isoformat()
+            plan = plan_request(asked.decoded, asked.dialect, taught, today=today, betas=betas)
+            on_plan(plan)
+            headers = [*passed_up(asked.headers), *_ours(plan, asked.caller.credential)]
+            answer = await self.messages.ask(headers, encode_request(plan.request))
+            answers.push_async_callback(answer.close)
+            if not plans_left or not await self._has_learnt(answer, plan, taught.lessons):
+                return answer, plan
+
+    async def forwarded(
+        self, asked: Asked, legacy_url: str, answers: AsyncExitStack, *, readable: bool
+    ) -> Answer:
+        """Ask a legacy upstream as it was asked, or for something readable; raises `Failure`."""
+        upstream = self._legacy.get(legacy_url)
+        if upstream is None:
+            upstream = self._legacy[legacy_url] = Upstream(legacy_url, self._timeouts)
+        target = _PATH + b"?" + asked.query if asked.query else _PATH
+        headers = forwarded_up(asked.headers, asked.caller.instead)
+        if readable:
+            headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
+            headers.append((b"accept-encoding", b"identity"))
+        answer = await upstream.relay("POST", target, headers, asked.body)
+        answers.push_async_callback(answer.close)
+        return answer
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for upstream in (self.messages, *self._legacy.values()):
+            await upstream.close()
+
+    async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
+        """Keep what a refusal teaches; whether the request should be planned again with it."""
+        if answer.status != HTTPStatus.BAD_REQUEST:
+            return False
+        lesson = learn(await answer.read())
+        before = known.get(plan.sent_model, UNKNOWN)
+        if lesson is None or before.corrected(lesson) == before:
+            return False
+        self.lessons.keep(plan.sent_model, lesson)
+        return True
+
+
+async def failure_of(answer: Answer) -> LegFailed:
+    """What an answer that is none comes to; raises `Failure` where it cannot even be read."""
+    error = translate_error(answer.status, await answer.read())
+    is_client = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
+    blame = Blame.CLIENT if is_client else Blame.UPSTREAM
+    return LegFailed(error, blame, worth_another=is_worth_another(error.status))
+
+
+def _ours(plan: Plan, credential: Credential) -> Headers:
+    """The headers of the request that only we can give, each exactly once."""
+    headers = [
+        (credential.name, credential.value),
+        (b"anthropic-version", UPSTREAM_VERSION.encode()),
+        (b"content-type", b"application/json"),
+        (b"accept", b"text/event-stream" if plan.is_streamed else b"application/json"),
+        (b"accept-encoding", b"identity"),  # a compressed stream arrives late
+        (b"user-agent", USER_AGENT),
+    ]
+    if plan.betas is not None:
+        headers.append((b"anthropic-beta", plan.betas.encode("latin-1")))
+    return headers

@@ -1,0 +1,178 @@
+"""
+The regime of the moment: read again when its file changes, kept when the new one is bad.
+
+The file is looked at twice a second and read once it has stayed the same
+between two looks, so that nobody's half-written file is; a signal reads it at
+once. Exchanges take the regime they begin with and keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+import structlog
+
+from proxy.compile import regime_of
+from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.guards import Guards
+from proxy.redaction import Digester, describe_crash
+from proxy.regime import Regime
+from proxy.settings import Settings
+
+log = structlog.get_logger()
+
+Load: TypeAlias = Callable[[ConfigFile], Settings]
+
+_NOW_AND_THEN_SECONDS: Final = 0.5
+_LIVE: Final = (
+    *("rollout", "rollout_override", "legacy_url", "callers", "upstream_key"),
+    *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
+    *("leading_space", "echoed_model", "beta_header"),
+)
+"""Settings that take effect while the process runs; all others wait for a restart."""
+
+
+class ReloadObserver(Protocol):
+    """Who counts them."""
+
+    def settings_read(self, *, good: bool) -> None:
+        """The file was read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where settings come from when they are read again."""
+
+    path: Path
+    load: Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """Which settings are followed, and what is wrong with newer ones."""
+
+    digest: str | None
+    """Of the file's text; None: there is no file."""
+    loaded: datetime
+    problem: str | None = None
+    """Why the file as it is now is not followed."""
+    waiting: tuple[str, ...] = ()
+    """Settings that have changed in the file and wait for a restart."""
+
+
+class Live:
+    """What the operator wants now, as one worker knows it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        digester: Digester,
+        guards: Guards,
+        source: Source | None,
+        observer: ReloadObserver,
+    ) -> None:
+        self._started_with = settings
+        self._digester = digester
+        self._guards = guards
+        self._source = source
+        self._observer = observer
+        self._seen: object = None
+        self._read: object = None
+        self.regime = regime_of(settings, digester)
+        """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
+        self.version = Version(digest=self._begin(), loaded=datetime.now(UTC))
+        guards.watch(self.regime.rollout.guards)
+
+    @property
+    def tripped(self) -> frozenset[str]:
+        """Rules whose guards have taken their shares to zero."""
+        return self._guards.tripped
+
+    async def keep_up(self) -> None:
+        """Look at the file, and at the guards, for as long as the process serves."""
+        while True:
+            try:
+                await self._look()
+                self._guards.judge()
+            except Exception as exc:  # noqa: BLE001 - whatever happens, looking goes on
+                log.error("keeping_up_crashed", **describe_crash(exc))
+            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+
+    async def read_again(self) -> None:
+        """Read the file now, changed or not: somebody asked for it."""
+        if self._source is not None:
+            self._read = self._seen = await asyncio.to_thread(_signature, self._source.path)
+            self._follow(*await asyncio.to_thread(self._load, self._source))
+
+    async def _look(self) -> None:
+        if self._source is None:
+            return
+        signature = await asyncio.to_thread(_signature, self._source.path)
+        is_at_rest, self._seen = signature == self._seen, signature
+        if is_at_rest and signature != self._read:
+            await self.read_again()
+
+    def _begin(self) -> str | None:
+        if self._source is None:
+            return None
+        self._seen = self._read = _signature(self._source.path)
+        return _digest(ConfigFile.read(self._source.path))
+
+    def _load(self, source: Source) -> tuple[Settings, Regime, str] | tuple[None, None, str]:
+        try:
+            file = ConfigFile.read(source.path)
+            if not file.text.strip():
+                raise InvalidSettings(f"{source.path}: is empty")
+            settings = source.load(file)
+            return settings, regime_of(settings, self._digester), _digest(file)
+        except InvalidSettings as exc:
+            return None, None, str(exc)
+
+    def _follow(self, settings: Settings | None, regime: Regime | None, said: str) -> None:
+        """From now on go by these; or, if they are none, say what was said about them."""
+        before = self.version
+        self._observer.settings_read(good=settings is not None)
+        if settings is None or regime is None:
+            log.error("settings_bad", problem=said, following=before.digest)
+            self.version = Version(
+                digest=before.digest, loaded=before.loaded, problem=said, waiting=before.waiting
+            )
+            return
+        self.regime = regime
+        self._guards.watch(regime.rollout.guards)
+        waiting = _waiting(self._started_with, settings)
+        self.version = Version(digest=said, loaded=datetime.now(UTC), waiting=waiting)
+        log.info(
+            "settings_read",
+            version=said,
+            rules=len(regime.rollout.rules),
+            override=regime.rollout.override.action if regime.rollout.override else None,
+            waiting_for_restart=waiting,
+        )
+
+
+def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in type(started_with).model_fields
+        if name not in _LIVE and getattr(started_with, name) != getattr(now, name)
+    )
+
+
+def _signature(path: Path) -> object:
+    """What changes when the file does; a file that is gone has one, too."""
+    try:
+        stat = path.stat()
+    except OSError as exc:
+        return exc.errno
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
+
+
+def _digest(file: ConfigFile) -> str:
+    return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()

@@ -1,0 +1,152 @@
+"""
+Numbers for Prometheus: what is counted, under which names, for all workers together.
+
+Labels are names of rules, routes and adjustments, which are few; never
+callers, models or anything else that a client can make up.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from proxy.comparison import Comparison
+from proxy.traffic import TrafficRecord
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+_SIMILARITIES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
+_NONE: Final = ""
+
+
+class Metrics:
+    """All of them; an observer of everything that happens."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._exchanges = Counter(
+            "holdover_exchanges",
+            "Completion requests answered.",
+            ("route", "rule", "status", "blame"),
+            registry=registry,
+        )
+        self._began = Histogram(
+            "holdover_first_byte_seconds",
+            "Time until the answer began.",
+            ("route", "rule"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._adjustments = Counter(
+            "holdover_adjustments", "Adjustments made.", ("kind",), registry=registry
+        )
+        self._second_tries = Counter(
+            "holdover_second_tries",
+            "Requests that were tried again elsewhere.",
+            ("rule", "route"),
+            registry=registry,
+        )
+        self._skipped = Counter(
+            "holdover_shadows_skipped",
+            "Shadows that were due and not sent.",
+            ("rule", "reason"),
+            registry=registry,
+        )
+        self._failed = Counter(
+            "holdover_shadows_failed",
+            "Shadows that came to nothing.",
+            ("rule", "leg"),
+            registry=registry,
+        )
+        self._compared = Counter(
+            "holdover_shadows_compared",
+            "Shadows compared with the client's answer.",
+            ("rule", "leg", "equal", "same_stop_reason"),
+            registry=registry,
+        )
+        self._similarity = Histogram(
+            "holdover_shadow_similarity",
+            "How much of the text is the same, 0 to 1.",
+            ("rule", "leg"),
+            buckets=_SIMILARITIES,
+            registry=registry,
+        )
+        self._reads = Counter(
+            "holdover_settings_reads",
+            "Times the settings file was read again, by each worker.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._bad = Gauge(
+            "holdover_settings_bad",
+            "1 while the settings file is not followed because it is bad.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._tripped = Gauge(
+            "holdover_guard_tripped",
+            "1 while a guard keeps a rule's share at zero.",
+            ("rule",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._known_trips: frozenset[str] = frozenset()
+
+    def exchange_ended(self, record: TrafficRecord) -> None:
+        """One exchange is over, however it ended."""
+        route, rule = record.route or _NONE, record.rule or _NONE
+        status = str(record.status or _NONE)
+        self._exchanges.labels(route, rule, status, record.blame.value).inc()
+        if record.first_byte_ms is not None:
+            self._began.labels(route, rule).observe(record.first_byte_ms / 1000)
+        for kind in record.adjustments:
+            self._adjustments.labels(kind).inc()
+        if record.first_failure is not None:
+            self._second_tries.labels(rule, route).inc()
+
+    def shadow_skipped(self, rule: str, reason: str) -> None:
+        """One was due and not sent."""
+        self._skipped.labels(rule, reason).inc()
+
+    def shadow_failed(self, rule: str, leg: str) -> None:
+        """One was sent and came to nothing."""
+        self._failed.labels(rule, leg).inc()
+
+    def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
+        """One came back."""
+        equal, stop = str(comparison.equal).lower(), str(comparison.same_stop_reason).lower()
+        self._compared.labels(rule, leg, equal, stop).inc()
+        self._similarity.labels(rule, leg).observe(comparison.similarity)
+
+    def settings_read(self, *, good: bool) -> None:
+        """The settings file was read again."""
+        self._reads.labels("good" if good else "bad").inc()
+        self._bad.set(0 if good else 1)
+
+    def guards_tripped(self, rules: frozenset[str]) -> None:
+        """These guards are tripped, now."""
+        self._known_trips |= rules
+        for rule in self._known_trips:
+            self._tripped.labels(rule).set(rule in rules)
+
+    def as_text(self) -> bytes:
+        """All of it, of all workers, in Prometheus's format."""
+        if _SHARED not in os.environ:
+            return generate_latest(self._registry)
+        _forget_the_dead(Path(os.environ[_SHARED]))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Gauges say what is; those of workers that are gone say what was."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

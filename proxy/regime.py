@@ -1,0 +1,22 @@
+"""
+What an exchange goes by, from its first byte to its last: one frozen value.
+
+A change of the settings makes a new one; exchanges that have begun keep
+theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.keys import Keyring
+from proxy.rollout import Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regime:
+    """Rules, keys, and where legacy requests are forwarded to."""
+
+    rollout: Rollout
+    keyring: Keyring
+    legacy_url: str | None

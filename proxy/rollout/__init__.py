@@ -1,0 +1,34 @@
+"""
+Which way a request goes: rules, sticky shares, schedules, guards. Plain functions and values.
+
+    RuleSettings -> Rule        compiled once, when the settings are read
+    Question -> Decision        `decide`, for every request
+
+Nothing here performs I/O.
+"""
+
+from proxy.rollout.buckets import basis_points, bucket
+from proxy.rollout.contradictions import Finding, contradictions
+from proxy.rollout.decide import Decision, Question, Why, bucket_of, decide, objections
+from proxy.rollout.schedule import brown_out_until, campaign_headers
+from proxy.rollout.values import Leg, Rollout, Rule, SecondTry, Shadow
+
+__all__ = [
+    "Decision",
+    "Finding",
+    "Leg",
+    "Question",
+    "Rollout",
+    "Rule",
+    "SecondTry",
+    "Shadow",
+    "Why",
+    "basis_points",
+    "brown_out_until",
+    "bucket",
+    "bucket_of",
+    "campaign_headers",
+    "contradictions",
+    "decide",
+    "objections",
+]

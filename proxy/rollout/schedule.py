@@ -1,0 +1,50 @@
+"""When a campaign refuses requests, and what it tells callers until then."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Final
+
+from proxy.headers import Headers
+from proxy.rules import BrownOut, Campaign
+
+_PERIODS: Final = {"day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+def brown_out_until(campaign: Campaign, now: datetime) -> datetime | None:
+    """The end of the brown-out that is going on; None if there is none."""
+    ends = (_end(brown_out, now) for brown_out in campaign.brown_outs)
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _end(brown_out: BrownOut, now: datetime) -> datetime | None:
+    start = brown_out.start
+    if brown_out.every is not None and now > start:
+        period = _PERIODS[brown_out.every]
+        start += (now - start) // period * period
+    if brown_out.until is not None and start >= brown_out.until:
+        return None
+    end = start + timedelta(minutes=brown_out.minutes)
+    return end if start <= now < end else None
+
+
+def is_over(campaign: Campaign, now: datetime) -> bool:
+    """Whether the sunset has come."""
+    return campaign.sunset is not None and campaign.sunset <= now
+
+
+def campaign_headers(campaign: Campaign) -> Headers:
+    """`Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to read on."""
+    headers: Headers = []
+    if campaign.deprecated is not None:
+        headers.append((b"deprecation", b"@%d" % campaign.deprecated.timestamp()))
+    if campaign.sunset is not None:
+        moment = format_datetime(campaign.sunset.astimezone(UTC), usegmt=True)
+        headers.append((b"sunset", moment.encode()))
+    if campaign.link is not None:
+        target = b"<" + campaign.link.encode() + b">"
+        relations = [(b"deprecation", campaign.deprecated), (b"sunset", campaign.sunset)]
+        links = [target + b'; rel="' + name + b'"' for name, moment in relations if moment]
+        headers.append((b"link", b", ".join(links or [target + b'; rel="deprecation"'])))
+    return headers

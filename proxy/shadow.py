@@ -1,0 +1,214 @@
+"""
+The second leg that nobody waits for: asked after the client had its answer, and compared with it.
+
+It has upstream connections, lessons and a queue of its own; whatever
+happens in here, the exchange it belongs to is over. What is not sent is
+counted, by reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+
+import structlog
+
+from proxy.answering import answer_of
+from proxy.budget import Budget
+from proxy.comparison import Answered, Comparison, compare, forwarded, translated
+from proxy.failures import Failure
+from proxy.legs import Asked, LegFailed, Upstreams
+from proxy.notes import Notes
+from proxy.redaction import describe_crash
+from proxy.rollout import Decision, Leg, Shadow
+from proxy.rules import BASIS_POINTS
+from translators import TranslationError, UpstreamProtocolError
+
+log = structlog.get_logger("holdover.traffic")
+
+Skipped: TypeAlias = Literal[
+    "primary_failed", "client_gone", "unreadable", "queue_full", "budget", "shutdown"
+]
+"""Why a shadow that was due was not sent."""
+
+_MOST_BYTES_WAITING: Final = 64 * 1024 * 1024
+_SECONDS: Final = 600
+"""For one answer, whole."""
+_BYTES_PER_TOKEN: Final = 3
+"""An estimate on the careful side, for budgets."""
+
+
+class ShadowObserver(Protocol):
+    """Who counts them."""
+
+    def shadow_skipped(self, rule: str, reason: Skipped) -> None:
+        """One was due and not sent."""
+
+    def shadow_failed(self, rule: str, leg: str) -> None:
+        """One was sent and came to nothing."""
+
+    def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
+        """One came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A shadow waiting for its turn."""
+
+    id: str
+    rule: str
+    shadow: Shadow
+    leg: Leg
+    """The one the client's answer came by, for the control."""
+    asked: Asked = field(repr=False)
+    legacy_url: str | None
+    primary: Answered
+    tokens: float
+    """Set aside for it."""
+
+    @property
+    def size(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return len(self.asked.body) + len(self.primary.text)
+
+
+class Shadows:
+    """All shadows of the process."""
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        budget: Budget,
+        observer: ShadowObserver,
+        *,
+        queue: int,
+        roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
+    ) -> None:
+        self._upstreams = upstreams
+        self._budget = budget
+        self._observer = observer
+        self._waiting: asyncio.Queue[_Due] = asyncio.Queue(queue)
+        self._bytes_waiting = 0
+        self._roll = roll
+
+    @contextmanager
+    def beside(
+        self, asked: Asked, decision: Decision, legacy_url: str | None, notes: Notes
+    ) -> Iterator[None]:
+        """Let an exchange run; then, if a shadow is due, queue it. Never raises by itself."""
+        rule = decision.rule
+        shadow = rule.shadow if rule else None
+        if rule is None or shadow is None or self._roll() >= shadow.share:
+            yield
+            return
+        notes.heard = []
+        try:
+            yield
+        except BaseException as exc:
+            gone = isinstance(exc, asyncio.CancelledError)
+            self._observer.shadow_skipped(rule.name, "client_gone" if gone else "primary_failed")
+            raise
+        reason = self._queue(asked, decision, shadow, legacy_url, notes)
+        if reason is not None:
+            self._observer.shadow_skipped(rule.name, reason)
+
+    def _queue(
+        self,
+        asked: Asked,
+        decision: Decision,
+        shadow: Shadow,
+        legacy_url: str | None,
+        notes: Notes,
+    ) -> Skipped | None:
+        rule = decision.rule
+        assert rule is not None
+        if notes.error is not None or notes.failure is not None or notes.first_failure is not None:
+            return "primary_failed"
+        primary = _primary(notes)
+        if primary is None:
+            return "unreadable"
+        due = _Due(
+            id=notes.id,
+            rule=rule.name,
+            shadow=shadow,
+            leg=decision.leg,
+            asked=asked,
+            legacy_url=legacy_url,
+            primary=primary,
+            tokens=_estimate(asked, shadow),
+        )
+        if self._waiting.full() or self._bytes_waiting + due.size > _MOST_BYTES_WAITING:
+            return "queue_full"
+        if not self._budget.reserve(rule.name, due.tokens, shadow.daily_tokens):
+            return "budget"
+        self._bytes_waiting += due.size
+        self._waiting.put_nowait(due)
+        return None
+
+    async def run(self) -> None:
+        """Send what is queued, one at a time; as many of these run as there are connections."""
+        while True:
+            due = await self._waiting.get()
+            self._bytes_waiting -= due.size
+            used = 0.0
+            try:
+                used = await self._send(due)
+            except Exception as exc:  # noqa: BLE001 - nothing in here may end the sending
+                log.error("shadow_crashed", id=due.id, **describe_crash(exc))
+            self._budget.settle(due.rule, due.tokens, used)
+
+    def drop_all(self) -> None:
+        """At shutdown nobody waits for shadows."""
+        while not self._waiting.empty():
+            self._observer.shadow_skipped(self._waiting.get_nowait().rule, "shutdown")
+
+    async def _send(self, due: _Due) -> float:
+        """Send it, and the control; return what was used in tokens."""
+        legs = {"shadow": due.shadow.leg} | ({"control": due.leg} if due.shadow.control else {})
+        answers = [await self._compare(due, name, leg) for name, leg in legs.items()]
+        return sum(_tokens(due, answered) for answered in answers if answered is not None)
+
+    async def _compare(self, due: _Due, name: str, leg: Leg) -> Answered | None:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                answered = await answer_of(self._upstreams, due.asked, leg, due.legacy_url)
+        except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
+            reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
+            self._observer.shadow_failed(due.rule, name)
+            log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
+            return None
+        comparison = compare(due.primary, answered)
+        self._observer.shadow_compared(due.rule, name, comparison)
+        log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
+        return answered
+
+
+def _name(problem: Exception) -> str:
+    return type(problem).__name__
+
+
+def _primary(notes: Notes) -> Answered | None:
+    heard, seconds = b"".join(notes.heard or ()), time.perf_counter() - notes.started
+    if notes.plan is not None:
+        return translated(heard.decode(), notes.stop_reason, notes.plan, notes.usage, seconds)
+    try:
+        return forwarded(heard, notes.dialect if notes.streams else None, seconds)
+    except UpstreamProtocolError:
+        return None  # compressed, or no completion
+
+
+def _estimate(asked: Asked, shadow: Shadow) -> float:
+    """What it may use at most, all answers together."""
+    answer = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
+    return (len(asked.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
+
+
+def _tokens(due: _Due, answered: Answered) -> float:
+    counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
+    # A legacy upstream does not count.
+    return counted or (len(due.asked.body) + len(answered.text)) / _BYTES_PER_TOKEN

@@ -1,0 +1,68 @@
+"""
+Completions as a legacy upstream sends them, read for what they say.
+
+Only to compare answers: what is forwarded is passed on as it is. Facts:
+legacy-wire 2 (whole answers) and 3 (streams of either dialect).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from translators.exceptions import UpstreamProtocolError
+from translators.wire.sse import SSEDecoder
+from translators.wire.versions import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCompletion:
+    """What a legacy answer said."""
+
+    text: str
+    stop_reason: str
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    completion: str | None = None
+    stop_reason: str | None = None
+    error: msgspec.Raw | None = None
+
+
+_FRAME: Final = msgspec.json.Decoder(_Frame)
+
+
+def read_completion(body: bytes) -> ReadCompletion:
+    """Read a whole answer; raise `UpstreamProtocolError` where it is none."""
+    return _end(_decode(body), "")
+
+
+def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
+    """Read all bytes of a stream; raise `UpstreamProtocolError` where it did not end well."""
+    text = ""
+    for data in SSEDecoder().feed(body):
+        if not data.startswith(b"{"):
+            continue  # the old dialect's ping and its `[DONE]`
+        frame = _decode(data)
+        if frame.error is not None:
+            break
+        said = frame.completion or ""
+        text = said or text if dialect.is_cumulative else text + said
+        if frame.stop_reason is not None:
+            return _end(frame, text)
+    raise UpstreamProtocolError("the stream has no end")
+
+
+def _decode(data: bytes) -> _Frame:
+    try:
+        return _FRAME.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise UpstreamProtocolError(f"not a completion: {exc}") from exc
+
+
+def _end(frame: _Frame, text: str) -> ReadCompletion:
+    if frame.stop_reason is None:
+        raise UpstreamProtocolError("a completion without its end")
+    return ReadCompletion(text or frame.completion or "", frame.stop_reason)
