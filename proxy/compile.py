@@ -165,7 +165,7 @@ def _key(name: str, written: SecretStr | KeyFrom | None) -> bytes | None:
         case None:
             return None
         case KeyFrom():
-            key = _kept_elsewhere(f"callers.{name}.upstream_key", written)
+            return _kept_elsewhere(f"callers.{name}.upstream_key", written).encode()
         case secret:
             key = secret.get_secret_value()
     if not key:
@@ -175,9 +175,14 @@ def _key(name: str, written: SecretStr | KeyFrom | None) -> bytes | None:
 
 def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
     if place.env is not None:
-        return os.environ.get(place.env, "")
+        if not (key := os.environ.get(place.env)):
+            raise InvalidSettings(f"{setting}: the variable {place.env} is not set")
+        return key
     assert place.file is not None
     try:
-        return place.file.read_text(encoding="utf-8").strip()
+        key = place.file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidSettings(f"{setting}: {place.file} cannot be read") from exc
+    if not key:
+        raise InvalidSettings(f"{setting}: {place.file} is empty")
+    return key

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -65,11 +66,106 @@ def demo(
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 9000,
+    legacy: Annotated[
+        bool, typer.Option("--legacy", help="Let /v1/complete answer, as it did until July 2025.")
+    ] = False,
 ) -> None:
     """Run the stand-in for the Messages API alone."""
     from proxy.cli.serve import run_simulator
 
-    run_simulator(host, port)
+    run_simulator(host, port, legacy=legacy)
+
+
+@app.command()
+def check(  # noqa: PLR0913, PLR0917 - an option each
+    config: Annotated[Path, typer.Argument(help="A TOML file.")],
+    request: Annotated[
+        Path | None, typer.Option(help="A legacy request body as JSON; - reads it.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="As `name: value`; repeat it.")
+    ] = None,
+    caller: Annotated[str | None, typer.Option(help="The name of the caller.")] = None,
+    now: Annotated[
+        datetime | None,
+        typer.Option(
+            "--at", help="A moment other than now, in UTC.", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+        ),
+    ] = None,
+    secrets: Annotated[
+        Path | None, typer.Option(envvar="HOLDOVER_SECRETS", help="A directory of secret files.")
+    ] = None,
+) -> None:
+    """Say what is wrong with a settings file, or which rule decides about a request, and why."""
+    from proxy.cli.check import run_check
+
+    run_check(config, secrets, request, header or [], caller, now)
+
+
+rollout = typer.Typer(help="Change the rules in the settings file, safely.", no_args_is_help=True)
+app.add_typer(rollout, name="rollout")
+Rules = Annotated[
+    Path, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="The TOML file.")
+]
+
+
+@rollout.command()
+def share(
+    name: Annotated[str, typer.Argument(help="The rule.")],
+    percent: Annotated[float, typer.Argument(help="0 to 100, with two decimals at most.")],
+    config: Rules,
+) -> None:
+    """Set a rule's share."""
+    from proxy.cli.rollout import run_share
+
+    run_share(config, name, percent)
+
+
+@rollout.command()
+def override(
+    action: Annotated[str, typer.Argument(help="translate, forward, refuse, or off.")],
+    config: Rules,
+) -> None:
+    """Send everything one way, whatever the rules say; `off` ends that."""
+    from proxy.cli.rollout import run_override
+
+    run_override(config, action)
+
+
+@rollout.command()
+def rearm(name: Annotated[str, typer.Argument(help="The rule.")], config: Rules) -> None:
+    """Give a rule its share back that its guard has taken."""
+    from proxy.cli.rollout import run_rearm
+
+    run_rearm(config, name)
+
+
+@rollout.command()
+def status(config: Rules) -> None:
+    """Show the rules of a file, and which guards are tripped."""
+    from proxy.cli.rollout import run_status
+
+    run_status(config)
+
+
+keys = typer.Typer(help="Make tokens for callers.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command()
+def new(name: Annotated[str, typer.Argument(help="The caller.")]) -> None:
+    """Make a token for a caller: print it, once, and the lines for the settings file."""
+    from proxy.cli.keys import run_new
+
+    run_new(name)
+
+
+@keys.command("hash")
+def hash_() -> None:
+    """Read a key or token from standard input and print it as the settings file wants it."""
+    from proxy.cli.keys import run_hash
+
+    run_hash()
 
 
 @app.command()

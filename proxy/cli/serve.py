@@ -20,6 +20,7 @@ from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.live import Source
 from proxy.log_config import configure_logs
 from proxy.redaction import Digester
+from proxy.regime import Regime
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
 from translators import Policy
@@ -37,12 +38,19 @@ def policy_or_exit(settings: Settings) -> Policy:
 def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
     """Load the settings; say what is wrong with them and stop with status 2 if they are bad."""
     try:
-        settings = load_settings(config, secrets=secrets, **flags)
-        regime_of(settings, digester_of(settings))
+        return load_settings(config, secrets=secrets, **flags)
     except InvalidSettings as exc:
         typer.echo(f"holdover: {exc}", err=True)
         raise typer.Exit(2) from exc
-    return settings
+
+
+def regime_or_exit(settings: Settings) -> Regime:
+    """What exchanges would go by, or status 2."""
+    try:
+        return regime_of(settings, digester_of(settings))
+    except InvalidSettings as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
+    regime_or_exit(settings)
     given = settings.digest_key
     # Callers have one digest in all workers.
     digest_key = given.get_secret_value() if given else dice.token_hex(32)
@@ -99,12 +108,12 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         _Workers(uvicorn_config, sockets=[listener]).run()
 
 
-def run_simulator(host: str, port: int) -> None:
-    """Serve the simulator until told to stop."""
+def run_simulator(host: str, port: int, *, legacy: bool) -> None:
+    """Serve the simulator until told to stop; with its legacy models alive if asked to."""
     from proxy.simulator import create_simulator  # noqa: PLC0415 - the proxy does not need it
 
     configure_logs("auto")
-    server_for(create_simulator(), host, port).run()
+    server_for(create_simulator(legacy_models_alive=legacy), host, port).run()
 
 
 def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:

@@ -25,10 +25,14 @@ class ReadCompletion:
     stop_reason: str
 
 
+class _Error(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
 class _Frame(msgspec.Struct, frozen=True):
     completion: str | None = None
     stop_reason: str | None = None
-    error: msgspec.Raw | None = None
+    error: _Error | None = None
 
 
 _FRAME: Final = msgspec.json.Decoder(_Frame)

@@ -17,7 +17,7 @@ OLD = (
     b"data: [DONE]\r\n\r\n"
 )
 NEW = (
-    b'event: completion\r\ndata: {"type":"completion","completion":" Hi","stop_reason":null}\r\n\r\n'
+    b'event: completion\r\ndata: {"id":"compl_1","completion":" Hi","stop_reason":null}\r\n\r\n'
     b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n'
     b'event: completion\r\ndata: {"completion":" you","stop_reason":null}\r\n\r\n'
     b'event: completion\r\ndata: {"completion":"","stop_reason":"stop_sequence"}\r\n\r\n'

@@ -1,0 +1,117 @@
+"""Settings and rules, tried offline: nothing is sent and nothing is served."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from proxy.cli.serve import regime_or_exit, settings_or_exit
+from proxy.config_file import InvalidSettings
+from proxy.failures import Failure
+from proxy.headers import Credential, Headers, first
+from proxy.keys import Caller
+from proxy.refusal import refusal_text
+from proxy.regime import Regime
+from proxy.rollout import Question, bucket_of, decide, objections
+from proxy.rules import BASIS_POINTS
+from proxy.settings import Settings
+from translators import CompletionRequest, InvalidCompletionRequest, decode_completion_request
+
+_NONE_TRIPPED = frozenset[str]()
+
+
+def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
+    config: Path,
+    secrets: Path | None,
+    request: Path | None,
+    header: list[str],
+    caller: str | None,
+    now: datetime | None,
+) -> None:
+    """Print what the settings say, or how they decide; status 2 if they are bad."""
+    settings = settings_or_exit(config, secrets)
+    regime = regime_or_exit(settings)
+    if request is None:
+        _show(config, settings)
+        return
+    try:
+        question = _question(regime, request, header, caller, now)
+    except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
+    _decide(regime, question)
+
+
+def _show(config: Path, settings: Settings) -> None:
+    rules, callers = len(settings.rollout), len(settings.callers)
+    typer.echo(f"{config}: good. {rules} rules, {callers} callers.")
+    for number, rule in enumerate(settings.rollout, 1):
+        share = "" if rule.share == 100 else f" {rule.share:g} % by {rule.by or 'caller'}"  # noqa: PLR2004
+        match = rule.match.model_dump(exclude_defaults=True)
+        typer.echo(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'everything'}")
+    typer.echo("Otherwise: translate.")
+    if settings.rollout_override is not None:
+        typer.secho(
+            f"OVERRIDE: everything is {settings.rollout_override.action}, whatever the rules say.",
+            bold=True,
+        )
+
+
+def _question(
+    regime: Regime, file: Path, header: list[str], name: str | None, now: datetime | None
+) -> Question:
+    headers = [_header(line) for line in header]
+    return Question(
+        caller=_caller(regime, headers, name),
+        headers=headers,
+        request=_request(file),
+        now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
+    )
+
+
+def _header(line: str) -> tuple[bytes, bytes]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip():
+        raise InvalidSettings(f"--header {line!r}: write it as `name: value`")
+    return name.strip().lower().encode(), value.strip().encode()
+
+
+def _caller(regime: Regime, headers: Headers, name: str | None) -> Caller:
+    if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
+        return regime.keyring.identify(headers)
+    nobody = Credential(b"x-api-key", b"", b"")
+    return Caller(
+        name=name,
+        digest=regime.keyring.digester.caller(b""),
+        identity=(name or "").encode(),
+        credential=nobody,
+        instead=None,
+    )
+
+
+def _request(file: Path) -> CompletionRequest:
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as exc:
+        raise InvalidSettings(f"{file}: {exc.strerror}") from exc
+    return decode_completion_request(body).request
+
+
+def _decide(regime: Regime, question: Question) -> None:
+    decision = decide(regime.rollout, question, _NONE_TRIPPED)
+    for rule in regime.rollout.rules:
+        if regime.rollout.override is not None:
+            break
+        if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
+            typer.echo(f"{rule.name}: no: {objection}.")
+            continue
+        within = f" (bucket {bucket_of(rule, question)} by {rule.by} is in its share)"
+        typer.echo(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
+        break
+    typer.secho(f"{decision.action}, because of: {decision.why.value}", bold=True)
+    if decision.action == "refuse":
+        today = question.now.date().isoformat()
+        typer.echo(refusal_text(decision, question.request, regime.rollout.catalogue, today))

@@ -1,0 +1,86 @@
+"""Change the rules of a running Holdover by changing its settings file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from proxy.cli.serve import settings_or_exit
+from proxy.config_file import InvalidSettings
+from proxy.guards import TRIPS, Trip
+from proxy.noticeboard import Noticeboard, directory_for
+from proxy.rules_file import set_override, set_share
+from proxy.settings import Settings
+
+_OFF = "off"
+_WITHIN = "A running Holdover follows within two seconds; /readyz says so."
+
+
+def run_share(config: Path, name: str, percent: float) -> None:
+    """Set a rule's share, or say why not and exit with status 2."""
+    with _or_exit():
+        set_share(config, name, percent)
+    typer.echo(f"{name}: {percent:g} %. {_WITHIN}")
+
+
+def run_override(config: Path, action: str) -> None:
+    """Set or end the override, or say why not and exit with status 2."""
+    with _or_exit():
+        set_override(config, None if action == _OFF else action)
+    done = "The rules decide again." if action == _OFF else f"Everything: {action}."
+    typer.echo(f"{done} {_WITHIN}")
+
+
+def run_rearm(config: Path, name: str) -> None:
+    """Take down the note that a guard has tripped; status 1 if there is none."""
+    settings = settings_or_exit(config, None)
+    with _or_exit():
+        if name not in {rule.name for rule in settings.rollout}:
+            raise InvalidSettings(f"{config}: there is no rule {name!r}")
+    try:
+        was_tripped = _board(settings, config).take_down(f"{TRIPS}/{name}")
+    except OSError as exc:
+        typer.echo(f"holdover: {settings.state_dir}: {exc.strerror}", err=True)
+        raise typer.Exit(2) from exc
+    if not was_tripped:
+        typer.echo(f"holdover: the guard of {name!r} is not tripped", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{name}: armed, and its share is its own again. {_WITHIN}")
+
+
+def run_status(config: Path) -> None:
+    """Print the rules as a table, and what keeps a share at zero."""
+    settings = settings_or_exit(config, None)
+    trips = _trips(_board(settings, config))
+    if settings.rollout_override is not None:
+        typer.secho(f"Override: everything is {settings.rollout_override.action}.", bold=True)
+    table = Table("rule", "action", "share", "by", "guard")
+    for rule in settings.rollout:
+        guard = "-" if rule.guard is None else "armed"
+        if trip := trips.get(rule.name):
+            guard = f"TRIPPED {trip.since}: {trip.reason}"
+        table.add_row(rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", guard)
+    Console(width=None if Console().is_terminal else 160).print(table)
+
+
+def _board(settings: Settings, config: Path) -> Noticeboard:
+    return Noticeboard(directory_for(settings.state_dir, config))
+
+
+def _trips(board: Noticeboard) -> dict[str, Trip]:
+    return {name: msgspec.json.decode(note, type=Trip) for name, note, _ in board.all(TRIPS)}
+
+
+@contextmanager
+def _or_exit() -> Iterator[None]:
+    try:
+        yield
+    except InvalidSettings as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
