@@ -1,0 +1,259 @@
+"""
+Holdover as an operator runs it: `serve` with two workers, two upstreams, and a file of rules.
+
+Everything is a process or a server of its own, and is asked over real sockets.
+The upstreams are simulators: one speaks the Messages API, the legacy one still
+has its old models. What a worker follows is asked of that worker, over a
+connection that the kernel says it owns.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from proxy.simulator import create_simulator
+from tests.loopback import serving
+from tests.parties import KEY, STEP_SECONDS, V2, body
+
+Found = TypeVar("Found")
+
+HOLDOVER: Final = [sys.executable, "-m", "proxy"]
+ADMIN: Final = {"authorization": "Bearer admin-token"}
+PATIENCE_SECONDS: Final = 20.0
+"""Long enough for a busy machine; what is waited for comes in a second or two."""
+_MOST_KNOCKS: Final = 200
+_WORKERS: Final = 2
+
+
+@dataclass(slots=True)
+class Fleet:
+    """A running Holdover, its file, and both upstreams."""
+
+    url: str
+    upstream_url: str
+    legacy_url: str
+    file: Path
+    process: subprocess.Popen[bytes]
+    client: httpx.Client
+    _log: Path
+    _state: Path
+    doors: Mapping[int, httpx.Client] = field(default_factory=dict[int, httpx.Client])
+    """By worker: a client whose connection is that worker's."""
+
+    def post(
+        self, headers: Mapping[str, Any] | None = None, content: bytes | None = None, **fields: Any
+    ) -> httpx.Response:
+        """Ask for a completion, so that it can be found again; a header that is `...` is not sent.
+
+        Streams are read to their end, as bytes.
+        """
+        given = marked(headers)
+        sent = content if content is not None else json.dumps(body(**fields)).encode()
+        return self.client.post(f"{self.url}/v1/complete", content=sent, headers=given)
+
+    def route_of(self, headers: Mapping[str, Any] | None = None, **fields: Any) -> str | None:
+        """The rule that decides about such a request."""
+        return self.post(headers, **fields).headers.get("holdover-rule")
+
+    def line_of(self, answer: httpx.Response) -> dict[str, Any]:
+        """The line of the log about an exchange."""
+        marker = answer.request.headers["user-agent"]
+        return wait_for(lambda: next(iter(self.exchanges(marker)), None))
+
+    def exchanges(self, marker: str = "") -> list[dict[str, Any]]:
+        """The lines about exchanges, of one request or of all."""
+        return [line for line in self.lines(marker) if line["event"] == "exchange"]
+
+    def lines(self, containing: str = "") -> list[dict[str, Any]]:
+        """What has been logged, by all processes; that each line is whole is part of the test."""
+        *whole, _ = self._log.read_text().split("\n")
+        return [json.loads(line) for line in whole if containing in line]
+
+    def heard(self, answer: httpx.Response) -> tuple[str, dict[str, Any]]:
+        """Who was asked for an answer, `messages` or `legacy`, and what arrived there."""
+        marker = answer.request.headers["x-marker"]
+        [(who, request)] = [
+            (who, request)
+            for who, requests in self.arrived().items()
+            for request in requests
+            if dict(request["headers"]).get("x-marker") == marker
+        ]
+        return who, request
+
+    def arrived(self) -> dict[str, list[dict[str, Any]]]:
+        """What both upstreams have received: the last thousand requests each."""
+        urls = {"messages": self.upstream_url, "legacy": self.legacy_url}
+        return {
+            who: self.client.get(f"{url}/simulator/requests").json() for who, url in urls.items()
+        }
+
+    def forget(self) -> None:
+        """Let both upstreams forget what they have received."""
+        for url in (self.upstream_url, self.legacy_url):
+            self.client.delete(f"{url}/simulator/requests")
+
+    def ready(self) -> dict[int, dict[str, Any]]:
+        """What each worker says of itself at `/readyz`."""
+        return {pid: door.get("/readyz").json() for pid, door in self.doors.items()}
+
+    def settings_of_workers(self, name: str) -> set[Any]:
+        """What the workers say of their settings: one value if they agree."""
+        return {ready["settings"][name] for ready in self.ready().values()}
+
+    def metric(self, series: str) -> float:
+        """A number from `/metrics`, zero if there is none yet."""
+        for line in self.client.get(f"{self.url}/metrics").text.splitlines():
+            name, _, value = line.rpartition(" ")
+            if name == series:
+                return float(value)
+        return 0.0
+
+    def text(self, rules: str, settings: str = "") -> str:
+        """A settings file of this fleet; no two are the same."""
+        return (
+            f'# {uuid.uuid4().hex}\nupstream_url = "{self.upstream_url}"\n'
+            f'legacy-url = "{self.legacy_url}"\nworkers = {_WORKERS}\nport = 0\n'
+            f'state_dir = "{self._state}"\nlog_format = "json"\n'
+            f'admin_token = "admin-token"\ndigest_key = "fleet"\n{settings}\n{rules}\n'
+        )
+
+    def write(self, text: str) -> None:
+        """Replace the settings file in one step, whatever is in its place."""
+        beside = self.file.with_suffix(".new")
+        beside.write_text(text)
+        if self.file.is_dir():
+            shutil.rmtree(self.file)
+        beside.replace(self.file)
+
+    def follow(self, rules: str, settings: str = "") -> None:
+        """Write rules and wait until every worker goes by them."""
+        before = self.settings_of_workers("version")
+        self.write(self.text(rules, settings))
+        wait_for(lambda: self._all_follow_something_but(before))
+
+    def _all_follow_something_but(self, before: set[Any]) -> bool:
+        versions = self.settings_of_workers("version")
+        return len(versions) == 1 and not versions & before
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The process ids of all workers there have ever been."""
+        started = [line["event"] for line in self.lines("Started server process")]
+        return tuple(int(event.partition("[")[2].rstrip("]")) for event in started)
+
+    def owner_of(self, client: httpx.Client) -> int:
+        """The worker that a client's connection, which it keeps, belongs to."""
+        with client.stream("GET", "/healthz") as answer:
+            stream = answer.extensions["network_stream"]
+            port: int = stream.get_extra_info("client_addr")[1]
+            answer.read()
+        return _owner(self.workers, theirs=urlsplit(self.url).port or 0, ours=port)
+
+
+@contextmanager
+def running_fleet(
+    directory: Path, rules: str = "", *, settings: str = "", **environment: str
+) -> Iterator[Fleet]:
+    """Start it, wait until both workers serve, and end it."""
+    with ExitStack() as stack:
+        fleet = Fleet(
+            url="",
+            upstream_url=stack.enter_context(serving(create_simulator())),
+            legacy_url=stack.enter_context(serving(create_simulator(legacy_models_alive=True))),
+            file=directory / "holdover.toml",
+            process=None,  # type: ignore[arg-type] # it needs the file
+            client=stack.enter_context(httpx.Client(timeout=PATIENCE_SECONDS)),
+            _log=directory / "log",
+            _state=directory / "state",
+        )
+        fleet.write(fleet.text(rules, settings))
+        # To a file: a pipe that nobody reads would be full in no time.
+        with (directory / "log").open("ab") as log:
+            fleet.process = subprocess.Popen(
+                [*HOLDOVER, "serve", "--config", str(fleet.file)],
+                stderr=log,
+                env=os.environ | environment,
+            )
+        stack.callback(_end, fleet.process)
+        fleet.url = wait_for(lambda: _url_once_all_serve(fleet))
+        fleet.doors = _open_doors(fleet, stack)
+        yield fleet
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
+
+
+def _url_once_all_serve(fleet: Fleet) -> str | None:
+    lines = fleet.lines()
+    assert fleet.process.poll() is None, lines
+    events = [line["event"] for line in lines]
+    if events.count("Application startup complete.") < _WORKERS:
+        return None
+    return next(event.split()[3] for event in events if event.startswith("Uvicorn running on "))
+
+
+def _open_doors(fleet: Fleet, stack: ExitStack) -> dict[int, httpx.Client]:
+    doors: dict[int, httpx.Client] = {}
+    for _ in range(_MOST_KNOCKS):
+        client = httpx.Client(base_url=fleet.url, timeout=PATIENCE_SECONDS)
+        doors.setdefault(fleet.owner_of(stack.enter_context(client)), client)
+        if len(doors) == _WORKERS:
+            return doors
+    raise AssertionError(f"only {len(doors)} workers ever answer")
+
+
+def _owner(pids: tuple[int, ...], *, theirs: int, ours: int) -> int:
+    """Which of these processes has the far end of a connection on loopback."""
+    _, *sockets = Path("/proc/net/tcp").read_text().splitlines()
+    rows = [row.split() for row in sockets]
+    ends = (f"0100007F:{theirs:04X}", f"0100007F:{ours:04X}")
+    inode = next(row[9] for row in rows if (row[1], row[2]) == ends)
+    for pid in pids:
+        try:
+            files = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
+        except FileNotFoundError:
+            continue  # it has ended, or closed a file just now
+        if f"socket:[{inode}]" in files:
+            return pid
+    raise AssertionError("nobody has that connection")
+
+
+def marked(headers: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """The headers of a client; a marker in two of them tells its request apart everywhere."""
+    marker = uuid.uuid4().hex
+    ours = KEY | V2 | {"user-agent": f"test/{marker}", "x-marker": marker}
+    return {name: value for name, value in (ours | dict(headers or {})).items() if value is not ...}
+
+
+def wait_for(find: Callable[[], Found | None], seconds: float = PATIENCE_SECONDS) -> Found:
+    """Ask again and again, until there is an answer that is not false."""
+    deadline = time.monotonic() + seconds
+    while not (found := find()):
+        assert time.monotonic() < deadline
+        time.sleep(STEP_SECONDS)
+    return found
+
+
+def holdover(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*HOLDOVER, *arguments], capture_output=True, text=True, timeout=20, check=False
+    )
