@@ -50,7 +50,7 @@ def create_app(
     """
     digester = digester or digester_of(settings)
     metrics = Metrics()
-    board = Noticeboard(directory_for(settings.state_dir, source.path if source else None))
+    board = Noticeboard(directory_for(settings.state_dir, source.file.path if source else None))
     guards = Guards(board, metrics)
     live = Live(settings, digester, guards, source, metrics)
     upstreams, shadowed = _upstreams(settings), _upstreams(settings)

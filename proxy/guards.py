@@ -82,6 +82,7 @@ class Guards:
 
     def watch(self, guards: Mapping[str, Guard]) -> None:
         """Go by these from now on; what was counted for one that stays as it was is kept."""
+        self.board.sweep(_TALLIES, older_than=_STALE_SECONDS)
         self._watched = {
             rule: before
             if (before := self._watched.get(rule)) and before.guard == guard

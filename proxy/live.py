@@ -49,7 +49,8 @@ class ReloadObserver(Protocol):
 class Source:
     """Where settings come from when they are read again."""
 
-    path: Path
+    file: ConfigFile
+    """What the process begins with; it need not be what the file says by now."""
     load: Load
 
 
@@ -82,11 +83,11 @@ class Live:
         self._guards = guards
         self._source = source
         self._observer = observer
-        self._seen: object = None
-        self._read: object = None
+        self._seen, self._read = _begin(source)
         self.regime = regime_of(settings, digester)
         """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
-        self.version = Version(digest=self._begin(), loaded=datetime.now(UTC))
+        digest = _digest(source.file) if source else None
+        self.version = Version(digest=digest, loaded=datetime.now(UTC))
         guards.watch(self.regime.rollout.guards)
 
     @property
@@ -107,28 +108,22 @@ class Live:
     async def read_again(self) -> None:
         """Read the file now, changed or not: somebody asked for it."""
         if self._source is not None:
-            self._read = self._seen = await asyncio.to_thread(_signature, self._source.path)
+            self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
             self._follow(*await asyncio.to_thread(self._load, self._source))
 
     async def _look(self) -> None:
         if self._source is None:
             return
-        signature = await asyncio.to_thread(_signature, self._source.path)
+        signature = await asyncio.to_thread(_signature, self._source.file.path)
         is_at_rest, self._seen = signature == self._seen, signature
         if is_at_rest and signature != self._read:
             await self.read_again()
 
-    def _begin(self) -> str | None:
-        if self._source is None:
-            return None
-        self._seen = self._read = _signature(self._source.path)
-        return _digest(ConfigFile.read(self._source.path))
-
     def _load(self, source: Source) -> tuple[Settings, Regime, str] | tuple[None, None, str]:
         try:
-            file = ConfigFile.read(source.path)
+            file = ConfigFile.read(source.file.path)
             if not file.text.strip():
-                raise InvalidSettings(f"{source.path}: is empty")
+                raise InvalidSettings(f"{source.file.path}: is empty")
             settings = source.load(file)
             return settings, regime_of(settings, self._digester), _digest(file)
         except InvalidSettings as exc:
@@ -163,6 +158,18 @@ def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
         for name in type(started_with).model_fields
         if name not in _LIVE and getattr(started_with, name) != getattr(now, name)
     )
+
+
+def _begin(source: Source | None) -> tuple[object, object]:
+    """What is seen of the file at the start, and what of that has been read."""
+    if source is None:
+        return None, None
+    signature = _signature(source.file.path)
+    try:
+        is_read = ConfigFile.read(source.file.path) == source.file
+    except InvalidSettings:
+        is_read = False
+    return signature, signature if is_read else None
 
 
 def _signature(path: Path) -> object:

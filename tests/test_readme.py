@@ -1,5 +1,12 @@
+import re
 from pathlib import Path
 
+import pytest
+
+from proxy.config_file import ConfigFile
+from proxy.rules import BrownOut, Campaign, Guard, Match, OnFailureSettings, RuleSettings
+from proxy.rules import ShadowSettings as Shadow
+from proxy.settings import load_settings
 from translators import AdjustmentKind
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -10,3 +17,20 @@ def test_every_adjustment_is_in_the_readme_and_no_other():
     rows = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
 
     assert sorted(rows) == sorted(kind.value for kind in AdjustmentKind)
+
+
+@pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL))
+def test_every_example_of_settings_is_good(example):
+    context = 'legacy_url = "http://127.0.0.1:9001"\n' if "legacy_url" not in example else ""
+    settings = load_settings(ConfigFile(Path("example.toml"), context + example))
+
+    assert settings.model_fields_set
+
+
+@pytest.mark.parametrize(
+    "shape", [RuleSettings, Match, Shadow, OnFailureSettings, Guard, Campaign, BrownOut]
+)
+def test_every_field_of_a_rule_is_in_the_readme(shape):
+    section = README.partition("### Every field of a rule")[2].partition("\n### ")[0]
+
+    assert [name for name in shape.model_fields if f"`{name}" not in section] == []

@@ -6,8 +6,9 @@ import os
 import secrets as dice
 import signal
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import typer
 import uvicorn
@@ -57,24 +58,52 @@ def regime_or_exit(settings: Settings) -> Regime:
 class _Worker:
     """What a process makes its application of; it crosses from the parent to its workers."""
 
-    config: Path | None
+    last_good: ConfigFile | None = field(repr=False)
+    """What a worker begins with that has to be started while the file is bad."""
     secrets: Path | None
     flags: dict[str, object]
     digest_key: str = field(repr=False)
 
     def __call__(self) -> ASGIApp:
-        settings = load_settings(self.config, secrets=self.secrets, **self.flags)
+        current = self.refreshed()
+        settings = current.load(current.last_good)
         configure_logs(settings.log_format)
         name_unnamed_statuses()
-        source = Source(path=self.config, load=self._load) if self.config else None
+        file = current.last_good
+        source = Source(file=file, load=self.load) if file else None
         return create_app(settings, source, Digester(self.digest_key))
 
-    def _load(self, file: ConfigFile) -> Settings:
+    def load(self, file: ConfigFile | None) -> Settings:
+        """Read settings as at the start; raises `InvalidSettings`."""
         return load_settings(file, secrets=self.secrets, **self.flags)
+
+    def refreshed(self) -> Self:
+        """The same, with the file as it is now if that is good."""
+        if self.last_good is None:
+            return self
+        try:
+            file = ConfigFile.read(self.last_good.path)
+            if file == self.last_good or not file.text.strip():
+                return self
+            regime_of(self.load(file), Digester(self.digest_key))
+        except InvalidSettings:
+            return self
+        return replace(self, last_good=file)
 
 
 class _Workers(Multiprocess):
-    """uvicorn's supervisor; on SIGHUP workers read their settings and go on."""
+    """
+    uvicorn's supervisor, for settings that change.
+
+    A worker that dies while the file is bad is replaced by one that begins
+    with the last good one; on SIGHUP workers read their settings and go on.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Look at the file before a worker may have to begin with it."""
+        assert isinstance(self.config.app, _Worker)
+        self.config.app = self.config.app.refreshed()
+        super().keep_subprocess_alive()
 
     def handle_hup(self) -> None:
         """Pass it on to the workers that already know what to do with it."""
@@ -92,7 +121,8 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     given = settings.digest_key
     # Callers have one digest in all workers.
     digest_key = given.get_secret_value() if given else dice.token_hex(32)
-    worker = _Worker(config.absolute() if config else None, secrets, flags, digest_key)
+    file = ConfigFile.read(config.absolute()) if config else None
+    worker = _Worker(file, secrets, flags, digest_key)
     uvicorn_config = _config_for(
         worker, settings.host, settings.port, shutdown=settings.shutdown_timeout
     )
