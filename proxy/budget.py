@@ -91,7 +91,8 @@ class SharedBudget(Budget):
         self._board.sweep(_TOPIC, older_than=_TWO_DAYS)
         written: Account | None = None
         while True:
-            if (account := self.account()).tokens and account != written:
+            account = self.account()
+            if account.tokens and account != written:
                 self._board.pin(_TOPIC, msgspec.json.encode(account))
                 written = account
             self.hear(_accounts(self._board.others(_TOPIC)))

@@ -6,6 +6,7 @@ A settings file: what it says, and on which line; TOML's own readers do not say 
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class ConfigFile:
     def read(cls, path: Path) -> ConfigFile:
         """Read it; raise `InvalidSettings` where there is nothing to read."""
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would take for ever
+                raise InvalidSettings(f"{path}: is not a file")
             return cls(path, path.read_text(encoding="utf-8"))
         except FileNotFoundError as exc:
             raise InvalidSettings(f"{path}: no such file") from exc
@@ -45,8 +48,10 @@ class ConfigFile:
         """What is written there, with `-` and `_` in names of settings the same."""
         try:
             return _spelled(tomllib.loads(self.text))
-        except (tomllib.TOMLDecodeError, ValueError) as exc:
+        except ValueError as exc:  # that of TOML is one
             raise InvalidSettings(f"{self.path}: {exc}") from exc
+        except RecursionError as exc:
+            raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
 
     def says(self, place: tuple[str | int, ...], sentence: str) -> str:
         """A sentence about a place, with its line if it is in here."""

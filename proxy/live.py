@@ -128,6 +128,9 @@ class Live:
             return settings, regime_of(settings, self._digester), _digest(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
+        except Exception as exc:  # noqa: BLE001 - a mistake of ours in reading must not end the serving
+            log.error("settings_crashed", **describe_crash(exc))
+            return None, None, f"{source.file.path}: {type(exc).__name__}"
 
     def _follow(self, settings: Settings | None, regime: Regime | None, said: str) -> None:
         """From now on go by these; or, if they are none, say what was said about them."""

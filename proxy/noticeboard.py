@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -82,7 +83,8 @@ class Noticeboard:
         """Remove what workers that are gone left behind, if it is older than that, in seconds."""
         for name, _, written in self.all(topic):
             if time.time() - written > older_than:
-                self.take_down(f"{topic}/{name}")
+                with suppress(OSError):  # somebody else's; it is only in the way
+                    self.take_down(f"{topic}/{name}")
 
     def _complain(self, problem: OSError) -> None:
         if self._is_usable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,14 +26,14 @@ _NONE_TRIPPED = frozenset[str]()
 
 def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     config: Path,
-    secrets: Path | None,
+    secrets_dir: Path | None,
     request: Path | None,
     header: list[str],
     caller: str | None,
     now: datetime | None,
 ) -> None:
     """Print what the settings say, or how they decide; status 2 if they are bad."""
-    settings = settings_or_exit(config, secrets)
+    settings = settings_or_exit(config, secrets_dir)
     regime = regime_or_exit(settings)
     if request is None:
         _show(config, settings)
@@ -64,11 +65,13 @@ def _question(
     regime: Regime, file: Path, header: list[str], name: str | None, now: datetime | None
 ) -> Question:
     headers = [_header(line) for line in header]
+    rolled = secrets.randbelow(BASIS_POINTS)
     return Question(
         caller=_caller(regime, headers, name),
         headers=headers,
         request=_request(file),
         now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
+        roll=lambda: rolled,
     )
 
 

@@ -86,7 +86,7 @@ class _Worker:
             if file == self.last_good or not file.text.strip():
                 return self
             regime_of(self.load(file), Digester(self.digest_key))
-        except InvalidSettings:
+        except Exception:  # noqa: BLE001 - the workers say what is wrong; the supervisor goes on
             return self
         return replace(self, last_good=file)
 
