@@ -23,10 +23,10 @@ def _end(brown_out: BrownOut, now: datetime) -> datetime | None:
     if brown_out.every is not None and now > start:
         period = _PERIODS[brown_out.every]
         start += (now - start) // period * period
-    if brown_out.until is not None and start >= brown_out.until:
+    if start > now or (brown_out.until is not None and start >= brown_out.until):
         return None
     end = start + timedelta(minutes=brown_out.minutes)
-    return end if start <= now < end else None
+    return end if now < end else None
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:

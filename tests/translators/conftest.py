@@ -1,8 +1,3 @@
-"""The laws are tried on far more examples than hypothesis would: subtle cuts hide well."""
+from tests import laws
 
-import os
-
-from hypothesis import settings
-
-settings.register_profile("laws", max_examples=2_000, deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("laws")
+__all__ = ["laws"]
