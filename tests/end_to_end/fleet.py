@@ -28,7 +28,7 @@ import httpx
 
 from proxy.simulator import create_simulator
 from tests.loopback import serving
-from tests.parties import KEY, STEP_SECONDS, V2, body
+from tests.parties import KEY, V2, body
 
 Found = TypeVar("Found")
 
@@ -36,6 +36,7 @@ HOLDOVER: Final = [sys.executable, "-m", "proxy"]
 ADMIN: Final = {"authorization": "Bearer admin-token"}
 PATIENCE_SECONDS: Final = 20.0
 """Long enough for a busy machine; what is waited for comes in a second or two."""
+_STEP_SECONDS: Final = 0.05
 _MOST_KNOCKS: Final = 200
 _WORKERS: Final = 2
 
@@ -68,7 +69,8 @@ class Fleet:
 
     def route_of(self, headers: Mapping[str, Any] | None = None, **fields: Any) -> str | None:
         """The rule that decides about such a request."""
-        return self.post(headers, **fields).headers.get("holdover-rule")
+        rule: str | None = self.post(headers, **fields).headers.get("holdover-rule")
+        return rule
 
     def line_of(self, answer: httpx.Response) -> dict[str, Any]:
         """The line of the log about an exchange."""
@@ -146,6 +148,20 @@ class Fleet:
         self.write(self.text(rules, settings))
         wait_for(lambda: self._all_follow_something_but(before))
 
+    def wait_for_problem(self, *containing: str) -> None:
+        """Wait until every worker says that something is wrong with the file, in these words."""
+        wait_for(
+            lambda: all(
+                word in (ready["settings"]["problem"] or "")
+                for ready in self.ready().values()
+                for word in containing
+            )
+        )
+
+    def wait_for_recovery(self) -> None:
+        """Wait until nothing is wrong with the file, as every worker says."""
+        wait_for(lambda: self.settings_of_workers("problem") == {None})
+
     def _all_follow_something_but(self, before: set[Any]) -> bool:
         versions = self.settings_of_workers("version")
         return len(versions) == 1 and not versions & before
@@ -204,7 +220,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _url_once_all_serve(fleet: Fleet) -> str | None:
     lines = fleet.lines()
     assert fleet.process.poll() is None, lines
-    events = [line["event"] for line in lines]
+    events: list[str] = [line["event"] for line in lines]
     if events.count("Application startup complete.") < _WORKERS:
         return None
     return next(event.split()[3] for event in events if event.startswith("Uvicorn running on "))
@@ -248,7 +264,7 @@ def wait_for(find: Callable[[], Found | None], seconds: float = PATIENCE_SECONDS
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline
-        time.sleep(STEP_SECONDS)
+        time.sleep(_STEP_SECONDS)
     return found
 
 

@@ -39,7 +39,7 @@ def ask(fleet: Fleet, url: str, headers: dict[str, Any], content: bytes) -> http
     sent = marked({"accept-encoding": "gzip", "user-agent": "Anthropic/Python 0.3.11"} | headers)
     url = f"{url}/v1/complete?a=%2Fb&c=d%20e&a=2"
     with fleet.client.stream("POST", url, content=content, headers=sent) as answer:
-        pieces = []
+        pieces: list[bytes] = []
         try:
             pieces.extend(answer.iter_raw())
         except httpx.RemoteProtocolError:
