@@ -7,6 +7,7 @@ What rules must be together, and beside the other settings, is in
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -26,12 +27,24 @@ BASIS_POINTS: Final = 10_000
 def _as_moment(value: object) -> object:
     """A day stands for its first moment in UTC; a time without its offset stands for nothing."""
     if isinstance(value, str):
-        value = datetime.fromisoformat(value)
+        value = _day_or_time(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, datetime) and value.tzinfo is None:
-        raise ValueError("say which time that is: end it with Z, or an offset such as +02:00")
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("say which time that is: end it with Z, or an offset such as +02:00")
+        try:
+            value.astimezone(UTC)
+        except OverflowError as exc:
+            raise ValueError("there is no such time in UTC") from exc
     return value
+
+
+def _day_or_time(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return datetime.fromisoformat(value)
 
 
 def _as_text(value: object) -> object:
@@ -44,10 +57,13 @@ def _as_leg(value: object) -> object:
 
 
 def _with_two_decimals(value: object) -> object:
-    if isinstance(value, int | float) and abs(value * 100 - round(value * 100)) > 1e-6:  # noqa: PLR2004
+    if isinstance(value, float) and math.isfinite(value) and abs(value - round(value, 2)) > _NEARLY:
         raise ValueError("a share has two decimals at most")
     return value
 
+
+_NEARLY: Final = 1e-8
+"""As near as a float of two decimals has to be to them."""
 
 Moment = Annotated[datetime, BeforeValidator(_as_moment)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_with_two_decimals)]
@@ -59,10 +75,13 @@ class _Written(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+_Kind = Annotated[AdjustmentKind, Field(strict=False)]
+
+
 class Match(_Written):
     """Which requests a rule is about; what is not said matches all."""
 
-    model: Pattern | None = None
+    model: Pattern | None = Field(default=None, min_length=1)
     caller: Pattern | None = None
     """The name of a caller, or the digest of one that has none."""
     key: Pattern | None = None
@@ -80,9 +99,9 @@ class LegSettings(_Written):
     action: Action
     model: str | None = Field(default=None, min_length=1)
     prefill: Prefill | None = None
-    prefill_model: str | None = None
+    prefill_model: str | None = Field(default=None, min_length=1)
     strictness: Strictness | None = None
-    refuse: Annotated[frozenset[AdjustmentKind], Field(strict=False)] = frozenset()
+    refuse: Annotated[frozenset[_Kind], Field(strict=False)] = frozenset()
 
     @model_validator(mode="after")
     def _has_only_what_it_uses(self) -> Self:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def caller(name=None, digest="0123456789abcdef", identity=b"sk-ant-1"):
 
 
 def request(**fields):
-    given = {"model": "claude-2.1", "prompt": "\n\nHuman: Hi", "max_tokens_to_sample": 10}
-    return CompletionRequest(**(given | fields))
+    given = {"model": "claude-2.1", "prompt": "\n\nHuman: Hi"} | fields
+    return CompletionRequest(max_tokens_to_sample=10, **given)
 
 
 def asked(*, of=None, sent=(), by=None, at=NOON, roll=lambda: 0):
@@ -39,9 +40,11 @@ def asked(*, of=None, sent=(), by=None, at=NOON, roll=lambda: 0):
 
 
 def rule(name="r", leg=FORWARD, **fields):
-    defaults = {"match": Match(), "share": BASIS_POINTS, "by": "caller", "campaign": Campaign()}
-    rest = dict.fromkeys(("on_failure", "shadow", "guard"))
-    return Rule(name=name, leg=leg, **(rest | defaults | fields))
+    defaults: dict[str, Any] = {
+        **{"match": Match(), "share": BASIS_POINTS, "by": "caller", "campaign": Campaign()},
+        **dict.fromkeys(("on_failure", "shadow", "guard")),
+    }
+    return Rule(name=name, leg=leg, **(defaults | fields))
 
 
 def objection(a_rule, question, tripped=NONE):
