@@ -1,0 +1,229 @@
+"""Shadows that were due and are not sent: each is counted, with its reason."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.parties import KEY, V1, V2, body
+
+POOR = rule("poor", 'action = "translate"', "shadow = { daily_tokens = 300 }")
+RULES = "\n".join(
+    [
+        rule("beside", 'action = "translate"', 'shadow = "translate"'),
+        rule("forwarded", 'action = "forward"', 'shadow = "translate"'),
+        rule(
+            "second-try",
+            *('action = "forward"', 'shadow = "translate"', 'on_failure = "translate"'),
+        ),
+        POOR,
+        rule("twice-as-much", 'action = "translate"', "shadow = { daily_tokens = 500 }"),
+        rule(
+            "with-control",
+            'action = "translate"',
+            "shadow = { daily_tokens = 500, control = true }",
+        ),
+    ]
+)
+FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A rule for each kind of shadow."""
+    with fleet(tmp_path_factory.mktemp("skipped"), RULES) as running:
+        yield running
+
+
+@contextmanager
+def nobody_at_home() -> Iterator[str]:
+    """An upstream to which one can connect, and no more."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def skipped(home: Fleet, case: str, reason: str) -> float:
+    return home.number("holdover_shadows_skipped_total", rule=case, reason=reason)
+
+
+def all_skipped(home: Fleet, case: str) -> float:
+    return home.number("holdover_shadows_skipped_total", rule=case)
+
+
+@FORMS
+@pytest.mark.parametrize("status", ["400", "429", "529"])
+@pytest.mark.parametrize("case", ["beside", "forwarded"])
+def test_a_failed_answer_is_not_compared(home, case, status, stream):
+    before = skipped(home, case, "primary_failed")
+    answer = home.ask(case, stream=stream, model="claude-2.1", headers={"simulate-error": status})
+
+    assert answer.status_code == int(status)
+    assert skipped(home, case, "primary_failed") - before == 1
+    assert len(home.received(home.upstream_url, answer)) == (case == "beside")
+
+
+def test_a_stream_that_fails_half_way_is_not_compared(home):
+    before = skipped(home, "beside", "primary_failed")
+    answer = home.ask("beside", stream=True, headers={"simulate-error-after-deltas": "2"})
+
+    assert b"event: error" in answer.content
+    assert skipped(home, "beside", "primary_failed") - before == 1
+
+
+def test_a_request_that_is_refused_has_no_shadow_either(home):
+    before = skipped(home, "beside", "primary_failed")
+    answer = home.ask("beside", prompt=17)
+
+    assert answer.status_code == 400
+    assert skipped(home, "beside", "primary_failed") - before == 1
+
+
+def test_an_answer_of_a_second_try_is_not_compared(home):
+    before = skipped(home, "second-try", "primary_failed")
+    answer = home.ask("second-try", model="claude-haiku-4-5")  # unknown to the old upstream
+
+    assert answer.status_code == 200
+    assert home.record(answer)["first_failure"] == "400 invalid_request_error"
+    assert skipped(home, "second-try", "primary_failed") - before == 1
+
+
+@pytest.mark.parametrize("case", ["beside", "forwarded"])
+def test_nothing_is_compared_with_an_answer_that_nobody_waited_for(home, case):
+    before = skipped(home, case, "client_gone")
+    headers = KEY | V2 | {"x-case": case, "simulate-delay-events": "100"}
+    request = body(stream=True, model="claude-2.1")
+    with httpx.stream("POST", f"{home.url}/v1/complete", json=request, headers=headers) as answer:
+        next(answer.iter_bytes())
+
+    eventually(lambda: skipped(home, case, "client_gone") - before == 1)
+
+
+@pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
+def test_a_client_that_goes_after_the_last_frame_had_its_answer(home, version):
+    """Old ones always do."""
+    before = all_skipped(home, "beside")
+    name = {"x-case": "beside", "user-agent": f"hasty/{len(version)}"}
+    url, headers = f"{home.url}/v1/complete", KEY | version | name
+    with httpx.stream("POST", url, json=body(stream=True), headers=headers) as answer:
+        pieces = answer.iter_bytes()
+        while b'"stop_reason":"stop_sequence"' not in next(pieces):
+            pass
+
+    id_ = home.line("exchange", user_agent=name["user-agent"])["id"]
+    assert home.line("shadow", id=id_)["equal"] is True
+    assert all_skipped(home, "beside") == before
+
+
+@FORMS
+@pytest.mark.parametrize(
+    "fault",
+    [{"simulate-gzip": "1"}, {"simulate-truncate-body": "20", "simulate-end-after-events": "2"}],
+    ids=["compressed although it must not be", "cut short"],
+)
+def test_a_forwarded_answer_that_cannot_be_read_is_passed_on_and_not_compared(home, fault, stream):
+    before = skipped(home, "forwarded", "unreadable")
+    answer = home.ask("forwarded", stream=stream, model="claude-2.1", headers=fault)
+
+    assert answer.status_code == 200
+    assert skipped(home, "forwarded", "unreadable") - before == 1
+
+
+def test_the_queue_is_as_long_as_the_settings_say(tmp_path):
+    settings = "shadow_queue = 2\nshadow_connections = 1\n" + rule(
+        "beside", 'action = "translate"', 'shadow = "forward"'
+    )
+    with nobody_at_home() as legacy_url, fleet(tmp_path, settings, legacy_url=legacy_url) as home:
+        answers = [home.ask("beside") for _ in range(6)]
+
+        assert [answer.status_code for answer in answers] == [200] * 6
+        # One is on its way, two wait.
+        assert skipped(home, "beside", "queue_full") == 3
+        assert all_skipped(home, "beside") == 3
+
+
+def spend(home: Fleet) -> httpx.Response:
+    """Ask until a shadow is skipped because of the budget; the last one asked."""
+    for _ in range(20):
+        before = skipped(home, "poor", "budget")
+        answer = home.ask("poor")
+        wait_for_shadow(home, answer, before)
+        if skipped(home, "poor", "budget") > before:
+            return answer
+    pytest.fail("there is no end to it")
+
+
+def wait_for_shadow(home: Fleet, answer: httpx.Response, before: float) -> None:
+    """Until it is compared, or skipped because of the budget; so many were before."""
+    decided = home.record(answer)
+    eventually(
+        lambda: (
+            home.lines("shadow", id=decided["id"])
+            or skipped(home, decided["rule"], "budget") > before
+        )
+    )
+
+
+def spent(home: Fleet) -> float:
+    """What all shadows that the log tells of have used."""
+    lines = home.lines("shadow", rule="poor")
+    return float(sum(line["input_tokens"][1] + line["output_tokens"][1] for line in lines))
+
+
+def test_a_shadow_that_may_cost_more_than_is_left_is_not_sent(home):
+    """It could cost 200 and its prompt, and costs 20 once it is answered."""
+    before = skipped(home, "poor", "budget")
+    last = spend(home)
+
+    estimate = 200 + len(last.request.content) / 3
+    assert len(home.lines("shadow", rule="poor")) > 1
+    assert spent(home) <= 300 < spent(home) + estimate
+    assert skipped(home, "poor", "budget") - before == 1
+
+
+def test_a_control_costs_as_much_again(home):
+    for case, sent in [("twice-as-much", 1), ("with-control", 0)]:
+        before = skipped(home, case, "budget")
+        answer = home.ask(case, max_tokens_to_sample=300)
+        wait_for_shadow(home, answer, before)
+
+        assert len(home.lines("shadow", id=home.record(answer)["id"])) == sent
+
+
+def written_down(home: Fleet, rule_name: str = "poor") -> float:
+    """What workers have told each other of what they spent."""
+    notes = [json.loads(path.read_text()) for path in home.state_dir.glob("*/budget/[!.]*")]
+    return float(sum(note["tokens"].get(rule_name, 0) for note in notes))
+
+
+def test_two_workers_have_one_budget(tmp_path):
+    rich = rule("rich", 'action = "translate"', 'shadow = "translate"')
+    with fleet(tmp_path, POOR + rich, workers=2) as home:
+        one, other = home.both_workers()
+        with home.only(one) as first:
+            spend(first)
+        used = spent(home)
+        eventually(lambda: written_down(home) == pytest.approx(used))
+        with home.only(other) as second:
+            second.ask("rich")
+            eventually(lambda: written_down(home, "rich"))  # and then it reads what others wrote
+            before = skipped(second, "poor", "budget")
+            second.ask("poor")
+
+            assert skipped(second, "poor", "budget") - before == 1
+        assert spent(home) == used
+
+
+def test_a_budget_is_for_the_day_whatever_is_started_again(tmp_path):
+    with fleet(tmp_path, POOR) as home:
+        spend(home)
+        eventually(lambda: written_down(home) == pytest.approx(spent(home)))
+    with fleet(tmp_path, POOR) as again:
+        again.ask("poor")
+
+        assert skipped(again, "poor", "budget") == 1
