@@ -35,7 +35,8 @@ def configure_logs(log_format: LogFormat) -> None:
     # of a profile of whole answers.
     structlog.configure(
         processors=[*shared, renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line in one write: with `print`, unbuffered, workers would write into each other's.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
