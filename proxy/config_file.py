@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import stat
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -29,7 +30,8 @@ class ConfigFile:
     """A settings file as it was at one moment."""
 
     path: Path
-    text: str = ""
+    text: str = field(default="", repr=False)
+    """It may hold keys."""
 
     @classmethod
     def read(cls, path: Path) -> ConfigFile:
@@ -37,7 +39,7 @@ class ConfigFile:
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would take for ever
                 raise InvalidSettings(f"{path}: is not a file")
-            return cls(path, path.read_text(encoding="utf-8"))
+            return cls(path, path.read_bytes().decode())  # with the ends of lines as they are
         except FileNotFoundError as exc:
             raise InvalidSettings(f"{path}: no such file") from exc
         except (OSError, UnicodeDecodeError) as exc:
@@ -83,24 +85,40 @@ def _spelled_value(value: object, *, is_theirs: bool) -> object:
 
 
 def line_of(place: Place, text: str) -> int | None:
-    """
-    The line, counted from 1, on which a value's statement begins; None if it is not in the text.
+    """The line, counted from 1, on which a value's statement begins; None if it is not there."""
+    lines = lines_of(place, text)
+    return None if lines is None else lines.start + 1
 
-    A value is on the line with which it first appears when the text is read
-    from the top, statement by statement. That is quadratic, and only done for
-    a mistake.
+
+def lines_of(place: Place, text: str) -> range | None:
+    """
+    The lines, counted from 0, of the statement with which a value first appears.
+
+    What has appeared stays, so that halving finds it: a file of a thousand
+    callers is read a dozen times, not once for each of its lines.
     """
     lines = text.split("\n")
-    complete = 0
+    ends = list(_ends_of_statements(lines))
+    found = bisect_left(
+        ends, 1, key=lambda end: _holds(_spelled(tomllib.loads(_joined(lines[:end]))), place)
+    )
+    return None if found == len(ends) else range(([0, *ends])[found], ends[found])
+
+
+def _ends_of_statements(lines: Sequence[str]) -> Iterator[int]:
+    """After how many lines a statement, a comment or a blank line ends: it is TOML by itself."""
+    begin = 0
     for end in range(1, len(lines) + 1):
         try:
-            tree = tomllib.loads("\n".join(lines[:end]) + "\n")
+            tomllib.loads(_joined(lines[begin:end]))
         except tomllib.TOMLDecodeError:  # in the middle of a statement
             continue
-        if _holds(tree, place):
-            return complete + 1
-        complete = end
-    return None
+        yield end
+        begin = end
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def nearest_line(place: Place, text: str) -> int | None:
@@ -113,19 +131,11 @@ def nearest_line(place: Place, text: str) -> int | None:
 
 def _holds(tree: object, place: Place) -> bool:
     for step in place:
-        if isinstance(step, int):
-            if not isinstance(tree, list) or not step < len(tree):
+        match tree, step:
+            case dict(), str() if step in tree:
+                tree = tree[step]
+            case list(), int() if step < len(tree):
+                tree = tree[step]
+            case _:
                 return False
-            tree = tree[step]
-        else:
-            if not isinstance(tree, Mapping):
-                return False
-            found = next((key for key in tree if _is_same(key, step)), None)
-            if found is None:
-                return False
-            tree = tree[found]
     return True
-
-
-def _is_same(one: str, other: str) -> bool:
-    return one.replace("-", "_") == other.replace("-", "_")
