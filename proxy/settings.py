@@ -22,8 +22,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
@@ -96,13 +98,22 @@ class KeyFrom(BaseModel):
         return self
 
 
+def _is_place(written: object) -> str:
+    return "place" if isinstance(written, dict | KeyFrom) else "key"
+
+
+UpstreamKey = Annotated[
+    Annotated[SecretStr, Tag("key")] | Annotated[KeyFrom, Tag("place")], Discriminator(_is_place)
+]
+
+
 class CallerSettings(BaseModel):
     """A caller by name: what it sends, and with which key upstream is asked for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    upstream_key: SecretStr | KeyFrom | None = None
+    upstream_key: UpstreamKey | None = None
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
@@ -143,7 +154,7 @@ class Settings(BaseSettings):
 
     strictness: Strictness = "lenient"
     prefill: Prefill = "continue"
-    prefill_model: str | None = None
+    prefill_model: str | None = Field(default=None, min_length=1)
     leading_space: Literal["legacy", "raw"] = "legacy"
     echoed_model: Literal["asked", "answered"] = "asked"
     beta_header: Literal["drop", "pass"] = "drop"

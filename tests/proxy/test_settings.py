@@ -1,9 +1,24 @@
+import tempfile
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from proxy.config_file import InvalidSettings
-from proxy.settings import Settings, load_settings
+from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.rules import OverrideSettings, RuleSettings
+from proxy.settings import CallerSettings, KeyFrom, Settings, load_settings
+
+HASH = "sha256:" + "0" * 64
+
+
+def written(text: str) -> Settings:
+    return load_settings(ConfigFile(Path("h.toml"), text))
+
+
+def problem(text: str) -> str:
+    with pytest.raises(InvalidSettings) as caught:
+        written(text)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +70,8 @@ def test_an_empty_secret_is_none():
         ({"upstream_url": "http://u:p@h"}, "upstream_url: .*a base url has no username"),
         ({"upstream_url": "http://h/?q=1"}, "upstream_url: .*a base url has no query"),
         ({"shutdown_timeout": float("inf")}, "shutdown_timeout: "),
+        ({"prefill_model": ""}, "prefill_model: String should have at least 1 character"),
+        ({"legacy_url": "nonsense"}, "legacy_url: Input should be a valid URL"),
     ],
 )
 def test_settings_that_would_fail_later_fail_at_once(settings, problem: str):
@@ -81,3 +98,176 @@ def test_variables_that_kubernetes_makes_of_a_service_are_none_of_ours(
         monkeypatch.setenv(f"HOLDOVER_{name}", "10.0.0.1")
 
     assert load_settings().port == 8080
+
+
+def test_settings_are_written_with_hyphens_or_underscores():
+    with_hyphens = written('legacy-url = "http://h"\nprefill-model = "m"\n[model-facts.x-y]\n')
+    with_underscores = written('legacy_url = "http://h"\nprefill_model = "m"\n[model_facts.x-y]\n')
+
+    assert with_hyphens.model_dump() == with_underscores.model_dump()
+    assert with_hyphens.legacy_url == "http://h"
+
+
+RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# a\nprot = 1", "h.toml, line 2: prot: Extra inputs are not permitted"),
+        (
+            "workers = 0",
+            "h.toml, line 1: workers: Input should be greater than or equal to 1",
+        ),
+        (
+            '\nprefill = "reroute"',
+            "h.toml, line 2: settings: prefill: reroute needs prefill_model",
+        ),
+        (RULE + 'share = "25"', "h.toml, line 6: rollout.0.share: Input should be a valid number"),
+        (RULE + "shaer = 25", "h.toml, line 6: rollout.0.shaer: Extra inputs are not permitted"),
+        (
+            RULE + 'by = "random"',
+            "h.toml, line 6: rollout.0: by: there is no share to choose by it",
+        ),
+        (
+            RULE + '[rollout.match]\nmodel = "x"\nstreamed = "yes"',
+            "h.toml, line 8: rollout.0.match.streamed: Input should be a valid boolean",
+        ),
+        (RULE + "[[rollout]]\nname = 'b'", "h.toml, line 6: rollout.1.action: Field required"),
+        (
+            RULE + 'share = 5\nprefill = "reroute"',
+            "h.toml, line 7: rollout.0.prefill: reroute needs prefill_model beside it",
+        ),
+        (
+            RULE + "on-failure = 'forward'",
+            "h.toml, line 6: rollout.0.on_failure.action: forward needs the setting legacy_url",
+        ),
+        (
+            "[rollout-override]\naction = 'forward'",
+            "h.toml, line 2: rollout_override.action: forward needs the setting legacy_url",
+        ),
+        (
+            "rollout-override = 'stop'",
+            "h.toml, line 1: rollout_override.action:"
+            " Input should be 'translate', 'forward' or 'refuse'",
+        ),
+        ("[callers.a]\n\ntoken = 'sk'", "h.toml, line 3: callers.a.token: String should match"),
+        ("[callers.'a b']\ntoken = 'x'", "h.toml, line 1: callers.a b.[key]: String should match"),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\nupstream-key = 5",
+            "h.toml, line 3: callers.a.upstream_key.key: Input should be a valid string",
+        ),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\nupstream-key = {{}}",
+            "h.toml, line 3: callers.a.upstream_key.place: give env or file",
+        ),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\nupstream-key = {{ env = 'A', file = 'b' }}",
+            "h.toml, line 3: callers.a.upstream_key.place: give env or file",
+        ),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_with_its_line(text, said):
+    assert problem(text).split("\n")[0].startswith(said)
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    assert problem("prot = 1\nworkers = 0").split("\n") == [
+        "h.toml, line 2: workers: Input should be greater than or equal to 1",
+        "h.toml, line 1: prot: Extra inputs are not permitted",
+    ]
+
+
+def test_callers_have_names_tokens_and_keys_of_their_own():
+    settings = written(
+        f"""
+        upstream-key = "sk-ant-server"
+        [callers.billing-eu]
+        token = "{HASH}"
+        upstream-key = "sk-ant-billing"
+        [callers."ads@example.com"]
+        token = "{HASH}"
+        upstream-key = {{ env = "ADS_KEY" }}
+        [callers.search]
+        token = "{HASH}"
+        upstream-key = {{ file = "/run/secrets/search" }}
+        [callers.old_app]
+        token = "{HASH}"
+        """
+    )
+
+    assert settings.upstream_key == SecretStr("sk-ant-server")
+    assert settings.callers == {
+        "billing-eu": CallerSettings(token=HASH, upstream_key=SecretStr("sk-ant-billing")),
+        "ads@example.com": CallerSettings(token=HASH, upstream_key=KeyFrom(env="ADS_KEY")),
+        "search": CallerSettings(
+            token=HASH, upstream_key=KeyFrom(file=Path("/run/secrets/search"))
+        ),
+        "old_app": CallerSettings(token=HASH),
+    }
+
+
+def test_no_secret_is_in_a_representation_or_a_complaint(tmp_path: Path):
+    (tmp_path / "HOLDOVER_DIGEST_KEY").write_text("sk-ant-digest")
+    text = (
+        f"upstream-key = 'sk-ant-server'\n[callers.a]\ntoken = '{HASH}'\nupstream-key = 'sk-ant-a'"
+    )
+
+    settings = load_settings(
+        ConfigFile(Path("h.toml"), text), secrets=tmp_path, admin_token="sk-ant"
+    )
+    complaint = problem(text + "\ntokne = 'sk-ant-b'\n")
+
+    assert settings.digest_key == SecretStr("sk-ant-digest")
+    assert "sk-ant" not in repr(settings)
+    assert "sk-ant" not in complaint
+
+
+def test_an_empty_upstream_key_is_none():
+    assert written('upstream-key = ""').upstream_key is None
+
+
+def test_rules_and_the_override_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    rule = '{"name": "a", "action": "refuse", "campaign": {"sunset": "2027-01-01"}}'
+    monkeypatch.setenv("HOLDOVER_ROLLOUT", f"[{rule}]")
+    monkeypatch.setenv("HOLDOVER_ROLLOUT_OVERRIDE", "translate")
+
+    settings = written("rollout-override = 'refuse'")
+
+    assert settings.rollout == (
+        RuleSettings.model_validate(
+            {"name": "a", "action": "refuse", "campaign": {"sunset": "2027-01-01"}}
+        ),
+    )
+    assert settings.rollout_override == OverrideSettings(action="translate")
+
+
+def test_a_list_that_is_not_json_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOLDOVER_ROLLOUT", "[{")
+
+    with pytest.raises(InvalidSettings, match='environment: error parsing value for field "rollo'):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "directory"),
+    [
+        ({"STATE_DIRECTORY": "/var/lib/holdover"}, "/var/lib/holdover"),
+        ({"XDG_STATE_HOME": "/state"}, "/state/holdover"),
+        ({"HOME": "/home/h"}, "/home/h/.local/state/holdover"),
+        ({"HOME": "~", "TMPDIR": tempfile.gettempdir()}, f"{tempfile.gettempdir()}/holdover"),
+    ],
+)
+def test_state_is_kept_where_the_system_says(
+    environment, directory: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings().state_dir == Path(directory)
+
+
+def test_without_a_file_there_are_the_defaults():
+    assert Settings().model_dump() == load_settings().model_dump()
