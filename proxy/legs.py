@@ -20,7 +20,7 @@ from proxy.failures import Blame, Failure
 from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up
 from proxy.keys import Caller
 from proxy.lessons import LessonStore
-from proxy.upstream import Answer, Timeouts, Upstream
+from proxy.upstream import MOST_ERROR_BYTES, Answer, Timeouts, Upstream
 from translators import (
     UNKNOWN,
     UPSTREAM_VERSION,
@@ -163,7 +163,7 @@ class Upstreams:
         """Keep what a refusal teaches; whether the request should be planned again with it."""
         if answer.status != HTTPStatus.BAD_REQUEST:
             return False
-        lesson = learn(await answer.read())
+        lesson = learn(await answer.read(most=MOST_ERROR_BYTES))
         before = known.get(plan.sent_model, UNKNOWN)
         if lesson is None or before.corrected(lesson) == before:
             return False
@@ -173,7 +173,7 @@ class Upstreams:
 
 async def failure_of(answer: Answer) -> LegFailed:
     """What an answer that is none comes to; raises `Failure` where it cannot even be read."""
-    error = translate_error(answer.status, await answer.read())
+    error = translate_error(answer.status, await answer.read(most=MOST_ERROR_BYTES))
     is_client = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
     blame = Blame.CLIENT if is_client else Blame.UPSTREAM
     return LegFailed(error, blame, worth_another=is_worth_another(error.status))

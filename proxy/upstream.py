@@ -14,8 +14,10 @@ caller's cookies to the next.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import urllib.request
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,8 +47,13 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _HEADER_BYTES: Final = 64 * 1024
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """More than any model writes; an upstream that sends more has gone astray."""
+MOST_ERROR_BYTES: Final = 1024 * 1024
+"""The same of errors."""
 _LARGE_BYTES: Final = 256 * 1024
 _SUCCESS: Final[range] = range(200, 300)
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP_OR_ZLIB: Final = 47
+"""`zlib` finds out which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,24 +218,23 @@ class Answer:
         content_type: str = self._response.headers.get("content-type", "")
         return content_type.lower().startswith("text/event-stream")
 
-    async def read(self) -> bytes:
-        """The whole body, decoded; asked again, it is the same."""
+    async def read(self, *, most: int = MOST_ANSWER_BYTES) -> bytes:
+        """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
         if self._body is None:
             body = bytearray()
             async for piece in self.pieces():
                 body += piece
-                if len(body) > MOST_ANSWER_BYTES:
+                if len(body) > most:
                     raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
             self._body = bytes(body)
         return self._body
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, decoded."""
-        encoded = "content-encoding" in self._response.headers
-        # httpx's decoding is not free where there is nothing to decode.
-        with _as_failures():
-            async for piece in self._response.aiter_bytes() if encoded else self.raw_pieces():
-                yield piece
+        encoding: str = self._response.headers.get("content-encoding", "")
+        raw = self.raw_pieces()
+        async for piece in _inflated(raw) if encoding.lower() in _COMPRESSED else raw:
+            yield piece
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, as it is."""
@@ -240,6 +246,28 @@ class Answer:
     async def close(self) -> None:
         """Let go of it, read or not."""
         await self._response.aclose()
+
+
+async def _inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """
+    Decompress, in pieces that stay small whatever they swell to.
+
+    httpx's decoder makes one piece of a bomb, and keeps all that comes after
+    the end of what is compressed.
+    """
+    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        async for piece in pieces:
+            left = piece
+            while left and not inflater.eof:
+                yield inflater.decompress(left, _LARGE_BYTES)
+                left = inflater.unconsumed_tail
+                await asyncio.sleep(0)
+            if inflater.eof:
+                return
+        yield inflater.flush()
+    except zlib.error as exc:
+        raise UpstreamBrokeOff("The upstream's answer cannot be decompressed.") from exc
 
 
 class Upstream:
