@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Final
 
 from proxy.comparison import Answered, forwarded, translated
 from proxy.failures import UpstreamBrokeOff
 from proxy.legs import Asked, Upstreams, failure_of
 from proxy.rollout import Leg
-from proxy.upstream import MOST_ANSWER_BYTES, Answer
+from proxy.upstream import Answer
 from translators import (
     CompletionChunk,
     FailureChunk,
@@ -23,6 +26,11 @@ from translators import (
     translate_message,
 )
 
+_MOST_BYTES: Final = 16 * 1024 * 1024
+"""Far above what a legacy client can ask for; to read what an upstream floods takes time."""
+_AT_A_TIME: Final = 8 * 1024
+"""So that those for whom somebody waits have their turn in between."""
+
 
 async def answer_of(
     upstreams: Upstreams, asked: Asked, leg: Leg, legacy_url: str | None
@@ -35,7 +43,9 @@ async def answer_of(
             answer = await upstreams.forwarded(asked, legacy_url, answers, readable=True)
             await _check(answer)
             dialect = asked.dialect if answer.is_event_stream else None
-            return forwarded(await answer.read(), dialect, time.perf_counter() - started)
+            body = await answer.read(most=_MOST_BYTES)
+            seconds = time.perf_counter() - started
+            return await asyncio.to_thread(forwarded, body, dialect, seconds)
         answer, plan = await upstreams.translated(asked, leg.policy, answers, _ignore)
         await _check(answer)
         text, stop_reason, usage = await _read(answer, plan)
@@ -50,7 +60,7 @@ async def _check(answer: Answer) -> None:
 async def _read(answer: Answer, plan: Plan) -> tuple[str, str | None, Usage]:
     if answer.is_event_stream:
         return await _read_stream(answer, plan)
-    message = decode_message(await answer.read())
+    message = decode_message(await answer.read(most=_MOST_BYTES))
     completion = translate_message(message, plan)
     return completion.text, completion.stop_reason, message.usage or Usage()
 
@@ -59,10 +69,10 @@ async def _read_stream(answer: Answer, plan: Plan) -> tuple[str, str | None, Usa
     translator = StreamTranslator(plan)
     chunks: list[CompletionChunk] = []
     size = 0
-    async for piece in answer.pieces():
+    async for piece in _small(answer.pieces()):
         chunks += translator.feed(piece)
         size += len(piece)
-        if size > MOST_ANSWER_BYTES:
+        if size > _MOST_BYTES:
             raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
         if translator.has_ended:
             break
@@ -75,6 +85,13 @@ async def _read_stream(answer: Answer, plan: Plan) -> tuple[str, str | None, Usa
             raise UpstreamProtocolError(kind)
         case other:
             raise AssertionError(other)
+
+
+async def _small(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        for start in range(0, len(piece), _AT_A_TIME):
+            yield piece[start : start + _AT_A_TIME]
+            await asyncio.sleep(0)
 
 
 def _ignore(_: Plan) -> None:

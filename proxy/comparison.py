@@ -17,7 +17,7 @@ from translators import (
     read_completion_stream,
 )
 
-_MOST_COMPARED: Final = 20_000
+_MOST_COMPARED: Final = 10_000
 """Characters of each text; the time a comparison takes grows with their product."""
 
 
@@ -38,7 +38,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     equal: bool
     similarity: float
-    """0 to 1: the share of characters that stays, of the first 20,000 of each text."""
+    """0 to 1: the share of characters that stays, of the first 10,000 of each text."""
     same_stop_reason: bool
     stop_reasons: tuple[str | None, str | None]
     characters: tuple[int, int]

@@ -32,6 +32,8 @@ from translators import (
 _HEADER_LENGTH = 1024
 """Of the headers we add: far below what any client refuses."""
 _WORD_LENGTH = 256
+_MOST_HEARD = 32 * 1024 * 1024
+"""The old dialect repeats itself: the square of the longest legacy answer fits."""
 
 
 def _new_id() -> str:
@@ -71,6 +73,7 @@ class Notes:
     client_gone: bool = False
     heard: list[bytes] | None = None
     """The answer, where somebody wants to compare it: text if translated, else as it came."""
+    heard_bytes: int = 0
     when_begun: Callable[[], None] = lambda: None
     """Called as soon as the reply begins, so that it is too late for another."""
 
@@ -86,7 +89,7 @@ class Notes:
         self.answered_model = self.upstream_stop_reason = self.stop_reason = None
         self.usage, self.failure = Usage(), None
         if self.heard is not None:
-            self.heard = []
+            self.heard, self.heard_bytes = [], 0
 
     def take_plan(self, plan: Plan) -> None:
         """Note how the leg asks."""
@@ -102,6 +105,9 @@ class Notes:
         """Keep a piece of the answer, if anybody wants it."""
         if self.heard is not None:
             self.heard.append(said)
+            self.heard_bytes += len(said)
+            if self.heard_bytes > _MOST_HEARD:
+                self.heard = None
 
     @property
     def streams(self) -> bool:

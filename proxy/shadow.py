@@ -67,14 +67,17 @@ class _Due:
     """The one the client's answer came by, for the control."""
     asked: Asked = field(repr=False)
     legacy_url: str | None
-    primary: Answered
+    heard: bytes = field(repr=False)
+    """What the client was told."""
+    understand: Callable[[bytes], Answered]
+    """Reads it; raises `UpstreamProtocolError` where it is no completion."""
     tokens: float
     """Set aside for it."""
 
     @property
     def size(self) -> int:
         """About how much memory it takes, in bytes."""
-        return len(self.asked.body) + len(self.primary.text)
+        return len(self.asked.body) + len(self.heard)
 
 
 class Shadows:
@@ -94,6 +97,7 @@ class Shadows:
         self._observer = observer
         self._waiting: asyncio.Queue[_Due] = asyncio.Queue(queue)
         self._bytes_waiting = 0
+        self._dropped = 0
         self._roll = roll
 
     @contextmanager
@@ -129,8 +133,7 @@ class Shadows:
         assert rule is not None
         if notes.error is not None or notes.failure is not None or notes.first_failure is not None:
             return "primary_failed"
-        primary = _primary(notes)
-        if primary is None:
+        if notes.heard is None:  # beyond all measure
             return "unreadable"
         due = _Due(
             id=notes.id,
@@ -139,7 +142,8 @@ class Shadows:
             leg=decision.leg,
             asked=asked,
             legacy_url=legacy_url,
-            primary=primary,
+            heard=b"".join(notes.heard),
+            understand=_reader(notes),
             tokens=_estimate(asked, shadow),
         )
         if self._waiting.full() or self._bytes_waiting + due.size > _MOST_BYTES_WAITING:
@@ -158,22 +162,36 @@ class Shadows:
             used = 0.0
             try:
                 used = await self._send(due)
+            except asyncio.CancelledError:
+                self._drop(due)
+                raise
             except Exception as exc:  # noqa: BLE001 - nothing in here may end the sending
                 log.error("shadow_crashed", id=due.id, **describe_crash(exc))
             self._budget.settle(due.rule, due.tokens, used)
 
     def drop_all(self) -> None:
-        """At shutdown nobody waits for shadows."""
+        """At shutdown nobody waits for shadows, those neither that are on their way."""
         while not self._waiting.empty():
-            self._observer.shadow_skipped(self._waiting.get_nowait().rule, "shutdown")
+            self._drop(self._waiting.get_nowait())
+        if self._dropped:
+            log.info("shadows_dropped", count=self._dropped)
+
+    def _drop(self, due: _Due) -> None:
+        self._dropped += 1
+        self._observer.shadow_skipped(due.rule, "shutdown")
 
     async def _send(self, due: _Due) -> float:
         """Send it, and the control; return what was used in tokens."""
+        try:
+            primary = await asyncio.to_thread(due.understand, due.heard)
+        except UpstreamProtocolError:  # compressed, or no completion
+            self._observer.shadow_skipped(due.rule, "unreadable")
+            return 0.0
         legs = {"shadow": due.shadow.leg} | ({"control": due.leg} if due.shadow.control else {})
-        answers = [await self._compare(due, name, leg) for name, leg in legs.items()]
+        answers = [await self._compare(due, primary, name, leg) for name, leg in legs.items()]
         return sum(_tokens(due, answered) for answered in answers if answered is not None)
 
-    async def _compare(self, due: _Due, name: str, leg: Leg) -> Answered | None:
+    async def _compare(self, due: _Due, primary: Answered, name: str, leg: Leg) -> Answered | None:
         try:
             async with asyncio.timeout(_SECONDS):
                 answered = await answer_of(self._upstreams, due.asked, leg, due.legacy_url)
@@ -182,7 +200,7 @@ class Shadows:
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
             return None
-        comparison = compare(due.primary, answered)
+        comparison = await asyncio.to_thread(compare, primary, answered)
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
         return answered
@@ -192,14 +210,14 @@ def _name(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def _primary(notes: Notes) -> Answered | None:
-    heard, seconds = b"".join(notes.heard or ()), time.perf_counter() - notes.started
-    if notes.plan is not None:
-        return translated(heard.decode(), notes.stop_reason, notes.plan, notes.usage, seconds)
-    try:
-        return forwarded(heard, notes.dialect if notes.streams else None, seconds)
-    except UpstreamProtocolError:
-        return None  # compressed, or no completion
+def _reader(notes: Notes) -> Callable[[bytes], Answered]:
+    """How to read what the client was told; to do so takes time, and is for later."""
+    seconds, plan = time.perf_counter() - notes.started, notes.plan
+    if plan is not None:
+        stop_reason, usage = notes.stop_reason, notes.usage
+        return lambda heard: translated(heard.decode(), stop_reason, plan, usage, seconds)
+    dialect = notes.dialect if notes.streams else None
+    return lambda heard: forwarded(heard, dialect, seconds)
 
 
 def _estimate(asked: Asked, shadow: Shadow) -> float:

@@ -1,0 +1,170 @@
+"""What a shadow's upstream can do to those who wait for their answers: nothing."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.simulator import create_simulator
+from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.treacherous import (
+    FRAME,
+    HANGS,
+    HARM,
+    LAST_FRAME,
+    MEGABYTE,
+    OFFERED,
+    STREAM,
+    Connection,
+    ForModel,
+    Treacherous,
+    says,
+    treacherous,
+)
+from tests.loopback import serving
+from tests.parties import V1, V2
+
+RULES = rule("alone", 'action = "translate"') + rule(
+    "beside", 'action = "translate"', 'shadow = "forward"'
+)
+FORMS = [(version, stream) for version in (V1, V2) for stream in (False, True)]
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, Treacherous]]:
+    """A proxy whose legacy upstream harms whom it can."""
+    with treacherous(HARM) as enemy:
+        directory = tmp_path_factory.mktemp("harm")
+        with fleet(directory, RULES, legacy_url=enemy.url) as home:
+            yield home, enemy
+
+
+def what_is_said(home: Fleet, case: str, **headers: str) -> list[tuple[int, str]]:
+    """The answers of a case in every form, without the names that each has of its own."""
+    answers = [
+        home.ask(case, version=version, stream=stream, headers=headers) for version, stream in FORMS
+    ]
+    return [(answer.status_code, anonymous(answer.text)) for answer in answers]
+
+
+def anonymous(text: str) -> str:
+    """Frames and answers without ids, and without the padding that goes with them."""
+    frames = [line.removeprefix("data: ") for line in text.splitlines()]
+    said = [json.loads(frame) for frame in frames if frame.startswith("{")]
+    return repr([{**one, "id": None, "log_id": None} for one in said])
+
+
+def what_became_of_shadows(home: Fleet) -> float:
+    """How many have come back, in whatever way."""
+    return home.number("holdover_shadows_compared_total") + home.number(
+        "holdover_shadows_failed_total"
+    )
+
+
+def peak_megabytes(home: Fleet) -> float:
+    """The most memory that a process had since it was last forgotten."""
+    status = Path(f"/proc/{home.process.pid}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) / 1024
+
+
+def forget_peak(home: Fleet) -> float:
+    """Begin anew; return how much it is now."""
+    Path(f"/proc/{home.process.pid}/clear_refs").write_text("5")
+    return peak_megabytes(home)
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_answers_are_right_whatever_the_shadow_does(houses, harm):
+    home, enemy = houses
+    before, accepted = what_became_of_shadows(home), len(enemy.accepted)
+    usual, memory = what_is_said(home, "alone"), forget_peak(home)
+
+    assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
+    eventually(lambda: what_became_of_shadows(home) - before == len(FORMS))
+    assert what_is_said(home, "alone") == usual
+    assert peak_megabytes(home) < memory + 150
+    eventually(lambda: all(connection.is_closed for connection in enemy.accepted[accepted:]))
+    assert len(enemy.accepted) > accepted
+    assert not home.lines("shadow_crashed")
+
+
+@pytest.mark.parametrize("harm", HANGS)
+def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
+    with treacherous(HANGS) as enemy, fleet(tmp_path, RULES, legacy_url=enemy.url) as home:
+        usual = what_is_said(home, "alone")
+        for _ in range(5):
+            assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
+
+        assert what_became_of_shadows(home) == 0
+        assert len(enemy.accepted) == 4  # so many at a time; the rest waits
+        assert not any(connection.is_closed for connection in enemy.accepted)
+
+
+def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with fleet(tmp_path, RULES, legacy_url=nobody) as home:
+            usual = what_is_said(home, "alone")
+
+            assert what_is_said(home, "beside") == usual
+            eventually(lambda: len(home.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
+
+
+START = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "content": []}}
+DELTA = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "ha "}}
+
+
+async def flood_with_deltas(_scope, receive, send):
+    """A stream of the Messages API that goes on for as long as anybody listens."""
+    await receive()
+    gone = asyncio.ensure_future(receive())
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for event in [START, *[DELTA] * (OFFERED // MEGABYTE)]:
+        piece = b"data: %b\n\n" % json.dumps(event).encode()
+        data = piece if event is START else piece * (MEGABYTE // len(piece))
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+        await asyncio.sleep(0)
+        if gone.done():
+            return
+
+
+def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
+    """Two floods are read, each of which would keep the process busy for seconds."""
+    rules = rule("alone", 'action = "translate"') + rule(
+        "beside", 'action = "translate"', 'shadow = { model = "claude-flood" }'
+    )
+    upstream = ForModel(create_simulator(), "claude-flood", flood_with_deltas)
+    with serving(upstream) as url, fleet(tmp_path, rules, upstream_url=url) as home:
+        for _ in range(2):
+            assert home.ask("beside", stream=True).status_code == 200
+        answered = 0
+        while len(home.lines("shadow_failed")) < 2:
+            assert home.ask("alone").status_code == 200
+            answered += 1
+
+        assert answered > 50
+        assert peak_megabytes(home) < 250
+
+
+def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_path):
+    rules = rule("beside", 'action = "forward"', 'shadow = "translate"')
+    size = 100 * MEGABYTE
+
+    def go_on(connection: Connection) -> None:
+        connection.flood(FRAME, size=size)
+        connection.socket.sendall(LAST_FRAME)
+
+    endless = {"goes on": says(STREAM, b"\r\n", then=go_on)}
+    with treacherous(endless) as legacy, fleet(tmp_path, rules, legacy_url=legacy.url) as home:
+        usual = peak_megabytes(home)
+        answer = home.ask("beside", stream=True, headers={"x-harm": "goes on"})
+
+        assert len(answer.content) > size - MEGABYTE
+        assert answer.content.endswith(LAST_FRAME)
+        assert home.number("holdover_shadows_skipped_total", reason="unreadable") == 1
+        assert peak_megabytes(home) < usual + 90
