@@ -9,7 +9,7 @@ the counting begins anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from proxy.noticeboard import Noticeboard
+from proxy.noticeboard import Note, Noticeboard
 from proxy.rollout.guarding import Tally, Window, breach, total
 from proxy.rules import Guard
 
@@ -89,6 +89,7 @@ class Guards:
             else _Watched.by(guard)
             for rule, guard in guards.items()
         }
+        self._read_trips()  # so that no request goes by a tripped rule before the first judgement
 
     def count(self, rule: str | None, seconds: float, *, is_error: bool) -> None:
         """Count one exchange, and the rule that decided about it."""
@@ -140,7 +141,10 @@ class Guards:
         for rule, trip in list(self._unwritten.items()):
             if self.board.put(f"{TRIPS}/{rule}", msgspec.json.encode(trip)):
                 del self._unwritten[rule]
-        self.trips = self._written_trips() | self._unwritten
+        notes = self.board.known(TRIPS)
+        # Who cannot see whether a guard was re-armed goes by what was.
+        written = self.trips if notes is None else _trips(notes)
+        self.trips = {**written, **self._unwritten}
         tripped = frozenset(self.trips)
         for rule in self.tripped - tripped:
             log.warning("guard_rearmed", rule=rule)
@@ -152,11 +156,12 @@ class Guards:
             self.tripped = tripped
             self.observer.guards_tripped(tripped)
 
-    def _written_trips(self) -> dict[str, Trip]:
-        trips: dict[str, Trip] = {}
-        for name, note, _ in self.board.all(TRIPS):
-            try:
-                trips[name] = _TRIP.decode(note)
-            except msgspec.DecodeError:
-                trips[name] = Trip(name, "?", "the note about it cannot be read")
-        return trips
+
+def _trips(notes: Iterable[Note]) -> dict[str, Trip]:
+    trips: dict[str, Trip] = {}
+    for name, note, _ in notes:
+        try:
+            trips[name] = _TRIP.decode(note)
+        except msgspec.DecodeError:
+            trips[name] = Trip(name, "?", "the note about it cannot be read")
+    return trips

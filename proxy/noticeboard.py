@@ -14,10 +14,14 @@ import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 
 log = structlog.get_logger()
+
+Note: TypeAlias = tuple[str, bytes, float]
+"""Its name, its text, and when it was written."""
 
 
 def directory_for(state_dir: Path, config: Path | None) -> Path:
@@ -42,20 +46,22 @@ class Noticeboard:
         """The other workers' notes on a topic, those of ended ones too, and when they wrote."""
         return [(note, written) for name, note, written in self.all(topic) if name != self._me]
 
-    def all(self, topic: str) -> list[tuple[str, bytes, float]]:
-        """All notes on a topic: name, text, and when it was written."""
-        found: list[tuple[str, bytes, float]] = []
+    def all(self, topic: str) -> list[Note]:
+        """All notes on a topic; none where they cannot be read."""
+        return self.known(topic) or []
+
+    def known(self, topic: str) -> list[Note] | None:
+        """The same; None where they cannot be read, which is not to say that there are none."""
         try:
-            found.extend(
-                (path.name, path.read_bytes(), path.stat().st_mtime)
-                for path in sorted((self._directory / topic).iterdir())
-                if not path.name.startswith(".")  # then it is being written
-            )
+            paths = sorted((self._directory / topic).iterdir())
+            # What begins with a dot is being written.
+            notes = [_note(path) for path in paths if not path.name.startswith(".")]
         except FileNotFoundError:
-            pass  # nobody wrote one, or it was taken down just now
+            return []  # nobody wrote one
         except OSError as exc:
             self._complain(exc)
-        return found
+            return None
+        return [note for note in notes if note is not None]
 
     def put(self, name: str, note: bytes) -> bool:
         """Write a note that belongs to nobody, `TOPIC/NAME`; False where that is not possible."""
@@ -90,3 +96,10 @@ class Noticeboard:
         if self._is_usable:
             log.error("state_not_shared", directory=str(self._directory), reason=problem.strerror)
         self._is_usable = False
+
+
+def _note(path: Path) -> Note | None:
+    try:
+        return path.name, path.read_bytes(), path.stat().st_mtime
+    except FileNotFoundError:
+        return None  # it was taken down just now
