@@ -25,9 +25,14 @@ class Settlement:
         """Tell everybody."""
         log.info("exchange", **record.as_fields())
         self.metrics.exchange_ended(record)
-        if record.first_byte_ms is not None and not record.client_gone:
+        if record.first_byte_ms is not None and _says_something(record):
             seconds = record.first_byte_ms / 1000
             self.guards.count(record.rule, seconds, is_error=_has_failed(record))
+
+
+def _says_something(record: TrafficRecord) -> bool:
+    """A refusal is what the operator wanted, and who is gone got nothing: neither is judged by."""
+    return not record.client_gone and record.route != "refuse"
 
 
 def _has_failed(record: TrafficRecord) -> bool:

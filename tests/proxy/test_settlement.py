@@ -1,0 +1,90 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from proxy.failures import Blame
+from proxy.guards import Guards
+from proxy.metrics import Metrics
+from proxy.noticeboard import Noticeboard
+from proxy.rules import Guard
+from proxy.settlement import Settlement
+from proxy.traffic import TrafficRecord
+
+GUARD = Guard(errors_above=10, min_count=1)
+
+
+def record(**fields):
+    empty: dict[str, Any] = dict.fromkeys(TrafficRecord.__struct_fields__)
+    given: dict[str, Any] = {
+        "id": "i",
+        "request_id": "r",
+        "path": "/v1/complete",
+        "streamed": False,
+        "route": "translate",
+        "rule": "risky",
+        "adjustments": (),
+        "status": 200,
+        "blame": Blame.NOBODY,
+        "client_gone": False,
+        "request_bytes": 1,
+        "first_byte_ms": 5.0,
+        "total_ms": 6.0,
+    }
+    return TrafficRecord(**(empty | given | fields))
+
+
+def trips(directory: Path, *records: TrafficRecord) -> bool:
+    """Whether the guard of the rule trips after these."""
+    metrics = Metrics()
+    guards = Guards(Noticeboard(directory), metrics)
+    guards.watch({"risky": GUARD})
+    settle = Settlement(metrics, guards)
+    for one in records:
+        settle(one)
+    for _ in range(3):
+        guards.judge()
+    return guards.tripped == {"risky"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_failure"),
+    [
+        ({}, False),
+        ({"status": 502, "blame": Blame.UPSTREAM}, True),
+        ({"status": 400, "blame": Blame.CLIENT}, True),
+        # A stream that broke off after its 200.
+        ({"error_type": "api_error", "blame": Blame.UPSTREAM}, True),
+        # What a second try made good.
+        ({"first_failure": "529 overloaded_error"}, True),
+        # Nobody waited for it any more.
+        ({"status": 502, "client_gone": True}, False),
+        ({"status": None, "first_byte_ms": None}, False),
+        # A brown-out or a sunset is what the operator wanted.
+        ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, False),
+        # It is another rule's.
+        ({"rule": "other", "status": 502}, False),
+    ],
+)
+def test_a_guard_counts_as_failed_what_failed_by_the_rule(tmp_path: Path, fields, is_failure):
+    assert trips(tmp_path, record(**fields)) is is_failure
+
+
+def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
+    refused = [record(rule="sunset", route="refuse", status=410) for _ in range(20)]
+
+    assert trips(tmp_path, *refused, record(status=502))
+
+
+def test_every_exchange_is_logged_and_counted(tmp_path: Path):
+    metrics = Metrics()
+    settle = Settlement(metrics, Guards(Noticeboard(tmp_path), metrics))
+
+    with capture_logs() as lines:
+        settle(record())
+
+    assert [(line["event"], line["rule"], line["status"]) for line in lines] == [
+        ("exchange", "risky", 200)
+    ]
+    assert b"holdover_exchanges_total{" in metrics.as_text()
