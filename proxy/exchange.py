@@ -11,7 +11,7 @@ What a reply is made of is the endpoint's business.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,12 +38,14 @@ from translators import (
     UpstreamProtocolError,
     Usage,
     decode_message,
+    translate_error,
     translate_message,
 )
 
 log = structlog.get_logger()
 
 _SUCCESS: Final = 200
+_ERROR_EVENT: Final = b"event: error"
 
 ReadBody = Callable[[], Awaitable[bytes]]
 
@@ -193,9 +195,15 @@ async def _pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail:
     if may_fail and is_worth_another(answer.status):
         notes.failure = f"status {answer.status}"
         raise await failure_of(answer)
+    pieces = answer.raw_pieces()
+    # As long as somebody else can be asked, headers alone are no answer, nor is an error.
+    first = await _first_of(pieces) if may_fail else b""
     try:
         await reply.begin(answer.status, notes.begin_forwarded_reply(answer.status))
-        async for piece in answer.raw_pieces():
+        if first:
+            notes.hear(first)
+            await reply.frame(first)
+        async for piece in pieces:
             notes.hear(piece)
             await reply.frame(piece)
     except Failure as exc:
@@ -206,6 +214,16 @@ async def _pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail:
     if not answer.is_success:
         notes.note_forwarded_error(answer.status)
     await reply.end(abruptly=False)
+
+
+async def _first_of(pieces: AsyncIterator[bytes]) -> bytes:
+    """What an answer begins with; raises `LegFailed` if that is a stream's error."""
+    first = await anext(pieces, b"")
+    if first.startswith(_ERROR_EVENT):
+        error = translate_error(_SUCCESS, first.partition(b"data:")[2])
+        if is_worth_another(error.status):
+            raise LegFailed(error, Blame.UPSTREAM, worth_another=True)
+    return first
 
 
 def _nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import socket
 import struct
@@ -181,3 +182,19 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return again
+
+
+@dataclass(frozen=True, slots=True)
+class Moody:
+    """A simulator that also obeys a header which nobody else understands: JSON of its own ones."""
+
+    app: ASGIApp
+    header: bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Spell the header as the simulator knows it."""
+        if scope["type"] == "http" and (mood := dict(scope["headers"]).get(self.header)):
+            orders = json.loads(mood).items()
+            spelled = [(b"simulate-" + name.encode(), value.encode()) for name, value in orders]
+            scope = {**scope, "headers": [*scope["headers"], *spelled]}
+        await self.app(scope, receive, send)

@@ -1,0 +1,125 @@
+"""`on_failure`: a second try elsewhere, as long as the client has heard nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.two_legs import TWICE, ask, said, times_asked, two_legs
+from tests.faults.fleet_under_fault import Fleet
+from tests.parties import V1, V2
+
+SAID = {
+    "to-legacy": "this is what the old API answers.",
+    "to-model": "this is what the simulator answers",
+    "from-legacy": "this is what the simulator answers",
+}
+DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
+FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+WAYS = pytest.mark.parametrize("case", list(SAID))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A rule for each way to try twice."""
+    with two_legs(tmp_path_factory.mktemp("second")) as running:
+        yield running
+
+
+REFUSALS = [
+    ({"error": "500"}, "500 api_error"),
+    ({"error": "529"}, "529 overloaded_error"),
+    ({"error": "404"}, "404 not_found_error"),
+    ({"error": "400"}, "400 invalid_request_error"),
+    ({"error": "502", "error-shape": "cloudflare"}, "502 api_error"),
+    ({"error": "503", "error-shape": "empty"}, "503 api_error"),
+    ({"delay-headers": "9000"}, "504 timeout_error"),
+]
+
+
+@DIALECTS
+@FORMS
+@WAYS
+@pytest.mark.parametrize(("mood", "reason"), REFUSALS, ids=[reason for _, reason in REFUSALS])
+def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR0917 - a table
+    home, case, mood, reason, version, stream
+):
+    answer = ask(home, case, mood, version=version, stream=stream)
+
+    assert answer.status_code == 200
+    assert SAID[case] in said(answer)
+    assert times_asked(home, answer) == TWICE[case]
+    record = home.record(answer)
+    assert record["first_failure"] == reason
+    assert record["route"] == ("forward" if case == "to-legacy" else "translate")
+    assert (record["status"], record["error_type"], record["failure"]) == (200, None, None)
+    assert (record["rule"], record["blame"]) == (case, "nobody")
+
+
+@DIALECTS
+@pytest.mark.parametrize("case", ["to-legacy", "to-model"])
+@pytest.mark.parametrize(
+    ("mood", "reason"),
+    [
+        ({"truncate-body": "20"}, "502 api_error"),
+        ({"form": "stream"}, "502 api_error"),
+        ({"error": "529", "status": "200"}, "529 overloaded_error"),
+        ({"break-after-bytes": "40"}, "502 api_error"),
+    ],
+    ids=["cut JSON", "a stream", "an error in a 200", "broken off"],
+)
+def test_a_whole_answer_that_is_none_is_tried_elsewhere(home, case, mood, reason, version):
+    answer = ask(home, case, mood, version=version)
+
+    assert SAID[case] in said(answer)
+    assert home.record(answer)["first_failure"] == reason
+
+
+BEFORE_THE_FIRST_WORD = {
+    "an error first": {"error-after-events": "0"},
+    "an error after the start": {"error-after-events": "1"},
+    "an error after pings": {"error-after-deltas": "0", "pings": "3"},
+    "broken off at once": {"break-after-events": "0"},
+    "broken off after a ping": {"break-after-events": "3"},
+    "ended at once": {"end-after-events": "0"},
+    "ended after a ping": {"end-after-events": "3"},
+    "silence": {"hang-after-events": "0"},
+    "silence after pings": {"hang-after-events": "5", "pings": "3"},
+}
+
+
+@DIALECTS
+@pytest.mark.parametrize("case", ["to-legacy", "to-model"])
+@pytest.mark.parametrize("mood", BEFORE_THE_FIRST_WORD.values(), ids=BEFORE_THE_FIRST_WORD)
+def test_a_stream_that_fails_before_its_first_word_is_tried_elsewhere(home, case, mood, version):
+    answer = ask(home, case, mood, version=version, stream=True)
+
+    assert answer.status_code == 200
+    assert SAID[case] in said(answer)
+    assert b"error" not in answer.content
+    assert times_asked(home, answer) == TWICE[case]
+    assert home.record(answer)["first_failure"] is not None
+
+
+@DIALECTS
+@pytest.mark.parametrize("mood", [{"break-after-events": "0"}, {"hang-after-events": "0"}])
+def test_a_forwarded_stream_that_has_only_headers_is_tried_elsewhere(home, mood, version):
+    answer = ask(home, "from-legacy", mood, version=version, stream=True)
+
+    assert SAID["from-legacy"] in said(answer)
+    assert times_asked(home, answer) == (1, 1)
+    assert home.record(answer)["route"] == "translate"
+
+
+def test_a_forwarded_stream_that_begins_with_an_error_is_tried_elsewhere(home):
+    answer = ask(home, "from-legacy", {"error-after-events": "0"}, stream=True)
+
+    assert SAID["from-legacy"] in said(answer)
+    assert home.record(answer)["first_failure"] == "529 overloaded_error"
+
+
+def test_a_forwarded_stream_that_begins_with_an_error_for_everybody_is_not(home):
+    mood = {"error-after-events": "0", "error": "429"}
+    answer = ask(home, "from-legacy", mood, stream=True)
+
+    assert answer.text.startswith("event: error")
+    assert times_asked(home, answer) == (0, 1)
