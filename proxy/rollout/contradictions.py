@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final, TypeAlias
 
-from proxy.rules import LegSettings, Match, OverrideSettings, RuleSettings
+from proxy.rollout.buckets import basis_points
+from proxy.rules import BASIS_POINTS, LegSettings, Match, OverrideSettings, RuleSettings
 
 Finding: TypeAlias = tuple[tuple[str | int, ...], str]
 """Where it is (`("rollout", 1, "match")`), and what is wrong there."""
@@ -101,8 +102,10 @@ def _of_neighbours(
 
 
 def _takes_all(rule: RuleSettings) -> bool:
+    """For good, that is: a share that is written, if only as 100, may be turned back."""
     is_now_and_then = rule.action == "refuse" and rule.campaign.brown_outs
-    return rule.share == _ALL and rule.guard is None and not is_now_and_then
+    is_dial = "share" in rule.model_fields_set or rule.guard is not None
+    return not is_dial and not is_now_and_then
 
 
 def _covers(wide: Match, narrow: Match) -> bool:
@@ -133,12 +136,12 @@ def _of_shares(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
             for number, rule in enumerate(rules)
             if rule.match == match and rule.share < _ALL
         ]
-        total = sum(rule.share for _, rule in shared)
-        if total > _ALL:
+        total = sum(basis_points(rule.share) for _, rule in shared)
+        if total > BASIS_POINTS:
             names = ", ".join(repr(rule.name) for _, rule in shared)
             yield (
                 ("rollout", shared[-1][0], "share"),
-                f"{names} match the same requests, and their shares come to {total:g} %",
+                f"{names} match the same requests, and their shares come to {total / 100:g} %",
             )
 
 

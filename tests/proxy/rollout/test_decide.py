@@ -41,8 +41,11 @@ def asked(*, of=None, sent=(), by=None, at=NOON, roll=lambda: 0):
 
 def rule(name="r", leg=FORWARD, **fields):
     defaults: dict[str, Any] = {
-        **{"match": Match(), "share": BASIS_POINTS, "by": "caller", "campaign": Campaign()},
         **dict.fromkeys(("on_failure", "shadow", "guard")),
+        "match": Match(),
+        "share": BASIS_POINTS,
+        "by": "caller",
+        "campaign": Campaign(),
     }
     return Rule(name=name, leg=leg, **(defaults | fields))
 
