@@ -175,7 +175,7 @@ def _key(name: str, written: SecretStr | KeyFrom | None) -> bytes | None:
 
 def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
     if place.env is not None:
-        if not (key := os.environ.get(place.env)):
+        if not (key := os.environ.get(place.env, "").strip()):
             raise InvalidSettings(f"{setting}: the variable {place.env} is not set")
         return key
     assert place.file is not None
