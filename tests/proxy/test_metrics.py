@@ -1,0 +1,170 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from proxy.comparison import Answered, compare
+from proxy.failures import Blame
+from proxy.metrics import Metrics
+from proxy.traffic import TrafficRecord
+from translators import Usage
+
+
+def record(**fields):
+    empty: dict[str, Any] = dict.fromkeys(TrafficRecord.__struct_fields__)
+    given: dict[str, Any] = {
+        "id": "i",
+        "path": "/v1/complete",
+        "route": "translate",
+        "rule": "r",
+        "adjustments": (),
+        "status": 200,
+        "blame": Blame.NOBODY,
+        "first_byte_ms": 40.0,
+    }
+    return TrafficRecord(**(empty | given | fields))
+
+
+def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:
+    """What is exported, but zeros: by name and the values of the labels, in the labels' order."""
+    return {
+        (
+            sample.name.removeprefix("holdover_"),
+            *dict(sorted(sample.labels.items())).values(),
+        ): sample.value
+        for family in text_string_to_metric_families(metrics.as_text().decode())
+        for sample in family.samples
+        if sample.value and not sample.name.endswith(("_created", "_bucket"))
+    }
+
+
+def test_nothing_happened_yet():
+    assert numbers(Metrics()) == {}
+
+
+def test_exchanges_are_counted_by_route_rule_status_and_blame():
+    metrics = Metrics()
+    metrics.exchange_ended(record())
+    metrics.exchange_ended(record())
+    metrics.exchange_ended(record(status=502, blame=Blame.UPSTREAM, rule=None))
+
+    assert numbers(metrics) == {
+        ("exchanges_total", "nobody", "translate", "r", "200"): 2,
+        ("exchanges_total", "upstream", "translate", "", "502"): 1,
+        ("first_byte_seconds_count", "translate", "r"): 2,
+        ("first_byte_seconds_count", "translate", ""): 1,
+        ("first_byte_seconds_sum", "translate", "r"): 0.08,
+        ("first_byte_seconds_sum", "translate", ""): 0.04,
+    }
+
+
+def test_an_exchange_without_an_answer_took_no_time_until_it_began():
+    metrics = Metrics()
+    metrics.exchange_ended(record(route=None, rule=None, status=None, first_byte_ms=None))
+
+    assert numbers(metrics) == {("exchanges_total", "nobody", "", "", ""): 1}
+
+
+def test_adjustments_and_second_tries_are_counted():
+    metrics = Metrics()
+    metrics.exchange_ended(
+        record(
+            route="forward",
+            adjustments=("map_model", "drop_beta"),
+            first_failure="529 overloaded_error",
+        )
+    )
+
+    counted = numbers(metrics)
+    assert counted["adjustments_total", "map_model"] == 1
+    assert counted["adjustments_total", "drop_beta"] == 1
+    assert counted["second_tries_total", "forward", "r"] == 1
+
+
+def answered(text: str) -> Answered:
+    return Answered(
+        text=text, stop_reason="s", seconds=1, model=None, usage=Usage(), adjustments=()
+    )
+
+
+def test_shadows_are_counted_by_what_became_of_them():
+    metrics = Metrics()
+    metrics.shadow_skipped("r", "budget")
+    metrics.shadow_failed("r", "control")
+    metrics.shadow_compared("r", "shadow", compare(answered("ab"), answered("ab")))
+    metrics.shadow_compared("r", "shadow", compare(answered("ab"), answered("ac")))
+
+    assert numbers(metrics) == {
+        ("shadows_skipped_total", "budget", "r"): 1,
+        ("shadows_failed_total", "control", "r"): 1,
+        ("shadows_compared_total", "true", "shadow", "r", "true"): 1,
+        ("shadows_compared_total", "false", "shadow", "r", "true"): 1,
+        ("shadow_similarity_count", "shadow", "r"): 2,
+        ("shadow_similarity_sum", "shadow", "r"): 1.5,
+    }
+
+
+def test_bad_settings_show_until_good_ones_are_read():
+    metrics = Metrics()
+    metrics.settings_read(good=False)
+    bad = numbers(metrics)
+    metrics.settings_read(good=True)
+
+    assert bad == {("settings_reads_total", "bad"): 1, ("settings_bad",): 1}
+    assert numbers(metrics) == {
+        ("settings_reads_total", "bad"): 1,
+        ("settings_reads_total", "good"): 1,
+    }
+
+
+def test_a_tripped_guard_shows_until_it_is_re_armed():
+    metrics = Metrics()
+    metrics.guards_tripped(frozenset({"a", "b"}))
+    both = numbers(metrics)
+    metrics.guards_tripped(frozenset({"b"}))
+
+    assert both == {("guard_tripped", "a"): 1, ("guard_tripped", "b"): 1}
+    assert numbers(metrics) == {("guard_tripped", "b"): 1}
+    assert b'holdover_guard_tripped{rule="a"} 0.0' in metrics.as_text()
+
+
+WORKER = """
+import sys
+from proxy.metrics import Metrics
+metrics = Metrics()
+metrics.shadow_skipped("r", "budget")
+metrics.guards_tripped(frozenset({"a"}))
+print("counted", flush=True)
+sys.stdin.read()
+"""
+
+
+def worker(directory: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(directory)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "counted\n"
+    return process
+
+
+def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    workers = [worker(tmp_path), worker(tmp_path)]
+    alive = numbers(Metrics())
+    for process in workers:
+        process.communicate(timeout=10)
+    gone = numbers(Metrics())
+
+    assert alive == {("shadows_skipped_total", "budget", "r"): 2, ("guard_tripped", "a"): 1}
+    assert gone == {("shadows_skipped_total", "budget", "r"): 2}
