@@ -19,14 +19,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from proxy.simulator import create_simulator
+from tests.end_to_end.doors import PATIENCE_SECONDS, Doors
 from tests.loopback import serving
 from tests.parties import KEY, V2, body
 
@@ -34,10 +34,7 @@ Found = TypeVar("Found")
 
 HOLDOVER: Final = [sys.executable, "-m", "proxy"]
 ADMIN: Final = {"authorization": "Bearer admin-token"}
-PATIENCE_SECONDS: Final = 20.0
-"""Long enough for a busy machine; what is waited for comes in a second or two."""
 _STEP_SECONDS: Final = 0.05
-_MOST_KNOCKS: Final = 200
 _WORKERS: Final = 2
 
 
@@ -53,8 +50,7 @@ class Fleet:
     client: httpx.Client
     _log: Path
     _state: Path
-    doors: Mapping[int, httpx.Client] = field(default_factory=dict[int, httpx.Client])
-    """By worker: a client whose connection is that worker's."""
+    _doors: Doors | None = None
 
     def post(
         self, headers: Mapping[str, Any] | None = None, content: bytes | None = None, **fields: Any
@@ -144,19 +140,26 @@ class Fleet:
 
     def follow(self, rules: str, settings: str = "") -> None:
         """Write rules and wait until every worker goes by them."""
+        with self.changing():
+            self.write(self.text(rules, settings))
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let the file be changed; then wait until every worker goes by another version."""
         before = self.settings_of_workers("version")
-        self.write(self.text(rules, settings))
+        yield
         wait_for(lambda: self._all_follow_something_but(before))
 
     def wait_for_problem(self, *containing: str) -> None:
         """Wait until every worker says that something is wrong with the file, in these words."""
-        wait_for(
-            lambda: all(
-                word in (ready["settings"]["problem"] or "")
-                for ready in self.ready().values()
-                for word in containing
-            )
-        )
+        problems: set[Any] = set()
+
+        def is_said() -> bool:
+            nonlocal problems
+            problems = self.settings_of_workers("problem")
+            return all(word in (problem or "") for problem in problems for word in containing)
+
+        wait_for(is_said, about=lambda: problems)
 
     def wait_for_recovery(self) -> None:
         """Wait until nothing is wrong with the file, as every worker says."""
@@ -167,18 +170,21 @@ class Fleet:
         return len(versions) == 1 and not versions & before
 
     @property
+    def doors(self) -> Mapping[int, httpx.Client]:
+        """By worker: a client whose connection is that worker's."""
+        assert self._doors is not None
+        return self._doors.by_worker()
+
+    def open_doors(self) -> Doors:
+        """Once all workers serve."""
+        self._doors = Doors(self.url, lambda: self.workers, _WORKERS)
+        return self._doors
+
+    @property
     def workers(self) -> tuple[int, ...]:
         """The process ids of all workers there have ever been."""
         started = [line["event"] for line in self.lines("Started server process")]
         return tuple(int(event.partition("[")[2].rstrip("]")) for event in started)
-
-    def owner_of(self, client: httpx.Client) -> int:
-        """The worker that a client's connection, which it keeps, belongs to."""
-        with client.stream("GET", "/healthz") as answer:
-            stream = answer.extensions["network_stream"]
-            port: int = stream.get_extra_info("client_addr")[1]
-            answer.read()
-        return _owner(self.workers, theirs=urlsplit(self.url).port or 0, ours=port)
 
 
 @contextmanager
@@ -207,7 +213,8 @@ def running_fleet(
             )
         stack.callback(_end, fleet.process)
         fleet.url = wait_for(lambda: _url_once_all_serve(fleet))
-        fleet.doors = _open_doors(fleet, stack)
+        doors = fleet.open_doors()
+        stack.callback(doors.close)
         yield fleet
 
 
@@ -226,32 +233,6 @@ def _url_once_all_serve(fleet: Fleet) -> str | None:
     return next(event.split()[3] for event in events if event.startswith("Uvicorn running on "))
 
 
-def _open_doors(fleet: Fleet, stack: ExitStack) -> dict[int, httpx.Client]:
-    doors: dict[int, httpx.Client] = {}
-    for _ in range(_MOST_KNOCKS):
-        client = httpx.Client(base_url=fleet.url, timeout=PATIENCE_SECONDS)
-        doors.setdefault(fleet.owner_of(stack.enter_context(client)), client)
-        if len(doors) == _WORKERS:
-            return doors
-    raise AssertionError(f"only {len(doors)} workers ever answer")
-
-
-def _owner(pids: tuple[int, ...], *, theirs: int, ours: int) -> int:
-    """Which of these processes has the far end of a connection on loopback."""
-    _, *sockets = Path("/proc/net/tcp").read_text().splitlines()
-    rows = [row.split() for row in sockets]
-    ends = (f"0100007F:{theirs:04X}", f"0100007F:{ours:04X}")
-    inode = next(row[9] for row in rows if (row[1], row[2]) == ends)
-    for pid in pids:
-        try:
-            files = [os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
-        except FileNotFoundError:
-            continue  # it has ended, or closed a file just now
-        if f"socket:[{inode}]" in files:
-            return pid
-    raise AssertionError("nobody has that connection")
-
-
 def marked(headers: Mapping[str, Any] | None = None) -> dict[str, str]:
     """The headers of a client; a marker in two of them tells its request apart everywhere."""
     marker = uuid.uuid4().hex
@@ -259,11 +240,15 @@ def marked(headers: Mapping[str, Any] | None = None) -> dict[str, str]:
     return {name: value for name, value in (ours | dict(headers or {})).items() if value is not ...}
 
 
-def wait_for(find: Callable[[], Found | None], seconds: float = PATIENCE_SECONDS) -> Found:
+def wait_for(
+    find: Callable[[], Found | None],
+    seconds: float = PATIENCE_SECONDS,
+    about: Callable[[], object] = lambda: None,
+) -> Found:
     """Ask again and again, until there is an answer that is not false."""
     deadline = time.monotonic() + seconds
     while not (found := find()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, about()
         time.sleep(_STEP_SECONDS)
     return found
 

@@ -25,7 +25,7 @@ def test_each_line_is_one_write_whether_python_buffers_or_not(unbuffered: str):
         subprocess.run(
             [sys.executable, "-c", PROGRAM],
             env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-            stderr=theirs,
+            stderr=theirs.fileno(),
             check=True,
         )
         ours.settimeout(5)
