@@ -17,7 +17,7 @@ from tests.parties import body
 CALLERS = 10_000
 CONNECTIONS = 32
 SIGMAS = 4
-"""One run in sixteen thousand is further off by chance."""
+"""Of fair shares one in sixteen thousand is further off; these callers are always the same."""
 
 
 def rules(share: float, by: str = "caller") -> str:
