@@ -74,6 +74,7 @@ def create_app(
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(live.keep_up()),
+                group.create_task(live.keep_judging()),
                 group.create_task(budget.keep_up()),
                 *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
             ]

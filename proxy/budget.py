@@ -103,5 +103,5 @@ def _accounts(notes: Iterable[tuple[bytes, float]]) -> Iterator[Account]:
     for note, _ in notes:
         try:
             yield _ACCOUNT.decode(note)
-        except msgspec.DecodeError:
+        except ValueError:  # that of msgspec, or of UTF-8
             continue  # of another version of Holdover

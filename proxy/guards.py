@@ -124,10 +124,10 @@ class Guards:
     def _tallies_of_others(self) -> list[dict[str, _Pair]]:
         tallies: list[dict[str, _Pair]] = []
         for note, written in self.board.others(_TALLIES):
-            if time.time() - written < _STALE_SECONDS:
+            if abs(time.time() - written) < _STALE_SECONDS:  # clocks jump both ways
                 try:
                     tallies.append(_PAIRS.decode(note))
-                except msgspec.DecodeError:
+                except ValueError:  # that of msgspec, or of UTF-8
                     continue  # of another version of Holdover
         return tallies
 
@@ -143,7 +143,7 @@ class Guards:
                 del self._unwritten[rule]
         notes = self.board.known(TRIPS)
         # Who cannot see whether a guard was re-armed goes by what was.
-        written = self.trips if notes is None else _trips(notes)
+        written = self.trips if notes is None else read_trips(notes)
         self.trips = {**written, **self._unwritten}
         tripped = frozenset(self.trips)
         for rule in self.tripped - tripped:
@@ -157,11 +157,12 @@ class Guards:
             self.observer.guards_tripped(tripped)
 
 
-def _trips(notes: Iterable[Note]) -> dict[str, Trip]:
+def read_trips(notes: Iterable[Note]) -> dict[str, Trip]:
+    """By rule; a note that cannot be read says at least that there is one."""
     trips: dict[str, Trip] = {}
     for name, note, _ in notes:
         try:
             trips[name] = _TRIP.decode(note)
-        except msgspec.DecodeError:
+        except ValueError:
             trips[name] = Trip(name, "?", "the note about it cannot be read")
     return trips

@@ -51,7 +51,7 @@ class Asked:
     """One completion request, as it came and as far as it can be read."""
 
     caller: Caller
-    headers: Headers
+    headers: Headers = field(repr=False)
     query: bytes
     body: bytes = field(repr=False)
     decoded: DecodedRequest | None
@@ -64,8 +64,11 @@ class Asked:
         """Read what can be read; whether the rest matters is decided later."""
         decoded = dialect = problem = None
         try:
-            dialect = dialect_of(joined(headers, b"anthropic-version"))
             decoded = decode_completion_request(body)
+        except InvalidCompletionRequest as exc:
+            problem = exc
+        try:
+            dialect = dialect_of(joined(headers, b"anthropic-version"))
         except InvalidCompletionRequest as exc:
             problem = exc
         return cls(

@@ -84,6 +84,8 @@ class Live:
         self._source = source
         self._observer = observer
         self._seen, self._read = _begin(source)
+        self._reading = asyncio.Lock()
+        """One reading at a time, or a slow one of an old file would undo what came after."""
         self.regime = regime_of(settings, digester)
         """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
         digest = _digest(source.file) if source else None
@@ -96,18 +98,25 @@ class Live:
         return self._guards.tripped
 
     async def keep_up(self) -> None:
-        """Look at the file, and at the guards, for as long as the process serves."""
+        """Look at the file for as long as the process serves."""
+        while True:
+            await self._look()
+            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+
+    async def keep_judging(self) -> None:
+        """Look at the guards, also while a long file is being read."""
         while True:
             try:
-                await self._look()
                 self._guards.judge()
-            except Exception as exc:  # noqa: BLE001 - whatever happens, looking goes on
-                log.error("keeping_up_crashed", **describe_crash(exc))
+            except Exception as exc:  # noqa: BLE001 - whatever happens, judging goes on
+                log.error("judging_crashed", **describe_crash(exc))
             await asyncio.sleep(_NOW_AND_THEN_SECONDS)
 
     async def read_again(self) -> None:
         """Read the file now, changed or not: somebody asked for it."""
-        if self._source is not None:
+        if self._source is None:
+            return
+        async with self._reading:
             self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
             self._follow(*await asyncio.to_thread(self._load, self._source))
 

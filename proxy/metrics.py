@@ -28,6 +28,8 @@ class Metrics:
     """All of them; an observer of everything that happens."""
 
     def __init__(self) -> None:
+        if shared := os.environ.get(_SHARED):
+            Path(shared).mkdir(exist_ok=True)
         self._registry = registry = CollectorRegistry()
         self._exchanges = Counter(
             "holdover_exchanges",
@@ -138,7 +140,9 @@ class Metrics:
         """All of it, of all workers, in Prometheus's format."""
         if _SHARED not in os.environ:
             return generate_latest(self._registry)
-        _forget_the_dead(Path(os.environ[_SHARED]))
+        directory = Path(os.environ[_SHARED])
+        directory.mkdir(exist_ok=True)  # who cleans up /tmp may have taken it for old
+        _forget_the_dead(directory)
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
@@ -148,5 +152,13 @@ def _forget_the_dead(directory: Path) -> None:
     """Gauges say what is; those of workers that are gone say what was."""
     for file in directory.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
+        if not _is_alive(pid):
             mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

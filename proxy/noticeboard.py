@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,8 @@ Note: TypeAlias = tuple[str, bytes, float]
 
 def directory_for(state_dir: Path, config: Path | None) -> Path:
     """Where the workers that go by one settings file meet, over restarts too."""
-    name = str(config.resolve()) if config else ""
+    # Not resolved: Kubernetes and others put each version behind the same link.
+    name = os.path.abspath(config) if config else ""
     return state_dir / hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
 
 
@@ -68,7 +70,7 @@ class Noticeboard:
         path = self._directory / name
         beside = path.with_name(f".{path.name}.{self._me}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             beside.write_bytes(note)
             beside.replace(path)
         except OSError as exc:
@@ -88,9 +90,14 @@ class Noticeboard:
     def sweep(self, topic: str, *, older_than: float) -> None:
         """Remove what workers that are gone left behind, if it is older than that, in seconds."""
         for name, _, written in self.all(topic):
-            if time.time() - written > older_than:
+            if abs(time.time() - written) > older_than:  # clocks jump both ways
                 with suppress(OSError):  # somebody else's; it is only in the way
                     self.take_down(f"{topic}/{name}")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the last attempt to read or write it went well."""
+        return self._is_usable
 
     def _complain(self, problem: OSError) -> None:
         if self._is_usable:
@@ -100,6 +107,11 @@ class Noticeboard:
 
 def _note(path: Path) -> Note | None:
     try:
-        return path.name, path.read_bytes(), path.stat().st_mtime
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would take for ever
+            return None
+        with suppress(PermissionError):  # that it is there says something already
+            return path.name, path.read_bytes(), status.st_mtime
+        return path.name, b"", status.st_mtime
     except FileNotFoundError:
         return None  # it was taken down just now

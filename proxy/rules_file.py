@@ -1,14 +1,18 @@
 """
-Changes to a settings file that a person wrote: comments stay, and nobody reads half of it.
+Changes to a settings file that a person wrote: no other line changes, and nobody reads half of it.
 
-The new text is read as settings before it takes the old one's place, in one
-step; two who change the file at once take turns.
+What TOML's own writers keep of a file is what it says; they move comments, and
+tables that stand between two rules. So lines are changed here, and what cannot
+be changed like that is left to them. The new text is read as settings before
+it takes the old one's place, in one step; two who change the file at once take
+turns.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,49 +22,87 @@ from typing import Final
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.config_file import ConfigFile, InvalidSettings, Place, lines_of
 from proxy.settings import load_settings
 
 _RULES: Final = "rollout"
-_OVERRIDE: Final = ("rollout-override", "rollout_override")
+_OVERRIDE: Final = "rollout_override"
+_SHARE: Final = re.compile(r"(\s*share\s*=\s*)[^\s#,]+")
+_NAME: Final = re.compile(r"(\s*)name\s*=")
 
 
 def set_share(path: Path, rule: str, percent: float) -> None:
     """Set a rule's share; raises `InvalidSettings` and leaves the file as it is."""
-
-    def edit(document: tomlkit.TOMLDocument) -> None:
-        for table in document.get(_RULES, ()):
-            if table.get("name") == rule:
-                table["share"] = int(percent) if percent == int(percent) else percent
-                return
-        raise InvalidSettings(f"{path}: there is no rule {rule!r}")
-
-    _edit(path, edit)
+    value = float(percent)
+    share = str(int(value) if value.is_integer() else value)
+    _edit(path, lambda file: _with_share(file, _place_of(rule, file), share))
 
 
 def set_override(path: Path, action: str | None) -> None:
     """Send everything one way, or, with None, stop doing so; raises `InvalidSettings`."""
 
-    def edit(document: tomlkit.TOMLDocument) -> None:
-        for name in _OVERRIDE:
-            document.pop(name, None)
-        if action is not None:
-            table = tomlkit.table()
-            table["action"] = action
-            document[_OVERRIDE[0]] = table
+    def edit(file: ConfigFile) -> str:
+        places = _places((_OVERRIDE,), file.tree().get(_OVERRIDE))
+        dropped = {line for place in places for line in lines_of(place, file.text) or ()}
+        lines = enumerate(file.text.split("\n"))
+        kept = [line for number, line in lines if number not in dropped] or [""]
+        return "\n".join(kept if action is None else [_override(action, kept), *kept])
 
     _edit(path, edit)
 
 
-def _edit(path: Path, edit: Callable[[tomlkit.TOMLDocument], None]) -> None:
+def _place_of(rule: str, file: ConfigFile) -> tuple[str, int]:
+    rules = file.tree().get(_RULES)
+    for number, table in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(table, dict) and table.get("name") == rule:
+            return _RULES, number
+    raise InvalidSettings(f"{file.path}: there is no rule {rule!r}")
+
+
+def _with_share(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+    lines = file.text.split("\n")
+    statement = lines_of((*place, "share"), file.text)
+    if statement is not None and _SHARE.match(lines[statement.start]):
+        lines[statement.start] = _SHARE.sub(rf"\g<1>{share}", lines[statement.start], count=1)
+        return "\n".join(lines)
+    named = lines_of((*place, "name"), file.text)
+    if statement is None and named is not None and (name := _NAME.match(lines[named.start])):
+        lines.insert(named.stop, f"{name[1]}share = {share}{_end_of(lines[named.stop - 1])}")
+        return "\n".join(lines)
+    return _written_anew(file, place, share)
+
+
+def _written_anew(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+    """For a rule that shares its line with others: `rollout = [{ name = "a", ... }]`."""
+    try:
+        document = tomlkit.parse(file.text)
+        document[place[0]][place[1]]["share"] = tomlkit.value(share)
+        return tomlkit.dumps(document)
+    except TOMLKitError as exc:
+        raise InvalidSettings(f"{file.path}: {exc}") from exc
+
+
+def _places(place: Place, value: object) -> Iterator[Place]:
+    """Of a value and of all that is in it, if anything is."""
+    if value is not None:
+        yield place
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield from _places((*place, name), inner)
+
+
+def _override(action: str, lines: list[str]) -> str:
+    """The first line: no table has begun there, and everybody sees it."""
+    return f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(lines[0])}"
+
+
+def _end_of(line: str) -> str:
+    return "\r" if line.endswith("\r") else ""
+
+
+def _edit(path: Path, edit: Callable[[ConfigFile], str]) -> None:
     path = path.resolve()  # the file itself is replaced, not a link to it
     with _alone_in(path.parent):
-        try:
-            document = tomlkit.parse(ConfigFile.read(path).text)
-        except TOMLKitError as exc:
-            raise InvalidSettings(f"{path}: {exc}") from exc
-        edit(document)
-        file = ConfigFile(path, tomlkit.dumps(document).rstrip("\n") + "\n")
+        file = ConfigFile(path, edit(ConfigFile.read(path)))
         load_settings(file)
         _replace(path, file.text)
 
@@ -78,8 +120,8 @@ def _alone_in(directory: Path) -> Iterator[None]:
 def _replace(path: Path, text: str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
         shutil.copystat(path, beside)

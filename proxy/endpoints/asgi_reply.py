@@ -49,6 +49,7 @@ class AsgiReply:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
         self.withdraw_stream()
         self._begin = begin
+        self._last_sent = time.monotonic()  # silence counts from upstream's headers on
         if ping is not None and self._group is not None:
             self._pings = self._group.create_task(self._ping_while_silent(ping))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -42,7 +42,7 @@ class Question:
     """What is known of a request when its route is decided."""
 
     caller: Caller
-    headers: Headers
+    headers: Headers = field(repr=False)
     request: CompletionRequest | None
     """None: it cannot be read. Rules that look into it do not match."""
     now: datetime
