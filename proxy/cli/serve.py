@@ -108,7 +108,8 @@ class _Workers(Multiprocess):
     def handle_hup(self) -> None:
         """Pass it on to the workers that already know what to do with it."""
         for process in self.processes:
-            if process.is_ready() and process.pid is not None:
+            # A dead one would be waited for in vain, and its replacement would wait with it.
+            if process.process.is_alive() and process.is_ready() and process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
 
 

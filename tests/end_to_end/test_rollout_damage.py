@@ -157,6 +157,7 @@ def test_a_worker_that_dies_meanwhile_is_replaced_by_one_with_the_last_good_rule
         fleet.wait_for_problem("Invalid value")
         dead, alive = fleet.doors
         os.kill(dead, signal.SIGKILL)
+        fleet.process.send_signal(signal.SIGHUP)
         wait_for(lambda: len(fleet.workers) == 3)
         rules = {rule_of(door) for door in fleet.doors.values()}
         fleet.wait_for_problem("Invalid value")
