@@ -30,7 +30,7 @@ from proxy.lessons import LessonStore
 from proxy.live import Live, Source
 from proxy.metrics import Metrics
 from proxy.noticeboard import Noticeboard, directory_for
-from proxy.redaction import Digester
+from proxy.redaction import Digester, Redactor
 from proxy.settings import Settings
 from proxy.settlement import Settlement
 from proxy.shadow import Shadows
@@ -62,6 +62,7 @@ def create_app(
                 present=live, upstreams=upstreams, shadows=shadows, v1_pings=settings.v1_pings
             ),
             settle=Settlement(metrics, guards),
+            redactor=Redactor(),
             max_body_bytes=settings.max_body_bytes,
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,

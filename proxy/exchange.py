@@ -165,7 +165,7 @@ class Exchange:
     async def _pass_on(
         self, answer: Answer, plan: Plan, notes: Notes, reply: Reply, *, may_fail: bool
     ) -> None:
-        notes.answer_headers = answer.headers
+        notes.take_answer(answer.headers)
         relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
         if answer.is_success and plan.is_streamed and answer.is_event_stream:
             await relay.run(answer)
@@ -182,6 +182,7 @@ class Exchange:
         notes.answered_model = message.model or None
         notes.upstream_stop_reason = message.stop_reason
         notes.usage = message.usage or Usage()
+        notes.note_text()
         notes.hear(completion.text.encode())
         if plan.is_streamed:
             await relay.run_whole(completion)
@@ -191,7 +192,7 @@ class Exchange:
 
 async def _pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail: bool) -> None:
     """Pass on what a legacy upstream says, as it is; an error too, if nobody else is asked."""
-    notes.answer_headers = answer.headers
+    notes.take_answer(answer.headers)
     if may_fail and is_worth_another(answer.status):
         notes.failure = f"status {answer.status}"
         raise await failure_of(answer)

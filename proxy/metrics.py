@@ -106,8 +106,8 @@ class Metrics:
         self._exchanges.labels(route, rule, status, record.blame.value).inc()
         if record.first_byte_ms is not None:
             self._began.labels(route, rule).observe(record.first_byte_ms / 1000)
-        for kind in record.adjustments:
-            self._adjustments.labels(kind).inc()
+        for made in dict.fromkeys(made.kind for made in record.adjustments):
+            self._adjustments.labels(made).inc()
         if record.first_failure is not None:
             self._second_tries.labels(rule, route).inc()
 

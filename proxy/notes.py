@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from proxy.failures import Blame
 from proxy.headers import Headers, end_to_end, first, joined, passed_down
 from proxy.keys import Caller
+from proxy.redaction import Redacted, Redactor
 from proxy.rollout import Decision, campaign_headers
 from proxy.rules import Action
-from proxy.traffic import TrafficRecord, detect_sdk
+from proxy.traffic import MadeAdjustment, TrafficRecord, detect_sdk
 from translators import (
     CompletionRequest,
     CompletionStopReason,
@@ -27,11 +29,13 @@ from translators import (
     TranslatedError,
     Usage,
     error_type,
+    features_of,
 )
 
 _HEADER_LENGTH = 1024
 """Of the headers we add: far below what any client refuses."""
 _WORD_LENGTH = 256
+"""A client may call itself, or a model, whatever it likes; a line of the log is a line."""
 _MOST_HEARD = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
 
@@ -49,6 +53,7 @@ class Notes:
     query: bytes = b""
     id: str = field(default_factory=_new_id)
     started: float = field(default_factory=time.perf_counter)
+    received: datetime = field(default_factory=lambda: datetime.now(UTC))
     caller: Caller | None = None
     dialect: Dialect | None = None
     request_bytes: int = 0
@@ -60,12 +65,16 @@ class Notes:
     """Why the first leg failed, where a second one was tried."""
     plan: Plan | None = None
     answer_headers: Headers = field(default_factory=list)
+    answered: float | None = None
+    """When the head of upstream's answer was there."""
+    first_token: float | None = None
     answered_model: str | None = None
     upstream_stop_reason: str | None = None
     stop_reason: CompletionStopReason | None = None
     usage: Usage = field(default_factory=Usage)
     status: int | None = None
     first_byte: float | None = None
+    reply_bytes: int = 0
     error: TranslatedError | None = None
     failure: str | None = None
     """What went wrong, where it is we who say so."""
@@ -85,7 +94,8 @@ class Notes:
 
     def begin_leg(self, action: Action) -> None:
         """Forget the answer of an earlier leg; what was decided and asked stays."""
-        self.route, self.plan, self.answer_headers = action, None, []
+        self.route, self.plan = action, None
+        self.answer_headers, self.answered, self.first_token = [], None, None
         self.answered_model = self.upstream_stop_reason = self.stop_reason = None
         self.usage, self.failure = Usage(), None
         if self.heard is not None:
@@ -94,6 +104,15 @@ class Notes:
     def take_plan(self, plan: Plan) -> None:
         """Note how the leg asks."""
         self.plan = plan
+
+    def take_answer(self, headers: Headers) -> None:
+        """Note that upstream answers."""
+        self.answer_headers, self.answered = headers, time.perf_counter()
+
+    def note_text(self) -> None:
+        """Note that there is text to pass on, the first time."""
+        if self.first_token is None:
+            self.first_token = time.perf_counter()
 
     def note_forwarded_error(self, status: int) -> None:
         """Note that what is passed on is an error, whatever it says."""
@@ -121,7 +140,7 @@ class Notes:
         if first(headers, b"request-id") is None:
             headers.append((b"request-id", self.id.encode()))
         for name, value in (
-            (b"holdover-adjustments", ", ".join(self._adjustments())),
+            (b"holdover-adjustments", ", ".join(self.plan.adjustment_names if self.plan else ())),
             (b"holdover-model", self.answered_model),
             (b"holdover-stop-reason", self.upstream_stop_reason),
         ):
@@ -144,52 +163,68 @@ class Notes:
         rule = self.decision.rule
         return [(b"holdover-rule", rule.name.encode()), *campaign_headers(rule.campaign)]
 
-    def record(self) -> TrafficRecord:
+    def record(self, redactor: Redactor) -> TrafficRecord:
         """What is kept of it."""
         plan, decision, asked = self.plan, self.decision, self.request
+        features = features_of(asked) if asked else None
+
+        def said(word: str | None) -> Redacted | None:
+            return None if word is None else redactor.text(word[:_WORD_LENGTH])
+
         return TrafficRecord(
             id=self.id,
-            request_id=self.request_id,
-            path=self.path[:_WORD_LENGTH],
+            request_id=redactor.text(self.request_id[:_WORD_LENGTH]),
+            received=self.received.isoformat(timespec="milliseconds"),
+            path=redactor.text(self.path[:_WORD_LENGTH]),
             caller=self.caller.digest if self.caller else None,
             caller_name=self.caller.name if self.caller else None,
-            user_agent=_short(joined(self.headers, b"user-agent")),
-            sdk=_short(detect_sdk(self.headers)),
-            version=_short(joined(self.headers, b"anthropic-version")),
+            user_agent=said(joined(self.headers, b"user-agent")),
+            sdk=said(detect_sdk(self.headers)),
+            version=said(joined(self.headers, b"anthropic-version")),
             dialect=self.dialect.version if self.dialect else None,
             streamed=self.streams,
+            features=features.names if features else (),
+            turns=features.turns if features else None,
+            prompt_characters=features.prompt_characters if features else None,
             route=self.route,
             rule=decision.rule.name if decision and decision.rule else None,
             why=decision.why.value if decision else None,
             first_failure=self.first_failure,
-            asked_model=_short(asked.model) if asked else None,
-            sent_model=_short(plan.sent_model) if plan else None,
-            answered_model=self.answered_model,
-            adjustments=self._adjustments(),
+            asked_model=said(asked.model if asked else None),
+            sent_model=said(plan.sent_model if plan else None),
+            answered_model=said(self.answered_model),
+            adjustments=tuple(_made(plan, redactor)) if plan else (),
             status=self.status,
             stop_reason=self.stop_reason,
-            upstream_stop_reason=self.upstream_stop_reason,
-            error_type=self.error.type if self.error else None,
+            upstream_stop_reason=said(self.upstream_stop_reason),
+            error_type=said(self.error.type if self.error else None),
             failure=self.failure,
             blame=self.blame,
             client_gone=self.client_gone,
             input_tokens=self.usage.input_tokens,
             output_tokens=self.usage.output_tokens,
             request_bytes=self.request_bytes,
-            first_byte_ms=None if self.first_byte is None else self._since(self.first_byte),
-            total_ms=self._since(time.perf_counter()),
+            reply_bytes=self.reply_bytes,
+            upstream_ms=self._until(self.answered),
+            first_token_ms=self._until(self.first_token),
+            first_byte_ms=self._until(self.first_byte),
+            total_ms=_milliseconds(time.perf_counter() - self.started),
         )
 
-    def _adjustments(self) -> tuple[str, ...]:
-        return self.plan.adjustment_names if self.plan else ()
-
-    def _since(self, moment: float) -> float:
-        return round((moment - self.started) * 1000, 3)
+    def _until(self, moment: float | None) -> float | None:
+        return None if moment is None else _milliseconds(moment - self.started)
 
 
-def _short(word: str | None) -> str | None:
-    """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
-    return word and word[:_WORD_LENGTH]
+def _made(plan: Plan, redactor: Redactor) -> Iterator[MadeAdjustment]:
+    for adjustment in plan.adjustments:
+        words = (adjustment.field, adjustment.asked, adjustment.sent)
+        yield MadeAdjustment(
+            adjustment.kind.value, *(redactor.text(word[:_WORD_LENGTH]) for word in words)
+        )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _header_value(text: str) -> bytes:

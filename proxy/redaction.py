@@ -4,18 +4,48 @@ What may be said of things that may not be shown.
 Of a key, a digest, keyed: a plain hash of a key that leaks elsewhere could be
 looked for in our logs, this one cannot without the digest key. Of a crash,
 its type and place: messages and local variables may quote keys and prompts.
+Of a client's words, what is left when keys and people's data are taken out:
+whatever leaves memory is `Redacted`, which only a `Redactor` makes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
+import re
 import secrets
 import traceback
-from typing import NewType
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final, NewType
 
 CallerDigest = NewType("CallerDigest", str)
+Redacted = NewType("Redacted", str)
 
 _DIGEST_BYTES = 8
+
+# Possessive and anchored, so that the time they take grows with the text and no faster, whatever
+# the text is. A telephone number has a country code, or the shape of one in North America.
+_LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_PATTERNS: Final[Mapping[str, str]] = {
+    "key": (
+        r"\bsk-[A-Za-z0-9_-]{8,}+|\bholdover-[A-Za-z0-9_-]{20,}+"
+        r"|(?i:\bbearer)\s{1,8}[\w.~+/-]{8,}+=*+"
+    ),
+    "email": rf"(?<!{_LOCAL}){_LOCAL}++@[\w-]++(?:\.[\w-]++)+",
+    "ip": (
+        rf"(?<!\d)(?<!\d\.){_BYTE}(?:\.{_BYTE}){{3}}(?!\d|\.\d)"
+        r"|(?<![\w:])(?=[0-9A-Fa-f]{0,4}:)(?=:*[0-9A-Fa-f])[0-9A-Fa-f:]{2,39}+(?!\w)"
+    ),
+    "card": r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])",
+    "phone": (
+        r"(?<!\w)\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)"
+        r"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
+    ),
+}
+_CACHED: Final = 1024
+_SHORT: Final = 256
 
 
 class Digester:
@@ -38,3 +68,44 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
         "error": type(crash).__qualname__,
         "where": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
+
+
+class Redactor:
+    """Takes out keys, e-mail addresses, telephone and card numbers, IPs, and what else is given."""
+
+    def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
+        """Patterns by the word that stands in their place; `re.error` where one is none."""
+        self._rules = [
+            (re.compile(pattern), _IF.get(word, f"[{word}]"))
+            for word, pattern in {**_PATTERNS, **(patterns or {})}.items()
+        ]
+        # Names of programs and models come again with every request.
+        self._short = lru_cache(_CACHED)(self._redact)
+
+    def text(self, text: str) -> Redacted:
+        """The same without what may not be kept."""
+        return self._short(text) if len(text) <= _SHORT else self._redact(text)
+
+    def _redact(self, text: str) -> Redacted:
+        for pattern, instead in self._rules:
+            text = pattern.sub(instead, text)
+        return Redacted(text)
+
+
+def _card(found: re.Match[str]) -> str:
+    """A number whose check digit is right (ISO/IEC 7812) is taken for a card's."""
+    digits = [int(digit) for digit in found[0] if digit.isdigit()]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return "[card]" if (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 else found[0]
+
+
+def _ip(found: re.Match[str]) -> str:
+    """Hexadecimal and colons may be a time of day."""
+    try:
+        ipaddress.ip_address(found[0])
+    except ValueError:
+        return found[0]
+    return "[ip]"
+
+
+_IF: Final[Mapping[str, Callable[[re.Match[str]], str]]] = {"card": _card, "ip": _ip}

@@ -7,9 +7,12 @@ from http import HTTPStatus
 
 import structlog
 
+from proxy.failures import Blame
 from proxy.guards import Guards
 from proxy.metrics import Metrics
 from proxy.traffic import TrafficRecord
+
+_NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 log = structlog.get_logger("holdover.traffic")
 
@@ -25,17 +28,27 @@ class Settlement:
         """Tell everybody."""
         log.info("exchange", **record.as_fields())
         self.metrics.exchange_ended(record)
-        if record.first_byte_ms is not None and _says_something(record):
-            seconds = record.first_byte_ms / 1000
-            self.guards.count(record.rule, seconds, is_error=_has_failed(record))
+        if _says_something(record):
+            milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
+            self.guards.count(record.rule, milliseconds / 1000, is_error=_has_failed(record))
 
 
 def _says_something(record: TrafficRecord) -> bool:
-    """A refusal is what the operator wanted, and who is gone got nothing: neither is judged by."""
-    return not record.client_gone and record.route != "refuse"
+    """
+    Whether a leg can be judged by it: somebody was asked, and not in vain for want of a right key.
+
+    What we refuse ourselves, anybody can bring about, and in no time. Who gave
+    up waiting says that it took at least that long.
+    """
+    if record.route in {None, "refuse"} or record.status in _NOT_LET_IN:
+        return False
+    was_asked = record.upstream_ms is not None or record.first_failure is not None
+    return was_asked or record.client_gone or record.blame is Blame.UPSTREAM
 
 
 def _has_failed(record: TrafficRecord) -> bool:
     """Also what a second try has made good: the guard is about the rule's first leg."""
+    if record.first_failure is not None:
+        return True
     is_error = (record.status or 0) >= HTTPStatus.BAD_REQUEST
-    return is_error or record.error_type is not None or record.first_failure is not None
+    return not record.client_gone and (is_error or record.error_type is not None)

@@ -23,6 +23,7 @@ from translators.exceptions import (
     TranslationError,
     UpstreamProtocolError,
 )
+from translators.features import Features, features_of
 from translators.known_models import KNOWN_MODELS
 from translators.lessons import learn
 from translators.model_listing import decode_listing, differences
@@ -83,6 +84,7 @@ __all__ = [
     "DecodedRequest",
     "Dialect",
     "FailureChunk",
+    "Features",
     "FrameEncoder",
     "InvalidCompletionRequest",
     "LastChunk",
@@ -116,6 +118,7 @@ __all__ = [
     "encode_request",
     "error_status",
     "error_type",
+    "features_of",
     "learn",
     "plan_request",
     "read_completion",

@@ -17,6 +17,8 @@ class AsgiReply:
     def __init__(self, send: Send, *, ping_interval: float) -> None:
         self.has_started = False
         self.has_ended = False
+        self.sent_bytes = 0
+        """Of the body."""
         self.closes_connection = False
         """Set where what the client still sends is not worth reading."""
         self._send = send
@@ -43,6 +45,7 @@ class AsgiReply:
         start = {"type": "http.response.start", "status": status, "headers": headers}
         async with self._sending:
             await self._send(start)
+            self.sent_bytes += len(body)
             await self._send({"type": "http.response.body", "body": body})
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
@@ -69,6 +72,7 @@ class AsgiReply:
             if not self.has_started:
                 await self._start()
             self._last_sent = time.monotonic()
+            self.sent_bytes += len(data)
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, *, abruptly: bool) -> None:

@@ -13,6 +13,7 @@ from proxy.endpoints.body import read_body, until_gone
 from proxy.exchange import Exchange
 from proxy.failures import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.notes import Notes
+from proxy.redaction import Redactor
 from proxy.reply import reply_with_error
 from proxy.traffic import TrafficRecord
 from translators import TranslatedError
@@ -28,6 +29,7 @@ class CompleteEndpoint:
 
     exchange: Exchange
     settle: Callable[[TrafficRecord], None]
+    redactor: Redactor
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
@@ -46,7 +48,8 @@ class CompleteEndpoint:
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:
-            self.settle(notes.record())
+            notes.reply_bytes = reply.sent_bytes
+            self.settle(notes.record(self.redactor))
 
     async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
         try:

@@ -7,26 +7,47 @@ from collections.abc import Mapping
 import msgspec
 
 from proxy.failures import Blame
-from proxy.redaction import CallerDigest
+from proxy.redaction import CallerDigest, Redacted
+
+
+class MadeAdjustment(msgspec.Struct, frozen=True):
+    """One adjustment: what was asked, and what was sent instead."""
+
+    kind: str
+    field: Redacted
+    asked: Redacted
+    sent: Redacted
 
 
 class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange. No keys and no prompt text; times in milliseconds from its first byte."""
+    """
+    One exchange. No keys and no prompt text; times in milliseconds from its first byte.
+
+    What clients and upstreams say of themselves is here without keys and
+    people's data.
+    """
 
     id: str
     request_id: str
     """Of upstream, if it gave one; else ours. Also in the `request-id` response header."""
-    path: str
+    received: str
+    """When its head was there: ISO 8601, UTC."""
+    path: Redacted
 
     caller: CallerDigest | None
+    """Digest of the key that the client sent."""
     caller_name: str | None
     """From the settings' list of callers."""
-    user_agent: str | None
-    sdk: str | None
-    version: str | None
+    user_agent: Redacted | None
+    sdk: Redacted | None
+    version: Redacted | None
     """`anthropic-version` as the client sent it."""
     dialect: str | None
     streamed: bool
+    features: tuple[str, ...]
+    """Of the legacy API, as `translators.features_of` names them."""
+    turns: int | None
+    prompt_characters: int | None
 
     route: str | None
     """`translate`, `forward` or `refuse`: the leg that answered, or failed last."""
@@ -37,10 +58,10 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     first_failure: str | None
     """Why the first leg failed, where a second one was tried."""
 
-    asked_model: str | None
-    sent_model: str | None
-    answered_model: str | None
-    adjustments: tuple[str, ...]
+    asked_model: Redacted | None
+    sent_model: Redacted | None
+    answered_model: Redacted | None
+    adjustments: tuple[MadeAdjustment, ...]
 
     status: int | None
     """None: the client was gone before there was one."""
@@ -55,9 +76,18 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: float | None
     output_tokens: float | None
     request_bytes: int
+    reply_bytes: int
+    upstream_ms: float | None
+    """Until the head of the answer that was passed on was there."""
+    first_token_ms: float | None
+    """Until there was text to pass on; None for what is forwarded as it is."""
     first_byte_ms: float | None
     total_ms: float
 
     def as_fields(self) -> Mapping[str, object]:
         """As the fields of a log line."""
-        return msgspec.structs.asdict(self) | {"blame": self.blame.value}
+        adjustments = [msgspec.structs.asdict(made) for made in self.adjustments]
+        return msgspec.structs.asdict(self) | {
+            "blame": self.blame.value,
+            "adjustments": adjustments,
+        }

@@ -12,6 +12,7 @@ import httpx
 
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange import Exchange
+from proxy.redaction import Redactor
 from tests.loopback import serving
 from tests.parties import KEY, V2, House, body, house
 
@@ -24,6 +25,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
     endpoint = CompleteEndpoint(
         exchange=exchange,
         settle=lambda _: None,
+        redactor=Redactor(),
         max_body_bytes=1000,
         body_timeout=1,
         ping_interval=1,

@@ -65,11 +65,11 @@ def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
         serving(create_simulator()) as upstream_url,
         running("serve", "--port", "0", HOLDOVER_UPSTREAM_URL=upstream_url) as (url, process),
     ):
-        request = body(model="claude-2", prompt="\n\nHuman: canary-prompt\n\nAssistant:")
+        request = body(model="claude-2", prompt="canary\n\nHuman: canary-prompt\n\nAssistant:")
         headers = (
             KEY | V2 | {"user-agent": "old-app/1.0", "anthropic-sdk": "anthropic-python/0.2.10"}
         )
-        httpx.post(f"{url}/v1/complete", json=request, headers=headers)
+        answer = httpx.post(f"{url}/v1/complete", json=request, headers=headers)
         assert process.stderr is not None
         line = process.stderr.readline()
 
@@ -87,7 +87,19 @@ def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
         "asked_model": "claude-2",
         "sent_model": "claude-opus-4-8",
         "answered_model": "claude-opus-4-8",
-        "adjustments": ["replace_retired_model"],
+        "features": ["system"],
+        "turns": 2,
+        "prompt_characters": len(request["prompt"]),
+        "adjustments": [
+            {
+                "kind": "replace_retired_model",
+                "field": "model",
+                "asked": "claude-2",
+                "sent": "claude-opus-4-8",
+            }
+        ],
+        "request_bytes": len(answer.request.content),
+        "reply_bytes": len(answer.content),
         "status": 200,
         "stop_reason": "stop_sequence",
         "upstream_stop_reason": "end_turn",

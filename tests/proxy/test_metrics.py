@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.comparison import Answered, compare
 from proxy.failures import Blame
 from proxy.metrics import Metrics
-from proxy.traffic import TrafficRecord
+from proxy.redaction import Redacted
+from proxy.traffic import MadeAdjustment, TrafficRecord
 from translators import Usage
 
 
@@ -69,12 +70,16 @@ def test_an_exchange_without_an_answer_took_no_time_until_it_began():
     assert numbers(metrics) == {("exchanges_total", "nobody", "", "", ""): 1}
 
 
+def adjusted(kind: str) -> MadeAdjustment:
+    return MadeAdjustment(kind, Redacted("f"), Redacted("asked"), Redacted("sent"))
+
+
 def test_adjustments_and_second_tries_are_counted():
     metrics = Metrics()
     metrics.exchange_ended(
         record(
             route="forward",
-            adjustments=("map_model", "drop_beta"),
+            adjustments=tuple(map(adjusted, ["map_model", "drop_beta", "drop_beta"])),
             first_failure="529 overloaded_error",
         )
     )

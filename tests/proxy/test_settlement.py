@@ -29,6 +29,7 @@ def record(**fields):
         "blame": Blame.NOBODY,
         "client_gone": False,
         "request_bytes": 1,
+        "upstream_ms": 4.0,
         "first_byte_ms": 5.0,
         "total_ms": 6.0,
     }
@@ -58,9 +59,15 @@ def trips(directory: Path, *records: TrafficRecord) -> bool:
         ({"error_type": "api_error", "blame": Blame.UPSTREAM}, True),
         # What a second try made good.
         ({"first_failure": "529 overloaded_error"}, True),
+        # There was nobody to ask.
+        ({"status": 502, "upstream_ms": None, "blame": Blame.UPSTREAM}, True),
         # Nobody waited for it any more.
         ({"status": 502, "client_gone": True}, False),
-        ({"status": None, "first_byte_ms": None}, False),
+        ({"status": None, "first_byte_ms": None, "client_gone": True}, False),
+        # What we refuse ourselves, and keys that open nothing: anybody can bring that about.
+        ({"status": 400, "upstream_ms": None, "blame": Blame.CLIENT}, False),
+        ({"status": 401, "route": None, "upstream_ms": None, "blame": Blame.CLIENT}, False),
+        ({"status": 401, "blame": Blame.CLIENT}, False),
         # A brown-out or a sunset is what the operator wanted.
         ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, False),
         # It is another rule's.
@@ -75,6 +82,20 @@ def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
     refused = [record(rule="sunset", route="refuse", status=410) for _ in range(20)]
 
     assert trips(tmp_path, *refused, record(status=502))
+
+
+def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Path):
+    metrics = Metrics()
+    guards = Guards(Noticeboard(tmp_path), metrics)
+    guards.watch({"risky": Guard(p95_ratio=2, min_count=2)})
+    settle = Settlement(metrics, guards)
+    for _ in range(2):
+        settle(record(first_byte_ms=None, upstream_ms=None, total_ms=9000.0, client_gone=True))
+        settle(record(rule=None))
+    for _ in range(3):
+        guards.judge()
+
+    assert guards.tripped == {"risky"}
 
 
 def test_every_exchange_is_logged_and_counted(tmp_path: Path):
