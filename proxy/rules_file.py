@@ -13,14 +13,14 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
 
 from proxy.config_file import ConfigFile, InvalidSettings, Place, lines_of
 from proxy.settings import load_settings
@@ -74,12 +74,9 @@ def _with_share(file: ConfigFile, place: tuple[str, int], share: str) -> str:
 
 def _written_anew(file: ConfigFile, place: tuple[str, int], share: str) -> str:
     """For a rule that shares its line with others: `rollout = [{ name = "a", ... }]`."""
-    try:
-        document = tomlkit.parse(file.text)
-        document[place[0]][place[1]]["share"] = tomlkit.value(share)
-        return tomlkit.dumps(document)
-    except TOMLKitError as exc:
-        raise InvalidSettings(f"{file.path}: {exc}") from exc
+    document = tomlkit.parse(file.text)
+    document[place[0]][place[1]]["share"] = tomlkit.value(share)
+    return tomlkit.dumps(document)
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:
@@ -100,7 +97,7 @@ def _end_of(line: str) -> str:
 
 
 def _edit(path: Path, edit: Callable[[ConfigFile], str]) -> None:
-    path = path.resolve()  # the file itself is replaced, not a link to it
+    path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
     with _alone_in(path.parent):
         file = ConfigFile(path, edit(ConfigFile.read(path)))
         load_settings(file)
@@ -109,7 +106,10 @@ def _edit(path: Path, edit: Callable[[ConfigFile], str]) -> None:
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[None]:
-    handle = os.open(directory, os.O_RDONLY)
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except OSError as exc:
+        raise InvalidSettings(f"{directory}: {exc.strerror}") from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -118,8 +118,9 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
+        # It may hold keys, and has the old one's mode only later.
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(text.encode())
             file.flush()
@@ -131,5 +132,6 @@ def _replace(path: Path, text: str) -> None:
             shutil.chown(beside, stat.st_uid, stat.st_gid)
         beside.replace(path)
     except OSError as exc:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise InvalidSettings(f"{path}: {exc.strerror}") from exc
