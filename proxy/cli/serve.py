@@ -8,7 +8,7 @@ import signal
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import typer
 import uvicorn
@@ -25,6 +25,9 @@ from proxy.regime import Regime
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
 from translators import Policy
+
+_PATIENCE_SECONDS: Final = 30
+"""With a worker that does not answer; in uvicorn's own 5, a busy machine has not begun one."""
 
 
 def policy_or_exit(settings: Settings) -> Policy:
@@ -169,4 +172,5 @@ def _config_for(
         proxy_headers=False,
         timeout_graceful_shutdown=int(shutdown),
         timeout_keep_alive=75,
+        timeout_worker_healthcheck=_PATIENCE_SECONDS,
     )

@@ -23,7 +23,7 @@ from tests.loopback import serving
 from tests.parties import KEY, STEP_SECONDS, V2, body
 from tests.proxy.test_cli import HOLDOVER, run
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 25.0
 Found = TypeVar("Found")
 _MOST_KNOCKS = 200
 
@@ -138,6 +138,11 @@ class Fleet:
         socket = next(f"socket:[{row[9]}]" for row in rows if row[1:3] == ends)
         return next((pid for pid in self.workers if socket in files_of(pid)), None)
 
+    def end_worker(self, worker: int) -> None:
+        """Tell one of them to stop; its place is taken by another one."""
+        assert worker in self.workers
+        os.kill(worker, signal.SIGTERM)
+
     def stop(self) -> int:
         """Tell it to stop, wait for it, and say its status."""
         self.process.terminate()
@@ -152,6 +157,7 @@ def fleet(
     workers: int = 1,
     upstream_url: str | None = None,
     legacy_url: str | None = None,
+    **environment: str,
 ) -> Iterator[Fleet]:
     """`holdover serve` with these settings; simulators stand in for what is not given."""
     with ExitStack() as house:
@@ -169,6 +175,7 @@ def fleet(
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
+            env=os.environ | environment,
         )
         house.callback(_end, process)
         said: list[str] = []
