@@ -1,0 +1,210 @@
+"""Guards: a rule that does badly loses its share, in every worker, until somebody re-arms it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.proxy.test_cli import run
+
+pytestmark = pytest.mark.timeout(90)
+NOWHERE = rule(
+    "canary",
+    *('action = "translate"', 'model = "claude-nowhere"'),
+    "guard = { errors_above = 10, min_count = 20 }",
+)
+"""Its model does not exist, so its requests fail and nobody else's."""
+FAULTY = rule("canary", 'action = "translate"', "guard = { errors_above = 10, min_count = 20 }")
+FAIL = {"simulate-error": "529"}
+
+
+def send(home: Fleet, case: str, count: int, **headers: str) -> None:
+    """So many exchanges of a case, some at a time."""
+    with ThreadPoolExecutor(25) as crowd:
+        list(crowd.map(lambda _: home.ask(case, headers=headers), range(count)))
+
+
+def is_decided_by_the_rule(home: Fleet) -> bool:
+    """Whether the canary's requests go its way."""
+    rule_name: str | None = home.ask("canary").headers.get("holdover-rule")
+    return rule_name == "canary"
+
+
+def in_each_worker(home: Fleet, expected: bool) -> bool:
+    """Whether that is so, or not so, in both."""
+    said = []
+    for worker in home.both_workers():
+        with home.only(worker) as one:
+            said.append(is_decided_by_the_rule(one))
+    return said == [expected, expected]
+
+
+def wait_for_judgements(home: Fleet, times: int = 4) -> None:
+    """Until each worker has judged so often, which it writes down each time."""
+    seen: dict[Path, set[int]] = {}
+    eventually(lambda: _look(home, seen) and min(map(len, seen.values())) > times)
+
+
+def _look(home: Fleet, seen: dict[Path, set[int]]) -> bool:
+    notes = list(home.state_dir.glob("*/tallies/[!.]*"))
+    for note in notes:
+        seen.setdefault(note, set()).add(note.stat().st_mtime_ns)
+    return len(notes) == max(1, len(home.workers))
+
+
+def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
+    """What each worker has seen is too little; together it is enough."""
+    with fleet(tmp_path, NOWHERE, workers=2) as home:
+        for worker in home.both_workers():
+            with home.only(worker) as one:
+                assert one.ask("canary").status_code == 404
+                send(one, "canary", 12)
+                send(one, "rest", 12)
+        tripped = home.line("guard_tripped")
+        eventually(lambda: home.lines("share_is_zero")[1:])
+
+        assert (tripped["rule"], tripped["level"]) == ("canary", "error")
+        assert tripped["reason"].startswith("100.0 % of ")
+        for worker in home.both_workers():
+            with home.only(worker) as one:
+                answer = one.ask("canary")
+                assert answer.status_code == 200
+                assert "holdover-rule" not in answer.headers
+                assert home.record(answer)["why"] == "default"
+                said = one.client.get(f"{home.url}/readyz").json()["tripped"]
+                assert said["canary"]["reason"] == tripped["reason"]
+                assert one.number("holdover_guard_tripped", rule="canary") == 1
+        assert "TRIPPED" in home.rollout("status").stdout
+
+
+def trip(home: Fleet) -> None:
+    """Make the canary's guard trip, in each worker."""
+    before = len(home.lines("share_is_zero"))
+    send(home, "rest", 25)
+    send(home, "canary", 25, **FAIL)
+    eventually(lambda: len(home.lines("share_is_zero")) - before == 2)
+
+
+def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
+    with fleet(tmp_path, FAULTY, workers=2) as home:
+        trip(home)
+        old, _ = home.both_workers()
+        home.end_worker(old)
+        eventually(lambda: old not in home.workers and len(home.workers) == 2)
+        assert in_each_worker(home, expected=False)
+        assert home.stop() == 0
+    with fleet(tmp_path, FAULTY, workers=2) as again:
+        first = again.ask("canary")
+
+        assert "holdover-rule" not in first.headers
+        assert in_each_worker(again, expected=False)
+        assert again.number("holdover_guard_tripped", rule="canary") == 1
+        assert not again.lines("guard_tripped")
+
+
+def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
+    with fleet(tmp_path, FAULTY, workers=2) as home:
+        trip(home)
+        done = home.rollout("rearm", "canary")
+        assert (done.returncode, done.stderr) == (0, "")
+        eventually(lambda: home.lines("guard_rearmed")[1:])
+
+        assert in_each_worker(home, expected=True)
+        wait_for_judgements(home)  # the window still holds what tripped it
+        assert len(home.lines("guard_tripped")) <= 2
+        assert in_each_worker(home, expected=True)
+        assert home.client.get(f"{home.url}/readyz").json()["tripped"] == {}
+        assert home.number("holdover_guard_tripped", rule="canary") == 0
+        trip(home)
+        assert in_each_worker(home, expected=False)
+
+
+def test_re_arming_what_is_armed_or_does_not_exist_is_said_to_be_so(tmp_path):
+    config = tmp_path / "holdover.toml"
+    config.write_text(f'state_dir = "{tmp_path}"\n{FAULTY}')
+    armed, unknown = (
+        run("rollout", "rearm", name, "--config", str(config)) for name in ("canary", "canari")
+    )
+
+    assert (armed.returncode, unknown.returncode) == (1, 2)
+    assert armed.stderr == "holdover: the guard of 'canary' is not tripped\n"
+    assert "there is no rule 'canari'" in unknown.stderr
+
+
+SLOW = rule("canary", 'action = "translate"', "guard = { p95_ratio = 3, min_count = 20 }")
+SLOWLY = {"simulate-delay-headers": "1000"}
+
+
+def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
+    with fleet(tmp_path, SLOW) as home:
+        send(home, "rest", 40)
+        send(home, "canary", 24, **SLOWLY)
+
+        reason = home.line("guard_tripped")["reason"]
+        assert reason.startswith("95 % of 24 answers began within 1.")
+        assert not is_decided_by_the_rule(home)
+
+
+def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
+    with fleet(tmp_path, SLOW) as home:
+        for case in ("rest", "canary"):
+            send(home, case, 24, **SLOWLY)
+        wait_for_judgements(home)
+
+        assert not home.lines("guard_tripped")
+        assert is_decided_by_the_rule(home)
+
+
+def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
+    rules = rule(
+        "canary",
+        *('action = "translate"', 'model = "claude-nowhere"', 'on_failure = "translate"'),
+        "guard = { errors_above = 10, min_count = 20 }",
+    )
+    with fleet(tmp_path, rules) as home:
+        assert home.ask("canary").status_code == 200
+        send(home, "canary", 25)
+
+        assert home.line("guard_tripped")["rule"] == "canary"
+
+
+def test_too_few_exchanges_say_nothing(tmp_path):
+    with fleet(tmp_path, FAULTY) as home:
+        send(home, "canary", 19, **FAIL)
+        send(home, "rest", 40)
+        wait_for_judgements(home)
+
+        assert not home.lines("guard_tripped")
+        assert is_decided_by_the_rule(home)
+
+
+@pytest.mark.parametrize(("failing", "of_the_rest"), [(25, 25), (0, 25)])
+def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, failing, of_the_rest):
+    with fleet(tmp_path, FAULTY) as home:
+        send(home, "rest", of_the_rest, **FAIL)
+        send(home, "canary", failing, **FAIL)
+        send(home, "canary", 25 - failing)
+        wait_for_judgements(home)
+
+        assert not home.lines("guard_tripped")
+        assert is_decided_by_the_rule(home)
+
+
+def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
+    (tmp_path / "state").write_text("not a directory")
+    with fleet(tmp_path, FAULTY, workers=2) as home:
+        one, other = home.both_workers()
+        with home.only(one) as first:
+            for _ in range(25):
+                first.ask("rest")
+                first.ask("canary", headers=FAIL)
+            home.line("share_is_zero")
+            assert not is_decided_by_the_rule(first)
+        with home.only(other) as second:
+            assert is_decided_by_the_rule(second)
+        told = home.lines("state_not_shared")
+
+        assert 1 <= len(told) <= 2
+        assert {line["reason"] for line in told} == {"Not a directory"}
+        assert home.rollout("rearm", "canary").returncode == 2
