@@ -31,14 +31,14 @@ _SHARE: Final = re.compile(r"(\s*share\s*=\s*)[^\s#,]+")
 _NAME: Final = re.compile(r"(\s*)name\s*=")
 
 
-def set_share(path: Path, rule: str, percent: float) -> None:
+def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
     """Set a rule's share; raises `InvalidSettings` and leaves the file as it is."""
     value = float(percent)
     share = str(int(value) if value.is_integer() else value)
-    _edit(path, lambda file: _with_share(file, _place_of(rule, file), share))
+    _edit(path, lambda file: _with_share(file, _place_of(rule, file), share), secrets_dir)
 
 
-def set_override(path: Path, action: str | None) -> None:
+def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
     """Send everything one way, or, with None, stop doing so; raises `InvalidSettings`."""
 
     def edit(file: ConfigFile) -> str:
@@ -48,7 +48,7 @@ def set_override(path: Path, action: str | None) -> None:
         kept = [line for number, line in lines if number not in dropped] or [""]
         return "\n".join(kept if action is None else [_override(action, kept), *kept])
 
-    _edit(path, edit)
+    _edit(path, edit, secrets_dir)
 
 
 def _place_of(rule: str, file: ConfigFile) -> tuple[str, int]:
@@ -96,11 +96,11 @@ def _end_of(line: str) -> str:
     return "\r" if line.endswith("\r") else ""
 
 
-def _edit(path: Path, edit: Callable[[ConfigFile], str]) -> None:
+def _edit(path: Path, edit: Callable[[ConfigFile], str], secrets_dir: Path | None) -> None:
     path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
     with _alone_in(path.parent):
         file = ConfigFile(path, edit(ConfigFile.read(path)))
-        load_settings(file)
+        load_settings(file, secrets=secrets_dir)
         _replace(path, file.text)
 
 

@@ -31,6 +31,9 @@ class Language(enum.Enum):
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="A TOML file.")
 ]
+Secrets = Annotated[
+    Path | None, typer.Option(envvar="HOLDOVER_SECRETS", help="A directory of secret files.")
+]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
 
@@ -41,9 +44,7 @@ def serve(
     port: Port = None,
     upstream_url: Annotated[str | None, typer.Option(help="Base url of the Messages API.")] = None,
     config: Config = None,
-    secrets: Annotated[
-        Path | None, typer.Option(envvar="HOLDOVER_SECRETS", help="A directory of secret files.")
-    ] = None,
+    secrets: Secrets = None,
 ) -> None:
     """Run the proxy."""
     from proxy.cli.serve import run_proxy
@@ -92,9 +93,7 @@ def check(  # noqa: PLR0913, PLR0917 - an option each
             "--at", help="A moment other than now, in UTC.", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"]
         ),
     ] = None,
-    secrets: Annotated[
-        Path | None, typer.Option(envvar="HOLDOVER_SECRETS", help="A directory of secret files.")
-    ] = None,
+    secrets: Secrets = None,
 ) -> None:
     """Say what is wrong with a settings file, or which rule decides about a request, and why."""
     from proxy.cli.check import run_check
@@ -114,38 +113,44 @@ def share(
     name: Annotated[str, typer.Argument(help="The rule.")],
     percent: Annotated[float, typer.Argument(help="0 to 100, with two decimals at most.")],
     config: Rules,
+    secrets: Secrets = None,
 ) -> None:
     """Set a rule's share."""
     from proxy.cli.rollout import run_share
 
-    run_share(config, name, percent)
+    run_share(config, secrets, name, percent)
 
 
 @rollout.command()
 def override(
     action: Annotated[str, typer.Argument(help="translate, forward, refuse, or off.")],
     config: Rules,
+    secrets: Secrets = None,
 ) -> None:
     """Send everything one way, whatever the rules say; `off` ends that."""
     from proxy.cli.rollout import run_override
 
-    run_override(config, action)
+    run_override(config, secrets, action)
 
 
 @rollout.command()
-def rearm(name: Annotated[str, typer.Argument(help="The rule.")], config: Rules) -> None:
+def rearm(
+    name: Annotated[str, typer.Argument(help="The rule.")],
+    config: Rules,
+    secrets: Secrets = None,
+) -> None:
     """Give a rule its share back that its guard has taken."""
     from proxy.cli.rollout import run_rearm
 
-    run_rearm(config, name)
+    run_rearm(config, secrets, name)
 
 
 @rollout.command()
-def status(config: Rules) -> None:
+def status(config: Rules, secrets: Secrets = None) -> None:
     """Show the rules of a file, and which guards are tripped."""
     from proxy.cli.rollout import run_status
 
-    run_status(config)
+    run_status(config, secrets)
 
 
 keys = typer.Typer(help="Make tokens for callers.", no_args_is_help=True)

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from proxy.cli.serve import settings_or_exit
 from proxy.config_file import InvalidSettings
-from proxy.guards import TRIPS, Trip
+from proxy.guards import TRIPS, Trip, read_trips
 from proxy.noticeboard import Noticeboard, directory_for
 from proxy.rules_file import set_override, set_share
 from proxy.settings import Settings
@@ -22,24 +21,24 @@ _OFF = "off"
 _WITHIN = "A running Holdover follows within two seconds; /readyz says so."
 
 
-def run_share(config: Path, name: str, percent: float) -> None:
+def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> None:
     """Set a rule's share, or say why not and exit with status 2."""
     with _or_exit():
-        set_share(config, name, percent)
+        set_share(config, name, percent, secrets_dir=secrets)
     typer.echo(f"{name}: {percent:g} %. {_WITHIN}")
 
 
-def run_override(config: Path, action: str) -> None:
+def run_override(config: Path, secrets: Path | None, action: str) -> None:
     """Set or end the override, or say why not and exit with status 2."""
     with _or_exit():
-        set_override(config, None if action == _OFF else action)
+        set_override(config, None if action == _OFF else action, secrets_dir=secrets)
     done = "The rules decide again." if action == _OFF else f"Everything: {action}."
     typer.echo(f"{done} {_WITHIN}")
 
 
-def run_rearm(config: Path, name: str) -> None:
+def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     """Take down the note that a guard has tripped; status 1 if there is none."""
-    settings = settings_or_exit(config, None)
+    settings = settings_or_exit(config, secrets)
     with _or_exit():
         if name not in {rule.name for rule in settings.rollout}:
             raise InvalidSettings(f"{config}: there is no rule {name!r}")
@@ -54,9 +53,9 @@ def run_rearm(config: Path, name: str) -> None:
     typer.echo(f"{name}: armed, and its share is its own again. {_WITHIN}")
 
 
-def run_status(config: Path) -> None:
+def run_status(config: Path, secrets: Path | None) -> None:
     """Print the rules as a table, and what keeps a share at zero."""
-    settings = settings_or_exit(config, None)
+    settings = settings_or_exit(config, secrets)
     trips = _trips(_board(settings, config))
     if settings.rollout_override is not None:
         typer.secho(f"Override: everything is {settings.rollout_override.action}.", bold=True)
@@ -74,7 +73,7 @@ def _board(settings: Settings, config: Path) -> Noticeboard:
 
 
 def _trips(board: Noticeboard) -> dict[str, Trip]:
-    return {name: msgspec.json.decode(note, type=Trip) for name, note, _ in board.all(TRIPS)}
+    return read_trips(board.all(TRIPS))
 
 
 @contextmanager
