@@ -201,6 +201,18 @@ def test_re_arming_one_leaves_the_others_as_they_are(tmp_path: Path):
     assert guards.trips == {"b": Trip("b", "now", "because")}
 
 
+def test_a_rule_whose_guard_was_taken_away_has_its_share(tmp_path: Path):
+    seen = Seen()
+    guards = worker(tmp_path, seen)
+    count(guards, "risky", 20, errors=20)
+    judge(guards, 3)
+
+    guards.watch({})
+
+    assert guards.tripped == NONE
+    assert seen.tripped == [RISKY, NONE]
+
+
 def test_a_note_that_cannot_be_read_keeps_the_share_at_zero(tmp_path: Path):
     Noticeboard(tmp_path).put(f"{TRIPS}/risky", b"{")
 

@@ -65,6 +65,22 @@ def test_a_note_that_is_taken_down_meanwhile_hides_no_other(tmp_path: Path):
     assert texts(board.known("topic") or []) == [("a", b"a"), ("c", b"c")]
 
 
+def test_what_is_no_file_is_no_note(tmp_path: Path):
+    board = Noticeboard(tmp_path)
+    board.put("topic/note", b"")
+    os.mkfifo(tmp_path / "topic" / "pipe")
+    (tmp_path / "topic" / "directory").mkdir()
+
+    assert texts(board.all("topic")) == [("note", b"")]
+
+
+def test_a_note_that_may_not_be_read_says_that_it_is_there():
+    board = Noticeboard(Path("/proc/sys/net/ipv4"))
+
+    assert ("flush", b"") in texts(board.all("route"))  # nobody may read that one, root neither
+    assert board.is_usable
+
+
 def test_nobody_reads_half_a_note(tmp_path: Path):
     board, reader = Noticeboard(tmp_path), Noticeboard(tmp_path)
     notes = [bytes([n]) * 100_000 for n in range(50)]
@@ -115,6 +131,7 @@ def test_a_directory_that_cannot_be_used_is_logged_once_and_stops_nothing(tmp_pa
 
     assert not written
     assert (notes, known) == ([], None)
+    assert not board.is_usable
     assert lines == [
         {
             "event": "state_not_shared",

@@ -84,6 +84,10 @@ def test_a_whole_rule():
     )
 
 
+def test_a_refusal_needs_nothing_else():
+    assert rule(action="refuse").action == "refuse"
+
+
 def test_one_word_is_a_leg():
     written = rule(shadow="forward", on_failure="forward")
 
