@@ -142,9 +142,7 @@ class Exchange:
                 notes.when_begun = lambda: patience.reschedule(None)
                 if leg.action == "forward":
                     assert regime.legacy_url is not None
-                    answer = await self.upstreams.forwarded(
-                        asked, regime.legacy_url, answers, readable=notes.heard is not None
-                    )
+                    answer = await self.upstreams.forwarded(asked, regime.legacy_url, answers)
                     await _pass_through(answer, notes, reply, may_fail=second is not None)
                 else:
                     answer, plan = await self.upstreams.translated(

@@ -4,6 +4,7 @@ What can go wrong around a translation, and whose fault it is.
 * `Failure`
     * `MissingKey`, `UnknownKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
       `BodyTooSlow`) -- the client's fault
+    * `Gone` -- nobody's: a rule refuses it
     * `NotForwardable` -- the client's, on any other path; `ShuttingDown` -- ours
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
 * `ClientGone` -- nobody is left to be told

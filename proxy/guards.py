@@ -145,7 +145,7 @@ class Guards:
         # Who cannot see whether a guard was re-armed goes by what was.
         written = self.trips if notes is None else read_trips(notes)
         self.trips = {**written, **self._unwritten}
-        tripped = frozenset(self.trips)
+        tripped = frozenset(self.trips) & self._watched.keys()  # a note may outlive its rule
         for rule in self.tripped - tripped:
             log.warning("guard_rearmed", rule=rule)
             if watched := self._watched.get(rule):

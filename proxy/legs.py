@@ -142,7 +142,7 @@ class Upstreams:
                 return answer, plan
 
     async def forwarded(
-        self, asked: Asked, legacy_url: str, answers: AsyncExitStack, *, readable: bool
+        self, asked: Asked, legacy_url: str, answers: AsyncExitStack, *, readable: bool = False
     ) -> Answer:
         """Ask a legacy upstream as it was asked, or for something readable; raises `Failure`."""
         upstream = self._legacy.get(legacy_url)

@@ -65,6 +65,9 @@ async def reply_with_error(
 ) -> None:
     """Send an error, in whichever way is still possible."""
     notes.error, notes.blame = error, blame
+    if reply.has_started and notes.route == "forward":
+        await reply.end(abruptly=True)  # in the middle of somebody else's words
+        return
     if reply.has_started:
         await reply.frame(encode_failure(error.type, error.message))
         await reply.end(abruptly=notes.dialect is None or notes.dialect.ends_abruptly_on_failure)

@@ -57,13 +57,10 @@ def _as_leg(value: object) -> object:
 
 
 def _with_two_decimals(value: object) -> object:
-    if isinstance(value, float) and math.isfinite(value) and abs(value - round(value, 2)) > _NEARLY:
+    if isinstance(value, float) and math.isfinite(value) and value != round(value, 2):
         raise ValueError("a share has two decimals at most")
     return value
 
-
-_NEARLY: Final = 1e-8
-"""As near as a float of two decimals has to be to them."""
 
 Moment = Annotated[datetime, BeforeValidator(_as_moment)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_with_two_decimals)]
@@ -135,7 +132,7 @@ class Guard(_Written):
 
     errors_above: float | None = Field(default=None, ge=0, lt=100)
     """By how many points of percent its share of errors may be above that of the rest."""
-    p95_ratio: float | None = Field(default=None, ge=1)
+    p95_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
     """How many times as long as the rest it may take until its answers begin (95th percentile)."""
     window: float = Field(default=60, ge=1, le=3600)
     """Seconds that are looked back."""

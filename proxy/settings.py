@@ -126,7 +126,7 @@ def _state_dir() -> Path:
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
     except RuntimeError:  # nobody's home: a container without a user
-        return Path(tempfile.gettempdir()) / "holdover"
+        return Path(tempfile.gettempdir()) / f"holdover-{os.getuid()}"
 
 
 class Settings(BaseSettings):

@@ -21,12 +21,13 @@ import structlog
 from proxy.answering import answer_of
 from proxy.budget import Budget
 from proxy.comparison import Answered, Comparison, compare, forwarded, translated
-from proxy.failures import Failure
+from proxy.failures import Failure, UpstreamUnreachable
 from proxy.legs import Asked, LegFailed, Upstreams
 from proxy.notes import Notes
 from proxy.redaction import describe_crash
 from proxy.rollout import Decision, Leg, Shadow
 from proxy.rules import BASIS_POINTS
+from proxy.upstream import decompressed
 from translators import TranslationError, UpstreamProtocolError
 
 log = structlog.get_logger("holdover.traffic")
@@ -39,6 +40,8 @@ Skipped: TypeAlias = Literal[
 _MOST_BYTES_WAITING: Final = 64 * 1024 * 1024
 _SECONDS: Final = 600
 """For one answer, whole."""
+_LONG_ANSWER: Final = 4096
+"""Tokens."""
 _BYTES_PER_TOKEN: Final = 3
 """An estimate on the careful side, for budgets."""
 
@@ -159,7 +162,7 @@ class Shadows:
         while True:
             due = await self._waiting.get()
             self._bytes_waiting -= due.size
-            used = 0.0
+            used = due.tokens
             try:
                 used = await self._send(due)
             except asyncio.CancelledError:
@@ -184,14 +187,15 @@ class Shadows:
         """Send it, and the control; return what was used in tokens."""
         try:
             primary = await asyncio.to_thread(due.understand, due.heard)
-        except UpstreamProtocolError:  # compressed, or no completion
+        except (Failure, UpstreamProtocolError):  # compressed in some other way, or no completion
             self._observer.shadow_skipped(due.rule, "unreadable")
             return 0.0
         legs = {"shadow": due.shadow.leg} | ({"control": due.leg} if due.shadow.control else {})
-        answers = [await self._compare(due, primary, name, leg) for name, leg in legs.items()]
-        return sum(_tokens(due, answered) for answered in answers if answered is not None)
+        used = [await self._compare(due, primary, name, leg) for name, leg in legs.items()]
+        return sum(used)
 
-    async def _compare(self, due: _Due, primary: Answered, name: str, leg: Leg) -> Answered | None:
+    async def _compare(self, due: _Due, primary: Answered, name: str, leg: Leg) -> float:
+        """Ask and compare; return what was used in tokens, or may have been."""
         try:
             async with asyncio.timeout(_SECONDS):
                 answered = await answer_of(self._upstreams, due.asked, leg, due.legacy_url)
@@ -199,11 +203,13 @@ class Shadows:
             reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
-            return None
+            # Refused, or never reached, it cost nothing; of what broke off nobody can say.
+            is_free = isinstance(exc, (LegFailed, UpstreamUnreachable))
+            return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
-        return answered
+        return _tokens(due, answered)
 
 
 def _name(problem: Exception) -> str:
@@ -216,13 +222,19 @@ def _reader(notes: Notes) -> Callable[[bytes], Answered]:
     if plan is not None:
         stop_reason, usage = notes.stop_reason, notes.usage
         return lambda heard: translated(heard.decode(), stop_reason, plan, usage, seconds)
-    dialect = notes.dialect if notes.streams else None
-    return lambda heard: forwarded(heard, dialect, seconds)
+    dialect, headers = notes.dialect if notes.streams else None, notes.answer_headers
+
+    def read(heard: bytes) -> Answered:
+        body = decompressed(heard, headers, most=_MOST_BYTES_WAITING)
+        return forwarded(body, dialect, seconds)
+
+    return read
 
 
 def _estimate(asked: Asked, shadow: Shadow) -> float:
-    """What it may use at most, all answers together."""
-    answer = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
+    """What it is likely to use at most, all answers together; what it did is set right later."""
+    asked_for = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
+    answer = min(asked_for, _LONG_ANSWER)  # many clients always ask for the limit
     return (len(asked.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
 
 

@@ -33,7 +33,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from proxy.failures import UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
-from proxy.headers import Headers
+from proxy.headers import Headers, first
 
 _NO_HEADERS_OF_ITS_OWN: Final = (
     hdrs.ACCEPT,
@@ -270,8 +270,23 @@ async def _inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise UpstreamBrokeOff("The upstream's answer cannot be decompressed.") from exc
 
 
+def decompressed(body: bytes, headers: Headers, *, most: int) -> bytes:
+    """A body that was passed on as it came; raises `UpstreamBrokeOff` where it cannot be read."""
+    encoding = (first(headers, b"content-encoding") or b"").decode("latin-1").lower()
+    if encoding not in _COMPRESSED:
+        return body
+    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        inflated = inflater.decompress(body, most)
+    except zlib.error as exc:
+        raise UpstreamBrokeOff("The upstream's answer cannot be decompressed.") from exc
+    if inflater.unconsumed_tail:
+        raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+    return inflated
+
+
 class Upstream:
-    """The Messages API, under its base url."""
+    """An upstream under its base url: the Messages API, or a legacy one."""
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
         self._url = httpx.URL(url)

@@ -66,6 +66,8 @@ class _Worker:
     secrets: Path | None
     flags: dict[str, object]
     digest_key: str = field(repr=False)
+    looked_at: ConfigFile | None = field(default=None, repr=False)
+    """What the file said when it was last tried, good or bad."""
 
     def __call__(self) -> ASGIApp:
         current = self.refreshed()
@@ -86,12 +88,15 @@ class _Worker:
             return self
         try:
             file = ConfigFile.read(self.last_good.path)
-            if file == self.last_good or not file.text.strip():
-                return self
+        except InvalidSettings:
+            return self
+        if file == self.looked_at or not file.text.strip():
+            return self
+        try:
             regime_of(self.load(file), Digester(self.digest_key))
         except Exception:  # noqa: BLE001 - the workers say what is wrong; the supervisor goes on
-            return self
-        return replace(self, last_good=file)
+            return replace(self, looked_at=file)
+        return replace(self, last_good=file, looked_at=file)
 
 
 class _Workers(Multiprocess):

@@ -46,5 +46,7 @@ def _detail(live: Live, guards: Guards) -> dict[str, object]:
         "tripped": {
             trip.rule: {"since": trip.since, "reason": trip.reason}
             for trip in guards.trips.values()
+            if trip.rule in guards.tripped
         },
+        "state_is_shared": guards.board.is_usable,
     }
