@@ -20,37 +20,60 @@ match = {{ caller = "0123456789abcdef" }}
 guard = {{ errors_above = 5 }}
 """
 SECRETS = {"HOLDOVER_DIGEST_KEY": "a-key", "HOLDOVER_LEGACY_URL": "http://127.0.0.1:1"}
-COMMANDS = [
-    ("share", "known-by-digest", "25"),
-    ("override", "forward"),
-    ("override", "off"),
-    ("status",),
-    ("rearm", "known-by-digest"),
-]
+NOT_TRIPPED = "holdover: the guard of 'known-by-digest' is not tripped\n"
+
+
+def rollout(config: Path, *arguments: str, **environment: str) -> str:
+    """What a command says is wrong."""
+    return subprocess.run(
+        [*HOLDOVER, "rollout", *arguments, "--config", str(config)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    ).stderr
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "secrets").mkdir()
+    for name, secret in SECRETS.items():
+        (tmp_path / "secrets" / name).write_text(secret)
+    config = tmp_path / "holdover.toml"
+    config.write_text(FILE.format(state=tmp_path / "state"))
+    return config
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("way", ["option", "variable", "each in a variable"])
-def test_every_command_finds_what_is_kept_outside_the_file(tmp_path: Path, way: str):
-    config, secrets = tmp_path / "holdover.toml", tmp_path / "secrets"
-    config.write_text(FILE.format(state=tmp_path / "state"))
-    secrets.mkdir()
-    for name, secret in SECRETS.items():
-        (secrets / name).write_text(secret)
-    options = ("--secrets", str(secrets)) if way == "option" else ()
-    variables = {"variable": {"HOLDOVER_SECRETS": str(secrets)}, "each in a variable": SECRETS}
-    results = [
-        subprocess.run(
-            [*HOLDOVER, "rollout", *command, "--config", str(config), *options],
-            env=os.environ | variables.get(way, {}),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-        for command in COMMANDS
+def test_every_command_can_be_told_where_secrets_are(config: Path):
+    option = ("--secrets", str(config.parent / "secrets"))
+    said = [
+        rollout(config, "share", "known-by-digest", "25", *option),
+        rollout(config, "override", "forward", *option),
+        rollout(config, "override", "off", *option),
+        rollout(config, "status", *option),
+        rollout(config, "rearm", "known-by-digest", *option),
     ]
 
-    said = [result.stderr.removeprefix("holdover: ") for result in results]
-    assert said == ["", "", "", "", "the guard of 'known-by-digest' is not tripped\n"]
+    assert said == ["", "", "", "", NOT_TRIPPED]
     assert tomllib.loads(config.read_text())["rollout"][0]["share"] == 25
+
+
+def test_or_the_environment_tells_them(config: Path):
+    directory = {"HOLDOVER_SECRETS": str(config.parent / "secrets")}
+
+    assert rollout(config, "override", "forward", **directory) == ""
+    assert rollout(config, "override", "forward", **SECRETS) == ""
+
+
+def test_what_only_the_server_can_know_does_not_stop_the_kill_switch(config: Path):
+    assert rollout(config, "override", "refuse") == ""
+    assert rollout(config, "share", "known-by-digest", "0") == ""
+    assert "can never match" not in rollout(config, "override", "off")
+
+
+def test_what_an_edit_itself_makes_wrong_does(config: Path):
+    config.write_text("")
+
+    assert config.read_text() == ""
