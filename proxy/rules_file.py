@@ -28,6 +28,7 @@ from proxy.settings import load_settings
 _RULES: Final = "rollout"
 _OVERRIDE: Final = "rollout_override"
 _SHARE: Final = re.compile(r"(\s*share\s*=\s*)[^\s#,]+")
+_LINE: Final = re.compile(r", line \d+")
 _NAME: Final = re.compile(r"(\s*)name\s*=")
 
 
@@ -99,9 +100,33 @@ def _end_of(line: str) -> str:
 def _edit(path: Path, edit: Callable[[ConfigFile], str], secrets_dir: Path | None) -> None:
     path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
     with _alone_in(path.parent):
-        file = ConfigFile(path, edit(ConfigFile.read(path)))
-        load_settings(file, secrets=secrets_dir)
+        before = ConfigFile.read(path)
+        file = ConfigFile(path, edit(before))
+        _check(file, before, secrets_dir)
         _replace(path, file.text)
+
+
+def _check(file: ConfigFile, before: ConfigFile, secrets_dir: Path | None) -> None:
+    """Raise what is wrong with a file, but not what only seems so, and did before."""
+    if problems := _problems(file, secrets_dir):
+        known = _problems(before, secrets_dir)
+        # The server may have these from its own environment.
+        certain = _problems(
+            file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
+        )
+        if said := [
+            said for what, said in problems.items() if what in certain or what not in known
+        ]:
+            raise InvalidSettings("\n".join(said))
+
+
+def _problems(file: ConfigFile, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
+    """What is wrong with a file, by what it is without the line it is on."""
+    try:
+        load_settings(file, secrets=secrets_dir, **flags)
+    except InvalidSettings as exc:
+        return {_LINE.sub("", said, count=1): said for said in str(exc).split("\n")}
+    return {}
 
 
 @contextmanager
