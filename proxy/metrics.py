@@ -8,6 +8,7 @@ callers, models or anything else that a client can make up.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -158,7 +159,8 @@ def _forget_the_dead(directory: Path) -> None:
 
 def _is_alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        with suppress(PermissionError):  # somebody else's is no less alive
+            os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True

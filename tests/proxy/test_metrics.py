@@ -173,3 +173,26 @@ def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_e
 
     assert alive == {("shadows_skipped_total", "budget", "r"): 2, ("guard_tripped", "a"): 1}
     assert gone == {("shadows_skipped_total", "budget", "r"): 2}
+
+
+def test_a_process_that_is_somebody_else_s_is_no_less_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    process = worker(tmp_path)
+    process.communicate(timeout=10)
+    (tmp_path / f"gauge_livemax_{process.pid}.db").rename(tmp_path / "gauge_livemax_1.db")
+
+    assert ("guard_tripped", "a") in numbers(Metrics())
+
+
+def test_a_directory_that_was_cleaned_away_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    directory = tmp_path / "shared"
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
+    metrics = Metrics()
+    directory.rmdir()
+
+    assert numbers(metrics) == {}
+    assert directory.is_dir()

@@ -143,6 +143,7 @@ def test_one_word_is_a_leg():
         ),
         ({"guard": {"errors_above": 100}}, "guard.errors_above", "Input should be less than 100"),
         ({"guard": {"p95_ratio": 0.9}}, "guard.p95_ratio", "Input should be greater than or"),
+        ({"guard": {"p95_ratio": float("inf")}}, "guard.p95_ratio", "Input should be a finite"),
         ({"model": ""}, "model", "String should have at least 1 character"),
         ({"prefill_model": ""}, "prefill_model", "String should have at least 1 character"),
         ({"match": {"model": ""}}, "match.model", "String should have at least 1 character"),

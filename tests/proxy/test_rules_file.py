@@ -229,6 +229,41 @@ def test_an_override_that_cannot_be_leaves_the_file_as_it_was(tmp_path: Path, ac
     assert text_of(path) == FILE
 
 
+DIGEST = '[[rollout]]\nname = "first"\naction = "refuse"\nmatch.key = "0123456789abcdef"\n'
+
+
+def test_what_only_seems_wrong_here_and_did_before_hinders_no_change(tmp_path: Path):
+    path = kept(tmp_path, DIGEST)  # the digest_key may be in the server's environment
+
+    set_override(path, "refuse")
+    set_share(path, "first", 5)
+
+    assert tomllib.loads(text_of(path))["rollout"][0]["share"] == 5
+
+
+def test_what_a_change_makes_wrong_here_is_refused(tmp_path: Path):
+    path = kept(tmp_path, DIGEST)
+
+    with pytest.raises(InvalidSettings) as caught:
+        set_override(path, "forward")
+
+    problem = "line 1: rollout_override.action: forward needs the setting legacy_url"
+    assert str(caught.value) == f"{path}, {problem}"
+    assert text_of(path) == DIGEST
+
+
+def test_what_is_kept_elsewhere_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "HOLDOVER_LEGACY_URL").write_text("http://legacy")
+    path = kept(tmp_path, DIGEST)
+
+    set_override(path, "forward", secrets_dir=tmp_path / "secrets")
+    monkeypatch.setenv("HOLDOVER_LEGACY_URL", "http://legacy")
+    set_override(path, "forward")
+
+    assert text_of(path) == 'rollout-override = "forward"\n' + DIGEST
+
+
 pieces = st.sampled_from(
     [
         "# a comment\n",
