@@ -76,4 +76,5 @@ def test_what_only_the_server_can_know_does_not_stop_the_kill_switch(config: Pat
 def test_what_an_edit_itself_makes_wrong_does(config: Path):
     config.write_text("")
 
+    assert "forward needs the setting legacy_url" in rollout(config, "override", "forward")
     assert config.read_text() == ""
