@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -26,6 +27,8 @@ from tests.proxy.test_cli import HOLDOVER, run
 PATIENCE_SECONDS = 25.0
 Found = TypeVar("Found")
 _MOST_KNOCKS = 200
+_NO_TLS = ssl.create_default_context()
+"""To make one is most of what a client costs."""
 
 
 def eventually(find: Callable[[], Found | None], *, within: float = PATIENCE_SECONDS) -> Found:
@@ -35,6 +38,11 @@ def eventually(find: Callable[[], Found | None], *, within: float = PATIENCE_SEC
         assert time.monotonic() < deadline, f"still nothing after {within} s"
         time.sleep(STEP_SECONDS)
     return found
+
+
+def new_client() -> httpx.Client:
+    """One without connections, patient."""
+    return httpx.Client(timeout=PATIENCE_SECONDS, verify=_NO_TLS)
 
 
 def rule(name: str, *lines: str) -> str:
@@ -121,7 +129,7 @@ class Fleet:
         """The same through a connection, which is kept, to one worker."""
         with ExitStack() as doors:
             for _ in range(_MOST_KNOCKS):
-                client = doors.enter_context(httpx.Client(timeout=PATIENCE_SECONDS))
+                client = doors.enter_context(new_client())
                 if self._owner_of(client) == worker:
                     break
             else:
@@ -183,7 +191,7 @@ def fleet(
         listener.start()
         house.callback(listener.join, PATIENCE_SECONDS)
         house.callback(_end, process)
-        client = house.enter_context(httpx.Client(timeout=PATIENCE_SECONDS))
+        client = house.enter_context(new_client())
         url = eventually(lambda: _url_in(process, said))
         yield Fleet(url, upstream_url, legacy_url, config, process, client, said)
 
