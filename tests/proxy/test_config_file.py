@@ -4,7 +4,7 @@ from itertools import cycle, takewhile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config_file import ConfigFile, InvalidSettings, line_of, lines_of, nearest_line
@@ -98,6 +98,7 @@ scalars = st.sampled_from(["1", "'''\n[x]\n'''", "[\n1, # 2\n\n]", "{ a = 1 }", 
 gaps = st.lists(st.sampled_from(["", "# x = 1", "  # [b]", "\t", None]), max_size=6)
 
 
+@settings(max_examples=500)
 @given(
     tables=st.permutations(["[t]", "[u]", "[[l]]", "[[l]]"]),
     values=st.lists(scalars, max_size=3),
