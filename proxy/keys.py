@@ -58,8 +58,13 @@ class Keyring:
     @property
     def refuses_strangers(self) -> bool:
         """Whether a key that is not listed is turned away: as soon as there is one of ours."""
+        return bool(self.known) and self.holds_keys
+
+    @property
+    def holds_keys(self) -> bool:
+        """Whether any request is made with another key than the client's."""
         keys = (self.upstream_key, *(known.upstream_key for known in self.known))
-        return bool(self.known) and any(key is not None for key in keys)
+        return any(key is not None for key in keys)
 
     def identify(self, headers: Headers) -> Caller:
         """The one who sent these; `MissingKey` or `UnknownKey` where nobody may ask like that."""
@@ -79,7 +84,7 @@ class Keyring:
 
     def instead_of(self, headers: Headers) -> Credential | None:
         """The key to use instead of the client's; None: its own, if any. Raises as `identify`."""
-        return self.identify(headers).instead if self.known or self.upstream_key else None
+        return self.identify(headers).instead if self.holds_keys else None
 
     def _given(self, headers: Headers) -> Credential:
         try:

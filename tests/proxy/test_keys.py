@@ -135,7 +135,10 @@ def test_who_sends_no_token_is_nobody_on_a_list():
 
 
 def test_what_is_not_ours_to_replace_needs_no_key():
+    named = KnownCaller(name="n", token_hash=hash_token(b"t"), upstream_key=None)
+
     assert ring().instead_of([]) is None
+    assert ring(named).instead_of([]) is None
 
 
 @pytest.mark.parametrize(
