@@ -8,6 +8,7 @@ from tests.end_to_end.two_legs import TWICE, ask, said, times_asked, two_legs
 from tests.faults.fleet_under_fault import Fleet
 from tests.parties import V1, V2
 
+pytestmark = pytest.mark.timeout(90)
 SAID = {
     "to-legacy": "this is what the old API answers.",
     "to-model": "this is what the simulator answers",

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
 from tests.parties import KEY, V1, V2, body, text_of
 
+pytestmark = pytest.mark.timeout(90)
 RULES = "\n".join(
     [
         rule("other-model", 'action = "translate"', 'shadow = { model = "claude-sonnet-5" }'),

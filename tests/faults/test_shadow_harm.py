@@ -27,6 +27,7 @@ from tests.faults.treacherous import (
 from tests.loopback import serving
 from tests.parties import V1, V2
 
+pytestmark = pytest.mark.timeout(90)
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
 )
