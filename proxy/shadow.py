@@ -170,6 +170,7 @@ class Shadows:
                 raise
             except Exception as exc:  # noqa: BLE001 - nothing in here may end the sending
                 log.error("shadow_crashed", id=due.id, **describe_crash(exc))
+                self._observer.shadow_failed(due.rule, "shadow")
             self._budget.settle(due.rule, due.tokens, used)
 
     def drop_all(self) -> None:

@@ -6,8 +6,9 @@ import zlib
 
 import pytest
 
+from tests.faults.fleet_under_fault import eventually
 from tests.faults.treacherous import MEGABYTE, WHOLE, Connection, says, treacherous
-from tests.parties import house
+from tests.parties import KEY, V2, body, house
 
 MESSAGE = json.dumps(
     {
@@ -19,6 +20,7 @@ MESSAGE = json.dumps(
 ).encode()
 LONG = MESSAGE.replace(b"All", b"All " * MEGABYTE)
 BOMB = gzip.compress(bytes(65 * MEGABYTE))
+NOBODY_KNOWS = b"\x0b\x02\x80 br"
 GZIP, DEFLATE = b"content-encoding: gzip\r\n\r\n", b"content-encoding: deflate\r\n\r\n"
 ANSWERS = {
     "gzip": says(WHOLE, GZIP, gzip.compress(MESSAGE)),
@@ -31,7 +33,7 @@ ANSWERS = {
     "a bomb": says(WHOLE, GZIP, BOMB),
     "cut short": says(WHOLE, GZIP, gzip.compress(LONG)[:1000]),
     "not gzip": says(WHOLE, GZIP, MESSAGE),
-    "unknown": says(WHOLE, b"content-encoding: br\r\n\r\n", b"\x0b\x02\x80 br"),
+    "unknown": says(WHOLE, b"content-encoding: br\r\n\r\n", NOBODY_KNOWS),
 }
 
 
@@ -60,3 +62,20 @@ def test_what_cannot_be_decompressed_is_an_error_that_says_so(name, message):
         answer = home.complete(headers={"x-harm": name})
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (502, message)
+
+
+@pytest.mark.parametrize("name", ["not gzip", "a bomb", "unknown"])
+def test_what_is_forwarded_and_cannot_be_decompressed_is_not_compared(tmp_path, name):
+    rule = {"name": "beside", "action": "forward", "shadow": "translate"}
+    with (
+        treacherous(ANSWERS) as legacy,
+        house(legacy_url=legacy.url, rollout=[rule], state_dir=tmp_path) as home,
+        home.client.stream(
+            "POST", f"{home.url}/v1/complete", json=body(), headers=KEY | V2 | {"x-harm": name}
+        ) as answer,
+    ):
+        as_it_came = b"".join(answer.iter_raw())
+        unreadable = 'holdover_shadows_skipped_total{reason="unreadable",rule="beside"} 1.0'
+        eventually(lambda: unreadable in home.client.get(f"{home.url}/metrics").text)
+
+    assert as_it_came == {"not gzip": MESSAGE, "a bomb": BOMB}.get(name, NOBODY_KNOWS)

@@ -20,6 +20,7 @@ from tests.faults.treacherous import (
     STREAM,
     Connection,
     ForModel,
+    Moody,
     Treacherous,
     says,
     treacherous,
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.timeout(90)
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
 )
+OTHER = "claude-sonnet-4-5"
 FORMS = [(version, stream) for version in (V1, V2) for stream in (False, True)]
 
 
@@ -113,6 +115,36 @@ def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
 
             assert what_is_said(home, "beside") == usual
             eventually(lambda: len(home.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
+
+
+MOODS = {
+    "hangs": {"delay-headers": "60000"},
+    "hangs in its stream": {"hang-after-events": "4"},
+    "refuses": {"error": "400"},
+    "is overloaded": {"error": "529", "error-shape": "html"},
+    "fails after a word": {"error-after-deltas": "1"},
+    "breaks off": {"break-after-bytes": "300"},
+    "ends too soon": {"end-after-events": "4"},
+    "is no UTF-8": {"invalid-utf8": "1"},
+}
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, mood):
+    rules = rule("alone", 'action = "translate"') + rule(
+        "beside", 'action = "translate"', f'shadow = {{ model = "{OTHER}" }}'
+    )
+    simulator = create_simulator()
+    upstream = ForModel(simulator, OTHER, Moody(simulator, b"x-mood"))
+    with serving(upstream) as url, fleet(tmp_path, rules, upstream_url=url) as home:
+        usual = what_is_said(home, "alone")
+
+        for _ in range(3):
+            told = {"x-mood": json.dumps(MOODS[mood])}
+            assert what_is_said(home, "beside", **told) == usual
+        assert not home.lines("shadow_crashed")
+        if not mood.startswith("hangs"):
+            eventually(lambda: what_became_of_shadows(home) == 3 * len(FORMS))
 
 
 START = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "content": []}}
