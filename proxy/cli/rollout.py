@@ -39,6 +39,9 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     """Take down the note that a guard has tripped; status 1 if there is none."""
     settings = settings_or_exit(config, secrets)
+    if Path(name).name != name:  # its note would be a file somewhere else
+        typer.echo(f"holdover: {name!r} is no name of a rule", err=True)
+        raise typer.Exit(2)
     try:
         was_tripped = _board(settings, config).take_down(f"{TRIPS}/{name}")
     except OSError as exc:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy.guards import TRIPS
+from proxy.noticeboard import directory_for
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
 from tests.proxy.test_cli import run
 
@@ -129,6 +131,19 @@ def test_re_arming_what_is_not_tripped_is_said_to_be_so(tmp_path, name):
 
     assert done.returncode == 1
     assert done.stderr == f"holdover: the guard of {name!r} is not tripped\n"
+
+
+@pytest.mark.parametrize("name", ["../../victim", "../tripped/canary", "..", ""])
+def test_re_arming_takes_down_no_other_file(tmp_path, name):
+    config, victim = tmp_path / "holdover.toml", tmp_path / "victim"
+    config.write_text(f'state_dir = "{tmp_path}"\n{FAULTY}')
+    victim.touch()
+    (directory_for(tmp_path, config) / TRIPS).mkdir(parents=True)
+    done = run("rollout", "rearm", name, "--config", str(config))
+
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert victim.exists()
 
 
 SLOW = rule("canary", 'action = "translate"', "guard = { p95_ratio = 3, min_count = 20 }")
