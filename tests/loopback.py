@@ -23,6 +23,9 @@ def serving(app: ASGIApp) -> Iterator[str]:
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=2,
+        # Longer than the proxy keeps idle connections: one that is closed just as it is used again
+        # is a fault of its own.
+        timeout_keep_alive=30,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

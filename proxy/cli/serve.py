@@ -136,10 +136,14 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         worker, settings.host, settings.port, shutdown=settings.shutdown_timeout
     )
     uvicorn_config.factory = True
-    if settings.workers == 1:
+    if settings.workers > 1:
+        _run_workers(uvicorn_config, settings.workers)
+    else:
         uvicorn.Server(uvicorn_config).run()
-        return
-    uvicorn_config.workers = settings.workers
+
+
+def _run_workers(uvicorn_config: uvicorn.Config, workers: int) -> None:
+    uvicorn_config.workers = workers
     with tempfile.TemporaryDirectory(prefix="holdover-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         listener = uvicorn_config.bind_socket()

@@ -1,0 +1,88 @@
+"""What keeps following the settings whatever happens; the rest is tried on real workers."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from proxy.config_file import ConfigFile
+from proxy.guards import Guards
+from proxy.live import Live, Source
+from proxy.metrics import Metrics
+from proxy.noticeboard import Noticeboard
+from proxy.redaction import Digester
+from proxy.settings import load_settings
+
+pytestmark = pytest.mark.anyio
+RULE = '[[rollout]]\nname = "a"\naction = "translate"\n'
+
+
+def live(tmp_path, source=None, guards=None, **settings: Any):
+    metrics = Metrics()
+    guards = guards or Guards(Noticeboard(tmp_path / "state"), metrics)
+    return Live(load_settings(**settings), Digester("k"), guards, source, metrics)
+
+
+async def test_without_a_file_there_is_nothing_to_read_again(tmp_path):
+    here = live(tmp_path)
+    before = here.version
+    await here.read_again()
+
+    assert here.version == before
+
+
+async def test_a_worker_can_begin_with_what_a_file_said_that_is_gone(tmp_path):
+    said = ConfigFile(tmp_path / "gone.toml", RULE)
+    here = live(tmp_path, Source(file=said, load=load_settings))
+    await here.read_again()
+
+    assert "no such file" in (here.version.problem or "")
+    assert here.version.digest is not None
+
+
+async def test_a_mistake_of_ours_in_reading_is_a_bad_file_like_any_other(tmp_path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(RULE)
+
+    def broken(_: ConfigFile) -> Any:
+        raise ZeroDivisionError
+
+    here = live(tmp_path, Source(file=ConfigFile.read(file), load=broken))
+    with capture_logs() as lines:
+        await here.read_again()
+
+    assert [line["event"] for line in lines] == ["settings_crashed", "settings_bad"]
+    assert here.version.problem == f"{file}: ZeroDivisionError"
+
+
+async def test_readings_follow_one_after_the_other(tmp_path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(RULE)
+    here = live(tmp_path, Source(file=ConfigFile.read(file), load=load_settings))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(here.read_again())
+        file.write_text(RULE.replace('"translate"', '"refuse"'))
+        group.create_task(here.read_again())
+
+    assert here.regime.rollout.rules[0].leg.action == "refuse"
+
+
+async def test_judging_goes_on_after_a_crash(tmp_path):
+    judged = asyncio.Event()
+
+    class Broken(Guards):
+        def judge(self) -> None:
+            if lines:
+                judged.set()
+            raise ZeroDivisionError
+
+    here = live(tmp_path, guards=Broken(Noticeboard(tmp_path / "state"), Metrics()))
+    with capture_logs() as lines:
+        async with asyncio.TaskGroup() as group:
+            judging = group.create_task(here.keep_judging())
+            async with asyncio.timeout(10):
+                await judged.wait()
+            judging.cancel()
+
+    assert {line["event"] for line in lines} == {"judging_crashed"}
