@@ -78,13 +78,11 @@ async def _read_stream(answer: Answer, plan: Plan) -> tuple[str, str | None, Usa
             break
     chunks += translator.close()
     text = "".join(chunk.text for chunk in chunks if isinstance(chunk, TextChunk))
-    match chunks[-1]:
-        case LastChunk(stop_reason=stop_reason):
-            return text, stop_reason, translator.usage
-        case FailureChunk(type=kind):
-            raise UpstreamProtocolError(kind)
-        case other:
-            raise AssertionError(other)
+    last = chunks[-1]
+    if isinstance(last, FailureChunk):
+        raise UpstreamProtocolError(last.type)
+    assert isinstance(last, LastChunk)
+    return text, last.stop_reason, translator.usage
 
 
 async def _small(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

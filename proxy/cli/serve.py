@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets as dice
 import signal
@@ -179,7 +180,7 @@ def _config_for(
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=int(shutdown),
+        timeout_graceful_shutdown=math.ceil(shutdown),
         timeout_keep_alive=75,
         timeout_worker_healthcheck=_PATIENCE_SECONDS,
     )

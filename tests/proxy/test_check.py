@@ -84,6 +84,12 @@ def test_the_rule_that_decides_is_named_and_why_the_others_do_not(config):
     assert "See https://example.org/why" in said
 
 
+def test_what_no_rule_decides_is_translated(config):
+    config.write_text(RULES.partition('[[rollout]]\nname = "half"')[0])
+
+    assert check(config) == "streams: no: it is for streams.\ntranslate, because of: default\n"
+
+
 def test_a_share_is_shown_with_the_bucket(config):
     said = check(config, "--caller", "batch", "--at", "2026-12-01")
 
