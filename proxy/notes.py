@@ -110,9 +110,8 @@ class Notes:
         self.answer_headers, self.answered = headers, time.perf_counter()
 
     def note_text(self) -> None:
-        """Note that there is text to pass on, the first time."""
-        if self.first_token is None:
-            self.first_token = time.perf_counter()
+        """Note that there is text to pass on; called for the first of it."""
+        self.first_token = time.perf_counter()
 
     def note_forwarded_error(self, status: int) -> None:
         """Note that what is passed on is an error, whatever it says."""

@@ -4,8 +4,9 @@ What may be said of things that may not be shown.
 Of a key, a digest, keyed: a plain hash of a key that leaks elsewhere could be
 looked for in our logs, this one cannot without the digest key. Of a crash,
 its type and place: messages and local variables may quote keys and prompts.
-Of a client's words, what is left when keys and people's data are taken out:
-whatever leaves memory is `Redacted`, which only a `Redactor` makes.
+Of what clients and upstreams say of themselves, what is left when keys and
+people's data are taken out: records take it as `Redacted` only, so that a type
+checker finds what a `Redactor` has not seen.
 """
 
 from __future__ import annotations

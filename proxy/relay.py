@@ -123,7 +123,8 @@ class StreamRelay:
                 raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
 
     def _text_frame(self, chunk: CompletionChunk) -> bytes:
-        self._notes.note_text()
+        if self._encoder is None:
+            self._notes.note_text()
         if self._notes.heard is not None and type(chunk) is TextChunk:
             self._notes.hear(chunk.text.encode())
         return self._frame(chunk)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.serve import settings_or_exit
-from proxy.config_file import InvalidSettings
+from proxy.cli.serve import or_exit, settings_or_exit
 from proxy.guards import TRIPS, Trip, read_trips
 from proxy.noticeboard import Noticeboard, directory_for
 from proxy.rules_file import set_override, set_share
@@ -23,14 +20,14 @@ _WITHIN = "A running Holdover follows within two seconds; /readyz says so."
 
 def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> None:
     """Set a rule's share, or say why not and exit with status 2."""
-    with _or_exit():
+    with or_exit():
         set_share(config, name, percent, secrets_dir=secrets)
     typer.echo(f"{name}: {percent:g} %. {_WITHIN}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
     """Set or end the override, or say why not and exit with status 2."""
-    with _or_exit():
+    with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
     done = "The rules decide again." if action == _OFF else f"Everything: {action}."
     typer.echo(f"{done} {_WITHIN}")
@@ -74,12 +71,3 @@ def _board(settings: Settings, config: Path) -> Noticeboard:
 
 def _trips(board: Noticeboard) -> dict[str, Trip]:
     return read_trips(board.all(TRIPS))
-
-
-@contextmanager
-def _or_exit() -> Iterator[None]:
-    try:
-        yield
-    except InvalidSettings as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc

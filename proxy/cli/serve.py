@@ -7,6 +7,8 @@ import os
 import secrets as dice
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
@@ -31,31 +33,32 @@ _PATIENCE_SECONDS: Final = 30
 """With a worker that does not answer; in uvicorn's own 5, a busy machine has not begun one."""
 
 
-def policy_or_exit(settings: Settings) -> Policy:
-    """What the settings say about translation, or status 2."""
+@contextmanager
+def or_exit() -> Iterator[None]:
+    """Say what is wrong with settings, and stop with status 2."""
     try:
-        return policy_of(settings)
+        yield
     except InvalidSettings as exc:
         typer.echo(f"holdover: {exc}", err=True)
         raise typer.Exit(2) from exc
+
+
+def policy_or_exit(settings: Settings) -> Policy:
+    """What the settings say about translation, or status 2."""
+    with or_exit():
+        return policy_of(settings)
 
 
 def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
-    """Load the settings; say what is wrong with them and stop with status 2 if they are bad."""
-    try:
+    """All settings, or status 2."""
+    with or_exit():
         return load_settings(config, secrets=secrets, **flags)
-    except InvalidSettings as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
 
 
 def regime_or_exit(settings: Settings) -> Regime:
     """What exchanges would go by, or status 2."""
-    try:
+    with or_exit():
         return regime_of(settings, digester_of(settings))
-    except InvalidSettings as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _Worker:
             file = ConfigFile.read(self.last_good.path)
         except InvalidSettings:
             return self
-        if file == self.looked_at or not file.text.strip():
+        if file in {self.last_good, self.looked_at} or not file.text.strip():
             return self
         try:
             regime_of(self.load(file), Digester(self.digest_key))
