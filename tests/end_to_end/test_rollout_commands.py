@@ -23,8 +23,7 @@ SECRETS = {"HOLDOVER_DIGEST_KEY": "a-key", "HOLDOVER_LEGACY_URL": "http://127.0.
 NOT_TRIPPED = "holdover: the guard of 'known-by-digest' is not tripped\n"
 
 
-def rollout(config: Path, *arguments: str, **environment: str) -> str:
-    """What a command says is wrong."""
+def run(config: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*HOLDOVER, "rollout", *arguments, "--config", str(config)],
         env=os.environ | environment,
@@ -32,7 +31,12 @@ def rollout(config: Path, *arguments: str, **environment: str) -> str:
         text=True,
         check=False,
         timeout=30,
-    ).stderr
+    )
+
+
+def rollout(config: Path, *arguments: str, **environment: str) -> str:
+    """What a command says is wrong."""
+    return run(config, *arguments, **environment).stderr
 
 
 @pytest.fixture
@@ -65,6 +69,14 @@ def test_or_the_environment_tells_them(config: Path):
 
     assert rollout(config, "override", "forward", **directory) == ""
     assert rollout(config, "override", "forward", **SECRETS) == ""
+
+
+def test_the_status_says_that_the_rules_are_overridden(config: Path):
+    before = run(config, "status", **SECRETS).stdout
+    rollout(config, "override", "refuse", **SECRETS)
+
+    assert "Override" not in before
+    assert "Override: everything is refuse." in run(config, "status", **SECRETS).stdout
 
 
 def test_what_only_the_server_can_know_does_not_stop_the_kill_switch(config: Path):
