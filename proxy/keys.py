@@ -39,6 +39,8 @@ class Caller:
     name: str | None
     digest: CallerDigest
     """Of the key the client sends."""
+    key: CallerDigest
+    """Of the key that upstream is asked with."""
     identity: bytes = field(repr=False)
     """What stays the same for this caller: the name, or else the key. Never shown."""
     credential: Credential
@@ -74,9 +76,11 @@ class Keyring:
             raise UnknownKey("invalid x-api-key")
         key = (known.upstream_key if known else None) or self.upstream_key
         instead = Credential(b"x-api-key", key, key) if key is not None else None
+        digest = self.digester.caller(given.secret)
         return Caller(
             name=known.name if known else None,
-            digest=self.digester.caller(given.secret),
+            digest=digest,
+            key=digest if key is None else self.digester.caller(key),
             identity=known.name.encode() if known else given.secret,
             credential=instead or given,
             instead=instead,

@@ -36,6 +36,7 @@ _HEADER_LENGTH = 1024
 """Of the headers we add: far below what any client refuses."""
 _WORD_LENGTH = 256
 """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
+_LARGEST = 2**63 - 1
 _MOST_HEARD = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
 
@@ -177,6 +178,7 @@ class Notes:
             path=redactor.text(self.path[:_WORD_LENGTH]),
             caller=self.caller.digest if self.caller else None,
             caller_name=self.caller.name if self.caller else None,
+            key=self.caller.key if self.caller else None,
             user_agent=said(joined(self.headers, b"user-agent")),
             sdk=said(detect_sdk(self.headers)),
             version=said(joined(self.headers, b"anthropic-version")),
@@ -185,6 +187,11 @@ class Notes:
             features=features.names if features else (),
             turns=features.turns if features else None,
             prompt_characters=features.prompt_characters if features else None,
+            max_tokens=_whole(asked.max_tokens_to_sample) if asked else None,
+            temperature=asked.temperature if asked else None,
+            top_p=asked.top_p if asked else None,
+            top_k=_whole(asked.top_k) if asked else None,
+            stops=len(asked.stop_sequences) if asked and asked.stop_sequences is not None else None,
             route=self.route,
             rule=decision.rule.name if decision and decision.rule else None,
             why=decision.why.value if decision else None,
@@ -220,6 +227,11 @@ def _made(plan: Plan, redactor: Redactor) -> Iterator[MadeAdjustment]:
         yield MadeAdjustment(
             adjustment.kind.value, *(redactor.text(word[:_WORD_LENGTH]) for word in words)
         )
+
+
+def _whole(number: float | None) -> int | None:
+    """A number of tokens; as large as it may be written, a column of the store holds it."""
+    return None if number is None else min(int(number), _LARGEST)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -88,7 +88,8 @@ def _caller(regime: Regime, headers: Headers, name: str | None) -> Caller:
     nobody = Credential(b"x-api-key", b"", b"")
     return Caller(
         name=name,
-        digest=regime.keyring.digester.caller(b""),
+        digest=(digest := regime.keyring.digester.caller(b"")),
+        key=digest,
         identity=(name or "").encode(),
         credential=nobody,
         instead=None,

@@ -1,4 +1,4 @@
-"""What is kept of one exchange, whatever became of it: the fields of the log line."""
+"""What is kept of one exchange, and of its shadows: the fields of the log lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MadeAdjustment(msgspec.Struct, frozen=True):
     sent: Redacted
 
 
-class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     """
     One exchange. No keys and no prompt text; times in milliseconds from its first byte.
 
@@ -38,6 +38,8 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the key that the client sent."""
     caller_name: str | None
     """From the settings' list of callers."""
+    key: CallerDigest | None
+    """Digest of the key that upstream was asked with."""
     user_agent: Redacted | None
     sdk: Redacted | None
     version: Redacted | None
@@ -48,6 +50,13 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the legacy API, as `translators.features_of` names them."""
     turns: int | None
     prompt_characters: int | None
+    max_tokens: int | None
+    """As asked for, like the four that follow; None: not said, or not readable."""
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    stops: int | None
+    """How many stop sequences."""
 
     route: str | None
     """`translate`, `forward` or `refuse`: the leg that answered, or failed last."""
@@ -91,3 +100,19 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True):
             "blame": self.blame.value,
             "adjustments": adjustments,
         }
+
+
+class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):
+    """What a shadow, or a control, of one exchange came to."""
+
+    id: str
+    """Of the exchange."""
+    ended: str
+    """When: ISO 8601, UTC."""
+    rule: str
+    leg: str
+    """`shadow`, or `control`: the client's own request once more."""
+    failure: str | None
+    """Why there is nothing to compare."""
+    comparison: Mapping[str, object] | None
+    """The fields of a `Comparison`."""

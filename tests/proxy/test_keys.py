@@ -34,6 +34,7 @@ def test_without_keys_of_ours_a_client_s_own_is_passed_through():
     assert caller == Caller(
         name=None,
         digest=DIGESTER.caller(OWN),
+        key=DIGESTER.caller(OWN),
         identity=OWN,
         credential=key(OWN),
         instead=None,

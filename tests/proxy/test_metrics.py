@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,23 +10,13 @@ from proxy.comparison import Answered, compare
 from proxy.failures import Blame
 from proxy.metrics import Metrics
 from proxy.redaction import Redacted
-from proxy.traffic import MadeAdjustment, TrafficRecord
+from proxy.traffic import MadeAdjustment
+from tests.records import record as plain_record
 from translators import Usage
 
 
 def record(**fields):
-    empty: dict[str, Any] = dict.fromkeys(TrafficRecord.__struct_fields__)
-    given: dict[str, Any] = {
-        "id": "i",
-        "path": "/v1/complete",
-        "route": "translate",
-        "rule": "r",
-        "adjustments": (),
-        "status": 200,
-        "blame": Blame.NOBODY,
-        "first_byte_ms": 40.0,
-    }
-    return TrafficRecord(**(empty | given | fields))
+    return plain_record(**({"rule": "r", "first_byte_ms": 40.0} | fields))
 
 
 def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:

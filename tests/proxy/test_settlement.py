@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,29 +10,13 @@ from proxy.noticeboard import Noticeboard
 from proxy.rules import Guard
 from proxy.settlement import Settlement
 from proxy.traffic import TrafficRecord
+from tests.records import record as plain_record
 
 GUARD = Guard(errors_above=10, min_count=1)
 
 
 def record(**fields):
-    empty: dict[str, Any] = dict.fromkeys(TrafficRecord.__struct_fields__)
-    given: dict[str, Any] = {
-        "id": "i",
-        "request_id": "r",
-        "path": "/v1/complete",
-        "streamed": False,
-        "route": "translate",
-        "rule": "risky",
-        "adjustments": (),
-        "status": 200,
-        "blame": Blame.NOBODY,
-        "client_gone": False,
-        "request_bytes": 1,
-        "upstream_ms": 4.0,
-        "first_byte_ms": 5.0,
-        "total_ms": 6.0,
-    }
-    return TrafficRecord(**(empty | given | fields))
+    return plain_record(**({"rule": "risky"} | fields))
 
 
 def trips(directory: Path, *records: TrafficRecord) -> bool:

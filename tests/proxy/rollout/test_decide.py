@@ -24,6 +24,7 @@ def caller(name=None, digest="0123456789abcdef", identity=b"sk-ant-1"):
     return Caller(
         name=name,
         digest=CallerDigest(digest),
+        key=CallerDigest(digest),
         identity=identity,
         credential=credential,
         instead=None,

@@ -1,0 +1,68 @@
+"""Records as rows of the store, and rows as records: what goes in comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from proxy.traffic.content import Content
+from proxy.traffic.record import ShadowRecord, TrafficRecord
+
+Row: TypeAlias = dict[str, Any]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LISTS: Final = ("features", "adjustments")
+
+
+def milliseconds_of(moment: str) -> int:
+    """ISO 8601 as milliseconds since the epoch."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def moment_of(milliseconds: int) -> str:
+    """The same back, in UTC."""
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
+
+
+def row_of_exchange(record: TrafficRecord) -> Row:
+    """A row of `exchanges`."""
+    row = msgspec.structs.asdict(record)
+    row["received_ms"] = milliseconds_of(row.pop("received"))
+    row["blame"] = record.blame.value
+    for name in _LISTS:
+        row[name] = msgspec.json.encode(row[name]).decode()
+    return row
+
+
+def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
+    """The record that became this row."""
+    fields: Row = {name: row[name] for name in TrafficRecord.__struct_fields__ if name in row}
+    fields["received"] = moment_of(row["received_ms"])
+    for name in _LISTS:
+        fields[name] = msgspec.json.decode(row[name])
+    return msgspec.convert({"type": "exchange", **fields}, TrafficRecord)
+
+
+def row_of_shadow(record: ShadowRecord) -> Row:
+    """A row of `shadows`."""
+    compared = record.comparison
+    return {
+        "exchange_id": record.id,
+        "leg": record.leg,
+        "ended_ms": milliseconds_of(record.ended),
+        "rule": record.rule,
+        "failure": record.failure,
+        "comparison": None if compared is None else msgspec.json.encode(compared).decode(),
+    }
+
+
+def rows_of_content(content: Content) -> list[Row]:
+    """Rows of `bodies`."""
+    received_ms = milliseconds_of(content.received)
+    return [
+        {"exchange_id": content.id, "received_ms": received_ms, **msgspec.structs.asdict(body)}
+        for body in content.bodies
+    ]

@@ -1,0 +1,113 @@
+"""
+The tables of the store, as they are now; `migrations/` says how they came to be.
+
+One schema for SQLite and PostgreSQL. Times are milliseconds since the epoch,
+UTC. What is a list in a record is JSON in its column.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# SQLite counts up by itself only in an INTEGER PRIMARY KEY.
+_COUNTING: Final = BigInteger().with_variant(Integer, "sqlite")
+
+exchanges: Final = Table(
+    "exchanges",
+    metadata,
+    Column("seq", _COUNTING, primary_key=True, autoincrement=True),  # in the order of loading
+    Column("id", String, nullable=False, unique=True),
+    Column("request_id", Text, nullable=False),
+    Column("received_ms", BigInteger, nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("caller", String),
+    Column("caller_name", String),
+    Column("key", String),
+    Column("user_agent", Text),
+    Column("sdk", Text),
+    Column("version", Text),
+    Column("dialect", String),
+    Column("streamed", Boolean, nullable=False),
+    Column("features", Text, nullable=False),
+    Column("turns", BigInteger),
+    Column("prompt_characters", BigInteger),
+    Column("max_tokens", BigInteger),
+    Column("temperature", Float),
+    Column("top_p", Float),
+    Column("top_k", BigInteger),
+    Column("stops", BigInteger),
+    Column("route", String),
+    Column("rule", String),
+    Column("why", String),
+    Column("first_failure", Text),
+    Column("asked_model", Text),
+    Column("sent_model", Text),
+    Column("answered_model", Text),
+    Column("adjustments", Text, nullable=False),
+    Column("status", Integer),
+    Column("stop_reason", String),
+    Column("upstream_stop_reason", Text),
+    Column("error_type", Text),
+    Column("failure", Text),
+    Column("blame", String, nullable=False),
+    Column("client_gone", Boolean, nullable=False),
+    Column("input_tokens", Float),
+    Column("output_tokens", Float),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("reply_bytes", BigInteger, nullable=False),
+    Column("upstream_ms", Float),
+    Column("first_token_ms", Float),
+    Column("first_byte_ms", Float),
+    Column("total_ms", Float, nullable=False),
+)
+
+shadows: Final = Table(
+    "shadows",
+    metadata,
+    Column("exchange_id", String, primary_key=True),
+    Column("leg", String, primary_key=True),
+    Column("ended_ms", BigInteger, nullable=False, index=True),
+    Column("rule", String, nullable=False),
+    Column("failure", Text),
+    Column("comparison", Text),  # JSON, the fields of a `Comparison`
+)
+
+bodies: Final = Table(
+    "bodies",
+    metadata,
+    Column("exchange_id", String, primary_key=True),
+    Column("part", String, primary_key=True),  # one of `content.PARTS`
+    Column("received_ms", BigInteger, nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),  # in bytes, as it was on the wire
+    Column("digest", String, nullable=False),
+    Column("data", LargeBinary),  # redacted, zstd; none where only the digest is kept
+    Column("timing", LargeBinary),  # of a stream: zstd of JSON, [[milliseconds, event, characters]]
+)
+
+replays: Final = Table(
+    "replays",
+    metadata,
+    Column("replay", String, primary_key=True),
+    Column("exchange_id", String, primary_key=True),
+    Column("done_ms", BigInteger, nullable=False),
+    Column("failure", Text),
+    Column("comparison", Text),  # JSON, the fields of a `Comparison`
+    Column("tokens", Float),
+    Index("ix_replays_done_ms", "done_ms"),
+)
