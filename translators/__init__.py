@@ -62,6 +62,12 @@ from translators.wire.messages import (
     decode_message,
     encode_request,
 )
+from translators.wire.reassembly import (
+    Reassembled,
+    TimedPiece,
+    reassemble_completion,
+    reassemble_message,
+)
 from translators.wire.versions import UPSTREAM_VERSION, Dialect, dialect_of
 
 __all__ = [
@@ -96,11 +102,13 @@ __all__ = [
     "Plan",
     "Policy",
     "ReadCompletion",
+    "Reassembled",
     "Sampling",
     "StreamState",
     "StreamTranslator",
     "TextChunk",
     "Thinking",
+    "TimedPiece",
     "TranslatedError",
     "TranslationError",
     "UpstreamProtocolError",
@@ -123,6 +131,8 @@ __all__ = [
     "plan_request",
     "read_completion",
     "read_completion_stream",
+    "reassemble_completion",
+    "reassemble_message",
     "translate_error",
     "translate_message",
     "v1_ping_frame",
