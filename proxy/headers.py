@@ -9,7 +9,9 @@ connection stays behind. Names are lower-case bytes, as ASGI gives them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -58,6 +60,23 @@ def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """All values of a header as one, the way the API reads them; None if it is not there."""
     values = [value.decode("latin-1") for key, value in headers if key == name]
     return ", ".join(values) if values else None
+
+
+def retry_after(headers: Headers) -> float | None:
+    """For how many seconds upstream wants to be left alone; None: it does not say."""
+    for name, unit in ((b"retry-after-ms", 1000), (b"retry-after", 1)):
+        with suppress(ValueError):  # a date, say
+            seconds = float(first(headers, name) or b"nan") / unit
+            if 0 <= seconds < math.inf:
+                return seconds
+    return None
+
+
+def secrets_in(headers: Headers) -> list[bytes]:
+    """All that may be a key, whichever of them is used."""
+    keys = [value.strip() for name, value in headers if name == b"x-api-key"]
+    schemes = [value.strip() for name, value in headers if name == b"authorization"]
+    return [*keys, *schemes, *(scheme.partition(b" ")[2].strip() for scheme in schemes)]
 
 
 def find_credential(headers: Headers) -> Credential:

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from typing import Final
 
 from proxy.failures import Blame, Failure
-from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up
+from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up, retry_after
 from proxy.keys import Caller
 from proxy.lessons import LessonStore
 from proxy.upstream import MOST_ERROR_BYTES, Answer, Timeouts, Upstream
@@ -85,12 +85,21 @@ class Asked:
 class LegFailed(Exception):
     """A leg came to no answer; the client has not been told yet."""
 
-    def __init__(self, error: TranslatedError, blame: Blame, *, worth_another: bool) -> None:
+    def __init__(
+        self,
+        error: TranslatedError,
+        blame: Blame,
+        *,
+        worth_another: bool,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(error.message)
         self.error = error
         self.blame = blame
         self.worth_another = worth_another
         """Whether asking somebody else may help."""
+        self.retry_after = retry_after
+        """Seconds, if upstream says so."""
 
     @classmethod
     def of(cls, failure: Failure) -> LegFailed:
@@ -179,7 +188,12 @@ async def failure_of(answer: Answer) -> LegFailed:
     error = translate_error(answer.status, await answer.read(most=MOST_ERROR_BYTES))
     is_client = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
     blame = Blame.CLIENT if is_client else Blame.UPSTREAM
-    return LegFailed(error, blame, worth_another=is_worth_another(error.status))
+    return LegFailed(
+        error,
+        blame,
+        worth_another=is_worth_another(error.status),
+        retry_after=retry_after(answer.headers),
+    )
 
 
 def _ours(plan: Plan, credential: Credential) -> Headers:

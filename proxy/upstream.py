@@ -18,7 +18,7 @@ import asyncio
 import io
 import urllib.request
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -204,6 +204,8 @@ class Answer:
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
         self._body: bytes | None = None
+        self.tap: Callable[[bytes], None] | None = None
+        """Hears all that is read."""
         self.status: int = response.status_code
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
 
@@ -234,6 +236,8 @@ class Answer:
         encoding: str = self._response.headers.get("content-encoding", "")
         raw = self.raw_pieces()
         async for piece in _inflated(raw) if encoding.lower() in _COMPRESSED else raw:
+            if self.tap is not None:
+                self.tap(piece)
             yield piece
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
@@ -294,6 +298,11 @@ class Upstream:
         self._origin = str(self._url.copy_with(raw_path=b"/")).rstrip("/")
         self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
         self._transport = AiohttpTransport(timeouts, _proxy_for(self._url))
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether it is on this machine, and asked without a proxy."""
+        return self._url.host in _LOOPBACK
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         """Send a Messages request; try again once if no connection could be made."""

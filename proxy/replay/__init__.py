@@ -1,0 +1,15 @@
+"""
+Recorded requests, asked again, and each new answer beside the recorded one.
+
+    Recorded -> Asker.ask -> ReplayResult -> ReplayReport
+
+What is asked again is what was kept: redacted text. The traffic of a replay is
+not recorded as anybody's.
+"""
+
+from proxy.replay.asking import Asker
+from proxy.replay.report import ReplayReport, report_of
+from proxy.replay.running import Run, TokenBudget
+from proxy.replay.simulated import is_simulator
+
+__all__ = ["Asker", "ReplayReport", "Run", "TokenBudget", "is_simulator", "report_of"]
