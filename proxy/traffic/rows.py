@@ -59,6 +59,19 @@ def row_of_shadow(record: ShadowRecord) -> Row:
     }
 
 
+def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
+    """The record that became this row."""
+    compared = row["comparison"]
+    return ShadowRecord(
+        id=row["exchange_id"],
+        ended=moment_of(row["ended_ms"]),
+        leg=row["leg"],
+        rule=row["rule"],
+        failure=row["failure"],
+        comparison=None if compared is None else msgspec.json.decode(compared),
+    )
+
+
 def rows_of_content(content: Content) -> list[Row]:
     """Rows of `bodies`."""
     received_ms = milliseconds_of(content.received)
