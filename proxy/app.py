@@ -14,6 +14,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.budget import SharedBudget
+from proxy.capture import ContentWriter
 from proxy.compile import digester_of
 from proxy.endpoints import (
     CompleteEndpoint,
@@ -32,8 +33,9 @@ from proxy.metrics import Metrics
 from proxy.noticeboard import Noticeboard, directory_for
 from proxy.redaction import Digester, Redactor
 from proxy.settings import Settings
-from proxy.settlement import Settlement
+from proxy.settlement import Evidence, Settlement
 from proxy.shadow import Shadows
+from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.upstream import Timeouts, Upstream
 
 _LAST_WORDS_SECONDS: Final = 1
@@ -55,14 +57,25 @@ def create_app(
     live = Live(settings, digester, guards, source, metrics)
     upstreams, shadowed = _upstreams(settings), _upstreams(settings)
     budget = SharedBudget(board)
-    shadows = Shadows(shadowed, budget, metrics, queue=settings.shadow_queue)
+    evidence = _evidence(settings, metrics, digester)
+    shadows = Shadows(
+        shadowed,
+        budget,
+        metrics,
+        queue=settings.shadow_queue,
+        keep=evidence.keeper.keep if evidence else _forget,
+    )
     traffic = _Traffic(
         complete=CompleteEndpoint(
             exchange=Exchange(
                 present=live, upstreams=upstreams, shadows=shadows, v1_pings=settings.v1_pings
             ),
-            settle=Settlement(metrics, guards),
-            redactor=Redactor(),
+            settle=Settlement(
+                evidence=evidence,
+                redactor=Redactor(settings.redact),
+                metrics=metrics,
+                guards=guards,
+            ),
             max_body_bytes=settings.max_body_bytes,
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
@@ -87,6 +100,8 @@ def create_app(
         shadows.drop_all()
         await upstreams.close()
         await shadowed.close()
+        if evidence is not None:
+            evidence.close()
 
     # A bare router: Starlette's own middleware would wrap every `send`.
     router = Router(
@@ -99,6 +114,19 @@ def create_app(
     )
     router.default = traffic
     return _Mounted(router, settings.mount_prefix) if settings.mount_prefix else router
+
+
+def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evidence | None:
+    if not settings.traffic:
+        return None
+    keeper = Keeper(
+        journal_directory(settings.state_dir), metrics, max_bytes=settings.journal_max_bytes
+    )
+    return Evidence(keeper=keeper, contents=ContentWriter(keeper, digester))
+
+
+def _forget(_: ShadowRecord) -> None:
+    """Nobody wants evidence."""
 
 
 def _upstreams(settings: Settings) -> Upstreams:

@@ -14,7 +14,7 @@ from proxy.keys import Keyring, KnownCaller
 from proxy.redaction import Digester
 from proxy.regime import Regime
 from proxy.rollout import Leg, Rollout, Rule, SecondTry, Shadow, basis_points
-from proxy.rules import LegSettings, OnFailureSettings, RuleSettings, ShadowSettings
+from proxy.rules import Capture, LegSettings, OnFailureSettings, RuleSettings, ShadowSettings
 from proxy.settings import CallerSettings, KeyFrom, ModelFacts, Settings
 from translators import (
     KNOWN_MODELS,
@@ -38,8 +38,9 @@ def regime_of(settings: Settings, digester: Digester) -> Regime:
     return Regime(
         rollout=Rollout(
             otherwise=Leg(action="translate", policy=policy),
-            rules=tuple(_rule(rule, policy) for rule in settings.rollout),
+            rules=tuple(_rule(rule, policy, settings.capture) for rule in settings.rollout),
             override=None if override is None else _leg(override, policy),
+            capture=settings.capture,
         ),
         keyring=_keyring(settings, digester),
         legacy_url=settings.legacy_url,
@@ -51,7 +52,7 @@ def digester_of(settings: Settings) -> Digester:
     return Digester(settings.digest_key.get_secret_value() if settings.digest_key else None)
 
 
-def _rule(rule: RuleSettings, policy: Policy) -> Rule:
+def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
     return Rule(
         name=rule.name,
         match=rule.match,
@@ -62,6 +63,7 @@ def _rule(rule: RuleSettings, policy: Policy) -> Rule:
         shadow=_shadow(rule.shadow, policy) if rule.shadow else None,
         guard=rule.guard,
         campaign=rule.campaign,
+        capture=rule.capture or capture,
     )
 
 

@@ -11,17 +11,18 @@ What a reply is made of is the endpoint's business.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
 from proxy.failures import Blame, ClientGone, Failure, Gone, UpstreamTooSlow
-from proxy.legs import Asked, LegFailed, Upstreams, failure_of, is_worth_another
+from proxy.legs import Asked, LegFailed, Upstreams, failure_of
 from proxy.notes import Notes
+from proxy.passing import pass_through
 from proxy.redaction import describe_crash
 from proxy.refusal import refusal_text
 from proxy.regime import Regime
@@ -38,14 +39,10 @@ from translators import (
     UpstreamProtocolError,
     Usage,
     decode_message,
-    translate_error,
     translate_message,
 )
 
 log = structlog.get_logger()
-
-_SUCCESS: Final = 200
-_ERROR_EVENT: Final = b"event: error"
 
 ReadBody = Callable[[], Awaitable[bytes]]
 
@@ -105,6 +102,9 @@ class Exchange:
         now = datetime.now(UTC)
         question = Question(caller=caller, headers=notes.headers, request=notes.request, now=now)
         decision = notes.decision = decide(regime.rollout, question, tripped)
+        notes.begin_tape(decision.rule.capture if decision.rule else regime.rollout.capture, body)
+        if notes.tape is not None:
+            reply.tap = notes.tape.hear_reply
         if decision.action == "refuse":
             notes.begin_leg("refuse")
             catalogue = regime.rollout.catalogue
@@ -143,7 +143,7 @@ class Exchange:
                 if leg.action == "forward":
                     assert regime.legacy_url is not None
                     answer = await self.upstreams.forwarded(asked, regime.legacy_url, answers)
-                    await _pass_through(answer, notes, reply, may_fail=second is not None)
+                    await pass_through(answer, notes, reply, may_fail=second is not None)
                 else:
                     answer, plan = await self.upstreams.translated(
                         asked, leg.policy, answers, notes.take_plan
@@ -164,6 +164,8 @@ class Exchange:
         self, answer: Answer, plan: Plan, notes: Notes, reply: Reply, *, may_fail: bool
     ) -> None:
         notes.take_answer(answer.headers)
+        if notes.tape is not None:
+            answer.tap = notes.tape.hear_upstream
         relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
         if answer.is_success and plan.is_streamed and answer.is_event_stream:
             await relay.run(answer)
@@ -186,43 +188,6 @@ class Exchange:
             await relay.run_whole(completion)
         else:
             await reply_with_completion(reply, notes, completion, plan)
-
-
-async def _pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail: bool) -> None:
-    """Pass on what a legacy upstream says, as it is; an error too, if nobody else is asked."""
-    notes.take_answer(answer.headers)
-    if may_fail and is_worth_another(answer.status):
-        notes.failure = f"status {answer.status}"
-        raise await failure_of(answer)
-    pieces = answer.raw_pieces()
-    # As long as somebody else can be asked, headers alone are no answer, nor is an error.
-    first = await _first_of(pieces) if may_fail else b""
-    try:
-        await reply.begin(answer.status, notes.begin_forwarded_reply(answer.status))
-        if first:
-            notes.hear(first)
-            await reply.frame(first)
-        async for piece in pieces:
-            notes.hear(piece)
-            await reply.frame(piece)
-    except Failure as exc:
-        # Too late for an error of ours: ending without the last chunk says it all.
-        notes.failure, notes.blame = str(exc), exc.blame
-        await reply.end(abruptly=True)
-        return
-    if not answer.is_success:
-        notes.note_forwarded_error(answer.status)
-    await reply.end(abruptly=False)
-
-
-async def _first_of(pieces: AsyncIterator[bytes]) -> bytes:
-    """What an answer begins with; raises `LegFailed` if that is a stream's error."""
-    first = await anext(pieces, b"")
-    if first.startswith(_ERROR_EVENT):
-        error = translate_error(_SUCCESS, first.partition(b"data:")[2])
-        if is_worth_another(error.status):
-            raise LegFailed(error, Blame.UPSTREAM, worth_another=True)
-    return first
 
 
 def _nothing() -> None:

@@ -33,7 +33,7 @@ _NOW_AND_THEN_SECONDS: Final = 0.5
 _LIVE: Final = (
     *("rollout", "rollout_override", "legacy_url", "callers", "upstream_key"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
-    *("leading_space", "echoed_model", "beta_header"),
+    *("leading_space", "echoed_model", "beta_header", "capture"),
 )
 """Settings that take effect while the process runs; all others wait for a restart."""
 

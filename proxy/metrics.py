@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,72 +32,58 @@ class Metrics:
     def __init__(self) -> None:
         if shared := os.environ.get(_SHARED):
             Path(shared).mkdir(exist_ok=True)
-        self._registry = registry = CollectorRegistry()
-        self._exchanges = Counter(
+        self._registry = CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        histogram = partial(Histogram, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
+        self._exchanges = counter(
             "holdover_exchanges",
             "Completion requests answered.",
             ("route", "rule", "status", "blame"),
-            registry=registry,
         )
-        self._began = Histogram(
+        self._began = histogram(
             "holdover_first_byte_seconds",
             "Time until the answer began.",
             ("route", "rule"),
             buckets=_SECONDS,
-            registry=registry,
         )
-        self._adjustments = Counter(
-            "holdover_adjustments", "Adjustments made.", ("kind",), registry=registry
+        self._adjustments = counter("holdover_adjustments", "Adjustments made.", ("kind",))
+        self._second_tries = counter(
+            "holdover_second_tries", "Requests that were tried again elsewhere.", ("rule", "route")
         )
-        self._second_tries = Counter(
-            "holdover_second_tries",
-            "Requests that were tried again elsewhere.",
-            ("rule", "route"),
-            registry=registry,
+        self._skipped = counter(
+            "holdover_shadows_skipped", "Shadows that were due and not sent.", ("rule", "reason")
         )
-        self._skipped = Counter(
-            "holdover_shadows_skipped",
-            "Shadows that were due and not sent.",
-            ("rule", "reason"),
-            registry=registry,
+        self._failed = counter(
+            "holdover_shadows_failed", "Shadows that came to nothing.", ("rule", "leg")
         )
-        self._failed = Counter(
-            "holdover_shadows_failed",
-            "Shadows that came to nothing.",
-            ("rule", "leg"),
-            registry=registry,
-        )
-        self._compared = Counter(
+        self._compared = counter(
             "holdover_shadows_compared",
             "Shadows compared with the client's answer.",
             ("rule", "leg", "equal", "same_stop_reason"),
-            registry=registry,
         )
-        self._similarity = Histogram(
+        self._similarity = histogram(
             "holdover_shadow_similarity",
             "How much of the text is the same, 0 to 1.",
             ("rule", "leg"),
             buckets=_SIMILARITIES,
-            registry=registry,
         )
-        self._reads = Counter(
+        self._reads = counter(
             "holdover_settings_reads",
             "Times the settings file was read again, by each worker.",
             ("outcome",),
-            registry=registry,
         )
-        self._bad = Gauge(
-            "holdover_settings_bad",
-            "1 while the settings file is not followed because it is bad.",
-            registry=registry,
-            multiprocess_mode="livemax",
+        self._bad = gauge(
+            "holdover_settings_bad", "1 while the settings file is not followed because it is bad."
         )
-        self._tripped = Gauge(
-            "holdover_guard_tripped",
-            "1 while a guard keeps a rule's share at zero.",
-            ("rule",),
-            registry=registry,
-            multiprocess_mode="livemax",
+        self._tripped = gauge(
+            "holdover_guard_tripped", "1 while a guard keeps a rule's share at zero.", ("rule",)
+        )
+        self._lost = counter("holdover_records_lost", "Records that are nowhere but in the log.")
+        self._dropped = counter(
+            "holdover_journal_dropped_bytes",
+            "What was not kept, or made room for newer evidence before it was in the store.",
+            ("kind",),
         )
         self._known_trips: frozenset[str] = frozenset()
 
@@ -136,6 +123,14 @@ class Metrics:
         self._known_trips |= rules
         for rule in self._known_trips:
             self._tripped.labels(rule).set(rule in rules)
+
+    def records_lost(self, count: int) -> None:
+        """So many records are nowhere but in the log."""
+        self._lost.inc(count)
+
+    def journal_dropped(self, kind: str, size: int) -> None:
+        """So many bytes of `contents` or `records` are not kept."""
+        self._dropped.labels(kind).inc(size)
 
     def as_text(self) -> bytes:
         """All of it, of all workers, in Prometheus's format."""

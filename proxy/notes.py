@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from proxy.failures import Blame
-from proxy.headers import Headers, end_to_end, first, joined, passed_down
+from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
 from proxy.keys import Caller
 from proxy.redaction import Redacted, Redactor
 from proxy.rollout import Decision, campaign_headers
-from proxy.rules import Action
-from proxy.traffic import MadeAdjustment, TrafficRecord, detect_sdk
+from proxy.rules import Action, Capture
+from proxy.traffic import MadeAdjustment, Tape, TrafficRecord, detect_sdk
 from translators import (
     CompletionRequest,
     CompletionStopReason,
@@ -81,9 +81,13 @@ class Notes:
     """What went wrong, where it is we who say so."""
     blame: Blame = Blame.NOBODY
     client_gone: bool = False
+    is_settled: bool = False
+    """Its record is written."""
     heard: list[bytes] | None = None
     """The answer, where somebody wants to compare it: text if translated, else as it came."""
     heard_bytes: int = 0
+    tape: Tape | None = None
+    """What is said, where the operator wants that kept."""
     when_begun: Callable[[], None] = lambda: None
     """Called as soon as the reply begins, so that it is too late for another."""
 
@@ -93,6 +97,11 @@ class Notes:
         given = first(self.answer_headers, b"request-id")
         return given.decode("latin-1") if given else self.id
 
+    def begin_tape(self, level: Capture, body: bytes) -> None:
+        """Keep what is said, as far as the operator wants that."""
+        if level != "off":
+            self.tape = Tape(level=level, started=self.started, legacy_in=body)
+
     def begin_leg(self, action: Action) -> None:
         """Forget the answer of an earlier leg; what was decided and asked stays."""
         self.route, self.plan = action, None
@@ -101,6 +110,8 @@ class Notes:
         self.usage, self.failure = Usage(), None
         if self.heard is not None:
             self.heard, self.heard_bytes = [], 0
+        if self.tape is not None:
+            self.tape.forget_upstream()
 
     def take_plan(self, plan: Plan) -> None:
         """Note how the leg asks."""
@@ -127,6 +138,11 @@ class Notes:
             self.heard_bytes += len(said)
             if self.heard_bytes > _MOST_HEARD:
                 self.heard = None
+
+    @property
+    def received_text(self) -> str:
+        """When its head was there: ISO 8601, UTC."""
+        return self.received.isoformat(timespec="milliseconds")
 
     @property
     def streams(self) -> bool:
@@ -163,19 +179,32 @@ class Notes:
         rule = self.decision.rule
         return [(b"holdover-rule", rule.name.encode()), *campaign_headers(rule.campaign)]
 
+    def hiding(self, redactor: Redactor) -> Callable[[str], Redacted]:
+        """How to redact what was said here: without the keys of this exchange, too."""
+        keys = secrets_in(self.headers)
+        if self.caller is not None and self.caller.instead is not None:
+            keys.append(self.caller.instead.secret)
+        return redactor.hiding(key.decode("latin-1") for key in keys)
+
     def record(self, redactor: Redactor) -> TrafficRecord:
         """What is kept of it."""
         plan, decision, asked = self.plan, self.decision, self.request
         features = features_of(asked) if asked else None
 
+        hide = self.hiding(redactor)
+
+        def kept(word: str) -> Redacted:
+            # Cut afterwards, or half of a key could be left.
+            return Redacted(hide(_storable(word[: 16 * _WORD_LENGTH]))[:_WORD_LENGTH])
+
         def said(word: str | None) -> Redacted | None:
-            return None if word is None else redactor.text(word[:_WORD_LENGTH])
+            return None if word is None else kept(word)
 
         return TrafficRecord(
             id=self.id,
-            request_id=redactor.text(self.request_id[:_WORD_LENGTH]),
-            received=self.received.isoformat(timespec="milliseconds"),
-            path=redactor.text(self.path[:_WORD_LENGTH]),
+            request_id=kept(self.request_id),
+            received=self.received_text,
+            path=kept(self.path),
             caller=self.caller.digest if self.caller else None,
             caller_name=self.caller.name if self.caller else None,
             key=self.caller.key if self.caller else None,
@@ -199,7 +228,7 @@ class Notes:
             asked_model=said(asked.model if asked else None),
             sent_model=said(plan.sent_model if plan else None),
             answered_model=said(self.answered_model),
-            adjustments=tuple(_made(plan, redactor)) if plan else (),
+            adjustments=tuple(_made(plan, kept)) if plan else (),
             status=self.status,
             stop_reason=self.stop_reason,
             upstream_stop_reason=said(self.upstream_stop_reason),
@@ -221,12 +250,17 @@ class Notes:
         return None if moment is None else _milliseconds(moment - self.started)
 
 
-def _made(plan: Plan, redactor: Redactor) -> Iterator[MadeAdjustment]:
+def _made(plan: Plan, kept: Callable[[str], Redacted]) -> Iterator[MadeAdjustment]:
     for adjustment in plan.adjustments:
         words = (adjustment.field, adjustment.asked, adjustment.sent)
-        yield MadeAdjustment(
-            adjustment.kind.value, *(redactor.text(word[:_WORD_LENGTH]) for word in words)
-        )
+        yield MadeAdjustment(adjustment.kind.value, *map(kept, words))
+
+
+def _storable(word: str) -> str:
+    """PostgreSQL takes no NUL; half of a surrogate pair is not UTF-8."""
+    if word.isascii() and "\0" not in word:
+        return word
+    return word.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _whole(number: float | None) -> int | None:

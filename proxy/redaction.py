@@ -16,7 +16,7 @@ import ipaddress
 import re
 import secrets
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Final, NewType
 
@@ -32,7 +32,7 @@ _BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 _PATTERNS: Final[Mapping[str, str]] = {
     "key": (
         r"\bsk-[A-Za-z0-9_-]{8,}+|\bholdover-[A-Za-z0-9_-]{20,}+"
-        r"|(?i:\bbearer)\s{1,8}[\w.~+/-]{8,}+=*+"
+        r"|(?i:\bbearer)[ \t]{1,8}[\w.~+/-]{8,}+=*+"
     ),
     "email": rf"(?<!{_LOCAL}){_LOCAL}++@[\w-]++(?:\.[\w-]++)+",
     "ip": (
@@ -47,6 +47,12 @@ _PATTERNS: Final[Mapping[str, str]] = {
 }
 _CACHED: Final = 1024
 _SHORT: Final = 256
+_PIECE: Final = 16 * 1024
+"""Characters: while an expression looks through a text, no other thread has its turn."""
+_CUT: Final = re.compile(r"\n|(?i:(?<=[a-z])(?<!bearer) (?=[a-z]))")
+"""Where none of our own patterns can match across."""
+_LONG_ENOUGH: Final = 8
+"""Less than that is no key; to take it out of a text would take the text apart."""
 
 
 class Digester:
@@ -55,6 +61,10 @@ class Digester:
     def __init__(self, key: str | None) -> None:
         material = secrets.token_bytes(32) if key is None else key.encode()
         self._key = hashlib.blake2b(material, digest_size=32).digest()
+
+    def body(self, body: bytes) -> str:
+        """What tells whether two bodies are the same."""
+        return hashlib.blake2b(body, key=self._key, digest_size=2 * _DIGEST_BYTES).hexdigest()
 
     def caller(self, credential: bytes) -> CallerDigest:
         """What stands for the caller with this credential, everywhere."""
@@ -76,9 +86,11 @@ class Redactor:
 
     def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
         """Patterns by the word that stands in their place; `re.error` where one is none."""
-        self._rules = [
-            (re.compile(pattern), _IF.get(word, f"[{word}]"))
-            for word, pattern in {**_PATTERNS, **(patterns or {})}.items()
+        self._ours = [
+            (re.compile(pattern), _IF.get(word, f"[{word}]")) for word, pattern in _PATTERNS.items()
+        ]
+        self._given = [
+            (re.compile(pattern), f"[{word}]") for word, pattern in (patterns or {}).items()
         ]
         # Names of programs and models come again with every request.
         self._short = lru_cache(_CACHED)(self._redact)
@@ -87,10 +99,35 @@ class Redactor:
         """The same without what may not be kept."""
         return self._short(text) if len(text) <= _SHORT else self._redact(text)
 
+    def hiding(self, secrets: Iterable[str]) -> Callable[[str], Redacted]:
+        """The same, also without these secrets, whatever they look like."""
+        hidden = sorted({one for one in secrets if len(one) >= _LONG_ENOUGH}, key=len, reverse=True)
+
+        def hide(text: str) -> Redacted:
+            for secret in hidden:
+                text = text.replace(secret, "[key]")
+            return self.text(text)
+
+        return hide
+
     def _redact(self, text: str) -> Redacted:
-        for pattern, instead in self._rules:
+        # Who gave a pattern may mean it to match across anything.
+        for pattern, instead in self._given:
             text = pattern.sub(instead, text)
-        return Redacted(text)
+        return Redacted("".join(map(self._redact_piece, _pieces(text))))
+
+    def _redact_piece(self, text: str) -> str:
+        for pattern, instead in self._ours:
+            text = pattern.sub(instead, text)
+        return text
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > _PIECE and (cut := _CUT.search(text, start + _PIECE)):
+        yield text[start : cut.end()]
+        start = cut.end()
+    yield text[start:]
 
 
 def _card(found: re.Match[str]) -> str:

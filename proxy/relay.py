@@ -63,14 +63,13 @@ class StreamRelay:
         self._reply.open_stream(self._begin, self._ping)
         try:
             problem = await self._relay(answer)
-            for chunk in self._translator.close(problem):
-                await self._send(chunk)
+            await self._send_all(self._translator.close(problem))
         except LegFailed:
             if not self._reply.has_started:
                 self._reply.withdraw_stream()
             raise
         finally:
-            self._take_notes()
+            self._take_notes()  # also of what breaks off
 
     async def run_whole(self, completion: Completion) -> None:
         """Stream an answer that upstream gave in one piece although a stream was asked for."""
@@ -108,7 +107,9 @@ class StreamRelay:
                 await self._reply.frame(self._text_frame(chunk))
             case LastChunk(stop_reason=stop_reason):
                 self._notes.stop_reason = stop_reason
-                await self._reply.frame(self._frame(chunk))
+                if self._translator.has_ended:  # else it came in one piece, and is noted
+                    self._take_notes()  # the record is written before the last chunk leaves
+                await self._reply.frame(self._frame(chunk), concludes=True)
                 await self._reply.end(abruptly=False)
             case PingChunk():
                 if self._plan.dialect.relays_pings and not self._is_too_early:

@@ -28,6 +28,9 @@ from translators import (
 class Reply(Protocol):
     """What an endpoint does for an exchange."""
 
+    tap: Callable[[bytes], None] | None
+    """Hears all that is said."""
+
     @property
     def has_started(self) -> bool:
         """Whether the status has been sent, so that it is too late for another."""
@@ -45,8 +48,8 @@ class Reply(Protocol):
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin an answer that is passed on in pieces, as it is."""
 
-    async def frame(self, data: bytes) -> None:
-        """Send one frame, or one piece of what is passed on, at once."""
+    async def frame(self, data: bytes, *, concludes: bool = False) -> None:
+        """Send one frame, or one piece of what is passed on, at once; the last one `concludes`."""
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: so that nobody takes it for complete."""
@@ -69,7 +72,7 @@ async def reply_with_error(
         await reply.end(abruptly=True)  # in the middle of somebody else's words
         return
     if reply.has_started:
-        await reply.frame(encode_failure(error.type, error.message))
+        await reply.frame(encode_failure(error.type, error.message), concludes=True)
         await reply.end(abruptly=notes.dialect is None or notes.dialect.ends_abruptly_on_failure)
         return
     headers = notes.begin_reply(error.status)

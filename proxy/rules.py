@@ -18,6 +18,8 @@ from translators import AdjustmentKind
 Action: TypeAlias = Literal["translate", "forward", "refuse"]
 By: TypeAlias = Literal["caller", "user_id", "prompt", "random"]
 Strictness: TypeAlias = Literal["strict", "lenient"]
+Capture: TypeAlias = Literal["off", "digest", "full"]
+"""Of what was said: nothing; how long it was, and a digest; the redacted text."""
 Prefill: TypeAlias = Literal["continue", "instruct", "reroute", "reject"]
 
 BASIS_POINTS: Final = 10_000
@@ -182,6 +184,7 @@ class RuleSettings(LegSettings):
     on_failure: Annotated[OnFailureSettings | None, BeforeValidator(_as_leg)] = None
     guard: Guard | None = None
     campaign: Campaign = Campaign()
+    capture: Capture | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

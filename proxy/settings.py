@@ -40,7 +40,7 @@ from pydantic_settings import (
 
 from proxy.config_file import ConfigFile, InvalidSettings, Place
 from proxy.rollout import contradictions
-from proxy.rules import Override, Prefill, RuleSettings, Strictness
+from proxy.rules import Capture, Override, Prefill, RuleSettings, Strictness
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
@@ -63,6 +63,21 @@ def _or_none(secret: object) -> object:
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
+
+
+def _pattern(pattern: str) -> str:
+    """One that a `Redactor` can use."""
+    try:
+        takes_nothing = re.compile(pattern).search("") is not None
+    except re.error as exc:
+        raise ValueError(f"is no regular expression: {exc}") from exc
+    if takes_nothing:
+        raise ValueError("matches the empty text")
+    return pattern
+
+
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 def _prefix(prefix: str) -> str:
@@ -169,6 +184,11 @@ class Settings(BaseSettings):
     callers: dict[Name, CallerSettings] = Field(default_factory=dict)
     shadow_queue: int = Field(default=100, ge=1, le=10_000)
     shadow_connections: int = Field(default=4, ge=1, le=256)
+
+    traffic: bool = True
+    capture: Capture = "off"
+    redact: dict[Word, Pattern] = Field(default_factory=dict)
+    journal_max_bytes: int = Field(default=1024**3, ge=1024**2)
 
     admin_token: Secret = None
     digest_key: Secret = None

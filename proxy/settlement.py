@@ -1,4 +1,9 @@
-"""What is done with the record of an exchange once it is over: logged, counted, judged by."""
+"""
+What is done with an exchange once it is over: kept, logged, counted, judged by.
+
+It is done just before the last bytes leave, so that whoever has seen the end
+of an exchange can find it in the evidence, whatever happens to this process.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +12,74 @@ from http import HTTPStatus
 
 import structlog
 
+from proxy.capture import ContentWriter, Spoken
 from proxy.failures import Blame
 from proxy.guards import Guards
 from proxy.metrics import Metrics
-from proxy.traffic import TrafficRecord
+from proxy.notes import Notes
+from proxy.redaction import Redactor
+from proxy.traffic import Keeper, TrafficRecord
 
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 log = structlog.get_logger("holdover.traffic")
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """Called once for every exchange, however it ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where records and contents go, if the operator wants any."""
 
+    keeper: Keeper
+    contents: ContentWriter
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+        self.contents.close()
+        self.keeper.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Called for every exchange, however it ended; the second time it does nothing."""
+
+    evidence: Evidence | None
+    redactor: Redactor
     metrics: Metrics
     guards: Guards
 
-    def __call__(self, record: TrafficRecord) -> None:
-        """Tell everybody."""
+    async def __call__(self, notes: Notes) -> None:
+        """Write down what was said, and then the record; tell everybody."""
+        if notes.is_settled:
+            return
+        if self.evidence is not None and notes.tape is not None:
+            spoken, notes.tape = _spoken(notes, self.redactor), None
+            await self.evidence.contents.write(spoken)
+        if not notes.is_settled:  # while that was written, the client may have gone
+            notes.is_settled = True
+            self.settle(notes.record(self.redactor))
+
+    def settle(self, record: TrafficRecord) -> None:
+        """What is done with the record."""
+        if self.evidence is not None:
+            self.evidence.keeper.keep(record)
         log.info("exchange", **record.as_fields())
         self.metrics.exchange_ended(record)
         if _says_something(record):
             milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
             self.guards.count(record.rule, milliseconds / 1000, is_error=_has_failed(record))
+
+
+def _spoken(notes: Notes, redactor: Redactor) -> Spoken:
+    assert notes.tape is not None
+    return Spoken(
+        id=notes.id,
+        received=notes.received_text,
+        tape=notes.tape,
+        plan=notes.plan,
+        dialect=notes.dialect,
+        reply_headers=notes.answer_headers,
+        hide=notes.hiding(redactor),
+    )
 
 
 def _says_something(record: TrafficRecord) -> bool:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, TypeAlias
 
 import structlog
@@ -27,6 +28,7 @@ from proxy.notes import Notes
 from proxy.redaction import describe_crash
 from proxy.rollout import Decision, Leg, Shadow
 from proxy.rules import BASIS_POINTS
+from proxy.traffic import ShadowRecord
 from proxy.upstream import decompressed
 from translators import TranslationError, UpstreamProtocolError
 
@@ -86,13 +88,14 @@ class _Due:
 class Shadows:
     """All shadows of the process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it asks, whom it tells, and how many wait
         self,
         upstreams: Upstreams,
         budget: Budget,
         observer: ShadowObserver,
         *,
         queue: int,
+        keep: Callable[[ShadowRecord], None],
         roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
     ) -> None:
         self._upstreams = upstreams
@@ -101,6 +104,7 @@ class Shadows:
         self._waiting: asyncio.Queue[_Due] = asyncio.Queue(queue)
         self._bytes_waiting = 0
         self._dropped = 0
+        self._keep = keep
         self._roll = roll
 
     @contextmanager
@@ -204,13 +208,28 @@ class Shadows:
             reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
+            self._keep(_record(due, name, failure=reason))
             # Refused, or never reached, it cost nothing; of what broke off nobody can say.
             is_free = isinstance(exc, (LegFailed, UpstreamUnreachable))
             return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
+        self._keep(_record(due, name, comparison=comparison))
         return _tokens(due, answered)
+
+
+def _record(
+    due: _Due, leg: str, *, failure: str | None = None, comparison: Comparison | None = None
+) -> ShadowRecord:
+    return ShadowRecord(
+        id=due.id,
+        ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        rule=due.rule,
+        leg=leg,
+        failure=failure,
+        comparison=None if comparison is None else comparison.as_fields(),
+    )
 
 
 def _name(problem: Exception) -> str:

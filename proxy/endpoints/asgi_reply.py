@@ -1,10 +1,15 @@
-"""A `Reply` on an ASGI `send`: one frame, one message; pings while there is nothing to say."""
+"""
+A `Reply` on an ASGI `send`: one frame, one message; pings while there is nothing to say.
+
+Before the last bytes leave, whoever keeps evidence is told, so that no client
+sees the end of an exchange of which there is none.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.types import Send
 
@@ -14,14 +19,19 @@ from proxy.headers import Headers
 class AsgiReply:
     """Sends what an exchange says."""
 
-    def __init__(self, send: Send, *, ping_interval: float) -> None:
+    def __init__(
+        self, send: Send, *, ping_interval: float, before_end: Callable[[], Awaitable[None]]
+    ) -> None:
         self.has_started = False
         self.has_ended = False
         self.sent_bytes = 0
         """Of the body."""
         self.closes_connection = False
         """Set where what the client still sends is not worth reading."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Hears all that is said."""
         self._send = send
+        self._before_end = before_end
         self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
         self._begin: Callable[[], Headers] | None = None
@@ -35,7 +45,6 @@ class AsgiReply:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a JSON answer."""
-        self.has_started = self.has_ended = True
         self._stop_pings()
         headers += [
             (b"content-type", b"application/json"),
@@ -43,9 +52,10 @@ class AsgiReply:
             *([(b"connection", b"close")] if self.closes_connection else []),
         ]
         start = {"type": "http.response.start", "status": status, "headers": headers}
+        await self._say(body, concludes=True)
+        self.has_started = self.has_ended = True
         async with self._sending:
             await self._send(start)
-            self.sent_bytes += len(body)
             await self._send({"type": "http.response.body", "body": body})
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
@@ -66,21 +76,29 @@ class AsgiReply:
         self.has_started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def frame(self, data: bytes) -> None:
-        """Send one frame, or one piece of what is passed on, at once."""
+    async def frame(self, data: bytes, *, concludes: bool = False) -> None:
+        """Send one frame, or one piece of what is passed on, at once; the last one `concludes`."""
         async with self._sending:
             if not self.has_started:
                 await self._start()
             self._last_sent = time.monotonic()
-            self.sent_bytes += len(data)
+            await self._say(data, concludes=concludes)
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
         self.has_ended = True
         self._stop_pings()
+        await self._before_end()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
+
+    async def _say(self, data: bytes, *, concludes: bool) -> None:
+        self.sent_bytes += len(data)
+        if self.tap is not None:
+            self.tap(data)
+        if concludes:
+            await self._before_end()
 
     def _stop_pings(self) -> None:
         # A ping after the end would be read as part of the next answer on the connection.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,10 +14,11 @@ from proxy.endpoints.body import read_body, until_gone
 from proxy.exchange import Exchange
 from proxy.failures import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.notes import Notes
-from proxy.redaction import Redactor
 from proxy.reply import reply_with_error
-from proxy.traffic import TrafficRecord
 from translators import TranslatedError
+
+Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
+"""What is done with an exchange that is over, or as good as over; the second time, nothing."""
 
 _SHUTTING_DOWN = TranslatedError(
     ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
@@ -28,18 +30,22 @@ class CompleteEndpoint:
     """An ASGI application for one path."""
 
     exchange: Exchange
-    settle: Callable[[TrafficRecord], None]
-    redactor: Redactor
+    settle: Settle
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, give up when its client does, and log it whatever happens."""
+        """Answer one request, give up when its client does, and settle it whatever happens."""
         notes = Notes(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
-        reply = AsgiReply(send, ping_interval=self.ping_interval)
+
+        async def before_end() -> None:
+            notes.reply_bytes = reply.sent_bytes
+            await self.settle(notes)
+
+        reply = AsgiReply(send, ping_interval=self.ping_interval, before_end=before_end)
         try:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:
@@ -48,8 +54,7 @@ class CompleteEndpoint:
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:
-            notes.reply_bytes = reply.sent_bytes
-            self.settle(notes.record(self.redactor))
+            await before_end()
 
     async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from proxy.rules import Action, By, Campaign, Guard, Match
+from proxy.rules import Action, By, Campaign, Capture, Guard, Match
 from translators import Catalogue, Policy
 
 
@@ -51,6 +51,8 @@ class Rule:
     shadow: Shadow | None
     guard: Guard | None
     campaign: Campaign
+    capture: Capture
+    """How much is kept of what is said in exchanges that it decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class Rollout:
     otherwise: Leg
     rules: tuple[Rule, ...] = ()
     override: Leg | None = None
+    capture: Capture = "off"
+    """Where no rule decides."""
 
     @property
     def catalogue(self) -> Catalogue:

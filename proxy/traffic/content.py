@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import msgspec
-
-Capture: TypeAlias = Literal["off", "digest", "full"]
+import zstandard
 
 PARTS: Final = ("legacy_in", "messages_out", "messages_back", "legacy_back")
 """The four bodies of an exchange, in the order in which they are sent."""
@@ -36,3 +35,13 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, tag="content"):
     received: str
     """As in its record."""
     bodies: tuple[Body, ...]
+
+
+def compress(text: bytes) -> bytes:
+    """As a body keeps it."""
+    return zstandard.compress(text)
+
+
+def decompress(data: bytes) -> bytes:
+    """The same back; raises `zstandard.ZstdError` where it is damaged."""
+    return zstandard.decompress(data)

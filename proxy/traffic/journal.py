@@ -33,6 +33,11 @@ FILE_BYTES: Final = 8 * 1024 * 1024
 """A file that has grown to this is ended, so that it can be loaded and removed."""
 
 
+def journal_directory(state_dir: Path) -> Path:
+    """Where all workers of a machine write theirs."""
+    return state_dir / "traffic" / "journal"
+
+
 class Journal:
     """One worker's end of it, for one kind of entries."""
 

@@ -79,7 +79,11 @@ class Keeper:
             try:
                 self._append(self._contents, payload)
             except OSError:
-                self._observer.journal_dropped("contents", len(payload))
+                self.give_up_content(len(payload))
+
+    def give_up_content(self, size: int) -> None:
+        """Note that something is not kept, of about so many bytes."""
+        self._observer.journal_dropped("contents", size)
 
     def close(self) -> None:
         """Write down what waits, if that is possible at last."""

@@ -12,7 +12,7 @@ import httpx
 
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange import Exchange
-from proxy.redaction import Redactor
+from proxy.notes import Notes
 from tests.loopback import serving
 from tests.parties import KEY, V2, House, body, house
 
@@ -20,12 +20,15 @@ CRASHED = {"type": "api_error", "message": "Internal server error"}
 BROKEN: Any = None
 
 
+async def nothing(_: Notes) -> None:
+    """Nobody wants evidence."""
+
+
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
     exchange = Exchange(present=BROKEN, upstreams=BROKEN, shadows=BROKEN)
     endpoint = CompleteEndpoint(
         exchange=exchange,
-        settle=lambda _: None,
-        redactor=Redactor(),
+        settle=nothing,
         max_body_bytes=1000,
         body_timeout=1,
         ping_interval=1,

@@ -25,6 +25,7 @@ def refused(why, *, asked="claude-2", ends=None, **campaign):
         shadow=None,
         guard=None,
         campaign=Campaign(**campaign),
+        capture="off",
     )
     decision = Decision(
         action="refuse",

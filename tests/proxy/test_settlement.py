@@ -7,6 +7,7 @@ from proxy.failures import Blame
 from proxy.guards import Guards
 from proxy.metrics import Metrics
 from proxy.noticeboard import Noticeboard
+from proxy.redaction import Redactor
 from proxy.rules import Guard
 from proxy.settlement import Settlement
 from proxy.traffic import TrafficRecord
@@ -19,14 +20,18 @@ def record(**fields):
     return plain_record(**({"rule": "risky"} | fields))
 
 
+def settlement(metrics: Metrics, guards: Guards) -> Settlement:
+    return Settlement(evidence=None, redactor=Redactor(), metrics=metrics, guards=guards)
+
+
 def trips(directory: Path, *records: TrafficRecord) -> bool:
     """Whether the guard of the rule trips after these."""
     metrics = Metrics()
     guards = Guards(Noticeboard(directory), metrics)
     guards.watch({"risky": GUARD})
-    settle = Settlement(metrics, guards)
+    settle = settlement(metrics, guards)
     for one in records:
-        settle(one)
+        settle.settle(one)
     for _ in range(3):
         guards.judge()
     return guards.tripped == {"risky"}
@@ -71,10 +76,12 @@ def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Pat
     metrics = Metrics()
     guards = Guards(Noticeboard(tmp_path), metrics)
     guards.watch({"risky": Guard(p95_ratio=2, min_count=2)})
-    settle = Settlement(metrics, guards)
+    settle = settlement(metrics, guards)
     for _ in range(2):
-        settle(record(first_byte_ms=None, upstream_ms=None, total_ms=9000.0, client_gone=True))
-        settle(record(rule=None))
+        settle.settle(
+            record(first_byte_ms=None, upstream_ms=None, total_ms=9000.0, client_gone=True)
+        )
+        settle.settle(record(rule=None))
     for _ in range(3):
         guards.judge()
 
@@ -83,10 +90,10 @@ def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Pat
 
 def test_every_exchange_is_logged_and_counted(tmp_path: Path):
     metrics = Metrics()
-    settle = Settlement(metrics, Guards(Noticeboard(tmp_path), metrics))
+    settle = settlement(metrics, Guards(Noticeboard(tmp_path), metrics))
 
     with capture_logs() as lines:
-        settle(record())
+        settle.settle(record())
 
     assert [(line["event"], line["rule"], line["status"]) for line in lines] == [
         ("exchange", "risky", 200)

@@ -16,6 +16,7 @@ from proxy.notes import Notes
 from proxy.rollout import Question, decide
 from proxy.settings import load_settings
 from proxy.shadow import Shadows
+from proxy.traffic import ShadowRecord
 from tests.parties import KEY, V2, body
 
 BROKEN: Any = None
@@ -52,7 +53,8 @@ class Bench:
         )
         self.regime = regime_of(settings, digester_of(settings))
         self.counts, self.budget = Counts(), Budget()
-        self.shadows = Shadows(BROKEN, self.budget, self.counts, queue=queue)
+        self.kept: list[ShadowRecord] = []
+        self.shadows = Shadows(BROKEN, self.budget, self.counts, queue=queue, keep=self.kept.append)
 
     def exchange(self, problem: BaseException | None = None) -> None:
         """One that ends well, or not."""

@@ -47,6 +47,7 @@ def rule(name="r", leg=FORWARD, **fields):
         "share": BASIS_POINTS,
         "by": "caller",
         "campaign": Campaign(),
+        "capture": "off",
     }
     return Rule(name=name, leg=leg, **(defaults | fields))
 

@@ -1,0 +1,177 @@
+"""
+What was said in an exchange, made ready to be kept: read, redacted, compressed.
+
+A stream becomes the whole answer it comes to, because what may not be kept is
+hidden as well by being cut into deltas; for the same reason JSON is redacted
+as what it says, not as it is spelled. All of it takes time in proportion to
+the text, so it is done beside the event loop; before the client knows that
+its exchange is over, if that is a matter of milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeAlias
+
+import msgspec
+import structlog
+
+from proxy.failures import UpstreamBrokeOff
+from proxy.headers import Headers
+from proxy.redaction import Digester, Redacted, describe_crash
+from proxy.traffic import Body, Content, Keeper, Tape, compress
+from proxy.traffic.tape import Said
+from proxy.upstream import decompressed
+from translators import (
+    Dialect,
+    Plan,
+    Reassembled,
+    encode_request,
+    reassemble_completion,
+    reassemble_message,
+)
+
+log = structlog.get_logger()
+
+Hide: TypeAlias = Callable[[str], Redacted]
+
+_AT_ONCE_BYTES: Final = 64 * 1024
+"""About 20 ms of work; a client waits that long for its last bytes, and not longer."""
+_MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
+_MOST_INFLATED: Final = 64 * 1024 * 1024
+_OF_A_STREAM: Final = (b"event:", b"data:")
+_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """One exchange, as far as what was said in it goes."""
+
+    id: str
+    received: str
+    tape: Tape
+    plan: Plan | None
+    """None where nothing was translated."""
+    dialect: Dialect | None
+    reply_headers: Headers
+    """Of an answer that was passed on as it came; it may be compressed."""
+    hide: Hide
+
+
+class ContentWriter:
+    """Writes contents into the journal, one after the other, in a thread of its own."""
+
+    def __init__(self, keeper: Keeper, digester: Digester) -> None:
+        self._keeper = keeper
+        self._digester = digester
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="contents")
+        self._waiting_bytes = 0
+
+    async def write(self, spoken: Spoken) -> None:
+        """Write down what was said; if it is little, it is written when this returns."""
+        size = spoken.tape.size
+        if spoken.tape.is_over or self._waiting_bytes + size > _MOST_WAITING_BYTES:
+            self._keeper.give_up_content(size)
+            return
+        self._waiting_bytes += size
+        writing = self._thread.submit(self._write, spoken)
+        writing.add_done_callback(partial(self._written, asyncio.get_running_loop(), size))
+        if size <= _AT_ONCE_BYTES:
+            await asyncio.shield(asyncio.wrap_future(writing))
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+        self._thread.shutdown(wait=True)
+
+    def _write(self, spoken: Spoken) -> None:
+        try:
+            self._keeper.keep_content(content_of(spoken, self._digester))
+        except Exception as exc:  # noqa: BLE001 - a bug in here must not cost an answer
+            log.error("capture_crashed", id=spoken.id, **describe_crash(exc))
+            self._keeper.give_up_content(spoken.tape.size)
+
+    def _written(self, loop: asyncio.AbstractEventLoop, size: int, _: Future[None]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._forget, size)
+
+    def _forget(self, size: int) -> None:
+        self._waiting_bytes -= size
+
+
+def content_of(spoken: Spoken, digester: Digester) -> Content:
+    """The bodies of one exchange, as they are kept."""
+    return Content(id=spoken.id, received=spoken.received, bodies=tuple(_bodies(spoken, digester)))
+
+
+def _bodies(spoken: Spoken, digester: Digester) -> Iterator[Body]:
+    tape, hide = spoken.tape, spoken.hide
+    keeps_text = tape.level == "full"
+
+    def body(part: str, raw: bytes, read: Callable[[bytes], tuple[str, bytes | None]]) -> Body:
+        text, timing = read(raw) if keeps_text else (None, None)
+        return Body(
+            part=part,
+            size=len(raw),
+            digest=digester.body(raw),
+            data=None if text is None else compress(text.encode("utf-8", "replace")),
+            timing=timing,
+        )
+
+    yield body("legacy_in", tape.legacy_in, lambda raw: (_redacted(raw, hide), None))
+    if spoken.plan is not None:
+        sent = encode_request(spoken.plan.request)
+        yield body("messages_out", sent, lambda raw: (_redacted(raw, hide), None))
+    for part, said in (("messages_back", tape.messages_back), ("legacy_back", tape.legacy_back)):
+        if said:
+            raw = b"".join(piece for _, piece in said)
+            yield body(part, raw, partial(_answer, part, said, spoken))
+
+
+def _answer(part: str, said: Said, spoken: Spoken, raw: bytes) -> tuple[str, bytes | None]:
+    """An answer's text, and the timing of its events if it was a stream."""
+    if part == "legacy_back" and spoken.plan is None:
+        try:
+            raw = decompressed(raw, spoken.reply_headers, most=_MOST_INFLATED)
+        except UpstreamBrokeOff:
+            return "(compressed in a way that is not read here)", None
+        said = [(said[0][0], raw)] if raw != b"".join(piece for _, piece in said) else said
+    if not raw.startswith(_OF_A_STREAM):
+        return _redacted(raw, spoken.hide), None
+    read = _reassembled(part, said, spoken.dialect)
+    text = msgspec.json.encode(_walk(read.whole, spoken.hide)).decode()
+    return text, compress(msgspec.json.encode(read.timing))
+
+
+def _reassembled(part: str, said: Said, dialect: Dialect | None) -> Reassembled:
+    if part == "messages_back":
+        return reassemble_message(said)
+    return reassemble_completion(said, is_cumulative=dialect is None or dialect.is_cumulative)
+
+
+def _redacted(raw: bytes, hide: Hide) -> str:
+    """JSON as what it says; anything else as text, with escapes read that may hide something."""
+    try:
+        return msgspec.json.encode(_walk(msgspec.json.decode(raw), hide)).decode()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        text = raw.decode("utf-8", "replace")
+        return hide(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
+
+
+def _walk(value: object, hide: Hide) -> object:
+    match value:
+        case str():
+            return hide(value)
+        case dict():
+            return {hide(str(name)): _walk(inner, hide) for name, inner in value.items()}
+        case list():
+            return [_walk(inner, hide) for inner in value]
+        case bool() | None:
+            return value
+        case number:  # a telephone or a card has one, too
+            text = str(number)
+            return number if hide(text) == text else hide(text)
