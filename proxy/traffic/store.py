@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import URL, Connection, Engine, Table, create_engine
 from sqlalchemy.dialects import postgresql, sqlite
 
+from proxy.traffic.address import checked_url, file_of
 from proxy.traffic.content import Content
+from proxy.traffic.problems import StoreProblem
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.rows import Row, row_of_exchange, row_of_shadow, rows_of_content
-from proxy.traffic.schema import bodies, exchanges, shadows
+from proxy.traffic.schema import bodies, exchanges, metadata, shadows
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 
@@ -25,6 +27,23 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False) -> Store:
+        """See `open_store`."""
+        del read_only
+        try:
+            checked = checked_url(url)
+        except ValueError as exc:
+            raise StoreProblem(str(exc)) from exc
+        file = file_of(checked)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        engine = create_engine(
+            checked if file is None else URL.create("sqlite", database=str(file))
+        )
+        metadata.create_all(engine)
+        return cls(engine)
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add all of them, or, with an error of SQLAlchemy's, none; twice is once."""

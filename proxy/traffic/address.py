@@ -1,0 +1,40 @@
+"""
+Where a store is: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+
+Nothing here repeats what was given: a password may be in any part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+_SQLITE: Final = "sqlite:///"
+_POSTGRESQL: Final = re.compile(r"postgresql(\+psycopg)?://(?P<rest>.*)", re.DOTALL)
+
+
+def default_url(state_dir: Path) -> str:
+    """The store of this machine."""
+    return _SQLITE + quote(str(state_dir.absolute() / "traffic" / "traffic.db"))
+
+
+def checked_url(url: str) -> str:
+    """With the driver in it; raises `ValueError`, whose text says what to write instead."""
+    if url.startswith(_SQLITE):
+        if not file_of(url) or "?" in url:
+            raise ValueError("sqlite:/// is followed by the path of a file, and by nothing else")
+        return url
+    found = _POSTGRESQL.fullmatch(url)
+    if found is None:
+        raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    if found["rest"].partition("?")[0].count("@") > 1:
+        raise ValueError("in a name or password, @ is written %40, and / %2F")
+    return f"postgresql+psycopg://{found['rest']}"
+
+
+def file_of(url: str) -> Path | None:
+    """Of SQLite; None: it is a PostgreSQL, or no file is named."""
+    path = unquote(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
+    return Path(path) if path not in {"", ":memory:"} else None
