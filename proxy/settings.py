@@ -41,6 +41,7 @@ from pydantic_settings import (
 from proxy.config_file import ConfigFile, InvalidSettings, Place
 from proxy.rollout import contradictions
 from proxy.rules import Capture, Override, Prefill, RuleSettings, Strictness
+from proxy.traffic import checked_url
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
@@ -63,6 +64,10 @@ def _or_none(secret: object) -> object:
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
+
+
+def _store_url(url: SecretStr | None) -> SecretStr | None:
+    return url and SecretStr(checked_url(url.get_secret_value()))
 
 
 def _pattern(pattern: str) -> str:
@@ -186,6 +191,9 @@ class Settings(BaseSettings):
     shadow_connections: int = Field(default=4, ge=1, le=256)
 
     traffic: bool = True
+    traffic_url: Annotated[Secret, AfterValidator(_store_url)] = None
+    traffic_days: int = Field(default=90, ge=0, le=36_500)
+    traffic_max_bytes: int = Field(default=10 * 1024**3, ge=0)
     capture: Capture = "off"
     redact: dict[Word, Pattern] = Field(default_factory=dict)
     journal_max_bytes: int = Field(default=1024**3, ge=1024**2)
