@@ -195,7 +195,7 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     """From the settings; None: it has none there."""
     digest: str | None
-    """Of its key, the latest where it has several; None: it sent none."""
+    """Of its key, or of one of them where it has several; None: it sent none."""
     exchanges: int
     share: float
     first_seen: str
@@ -218,6 +218,17 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     readiness: Readiness
     call: CurrentCall | None
     """None: nothing it sent could be read."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How one caller stands; there is one for every caller, shown or not."""
+
+    name: str | None
+    digest: str | None
+    exchanges: int
+    error_share: float
+    readiness: float | None
+    is_ready: bool
 
 
 class Others(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,11 +317,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """By volume."""
     others: Others | None
     """None: all are shown."""
-    ready: tuple[str, ...]
-    """Ready to cut over, by name or digest."""
+    standings: tuple[Standing, ...]
+    """Of all callers, by volume."""
     shadows: tuple[ShadowReport, ...]
     retirements: tuple[Retirement, ...]
     """The soonest first."""
+
+    @property
+    def ready(self) -> tuple[Standing, ...]:
+        """The callers that can be cut over."""
+        return tuple(standing for standing in self.standings if standing.is_ready)
 
     @property
     def is_empty(self) -> bool:

@@ -1,0 +1,241 @@
+"""One caller: its sums become what is said of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from proxy.report.adjustments import adjustments_of, alike
+from proxy.report.calls import call_of
+from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
+from proxy.report.prices import Price, spent_on
+from proxy.report.readiness import judge
+from proxy.report.shares import MOST_SHOWN, percentiles, ranked
+from proxy.report.values import (
+    CallerReport,
+    ErrorUse,
+    Latency,
+    ModelUse,
+    Outcome,
+    Outcomes,
+    Readiness,
+    Spent,
+    Standing,
+)
+from proxy.traffic.examples import Example
+from proxy.traffic.rows import moment_of
+from proxy.traffic.sums import (
+    Adjusted,
+    Called,
+    Exchanged,
+    Featured,
+    Lasted,
+    Modelled,
+    Sums,
+    Who,
+)
+from translators import Policy
+
+_FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])
+_NONE: Final = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What a report goes by beside the records: the settings, and the day."""
+
+    policy: Policy
+    prices: Mapping[str, Price]
+    today: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The sums of one caller, or of several together."""
+
+    exchanged: list[Exchanged] = field(default_factory=list)
+    featured: list[Featured] = field(default_factory=list)
+    adjusted: list[Adjusted] = field(default_factory=list)
+    called: list[Called] = field(default_factory=list)
+    modelled: list[Modelled] = field(default_factory=list)
+    total: list[Lasted] = field(default_factory=list)
+    first_byte: list[Lasted] = field(default_factory=list)
+    first_token: list[Lasted] = field(default_factory=list)
+
+    @property
+    def name(self) -> str | None:
+        """From the settings."""
+        return next((each.name for each in self.exchanged if each.name), None)
+
+    @property
+    def digest(self) -> str | None:
+        """Of its key."""
+        return next((each.digest for each in self.exchanged if each.digest), None)
+
+    @property
+    def exchanges(self) -> int:
+        """How many."""
+        return sum(each.exchanges for each in self.exchanged)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """How they ended."""
+        counts: Counter[Outcome] = Counter()
+        for each in self.exchanged:
+            ending = each.ending
+            outcome = outcome_of(
+                ending.blame,
+                client_gone=ending.client_gone,
+                has_error=ending.error_type is not None,
+            )
+            counts[outcome] += each.exchanges
+        return outcomes_of(counts)
+
+    @property
+    def latency(self) -> Latency:
+        """How long they took."""
+        return Latency(
+            total=percentiles(self.total),
+            first_byte=percentiles(self.first_byte),
+            first_token=percentiles(self.first_token),
+        )
+
+    @property
+    def readiness(self) -> Readiness:
+        """How ready it is."""
+        return judge(alike(self.adjusted))
+
+    @property
+    def latest(self) -> int | None:
+        """`seq` of the exchange that stands best for what it sends: the last that was answered."""
+        known = [each for each in self.exchanged if each.latest is not None]
+        best = max(
+            known, key=lambda each: (each.ending.error_type is None, each.latest), default=None
+        )
+        return best and best.latest
+
+
+def callers_of(sums: Sums) -> dict[Who, Caller]:
+    """By volume; of those as large, the first of the alphabet."""
+    callers: dict[Who, Caller] = {}
+    for each in sums.exchanged:
+        callers.setdefault(each.who, Caller()).exchanged.append(each)
+    for name in Caller.__slots__[1:]:
+        for row in getattr(sums, name):
+            # Meanwhile the last record of a caller may have been let go, or its first one added.
+            if (caller := callers.get(row.who)) is not None:
+                getattr(caller, name).append(row)
+    order = sorted(callers.items(), key=lambda each: (-each[1].exchanges, each[0] or ""))
+    return dict(order)
+
+
+def together(callers: Iterable[Caller]) -> Caller:
+    """As if they were one."""
+    whole = Caller()
+    for caller in callers:
+        for name in Caller.__slots__:
+            getattr(whole, name).extend(getattr(caller, name))
+    return whole
+
+
+def standing_of(caller: Caller) -> Standing:
+    """In short."""
+    readiness = caller.readiness
+    return Standing(
+        name=caller.name,
+        digest=caller.digest,
+        exchanges=caller.exchanges,
+        error_share=error_share(caller.outcomes, caller.exchanges),
+        readiness=readiness.score,
+        is_ready=readiness.is_ready,
+    )
+
+
+def spent_by(caller: Caller, present: Present) -> Spent:
+    """What its tokens cost."""
+    return spent_on(caller.modelled, present.prices)
+
+
+def caller_report(
+    caller: Caller, example: Example | None, present: Present, whole: int
+) -> CallerReport:
+    """At length."""
+    own = caller.exchanges
+    return CallerReport(
+        name=caller.name,
+        digest=caller.digest,
+        exchanges=own,
+        share=share(own, whole),
+        first_seen=moment_of(min(each.first_ms for each in caller.exchanged)),
+        last_seen=moment_of(max(each.last_ms for each in caller.exchanged)),
+        outcomes=caller.outcomes,
+        error_share=error_share(caller.outcomes, own),
+        streamed_share=share(_count(each for each in caller.exchanged if each.streamed), own),
+        sdks=ranked(_counts((each.sdk, each.exchanges) for each in caller.called), own),
+        user_agents=ranked(
+            _counts((each.user_agent, each.exchanges) for each in caller.called), own
+        ),
+        dialects=ranked(_counts((each.dialect, each.exchanges) for each in caller.exchanged), own),
+        rules=ranked(_counts((each.rule, each.exchanges) for each in caller.exchanged), own),
+        routes=ranked(
+            _counts((each.ending.route, each.exchanges) for each in caller.exchanged), own
+        ),
+        models=_models(caller, own),
+        features=ranked(
+            _counts(
+                (name, each.exchanges)
+                for each in caller.featured
+                for name in _FEATURES.decode(each.features)
+            ),
+            own,
+        ),
+        adjustments=adjustments_of(caller.adjusted, own),
+        errors=_errors(caller, own),
+        latency=caller.latency,
+        spent=spent_by(caller, present),
+        readiness=caller.readiness,
+        call=example and call_of(example, present.policy, present.today),
+    )
+
+
+def _count(exchanged: Iterable[Exchanged]) -> int:
+    return sum(each.exchanges for each in exchanged)
+
+
+def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
+    """What there is none of is counted, too."""
+    counts: Counter[str] = Counter()
+    for name, count in pairs:
+        counts[_NONE if name is None else name] += count
+    return counts
+
+
+def _models(caller: Caller, whole: int) -> tuple[ModelUse, ...]:
+    order = sorted(caller.modelled, key=lambda each: (-each.exchanges, each.asked or ""))
+    return tuple(
+        ModelUse(
+            asked=each.asked,
+            sent=each.sent,
+            count=each.exchanges,
+            share=share(each.exchanges, whole),
+        )
+        for each in order[:MOST_SHOWN]
+    )
+
+
+def _errors(caller: Caller, whole: int) -> tuple[ErrorUse, ...]:
+    counts: Counter[tuple[int | None, str | None, str]] = Counter()
+    for each in caller.exchanged:
+        ending = each.ending
+        if ending.error_type is not None:
+            counts[ending.status, ending.error_type, ending.blame] += each.exchanges
+    return tuple(
+        ErrorUse(
+            status=status, type=error_type, blame=blame, count=count, share=share(count, whole)
+        )
+        for (status, error_type, blame), count in counts.most_common(MOST_SHOWN)
+    )

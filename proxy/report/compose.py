@@ -1,0 +1,152 @@
+"""Everything that was gathered, in; a `Report` out. Asks nobody, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.report.callers import (
+    Caller,
+    Present,
+    caller_report,
+    callers_of,
+    spent_by,
+    standing_of,
+    together,
+)
+from proxy.report.outcomes import error_share, share
+from proxy.report.retirements import retirements_of
+from proxy.report.shadows import shadow_reports
+from proxy.report.values import Coverage, Others, Period, Report, Standing, Totals
+from proxy.report.volume import STEPS, step_of, volume_of
+from proxy.traffic.examples import Example
+from proxy.traffic.rows import moment_of
+from proxy.traffic.shadow_sums import Shadowed
+from proxy.traffic.sums import Sums, Who
+
+MOST_CALLERS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the store says about a period."""
+
+    since_ms: int
+    until_ms: int
+    caller: str | None
+    """Only of this one."""
+    sums: Sums
+    shadowed: Sequence[Shadowed]
+    examples: Mapping[Who, Example]
+    """Of the callers that are shown."""
+
+
+def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
+    """All of it."""
+    callers = callers_of(gathered.sums)
+    everybody = together(callers.values())
+    totals = _totals(everybody, len(callers), present)
+    shown = list(callers.items())[:MOST_CALLERS]
+    standings = tuple(standing_of(caller) for caller in callers.values())
+    begin_ms = _begin(gathered)
+    return Report(
+        made=moment_of(made_ms),
+        period=Period(since=moment_of(gathered.since_ms), until=moment_of(gathered.until_ms)),
+        caller=gathered.caller,
+        coverage=_coverage(gathered, totals),
+        totals=totals,
+        volume=volume_of(
+            gathered.sums.happened,
+            step_of(gathered.since_ms, gathered.until_ms),
+            begin_ms,
+            gathered.until_ms,
+        ),
+        callers=tuple(
+            caller_report(caller, gathered.examples.get(who), present, totals.exchanges)
+            for who, caller in shown
+        ),
+        others=_others(callers, standings, totals.exchanges, present),
+        standings=standings,
+        shadows=shadow_reports(gathered.shadowed),
+        retirements=retirements_of(callers.values(), present.policy.catalogue, present.today),
+    )
+
+
+def step_ms_of(since_ms: int, until_ms: int) -> int:
+    """The length of the steps in which a period is counted."""
+    return STEPS[step_of(since_ms, until_ms)]
+
+
+def _begin(gathered: Gathered) -> int:
+    """Not before there was anything: a period may begin when it likes."""
+    oldest = gathered.sums.oldest_ms
+    return max(gathered.since_ms, gathered.until_ms if oldest is None else oldest)
+
+
+def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
+    exchanges, outcomes = everybody.exchanges, everybody.outcomes
+    routes = [(each.ending.route, each.exchanges) for each in everybody.exchanged]
+    return Totals(
+        exchanges=exchanges,
+        callers=callers,
+        outcomes=outcomes,
+        error_share=error_share(outcomes, exchanges),
+        translated=sum(count for route, count in routes if route == "translate"),
+        forwarded=sum(count for route, count in routes if route == "forward"),
+        streamed=sum(each.exchanges for each in everybody.exchanged if each.streamed),
+        readiness=everybody.readiness.score,
+        latency=everybody.latency,
+        spent=spent_by(everybody, present),
+    )
+
+
+def _others(
+    callers: Mapping[Who, Caller], standings: Sequence[Standing], whole: int, present: Present
+) -> Others | None:
+    rest = list(callers.values())[MOST_CALLERS:]
+    if not rest:
+        return None
+    others = together(rest)
+    known = [each.readiness for each in standings[MOST_CALLERS:] if each.readiness is not None]
+    return Others(
+        callers=len(rest),
+        exchanges=others.exchanges,
+        share=share(others.exchanges, whole),
+        outcomes=others.outcomes,
+        spent=spent_by(others, present),
+        lowest_readiness=min(known, default=None),
+    )
+
+
+def _coverage(gathered: Gathered, totals: Totals) -> Coverage:
+    oldest = gathered.sums.oldest_ms
+    return Coverage(
+        recorded_since=None if oldest is None else moment_of(oldest),
+        with_bodies=sum(count for _, count, _ in gathered.sums.captured),
+        lost_records=None,
+        dropped_contents=None,
+        notes=tuple(_missing(gathered, totals)),
+    )
+
+
+def _missing(gathered: Gathered, totals: Totals) -> Iterator[str]:
+    oldest = gathered.sums.oldest_ms
+    if oldest is not None and oldest > gathered.since_ms:
+        yield f"Nothing is kept from before {moment_of(oldest)}; the period begins earlier."
+    if totals.exchanges and not gathered.sums.captured:
+        yield (
+            "No content was captured, so the calls to change to are examples;"
+            ' `capture = "full"` lets them be written from what was sent.'
+        )
+    if totals.forwarded:
+        yield (
+            f"{totals.forwarded:,} exchanges were forwarded as they are: what would be adjusted"
+            " in them is not known, and they do not count for readiness. A shadow that is"
+            " translated shows it."
+        )
+    if gathered.sums.is_cut:
+        yield (
+            "There are so many different programs, models or features that the rarest of them"
+            " are not counted."
+        )

@@ -1,0 +1,74 @@
+"""
+What tokens cost: list prices in dollars per million, by patterns of models' names.
+
+Prices change, and not everybody pays them: those of the settings come first.
+A model whose price is not known for certain is not priced at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from proxy.report.values import Spent
+from proxy.traffic.sums import Modelled
+
+_MILLION: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars for a million tokens."""
+
+    input: float
+    output: float
+
+
+# platform.claude.com/docs/en/models/{haiku-4-5,sonnet-4-6,sonnet-5,opus-4-8,...}/overview, and
+# docs/en/about-claude/pricing, as of November 2026. Not priced are claude-haiku-5-5, which costs
+# five times as much for prompts of more than 100,000 tokens, and the Mythos models.
+LIST_PRICES: Final[Mapping[str, Price]] = {
+    "claude-haiku-4-5*": Price(1, 5),
+    "claude-sonnet-4-[56]*": Price(3, 15),
+    "claude-sonnet-5": Price(2, 10),
+    "claude-sonnet-5-5": Price(2, 10),
+    "claude-opus-4-[5678]*": Price(5, 25),
+    "claude-opus-5": Price(5, 25),
+    "claude-opus-5-5": Price(4, 20),
+    "claude-fable-5": Price(10, 50),
+    "claude-fable-5-1": Price(10, 50),
+}
+
+
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
+    """The first that fits, the operator's before the list."""
+    for known in (prices, LIST_PRICES):
+        for pattern, price in known.items():
+            if fnmatchcase(model, pattern):
+                return price
+    return None
+
+
+def spent_on(modelled: Iterable[Modelled], prices: Mapping[str, Price]) -> Spent:
+    """Tokens and their cost."""
+    given = taken = cost = 0.0
+    unpriced: set[str] = set()
+    is_priced = False
+    for each in modelled:
+        if not each.input_tokens + each.output_tokens:
+            continue
+        given, taken = given + each.input_tokens, taken + each.output_tokens
+        model = each.sent or "unknown"
+        if (price := price_of(model, prices)) is None:
+            unpriced.add(model)
+            continue
+        is_priced = True
+        cost += (each.input_tokens * price.input + each.output_tokens * price.output) / _MILLION
+    return Spent(
+        input_tokens=round(given),
+        output_tokens=round(taken),
+        cost=cost if is_priced else None,
+        unpriced_models=tuple(sorted(unpriced)),
+    )

@@ -1,0 +1,188 @@
+"""
+How much of a caller's traffic a current SDK could have sent without a change of meaning.
+
+Readiness is a share, 0 to 1, of the exchanges that can be judged: those that
+came to a request for upstream, those that were refused, and those that were
+errors of the client's or of ours. What was forwarded as it is, who left before,
+and wrong or missing keys and rate limits say nothing about it and are left out. An
+exchange counts as ready unless
+
+* it was an error of the client's, or ours: nothing shows that it can be sent;
+* a rule refused it;
+* an adjustment changed what the client asked for, or put in place of it what
+  its owner may not want: a `decision` in `WORK`.
+
+Errors of upstream do not lower it: a current SDK would have met them, too.
+Neither do adjustments that are a `mechanical` change of code, nor the old
+dialect; they are listed as what to change. Those that are `nothing` go away
+together with the legacy prompt.
+
+What is rounded is rounded down, so that only all of it is 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from proxy.failures import Blame
+from proxy.report.outcomes import share
+from proxy.report.values import Readiness, Reason, Work
+from proxy.traffic.sums import Ending
+from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
+
+READY: Final = 0.99
+"""From here on a caller can be cut over: what is left is less than what retries make of it."""
+
+_K: Final = AdjustmentKind
+
+WORK: Final[Mapping[AdjustmentKind, Work]] = {
+    _K.REPLACE_RETIRED_MODEL: "mechanical",
+    _K.MAP_MODEL: "mechanical",
+    _K.APPLY_LESSON: "nothing",  # what it led to has a name of its own
+    _K.ADD_LEADING_NEWLINES: "nothing",
+    _K.TRIM_TRAILING_SPACE: "nothing",
+    _K.RESTORE_ASSISTANT_MARKER: "nothing",
+    _K.ADD_ASSISTANT_TURN: "nothing",
+    _K.TREAT_AS_HUMAN_TURN: "nothing",
+    _K.ADD_OPENING_TURN: "decision",  # somebody has to say what the user says
+    _K.DROP_EMPTY_TURN: "mechanical",
+    _K.MERGE_TURNS: "mechanical",
+    _K.REPLACE_LONE_SURROGATE: "mechanical",
+    _K.TRIM_PREFILL: "mechanical",
+    _K.CONTINUE_PREFILL: "decision",
+    _K.INSTRUCT_PREFILL: "decision",
+    _K.REROUTE_PREFILL: "mechanical",  # the model it was sent to is the model to ask
+    _K.EMULATE_STOP_SEQUENCE: "decision",
+    _K.DROP_EMPTY_STOP_SEQUENCE: "mechanical",
+    _K.CAP_MAX_TOKENS: "decision",
+    _K.DROP_NO_EFFECT_VALUE: "mechanical",
+    _K.DROP_TEMPERATURE: "decision",
+    _K.DROP_TOP_P: "decision",
+    _K.DROP_TOP_K: "decision",
+    _K.TURN_OFF_THINKING: "mechanical",
+    _K.LOWER_EFFORT: "mechanical",
+    _K.ADD_THINKING_HEADROOM: "decision",  # answers may be longer than was allowed
+    _K.DROP_BETA: "mechanical",
+    _K.DROP_LEGACY_FIELD: "mechanical",
+    _K.DROP_UNKNOWN_FIELD: "mechanical",
+}
+"""What each kind asks of who rewrites the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps an exchange from being ready, or has to be changed on the way."""
+
+    work: Work
+    what: str
+    what_to_do: str
+
+
+_OBSTACLES: Final[Mapping[str, Obstacle]] = {
+    "client_error": Obstacle(
+        "decision",
+        "It was answered with an error of the client's own.",
+        "Look at the errors; a current SDK would be told the same.",
+    ),
+    "holdover_error": Obstacle(
+        "decision",
+        "Holdover failed, or was shutting down.",
+        "Look for `exchange_crashed` in the log; nothing is known of these requests.",
+    ),
+    "refused": Obstacle(
+        "decision",
+        "A rule refused it.",
+        "Nothing, if the campaign is meant to end it; else let it be translated.",
+    ),
+    "old_dialect": Obstacle(
+        "mechanical",
+        "It speaks the dialect of 2023-01-01, where each event repeats the whole text so far.",
+        "Append what each event of the current SDK brings.",
+    ),
+} | {kind.value: Obstacle(WORK[kind], EXPLANATIONS[kind], REMEDIES[kind]) for kind in _K}
+_UNKNOWN: Final = Obstacle(
+    "decision",
+    "Another version of Holdover adjusted it, in a way that this one does not know.",
+    "Ask that version for a report.",
+)
+_OLD_DIALECT: Final = "2023-01-01"
+
+# What depends on who asks and how often, and not on what is asked.
+_SAYS_NOTHING: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanges:
+    """So many of one caller's that are alike in what counts here."""
+
+    exchanges: int
+    dialect: str | None
+    ending: Ending
+    kinds: frozenset[str]
+    is_planned: bool
+
+
+def judge(alike: Iterable[Exchanges]) -> Readiness:
+    """The readiness of one caller, or of several together."""
+    judged = ready = 0
+    found: Counter[str] = Counter()
+    for each in alike:
+        failing = _failing(each.ending)
+        if failing is None and not each.is_planned:
+            continue
+        names = {*each.kinds, *_besides(each, failing)}
+        judged += each.exchanges
+        if not any(obstacle_of(name).work == "decision" for name in names):
+            ready += each.exchanges
+        found.update(dict.fromkeys(names, each.exchanges))
+    score = math.floor(ready / judged * 10_000) / 10_000 if judged else None
+    return Readiness(
+        score=score,
+        judged=judged,
+        is_ready=score is not None and score >= READY,
+        reasons=tuple(_reasons(found, judged)),
+    )
+
+
+def obstacle_of(name: str) -> Obstacle:
+    """What stands behind a kind of adjustment, or another reason's name."""
+    return _OBSTACLES.get(name, _UNKNOWN)
+
+
+def _besides(each: Exchanges, failing: str | None) -> Iterator[str]:
+    if failing is not None:
+        yield failing
+    if each.dialect == _OLD_DIALECT:
+        yield "old_dialect"
+
+
+def _failing(ending: Ending) -> str | None:
+    if ending.client_gone or ending.status in _SAYS_NOTHING:
+        return None
+    if ending.route == "refuse":
+        return "refused"
+    by_blame = {Blame.CLIENT: "client_error", Blame.HOLDOVER: "holdover_error"}
+    return by_blame.get(Blame(ending.blame))
+
+
+def _reasons(found: Counter[str], judged: int) -> Iterator[Reason]:
+    # `decision` comes before `mechanical`.
+    order = sorted((obstacle_of(name).work, -count, name) for name, count in found.items())
+    for work, count, name in order:
+        if work != "nothing":
+            obstacle = obstacle_of(name)
+            yield Reason(
+                name=name,
+                work=work,
+                count=-count,
+                share=share(-count, judged),
+                what=obstacle.what,
+                what_to_do=obstacle.what_to_do,
+            )

@@ -1,0 +1,62 @@
+"""
+What shadows came to, beside controls: two answers to one request differ anyway.
+
+A control is the client's own request asked once more. What shadows differ
+more than controls do is what the other leg adds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from proxy.report.outcomes import share
+from proxy.report.shares import ranked
+from proxy.report.values import Compared, ShadowReport
+from proxy.traffic.shadow_sums import Shadowed
+
+_CONTROL: Final = "control"
+
+
+def shadow_reports(shadowed: Sequence[Shadowed]) -> tuple[ShadowReport, ...]:
+    """One for each rule that had shadows, by name."""
+    rules = sorted({each.rule for each in shadowed})
+    return tuple(_report(rule, [each for each in shadowed if each.rule == rule]) for rule in rules)
+
+
+def _report(rule: str, shadowed: Sequence[Shadowed]) -> ShadowReport:
+    shadow = _compared(each for each in shadowed if each.leg != _CONTROL)
+    controls = [each for each in shadowed if each.leg == _CONTROL]
+    control = _compared(controls) if controls else None
+    return ShadowReport(
+        rule=rule,
+        shadow=shadow,
+        control=control,
+        beyond_noise=_beyond(control, shadow, "mean_similarity"),
+        equal_beyond_noise=_beyond(control, shadow, "equal_share"),
+    )
+
+
+def _compared(shadowed: Iterable[Shadowed]) -> Compared:
+    compared = equal = 0
+    similarity = 0.0
+    failures: Counter[str] = Counter()
+    for each in shadowed:
+        if each.failure is not None:
+            failures[each.failure] += each.exchanges
+            continue
+        compared, equal = compared + each.exchanges, equal + each.equal
+        similarity += each.similarity or 0.0
+    return Compared(
+        compared=compared,
+        failed=failures.total(),
+        mean_similarity=round(similarity / compared, 4) if compared else None,
+        equal_share=share(equal, compared) if compared else None,
+        failures=ranked(failures, failures.total()),
+    )
+
+
+def _beyond(control: Compared | None, shadow: Compared, name: str) -> float | None:
+    floor, found = getattr(control, name, None), getattr(shadow, name)
+    return None if floor is None or found is None else round(max(0.0, floor - found), 4)

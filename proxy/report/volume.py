@@ -1,0 +1,43 @@
+"""Exchanges over time: steps that fit the period, and those in which nothing happened, too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from proxy.report.outcomes import outcome_of, outcomes_of
+from proxy.report.values import Bucket, Outcome, Step, Volume
+from proxy.traffic.rows import moment_of
+from proxy.traffic.sums import Happened
+
+STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+_MOST: Final = 96
+
+
+def step_of(since_ms: int, until_ms: int) -> Step:
+    """The shortest that does not make too many of them; days may be as many as they are."""
+    for step, milliseconds in STEPS.items():
+        if until_ms - since_ms <= _MOST * milliseconds:
+            return step
+    return "day"
+
+
+def volume_of(happened: Iterable[Happened], step: Step, since_ms: int, until_ms: int) -> Volume:
+    """What happened in each step of the period."""
+    counts: dict[int, Counter[Outcome]] = {}
+    for each in happened:
+        outcome = outcome_of(each.blame, client_gone=each.client_gone, has_error=each.has_error)
+        counts.setdefault(each.step, Counter())[outcome] += each.exchanges
+    length = STEPS[step]
+    return Volume(
+        step=step,
+        buckets=tuple(
+            _bucket(number * length, counts.get(number, Counter()))
+            for number in range(since_ms // length, -(-until_ms // length))
+        ),
+    )
+
+
+def _bucket(begin_ms: int, counts: Counter[Outcome]) -> Bucket:
+    return Bucket(begin=moment_of(begin_ms), outcomes=outcomes_of(counts), exchanges=counts.total())

@@ -1,0 +1,250 @@
+"""
+Sums over the exchanges of a period, counted where they are kept.
+
+One pass over the period for each question, two at a time; rows come back by
+the group. What clients choose freely (programs, models) can make as many
+groups as there are exchanges: of those only the largest come back, and `is_cut`
+says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
+
+from proxy.traffic.filters import Filter, conditions_of
+from proxy.traffic.schema import bodies, exchanges
+from proxy.traffic.store import Store
+
+Who = str | None
+"""The name of a caller, or the digest of its key; None: it sent none."""
+
+_Group = TypeVar("_Group")
+
+_MOST_GROUPS: Final = 50_000
+_AT_A_TIME: Final = 2
+
+_columns: Final = exchanges.c
+_WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
+_COUNT: Final = func.count()
+_INPUT: Final = func.coalesce(func.sum(_columns.input_tokens), 0.0)
+_OUTPUT: Final = func.coalesce(func.sum(_columns.output_tokens), 0.0)
+
+
+class Ending(NamedTuple):
+    """How exchanges ended, as far as that makes a difference."""
+
+    route: str | None
+    status: int | None
+    error_type: str | None
+    blame: str
+    client_gone: bool
+
+
+class Exchanged(NamedTuple):
+    """Exchanges of one caller that went the same way and ended the same."""
+
+    who: Who
+    dialect: str | None
+    streamed: bool
+    rule: str | None
+    ending: Ending
+    exchanges: int
+    name: str | None
+    digest: str | None
+    first_ms: int
+    last_ms: int
+    input_tokens: float
+    output_tokens: float
+    latest: int | None
+    """`seq` of the last one of which the model is known."""
+
+
+class Featured(NamedTuple):
+    """Exchanges with the same features, as JSON."""
+
+    who: Who
+    features: str
+    exchanges: int
+
+
+class Adjusted(NamedTuple):
+    """Exchanges with the same adjustments, as JSON, that ended the same."""
+
+    who: Who
+    dialect: str | None
+    adjustments: str
+    is_planned: bool
+    """Whether it came to a request for upstream, so that what was adjusted is known."""
+    ending: Ending
+    exchanges: int
+
+
+class Called(NamedTuple):
+    """Exchanges of the same program."""
+
+    who: Who
+    sdk: str | None
+    user_agent: str | None
+    exchanges: int
+
+
+class Modelled(NamedTuple):
+    """Exchanges that asked for a model, and what was sent and spent."""
+
+    who: Who
+    asked: str | None
+    sent: str | None
+    exchanges: int
+    input_tokens: float
+    output_tokens: float
+
+
+class Lasted(NamedTuple):
+    """Exchanges that took so long, to two digits."""
+
+    who: Who
+    milliseconds: int
+    exchanges: int
+
+
+class Happened(NamedTuple):
+    """Exchanges of one step of time, counted from the epoch."""
+
+    step: int
+    blame: str
+    client_gone: bool
+    has_error: bool
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """All that a report counts."""
+
+    exchanged: tuple[Exchanged, ...]
+    featured: tuple[Featured, ...]
+    adjusted: tuple[Adjusted, ...]
+    called: tuple[Called, ...]
+    modelled: tuple[Modelled, ...]
+    total: tuple[Lasted, ...]
+    first_byte: tuple[Lasted, ...]
+    first_token: tuple[Lasted, ...]
+    happened: tuple[Happened, ...]
+    captured: tuple[tuple[Who, int, int], ...]
+    """By caller: exchanges whose request is kept whole, and `seq` of the last of them."""
+    oldest_ms: int | None
+    """Of everything that is kept."""
+    is_cut: bool
+
+
+def sums_of(store: Store, wanted: Filter, step_ms: int) -> Sums:
+    """Count; steps of time are of this length."""
+    passes = _passes(store, wanted, step_ms)
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        rows = list(pool.map(lambda query: _rows(store, query), passes))
+    ended, featured, adjusted, called, modelled, *lasted, happened, captured, oldest = rows
+    total, first_byte, first_token = (_of(Lasted, each) for each in lasted)
+    return Sums(
+        exchanged=tuple(
+            Exchanged._make((*row[:4], Ending._make(row[4:9]), *row[9:])) for row in ended
+        ),
+        featured=_of(Featured, featured),
+        adjusted=tuple(
+            Adjusted._make((*row[:4], Ending._make(row[4:9]), *row[9:])) for row in adjusted
+        ),
+        called=_of(Called, called),
+        modelled=_of(Modelled, modelled),
+        total=total,
+        first_byte=first_byte,
+        first_token=first_token,
+        happened=_of(Happened, happened),
+        captured=tuple((who, count, latest) for who, count, latest in captured),
+        oldest_ms=oldest[0][0],
+        is_cut=any(len(each) == _MOST_GROUPS for each in (featured, adjusted, called, modelled)),
+    )
+
+
+def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
+    """Those of the filter; and it was there already: what is loaded meanwhile is in no pass."""
+    highest = _rows(store, select(func.coalesce(func.max(_columns.seq), 0)))[0][0]
+    # A sum, so that SQLite looks for the period by its index, and not for this.
+    return [*conditions_of(wanted), _columns.seq + 0 <= highest]
+
+
+def _passes(store: Store, wanted: Filter, step_ms: int) -> list[Select[Any]]:
+    """In the order of `Sums`."""
+    conditions = _conditions(store, wanted)
+    ending = (
+        *(_columns.route, _columns.status, _columns.error_type),
+        *(_columns.blame, _columns.client_gone),
+    )
+    is_planned = _columns.sent_model.is_not(None)
+    step = _columns.received_ms // step_ms
+    queries = [
+        _grouped(
+            (_WHO, _columns.dialect, _columns.streamed, _columns.rule, *ending),
+            *(func.max(_columns.caller_name), func.max(_columns.caller)),
+            *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
+            *(_INPUT, _OUTPUT),
+            func.max(case((_columns.asked_model.is_not(None), _columns.seq))),
+        ),
+        _largest(_grouped((_WHO, _columns.features))),
+        _largest(_grouped((_WHO, _columns.dialect, _columns.adjustments, is_planned, *ending))),
+        _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent))),
+        _largest(_grouped((_WHO, _columns.asked_model, _columns.sent_model), _INPUT, _OUTPUT)),
+        *(
+            _grouped((_WHO, _two_digits(duration))).where(duration.is_not(None))
+            for duration in (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
+        ),
+        _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
+        _captured(wanted),
+    ]
+    return [
+        *(query.where(*conditions) for query in queries),
+        select(func.min(_columns.received_ms)),
+    ]
+
+
+def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
+    return select(*keys, _COUNT, *sums).group_by(*keys)
+
+
+def _largest(query: Select[Any]) -> Select[Any]:
+    return query.order_by(_COUNT.desc()).limit(_MOST_GROUPS)
+
+
+def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
+    kept = bodies.c.exchange_id == _columns.id
+    return (
+        select(_WHO, _COUNT, func.max(_columns.seq))
+        .join_from(bodies, exchanges, kept)
+        .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
+        .where(bodies.c.received_ms >= (wanted.since or 0))
+        .group_by(_WHO)
+    )
+
+
+def _two_digits(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
+    """
+    Cut to two digits: few enough groups for a histogram, and at most a tenth too little.
+
+    It takes neither logarithms, which SQLite need not have, nor an order.
+    """
+    whole = cast(func.round(milliseconds), BigInteger)
+    steps = [10**power for power in range(7)]
+    cut = [(milliseconds < 100 * step, whole // step * step) for step in steps]
+    return case(*cut, else_=whole // steps[-1] * steps[-1])
+
+
+def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
+    with store.engine.connect() as connection:
+        return connection.execute(query).all()
+
+
+def _of(kind: type[_Group], rows: Sequence[Any]) -> tuple[_Group, ...]:
+    return tuple(kind(*row) for row in rows)
