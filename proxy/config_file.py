@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and places in lists, from the top: `("rollout", 1, "share")`."""
 
-_NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "header"})
+_NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "header", "prices"})
 """What holds names of theirs, in which a hyphen is a hyphen."""
 
 

@@ -34,6 +34,7 @@ _LIVE: Final = (
     *("rollout", "rollout_override", "legacy_url", "callers", "upstream_key"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
     *("leading_space", "echoed_model", "beta_header", "capture"),
+    "prices",  # of reports, which read them themselves
 )
 """Settings that take effect while the process runs; all others wait for a restart."""
 

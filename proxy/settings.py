@@ -103,6 +103,15 @@ class ModelFacts(BaseModel):
     successor: str | None = None
 
 
+class PriceSettings(BaseModel):
+    """What a model costs, in dollars per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
 class KeyFrom(BaseModel):
     """Where a key is kept, if not in the file itself."""
 
@@ -197,6 +206,7 @@ class Settings(BaseSettings):
     capture: Capture = "off"
     redact: dict[Word, Pattern] = Field(default_factory=dict)
     journal_max_bytes: int = Field(default=1024**3, ge=1024**2)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
 
     admin_token: Secret = None
     digest_key: Secret = None
