@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import zstandard
-
-from proxy.traffic.content import Body, Content
+from proxy.traffic import Body, Content, compress
 from tests.parties import body
 from tests.records import record
 
@@ -15,7 +13,7 @@ from tests.records import record
 def kept(part: str, said: object) -> Body:
     """A body as it is kept, of a value as JSON or of bytes as they are."""
     raw = said if isinstance(said, bytes) else json.dumps(said).encode()
-    data = zstandard.compress(raw)
+    data = compress(raw)
     return Body(part=part, size=len(raw), digest="00", data=data, timing=None)
 
 

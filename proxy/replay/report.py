@@ -218,7 +218,8 @@ def _spent(by_model: Mapping[str | None, list[float]]) -> tuple[Spent, ...]:
 
 
 def _changes(appear: Counter[str], go_away: Counter[str]) -> tuple[AdjustmentChange, ...]:
+    both = appear + go_away
     return tuple(
         AdjustmentChange(kind=kind, appears=appear[kind], goes_away=go_away[kind])
-        for kind, _ in (appear + go_away).most_common()
+        for kind in sorted(both, key=lambda kind: (-both[kind], kind))
     )

@@ -1,8 +1,8 @@
 """
 A replay on its way: so many requests at a time, within a budget, each result kept as it comes.
 
-However many requests there are, no more of them are in memory than are being
-asked and a page that waits.
+However many there are, no more of them are in memory than are being asked, and
+a page that waits.
 """
 
 from __future__ import annotations
@@ -67,40 +67,37 @@ class Run:
 
     async def run(self) -> bool:
         """Ask all that is left; False if the budget has ended it. What is done is kept anyway."""
-        waiting: asyncio.Queue[Recorded | None] = asyncio.Queue(self.concurrency)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self.concurrency):
-                    group.create_task(self._work(waiting))
-                is_whole = await self._hand_out(waiting)
-                for _ in range(self.concurrency):
-                    await waiting.put(None)
+                return await self._hand_out(group)
         finally:
             await self._write()
-        return is_whole
 
-    async def _hand_out(self, waiting: asyncio.Queue[Recorded | None]) -> bool:
+    async def _hand_out(self, group: asyncio.TaskGroup) -> bool:
+        free = asyncio.Semaphore(self.concurrency)
         pages = self.store.pages()
         while page := await asyncio.to_thread(_next, pages):
             for recorded in page:
+                await free.acquire()
                 if not await self.budget.reserve(recorded.tokens):
                     return False
-                await waiting.put(recorded)
+                group.create_task(self._ask(recorded, free))
         return True
 
-    async def _work(self, waiting: asyncio.Queue[Recorded | None]) -> None:
-        while (recorded := await waiting.get()) is not None:
-            result = await self.asker.ask(recorded)
-            self._unwritten.append(result)
-            await self.budget.settle(recorded.tokens, result.tokens)
-            await self._write()
+    async def _ask(self, recorded: Recorded, free: asyncio.Semaphore) -> None:
+        result = await self.asker.ask(recorded)
+        self._unwritten.append(result)
+        await self.budget.settle(recorded.tokens, result.tokens)
+        await self._write()
+        free.release()
 
     async def _write(self) -> None:
         """Keep what there is, one batch at a time: who waits here finds it done by another."""
         async with self._writing:
-            batch, self._unwritten = self._unwritten, []
-            if batch:
+            if batch := self._unwritten.copy():
                 await asyncio.to_thread(self.store.keep, batch)
+                # Not before: who is interrupted here cannot tell whether it is kept; twice is once.
+                del self._unwritten[: len(batch)]
                 for result in batch:
                     self.heard(result)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
-import zstandard
 from sqlalchemy import (
     ColumnElement,
     Row,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
 from proxy.traffic.replayable import (
     BACK,
@@ -99,7 +99,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     def texts(self) -> tuple[bytes, bytes]:
         """Request and answer."""
-        return zstandard.decompress(self.legacy_in), zstandard.decompress(self.legacy_back)
+        return decompress(self.legacy_in), decompress(self.legacy_back)
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +176,7 @@ class ReplayStore:
                 "exchange_id": result.id,
                 "done_ms": now,
                 "failure": result.failure,
-                "comparison": result.comparison and msgspec.json.encode(result.comparison).decode(),
+                "comparison": _encoded(result.comparison),
                 "tokens": result.tokens,
             }
             for result in results
@@ -240,6 +240,10 @@ def _recorded(row: Row[Any]) -> Recorded:
         legacy_in=row.legacy_in,
         legacy_back=row.legacy_back,
     )
+
+
+def _encoded(compared: Mapping[str, Any] | None) -> str | None:
+    return None if compared is None else msgspec.json.encode(compared).decode()
 
 
 def _result(row: Row[Any]) -> ReplayResult:

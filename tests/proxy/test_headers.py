@@ -1,7 +1,15 @@
 import pytest
 
 from proxy.failures import MissingKey
-from proxy.headers import Credential, end_to_end, find_credential, joined, passed_down, passed_up
+from proxy.headers import (
+    Credential,
+    end_to_end,
+    find_credential,
+    joined,
+    passed_down,
+    passed_up,
+    retry_after,
+)
 from proxy.traffic import detect_sdk
 
 
@@ -72,6 +80,25 @@ def test_only_what_the_api_says_to_its_caller_comes_down():
     assert [name for name, _ in passed_down(headers)] == [
         *(b"request-id", b"retry-after", b"anthropic-ratelimit-requests-limit")
     ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([(b"retry-after", b"7")], 7),
+        ([(b"retry-after", b"0.5")], 0.5),
+        ([(b"retry-after", b"7"), (b"retry-after-ms", b"250")], 0.25),
+        ([(b"retry-after", b"7"), (b"retry-after-ms", b"soon")], 7),
+        ([(b"retry-after", b"Mon, 23 Nov 2026 09:00:00 GMT")], None),
+        ([(b"retry-after", b"-1")], None),
+        ([(b"retry-after", b"inf")], None),
+        ([(b"retry-after", b"nan")], None),
+        ([(b"retry-after", b"")], None),
+        ([], None),
+    ],
+)
+def test_how_long_upstream_wants_to_be_left_alone(headers, seconds):
+    assert retry_after(headers) == seconds
 
 
 @pytest.mark.parametrize(
