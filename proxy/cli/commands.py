@@ -28,11 +28,22 @@ class Language(enum.Enum):
     CURL = "curl"
 
 
+class LogFormat(enum.Enum):
+    """What `log` and `show` can write."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="A TOML file.")
 ]
 Secrets = Annotated[
     Path | None, typer.Option(envvar="HOLDOVER_SECRETS", help="A directory of secret files.")
+]
+Demo = Annotated[bool, typer.Option("--demo", help="Of the demo instead.")]
+Since = Annotated[
+    str | None, typer.Option(help="15m, 24h, 7d ago, or 2026-11-20, or with a time (UTC).")
 ]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
@@ -50,6 +61,20 @@ def serve(
     from proxy.cli.serve import run_proxy
 
     run_proxy(config, secrets, host=host, port=port, upstream_url=upstream_url)
+
+
+@app.command(hidden=True)
+def load(
+    config: Config = None,
+    secrets: Secrets = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="Go on until standard input ends.")
+    ] = False,
+) -> None:
+    """Load what is in the journals into the store; `serve` does so by itself."""
+    from proxy.cli.load import run_load
+
+    run_load(config, secrets, until_eof=until_eof)
 
 
 @app.command()
@@ -201,3 +226,76 @@ def models(
     from proxy.cli.models import run_models
 
     run_models(config, refresh=refresh)
+
+
+@app.command()
+def log(  # noqa: PLR0913, PLR0917 - an option each
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most; 0: all.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Asked, sent or answered; * stands for anything.")
+    ] = None,
+    adjustment: Annotated[str | None, typer.Option(help="A kind of adjustment.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="400, 4xx, error, ok or gone (the client was).")
+    ] = None,
+    rule: Annotated[str | None, typer.Option(help="The rule that decided.")] = None,
+    route: Annotated[str | None, typer.Option(help="translate, forward or refuse.")] = None,
+    feature: Annotated[str | None, typer.Option(help="Of the legacy API: system, top_k...")] = None,
+    sdk: Annotated[str | None, typer.Option(help="python, `python 0.3*`...")] = None,
+    since: Since = None,
+    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Said in contents that were kept, or in the record.")
+    ] = None,
+    form: Annotated[
+        LogFormat, typer.Option("--format", help="A table, or JSON: an object a line.")
+    ] = LogFormat.TABLE,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Show what came by, newest last."""
+    from proxy.cli.log import run_log
+
+    words = {
+        "caller": caller,
+        "model": model,
+        "adjustment": adjustment,
+        "status": status,
+        "rule": rule,
+        "route": route,
+        "feature": feature,
+        "sdk": sdk,
+        "since": since,
+        "until": until,
+        "text": text,
+    }
+    run_log(
+        *(config, secrets, words),
+        demo=demo,
+        limit=limit,
+        follow=follow,
+        as_json=form is LogFormat.JSON,
+    )
+
+
+@app.command()
+def show(
+    exchange: Annotated[
+        str, typer.Argument(metavar="ID", help="Of ours or of upstream, or how it begins.")
+    ],
+    form: Annotated[
+        LogFormat, typer.Option("--format", help="For people, or JSON: one object.")
+    ] = LogFormat.TABLE,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Show one exchange: what was decided, what was changed, and what was said."""
+    from proxy.cli.show import run_show
+
+    run_show(config, secrets, demo=demo, name=exchange, as_json=form is LogFormat.JSON)

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import msgspec
-import zstandard
 
+from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
 
 
 def value_of(data: bytes) -> object:
     """What a body or its timing says: the value of its JSON, or else its text."""
-    raw = zstandard.decompress(data)
+    raw = decompress(data)
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -40,6 +40,8 @@ def texts_of(value: object) -> Iterator[str]:
                 left.extend(fields.values())
             case list() | tuple() as items:
                 left.extend(items)
+            case _:
+                continue
 
 
 def is_said(wanted: str, texts: Iterable[str]) -> bool:

@@ -20,7 +20,7 @@ def adjusted(kind: str, *words: str) -> MadeAdjustment:
     return MadeAdjustment(kind, *map(Redacted, words))
 
 
-EXCHANGES = [
+EXCHANGES: list[dict[str, Any]] = [
     {
         "caller": "aaaa000000000000",
         "caller_name": "nightly",

@@ -1,6 +1,6 @@
 import pytest
-import zstandard
 
+from proxy.traffic import compress
 from proxy.traffic.said import is_said, texts_of, texts_of_record, value_of
 from tests.records import record
 
@@ -17,7 +17,7 @@ from tests.records import record
     ],
 )
 def test_what_is_kept_is_a_value_or_else_a_text(kept: bytes, value: object):
-    assert value_of(zstandard.compress(kept)) == value
+    assert value_of(compress(kept)) == value
 
 
 def test_texts_are_found_wherever_they_stand_and_names_of_fields_are_none():

@@ -1,0 +1,135 @@
+"""
+A line of a table for every exchange, one at a time: a log has no last line.
+
+On a terminal the widths follow from its own, and a day has a line of its own.
+Elsewhere nothing is cut.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from proxy.printable import printable
+from proxy.traffic import TrafficRecord
+
+# Name, and how wide: at least (with one more space each, and adjustments, 80 in all), at most.
+_COLUMNS: Final = (
+    ("time", 8, 8),
+    ("caller", 9, 20),
+    ("model", 20, 52),
+    ("ended", 12, 24),
+    ("tokens", 7, 11),
+    ("ms", 6, 7),
+)
+_LAST: Final = "adjustments"
+_LEAST_LAST: Final = 12
+_UNCUT: Final = tuple(max(most, 23 * (name == "time")) for name, _, most in _COLUMNS)
+_COMMON: Final = "claude-"
+
+
+class TerminalTable:
+    """As wide as there is room."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._widths = widths_for(console.width)
+        self._day = ""
+
+    def show(self, record: TrafficRecord) -> None:
+        """Print its line, and before it what it takes to understand it."""
+        if not self._day:
+            self._print([*(name for name, _, _ in _COLUMNS), _LAST], "bold")
+        day, _, time = record.received.partition("T")
+        if day != self._day:
+            self._print_line(Text(f"{day} UTC", "dim"))
+            self._day = day
+        style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
+        self._print([time[:8], *_cells(record)], style)
+
+    def _print(self, cells: list[str], style: str) -> None:
+        line = Text(" ").join(map(_fitted, cells, self._widths))
+        line.stylize(style)
+        self._print_line(line)
+
+    def _print_line(self, line: Text) -> None:
+        line.rstrip()
+        self._console.print(line, no_wrap=True, crop=False, overflow="ignore", highlight=False)
+
+
+class PlainTable:
+    """For files and pipes."""
+
+    def __init__(self) -> None:
+        self._has_begun = False
+
+    def lines(self, record: TrafficRecord) -> list[str]:
+        """Its line, and the head of the table before the first."""
+        head = [] if self._has_begun else [_uncut([*(name for name, _, _ in _COLUMNS), _LAST])]
+        self._has_begun = True
+        moment = record.received.replace("T", " ")[:23]
+        return [*head, _uncut([moment, *map(printable, _cells(record))])]
+
+
+def widths_for(room: int) -> list[int]:
+    """How wide the columns are on a terminal of this width."""
+    widths = [least for _, least, _ in _COLUMNS]
+    left = max(0, room - sum(widths) - len(widths) - _LEAST_LAST)
+    for place, (_, least, most) in enumerate(_COLUMNS):
+        given = min(left, most - least)
+        widths[place] += given
+        left -= given
+    return [*widths, _LEAST_LAST + left]
+
+
+def has_failed(record: TrafficRecord) -> bool:
+    """As the filter says `error`: also a stream, after its 200."""
+    is_error = (record.status or 0) >= 400  # noqa: PLR2004
+    return is_error or record.error_type is not None or record.failure is not None
+
+
+def _cells(record: TrafficRecord) -> list[str]:
+    """But for the time."""
+    kinds = ", ".join(made.kind for made in record.adjustments)
+    return [
+        record.caller_name or record.caller or "-",
+        _models(record),
+        f"{record.status or '-'} {_how(record)}",
+        _tokens(record),
+        f"{record.total_ms:.0f}",
+        f"{len(record.adjustments)}: {kinds}" if kinds else "",
+    ]
+
+
+def _models(record: TrafficRecord) -> str:
+    asked, sent = record.asked_model or "-", record.sent_model
+    return asked if sent in {None, asked} else f"{asked} -> {sent}"
+
+
+def _how(record: TrafficRecord) -> str:
+    if has_failed(record):
+        return record.error_type or record.failure or "error"
+    if record.client_gone:
+        return "client gone"
+    return record.upstream_stop_reason or record.stop_reason or "-"
+
+
+def _tokens(record: TrafficRecord) -> str:
+    pair = (record.input_tokens, record.output_tokens)
+    return ">".join("?" if number is None else f"{number:.0f}" for number in pair)
+
+
+def _fitted(cell: str, width: int) -> Text:
+    text = printable(cell)
+    if len(text) > width:
+        text = text.replace(_COMMON, "")
+    fitted = Text(text)
+    fitted.truncate(width, overflow="ellipsis", pad=True)
+    return fitted
+
+
+def _uncut(cells: list[str]) -> str:
+    padded = [f"{cell:<{width}}" for cell, width in zip(cells, _UNCUT, strict=False)]
+    return "  ".join([*padded, cells[-1]]).rstrip()

@@ -1,0 +1,157 @@
+"""One exchange: all that is known of it, and what was said, side by side."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from proxy.cli.evidence import open_evidence
+from proxy.cli.exchange_page import record_lines, shadow_lines, timing_line
+from proxy.cli.log import as_long_as_somebody_reads
+from proxy.cli.marked import Piece, compared
+from proxy.printable import json_line, printable
+from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
+from proxy.traffic.reading import bodies_of, named, shadows_of
+from proxy.traffic.said import value_of
+from proxy.traffic.store import Store
+
+_MOST_LISTED: Final = 20
+_WIDE: Final = 120
+_OPPOSITE: Final = (("legacy_in", "messages_out"), ("messages_back", "legacy_back"))
+_TITLES: Final = {part: part.replace("_", " ").replace("messages", "Messages") for part in PARTS}
+_NONE_KEPT: Final = (
+    '  None are kept: `capture` was `off`, or they were let go of since. `capture = "full"`, for '
+    "all or in a rule, keeps those of exchanges to come."
+)
+# In the first of two stands what the second has not, and the other way round.
+_MARKS: Final = (("[-", "-]", "reverse red"), ("{+", "+}", "reverse green"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A body, read."""
+
+    kept: Body = field(repr=False)
+    value: Any
+    timing: Any
+
+
+def run_show(
+    config: Path | None, secrets: Path | None, *, demo: bool, name: str, as_json: bool
+) -> None:
+    """Print the exchange with this id; status 1 if there is none, 2 if there are several."""
+    with open_evidence(config, secrets, demo=demo) as store, as_long_as_somebody_reads():
+        record = _one_or_exit(store, name)
+        shadows = shadows_of(store, record.id)
+        said = {body.part: _read(body) for body in bodies_of(store, record.id)}
+        if as_json:
+            sys.stdout.write(f"{json_line(_as_object(record, shadows, said))}\n")
+        else:
+            _print(record, shadows, said)
+
+
+def _one_or_exit(store: Store, name: str) -> TrafficRecord:
+    name = name.encode(errors="replace").decode()
+    found = named(store, name, _MOST_LISTED)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        typer.echo(f"holdover: no exchange is called {printable(name)}", err=True)
+        raise typer.Exit(1)
+    for record in found:
+        asked = printable(record.asked_model or "-")
+        sys.stdout.write(f"{record.id}  {record.received}  {asked}  {record.status or '-'}\n")
+    more = " or more" if len(found) == _MOST_LISTED else ""
+    typer.echo(f"holdover: {len(found)}{more} exchanges are called so; say more of it", err=True)
+    raise typer.Exit(2)
+
+
+def _read(body: Body) -> _Said:
+    value = None if body.data is None else value_of(body.data)
+    return _Said(body, value, None if body.timing is None else value_of(body.timing))
+
+
+def _as_object(
+    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _Said]
+) -> dict[str, Any]:
+    bodies = {
+        part: {
+            "size": each.kept.size,
+            "digest": each.kept.digest,
+            "content": each.value,
+            "timing": each.timing,
+        }
+        for part, each in said.items()
+    }
+    return {
+        "record": record.as_fields(),
+        "shadows": [msgspec.structs.asdict(shadow) for shadow in shadows],
+        "bodies": bodies,
+    }
+
+
+def _print(
+    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _Said]
+) -> None:
+    console = Console()
+    for heading, lines in [*record_lines(record), *map(shadow_lines, shadows)]:
+        _say(console, Text.assemble((heading, "bold"), "\n", lines))
+    if not said:
+        _say(console, Text.assemble(("contents", "bold"), "\n", _NONE_KEPT))
+    for parts in _OPPOSITE:
+        shown = _opposite([said.get(part) for part in parts], is_terminal=console.is_terminal)
+        if len(shown) == len(parts) and console.is_terminal and console.width >= _WIDE:
+            columns = Table.grid(*(Column(ratio=1, overflow="fold") for _ in parts), padding=(0, 1))
+            columns.expand = True
+            columns.add_row(*shown)
+            console.print(columns)
+        else:
+            for text in shown:
+                _say(console, text)
+
+
+def _opposite(said: list[_Said | None], *, is_terminal: bool) -> list[Text]:
+    """The bodies that there are, each with its title, and marks on what is in no other."""
+    values = [None if each is None else each.value for each in said]
+    return [
+        _body(each, pieces, marks, is_terminal=is_terminal)
+        for each, pieces, marks in zip(said, compared(*values), _MARKS, strict=True)
+        if each is not None
+    ]
+
+
+def _body(
+    said: _Said, pieces: list[Piece], marks: tuple[str, str, str], *, is_terminal: bool
+) -> Text:
+    kept = said.kept
+    title = f"{_TITLES[kept.part]}, {kept.size:,} bytes on the wire"
+    text = Text.assemble((title, "bold"), "\n")
+    if said.timing is not None:
+        text.append(f"{timing_line(said.timing)}\n", "dim")
+    if kept.data is None:
+        return text.append(f"Digest {kept.digest}; no more is kept where `capture` is `digest`.\n")
+    before, after, style = marks
+    for piece in pieces:
+        if not piece.is_marked:
+            text.append(piece.text)
+        elif is_terminal:
+            text.append(piece.text, style)
+        else:
+            text.append(f"{before}{piece.text}{after}")
+    return text.append("\n")
+
+
+def _say(console: Console, text: Text) -> None:
+    if console.is_terminal:
+        console.print(text, overflow="fold", highlight=False)
+    else:
+        sys.stdout.write(f"{text.plain}\n")
