@@ -1,0 +1,211 @@
+"""What a report says in sentences; all as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from proxy.report.page.spelling import day, moment, money, number, one_or_many, percent
+from proxy.report.values import (
+    CallerReport,
+    Counted,
+    ErrorUse,
+    HitCaller,
+    Report,
+    Retirement,
+    ShadowReport,
+    Standing,
+)
+
+__all__ = [
+    "BADGES",
+    "LONGEST_LINE",
+    "MEANINGS",
+    "MOST_LINES",
+    "OUTCOMES",
+    "about",
+    "called",
+    "caveats",
+    "errors",
+    "headline",
+    "names",
+    "nothing_else",
+    "old_call",
+    "one_or_many",
+    "retires",
+    "summary",
+    "verdict",
+]
+
+MOST_LINES: Final = 200
+LONGEST_LINE: Final = 2_000
+"""Of a call: a prompt can be as long as a book."""
+_NEAR: Final = 0.005
+
+OUTCOMES: Final[Mapping[str, str]] = {
+    "answered": "answered",
+    "client_error": "client's error",
+    "upstream_error": "upstream's error",
+    "holdover_error": "Holdover's error",
+    "refused": "refused by a rule",
+    "client_gone": "client left",
+}
+"""How an exchange can end, in the order in which that is drawn."""
+
+BADGES: Final[Mapping[str, str]] = {"decision": "to decide", "mechanical": "to edit"}
+"""What a difference asks of who rewrites a caller."""
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "Request": "One call of the legacy API and its answer, whatever became of it.",
+    "Readiness": "The share of a caller's translated requests that a current SDK could have sent"
+    " without a change of meaning. What only has to be edited does not lower it; what somebody"
+    " has to decide does.",
+    "To decide": "Holdover changed what was asked so that the answer may differ: whoever owns the"
+    " caller has to say what is wanted.",
+    "To edit": "Another spelling of the same; whoever rewrites the call changes it on the way.",
+    "Ready": "Nothing is left to decide: the caller can be rewritten and cut over.",
+    "Errors": "The share of requests that ended in an error, whoever's fault it was. Refusals by a"
+    " rule and clients that left are not counted as errors.",
+    "p50, p95": "Half, and 95 %, of the requests took no longer, from the first byte of the"
+    " request to the last of the answer.",
+    "Similarity": "The share of characters that two answers have in common, in their order; 100 %"
+    " is the same text.",
+    "Noise floor": "How alike two answers to the very same request are. A shadow that is no less"
+    " alike than that differs by chance alone.",
+    "Cost": "The tokens that upstream counted, at the prices that are known.",
+}
+
+_OLD_CALLS: Final[Mapping[str, str]] = {
+    "python": "completion = client.completions.create(model={}, prompt=...,"
+    " max_tokens_to_sample=...)",
+    "typescript": "const completion = await client.completions.create({{ model: {}, prompt: ...,"
+    " max_tokens_to_sample: ... }});",
+    "curl": 'curl https://api.anthropic.com/v1/complete -d \'{{"model": {}, "prompt": ...,'
+    ' "max_tokens_to_sample": ...}}\'',
+}
+
+
+def headline(report: Report) -> str:
+    """What somebody reads who reads one line."""
+    callers, ready = report.totals.callers, len(report.ready)
+    if report.is_empty:
+        return "Nobody spoke Text Completions."
+    if callers == 1:
+        ending = "it is ready to cut over" if ready else "it is not ready to cut over"
+        return f"1 caller still speaks Text Completions; {ending}."
+    ending = {0: "none is", 1: "1 is", callers: "all are"}.get(ready, f"{number(ready)} are")
+    return f"{number(callers)} callers still speak Text Completions; {ending} ready to cut over."
+
+
+def summary(report: Report) -> str:
+    """The paragraph below it."""
+    totals = report.totals
+    sentences = [
+        f"{one_or_many(totals.exchanges, 'request')},"
+        f" {percent(totals.outcomes.answered / totals.exchanges)} of them answered."
+    ]
+    if busiest := report.callers[:1]:
+        sentences.append(f"{called(busiest[0])} sent {percent(busiest[0].share)} of them.")
+    if soonest := report.retirements[:1]:
+        sentences.append(
+            f"{soonest[0].model}, which {_needed_by(soonest[0])}, {_fate(soonest[0])}."
+        )
+    return " ".join(sentences)
+
+
+def caveats(report: Report) -> Iterator[str]:
+    """What the report cannot know."""
+    coverage = report.coverage
+    since = coverage.recorded_since
+    if since is not None and since > report.period.since:
+        yield f"Records are kept from {moment(since)} UTC on; the report begins there."
+    if coverage.lost_records:
+        yield f"{one_or_many(coverage.lost_records, 'record')} of this time are known to be lost."
+    if coverage.dropped_contents:
+        yield (
+            f"The texts of {one_or_many(coverage.dropped_contents, 'request')} were let go for"
+            " want of room; their records are here."
+        )
+    yield from coverage.notes
+
+
+def called(caller: CallerReport | HitCaller | Standing) -> str:
+    """A caller by name, or else by digest."""
+    return caller.name or caller.digest or "without a key"
+
+
+def about(caller: CallerReport) -> str:
+    """What somebody has to know of a caller to find it."""
+    with_what = names(caller.sdks) or names(caller.user_agents) or "a client that says nothing"
+    models = names(Counted(name=use.asked, count=0, share=0) for use in caller.models if use.asked)
+    sentences = [
+        f"{one_or_many(caller.exchanges, 'request')}, {percent(caller.share)} of all, from"
+        f" {with_what}."
+    ]
+    if models:
+        sentences.append(f"It asks for {models}.")
+    if caller.error_share:
+        sentences.append(f"{percent(caller.error_share)} ended in an error.")
+    if caller.spent.cost is not None:
+        sentences.append(f"Its tokens cost {money(caller.spent.cost)}.")
+    return " ".join(sentences)
+
+
+def nothing_else(caller: CallerReport) -> str:
+    """What to do where no reason is given to do anything."""
+    if caller.readiness.score is None:
+        return "Nothing it sent was translated, so nothing is known of what would have to change."
+    return "Nothing but the call itself."
+
+
+def old_call(caller: CallerReport) -> str:
+    """The call that is replaced, in outline."""
+    assert caller.call is not None
+    model = next((f'"{use.asked}"' for use in caller.models if use.asked), "...")
+    return _OLD_CALLS[caller.call.language].format(model)
+
+
+def names(counted: Iterable[Counted], most: int = 2) -> str:
+    """The first few by name, and how many more."""
+    found = [one.name for one in counted]
+    more = [f"{len(found) - most} more"] if len(found) > most else []
+    return ", ".join(found[:most] + more)
+
+
+def verdict(shadows: ShadowReport) -> str:
+    """What a comparison means for who wants to follow it."""
+    if shadows.shadow.mean_similarity is None:
+        return f"{shadows.rule}: nothing could be compared."
+    if shadows.beyond_noise is None:
+        return f"{shadows.rule}: how much is noise is not known; `control = true` would tell."
+    if shadows.beyond_noise <= _NEAR:
+        return f"{shadows.rule}: no more different than one answer is from the next."
+    return (
+        f"{shadows.rule}: {percent(shadows.beyond_noise)} less alike than one answer is to the"
+        " next. Read some of them before the rule takes traffic."
+    )
+
+
+def errors(report: Report) -> list[tuple[CallerReport, ErrorUse]]:
+    """All errors of all callers, the most frequent ones first."""
+    found = [(caller, error) for caller in report.callers for error in caller.errors]
+    return sorted(found, key=lambda pair: -pair[1].count)
+
+
+def retires(model: Retirement) -> str:
+    """When a model is gone."""
+    if model.retires is None:
+        assert model.not_before is not None
+        return "any day" if model.days_left <= 0 else f"not before {day(model.not_before)}"
+    return f"{day(model.retires)} ({one_or_many(model.days_left, 'day')} left)"
+
+
+def _needed_by(model: Retirement) -> str:
+    count = len(model.callers)
+    return f"{one_or_many(count, 'caller')} {'depends' if count == 1 else 'depend'} on"
+
+
+def _fate(model: Retirement) -> str:
+    if model.retires is None:
+        return "may retire any day" if model.days_left <= 0 else f"retires {retires(model)}"
+    return f"retires on {day(model.retires)}"

@@ -1,0 +1,108 @@
+"""The page as text: what stands in it, and what does not."""
+
+from proxy.report.page import as_html, words
+from proxy.report.values import Others, Outcomes
+from tests.proxy.report.page.reports import (
+    NOTHING_SPENT,
+    NOTHING_TIMED,
+    call,
+    caller,
+    latency,
+    readiness,
+    reason,
+    report,
+    shadows,
+)
+
+
+def test_nothing_to_report_is_a_page_too():
+    page = as_html(report())
+
+    assert "<h1>Nobody spoke Text Completions.</h1>" in page
+    assert "holdover report --since 30d" in page
+    assert "What the numbers mean" in page
+    assert "How much" not in page
+
+
+def test_nothing_is_fetched_and_no_script_is_there():
+    page = as_html(report(caller(call=call()), shadows=(shadows(),)))
+
+    for word in ("<script", " src=", "url(", "@import", " style=", "http://", "javascript:"):
+        assert word not in page
+    assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
+
+
+def test_a_report_of_one_caller_says_so():
+    assert "Only of the caller <bdi>web-chat</bdi>" in as_html(report(caller(), caller="web-chat"))
+
+
+def test_callers_that_are_not_shown_are_counted():
+    others = Others(
+        callers=3,
+        exchanges=12,
+        share=0.5,
+        outcomes=Outcomes(answered=12),
+        spent=NOTHING_SPENT,
+        lowest_readiness=0.4,
+    )
+
+    page = as_html(report(caller(), others=others))
+
+    assert "3 other callers" in page
+    assert "from 40 %" in page
+
+
+def test_others_of_which_nothing_is_known_have_no_readiness():
+    others = Others(
+        callers=1,
+        exchanges=1,
+        share=0.1,
+        outcomes=Outcomes(client_error=1),
+        spent=NOTHING_SPENT,
+        lowest_readiness=None,
+    )
+
+    page = as_html(report(caller(), others=others))
+
+    assert "1 other caller<" in page
+    assert "from not known" not in page
+
+
+def test_a_caller_that_was_never_judged_has_no_bar_and_no_wait():
+    one = caller(readiness=readiness(None), latency=NOTHING_TIMED)
+
+    page = as_html(report(one))
+
+    assert "not judged" in page
+    assert "How long they wait" not in page
+
+
+def test_a_caller_in_a_table_leads_to_its_section():
+    page = as_html(report(caller("web-chat", latency=latency(1, 2))))
+
+    assert page.count('<a href="#caller-1">web-chat</a>') == 2
+    assert '<article id="caller-1"' in page
+
+
+def test_a_call_from_a_record_alone_says_that_its_words_were_not_kept():
+    page = as_html(report(caller(call=call(is_captured=False))))
+
+    assert "its words were not kept" in page
+
+
+def test_a_call_as_long_as_a_book_is_cut_and_says_where_the_rest_is():
+    code = "\n".join(["x" * (words.LONGEST_LINE + 1), *(f"line {n}" for n in range(300))])
+
+    page = as_html(report(caller(call=call(code=code))))
+
+    assert f"{'x' * words.LONGEST_LINE} … (2,001 characters)" in page
+    assert "line 198<" in page
+    assert "line 199<" not in page
+    assert "101 more lines: <code>holdover show req_1</code>" in page
+
+
+def test_backticks_become_code():
+    page = as_html(report(caller(readiness=readiness(0.5, reason()))))
+
+    assert "<code>Assistant:</code>" in page
+    assert "`" not in page.partition("<body>")[2]
