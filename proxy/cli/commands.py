@@ -35,6 +35,15 @@ class LogFormat(enum.Enum):
     JSON = "json"
 
 
+class ReportFormat(enum.Enum):
+    """What `report` can write; a test keeps it equal to `proxy.cli.report.FORMATS`."""
+
+    TERMINAL = "terminal"
+    HTML = "html"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="A TOML file.")
 ]
@@ -299,3 +308,39 @@ def show(
     from proxy.cli.show import run_show
 
     run_show(config, secrets, demo=demo, name=exchange, as_json=form is LogFormat.JSON)
+
+
+@app.command()
+def report(  # noqa: PLR0913, PLR0917 - an option each
+    since: Annotated[
+        str, typer.Option(help="15m, 24h, 7d ago, or 2026-11-20, or with a time (UTC).")
+    ] = "7d",
+    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
+    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
+    form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TERMINAL,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.")] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Status 1 if it is so of any caller: readiness<0.95, errors>0.01; or of all"
+            " together: callers>0, exchanges>0. Repeat it."
+        ),
+    ] = None,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Say who still sends legacy traffic, with what, and what each caller must change."""
+    from proxy.cli.report import run_report
+
+    run_report(
+        config,
+        secrets,
+        demo=demo,
+        begin=since,
+        end=until,
+        caller=caller,
+        form=form.value,
+        output=output,
+        fail_if=fail_if or [],
+    )

@@ -1,0 +1,131 @@
+"""Who still calls, with what, and what each caller must change: for people, files and CI."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+
+from proxy.cli.evidence import open_evidence
+from proxy.cli.moments import InvalidMoment, milliseconds, since, until
+from proxy.cli.serve import policy_or_exit, settings_or_exit
+from proxy.report.callers import Present
+from proxy.report.compose import compose
+from proxy.report.gate import Condition, InvalidCondition, failures_of
+from proxy.report.gather import gather
+from proxy.report.markdown import as_markdown
+from proxy.report.page import as_html
+from proxy.report.prices import Price
+from proxy.report.terminal import as_terminal
+from proxy.report.values import Report
+from proxy.settings import Settings
+
+_NAMED: Final = Path("holdover-report.html")
+
+
+def run_report(  # noqa: PLR0913 - an option each
+    config: Path | None,
+    secrets: Path | None,
+    *,
+    demo: bool,
+    begin: str,
+    end: str | None,
+    caller: str | None,
+    form: str,
+    output: Path | None,
+    fail_if: list[str],
+) -> None:
+    """Write the report; status 1 if it fails a condition, 2 if it cannot be made."""
+    now = datetime.now(UTC)
+    try:
+        conditions = [Condition.parse(text) for text in fail_if]
+        period = _period(begin, end, now)
+    except (InvalidMoment, InvalidCondition) as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
+    settings = settings_or_exit(config, secrets)
+    present = _present(settings, now)
+    with open_evidence(config, secrets, demo=demo) as store:
+        gathered = gather(store, *period, caller)
+    report = compose(gathered, present, milliseconds(now))
+    _write(report, form, output)
+    failures = [each for condition in conditions for each in failures_of(condition, report)]
+    for failure in failures:
+        typer.echo(f"holdover: {failure}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _period(begin: str, end: str | None, now: datetime) -> tuple[int, int]:
+    """In milliseconds; nothing is in the future, and nothing was before 1970."""
+    present = milliseconds(now) + 1
+    since_ms = max(since(begin, now), 0)
+    until_ms = present if end is None else min(until(end, now), present)
+    if since_ms >= until_ms:
+        raise InvalidMoment(f"there is no time from {begin} until {end or 'now'}")
+    return since_ms, until_ms
+
+
+def _present(settings: Settings, now: datetime) -> Present:
+    return Present(
+        policy=policy_or_exit(settings),
+        prices={
+            pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
+        },
+        today=now.date().isoformat(),
+    )
+
+
+def _as_json(report: Report) -> str:
+    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+
+
+_WRITERS: Final[Mapping[str, Callable[[Report], str]]] = {
+    "terminal": as_terminal,
+    "html": as_html,
+    "json": _as_json,
+    "markdown": as_markdown,
+}
+FORMATS: Final = tuple(_WRITERS)
+
+
+def _write(report: Report, form: str, output: Path | None) -> None:
+    """A page that nobody could read on a terminal is given a file."""
+    is_terminal = sys.stdout.isatty()
+    if output is None and form == "html" and is_terminal:
+        output = _NAMED
+    if output is not None:
+        _write_file(_WRITERS[form](report), output)
+    elif form == "terminal" and is_terminal:
+        width = os.get_terminal_size().columns
+        typer.echo(as_terminal(report, width=width, in_color=True), nl=False)
+    else:
+        typer.echo(_WRITERS[form](report), nl=False)
+
+
+def _write_file(text: str, file: Path) -> None:
+    try:
+        _replace(file, text)
+    except OSError as exc:
+        typer.echo(f"holdover: {file}: {exc.strerror}", err=True)
+        raise typer.Exit(2) from exc
+    typer.echo(f"Wrote {file}.", err=True)
+
+
+def _replace(file: Path, text: str) -> None:
+    """In one step, so that nobody reads half of it; for its owner only, as it may quote prompts."""
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as half:
+            half.write(text)
+        Path(name).replace(file)
+    except OSError:
+        Path(name).unlink()
+        raise

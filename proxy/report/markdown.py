@@ -1,0 +1,239 @@
+"""A report as Markdown, for a ticket or a wiki; what clients say of themselves stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from proxy.printable import printable
+from proxy.report.code_lines import code_lines
+from proxy.report.spelling import (
+    day,
+    duration,
+    moment,
+    money,
+    number,
+    one_or_many,
+    percent,
+    short,
+)
+from proxy.report.values import CallerReport, CurrentCall, Outcomes, Reason, Report
+from proxy.report.words import (
+    BADGES,
+    OUTCOMES,
+    about,
+    called,
+    caveats,
+    headline,
+    names,
+    nothing_else,
+    retires,
+    summary,
+    verdict,
+)
+
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+_MOST_READY: Final = 100
+
+
+def as_markdown(report: Report) -> str:
+    """The whole of it."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: Report) -> Iterator[str]:
+    period = report.period
+    yield "# Legacy traffic"
+    yield ""
+    yield f"{moment(period.since)} to {moment(period.until)} UTC. {headline(report)}"
+    yield from _paragraphs(caveats(report))
+    if report.is_empty:
+        return
+    yield from _paragraphs([_text(summary(report), 1_000)])
+    yield from _totals(report)
+    yield from _callers(report)
+    for caller in report.callers:
+        yield from _caller(caller)
+    yield from _ready(report)
+    yield from _shadows(report)
+    yield from _retirements(report)
+
+
+def _totals(report: Report) -> Iterator[str]:
+    totals, spent = report.totals, report.totals.spent
+    yield from _table(
+        ("", ""),
+        [
+            ("Exchanges", number(totals.exchanges)),
+            ("Callers", number(totals.callers)),
+            ("Translated", number(totals.translated)),
+            ("Forwarded", number(totals.forwarded)),
+            ("Streamed", number(totals.streamed)),
+            *_outcomes(totals.outcomes),
+            ("Readiness", percent(totals.readiness)),
+            ("Tokens in, out", f"{number(spent.input_tokens)}, {number(spent.output_tokens)}"),
+            ("Cost", money(spent.cost)),
+            *[("No price known for", _text(", ".join(spent.unpriced_models)))]
+            * bool(spent.unpriced_models),
+        ],
+    )
+    yield from _heading("Volume", 2)
+    yield from _table(
+        (report.volume.step, "exchanges", "errors"),
+        [
+            (bucket.begin, number(bucket.exchanges), number(_errors(bucket.outcomes)))
+            for bucket in report.volume.buckets
+            if bucket.exchanges
+        ],
+    )
+
+
+def _callers(report: Report) -> Iterator[str]:
+    yield from _heading("Callers", 2)
+    rows = [
+        (
+            _text(called(caller)),
+            number(caller.exchanges),
+            percent(caller.share),
+            percent(caller.readiness.score),
+            percent(caller.error_share),
+            "" if caller.latency.total is None else duration(caller.latency.total.p95),
+            _text(names(caller.sdks, 1)),
+        )
+        for caller in report.callers
+    ]
+    if (others := report.others) is not None:
+        rest = f"{number(others.callers)} more", number(others.exchanges), percent(others.share)
+        rows.append((*rest, f"from {percent(others.lowest_readiness)}", "", "", ""))
+    head = ("caller", "exchanges", "share", "readiness", "errors", "p95", "SDK")
+    yield from _table(head, rows)
+
+
+def _caller(caller: CallerReport) -> Iterator[str]:
+    yield from _heading(_text(called(caller)), 3)
+    yield _text(about(caller), 1_000)
+    yield ""
+    reasons = caller.readiness.reasons
+    if not reasons:
+        yield nothing_else(caller)
+    yield from (_reason(reason) for reason in reasons)
+    for title, counted in (("Features", caller.features), ("User agents", caller.user_agents)):
+        if counted:
+            said = (f"{_text(each.name)} ({percent(each.share)})" for each in counted)
+            yield from _paragraphs([f"{title}: {', '.join(said)}."])
+    yield from _table(
+        ("asked", "sent", "exchanges"),
+        [
+            (_text(use.asked or "?"), _text(use.sent or ""), number(use.count))
+            for use in caller.models
+        ],
+    )
+    yield from _table(
+        ("adjustment", "exchanges", "asked", "sent"),
+        [
+            (_text(use.kind), number(one.count), _text(one.asked), _text(one.sent))
+            for use in caller.adjustments
+            for one in use.examples
+        ],
+    )
+    yield from _table(
+        ("error", "whose", "exchanges"),
+        [
+            (_text(f"{use.status or ''} {use.type}"), use.blame, number(use.count))
+            for use in caller.errors
+        ],
+    )
+    if caller.call is not None:
+        yield from _call(caller.call)
+
+
+def _reason(reason: Reason) -> str:
+    return (
+        f"- **{BADGES[reason.work]}**, {percent(reason.share)}: {reason.what} {reason.what_to_do}"
+    )
+
+
+def _call(call: CurrentCall) -> Iterator[str]:
+    source = "What it sent last" if call.is_captured else "An example, with words for its texts"
+    yield ""
+    yield f"{source}, as a call of the current SDK ({_text(call.exchange)}):"
+    yield ""
+    lines = list(code_lines(call))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
+    yield from (f"{fence}{call.language}", *lines, fence)
+
+
+def _ready(report: Report) -> Iterator[str]:
+    yield from _heading("Ready to cut over", 2)
+    for standing in report.ready[:_MOST_READY]:
+        yield f"- {_text(called(standing))}, {one_or_many(standing.exchanges, 'exchange')}"
+    if not report.ready:
+        yield "None."
+    elif len(report.ready) > _MOST_READY:
+        yield f"- and {number(len(report.ready) - _MOST_READY)} more"
+
+
+def _shadows(report: Report) -> Iterator[str]:
+    if report.shadows:
+        yield from _heading("Shadows", 2)
+    for each in report.shadows:
+        compared = one_or_many(each.shadow.compared, "shadow")
+        noise = (
+            ""
+            if each.control is None
+            else f" Controls: {percent(each.control.mean_similarity)} alike,"
+            f" {percent(each.control.equal_share)} equal."
+        )
+        yield (
+            f"- {_text(verdict(each), 500)} {compared}, {number(each.shadow.failed)} failed,"
+            f" {percent(each.shadow.mean_similarity)} alike,"
+            f" {percent(each.shadow.equal_share)} equal.{noise}"
+        )
+
+
+def _retirements(report: Report) -> Iterator[str]:
+    if report.retirements:
+        yield from _heading("Models that retire", 2)
+        rows = [
+            (
+                _text(model.model),
+                retires(model),
+                _text(model.successor or ""),
+                number(model.exchanges),
+                _text(", ".join(called(caller) for caller in model.callers[:5])),
+            )
+            for model in report.retirements
+        ]
+        yield from _table(("model", "retires", "successor", "exchanges", "callers"), rows)
+    yield ""
+    yield f"Made on {day(report.made)}."
+
+
+def _outcomes(outcomes: Outcomes) -> list[tuple[str, str]]:
+    counts = ((word, getattr(outcomes, name)) for name, word in OUTCOMES.items())
+    return [(f"- {word}", number(count)) for word, count in counts if count]
+
+
+def _errors(outcomes: Outcomes) -> int:
+    return outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
+
+
+def _heading(text: str, level: int) -> Iterator[str]:
+    yield from ("", f"{'#' * level} {text}", "")
+
+
+def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from ("", text)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    if lines:
+        yield from ("", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines)
+
+
+def _text(text: str, most: int = 120) -> str:
+    """Not a mark in it means anything."""
+    return _MARKUP.sub(r"\\\1", printable(short(text, most)))
