@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from proxy.report.page import drawings, spelling, words
+from proxy.printable import printable
+from proxy.report import spelling, words
+from proxy.report.code_lines import code_lines
+from proxy.report.page import drawings
 from proxy.report.values import Report
 
 __all__ = ["as_html"]
@@ -31,15 +35,28 @@ _POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 )
 
+
+def _shown(value: object) -> object:
+    """Text with what cannot be seen spelled out; markup of ours, and what is no text, as it is."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return printable(value)
+
+
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(_HERE),
     autoescape=True,
-    finalize=spelling.shown,
+    finalize=_shown,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {**spelling.FILTERS, "called": words.called, "names": words.names}
+_ENVIRONMENT.filters |= {
+    **spelling.FILTERS,
+    "called": words.called,
+    "code_lines": code_lines,
+    "names": words.names,
+}
 
 
 def as_html(report: Report) -> str:

@@ -14,9 +14,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from proxy.report.page.spelling import day, number, one_or_many
-from proxy.report.page.words import OUTCOMES
+from proxy.report.spelling import day, number, one_or_many
 from proxy.report.values import Bucket, Percentiles, Volume
+from proxy.report.words import OUTCOMES
 
 _HEIGHT: Final = 190
 _TOP: Final = 18

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.report.page import drawings
 from proxy.report.values import Bucket, Outcomes, Percentiles, Volume
-from tests.proxy.report.page.reports import volume
+from tests.proxy.report.reports import volume
 
 
 def attributes(drawn: str, tag: str, css: str) -> list[dict[str, str]]:

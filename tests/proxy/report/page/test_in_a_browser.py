@@ -12,7 +12,7 @@ import pytest
 from proxy.report.page import as_html
 from proxy.report.values import Counted, Example, ModelUse, Outcomes, Report, Spent
 from tests.browser import Browser, Page
-from tests.proxy.report.page.reports import (
+from tests.proxy.report.reports import (
     adjustment,
     call,
     caller,

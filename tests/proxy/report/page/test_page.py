@@ -1,8 +1,8 @@
 """The page as text: what stands in it, and what does not."""
 
-from proxy.report.page import as_html, words
+from proxy.report.page import as_html
 from proxy.report.values import Others, Outcomes
-from tests.proxy.report.page.reports import (
+from tests.proxy.report.reports import (
     NOTHING_SPENT,
     NOTHING_TIMED,
     call,
@@ -90,15 +90,10 @@ def test_a_call_from_a_record_alone_says_that_its_words_were_not_kept():
     assert "its words were not kept" in page
 
 
-def test_a_call_as_long_as_a_book_is_cut_and_says_where_the_rest_is():
-    code = "\n".join(["x" * (words.LONGEST_LINE + 1), *(f"line {n}" for n in range(300))])
+def test_every_line_of_a_call_is_an_added_one():
+    page = as_html(report(caller(call=call(code="one = 1\n\ntwo = 2\n"))))
 
-    page = as_html(report(caller(call=call(code=code))))
-
-    assert f"{'x' * words.LONGEST_LINE} … (2,001 characters)" in page
-    assert "line 198<" in page
-    assert "line 199<" not in page
-    assert "101 more lines: <code>holdover show req_1</code>" in page
+    assert "<code><ins>one = 1</ins><ins></ins><ins>two = 2</ins></code>" in page
 
 
 def test_backticks_become_code():

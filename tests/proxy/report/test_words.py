@@ -1,8 +1,8 @@
 import pytest
 
-from proxy.report.page import spelling, words
+from proxy.report import spelling, words
 from proxy.report.values import HitCaller, Outcomes, Spent
-from tests.proxy.report.page.reports import (
+from tests.proxy.report.reports import (
     call,
     caller,
     compared,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from proxy.report.page.spelling import day, moment, money, number, one_or_many, percent
+from proxy.report.spelling import day, moment, money, number, one_or_many, percent
 from proxy.report.values import (
     CallerReport,
     Counted,
@@ -19,9 +19,7 @@ from proxy.report.values import (
 
 __all__ = [
     "BADGES",
-    "LONGEST_LINE",
     "MEANINGS",
-    "MOST_LINES",
     "OUTCOMES",
     "about",
     "called",
@@ -37,9 +35,6 @@ __all__ = [
     "verdict",
 ]
 
-MOST_LINES: Final = 200
-LONGEST_LINE: Final = 2_000
-"""Of a call: a prompt can be as long as a book."""
 _NEAR: Final = 0.005
 
 OUTCOMES: Final[Mapping[str, str]] = {
@@ -52,18 +47,22 @@ OUTCOMES: Final[Mapping[str, str]] = {
 }
 """How an exchange can end, in the order in which that is drawn."""
 
-BADGES: Final[Mapping[str, str]] = {"decision": "to decide", "mechanical": "to edit"}
+BADGES: Final[Mapping[str, str]] = {
+    "decision": "to decide",
+    "mechanical": "to edit",
+    "nothing": "goes away",
+}
 """What a difference asks of who rewrites a caller."""
 
 MEANINGS: Final[Mapping[str, str]] = {
     "Request": "One call of the legacy API and its answer, whatever became of it.",
-    "Readiness": "The share of a caller's translated requests that a current SDK could have sent"
-    " without a change of meaning. What only has to be edited does not lower it; what somebody"
-    " has to decide does.",
+    "Readiness": "The share of a caller's requests that a current SDK could have sent without a"
+    " change of meaning. What has only to be edited does not lower it; what somebody has to decide"
+    " does, and so do errors of the caller's own. What was forwarded as it is is not judged.",
     "To decide": "Holdover changed what was asked so that the answer may differ: whoever owns the"
     " caller has to say what is wanted.",
     "To edit": "Another spelling of the same; whoever rewrites the call changes it on the way.",
-    "Ready": "Nothing is left to decide: the caller can be rewritten and cut over.",
+    "Ready": "At least 99 % of what can be judged: the caller can be rewritten and cut over.",
     "Errors": "The share of requests that ended in an error, whoever's fault it was. Refusals by a"
     " rule and clients that left are not counted as errors.",
     "p50, p95": "Half, and 95 %, of the requests took no longer, from the first byte of the"

@@ -6,20 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
-from markupsafe import Markup
-
-from proxy.printable import printable
-
 _SECOND: Final = 1000
 _CENT: Final = 0.01
 _ALMOST_ALL: Final = 0.995
-
-
-def shown(value: object) -> object:
-    """Text with what cannot be seen spelled out; markup of ours, and what is no text, as it is."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return printable(value)
 
 
 def short(text: str, most: int = 120) -> str:
