@@ -84,7 +84,7 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
 class Redactor:
     """Takes out keys, e-mail addresses, telephone and card numbers, IPs, and what else is given."""
 
-    def __init__(self, patterns: Mapping[str, str] | None = None) -> None:
+    def __init__(self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE) -> None:
         """Patterns by the word that stands in their place; `re.error` where one is none."""
         self._ours = [
             (re.compile(pattern), _IF.get(word, f"[{word}]")) for word, pattern in _PATTERNS.items()
@@ -92,6 +92,7 @@ class Redactor:
         self._given = [
             (re.compile(pattern), f"[{word}]") for word, pattern in (patterns or {}).items()
         ]
+        self._piece = piece
         # Names of programs and models come again with every request.
         self._short = lru_cache(_CACHED)(self._redact)
 
@@ -114,7 +115,7 @@ class Redactor:
         # Who gave a pattern may mean it to match across anything.
         for pattern, instead in self._given:
             text = pattern.sub(instead, text)
-        return Redacted("".join(map(self._redact_piece, _pieces(text))))
+        return Redacted("".join(map(self._redact_piece, _pieces(text, self._piece))))
 
     def _redact_piece(self, text: str) -> str:
         for pattern, instead in self._ours:
@@ -122,9 +123,9 @@ class Redactor:
         return text
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _pieces(text: str, size: int) -> Iterator[str]:
     start = 0
-    while len(text) - start > _PIECE and (cut := _CUT.search(text, start + _PIECE)):
+    while len(text) - start > size and (cut := _CUT.search(text, start + size)):
         yield text[start : cut.end()]
         start = cut.end()
     yield text[start:]

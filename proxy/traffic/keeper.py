@@ -113,7 +113,7 @@ class Keeper:
     def _make_room(self) -> None:
         """Keep the journals of all workers within a bound."""
         for kind in (CONTENTS, RECORDS):
-            while _size_of(self._directory) > self._max_bytes and self._drop_oldest(kind):
+            while waiting_bytes(self._directory) > self._max_bytes and self._drop_oldest(kind):
                 pass
 
     def _drop_oldest(self, kind: str) -> bool:
@@ -144,7 +144,8 @@ class Keeper:
             log.error("records_lost", count=count)
 
 
-def _size_of(directory: Path) -> int:
+def waiting_bytes(directory: Path) -> int:
+    """What is in the journals of all workers."""
     size = 0
     for path in directory.glob("*"):
         with suppress(OSError):

@@ -4,6 +4,11 @@ from hypothesis import strategies as st
 
 from proxy.redaction import Digester, Redactor, describe_crash
 
+MIXED = (
+    *("mail", "a.b+c@example.co.uk", "sk-ant-api03-abc_DEF", "Bearer", "abc.def-ghi=", "+49"),
+    *("(171)", "123-4567", "4111", "1111", "10.0.0.1", "2001:db8::1", "\n", "x", "12:30:45"),
+)
+
 
 def test_one_digest_key_gives_one_digest_and_another_gives_another():
     digests = {Digester(key).caller(b"sk-1") for key in ["a", "a", "b"]}
@@ -84,3 +89,20 @@ def test_nothing_is_found_in_what_was_redacted(words):
 
     assert redactor.text(once) == once
     assert not any(trace in once for trace in ["@", "10.1", "sk-", "::"])
+
+
+@given(st.lists(st.sampled_from(MIXED), max_size=30).map(" ".join), st.integers(1, 50))
+def test_it_does_not_matter_in_which_pieces_a_text_is_looked_at(text, length):
+    assert Redactor(piece=length).text(text) == Redactor().text(text)
+
+
+def test_a_secret_is_taken_out_whatever_it_looks_like_unless_it_is_a_mere_word():
+    hide = Redactor().hiding(["correct horse", "correct horse battery", "word", ""])
+
+    assert hide("my correct horse battery, correct horses, a word") == "my [key], [key]s, a word"
+
+
+def test_patterns_of_the_operator_are_looked_for_across_anything():
+    hide = Redactor({"story": r"once\s+upon(?s:.)*after"})
+
+    assert hide.text("so: once\nupon a time" + " and on" * 9000 + "\never after.") == "so: [story]."

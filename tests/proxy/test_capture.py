@@ -1,0 +1,188 @@
+"""What is kept of what was said: all of it that may be, and nothing that may not."""
+
+import asyncio
+import gzip
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from proxy.capture import ContentWriter, Spoken, content_of
+from proxy.redaction import Digester, Redactor
+from proxy.traffic import Content, Keeper, Tape, decompress
+from translators import dialect_of
+
+KEY, MAIL = "sk-ant-api03-secret-enough", "canary@example.com"
+SECRET = "not-in-the-shape-of-a-key"
+V1, V2 = dialect_of(None), dialect_of("2023-06-01")
+DIGESTER = Digester("d")
+
+
+class Journal(Keeper):
+    """Keeps contents where a test can look."""
+
+    def __init__(self) -> None:
+        self.kept: list[Content] = []
+        self.given_up: list[int] = []
+
+    def keep_content(self, content: Content) -> None:
+        self.kept.append(content)
+
+    def give_up_content(self, size: int) -> None:
+        self.given_up.append(size)
+
+
+def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any) -> Spoken:
+    tape = Tape(level=fields.pop("level", "full"), started=0.0, legacy_in=asked)
+    tape.messages_back.extend(enumerate(back))
+    tape.legacy_back.extend(enumerate(reply))
+    given: dict[str, Any] = {
+        "id": "i",
+        "received": "r",
+        "tape": tape,
+        "plan": None,
+        "dialect": V2,
+        "reply_headers": [],
+        "hide": Redactor().hiding([SECRET, "short"]),
+    }
+    return Spoken(**(given | fields))
+
+
+def texts(said: Spoken) -> dict[str, str]:
+    """By part."""
+    bodies = content_of(said, DIGESTER).bodies
+    return {body.part: decompress(body.data or b"").decode() for body in bodies}
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (b'{"prompt":"to canary@example.com"}', '{"prompt":"to [email]"}'),
+        # The same as an encoder may spell it.
+        (b'{"prompt":"to canary\\u0040example.com"}', '{"prompt":"to [email]"}'),
+        (b'{"canary@example.com":1}', '{"[email]":1}'),
+        (b'{"a":[{"b":"sk-ant-api03-secret-enough"}]}', '{"a":[{"b":"[key]"}]}'),
+        (b'{"a":4111111111111111,"b":41}', '{"a":"[card]","b":41}'),
+        (b'{"a":true,"b":null,"c":0.5}', '{"a":true,"b":null,"c":0.5}'),
+        (b'{"a":"not-in-the-shape-of-a-key","b":"short"}', '{"a":"[key]","b":"short"}'),
+        # No JSON: text, read in case it hides something.
+        (b'{"a": "canary\\u0040example.com"', '{"a": "[email]"'),
+        (b"\xff canary@example.com", "\ufffd [email]"),
+        (b"[" * 5000, "[" * 5000),
+        (b"", ""),
+    ],
+)
+def test_a_request_is_kept_without_what_may_not_be(asked, kept):
+    assert texts(spoken(asked)) == {"legacy_in": kept}
+
+
+def test_what_is_split_over_events_is_found_all_the_same():
+    pieces = [
+        f'data: {{"completion":"{part}"}}\n\n'.encode()
+        for part in ("to can", "ary@ex", "ample.com")
+    ]
+    kept = texts(spoken(reply=pieces))
+
+    assert kept["legacy_back"] == '{"completion":"to [email]"}'
+
+
+def test_a_stream_is_kept_whole_with_the_time_of_each_event():
+    start = b'data: {"type":"message_start","message":{"id":"m"}}\n\n'
+    block = b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text"}}\n\n'
+    delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}'
+    text = b"data: " + delta + b"\n\n"
+    (_, body) = content_of(spoken(back=[start, block, text]), DIGESTER).bodies
+
+    assert decompress(body.data or b"") == b'{"id":"m","content":[{"type":"text","text":"Hi"}]}'
+    assert msgspec.json.decode(decompress(body.timing or b"")) == [
+        [0, "message_start", 0],
+        [1, "content_block_start", 0],
+        [2, "content_block_delta", 2],
+    ]
+    assert body.size == len(start + block + text)
+
+
+def test_the_old_dialect_repeats_itself_and_what_is_kept_does_not():
+    pieces = [b'data: {"completion":" Hi"}\r\n\r\n', b'data: {"completion":" Hi you"}\r\n\r\n']
+
+    assert texts(spoken(reply=pieces, dialect=V1))["legacy_back"] == '{"completion":" Hi you"}'
+    assert texts(spoken(reply=pieces, dialect=None))["legacy_back"] == '{"completion":" Hi you"}'
+
+
+def test_what_was_passed_on_compressed_is_read():
+    packed = gzip.compress(b'{"completion":"to canary@example.com"}')
+    headers = [(b"content-encoding", b"gzip")]
+    kept = texts(spoken(reply=[packed[:9], packed[9:]], reply_headers=headers))
+
+    assert kept["legacy_back"] == '{"completion":"to [email]"}'
+
+
+def test_what_cannot_be_decompressed_is_called_that():
+    headers = [(b"content-encoding", b"gzip")]
+
+    assert texts(spoken(reply=[b"no gzip"], reply_headers=headers))["legacy_back"] == (
+        "(compressed in a way that is not read here)"
+    )
+
+
+def test_a_digest_tells_what_is_the_same_and_nothing_else():
+    one, other = (content_of(spoken(asked, level="digest"), DIGESTER) for asked in (b"a", b"b"))
+    again = content_of(spoken(b"a", level="full"), DIGESTER)
+
+    assert one.bodies[0].data is None
+    assert (one.bodies[0].size, one.bodies[0].digest) == (1, again.bodies[0].digest)
+    assert one.bodies[0].digest != other.bodies[0].digest
+    assert Digester("other").body(b"a") != one.bodies[0].digest
+
+
+@pytest.mark.anyio
+async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    await writer.write(spoken(b"little"))
+    at_once = len(journal.kept)
+    await writer.write(spoken(b"x" * 100_000))
+    await asyncio.to_thread(writer.close)
+
+    assert at_once == 1
+    assert [body.size for content in journal.kept for body in content.bodies] == [6, 100_000]
+
+
+@pytest.mark.anyio
+async def test_what_was_too_long_to_remember_is_given_up_aloud():
+    journal = Journal()
+    long = spoken()
+    long.tape.hear_reply(b"x" * 70_000_000)
+    long.tape.hear_upstream(b"x")
+    writer = ContentWriter(journal, DIGESTER)
+    await writer.write(long)
+    writer.close()
+
+    assert (journal.kept, journal.given_up) == ([], [70_000_003])
+    assert long.tape.legacy_back == long.tape.messages_back == []
+
+
+@pytest.mark.anyio
+async def test_more_than_can_be_worked_off_is_given_up_aloud():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    for _ in range(4):
+        await writer.write(spoken(b"a b " * 15_000_000, level="digest"))
+    writer.close()
+
+    assert len(journal.given_up) == 2
+
+
+@pytest.mark.anyio
+async def test_a_bug_in_here_costs_no_answer():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    broken: Any = None
+    with capture_logs() as lines:
+        await writer.write(spoken(b"{}", hide=broken))
+        await writer.write(spoken(b'"x"', hide=broken))
+    writer.close()
+
+    assert [line["event"] for line in lines] == ["capture_crashed"]
+    assert journal.given_up == [3]
