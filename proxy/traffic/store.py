@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.traffic.address import checked_url, file_of
 from proxy.traffic.content import Content
+from proxy.traffic.opened import open_postgresql, open_sqlite
 from proxy.traffic.problems import StoreProblem
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.rows import Row, row_of_exchange, row_of_shadow, rows_of_content
-from proxy.traffic.schema import bodies, exchanges, metadata, shadows
+from proxy.traffic.schema import bodies, exchanges, shadows
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 
@@ -31,22 +32,21 @@ class Store:
     @classmethod
     def open(cls, url: str, *, read_only: bool = False) -> Store:
         """See `open_store`."""
-        del read_only
         try:
-            checked = checked_url(url)
+            url = checked_url(url)
         except ValueError as exc:
-            raise StoreProblem(str(exc)) from exc
-        file = file_of(checked)
+            raise StoreProblem(f"the address of the store: {exc}") from exc
+        file = file_of(url)
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        engine = create_engine(
-            checked if file is None else URL.create("sqlite", database=str(file))
-        )
-        metadata.create_all(engine)
-        return cls(engine)
+            return cls(open_sqlite(file, read_only=read_only))
+        return cls(open_postgresql(url, read_only=read_only))
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Add all of them, or, with an error of SQLAlchemy's, none; twice is once."""
+        """
+        Add all of them or none; twice is once.
+
+        Raises `StoreProblem`, or, if it is about one of them, `UnacceptableEntry`.
+        """
         rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
         for entry in entries:
             match entry:
