@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.failures import Blame
-from proxy.traffic import ShadowRecord, TrafficRecord
+from proxy.traffic import Body, Content, ShadowRecord, TrafficRecord
 
 _PLAIN: dict[str, Any] = {
     "id": "req_000000000000000000000001",
@@ -59,3 +59,14 @@ def shadow_record(**fields: Any) -> ShadowRecord:
         "comparison": {"equal": True, "similarity": 1.0},
     }
     return ShadowRecord(**(plain | fields))
+
+
+def content(**fields: Any) -> Content:
+    """What was said, of which the request is kept."""
+    body = Body(part="legacy_in", size=113, digest="d1", data=b"zstd", timing=None)
+    plain: dict[str, Any] = {
+        "id": _PLAIN["id"],
+        "received": _PLAIN["received"],
+        "bodies": (body,),
+    }
+    return Content(**(plain | fields))
