@@ -44,6 +44,13 @@ class ReportFormat(enum.Enum):
     MARKDOWN = "markdown"
 
 
+class ReplayFormat(enum.Enum):
+    """What `replay` can write."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+
+
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="A TOML file.")
 ]
@@ -344,3 +351,49 @@ def report(  # noqa: PLR0913, PLR0917 - an option each
         output=output,
         fail_if=fail_if or [],
     )
+
+
+@app.command()
+def replay(  # noqa: PLR0913, PLR0917 - an option each
+    since: Since = "7d",
+    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
+    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
+    model: Annotated[str | None, typer.Option(help="Translate all, for this model.")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A TOML file: what it says goes before the settings.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="At most so many, the newest.")
+    ] = None,
+    budget_tokens: Annotated[
+        int | None, typer.Option(min=1, help="At most so many, interruptions included.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="So many at a time.")] = 4,
+    name: Annotated[
+        str | None, typer.Option(help="Of the results; else by what is asked, and of whom.")
+    ] = None,
+    form: Annotated[
+        ReplayFormat, typer.Option("--format", help="For people, or JSON: one object.")
+    ] = ReplayFormat.TERMINAL,
+    yes: Annotated[bool, typer.Option("--yes", help="Send it, also to a real upstream.")] = False,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Ask recorded requests again, by the rules, other rules or another model, and compare."""
+    from proxy.cli.replay import Order, run_replay
+
+    order = Order(
+        since=since,
+        until=until,
+        caller=caller,
+        model=model,
+        rules=rules,
+        limit=limit,
+        budget_tokens=budget_tokens,
+        concurrency=concurrency,
+        name=name,
+        yes=yes,
+        as_json=form is ReplayFormat.JSON,
+    )
+    run_replay(config, secrets, order, demo=demo)

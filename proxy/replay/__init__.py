@@ -8,8 +8,8 @@ not recorded as anybody's.
 """
 
 from proxy.replay.asking import Asker
-from proxy.replay.report import ReplayReport, report_of
+from proxy.replay.report import ReplayReport, cost_of, report_of
 from proxy.replay.running import Run, TokenBudget
 from proxy.replay.simulated import is_simulator
 
-__all__ = ["Asker", "ReplayReport", "Run", "TokenBudget", "is_simulator", "report_of"]
+__all__ = ["Asker", "ReplayReport", "Run", "TokenBudget", "cost_of", "is_simulator", "report_of"]

@@ -17,11 +17,13 @@ import msgspec
 
 from proxy.comparison import Comparison
 from proxy.replay.distribution import Distribution
+from proxy.report.prices import Price, price_of
 from proxy.traffic.replays import ReplayResult
 
 Pair: TypeAlias = tuple[str | None, str | None]
 
 _FEW: Final = 10
+_MILLION: Final = 1_000_000
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +75,8 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     answers: int
     input_tokens: float
     output_tokens: float
+    cost: float | None
+    """In dollars; None: its price is not known."""
 
 
 class LeastSimilar(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +107,10 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """Of those that are not equal."""
 
 
-def report_of(name: str, results: Iterable[ReplayResult]) -> ReplayReport:
-    """Count them."""
+def report_of(
+    name: str, results: Iterable[ReplayResult], prices: Mapping[str, Price]
+) -> ReplayReport:
+    """Count them; the operator's prices go before the list's."""
     tally = _Tally()
     for result in results:
         tally.add(result)
@@ -121,8 +127,8 @@ def report_of(name: str, results: Iterable[ReplayResult]) -> ReplayReport:
         ),
         lengths=_ratio(tally.lengths),
         latencies=_ratio(tally.latencies),
-        recorded=_spent(tally.spent[0]),
-        now=_spent(tally.spent[1]),
+        recorded=_spent(tally.spent[0], prices),
+        now=_spent(tally.spent[1], prices),
         adjustments=_changes(tally.appear, tally.go_away),
         failures=tuple(
             Counted(name=name, count=count) for name, count in tally.failures.most_common()
@@ -209,12 +215,28 @@ def _ratio(found: Distribution) -> Ratio | None:
     return Ratio(p10=p10, p50=p50, p90=p90)
 
 
-def _spent(by_model: Mapping[str | None, list[float]]) -> tuple[Spent, ...]:
+def _spent(
+    by_model: Mapping[str | None, list[float]], prices: Mapping[str, Price]
+) -> tuple[Spent, ...]:
     busiest = sorted(by_model.items(), key=lambda item: -item[1][0])
     return tuple(
-        Spent(model=model, answers=int(answers), input_tokens=given, output_tokens=said)
+        Spent(
+            model=model,
+            answers=int(answers),
+            input_tokens=given,
+            output_tokens=said,
+            cost=cost_of(model, given, said, prices),
+        )
         for model, (answers, given, said) in busiest
     )
+
+
+def cost_of(
+    model: str | None, given: float, said: float, prices: Mapping[str, Price]
+) -> float | None:
+    """Dollars; None: the price is not known."""
+    price = None if model is None else price_of(model, prices)
+    return None if price is None else (given * price.input + said * price.output) / _MILLION
 
 
 def _changes(appear: Counter[str], go_away: Counter[str]) -> tuple[AdjustmentChange, ...]:

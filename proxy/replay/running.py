@@ -70,6 +70,8 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 return await self._hand_out(group)
+        except ExceptionGroup as problems:  # of the store: one says it all
+            raise problems.exceptions[0] from problems
         finally:
             await self._write()
 

@@ -21,16 +21,17 @@ from sqlalchemy import (
     Select,
     and_,
     case,
+    delete,
     exists,
     func,
     not_,
-    or_,
     select,
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.traffic.content import decompress
+from proxy.traffic.filters import Filter, conditions_of
 from proxy.traffic.record import TrafficRecord
 from proxy.traffic.replayable import (
     BACK,
@@ -51,17 +52,6 @@ _PAGE: Final = 16
 """Bodies are in it; they are small as a rule, and compressed."""
 _RESULTS: Final = 1_000
 _RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which exchanges a replay is about."""
-
-    since_ms: int = 0
-    until_ms: int = 2**62
-    caller: str | None = None
-    """Name or digest."""
-    limit: int | None = None
-    """At most so many, those included that were asked before; the newest first."""
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -119,7 +109,9 @@ class ReplayStore:
 
     store: Store = field(repr=False)
     name: str
-    wanted: Wanted
+    wanted: Filter = field(default_factory=Filter)
+    limit: int | None = None
+    """At most so many, with those that are done; the newest ones."""
 
     def found(self) -> Found:
         """Count; of bodies nothing is read."""
@@ -128,10 +120,10 @@ class ReplayStore:
             func.count(),
             func.count(case((not_(WAS_ANSWERED), 1))),
             func.count(case((and_(WAS_ANSWERED, not_(HAS_CONTENT)), 1))),
-        ).where(*self._matching())
+        ).where(*conditions_of(self.wanted))
         left = self._left(exchanges.c.sent_model, INPUT, OUTPUT, MOST_OUTPUT)
-        if self.wanted.limit is not None:
-            left = left.limit(max(0, self.wanted.limit - done))
+        if self.limit is not None:
+            left = left.limit(max(0, self.limit - done))
         model, *tokens = left.subquery().c
         sums = select(model, func.count(), *map(func.sum, tokens)).group_by(model)
         with self.store.engine.connect() as connection:
@@ -145,14 +137,18 @@ class ReplayStore:
             left=tuple(Left(*row) for row in rows),
         )
 
+    def begin(self) -> None:
+        """Forget what is to be asked once more; a store that cannot be written says so here."""
+        with self.store.engine.begin() as connection:
+            connection.execute(delete(replays).where(self._is_ours(), MAY_PASS))
+
     def used(self) -> float:
         """Tokens, in all runs so far."""
         return self._number(select(func.sum(replays.c.tokens)).where(self._is_ours()))
 
     def pages(self) -> Iterator[list[Recorded]]:
         """What is left, newest first, a few at a time; each is read when it is asked for."""
-        limit = self.wanted.limit
-        room = None if limit is None else max(0, limit - self._done())
+        room = None if self.limit is None else max(0, self.limit - self._done())
         place = exchanges.c.received_ms, exchanges.c.seq
         contents = IN.c.data.label("legacy_in"), BACK.c.data.label("legacy_back")
         left = self._left(*exchanges.c, (INPUT + OUTPUT).label("tokens"), *contents)
@@ -217,17 +213,9 @@ class ReplayStore:
             select(*columns)
             .join(IN, captured(IN, "legacy_in"))
             .join(BACK, captured(BACK, "legacy_back"))
-            .where(*self._matching(), WAS_ANSWERED, not_(is_done))
+            .where(*conditions_of(self.wanted), WAS_ANSWERED, not_(is_done))
             .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())
         )
-
-    def _matching(self) -> list[ColumnElement[bool]]:
-        wanted = self.wanted
-        within = exchanges.c.received_ms.between(wanted.since_ms, wanted.until_ms - 1)
-        if wanted.caller is None:
-            return [within]
-        names = exchanges.c.caller_name, exchanges.c.caller
-        return [within, or_(*(name == wanted.caller for name in names))]
 
     def _is_ours(self) -> ColumnElement[bool]:
         return replays.c.replay == self.name

@@ -9,8 +9,11 @@ from proxy.comparison import Answered, compare
 from proxy.replay import ReplayReport, report_of
 from proxy.replay.distribution import Distribution
 from proxy.replay.report import AdjustmentChange, Counted, LeastSimilar, Ratio, Spent, StopReasons
+from proxy.report.prices import Price
 from proxy.traffic.replays import ReplayResult
 from translators import Usage
+
+PRICES = {"m": Price(1_000_000, 2_000_000)}
 
 
 def answered(text: str = "Hello", **fields: Any) -> Answered:
@@ -34,7 +37,7 @@ def failed(failure: str) -> ReplayResult:
 
 
 def of(*results: ReplayResult) -> ReplayReport:
-    return report_of("r", results)
+    return report_of("r", results, PRICES)
 
 
 def test_nothing_comes_to_nothing():
@@ -110,10 +113,12 @@ def test_tokens_are_counted_by_model_on_either_side():
         compared(answered(), answered(model=None, usage=Usage())),
     )
 
-    assert report.recorded == (Spent(model="m", answers=3, input_tokens=30, output_tokens=15),)
+    assert report.recorded == (
+        Spent(model="m", answers=3, input_tokens=30, output_tokens=15, cost=60),
+    )
     assert report.now == (
-        Spent(model="n", answers=2, input_tokens=8, output_tokens=4),
-        Spent(model=None, answers=1, input_tokens=0, output_tokens=0),
+        Spent(model="n", answers=2, input_tokens=8, output_tokens=4, cost=None),
+        Spent(model=None, answers=1, input_tokens=0, output_tokens=0, cost=None),
     )
 
 

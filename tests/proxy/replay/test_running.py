@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.replay import Run, TokenBudget
-from proxy.traffic.replays import Recorded, ReplayResult, ReplayStore, Wanted
+from proxy.traffic.replays import Recorded, ReplayResult, ReplayStore
 from tests.evidence import exchange
 from tests.proxy.replay.benches import stored
 
@@ -46,7 +46,7 @@ class Counting:
 
 
 def run_of(store: Any, asker: Counting, *, budget: float | None = None, name: str = "r") -> Run:
-    replay = ReplayStore(store, name, Wanted())
+    replay = ReplayStore(store, name)
     heard: list[ReplayResult] = []
     return Run(
         store=replay,
@@ -142,7 +142,7 @@ def test_a_store_that_fails_ends_it(store):
             raise OSError(f"{len(results)} are too many")
 
     run = run_of(store, Counting())
-    run.store = Full(store, "r", Wanted())
+    run.store = Full(store, "r")
 
-    with pytest.raises(ExceptionGroup, match="unhandled errors"):
+    with pytest.raises(OSError, match="are too many"):
         asyncio.run(run.run())

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from proxy.traffic.content import Content
-from proxy.traffic.replays import Left, ReplayResult, ReplayStore, Wanted
+from proxy.traffic.filters import Filter
+from proxy.traffic.replays import Left, ReplayResult, ReplayStore
 from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
 from tests.evidence import exchange, kept, moment
@@ -22,8 +23,10 @@ def store(tmp_path):
     store.close()
 
 
-def replay(store: Store, name: str = "r", **wanted: Any) -> ReplayStore:
-    return ReplayStore(store, name, Wanted(**wanted))
+def replay(
+    store: Store, name: str = "r", *, limit: int | None = None, **wanted: Any
+) -> ReplayStore:
+    return ReplayStore(store, name, Filter(**wanted), limit)
 
 
 def ids(replay: ReplayStore) -> list[str]:
@@ -62,10 +65,10 @@ def test_exchanges_of_one_millisecond_are_all_there_once(store):
     ("wanted", "numbers"),
     [
         ({}, [3, 2, 1]),
-        ({"since_ms": 1795392002000}, [3, 2]),
-        ({"until_ms": 1795392002000}, [1]),
+        ({"since": 1795392002000}, [3, 2]),
+        ({"until": 1795392002000}, [1]),
         ({"caller": "batch"}, [2]),
-        ({"caller": "0123456789abcdef"}, [3, 2]),
+        ({"caller": "01234"}, [3, 2]),
         ({"caller": "nobody"}, []),
         ({"limit": 2}, [3, 2]),
         ({"limit": 0}, []),

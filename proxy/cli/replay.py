@@ -1,0 +1,192 @@
+"""Recorded requests asked again, once it has been said what that takes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+
+from proxy.cli.evidence import open_evidence
+from proxy.cli.log import filter_of
+from proxy.cli.moments import InvalidMoment
+from proxy.cli.replay_progress import Heard, progress
+from proxy.cli.replay_report import estimate_lines, report_lines
+from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
+from proxy.cli.serve import or_exit, settings_or_exit
+from proxy.compile import digester_of, regime_of
+from proxy.config_file import InvalidSettings
+from proxy.legs import Upstreams
+from proxy.lessons import LessonStore
+from proxy.log_config import configure_logs
+from proxy.redaction import Redactor
+from proxy.regime import Regime
+from proxy.replay import Asker, Run, TokenBudget, is_simulator, report_of
+from proxy.report.prices import Price
+from proxy.settings import Settings
+from proxy.traffic.filters import Filter, InvalidFilter
+from proxy.traffic.replays import Found, ReplayStore
+from proxy.upstream import Timeouts, Upstream
+
+_KEY: Final = "ANTHROPIC_API_KEY"
+_ANY_KEY: Final = b"sk-ant-api03-replay"
+"""The simulator takes it; a real one is not sent where none is needed."""
+_INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the options say."""
+
+    since: str | None = None
+    until: str | None = None
+    caller: str | None = None
+    model: str | None = None
+    rules: Path | None = None
+    limit: int | None = None
+    budget_tokens: int | None = None
+    concurrency: int = 4
+    name: str | None = None
+    yes: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replay:
+    """The order, with everything looked up."""
+
+    order: Order
+    settings: Settings
+    regime: Regime
+    wanted: Filter
+    name: str
+
+    @property
+    def prices(self) -> Mapping[str, Price]:
+        """The operator's."""
+        given = self.settings.prices.items()
+        return {name: Price(price.input, price.output) for name, price in given}
+
+
+def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
+    """Show the estimate; ask, if that may be; show what it came to."""
+    settings = settings_or_exit(config, secrets)
+    configure_logs(settings.log_format)
+    with or_exit():
+        replay = _looked_up(settings, order, secrets)
+    with open_evidence(config, secrets, demo=demo) as opened:
+        store = ReplayStore(opened, replay.name, replay.wanted, order.limit)
+        found = store.found()
+        is_simulated = _show_estimate(replay, found)
+        if found.left:
+            _run(replay, store, found, _key_or_exit(replay, is_simulated=is_simulated))
+        report = report_of(replay.name, store.results(), replay.prices)
+    if order.as_json:
+        typer.echo(msgspec.json.encode(report))
+        return
+    for line in report_lines(report):
+        typer.echo(line)
+
+
+def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Replay:
+    label = "present"
+    if order.rules is not None and order.model is not None:
+        raise InvalidSettings("--model and --rules: give one of them")
+    if order.rules is not None:
+        label, settings = order.rules.stem, with_rules(settings, order.rules, secrets)
+    if order.model is not None:
+        label, settings = order.model, with_model(settings, order.model)
+    words = {"since": order.since, "until": order.until, "caller": order.caller}
+    try:
+        wanted = filter_of(words, datetime.now(UTC))
+    except (InvalidFilter, InvalidMoment) as exc:
+        raise InvalidSettings(str(exc)) from exc
+    return _Replay(
+        order=order,
+        settings=settings,
+        regime=regime_of(settings, digester_of(settings)),
+        wanted=wanted,
+        name=order.name or default_name(label, settings, tuple(words.values())),
+    )
+
+
+def _show_estimate(replay: _Replay, found: Found) -> bool:
+    """Show it; whether only simulators are asked."""
+    urls = list(addresses(replay.settings))
+    is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
+    who = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
+    _say(f"Replay {replay.name}: asks {who}")
+    for line in estimate_lines(found, replay.order.model, replay.prices):
+        _say(line)
+    _say("What is asked again is the text that was kept: redacted.")
+    for rule in replay.settings.rollout:
+        if rule.match.header:
+            _say(f"Rule {rule.name} looks at headers, which are not kept: here it matches nothing.")
+    return is_simulated
+
+
+def _key_or_exit(replay: _Replay, *, is_simulated: bool) -> bytes | None:
+    """A key for callers that have none in the settings; status 2 where nothing may be sent."""
+    if is_simulated:
+        return _ANY_KEY
+    if not replay.order.yes:
+        _say("holdover: nothing was sent; add --yes to send it")
+        raise typer.Exit(2)
+    given = os.environ.get(_KEY, "").strip().encode()
+    keyring = replay.regime.keyring
+    if not given and not keyring.holds_keys:
+        _say(
+            "holdover: there is no key: clients' keys are not kept, so set upstream_key, "
+            f"or {_KEY} in the environment"
+        )
+        raise typer.Exit(2)
+    return given or None
+
+
+def _run(replay: _Replay, store: ReplayStore, found: Found, key: bytes | None) -> None:
+    store.begin()
+    order = replay.order
+    budget = TokenBudget(order.budget_tokens, store.used())
+    try:
+        with progress(sum(left.requests for left in found.left)) as heard:
+            is_whole = asyncio.run(_ask(replay, store, key, budget, heard))
+    except KeyboardInterrupt:
+        _say("holdover: interrupted. What is done is kept; the same command goes on with the rest.")
+        raise typer.Exit(_INTERRUPTED) from None
+    if not is_whole:
+        _say(
+            f"holdover: the next request might pass the budget of {order.budget_tokens:,} tokens; "
+            "the same command with a larger one goes on"
+        )
+
+
+async def _ask(
+    replay: _Replay, store: ReplayStore, key: bytes | None, budget: TokenBudget, heard: Heard
+) -> bool:
+    """Ask all; False if the budget has ended it."""
+    settings = replay.settings
+    timeouts = Timeouts(
+        connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
+    )
+    lessons = LessonStore(seconds=settings.lesson_seconds)
+    upstreams = Upstreams(Upstream(settings.upstream_url, timeouts), timeouts, lessons)
+    asker = Asker(
+        regime=replay.regime, upstreams=upstreams, redactor=Redactor(settings.redact), key=key
+    )
+    concurrency = replay.order.concurrency
+    run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=heard)
+    try:
+        return await run.run()
+    finally:
+        await upstreams.close()
+
+
+def _say(line: str) -> None:
+    """Beside the report, which may be read by a program."""
+    typer.echo(line, err=True)
