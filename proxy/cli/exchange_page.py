@@ -47,7 +47,7 @@ def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
     """The same of one of its shadows."""
     said = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
     given = {name: value for name, value in said.items() if value is not None}
-    return shadow.leg, "\n".join(_lines(given | (shadow.comparison or {})))
+    return shadow.leg, "\n".join(_lines({**given, **(shadow.comparison or {})}))
 
 
 def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
@@ -56,11 +56,12 @@ def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
     times = [time for time, _, characters in events if characters]
     if not times:
         return f"a stream of {len(events)} events, none with text"
-    gaps = [later - earlier for earlier, later in pairwise(times)] or [0.0]
-    return (
-        f"a stream of {len(events)} events, {len(times)} with text: the first after "
-        f"{times[0]:.1f} ms, then {median(gaps):.1f} ms apart (median), at most {max(gaps):.1f} ms"
-    )
+    begin = f"a stream of {len(events)} events, {len(times)} with text"
+    begin += f": the first after {times[0]:.1f} ms"
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if not gaps:
+        return begin
+    return f"{begin}, then {median(gaps):.1f} ms apart (median), at most {max(gaps):.1f} ms"
 
 
 def _adjustment(made: MadeAdjustment) -> str:
@@ -81,7 +82,7 @@ def _said(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:g}" if abs(value) < 1 else f"{value:.12g}"
+            return f"{value:.12g}"
         case None | [] | ():
             return "-"
         case list() | tuple():

@@ -20,7 +20,7 @@ from proxy.cli.moments import InvalidMoment, since, until
 from proxy.printable import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.filters import Filter, InvalidFilter, conditions_of
-from proxy.traffic.reading import Tail, find, has_contents_of, newest
+from proxy.traffic.reading import Tail, has_contents_of, listed
 from proxy.traffic.store import Store
 from translators import AdjustmentKind
 
@@ -82,19 +82,19 @@ def _print(store: Store, wanted: Filter, limit: int, *, follow: bool, show: Show
             "the text is looked for in the records alone",
             err=True,
         )
-    # Before the first look, so that nothing falls between it and what follows.
-    tail = Tail(store, wanted) if follow else None
-    for found in newest(store, wanted, limit) if limit else find(store, wanted):
-        if tail is None or tail.has_passed(found.seq):
+    if follow:
+        _follow(Tail(store, wanted), limit, show)
+    else:
+        for found in listed(store, wanted, limit):
             show(found.record)
-    if tail is not None:
-        _follow(tail, show)
 
 
-def _follow(tail: Tail, show: Show) -> None:
+def _follow(tail: Tail, limit: int, show: Show) -> None:
     reader = select.poll()
     reader.register(sys.stdout, 0)  # no event but that nobody reads any more
     try:
+        for found in tail.earlier(limit):
+            show(found.record)
         sys.stdout.flush()
         while not reader.poll(_POLL_MILLISECONDS):
             for found in tail.poll():

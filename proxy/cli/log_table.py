@@ -7,6 +7,7 @@ Elsewhere nothing is cut.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console
@@ -18,15 +19,19 @@ from proxy.traffic import TrafficRecord
 # Name, and how wide: at least (with one more space each, and adjustments, 80 in all), at most.
 _COLUMNS: Final = (
     ("time", 8, 8),
-    ("caller", 9, 20),
-    ("model", 20, 52),
-    ("ended", 12, 24),
-    ("tokens", 7, 11),
-    ("ms", 6, 7),
+    ("caller", 9, 16),
+    ("model", 20, 40),
+    ("ended", 12, 20),
+    ("tokens", 7, 9),
+    ("ms", 6, 6),
 )
-_LAST: Final = "adjustments"
+_WIDENED: Final = (2, 3, 1, 4)
+"""In this order, if there is room."""
+_ID: Final = 12
+"""What tells two million of them apart."""
 _LEAST_LAST: Final = 12
-_UNCUT: Final = tuple(max(most, 23 * (name == "time")) for name, _, most in _COLUMNS)
+_NAMES: Final = (*(name for name, _, _ in _COLUMNS), "adjustments", "id")
+_UNCUT: Final = (23, *(most for _, _, most in _COLUMNS[1:]), 30)
 _COMMON: Final = "claude-"
 
 
@@ -41,15 +46,15 @@ class TerminalTable:
     def show(self, record: TrafficRecord) -> None:
         """Print its line, and before it what it takes to understand it."""
         if not self._day:
-            self._print([*(name for name, _, _ in _COLUMNS), _LAST], "bold")
+            self._print(_NAMES, "bold")
         day, _, time = record.received.partition("T")
         if day != self._day:
             self._print_line(Text(f"{day} UTC", "dim"))
             self._day = day
         style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
-        self._print([time[:8], *_cells(record)], style)
+        self._print((time[:8], *_cells(record), record.id[:_ID]), style)
 
-    def _print(self, cells: list[str], style: str) -> None:
+    def _print(self, cells: Iterable[str], style: str) -> None:
         line = Text(" ").join(map(_fitted, cells, self._widths))
         line.stylize(style)
         self._print_line(line)
@@ -67,21 +72,25 @@ class PlainTable:
 
     def lines(self, record: TrafficRecord) -> list[str]:
         """Its line, and the head of the table before the first."""
-        head = [] if self._has_begun else [_uncut([*(name for name, _, _ in _COLUMNS), _LAST])]
+        head = [] if self._has_begun else [_uncut(_NAMES)]
         self._has_begun = True
         moment = record.received.replace("T", " ")[:23]
-        return [*head, _uncut([moment, *map(printable, _cells(record))])]
+        return [*head, _uncut((moment, *map(printable, _cells(record)), record.id))]
 
 
 def widths_for(room: int) -> list[int]:
-    """How wide the columns are on a terminal of this width."""
-    widths = [least for _, least, _ in _COLUMNS]
-    left = max(0, room - sum(widths) - len(widths) - _LEAST_LAST)
-    for place, (_, least, most) in enumerate(_COLUMNS):
+    """How wide the columns are on a terminal of this width; the id is there if there is room."""
+    widths = [*(least for _, least, _ in _COLUMNS), _LEAST_LAST]
+    left = max(0, room - sum(widths) - len(_COLUMNS))
+    last = [_ID] if left > _ID else []
+    left -= sum(last) + len(last)
+    for place in _WIDENED:
+        _, least, most = _COLUMNS[place]
         given = min(left, most - least)
         widths[place] += given
         left -= given
-    return [*widths, _LEAST_LAST + left]
+    widths[-1] += left
+    return widths + last
 
 
 def has_failed(record: TrafficRecord) -> bool:
@@ -91,7 +100,7 @@ def has_failed(record: TrafficRecord) -> bool:
 
 
 def _cells(record: TrafficRecord) -> list[str]:
-    """But for the time."""
+    """But for the time and the id."""
     kinds = ", ".join(made.kind for made in record.adjustments)
     return [
         record.caller_name or record.caller or "-",
@@ -130,6 +139,5 @@ def _fitted(cell: str, width: int) -> Text:
     return fitted
 
 
-def _uncut(cells: list[str]) -> str:
-    padded = [f"{cell:<{width}}" for cell, width in zip(cells, _UNCUT, strict=False)]
-    return "  ".join([*padded, cells[-1]]).rstrip()
+def _uncut(cells: Iterable[str]) -> str:
+    return "  ".join(map(str.ljust, cells, (*_UNCUT, 0)))

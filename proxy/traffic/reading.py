@@ -7,7 +7,7 @@ larger than memory, and who follows it may not stand in the loader's way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -50,6 +50,11 @@ def newest(store: Store, wanted: Filter, limit: int) -> list[Found]:
         if len(found) >= limit:
             break
     return found[:limit][::-1]
+
+
+def listed(store: Store, wanted: Filter, limit: int) -> Iterable[Found]:
+    """The last so many, or all if it is 0; newest last."""
+    return newest(store, wanted, limit) if limit else find(store, wanted)
 
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
@@ -107,9 +112,10 @@ class Tail:
         self._low = (highest or 0) - _OVERLAP
         self._tried = dict.fromkeys(self._recent(), self._tries)
 
-    def has_passed(self, seq: int) -> bool:
-        """Whether it was there already at the beginning, or has been handed out since."""
-        return seq <= self._low or self._tried.get(seq, 0) >= self._tries
+    def earlier(self, limit: int) -> Iterator[Found]:
+        """The last so many that were there at the beginning, newest last; 0: all."""
+        before = listed(self._store, self._wanted, limit)
+        return (each for each in before if each.seq <= self._low or each.seq in self._tried)
 
     def poll(self) -> Iterator[Found]:
         """What has come since the last time."""

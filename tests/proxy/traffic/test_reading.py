@@ -193,15 +193,20 @@ def test_a_tail_keeps_to_the_filter(store: Store):
     assert ids(tail.poll()) == [1]
 
 
-def test_a_tail_knows_what_it_has_seen(store: Store):
-    store.add(numbered(1))
+@pytest.mark.parametrize("limit", [0, 9])
+def test_what_comes_while_the_past_is_read_belongs_to_what_follows(store: Store, limit: int):
+    add_at(store, 1, 12_000)
     tail = Tail(store, ALL)
     store.add(numbered(2))
 
-    assert tail.has_passed(1)
-    assert not tail.has_passed(2)
+    assert ids(tail.earlier(limit)) == [1, 12_000]
     assert ids(tail.poll()) == [2]
-    assert tail.has_passed(2)
+
+
+def test_of_the_past_the_last_ones_are_shown(store: Store):
+    store.add(numbered(1, 2, 3))
+
+    assert ids(Tail(store, ALL).earlier(2)) == [2, 3]
 
 
 def test_a_row_that_can_be_seen_only_after_its_successors_is_not_lost(store: Store):
@@ -225,7 +230,6 @@ def test_what_is_long_past_is_not_looked_at_again(store: Store):
     add_at(store, 9_999)
 
     assert ids(tail.poll()) == []
-    assert tail.has_passed(9_999)
 
 
 def test_contents_that_come_after_their_record_are_found_by_a_tail(store: Store):

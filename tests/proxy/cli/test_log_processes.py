@@ -1,0 +1,98 @@
+"""`log` as a process: its pipe, its terminal, its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.evidence import moment
+from tests.proxy.cli.evidence import add_to, settings_with
+from tests.records import record
+
+HOLDOVER = [sys.executable, "-m", "proxy"]
+
+
+def numbered(*numbers: int) -> list[Any]:
+    return [record(id=f"req_{n:04}", received=moment(n)) for n in numbers]
+
+
+@contextmanager
+def following(config: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A `log --follow` that is ended for certain."""
+    process = subprocess.Popen(
+        [*HOLDOVER, "log", "--follow", "--config", str(config), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def next_id(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return str(json.loads(process.stdout.readline())["id"])
+
+
+def test_what_is_loaded_later_is_shown_until_ctrl_c(tmp_path: Path):
+    config = settings_with(tmp_path, numbered(1, 2, 3))
+    with following(config, "--format", "json", "--limit", "2") as process:
+        seen = [next_id(process), next_id(process)]
+        add_to(tmp_path, numbered(5))
+        seen.append(next_id(process))
+        add_to(tmp_path, numbered(4))
+        seen.append(next_id(process))
+        process.send_signal(signal.SIGINT)
+        rest, said = process.communicate(timeout=20)
+
+    assert seen == ["req_0002", "req_0003", "req_0005", "req_0004"]
+    assert (rest, said, process.returncode) == ("", "", 0)
+
+
+def test_following_ends_when_nobody_reads_though_nothing_comes(tmp_path: Path):
+    config = settings_with(tmp_path, numbered(1))
+    with following(config, "--format", "json") as process:
+        assert next_id(process) == "req_0001"
+        assert process.stdout is not None
+        process.stdout.close()
+        code = process.wait(timeout=20)
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert (code, said) == (0, "")
+
+
+def test_a_reader_that_has_had_enough_ends_it_without_a_word(tmp_path: Path):
+    config = settings_with(tmp_path, numbered(*range(2000)))
+    command = [*HOLDOVER, "log", "--limit", "0", "--config", str(config)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert line.startswith("time ")
+    assert (process.returncode, said) == (0, "")
+
+
+def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path):
+    config = settings_with(tmp_path, numbered(1, 2))
+    show = [*HOLDOVER, "show", "req_0001", "--format", "json", "--config", str(config)]
+    shown = subprocess.run(show, capture_output=True, text=True, timeout=20, check=False)
+    log = [*HOLDOVER, "log", "--limit", "1", "--demo", "--config", str(config)]
+    demo = subprocess.run(log, capture_output=True, text=True, timeout=20, check=False)
+
+    assert json.loads(shown.stdout)["record"]["id"] == "req_0001"
+    assert (demo.returncode, demo.stdout) == (0, "")

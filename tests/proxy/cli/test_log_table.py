@@ -1,0 +1,130 @@
+from io import StringIO
+from typing import Any, Literal
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from proxy.cli.log_table import PlainTable, TerminalTable, has_failed, widths_for
+from proxy.redaction import Redacted
+from proxy.traffic import MadeAdjustment
+from tests.records import record
+
+ID = "req_0123456789abcdef01234567"
+MADE = tuple(
+    MadeAdjustment(kind, *map(Redacted, ("model", "a", "b")))
+    for kind in ("replace_retired_model", "trim_prefill")
+)
+
+
+def on_terminal(width: int, *records: Any, color: Literal["standard"] | None = None) -> list[str]:
+    out = StringIO()
+    console = Console(file=out, width=width, force_terminal=True, color_system=color)
+    table = TerminalTable(console)
+    for each in records:
+        table.show(each)
+    return out.getvalue().splitlines()
+
+
+def plain(*records: Any) -> list[str]:
+    table = PlainTable()
+    return [line for each in records for line in table.lines(each)]
+
+
+def test_eighty_columns_are_enough():
+    lines = on_terminal(80, record(id=ID, caller_name="nightly", adjustments=MADE))
+
+    assert lines == [
+        "time     caller    model                ended        tokens  ms     adjustments",
+        "2026-11-23 UTC",
+        "09:00:00 nightly   2.1 -> haiku-4-5-20… 200 end_turn 6>14    6      2: replace_…",
+    ]
+
+
+def test_more_is_shown_where_there_is_room():
+    lines = on_terminal(150, record(id=ID, adjustments=MADE))
+
+    assert lines[2] == (
+        "09:00:00 0123456789abcdef claude-2.1 -> claude-haiku-4-5-20251001  200 end_turn"
+        "         6>14      6      2: replace_retired_model, trim_… req_01234567"
+    )
+
+
+@pytest.mark.parametrize("width", [1, 40, 80, 92, 93, 120, 400])
+def test_the_columns_fill_the_terminal_and_are_never_too_narrow(width: int):
+    widths = widths_for(width)
+
+    assert sum(widths) + len(widths) - 1 == max(width, 80)
+    assert len(widths) == (8 if width > 92 else 7)
+
+
+def test_a_day_has_a_line_of_its_own():
+    moments = ("2026-11-22T23:59:59", "2026-11-23T00:00:01", "2026-11-23T00:00:02")
+    lines = on_terminal(80, *(record(received=f"{moment}.000+00:00") for moment in moments))
+
+    assert [line[:14] for line in lines] == [
+        *("time     calle", "2026-11-22 UTC", "23:59:59 01234"),
+        *("2026-11-23 UTC", "00:00:01 01234", "00:00:02 01234"),
+    ]
+
+
+def test_what_clients_say_is_neither_markup_nor_obeyed():
+    rude = record(asked_model="[red]\x1b[2J", caller_name="[bold]")
+
+    assert "[bold]    [red]\\u001b[2J -> h…" in on_terminal(80, rude)[2]
+    assert "[red]\\u001b[2J -> claude-haiku-4-5-20251001" in plain(rude)[1]
+
+
+def test_wide_characters_take_two_columns():
+    [_, _, line] = on_terminal(80, record(caller_name="你好你好你好"))
+
+    assert line.startswith("09:00:00 你好你好… 2.1 -> ")
+    assert cell_len(line.partition(" 200 ")[0]) == 39
+
+
+@pytest.mark.parametrize(
+    ("fields", "style"),
+    [({"status": 529}, "\x1b[31m"), ({"client_gone": True}, "\x1b[33m"), ({}, "09:")],
+)
+def test_what_went_wrong_stands_out(fields: dict[str, Any], style: str):
+    assert on_terminal(80, record(**fields), color="standard")[2].startswith(style)
+
+
+def test_nothing_is_cut_where_nobody_watches():
+    lines = plain(record(id=ID, adjustments=MADE, caller_name="a" * 70), record(id=ID, status=None))
+
+    assert [line.split("  ")[0] for line in lines] == [
+        *("time", "2026-11-23 09:00:00.000", "2026-11-23 09:00:00.000")
+    ]
+    assert f"  {'a' * 70}  claude-2.1 -> claude-haiku-4-5-20251001 " in lines[1]
+    assert lines[1].endswith(f"  6       2: replace_retired_model, trim_prefill  {ID}")
+    assert lines[0].endswith("id")
+
+
+@pytest.mark.parametrize(
+    ("fields", "cell"),
+    [
+        ({}, "200 end_turn"),
+        ({"upstream_stop_reason": None}, "200 stop_sequence"),
+        ({"upstream_stop_reason": None, "stop_reason": None}, "200 -"),
+        ({"client_gone": True, "status": None}, "- client gone"),
+        ({"error_type": "overloaded_error", "failure": "x"}, "200 overloaded_error"),
+        ({"failure": "broke off"}, "200 broke off"),
+        ({"status": 400}, "400 error"),
+        ({"sent_model": "claude-2.1"}, "claude-2.1"),
+        ({"sent_model": None, "asked_model": None}, "-"),
+        ({"caller": None}, "-"),
+        ({"input_tokens": None}, "?>14"),
+        ({"total_ms": 1234.5}, "1234"),
+    ],
+)
+def test_every_cell_says_what_is_known(fields: dict[str, Any], cell: str):
+    assert cell in [part.strip() for part in plain(record(**fields))[1].split("  ")]
+
+
+def test_a_stream_that_failed_after_its_200_has_failed():
+    assert has_failed(record(error_type="overloaded_error"))
+    assert has_failed(record(failure="broke off"))
+    assert has_failed(record(status=400))
+    assert not has_failed(record(status=None))
+    assert not has_failed(record())
