@@ -21,7 +21,6 @@ from proxy.report.compose import compose
 from proxy.report.gate import Condition, InvalidCondition, failures_of
 from proxy.report.gather import gather
 from proxy.report.markdown import as_markdown
-from proxy.report.page import as_html
 from proxy.report.prices import Price
 from proxy.report.terminal import as_terminal
 from proxy.report.values import Report
@@ -83,13 +82,19 @@ def _present(settings: Settings, now: datetime) -> Present:
     )
 
 
+def _as_html(report: Report) -> str:
+    from proxy.report.page import as_html  # noqa: PLC0415 - templates take their time
+
+    return as_html(report)
+
+
 def _as_json(report: Report) -> str:
     return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
 
 
 _WRITERS: Final[Mapping[str, Callable[[Report], str]]] = {
     "terminal": as_terminal,
-    "html": as_html,
+    "html": _as_html,
     "json": _as_json,
     "markdown": as_markdown,
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -53,9 +54,9 @@ class Present:
     today: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
-    """The sums of one caller, or of several together."""
+    """The sums of one caller, or of several together; what follows from them is found out once."""
 
     exchanged: list[Exchanged] = field(default_factory=list)
     featured: list[Featured] = field(default_factory=list)
@@ -66,22 +67,22 @@ class Caller:
     first_byte: list[Lasted] = field(default_factory=list)
     first_token: list[Lasted] = field(default_factory=list)
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """From the settings."""
         return next((each.name for each in self.exchanged if each.name), None)
 
-    @property
+    @cached_property
     def digest(self) -> str | None:
         """Of its key."""
         return next((each.digest for each in self.exchanged if each.digest), None)
 
-    @property
+    @cached_property
     def exchanges(self) -> int:
         """How many."""
         return sum(each.exchanges for each in self.exchanged)
 
-    @property
+    @cached_property
     def outcomes(self) -> Outcomes:
         """How they ended."""
         counts: Counter[Outcome] = Counter()
@@ -95,7 +96,7 @@ class Caller:
             counts[outcome] += each.exchanges
         return outcomes_of(counts)
 
-    @property
+    @cached_property
     def latency(self) -> Latency:
         """How long they took."""
         return Latency(
@@ -104,12 +105,12 @@ class Caller:
             first_token=percentiles(self.first_token),
         )
 
-    @property
+    @cached_property
     def readiness(self) -> Readiness:
         """How ready it is."""
         return judge(alike(self.adjusted))
 
-    @property
+    @cached_property
     def latest(self) -> int | None:
         """`seq` of the exchange that stands best for what it sends: the last that was answered."""
         known = [each for each in self.exchanged if each.latest is not None]
@@ -119,12 +120,15 @@ class Caller:
         return best and best.latest
 
 
+_SUMS: Final = tuple(each.name for each in fields(Caller))
+
+
 def callers_of(sums: Sums) -> dict[Who, Caller]:
     """By volume; of those as large, the first of the alphabet."""
     callers: dict[Who, Caller] = {}
     for each in sums.exchanged:
         callers.setdefault(each.who, Caller()).exchanged.append(each)
-    for name in Caller.__slots__[1:]:
+    for name in _SUMS[1:]:
         for row in getattr(sums, name):
             # Meanwhile the last record of a caller may have been let go, or its first one added.
             if (caller := callers.get(row.who)) is not None:
@@ -137,7 +141,7 @@ def together(callers: Iterable[Caller]) -> Caller:
     """As if they were one."""
     whole = Caller()
     for caller in callers:
-        for name in Caller.__slots__:
+        for name in _SUMS:
             getattr(whole, name).extend(getattr(caller, name))
     return whole
 

@@ -131,9 +131,6 @@ def _coverage(gathered: Gathered, totals: Totals) -> Coverage:
 
 
 def _missing(gathered: Gathered, totals: Totals) -> Iterator[str]:
-    oldest = gathered.sums.oldest_ms
-    if oldest is not None and oldest > gathered.since_ms:
-        yield f"Nothing is kept from before {moment_of(oldest)}; the period begins earlier."
     if totals.exchanges and not gathered.sums.captured:
         yield (
             "No content was captured, so the calls to change to are examples;"

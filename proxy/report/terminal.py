@@ -41,7 +41,10 @@ def as_terminal(report: Report, *, width: int = 80, in_color: bool = False) -> s
         file=written, width=width, force_terminal=in_color, highlight=False, markup=False
     )
     _Page(console).print(report)
-    return written.getvalue()
+    # Tables fill their last column.
+    return "".join(
+        f"{line.rstrip()}\n" for line in written.getvalue().removesuffix("\n").split("\n")
+    )
 
 
 class _Page:

@@ -1,0 +1,161 @@
+"""What is counted in the database, on both engines."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.failures import Blame
+from proxy.traffic import open_store
+from proxy.traffic.filters import Filter
+from proxy.traffic.record import MadeAdjustment
+from proxy.traffic.store import Store
+from proxy.traffic.sums import Ending, Exchanged, Sums, sums_of
+from tests.evidence import exchange, moment
+from tests.records import record
+
+DAY = 1_795_392_000_000  # 2026-11-23
+HOUR = 3_600_000
+EVERYTHING = Filter(since=DAY, until=DAY + 24 * HOUR)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = open_store(url)
+    yield opened
+    opened.close()
+
+
+def sums(store: Store, wanted: Filter = EVERYTHING) -> Sums:
+    return sums_of(store, wanted, HOUR)
+
+
+def test_exchanges_that_went_and_ended_alike_are_counted_together(store):
+    store.add(
+        [
+            record(id="a", received=moment(1), caller_name="nightly", input_tokens=2.0),
+            record(id="b", received=moment(9), caller_name="nightly", output_tokens=None),
+            record(id="c", received=moment(5), asked_model=None, caller_name="nightly"),
+        ]
+    )
+
+    assert sums(store).exchanged == (
+        Exchanged(
+            who="nightly",
+            dialect="2023-06-01",
+            streamed=False,
+            rule=None,
+            ending=Ending("translate", 200, None, "nobody", client_gone=False),
+            exchanges=3,
+            name="nightly",
+            digest="0123456789abcdef",
+            first_ms=DAY + 1_000,
+            last_ms=DAY + 9_000,
+            input_tokens=14.0,
+            output_tokens=28.0,
+            latest=2,
+        ),
+    )
+
+
+def test_what_ended_otherwise_is_counted_apart(store):
+    fields = {"status": 529, "error_type": "overloaded_error", "blame": Blame.UPSTREAM}
+    store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), **fields)])
+
+    endings = {each.ending: each.exchanges for each in sums(store).exchanged}
+    assert endings == {
+        Ending("translate", 200, None, "nobody", client_gone=False): 1,
+        Ending("translate", 529, "overloaded_error", "upstream", client_gone=False): 1,
+    }
+
+
+def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
+    store.add(
+        [
+            record(id="a", received=moment(1), caller_name="nightly", caller="aaaa"),
+            record(id="b", received=moment(2), caller_name="nightly", caller="bbbb"),
+            record(id="c", received=moment(3), caller="aaaa"),
+            record(id="d", received=moment(4), caller=None),
+        ]
+    )
+
+    counted = {each.who: each.exchanges for each in sums(store).called}
+    assert counted == {"nightly": 2, "aaaa": 1, None: 1}
+
+
+def test_durations_are_cut_to_two_digits(store):
+    durations = [0.2, 7.4, 99.4, 123.0, 129.4, 1_890.0, 54_321.0, 98_765_432.0]
+    store.add(
+        record(id=f"{n}", received=moment(n), total_ms=each) for n, each in enumerate(durations)
+    )
+
+    counted = {each.milliseconds: each.exchanges for each in sums(store).total}
+    expected = {0: 1, 7: 1, 99: 1, 120: 2, 1_800: 1, 54_000: 1, 98_000_000: 1}
+    assert counted == expected
+
+
+def test_what_never_got_to_a_first_token_has_no_time_of_it(store):
+    store.add([record(id="a", received=moment(1), first_token_ms=None, first_byte_ms=31.0)])
+
+    assert sums(store).first_token == ()
+    assert [each.milliseconds for each in sums(store).first_byte] == [31]
+
+
+def test_steps_of_time_are_counted_from_the_epoch(store):
+    hours = [0, 59 * 60, 3_600, 3_601]
+    store.add(record(id=f"{n}", received=moment(each)) for n, each in enumerate(hours))
+
+    steps = {each.step: each.exchanges for each in sums(store).happened}
+    assert steps == {DAY // HOUR: 2, DAY // HOUR + 1: 2}
+
+
+def test_features_adjustments_programs_and_models_come_by_caller(store):
+    made = MadeAdjustment("cap_max_tokens", "max_tokens", "2", "1")  # type: ignore[arg-type]
+    store.add(
+        [
+            record(id="a", received=moment(1), features=("system",), adjustments=(made,)),
+            record(id="b", received=moment(2), sdk="python 0.3.11", sent_model=None),
+        ]
+    )
+
+    counted = sums(store)
+    assert {each.features for each in counted.featured} == {'["system"]', "[]"}
+    assert {each.is_planned: each.adjustments for each in counted.adjusted} == {
+        True: '[{"kind":"cap_max_tokens","field":"max_tokens","asked":"2","sent":"1"}]',
+        False: "[]",
+    }
+    assert {each.sdk for each in counted.called} == {None, "python 0.3.11"}
+    assert {(each.sent, each.input_tokens) for each in counted.modelled} == {
+        ("claude-haiku-4-5-20251001", 6.0),
+        (None, 6.0),
+    }
+    assert not counted.is_cut
+
+
+def test_only_what_is_meant_is_counted(store):
+    store.add(
+        [
+            record(id="a", received=moment(1), caller_name="nightly"),
+            record(id="b", received=moment(2), caller_name="daily"),
+            record(id="c", received="2026-11-22T23:59:59.999+00:00", caller_name="nightly"),
+            record(id="d", received="2026-11-24T00:00:00.000+00:00", caller_name="nightly"),
+        ]
+    )
+
+    counted = sums(store, Filter(since=DAY, until=DAY + 24 * HOUR, caller="nightly"))
+    assert [each.exchanges for each in counted.exchanged] == [1]
+    assert counted.oldest_ms == DAY - 1
+
+
+def test_requests_that_were_captured_are_counted_with_the_last_of_them(store):
+    for number in (1, 2, 3):
+        store.add(exchange(number))
+    store.add([record(id="plain", received=moment(9))])
+
+    assert sums(store).captured == (("0123456789abcdef", 3, 3),)
+    assert sums(store, Filter(since=DAY + 2_000)).captured == (("0123456789abcdef", 2, 3),)
+
+
+def test_an_empty_store_comes_to_nothing(store):
+    counted = sums(store)
+
+    assert (counted.exchanged, counted.happened, counted.oldest_ms) == ((), (), None)
