@@ -1,16 +1,12 @@
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
 from proxy.redaction import Redacted
-from proxy.traffic import MadeAdjustment, TrafficRecord
+from proxy.traffic import MadeAdjustment, TrafficRecord, default_url, open_store
 from proxy.traffic.filters import Filter, InvalidFilter
 from proxy.traffic.reading import find
 from proxy.traffic.rows import milliseconds_of
-from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
 from tests.evidence import moment
 from tests.records import record
@@ -58,11 +54,14 @@ EXCHANGES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'traffic.db'}")
-    metadata.create_all(engine)
-    (opened := Store(engine)).add(numbered(EXCHANGES))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One for all; it is only read."""
+    if request.param == "sqlite":
+        url = default_url(tmp_path_factory.mktemp("state"))
+    else:
+        url = request.getfixturevalue("server").new_database()
+    (opened := open_store(url)).add(numbered(EXCHANGES))
     yield opened
     opened.close()
 
