@@ -84,9 +84,13 @@ def _print(store: Store, wanted: Filter, limit: int, *, follow: bool, show: Show
         )
     if follow:
         _follow(Tail(store, wanted), limit, show)
-    else:
-        for found in listed(store, wanted, limit):
-            show(found.record)
+        return
+    is_empty = True
+    for found in listed(store, wanted, limit):
+        show(found.record)
+        is_empty = False
+    if is_empty:
+        typer.echo("holdover: no such exchange is recorded", err=True)
 
 
 def _follow(tail: Tail, limit: int, show: Show) -> None:

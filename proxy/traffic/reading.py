@@ -21,7 +21,7 @@ from proxy.traffic.schema import bodies, exchanges, shadows
 from proxy.traffic.store import Store
 
 _PAGE: Final = 500
-_BODIES: Final = 4
+_BODIES: Final = 16
 """In memory at a time."""
 _OVERLAP: Final = 10_000
 _TRIES: Final = 5

@@ -89,6 +89,17 @@ def test_a_table_is_for_people(tmp_path: Path, capsys, monkeypatch, ahead: str |
     assert ("2026-11-23 UTC" in out) == bool(ahead)
 
 
+def test_it_says_that_there_is_nothing_of_the_kind(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, numbered(1))
+
+    log(config, rule="x")
+    log(config)
+
+    said = capsys.readouterr()
+    assert said.err == "holdover: no such exchange is recorded\n"
+    assert len(said.out.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -96,3 +96,4 @@ def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path)
 
     assert json.loads(shown.stdout)["record"]["id"] == "req_0001"
     assert (demo.returncode, demo.stdout) == (0, "")
+    assert demo.stderr == "holdover: no such exchange is recorded\n"
