@@ -18,7 +18,7 @@ LogFormat = Literal["auto", "json", "console"]
 _BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
 
 
-def configure_logs(log_format: LogFormat) -> None:
+def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     """Set up structlog for the process; uvicorn's own lines come out the same way."""
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
@@ -37,7 +37,7 @@ def configure_logs(log_format: LogFormat) -> None:
         processors=[*shared, renderer],
         # A line in one write: with `print`, unbuffered, workers would write into each other's.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -49,7 +49,7 @@ def configure_logs(log_format: LogFormat) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 

@@ -1,4 +1,9 @@
-"""The simulator and the proxy in one process, and one request through both, shown step by step."""
+"""
+The simulator and the proxy in one process, and one request through both, shown step by step.
+
+Then old clients ask, so that a log and a report have something to show. All
+of it is kept, under a directory of its own: it is made up.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +13,21 @@ import signal
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from http.client import HTTPMessage
+from pathlib import Path
+from urllib.error import HTTPError
 
 import msgspec
 import typer
 from starlette.types import ASGIApp
 
 from proxy.app import create_app
-from proxy.cli.serve import server_for
+from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
+from proxy.cli.serve import server_for, settings_or_exit
 from proxy.log_config import configure_logs
-from proxy.settings import load_settings
 from proxy.simulator import create_simulator
 from translators import EXPLANATIONS, AdjustmentKind
 
@@ -39,20 +47,41 @@ curl {url}/v1/complete \\
 _SDK = """\
 - client = anthropic.Anthropic()
 + client = anthropic.Anthropic(base_url="{url}")"""
+_SEE = """\
+holdover log --demo
+holdover report --demo --format html --output report.html"""
+_KEPT = "All that is asked here is kept in {directory}, texts too, keys not."
+_AT_A_TIME = 3
+_HEADERS = {
+    "x-api-key": "any-key-will-do",
+    "anthropic-version": "2023-06-01",
+    "content-type": "application/json",
+}
 
 # Whatever proxy the environment names, this machine is reached without it.
 _DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run_demo(port: int, *, keep_serving: bool) -> None:
-    """Show the example; then serve until interrupted."""
-    configure_logs("auto")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    """Show the example, let old clients ask; then serve until interrupted."""
+    # What is shown here is not to be drowned in lines about exchanges; `holdover log` has them.
+    configure_logs("auto", level=logging.WARNING)
     with _listening(0) as upstream, _listening(port) as front:
         upstream_url = _url(upstream)
-        proxy = create_app(load_settings(upstream_url=upstream_url))
+        state_dir = settings_or_exit(None, None).state_dir / "demo"
+        proxy = create_app(
+            settings_or_exit(
+                *(None, None),
+                upstream_url=upstream_url,
+                state_dir=state_dir,
+                traffic=True,
+                capture="full",
+                **settings_for(OLD_CLIENTS),
+            )
+        )
         with _serving(create_simulator(), upstream), _serving(proxy, front):
             _show(_url(front), upstream_url)
+            _play(_url(front), state_dir)
             if keep_serving:
                 typer.echo(f"\nServing on {_url(front)}; Ctrl-C stops it.")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
@@ -66,25 +95,37 @@ def _show(url: str, upstream_url: str) -> None:
     typer.secho("\nAdjustments", bold=True)
     for name in headers["holdover-adjustments"].split(", "):
         typer.echo(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
-    _section("The completion that came back", completion)
+    _section("The completion that came back", msgspec.json.decode(completion))
     typer.secho("\nTry it", bold=True)
     typer.echo(_CALL.format(url=url, body=body))
     typer.secho("\nThe change for an old SDK", bold=True)
     typer.echo(_SDK.format(url=url))
 
 
-def _post(url: str, body: str) -> tuple[HTTPMessage, object]:
+def _play(url: str, state_dir: Path) -> None:
+    """Let old clients ask, a few at a time, each one thing after the other."""
+    asked = sum(1 for client in OLD_CLIENTS for _ in client.requests())
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        for _ in pool.map(lambda client: _ask_all(url, client), OLD_CLIENTS):
+            pass
+    typer.secho("\nSee who calls", bold=True)
+    typer.echo(f"{len(OLD_CLIENTS)} old clients have asked {asked} more requests, all made up:")
+    typer.echo(_SEE)
+    typer.echo(_KEPT.format(directory=state_dir))
+
+
+def _ask_all(url: str, client: OldClient) -> None:
+    for headers, body in client.requests():
+        with suppress(HTTPError):  # some are meant to fail
+            _post(f"{url}/v1/complete", json.dumps(body), headers)
+
+
+def _post(url: str, body: str, headers: Mapping[str, str] = _HEADERS) -> tuple[HTTPMessage, bytes]:
     request = urllib.request.Request(  # noqa: S310 - a url of our own, on loopback
-        url,
-        data=body.encode(),
-        headers={
-            "x-api-key": "any-key-will-do",
-            "anthropic-version": "2023-06-01",
-            "content-type": "application/json",
-        },
+        url, data=body.encode(), headers=dict(headers)
     )
     with _DIRECTLY.open(request) as answer:
-        return answer.headers, msgspec.json.decode(answer.read())
+        return answer.headers, answer.read()
 
 
 def _received_by(upstream_url: str) -> object:

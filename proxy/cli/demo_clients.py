@@ -1,0 +1,236 @@
+"""
+Old clients, as the demo plays them: their headers, their habits, their prompts. All made up.
+
+What each kind sends was seen of the published releases; who it is, and what
+it asks, was invented, so that a log and a report have something to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+_V1: Final = {"anthropic-version": "2023-01-01"}
+_V2: Final = {"anthropic-version": "2023-06-01"}
+_SLOWLY: Final = "simulate-delay-headers"  # milliseconds; the simulator obeys, nobody else reads it
+_TOO_LONG: Final = '"prompt is too long: 210012 tokens > 200000 maximum"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldClient:
+    """One caller: what all its requests have, and what each asks."""
+
+    name: str | None
+    """As the demo's settings name it; None: they do not."""
+    headers: Mapping[str, str]
+    fields: Mapping[str, Any]
+    prompts: tuple[str, ...]
+    mishaps: tuple[Mapping[str, str], ...] = ()
+    """Headers of further requests, by which the simulator lets them fail."""
+    key: str = field(repr=False)
+
+    def requests(self) -> Iterator[tuple[Mapping[str, str], Mapping[str, Any]]]:
+        """Headers and body of each of its requests."""
+        headers = {"content-type": "application/json", "x-api-key": self.key, **self.headers}
+        for prompt in self.prompts:
+            yield headers, {"prompt": prompt, **self.fields}
+        for mishap in self.mishaps:
+            yield {**headers, **mishap}, {"prompt": self.prompts[0], **self.fields}
+
+
+def settings_for(clients: tuple[OldClient, ...]) -> dict[str, Any]:
+    """The settings that know them by name, and watch over two of them."""
+    return {
+        "callers": {
+            client.name: {"token": f"sha256:{sha256(client.key.encode()).hexdigest()}"}
+            for client in clients
+            if client.name
+        },
+        "rollout": [
+            _shadowed("cheaper", "support-bot", {"model": "claude-haiku-4-5"}),
+            _shadowed("instruct", "form-filler", {"prefill": "instruct"}),
+        ],
+        "digest_key": "demo",
+    }
+
+
+def _shadowed(name: str, caller: str, other: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "name": name,
+        "match": {"caller": caller},
+        "action": "translate",
+        "shadow": {"action": "translate", "control": True, **other},
+    }
+
+
+def _stainless(language: str, version: str) -> dict[str, str]:
+    agent = {"python": f"Anthropic/Python {version}", "js": f"Anthropic/JS {version}"}[language]
+    return {
+        **_V2,
+        "user-agent": agent,
+        "x-stainless-lang": language,
+        "x-stainless-package-version": version,
+    }
+
+
+def _asked(*questions: str) -> tuple[str, ...]:
+    return tuple(f"\n\nHuman: {question}\n\nAssistant:" for question in questions)
+
+
+def _chat(*turns: str) -> str:
+    roles = ("Human", "Assistant")
+    said = (f"\n\n{roles[index % 2]}: {text}" for index, text in enumerate(turns))
+    return f"You are the support desk of a garden centre.{''.join(said)}\n\nAssistant:"
+
+
+OLD_CLIENTS: Final = (
+    OldClient(
+        name="support-bot",
+        key="demo-key-of-support-bot",
+        headers={**_stainless("python", "0.3.11"), _SLOWLY: "70"},
+        fields={
+            "model": "claude-2.1",
+            "max_tokens_to_sample": 400,
+            "temperature": 0.3,
+            "stream": True,
+        },
+        prompts=(
+            _chat("When do I prune roses?"),
+            _chat("When do I prune roses?", "In late winter.", "And climbing ones?"),
+            _chat("My order has not come. Write to ann@example.com, please."),
+            _chat("My order has not come.", "Which number is it?", "4711", "Thank you.", "And?"),
+            _chat("Do you sell lemon trees?"),
+            _chat("Do you sell lemon trees?", "We do.", "Do they survive frost?"),
+            _chat("How often do I water a cactus?"),
+            _chat("Can I return an opened bag of compost?"),
+        ),
+    ),
+    OldClient(
+        name="form-filler",
+        key="demo-key-of-form-filler",
+        headers={**_stainless("python", "0.18.1"), _SLOWLY: "55"},
+        fields={"model": "claude-2.1", "max_tokens_to_sample": 300, "temperature": 0},
+        prompts=tuple(
+            f"Answer in JSON.\n\nHuman: {order}\n\nAssistant: {{"
+            for order in (
+                "Two bags of bark, one rake.",
+                "Forty pansies, blue.",
+                "One olive tree, tall.",
+                "Six metres of hedge, evergreen.",
+            )
+        ),
+    ),
+    OldClient(  # before the generated SDKs, in the old dialect
+        name="nightly-batch",
+        key="demo-key-of-nightly-batch",
+        headers={
+            **_V1,
+            "user-agent": "python-requests/2.31.0",
+            "anthropic-sdk": "anthropic-python/0.2.10",
+            _SLOWLY: "45",
+        },
+        fields={
+            "model": "claude-v1.3",
+            "max_tokens_to_sample": 100_000,
+            "stop_sequences": ["\n\nHuman:"],
+        },
+        prompts=_asked(
+            "Summarise: 40 trays of basil were delivered, two of them frozen.",
+            "Summarise: the greenhouse was closed on Monday for repairs.",
+            "Summarise: sales of seed potatoes doubled in March.",
+            "Summarise: three customers asked for peat-free compost.",
+            "Summarise: the irrigation in hall 2 leaks again.",
+            "Summarise: the new label printer works.",
+        ),
+    ),
+    OldClient(
+        name="web-chat",
+        key="demo-key-of-web-chat",
+        headers={**_stainless("js", "0.5.0"), _SLOWLY: "30"},
+        fields={"model": "claude-instant-1.2", "max_tokens_to_sample": 300, "stream": True},
+        prompts=_asked(
+            "Which herbs grow on a balcony to the north?",
+            "What eats my lettuce at night?",
+            "Is ivy bad for walls?",
+            "How deep do I plant tulips?",
+            "Name three trees for a small garden.",
+            "Why do tomatoes split?",
+        ),
+    ),
+    OldClient(  # streams that repeat the whole text so far
+        name="shop-window",
+        key="demo-key-of-shop-window",
+        headers={
+            **_V1,
+            "user-agent": "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
+            "anthropic-sdk": "anthropic-typescript/0.4.4",
+            _SLOWLY: "35",
+        },
+        fields={
+            "model": "claude-instant-v1",
+            "max_tokens_to_sample": 200,
+            "stop_sequences": ["\n\nHuman:"],
+            "stream": True,
+        },
+        prompts=_asked(
+            "A slogan for spring bulbs.", "A slogan for garden gloves.", "A slogan for bird food."
+        ),
+    ),
+    OldClient(  # LangChain puts the same prefill under every bare prompt
+        name="handbook-search",
+        key="demo-key-of-handbook-search",
+        headers={**_stainless("python", "0.7.8"), _SLOWLY: "110"},
+        fields={"model": "claude-2", "max_tokens_to_sample": 256, "top_k": 0, "top_p": 1},
+        prompts=tuple(
+            f"\n\nHuman: {question}\n\nAssistant: Sure, here you go:\n"
+            for question in (
+                "Where do we keep pesticides?",
+                "Who may drive the fork lift?",
+                "When are the fire doors tested?",
+                "What is the dress code in hall 3?",
+            )
+        ),
+    ),
+    OldClient(
+        name="price-import",
+        key="demo-key-of-price-import",
+        headers={**_stainless("python", "0.39.0"), _SLOWLY: "25"},
+        fields={"model": "claude-2.0", "max_tokens_to_sample": 150},
+        prompts=_asked(
+            "Read the price: EUR 12.50", "Read the price: 3,- each", "Read the price: free"
+        ),
+        mishaps=(
+            {"simulate-error": "529"},
+            {"simulate-error": "500"},
+            {"simulate-error": "400", "simulate-error-message": _TOO_LONG},
+        ),
+    ),
+    OldClient(  # has only its call to rewrite
+        name="newsletter",
+        key="demo-key-of-newsletter",
+        headers={**_stainless("python", "0.125.0"), _SLOWLY: "40"},
+        fields={"model": "claude-haiku-4-5", "max_tokens_to_sample": 500},
+        prompts=_asked(
+            "A headline for our autumn sale.",
+            "One sentence about mulch.",
+            "Two tips for winter.",
+            "A title for the page on orchids.",
+        ),
+    ),
+    OldClient(  # a script that somebody wrote and forgot: no version, no SDK, no name
+        name=None,
+        key="demo-key-that-nobody-remembers",
+        headers={"user-agent": "curl/7.88.1"},
+        fields={
+            "model": "claude-instant-1.1",
+            "max_tokens_to_sample": 60,
+            "top_k": -1,
+            "top_p": -1,
+            "stop_sequences": ["\n"],
+        },
+        prompts=("Human: Is the server up?\n\nAssistant: ", "Is the server up?"),
+    ),
+)
+"""Those that are shadowed first, so that their shadows are done when all are."""
