@@ -19,6 +19,7 @@ from proxy.report.values import (
 
 __all__ = [
     "BADGES",
+    "LANGUAGES",
     "MEANINGS",
     "OUTCOMES",
     "about",
@@ -31,11 +32,13 @@ __all__ = [
     "old_call",
     "one_or_many",
     "retires",
+    "speaks_with",
     "summary",
     "verdict",
 ]
 
 _NEAR: Final = 0.005
+_NONE: Final = "none"  # how a report counts what was not said
 
 OUTCOMES: Final[Mapping[str, str]] = {
     "answered": "answered",
@@ -53,6 +56,12 @@ BADGES: Final[Mapping[str, str]] = {
     "nothing": "goes away",
 }
 """What a difference asks of who rewrites a caller."""
+
+LANGUAGES: Final[Mapping[str, str]] = {
+    "python": "Python",
+    "typescript": "TypeScript",
+    "curl": "curl",
+}
 
 MEANINGS: Final[Mapping[str, str]] = {
     "Request": "One call of the legacy API and its answer, whatever became of it.",
@@ -77,8 +86,8 @@ MEANINGS: Final[Mapping[str, str]] = {
 _OLD_CALLS: Final[Mapping[str, str]] = {
     "python": "completion = client.completions.create(model={}, prompt=...,"
     " max_tokens_to_sample=...)",
-    "typescript": "const completion = await client.completions.create({{ model: {}, prompt: ...,"
-    " max_tokens_to_sample: ... }});",
+    "typescript": "const completion = await client.completions.create({{ model: {}, prompt,"
+    " max_tokens_to_sample }});",
     "curl": 'curl https://api.anthropic.com/v1/complete -d \'{{"model": {}, "prompt": ...,'
     ' "max_tokens_to_sample": ...}}\'',
 }
@@ -135,11 +144,10 @@ def called(caller: CallerReport | HitCaller | Standing) -> str:
 
 def about(caller: CallerReport) -> str:
     """What somebody has to know of a caller to find it."""
-    with_what = names(caller.sdks) or names(caller.user_agents) or "a client that says nothing"
     models = names(Counted(name=use.asked, count=0, share=0) for use in caller.models if use.asked)
     sentences = [
         f"{one_or_many(caller.exchanges, 'request')}, {percent(caller.share)} of all, from"
-        f" {with_what}."
+        f" {speaks_with(caller)}."
     ]
     if models:
         sentences.append(f"It asks for {models}.")
@@ -148,6 +156,12 @@ def about(caller: CallerReport) -> str:
     if caller.spent.cost is not None:
         sentences.append(f"Its tokens cost {money(caller.spent.cost)}.")
     return " ".join(sentences)
+
+
+def speaks_with(caller: CallerReport) -> str:
+    """Its SDK, or what it calls itself."""
+    sdks = [sdk for sdk in caller.sdks if sdk.name != _NONE]
+    return names(sdks or caller.user_agents)
 
 
 def nothing_else(caller: CallerReport) -> str:

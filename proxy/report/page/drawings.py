@@ -22,6 +22,7 @@ _HEIGHT: Final = 190
 _TOP: Final = 18
 _BASE: Final = 164
 _FULLEST: Final = 0.72  # of a step; the rest is air between the bars
+_WIDEST: Final = 5  # of a hundred: a lonely bar is no wall
 _TEN: Final = 10
 _ENDS: Final = (10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 _ROW: Final = 16
@@ -49,13 +50,12 @@ def volume(given: Volume) -> Markup:
     """Exchanges over time, stacked by how they ended."""
     most = max(bucket.exchanges for bucket in given.buckets)
     top = _round_up(most)
-    width = 100 / len(given.buckets)
+    step = 100 / len(given.buckets)
+    width = min(step * _FULLEST, _WIDEST)
     bars = (
         bar
         for index, bucket in enumerate(given.buckets)
-        for bar in _stack(
-            bucket, x=width * (index + (1 - _FULLEST) / 2), w=width * _FULLEST, top=top
-        )
+        for bar in _stack(bucket, x=step * (index + 0.5) - width / 2, w=width, top=top)
     )
     fullest = max(given.buckets, key=lambda bucket: bucket.exchanges)
     return _PLOT.format(
@@ -125,12 +125,13 @@ def _grid(top: int) -> list[Markup]:
 
 
 def _times(given: Volume) -> list[Markup]:
-    first, last = given.buckets[0], given.buckets[-1]
-    words = [_WORD.format(css="from", x=0, y=_HEIGHT - 8, text=_moment(first.begin, given))]
-    if last is not first:
-        text = _moment(last.begin, given)
-        words.append(_WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=text))
-    return words
+    first, last = (_moment(given.buckets[end].begin, given) for end in (0, -1))
+    if len(given.buckets) == 1:
+        return [_WORD.format(css="middle", x="50%", y=_HEIGHT - 8, text=first)]
+    return [
+        _WORD.format(css="from", x=0, y=_HEIGHT - 8, text=first),
+        _WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=last),
+    ]
 
 
 def _moment(begin: str, given: Volume) -> str:

@@ -14,6 +14,7 @@ from tests.proxy.report.reports import (
     retirement,
     shadows,
 )
+from translators import LANGUAGES
 
 READY, NOT_READY = readiness(1.0), readiness(0.5)
 
@@ -122,8 +123,8 @@ def test_a_caller_is_called_by_name_or_by_digest(one, name):
             "10 requests, 100 % of all, from Anthropic/Python 0.3.11. 25 % ended in an error.",
         ),
         (
-            {"sdks": (), "user_agents": (), "models": (), "exchanges": 1},
-            "1 request, 100 % of all, from a client that says nothing.",
+            {"sdks": (counted("none"),), "models": (), "exchanges": 1},
+            "1 request, 100 % of all, from Anthropic/Python 0.3.11.",
         ),
     ],
 )
@@ -149,7 +150,7 @@ def test_where_no_reason_is_given_that_is_said(score, said):
     ("language", "said"),
     [
         ("python", 'client.completions.create(model="claude-2.1", prompt=...'),
-        ("typescript", 'client.completions.create({ model: "claude-2.1", prompt: ...'),
+        ("typescript", 'client.completions.create({ model: "claude-2.1", prompt,'),
         ("curl", '/v1/complete -d \'{"model": "claude-2.1", "prompt": ...'),
     ],
 )
@@ -183,6 +184,10 @@ def test_errors_of_all_callers_stand_together_the_most_frequent_first():
     one, other = caller("one", errors=(rare,)), caller("other", errors=(often,))
 
     assert words.errors(report(one, other)) == [(other, often), (one, rare)]
+
+
+def test_every_language_has_its_name():
+    assert set(words.LANGUAGES) == set(LANGUAGES)
 
 
 def test_every_outcome_has_its_words():

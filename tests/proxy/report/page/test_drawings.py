@@ -22,7 +22,14 @@ def test_a_bar_is_as_high_as_its_share_of_the_axis():
 
     answered = attributes(drawn, "rect", "answered")
     assert [one["height"] for one in answered] == ["54.8", "109.5", "36.5"]
-    assert [one["x"] for one in answered] == ["3.500%", "28.500%", "78.500%"]
+    assert [one["x"] for one in answered] == ["10.000%", "35.000%", "85.000%"]
+
+
+def test_many_bars_share_the_width():
+    drawn = drawings.volume(volume(*[1] * 50))
+
+    [first, *_, last] = attributes(drawn, "rect", "answered")
+    assert (first["x"], first["width"], last["x"]) == ("0.280%", "1.440%", "98.280%")
 
 
 def test_bars_of_one_step_stand_on_each_other():
