@@ -14,3 +14,7 @@ class StoreProblem(Exception):
 
 class ReadOnlyStore(StoreProblem):
     """It can be read, but not written to."""
+
+
+class UnacceptableEntry(Exception):
+    """The store is well, and refuses one of these entries for what it says."""
