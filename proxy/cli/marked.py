@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
 def compared(one: object, other: object) -> tuple[list[Piece], list[Piece]]:
     """Both, each with marks on what is not in the other; without, if they are too long."""
-    words = [[word for text in _texts(value) for word in _words(text)] for value in (one, other)]
+    words = [_all_words(value) for value in (one, other)]
     marks = [bytearray(len(said)) for said in words]
     if all(0 < len(said) <= _MOST_WORDS for said in words):
         for what, *span in SequenceMatcher(None, words[0], words[1]).get_opcodes():
@@ -45,6 +45,15 @@ def compared(one: object, other: object) -> tuple[list[Piece], list[Piece]]:
         for runs in [groupby(_pieces(value, iter(each)), key=lambda piece: piece.is_marked)]
     ]
     return shown[0], shown[1]
+
+
+def are_too_long(*values: object) -> bool:
+    """Whether nothing is marked for that reason."""
+    return any(len(_all_words(value)) > _MOST_WORDS for value in values)
+
+
+def _all_words(value: object) -> list[str]:
+    return [word for text in _texts(value) for word in _words(text)]
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from proxy.cli.evidence import open_evidence
 from proxy.cli.exchange_page import record_lines, shadow_lines, timing_line
 from proxy.cli.log import as_long_as_somebody_reads
-from proxy.cli.marked import Piece, compared
+from proxy.cli.marked import Piece, are_too_long, compared
 from proxy.printable import json_line, printable
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
 from proxy.traffic.reading import bodies_of, named, shadows_of
@@ -108,7 +108,8 @@ def _print(
     if not said:
         _say(console, Text.assemble(("contents", "bold"), "\n", _NONE_KEPT))
     for parts in _OPPOSITE:
-        shown = _opposite([said.get(part) for part in parts], is_terminal=console.is_terminal)
+        pair = [said.get(part) for part in parts]
+        shown = _opposite(pair, is_terminal=console.is_terminal)
         if len(shown) == len(parts) and console.is_terminal and console.width >= _WIDE:
             columns = Table.grid(*(Column(ratio=1, overflow="fold") for _ in parts), padding=(0, 1))
             columns.expand = True
@@ -117,6 +118,8 @@ def _print(
         else:
             for text in shown:
                 _say(console, text)
+        if len(shown) == len(parts) and are_too_long(*(each.value for each in pair if each)):
+            _say(console, Text("These texts are too long: what differs in them is not marked.\n"))
 
 
 def _opposite(said: list[_Said | None], *, is_terminal: bool) -> list[Text]:

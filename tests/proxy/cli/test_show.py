@@ -139,6 +139,18 @@ def test_a_body_that_is_alone_has_all_the_room(tmp_path: Path, capsys):
     assert '"<html>[red]\\u001b"' in capsys.readouterr().out.splitlines()
 
 
+def test_it_says_that_texts_are_too_long_to_mark_what_differs(tmp_path: Path, capsys):
+    long = kept("legacy_in", {"prompt": "a " * 10_001})
+    both = exchange("req_both", long, kept("messages_out", SENT))
+    config = settings_with(tmp_path, [*both, *exchange("req_one", long), *whole("req_short")])
+    notes = []
+    for name in ("req_both", "req_one", "req_short"):
+        show(config, name)
+        notes.append("These texts are too long: what differs" in capsys.readouterr().out)
+
+    assert notes == [True, False, False]
+
+
 def test_it_says_why_there_are_no_contents(tmp_path: Path, capsys):
     bare = exchange("req_bare")
     digest = exchange("req_digest", replace(kept("legacy_in", ASKED), data=None))
