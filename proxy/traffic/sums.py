@@ -142,9 +142,9 @@ class Sums:
     is_cut: bool
 
 
-def sums_of(store: Store, wanted: Filter, step_ms: int) -> Sums:
+def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MOST_GROUPS) -> Sums:
     """Count; steps of time are of this length."""
-    passes = _passes(store, wanted, step_ms)
+    passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
     ended, featured, adjusted, called, modelled, *lasted, happened, captured, oldest = rows
@@ -165,7 +165,7 @@ def sums_of(store: Store, wanted: Filter, step_ms: int) -> Sums:
         happened=_of(Happened, happened),
         captured=tuple((who, count, latest) for who, count, latest in captured),
         oldest_ms=oldest[0][0],
-        is_cut=any(len(each) == _MOST_GROUPS for each in (featured, adjusted, called, modelled)),
+        is_cut=any(len(each) == most_groups for each in (featured, adjusted, called, modelled)),
     )
 
 
@@ -176,7 +176,7 @@ def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
     return [*conditions_of(wanted), _columns.seq + 0 <= highest]
 
 
-def _passes(store: Store, wanted: Filter, step_ms: int) -> list[Select[Any]]:
+def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
     """In the order of `Sums`."""
     conditions = _conditions(store, wanted)
     ending = (
@@ -193,10 +193,15 @@ def _passes(store: Store, wanted: Filter, step_ms: int) -> list[Select[Any]]:
             *(_INPUT, _OUTPUT),
             func.max(case((_columns.asked_model.is_not(None), _columns.seq))),
         ),
-        _largest(_grouped((_WHO, _columns.features))),
-        _largest(_grouped((_WHO, _columns.dialect, _columns.adjustments, is_planned, *ending))),
-        _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent))),
-        _largest(_grouped((_WHO, _columns.asked_model, _columns.sent_model), _INPUT, _OUTPUT)),
+        *(
+            _grouped(keys, *spent).order_by(_COUNT.desc()).limit(most)
+            for keys, spent in (
+                ((_WHO, _columns.features), ()),
+                ((_WHO, _columns.dialect, _columns.adjustments, is_planned, *ending), ()),
+                ((_WHO, _columns.sdk, _columns.user_agent), ()),
+                ((_WHO, _columns.asked_model, _columns.sent_model), (_INPUT, _OUTPUT)),
+            )
+        ),
         *(
             _grouped((_WHO, _two_digits(duration))).where(duration.is_not(None))
             for duration in (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
@@ -212,10 +217,6 @@ def _passes(store: Store, wanted: Filter, step_ms: int) -> list[Select[Any]]:
 
 def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
     return select(*keys, _COUNT, *sums).group_by(*keys)
-
-
-def _largest(query: Select[Any]) -> Select[Any]:
-    return query.order_by(_COUNT.desc()).limit(_MOST_GROUPS)
 
 
 def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:

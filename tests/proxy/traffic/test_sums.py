@@ -159,3 +159,15 @@ def test_an_empty_store_comes_to_nothing(store):
     counted = sums(store)
 
     assert (counted.exchanged, counted.happened, counted.oldest_ms) == ((), (), None)
+
+
+def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
+    programs = ["a", "b", "b", "c", "c", "c"]
+    store.add(
+        record(id=f"{n}", received=moment(n), user_agent=each) for n, each in enumerate(programs)
+    )
+
+    counted = sums_of(store, EVERYTHING, HOUR, most_groups=2)
+    assert [each.user_agent for each in counted.called] == ["c", "b"]
+    assert sum(each.exchanges for each in counted.exchanged) == 6
+    assert counted.is_cut

@@ -1,0 +1,38 @@
+"""Reports of a real store with a few exchanges in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from proxy.report.callers import Present
+from proxy.report.compose import compose
+from proxy.report.gather import gather
+from proxy.report.values import Report
+from proxy.traffic import MadeAdjustment, default_url, open_store
+from translators import Policy
+
+NOW = 1_795_392_000_000 + 12 * 3_600_000  # noon of 2026-11-23
+DAY_MS = 86_400_000
+PRESENT = Present(policy=Policy(), prices={}, today="2026-11-23")
+
+
+def made(kind: str, asked: str = "a", sent: str = "b") -> MadeAdjustment:
+    return MadeAdjustment(kind, "field", asked, sent)  # type: ignore[arg-type]
+
+
+def report_of(
+    directory: Path,
+    entries: Iterable[Any],
+    *,
+    caller: str | None = None,
+    since_ms: int = NOW - DAY_MS,
+    present: Present = PRESENT,
+) -> Report:
+    """The last day before that noon."""
+    store = open_store(default_url(directory))
+    store.add(entries)
+    gathered = gather(store, since_ms, NOW, caller)
+    store.close()
+    return compose(gathered, present, NOW)

@@ -1,0 +1,153 @@
+"""What is said of one caller, from its records."""
+
+from dataclasses import replace
+
+from proxy.failures import Blame
+from proxy.report.callers import Caller, callers_of, together
+from proxy.report.values import (
+    Counted,
+    ErrorUse,
+    Example,
+    ModelUse,
+    Outcomes,
+    Percentiles,
+    Spent,
+)
+from proxy.traffic import default_url, open_store
+from proxy.traffic.filters import Filter
+from proxy.traffic.sums import Featured, sums_of
+from tests.evidence import exchange, moment
+from tests.proxy.report.composed import made, report_of
+from tests.records import record
+
+OVERLOADED = {"status": 529, "error_type": "overloaded_error", "blame": Blame.UPSTREAM}
+REFUSED = {"status": 400, "error_type": "invalid_request_error", "blame": Blame.CLIENT}
+
+
+def of(tmp_path, *records):
+    [caller] = report_of(tmp_path, records).callers
+    return caller
+
+
+def test_a_caller_is_described_by_what_it_sent(tmp_path):
+    common = {"caller_name": "nightly", "sdk": "python 0.3.11"}
+    caller = of(
+        tmp_path,
+        record(id="a", received=moment(1), features=("system", "top_k"), streamed=True, **common),
+        record(id="b", received=moment(60), features=("system",), rule="canary", **common),
+    )
+
+    assert (caller.name, caller.digest, caller.exchanges) == ("nightly", "0123456789abcdef", 2)
+    assert (caller.first_seen, caller.last_seen) == (moment(1), moment(60))
+    assert caller.streamed_share == 0.5
+    assert caller.sdks == (Counted(name="python 0.3.11", count=2, share=1.0),)
+    assert caller.user_agents == (Counted(name="python-requests/2.31.0", count=2, share=1.0),)
+    assert caller.dialects == (Counted(name="2023-06-01", count=2, share=1.0),)
+    assert caller.features == (
+        Counted(name="system", count=2, share=1.0),
+        Counted(name="top_k", count=1, share=0.5),
+    )
+    assert caller.routes == (Counted(name="translate", count=2, share=1.0),)
+    assert caller.rules == (
+        Counted(name="canary", count=1, share=0.5),
+        Counted(name="none", count=1, share=0.5),
+    )
+    assert caller.models == (
+        ModelUse(asked="claude-2.1", sent="claude-haiku-4-5-20251001", count=2, share=1.0),
+    )
+    assert caller.outcomes == Outcomes(answered=2)
+    assert caller.latency.total == Percentiles(p50=6, p95=6, p99=6)
+    assert caller.latency.first_token == Percentiles(p50=5, p95=5, p99=5)
+    assert caller.spent == Spent(
+        input_tokens=12, output_tokens=28, cost=(12 * 1 + 28 * 5) / 1e6, unpriced_models=()
+    )
+    assert caller.call is not None
+    assert (caller.call.exchange, caller.call.is_captured) == ("b", False)
+
+
+def test_adjustments_are_counted_by_exchange_and_shown_by_example(tmp_path):
+    capped, retired = made("cap_max_tokens", "9", "8"), made("replace_retired_model")
+    caller = of(
+        tmp_path,
+        record(id="a", received=moment(1), adjustments=(retired, capped, capped)),
+        record(id="b", received=moment(2), adjustments=(retired,)),
+        record(id="c", received=moment(3), adjustments=(made("cap_max_tokens", "7", "6"),)),
+    )
+
+    found = [(use.kind, use.count, use.share, use.work) for use in caller.adjustments]
+    assert found == [
+        ("cap_max_tokens", 2, 0.6667, "decision"),
+        ("replace_retired_model", 2, 0.6667, "mechanical"),
+    ]
+    assert caller.adjustments[0].examples == (
+        Example(field="field", asked="9", sent="8", count=2),
+        Example(field="field", asked="7", sent="6", count=1),
+    )
+    assert caller.readiness.score == 0.3333
+
+
+def test_errors_are_counted_by_status_type_and_blame(tmp_path):
+    caller = of(
+        tmp_path,
+        *(record(id=f"{n}", received=moment(n), **OVERLOADED) for n in range(2)),
+        record(id="bad", received=moment(3), **REFUSED),
+        record(id="good", received=moment(4)),
+    )
+
+    assert caller.errors == (
+        ErrorUse(status=529, type="overloaded_error", blame="upstream", count=2, share=0.5),
+        ErrorUse(status=400, type="invalid_request_error", blame="client", count=1, share=0.25),
+    )
+    assert caller.error_share == 0.75
+    assert caller.outcomes == Outcomes(answered=1, upstream_error=2, client_error=1)
+
+
+def test_the_call_is_made_of_what_was_captured_rather_than_of_what_came_last(tmp_path):
+    caller = of(tmp_path, *exchange(1, prompt="\n\nHuman: Why?\n\nAssistant:"), record(id="later"))
+
+    assert caller.call is not None
+    assert (caller.call.exchange, caller.call.is_captured) == ("req_0001", True)
+    assert "Why?" in caller.call.code
+
+
+def test_the_call_is_rather_made_of_what_was_answered(tmp_path):
+    caller = of(
+        tmp_path,
+        record(id="good", received=moment(1)),
+        record(id="bad", received=moment(2), **REFUSED),
+    )
+
+    assert caller.call is not None
+    assert caller.call.exchange == "good"
+
+
+def test_nothing_is_called_where_nothing_could_be_read(tmp_path):
+    unread = {"asked_model": None, "sent_model": None, "dialect": None, "sdk": None}
+    caller = of(tmp_path, record(received=moment(1), caller=None, **unread, **REFUSED))
+
+    assert caller.call is None
+    assert (caller.name, caller.digest) == (None, None)
+    assert caller.models == (ModelUse(asked=None, sent=None, count=1, share=1.0),)
+    assert caller.dialects == (Counted(name="none", count=1, share=1.0),)
+
+
+def test_callers_come_by_volume_and_then_by_the_alphabet(tmp_path):
+    names = ["b", "a", "c", "c"]
+    records = [
+        record(id=f"{n}", received=moment(n), caller_name=name) for n, name in enumerate(names)
+    ]
+
+    assert [each.name for each in report_of(tmp_path, records).callers] == ["c", "a", "b"]
+
+
+def test_a_caller_that_is_gone_meanwhile_is_left_out(tmp_path):
+    store = open_store(default_url(tmp_path))
+    sums = sums_of(store, Filter(), 1_000)
+    store.close()
+    late = replace(sums, featured=(Featured("who", "[]", 1),))
+
+    assert callers_of(late) == {}
+
+
+def test_nobody_together_is_an_empty_caller():
+    assert together([]) == Caller()

@@ -1,0 +1,136 @@
+import pytest
+
+from proxy.report.readiness import READY, WORK, Exchanges, judge, obstacle_of
+from proxy.traffic.sums import Ending
+from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
+
+
+def ending(**fields) -> Ending:
+    plain = {"route": "translate", "status": 200, "error_type": None, "blame": "nobody"}
+    return Ending(**({"client_gone": False} | plain | fields))
+
+
+def exchanges(count: int = 1, *kinds: str, is_planned: bool = True, **fields) -> Exchanges:
+    dialect = fields.pop("dialect", "2023-06-01")
+    return Exchanges(
+        exchanges=count,
+        dialect=dialect,
+        ending=ending(**fields),
+        kinds=frozenset(kinds),
+        is_planned=is_planned,
+    )
+
+
+def bad_request(count: int = 1, **fields) -> Exchanges:
+    fields = {"status": 400, "error_type": "invalid_request_error", "blame": "client"} | fields
+    return exchanges(count, is_planned=False, **fields)
+
+
+def names(*alike: Exchanges) -> list[tuple[str, str, int]]:
+    return [(each.name, each.work, each.count) for each in judge(alike).reasons]
+
+
+def test_every_kind_of_adjustment_is_classified():
+    assert set(WORK) == set(AdjustmentKind)
+
+
+@pytest.mark.parametrize("kind", AdjustmentKind)
+def test_only_what_needs_a_decision_lowers_the_readiness(kind):
+    score = judge([exchanges(1, kind.value)]).score
+
+    assert score == (0.0 if WORK[kind] == "decision" else 1.0)
+
+
+@pytest.mark.parametrize("kind", AdjustmentKind)
+def test_a_kind_is_explained_in_its_own_words_unless_there_is_nothing_to_do(kind):
+    reasons = judge([exchanges(2, kind.value)]).reasons
+
+    found = [(each.name, each.work, each.what, each.what_to_do) for each in reasons]
+    expected = (kind.value, WORK[kind], EXPLANATIONS[kind], REMEDIES[kind])
+    assert found == ([] if WORK[kind] == "nothing" else [expected])
+
+
+def test_readiness_is_the_share_of_exchanges_without_an_obstacle():
+    judged = judge([exchanges(3), exchanges(1, "drop_top_k", "cap_max_tokens", "merge_turns")])
+
+    assert (judged.score, judged.judged, judged.is_ready) == (0.75, 4, False)
+    assert [(each.name, each.count, each.share) for each in judged.reasons] == [
+        ("cap_max_tokens", 1, 0.25),
+        ("drop_top_k", 1, 0.25),
+        ("merge_turns", 1, 0.25),
+    ]
+
+
+def test_reasons_that_need_a_decision_come_first_then_the_most_frequent():
+    assert names(exchanges(9, "merge_turns"), exchanges(1, "drop_top_k"), bad_request(2)) == [
+        ("client_error", "decision", 2),
+        ("drop_top_k", "decision", 1),
+        ("merge_turns", "mechanical", 9),
+    ]
+
+
+def test_errors_of_the_clients_and_of_ours_lower_it_even_where_nothing_was_planned():
+    ours = exchanges(1, is_planned=False, status=500, error_type="api_error", blame="holdover")
+
+    judged = judge([exchanges(2), bad_request(), ours])
+
+    assert judged.score == 0.5
+    assert [each.name for each in judged.reasons] == ["client_error", "holdover_error"]
+
+
+def test_errors_of_upstream_do_not_lower_it_but_what_was_adjusted_in_them_does():
+    overloaded = {"status": 529, "error_type": "overloaded_error", "blame": "upstream"}
+
+    assert judge([exchanges(1, **overloaded)]).score == 1.0
+    assert judge([exchanges(1, "drop_top_p", **overloaded)]).score == 0.0
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+def test_wrong_keys_and_rate_limits_say_nothing(status):
+    limited = {"status": status, "error_type": "some_error", "blame": "client"}
+
+    assert judge([exchanges(1, **limited)]).score == 1.0
+    assert judge([exchanges(1, is_planned=False, **limited)]).score is None
+
+
+def test_what_a_rule_refused_lowers_it():
+    refused = {"route": "refuse", "status": 410, "error_type": "not_found_error"}
+
+    assert names(exchanges(1, is_planned=False, **refused)) == [("refused", "decision", 1)]
+
+
+def test_forwarded_exchanges_and_clients_that_left_early_are_not_judged():
+    forwarded = exchanges(5, is_planned=False, route="forward")
+    gone = exchanges(5, is_planned=False, status=None, client_gone=True)
+
+    assert judge([forwarded, gone, exchanges(1)]).judged == 1
+    assert judge([forwarded, gone]).score is None
+    assert not judge([forwarded]).is_ready
+
+
+def test_who_left_after_it_was_planned_is_judged_by_the_plan():
+    assert judge([exchanges(1, "drop_top_k", client_gone=True)]).score == 0.0
+
+
+def test_the_old_dialect_is_something_to_change_and_costs_nothing():
+    judged = judge([exchanges(3, dialect="2023-01-01"), exchanges(1)])
+
+    assert judged.score == 1.0
+    [reason] = judged.reasons
+    assert (reason.name, reason.work, reason.share) == ("old_dialect", "mechanical", 0.75)
+
+
+def test_a_kind_that_only_another_version_knows_needs_a_decision():
+    judged = judge([exchanges(1, "turn_the_tables")])
+
+    assert judged.score == 0.0
+    assert [each.what for each in judged.reasons] == [obstacle_of("turn_the_tables").what]
+
+
+def test_only_all_of_it_is_one_and_almost_all_of_it_is_ready():
+    judged = judge([exchanges(99_999), bad_request()])
+
+    assert judged.score == 0.9999
+    assert judged.is_ready
+    assert not judge([exchanges(98), bad_request(2)]).is_ready
+    assert judge([exchanges(99), bad_request()]).score == READY
