@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import typer
@@ -20,6 +21,7 @@ from proxy.cli.replay_progress import Heard, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
 from proxy.cli.serve import or_exit, settings_or_exit
+from proxy.cli.stand_in import stand_in
 from proxy.compile import digester_of, regime_of
 from proxy.config_file import InvalidSettings
 from proxy.legs import Upstreams
@@ -73,6 +75,12 @@ class _Replay:
         given = self.settings.prices.items()
         return {name: Price(price.input, price.output) for name, price in given}
 
+    def asking(self, upstream_url: str) -> Self:
+        """The same, of somebody else."""
+        return replace(
+            self, settings=self.settings.model_copy(update={"upstream_url": upstream_url})
+        )
+
 
 def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
     """Show the estimate; ask, if that may be; show what it came to."""
@@ -80,6 +88,14 @@ def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo:
     configure_logs(settings.log_format)
     with or_exit():
         replay = _looked_up(settings, order, secrets)
+    with ExitStack() as until_then:
+        if demo:  # which has never asked anybody else
+            replay = replay.asking(until_then.enter_context(stand_in()))
+        _replay(replay, config, secrets, demo=demo)
+
+
+def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo: bool) -> None:
+    order = replay.order
     with open_evidence(config, secrets, demo=demo) as opened:
         store = ReplayStore(opened, replay.name, replay.wanted, order.limit)
         found = store.found()

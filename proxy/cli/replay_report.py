@@ -63,14 +63,15 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
     yield f"Replay {report.name}: {_requests(report.asked)} asked again, {failed:,} failed"
     for count in report.failures:
         yield _line("failed", f"{count.count:,} {printable(count.name)}")
-    if report.similarity is None or report.lengths is None or report.latencies is None:
+    if report.similarity is None:
         return
     yield _line("equal", f"{report.equal:,} of {report.compared:,}")
     yield from _similarity(report.similarity)
     yield _line("stop reason", f"{report.same_stop_reason:,} of {report.compared:,} the same")
     yield from map(_stop_reasons, report.stop_reasons)
-    yield _line("length", _ratio(report.lengths))
-    yield _line("latency", _ratio(report.latencies))
+    for name, ratio in (("length", report.lengths), ("latency", report.latencies)):
+        if ratio is not None:
+            yield _line(name, _ratio(ratio))
     yield from (_line("recorded", _spent(spent)) for spent in report.recorded)
     yield from (_line("now", _spent(spent)) for spent in report.now)
     for change in report.adjustments:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from proxy.config_file import ConfigFile
 from proxy.rules import OverrideSettings
@@ -55,6 +54,11 @@ def addresses(settings: Settings) -> Iterator[str]:
 def default_name(label: str, settings: Settings, words: tuple[str | None, ...]) -> str:
     """The same for the same question: whatever decides about an answer, and what was filtered."""
     deciding = settings.model_dump(include=set(_DECIDING))
-    question = msgspec.json.encode((deciding, words), order="deterministic", enc_hook=str)
-    digest = hashlib.blake2b(question, digest_size=4).hexdigest()
+    question = json.dumps((deciding, words), sort_keys=True, default=_spelled)
+    digest = hashlib.blake2b(question.encode(), digest_size=4).hexdigest()
     return f"{_NO_NAME.sub('-', label)}-{digest}"
+
+
+def _spelled(value: object) -> object:
+    """Sets have no order of their own: it is another one in every process."""
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
