@@ -3,24 +3,20 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
-from proxy.traffic.content import Content
+from proxy.traffic import Content, ReadOnlyStore, open_store
 from proxy.traffic.filters import Filter
 from proxy.traffic.replays import Left, ReplayResult, ReplayStore
-from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
 from tests.evidence import exchange, kept, moment
 from tests.records import record
 
 
 @pytest.fixture
-def store(tmp_path):
-    engine = create_engine(f"sqlite:///{tmp_path / 'traffic.db'}")
-    metadata.create_all(engine)
-    store = Store(engine)
-    yield store
-    store.close()
+def store(url):
+    opened = open_store(url)
+    yield opened
+    opened.close()
 
 
 def replay(
@@ -197,3 +193,24 @@ def test_results_come_back_as_they_were_however_many_they_are(store):
     replay(store, "other").keep([result(9999)])
 
     assert list(replay(store).results()) == results
+
+
+def test_what_is_asked_once_more_is_forgotten_when_a_run_begins(store):
+    for name, failure in (("r", "status 529"), ("other", "status 529")):
+        replay(store, name).keep([result(1, failure), result(2, "status 400"), result(3)])
+    replay(store).begin()
+
+    assert list(replay(store).results()) == [result(2, "status 400"), result(3)]
+    assert len(list(replay(store, "other").results())) == 3
+
+
+def test_a_store_that_cannot_be_written_says_so_before_anything_is_asked(url):
+    open_store(url).close()
+    if url.startswith("postgresql"):
+        store = open_store(f"{url}?options=-cdefault_transaction_read_only%3Don", read_only=True)
+    else:
+        store = open_store(url, read_only=True)
+
+    with pytest.raises(ReadOnlyStore):
+        replay(store).begin()
+    store.close()
