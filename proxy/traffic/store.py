@@ -6,7 +6,8 @@ What is added twice is there once. Only `proxy.traffic` touches a database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, Table
@@ -14,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.traffic.address import checked_url, file_of
 from proxy.traffic.content import Content
+from proxy.traffic.engines import BEGINS
 from proxy.traffic.opened import open_postgresql, open_sqlite
 from proxy.traffic.problems import StoreProblem
 from proxy.traffic.record import ShadowRecord, TrafficRecord
@@ -56,10 +58,18 @@ class Store:
                     rows[shadows].append(row_of_shadow(entry))
                 case Content():
                     rows[bodies].extend(rows_of_content(entry))
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             for table, given in rows.items():
                 if given:
                     _insert_new(connection, table, given)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write whatever it has read: nobody else writes meanwhile."""
+        with self.engine.connect() as connection:
+            connection.execution_options(**{BEGINS: "IMMEDIATE"})
+            with connection.begin():
+                yield connection
 
     def close(self) -> None:
         """Let go of it."""
