@@ -50,6 +50,7 @@ _ENVIRONMENT: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    keep_trailing_newline=True,
 )
 _ENVIRONMENT.filters |= {
     **spelling.FILTERS,

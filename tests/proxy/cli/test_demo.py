@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -17,49 +19,81 @@ from proxy.settings import load_settings
 pytestmark = pytest.mark.timeout(60)
 
 
-def run(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+README = Path(__file__).parents[3] / "README.md"
+
+
+def commands() -> list[list[str]]:
+    """Those of README's "See your legacy traffic", without `uv run holdover`."""
+    section = README.read_text().partition("## See your legacy traffic")[2]
+    block = section.partition("```sh\n")[2].partition("```")[0]
+    return [shlex.split(line, comments=True)[3:] for line in block.splitlines()]
+
+
+def run(*arguments: str, state: Path) -> str:
+    done = subprocess.run(
         [sys.executable, "-m", "proxy", *arguments],
         capture_output=True,
         text=True,
-        env=os.environ | {"XDG_STATE_HOME": str(state)},
+        env=os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(README.parent)},
+        cwd=state,
         timeout=30,
         check=True,
     )
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What README's three commands show."""
+
+    state: Path
+    demo: str
+    log: str
+
+    @property
+    def page(self) -> str:
+        return (self.state / "report.html").read_text()
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    state = tmp_path_factory.mktemp("state")
+    demo, log, _ = (run(*command, state=state) for command in commands())
+    return Shown(state, demo, log)
 
 
 @pytest.fixture(scope="module")
-def said(state: Path) -> subprocess.CompletedProcess[str]:
-    """Of one demo."""
-    return run("demo", "--once", "--port", "0", state=state)
+def report(shown: Shown) -> Report:
+    written = run("report", "--demo", "--format", "json", state=shown.state)
+    return msgspec.json.decode(written, type=Report)
 
 
-@pytest.fixture(scope="module")
-def report(state: Path, said: subprocess.CompletedProcess[str]) -> Report:
-    """Of what it left behind."""
-    assert said.returncode == 0
-    written = run("report", "--demo", "--format", "json", state=state)
-    return msgspec.json.decode(written.stdout, type=Report)
+def test_three_commands_lead_from_nothing_to_a_page(shown):
+    assert [command[0] for command in commands()] == ["demo", "log", "report"]
+    assert "newsletter" in shown.log
+    assert "<h1>10 callers still speak Text Completions; " in shown.page
+    assert "What is the dress code in hall 3?" in shown.page
 
 
-def test_it_says_how_to_see_who_calls_and_where_that_is_kept(state, said):
-    assert "holdover report --demo --format html --output report.html" in said.stdout
-    assert f"kept in {state / 'holdover/demo'}, texts too, keys not." in said.stdout
+def test_it_says_how_to_see_who_calls_and_where_that_is_kept(shown):
+    assert "holdover report --demo --format html --output report.html" in shown.demo
+    assert f"kept in {shown.state / 'holdover/demo'}, texts too, keys not." in shown.demo
 
 
-def test_it_does_not_drown_what_it_shows_in_lines_of_the_log(said):
-    assert said.stderr == ""
-
-
-def test_it_keeps_its_evidence_apart_from_its_users_own(state, report):
-    assert [path.name for path in (state / "holdover").iterdir()] == ["demo"]
+def test_it_keeps_its_evidence_apart_from_its_users_own(shown, report):
+    assert [path.name for path in (shown.state / "holdover").iterdir()] == ["demo"]
     assert report.totals.exchanges == 1 + sum(1 for each in OLD_CLIENTS for _ in each.requests())
     assert report.coverage.with_bodies == report.totals.exchanges
+
+
+def test_what_was_said_is_kept_but_for_personal_data(shown):
+    of_order, of_address = (
+        run("log", "--demo", "--text", text, "--format", "json", state=shown.state)
+        for text in ("My order has not come", "ann@example.com")
+    )
+
+    assert of_order.count("\n") == 2
+    assert of_address == ""
 
 
 def test_clients_of_every_age_have_called(report):

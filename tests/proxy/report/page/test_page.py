@@ -32,6 +32,13 @@ def test_nothing_is_fetched_and_no_script_is_there():
     assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
 
 
+def test_it_begins_with_its_type_and_ends_with_a_line():
+    page = as_html(report(caller()))
+
+    assert page.startswith('<!doctype html>\n<html lang="en">\n')
+    assert page.endswith("</html>\n")
+
+
 def test_a_report_of_one_caller_says_so():
     assert "Only of the caller <bdi>web-chat</bdi>" in as_html(report(caller(), caller="web-chat"))
 
