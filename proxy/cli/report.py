@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -51,8 +52,10 @@ def run_report(  # noqa: PLR0913 - an option each
         raise typer.Exit(2) from exc
     settings = settings_or_exit(config, secrets)
     present = _present(settings, now)
+    # What is no UTF-8 on the command line is nowhere in a store, and no engine takes it.
+    wanted = caller and caller.encode(errors="replace").decode()
     with open_evidence(config, secrets, demo=demo) as store:
-        gathered = gather(store, *period, caller)
+        gathered = gather(store, *period, wanted)
     report = compose(gathered, present, milliseconds(now))
     _write(report, form, output)
     failures = [each for condition in conditions for each in failures_of(condition, report)]
@@ -109,7 +112,7 @@ def _write(report: Report, form: str, output: Path | None) -> None:
     if output is not None:
         _write_file(_WRITERS[form](report), output)
     elif form == "terminal" and is_terminal:
-        width = os.get_terminal_size().columns
+        width = shutil.get_terminal_size().columns
         typer.echo(as_terminal(report, width=width, in_color=True), nl=False)
     else:
         typer.echo(_WRITERS[form](report), nl=False)

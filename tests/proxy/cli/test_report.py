@@ -1,0 +1,250 @@
+"""`report`: as a function that writes and exits, and a few times as a process."""
+
+import json
+import os
+import pty
+import re
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import typer
+
+from proxy.cli.commands import ReportFormat
+from proxy.cli.report import FORMATS, run_report
+from proxy.report.values import Report
+from tests.proxy.cli.evidence import add_to, settings_with
+from tests.proxy.report.composed import made
+from tests.records import record
+
+HOLDOVER = [sys.executable, "-m", "proxy"]
+
+
+def recent(number: int, **fields: Any):
+    """An exchange of an hour ago."""
+    received = datetime.now(UTC) - timedelta(hours=1, seconds=-number)
+    return record(
+        **{"id": f"req_{number}", "received": received.isoformat(timespec="milliseconds")} | fields
+    )
+
+
+def run(config: Path | None, **options: Any) -> int:
+    """The status it ends with."""
+    plain: dict[str, Any] = {
+        "demo": False,
+        "begin": "7d",
+        "end": None,
+        "caller": None,
+        "form": "json",
+        "output": None,
+        "fail_if": [],
+    }
+    try:
+        run_report(config, None, **(plain | options))
+    except typer.Exit as exc:
+        return exc.exit_code
+    return 0
+
+
+def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str]:
+    """Status, and what is shown on a terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [*HOLDOVER, *arguments],
+            stdout=theirs,
+            stderr=theirs,
+            cwd=cwd,
+            env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "100"},
+        )
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while piece := screen.read(65_536):
+                shown += piece
+        except OSError:  # the other end is closed
+            pass
+        return process.wait(timeout=20), shown.decode()
+
+
+def test_the_command_offers_what_can_be_written():
+    assert tuple(form.value for form in ReportFormat) == FORMATS
+
+
+def test_json_is_the_report_itself(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1), recent(2, caller_name="nightly")])
+
+    assert run(config) == 0
+
+    report = msgspec.json.decode(capsys.readouterr().out, type=Report)
+    assert (report.totals.exchanges, report.totals.callers) == (2, 2)
+    assert report.callers[0].call is not None
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("terminal", "1 caller still speaks"),
+        ("markdown", "# Legacy traffic\n"),
+        ("html", "<!doctype html>"),
+        ("json", '"exchanges": 1'),
+    ],
+)
+def test_every_format_is_written_to_a_pipe(tmp_path, capsys, form, said):
+    config = settings_with(tmp_path, [recent(1)])
+
+    assert run(config, form=form) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_empty_store_is_reported_as_such(tmp_path, capsys, form):
+    config = settings_with(tmp_path, [])
+
+    assert run(config, form=form, fail_if=["readiness<1", "callers>0"]) == 0
+    assert capsys.readouterr().out
+
+
+def test_only_the_period_and_the_caller_that_are_asked_for_are_reported(tmp_path, capsys):
+    old = recent(3, received="2026-01-01T10:00:00.000+00:00")
+    named = recent(2, caller_name="nightly")
+    config = settings_with(tmp_path, [recent(1), named, old])
+    counts = []
+    for options in [
+        {"begin": "2h"},
+        {"begin": "2h", "end": "30m"},
+        {"begin": "30m"},
+        {"begin": "2026-01-01", "end": "2026-01-01"},
+        {"begin": "999999w"},
+        {"caller": "nightly"},
+        {"caller": "\udcff"},
+    ]:
+        assert run(config, **options) == 0
+        counts.append(json.loads(capsys.readouterr().out)["totals"]["exchanges"])
+
+    assert counts == [2, 2, 0, 1, 3, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"begin": "soon"}, "holdover: 'soon' is no moment; write 15m"),
+        ({"end": "then"}, "holdover: 'then' is no moment; write 15m"),
+        ({"begin": "1h", "end": "2h"}, "holdover: there is no time from 1h until 2h\n"),
+        ({"begin": "2099-01-01"}, "holdover: there is no time from 2099-01-01 until now\n"),
+        ({"fail_if": ["ready"]}, "holdover: 'ready' is no condition; write a name"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_with_status_2(tmp_path, capsys, options, said):
+    assert run(settings_with(tmp_path, []), **options) == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_a_condition_that_holds_is_status_1_and_says_who_and_why(tmp_path, capsys):
+    config = settings_with(
+        tmp_path,
+        [recent(1, caller_name="nightly", adjustments=(made("drop_top_k"),)), recent(2)],
+    )
+
+    status = run(config, fail_if=["readiness<0.95", "callers>5", "exchanges>1"])
+
+    assert status == 1
+    said = capsys.readouterr()
+    assert said.err == (
+        "holdover: nightly: its readiness is 0: drop_top_k in 100 % (readiness<0.95)\n"
+        "holdover: 2 exchanges (exchanges>1)\n"
+    )
+    assert json.loads(said.out)["totals"]["exchanges"] == 2
+
+
+def test_a_file_is_replaced_in_one_step_and_is_its_owners(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1)])
+    file = tmp_path / "report.md"
+    file.write_text("an older one")
+    with file.open() as older:
+        assert run(config, form="markdown", output=file) == 0
+
+        assert older.read() == "an older one"
+    assert file.read_text().startswith("# Legacy traffic")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert capsys.readouterr() == ("", f"Wrote {file}.\n")
+
+
+@pytest.mark.parametrize("name", ["nowhere/report.md", "."])
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path, capsys, name):
+    (tmp_path / "here").mkdir()
+    output = tmp_path / "here" / name
+
+    assert run(settings_with(tmp_path, []), output=output) == 2
+    assert str(output) in capsys.readouterr().err
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_prices_of_the_settings_are_used(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1)])
+    with config.open("a") as file:
+        file.write('[prices."claude-haiku-*"]\ninput = 1_000_000\noutput = 0\n')
+
+    run(config)
+
+    assert json.loads(capsys.readouterr().out)["totals"]["spent"]["cost"] == 6.0
+
+
+def test_the_demo_has_a_store_of_its_own(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1)])
+    add_to(tmp_path / "demo", [recent(2), recent(3), recent(4)])
+
+    run(config, demo=True)
+
+    assert json.loads(capsys.readouterr().out)["totals"]["exchanges"] == 3
+
+
+def test_on_a_terminal_it_is_coloured_and_as_wide_as_that(tmp_path):
+    config = settings_with(tmp_path, [recent(1)])
+
+    status, shown = on_a_terminal("report", "--config", str(config), cwd=tmp_path)
+
+    assert status == 0
+    assert "\x1b[1m1 caller still speaks Text Completions" in shown
+    widest = max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in shown.split("\r\n"))
+    assert 80 < widest <= 100
+
+
+def test_a_page_for_a_terminal_becomes_a_file_and_that_is_said(tmp_path):
+    config = settings_with(tmp_path, [recent(1)])
+
+    status, shown = on_a_terminal(
+        "report", "--format", "html", "--config", str(config), cwd=tmp_path
+    )
+
+    assert (status, shown) == (0, "Wrote holdover-report.html.\r\n")
+    assert (tmp_path / "holdover-report.html").read_text().lstrip().startswith("<!doctype")
+
+
+def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_hold(tmp_path):
+    config = settings_with(tmp_path, [recent(1), recent(2)])
+    command = [*HOLDOVER, "report", "--since", "2h", "--format", "markdown", "--config", config]
+
+    good = subprocess.run(
+        [*command, "--fail-if", "readiness<0.95", "--fail-if", "callers>1"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    bad = subprocess.run(
+        [*command, "--fail-if", "exchanges>1"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert (good.returncode, good.stderr) == (0, "")
+    assert (bad.returncode, bad.stderr) == (1, "holdover: 2 exchanges (exchanges>1)\n")
+    assert "2 exchanges" in good.stdout
