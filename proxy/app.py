@@ -24,6 +24,7 @@ from proxy.endpoints import (
     probe_routes,
     without_prefix,
 )
+from proxy.evidence import Evidence
 from proxy.exchange import Exchange
 from proxy.guards import Guards
 from proxy.legs import Upstreams
@@ -33,7 +34,7 @@ from proxy.metrics import Metrics
 from proxy.noticeboard import Noticeboard, directory_for
 from proxy.redaction import Digester, Redactor
 from proxy.settings import Settings
-from proxy.settlement import Evidence, Settlement
+from proxy.settlement import Settlement
 from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.upstream import Timeouts, Upstream
@@ -57,6 +58,7 @@ def create_app(
     live = Live(settings, digester, guards, source, metrics)
     upstreams, shadowed = _upstreams(settings), _upstreams(settings)
     budget = SharedBudget(board)
+    redactor = Redactor(settings.redact)
     evidence = _evidence(settings, metrics, digester)
     shadows = Shadows(
         shadowed,
@@ -64,6 +66,7 @@ def create_app(
         metrics,
         queue=settings.shadow_queue,
         keep=evidence.keeper.keep if evidence else _forget,
+        redactor=redactor,
     )
     traffic = _Traffic(
         complete=CompleteEndpoint(
@@ -72,7 +75,7 @@ def create_app(
             ),
             settle=Settlement(
                 evidence=evidence,
-                redactor=Redactor(settings.redact),
+                redactor=redactor,
                 metrics=metrics,
                 guards=guards,
             ),
@@ -80,7 +83,7 @@ def create_app(
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(upstream=upstreams.messages, present=live),
+        forward=ForwardEndpoint(upstream=upstreams.messages, present=live, redactor=redactor),
     )
 
     @asynccontextmanager
@@ -106,7 +109,7 @@ def create_app(
     # A bare router: Starlette's own middleware would wrap every `send`.
     router = Router(
         [
-            *probe_routes(live, guards, metrics),
+            *probe_routes(live, guards, metrics, evidence),
             *admin_routes(settings.admin_token, live, guards, upstreams.lessons),
         ],
         redirect_slashes=False,
@@ -119,10 +122,10 @@ def create_app(
 def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evidence | None:
     if not settings.traffic:
         return None
-    keeper = Keeper(
-        journal_directory(settings.state_dir), metrics, max_bytes=settings.journal_max_bytes
-    )
-    return Evidence(keeper=keeper, contents=ContentWriter(keeper, digester))
+    directory = journal_directory(settings.state_dir)
+    keeper = Keeper(directory, metrics, max_bytes=settings.journal_max_bytes)
+    contents = ContentWriter(keeper, digester)
+    return Evidence(directory=directory, keeper=keeper, contents=contents)
 
 
 def _forget(_: ShadowRecord) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,6 +48,13 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: tuple[float | None, float | None]
     adjustments: tuple[tuple[str, ...], tuple[str, ...]]
     """All pairs: the client's answer first."""
+
+    def redacted(self, hide: Callable[[str], str]) -> Comparison:
+        """The same, without what may not be kept; a client may call a model anything."""
+        models, reasons = (
+            (word and hide(word) for word in pair) for pair in (self.models, self.stop_reasons)
+        )
+        return msgspec.structs.replace(self, models=tuple(models), stop_reasons=tuple(reasons))
 
     def as_fields(self) -> Mapping[str, object]:
         """As the fields of a log line."""

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from proxy.redaction import Redactor
 from translators import UNKNOWN, Capabilities
 
 log = structlog.get_logger()
 
 _MOST_MODELS = 256
+_MODEL_LENGTH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class LessonStore:
 
     def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
+        self._redactor = Redactor()
         self._clock = clock
         self._by_model: dict[str, _Lesson] = {}
 
@@ -45,7 +48,8 @@ class LessonStore:
         refusals = before.refusals + 1 if before else 1
         self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
         if learnt != known:  # an operator's table is out of date: worth a line, once
-            log.warning("lesson_learnt", model=model, lesson=learnt.as_text())
+            name = self._redactor.text(model[:_MODEL_LENGTH])  # a client may call one anything
+            log.warning("lesson_learnt", model=name, lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:
         """What is known now; expired lessons are forgotten."""

@@ -8,15 +8,20 @@ callers, models or anything else that a client can make up.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from proxy.comparison import Comparison
+from proxy.evidence import EvidenceState, LoaderStatus
 from proxy.traffic import TrafficRecord
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -132,8 +137,16 @@ class Metrics:
         """So many bytes of `contents` or `records` are not kept."""
         self._dropped.labels(kind).inc(size)
 
-    def as_text(self) -> bytes:
+    def as_text(self, evidence: EvidenceState | None = None) -> bytes:
         """All of it, of all workers, in Prometheus's format."""
+        text = self._counted()
+        if evidence is not None:
+            registry = CollectorRegistry()
+            registry.register(_OfEvidence(evidence))
+            text += generate_latest(registry)
+        return text
+
+    def _counted(self) -> bytes:
         if _SHARED not in os.environ:
             return generate_latest(self._registry)
         directory = Path(os.environ[_SHARED])
@@ -142,6 +155,29 @@ class Metrics:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfEvidence(Collector):
+    """What no worker counts by itself."""
+
+    state: EvidenceState
+
+    def collect(self) -> Iterable[Metric]:
+        """The numbers as they are now."""
+        state, loader = self.state, self.state.loader or LoaderStatus()
+        for name, text, value in (
+            ("journal_waiting_bytes", "Evidence not in the store yet.", state.waiting_bytes),
+            ("journal_failed", "1 while records wait in memory.", state.problem is not None),
+            ("store_failed", "1 while the store takes nothing.", loader.problem is not None),
+        ):
+            yield GaugeMetricFamily(f"holdover_{name}", text, value=value)
+        for name, text, value in (
+            ("store_entries", "Loaded into the store.", loader.entries),
+            ("journal_damaged_bytes", "Passed over in journals.", loader.damaged_bytes),
+            ("journal_unreadable_entries", "Whole, and refused.", loader.unreadable),
+        ):
+            yield CounterMetricFamily(f"holdover_{name}", text, value=value)
 
 
 def _forget_the_dead(directory: Path) -> None:

@@ -12,30 +12,18 @@ from http import HTTPStatus
 
 import structlog
 
-from proxy.capture import ContentWriter, Spoken
+from proxy.capture import Spoken
+from proxy.evidence import Evidence
 from proxy.failures import Blame
 from proxy.guards import Guards
 from proxy.metrics import Metrics
 from proxy.notes import Notes
 from proxy.redaction import Redactor
-from proxy.traffic import Keeper, TrafficRecord
+from proxy.traffic import TrafficRecord
 
 _NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 log = structlog.get_logger("holdover.traffic")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Where records and contents go, if the operator wants any."""
-
-    keeper: Keeper
-    contents: ContentWriter
-
-    def close(self) -> None:
-        """Write what is still to be written."""
-        self.contents.close()
-        self.keeper.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from proxy.comparison import Answered, Comparison, compare, forwarded, translate
 from proxy.failures import Failure, UpstreamUnreachable
 from proxy.legs import Asked, LegFailed, Upstreams
 from proxy.notes import Notes
-from proxy.redaction import describe_crash
+from proxy.redaction import Redacted, Redactor, describe_crash
 from proxy.rollout import Decision, Leg, Shadow
 from proxy.rules import BASIS_POINTS
 from proxy.traffic import ShadowRecord
@@ -72,6 +72,8 @@ class _Due:
     """The one the client's answer came by, for the control."""
     asked: Asked = field(repr=False)
     legacy_url: str | None
+    hide: Callable[[str], Redacted]
+    """Takes out what may not be kept, of what clients and upstreams say of themselves."""
     heard: bytes = field(repr=False)
     """What the client was told."""
     understand: Callable[[bytes], Answered]
@@ -96,6 +98,7 @@ class Shadows:
         *,
         queue: int,
         keep: Callable[[ShadowRecord], None],
+        redactor: Redactor,
         roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
     ) -> None:
         self._upstreams = upstreams
@@ -105,6 +108,7 @@ class Shadows:
         self._bytes_waiting = 0
         self._dropped = 0
         self._keep = keep
+        self._redactor = redactor
         self._roll = roll
 
     @contextmanager
@@ -149,6 +153,7 @@ class Shadows:
             leg=decision.leg,
             asked=asked,
             legacy_url=legacy_url,
+            hide=notes.hiding(self._redactor),
             heard=b"".join(notes.heard),
             understand=_reader(notes),
             tokens=_estimate(asked, shadow),
@@ -213,6 +218,7 @@ class Shadows:
             is_free = isinstance(exc, (LegFailed, UpstreamUnreachable))
             return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
+        comparison = comparison.redacted(due.hide)
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
         self._keep(_record(due, name, comparison=comparison))

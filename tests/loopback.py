@@ -11,6 +11,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on, just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Serve `app` on a free loopback port; yield its base url without a trailing slash."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import typer
 
 from proxy.cli.serve import settings_or_exit
 from proxy.settings import Settings
-from proxy.traffic import ReadOnlyStore, StoreProblem, default_url, open_store
+from proxy.traffic import ReadOnlyStore, StoreProblem, default_url, journal_directory, open_store
 
 if TYPE_CHECKING:
     from proxy.traffic.store import Store
@@ -49,3 +49,9 @@ def _opened(url: str) -> Store:
 
 def _catch_up(store: Store, state_dir: Path) -> None:
     """Load what this machine's workers have written since; a store that is only read stays."""
+    from proxy.traffic.loader import Loader, alone  # noqa: PLC0415 - SQLAlchemy takes a while
+
+    directory = journal_directory(state_dir)
+    with suppress(OSError, ReadOnlyStore), alone(directory) as is_alone:
+        if is_alone:  # else a loader is at it
+            Loader(directory, store).load()

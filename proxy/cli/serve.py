@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from proxy.app import create_app
+from proxy.cli.beside import start_loader
 from proxy.compile import digester_of, policy_of, regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.live import Source
@@ -140,6 +141,8 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         worker, settings.host, settings.port, shutdown=settings.shutdown_timeout
     )
     uvicorn_config.factory = True
+    if settings.traffic:
+        start_loader(config, secrets)
     if settings.workers > 1:
         _run_workers(uvicorn_config, settings.workers)
     else:

@@ -14,13 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, NotForwardable, ShuttingDown
-from proxy.headers import Headers, end_to_end, first, forwarded_up
-from proxy.redaction import describe_crash
+from proxy.headers import Headers, end_to_end, first, forwarded_up, secrets_in
+from proxy.redaction import Redactor, describe_crash
 from proxy.upstream import Answer, Upstream
 from translators import encode_error
 
 log = structlog.get_logger("holdover.traffic")
 
+_PATH_LENGTH = 1024
 _UPWARDS = re.compile(rb"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _LENGTH, _NOTHING = frozenset({b"content-length"}), frozenset[bytes]()
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
@@ -33,6 +34,7 @@ class ForwardEndpoint:
 
     upstream: Upstream
     present: Present
+    redactor: Redactor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request, streaming both ways; give up when its client does."""
@@ -48,7 +50,11 @@ class ForwardEndpoint:
         except* asyncio.CancelledError:  # the server's patience at shutdown is at an end
             await answering.refuse_if_still_possible(_SHUTTING_DOWN)
         finally:
-            log.info("forward", method=scope["method"], path=scope["path"], **answering.fields())
+            hide = self.redactor.hiding(
+                key.decode("latin-1") for key in secrets_in(scope["headers"])
+            )
+            path = hide(scope["path"][:_PATH_LENGTH])
+            log.info("forward", method=scope["method"], path=path, **answering.fields())
 
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])

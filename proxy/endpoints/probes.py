@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from proxy.evidence import Evidence
 from proxy.guards import Guards
 from proxy.live import Live
 from proxy.metrics import CONTENT_TYPE, Metrics
 
 
-def probe_routes(live: Live, guards: Guards, metrics: Metrics) -> list[Route]:
+def probe_routes(
+    live: Live, guards: Guards, metrics: Metrics, evidence: Evidence | None
+) -> list[Route]:
     """`/healthz`, `/readyz` and `/metrics`."""
 
     async def healthz(_: Request) -> JSONResponse:
@@ -20,10 +25,12 @@ def probe_routes(live: Live, guards: Guards, metrics: Metrics) -> list[Route]:
 
     async def readyz(_: Request) -> JSONResponse:
         """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
-        return JSONResponse({"status": "ready", **_detail(live, guards)})
+        kept = {"evidence": evidence and asdict(evidence.state)}
+        return JSONResponse({"status": "ready", **_detail(live, guards), **kept})
 
     async def numbers(_: Request) -> Response:
-        return Response(metrics.as_text(), media_type=CONTENT_TYPE)
+        state = evidence.state if evidence else None
+        return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
 
     return [
         Route("/healthz", healthz),

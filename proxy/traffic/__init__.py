@@ -3,7 +3,7 @@
 from proxy.traffic.address import checked_url, default_url
 from proxy.traffic.content import PARTS, Body, Content, compress, decompress
 from proxy.traffic.journal import journal_directory
-from proxy.traffic.keeper import Keeper, KeepingObserver
+from proxy.traffic.keeper import Keeper, KeepingObserver, waiting_bytes
 from proxy.traffic.opening import open_store
 from proxy.traffic.problems import ReadOnlyStore, StoreProblem
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
@@ -29,4 +29,5 @@ __all__ = [
     "detect_sdk",
     "journal_directory",
     "open_store",
+    "waiting_bytes",
 ]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.comparison import Answered, Comparison, compare, forwarded, translated
+from proxy.redaction import Redactor
 from translators import (
     Completion,
     CompletionChunk,
@@ -142,3 +143,11 @@ def test_a_forwarded_leg_is_read_as_the_client_read_it(dialect: Dialect):
 def test_what_is_no_whole_completion_is_not_compared(body: bytes, dialect: Dialect | None):
     with pytest.raises(UpstreamProtocolError):
         forwarded(body, dialect, 0.5)
+
+
+def test_names_that_others_give_are_redacted_in_what_is_kept():
+    one = answered("a", model="of canary@example.com", stop_reason="canary@example.com")
+    kept = compare(one, answered("b", model=None)).redacted(Redactor().text)
+
+    assert kept.models == ("of [email]", None)
+    assert kept.stop_reasons[0] == "[email]"

@@ -13,6 +13,7 @@ from proxy.budget import Budget
 from proxy.compile import digester_of, regime_of
 from proxy.legs import Asked
 from proxy.notes import Notes
+from proxy.redaction import Redactor
 from proxy.rollout import Question, decide
 from proxy.settings import load_settings
 from proxy.shadow import Shadows
@@ -54,7 +55,14 @@ class Bench:
         self.regime = regime_of(settings, digester_of(settings))
         self.counts, self.budget = Counts(), Budget()
         self.kept: list[ShadowRecord] = []
-        self.shadows = Shadows(BROKEN, self.budget, self.counts, queue=queue, keep=self.kept.append)
+        self.shadows = Shadows(
+            BROKEN,
+            self.budget,
+            self.counts,
+            queue=queue,
+            keep=self.kept.append,
+            redactor=Redactor(),
+        )
 
     def exchange(self, problem: BaseException | None = None) -> None:
         """One that ends well, or not."""

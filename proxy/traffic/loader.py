@@ -1,0 +1,142 @@
+"""
+From the journals into the store: everything, once, in batches.
+
+A file is read for as long as its writer lives, and removed when it is
+complete and all of it is in the store. Where a file was read before, its
+entries are there already, and adding them again changes nothing; so nothing
+has to be remembered, and a loader may die at any moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from proxy.traffic.content import Content
+from proxy.traffic.journal import CONTENTS, RECORDS, files_of, is_complete, read_frames
+from proxy.traffic.problems import UnacceptableEntry
+from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.store import Entry, Store
+
+log = structlog.get_logger()
+
+_BATCH: Final = 1000
+_AT_A_TIME: Final = 4 * 1024 * 1024
+_DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What one look at the journals came to."""
+
+    entries: int = 0
+    """Read and in the store; some may have been there before."""
+    damaged_bytes: int = 0
+    """Passed over: half-written when a worker died, or broken since."""
+    unreadable: int = 0
+    """Whole, and of no kind that is known here, or that the store refuses."""
+
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(
+            entries=self.entries + other.entries,
+            damaged_bytes=self.damaged_bytes + other.damaged_bytes,
+            unreadable=self.unreadable + other.unreadable,
+        )
+
+
+@dataclass(slots=True)
+class Loader:
+    """Loads one directory of journals; one of its kind at a time (`alone`)."""
+
+    directory: Path
+    store: Store
+    _read: dict[str, int] = field(default_factory=dict[str, int])
+    """How far each file has been read, in bytes."""
+
+    def load(self) -> Loaded:
+        """Load what is there; raises `StoreProblem`, and then what is left is loaded next time."""
+        loaded = Loaded()
+        # Records first: what was said makes no sense without them.
+        paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
+        for path in paths:
+            with suppress(FileNotFoundError):  # it made room for newer ones
+                loaded += self._load_file(path)
+        self._read = {name: end for name, end in self._read.items() if name in _names(paths)}
+        return loaded
+
+    def _load_file(self, path: Path) -> Loaded:
+        was_complete = is_complete(path)  # asked first: what is written meanwhile is not missed
+        loaded = Loaded()
+        for payloads, damaged, end in _pieces(path, self._read.get(path.name, 0), was_complete):
+            loaded += Loaded(damaged_bytes=damaged) + self._add(payloads)
+            self._read[path.name] = end
+        if damaged := loaded.damaged_bytes:
+            log.error("journal_damaged", file=path.name, bytes=damaged)
+        if was_complete:
+            path.unlink()
+        return loaded
+
+    def _add(self, payloads: tuple[bytes, ...]) -> Loaded:
+        entries = list(_entries(payloads))
+        unreadable = len(payloads) - len(entries)
+        for start in range(0, len(entries), _BATCH):
+            unreadable += self._add_batch(entries[start : start + _BATCH])
+        if unreadable:
+            log.error("journal_unreadable", entries=unreadable)
+        return Loaded(entries=len(payloads) - unreadable, unreadable=unreadable)
+
+    def _add_batch(self, batch: list[Entry]) -> int:
+        """Add them, one by one if the store refuses one of them; return how many it refuses."""
+        try:
+            self.store.add(batch)
+        except UnacceptableEntry:
+            if len(batch) == 1:
+                return 1
+            return sum(self._add_batch([entry]) for entry in batch)
+        return 0
+
+
+def _names(paths: list[Path]) -> set[str]:
+    return {path.name for path in paths}
+
+
+def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
+    """Payloads, damaged bytes, and where the next frame begins, some megabytes at a time."""
+    with path.open("rb") as file:
+        data, position = b"", start
+        file.seek(start)
+        while True:
+            more = file.read(_AT_A_TIME)
+            data += more
+            piece = read_frames(data, is_complete=complete and not more)
+            if piece.payloads or piece.damaged:
+                yield piece.payloads, piece.damaged, position + piece.end
+            data, position = data[piece.end :], position + piece.end
+            if not more:
+                return
+
+
+def _entries(payloads: tuple[bytes, ...]) -> Iterator[Entry]:
+    for payload in payloads:
+        with suppress(msgspec.MsgspecError):  # of another version
+            yield _DECODER.decode(payload)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[bool]:
+    """Whether nobody else loads these journals; for as long as this lasts, nobody will."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory.parent / "loader.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

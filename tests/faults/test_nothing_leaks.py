@@ -1,0 +1,138 @@
+"""A key and an address, planted wherever a request has room, are found nowhere afterwards."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from proxy.traffic import decompress
+from tests.end_to_end.fleet import Fleet, holdover, running_fleet, wait_for
+
+KEY = "canary-key-of-no-known-shape-4711"
+OTHER_KEY = "sk-ant-api03-canaryCANARYcanary0815"
+MAIL = "canary.bird@mine.example.com"
+CANARIES = [KEY, OTHER_KEY, MAIL]
+PLANTED = " ".join(CANARIES)
+RULES = """
+[[rollout]]
+name = "old"
+match = { header = { x-case = "old" } }
+action = "forward"
+shadow = { action = "translate", control = true }
+
+[[rollout]]
+name = "new"
+action = "translate"
+shadow = { action = "forward" }
+on_failure = "forward"
+"""
+ESCAPED = "".join(f"\\u{ord(letter):04x}" for letter in PLANTED)
+
+HEADERS = {
+    "x-api-key": KEY,
+    "authorization": f"Bearer {KEY}",
+    "user-agent": f"agent {PLANTED}",
+    "x-stainless-lang": f"python {PLANTED}",
+    "x-stainless-package-version": PLANTED,
+    "anthropic-beta": PLANTED,
+    "cookie": f"key={KEY}; mail={MAIL}",
+    "referer": f"https://{MAIL}/{KEY}",
+    "x-forwarded-for": PLANTED,
+    "x-request-id": PLANTED,
+}
+FIELDS = {
+    "model": f"claude-2.1 {PLANTED}",
+    "prompt": f"{PLANTED}\n\nHuman: Say {PLANTED}\n\nAssistant: {PLANTED}",
+    "max_tokens_to_sample": 100,
+    "stop_sequences": [PLANTED, " \n"],
+    "metadata": {"user_id": PLANTED},
+    PLANTED: PLANTED,
+}
+NEW = {"anthropic-version": "2023-06-01"}
+
+
+def requests() -> Iterator[tuple[dict[str, str], bytes]]:
+    """Good ones and bad ones, of all kinds."""
+    live = FIELDS | {"model": "claude-haiku-4-5"}
+    del live[PLANTED]
+    for stream in (False, True):
+        for fields in (FIELDS, live):
+            for headers in ({}, NEW, {"x-case": "old"} | NEW, {"simulate-error": "529"} | NEW):
+                yield headers, json.dumps(fields | {"stream": stream}).encode()
+    yield {"anthropic-version": PLANTED}, json.dumps(live).encode()
+    yield NEW, json.dumps(live | {"max_tokens_to_sample": PLANTED}).encode()
+    yield NEW, json.dumps(live | {"model": "claude-opus-4-8", "temperature": 0.5}).encode()
+    yield NEW, f'{{"prompt": "{ESCAPED}", "model":'.encode()
+    yield NEW, PLANTED.encode()
+    yield NEW, json.dumps(live).replace(MAIL, MAIL.replace("@", "\\u0040")).encode()
+    yield {"content-type": PLANTED, "content-encoding": PLANTED}, b"{}"
+
+
+def found_in(text: bytes) -> list[str]:
+    return [canary for canary in CANARIES if canary.encode() in text]
+
+
+def contents(database: Path) -> Iterator[tuple[str, bytes]]:
+    """All that was said, as it can be read again."""
+    with closing(sqlite3.connect(database)) as connection:
+        for part, data, timing in connection.execute("SELECT part, data, timing FROM bodies"):
+            yield part, decompress(data) + (decompress(timing) if timing else b"")
+
+
+def report(config: Path, *options: str) -> bytes:
+    done = holdover(*options, "--config", str(config))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.encode() + done.stderr.encode()
+
+
+@pytest.mark.timeout(120)
+def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
+    with running_fleet(tmp_path, RULES, settings='capture = "full"') as fleet:
+        sent = [ask(fleet, headers, body) for headers, body in requests()]
+        fleet.client.get(f"{fleet.url}/v1/{PLANTED}?key={KEY}", headers=HEADERS)
+        wait_for(lambda: shadows_end(fleet))
+        metrics = fleet.client.get(f"{fleet.url}/metrics").content
+        ready = fleet.client.get(f"{fleet.url}/readyz").content
+    log = report(fleet.file, "log", "--format", "json", "--limit", "0")
+    pages = [
+        report(fleet.file, "report", "--format", "json"),
+        report(fleet.file, "report", "--format", "markdown"),
+        report(fleet.file, "report", "--format", "html", "--output", str(tmp_path / "page.html")),
+        report(fleet.file, "log"),
+    ]
+
+    said = list(contents(tmp_path / "state" / "traffic" / "traffic.db"))
+    assert len(log.splitlines()) == len(sent)
+    assert {part for part, _ in said} == {
+        "legacy_in",
+        "messages_out",
+        "messages_back",
+        "legacy_back",
+    }
+    assert any(b"[email]" in text and b"[key]" in text for _, text in said)
+    assert found_in(b"".join(text for _, text in said)) == []
+    assert found_in(b"".join([log, metrics, ready, *pages])) == []
+    on_disk = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name: found_in(path.read_bytes()) for path in on_disk} == {
+        path.name: [] for path in on_disk
+    }
+
+
+def shadows_end(fleet: Fleet) -> bool:
+    """Whether nothing of them is on its way any more."""
+    lines = fleet.lines('"rule"')
+    ended = [line for line in lines if line["event"] in {"shadow", "shadow_failed"}]
+    answered = [line for line in lines if line["event"] == "exchange" and line["status"] == 200]
+    old: int = sum(line["rule"] == "old" for line in answered)
+    return len(ended) >= old
+
+
+def ask(fleet: Fleet, headers: dict[str, str], body: bytes) -> httpx.Response:
+    given = HEADERS | {"content-type": "application/json"} | headers
+    return fleet.client.post(f"{fleet.url}/v1/complete", headers=given, content=body)

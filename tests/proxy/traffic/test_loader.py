@@ -1,0 +1,173 @@
+"""From the journals into the store: everything, once."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from proxy.traffic import Body, Content, StoreProblem, compress, open_store
+from proxy.traffic.journal import CONTENTS, RECORDS, Journal, files_of
+from proxy.traffic.loader import Loaded, Loader, alone
+from proxy.traffic.schema import bodies, exchanges, shadows
+from proxy.traffic.store import Store
+from tests.records import record, shadow_record
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One store for tests that tell their own records apart."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('store')}/traffic.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store(tmp_path):
+    mine = open_store(f"sqlite:///{tmp_path}/traffic.db")
+    yield mine
+    mine.close()
+
+
+def wrote(directory: Path, *entries: object, kind: str = RECORDS) -> Journal:
+    journal = Journal(directory, kind)
+    for entry in entries:
+        journal.append(msgspec.msgpack.encode(entry))
+    return journal
+
+
+def ids(store: Store, start: str = "") -> list[str]:
+    """Of all exchanges whose ids begin like that, in the order of loading."""
+    wanted = select(exchanges.c.id).where(exchanges.c.id.startswith(start, autoescape=True))
+    with store.engine.connect() as connection:
+        return list(connection.scalars(wanted.order_by(exchanges.c.seq)))
+
+
+def content(name: str) -> Content:
+    body = Body(part="legacy_in", size=2, digest="d", data=compress(b"{}"), timing=None)
+    return Content(id=name, received="2026-11-23T09:00:00.000+00:00", bodies=(body,))
+
+
+def test_what_a_living_worker_has_written_is_loaded_and_its_file_stays(tmp_path, store):
+    journal = wrote(tmp_path / "j", record(id="one"))
+    loader = Loader(tmp_path / "j", store)
+    first = loader.load()
+    journal.append(msgspec.msgpack.encode(record(id="two")))
+    second, third = loader.load(), loader.load()
+
+    assert [loaded.entries for loaded in (first, second, third)] == [1, 1, 0]
+    assert ids(store) == ["one", "two"]
+    assert len(files_of(tmp_path / "j", RECORDS)) == 1
+
+
+def test_a_complete_file_is_removed_when_all_of_it_is_loaded(tmp_path, store):
+    wrote(tmp_path / "j", record(id="one"), shadow_record(id="one")).close()
+    wrote(tmp_path / "j", content("one"), kind=CONTENTS).close()
+    loaded = Loader(tmp_path / "j", store).load()
+
+    assert loaded == Loaded(entries=3)
+    assert list((tmp_path / "j").iterdir()) == []
+    with store.engine.connect() as connection:
+        assert connection.scalars(select(shadows.c.exchange_id)).all() == ["one"]
+        assert connection.scalars(select(bodies.c.exchange_id)).all() == ["one"]
+
+
+def test_another_loader_that_begins_anew_adds_nothing_twice(tmp_path, store):
+    wrote(tmp_path / "j", *(record(id=f"r{number}") for number in range(2500)))
+    for _ in range(2):
+        assert Loader(tmp_path / "j", store).load().entries == 2500
+
+    assert len(ids(store)) == 2500
+
+
+def test_a_half_written_end_is_passed_over_and_counted(tmp_path, store):
+    wrote(tmp_path / "j", record(id="one")).close()
+    (file,) = files_of(tmp_path / "j", RECORDS)
+    half = file.read_bytes()[:100]
+    file.write_bytes(file.read_bytes() + half)
+    with capture_logs() as lines:
+        loaded = Loader(tmp_path / "j", store).load()
+
+    assert loaded == Loaded(entries=1, damaged_bytes=100)
+    assert [line["event"] for line in lines] == ["journal_damaged"]
+    assert ids(store) == ["one"]
+
+
+def test_what_another_version_wrote_is_passed_over_and_counted(tmp_path, store):
+    wrote(tmp_path / "j", {"type": "of tomorrow"}, record(id="one"), [1, 2]).close()
+    with capture_logs() as lines:
+        loaded = Loader(tmp_path / "j", store).load()
+
+    assert loaded == Loaded(entries=1, unreadable=2)
+    assert [line["event"] for line in lines] == ["journal_unreadable"]
+
+
+def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
+    entries = [record(id="one"), record(id="bad", turns=2**63), record(id="three")]
+    wrote(tmp_path / "j", *entries).close()
+    with capture_logs() as lines:
+        loaded = Loader(tmp_path / "j", store).load()
+
+    assert loaded == Loaded(entries=2, unreadable=1)
+    assert ids(store) == ["one", "three"]
+    assert [line["event"] for line in lines] == ["journal_unreadable"]
+
+
+def test_a_file_that_made_room_meanwhile_is_no_error(tmp_path, store):
+    loader = Loader(tmp_path / "j", store)
+    wrote(tmp_path / "j", record(id="one"))
+    first = loader.load()
+    shutil.rmtree(tmp_path / "j")
+    (tmp_path / "j").mkdir()
+    (tmp_path / "j" / f"gone{RECORDS}").symlink_to(tmp_path / "nowhere")
+
+    assert (first.entries, loader.load()) == (1, Loaded())
+
+
+def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
+    wrote(tmp_path / "j", record(id="one")).close()
+    with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreProblem):
+            Loader(tmp_path / "j", store).load()
+
+    assert len(files_of(tmp_path / "j", RECORDS)) == 1
+    assert Loader(tmp_path / "j", store).load().entries == 1
+
+
+def test_only_one_loads_at_a_time(tmp_path):
+    with alone(tmp_path / "j") as first, alone(tmp_path / "j") as second:
+        pass
+    with alone(tmp_path / "j") as afterwards:
+        pass
+
+    assert (first, second, afterwards) == (True, False, True)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=6), st.data())
+def test_whatever_is_read_when_everything_is_loaded_once(shared, tmp_path_factory, steps, data):
+    """Workers write and end their files, loaders come and go."""
+    directory = tmp_path_factory.mktemp("law")
+    journal, loader, wanted = Journal(directory, RECORDS), Loader(directory, shared), []
+    for number, (count, ends) in enumerate(steps):
+        names = [f"{directory.name}-{number}-{one}" for one in range(count)]
+        wanted += names
+        for name in names:
+            journal.append(msgspec.msgpack.encode(record(id=name)))
+        if ends:
+            journal.close()
+        if data.draw(st.booleans()):
+            loader.load()
+        if data.draw(st.booleans()):
+            loader = Loader(directory, shared)
+    loader.load()
+
+    # Of two files of the same moment, either may be the first.
+    assert sorted(ids(shared, f"{directory.name}-")) == sorted(wanted)
