@@ -42,7 +42,20 @@ def test_the_ends_of_the_calendar_are_moments_too(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "7", "d", "7 d", "-7d", "7D", "1.5h", "1000000d", "\u0667d", "7d\n", "yesterday", "2026-13-01"],
+    [
+        "",
+        "7",
+        "d",
+        "7 d",
+        "-7d",
+        "7D",
+        "1.5h",
+        "1000000d",
+        "\u0667d",
+        "7d\n",
+        "yesterday",
+        "2026-13-01",
+    ],
 )
 def test_anything_else_is_refused_in_words_that_help(text: str):
     with pytest.raises(InvalidMoment, match="is no moment; write 15m, 24h, 7d, 2026-11-20 or"):
