@@ -65,7 +65,7 @@ def _texts(value: object, *, is_text: bool = True) -> Iterator[str]:
         case str() if is_text:
             yield value
         case dict():
-            for name, inner in value.items():
+            for name, inner in _items(value):
                 yield from _texts(inner, is_text=name in _TEXTS)
         case list():
             for inner in value:
@@ -86,7 +86,7 @@ def _pieces(
                 yield Piece(_spelled(word)[1:-1] + rest, bool(next(marks)))
             yield Piece('"')
         case dict() if value:
-            for place, (name, inner) in enumerate(value.items()):
+            for place, (name, inner) in enumerate(_items(value)):
                 yield Piece(f"{',' if place else '{'}{deeper}{_spelled(name)}: ")
                 yield from _pieces(inner, marks, deeper, is_text=name in _TEXTS)
             yield Piece(f"{indent}}}")
@@ -97,6 +97,11 @@ def _pieces(
             yield Piece(f"{indent}]")
         case _:
             yield Piece(_spelled(value))
+
+
+def _items(fields: dict[str, object]) -> list[tuple[str, object]]:
+    """`messages` last: what is in `system` stood before it in the prompt."""
+    return sorted(fields.items(), key=lambda item: item[0] == "messages")
 
 
 def _spelled(value: object) -> str:

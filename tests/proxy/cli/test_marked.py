@@ -12,11 +12,11 @@ def marked(pieces: list[Piece]) -> str:
 def test_what_of_a_prompt_is_in_no_message_is_marked():
     prompt = {"prompt": "Be kind.\n\nHuman: Hello\n\nAssistant: Sure", "max_tokens_to_sample": 3}
     messages = {
-        "system": "Be kind.",
         "messages": [
             {"role": "user", "content": "Hello"},
             {"role": "assistant", "content": [{"type": "text", "text": "Sure!"}]},
         ],
+        "system": "Be kind.",
     }
 
     one, other = compared(prompt, messages)
@@ -33,6 +33,7 @@ def test_what_of_a_prompt_is_in_no_message_is_marked():
     )
     assert '"content": "Hello"' in marked(other)
     assert '"text": "Sure<!>"' in marked(other)
+    assert marked(other).startswith('{\n  "system": "Be kind.",\n  "messages": [')
 
 
 def test_what_of_an_answer_was_cut_and_what_was_added_is_marked():
