@@ -130,7 +130,7 @@ class Asker:
         return ReplayResult(
             id=recorded.record.id,
             failure=None,
-            comparison=compare(then, now).as_fields(),
+            comparison=compare(then, now).redacted(self.redactor.text).as_fields(),
             tokens=counted or recorded.tokens,  # a legacy upstream does not count
         )
 

@@ -63,6 +63,15 @@ def test_new_answers_are_redacted_as_the_recorded_ones_were():
     assert result.comparison["equal"]
 
 
+def test_what_a_legacy_upstream_says_of_itself_is_redacted_too():
+    rollout = [rule("forward")]
+    with serving(Scripted(answer=COMPLETION | {"stop_reason": "jo@example.org"})) as url:
+        [result] = ask(NOWHERE, recorded(), rollout=rollout, legacy_url=url)
+
+    assert result.comparison is not None
+    assert result.comparison["stop_reasons"] == ("stop_sequence", "[email]")
+
+
 @pytest.mark.parametrize(
     ("match", "fields"),
     [
