@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from proxy.cli.serve import regime_or_exit, settings_or_exit
+from proxy.cli.configured import regime_or_exit, settings_or_exit
 from proxy.config_file import InvalidSettings
 from proxy.failures import Failure
 from proxy.headers import Credential, Headers, first

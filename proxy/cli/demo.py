@@ -25,8 +25,9 @@ import typer
 from starlette.types import ASGIApp
 
 from proxy.app import create_app
+from proxy.cli.configured import settings_or_exit
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
-from proxy.cli.serve import server_for, settings_or_exit
+from proxy.cli.serve import server_for
 from proxy.log_config import configure_logs
 from proxy.simulator import create_simulator
 from translators import EXPLANATIONS, AdjustmentKind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from proxy.cli.serve import settings_or_exit
+from proxy.cli.configured import settings_or_exit
 from proxy.settings import Settings
 from proxy.traffic import ReadOnlyStore, StoreProblem, default_url, journal_directory, open_store
 

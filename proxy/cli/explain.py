@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import typer
 
-from proxy.cli.serve import policy_or_exit, settings_or_exit
+from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.explanation import as_explanation
 from translators import (
     InvalidCompletionRequest,

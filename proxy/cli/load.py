@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from proxy.cli.configured import settings_or_exit
 from proxy.cli.evidence import open_evidence, store_url_of
-from proxy.cli.serve import settings_or_exit
 from proxy.log_config import configure_logs
 from proxy.traffic import journal_directory
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.serve import policy_or_exit, settings_or_exit
+from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.failures import Failure
 from proxy.headers import Headers
 from proxy.settings import Settings

@@ -14,13 +14,13 @@ from typing import Final, Self
 import msgspec
 import typer
 
+from proxy.cli.configured import or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.log import filter_of
 from proxy.cli.moments import InvalidMoment
 from proxy.cli.replay_progress import Heard, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
-from proxy.cli.serve import or_exit, settings_or_exit
 from proxy.cli.stand_in import stand_in
 from proxy.compile import digester_of, regime_of
 from proxy.config_file import InvalidSettings

@@ -14,9 +14,9 @@ from typing import Final
 import msgspec
 import typer
 
+from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.moments import InvalidMoment, milliseconds, since, until
-from proxy.cli.serve import policy_or_exit, settings_or_exit
 from proxy.report.callers import Present
 from proxy.report.compose import compose
 from proxy.report.gate import Condition, InvalidCondition, failures_of

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from proxy.cli.serve import or_exit, settings_or_exit
+from proxy.cli.configured import or_exit, settings_or_exit
 from proxy.guards import TRIPS, Trip, read_trips
 from proxy.noticeboard import Noticeboard, directory_for
 from proxy.rules_file import set_override, set_share

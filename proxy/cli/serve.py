@@ -7,59 +7,27 @@ import os
 import secrets as dice
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
-import typer
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from proxy.app import create_app
 from proxy.cli.beside import start_loader
-from proxy.compile import digester_of, policy_of, regime_of
+from proxy.cli.configured import regime_or_exit, settings_or_exit
+from proxy.compile import regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.live import Source
 from proxy.log_config import configure_logs
 from proxy.redaction import Digester
-from proxy.regime import Regime
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
-from translators import Policy
 
 _PATIENCE_SECONDS: Final = 30
 """With a worker that does not answer; in uvicorn's own 5, a busy machine has not begun one."""
-
-
-@contextmanager
-def or_exit() -> Iterator[None]:
-    """Say what is wrong with settings, and stop with status 2."""
-    try:
-        yield
-    except InvalidSettings as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
-
-
-def policy_or_exit(settings: Settings) -> Policy:
-    """What the settings say about translation, or status 2."""
-    with or_exit():
-        return policy_of(settings)
-
-
-def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
-    """All settings, or status 2."""
-    with or_exit():
-        return load_settings(config, secrets=secrets, **flags)
-
-
-def regime_or_exit(settings: Settings) -> Regime:
-    """What exchanges would go by, or status 2."""
-    with or_exit():
-        return regime_of(settings, digester_of(settings))
 
 
 @dataclass(frozen=True)

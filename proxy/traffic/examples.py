@@ -25,10 +25,10 @@ def example_at(store: Store, seq: int) -> Example | None:
     """The exchange in this place in the order of loading; None: it is gone by now."""
     with store.engine.connect() as connection:
         query = select(exchanges).where(exchanges.c.seq == seq)
-        row = connection.execute(query).mappings().first()
+        row = connection.execute(query).first()
     if row is None:
         return None
-    record = exchange_of_row(row)
+    record = exchange_of_row(row._asdict())
     for body in bodies_of(store, record.id):
         if body.part == "legacy_in" and body.data is not None:
             return Example(record, value_of(body.data))

@@ -1,0 +1,48 @@
+"""
+Settings as a verb reads them, or status 2 and what is wrong with them.
+
+Nothing that serves is imported here: most verbs serve nothing, and half a
+second is long for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from proxy.compile import digester_of, policy_of, regime_of
+from proxy.config_file import InvalidSettings
+from proxy.regime import Regime
+from proxy.settings import Settings, load_settings
+from translators import Policy
+
+
+@contextmanager
+def or_exit() -> Iterator[None]:
+    """Say what is wrong with settings, and stop with status 2."""
+    try:
+        yield
+    except InvalidSettings as exc:
+        typer.echo(f"holdover: {exc}", err=True)
+        raise typer.Exit(2) from exc
+
+
+def policy_or_exit(settings: Settings) -> Policy:
+    """What the settings say about translation, or status 2."""
+    with or_exit():
+        return policy_of(settings)
+
+
+def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
+    """All settings, or status 2."""
+    with or_exit():
+        return load_settings(config, secrets=secrets, **flags)
+
+
+def regime_or_exit(settings: Settings) -> Regime:
+    """What exchanges would go by, or status 2."""
+    with or_exit():
+        return regime_of(settings, digester_of(settings))
