@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -25,7 +24,7 @@ def probe_routes(
 
     async def readyz(_: Request) -> JSONResponse:
         """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
-        kept = {"evidence": evidence and asdict(evidence.state)}
+        kept = {"evidence": evidence and msgspec.to_builtins(evidence.state)}
         return JSONResponse({"status": "ready", **_detail(live, guards), **kept})
 
     async def numbers(_: Request) -> Response:

@@ -1,0 +1,153 @@
+"""Evidence as an operator sees it: two workers, a loader beside them, and a store."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from proxy.traffic.journal import RECORDS, Journal
+from tests.end_to_end.fleet import Fleet, holdover, running_fleet, wait_for
+from tests.records import record
+
+RULES = """
+[[rollout]]
+name = "quiet"
+match = { header = { x-case = "quiet" } }
+action = "translate"
+capture = "off"
+
+[[rollout]]
+name = "digests"
+match = { header = { x-case = "digests" } }
+action = "translate"
+capture = "digest"
+
+[[rollout]]
+name = "old"
+match = { header = { x-case = "old" } }
+action = "forward"
+"""
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    directory = tmp_path_factory.mktemp("evidence")
+    with running_fleet(directory, RULES, settings='capture = "full"') as running:
+        yield running
+
+
+def shown(fleet: Fleet, id_: str) -> dict[str, object]:
+    """All that is kept of an exchange."""
+    done = holdover("show", id_, "--format", "json", "--config", str(fleet.file))
+    assert done.returncode == 0, done.stderr
+    decoded: dict[str, object] = msgspec.json.decode(done.stdout)
+    return decoded
+
+
+def bodies(page: dict[str, object]) -> dict[str, object]:
+    kept = page["bodies"]
+    assert isinstance(kept, dict)
+    return kept
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("version", [..., "2023-06-01"])
+def test_the_four_bodies_of_an_exchange_can_be_looked_at(fleet: Fleet, stream, version):
+    answer = fleet.post({"anthropic-version": version}, stream=stream)
+    page = shown(fleet, answer.headers["request-id"])
+
+    assert set(bodies(page)) == {"legacy_in", "messages_out", "messages_back", "legacy_back"}
+
+
+def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
+    answer = fleet.post({"x-case": "old"}, model="claude-2.1")
+    line = fleet.line_of(answer)
+
+    assert set(bodies(shown(fleet, line["id"]))) == {"legacy_in", "legacy_back"}
+
+
+@pytest.mark.parametrize(("case", "parts"), [("quiet", 0), ("digests", 4)])
+def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
+    answer = fleet.post({"x-case": case})
+
+    assert len(bodies(shown(fleet, answer.headers["request-id"]))) == parts
+
+
+def loaders_of(fleet: Fleet) -> list[int]:
+    """The process ids of the loaders that the server has started."""
+    found: list[int] = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (directory / "cmdline").read_bytes().split(b"\0")
+            parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        if b"--until-eof" in command and parent == fleet.process.pid:
+            found.append(int(directory.name))
+    return found
+
+
+def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
+    (first,) = wait_for(lambda: loaders_of(fleet))
+    os.kill(first, signal.SIGKILL)
+    (second,) = wait_for(lambda: [pid for pid in loaders_of(fleet) if pid != first])
+    before = fleet.ready()[fleet.workers[0]]["evidence"]["loader"]
+    fleet.post()
+
+    assert second != first
+    wait_for(lambda: entries(fleet) > (before or {"entries": 0})["entries"])
+
+
+def entries(fleet: Fleet) -> int:
+    loader = fleet.ready()[fleet.workers[0]]["evidence"]["loader"]
+    return loader["entries"] if loader else 0
+
+
+def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
+    fleet.post()
+    wait_for(lambda: fleet.metric("holdover_store_entries_total") > 0)
+    evidence = fleet.ready()[fleet.workers[0]]["evidence"]
+
+    assert evidence["problem"] is None
+    assert evidence["waiting_bytes"] > 0
+    assert fleet.metric("holdover_store_failed") == 0
+    assert fleet.metric("holdover_journal_waiting_bytes") > 0
+
+
+@pytest.mark.timeout(60)
+def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_path: Path):
+    with running_fleet(tmp_path) as fleet:
+        (loader,) = wait_for(lambda: loaders_of(fleet))
+        markers = [fleet.post().request.headers["user-agent"] for _ in range(20)]
+    wait_for(lambda: not Path(f"/proc/{loader}").exists())
+    log = holdover("log", "--format", "json", "--config", str(fleet.file)).stdout
+
+    assert [msgspec.json.decode(line)["user_agent"] for line in log.splitlines()] == markers
+    assert list((tmp_path / "state" / "traffic" / "journal").iterdir()) == []
+
+
+@pytest.mark.timeout(60)
+def test_without_evidence_nothing_is_written(tmp_path: Path):
+    with running_fleet(tmp_path, settings="traffic = false") as fleet:
+        fleet.post()
+        ready, numbers = fleet.ready(), fleet.client.get(f"{fleet.url}/metrics").text
+
+    assert [one["evidence"] for one in ready.values()] == [None, None]
+    assert "holdover_store" not in numbers
+    assert not (tmp_path / "state" / "traffic").exists()
+
+
+def test_the_journals_can_be_loaded_by_hand(tmp_path: Path):
+    config = tmp_path / "holdover.toml"
+    config.write_text(f'state_dir = "{tmp_path}"\n')
+    journal = Journal(tmp_path / "traffic" / "journal", RECORDS)
+    journal.append(msgspec.msgpack.encode(record(id="req_left")))
+    journal.close()
+    done = holdover("load", "--config", str(config))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list((tmp_path / "traffic" / "journal").iterdir()) == []
+    assert "req_left" in holdover("log", "--format", "json", "--config", str(config)).stdout

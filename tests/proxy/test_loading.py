@@ -1,0 +1,154 @@
+"""The store is kept up with the journals, whatever is wrong with it meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+from proxy.evidence import LoaderStatus, board_of, read_status
+from proxy.loading import Keeping, keep_loading
+from proxy.traffic import default_url, journal_directory, open_store
+from proxy.traffic.journal import RECORDS, Journal
+from proxy.traffic.loader import alone
+from proxy.traffic.schema import exchanges
+from tests.records import record
+
+OLD = "2001-01-01T00:00:00.000+00:00"
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Keeping:
+    return Keeping(
+        directory=journal_directory(tmp_path), url=default_url(tmp_path), days=90, max_bytes=0
+    )
+
+
+def write(keeping: Keeping, *names: str, **fields: str) -> None:
+    journal = Journal(keeping.directory, RECORDS)
+    for name in names:
+        journal.append(msgspec.msgpack.encode(record(id=name, **fields)))
+    journal.close()
+
+
+def count(keeping: Keeping) -> int:
+    store = open_store(keeping.url)
+    with store.engine.connect() as connection:
+        found: int = connection.scalars(select(func.count()).select_from(exchanges)).one()
+    store.close()
+    return found
+
+
+def status(keeping: Keeping) -> LoaderStatus:
+    said = read_status(board_of(keeping.directory))
+    assert said is not None
+    return said
+
+
+def steps(*of_the_world: Callable[[], object]) -> Callable[[float], bool]:
+    """Between one look and the next, the next thing happens; then it is over."""
+    left = list(of_the_world)
+
+    def wait(_: float) -> bool:
+        if left:
+            left.pop(0)()
+        return not left
+
+    return wait
+
+
+def test_what_is_written_while_it_runs_is_loaded_and_the_last_of_it_too(keeping):
+    write(keeping, "one")
+    counts: list[int] = []
+    keep_loading(
+        keeping,
+        steps(
+            lambda: counts.append(count(keeping)),
+            lambda: write(keeping, "two"),
+            lambda: counts.append(count(keeping)),
+            lambda: write(keeping, "three"),
+        ),
+    )
+
+    assert counts == [1, 2]
+    assert count(keeping) == 3
+    assert (status(keeping).entries, status(keeping).problem) == (3, None)
+
+
+def test_numbers_go_on_where_the_loader_before_stopped(keeping):
+    for name in ("one", "two"):
+        write(keeping, name)
+        keep_loading(keeping, steps())
+
+    assert status(keeping).entries == 2
+
+
+def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp_path):
+    file = tmp_path / "traffic" / "traffic.db"
+    file.parent.mkdir()
+    file.write_text("no database" * 100)
+    write(keeping, "one")
+    problems: list[str | None] = []
+    with capture_logs() as lines:
+        keep_loading(
+            keeping,
+            steps(
+                lambda: problems.append(status(keeping).problem),
+                lambda: problems.append(status(keeping).problem),
+                file.unlink,
+                lambda: problems.append(status(keeping).problem),
+            ),
+        )
+
+    assert problems[0] is not None
+    assert str(file) in problems[0]
+    assert problems == [problems[0], problems[0], None]
+    events = [line["event"] for line in lines if line["event"].startswith("store_")]
+    assert events == ["store_failed", "store_works_again"]
+    assert count(keeping) == 1
+
+
+def test_a_bug_in_loading_does_not_end_it(keeping):
+    broken: Any = None
+    with capture_logs() as lines:
+        keep_loading(replace(keeping, url=broken), steps(lambda: None, lambda: None))
+
+    assert status(keeping).problem == "AttributeError"
+    assert [line["event"] for line in lines].count("loader_crashed") == 3
+
+
+def test_what_is_too_old_is_let_go_of(keeping):
+    write(keeping, "old", received=OLD)
+    write(keeping, "new")
+    keep_loading(keeping, steps())
+
+    assert count(keeping) == 1
+
+
+def test_while_another_loads_this_one_waits(keeping):
+    write(keeping, "one")
+    with alone(keeping.directory):
+        keep_loading(keeping, steps())
+        with pytest.raises(AssertionError):
+            status(keeping)
+
+
+def test_it_takes_over_when_the_other_ends(keeping):
+    write(keeping, "one")
+    other = alone(keeping.directory)
+    other.__enter__()
+    keep_loading(keeping, steps(lambda: other.__exit__(None, None, None), lambda: None))
+
+    assert count(keeping) == 1
+
+
+def test_a_note_that_cannot_be_read_is_no_note(keeping):
+    board = board_of(keeping.directory)
+    board.put("loader/status", b"{")
+    board.put("loader/other", b"{}")
+
+    assert read_status(board) is None
