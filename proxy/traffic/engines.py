@@ -53,7 +53,7 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def postgresql_engine(url: str) -> tuple[Engine, str]:
+def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
     """For an address with its driver in it; and what to call it in messages."""
     try:
         place = make_url(url)
@@ -65,7 +65,8 @@ def postgresql_engine(url: str) -> tuple[Engine, str]:
                 **place.query,
             }
         )
-        engine = create_engine(place, pool_pre_ping=True)
+        options = {"postgresql_readonly": read_only}
+        engine = create_engine(place, pool_pre_ping=True, execution_options=options)
     except (ArgumentError, ValueError) as exc:
         raise StoreProblem("the address of PostgreSQL cannot be read") from exc
     except ImportError as exc:
@@ -83,4 +84,5 @@ def _tell(engine: Engine, told: Told) -> None:
 
 def _is_at_rest(file: Path) -> bool:
     """Whether nobody can be writing to it: SQLite itself could not make sure of that here."""
-    return not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()
+    may_write = os.access(file.parent, os.W_OK, effective_ids=True)
+    return not may_write and not file.with_name(f"{file.name}-wal").exists()

@@ -39,7 +39,7 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
 
 def open_postgresql(url: str, *, read_only: bool) -> Engine:
     """The server is there already; raises `StoreProblem`."""
-    engine, name = postgresql_engine(url)
+    engine, name = postgresql_engine(url, read_only=read_only)
     with _kept(engine):
         if read_only:
             check_current(engine, name)
@@ -74,13 +74,17 @@ def _alone(file: Path) -> Iterator[None]:
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
-        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+        if file.exists() and not (_may_write(file) and _may_write(file.parent)):
             raise ReadOnlyStore(f"{file} cannot be written: it, or its directory, is read-only")
         if not file.exists():
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield
     finally:
         os.close(directory)
+
+
+def _may_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=True)
 
 
 def _make_directory(directory: Path) -> None:

@@ -1,4 +1,9 @@
-"""Records as rows of the store, and rows as records: what goes in comes out."""
+"""
+Records as rows of the store, and rows as records: what goes in comes out.
+
+But for what no database takes: a null character in a text, and whole numbers
+of more than 64 bits. Clients can ask for both.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ Row: TypeAlias = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTS: Final = ("features", "adjustments")
+_MOST: Final = 2**63 - 1
 
 
 def milliseconds_of(moment: str) -> int:
@@ -34,7 +40,7 @@ def row_of_exchange(record: TrafficRecord) -> Row:
     row["blame"] = record.blame.value
     for name in _LISTS:
         row[name] = msgspec.json.encode(row[name]).decode()
-    return row
+    return _storable(row)
 
 
 def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
@@ -49,7 +55,7 @@ def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
 def row_of_shadow(record: ShadowRecord) -> Row:
     """A row of `shadows`."""
     compared = record.comparison
-    return {
+    row = {
         "exchange_id": record.id,
         "leg": record.leg,
         "ended_ms": milliseconds_of(record.ended),
@@ -57,6 +63,7 @@ def row_of_shadow(record: ShadowRecord) -> Row:
         "failure": record.failure,
         "comparison": None if compared is None else msgspec.json.encode(compared).decode(),
     }
+    return _storable(row)
 
 
 def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
@@ -79,3 +86,15 @@ def rows_of_content(content: Content) -> list[Row]:
         {"exchange_id": content.id, "received_ms": received_ms, **msgspec.structs.asdict(body)}
         for body in content.bodies
     ]
+
+
+def _storable(row: Row) -> Row:
+    return {name: _as_storable(value) for name, value in row.items()}
+
+
+def _as_storable(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if type(value) is int:
+        return max(-_MOST, min(value, _MOST))
+    return value

@@ -50,7 +50,7 @@ def counts(store: Store) -> list[int]:
 
 def prune_all(store: Store, *, days: int = 0, max_bytes: int = 0) -> list[Pruned]:
     """As often as it takes."""
-    all_of_it = []
+    all_of_it: list[Pruned] = []
     while not all_of_it or not all_of_it[-1].is_done:
         all_of_it.append(prune(store, now_ms=NOW_MS, days=days, max_bytes=max_bytes))
         assert len(all_of_it) < 100
