@@ -47,6 +47,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
 # What Kubernetes puts into every container beside a service called `holdover`.
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
+_LEAST_STORE: Final = 16 * 1024**2
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
 
@@ -68,6 +69,12 @@ Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
 
 def _store_url(url: SecretStr | None) -> SecretStr | None:
     return url and SecretStr(checked_url(url.get_secret_value()))
+
+
+def _none_or_some(size: int) -> int:
+    if size != 0 and size < _LEAST_STORE:
+        raise ValueError(f"give 0, or at least {_LEAST_STORE}")
+    return size
 
 
 def _pattern(pattern: str) -> str:
@@ -161,7 +168,9 @@ def _state_dir() -> Path:
 class Settings(BaseSettings):
     """All settings, with the defaults of the README."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -202,7 +211,7 @@ class Settings(BaseSettings):
     traffic: bool = True
     traffic_url: Annotated[Secret, AfterValidator(_store_url)] = None
     traffic_days: int = Field(default=90, ge=0, le=36_500)
-    traffic_max_bytes: int = Field(default=10 * 1024**3, ge=0)
+    traffic_max_bytes: Annotated[int, AfterValidator(_none_or_some)] = 10 * 1024**3
     capture: Capture = "off"
     redact: dict[Word, Pattern] = Field(default_factory=dict)
     journal_max_bytes: int = Field(default=1024**3, ge=1024**2)

@@ -12,7 +12,10 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 _SQLITE: Final = "sqlite:///"
-_POSTGRESQL: Final = re.compile(r"postgresql(\+psycopg)?://(?P<rest>.*)", re.DOTALL)
+_POSTGRESQL: Final = re.compile(
+    r"postgresql(?:\+psycopg)?(?P<rest>://(?:[^@/?#]*@)?(?:\[[\d:A-Fa-f]+\]|[^@:/?#]*)(?::\d+)?"
+    r"(?:/[^@/?#]*)?(?:\?[^#]*)?)"
+)
 
 
 def default_url(state_dir: Path) -> str:
@@ -28,10 +31,11 @@ def checked_url(url: str) -> str:
         return url
     found = _POSTGRESQL.fullmatch(url)
     if found is None:
-        raise ValueError("expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
-    if found["rest"].partition("?")[0].count("@") > 1:
-        raise ValueError("in a name or password, @ is written %40, and / %2F")
-    return f"postgresql+psycopg://{found['rest']}"
+        raise ValueError(
+            "expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
+            " with @, /, ? and # in a password written %40, %2F, %3F and %23"
+        )
+    return f"postgresql+psycopg{found['rest']}"
 
 
 def file_of(url: str) -> Path | None:
