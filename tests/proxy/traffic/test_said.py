@@ -40,3 +40,8 @@ def test_case_and_white_space_make_no_difference(wanted: str):
 
 def test_words_have_to_stand_together_and_in_one_text():
     assert not is_said("our policy", ["our refund policy", "our", "policy"])
+
+
+def test_what_is_damaged_is_called_that():
+    assert value_of(b"no zstd") == "(damaged)"
+    assert value_of(compress(b"x" * 1000)[:-3]) == "(damaged)"
