@@ -1,16 +1,20 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from proxy.capture import ContentWriter, Spoken
+from proxy.evidence import Evidence
 from proxy.failures import Blame
 from proxy.guards import Guards
 from proxy.metrics import Metrics
+from proxy.notes import Notes
 from proxy.noticeboard import Noticeboard
 from proxy.redaction import Redactor
 from proxy.rules import Guard
 from proxy.settlement import Settlement
-from proxy.traffic import TrafficRecord
+from proxy.traffic import Keeper, ShadowRecord, TrafficRecord
 from tests.records import record as plain_record
 
 GUARD = Guard(errors_above=10, min_count=1)
@@ -99,3 +103,79 @@ def test_every_exchange_is_logged_and_counted(tmp_path: Path):
         ("exchange", "risky", 200)
     ]
     assert b"holdover_exchanges_total{" in metrics.as_text()
+
+
+class Slow(ContentWriter):
+    """Writes contents when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_go_on = asyncio.Event()
+        self.written: list[str] = []
+
+    async def write(self, spoken: Spoken) -> None:
+        await self.may_go_on.wait()
+        self.written.append(spoken.id)
+
+
+class Kept(Keeper):
+    """Keeps records where a test can look."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+
+    def keep(self, entry: TrafficRecord | ShadowRecord) -> None:
+        self.records.append(entry.id)
+
+
+def keeping(tmp_path: Path) -> tuple[Settlement, Kept, Slow]:
+    metrics, keeper, contents = Metrics(), Kept(), Slow()
+    evidence = Evidence(directory=tmp_path, keeper=keeper, contents=contents)
+    guards = Guards(Noticeboard(tmp_path), metrics)
+    settle = Settlement(evidence=evidence, redactor=Redactor(), metrics=metrics, guards=guards)
+    return settle, keeper, contents
+
+
+def notes_with_tape() -> Notes:
+    notes = Notes(path="/v1/complete", headers=[])
+    notes.begin_tape("full", b"{}")
+    return notes
+
+
+@pytest.mark.anyio
+async def test_what_was_said_is_written_first_and_all_of_it_once(tmp_path: Path):
+    settle, keeper, contents = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    before = list(keeper.records)
+    contents.may_go_on.set()
+    await first
+    await settle(notes)
+
+    assert before == []
+    assert keeper.records == contents.written == [notes.id]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_goes_while_that_is_written_costs_no_record(tmp_path: Path):
+    settle, keeper, _ = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    first.cancel()
+    await settle(notes)
+
+    assert keeper.records == [notes.id]
+
+
+@pytest.mark.anyio
+async def test_who_settles_meanwhile_is_not_contradicted(tmp_path: Path):
+    settle, keeper, contents = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    await settle(notes)
+    contents.may_go_on.set()
+    await first
+
+    assert keeper.records == [notes.id]

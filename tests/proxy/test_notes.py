@@ -1,0 +1,49 @@
+"""What notes become when they are kept; the rest of them is tried end to end."""
+
+import pytest
+
+from proxy.keys import Keyring
+from proxy.notes import Notes
+from proxy.redaction import Digester, Redactor
+
+SECRET = "a-token-of-no-known-shape"
+
+
+def notes(path="/v1/complete", **headers: str) -> Notes:
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Notes(path=path, headers=sent)
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/v1/complete", "/v1/complete"),
+        # PostgreSQL takes none.
+        ("/a\0b", "/a\ufffdb"),
+        ("/\u00e4\0", "/\u00e4\ufffd"),
+        ("/half \ud83d of it", "/half ? of it"),
+        ("/" + "x" * 300, "/" + "x" * 255),
+    ],
+)
+def test_what_is_kept_can_be_stored(path, kept):
+    assert notes(path).record(Redactor()).path == kept
+
+
+@pytest.mark.parametrize("header", ["x_api_key", "authorization"])
+def test_a_key_is_found_whatever_it_looks_like_also_where_the_text_is_cut(header):
+    value = SECRET if header == "x_api_key" else f"Bearer {SECRET}"
+    path = "/" + "x" * 250 + SECRET
+    kept = notes(path, user_agent=f"agent {SECRET}", **{header: value}).record(Redactor())
+
+    assert kept.user_agent == "agent [key]"
+    assert kept.path == "/" + "x" * 250 + "[key]"
+
+
+def test_a_key_of_ours_is_found_too():
+    asking = notes(user_agent="agent our-own-upstream-key", x_api_key="k")
+    keyring = Keyring(digester=Digester("d"), upstream_key=b"our-own-upstream-key")
+    asking.caller = keyring.identify(asking.headers)
+    kept = asking.record(Redactor())
+
+    assert kept.user_agent == "agent [key]"
+    assert kept.key == Digester("d").caller(b"our-own-upstream-key") != kept.caller
