@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -85,7 +86,7 @@ class _Replay:
 def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
     """Show the estimate; ask, if that may be; show what it came to."""
     settings = settings_or_exit(config, secrets)
-    configure_logs(settings.log_format)
+    configure_logs(settings.log_format, level=logging.WARNING)
     with or_exit():
         replay = _looked_up(settings, order, secrets)
     with ExitStack() as until_then:

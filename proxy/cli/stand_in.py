@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from proxy.simulator import create_simulator
 @contextmanager
 def stand_in() -> Iterator[str]:
     """Its base url."""
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
