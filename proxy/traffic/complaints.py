@@ -32,8 +32,8 @@ _SQLITE: Final = {
 _PASSING_STATES: Final = re.compile("08|40|53|55|57|58")
 """Classes of SQLSTATE: connections, conflicts, resources, locks, somebody at work, the system."""
 _READ_ONLY_STATES: Final = {"25006", "42501"}
-_ENTRY_STATES: Final = re.compile("22|23|54")
-"""Data, integrity, limits."""
+_TOO_LARGE: Final = "54"
+"""Class of SQLSTATE: what is larger than PostgreSQL can keep, or find again."""
 _REFUSALS: Final = re.compile(
     "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
     "|does not exist|permission denied|invalid .*(option|value)"
@@ -70,7 +70,7 @@ def told_of_postgresql(error: BaseException, name: str) -> Exception:
         return StoreProblem(f"{name} cannot be used: {said}", may_pass=may_pass)
     if state in _READ_ONLY_STATES:
         return ReadOnlyStore(f"{name} cannot be written: {said}")
-    if _ENTRY_STATES.match(state):
+    if state.startswith(_TOO_LARGE):
         return UnacceptableEntry(f"SQLSTATE {state}")
     return StoreProblem(
         f"{name} cannot be used: {said}", may_pass=bool(_PASSING_STATES.match(state))

@@ -12,7 +12,6 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
 
 from proxy.traffic.complaints import Told, told_of, told_of_postgresql, told_of_sqlite
 from proxy.traffic.problems import StoreProblem
@@ -55,20 +54,18 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
 
 def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
     """For an address with its driver in it; and what to call it in messages."""
+    place = make_url(url)
+    place = place.update_query_dict(
+        {
+            "connect_timeout": _CONNECT_SECONDS,
+            "tcp_user_timeout": "30000",  # milliseconds: a server whose machine is gone
+            "application_name": "holdover",
+            **place.query,
+        }
+    )
+    options = {"postgresql_readonly": read_only}
     try:
-        place = make_url(url)
-        place = place.update_query_dict(
-            {
-                "connect_timeout": _CONNECT_SECONDS,
-                "tcp_user_timeout": "30000",  # milliseconds: a server whose machine is gone
-                "application_name": "holdover",
-                **place.query,
-            }
-        )
-        options = {"postgresql_readonly": read_only}
         engine = create_engine(place, pool_pre_ping=True, execution_options=options)
-    except (ArgumentError, ValueError) as exc:
-        raise StoreProblem("the address of PostgreSQL cannot be read") from exc
     except ImportError as exc:
         raise StoreProblem("PostgreSQL needs a driver: pip install 'holdover[postgres]'") from exc
     name = f"PostgreSQL at {place.host or 'localhost'}:{place.port or 5432}/{place.database or ''}"

@@ -56,7 +56,7 @@ class Store:
                     rows[exchanges].append(row_of_exchange(entry))
                 case ShadowRecord():
                     rows[shadows].append(row_of_shadow(entry))
-                case Content():
+                case _:
                     rows[bodies].extend(rows_of_content(entry))
         with self.writing() as connection:
             for table, given in rows.items():

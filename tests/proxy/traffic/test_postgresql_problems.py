@@ -1,6 +1,7 @@
 """What can be wrong with a PostgreSQL, or on the way to it; in no message is there a password."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from proxy.traffic import ReadOnlyStore, StoreProblem, open_store
+from proxy.traffic.problems import UnacceptableEntry
 from tests.postgres import IN_URL, PASSWORD, Postgres, postgres
 from tests.proxy.traffic.test_store import counts
 from tests.records import record
@@ -120,6 +122,16 @@ def test_a_null_character_does_not_stop_a_store(server: Postgres):
     """A client can ask for a model with one in its name; PostgreSQL has no place for it."""
     store = open_store(server.new_database())
     store.add([record(asked_model="claude\0-2")])
+
+    assert counts(store) == [1, 0, 0]
+    store.close()
+
+
+def test_what_is_too_large_for_an_index_is_not_acceptable(server: Postgres):
+    store = open_store(server.new_database())
+    with pytest.raises(UnacceptableEntry):
+        store.add([record(id=secrets.token_hex(10_000))])
+    store.add([record()])
 
     assert counts(store) == [1, 0, 0]
     store.close()

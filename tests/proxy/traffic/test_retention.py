@@ -77,6 +77,13 @@ def test_without_bounds_everything_stays(store):
     assert prune(store, now_ms=NOW_MS, days=0, max_bytes=0) == Pruned()
 
 
+def test_with_room_to_spare_everything_stays(store):
+    add(store, 3, DAY_MS, size=1_000)
+
+    assert prune(store, now_ms=NOW_MS, days=0, max_bytes=2**30) == Pruned()
+    assert counts(store) == [3, 3, 3, 0]
+
+
 def test_one_call_does_a_bounded_amount(store):
     moments = [moment_of(number) for number in range(6_000)]
     store.add(record(id=moment, received=moment) for moment in moments)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import StatementError
 
 from proxy.traffic import Body, StoreProblem, open_store
 from proxy.traffic.problems import UnacceptableEntry
-from proxy.traffic.rows import exchange_of_row
+from proxy.traffic.rows import exchange_of_row, rows_of_content
 from proxy.traffic.schema import bodies, exchanges, shadows
 from proxy.traffic.store import Store
 from tests.records import content, record, shadow_record
@@ -49,6 +50,14 @@ def test_a_batch_with_something_that_cannot_be_kept_is_not_added_at_all(url):
         store.add([record(), content(bodies=(body,))])
 
     assert counts(store) == [0, 0, 0]
+    store.close()
+
+
+def test_a_mistake_of_ours_is_no_problem_of_the_store(url):
+    store = open_store(url)
+    (row,) = rows_of_content(content())
+    with pytest.raises(StatementError), store.writing() as connection:
+        connection.execute(bodies.insert().values(row | {"data": "no bytes"}))
     store.close()
 
 
