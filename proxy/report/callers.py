@@ -15,7 +15,7 @@ from proxy.report.calls import call_of
 from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
 from proxy.report.prices import Price, spent_on
 from proxy.report.readiness import judge
-from proxy.report.shares import MOST_SHOWN, percentiles, ranked
+from proxy.report.shares import MOST_SHOWN, latency_of, ranked
 from proxy.report.values import (
     CallerReport,
     ErrorUse,
@@ -63,9 +63,7 @@ class Caller:
     adjusted: list[Adjusted] = field(default_factory=list)
     called: list[Called] = field(default_factory=list)
     modelled: list[Modelled] = field(default_factory=list)
-    total: list[Lasted] = field(default_factory=list)
-    first_byte: list[Lasted] = field(default_factory=list)
-    first_token: list[Lasted] = field(default_factory=list)
+    lasted: list[Lasted] = field(default_factory=list)
 
     @cached_property
     def name(self) -> str | None:
@@ -99,11 +97,7 @@ class Caller:
     @cached_property
     def latency(self) -> Latency:
         """How long they took."""
-        return Latency(
-            total=percentiles(self.total),
-            first_byte=percentiles(self.first_byte),
-            first_token=percentiles(self.first_token),
-        )
+        return latency_of(self.lasted)
 
     @cached_property
     def readiness(self) -> Readiness:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
 from proxy.report.outcomes import share
-from proxy.report.values import Counted, Percentiles
+from proxy.report.values import Counted, Latency, Percentiles
 from proxy.traffic.sums import Lasted
 
 MOST_SHOWN: Final = 20
@@ -25,17 +25,27 @@ def ranked(counts: Counter[str], whole: int, most: int = MOST_SHOWN) -> tuple[Co
     )
 
 
-def percentiles(lasted: Iterable[Lasted]) -> Percentiles | None:
-    """By the nearest rank; None of nothing."""
+def latency_of(lasted: Sequence[Lasted]) -> Latency:
+    """Each duration of those that have it."""
+    return Latency(
+        total=percentiles((each.total, each.exchanges) for each in lasted),
+        first_byte=percentiles((each.first_byte, each.exchanges) for each in lasted),
+        first_token=percentiles((each.first_token, each.exchanges) for each in lasted),
+    )
+
+
+def percentiles(durations: Iterable[tuple[int | None, int]]) -> Percentiles | None:
+    """By the nearest rank, of durations and how many took them; None of nothing."""
     counts: Counter[int] = Counter()
-    for each in lasted:
-        counts[each.milliseconds] += each.exchanges
+    for milliseconds, exchanges in durations:
+        if milliseconds is not None:
+            counts[milliseconds] += exchanges
     if not counts:
         return None
-    durations, exchanges = zip(*sorted(counts.items()), strict=True)
-    passed = list(accumulate(exchanges))
+    ordered, times = zip(*sorted(counts.items()), strict=True)
+    passed = list(accumulate(times))
     p50, p95, p99 = (
-        float(durations[bisect_left(passed, math.ceil(part * passed[-1]))])
-        for part in (0.5, 0.95, 0.99)
+        float(ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))])
+        for part in (50, 95, 99)
     )
     return Percentiles(p50=p50, p95=p95, p99=p99)

@@ -105,10 +105,12 @@ class Modelled(NamedTuple):
 
 
 class Lasted(NamedTuple):
-    """Exchanges that took so long, to two digits."""
+    """Exchanges that took so long, in milliseconds to two digits; None: they never got there."""
 
     who: Who
-    milliseconds: int
+    total: int
+    first_byte: int | None
+    first_token: int | None
     exchanges: int
 
 
@@ -131,9 +133,7 @@ class Sums:
     adjusted: tuple[Adjusted, ...]
     called: tuple[Called, ...]
     modelled: tuple[Modelled, ...]
-    total: tuple[Lasted, ...]
-    first_byte: tuple[Lasted, ...]
-    first_token: tuple[Lasted, ...]
+    lasted: tuple[Lasted, ...]
     happened: tuple[Happened, ...]
     captured: tuple[tuple[Who, int, int], ...]
     """By caller: exchanges whose request is kept whole, and `seq` of the last of them."""
@@ -147,8 +147,7 @@ def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _M
     passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
-    ended, featured, adjusted, called, modelled, *lasted, happened, captured, oldest = rows
-    total, first_byte, first_token = (_of(Lasted, each) for each in lasted)
+    ended, featured, adjusted, called, modelled, lasted, happened, captured, oldest = rows
     return Sums(
         exchanged=tuple(
             Exchanged._make((*row[:4], Ending._make(row[4:9]), *row[9:])) for row in ended
@@ -159,9 +158,7 @@ def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _M
         ),
         called=_of(Called, called),
         modelled=_of(Modelled, modelled),
-        total=total,
-        first_byte=first_byte,
-        first_token=first_token,
+        lasted=_of(Lasted, lasted),
         happened=_of(Happened, happened),
         captured=tuple((who, count, latest) for who, count, latest in captured),
         oldest_ms=oldest[0][0],
@@ -184,6 +181,7 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
         *(_columns.blame, _columns.client_gone),
     )
     is_planned = _columns.sent_model.is_not(None)
+    durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms
     queries = [
         _grouped(
@@ -202,10 +200,7 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
                 ((_WHO, _columns.asked_model, _columns.sent_model), (_INPUT, _OUTPUT)),
             )
         ),
-        *(
-            _grouped((_WHO, _two_digits(duration))).where(duration.is_not(None))
-            for duration in (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
-        ),
+        _grouped((_WHO, *map(_two_digits, durations))),
         _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
         _captured(wanted),
     ]
@@ -216,7 +211,9 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
 
 
 def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
-    return select(*keys, _COUNT, *sums).group_by(*keys)
+    """Grouped by the names of the keys: by what they are, SQLite would find that out twice."""
+    labels = [key.label(f"key_{number}") for number, key in enumerate(keys)]
+    return select(*labels, _COUNT, *sums).group_by(*(label.name for label in labels))
 
 
 def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
@@ -239,7 +236,7 @@ def _two_digits(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
     whole = cast(func.round(milliseconds), BigInteger)
     steps = [10**power for power in range(7)]
     cut = [(milliseconds < 100 * step, whole // step * step) for step in steps]
-    return case(*cut, else_=whole // steps[-1] * steps[-1])
+    return case(*cut, else_=whole // steps[-1] * steps[-1])  # of NULL it is NULL
 
 
 def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
