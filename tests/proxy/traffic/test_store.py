@@ -56,7 +56,7 @@ def test_a_batch_with_something_that_cannot_be_kept_is_not_added_at_all(url):
 def test_a_mistake_of_ours_is_no_problem_of_the_store(url):
     store = open_store(url)
     (row,) = rows_of_content(content())
-    with pytest.raises(StatementError), store.writing() as connection:
+    with pytest.raises((StatementError, TypeError)), store.writing() as connection:
         connection.execute(bodies.insert().values(row | {"data": "no bytes"}))
     store.close()
 
