@@ -1,10 +1,7 @@
 """What can be wrong with a store: who reads the message knows what to do, and no password."""
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,27 +9,13 @@ import pytest
 from proxy.traffic import ReadOnlyStore, StoreProblem, open_store
 from tests.proxy.traffic.test_store import counts
 from tests.records import record
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """As somebody whom permissions concern."""
-    before = os.geteuid()
-    if before == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
+from tests.strangers import as_nobody, public_directory
 
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """A directory that everybody can get at; in `tmp_path` only its owner can."""
-    with tempfile.TemporaryDirectory(prefix="holdover-store-") as made:
-        directory = Path(made)
+    with public_directory() as directory:
         yield directory
-        directory.chmod(0o700)
 
 
 def filled(file: Path) -> str:
@@ -75,7 +58,6 @@ def test_a_store_that_somebody_else_writes_can_be_read(public: Path):
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(public: Path):
     url = filled(public / "traffic.db")
-    public.chmod(0o755)
     with as_nobody(), pytest.raises(StoreProblem, match=r"traffic\.db cannot be opened"):
         open_store(url, read_only=True)
 

@@ -1,0 +1,80 @@
+"""The store as verbs open it: where it is, what they cannot wait for, and what they say."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from sqlalchemy import func, select
+
+from proxy.cli.evidence import open_evidence
+from proxy.traffic import default_url, open_store
+from proxy.traffic.schema import exchanges
+from tests.proxy.cli.evidence import add_to, settings_with
+from tests.records import record
+from tests.strangers import as_nobody, public_directory
+
+
+def recorded(config: Path, *, demo: bool = False) -> int:
+    """How many exchanges a verb would find."""
+    with (
+        open_evidence(config, None, demo=demo) as store,
+        store.engine.connect() as connection,
+    ):
+        count: int = connection.execute(select(func.count()).select_from(exchanges)).scalar_one()
+        return count
+
+
+def test_the_demos_store_is_its_own(tmp_path: Path):
+    config = settings_with(tmp_path, [record()])
+    add_to(tmp_path / "demo", [record(id="req_2"), record(id="req_3")])
+
+    assert recorded(config) == 1
+    assert recorded(config, demo=True) == 2
+
+
+def test_the_settings_say_where_the_store_is_but_not_that_of_the_demo(tmp_path: Path):
+    config = settings_with(tmp_path, [])
+    url = default_url(tmp_path / "elsewhere")
+    config.write_text(f'{config.read_text()}traffic_url = "{url}"\n')
+    add_to(tmp_path / "elsewhere", [record()])
+
+    assert recorded(config) == 1
+    assert recorded(config, demo=True) == 0
+
+
+def test_a_store_that_can_only_be_read_is_read():
+    with public_directory() as place:
+        config = settings_with(place, [record()])
+        (place / "traffic").chmod(0o555)
+        (place / "traffic" / "traffic.db").chmod(0o444)
+        with as_nobody():
+            found = recorded(config)
+        (place / "traffic").chmod(0o700)
+
+    assert found == 1
+
+
+def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    (tmp_path / "traffic" / "traffic.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(typer.Exit) as told:
+        recorded(config)
+
+    assert told.value.exit_code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"holdover: {tmp_path / 'traffic' / 'traffic.db'} is no SQLite database")
+    assert said.count("\n") == 1
+
+
+def test_what_goes_wrong_while_it_is_read_is_said_the_same_way(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [record()])
+    with (
+        pytest.raises(typer.Exit) as told,
+        open_evidence(config, None, demo=False) as store,
+        store.engine.connect() as connection,
+    ):
+        connection.exec_driver_sql("SELECT * FROM nothing_here")
+
+    assert told.value.exit_code == 2
+    assert "no such table: nothing_here" in capsys.readouterr().err
+    open_store(default_url(tmp_path)).close()
