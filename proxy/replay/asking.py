@@ -85,6 +85,8 @@ class Asker:
         asked, then, decision = await asyncio.to_thread(self._read, recorded)
         if decision.action == "refuse":
             return _failed(recorded, "refused by a rule", 0)
+        if asked.decoded is None:  # nor is it forwarded: what was kept of it may be damaged
+            return _failed(recorded, "not readable", 0)
         if then is None:
             return _failed(recorded, "nothing to compare with", 0)
         if not asked.caller.credential.secret:

@@ -3,16 +3,25 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.redaction import Redacted
 from proxy.simulator import create_simulator
 from proxy.traffic import MadeAdjustment
+from proxy.traffic.replays import Recorded
 from tests.loopback import serving
 from tests.proxy.replay.benches import COMPLETION, MESSAGE, Scripted, ask, recorded
 
 TOKEN = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
 NOWHERE = "http://127.0.0.1:9"
+
+
+BROKEN: Any = None
+
+
+def damaged(**bodies: bytes) -> Recorded:
+    return msgspec.structs.replace(recorded(), **bodies)
 
 
 def rule(action: str, **fields: Any) -> dict[str, Any]:
@@ -184,20 +193,32 @@ def test_an_upstream_that_is_not_there_is_a_result():
     assert (result.failure, result.tokens) == ("unreachable", 0)
 
 
+@pytest.mark.parametrize("action", ["translate", "forward"])
 @pytest.mark.parametrize(
-    ("given", "failure", "tokens"),
+    ("given", "failure"),
     [
-        (recorded(request=b"{"), "not translatable", 0),
-        (recorded({"completion": "without its end"}), "nothing to compare with", 0),
-        (recorded(request=b'{"model": 1}'), "not translatable", 0),
+        (recorded(request=b"{"), "not readable"),
+        (recorded(request=b'{"model": 1}'), "not readable"),
+        (damaged(legacy_in=b"?"), "not readable"),
+        (damaged(legacy_back=b"?"), "nothing to compare with"),
+        (recorded({"completion": "without its end"}), "nothing to compare with"),
     ],
 )
-def test_what_cannot_be_asked_or_compared_is_not_sent(given, failure, tokens):
+def test_what_cannot_be_read_or_compared_is_not_sent(given, failure, action):
     upstream = Scripted()
     with serving(upstream) as url:
-        [result] = ask(url, given)
+        [result] = ask(url, given, rollout=[rule(action)], legacy_url=url)
 
-    assert (result.failure, result.tokens) == (failure, tokens)
+    assert (result.failure, result.tokens) == (failure, 0)
+    assert upstream.received == []
+
+
+def test_what_cannot_be_translated_is_not_sent():
+    upstream = Scripted()
+    with serving(upstream) as url:
+        [result] = ask(url, recorded(version="2020-01-01"))
+
+    assert (result.failure, result.tokens) == ("not translatable", 0)
     assert upstream.received == []
 
 
@@ -208,15 +229,11 @@ def test_what_was_answered_in_vain_has_cost_something():
     assert (result.failure, result.tokens) == ("no whole answer", 20)
 
 
-def test_a_body_that_is_damaged_ends_nothing(capsys):
-    damaged = recorded()
-    damaged = type(damaged)(
-        record=damaged.record, tokens=20, legacy_in=b"?", legacy_back=damaged.legacy_back
-    )
+def test_a_bug_of_ours_costs_one_request_and_ends_nothing(capsys):
     with serving(Scripted()) as url:
-        broken, whole = ask(url, damaged, recorded())
+        broken, whole = ask(url, damaged(legacy_in=BROKEN), recorded())
 
-    assert broken.failure == "crashed"
+    assert (broken.failure, broken.tokens) == ("crashed", 20)
     assert whole.failure is None
     assert "replay_crashed" in capsys.readouterr().out
 
