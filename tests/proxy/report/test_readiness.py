@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from proxy.report.readiness import READY, WORK, Exchanges, judge, obstacle_of
@@ -32,6 +35,15 @@ def names(*alike: Exchanges) -> list[tuple[str, str, int]]:
 
 def test_every_kind_of_adjustment_is_classified():
     assert set(WORK) == set(AdjustmentKind)
+
+
+def test_readme_names_the_kinds_that_need_a_decision_and_no_others():
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    sentence = readme.partition("if an adjustment needs a decision:")[2].partition(". ")[0]
+
+    assert {*re.findall("`(.*?)`", sentence)} == {
+        kind.value for kind, work in WORK.items() if work == "decision"
+    }
 
 
 @pytest.mark.parametrize("kind", AdjustmentKind)
