@@ -37,7 +37,8 @@ from proxy.settings import Settings
 from proxy.settlement import Settlement
 from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
-from proxy.upstream import Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Upstream
 
 _LAST_WORDS_SECONDS: Final = 1
 

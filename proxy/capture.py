@@ -21,12 +21,12 @@ from typing import Final, TypeAlias
 import msgspec
 import structlog
 
+from proxy.compression import decompressed
 from proxy.failures import UpstreamBrokeOff
 from proxy.headers import Headers
 from proxy.redaction import Digester, Redacted, describe_crash
 from proxy.traffic import Body, Content, Keeper, Tape, compress
 from proxy.traffic.tape import Said
-from proxy.upstream import decompressed
 from translators import (
     Dialect,
     Plan,

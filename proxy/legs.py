@@ -20,7 +20,8 @@ from proxy.failures import Blame, Failure
 from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up, retry_after
 from proxy.keys import Caller
 from proxy.lessons import LessonStore
-from proxy.upstream import MOST_ERROR_BYTES, Answer, Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import MOST_ERROR_BYTES, Answer, Upstream
 from translators import (
     UNKNOWN,
     UPSTREAM_VERSION,

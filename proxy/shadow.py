@@ -22,6 +22,7 @@ import structlog
 from proxy.answering import answer_of
 from proxy.budget import Budget
 from proxy.comparison import Answered, Comparison, compare, forwarded, translated
+from proxy.compression import decompressed
 from proxy.failures import Failure, UpstreamUnreachable
 from proxy.legs import Asked, LegFailed, Upstreams
 from proxy.notes import Notes
@@ -29,7 +30,6 @@ from proxy.redaction import Redacted, Redactor, describe_crash
 from proxy.rollout import Decision, Leg, Shadow
 from proxy.rules import BASIS_POINTS
 from proxy.traffic import ShadowRecord
-from proxy.upstream import decompressed
 from translators import TranslationError, UpstreamProtocolError
 
 log = structlog.get_logger("holdover.traffic")

@@ -15,7 +15,8 @@ from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.failures import Failure
 from proxy.headers import Headers
 from proxy.settings import Settings
-from proxy.upstream import Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Upstream
 from translators import (
     UPSTREAM_VERSION,
     Catalogue,

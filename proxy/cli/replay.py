@@ -35,7 +35,8 @@ from proxy.report.prices import Price
 from proxy.settings import Settings
 from proxy.traffic.filters import Filter, InvalidFilter
 from proxy.traffic.replays import Found, ReplayStore
-from proxy.upstream import Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Upstream
 
 _KEY: Final = "ANTHROPIC_API_KEY"
 _ANY_KEY: Final = b"sk-ant-api03-replay"

@@ -6,7 +6,8 @@ from typing import Final
 
 from proxy.failures import Failure
 from proxy.headers import first
-from proxy.upstream import Answer, Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Answer, Upstream
 
 _PAGE: Final = b"/simulator/requests"
 _BEGINNINGS: Final = (b"[]", b'[{"method":')

@@ -22,7 +22,8 @@ from proxy.traffic import compress
 from proxy.traffic.replays import Recorded, ReplayResult
 from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
-from proxy.upstream import Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Upstream
 from tests.parties import body
 from tests.records import record
 

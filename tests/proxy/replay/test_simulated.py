@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from proxy.replay import is_simulator
 from proxy.simulator import create_simulator
-from proxy.upstream import Timeouts, Upstream
+from proxy.transport import Timeouts
+from proxy.upstream import Upstream
 from tests.loopback import serving
 from tests.proxy.replay.benches import Scripted
 
