@@ -71,8 +71,12 @@ class _Loading:
             is_well = self._look()
             is_over = wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
         self._look()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self.loader is not None:
             self.loader.store.close()
+            self.loader = None
 
     def _look(self) -> bool:
         try:
@@ -81,6 +85,7 @@ class _Loading:
             loaded = self.loader.load()
             self._prune(self.loader.store)
         except StoreProblem as exc:
+            self._let_go()  # it may have been moved away: opening it makes a new one
             self._say(Loaded(), str(exc))
             return False
         except Exception as exc:  # noqa: BLE001 - the journals wait for whoever mends it

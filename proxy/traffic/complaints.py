@@ -25,7 +25,8 @@ _SQLITE: Final = {
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened: is it a file that this user may read?", False),
     sqlite3.SQLITE_NOTADB: ("is no SQLite database: move it away, or name another file", False),
     sqlite3.SQLITE_CORRUPT: (
-        "is damaged: move it away, and a new one is made; `sqlite3 FILE .recover` saves the rest",
+        "is damaged: move it away, with -wal and -shm, and a new one is made;"
+        " `sqlite3 FILE .recover` saves the rest",
         False,
     ),
 }

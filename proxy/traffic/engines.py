@@ -36,6 +36,13 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
         query["immutable"] = "1"
     place = URL.create("sqlite", database=f"file:{quote(str(file))}", query=query)
     engine = create_engine(place, connect_args={"timeout": _BUSY_SECONDS})
+    opened = _identity_of(file)
+
+    @event.listens_for(engine, "checkout")
+    def _check(*_: object) -> None:
+        # Into a file that is no longer there SQLite writes on, and what it takes is gone.
+        if _identity_of(file) != opened:
+            raise StoreProblem(f"{file} has been moved or deleted", may_pass=True)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: object) -> None:
@@ -77,6 +84,14 @@ def _tell(engine: Engine, told: Told) -> None:
     @event.listens_for(engine, "handle_error", retval=True)
     def _replace(context: ExceptionContext) -> Exception | None:
         return told_of(context.sqlalchemy_exception, context.original_exception, told)
+
+
+def _identity_of(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_at_rest(file: Path) -> bool:

@@ -112,6 +112,28 @@ def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp
     assert count(keeping) == 1
 
 
+def test_a_store_that_is_moved_away_is_made_anew_with_what_comes_then(keeping, tmp_path):
+    write(keeping, "one")
+    (tmp_path / "kept").mkdir()
+
+    def move_away() -> None:
+        for file in (tmp_path / "traffic").glob("traffic.db*"):
+            file.rename(tmp_path / "kept" / file.name)
+
+    keep_loading(
+        keeping,
+        steps(
+            move_away,
+            lambda: write(keeping, "two"),
+            lambda: None,
+        ),
+    )
+
+    assert count(keeping) == 1
+    assert count(replace(keeping, url=f"sqlite:///{tmp_path / 'kept' / 'traffic.db'}")) == 1
+    assert status(keeping).problem is None
+
+
 def test_a_bug_in_loading_does_not_end_it(keeping):
     broken: Any = None
     with capture_logs() as lines:

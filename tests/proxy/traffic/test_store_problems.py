@@ -110,3 +110,21 @@ def test_a_lock_may_pass(tmp_path: Path):
     assert told.value.may_pass
     assert counts(store) == [2, 0, 0]
     store.close()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_nothing_is_written_into_a_file_that_was_moved_away(tmp_path: Path, *, is_replaced: bool):
+    url = filled(tmp_path / "traffic.db")
+    store = open_store(url)
+    (tmp_path / "traffic.db").rename(tmp_path / "damaged.db")
+    if is_replaced:
+        open_store(url).close()
+    with pytest.raises(StoreProblem, match="has been moved or deleted") as told:
+        store.add([record(id="req_2")])
+    store.close()
+    anew = open_store(url)
+    anew.add([record(id="req_2")])
+
+    assert told.value.may_pass
+    assert counts(anew) == [1, 0, 0]
+    anew.close()
