@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from proxy.report.outcomes import share
-from proxy.report.readiness import Exchanges, obstacle_of
+from proxy.report.readiness import Alike, obstacle_of
 from proxy.report.values import AdjustmentUse, Example
 from proxy.traffic import MadeAdjustment
 from proxy.traffic.sums import Adjusted
@@ -24,16 +24,16 @@ def _made(text: str) -> tuple[MadeAdjustment, ...]:
     return _MADE.decode(text)
 
 
-def alike(adjusted: Iterable[Adjusted]) -> Iterable[Exchanges]:
-    """As readiness looks at them."""
+@lru_cache(10_000)
+def _kinds(text: str) -> frozenset[str]:
+    return frozenset(made.kind for made in _made(text))
+
+
+def alike(adjusted: Iterable[Adjusted]) -> Iterator[tuple[Alike, int]]:
+    """As readiness looks at them, and how many."""
     for each in adjusted:
-        yield Exchanges(
-            exchanges=each.exchanges,
-            dialect=each.dialect,
-            ending=each.ending,
-            kinds=frozenset(made.kind for made in _made(each.adjustments)),
-            is_planned=each.is_planned,
-        )
+        kinds = _kinds(each.adjustments)
+        yield Alike(each.dialect, each.ending, kinds, each.is_planned), each.exchanges
 
 
 def adjustments_of(adjusted: Iterable[Adjusted], whole: int) -> tuple[AdjustmentUse, ...]:

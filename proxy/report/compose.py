@@ -10,7 +10,6 @@ from proxy.report.callers import (
     Caller,
     Present,
     caller_report,
-    callers_of,
     spent_by,
     standing_of,
     together,
@@ -37,6 +36,8 @@ class Gathered:
     caller: str | None
     """Only of this one."""
     sums: Sums
+    callers: Mapping[Who, Caller]
+    """The same by caller, by volume."""
     shadowed: Sequence[Shadowed]
     examples: Mapping[Who, Example]
     """Of the callers that are shown."""
@@ -44,7 +45,7 @@ class Gathered:
 
 def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
     """All of it."""
-    callers = callers_of(gathered.sums)
+    callers = gathered.callers
     everybody = together(callers.values())
     totals = _totals(everybody, len(callers), present)
     shown = list(callers.items())[:MOST_CALLERS]

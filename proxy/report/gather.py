@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.report.callers import callers_of
+from collections.abc import Mapping
+
+from proxy.report.callers import Caller, callers_of
 from proxy.report.compose import MOST_CALLERS, Gathered, step_ms_of
 from proxy.traffic.examples import Example, example_at
 from proxy.traffic.filters import Filter
@@ -15,21 +17,23 @@ def gather(store: Store, since_ms: int, until_ms: int, caller: str | None) -> Ga
     """Everything about a period."""
     wanted = Filter(since=since_ms, until=until_ms, caller=caller)
     sums = sums_of(store, wanted, step_ms_of(since_ms, until_ms))
+    callers = callers_of(sums)
     return Gathered(
         since_ms=since_ms,
         until_ms=until_ms,
         caller=caller,
         sums=sums,
+        callers=callers,
         shadowed=shadowed_in(store, wanted),
-        examples=_examples(store, sums),
+        examples=_examples(store, sums, callers),
     )
 
 
-def _examples(store: Store, sums: Sums) -> dict[Who, Example]:
+def _examples(store: Store, sums: Sums, callers: Mapping[Who, Caller]) -> dict[Who, Example]:
     """Of each caller that is shown: what it sent last, and rather a request that was captured."""
     captured = {who: seq for who, _, seq in sums.captured}
     examples: dict[Who, Example] = {}
-    for who, caller in list(callers_of(sums).items())[:MOST_CALLERS]:
+    for who, caller in list(callers.items())[:MOST_CALLERS]:
         seq = captured.get(who) or caller.latest
         example = None if seq is None else example_at(store, seq)
         if example is not None:

@@ -26,8 +26,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.failures import Blame
 from proxy.report.outcomes import share
@@ -118,30 +119,28 @@ _SAYS_NOTHING: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchanges:
-    """So many of one caller's that are alike in what counts here."""
+class Alike(NamedTuple):
+    """What exchanges have in common that counts here."""
 
-    exchanges: int
     dialect: str | None
     ending: Ending
     kinds: frozenset[str]
     is_planned: bool
 
 
-def judge(alike: Iterable[Exchanges]) -> Readiness:
+def judge(alike: Iterable[tuple[Alike, int]]) -> Readiness:
     """The readiness of one caller, or of several together."""
+    by_names: Counter[frozenset[str]] = Counter()
+    for each, exchanges in alike:
+        if (names := _names(each)) is not None:
+            by_names[names] += exchanges
     judged = ready = 0
     found: Counter[str] = Counter()
-    for each in alike:
-        failing = _failing(each.ending)
-        if failing is None and not each.is_planned:
-            continue
-        names = {*each.kinds, *_besides(each, failing)}
-        judged += each.exchanges
+    for names, exchanges in by_names.items():
+        judged += exchanges
         if not any(obstacle_of(name).work == "decision" for name in names):
-            ready += each.exchanges
-        found.update(dict.fromkeys(names, each.exchanges))
+            ready += exchanges
+        found.update(dict.fromkeys(names, exchanges))
     score = math.floor(ready / judged * 10_000) / 10_000 if judged else None
     return Readiness(
         score=score,
@@ -156,11 +155,16 @@ def obstacle_of(name: str) -> Obstacle:
     return _OBSTACLES.get(name, _UNKNOWN)
 
 
-def _besides(each: Exchanges, failing: str | None) -> Iterator[str]:
-    if failing is not None:
-        yield failing
+@lru_cache(10_000)
+def _names(each: Alike) -> frozenset[str] | None:
+    """Of all that is to be said of them; None: they cannot be judged."""
+    failing = _failing(each.ending)
+    if failing is None and not each.is_planned:
+        return None
+    besides = [failing] if failing else []
     if each.dialect == _OLD_DIALECT:
-        yield "old_dialect"
+        besides.append("old_dialect")
+    return each.kinds.union(besides)
 
 
 def _failing(ending: Ending) -> str | None:

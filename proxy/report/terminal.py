@@ -31,6 +31,8 @@ from proxy.report.words import (
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _MOST_BARS: Final = 72
+_AT_LENGTH: Final = 5
+"""Callers; a terminal is no book."""
 _STYLES: Final = {"decision": "yellow", "mechanical": "cyan"}
 
 
@@ -65,8 +67,11 @@ class _Page:
             return
         self._totals(report)
         self._callers(report)
-        for caller in report.callers:
+        for caller in report.callers[:_AT_LENGTH]:
             self._caller(caller)
+        if report.callers[_AT_LENGTH:]:
+            self._line("")
+            self._line("The others one by one: --caller NAME, or another --format.", "dim")
         self._shadows(report)
         self._retirements(report)
         self._ready(report)

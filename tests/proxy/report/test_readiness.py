@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.report.readiness import READY, WORK, Exchanges, judge, obstacle_of
+from proxy.report.readiness import READY, WORK, Alike, judge, obstacle_of
 from proxy.traffic.sums import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
@@ -13,23 +13,17 @@ def ending(**fields) -> Ending:
     return Ending(**({"client_gone": False} | plain | fields))
 
 
-def exchanges(count: int = 1, *kinds: str, is_planned: bool = True, **fields) -> Exchanges:
+def exchanges(count: int = 1, *kinds: str, is_planned: bool = True, **fields) -> tuple[Alike, int]:
     dialect = fields.pop("dialect", "2023-06-01")
-    return Exchanges(
-        exchanges=count,
-        dialect=dialect,
-        ending=ending(**fields),
-        kinds=frozenset(kinds),
-        is_planned=is_planned,
-    )
+    return Alike(dialect, ending(**fields), frozenset(kinds), is_planned), count
 
 
-def bad_request(count: int = 1, **fields) -> Exchanges:
+def bad_request(count: int = 1, **fields) -> tuple[Alike, int]:
     fields = {"status": 400, "error_type": "invalid_request_error", "blame": "client"} | fields
     return exchanges(count, is_planned=False, **fields)
 
 
-def names(*alike: Exchanges) -> list[tuple[str, str, int]]:
+def names(*alike: tuple[Alike, int]) -> list[tuple[str, str, int]]:
     return [(each.name, each.work, each.count) for each in judge(alike).reasons]
 
 

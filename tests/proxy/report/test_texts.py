@@ -170,6 +170,14 @@ def test_bars_are_as_many_as_fit_and_something_is_never_drawn_as_nothing():
     assert max(len(line) for line in many if "█" in line) == 72
 
 
+def test_a_terminal_shows_five_callers_at_length_and_says_how_to_see_the_others():
+    shown = as_terminal(report(*(caller(f"c{n}", call=call()) for n in range(6))))
+
+    assert shown.count("client.messages.create(") == 5
+    assert "The others one by one: --caller NAME" in shown
+    assert "The others" not in as_terminal(report(*(caller(f"c{n}") for n in range(5))))
+
+
 def test_in_colour_it_is_coloured_and_otherwise_not():
     assert "\x1b[" in as_terminal(full(), in_color=True)
     assert "\x1b[" not in as_terminal(full())
