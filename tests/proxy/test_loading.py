@@ -151,6 +151,15 @@ def test_what_is_too_old_is_let_go_of(keeping):
     assert count(keeping) == 1
 
 
+def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
+    write(keeping, *(f"old-{number}" for number in range(5_200)), received=OLD)
+    counts: list[int] = []
+    keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
+
+    assert counts == [200]
+    assert count(keeping) == 0
+
+
 def test_while_another_loads_this_one_waits(keeping):
     write(keeping, "one")
     with alone(keeping.directory):

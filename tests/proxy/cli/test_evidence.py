@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 from sqlalchemy import func, select
 
 from proxy.cli.evidence import open_evidence
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url, journal_directory, open_store
+from proxy.traffic.journal import RECORDS, Journal
+from proxy.traffic.loader import alone
 from proxy.traffic.schema import exchanges
 from tests.proxy.cli.evidence import add_to, settings_with
 from tests.records import record
@@ -52,6 +55,18 @@ def test_a_store_that_can_only_be_read_is_read():
         (place / "traffic").chmod(0o700)
 
     assert found == 1
+
+
+def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
+    config = settings_with(tmp_path, [])
+    journal = Journal(journal_directory(tmp_path), RECORDS)
+    journal.append(msgspec.msgpack.encode(record()))
+    journal.close()
+    with alone(journal_directory(tmp_path)):
+        found = recorded(config)
+
+    assert found == 0
+    assert recorded(config) == 1
 
 
 def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):
