@@ -15,6 +15,7 @@ from proxy.loading import Keeping, keep_loading
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal import RECORDS, Journal
 from proxy.traffic.loader import alone
+from proxy.traffic.rows import moment_of
 from proxy.traffic.schema import exchanges
 from tests.records import record
 
@@ -152,7 +153,11 @@ def test_what_is_too_old_is_let_go_of(keeping):
 
 
 def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
-    write(keeping, *(f"old-{number}" for number in range(5_200)), received=OLD)
+    journal = Journal(keeping.directory, RECORDS)
+    for number in range(5_200):
+        old = record(id=f"old-{number}", received=moment_of(number))
+        journal.append(msgspec.msgpack.encode(old))
+    journal.close()
     counts: list[int] = []
     keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
 
