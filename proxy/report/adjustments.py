@@ -13,7 +13,7 @@ from proxy.report.outcomes import share
 from proxy.report.readiness import Alike, obstacle_of
 from proxy.report.values import AdjustmentUse, Example
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.sums import Adjusted
+from proxy.traffic.sums import Shaped
 
 _EXAMPLES: Final = 3
 _MADE: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
@@ -29,18 +29,18 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(made.kind for made in _made(text))
 
 
-def alike(adjusted: Iterable[Adjusted]) -> Iterator[tuple[Alike, int]]:
+def alike(shaped: Iterable[Shaped]) -> Iterator[tuple[Alike, int]]:
     """As readiness looks at them, and how many."""
-    for each in adjusted:
+    for each in shaped:
         kinds = _kinds(each.adjustments)
-        yield Alike(each.dialect, each.ending, kinds, each.is_planned), each.exchanges
+        yield Alike(each.dialect, each.ending, kinds, each.sent is not None), each.exchanges
 
 
-def adjustments_of(adjusted: Iterable[Adjusted], whole: int) -> tuple[AdjustmentUse, ...]:
+def adjustments_of(shaped: Iterable[Shaped], whole: int) -> tuple[AdjustmentUse, ...]:
     """Each kind once, the most frequent first."""
     kinds: Counter[str] = Counter()
     examples: dict[str, Counter[MadeAdjustment]] = {}
-    for each in adjusted:
+    for each in shaped:
         made = _made(each.adjustments)
         kinds.update(dict.fromkeys((one.kind for one in made), each.exchanges))
         for one in made:

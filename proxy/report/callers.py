@@ -29,16 +29,7 @@ from proxy.report.values import (
 )
 from proxy.traffic.examples import Example
 from proxy.traffic.rows import moment_of
-from proxy.traffic.sums import (
-    Adjusted,
-    Called,
-    Exchanged,
-    Featured,
-    Lasted,
-    Modelled,
-    Sums,
-    Who,
-)
+from proxy.traffic.sums import Called, Lasted, Shaped, Sums, Who
 from translators import Policy
 
 _FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -58,33 +49,30 @@ class Present:
 class Caller:
     """The sums of one caller, or of several together; what follows from them is found out once."""
 
-    exchanged: list[Exchanged] = field(default_factory=list)
-    featured: list[Featured] = field(default_factory=list)
-    adjusted: list[Adjusted] = field(default_factory=list)
+    shaped: list[Shaped] = field(default_factory=list)
     called: list[Called] = field(default_factory=list)
-    modelled: list[Modelled] = field(default_factory=list)
     lasted: list[Lasted] = field(default_factory=list)
 
     @cached_property
     def name(self) -> str | None:
         """From the settings."""
-        return next((each.name for each in self.exchanged if each.name), None)
+        return next((each.name for each in self.shaped if each.name), None)
 
     @cached_property
     def digest(self) -> str | None:
         """Of its key."""
-        return next((each.digest for each in self.exchanged if each.digest), None)
+        return next((each.digest for each in self.shaped if each.digest), None)
 
     @cached_property
     def exchanges(self) -> int:
         """How many."""
-        return sum(each.exchanges for each in self.exchanged)
+        return sum(each.exchanges for each in self.shaped)
 
     @cached_property
     def outcomes(self) -> Outcomes:
         """How they ended."""
         counts: Counter[Outcome] = Counter()
-        for each in self.exchanged:
+        for each in self.shaped:
             ending = each.ending
             outcome = outcome_of(
                 ending.blame,
@@ -102,16 +90,18 @@ class Caller:
     @cached_property
     def readiness(self) -> Readiness:
         """How ready it is."""
-        return judge(alike(self.adjusted))
+        return judge(alike(self.shaped))
 
     @cached_property
     def latest(self) -> int | None:
         """`seq` of the exchange that stands best for what it sends: the last that was answered."""
-        known = [each for each in self.exchanged if each.latest is not None]
-        best = max(
-            known, key=lambda each: (each.ending.error_type is None, each.latest), default=None
+        known = (
+            (each.ending.error_type is None, each.latest)
+            for each in self.shaped
+            if each.asked is not None
         )
-        return best and best.latest
+        _, latest = max(known, default=(False, None))
+        return latest
 
 
 _SUMS: Final = tuple(each.name for each in fields(Caller))
@@ -120,8 +110,8 @@ _SUMS: Final = tuple(each.name for each in fields(Caller))
 def callers_of(sums: Sums) -> dict[Who, Caller]:
     """By volume; of those as large, the first of the alphabet."""
     callers: dict[Who, Caller] = {}
-    for each in sums.exchanged:
-        callers.setdefault(each.who, Caller()).exchanged.append(each)
+    for each in sums.shaped:
+        callers.setdefault(each.who, Caller()).shaped.append(each)
     for name in _SUMS[1:]:
         for row in getattr(sums, name):
             # Meanwhile the last record of a caller may have been let go, or its first one added.
@@ -155,7 +145,7 @@ def standing_of(caller: Caller) -> Standing:
 
 def spent_by(caller: Caller, present: Present) -> Spent:
     """What its tokens cost."""
-    return spent_on(caller.modelled, present.prices)
+    return spent_on(caller.shaped, present.prices)
 
 
 def caller_report(
@@ -168,30 +158,28 @@ def caller_report(
         digest=caller.digest,
         exchanges=own,
         share=share(own, whole),
-        first_seen=moment_of(min(each.first_ms for each in caller.exchanged)),
-        last_seen=moment_of(max(each.last_ms for each in caller.exchanged)),
+        first_seen=moment_of(min(each.first_ms for each in caller.shaped)),
+        last_seen=moment_of(max(each.last_ms for each in caller.shaped)),
         outcomes=caller.outcomes,
         error_share=error_share(caller.outcomes, own),
-        streamed_share=share(_count(each for each in caller.exchanged if each.streamed), own),
+        streamed_share=share(_count(each for each in caller.shaped if each.streamed), own),
         sdks=ranked(_counts((each.sdk, each.exchanges) for each in caller.called), own),
         user_agents=ranked(
             _counts((each.user_agent, each.exchanges) for each in caller.called), own
         ),
-        dialects=ranked(_counts((each.dialect, each.exchanges) for each in caller.exchanged), own),
-        rules=ranked(_counts((each.rule, each.exchanges) for each in caller.exchanged), own),
-        routes=ranked(
-            _counts((each.ending.route, each.exchanges) for each in caller.exchanged), own
-        ),
+        dialects=ranked(_counts((each.dialect, each.exchanges) for each in caller.shaped), own),
+        rules=ranked(_counts((each.rule, each.exchanges) for each in caller.shaped), own),
+        routes=ranked(_counts((each.ending.route, each.exchanges) for each in caller.shaped), own),
         models=_models(caller, own),
         features=ranked(
             _counts(
                 (name, each.exchanges)
-                for each in caller.featured
+                for each in caller.shaped
                 for name in _FEATURES.decode(each.features)
             ),
             own,
         ),
-        adjustments=adjustments_of(caller.adjusted, own),
+        adjustments=adjustments_of(caller.shaped, own),
         errors=_errors(caller, own),
         latency=caller.latency,
         spent=spent_by(caller, present),
@@ -200,8 +188,8 @@ def caller_report(
     )
 
 
-def _count(exchanged: Iterable[Exchanged]) -> int:
-    return sum(each.exchanges for each in exchanged)
+def _count(shaped: Iterable[Shaped]) -> int:
+    return sum(each.exchanges for each in shaped)
 
 
 def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
@@ -213,21 +201,18 @@ def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
 
 
 def _models(caller: Caller, whole: int) -> tuple[ModelUse, ...]:
-    order = sorted(caller.modelled, key=lambda each: (-each.exchanges, each.asked or ""))
+    counts: Counter[tuple[str | None, str | None]] = Counter()
+    for each in caller.shaped:
+        counts[each.asked, each.sent] += each.exchanges
     return tuple(
-        ModelUse(
-            asked=each.asked,
-            sent=each.sent,
-            count=each.exchanges,
-            share=share(each.exchanges, whole),
-        )
-        for each in order[:MOST_SHOWN]
+        ModelUse(asked=asked, sent=sent, count=count, share=share(count, whole))
+        for (asked, sent), count in counts.most_common(MOST_SHOWN)
     )
 
 
 def _errors(caller: Caller, whole: int) -> tuple[ErrorUse, ...]:
     counts: Counter[tuple[int | None, str | None, str]] = Counter()
-    for each in caller.exchanged:
+    for each in caller.shaped:
         ending = each.ending
         if ending.error_type is not None:
             counts[ending.status, ending.error_type, ending.blame] += each.exchanges

@@ -87,7 +87,7 @@ def _begin(gathered: Gathered) -> int:
 
 def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
     exchanges, outcomes = everybody.exchanges, everybody.outcomes
-    routes = [(each.ending.route, each.exchanges) for each in everybody.exchanged]
+    routes = [(each.ending.route, each.exchanges) for each in everybody.shaped]
     return Totals(
         exchanges=exchanges,
         callers=callers,
@@ -95,7 +95,7 @@ def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
         error_share=error_share(outcomes, exchanges),
         translated=sum(count for route, count in routes if route == "translate"),
         forwarded=sum(count for route, count in routes if route == "forward"),
-        streamed=sum(each.exchanges for each in everybody.exchanged if each.streamed),
+        streamed=sum(each.exchanges for each in everybody.shaped if each.streamed),
         readiness=everybody.readiness.score,
         latency=everybody.latency,
         spent=spent_by(everybody, present),
@@ -144,7 +144,8 @@ def _missing(gathered: Gathered, totals: Totals) -> Iterator[str]:
             " translated shows it."
         )
     if gathered.sums.is_cut:
+        all_of_them = sum(each.exchanges for each in gathered.sums.happened)
         yield (
-            "There are so many different programs, models or features that the rarest of them"
-            " are not counted."
+            "There are so many different callers, models, features or programs that the rarest of"
+            f" them are not counted: {all_of_them - totals.exchanges:,} exchanges are left out."
         )

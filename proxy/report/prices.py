@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from proxy.report.values import Spent
-from proxy.traffic.sums import Modelled
+from proxy.traffic.sums import Shaped
 
 _MILLION: Final = 1_000_000
 
@@ -51,12 +51,12 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return None
 
 
-def spent_on(modelled: Iterable[Modelled], prices: Mapping[str, Price]) -> Spent:
+def spent_on(shaped: Iterable[Shaped], prices: Mapping[str, Price]) -> Spent:
     """Tokens and their cost."""
     given = taken = cost = 0.0
     unpriced: set[str] = set()
     is_priced = False
-    for each in modelled:
+    for each in shaped:
         if not each.input_tokens + each.output_tokens:
             continue
         given, taken = given + each.input_tokens, taken + each.output_tokens

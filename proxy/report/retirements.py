@@ -20,7 +20,7 @@ def retirements_of(
     hit: dict[str, dict[int, int]] = {}
     known = list(callers)
     for number, caller in enumerate(known):
-        for each in caller.modelled:
+        for each in caller.shaped:
             if model := each.sent or each.asked:
                 counts = hit.setdefault(model, {})
                 counts[number] = counts.get(number, 0) + each.exchanges

@@ -118,7 +118,7 @@ class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """One adjustment as it was made."""
+    """One adjustment as it was made, in the last of so many exchanges that are alike."""
 
     field: str
     asked: str

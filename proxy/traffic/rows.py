@@ -15,6 +15,7 @@ import msgspec
 
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.shapes import shape_of
 
 Row: TypeAlias = dict[str, Any]
 
@@ -40,7 +41,8 @@ def row_of_exchange(record: TrafficRecord) -> Row:
     row["blame"] = record.blame.value
     for name in _LISTS:
         row[name] = msgspec.json.encode(row[name]).decode()
-    return _storable(row)
+    stored = _storable(row)
+    return stored | {"shape": shape_of(stored)}
 
 
 def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:

@@ -75,6 +75,7 @@ exchanges: Final = Table(
     Column("first_token_ms", Float),
     Column("first_byte_ms", Float),
     Column("total_ms", Float, nullable=False),
+    Column("shape", BigInteger),  # see `shapes.py`; rows of before there were any have none
 )
 
 shadows: Final = Table(

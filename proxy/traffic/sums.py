@@ -2,9 +2,9 @@
 Sums over the exchanges of a period, counted where they are kept.
 
 One pass over the period for each question, two at a time; rows come back by
-the group. What clients choose freely (programs, models) can make as many
-groups as there are exchanges: of those only the largest come back, and `is_cut`
-says so.
+the group. Most is counted by the shape of exchanges, of which the last one
+says what they have in common. Clients that mean it can make as many groups as
+exchanges: then only the largest come back, and `is_cut` says so.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ _AT_A_TIME: Final = 2
 _columns: Final = exchanges.c
 _WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
 _COUNT: Final = func.count()
-_INPUT: Final = func.coalesce(func.sum(_columns.input_tokens), 0.0)
-_OUTPUT: Final = func.coalesce(func.sum(_columns.output_tokens), 0.0)
 
 
 class Ending(NamedTuple):
@@ -45,43 +43,29 @@ class Ending(NamedTuple):
     client_gone: bool
 
 
-class Exchanged(NamedTuple):
-    """Exchanges of one caller that went the same way and ended the same."""
+class Shaped(NamedTuple):
+    """Exchanges of one shape; lists are JSON."""
 
     who: Who
-    dialect: str | None
-    streamed: bool
-    rule: str | None
-    ending: Ending
-    exchanges: int
     name: str | None
     digest: str | None
+    dialect: str | None
+    streamed: bool
+    features: str
+    rule: str | None
+    asked: str | None
+    sent: str | None
+    """None: it came to no request for upstream, so that what would be adjusted is not known."""
+    adjustments: str
+    """Of the last of them; all have these kinds."""
+    ending: Ending
+    exchanges: int
     first_ms: int
     last_ms: int
     input_tokens: float
     output_tokens: float
-    latest: int | None
-    """`seq` of the last one of which the model is known."""
-
-
-class Featured(NamedTuple):
-    """Exchanges with the same features, as JSON."""
-
-    who: Who
-    features: str
-    exchanges: int
-
-
-class Adjusted(NamedTuple):
-    """Exchanges with the same adjustments, as JSON, that ended the same."""
-
-    who: Who
-    dialect: str | None
-    adjustments: str
-    is_planned: bool
-    """Whether it came to a request for upstream, so that what was adjusted is known."""
-    ending: Ending
-    exchanges: int
+    latest: int
+    """`seq` of the last of them."""
 
 
 class Called(NamedTuple):
@@ -91,17 +75,6 @@ class Called(NamedTuple):
     sdk: str | None
     user_agent: str | None
     exchanges: int
-
-
-class Modelled(NamedTuple):
-    """Exchanges that asked for a model, and what was sent and spent."""
-
-    who: Who
-    asked: str | None
-    sent: str | None
-    exchanges: int
-    input_tokens: float
-    output_tokens: float
 
 
 class Lasted(NamedTuple):
@@ -128,11 +101,8 @@ class Happened(NamedTuple):
 class Sums:
     """All that a report counts."""
 
-    exchanged: tuple[Exchanged, ...]
-    featured: tuple[Featured, ...]
-    adjusted: tuple[Adjusted, ...]
+    shaped: tuple[Shaped, ...]
     called: tuple[Called, ...]
-    modelled: tuple[Modelled, ...]
     lasted: tuple[Lasted, ...]
     happened: tuple[Happened, ...]
     captured: tuple[tuple[Who, int, int], ...]
@@ -147,22 +117,17 @@ def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _M
     passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
-    ended, featured, adjusted, called, modelled, lasted, happened, captured, oldest = rows
+    shaped, called, lasted, happened, captured, oldest = rows
     return Sums(
-        exchanged=tuple(
-            Exchanged._make((*row[:4], Ending._make(row[4:9]), *row[9:])) for row in ended
-        ),
-        featured=_of(Featured, featured),
-        adjusted=tuple(
-            Adjusted._make((*row[:4], Ending._make(row[4:9]), *row[9:])) for row in adjusted
+        shaped=tuple(
+            Shaped._make((*row[:10], Ending._make(row[10:15]), *row[15:])) for row in shaped
         ),
         called=_of(Called, called),
-        modelled=_of(Modelled, modelled),
         lasted=_of(Lasted, lasted),
         happened=_of(Happened, happened),
         captured=tuple((who, count, latest) for who, count, latest in captured),
         oldest_ms=oldest[0][0],
-        is_cut=any(len(each) == most_groups for each in (featured, adjusted, called, modelled)),
+        is_cut=max(len(shaped), len(called)) == most_groups,
     )
 
 
@@ -176,38 +141,44 @@ def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
 def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
     """In the order of `Sums`."""
     conditions = _conditions(store, wanted)
-    ending = (
-        *(_columns.route, _columns.status, _columns.error_type),
-        *(_columns.blame, _columns.client_gone),
-    )
-    is_planned = _columns.sent_model.is_not(None)
     durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms
     queries = [
-        _grouped(
-            (_WHO, _columns.dialect, _columns.streamed, _columns.rule, *ending),
-            *(func.max(_columns.caller_name), func.max(_columns.caller)),
-            *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
-            *(_INPUT, _OUTPUT),
-            func.max(case((_columns.asked_model.is_not(None), _columns.seq))),
-        ),
-        *(
-            _grouped(keys, *spent).order_by(_COUNT.desc()).limit(most)
-            for keys, spent in (
-                ((_WHO, _columns.features), ()),
-                ((_WHO, _columns.dialect, _columns.adjustments, is_planned, *ending), ()),
-                ((_WHO, _columns.sdk, _columns.user_agent), ()),
-                ((_WHO, _columns.asked_model, _columns.sent_model), (_INPUT, _OUTPUT)),
-            )
-        ),
+        _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
         _grouped((_WHO, *map(_two_digits, durations))),
         _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
         _captured(wanted),
     ]
     return [
+        _shaped(conditions, most),
         *(query.where(*conditions) for query in queries),
         select(func.min(_columns.received_ms)),
     ]
+
+
+def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
+    """Grouped by a number alone; what it stands for is read off one row of each group."""
+    sums = (
+        *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
+        func.coalesce(func.sum(_columns.input_tokens), 0.0),
+        func.coalesce(func.sum(_columns.output_tokens), 0.0),
+        func.max(_columns.seq),
+    )
+    # What has no shape is like nothing else.
+    grouped = _grouped((func.coalesce(_columns.shape, -_columns.seq),), *sums).where(*conditions)
+    groups = _largest(grouped, most).subquery()
+    _, count, *rest, latest = groups.c
+    said = (
+        *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
+        *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
+        *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
+        *(_columns.blame, _columns.client_gone),
+    )
+    return select(*said, count, *rest, latest).join_from(groups, exchanges, _columns.seq == latest)
+
+
+def _largest(query: Select[Any], most: int) -> Select[Any]:
+    return query.order_by(_COUNT.desc()).limit(most)
 
 
 def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:

@@ -11,6 +11,7 @@ from proxy.report.compose import compose
 from proxy.report.gather import gather
 from proxy.report.values import Report
 from proxy.traffic import MadeAdjustment, default_url, open_store
+from proxy.traffic.sums import Ending, Shaped
 from translators import Policy
 
 NOW = 1_795_392_000_000 + 12 * 3_600_000  # noon of 2026-11-23
@@ -36,3 +37,27 @@ def report_of(
     gathered = gather(store, since_ms, NOW, caller)
     store.close()
     return compose(gathered, present, NOW)
+
+
+def shaped(**fields: Any) -> Shaped:
+    """One exchange as it is counted."""
+    plain: dict[str, Any] = {
+        "who": "nightly",
+        "name": "nightly",
+        "digest": None,
+        "dialect": "2023-06-01",
+        "streamed": False,
+        "features": "[]",
+        "rule": None,
+        "asked": "claude-2.1",
+        "sent": "claude-haiku-4-5-20251001",
+        "adjustments": "[]",
+        "ending": Ending("translate", 200, None, "nobody", client_gone=False),
+        "exchanges": 1,
+        "first_ms": NOW,
+        "last_ms": NOW,
+        "input_tokens": 6.0,
+        "output_tokens": 14.0,
+        "latest": 1,
+    }
+    return Shaped(**(plain | fields))

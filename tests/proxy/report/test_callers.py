@@ -15,7 +15,7 @@ from proxy.report.values import (
 )
 from proxy.traffic import default_url, open_store
 from proxy.traffic.filters import Filter
-from proxy.traffic.sums import Featured, sums_of
+from proxy.traffic.sums import Called, sums_of
 from tests.evidence import exchange, moment
 from tests.proxy.report.composed import made, report_of
 from tests.records import record
@@ -69,7 +69,7 @@ def test_adjustments_are_counted_by_exchange_and_shown_by_example(tmp_path):
     capped, retired = made("cap_max_tokens", "9", "8"), made("replace_retired_model")
     caller = of(
         tmp_path,
-        record(id="a", received=moment(1), adjustments=(retired, capped, capped)),
+        record(id="a", received=moment(1), adjustments=(retired, capped)),
         record(id="b", received=moment(2), adjustments=(retired,)),
         record(id="c", received=moment(3), adjustments=(made("cap_max_tokens", "7", "6"),)),
     )
@@ -80,7 +80,7 @@ def test_adjustments_are_counted_by_exchange_and_shown_by_example(tmp_path):
         ("replace_retired_model", 2, 0.6667, "mechanical"),
     ]
     assert caller.adjustments[0].examples == (
-        Example(field="field", asked="9", sent="8", count=2),
+        Example(field="field", asked="9", sent="8", count=1),
         Example(field="field", asked="7", sent="6", count=1),
     )
     assert caller.readiness.score == 0.3333
@@ -144,7 +144,7 @@ def test_a_caller_that_is_gone_meanwhile_is_left_out(tmp_path):
     store = open_store(default_url(tmp_path))
     sums = sums_of(store, Filter(), 1_000)
     store.close()
-    late = replace(sums, featured=(Featured("who", "[]", 1),))
+    late = replace(sums, called=(Called("who", None, None, 1),))
 
     assert callers_of(late) == {}
 

@@ -193,9 +193,10 @@ def test_nothing_is_missing_where_all_is_captured(tmp_path):
 
 def test_what_was_too_much_to_be_counted_is_said(tmp_path):
     store = open_store(default_url(tmp_path))
+    store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), top_k=None)])
     gathered = gather(store, 0, NOW, None)
     store.close()
-    cut = replace(gathered, sums=replace(gathered.sums, is_cut=True))
+    cut = replace(gathered, callers={}, sums=replace(gathered.sums, is_cut=True))
 
     [note] = compose(cut, PRESENT, NOW).coverage.notes
-    assert "the rarest of them are not counted" in note
+    assert note.endswith("the rarest of them are not counted: 2 exchanges are left out.")

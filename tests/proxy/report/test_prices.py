@@ -2,12 +2,13 @@ import pytest
 
 from proxy.report.prices import Price, price_of, spent_on
 from proxy.report.values import Spent
-from proxy.traffic.sums import Modelled
+from proxy.traffic.sums import Shaped
+from tests.proxy.report.composed import shaped
 from translators import KNOWN_MODELS
 
 
-def modelled(sent: str | None, given: float = 1_000_000, taken: float = 100_000) -> Modelled:
-    return Modelled("who", "claude-2.1", sent, 1, given, taken)
+def modelled(sent: str | None, given: float = 1_000_000, taken: float = 100_000) -> Shaped:
+    return shaped(sent=sent, input_tokens=given, output_tokens=taken)
 
 
 def test_tokens_cost_what_the_list_says():

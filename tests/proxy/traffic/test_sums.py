@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
 from proxy.failures import Blame
 from proxy.traffic import open_store
 from proxy.traffic.filters import Filter
 from proxy.traffic.record import MadeAdjustment
+from proxy.traffic.schema import exchanges
 from proxy.traffic.store import Store
-from proxy.traffic.sums import Ending, Exchanged, Lasted, Sums, sums_of
+from proxy.traffic.sums import Ending, Lasted, Shaped, Sums, sums_of
 from tests.evidence import exchange, moment
 from tests.records import record
 
@@ -29,30 +31,34 @@ def sums(store: Store, wanted: Filter = EVERYTHING) -> Sums:
     return sums_of(store, wanted, HOUR)
 
 
-def test_exchanges_that_went_and_ended_alike_are_counted_together(store):
+def test_exchanges_of_one_shape_are_counted_together(store):
     store.add(
         [
             record(id="a", received=moment(1), caller_name="nightly", input_tokens=2.0),
             record(id="b", received=moment(9), caller_name="nightly", output_tokens=None),
-            record(id="c", received=moment(5), asked_model=None, caller_name="nightly"),
+            record(id="c", received=moment(5), caller_name="nightly", user_agent="another"),
         ]
     )
 
-    assert sums(store).exchanged == (
-        Exchanged(
+    assert sums(store).shaped == (
+        Shaped(
             who="nightly",
-            dialect="2023-06-01",
-            streamed=False,
-            rule=None,
-            ending=Ending("translate", 200, None, "nobody", client_gone=False),
-            exchanges=3,
             name="nightly",
             digest="0123456789abcdef",
+            dialect="2023-06-01",
+            streamed=False,
+            features="[]",
+            rule=None,
+            asked="claude-2.1",
+            sent="claude-haiku-4-5-20251001",
+            adjustments="[]",
+            ending=Ending("translate", 200, None, "nobody", client_gone=False),
+            exchanges=3,
             first_ms=DAY + 1_000,
             last_ms=DAY + 9_000,
             input_tokens=14.0,
             output_tokens=28.0,
-            latest=2,
+            latest=3,
         ),
     )
 
@@ -61,11 +67,20 @@ def test_what_ended_otherwise_is_counted_apart(store):
     fields = {"status": 529, "error_type": "overloaded_error", "blame": Blame.UPSTREAM}
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), **fields)])
 
-    endings = {each.ending: each.exchanges for each in sums(store).exchanged}
+    endings = {each.ending: each.exchanges for each in sums(store).shaped}
     assert endings == {
         Ending("translate", 200, None, "nobody", client_gone=False): 1,
         Ending("translate", 529, "overloaded_error", "upstream", client_gone=False): 1,
     }
+
+
+def test_rows_of_before_there_were_shapes_are_counted_one_by_one(store):
+    store.add(record(id=f"{n}", received=moment(n)) for n in range(3))
+    with store.engine.begin() as connection:
+        connection.execute(update(exchanges).where(exchanges.c.seq < 3).values(shape=None))
+
+    assert [each.exchanges for each in sums(store).shaped] == [1, 1, 1]
+    assert sum(each.exchanges for each in sums(store).happened) == 3
 
 
 def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
@@ -107,27 +122,17 @@ def test_steps_of_time_are_counted_from_the_epoch(store):
     assert steps == {DAY // HOUR: 2, DAY // HOUR + 1: 2}
 
 
-def test_features_adjustments_programs_and_models_come_by_caller(store):
-    made = MadeAdjustment("cap_max_tokens", "max_tokens", "2", "1")  # type: ignore[arg-type]
+def test_of_one_kind_of_adjustment_the_last_one_made_is_shown(store):
+    asked = [MadeAdjustment("cap_max_tokens", "field", f"{n}", "1") for n in (3, 2)]  # type: ignore[arg-type]
     store.add(
-        [
-            record(id="a", received=moment(1), features=("system",), adjustments=(made,)),
-            record(id="b", received=moment(2), sdk="python 0.3.11", sent_model=None),
-        ]
+        record(id=f"{n}", received=moment(n), adjustments=(made,)) for n, made in enumerate(asked)
     )
 
-    counted = sums(store)
-    assert {each.features for each in counted.featured} == {'["system"]', "[]"}
-    assert {each.is_planned: each.adjustments for each in counted.adjusted} == {
-        True: '[{"kind":"cap_max_tokens","field":"max_tokens","asked":"2","sent":"1"}]',
-        False: "[]",
-    }
-    assert {each.sdk for each in counted.called} == {None, "python 0.3.11"}
-    assert {(each.sent, each.input_tokens) for each in counted.modelled} == {
-        ("claude-haiku-4-5-20251001", 6.0),
-        (None, 6.0),
-    }
-    assert not counted.is_cut
+    [shaped] = sums(store).shaped
+    assert shaped.exchanges == 2
+    assert shaped.adjustments == (
+        '[{"kind":"cap_max_tokens","field":"field","asked":"2","sent":"1"}]'
+    )
 
 
 def test_only_what_is_meant_is_counted(store):
@@ -141,7 +146,7 @@ def test_only_what_is_meant_is_counted(store):
     )
 
     counted = sums(store, Filter(since=DAY, until=DAY + 24 * HOUR, caller="nightly"))
-    assert [each.exchanges for each in counted.exchanged] == [1]
+    assert [each.exchanges for each in counted.shaped] == [1]
     assert counted.oldest_ms == DAY - 1
 
 
@@ -157,7 +162,7 @@ def test_requests_that_were_captured_are_counted_with_the_last_of_them(store):
 def test_an_empty_store_comes_to_nothing(store):
     counted = sums(store)
 
-    assert (counted.exchanged, counted.happened, counted.oldest_ms) == ((), (), None)
+    assert (counted.shaped, counted.happened, counted.oldest_ms) == ((), (), None)
 
 
 def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
@@ -168,5 +173,5 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
 
     counted = sums_of(store, EVERYTHING, HOUR, most_groups=2)
     assert [each.user_agent for each in counted.called] == ["c", "b"]
-    assert sum(each.exchanges for each in counted.exchanged) == 6
+    assert sum(each.exchanges for each in counted.shaped) == 6
     assert counted.is_cut
