@@ -228,7 +228,16 @@ def test_a_page_for_a_terminal_becomes_a_file_and_that_is_said(tmp_path):
 
 def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_hold(tmp_path):
     config = settings_with(tmp_path, [recent(1), recent(2)])
-    command = [*HOLDOVER, "report", "--since", "2h", "--format", "markdown", "--config", config]
+    command = [
+        *HOLDOVER,
+        "report",
+        "--since",
+        "2h",
+        "--format",
+        "markdown",
+        "--config",
+        str(config),
+    ]
 
     good = subprocess.run(
         [*command, "--fail-if", "readiness<0.95", "--fail-if", "callers>1"],

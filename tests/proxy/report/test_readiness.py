@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,17 +9,24 @@ from proxy.traffic.sums import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 
-def ending(**fields) -> Ending:
-    plain = {"route": "translate", "status": 200, "error_type": None, "blame": "nobody"}
+def ending(**fields: Any) -> Ending:
+    plain: dict[str, Any] = {
+        "route": "translate",
+        "status": 200,
+        "error_type": None,
+        "blame": "nobody",
+    }
     return Ending(**({"client_gone": False} | plain | fields))
 
 
-def exchanges(count: int = 1, *kinds: str, is_planned: bool = True, **fields) -> tuple[Alike, int]:
+def exchanges(
+    count: int = 1, *kinds: str, is_planned: bool = True, **fields: Any
+) -> tuple[Alike, int]:
     dialect = fields.pop("dialect", "2023-06-01")
     return Alike(dialect, ending(**fields), frozenset(kinds), is_planned), count
 
 
-def bad_request(count: int = 1, **fields) -> tuple[Alike, int]:
+def bad_request(count: int = 1, **fields: Any) -> tuple[Alike, int]:
     fields = {"status": 400, "error_type": "invalid_request_error", "blame": "client"} | fields
     return exchanges(count, is_planned=False, **fields)
 
@@ -85,7 +93,7 @@ def test_errors_of_the_clients_and_of_ours_lower_it_even_where_nothing_was_plann
 
 
 def test_errors_of_upstream_do_not_lower_it_but_what_was_adjusted_in_them_does():
-    overloaded = {"status": 529, "error_type": "overloaded_error", "blame": "upstream"}
+    overloaded: Any = {"status": 529, "error_type": "overloaded_error", "blame": "upstream"}
 
     assert judge([exchanges(1, **overloaded)]).score == 1.0
     assert judge([exchanges(1, "drop_top_p", **overloaded)]).score == 0.0

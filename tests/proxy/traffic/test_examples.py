@@ -21,6 +21,7 @@ def test_an_example_is_a_record_with_the_request_that_was_captured(store):
 
     assert found is not None
     assert found.record == exchange(1)[0]
+    assert isinstance(found.request, dict)
     assert found.request["model"] == "claude-2.1"
 
 
