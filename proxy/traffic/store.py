@@ -17,7 +17,7 @@ from proxy.traffic.address import checked_url, file_of
 from proxy.traffic.content import Content
 from proxy.traffic.engines import BEGINS
 from proxy.traffic.opened import open_postgresql, open_sqlite
-from proxy.traffic.problems import StoreProblem
+from proxy.traffic.problems import StoreProblem, UnacceptableEntry
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.rows import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.schema import bodies, exchanges, shadows
@@ -49,15 +49,10 @@ class Store:
 
         Raises `StoreProblem`, or, if it is about one of them, `UnacceptableEntry`.
         """
-        rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
-        for entry in entries:
-            match entry:
-                case TrafficRecord():
-                    rows[exchanges].append(row_of_exchange(entry))
-                case ShadowRecord():
-                    rows[shadows].append(row_of_shadow(entry))
-                case _:
-                    rows[bodies].extend(rows_of_content(entry))
+        try:
+            rows = _rows_of(entries)
+        except ValueError as exc:  # a time that is none, say, of another version
+            raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
             for table, given in rows.items():
                 if given:
@@ -74,6 +69,19 @@ class Store:
     def close(self) -> None:
         """Let go of it."""
         self.engine.dispose()
+
+
+def _rows_of(entries: Iterable[Entry]) -> dict[Table, list[Row]]:
+    rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
+    for entry in entries:
+        match entry:
+            case TrafficRecord():
+                rows[exchanges].append(row_of_exchange(entry))
+            case ShadowRecord():
+                rows[shadows].append(row_of_shadow(entry))
+            case _:
+                rows[bodies].extend(rows_of_content(entry))
+    return rows
 
 
 def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> None:

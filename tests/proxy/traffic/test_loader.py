@@ -109,7 +109,7 @@ def test_what_another_version_wrote_is_passed_over_and_counted(tmp_path, store):
 
 
 def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
-    entries = [record(id="one"), record(id="bad", turns=2**63), record(id="three")]
+    entries = [record(id="one"), record(id="bad", received="at noon"), record(id="three")]
     wrote(tmp_path / "j", *entries).close()
     with capture_logs() as lines:
         loaded = Loader(tmp_path / "j", store).load()
