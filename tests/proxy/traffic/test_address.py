@@ -12,17 +12,17 @@ from proxy.traffic.address import file_of
     ("given", "meant"),
     [
         ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
-        ("postgresql+psycopg://u@h:5433/d?sslmode=require", ...),
+        ("postgresql+psycopg://u@h:5433/d?sslmode=require", None),
         ("postgresql://h", "postgresql+psycopg://h"),
         ("postgresql://u:p@[::1]:5432/d", "postgresql+psycopg://u:p@[::1]:5432/d"),
         ("postgresql:///d?host=/run/postgresql", "postgresql+psycopg:///d?host=/run/postgresql"),
         ("postgresql://u:a%40b%2Fc@h/d", "postgresql+psycopg://u:a%40b%2Fc@h/d"),
-        ("sqlite:////var/lib/x.db", ...),
-        ("sqlite:///x.db", ...),
+        ("sqlite:////var/lib/x.db", None),
+        ("sqlite:///x.db", None),
     ],
 )
-def test_an_address_gets_its_driver(given: str, meant: str):
-    assert checked_url(given) == (given if meant is ... else meant)
+def test_an_address_gets_its_driver(given: str, meant: str | None):
+    assert checked_url(given) == (meant or given)
 
 
 @pytest.mark.parametrize(
