@@ -7,6 +7,7 @@ the headers of the reply say is read from it, so they agree.
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ _HEADER_LENGTH = 1024
 _WORD_LENGTH = 256
 """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
 _LARGEST = 2**63 - 1
+_REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
+"""Never the same twice, so no redactor remembers it; and nobody's name."""
 _MOST_HEARD = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
 
@@ -202,7 +205,9 @@ class Notes:
 
         return TrafficRecord(
             id=self.id,
-            request_id=kept(self.request_id),
+            request_id=Redacted(id_)
+            if _REQUEST_ID.fullmatch(id_ := self.request_id)
+            else kept(id_),
             received=self.received_text,
             path=kept(self.path),
             caller=self.caller.digest if self.caller else None,
