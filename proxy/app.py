@@ -41,6 +41,8 @@ from proxy.transport import Timeouts
 from proxy.upstream import Upstream
 
 _LAST_WORDS_SECONDS: Final = 1
+_JOURNAL_SECONDS: Final = 60
+"""That old, a journal is ended, so that the loader removes it."""
 
 
 def create_app(
@@ -94,6 +96,7 @@ def create_app(
                 group.create_task(live.keep_up()),
                 group.create_task(live.keep_judging()),
                 group.create_task(budget.keep_up()),
+                *([group.create_task(_ending_old(evidence.keeper))] if evidence else []),
                 *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
             ]
             with _reading_again_on_signal(live, group):
@@ -127,6 +130,13 @@ def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evide
     keeper = Keeper(directory, metrics, max_bytes=settings.journal_max_bytes)
     contents = ContentWriter(keeper, digester)
     return Evidence(directory=directory, keeper=keeper, contents=contents)
+
+
+async def _ending_old(keeper: Keeper) -> None:
+    """Let no journal live long after its last entry: what was said stays no longer than it may."""
+    while True:
+        await asyncio.sleep(_JOURNAL_SECONDS)
+        keeper.end_old(_JOURNAL_SECONDS)
 
 
 def _forget(_: ShadowRecord) -> None:

@@ -14,6 +14,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -21,12 +22,12 @@ from typing import Final, TypeAlias
 import msgspec
 import structlog
 
-from proxy.compression import decompressed
+from proxy.compression import decompressed, is_compressed
 from proxy.failures import UpstreamBrokeOff
 from proxy.headers import Headers
 from proxy.redaction import Digester, Redacted, describe_crash
 from proxy.traffic import Body, Content, Keeper, Tape, compress
-from proxy.traffic.tape import Said
+from proxy.traffic.tape import Heard, Said
 from translators import (
     Dialect,
     Plan,
@@ -41,10 +42,13 @@ log = structlog.get_logger()
 Hide: TypeAlias = Callable[[str], Redacted]
 
 _AT_ONCE_BYTES: Final = 64 * 1024
-"""About 20 ms of work; a client waits that long for its last bytes, and not longer."""
+"""About 20 ms of work, for which a client waits."""
+_PATIENCE_SECONDS: Final = 0.25
+"""Where many are ahead of it, it does not."""
 _MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
 _MOST_INFLATED: Final = 64 * 1024 * 1024
-_OF_A_STREAM: Final = (b"event:", b"data:")
+_OF_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
+"""A field, or a comment; JSON begins otherwise."""
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
@@ -64,29 +68,32 @@ class Spoken:
 
 
 class ContentWriter:
-    """Writes contents into the journal, one after the other, in a thread of its own."""
+    """Writes contents into the journal in threads: large ones must not hold up small ones."""
 
     def __init__(self, keeper: Keeper, digester: Digester) -> None:
         self._keeper = keeper
         self._digester = digester
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="contents")
+        self._small = ThreadPoolExecutor(1, thread_name_prefix="contents")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="large-contents")
         self._waiting_bytes = 0
 
     async def write(self, spoken: Spoken) -> None:
-        """Write down what was said; if it is little, it is written when this returns."""
+        """Write down what was said; if it is little, it is most likely written on return."""
         size = spoken.tape.size
         if spoken.tape.is_over or self._waiting_bytes + size > _MOST_WAITING_BYTES:
             self._keeper.give_up_content(size)
             return
         self._waiting_bytes += size
-        writing = self._thread.submit(self._write, spoken)
+        is_small = size <= _AT_ONCE_BYTES
+        writing = (self._small if is_small else self._large).submit(self._write, spoken)
         writing.add_done_callback(partial(self._written, asyncio.get_running_loop(), size))
-        if size <= _AT_ONCE_BYTES:
-            await asyncio.shield(asyncio.wrap_future(writing))
+        if is_small:
+            await asyncio.wait({asyncio.wrap_future(writing)}, timeout=_PATIENCE_SECONDS)
 
     def close(self) -> None:
         """Write what is still to be written."""
-        self._thread.shutdown(wait=True)
+        self._small.shutdown(wait=True)
+        self._large.shutdown(wait=True)
 
     def _write(self, spoken: Spoken) -> None:
         try:
@@ -96,7 +103,7 @@ class ContentWriter:
             self._keeper.give_up_content(spoken.tape.size)
 
     def _written(self, loop: asyncio.AbstractEventLoop, size: int, _: Future[None]) -> None:
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop has ended: nobody counts any more
             loop.call_soon_threadsafe(self._forget, size)
 
     def _forget(self, size: int) -> None:
@@ -109,42 +116,56 @@ def content_of(spoken: Spoken, digester: Digester) -> Content:
 
 
 def _bodies(spoken: Spoken, digester: Digester) -> Iterator[Body]:
-    tape, hide = spoken.tape, spoken.hide
-    keeps_text = tape.level == "full"
-
-    def body(part: str, raw: bytes, read: Callable[[bytes], tuple[str, bytes | None]]) -> Body:
-        text, timing = read(raw) if keeps_text else (None, None)
-        return Body(
-            part=part,
-            size=len(raw),
-            digest=digester.body(raw),
-            data=None if text is None else compress(text.encode("utf-8", "replace")),
-            timing=timing,
-        )
-
-    yield body("legacy_in", tape.legacy_in, lambda raw: (_redacted(raw, hide), None))
-    if spoken.plan is not None:
-        sent = encode_request(spoken.plan.request)
-        yield body("messages_out", sent, lambda raw: (_redacted(raw, hide), None))
-    for part, said in (("messages_back", tape.messages_back), ("legacy_back", tape.legacy_back)):
-        if said:
-            raw = b"".join(piece for _, piece in said)
-            yield body(part, raw, partial(_answer, part, said, spoken))
+    tape = spoken.tape
+    sent = encode_request(spoken.plan.request) if spoken.plan else None
+    for part, raw in (("legacy_in", tape.legacy_in), ("messages_out", sent)):
+        if raw is not None:
+            text = _redacted(raw, spoken.hide) if tape.level == "full" else None
+            heard = Heard("nothing")
+            heard.take(0, raw)
+            yield _body(part, heard, digester, text)
+    for part, heard in (("messages_back", tape.messages_back), ("legacy_back", tape.legacy_back)):
+        if heard.size:
+            text, timing = _answer(part, heard, spoken) if heard.pieces else (None, None)
+            yield _body(part, heard, digester, text, timing)
 
 
-def _answer(part: str, said: Said, spoken: Spoken, raw: bytes) -> tuple[str, bytes | None]:
+def _body(
+    part: str, heard: Heard, digester: Digester, text: str | None, timing: bytes | None = None
+) -> Body:
+    return Body(
+        part=part,
+        size=heard.size,
+        digest=digester.body(heard.digest),
+        data=None if text is None else compress(text.encode("utf-8", "replace")),
+        timing=timing,
+    )
+
+
+def _answer(part: str, heard: Heard, spoken: Spoken) -> tuple[str, bytes | None]:
     """An answer's text, and the timing of its events if it was a stream."""
-    if part == "legacy_back" and spoken.plan is None:
+    said = heard.pieces
+    raw = b"".join(piece for _, piece in said)
+    if part == "legacy_back" and spoken.plan is None and is_compressed(spoken.reply_headers):
         try:
             raw = decompressed(raw, spoken.reply_headers, most=_MOST_INFLATED)
         except UpstreamBrokeOff:
             return "(compressed in a way that is not read here)", None
-        said = [(said[0][0], raw)] if raw != b"".join(piece for _, piece in said) else said
-    if not raw.startswith(_OF_A_STREAM):
+        said = [(said[0][0], raw)]
+    if not _OF_A_STREAM.match(raw):
         return _redacted(raw, spoken.hide), None
     read = _reassembled(part, said, spoken.dialect)
     text = msgspec.json.encode(_walk(read.whole, spoken.hide)).decode()
-    return text, compress(msgspec.json.encode(read.timing))
+    timing = list(_growth(heard)) if heard.moments else read.timing
+    return text, compress(msgspec.json.encode(timing))
+
+
+def _growth(heard: Heard) -> Iterator[tuple[float, str, int]]:
+    """Of a stream that repeats itself: by how much each piece is longer than the one before."""
+    before = 0
+    for moment, size in heard.moments:
+        yield moment, "completion", max(size - before, 0)
+        before = size
 
 
 def _reassembled(part: str, said: Said, dialect: Dialect | None) -> Reassembled:

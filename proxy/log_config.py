@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -26,6 +27,7 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
         if for_people
         else structlog.processors.JSONRenderer(serializer=_as_json)
     )
+    stream = cast("TextIO", _Unfailing(sys.stderr))
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,11 +38,11 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         # A line in one write: with `print`, unbuffered, workers would write into each other's.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
@@ -51,6 +53,21 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
+
+
+class _Unfailing:
+    """A stream that loses what it cannot write: a full disk must cost lines, and no answers."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _as_json(event: object, **_: object) -> str:

@@ -37,6 +37,8 @@ _HEADER_LENGTH = 1024
 """Of the headers we add: far below what any client refuses."""
 _WORD_LENGTH = 256
 """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
+_TEXT_LENGTH = 4096
+_LAST_WORD = re.compile(r"(?<!\S)\S*+\Z")
 _LARGEST = 2**63 - 1
 _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
 """Never the same twice, so no redactor remembers it; and nobody's name."""
@@ -114,7 +116,9 @@ class Notes:
         if self.heard is not None:
             self.heard, self.heard_bytes = [], 0
         if self.tape is not None:
-            self.tape.forget_upstream()
+            translated_stream = action == "translate" and self.streams
+            repeats = self.dialect is not None and self.dialect.is_cumulative
+            self.tape.begin_leg(repeats=translated_stream and repeats)
 
     def take_plan(self, plan: Plan) -> None:
         """Note how the leg asks."""
@@ -197,8 +201,7 @@ class Notes:
         hide = self.hiding(redactor)
 
         def kept(word: str) -> Redacted:
-            # Cut afterwards, or half of a key could be left.
-            return Redacted(hide(_storable(word[: 16 * _WORD_LENGTH]))[:_WORD_LENGTH])
+            return Redacted(hide(_storable(whole_words(word)))[:_WORD_LENGTH])
 
         def said(word: str | None) -> Redacted | None:
             return None if word is None else kept(word)
@@ -229,7 +232,7 @@ class Notes:
             route=self.route,
             rule=decision.rule.name if decision and decision.rule else None,
             why=decision.why.value if decision else None,
-            first_failure=self.first_failure,
+            first_failure=said(self.first_failure),
             asked_model=said(asked.model if asked else None),
             sent_model=said(plan.sent_model if plan else None),
             answered_model=said(self.answered_model),
@@ -259,6 +262,13 @@ def _made(plan: Plan, kept: Callable[[str], Redacted]) -> Iterator[MadeAdjustmen
     for adjustment in plan.adjustments:
         words = (adjustment.field, adjustment.asked, adjustment.sent)
         yield MadeAdjustment(adjustment.kind.value, *map(kept, words))
+
+
+def whole_words(text: str) -> str:
+    """The beginning of a text, as long as it may be before it is redacted: half a key is no key."""
+    if len(text) <= _TEXT_LENGTH:
+        return text
+    return _LAST_WORD.sub("...", text[:_TEXT_LENGTH])
 
 
 def _storable(word: str) -> str:

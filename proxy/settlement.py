@@ -1,5 +1,5 @@
 """
-What is done with an exchange once it is over: kept, logged, counted, judged by.
+What is done with an exchange once it is over: kept, counted, judged by, logged.
 
 It is done just before the last bytes leave, so that whoever has seen the end
 of an exchange can find it in the evidence, whatever happens to this process.
@@ -50,11 +50,11 @@ class Settlement:
         """What is done with the record."""
         if self.evidence is not None:
             self.evidence.keeper.keep(record)
-        log.info("exchange", **record.as_fields())
         self.metrics.exchange_ended(record)
         if _says_something(record):
             milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
             self.guards.count(record.rule, milliseconds / 1000, is_error=_has_failed(record))
+        log.info("exchange", **record.as_fields())
 
 
 def _spoken(notes: Notes, redactor: Redactor) -> Spoken:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, NotForwardable, ShuttingDown
 from proxy.headers import Headers, end_to_end, first, forwarded_up, secrets_in
+from proxy.notes import whole_words
 from proxy.redaction import Redactor, describe_crash
 from proxy.upstream import Answer, Upstream
 from translators import encode_error
@@ -53,7 +54,7 @@ class ForwardEndpoint:
             hide = self.redactor.hiding(
                 key.decode("latin-1") for key in secrets_in(scope["headers"])
             )
-            path = hide(scope["path"][:_PATH_LENGTH])
+            path = hide(whole_words(scope["path"]))[:_PATH_LENGTH]
             log.info("forward", method=scope["method"], path=path, **answering.fields())
 
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:

@@ -19,7 +19,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """In bytes, as it was on the wire."""
     digest: str
-    """Keyed, of what was on the wire."""
+    """Of what was on the wire; keyed."""
     data: bytes | None
     """Redacted, zstd: JSON where it was JSON, a stream as the whole answer it comes to; None:
     only the digest is kept."""

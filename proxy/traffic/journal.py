@@ -18,9 +18,10 @@ import fcntl
 import os
 import secrets
 import struct
+import time
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -56,12 +57,21 @@ class Journal:
 
     def append(self, payload: bytes) -> None:
         """Write one frame; raises `OSError`, and then nothing of it is there."""
-        if self._file is not None and self._file.is_gone:
-            self._file = self._begin(rescued=self._file)
+        frame = _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
         if self._file is None:
-            self._file = self._begin()
-        self._file.write(_HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload)
+            self._file = self._begin(frame)
+        elif self._file.is_in_place:
+            self._file.write(frame)
+        else:
+            before = self._file
+            self._file = self._begin(os.pread(before.handle, before.size, 0) + frame)
+            os.close(before.handle)
         if self._file.size >= self._file_bytes:
+            self.close()
+
+    def end_old(self, seconds: float) -> None:
+        """End the present file if it was begun so long ago, so that it can be removed."""
+        if self._file is not None and time.monotonic() - self._file.begun >= seconds:
             self.close()
 
     def close(self) -> None:
@@ -70,24 +80,22 @@ class Journal:
             os.close(self._file.handle)
             self._file = None
 
-    def _begin(self, rescued: _File | None = None) -> _File:
-        """Another file, with what was in one that somebody has removed."""
+    def _begin(self, frames: bytes) -> _File:
+        """Another file that begins with these."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._number += 1
         path = self._directory / f"{self._me}-{self._number:06}{self._kind}"
         unlocked = path.with_suffix(".new")  # without a lock it would pass for a complete one
-        file = _File(os.open(unlocked, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+        handle = os.open(unlocked, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        file = _File(path, handle, os.fstat(handle).st_ino)
         try:
-            fcntl.flock(file.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if rescued is not None:
-                file.write(os.pread(rescued.handle, rescued.size, 0))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(frames)
             unlocked.rename(path)
         except OSError:
-            os.close(file.handle)
+            os.close(handle)
             unlocked.unlink(missing_ok=True)
             raise
-        if rescued is not None:
-            os.close(rescued.handle)
         return file
 
 
@@ -95,12 +103,20 @@ class Journal:
 class _File:
     """A file in our hands, whatever becomes of its name."""
 
+    path: Path
     handle: int
+    number: int
+    """Of its inode."""
     size: int = 0
+    begun: float = field(default_factory=time.monotonic)
 
     @property
-    def is_gone(self) -> bool:
-        return os.fstat(self.handle).st_nlink == 0
+    def is_in_place(self) -> bool:
+        """Whether it is still where a loader looks, and not moved away or removed."""
+        try:
+            return os.stat(self.path).st_ino == self.number
+        except OSError:
+            return False
 
     def write(self, frames: bytes) -> None:
         """Append all of it, or, with an `OSError`, nothing."""

@@ -75,6 +75,9 @@ class Keeper:
     def keep_content(self, content: Content) -> None:
         """The same for what was said, which may have to go; from any thread."""
         payload = _ENCODER.encode(content)
+        if self.problem is not None:  # what room there is, is for records
+            self.give_up_content(len(payload))
+            return
         with self._alone:
             try:
                 self._append(self._contents, payload)
@@ -84,6 +87,12 @@ class Keeper:
     def give_up_content(self, size: int) -> None:
         """Note that something is not kept, of about so many bytes."""
         self._observer.journal_dropped("contents", size)
+
+    def end_old(self, seconds: float) -> None:
+        """End files that were begun so long ago: what is loaded is kept in the store alone."""
+        self._records.end_old(seconds)
+        with self._alone:
+            self._contents.end_old(seconds)
 
     def close(self) -> None:
         """Write down what waits, if that is possible at last."""

@@ -64,7 +64,7 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     """The rollout rule that decided; None: none did."""
     why: str | None
     """What the decision rests on: a rule, the override, a sunset, a brown-out, or the default."""
-    first_failure: str | None
+    first_failure: Redacted | None
     """Why the first leg failed, where a second one was tried."""
 
     asked_model: Redacted | None

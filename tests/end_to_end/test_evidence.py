@@ -57,7 +57,7 @@ def bodies(page: dict[str, object]) -> dict[str, object]:
 @pytest.mark.parametrize("version", [..., "2023-06-01"])
 def test_the_four_bodies_of_an_exchange_can_be_looked_at(fleet: Fleet, stream, version):
     answer = fleet.post({"anthropic-version": version}, stream=stream)
-    page = shown(fleet, answer.headers["request-id"])
+    page = shown(fleet, fleet.line_of(answer)["id"])
 
     assert set(bodies(page)) == {"legacy_in", "messages_out", "messages_back", "legacy_back"}
 
@@ -73,7 +73,7 @@ def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
 def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
     answer = fleet.post({"x-case": case})
 
-    assert len(bodies(shown(fleet, answer.headers["request-id"]))) == parts
+    assert len(bodies(shown(fleet, fleet.line_of(answer)["id"]))) == parts
 
 
 def loaders_of(fleet: Fleet) -> list[int]:

@@ -65,6 +65,10 @@ def requests() -> Iterator[tuple[dict[str, str], bytes]]:
         for fields in (FIELDS, live):
             for headers in ({}, NEW, {"x-case": "old"} | NEW, {"simulate-error": "529"} | NEW):
                 yield headers, json.dumps(fields | {"stream": stream}).encode()
+    told = {"simulate-error": "500", "simulate-error-type": OTHER_KEY, **NEW}
+    yield told | {"simulate-error-message": json.dumps(PLANTED)}, json.dumps(live).encode()
+    whispered = NEW | {"simulate-comments": "1", "simulate-delta-size": "3"}
+    yield whispered, json.dumps(live | {"stream": True}).encode()
     yield {"anthropic-version": PLANTED}, json.dumps(live).encode()
     yield NEW, json.dumps(live | {"max_tokens_to_sample": PLANTED}).encode()
     yield NEW, json.dumps(live | {"model": "claude-opus-4-8", "temperature": 0.5}).encode()

@@ -185,3 +185,14 @@ def test_a_directory_that_was_cleaned_away_is_made_again(
 
     assert numbers(metrics) == {}
     assert directory.is_dir()
+
+
+def test_what_is_not_kept_is_counted():
+    metrics = Metrics()
+    metrics.records_lost(2)
+    metrics.journal_dropped("contents", 100)
+
+    assert numbers(metrics) == {
+        ("records_lost_total",): 2,
+        ("journal_dropped_bytes_total", "contents"): 100,
+    }

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.keys import Keyring
-from proxy.notes import Notes
+from proxy.notes import Notes, whole_words
 from proxy.redaction import Digester, Redactor
 
 SECRET = "a-token-of-no-known-shape"
@@ -47,3 +47,22 @@ def test_a_key_of_ours_is_found_too():
 
     assert kept.user_agent == "agent [key]"
     assert kept.key == Digester("d").caller(b"our-own-upstream-key") != kept.caller
+
+
+def test_half_a_key_is_none_where_a_text_is_too_long_to_be_looked_through():
+    agent = "Bearer " + "z" * 4040 + " " + SECRET * 4
+    kept = notes(user_agent=agent, x_api_key=SECRET * 4).record(Redactor())
+
+    assert kept.user_agent == "[key] ..."
+
+
+def test_a_text_without_words_is_cut_to_nothing():
+    assert whole_words("x" * 5000) == "..."
+    assert whole_words("x" * 4096) == "x" * 4096
+
+
+def test_what_an_upstream_says_of_a_first_failure_is_redacted():
+    failing = notes()
+    failing.first_failure = "500 jane@example.com"
+
+    assert failing.record(Redactor()).first_failure == "500 [email]"

@@ -275,3 +275,12 @@ def test_state_is_kept_where_the_system_says(
 
 def test_without_a_file_there_are_the_defaults():
     assert Settings().model_dump() == load_settings().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("(", "is no regular expression"), ("x*", "matches the empty text")]
+)
+def test_a_pattern_has_to_find_something(pattern, said):
+    assert f"redact.ticket: {said}" in problem(f'[redact]\nticket = "{pattern}"')
+    assert "redact" in problem('[redact]\n"TICKET 1" = "x"')
+    assert written('[redact]\nticket = "T-[0-9]+"').redact == {"ticket": "T-[0-9]+"}

@@ -1,5 +1,8 @@
+import resource
 import shutil
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -146,3 +149,62 @@ def test_a_file_that_vanishes_while_they_are_listed_is_not_among_them(tmp_path):
     assert files_of(tmp_path, RECORDS) == []
     with pytest.raises(FileNotFoundError):
         is_complete(tmp_path / f"gone{RECORDS}")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full, a write ends in the middle of what it was given."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_half_a_frame_is_taken_back(tmp_path):
+    journal = Journal(tmp_path, RECORDS)
+    journal.append(b"one")
+    with files_of_at_most(20), pytest.raises(OSError, match="No space"):
+        journal.append(b"two")
+    journal.append(b"three")
+
+    (file,) = files_of(tmp_path, RECORDS)
+    assert file.read_bytes() == frame_of(b"one") + frame_of(b"three")
+
+
+def test_a_file_that_could_not_be_begun_leaves_nothing_behind(tmp_path):
+    journal = Journal(tmp_path, RECORDS)
+    with files_of_at_most(10), pytest.raises(OSError, match="No space"):
+        journal.append(b"one")
+
+    assert list(tmp_path.iterdir()) == []
+    assert journal.begins_a_file
+
+
+def test_what_was_moved_away_is_written_again_where_it_is_looked_for(tmp_path):
+    directory = tmp_path / "journal"
+    journal = Journal(directory, RECORDS)
+    journal.append(b"one")
+    directory.rename(tmp_path / "away")
+    journal.append(b"two")
+
+    assert written(directory) == [b"one", b"two"]
+    assert is_complete(*files_of(tmp_path / "away", RECORDS))
+
+
+def test_a_file_ends_with_its_time(tmp_path):
+    journal = Journal(tmp_path, RECORDS)
+    journal.end_old(0)
+    journal.append(b"one")
+    journal.end_old(3600)
+    before = journal.begins_a_file
+    journal.end_old(0)
+
+    assert (before, journal.begins_a_file) == (False, True)
+
+
+def test_what_only_begins_like_a_frame_is_passed_over():
+    frame = frame_of(b"one")
+
+    assert read_frames(b"x" + frame[:6] + frame, is_complete=True).payloads == (b"one",)

@@ -166,3 +166,40 @@ def test_a_directory_that_vanishes_is_made_again(tmp_path):
 
     assert records_in(directory) == ["one", "two"]
     assert len(files_of(directory, CONTENTS)) == 1
+
+
+def test_what_another_worker_is_writing_is_left_alone(tmp_path):
+    counts = Counts()
+    other, kept = keeper(tmp_path, counts), keeper(tmp_path, counts, max_bytes=2 * FILE_BYTES)
+    other.keep_content(content("theirs", 100))
+    with capture_logs():
+        for _ in range(20):
+            kept.keep_content(content("ours", 1000))
+
+    names = [path.read_bytes() for path in files_of(tmp_path, CONTENTS)]
+    assert any(b"theirs" in text for text in names)
+    assert counts["contents"] > 0
+
+
+def test_files_are_ended_by_their_age(tmp_path):
+    kept = keeper(tmp_path, Counts())
+    kept.keep(record(id="one"))
+    kept.keep_content(content("c", 10))
+    kept.end_old(0)
+    kept.keep(record(id="two"))
+
+    assert len(files_of(tmp_path, RECORDS)) == 2
+    assert records_in(tmp_path) == ["one", "two"]
+
+
+def test_where_there_is_no_room_for_records_none_is_left_for_contents(tmp_path):
+    counts, directory = Counts(), tmp_path / "journal"
+    directory.write_text("in the way")
+    kept = keeper(directory, counts)
+    with capture_logs():
+        kept.keep(record(id="waits"))
+        directory.unlink()
+        kept.keep_content(content("c", 1000))
+
+    assert not directory.exists()
+    assert counts["contents"] > 1000
