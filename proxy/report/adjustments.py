@@ -33,7 +33,8 @@ def alike(shaped: Iterable[Shaped]) -> Iterator[tuple[Alike, int]]:
     """As readiness looks at them, and how many."""
     for each in shaped:
         kinds = _kinds(each.adjustments)
-        yield Alike(each.dialect, each.ending, kinds, each.sent is not None), each.exchanges
+        like = Alike(each.dialect, each.streamed, each.ending, kinds, each.sent is not None)
+        yield like, each.exchanges
 
 
 def adjustments_of(shaped: Iterable[Shaped], whole: int) -> tuple[AdjustmentUse, ...]:

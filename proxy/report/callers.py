@@ -93,15 +93,32 @@ class Caller:
         return judge(alike(self.shaped))
 
     @cached_property
-    def latest(self) -> int | None:
-        """`seq` of the exchange that stands best for what it sends: the last that was answered."""
-        known = (
-            (each.ending.error_type is None, each.latest)
-            for each in self.shaped
-            if each.asked is not None
-        )
-        _, latest = max(known, default=(False, None))
-        return latest
+    def rescued(self) -> int:
+        """How many a second try rescued."""
+        return _count(each for each in self.shaped if each.ending.is_rescued)
+
+    @cached_property
+    def usual(self) -> tuple[Shaped, ...]:
+        """What it asks most often, by model and features; rather of what was answered."""
+        readable = [each for each in self.shaped if each.asked is not None]
+        known = [each for each in readable if each.ending.is_answered] or readable
+        counts: Counter[tuple[str | None, str]] = Counter()
+        for each in known:
+            counts[_asked(each)] += each.exchanges
+        most = max(counts, key=lambda one: counts[one], default=None)
+        return tuple(each for each in known if _asked(each) == most)
+
+    @cached_property
+    def usual_share(self) -> float:
+        """Of all that it sent, however that ended."""
+        kinds = {_asked(each) for each in self.usual}
+        alike = _count(each for each in self.shaped if _asked(each) in kinds)
+        return share(alike, self.exchanges)
+
+    def example(self, captured: Mapping[int, int]) -> int | None:
+        """`seq` of the last of the usual ones, rather of those captured, which are by shape."""
+        whole = [captured[each.shape] for each in self.usual if each.shape in captured]
+        return max(whole or [each.latest for each in self.usual], default=None)
 
 
 _SUMS: Final = tuple(each.name for each in fields(Caller))
@@ -162,6 +179,7 @@ def caller_report(
         last_seen=moment_of(max(each.last_ms for each in caller.shaped)),
         outcomes=caller.outcomes,
         error_share=error_share(caller.outcomes, own),
+        rescued=caller.rescued,
         streamed_share=share(_count(each for each in caller.shaped if each.streamed), own),
         sdks=ranked(_counts((each.sdk, each.exchanges) for each in caller.called), own),
         user_agents=ranked(
@@ -184,8 +202,12 @@ def caller_report(
         latency=caller.latency,
         spent=spent_by(caller, present),
         readiness=caller.readiness,
-        call=example and call_of(example, present.policy, present.today),
+        call=example and call_of(example, caller.usual_share, present.policy, present.today),
     )
+
+
+def _asked(shaped: Shaped) -> tuple[str | None, str]:
+    return shaped.asked, shaped.features
 
 
 def _count(shaped: Iterable[Shaped]) -> int:

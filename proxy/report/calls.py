@@ -1,5 +1,5 @@
 """
-The call for a current SDK that replaces a caller's old one, from what it last sent.
+The call for a current SDK that replaces a caller's old one, from what it mostly sends.
 
 Where its request was captured, that is planned as it would be today. Otherwise
 an example is made of what the record knows: the values as they were, the
@@ -28,7 +28,7 @@ from translators import (
 _JAVASCRIPT: Final = ("js", "typescript", "node", "axios", "undici", "javascript")
 
 
-def call_of(example: Example, policy: Policy, today: str) -> CurrentCall | None:
+def call_of(example: Example, share: float, policy: Policy, today: str) -> CurrentCall | None:
     """The captured request as code, else an example; None: there is nothing to be asked today."""
     record, captured = example
     for request in (captured, example_request(record)):
@@ -39,6 +39,8 @@ def call_of(example: Example, policy: Policy, today: str) -> CurrentCall | None:
                 code=code,
                 is_captured=request is captured,
                 exchange=record.id,
+                asked=record.asked_model,
+                share=share,
             )
     return None
 

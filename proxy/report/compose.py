@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,7 @@ from proxy.report.callers import (
 from proxy.report.outcomes import error_share, share
 from proxy.report.retirements import retirements_of
 from proxy.report.shadows import shadow_reports
+from proxy.report.spelling import one_or_many
 from proxy.report.values import Coverage, Others, Period, Report, Standing, Totals
 from proxy.report.volume import STEPS, step_of, volume_of
 from proxy.traffic.examples import Example
@@ -35,6 +37,8 @@ class Gathered:
     until_ms: int
     caller: str | None
     """Only of this one."""
+    oldest_ms: int | None
+    """When the first exchange of all that are kept was."""
     sums: Sums
     callers: Mapping[Who, Caller]
     """The same by caller, by volume."""
@@ -50,7 +54,7 @@ def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
     totals = _totals(everybody, len(callers), present)
     shown = list(callers.items())[:MOST_CALLERS]
     standings = tuple(standing_of(caller) for caller in callers.values())
-    begin_ms = _begin(gathered)
+    begin_ms = begin_of(gathered.since_ms, gathered.until_ms, gathered.oldest_ms)
     return Report(
         made=moment_of(made_ms),
         period=Period(since=moment_of(gathered.since_ms), until=moment_of(gathered.until_ms)),
@@ -59,7 +63,7 @@ def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
         totals=totals,
         volume=volume_of(
             gathered.sums.happened,
-            step_of(gathered.since_ms, gathered.until_ms),
+            step_of(begin_ms, gathered.until_ms),
             begin_ms,
             gathered.until_ms,
         ),
@@ -74,27 +78,29 @@ def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
     )
 
 
-def step_ms_of(since_ms: int, until_ms: int) -> int:
+def step_ms_of(begin_ms: int, until_ms: int) -> int:
     """The length of the steps in which a period is counted."""
-    return STEPS[step_of(since_ms, until_ms)]
+    return STEPS[step_of(begin_ms, until_ms)]
 
 
-def _begin(gathered: Gathered) -> int:
+def begin_of(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
     """Not before there was anything: a period may begin when it likes."""
-    oldest = gathered.sums.oldest_ms
-    return max(gathered.since_ms, gathered.until_ms if oldest is None else oldest)
+    return max(since_ms, until_ms if oldest_ms is None else oldest_ms)
 
 
 def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
     exchanges, outcomes = everybody.exchanges, everybody.outcomes
-    routes = [(each.ending.route, each.exchanges) for each in everybody.shaped]
+    routes: Counter[tuple[str | None, bool]] = Counter()
+    for each in everybody.shaped:
+        routes[each.ending.route, each.ending.is_rescued] += each.exchanges
     return Totals(
         exchanges=exchanges,
         callers=callers,
         outcomes=outcomes,
         error_share=error_share(outcomes, exchanges),
-        translated=sum(count for route, count in routes if route == "translate"),
-        forwarded=sum(count for route, count in routes if route == "forward"),
+        translated=routes["translate", False] + routes["translate", True],
+        forwarded=routes["forward", False],
+        rescued=everybody.rescued,
         streamed=sum(each.exchanges for each in everybody.shaped if each.streamed),
         readiness=everybody.readiness.score,
         latency=everybody.latency,
@@ -121,10 +127,10 @@ def _others(
 
 
 def _coverage(gathered: Gathered, totals: Totals) -> Coverage:
-    oldest = gathered.sums.oldest_ms
+    oldest = gathered.oldest_ms
     return Coverage(
         recorded_since=None if oldest is None else moment_of(oldest),
-        with_bodies=sum(count for _, count, _ in gathered.sums.captured),
+        with_bodies=sum(each.exchanges for each in gathered.sums.captured),
         lost_records=None,
         dropped_contents=None,
         notes=tuple(_missing(gathered, totals)),
@@ -139,9 +145,14 @@ def _missing(gathered: Gathered, totals: Totals) -> Iterator[str]:
         )
     if totals.forwarded:
         yield (
-            f"{totals.forwarded:,} exchanges were forwarded as they are: what would be adjusted"
-            " in them is not known, and they do not count for readiness. A shadow that is"
-            " translated shows it."
+            f"{one_or_many(totals.forwarded, 'exchange')} went on without a translation: what"
+            " would be adjusted there is not known, and does not count for readiness. A shadow"
+            " that is translated shows it."
+        )
+    if totals.rescued:
+        yield (
+            f"{one_or_many(totals.rescued, 'exchange')} needed a second try: the first one failed,"
+            " and a rule's `on_failure` made another."
         )
     if gathered.sums.is_cut:
         all_of_them = sum(each.exchanges for each in gathered.sums.happened)

@@ -3,7 +3,8 @@ Conditions under which a report is a failure: `readiness<0.95`, `errors>0.01`, `
 
 `readiness` and `errors` are asked of every caller by itself, shown or not;
 `callers` and `exchanges` of all together. A caller of which nothing is known
-fails any condition on its readiness: what nobody has seen is not ready.
+fails any condition on its readiness: what nobody has seen is not ready. Where
+there is no caller to be asked, nothing is shown, and that fails, too.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from proxy.printable import printable
-from proxy.report.spelling import percent
+from proxy.report.spelling import one_or_many, percent
 from proxy.report.values import CallerReport, Report, Standing
-from proxy.report.words import called
+from proxy.report.words import called, headline
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -28,6 +30,8 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "!=": operator.ne,
 }
 _NAMES: Final = ("readiness", "errors", "callers", "exchanges")
+_ASKED_OF_EACH: Final = ("readiness", "errors")
+_MOST_SAID: Final = 20
 _CONDITION: Final = re.compile(r"\s*([a-z]+)\s*([<>=!]=?)\s*(\d+(?:\.\d+)?|\.\d+)\s*", re.ASCII)
 
 
@@ -63,7 +67,16 @@ class Condition:
 
 
 def failures_of(condition: Condition, report: Report) -> Iterator[str]:
-    """A sentence for everything that fails by it."""
+    """A sentence for each of the first that fail by it, and how many more there are."""
+    if condition.name in _ASKED_OF_EACH and not report.standings:
+        yield f"there is nothing to judge: {printable(headline(report))} ({condition})"
+    failures = _failures(condition, report)
+    yield from islice(failures, _MOST_SAID)
+    if more := sum(1 for _ in failures):
+        yield f"{one_or_many(more, 'more caller')} ({condition})"
+
+
+def _failures(condition: Condition, report: Report) -> Iterator[str]:
     totals = report.totals
     match condition.name:
         case "readiness":
@@ -86,7 +99,7 @@ def _caller(standing: Standing) -> str:
 
 def _unready(standing: Standing, report: Report) -> str:
     if standing.readiness is None:
-        return "its readiness is not known, as nothing it sent was translated"
+        return "its readiness is not known, as nothing it sent can be judged"
     caller = _shown(standing, report)
     reasons = [] if caller is None else caller.readiness.reasons
     why = "; ".join(

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from proxy.report.callers import Caller, callers_of
-from proxy.report.compose import MOST_CALLERS, Gathered, step_ms_of
+from proxy.report.compose import MOST_CALLERS, Gathered, begin_of, step_ms_of
 from proxy.traffic.examples import Example, example_at
 from proxy.traffic.filters import Filter
 from proxy.traffic.shadow_sums import shadowed_in
 from proxy.traffic.store import Store
-from proxy.traffic.sums import Sums, Who, sums_of
+from proxy.traffic.sums import Sums, Who, oldest_in, sums_of
 
 
 def gather(store: Store, since_ms: int, until_ms: int, caller: str | None) -> Gathered:
     """Everything about a period."""
     wanted = Filter(since=since_ms, until=until_ms, caller=caller)
-    sums = sums_of(store, wanted, step_ms_of(since_ms, until_ms))
+    oldest_ms = oldest_in(store)
+    step_ms = step_ms_of(begin_of(since_ms, until_ms, oldest_ms), until_ms)
+    sums = sums_of(store, wanted, step_ms)
     callers = callers_of(sums)
     return Gathered(
         since_ms=since_ms,
         until_ms=until_ms,
         caller=caller,
+        oldest_ms=oldest_ms,
         sums=sums,
         callers=callers,
         shadowed=shadowed_in(store, wanted),
@@ -30,11 +33,11 @@ def gather(store: Store, since_ms: int, until_ms: int, caller: str | None) -> Ga
 
 
 def _examples(store: Store, sums: Sums, callers: Mapping[Who, Caller]) -> dict[Who, Example]:
-    """Of each caller that is shown: what it sent last, and rather a request that was captured."""
-    captured = {who: seq for who, _, seq in sums.captured}
+    """Of each caller that is shown: what it mostly sends, and rather as it was captured."""
+    captured = {each.shape: each.latest for each in sums.captured}
     examples: dict[Who, Example] = {}
     for who, caller in list(callers.items())[:MOST_CALLERS]:
-        seq = captured.get(who) or caller.latest
+        seq = caller.example(captured)
         example = None if seq is None else example_at(store, seq)
         if example is not None:
             examples[who] = example

@@ -9,6 +9,7 @@ from typing import Final
 from proxy.printable import printable
 from proxy.report.code_lines import code_lines
 from proxy.report.spelling import (
+    begun,
     day,
     duration,
     moment,
@@ -23,9 +24,11 @@ from proxy.report.words import (
     BADGES,
     OUTCOMES,
     about,
+    badge,
     called,
     caveats,
     headline,
+    likeness,
     names,
     nothing_else,
     retires,
@@ -46,7 +49,7 @@ def _lines(report: Report) -> Iterator[str]:
     period = report.period
     yield "# Legacy traffic"
     yield ""
-    yield f"{moment(period.since)} to {moment(period.until)} UTC. {headline(report)}"
+    yield f"{moment(period.since)} to {moment(period.until)} UTC. {_text(headline(report))}"
     yield from _paragraphs(caveats(report))
     if report.is_empty:
         return
@@ -69,6 +72,7 @@ def _totals(report: Report) -> Iterator[str]:
             ("Callers", number(totals.callers)),
             ("Translated", number(totals.translated)),
             ("Forwarded", number(totals.forwarded)),
+            ("Rescued by a second try", number(totals.rescued)),
             ("Streamed", number(totals.streamed)),
             *_outcomes(totals.outcomes),
             ("Readiness", percent(totals.readiness)),
@@ -82,7 +86,11 @@ def _totals(report: Report) -> Iterator[str]:
     yield from _table(
         (report.volume.step, "exchanges", "errors"),
         [
-            (bucket.begin, number(bucket.exchanges), number(_errors(bucket.outcomes)))
+            (
+                begun(bucket.begin, report.volume.step),
+                number(bucket.exchanges),
+                number(_errors(bucket.outcomes)),
+            )
             for bucket in report.volume.buckets
             if bucket.exchanges
         ],
@@ -112,7 +120,7 @@ def _callers(report: Report) -> Iterator[str]:
 
 def _caller(caller: CallerReport) -> Iterator[str]:
     yield from _heading(_text(called(caller)), 3)
-    yield _text(about(caller), 1_000)
+    yield f"{_text(about(caller), 1_000)} Readiness: {badge(caller.readiness)}."
     yield ""
     reasons = caller.readiness.reasons
     if not reasons:
@@ -155,9 +163,10 @@ def _reason(reason: Reason) -> str:
 
 
 def _call(call: CurrentCall) -> Iterator[str]:
-    source = "What it sent last" if call.is_captured else "An example, with words for its texts"
+    source = "What it sent" if call.is_captured else "An example, with words for its texts"
     yield ""
-    yield f"{source}, as a call of the current SDK ({_text(call.exchange)}):"
+    said = f"{call.exchange}; {likeness(call)}"
+    yield f"{source}, as a call of the current SDK ({_text(said, 200)}):"
     yield ""
     lines = list(code_lines(call))
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))

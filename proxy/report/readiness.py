@@ -2,22 +2,23 @@
 How much of a caller's traffic a current SDK could have sent without a change of meaning.
 
 Readiness is a share, 0 to 1, of the exchanges that can be judged: those that
-came to a request for upstream, those that were refused, and those that were
-errors of the client's or of ours. What was forwarded as it is, who left before,
-and wrong or missing keys and rate limits say nothing about it and are left out. An
-exchange counts as ready unless
+were translated and answered, those that a rule refused, and those that were
+errors of the client's or of ours. What was forwarded as it is, clients that
+left, wrong or missing keys, rate limits and errors of upstream say nothing
+about what is asked, and are left out. An exchange counts as ready unless
 
 * it was an error of the client's, or ours: nothing shows that it can be sent;
 * a rule refused it;
+* a second try was made, which an SDK would not make;
 * an adjustment changed what the client asked for, or put in place of it what
   its owner may not want: a `decision` in `WORK`.
 
-Errors of upstream do not lower it: a current SDK would have met them, too.
-Neither do adjustments that are a `mechanical` change of code, nor the old
-dialect; they are listed as what to change. Those that are `nothing` go away
-together with the legacy prompt.
+Adjustments that are a `mechanical` change of code do not lower it, nor does a
+stream of the old dialect; they are listed as what to change. Those that are
+`nothing` go away together with the legacy prompt.
 
-What is rounded is rounded down, so that only all of it is 1.
+Who can be cut over has shown it often enough, and without too many errors,
+whoever's. What is rounded is rounded down, so that only all of it is 1.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 READY: Final = 0.99
 """From here on a caller can be cut over: what is left is less than what retries make of it."""
+LEAST_JUDGED: Final = 10
+"""Exchanges; fewer are too few to tell."""
+MOST_ERRORS: Final = 0.05
+"""Of all exchanges, whoever's: with more, something has to be found out first."""
 
 _K: Final = AdjustmentKind
 
@@ -84,6 +89,10 @@ class Obstacle:
     what_to_do: str
 
 
+# Where the code that a report shows has decided already.
+_BY_THE_CODE: Final = {
+    _K.CAP_MAX_TOKENS: "The code below asks for the model's limit; say if less will do.",
+}
 _OBSTACLES: Final[Mapping[str, Obstacle]] = {
     "client_error": Obstacle(
         "decision",
@@ -100,12 +109,20 @@ _OBSTACLES: Final[Mapping[str, Obstacle]] = {
         "A rule refused it.",
         "Nothing, if the campaign is meant to end it; else let it be translated.",
     ),
+    "second_try": Obstacle(
+        "decision",
+        "The first try failed, and a rule's `on_failure` rescued it.",
+        "Find out why the first one fails: a current SDK would make no second one elsewhere.",
+    ),
     "old_dialect": Obstacle(
         "mechanical",
         "It speaks the dialect of 2023-01-01, where each event repeats the whole text so far.",
         "Append what each event of the current SDK brings.",
     ),
-} | {kind.value: Obstacle(WORK[kind], EXPLANATIONS[kind], REMEDIES[kind]) for kind in _K}
+} | {
+    kind.value: Obstacle(WORK[kind], EXPLANATIONS[kind], _BY_THE_CODE.get(kind, REMEDIES[kind]))
+    for kind in _K
+}
 _UNKNOWN: Final = Obstacle(
     "decision",
     "Another version of Holdover adjusted it, in a way that this one does not know.",
@@ -123,6 +140,7 @@ class Alike(NamedTuple):
     """What exchanges have in common that counts here."""
 
     dialect: str | None
+    streamed: bool
     ending: Ending
     kinds: frozenset[str]
     is_planned: bool
@@ -131,7 +149,10 @@ class Alike(NamedTuple):
 def judge(alike: Iterable[tuple[Alike, int]]) -> Readiness:
     """The readiness of one caller, or of several together."""
     by_names: Counter[frozenset[str]] = Counter()
+    errors = whole = 0
     for each, exchanges in alike:
+        whole += exchanges
+        errors += exchanges * each.ending.is_error
         if (names := _names(each)) is not None:
             by_names[names] += exchanges
     judged = ready = 0
@@ -145,7 +166,10 @@ def judge(alike: Iterable[tuple[Alike, int]]) -> Readiness:
     return Readiness(
         score=score,
         judged=judged,
-        is_ready=score is not None and score >= READY,
+        is_enough=judged >= LEAST_JUDGED,
+        is_ready=judged >= LEAST_JUDGED
+        and ready / judged >= READY
+        and errors / whole <= MOST_ERRORS,
         reasons=tuple(_reasons(found, judged)),
     )
 
@@ -158,22 +182,23 @@ def obstacle_of(name: str) -> Obstacle:
 @lru_cache(10_000)
 def _names(each: Alike) -> frozenset[str] | None:
     """Of all that is to be said of them; None: they cannot be judged."""
-    failing = _failing(each.ending)
-    if failing is None and not each.is_planned:
+    ending = each.ending
+    if ending.client_gone or ending.status in _SAYS_NOTHING or ending.blame == Blame.UPSTREAM.value:
         return None
-    besides = [failing] if failing else []
-    if each.dialect == _OLD_DIALECT:
-        besides.append("old_dialect")
-    return each.kinds.union(besides)
+    failing = list(_failing(ending))
+    if not failing and not each.is_planned:
+        return None
+    besides = ["old_dialect"] if each.dialect == _OLD_DIALECT and each.streamed else []
+    return each.kinds.union(failing, besides)
 
 
-def _failing(ending: Ending) -> str | None:
-    if ending.client_gone or ending.status in _SAYS_NOTHING:
-        return None
+def _failing(ending: Ending) -> Iterator[str]:
+    if ending.is_rescued:
+        yield "second_try"
     if ending.route == "refuse":
-        return "refused"
-    by_blame = {Blame.CLIENT: "client_error", Blame.HOLDOVER: "holdover_error"}
-    return by_blame.get(Blame(ending.blame))
+        yield "refused"
+    elif ending.blame != Blame.NOBODY.value:
+        yield "client_error" if ending.blame == Blame.CLIENT.value else "holdover_error"
 
 
 def _reasons(found: Counter[str], judged: int) -> Iterator[Reason]:

@@ -16,16 +16,17 @@ _SOON_DAYS: Final = 90
 def retirements_of(
     callers: Iterable[Caller], catalogue: Catalogue, today: str
 ) -> tuple[Retirement, ...]:
-    """Within 90 days, the soonest first; of models that were sent, or were forwarded as asked."""
+    """Within 90 days, or already; of models that were sent, or were forwarded as asked."""
     hit: dict[str, dict[int, int]] = {}
     known = list(callers)
     for number, caller in enumerate(known):
         for each in caller.shaped:
-            if model := each.sent or each.asked:
+            # Of what a first try of a forwarded one had translated, nothing is asked now.
+            if model := each.asked if each.ending.route == "forward" else each.sent:
                 counts = hit.setdefault(model, {})
                 counts[number] = counts.get(number, 0) + each.exchanges
     found = (_retirement(model, counts, known, catalogue, today) for model, counts in hit.items())
-    return tuple(sorted((each for each in found if each), key=lambda each: each.days_left))
+    return tuple(sorted((each for each in found if each), key=_when))
 
 
 def _retirement(
@@ -47,6 +48,10 @@ def _retirement(
         exchanges=sum(counts.values()),
         callers=tuple(_hit(counts, callers)),
     )
+
+
+def _when(model: Retirement) -> tuple[bool, int]:
+    return model.is_past, abs(model.days_left) if model.is_past else model.days_left
 
 
 def _hit(counts: dict[int, int], callers: list[Caller]) -> Iterator[HitCaller]:

@@ -66,7 +66,12 @@ def day(written: str) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
+def begun(written: str, step: str) -> str:
+    """ISO 8601 as the begin of a step of time: of a day, that day."""
+    return day(written) if step == "day" else moment(written)
+
+
 FILTERS: Final[Mapping[str, Callable[..., str]]] = {
     function.__name__: function
-    for function in (day, duration, lately, moment, money, number, percent, short)
+    for function in (begun, day, duration, lately, moment, money, number, percent, short)
 }

@@ -19,11 +19,14 @@ from proxy.report.words import (
     BADGES,
     OUTCOMES,
     about,
+    badge,
     called,
     caveats,
     headline,
+    likeness,
     names,
     nothing_else,
+    ready,
     retires,
     summary,
     verdict,
@@ -83,6 +86,7 @@ class _Page:
         self._facts(
             [
                 ("ended", _outcomes(totals.outcomes)),
+                ("rescued", number(totals.rescued) if totals.rescued else ""),
                 ("readiness", percent(totals.readiness)),
                 ("took", _took(totals.latency.total)),
                 ("first byte", _took(totals.latency.first_byte)),
@@ -116,6 +120,7 @@ class _Page:
         self._line(about(caller))
         self._facts(
             [
+                ("stands", badge(caller.readiness)),
                 ("ended", _outcomes(caller.outcomes)),
                 ("took", _took(caller.latency.total)),
                 ("features", names(caller.features, 12)),
@@ -149,8 +154,8 @@ class _Page:
             self._console.print(line.append(f"{reason.what} {reason.what_to_do}", "default"))
         if caller.call is None:
             return
-        source = "what it sent last" if caller.call.is_captured else "an example"
-        self._line(f"Instead ({source}, {caller.call.language}):", "bold")
+        source = "from what it sent" if caller.call.is_captured else "an example"
+        self._line(f"Instead ({source}, {caller.call.language}; {likeness(caller.call)}):", "bold")
         for line_of_code in code_lines(caller.call):
             self._console.print(Text(f"  {line_of_code}"), soft_wrap=True)
 
@@ -189,16 +194,14 @@ class _Page:
 
     def _ready(self, report: Report) -> None:
         self._heading("Ready to cut over")
-        ready = [called(standing) for standing in report.ready]
-        more = f" and {number(len(ready) - 20)} more" if len(ready) > 20 else ""  # noqa: PLR2004
-        self._line(", ".join(ready[:20]) + more if ready else "None.")
+        self._line(ready(report) or "None.")
 
     def _heading(self, text: str) -> None:
         self._console.print()
         self._line(text, "bold underline")
 
     def _line(self, text: str, style: str = "") -> None:
-        self._console.print(_text(text, 1_000, style))
+        self._console.print(_text(text, 2_000, style))
 
     def _facts(self, facts: Iterable[tuple[str, str]]) -> None:
         said = [fact for fact in facts if fact[1]]

@@ -65,7 +65,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a duration, to two digits: half, 95 % and 99 % of exchanges took no longer."""
+    """Of a duration, rounded up to two digits: half, 95 % and 99 % of exchanges took no longer."""
 
     p50: float
     p95: float
@@ -102,6 +102,9 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Exchanges that ended in an error, whoever's; refusals and clients that left are none."""
     translated: int
     forwarded: int
+    """As they are, and at the first try."""
+    rescued: int
+    """By a second try."""
     streamed: int
     readiness: float | None
     latency: Latency
@@ -155,7 +158,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Why a caller is not ready, or what has to be changed on the way."""
 
     name: str
-    """An adjustment's kind, or `client_error`, `holdover_error`, `refused`, `old_dialect`."""
+    """An adjustment's kind, or `client_error`, `holdover_error`, `refused`, `second_try`,
+    `old_dialect`."""
     work: Work
     """`decision` lowers the readiness, `mechanical` does not."""
     count: int
@@ -168,11 +172,14 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a caller's traffic a current SDK could have sent without a change of meaning."""
 
     score: float | None
-    """None: nothing was translated, so that nothing is known."""
+    """None: nothing can be judged, so that nothing is known."""
     judged: int
     """The exchanges that the score is a share of."""
+    is_enough: bool
+    """Whether they are enough to tell."""
     is_ready: bool
-    """Whether it can be cut over: what is left to do is mechanical."""
+    """Whether it can be cut over: they are enough, almost all of them are ready, and errors are
+    few."""
     reasons: tuple[Reason, ...]
     """Decisions first, then the most frequent."""
 
@@ -187,6 +194,10 @@ class CurrentCall(msgspec.Struct, frozen=True, kw_only=True):
     """From a captured request; else an example with placeholders for its texts."""
     exchange: str
     """The exchange it was made from."""
+    asked: str | None
+    """The model that the old call asks for."""
+    share: float
+    """Of the caller's requests: those that ask for this model with these features."""
 
 
 class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +214,8 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Both within the period."""
     outcomes: Outcomes
     error_share: float
+    rescued: int
+    """By a second try."""
     streamed_share: float
     sdks: tuple[Counted, ...]
     user_agents: tuple[Counted, ...]
@@ -274,7 +287,7 @@ class HitCaller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retirement(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in use that retires soon, or may."""
+    """A model in use that retires soon, or may, or has."""
 
     model: str
     retires: str | None
@@ -282,10 +295,15 @@ class Retirement(msgspec.Struct, frozen=True, kw_only=True):
     not_before: str | None
     """Else the earliest one."""
     days_left: int
-    """Until either; not above 0: it may be any day."""
+    """Until either; not above 0: it has retired, or may any day."""
     successor: str | None
     exchanges: int
     callers: tuple[HitCaller, ...]
+
+    @property
+    def is_past(self) -> bool:
+        """Whether it has."""
+        return self.retires is not None and self.days_left <= 0
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -321,7 +339,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of all callers, by volume."""
     shadows: tuple[ShadowReport, ...]
     retirements: tuple[Retirement, ...]
-    """The soonest first."""
+    """The soonest first; what has retired comes last, the latest of it first."""
 
     @property
     def ready(self) -> tuple[Standing, ...]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from proxy.report.spelling import day, moment, money, number, one_or_many, percent
+from proxy.report.readiness import LEAST_JUDGED, READY
+from proxy.report.spelling import day, moment, money, number, one_or_many, percent, short
 from proxy.report.values import (
     CallerReport,
     Counted,
+    CurrentCall,
     ErrorUse,
     HitCaller,
+    Readiness,
     Report,
     Retirement,
     ShadowReport,
@@ -23,14 +26,17 @@ __all__ = [
     "MEANINGS",
     "OUTCOMES",
     "about",
+    "badge",
     "called",
     "caveats",
     "errors",
     "headline",
+    "likeness",
     "names",
     "nothing_else",
     "old_call",
     "one_or_many",
+    "ready",
     "retires",
     "speaks_with",
     "summary",
@@ -38,6 +44,7 @@ __all__ = [
 ]
 
 _NEAR: Final = 0.005
+_MOST_READY: Final = 20
 _NONE: Final = "none"  # how a report counts what was not said
 
 OUTCOMES: Final[Mapping[str, str]] = {
@@ -67,15 +74,19 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Request": "One call of the legacy API and its answer, whatever became of it.",
     "Readiness": "The share of a caller's requests that a current SDK could have sent without a"
     " change of meaning. What has only to be edited does not lower it; what somebody has to decide"
-    " does, and so do errors of the caller's own. What was forwarded as it is is not judged.",
+    " does, and so do errors of the caller's own. Not judged is what was forwarded as it is, what"
+    " upstream failed at, wrong keys, rate limits and clients that left.",
     "To decide": "Holdover changed what was asked so that the answer may differ: whoever owns the"
     " caller has to say what is wanted.",
     "To edit": "Another spelling of the same; whoever rewrites the call changes it on the way.",
-    "Ready": "At least 99 % of what can be judged: the caller can be rewritten and cut over.",
+    "Ready": f"At least 99 % of {LEAST_JUDGED} or more requests that can be judged, and no more"
+    " than 5 % of all in error: the caller can be rewritten and cut over. Fewer than"
+    f" {LEAST_JUDGED} are too few to tell.",
     "Errors": "The share of requests that ended in an error, whoever's fault it was. Refusals by a"
     " rule and clients that left are not counted as errors.",
     "p50, p95": "Half, and 95 %, of the requests took no longer, from the first byte of the"
-    " request to the last of the answer.",
+    " request to the last of the answer. Times are rounded up to two digits: at most a tenth too"
+    " much.",
     "Similarity": "The share of characters that two answers have in common, in their order; 100 %"
     " is the same text.",
     "Noise floor": "How alike two answers to the very same request are. A shadow that is no less"
@@ -96,6 +107,8 @@ _OLD_CALLS: Final[Mapping[str, str]] = {
 def headline(report: Report) -> str:
     """What somebody reads who reads one line."""
     callers, ready = report.totals.callers, len(report.ready)
+    if report.is_empty and report.caller is not None:
+        return f"Nobody called {short(report.caller, 60)} spoke Text Completions."
     if report.is_empty:
         return "Nobody spoke Text Completions."
     if callers == 1:
@@ -114,7 +127,7 @@ def summary(report: Report) -> str:
     ]
     if busiest := report.callers[:1]:
         sentences.append(f"{called(busiest[0])} sent {percent(busiest[0].share)} of them.")
-    if soonest := report.retirements[:1]:
+    if soonest := [model for model in report.retirements if not model.is_past][:1]:
         sentences.append(
             f"{soonest[0].model}, which {_needed_by(soonest[0])}, {_fate(soonest[0])}."
         )
@@ -144,7 +157,8 @@ def called(caller: CallerReport | HitCaller | Standing) -> str:
 
 def about(caller: CallerReport) -> str:
     """What somebody has to know of a caller to find it."""
-    models = names(Counted(name=use.asked, count=0, share=0) for use in caller.models if use.asked)
+    asked = dict.fromkeys(use.asked for use in caller.models if use.asked)
+    models = names(Counted(name=model, count=0, share=0) for model in asked)
     sentences = [
         f"{one_or_many(caller.exchanges, 'request')}, {percent(caller.share)} of all, from"
         f" {speaks_with(caller)}."
@@ -153,6 +167,8 @@ def about(caller: CallerReport) -> str:
         sentences.append(f"It asks for {models}.")
     if caller.error_share:
         sentences.append(f"{percent(caller.error_share)} ended in an error.")
+    if caller.rescued:
+        sentences.append(f"{one_or_many(caller.rescued, 'request')} needed a second try.")
     if caller.spent.cost is not None:
         sentences.append(f"Its tokens cost {money(caller.spent.cost)}.")
     return " ".join(sentences)
@@ -167,15 +183,38 @@ def speaks_with(caller: CallerReport) -> str:
 def nothing_else(caller: CallerReport) -> str:
     """What to do where no reason is given to do anything."""
     if caller.readiness.score is None:
-        return "Nothing it sent was translated, so nothing is known of what would have to change."
+        return "Nothing it sent can be judged, so nothing is known of what would have to change."
     return "Nothing but the call itself."
 
 
 def old_call(caller: CallerReport) -> str:
     """The call that is replaced, in outline."""
     assert caller.call is not None
-    model = next((f'"{use.asked}"' for use in caller.models if use.asked), "...")
+    model = "..." if caller.call.asked is None else f'"{caller.call.asked}"'
     return _OLD_CALLS[caller.call.language].format(model)
+
+
+def badge(readiness: Readiness) -> str:
+    """How a caller stands, in two or three words."""
+    if readiness.score is None:
+        return "not judged"
+    if readiness.is_ready:
+        return "ready"
+    if not readiness.is_enough:
+        return "too few to tell"
+    return "too many errors" if readiness.score >= READY else f"{percent(readiness.score)} ready"
+
+
+def likeness(call: CurrentCall) -> str:
+    """How much of a caller's traffic its call stands for."""
+    return f"{percent(call.share)} of its requests look like this"
+
+
+def ready(report: Report) -> str:
+    """Who can be cut over; a few of them by name."""
+    found = [short(called(standing), 60) for standing in report.ready]
+    more = f" and {number(len(found) - _MOST_READY)} more" if len(found) > _MOST_READY else ""
+    return ", ".join(found[:_MOST_READY]) + more
 
 
 def names(counted: Iterable[Counted], most: int = 2) -> str:
@@ -210,6 +249,8 @@ def retires(model: Retirement) -> str:
     if model.retires is None:
         assert model.not_before is not None
         return "any day" if model.days_left <= 0 else f"not before {day(model.not_before)}"
+    if model.is_past:
+        return f"retired on {day(model.retires)}"
     return f"{day(model.retires)} ({one_or_many(model.days_left, 'day')} left)"
 
 

@@ -18,7 +18,7 @@ SHAPING: Final = (
     *("caller_name", "caller", "dialect", "streamed", "features", "route", "rule"),
     *("asked_model", "sent_model", "status", "error_type", "blame", "client_gone"),
 )
-"""Columns; and the kinds of the adjustments."""
+"""Columns; and whether there was a second try, and the kinds of the adjustments."""
 _DIGEST_BYTES: Final = 8
 
 
@@ -32,6 +32,7 @@ _KINDS: Final = msgspec.json.Decoder(list[_Made])
 def shape_of(row: Mapping[str, Any]) -> int:
     """Of a row of `exchanges`; 64 bits are enough not to mistake one for another."""
     kinds = sorted({made.kind for made in _KINDS.decode(row["adjustments"])})
-    said = msgspec.json.encode([*(row[name] for name in SHAPING), *kinds])
+    is_rescued = row["first_failure"] is not None
+    said = msgspec.json.encode([*(row[name] for name in SHAPING), is_rescued, *kinds])
     digest = hashlib.blake2b(said, digest_size=_DIGEST_BYTES).digest()
     return int.from_bytes(digest, "big", signed=True)

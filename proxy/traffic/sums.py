@@ -31,6 +31,8 @@ _AT_A_TIME: Final = 2
 _columns: Final = exchanges.c
 _WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
 _COUNT: Final = func.count()
+# What has no shape is like nothing else.
+_SHAPE: Final = func.coalesce(_columns.shape, -_columns.seq)
 
 
 class Ending(NamedTuple):
@@ -41,11 +43,25 @@ class Ending(NamedTuple):
     error_type: str | None
     blame: str
     client_gone: bool
+    is_rescued: bool = False
+    """By a second try."""
+
+    @property
+    def is_answered(self) -> bool:
+        """To the end."""
+        good = self.status is not None and self.status // 100 == 2  # noqa: PLR2004
+        return good and self.error_type is None and not self.client_gone
+
+    @property
+    def is_error(self) -> bool:
+        """Whoever's; what a rule refused is none, nor is what became of a client that left."""
+        return not self.client_gone and self.error_type is not None and self.blame != "nobody"
 
 
 class Shaped(NamedTuple):
     """Exchanges of one shape; lists are JSON."""
 
+    shape: int
     who: Who
     name: str | None
     digest: str | None
@@ -78,7 +94,11 @@ class Called(NamedTuple):
 
 
 class Lasted(NamedTuple):
-    """Exchanges that took so long, in milliseconds to two digits; None: they never got there."""
+    """
+    Exchanges that took no longer, in milliseconds rounded up to two digits.
+
+    None: they never got there.
+    """
 
     who: Who
     total: int
@@ -97,6 +117,15 @@ class Happened(NamedTuple):
     exchanges: int
 
 
+class Captured(NamedTuple):
+    """Exchanges of one shape whose request is kept whole."""
+
+    shape: int
+    exchanges: int
+    latest: int
+    """`seq` of the last of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sums:
     """All that a report counts."""
@@ -105,10 +134,7 @@ class Sums:
     called: tuple[Called, ...]
     lasted: tuple[Lasted, ...]
     happened: tuple[Happened, ...]
-    captured: tuple[tuple[Who, int, int], ...]
-    """By caller: exchanges whose request is kept whole, and `seq` of the last of them."""
-    oldest_ms: int | None
-    """Of everything that is kept."""
+    captured: tuple[Captured, ...]
     is_cut: bool
 
 
@@ -117,18 +143,23 @@ def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _M
     passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
-    shaped, called, lasted, happened, captured, oldest = rows
+    shaped, called, lasted, happened, captured = rows
     return Sums(
         shaped=tuple(
-            Shaped._make((*row[:10], Ending._make(row[10:15]), *row[15:])) for row in shaped
+            Shaped._make((*row[:11], Ending._make(row[11:17]), *row[17:])) for row in shaped
         ),
         called=_of(Called, called),
         lasted=_of(Lasted, lasted),
         happened=_of(Happened, happened),
-        captured=tuple((who, count, latest) for who, count, latest in captured),
-        oldest_ms=oldest[0][0],
+        captured=_of(Captured, captured),
         is_cut=max(len(shaped), len(called)) == most_groups,
     )
+
+
+def oldest_in(store: Store) -> int | None:
+    """When the first exchange of all that are kept was, in milliseconds; None: there is none."""
+    oldest: int | None = _rows(store, select(func.min(_columns.received_ms)))[0][0]
+    return oldest
 
 
 def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -145,14 +176,13 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
     step = _columns.received_ms // step_ms
     queries = [
         _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
-        _grouped((_WHO, *map(_two_digits, durations))),
+        _grouped((_WHO, *map(_rounded_up, durations))),
         _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
-        _captured(wanted),
+        _largest(_captured(wanted), most),
     ]
     return [
         _shaped(conditions, most),
         *(query.where(*conditions) for query in queries),
-        select(func.min(_columns.received_ms)),
     ]
 
 
@@ -164,17 +194,18 @@ def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]
         func.coalesce(func.sum(_columns.output_tokens), 0.0),
         func.max(_columns.seq),
     )
-    # What has no shape is like nothing else.
-    grouped = _grouped((func.coalesce(_columns.shape, -_columns.seq),), *sums).where(*conditions)
+    grouped = _grouped((_SHAPE,), *sums).where(*conditions)
     groups = _largest(grouped, most).subquery()
-    _, count, *rest, latest = groups.c
+    shape, count, *rest, latest = groups.c
     said = (
         *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
         *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
         *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
-        *(_columns.blame, _columns.client_gone),
+        *(_columns.blame, _columns.client_gone, _columns.first_failure.is_not(None)),
     )
-    return select(*said, count, *rest, latest).join_from(groups, exchanges, _columns.seq == latest)
+    return select(shape, *said, count, *rest, latest).join_from(
+        groups, exchanges, _columns.seq == latest
+    )
 
 
 def _largest(query: Select[Any], most: int) -> Select[Any]:
@@ -190,24 +221,28 @@ def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) ->
 def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
     kept = bodies.c.exchange_id == _columns.id
     return (
-        select(_WHO, _COUNT, func.max(_columns.seq))
+        select(_SHAPE, _COUNT, func.max(_columns.seq))
         .join_from(bodies, exchanges, kept)
         .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
         .where(bodies.c.received_ms >= (wanted.since or 0))
-        .group_by(_WHO)
+        .group_by(_SHAPE)
     )
 
 
-def _two_digits(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
+def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
     """
-    Cut to two digits: few enough groups for a histogram, and at most a tenth too little.
+    To two digits: few enough groups for a histogram, and at most a tenth too much.
 
-    It takes neither logarithms, which SQLite need not have, nor an order.
+    Nor is it less than a millisecond. It takes neither logarithms nor `ceil`,
+    which SQLite need not have, nor an order.
     """
-    whole = cast(func.round(milliseconds), BigInteger)
+    # Durations are recorded to the microsecond at most: what is more than that is rounded up.
+    whole = cast(func.round(milliseconds + 0.4999), BigInteger)
     steps = [10**power for power in range(7)]
-    cut = [(milliseconds < 100 * step, whole // step * step) for step in steps]
-    return case(*cut, else_=whole // steps[-1] * steps[-1])  # of NULL it is NULL
+    rounded = [(whole + step - 1) // step * step for step in steps]
+    fits = [milliseconds <= 100 * step for step in steps]
+    # Of NULL it is NULL.
+    return case(*zip(fits, rounded, strict=True), else_=rounded[-1])
 
 
 def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:

@@ -42,6 +42,7 @@ def report_of(
 def shaped(**fields: Any) -> Shaped:
     """One exchange as it is counted."""
     plain: dict[str, Any] = {
+        "shape": 1,
         "who": "nightly",
         "name": "nightly",
         "digest": None,

@@ -46,7 +46,7 @@ def latency(p50: float, p95: float) -> Latency:
 
 
 def readiness(score: float | None = 1.0, *reasons: Reason) -> Readiness:
-    return Readiness(score=score, judged=10, is_ready=score == 1, reasons=reasons)
+    return Readiness(score=score, judged=10, is_enough=True, is_ready=score == 1, reasons=reasons)
 
 
 def reason(work: Any = "decision", **fields: Any) -> Reason:
@@ -66,6 +66,8 @@ def call(**fields: Any) -> CurrentCall:
         "code": 'message = client.messages.create(\n    model="claude-opus-4-8",\n)\n',
         "is_captured": True,
         "exchange": "req_1",
+        "asked": "claude-2.1",
+        "share": 0.98,
     }
     return CurrentCall(**(plain | fields))
 
@@ -104,6 +106,7 @@ def caller(name: str | None = "nightly-batch", **fields: Any) -> CallerReport:
         "last_seen": "2026-11-23T08:59:00.000+00:00",
         "outcomes": Outcomes(answered=10),
         "error_share": 0.0,
+        "rescued": 0,
         "streamed_share": 0.0,
         "sdks": (counted("python 0.3.11"),),
         "user_agents": (counted("Anthropic/Python 0.3.11"),),
@@ -197,6 +200,7 @@ def report(*callers: CallerReport, **fields: Any) -> Report:
         error_share=0.0,
         translated=exchanges,
         forwarded=0,
+        rescued=0,
         streamed=0,
         readiness=1.0 if callers else None,
         latency=latency(40, 90) if callers else NOTHING_TIMED,

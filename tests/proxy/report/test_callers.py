@@ -1,6 +1,9 @@
 """What is said of one caller, from its records."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from proxy.failures import Blame
 from proxy.report.callers import Caller, callers_of, together
@@ -110,15 +113,60 @@ def test_the_call_is_made_of_what_was_captured_rather_than_of_what_came_last(tmp
     assert "Why?" in caller.call.code
 
 
-def test_the_call_is_rather_made_of_what_was_answered(tmp_path):
+@pytest.mark.parametrize("bad", [REFUSED, {"status": None, "client_gone": True}, {"status": 502}])
+def test_the_call_is_rather_made_of_what_was_answered(tmp_path, bad):
     caller = of(
         tmp_path,
-        record(id="good", received=moment(1)),
-        record(id="bad", received=moment(2), **REFUSED),
+        *exchange(1, asked_model="claude-2.1"),
+        *exchange(2, asked_model="claude-2.1", **bad),
+        *exchange(3, asked_model="claude-2.1", **bad),
+        record(id="later", received=moment(9), **bad),
     )
 
     assert caller.call is not None
-    assert caller.call.exchange == "good"
+    assert (caller.call.exchange, caller.call.is_captured) == ("req_0001", True)
+    assert caller.call.share == 1.0
+
+
+def test_where_nothing_was_answered_the_call_is_made_of_the_last(tmp_path):
+    caller = of(
+        tmp_path,
+        record(id="one", received=moment(1), **OVERLOADED),
+        record(id="two", received=moment(2), **REFUSED),
+    )
+
+    assert caller.call is not None
+    assert caller.call.exchange == "two"
+
+
+def test_the_call_is_of_what_is_asked_most_often_and_so_is_the_old_one(tmp_path):
+    often: dict[str, Any]
+    rare: dict[str, Any]
+    often, rare = {"features": ("system",)}, {"features": ("top_k",), "asked_model": "claude-2"}
+    caller = of(
+        tmp_path,
+        *exchange(1, **often),
+        *(record(id=f"often {n}", received=moment(n), **often) for n in range(2, 5)),
+        *exchange(5, **rare),
+        record(id="bad", received=moment(6), **often, **REFUSED),
+        record(id="unread", received=moment(7), asked_model=None, **REFUSED),
+    )
+
+    assert caller.call is not None
+    assert (caller.call.exchange, caller.call.asked) == ("req_0001", "claude-2.1")
+    assert caller.call.share == 0.7143
+
+
+def test_what_a_second_try_rescued_is_counted(tmp_path):
+    rescued = {"first_failure": "503 api_error", "route": "forward"}
+    caller = of(
+        tmp_path,
+        record(id="good", received=moment(1)),
+        *(record(id=f"{n}", received=moment(n), **rescued) for n in (2, 3)),
+    )
+
+    assert caller.rescued == 2
+    assert caller.readiness.score == 0.3333
 
 
 def test_nothing_is_called_where_nothing_could_be_read(tmp_path):

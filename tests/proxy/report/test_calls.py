@@ -20,7 +20,7 @@ FEATURES = (
 
 
 def call(captured: object = None, policy: Policy = POLICY, **fields: Any):
-    return call_of(Example(record(**fields), captured), policy, TODAY)
+    return call_of(Example(record(**fields), captured), 0.98, policy, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,7 @@ def test_a_captured_request_is_written_as_it_would_be_sent_today():
 
     assert made is not None
     assert (made.language, made.is_captured, made.exchange) == ("python", True, "req_7")
+    assert (made.asked, made.share) == ("claude-2.1", 0.98)
     ast.parse(made.code)
     for said in ("claude-opus-4-8", "Be brief.", "What is the tallest mountain?"):
         assert said in made.code

@@ -34,8 +34,24 @@ def test_totals_are_of_all_callers_together(tmp_path):
     assert (totals.exchanges, totals.callers, totals.error_share) == (4, 3, 0.25)
     assert (totals.translated, totals.forwarded, totals.streamed) == (3, 1, 1)
     assert totals.outcomes == Outcomes(answered=3, upstream_error=1)
-    assert totals.readiness == 0.6666
+    assert totals.readiness == 0.5
     assert totals.spent.input_tokens == 24
+
+
+def test_what_a_second_try_rescued_was_not_forwarded_as_it_is(tmp_path):
+    rescued = {"first_failure": "503 api_error", "route": "forward"}
+    report = report_of(
+        tmp_path,
+        [
+            record(id="a", received=moment(1), route="forward", sent_model=None),
+            record(id="b", received=moment(2), **rescued),
+            record(id="c", received=moment(3), **rescued | {"route": "translate"}),
+        ],
+    )
+
+    totals = report.totals
+    assert (totals.translated, totals.forwarded, totals.rescued) == (1, 1, 2)
+    assert any(said.startswith("2 exchanges needed a second") for said in report.coverage.notes)
 
 
 def test_an_empty_store_makes_a_report_that_is_empty(tmp_path):
@@ -56,7 +72,7 @@ def test_those_that_are_ready_are_found_among_all_callers(tmp_path):
     report = report_of(
         tmp_path,
         [
-            record(id="a", received=moment(1), caller_name="ready"),
+            *(record(id=f"{n}", received=moment(n), caller_name="ready") for n in range(10)),
             record(
                 id="b", received=moment(2), caller_name="not", adjustments=(made("drop_top_k"),)
             ),
@@ -117,6 +133,14 @@ def test_volume_begins_where_the_records_do(tmp_path):
     assert report.coverage.recorded_since == moment(36_000)
 
 
+def test_steps_are_as_long_as_what_is_covered_asks_for(tmp_path):
+    recent = record(received=moment(11 * 3_600))
+
+    report = report_of(tmp_path, [recent], since_ms=NOW - 90 * DAY_MS)
+    assert report.volume.step == "minute"
+    assert [each.exchanges for each in report.volume.buckets] == [1, *[0] * 59]
+
+
 def test_shadows_of_the_period_are_reported(tmp_path):
     report = report_of(tmp_path, [record(received=moment(1)), shadow_record(ended=moment(2))])
 
@@ -126,6 +150,7 @@ def test_shadows_of_the_period_are_reported(tmp_path):
 
 def test_models_that_retire_soon_are_named_with_who_is_hit(tmp_path):
     sent = {"sent_model": "claude-sonnet-4-5-20250929"}
+    forwarded = {"route": "forward", "sent_model": None}
     report = report_of(
         tmp_path,
         [
@@ -135,12 +160,20 @@ def test_models_that_retire_soon_are_named_with_who_is_hit(tmp_path):
             record(id="d", received=moment(4), sent_model="claude-opus-4-8"),
             record(id="f", received=moment(6), sent_model="claude-next"),
             record(id="g", received=moment(7), sent_model=None, asked_model=None),
-            record(id="h", received=moment(8), sent_model=None, asked_model="claude-opus-4-6"),
+            record(id="h", received=moment(8), **forwarded, asked_model="claude-opus-4-6"),
+            # What was only asked for, and what a first try would have had translated.
+            record(id="i", received=moment(9), sent_model=None, asked_model="claude-opus-4-6"),
+            record(id="j", received=moment(10), route="forward", asked_model="x", **sent),
+            record(id="k", received=moment(11), **forwarded, asked_model="claude-2.1"),
+            record(id="l", received=moment(12), **forwarded, asked_model="claude-3-haiku-20240307"),
         ],
     )
+    *coming, later, earlier = report.retirements
 
     digest = "0123456789abcdef"
-    assert report.retirements == (
+    assert (later.model, later.retires) == ("claude-3-haiku-20240307", "2026-04-20")
+    assert (earlier.model, earlier.is_past) == ("claude-2.1", True)
+    assert tuple(coming) == (
         Retirement(
             model="claude-sonnet-4-5-20250929",
             retires="2026-11-30",
@@ -176,7 +209,7 @@ def test_the_prices_of_the_settings_count(tmp_path):
     ("fields", "note"),
     [
         ({}, "No content was captured"),
-        ({"route": "forward", "sent_model": None}, "1 exchanges were forwarded as they are"),
+        ({"route": "forward", "sent_model": None}, "1 exchange went on without"),
     ],
 )
 def test_what_cannot_be_known_is_said(tmp_path, fields, note):

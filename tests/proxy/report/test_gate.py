@@ -102,6 +102,26 @@ def test_callers_and_exchanges_are_counted_together():
     assert failures("callers>2", given) == []
 
 
-def test_nobody_fails_nothing():
-    for condition in ("readiness<1", "errors>=0", "callers>0", "exchanges>0"):
+@pytest.mark.parametrize("condition", ["readiness<1", "errors>=0"])
+def test_where_nobody_can_be_asked_that_fails(condition):
+    assert failures(condition, report()) == [
+        f"there is nothing to judge: Nobody spoke Text Completions. ({condition})"
+    ]
+    assert failures(condition, report(caller="nigh\x1btly")) == [
+        "there is nothing to judge: Nobody called nigh\\u001btly spoke Text Completions."
+        f" ({condition})"
+    ]
+
+
+def test_nobody_is_not_too_many():
+    for condition in ("callers>0", "exchanges>0"):
         assert failures(condition, report()) == []
+
+
+def test_of_many_that_fail_the_first_are_named():
+    given = report(*(caller(f"c{n}", error_share=1.0) for n in range(123)))
+
+    said = failures("errors>0", given)
+
+    assert said[19] == "c19: its share of errors is 1 (errors>0)"
+    assert said[20:] == ["103 more callers (errors>0)"]

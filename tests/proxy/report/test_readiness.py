@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.report.readiness import READY, WORK, Alike, judge, obstacle_of
+from proxy.report.readiness import LEAST_JUDGED, READY, WORK, Alike, judge, obstacle_of
 from proxy.traffic.sums import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
@@ -22,8 +22,8 @@ def ending(**fields: Any) -> Ending:
 def exchanges(
     count: int = 1, *kinds: str, is_planned: bool = True, **fields: Any
 ) -> tuple[Alike, int]:
-    dialect = fields.pop("dialect", "2023-06-01")
-    return Alike(dialect, ending(**fields), frozenset(kinds), is_planned), count
+    said = fields.pop("dialect", "2023-06-01"), fields.pop("streamed", False)
+    return Alike(*said, ending(**fields), frozenset(kinds), is_planned), count
 
 
 def bad_request(count: int = 1, **fields: Any) -> tuple[Alike, int]:
@@ -60,8 +60,16 @@ def test_a_kind_is_explained_in_its_own_words_unless_there_is_nothing_to_do(kind
     reasons = judge([exchanges(2, kind.value)]).reasons
 
     found = [(each.name, each.work, each.what, each.what_to_do) for each in reasons]
-    expected = (kind.value, WORK[kind], EXPLANATIONS[kind], REMEDIES[kind])
+    remedy = obstacle_of(kind.value).what_to_do
+    expected = (kind.value, WORK[kind], EXPLANATIONS[kind], remedy)
     assert found == ([] if WORK[kind] == "nothing" else [expected])
+    assert (remedy == REMEDIES[kind]) is (kind != AdjustmentKind.CAP_MAX_TOKENS)
+
+
+def test_a_cap_says_what_the_code_has_decided():
+    [reason] = judge([exchanges(2, "cap_max_tokens")]).reasons
+
+    assert reason.what_to_do.startswith("The code below asks for the model's limit;")
 
 
 def test_readiness_is_the_share_of_exchanges_without_an_obstacle():
@@ -92,19 +100,22 @@ def test_errors_of_the_clients_and_of_ours_lower_it_even_where_nothing_was_plann
     assert [each.name for each in judged.reasons] == ["client_error", "holdover_error"]
 
 
-def test_errors_of_upstream_do_not_lower_it_but_what_was_adjusted_in_them_does():
-    overloaded: Any = {"status": 529, "error_type": "overloaded_error", "blame": "upstream"}
+@pytest.mark.parametrize("status", [529, 502, 200])
+def test_what_upstream_failed_at_says_nothing(status):
+    failed: Any = {"status": status, "error_type": "api_error", "blame": "upstream"}
 
-    assert judge([exchanges(1, **overloaded)]).score == 1.0
-    assert judge([exchanges(1, "drop_top_p", **overloaded)]).score == 0.0
+    judged = judge([exchanges(50, "drop_top_p", **failed)])
+    assert (judged.score, judged.judged, judged.is_ready) == (None, 0, False)
+    assert judged.reasons == ()
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
 def test_wrong_keys_and_rate_limits_say_nothing(status):
     limited = {"status": status, "error_type": "some_error", "blame": "client"}
 
-    assert judge([exchanges(1, **limited)]).score == 1.0
-    assert judge([exchanges(1, is_planned=False, **limited)]).score is None
+    for is_planned in (True, False):
+        judged = judge([exchanges(50, is_planned=is_planned, **limited)])
+        assert (judged.score, judged.judged, judged.is_ready) == (None, 0, False)
 
 
 def test_what_a_rule_refused_lowers_it():
@@ -113,21 +124,52 @@ def test_what_a_rule_refused_lowers_it():
     assert names(exchanges(1, is_planned=False, **refused)) == [("refused", "decision", 1)]
 
 
-def test_forwarded_exchanges_and_clients_that_left_early_are_not_judged():
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_forwarded_exchanges_and_clients_that_left_are_not_judged(*, is_planned):
     forwarded = exchanges(5, is_planned=False, route="forward")
-    gone = exchanges(5, is_planned=False, status=None, client_gone=True)
+    gone = exchanges(5, "drop_top_k", is_planned=is_planned, status=None, client_gone=True)
 
     assert judge([forwarded, gone, exchanges(1)]).judged == 1
     assert judge([forwarded, gone]).score is None
     assert not judge([forwarded]).is_ready
 
 
-def test_who_left_after_it_was_planned_is_judged_by_the_plan():
-    assert judge([exchanges(1, "drop_top_k", client_gone=True)]).score == 0.0
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_what_a_second_try_rescued_is_not_ready(*, is_planned):
+    rescued = exchanges(20, is_planned=is_planned, route="forward", is_rescued=True)
+
+    assert names(rescued) == [("second_try", "decision", 20)]
+    assert judge([rescued, exchanges(20)]).score == 0.5
 
 
-def test_the_old_dialect_is_something_to_change_and_costs_nothing():
-    judged = judge([exchanges(3, dialect="2023-01-01"), exchanges(1)])
+def test_fewer_than_ten_are_too_few_to_tell():
+    few, enough = judge([exchanges(LEAST_JUDGED - 1)]), judge([exchanges(LEAST_JUDGED)])
+
+    assert (few.score, few.is_enough, few.is_ready) == (1.0, False, False)
+    assert (enough.is_enough, enough.is_ready) == (True, True)
+    assert LEAST_JUDGED == 10
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"status": 529, "error_type": "overloaded_error", "blame": "upstream"},
+        {"status": 429, "error_type": "rate_limit_error", "blame": "client"},
+    ],
+)
+def test_with_too_many_errors_nobody_is_ready_whoevers_they_are(error):
+    good = exchanges(95)
+
+    assert judge([good, exchanges(5, **error)]).is_ready
+    assert not judge([good, exchanges(6, **error)]).is_ready
+    assert judge([good, exchanges(6, **error)]).score == 1.0
+    assert judge([good, exchanges(6, client_gone=True, **error)]).is_ready
+
+
+def test_a_stream_of_the_old_dialect_is_something_to_change_and_costs_nothing():
+    judged = judge(
+        [exchanges(3, dialect="2023-01-01", streamed=True), exchanges(1, dialect="2023-01-01")]
+    )
 
     assert judged.score == 1.0
     [reason] = judged.reasons

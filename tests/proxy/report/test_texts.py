@@ -192,6 +192,12 @@ def test_of_many_that_are_ready_the_first_are_named():
     assert "- c99, 10 exchanges\n- and 20 more\n" in as_markdown(given)
 
 
+def test_markdown_spells_days_as_days():
+    text = as_markdown(report(caller(), volume=volume(3, step="day")))
+
+    assert "| 16 Nov 2026 | 3 | 0 |" in text
+
+
 def test_where_nobody_is_ready_that_is_said():
     given = report(caller(readiness=readiness(0.5)))
 

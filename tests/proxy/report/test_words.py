@@ -1,7 +1,9 @@
+from functools import partial
+
 import pytest
 
 from proxy.report import spelling, words
-from proxy.report.values import HitCaller, Outcomes, Spent
+from proxy.report.values import HitCaller, ModelUse, Outcomes, Readiness, Spent
 from tests.proxy.report.reports import (
     call,
     caller,
@@ -140,7 +142,7 @@ def test_a_caller_whose_tokens_have_a_price_costs_something():
 
 @pytest.mark.parametrize(
     ("score", "said"),
-    [(1.0, "Nothing but the call itself."), (None, "Nothing it sent was translated,")],
+    [(1.0, "Nothing but the call itself."), (None, "Nothing it sent can be judged,")],
 )
 def test_where_no_reason_is_given_that_is_said(score, said):
     assert words.nothing_else(caller(readiness=readiness(score))).startswith(said)
@@ -159,7 +161,59 @@ def test_the_old_call_is_in_the_language_of_the_new_one(language, said):
 
 
 def test_an_old_call_of_nobody_knows_which_model_names_none():
-    assert "model=...," in words.old_call(caller(models=(), call=call()))
+    assert "model=...," in words.old_call(caller(call=call(asked=None)))
+
+
+def test_models_are_named_once():
+    twice = tuple(
+        ModelUse(asked="claude-2.1", sent=sent, count=1, share=0.5) for sent in ("a", "b")
+    )
+
+    assert words.about(caller(models=twice)).endswith("It asks for claude-2.1.")
+
+
+def test_second_tries_are_said():
+    assert words.about(caller(rescued=1)).endswith("1 request needed a second try.")
+
+
+@pytest.mark.parametrize(
+    ("score", "is_enough", "is_ready", "said"),
+    [
+        (None, False, False, "not judged"),
+        (1.0, True, True, "ready"),
+        (1.0, False, False, "too few to tell"),
+        (1.0, True, False, "too many errors"),
+        (0.5, True, False, "50 % ready"),
+    ],
+)
+def test_a_badge_says_how_a_caller_stands(score, is_enough, is_ready, said):
+    stands = Readiness(score=score, judged=1, is_enough=is_enough, is_ready=is_ready, reasons=())
+
+    assert words.badge(stands) == said
+
+
+def test_a_call_says_how_much_it_stands_for():
+    assert words.likeness(call(share=0.98)) == "98 % of its requests look like this"
+
+
+def test_who_is_ready_is_named_a_few_at_a_time():
+    given = report(caller("a"), caller("b"), caller("c", readiness=NOT_READY))
+    many = report(*(caller(f"c{n}") for n in range(10_000)))
+
+    assert words.ready(given) == "a, b"
+    assert words.ready(many).endswith(", c18, c19 and 9,980 more")
+
+
+def test_what_has_retired_is_not_announced():
+    past = retirement(model="old", retires="2026-11-02", days_left=-21)
+
+    assert words.retires(past) == "retired on 2 Nov 2026"
+    assert "old" not in words.summary(report(caller(), retirements=(past,)))
+    assert "opus-4-8" in words.summary(report(caller(), retirements=(past, retirement())))
+
+
+def test_a_caller_that_nobody_has_heard_of_is_named():
+    assert words.headline(report(caller="typo")) == "Nobody called typo spoke Text Completions."
 
 
 def test_many_names_are_cut_short():
@@ -223,6 +277,12 @@ def test_nothing_is_rounded_to_all_and_something_not_to_nothing(share, said):
         (spelling.number, 1234567, "1,234,567"),
         (spelling.day, "2027-01-31", "31 Jan 2027"),
         (spelling.moment, "2026-11-23T09:05:00.000+00:00", "23 Nov 2026, 09:05"),
+        (partial(spelling.begun, step="day"), "2026-11-23T00:00:00.000+00:00", "23 Nov 2026"),
+        (
+            partial(spelling.begun, step="hour"),
+            "2026-11-23T09:00:00.000+00:00",
+            "23 Nov 2026, 09:00",
+        ),
         (spelling.lately, "2026-11-23T09:05:00.000+00:00", "23 Nov, 09:05"),
         (spelling.short, "x" * 120, "x" * 120),
         (spelling.short, "x" * 121, "x" * 120 + " … (121 characters)"),

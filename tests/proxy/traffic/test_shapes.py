@@ -32,6 +32,13 @@ def adjusted(*kinds: str, asked: str = "1") -> int:
     return shape(adjustments=made)
 
 
+def test_a_second_try_makes_another_shape_and_why_does_not():
+    rescued = shape(first_failure="503 api_error")
+
+    assert rescued != shape()
+    assert rescued == shape(first_failure="529 overloaded_error")
+
+
 def test_all_that_shapes_is_tried():
     assert set(OTHERWISE) == set(SHAPING)
 

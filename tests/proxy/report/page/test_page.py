@@ -1,7 +1,7 @@
 """The page as text: what stands in it, and what does not."""
 
 from proxy.report.page import as_html
-from proxy.report.values import Others, Outcomes
+from proxy.report.values import HitCaller, Others, Outcomes, Readiness
 from tests.proxy.report.reports import (
     NOTHING_SPENT,
     NOTHING_TIMED,
@@ -11,7 +11,9 @@ from tests.proxy.report.reports import (
     readiness,
     reason,
     report,
+    retirement,
     shadows,
+    standing,
 )
 
 
@@ -101,6 +103,36 @@ def test_every_line_of_a_call_is_an_added_one():
     page = as_html(report(caller(call=call(code="one = 1\n\ntwo = 2\n"))))
 
     assert "<code><ins>one = 1</ins><ins></ins><ins>two = 2</ins></code>" in page
+
+
+def test_of_ten_thousand_callers_the_first_are_named():
+    many = tuple(standing(caller(f"c{n}")) for n in range(10_000))
+    hit = tuple(HitCaller(name=f"hit-{n}", digest=None, count=1) for n in range(10_000))
+
+    page = as_html(report(caller(), standings=many, retirements=(retirement(callers=hit),)))
+
+    assert "c18, c19 and 9,980 more</bdi>" in page
+    assert "hit-19" in page
+    assert "hit-20" not in page
+    assert len(page) < 60_000
+
+
+def test_a_caller_with_little_to_show_is_said_to_have_shown_too_little():
+    few = Readiness(score=1.0, judged=3, is_enough=False, is_ready=False, reasons=())
+
+    page = as_html(report(caller(readiness=few)))
+
+    assert page.count('<span class="badge">too few to tell</span>') == 2
+    assert 'class="badge ready"' not in page
+
+
+def test_second_tries_are_shown():
+    assert "Rescued by a second try" in as_html(report(caller(rescued=2)))
+    assert "Rescued" not in as_html(report(caller()))
+
+
+def test_a_call_says_how_much_of_the_traffic_it_stands_for():
+    assert "98 % of its requests look like this" in as_html(report(caller(call=call())))
 
 
 def test_backticks_become_code():
