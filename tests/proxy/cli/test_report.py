@@ -106,8 +106,20 @@ def test_every_format_is_written_to_a_pipe(tmp_path, capsys, form, said):
 def test_an_empty_store_is_reported_as_such(tmp_path, capsys, form):
     config = settings_with(tmp_path, [])
 
-    assert run(config, form=form, fail_if=["readiness<1", "callers>0"]) == 0
+    assert run(config, form=form, fail_if=["callers>0"]) == 0
     assert capsys.readouterr().out
+
+
+def test_a_condition_on_a_caller_that_nobody_has_heard_of_fails(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1, caller_name="nightly")])
+
+    assert run(config, caller="nightyl", fail_if=["readiness<0.95", "errors>0.1"]) == 1
+
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[2].partition(":")[0] for line in said] == [
+        " there is nothing to judge"
+    ] * 2
+    assert "Nobody called nightyl spoke" in said[0]
 
 
 def test_only_the_period_and_the_caller_that_are_asked_for_are_reported(tmp_path, capsys):
@@ -256,4 +268,4 @@ def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_ho
 
     assert (good.returncode, good.stderr) == (0, "")
     assert (bad.returncode, bad.stderr) == (1, "holdover: 2 exchanges (exchanges>1)\n")
-    assert "2 exchanges" in good.stdout
+    assert "| Exchanges | 2 |" in good.stdout
