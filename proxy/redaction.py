@@ -18,39 +18,76 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final, NewType
+from itertools import product
+from string import hexdigits
+from typing import Final, NamedTuple, NewType
 
 CallerDigest = NewType("CallerDigest", str)
 Redacted = NewType("Redacted", str)
 
 _DIGEST_BYTES = 8
 
-# Possessive and anchored, so that the time they take grows with the text and no faster, whatever
-# the text is. A telephone number has a country code, or the shape of one in North America.
+# Every expression begins with one character that is rare in prose, looks back from there, and has
+# made up its mind within _REACH characters: so the time it takes grows with the text and no faster,
+# whatever the text is. Escapes before a word (`\n`) are those of a prompt that itself holds JSON.
+_SPACE = r" \u00a0\u2007\u2009\u202f"
+_DASH = r"\-\u2010-\u2013"
+_GAP = rf"[{_SPACE}{_DASH}./]"
+_GAPS = rf"[{_SPACE}{_DASH}./()]{{0,3}}"
 _LOCAL = r"[\w.!#$%&'*+/=?^`{|}~-]"
-_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_PATTERNS: Final[Mapping[str, str]] = {
-    "key": (
-        r"\bsk-[A-Za-z0-9_-]{8,}+|\bholdover-[A-Za-z0-9_-]{20,}+"
-        r"|(?i:\bbearer)[ \t]{1,8}[\w.~+/-]{8,}+=*+"
-    ),
-    "email": rf"(?<!{_LOCAL}){_LOCAL}++@[\w-]++(?:\.[\w-]++)+",
-    "ip": (
-        rf"(?<!\d)(?<!\d\.){_BYTE}(?:\.{_BYTE}){{3}}(?!\d|\.\d)"
-        r"|(?<![\w:])(?=[0-9A-Fa-f]{0,4}:)(?=:*[0-9A-Fa-f])[0-9A-Fa-f:]{2,39}+(?!\w)"
-    ),
-    "card": r"(?<![\w-])\d(?:[ -]?\d){12,18}(?![\w-])",
-    "phone": (
-        r"(?<!\w)\+\d(?:[ ().-]{0,2}\d){7,14}(?!\w)"
-        r"|(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])"
-    ),
-}
+
+
+def _starting(what: str, *, not_after: str) -> str:
+    return rf"{what}(?:(?<!{not_after}{what})|(?<=\\[nrt]{what}))"
+
+
+_WORD = r"[^\W_]"
+_KEYS = (
+    _starting("sk-", not_after=_WORD) + "[A-Za-z0-9_-]{8,}+",
+    _starting("holdover-", not_after=_WORD) + "[A-Za-z0-9_-]{20,}+",
+    _starting("[bB]", not_after=_WORD) + r"(?i:earer)(?:[ \t]|%20){1,8}[\w.~+/-]{8,}+=*+",
+)
+_EMAIL = (
+    r"[@\uff20\ufe6b%&\\](?:(?<=[@\uff20\ufe6b])|(?<=%)(?:25){0,3}40|(?<=\\)\\{0,7}(?:u00|x)40"
+    r"|(?<=&)(?:#0{0,4}64|#[xX]0{0,4}40|commat);)"
+    r"[\w-]{1,63}+(?:[.\uff0e][\w-]{1,63}+){1,8}+"
+)
+_BEFORE_AT = re.compile(rf'"[^"\n]{{1,64}}+"\\?|{_LOCAL}{{1,256}}+')
+"""Backwards."""
+_IPV6 = r":(?<!::)[0-9A-Fa-f:]{1,60}+(?:(?:\.\d{1,3}){3})?+(?![\w:])"
+_IPV4 = r"\d(?<!\d\d)(?<!\d\.\d)\d{0,2}+(?:\.\d{1,3}+){3}(?!\d|\.\d)"
+# A telephone number has a country code, or the shape of one in North America.
+_EXTENSION = rf"(?:[{_SPACE}]?(?:x|ext\.?)[{_SPACE}]?\d{{1,6}})?"
+_PHONES = (
+    rf"\+(?<!\w\+)\d(?:{_GAPS}\d){{7,14}}{_EXTENSION}(?!\w)",
+    _starting("0", not_after=r"[\w.-]")
+    + rf"0[1-9](?:\d{{9,12}}|\d{{0,2}}(?!\d){_GAPS}\d(?:{_GAPS}\d){{5,11}}){_EXTENSION}(?![\w-])",
+    _starting(r"[\d(]", not_after=r"[\w.-]")
+    + rf"(?:(?<=1){_GAP}(?:\(\d{{3}}\){_GAP}?|\d{{3}}{_GAP})|(?<=\()\d{{3}}\){_GAP}?|\d\d{_GAP})"
+    + rf"\d{{3}}{_GAP}\d{{4}}{_EXTENSION}(?![\w-])",
+)
+_CARD_GAP = rf"(?:[{_SPACE}]?[{_DASH}][{_SPACE}]?|[{_SPACE}]{{1,2}}|(?<=\d{{3}})\.(?=\d{{3}}))"
+# Within a word only at one of its ends: digits amid letters are those of a digest.
+_CARD = (
+    r"\d(?<!\d\d)(?=(?P<rest>\d{12,18}+(?!\w)|(?<!\w\d)\d{12,18}+(?!\d)"
+    rf"|\d{{2,7}}+(?:{_CARD_GAP}\d{{3,8}}+(?!\d)){{1,5}}+))"
+)
+_CARD_IN_BITS = (
+    rf"\d(?<!\d\d)(?<!\d[{_SPACE}{_DASH}]\d)"
+    rf"(?:(?:{_CARD_GAP}\d){{12,18}}+|\d(?:{_CARD_GAP}\d\d){{6,8}}+)(?!{_CARD_GAP}?\d)"
+)
+_DIGITS = re.compile(r"\d+")
+_CARD_NUMBER = re.compile(r"(?=[2-6]|81|9792)\d{13,19}")
+"""Times in milliseconds and the numbers of books begin in other ways."""
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+"""The sum of the digits of its double."""
+
 _CACHED: Final = 1024
 _SHORT: Final = 256
 _PIECE: Final = 16 * 1024
 """Characters: while an expression looks through a text, no other thread has its turn."""
-_CUT: Final = re.compile(r"\n|(?i:(?<=[a-z])(?<!bearer) (?=[a-z]))")
-"""Where none of our own patterns can match across."""
+_REACH: Final = 1024
+"""Characters in which each of our own patterns is known to match, or not to."""
 _LONG_ENOUGH: Final = 8
 """Less than that is no key; to take it out of a text would take the text apart."""
 
@@ -85,10 +122,11 @@ class Redactor:
     """Takes out keys, e-mail addresses, telephone and card numbers, IPs, and what else is given."""
 
     def __init__(self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE) -> None:
-        """Patterns by the word that stands in their place; `re.error` where one is none."""
-        self._ours = [
-            (re.compile(pattern), _IF.get(word, f"[{word}]")) for word, pattern in _PATTERNS.items()
-        ]
+        """
+        Patterns by the word that stands in their place; `re.error` where one is none.
+
+        Each of them looks through a whole text in one go, which no other thread interrupts.
+        """
         self._given = [
             (re.compile(pattern), f"[{word}]") for word, pattern in (patterns or {}).items()
         ]
@@ -115,36 +153,117 @@ class Redactor:
         # Who gave a pattern may mean it to match across anything.
         for pattern, instead in self._given:
             text = pattern.sub(instead, text)
-        return Redacted("".join(map(self._redact_piece, _pieces(text, self._piece))))
-
-    def _redact_piece(self, text: str) -> str:
-        for pattern, instead in self._ours:
-            text = pattern.sub(instead, text)
-        return text
+        for kind in _KINDS:
+            text = _without(kind, text, self._piece)
+        return Redacted(text)
 
 
-def _pieces(text: str, size: int) -> Iterator[str]:
+_Span = tuple[int, int]
+
+
+class _Kind(NamedTuple):
+    """What is looked for, and where it lies if what was found is one: from `free` on at most."""
+
+    instead: str
+    pattern: re.Pattern[str]
+    span: Callable[[re.Match[str], int], _Span | None]
+
+
+def _without(kind: _Kind, text: str, size: int) -> str:
+    kept: list[str] = []
+    free = 0
+    for found in _found(kind.pattern, text, size):
+        if found.start() >= free and (span := kind.span(found, free)):
+            kept += text[free : span[0]], kind.instead
+            free = span[1]
+    return "".join((*kept, text[free:]))
+
+
+def _found(pattern: re.Pattern[str], text: str, size: int) -> Iterator[re.Match[str]]:
+    """As `finditer`, in pieces: what begins in one may end in the next."""
     start = 0
-    while len(text) - start > size and (cut := _CUT.search(text, start + size)):
-        yield text[start : cut.end()]
-        start = cut.end()
-    yield text[start:]
+    while start < len(text):
+        stop = start + size
+        start = stop
+        for found in pattern.finditer(text, stop - size, stop + _REACH):
+            if found.start() >= stop:
+                break
+            if found.end() == stop + _REACH:  # only a key is as long, and begins as a key
+                found = pattern.match(text, found.start()) or found  # noqa: PLW2901
+            yield found
+            start = max(stop, found.end())
 
 
-def _card(found: re.Match[str]) -> str:
-    """A number whose check digit is right (ISO/IEC 7812) is taken for a card's."""
-    digits = [int(digit) for digit in found[0] if digit.isdigit()]
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return "[card]" if (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0 else found[0]
+def _all(found: re.Match[str], _: int) -> _Span:
+    return found.span()
 
 
-def _ip(found: re.Match[str]) -> str:
-    """Hexadecimal and colons may be a time of day."""
+def _email(found: re.Match[str], free: int) -> _Span | None:
+    at = found.start()
+    before = _BEFORE_AT.match(found.string[max(free, at - 256) : at][::-1])
+    return (at - before.end(), found.end()) if before else None
+
+
+_COLONS: Final = 6
+
+
+def _ipv6(found: re.Match[str], free: int) -> _Span | None:
+    """Hexadecimal and colons may be a time of day, or a label and an address."""
+    text, (colon, end) = found.string, found.span()
+    if "::" not in found[0] and found[0].count(":") < _COLONS:
+        return None
+    start = colon
+    while start > max(free, colon - 4) and text[start - 1] in hexdigits:
+        start -= 1
+    before = text[start - 1 : start]
+    if before == ":":  # in the midst of a longer row
+        return None
+    starts = [colon + 1] if before.isalnum() or before in ("_", ".") else [start, colon + 1]
+    ends = [end, end - 1] if text[end - 1] == ":" else [end]
+    return next((span for span in product(starts, ends) if _is_ip(text[slice(*span)])), None)
+
+
+def _ipv4(found: re.Match[str], _: int) -> _Span | None:
+    return found.span() if _is_ip(found[0]) else None
+
+
+def _is_ip(text: str) -> bool:
     try:
-        ipaddress.ip_address(found[0])
+        ipaddress.ip_address(text)
     except ValueError:
-        return found[0]
-    return "[ip]"
+        return False
+    return text != "::"
 
 
-_IF: Final[Mapping[str, Callable[[re.Match[str]], str]]] = {"card": _card, "ip": _ip}
+def _card(found: re.Match[str], _: int) -> _Span | None:
+    """Whole groups of digits from here on, the more the better, that are a card's number."""
+    groups = list(_DIGITS.finditer(found.string, found.start(), found.end("rest")))
+    while groups:
+        if _is_card("".join(group[0] for group in groups)):
+            return found.start(), groups[-1].end()
+        groups.pop()
+    return None
+
+
+def _card_in_bits(found: re.Match[str], _: int) -> _Span | None:
+    return found.span() if _is_card("".join(_DIGITS.findall(found[0]))) else None
+
+
+def _is_card(number: str) -> bool:
+    """As long as one, and with the right check digit (ISO/IEC 7812)."""
+    plain = number if number.isascii() else "".join(str(int(digit)) for digit in number)
+    if not _CARD_NUMBER.fullmatch(plain):
+        return False
+    return sum(map(int, plain[-1::-2] + plain[-2::-2].translate(_DOUBLED))) % 10 == 0
+
+
+_KINDS: Final = (
+    *(_Kind("[key]", re.compile(pattern), _all) for pattern in _KEYS),
+    _Kind("[email]", re.compile(_EMAIL), _email),
+    _Kind("[ip]", re.compile(_IPV6), _ipv6),
+    _Kind("[ip]", re.compile(_IPV4), _ipv4),
+    *(_Kind("[phone]", re.compile(pattern), _all) for pattern in _PHONES),
+    _Kind("[card]", re.compile(_CARD), _card),
+    _Kind("[card]", re.compile(_CARD_IN_BITS), _card_in_bits),
+)
+"""In this order: a telephone number may be a part of what could be a card's."""

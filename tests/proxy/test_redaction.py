@@ -7,7 +7,19 @@ from proxy.redaction import Digester, Redactor, describe_crash
 MIXED = (
     *("mail", "a.b+c@example.co.uk", "sk-ant-api03-abc_DEF", "Bearer", "abc.def-ghi=", "+49"),
     *("(171)", "123-4567", "4111", "1111", "10.0.0.1", "2001:db8::1", "\n", "x", "12:30:45"),
+    *("4111111111111111", "12/26", "card-", "1-800-555-1234", "x12", "0049", "IP:", "::ffff:"),
+    *(
+        "jane%40example.com",
+        r"\u0040",
+        "&#64;",
+        "\uff20",
+        '"jane doe"@example.com',
+        "\u2011",
+        "::1:",
+    ),
+    *("ab:cd:ef:01:23:45:67:" * 3 + "89", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "sk-" + "a" * 40),
 )
+PARTS = st.one_of(st.sampled_from(MIXED), st.text(max_size=5), st.text("019af:.-@% \\", max_size=9))
 
 
 def test_one_digest_key_gives_one_digest_and_another_gives_another():
@@ -53,6 +65,80 @@ def test_what_points_at_people_or_opens_doors_is_taken_out(text, kept):
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("4111 1111 1111 1111 12/26", "[card] 12/26"),
+        ("4111111111111111 12/26 cvv 123", "[card] 12/26 cvv 123"),
+        ("1 4111 1111 1111 1111", "1 [card]"),
+        ("card-4111111111111111, id_4111111111111111", "card-[card], id_[card]"),
+        ("Visa4111111111111111", "Visa[card]"),
+        ("4111111111111111x", "[card]x"),
+        ("4111.1111.1111.1111", "[card]"),
+        ("4111\xa01111\xa01111\xa01111", "[card]"),
+        ("4111\u20111111\u20111111\u20111111", "[card]"),
+        ("3782 822463 10005", "[card]"),
+        ("4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "[card]"),
+        ("\uff14111 1111 1111 1111", "[card]"),
+    ],
+)
+def test_cards_are_found_however_their_numbers_are_written(text, kept):
+    assert Redactor().text(text) == kept
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("1-800-555-1234", "1-555-123-4567", "1 (555) 123-4567", "555\u2011123\u20114567"),
+        *("0049 30 1234567", "00493012345678", "+49/30/1234567", "+49\xa030\xa01234567"),
+        *("555-123-4567x12", "555-123-4567 ext. 12", "555/123-4567"),
+    ],
+)
+def test_telephones_are_found_however_their_numbers_are_written(number):
+    assert Redactor().text(f"at {number}, or") == "at [phone], or"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2001:db8::1: refused", "[ip]: refused"),
+        ("IP:2001:db8::1", "IP:[ip]"),
+        ("IP:10.0.0.1:80", "IP:[ip]:80"),
+        ("add:2001:db8:0:0:0:0:0:1", "add:[ip]"),
+        ("from ::ffff:10.0.0.1.", "from [ip]."),
+        ("10.0.0.1::1", "[ip]::1"),
+    ],
+)
+def test_addresses_are_found_beside_colons(text, kept):
+    assert Redactor().text(text) == kept
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("jane%40example.com", "jane%2540example.com", r"jane\u0040example.com"),
+        *("jane&#64;example.com", "jane&#x40;example.com", "jane&commat;example.com"),
+        *("jane\uff20example.com", "jane@example\uff0ecom"),
+        *('"jane doe"@example.com', r"\"jane doe\"@example.com"),
+    ],
+)
+def test_mail_is_found_however_the_at_sign_is_written(address):
+    assert Redactor().text(f"to {address}, or") == "to [email], or"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (r"so:\nsk-ant-12345678", r"so:\n[key]"),
+        (r"so:\n415-555-2671", r"so:\n[phone]"),
+        (r"so:\t0049 30 1234567", r"so:\t[phone]"),
+        ("Bearer%20abc.def-ghi=", "[key]"),
+    ],
+)
+def test_what_is_escaped_before_a_word_is_no_part_of_it(text, kept):
+    assert Redactor().text(text) == kept
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "claude-3-5-sonnet-20240620",
@@ -61,7 +147,16 @@ def test_what_points_at_people_or_opens_doors_is_taken_out(text, kept):
         "at 12:30:45 on 2023-06-01",
         "4111 1111 1111 1112",
         "version 1.2.3.4.5",
-        "sk-ip this; @home; a@b",
+        "sk-ip this; @home; a@b; @home.com; task-something-long",
+        "999.10.10.10",
+        "1700000000000, 1700000000000000000",
+        "978-0-306-40615-7, 9780306406157",
+        "order 4111111111111112, 0012345678, 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5 5",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "a4111111111111111f",
+        "2024-01-02 2024-01-03",
+        "ab:cd:ef:01:23:45:67:89:" * 3 + "ab",
+        "aa:bb:cc:dd:ee:ff",
         "::",
         "",
     ],
@@ -91,9 +186,23 @@ def test_nothing_is_found_in_what_was_redacted(words):
     assert not any(trace in once for trace in ["@", "10.1", "sk-", "::"])
 
 
-@given(st.lists(st.sampled_from(MIXED), max_size=30).map(" ".join), st.integers(1, 50))
-def test_it_does_not_matter_in_which_pieces_a_text_is_looked_at(text, length):
-    assert Redactor(piece=length).text(text) == Redactor().text(text)
+@given(st.lists(PARTS, max_size=30), st.sampled_from(["", " "]), st.integers(1, 50))
+def test_it_does_not_matter_in_which_pieces_a_text_is_looked_at(parts, between, length):
+    text = between.join(parts)
+
+    assert Redactor(piece=length).text(text) == Redactor(piece=len(text) + 1).text(text)
+
+
+@pytest.mark.parametrize("filler", ["a", "1", "1234 ", "\u6f22", "x@", "."])
+def test_a_text_without_words_is_looked_at_in_pieces_too(filler):
+    text = filler * 9000 + " x@y.de " + filler * 9000
+
+    assert Redactor().text(text) == Redactor(piece=len(text)).text(text)
+    assert " [email] " in Redactor().text(text)
+
+
+def test_a_key_is_taken_out_to_its_end_however_long_it_is():
+    assert Redactor(piece=9).text("so sk-" + "a" * 50_000 + " it is") == "so [key] it is"
 
 
 def test_a_secret_is_taken_out_whatever_it_looks_like_unless_it_is_a_mere_word():
