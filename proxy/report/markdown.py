@@ -19,7 +19,7 @@ from proxy.report.spelling import (
     percent,
     short,
 )
-from proxy.report.values import CallerReport, CurrentCall, Outcomes, Reason, Report
+from proxy.report.values import CallerReport, Compared, CurrentCall, Outcomes, Reason, Report
 from proxy.report.words import (
     BADGES,
     OUTCOMES,
@@ -188,17 +188,21 @@ def _shadows(report: Report) -> Iterator[str]:
         yield from _heading("Shadows", 2)
     for each in report.shadows:
         compared = one_or_many(each.shadow.compared, "shadow")
-        noise = (
-            ""
-            if each.control is None
-            else f" Controls: {percent(each.control.mean_similarity)} alike,"
-            f" {percent(each.control.equal_share)} equal."
-        )
+        alike = "".join(f", {said}" for said in _alike(each.shadow))
+        noise = "" if each.control is None else ", ".join(_alike(each.control))
+        controls = f" Controls: {noise}." if noise else ""
         yield (
-            f"- {_text(verdict(each), 500)} {compared}, {number(each.shadow.failed)} failed,"
-            f" {percent(each.shadow.mean_similarity)} alike,"
-            f" {percent(each.shadow.equal_share)} equal.{noise}"
+            f"- {_text(verdict(each), 500)} {compared}, {number(each.shadow.failed)} failed{alike}."
+            f"{controls}"
         )
+
+
+def _alike(compared: Compared) -> list[str]:
+    """Nothing of nothing."""
+    if not compared.compared:
+        return []
+    similarity, equal = percent(compared.mean_similarity), percent(compared.equal_share)
+    return [f"{similarity} alike", f"{equal} equal"]
 
 
 def _retirements(report: Report) -> Iterator[str]:

@@ -192,6 +192,21 @@ def test_of_many_that_are_ready_the_first_are_named():
     assert "- c99, 10 exchanges\n- and 20 more\n" in as_markdown(given)
 
 
+def test_markdown_says_how_alike_only_what_was_compared():
+    nothing = compared(None, compared=0, failed=3, equal_share=None)
+    text = as_markdown(
+        report(
+            caller(),
+            shadows=(shadows(rule="a"), shadows(rule="b", shadow=nothing, control=nothing)),
+        )
+    )
+
+    assert (
+        "8 shadows, 0 failed, 70 % alike, 50 % equal. Controls: 90 % alike, 50 % equal.\n" in text
+    )
+    assert "nothing could be compared. 0 shadows, 3 failed.\n" in text
+
+
 def test_markdown_spells_days_as_days():
     text = as_markdown(report(caller(), volume=volume(3, step="day")))
 
