@@ -6,8 +6,10 @@ A process of its own loads the journals; it says how it is doing in a note.
 
 from __future__ import annotations
 
+import math
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,19 @@ from proxy.traffic import Keeper, waiting_bytes
 
 _TOPIC: Final = "loader"
 _NAME: Final = "status"
+_SILENCE_SECONDS: Final = 30
+"""From a loader that looks twice a second, and after every few megabytes; then it is not well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What is loaded where, and for how long it is kept."""
+
+    directory: Path
+    """Of the journals."""
+    url: str = field(repr=False)
+    days: int
+    max_bytes: int
 
 
 class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +43,10 @@ class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """When it looked last: ISO 8601, UTC."""
     problem: str | None = None
     """Why nothing can be loaded."""
-    entries: int = 0
+    read_bytes: int = 0
+    """Of the journals that are there: what is in the store already."""
+    rows: int = 0
+    """Added to the store."""
     damaged_bytes: int = 0
     unreadable: int = 0
 
@@ -45,6 +63,8 @@ class EvidenceState:
     waiting_bytes: int
     """In the journals of all workers, not yet in the store."""
     loader: LoaderStatus | None
+    silent_seconds: float
+    """Since the loader said something, or since this worker began, if that was later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +75,22 @@ class Evidence:
     """Of the journals."""
     keeper: Keeper
     contents: ContentWriter
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def state(self) -> EvidenceState:
         """How it stands."""
+        status, written = _said(board_of(self.directory)) or (None, -math.inf)
+        # Clocks jump both ways.
+        silent = min(abs(time.time() - written), time.monotonic() - self.began)
+        if silent > _SILENCE_SECONDS:
+            status = _silent(status or LoaderStatus())
+        read = status.read_bytes if status else 0
         return EvidenceState(
             problem=self.keeper.problem,
-            waiting_bytes=waiting_bytes(self.directory),
-            loader=read_status(board_of(self.directory)),
+            waiting_bytes=max(waiting_bytes(self.directory) - read, 0),
+            loader=status,
+            silent_seconds=round(silent, 1),
         )
 
     def close(self) -> None:
@@ -78,13 +106,25 @@ def board_of(directory: Path) -> Noticeboard:
 
 def read_status(board: Noticeboard) -> LoaderStatus | None:
     """What the loader said last, if it has said anything that can be read."""
-    for name, note, _ in board.all(_TOPIC):
-        with suppress(msgspec.MsgspecError):
-            if name == _NAME:
-                return _DECODER.decode(note)
-    return None
+    said = _said(board)
+    return said and said[0]
 
 
 def write_status(board: Noticeboard, status: LoaderStatus) -> None:
     """Say how it is going."""
     board.put(f"{_TOPIC}/{_NAME}", msgspec.json.encode(status))
+
+
+def _said(board: Noticeboard) -> tuple[LoaderStatus, float] | None:
+    """The same, and when."""
+    for name, note, written in board.all(_TOPIC):
+        with suppress(msgspec.MsgspecError):
+            if name == _NAME:
+                return _DECODER.decode(note), written
+    return None
+
+
+def _silent(status: LoaderStatus) -> LoaderStatus:
+    """It may be dead, or wait for a store that hangs, or be unable to write its note."""
+    problem = f"the loader has said nothing since {status.at or 'the start'}"
+    return msgspec.structs.replace(status, problem=problem)

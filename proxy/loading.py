@@ -10,35 +10,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
-from proxy.evidence import LoaderStatus, board_of, read_status, write_status
+from proxy.evidence import Keeping, LoaderStatus, board_of, read_status, write_status
 from proxy.noticeboard import Noticeboard
 from proxy.redaction import describe_crash
 from proxy.traffic import StoreProblem, open_store
 from proxy.traffic.loader import Loaded, Loader, alone
-from proxy.traffic.retention import prune
-from proxy.traffic.store import Store
+from proxy.traffic.retention import believable_ms, prune
 
 log = structlog.get_logger()
 
 _BETWEEN_LOOKS: Final = 0.5
 _BETWEEN_TRIES: Final = 2.0
 _BETWEEN_PRUNINGS: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """What is loaded where, and for how long it is kept."""
-
-    directory: Path
-    url: str = field(repr=False)
-    days: int
-    max_bytes: int
+_NOTHING: Final = Loaded()
 
 
 def keep_loading(keeping: Keeping, wait: Callable[[float], bool]) -> None:
@@ -59,8 +48,11 @@ class _Loading:
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
     pruned: float = float("-inf")
+    began: float = field(default_factory=time.monotonic)
+    began_ms: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.began_ms = _now_ms()
         self.board = board_of(self.keeping.directory)
         self.status = read_status(self.board) or LoaderStatus()
 
@@ -82,32 +74,32 @@ class _Loading:
         try:
             if self.loader is None:
                 self.loader = Loader(self.keeping.directory, open_store(self.keeping.url))
-            loaded = self.loader.load()
-            self._prune(self.loader.store)
+            for loaded in self.loader.parts():
+                self._say(self.status.problem, loaded)  # whether all is well, is not known yet
+            self._prune(self.loader)
         except StoreProblem as exc:
             self._let_go()  # it may have been moved away: opening it makes a new one
-            self._say(Loaded(), str(exc))
+            self._say(str(exc))
             return False
         except Exception as exc:  # noqa: BLE001 - the journals wait for whoever mends it
             log.error("loader_crashed", **describe_crash(exc))
-            self._say(Loaded(), type(exc).__name__)
+            self._say(type(exc).__name__)
             return False
-        self._say(loaded, None)
+        self._say(None)
         return True
 
-    def _prune(self, store: Store) -> None:
+    def _prune(self, loader: Loader) -> None:
         if time.monotonic() - self.pruned < _BETWEEN_PRUNINGS:
             return
-        pruned = prune(
-            store,
-            now_ms=time.time_ns() // 1_000_000,
-            days=self.keeping.days,
-            max_bytes=self.keeping.max_bytes,
-        )
+        elapsed_ms = int((time.monotonic() - self.began) * 1000)
+        now_ms = believable_ms(_now_ms(), began_ms=self.began_ms, elapsed_ms=elapsed_ms)
+        days, max_bytes = self.keeping.days, self.keeping.max_bytes
+        loader.prune_refused(now_ms=now_ms, days=days)
+        pruned = prune(loader.store, now_ms=now_ms, days=days, max_bytes=max_bytes)
         if pruned.is_done:
             self.pruned = time.monotonic()
 
-    def _say(self, loaded: Loaded, problem: str | None) -> None:
+    def _say(self, problem: str | None, loaded: Loaded = _NOTHING) -> None:
         if problem != self.status.problem:
             if problem is None:
                 log.info("store_works_again")
@@ -118,8 +110,13 @@ class _Loading:
             self.status,
             at=now,
             problem=problem,
-            entries=self.status.entries + loaded.entries,
+            read_bytes=self.loader.read_bytes if self.loader else 0,
+            rows=self.status.rows + loaded.rows,
             damaged_bytes=self.status.damaged_bytes + loaded.damaged_bytes,
             unreadable=self.status.unreadable + loaded.unreadable,
         )
         write_status(self.board, self.status)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -24,8 +25,14 @@ from proxy.comparison import Comparison
 from proxy.evidence import EvidenceState, LoaderStatus
 from proxy.traffic import TrafficRecord
 
+log = structlog.get_logger()
+
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+_FILES: Final = ("counter", "histogram", "gauge_livemax")
+_ROOM: Final = 64 * 1024
+"""As large as they begin. Without blocks of their own, the first number on a full disk is a
+SIGBUS: they are mapped."""
 _SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 _SIMILARITIES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
 _NONE: Final = ""
@@ -35,8 +42,7 @@ class Metrics:
     """All of them; an observer of everything that happens."""
 
     def __init__(self) -> None:
-        if shared := os.environ.get(_SHARED):
-            Path(shared).mkdir(exist_ok=True)
+        self._shared = _shared_directory()
         self._registry = CollectorRegistry()
         counter = partial(Counter, registry=self._registry)
         histogram = partial(Histogram, registry=self._registry)
@@ -147,13 +153,12 @@ class Metrics:
         return text
 
     def _counted(self) -> bytes:
-        if _SHARED not in os.environ:
+        if self._shared is None:
             return generate_latest(self._registry)
-        directory = Path(os.environ[_SHARED])
-        directory.mkdir(exist_ok=True)  # who cleans up /tmp may have taken it for old
-        _forget_the_dead(directory)
+        self._shared.mkdir(exist_ok=True)  # who cleans up /tmp may have taken it for old
+        _forget_the_dead(self._shared)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
 
@@ -170,14 +175,33 @@ class _OfEvidence(Collector):
             ("journal_waiting_bytes", "Evidence not in the store yet.", state.waiting_bytes),
             ("journal_failed", "1 while records wait in memory.", state.problem is not None),
             ("store_failed", "1 while the store takes nothing.", loader.problem is not None),
+            ("loader_silent_seconds", "Since the loader said something.", state.silent_seconds),
         ):
             yield GaugeMetricFamily(f"holdover_{name}", text, value=value)
         for name, text, value in (
-            ("store_entries", "Loaded into the store.", loader.entries),
+            ("store_rows", "Added to the store.", loader.rows),
             ("journal_damaged_bytes", "Passed over in journals.", loader.damaged_bytes),
             ("journal_unreadable_entries", "Whole, and refused.", loader.unreadable),
         ):
             yield CounterMetricFamily(f"holdover_{name}", text, value=value)
+
+
+def _shared_directory() -> Path | None:
+    """Where workers count together, with room; None: this one counts by itself."""
+    if _SHARED not in os.environ:
+        return None
+    directory = Path(os.environ[_SHARED])
+    try:
+        directory.mkdir(exist_ok=True)
+        for kind in _FILES:
+            with (directory / f"{kind}_{os.getpid()}.db").open("ab") as file:
+                if not file.tell():  # else it is of another worker with this number, and counts
+                    file.write(bytes(_ROOM))
+    except OSError as exc:
+        log.error("metrics_not_shared", directory=str(directory), reason=exc.strerror)
+        values.ValueClass = values.MutexValue  # it was chosen when that was imported
+        return None
+    return directory
 
 
 def _forget_the_dead(directory: Path) -> None:

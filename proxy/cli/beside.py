@@ -2,30 +2,98 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
-from typing import Final
+from contextlib import suppress
+from typing import Final, TextIO
 
+import msgspec
 import typer
+
+from proxy.cli.evidence import store_url_of
+from proxy.evidence import Keeping
+from proxy.log_config import LogFormat
+from proxy.settings import Settings
+from proxy.traffic import journal_directory
 
 _HEAD_START_SECONDS: Final = 1
 """For the workers, which somebody waits for; and between a loader and the next."""
 
 
-def start_loader(config: Path | None, secrets: Path | None) -> None:
+def start_loader(settings: Settings) -> None:
     """Keep a loader running for as long as this process does; it ends by itself after it."""
-    given = {"--config": config, "--secrets": secrets}
-    options = [word for name, path in given.items() if path for word in (name, str(path))]
-    command = [sys.executable, "-m", "proxy", "load", "--until-eof", *options]
-    threading.Thread(target=_keep_running, args=[command], daemon=True).start()
+    keeping = Keeping(
+        directory=journal_directory(settings.state_dir),
+        url=store_url_of(settings, settings.state_dir),
+        days=settings.traffic_days,
+        max_bytes=settings.traffic_max_bytes,
+    )
+    held, orders = claim(keeping), orders_for(keeping, settings.log_format)
+    threading.Thread(target=_keep_running, args=[orders, held], daemon=True).start()
 
 
-def _keep_running(command: list[str]) -> None:
+def orders_for(keeping: Keeping, log_format: LogFormat) -> bytes:
+    """What a loader is told, over its standard input: the settings file may be bad by then."""
+    return msgspec.json.encode((keeping, log_format), enc_hook=str) + b"\n"
+
+
+def read_orders(line: bytes | str) -> tuple[Keeping, LogFormat]:
+    """The other end of it."""
+    return msgspec.json.decode(
+        line, type=tuple[Keeping, LogFormat], dec_hook=lambda kind, value: kind(value)
+    )
+
+
+def claim(keeping: Keeping) -> TextIO | None:
+    """
+    Hold the journals for one store while this process lives, or exit with status 2.
+
+    Servers may share a directory of journals, but then also the store: who
+    loads them does not know whose they are. None: it cannot be written to, and
+    so there will be no journals either.
+    """
+    mine = _digest_of(keeping.url)
+    try:
+        keeping.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = (keeping.directory.parent / "store").open("a+")
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there
+            file.truncate(0)
+            file.write(mine)
+            file.flush()
+        fcntl.flock(file, fcntl.LOCK_SH)
+        file.seek(0)
+        theirs = file.read()
+    except OSError:
+        return None
+    if theirs != mine:
+        used = f"{keeping.directory.parent.parent} is used by a Holdover with another traffic_url"
+        typer.echo(f"holdover: state_dir: {used}", err=True)
+        raise typer.Exit(2)
+    return file
+
+
+def _digest_of(url: str) -> str:
+    """Of the store, whoever asks for it: there may be passwords before and after its place."""
+    place = url.rpartition("@")[2].partition("?")[0]
+    return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+
+
+def _keep_running(orders: bytes, _held: TextIO | None) -> None:
     while True:
         time.sleep(_HEAD_START_SECONDS)
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as loader:  # noqa: S603 - our own
-            loader.wait()
+        with suppress(OSError):
+            _run(orders)
         typer.echo("holdover: the loader has ended, and is begun again", err=True)
+
+
+def _run(orders: bytes) -> None:
+    command = [sys.executable, "-m", "proxy", "load", "--until-eof"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader:  # noqa: S603 - our own
+        assert loader.stdin is not None
+        loader.stdin.write(orders)
+        loader.wait()

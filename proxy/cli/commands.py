@@ -84,7 +84,7 @@ def load(
     config: Config = None,
     secrets: Secrets = None,
     until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="Go on until standard input ends.")
+        bool, typer.Option("--until-eof", help="What standard input says, until it ends.")
     ] = False,
 ) -> None:
     """Load what is in the journals into the store; `serve` does so by itself."""

@@ -7,6 +7,7 @@ import os
 import secrets as dice
 import signal
 import tempfile
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
@@ -26,6 +27,7 @@ from proxy.redaction import Digester
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
 
+_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
 _PATIENCE_SECONDS: Final = 30
 """With a worker that does not answer; in uvicorn's own 5, a busy machine has not begun one."""
 
@@ -110,7 +112,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     )
     uvicorn_config.factory = True
     if settings.traffic:
-        start_loader(config, secrets)
+        start_loader(settings)
     if settings.workers > 1:
         _run_workers(uvicorn_config, settings.workers)
     else:
@@ -119,11 +121,18 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
 
 def _run_workers(uvicorn_config: uvicorn.Config, workers: int) -> None:
     uvicorn_config.workers = workers
-    with tempfile.TemporaryDirectory(prefix="holdover-metrics-") as shared:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+    with ExitStack() as stack:
+        with suppress(OSError):  # each worker counts by itself, then
+            shared = tempfile.TemporaryDirectory(prefix="holdover-metrics-", dir=_in_memory())
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(shared)
         listener = uvicorn_config.bind_socket()
         listener.listen(uvicorn_config.backlog)  # connections wait for the first worker
         _Workers(uvicorn_config, sockets=[listener]).run()
+
+
+def _in_memory() -> str | None:
+    """Where numbers that all workers write to are safe from a disk that is full, if anywhere."""
+    return _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def run_simulator(host: str, port: int, *, legacy: bool) -> None:

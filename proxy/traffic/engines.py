@@ -66,6 +66,7 @@ def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
         {
             "connect_timeout": _CONNECT_SECONDS,
             "tcp_user_timeout": "30000",  # milliseconds: a server whose machine is gone
+            "keepalives_idle": "30",  # seconds: the same, while we wait for what it says
             "application_name": "holdover",
             **place.query,
         }

@@ -4,7 +4,8 @@ From the journals into the store: everything, once, in batches.
 A file is read for as long as its writer lives, and removed when it is
 complete and all of it is in the store. Where a file was read before, its
 entries are there already, and adding them again changes nothing; so nothing
-has to be remembered, and a loader may die at any moment.
+has to be remembered, and a loader may die at any moment. A file with something
+in it that cannot be loaded, by this version, is put aside.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import structlog
 
 from proxy.traffic.content import Content
 from proxy.traffic.journal import CONTENTS, RECORDS, files_of, is_complete, read_frames
+from proxy.traffic.keeper import waiting_bytes
 from proxy.traffic.problems import UnacceptableEntry
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store import Entry, Store
@@ -29,6 +31,8 @@ log = structlog.get_logger()
 
 _BATCH: Final = 1000
 _AT_A_TIME: Final = 4 * 1024 * 1024
+_MOST_REFUSED: Final = 64 * 1024 * 1024
+_DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
 
 
@@ -36,8 +40,8 @@ _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content
 class Loaded:
     """What one look at the journals came to."""
 
-    entries: int = 0
-    """Read and in the store; some may have been there before."""
+    rows: int = 0
+    """New in the store."""
     damaged_bytes: int = 0
     """Passed over: half-written when a worker died, or broken since."""
     unreadable: int = 0
@@ -45,7 +49,7 @@ class Loaded:
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
-            entries=self.entries + other.entries,
+            rows=self.rows + other.rows,
             damaged_bytes=self.damaged_bytes + other.damaged_bytes,
             unreadable=self.unreadable + other.unreadable,
         )
@@ -57,50 +61,85 @@ class Loader:
 
     directory: Path
     store: Store
+    most_refused: int = _MOST_REFUSED
+    """Bytes of files that are put aside; others are removed."""
     _read: dict[str, int] = field(default_factory=dict[str, int])
     """How far each file has been read, in bytes."""
+    _refused: set[str] = field(default_factory=set[str])
+    """Files with something in them that is not in the store."""
+
+    @property
+    def read_bytes(self) -> int:
+        """Of the files that are there: what has been read."""
+        return sum(self._read.values())
 
     def load(self) -> Loaded:
         """Load what is there; raises `StoreProblem`, and then what is left is loaded next time."""
-        loaded = Loaded()
+        return sum(self.parts(), start=Loaded())
+
+    def parts(self) -> Iterator[Loaded]:
+        """The same, some megabytes at a time."""
         # Records first: what was said makes no sense without them.
         paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
         for path in paths:
             with suppress(FileNotFoundError):  # it made room for newer ones
-                loaded += self._load_file(path)
+                yield from self._load_file(path)
         self._read = {name: end for name, end in self._read.items() if name in _names(paths)}
-        return loaded
 
-    def _load_file(self, path: Path) -> Loaded:
+    def prune_refused(self, *, now_ms: int, days: int) -> None:
+        """What was put aside is kept no longer than anything else; 0 days are no bound."""
+        for path in self._aside.glob("*") if days else ():
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < now_ms / 1000 - days * _DAY_SECONDS:
+                    path.unlink()
+
+    @property
+    def _aside(self) -> Path:
+        return self.directory.parent / "refused"
+
+    def _load_file(self, path: Path) -> Iterator[Loaded]:
         was_complete = is_complete(path)  # asked first: what is written meanwhile is not missed
-        loaded = Loaded()
         for payloads, damaged, end in _pieces(path, self._read.get(path.name, 0), was_complete):
-            loaded += Loaded(damaged_bytes=damaged) + self._add(payloads)
+            loaded = self._add(payloads)
             self._read[path.name] = end
-        if damaged := loaded.damaged_bytes:
-            log.error("journal_damaged", file=path.name, bytes=damaged)
+            if damaged:
+                log.error("journal_damaged", file=path.name, bytes=damaged)
+            if loaded.unreadable:
+                self._refused.add(path.name)
+                log.error("journal_unreadable", file=path.name, entries=loaded.unreadable)
+            yield loaded + Loaded(damaged_bytes=damaged)
         if was_complete:
+            self._finish(path)
+
+    def _finish(self, path: Path) -> None:
+        """Remove it, or put it aside for a version that knows more."""
+        if path.name not in self._refused:
             path.unlink()
-        return loaded
+        elif waiting_bytes(self._aside) + path.stat().st_size > self.most_refused:
+            path.unlink()
+            log.error("journal_refused", file=path.name, removed=True)
+        else:
+            self._aside.mkdir(mode=0o700, exist_ok=True)
+            aside = path.rename(self._aside / path.name)
+            log.error("journal_refused", file=path.name, kept=str(aside))
+        self._read.pop(path.name, None)
+        self._refused.discard(path.name)
 
     def _add(self, payloads: tuple[bytes, ...]) -> Loaded:
         entries = list(_entries(payloads))
-        unreadable = len(payloads) - len(entries)
+        loaded = Loaded(unreadable=len(payloads) - len(entries))
         for start in range(0, len(entries), _BATCH):
-            unreadable += self._add_batch(entries[start : start + _BATCH])
-        if unreadable:
-            log.error("journal_unreadable", entries=unreadable)
-        return Loaded(entries=len(payloads) - unreadable, unreadable=unreadable)
+            loaded += self._add_batch(entries[start : start + _BATCH])
+        return loaded
 
-    def _add_batch(self, batch: list[Entry]) -> int:
-        """Add them, one by one if the store refuses one of them; return how many it refuses."""
+    def _add_batch(self, batch: list[Entry]) -> Loaded:
+        """Add them, one by one if the store refuses one of them."""
         try:
-            self.store.add(batch)
+            return Loaded(rows=self.store.add(batch))
         except UnacceptableEntry:
             if len(batch) == 1:
-                return 1
-            return sum(self._add_batch([entry]) for entry in batch)
-        return 0
+                return Loaded(unreadable=1)
+            return sum((self._add_batch([entry]) for entry in batch), start=Loaded())
 
 
 def _names(paths: list[Path]) -> set[str]:

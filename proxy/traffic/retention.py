@@ -44,6 +44,18 @@ class Pruned:
     is_done: bool = True
 
 
+def believable_ms(now_ms: int, *, began_ms: int, elapsed_ms: int) -> int:
+    """
+    What to prune by: a clock may be set forwards by years, and what is deleted stays so.
+
+    It is believed at the start, `began_ms`, and from then on as far as time has
+    passed by a clock that nobody sets. So what a wrong clock says at the start
+    is done; and one that is put right, or a machine that has slept, is not
+    caught up with before the next start, which only keeps things longer.
+    """
+    return min(now_ms, began_ms + elapsed_ms)
+
+
 def prune(store: Store, *, now_ms: int, days: int, max_bytes: int) -> Pruned:
     """Do a bounded part of what there is to do; 0 days, or bytes, are no bound."""
     counts = dict.fromkeys(_TIMES, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,6 +23,9 @@ from proxy.traffic.rows import Row, row_of_exchange, row_of_shadow, rows_of_cont
 from proxy.traffic.schema import bodies, exchanges, shadows
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
+
+_PATIENCE: Final = "SET LOCAL statement_timeout = '60s'"
+"""With somebody else's lock, say: whoever waits for longer could not say why."""
 
 
 class Store:
@@ -43,9 +46,9 @@ class Store:
             return cls(open_sqlite(file, read_only=read_only))
         return cls(open_postgresql(url, read_only=read_only))
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: Iterable[Entry]) -> int:
         """
-        Add all of them or none; twice is once.
+        Add all of them or none; twice is once. How many rows are new.
 
         Raises `StoreProblem`, or, if it is about one of them, `UnacceptableEntry`.
         """
@@ -54,9 +57,9 @@ class Store:
         except ValueError as exc:  # a time that is none, say, of another version
             raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
-            for table, given in rows.items():
-                if given:
-                    _insert_new(connection, table, given)
+            return sum(
+                _insert_new(connection, table, given) for table, given in rows.items() if given
+            )
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -64,6 +67,8 @@ class Store:
         with self.engine.connect() as connection:
             connection.execution_options(**{BEGINS: "IMMEDIATE"})
             with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(_PATIENCE)
                 yield connection
 
     def close(self) -> None:
@@ -84,6 +89,7 @@ def _rows_of(entries: Iterable[Entry]) -> dict[Table, list[Row]]:
     return rows
 
 
-def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> None:
+def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> int:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+    insert = dialect.insert(table).on_conflict_do_nothing()
+    return connection.execute(insert, rows, execution_options={"preserve_rowcount": True}).rowcount

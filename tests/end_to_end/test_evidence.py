@@ -40,10 +40,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def shown(fleet: Fleet, id_: str) -> dict[str, object]:
-    """All that is kept of an exchange."""
-    done = holdover("show", id_, "--format", "json", "--config", str(fleet.file))
-    assert done.returncode == 0, done.stderr
-    decoded: dict[str, object] = msgspec.json.decode(done.stdout)
+    """All that is kept of an exchange, as soon as the loader has come by."""
+    show = ("show", id_, "--format", "json", "--config", str(fleet.file))
+    said = wait_for(lambda: holdover(*show).stdout)
+    decoded: dict[str, object] = msgspec.json.decode(said)
     return decoded
 
 
@@ -98,23 +98,51 @@ def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
     fleet.post()
 
     assert second != first
-    wait_for(lambda: entries(fleet) > (before or {"entries": 0})["entries"])
+    wait_for(lambda: rows(fleet) > (before or {"rows": 0})["rows"])
 
 
-def entries(fleet: Fleet) -> int:
+def rows(fleet: Fleet) -> int:
     loader = fleet.ready()[fleet.workers[0]]["evidence"]["loader"]
-    return loader["entries"] if loader else 0
+    return loader["rows"] if loader else 0
+
+
+@pytest.mark.timeout(60)
+def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
+    good = fleet.file.read_text()
+    fleet.write("no settings")
+    fleet.wait_for_problem("line 1")
+    (first,) = wait_for(lambda: loaders_of(fleet))
+    before = rows(fleet)
+    os.kill(first, signal.SIGKILL)
+    fleet.post()
+
+    wait_for(lambda: rows(fleet) > before)
+    fleet.write(good)
+    fleet.wait_for_recovery()
+
+
+def test_a_server_with_the_same_directory_and_another_store_is_refused(
+    fleet: Fleet, tmp_path: Path
+):
+    other = tmp_path / "other.toml"
+    url = f"sqlite:///{tmp_path}/other.db"
+    other.write_text(f"{fleet.file.read_text()}".replace("[[", f'traffic_url = "{url}"\n[[', 1))
+    refused = holdover("serve", "--config", str(other))
+
+    assert refused.returncode == 2
+    assert "is used by a Holdover with another traffic_url" in refused.stderr
 
 
 def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
     fleet.post()
-    wait_for(lambda: fleet.metric("holdover_store_entries_total") > 0)
+    wait_for(lambda: fleet.metric("holdover_store_rows_total") > 0)
+    wait_for(lambda: fleet.metric("holdover_journal_waiting_bytes") == 0)
     evidence = fleet.ready()[fleet.workers[0]]["evidence"]
 
     assert evidence["problem"] is None
-    assert evidence["waiting_bytes"] > 0
+    assert evidence["waiting_bytes"] == 0
+    assert evidence["silent_seconds"] < 30
     assert fleet.metric("holdover_store_failed") == 0
-    assert fleet.metric("holdover_journal_waiting_bytes") > 0
 
 
 @pytest.mark.timeout(60)

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from proxy.evidence import LoaderStatus, board_of, read_status
-from proxy.loading import Keeping, keep_loading
-from proxy.traffic import default_url, journal_directory, open_store
+from proxy.evidence import Keeping, LoaderStatus, board_of, read_status
+from proxy.loading import keep_loading
+from proxy.traffic import default_url, journal_directory, open_store, waiting_bytes
 from proxy.traffic.journal import RECORDS, Journal
 from proxy.traffic.loader import alone
 from proxy.traffic.rows import moment_of
@@ -77,7 +77,7 @@ def test_what_is_written_while_it_runs_is_loaded_and_the_last_of_it_too(keeping)
 
     assert counts == [1, 2]
     assert count(keeping) == 3
-    assert (status(keeping).entries, status(keeping).problem) == (3, None)
+    assert (status(keeping).rows, status(keeping).problem) == (3, None)
 
 
 def test_numbers_go_on_where_the_loader_before_stopped(keeping):
@@ -85,7 +85,31 @@ def test_numbers_go_on_where_the_loader_before_stopped(keeping):
         write(keeping, name)
         keep_loading(keeping, steps())
 
-    assert status(keeping).entries == 2
+    assert status(keeping).rows == 2
+
+
+def test_what_is_read_of_a_living_journal_is_said_and_no_row_is_counted_twice(keeping):
+    journal = Journal(keeping.directory, RECORDS)
+    journal.append(msgspec.msgpack.encode(record(id="one")))
+    keep_loading(keeping, steps())
+    first = status(keeping)
+    keep_loading(keeping, steps())
+    second = status(keeping)
+    journal.close()
+
+    assert first.read_bytes == second.read_bytes == waiting_bytes(keeping.directory)
+    assert first.rows == second.rows == 1
+
+
+def test_of_a_store_that_fails_nothing_is_read(keeping):
+    journal = Journal(keeping.directory, RECORDS)
+    journal.append(msgspec.msgpack.encode(record(id="one")))
+    keep_loading(keeping, steps())
+    keep_loading(replace(keeping, url="sqlite:////"), steps())
+    journal.close()
+
+    assert status(keeping).read_bytes == 0
+    assert status(keeping).problem is not None
 
 
 def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp_path):

@@ -1,10 +1,12 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from proxy.comparison import Answered, compare
 from proxy.failures import Blame
@@ -12,6 +14,7 @@ from proxy.metrics import Metrics
 from proxy.redaction import Redacted
 from proxy.traffic import MadeAdjustment
 from tests.records import record as plain_record
+from tests.small_disk import small_disk
 from translators import Usage
 
 
@@ -137,6 +140,68 @@ sys.stdin.read()
 """
 
 
+COUNTING_ALONE = """
+from proxy.metrics import Metrics
+metrics = Metrics()
+for _ in range(2):
+    metrics.shadow_skipped("r", "budget")
+metrics.guards_tripped(frozenset({"a"}))
+print(metrics.as_text().decode())
+"""
+
+
+def counted_alone(directory: Path) -> list[str]:
+    """What a process prints that is to count with others, in a place where that is impossible."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING_ALONE],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(directory)},
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_on_a_full_disk_a_worker_counts_by_itself_and_says_so():
+    with small_disk(1024 * 1024) as disk:
+        (disk / "full").write_bytes(bytes(1024 * 1024 - 16 * 1024))
+        lines = counted_alone(disk / "shared")
+
+    assert "metrics_not_shared" in lines[0]
+    assert "No space left on device" in lines[0]
+    assert 'holdover_shadows_skipped_total{reason="budget",rule="r"} 2.0' in lines
+    assert 'holdover_guard_tripped{rule="a"} 1.0' in lines
+
+
+def test_without_a_directory_a_worker_counts_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "nowhere" / "shared"))
+    with capture_logs() as lines:
+        metrics = Metrics()
+    metrics.shadow_skipped("r", "budget")
+
+    assert [line["event"] for line in lines] == ["metrics_not_shared"]
+    assert numbers(metrics) == {("shadows_skipped_total", "budget", "r"): 1}
+
+
+def test_a_worker_with_the_number_of_one_that_is_gone_goes_on_with_its_counts(tmp_path: Path):
+    first = worker(tmp_path)
+    first.communicate(timeout=10)
+    before = {path: path.read_bytes() for path in tmp_path.glob("counter_*")}
+    renamed = tmp_path / f"counter_{os.getpid()}.db"
+    (path,) = before
+    path.rename(renamed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+        counted = numbers(Metrics())
+
+    assert renamed.read_bytes() == before[path]
+    assert counted["shadows_skipped_total", "budget", "r"] == 1
+
+
 def worker(directory: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER],
@@ -181,7 +246,7 @@ def test_a_directory_that_was_cleaned_away_is_made_again(
     directory = tmp_path / "shared"
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(directory))
     metrics = Metrics()
-    directory.rmdir()
+    shutil.rmtree(directory)
 
     assert numbers(metrics) == {}
     assert directory.is_dir()

@@ -1,5 +1,6 @@
 """From the journals into the store: everything, once."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -61,7 +62,7 @@ def test_what_a_living_worker_has_written_is_loaded_and_its_file_stays(tmp_path,
     journal.append(msgspec.msgpack.encode(record(id="two")))
     second, third = loader.load(), loader.load()
 
-    assert [loaded.entries for loaded in (first, second, third)] == [1, 1, 0]
+    assert [loaded.rows for loaded in (first, second, third)] == [1, 1, 0]
     assert ids(store) == ["one", "two"]
     assert len(files_of(tmp_path / "j", RECORDS)) == 1
 
@@ -69,9 +70,11 @@ def test_what_a_living_worker_has_written_is_loaded_and_its_file_stays(tmp_path,
 def test_a_complete_file_is_removed_when_all_of_it_is_loaded(tmp_path, store):
     wrote(tmp_path / "j", record(id="one"), shadow_record(id="one")).close()
     wrote(tmp_path / "j", content("one"), kind=CONTENTS).close()
-    loaded = Loader(tmp_path / "j", store).load()
+    loader = Loader(tmp_path / "j", store)
+    loaded = loader.load()
 
-    assert loaded == Loaded(entries=3)
+    assert loaded == Loaded(rows=3)
+    assert loader.read_bytes == 0
     assert list((tmp_path / "j").iterdir()) == []
     with store.engine.connect() as connection:
         assert connection.scalars(select(shadows.c.exchange_id)).all() == ["one"]
@@ -80,9 +83,9 @@ def test_a_complete_file_is_removed_when_all_of_it_is_loaded(tmp_path, store):
 
 def test_another_loader_that_begins_anew_adds_nothing_twice(tmp_path, store):
     wrote(tmp_path / "j", *(record(id=f"r{number}") for number in range(2500)))
-    for _ in range(2):
-        assert Loader(tmp_path / "j", store).load().entries == 2500
+    counts = [Loader(tmp_path / "j", store).load().rows for _ in range(2)]
 
+    assert counts == [2500, 0]
     assert len(ids(store)) == 2500
 
 
@@ -94,7 +97,7 @@ def test_a_half_written_end_is_passed_over_and_counted(tmp_path, store):
     with capture_logs() as lines:
         loaded = Loader(tmp_path / "j", store).load()
 
-    assert loaded == Loaded(entries=1, damaged_bytes=100)
+    assert loaded == Loaded(rows=1, damaged_bytes=100)
     assert [line["event"] for line in lines] == ["journal_damaged"]
     assert ids(store) == ["one"]
 
@@ -104,8 +107,8 @@ def test_what_another_version_wrote_is_passed_over_and_counted(tmp_path, store):
     with capture_logs() as lines:
         loaded = Loader(tmp_path / "j", store).load()
 
-    assert loaded == Loaded(entries=1, unreadable=2)
-    assert [line["event"] for line in lines] == ["journal_unreadable"]
+    assert loaded == Loaded(rows=1, unreadable=2)
+    assert [line["event"] for line in lines] == ["journal_unreadable", "journal_refused"]
 
 
 def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
@@ -114,9 +117,58 @@ def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
     with capture_logs() as lines:
         loaded = Loader(tmp_path / "j", store).load()
 
-    assert loaded == Loaded(entries=2, unreadable=1)
+    assert loaded == Loaded(rows=2, unreadable=1)
     assert ids(store) == ["one", "three"]
-    assert [line["event"] for line in lines] == ["journal_unreadable"]
+    assert [line["event"] for line in lines] == ["journal_unreadable", "journal_refused"]
+
+
+def refused(directory: Path, store: Store, most: int = 10_000) -> list[Path]:
+    """Where a file is that has something in it that cannot be loaded."""
+    journal = wrote(directory / "j", {"type": "of tomorrow"})
+    loader = Loader(directory / "j", store, most_refused=most)
+    loader.load()
+    journal.append(msgspec.msgpack.encode(record(id="one")))
+    loader.load()
+    journal.close()
+    loader.load()
+    assert ids(store) == ["one"]
+    assert files_of(directory / "j", RECORDS) == []
+    return list((directory / "refused").glob("*"))
+
+
+def test_what_cannot_be_loaded_stays_and_can_be_put_back(tmp_path, store):
+    (kept,) = refused(tmp_path, store)
+    kept.rename(tmp_path / "j" / kept.name)
+    again = Loader(tmp_path / "j", store).load()
+
+    assert again == Loaded(rows=0, unreadable=1)
+    assert kept.exists()
+
+
+def test_what_cannot_be_loaded_stays_within_a_bound(tmp_path, store):
+    with capture_logs() as lines:
+        kept = refused(tmp_path, store, most=100)
+
+    assert kept == []
+    assert lines[-1]["removed"]
+
+
+@pytest.mark.parametrize(("days", "stays"), [(0, True), (3, True), (2, False)])
+def test_what_cannot_be_loaded_stays_no_longer_than_anything_else(tmp_path, store, days, stays):
+    (kept,) = refused(tmp_path, store)
+    os.utime(kept, (0, 0))
+    Loader(tmp_path / "j", store).prune_refused(now_ms=3 * 86_400_000, days=days)
+
+    assert kept.exists() == stays
+
+
+def test_what_was_put_aside_and_taken_away_meanwhile_is_no_error(tmp_path, store):
+    (kept,) = refused(tmp_path, store)
+    kept.unlink()
+    kept.symlink_to(tmp_path / "nowhere")
+    Loader(tmp_path / "j", store).prune_refused(now_ms=3 * 86_400_000, days=2)
+
+    assert kept.is_symlink()
 
 
 def test_a_file_that_made_room_meanwhile_is_no_error(tmp_path, store):
@@ -127,7 +179,7 @@ def test_a_file_that_made_room_meanwhile_is_no_error(tmp_path, store):
     (tmp_path / "j").mkdir()
     (tmp_path / "j" / f"gone{RECORDS}").symlink_to(tmp_path / "nowhere")
 
-    assert (first.entries, loader.load()) == (1, Loaded())
+    assert (first.rows, loader.load()) == (1, Loaded())
 
 
 def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
@@ -138,7 +190,7 @@ def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
             Loader(tmp_path / "j", store).load()
 
     assert len(files_of(tmp_path / "j", RECORDS)) == 1
-    assert Loader(tmp_path / "j", store).load().entries == 1
+    assert Loader(tmp_path / "j", store).load().rows == 1
 
 
 def test_only_one_loads_at_a_time(tmp_path):

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from proxy.traffic import Body, open_store
 from proxy.traffic.footprint import size_of
-from proxy.traffic.retention import Pruned, prune
+from proxy.traffic.retention import Pruned, believable_ms, prune
 from proxy.traffic.rows import moment_of
 from proxy.traffic.schema import bodies, exchanges, replays, shadows
 from proxy.traffic.store import Store
@@ -55,6 +55,18 @@ def prune_all(store: Store, *, days: int = 0, max_bytes: int = 0) -> list[Pruned
         all_of_it.append(prune(store, now_ms=NOW_MS, days=days, max_bytes=max_bytes))
         assert len(all_of_it) < 100
     return all_of_it
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "believed"),
+    [
+        (1_500, 1_500),  # as it should be
+        (9_000, 1_600),  # set forwards
+        (200, 200),  # set back: nothing goes too early by it
+    ],
+)
+def test_a_clock_is_believed_as_far_as_time_has_passed(now_ms, believed):
+    assert believable_ms(now_ms, began_ms=1_000, elapsed_ms=600) == believed
 
 
 def test_what_is_too_old_goes(store):

@@ -107,3 +107,23 @@ def test_who_opens_a_store_of_this_version_imports_no_alembic(tmp_path: Path):
 
     run = subprocess.run([sys.executable, "-c", code, url], check=False, timeout=20)
     assert run.returncode == 0
+
+
+def test_how_many_rows_are_new_is_said(url):
+    store = open_store(url)
+    first = store.add([record(id="one"), shadow_record(id="one")])
+    second = store.add([record(id="one"), record(id="two"), record(id="three")])
+    store.close()
+
+    assert (first, second) == (2, 2)
+
+
+def test_who_writes_waits_for_nobody_longer_than_a_minute(server):
+    store = open_store(server.new_database())
+    with store.writing() as connection:
+        patience = connection.exec_driver_sql("SHOW statement_timeout").scalar()
+    with store.engine.connect() as connection:
+        unbounded = connection.exec_driver_sql("SHOW statement_timeout").scalar()
+    store.close()
+
+    assert (patience, unbounded) == ("1min", "0")
