@@ -17,6 +17,7 @@ import typer
 from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.moments import InvalidMoment, milliseconds, since, until
+from proxy.printable import json_line
 from proxy.report.callers import Present
 from proxy.report.compose import compose
 from proxy.report.gate import Condition, InvalidCondition, failures_of
@@ -92,7 +93,7 @@ def _as_html(report: Report) -> str:
 
 
 def _as_json(report: Report) -> str:
-    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+    return msgspec.json.format(json_line(msgspec.to_builtins(report))) + "\n"
 
 
 _WRITERS: Final[Mapping[str, Callable[[Report], str]]] = {

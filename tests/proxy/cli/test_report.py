@@ -86,6 +86,16 @@ def test_json_is_the_report_itself(tmp_path, capsys):
     assert report.callers[0].call is not None
 
 
+def test_json_is_nothing_that_a_terminal_acts_on(tmp_path, capsys):
+    config = settings_with(tmp_path, [recent(1, caller_name="a\u202e\x9b2Jb")])
+
+    assert run(config) == 0
+
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert "a\\u202e\\u009b2Jb" in said
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
