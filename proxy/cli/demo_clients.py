@@ -207,7 +207,7 @@ OLD_CLIENTS: Final = (
             {"simulate-error": "400", "simulate-error-message": _TOO_LONG},
         ),
     ),
-    OldClient(  # has only its call to rewrite
+    OldClient(  # has only its call to rewrite, and calls often enough to show it
         name="newsletter",
         key="demo-key-of-newsletter",
         headers={**_stainless("python", "0.125.0"), _SLOWLY: "40"},
@@ -217,6 +217,12 @@ OLD_CLIENTS: Final = (
             "One sentence about mulch.",
             "Two tips for winter.",
             "A title for the page on orchids.",
+            "A subject line for our letter in May.",
+            "One reason to plant a hedge.",
+            "A caption for a picture of dahlias.",
+            "Two sentences about frost.",
+            "A headline for garden furniture.",
+            "An invitation to our open day.",
         ),
     ),
     OldClient(  # a script that somebody wrote and forgot: no version, no SDK, no name
