@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
@@ -56,25 +57,28 @@ def claim(keeping: Keeping) -> TextIO | None:
     loads them does not know whose they are. None: it cannot be written to, and
     so there will be no journals either.
     """
-    mine = _digest_of(keeping.url)
+    path = keeping.directory.parent / "store"
     try:
         keeping.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (keeping.directory.parent / "store").open("a+")
-        with suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there
-            file.truncate(0)
-            file.write(mine)
-            file.flush()
-        fcntl.flock(file, fcntl.LOCK_SH)
-        file.seek(0)
-        theirs = file.read()
+        with ExitStack() as closing:
+            file = closing.enter_context(path.open("a"))
+            _agree(file, path, keeping)
+            closing.pop_all()
+            return file
     except OSError:
         return None
-    if theirs != mine:
-        used = f"{keeping.directory.parent.parent} is used by a Holdover with another traffic_url"
+
+
+def _agree(file: TextIO, path: Path, keeping: Keeping) -> None:
+    mine = _digest_of(keeping.url)
+    with suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there
+        path.write_text(mine)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    if path.read_text() != mine:
+        used = f"{path.parent.parent} is used by a Holdover with another traffic_url"
         typer.echo(f"holdover: state_dir: {used}", err=True)
         raise typer.Exit(2)
-    return file
 
 
 def _digest_of(url: str) -> str:
