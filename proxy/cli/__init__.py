@@ -8,6 +8,9 @@ that `--help` is quick.
 from __future__ import annotations
 
 from proxy.cli.commands import app
+from proxy.cli.evidence_commands import app as evidence
+
+app.add_typer(evidence)  # without a name: its verbs are ours
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import typer
 
-from proxy.cli.commands import ReportFormat
+from proxy.cli.evidence_commands import ReportFormat
 from proxy.cli.report import FORMATS, run_report
 from proxy.report.values import Report
 from tests.proxy.cli.evidence import add_to, settings_with
