@@ -21,6 +21,7 @@ from proxy.cli.beside import start_loader
 from proxy.cli.configured import regime_or_exit, settings_or_exit
 from proxy.compile import regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.digest_key import kept_digest_key
 from proxy.live import Source
 from proxy.log_config import configure_logs
 from proxy.redaction import Digester
@@ -103,8 +104,9 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     configure_logs(settings.log_format)
     regime_or_exit(settings)
     given = settings.digest_key
-    # Callers have one digest in all workers.
-    digest_key = given.get_secret_value() if given else dice.token_hex(32)
+    # Callers have one digest in all workers, and, where that is possible, over restarts.
+    kept = given.get_secret_value() if given else kept_digest_key(settings.state_dir)
+    digest_key = kept or dice.token_hex(32)
     file = ConfigFile.read(config.absolute()) if config else None
     worker = _Worker(file, secrets, flags, digest_key)
     uvicorn_config = _config_for(

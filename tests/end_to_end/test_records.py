@@ -76,3 +76,15 @@ def test_a_request_that_cannot_be_read_has_no_features(proxy):
 
     assert (record["features"], record["turns"], record["upstream_ms"]) == ([], None, None)
     assert record["reply_bytes"] > 0
+
+
+def test_a_caller_has_one_digest_over_restarts(tmp_path):
+    digests = []
+    with serving(create_simulator()) as upstream_url:
+        settings = {"HOLDOVER_UPSTREAM_URL": upstream_url, "HOLDOVER_STATE_DIR": str(tmp_path)}
+        for _ in range(2):
+            with running("serve", "--port", "0", **settings) as (url, process):
+                httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+                digests.append(json.loads(line_of(process))["caller"])
+
+    assert digests[0] == digests[1]
