@@ -77,6 +77,8 @@ _CARD_IN_BITS = (
     rf"(?:(?:{_CARD_GAP}\d){{12,18}}+|\d(?:{_CARD_GAP}\d\d){{6,8}}+)(?!{_CARD_GAP}?\d)"
 )
 _DIGITS = re.compile(r"\d+")
+_HEX_AFTER = re.compile(r"[A-Fa-f](?:[0-9A-Fa-f]|\b)|-[0-9a-f]{4}\b")
+_HEX_BEFORE = re.compile(r"[0-9][A-Za-z]+-?\Z|[A-Za-z][0-9]+-\Z|[A-Za-z][0-9]*[A-Za-z][0-9]+\Z")
 _CARD_NUMBER = re.compile(r"(?=[2-6]|81|9792)\d{13,19}")
 """Times in milliseconds and the numbers of books begin in other ways."""
 _DOUBLED = str.maketrans("0123456789", "0246813579")
@@ -239,10 +241,20 @@ def _card(found: re.Match[str], _: int) -> _Span | None:
     """Whole groups of digits from here on, the more the better, that are a card's number."""
     groups = list(_DIGITS.finditer(found.string, found.start(), found.end("rest")))
     while groups:
+        if _is_in_hex(found.string, found.start(), groups[-1].end()):
+            groups.pop()
+            continue
         if _is_card("".join(group[0] for group in groups)):
             return found.start(), groups[-1].end()
         groups.pop()
     return None
+
+
+def _is_in_hex(text: str, start: int, end: int) -> bool:
+    """Whether these digits are a part of a digest or a UUID: letters and digits without a gap."""
+    return bool(_HEX_AFTER.match(text, end)) or bool(
+        _HEX_BEFORE.search(text[max(start - 8, 0) : start])
+    )
 
 
 def _card_in_bits(found: re.Match[str], _: int) -> _Span | None:

@@ -170,7 +170,9 @@ def chromium(directory: Path) -> Iterator[Browser]:
     )
     try:
         url = _url(directory / "DevToolsActivePort")
-        with connect(url, max_size=None, proxy=None, compression=None) as connection:
+        # No pings: they throw dice in a thread, and hypothesis wants its own undisturbed.
+        options: dict[str, Any] = {"max_size": None, "proxy": None, "compression": None}
+        with connect(url, ping_interval=None, **options) as connection:
             yield Browser(connection)
             connection.send('{"id": -1, "method": "Browser.close"}')
     finally:

@@ -24,7 +24,7 @@ PLACES = {
 
 def line_of(process):
     """The next line about an exchange."""
-    while "exchange" not in (line := process.stderr.readline()):
+    while '"event":"exchange"' not in (line := process.stderr.readline()):
         assert line, "it ended"
     return line
 

@@ -215,3 +215,17 @@ def test_patterns_of_the_operator_are_looked_for_across_anything():
     hide = Redactor({"story": r"once\s+upon(?s:.)*after"})
 
     assert hide.text("so: once\nupon a time" + " and on" * 9000 + "\never after.") == "so: [story]."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "test/6663204976574f3d975cfab6bfcfe4d7",
+        "5a0923aa-4177-4532-9356-4316eb8b5da8",
+        "2134083071624291a960a1bd2f1c7c8a",
+        "69980292-5805-496a-ad43-a36b0fc767ed",
+        "c510d920-1133-4967-8051-2364579f4e25",
+    ],
+)
+def test_digits_in_a_digest_or_a_uuid_are_no_card(text):
+    assert Redactor().text(text) == text
