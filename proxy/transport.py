@@ -1,40 +1,34 @@
 """
-httpx's transport interface over aiohttp: how requests get onto the wire.
+httpx's transport interface as thin as it can be: how requests get onto the wire.
 
 httpx's own pool looks through every connection for every request, which is
-what makes it slow under load. The transport is ours, since the published one
-repeats a request header only joined, rewrites percent-encoded paths, and
-reports a connection that broke after the request was sent as one that was
-never made, which would make a retry ask, and cost, twice.
+what makes it slow under load; it is used where a proxy lies between. The other
+transport is ours: it repeats headers as they are given, leaves targets as they
+are spelled, and tells a connection that was never made from one that broke.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
-import aiohttp
+import aiohappyeyeballs
 import httpx
-from aiohttp import hdrs
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-from multidict import CIMultiDict
-from yarl import URL
 
-_NO_HEADERS_OF_ITS_OWN: Final = (
-    hdrs.ACCEPT,
-    hdrs.ACCEPT_ENCODING,
-    hdrs.CONTENT_TYPE,
-    hdrs.USER_AGENT,
-)
-# Longer-lived idle connections are more likely closed from the far side just as they are reused.
+from proxy.connection import AnswerStream, Connection
+
+_RACE_SECONDS: Final = 0.25
+"""The head start of an address over the next one (RFC 8305, section 8)."""
 _KEEP_IDLE_SECONDS: Final = 15
-_HEADER_BYTES: Final = 64 * 1024
+"""Longer-lived idle connections are more likely closed from the far side as they are reused."""
 _LARGE_BYTES: Final = 256 * 1024
+_PORTS: Final = {"http": 80, "https": 443}
+
+Origin: TypeAlias = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,122 +38,164 @@ class Timeouts:
     connect: float = 10
     read: float = 600
 
-
-class _Connector(aiohttp.TCPConnector):
-    """
-    A pool without connections on which upstream has spoken unasked.
-
-    What it said would be taken for the answer to the next request, and that
-    one's answer for the one after: each caller would read another's.
-    """
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        while (connection := await super()._get(key, traces)) is not None:
-            if connection.protocol is not None and not connection.protocol.should_close:
-                return connection
-            connection.close()
-        return None
+    def as_extension(self) -> dict[str, float | None]:
+        """As httpx has it in the `extensions` of a request."""
+        return {"connect": self.connect, "read": self.read, "write": self.read, "pool": None}
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """httpx requests over an aiohttp session: no cookies, no redirects, no decoding."""
+def transport_for(proxy: str | None) -> httpx.AsyncBaseTransport:
+    """How requests go up: straight, or through a proxy; no cookies, no redirects, no decoding."""
+    context = httpx.create_ssl_context()
+    if proxy is None:
+        return DirectTransport(context)
+    unlimited = httpx.Limits(
+        max_connections=None,
+        max_keepalive_connections=None,
+        keepalive_expiry=_KEEP_IDLE_SECONDS,
+    )
+    return httpx.AsyncHTTPTransport(verify=context, proxy=proxy, limits=unlimited)
 
-    def __init__(self, timeouts: Timeouts, proxy: str | None = None) -> None:
-        self._timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=timeouts.connect, sock_read=timeouts.read
-        )
-        self._proxy = proxy
-        self._ssl = httpx.create_ssl_context()
-        self._session: aiohttp.ClientSession | None = None
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """HTTP/1.1 over connections of its own, as many as are needed."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._pools: dict[Origin, _Pool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; return once the headers are there. Raises `httpx.TransportError`s."""
-        headers = CIMultiDict(
-            (name.decode("ascii"), _text(value))
-            for name, value in request.headers.raw
-            if name.lower() != b"transfer-encoding"  # aiohttp chooses it by the body
-        )
-        with _as_httpx_errors():
-            answer = await self._open_session().request(
-                request.method,
-                _url(request),
-                headers=headers,
-                data=_body(request),
-                allow_redirects=False,
-                proxy=self._proxy,
-            )
-        return httpx.Response(
-            answer.status, headers=answer.raw_headers, stream=_AnswerStream(answer), request=request
-        )
+        timeouts = request.extensions["timeout"]
+        url = request.url
+        origin = url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = _Pool(origin, self._context)
+        connection = await pool.get(timeouts["connect"])
+        try:
+            answer = _send(request, connection, timeouts["read"])
+            await answer.head()
+        except BaseException:
+            connection.abort()
+            raise
+        return httpx.Response(answer.status, headers=answer.headers, stream=answer, request=request)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for pool in self._pools.values():
+            pool.close()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:  # a session belongs to the loop it is made in
-            self._session = aiohttp.ClientSession(
-                connector=_Connector(limit=0, ssl=self._ssl, keepalive_timeout=_KEEP_IDLE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=_NO_HEADERS_OF_ITS_OWN,
-                auto_decompress=False,
-                max_line_size=_HEADER_BYTES,
-                max_field_size=_HEADER_BYTES,
-                timeout=self._timeout,
+
+class _Pool:
+    """The connections to one origin; those that were used last are used first."""
+
+    def __init__(self, origin: Origin, context: ssl.SSLContext) -> None:
+        self._origin = origin
+        self._context = context if origin[0] == "https" else None
+        self._all: set[Connection] = set()
+        self._idle: list[Connection] = []
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    async def get(self, timeout: float) -> Connection:  # noqa: ASYNC109 - httpx has it
+        """An idle connection, or another one; raises `ConnectTimeout` or `ConnectError`."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open:
+                return connection
+        _, host, port = self._origin
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await self._connect(host, port)
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout(str(exc)) from exc
+        except (OSError, UnicodeError) as exc:  # a name too long for the DNS is the latter
+            raise httpx.ConnectError(str(exc)) from exc
+        self._all.add(connection)
+        return connection
+
+    def take_back(self, connection: Connection) -> None:
+        """It can be used again, for a while."""
+        self._idle.append(connection)
+        if self._sweeping is None:
+            self._sweep()
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed."""
+        self._all.discard(connection)
+
+    def close(self) -> None:
+        """Close all of them."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for connection in list(self._all):
+            connection.abort()
+
+    async def _connect(self, host: str, port: int) -> Connection:
+        loop = asyncio.get_running_loop()
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        connected = await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=_RACE_SECONDS, interleave=1, loop=loop
+        )
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            _, connection = await loop.create_connection(
+                lambda: Connection(self, loop),
+                sock=connected,
+                ssl=self._context,
+                server_hostname=host if self._context else None,
             )
-        return self._session
+        except BaseException:
+            connected.close()
+            raise
+        return connection
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long, now and later."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - _KEEP_IDLE_SECONDS
+        for connection in self._idle:
+            if connection.idle_since <= oldest:
+                connection.abort()
+        self._idle = [connection for connection in self._idle if connection.is_open]
+        again = bool(self._idle)
+        self._sweeping = loop.call_later(_KEEP_IDLE_SECONDS, self._sweep) if again else None
 
 
-def _url(request: httpx.Request) -> URL:
-    """Where to; the target is spelled as it came, which an `httpx.URL` would not leave alone."""
-    target: bytes | None = request.extensions.get("target")
-    if target is None:
-        return URL(str(request.url), encoded=True)
-    return URL(f"{request.url}{target.decode('latin-1')}", encoded=True)
-
-
-def _text(value: bytes) -> str:
-    # aiohttp writes headers as UTF-8; bytes that are none can only be approximated.
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
-
-
-def _body(request: httpx.Request) -> bytes | io.BytesIO | httpx.AsyncByteStream | None:
-    try:
-        content = request.content
-    except httpx.RequestNotRead:
+def _send(request: httpx.Request, connection: Connection, read_timeout: float) -> AnswerStream:
+    """Bytes leave in one write if they are not many, else in pieces."""
+    head = _head_of(request)
+    whole = request.read() if isinstance(request.stream, httpx.ByteStream) else None
+    has_body = request.method != "HEAD"
+    if whole is not None and len(whole) <= _LARGE_BYTES:
+        return connection.begin(head + whole, has_body=has_body, read_timeout=read_timeout)
+    answer = connection.begin(head, has_body=has_body, read_timeout=read_timeout)
+    if whole is not None:
+        connection.send(_in_pieces(whole))
+    else:
         assert isinstance(request.stream, httpx.AsyncByteStream)
-        return request.stream
-    # Bytes leave in one write, however many they are; a file leaves in pieces.
-    return io.BytesIO(content) if len(content) > _LARGE_BYTES else content or None
+        is_chunked = "transfer-encoding" in request.headers
+        connection.send(_in_chunks(request.stream) if is_chunked else aiter(request.stream))
+    return answer
 
 
-class _AnswerStream(httpx.AsyncByteStream):
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx_errors():
-            async for piece in self._answer.content.iter_any():
-                yield piece
-
-    async def aclose(self) -> None:
-        # Half-read answers take their connection with them, so that upstream stops writing.
-        self._answer.release()
+def _head_of(request: httpx.Request) -> bytes:
+    """As it leaves; raises `LocalProtocolError` for what would be more than one header."""
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)]
+    lines += [b"%b: %b" % header for header in request.headers.raw]
+    head = b"\r\n".join((*lines, b"", b""))
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1:
+        raise httpx.LocalProtocolError("A header contains the end of a line.")
+    return head
 
 
-@contextmanager
-def _as_httpx_errors() -> Iterator[None]:
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as exc:
-        raise httpx.ConnectTimeout(str(exc)) from exc
-    except aiohttp.ServerTimeoutError as exc:
-        raise httpx.ReadTimeout(str(exc)) from exc
-    except aiohttp.ClientConnectorError as exc:
-        raise httpx.ConnectError(str(exc)) from exc
-    except (aiohttp.ClientError, OSError) as exc:
-        raise httpx.RemoteProtocolError(str(exc)) from exc
+async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), _LARGE_BYTES):
+        yield body[start : start + _LARGE_BYTES]
+
+
+async def _in_chunks(body: AsyncIterator[bytes] | httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+    async for piece in body:
+        if piece:  # an empty chunk would be the last one
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"

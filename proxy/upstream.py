@@ -16,8 +16,8 @@ import httpx
 
 from proxy.compression import inflated, is_compressed
 from proxy.failures import UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
-from proxy.headers import Headers
-from proxy.transport import AiohttpTransport, Timeouts
+from proxy.headers import Headers, first
+from proxy.transport import Timeouts, transport_for
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -60,8 +60,8 @@ class Answer:
     @property
     def is_event_stream(self) -> bool:
         """Whether the body is a stream of events."""
-        content_type: str = self._response.headers.get("content-type", "")
-        return content_type.lower().startswith("text/event-stream")
+        content_type = first(self.headers, b"content-type") or b""
+        return content_type.lower().startswith(b"text/event-stream")
 
     async def read(self, *, most: int = MOST_ANSWER_BYTES) -> bytes:
         """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
@@ -74,13 +74,11 @@ class Answer:
             self._body = bytes(body)
         return self._body
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, decoded."""
         raw = self.raw_pieces()
-        async for piece in inflated(raw) if is_compressed(self.headers) else raw:
-            if self.tap is not None:
-                self.tap(piece)
-            yield piece
+        decoded = inflated(raw) if is_compressed(self.headers) else raw
+        return decoded if self.tap is None else _heard(decoded, self.tap)
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, as it is."""
@@ -94,6 +92,14 @@ class Answer:
         await self._response.aclose()
 
 
+async def _heard(
+    pieces: AsyncIterator[bytes], tap: Callable[[bytes], None]
+) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        tap(piece)
+        yield piece
+
+
 class Upstream:
     """An upstream under its base url: the Messages API, or a legacy one."""
 
@@ -102,7 +108,13 @@ class Upstream:
         self._prefix = self._url.raw_path.rstrip(b"/")
         self._origin = str(self._url.copy_with(raw_path=b"/")).rstrip("/")
         self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
-        self._transport = AiohttpTransport(timeouts, _proxy_for(self._url))
+        self._host = (b"host", self._url.netloc)
+        self._extensions = {"timeout": timeouts.as_extension()}
+        proxy = _proxy_for(self._url)
+        self._transport = transport_for(proxy)
+        # A proxy for plain HTTP is told the whole URL, and httpx leaves a target as it is given.
+        is_told_all = proxy is not None and self._url.scheme == "http"
+        self._base = (self._origin.encode() if is_told_all else b"") + self._prefix
 
     @property
     def is_on_loopback(self) -> bool:
@@ -111,7 +123,15 @@ class Upstream:
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         """Send a Messages request; try again once if no connection could be made."""
-        request = httpx.Request("POST", self._messages, headers=headers, content=body)
+        # httpx would find out the same about host, length and body, for a third more.
+        length = (b"content-length", b"%d" % len(body))
+        request = httpx.Request(
+            "POST",
+            self._messages,
+            headers=[self._host, *headers, length],
+            stream=httpx.ByteStream(body),
+            extensions=self._extensions,
+        )
         try:
             return await self._send(request)
         except UpstreamUnreachable:
@@ -130,7 +150,7 @@ class Upstream:
             self._origin,
             headers=headers,
             content=body,
-            extensions={"target": self._prefix + target},
+            extensions=self._extensions | {"target": self._base + target},
         )
         return await self._send(request)
 

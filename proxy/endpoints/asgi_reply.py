@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from starlette.types import Send
 
 from proxy.headers import Headers
+from proxy.notes import Notes
+
+Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
+"""What is done with an exchange that is over, or as good as over; the second time, nothing."""
 
 
 class AsgiReply:
     """Sends what an exchange says."""
 
-    def __init__(
-        self, send: Send, *, ping_interval: float, before_end: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, send: Send, notes: Notes, settle: Settle, *, ping_interval: float) -> None:
         self.has_started = False
         self.has_ended = False
         self.sent_bytes = 0
@@ -31,7 +34,8 @@ class AsgiReply:
         self.tap: Callable[[bytes], None] | None = None
         """Hears all that is said."""
         self._send = send
-        self._before_end = before_end
+        self._notes = notes
+        self._settle = settle
         self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
         self._begin: Callable[[], Headers] | None = None
@@ -89,27 +93,34 @@ class AsgiReply:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
         self.has_ended = True
         self._stop_pings()
-        await self._before_end()
+        await self.settle()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
+
+    async def settle(self) -> None:
+        """Tell whoever keeps evidence that this is, as good as, all."""
+        self._notes.reply_bytes = self.sent_bytes
+        await self._settle(self._notes)
 
     async def _say(self, data: bytes, *, concludes: bool) -> None:
         self.sent_bytes += len(data)
         if self.tap is not None:
             self.tap(data)
         if concludes:
-            await self._before_end()
+            await self.settle()
 
     def _stop_pings(self) -> None:
         # A ping after the end would be read as part of the next answer on the connection.
         if self._pings is not None:
             self._pings.cancel()
+            self._pings = None  # it knows us, and a circle would wait for the collector
 
     async def _start(self) -> None:
         assert self._begin is not None
+        begin, self._begin = self._begin, None  # it knows us: no circles, as above
         self.has_started = True
         headers = [
-            *self._begin(),
+            *begin(),
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-cache"),
             (b"x-accel-buffering", b"no"),  # nginx would hold frames back

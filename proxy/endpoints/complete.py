@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
-from proxy.endpoints.asgi_reply import AsgiReply
+from proxy.endpoints.asgi_reply import AsgiReply, Settle
 from proxy.endpoints.body import read_body, until_gone
 from proxy.exchange import Exchange
 from proxy.failures import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.notes import Notes
 from proxy.reply import reply_with_error
 from translators import TranslatedError
-
-Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
-"""What is done with an exchange that is over, or as good as over; the second time, nothing."""
 
 _SHUTTING_DOWN = TranslatedError(
     ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
@@ -40,12 +35,7 @@ class CompleteEndpoint:
         notes = Notes(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
-
-        async def before_end() -> None:
-            notes.reply_bytes = reply.sent_bytes
-            await self.settle(notes)
-
-        reply = AsgiReply(send, ping_interval=self.ping_interval, before_end=before_end)
+        reply = AsgiReply(send, notes, self.settle, ping_interval=self.ping_interval)
         try:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:
@@ -54,7 +44,7 @@ class CompleteEndpoint:
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:
-            await before_end()
+            await reply.settle()
 
     async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
         try:

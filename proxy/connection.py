@@ -1,0 +1,287 @@
+"""
+One HTTP/1.1 connection to an upstream: a request out, its answer in, and then perhaps the next.
+
+The parser is httptools, which uvicorn brings. What an upstream says unasked
+ends the connection: it would be taken for the answer to the next request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, Protocol, cast
+
+import httptools
+import httpx
+
+from proxy.headers import Headers
+
+_MOST_HEAD_BYTES: Final = 256 * 1024
+_MOST_UNREAD_BYTES: Final = 256 * 1024
+"""More than that, and upstream waits until somebody has read it."""
+_INTERIM: Final = range(100, 200)
+
+
+class Pool(Protocol):
+    """Where connections go that can be used again."""
+
+    def take_back(self, connection: Connection) -> None:
+        """This one has nothing to do."""
+
+    def forget(self, connection: Connection) -> None:
+        """This one is closed."""
+
+
+class AnswerStream(httpx.AsyncByteStream):
+    """What an upstream says to one request: first the head, then the body, once."""
+
+    def __init__(self, connection: Connection, *, has_body: bool) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.has_head = False
+        self.has_body = has_body
+        self.is_complete = False
+        self.unread_bytes = 0
+        self.waiting_since: float | None = None
+        """By the loop's clock; None: nobody waits, so nothing is late."""
+        self._connection = connection
+        self._pieces: list[bytes] = []
+        self._news: asyncio.Future[None] | None = None
+        self._problem: BaseException | None = None
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether it has neither a length nor chunks."""
+        names = {name.lower() for name, _ in self.headers}
+        return self.has_head and names.isdisjoint((b"content-length", b"transfer-encoding"))
+
+    async def head(self) -> None:
+        """Wait until status and headers are there; raises `httpx.TransportError`."""
+        while not self.has_head:
+            await self._wait()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+        return self
+
+    async def __anext__(self) -> bytes:
+        """All that has come since; raises `httpx.TransportError` where it breaks off."""
+        while not self._pieces:
+            if self.is_complete:
+                raise StopAsyncIteration
+            await self._wait()
+        pieces, self._pieces, self.unread_bytes = self._pieces, [], 0
+        if not self.is_complete:  # else the connection may be somebody else's by now
+            self._connection.resume()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def aclose(self) -> None:
+        """Let go of it; half-read, it takes its connection with it, so that upstream stops."""
+        if not self.is_complete:
+            self._connection.abort()
+
+    def take(self, piece: bytes) -> None:
+        """A piece of the body has come."""
+        self._pieces.append(piece)
+        self.unread_bytes += len(piece)
+
+    def fail(self, problem: BaseException) -> None:
+        """Nothing more will come."""
+        if not self.is_complete and self._problem is None:
+            self._problem = problem
+            self.wake()
+
+    def wake(self) -> None:
+        """There is something new."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _wait(self) -> None:
+        if self._problem is not None:
+            raise self._problem
+        loop = asyncio.get_running_loop()
+        self._news, self.waiting_since = loop.create_future(), loop.time()
+        try:
+            await self._news
+        finally:
+            self._news = self.waiting_since = None
+
+
+class Connection(asyncio.Protocol):
+    """A protocol of asyncio; one answer at a time."""
+
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self.idle_since = loop.time()
+        self._pool = pool
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._answer: AnswerStream | None = None
+        self._head_bytes = 0
+        self._can_be_reused = True
+        self._reads_paused = False
+        self._may_write: asyncio.Future[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._read_timeout = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # What a transport of httpx asks of it
+
+    def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> AnswerStream:
+        """Send a request's head, or all of it; `has_body`: the answer to it may have one."""
+        assert self._transport is not None
+        answer = self._answer = AnswerStream(self, has_body=has_body)
+        self._head_bytes, self._read_timeout = 0, read_timeout
+        if self._timer is None:
+            self._timer = self._loop.call_later(read_timeout, self._look_at_the_clock)
+        self._transport.write(head)
+        return answer
+
+    def send(self, body: AsyncIterator[bytes]) -> None:
+        """Send a body as it comes, beside the reading: upstream may answer before its end."""
+        self._writing = self._loop.create_task(self._send(body))
+        self._writing.add_done_callback(self._sent)
+
+    def resume(self) -> None:
+        """Somebody has read what was there."""
+        if self._reads_paused and self._transport is not None:
+            self._reads_paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Close it now."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._lose(httpx.RemoteProtocolError("The connection was closed."))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used again, as far as is known."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    # What asyncio says
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is open."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
+
+    def data_received(self, data: bytes) -> None:
+        """Upstream says something."""
+        answer = self._answer
+        if answer is None:
+            self.abort()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._can_be_reused = False
+            answer.fail(httpx.RemoteProtocolError("The upstream does not speak HTTP."))
+        if not answer.has_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES:
+                answer.fail(httpx.RemoteProtocolError("The upstream's headers are too long."))
+        elif answer.is_complete:
+            self._end()
+        elif answer.unread_bytes > _MOST_UNREAD_BYTES and not self._reads_paused:
+            self._reads_paused = True
+            assert self._transport is not None
+            self._transport.pause_reading()
+        answer.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        if exc is None and (answer := self._answer) is not None and answer.ends_with_connection:
+            answer.is_complete = True
+            answer.wake()
+        self._lose(httpx.RemoteProtocolError("The upstream closed the connection."))
+
+    def pause_writing(self) -> None:
+        """Upstream reads more slowly than we write."""
+        self._may_write = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self._may_write is not None and not self._may_write.done():
+            self._may_write.set_result(None)
+        self._may_write = None
+
+    # What the parser says
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or one that comes after the body, which says nothing to us."""
+        if (answer := self._answer) is not None and not answer.has_head:
+            answer.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        answer = self._answer
+        status = self._parser.get_status_code()
+        if answer is None or answer.has_head:  # a second answer to one question
+            self._can_be_reused = False
+        elif status in _INTERIM:
+            answer.headers.clear()
+        else:
+            answer.status, answer.has_head = status, True
+            if not answer.has_body:  # whatever length it says it would have
+                answer.is_complete, self._can_be_reused = True, False
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        if (answer := self._answer) is not None and not answer.is_complete:
+            answer.take(piece)
+
+    def on_message_complete(self) -> None:
+        """The end of an answer, if it was one."""
+        answer = self._answer
+        if answer is not None and answer.has_head:
+            answer.is_complete = True
+            self._can_be_reused &= self._parser.should_keep_alive()
+
+    # What happens then
+
+    def _end(self) -> None:
+        """The answer is there, whatever is still unread of it."""
+        is_sent = self._writing is None or self._writing.done()
+        if self._can_be_reused and is_sent:
+            self._answer, self.idle_since = None, self._loop.time()
+            self._pool.take_back(self)
+        else:
+            self.abort()
+
+    def _lose(self, problem: Exception) -> None:
+        self._pool.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writing is not None:
+            self._writing.cancel()
+        if self._answer is not None:
+            self._answer.fail(problem)
+            self._answer = None
+
+    def _look_at_the_clock(self) -> None:
+        # One timer for many reads: to set and cancel one for each costs more than the read.
+        self._timer = None
+        if (answer := self._answer) is None:
+            return
+        since, now = answer.waiting_since, self._loop.time()
+        left = self._read_timeout - (0 if since is None else now - since)
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+        else:
+            answer.fail(httpx.ReadTimeout("The upstream is silent."))
+            self.abort()
+
+    async def _send(self, body: AsyncIterator[bytes]) -> None:
+        async for piece in body:
+            assert self._transport is not None
+            self._transport.write(piece)
+            if self._may_write is not None:
+                await self._may_write
+            if self._answer is not None and self._answer.waiting_since is not None:
+                self._answer.waiting_since = self._loop.time()  # it is we who talk
+
+    def _sent(self, writing: asyncio.Task[None]) -> None:
+        if not writing.cancelled() and (problem := writing.exception()) is not None:
+            if self._answer is not None:
+                self._answer.fail(problem)
+            self.abort()
