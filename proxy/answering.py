@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Final
 
 from proxy.comparison import Answered, forwarded, translated
 from proxy.failures import UpstreamBrokeOff
 from proxy.legs import Asked, Upstreams, failure_of
 from proxy.rollout import Leg
-from proxy.upstream import Answer
+from proxy.upstream import Answer, close_all
 from translators import (
     CompletionChunk,
     FailureChunk,
@@ -37,7 +36,8 @@ async def answer_of(
 ) -> Answered:
     """Ask; raises `LegFailed`, `Failure` or `TranslationError` where there is no whole answer."""
     started = time.perf_counter()
-    async with AsyncExitStack() as answers:
+    answers: list[Answer] = []
+    try:
         if leg.action == "forward":
             assert legacy_url is not None
             answer = await upstreams.forwarded(asked, legacy_url, answers, readable=True)
@@ -50,6 +50,8 @@ async def answer_of(
         await _check(answer)
         text, stop_reason, usage = await _read(answer, plan)
         return translated(text, stop_reason, plan, usage, time.perf_counter() - started)
+    finally:
+        await close_all(answers)
 
 
 async def _check(answer: Answer) -> None:

@@ -119,8 +119,9 @@ def create_app(
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    router.default = traffic
-    return _Mounted(router, settings.mount_prefix) if settings.mount_prefix else router
+    router.default = traffic.forwarding
+    app = _Front(traffic.completing, router)
+    return _Mounted(app, settings.mount_prefix) if settings.mount_prefix else app
 
 
 def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evidence | None:
@@ -174,13 +175,18 @@ class _Traffic:
     forward: ASGIApp
     running: set[asyncio.Task[object]] = field(default_factory=set)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_completion = scope["method"] == "POST" and is_completion_path(scope["path"])
+    async def completing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._run(self.complete, scope, receive, send)
+
+    async def forwarding(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._run(self.forward, scope, receive, send)
+
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.running.add(task)
         try:
-            await (self.complete if is_completion else self.forward)(scope, receive, send)
+            await app(scope, receive, send)
         finally:
             self.running.discard(task)
 
@@ -188,6 +194,22 @@ class _Traffic:
         """Let exchanges that shutdown cut off tell their clients so, and be logged."""
         if self.running:
             await asyncio.wait(self.running, timeout=_LAST_WORDS_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """Completions first: a router would try the patterns of all other paths on them."""
+
+    complete: ASGIApp
+    others: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_completion = (
+            scope["type"] == "http"
+            and scope["method"] == "POST"
+            and is_completion_path(scope["path"])
+        )
+        await (self.complete if is_completion else self.others)(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)

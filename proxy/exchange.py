@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -28,10 +27,11 @@ from proxy.refusal import refusal_text
 from proxy.regime import Regime
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
-from proxy.rollout import Decision, Leg, Question, SecondTry, decide
+from proxy.rollout import Decision, Leg, Question, decide
 from proxy.shadow import Shadows
-from proxy.upstream import Answer
+from proxy.upstream import Answer, close_all
 from translators import (
+    Completion,
     ModelRefused,
     Plan,
     TranslatedError,
@@ -117,48 +117,68 @@ class Exchange:
         """By the first leg, or the second, and then by the shadow that nobody waits for."""
         second = decision.rule.on_failure if decision.rule else None
         with self.shadows.beside(asked, decision, regime.legacy_url, notes):
+            if second is None:
+                await self._try(decision.leg, asked, regime, notes, reply)
+                return
             try:
-                await self._try(decision.leg, second, asked, regime, notes, reply)
+                leg, patience = decision.leg, second.timeout
+                await self._try_first(leg, patience, asked, regime, notes, reply)
             except LegFailed as exc:
-                if second is None or reply.has_started or not exc.worth_another:
+                if reply.has_started or not exc.worth_another:
                     raise
                 notes.first_failure = f"{exc.error.status} {exc.error.type}"
-                await self._try(second.leg, None, asked, regime, notes, reply)
+                await self._try(second.leg, asked, regime, notes, reply)
 
-    async def _try(  # noqa: PLR0913, PLR0917 - one leg of an exchange: all that it goes by
+    async def _try_first(  # noqa: PLR0913, PLR0917 - one leg of an exchange: all that it goes by
         self,
         leg: Leg,
-        second: SecondTry | None,
+        seconds: float | None,
         asked: Asked,
         regime: Regime,
         notes: Notes,
         reply: Reply,
     ) -> None:
-        """Answer by one leg; if there is a second one, `LegFailed` before the reply begins."""
-        notes.begin_leg(leg.action)
-        timeout = second.timeout if second else None
+        """By the first leg of two, which has so many seconds to begin its answer."""
         try:
-            async with asyncio.timeout(timeout) as patience, AsyncExitStack() as answers:
+            async with asyncio.timeout(seconds) as patience:
                 notes.when_begun = lambda: patience.reschedule(None)
-                if leg.action == "forward":
-                    assert regime.legacy_url is not None
-                    answer = await self.upstreams.forwarded(asked, regime.legacy_url, answers)
-                    await pass_through(answer, notes, reply, may_fail=second is not None)
-                else:
-                    answer, plan = await self.upstreams.translated(
-                        asked, leg.policy, answers, notes.take_plan
-                    )
-                    await self._pass_on(answer, plan, notes, reply, may_fail=second is not None)
+                await self._try(leg, asked, regime, notes, reply, may_fail=True)
         except TimeoutError:
             reply.withdraw_stream()
-            failure = UpstreamTooSlow(f"The upstream did not answer within {timeout:g} seconds.")
+            failure = UpstreamTooSlow(f"The upstream did not answer within {seconds:g} seconds.")
             notes.failure = str(failure)
             raise LegFailed.of(failure) from None
+        finally:
+            notes.when_begun = _nothing
+
+    async def _try(  # noqa: PLR0913 - as above
+        self,
+        leg: Leg,
+        asked: Asked,
+        regime: Regime,
+        notes: Notes,
+        reply: Reply,
+        *,
+        may_fail: bool = False,
+    ) -> None:
+        """Answer by one leg; if it `may_fail`, `LegFailed` before the reply begins."""
+        notes.begin_leg(leg.action)
+        answers: list[Answer] = []
+        try:
+            if leg.action == "forward":
+                assert regime.legacy_url is not None
+                answer = await self.upstreams.forwarded(asked, regime.legacy_url, answers)
+                await pass_through(answer, notes, reply, may_fail=may_fail)
+            else:
+                answer, plan = await self.upstreams.translated(
+                    asked, leg.policy, answers, notes.take_plan
+                )
+                await self._pass_on(answer, plan, notes, reply, may_fail=may_fail)
         except Failure as exc:
             notes.failure = str(exc)
             raise LegFailed.of(exc) from exc
         finally:
-            notes.when_begun = _nothing
+            await close_all(answers)
 
     async def _pass_on(
         self, answer: Answer, plan: Plan, notes: Notes, reply: Reply, *, may_fail: bool
@@ -166,13 +186,20 @@ class Exchange:
         notes.take_answer(answer.headers)
         if notes.tape is not None:
             answer.tap = notes.tape.hear_upstream
-        relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
-        if answer.is_success and plan.is_streamed and answer.is_event_stream:
-            await relay.run(answer)
-            return
         if not answer.is_success:
             notes.failure = f"status {answer.status}"
             raise await failure_of(answer)
+        if plan.is_streamed:
+            relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
+            if answer.is_event_stream:
+                await relay.run(answer)
+            else:
+                await relay.run_whole(await self._whole(answer, plan, notes))
+        else:
+            completion = await self._whole(answer, plan, notes)
+            await reply_with_completion(reply, notes, completion, plan)
+
+    async def _whole(self, answer: Answer, plan: Plan, notes: Notes) -> Completion:
         try:
             message = decode_message(await answer.read())
             completion = translate_message(message, plan)
@@ -183,11 +210,9 @@ class Exchange:
         notes.upstream_stop_reason = message.stop_reason
         notes.usage = message.usage or Usage()
         notes.note_text()
-        notes.hear(completion.text.encode())
-        if plan.is_streamed:
-            await relay.run_whole(completion)
-        else:
-            await reply_with_completion(reply, notes, completion, plan)
+        if notes.heard is not None:
+            notes.hear(completion.text.encode())
+        return completion
 
 
 def _nothing() -> None:

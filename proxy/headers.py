@@ -32,6 +32,7 @@ _OF_THE_LEGACY_REQUEST: Final = frozenset(
     # who speaks: the SDK did not write the request that goes up
     b"user-agent client anthropic-sdk cookie".split()
 )
+_NOT_PASSED_UP: Final = HOP_BY_HOP | _OF_THE_LEGACY_REQUEST
 _STAINLESS: Final = b"x-stainless-"  # SDK telemetry: retry counts and timeouts of another request
 
 _CREDENTIALS: Final = frozenset({b"x-api-key", b"authorization"})
@@ -53,7 +54,10 @@ class Credential:
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
     """The value of a header; None if it is not there."""
-    return next((value for key, value in headers if key == name), None)
+    for key, value in headers:  # a generator for `next` takes three times as long
+        if key == name:
+            return value
+    return None
 
 
 def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
@@ -96,7 +100,7 @@ def find_credential(headers: Headers) -> Credential:
 
 def passed_up(headers: Headers) -> Headers:
     """What of a legacy request's headers goes with the translated one."""
-    dropped = _connection_options(headers) | HOP_BY_HOP | _OF_THE_LEGACY_REQUEST
+    dropped = _dropped_with(headers, _NOT_PASSED_UP)
     return [
         (name, value)
         for name, value in headers
@@ -123,10 +127,13 @@ def passed_down(headers: Headers) -> Headers:
 
 def end_to_end(headers: Headers, *, without: frozenset[bytes] = frozenset()) -> Headers:
     """All headers but those of one connection: what an untouched message keeps."""
-    dropped = _connection_options(headers) | HOP_BY_HOP | without
+    dropped = _dropped_with(headers, HOP_BY_HOP | without)
     return [(name, value) for name, value in headers if name not in dropped]
 
 
-def _connection_options(headers: Headers) -> frozenset[bytes]:
+def _dropped_with(headers: Headers, dropped: frozenset[bytes]) -> frozenset[bytes]:
+    """These, and what the headers themselves say is for one connection only."""
     named = [value for name, value in headers if name == b"connection"]
-    return frozenset(option.strip().lower() for option in b",".join(named).split(b","))
+    if not named:
+        return dropped
+    return dropped | {option.strip().lower() for option in b",".join(named).split(b",")}

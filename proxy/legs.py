@@ -9,7 +9,6 @@ shadow all ask here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -126,10 +125,10 @@ class Upstreams:
         self.lessons = lessons
 
     async def translated(
-        self, asked: Asked, policy: Policy, answers: AsyncExitStack, on_plan: Callable[[Plan], None]
+        self, asked: Asked, policy: Policy, answers: list[Answer], on_plan: Callable[[Plan], None]
     ) -> tuple[Answer, Plan]:
         """
-        Ask the Messages API, again with what it teaches; `answers` lets go of all it gave.
+        Ask the Messages API, again with what it teaches; `answers` is told of all it gave.
 
         Raises `Failure` and `InvalidCompletionRequest`; `on_plan` hears of each plan first.
         """
@@ -141,18 +140,20 @@ class Upstreams:
         plans_left = _MOST_PLANS
         while True:
             plans_left -= 1
-            taught = replace(policy, lessons=self.lessons.current())
+            lessons = self.lessons.current()
+            taught = replace(policy, lessons=lessons) if lessons else policy
             today = datetime.now(UTC).date().isoformat()
             plan = plan_request(asked.decoded, asked.dialect, taught, today=today, betas=betas)
             on_plan(plan)
             headers = [*passed_up(asked.headers), *_ours(plan, asked.caller.credential)]
             answer = await self.messages.ask(headers, encode_request(plan.request))
-            answers.push_async_callback(answer.close)
-            if not plans_left or not await self._has_learnt(answer, plan, taught.lessons):
+            answers.append(answer)
+            is_refused = answer.status == HTTPStatus.BAD_REQUEST
+            if not (is_refused and plans_left and await self._has_learnt(answer, plan, lessons)):
                 return answer, plan
 
     async def forwarded(
-        self, asked: Asked, legacy_url: str, answers: AsyncExitStack, *, readable: bool = False
+        self, asked: Asked, legacy_url: str, answers: list[Answer], *, readable: bool = False
     ) -> Answer:
         """Ask a legacy upstream as it was asked, or for something readable; raises `Failure`."""
         upstream = self._legacy.get(legacy_url)
@@ -164,7 +165,7 @@ class Upstreams:
             headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
             headers.append((b"accept-encoding", b"identity"))
         answer = await upstream.relay("POST", target, headers, asked.body)
-        answers.push_async_callback(answer.close)
+        answers.append(answer)
         return answer
 
     async def close(self) -> None:
@@ -174,8 +175,6 @@ class Upstreams:
 
     async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
         """Keep what a refusal teaches; whether the request should be planned again with it."""
-        if answer.status != HTTPStatus.BAD_REQUEST:
-            return False
         lesson = learn(await answer.read(most=MOST_ERROR_BYTES))
         before = known.get(plan.sent_model, UNKNOWN)
         if lesson is None or before.corrected(lesson) == before:

@@ -8,14 +8,13 @@ hand one caller's cookies to the next.
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpx
 
 from proxy.compression import inflated, is_compressed
-from proxy.failures import UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
+from proxy.failures import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
 from proxy.headers import Headers, first
 from proxy.transport import Timeouts, transport_for
 
@@ -27,18 +26,16 @@ MOST_ERROR_BYTES: Final = 1024 * 1024
 _SUCCESS: Final[range] = range(200, 300)
 
 
-@contextmanager
-def _as_failures() -> Iterator[None]:
-    try:
-        yield
-    except httpx.ConnectTimeout as exc:
-        raise UpstreamUnreachable("Connecting to the upstream took too long.") from exc
-    except httpx.ConnectError as exc:
-        raise UpstreamUnreachable("The upstream cannot be reached.") from exc
-    except httpx.TimeoutException as exc:
-        raise UpstreamTooSlow("The upstream did not answer in time.") from exc
-    except (httpx.TransportError, httpx.DecodingError) as exc:
-        raise UpstreamBrokeOff("The connection to the upstream broke off.") from exc
+def _failure_of(problem: httpx.TransportError) -> Failure:
+    match problem:
+        case httpx.ConnectTimeout():
+            return UpstreamUnreachable("Connecting to the upstream took too long.")
+        case httpx.ConnectError():
+            return UpstreamUnreachable("The upstream cannot be reached.")
+        case httpx.TimeoutException():
+            return UpstreamTooSlow("The upstream did not answer in time.")
+        case _:
+            return UpstreamBrokeOff("The connection to the upstream broke off.")
 
 
 class Answer:
@@ -66,12 +63,14 @@ class Answer:
     async def read(self, *, most: int = MOST_ANSWER_BYTES) -> bytes:
         """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
         if self._body is None:
-            body = bytearray()
+            body: list[bytes] = []
+            size = 0
             async for piece in self.pieces():
-                body += piece
-                if len(body) > most:
+                body.append(piece)
+                size += len(piece)
+                if size > most:
                     raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
-            self._body = bytes(body)
+            self._body = b"".join(body)
         return self._body
 
     def pieces(self) -> AsyncIterator[bytes]:
@@ -83,13 +82,21 @@ class Answer:
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, as it is."""
         assert isinstance(self._response.stream, httpx.AsyncByteStream)
-        with _as_failures():
+        try:
             async for piece in self._response.stream:
                 yield piece
+        except httpx.TransportError as exc:
+            raise _failure_of(exc) from exc
 
     async def close(self) -> None:
         """Let go of it, read or not."""
         await self._response.aclose()
+
+
+async def close_all(answers: list[Answer]) -> None:
+    """Let go of them, the last one first."""
+    while answers:
+        await answers.pop().close()
 
 
 async def _heard(
@@ -159,8 +166,10 @@ class Upstream:
         await self._transport.aclose()
 
     async def _send(self, request: httpx.Request) -> Answer:
-        with _as_failures():
+        try:
             return Answer(await self._transport.handle_async_request(request))
+        except httpx.TransportError as exc:
+            raise _failure_of(exc) from exc
 
 
 def _proxy_for(url: httpx.URL) -> str | None:
