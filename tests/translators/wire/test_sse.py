@@ -74,6 +74,13 @@ def test_a_line_beyond_all_measure_is_noticed_even_when_it_comes_at_once():
     assert decoder.is_astray
 
 
+def test_a_plain_event_beyond_all_measure_is_none():
+    decoder = SSEDecoder()
+
+    assert decoder.feed(b"data: 1\n\ndata: " + b"x" * MAX_LINE_BYTES + b"\n\n") == [b"1"]
+    assert decoder.is_astray
+
+
 def test_the_longest_line_is_still_read():
     decoder = SSEDecoder()
     data = b"x" * (MAX_LINE_BYTES - len("data: "))
@@ -83,15 +90,26 @@ def test_the_longest_line_is_still_read():
     assert not decoder.is_astray
 
 
-@given(
-    stream=st.lists(
-        st.sampled_from(
-            [b"\n", b"\r", b"\r\n", b"data: ", b"data:", b":", b"a", "é\u2028".encode()]
-        )
-    ).map(b"".join),
-    cuts=st.sets(st.integers(0, 40)),
-)
+STREAMS = st.lists(
+    st.sampled_from(
+        [
+            *(b"\n", b"\r", b"\r\n", b"data: ", b"data:", b":", b"a", "é\u2028".encode()),
+            *(b"event: a\n", b"data: a\n\n", b"event: a\ndata: b\n\n", b"\xef\xbb\xbf"),
+        ]
+    )
+).map(b"".join)
+
+
+@given(stream=STREAMS)
+@example(stream=b"data: a\ndata: b\n\n")
+@example(stream=b"data: a\n\n: a comment\ndata: b\n\ndata: c\n\n")
+def test_events_found_at_a_glance_are_those_found_byte_by_byte(stream):
+    assert decode(stream) == decode(*(bytes([byte]) for byte in stream))
+
+
+@given(stream=STREAMS, cuts=st.sets(st.integers(0, 80)))
 @example(stream=b"data: a\r\n\r\ndata: b\r\r", cuts={8, 10, 19})
+@example(stream=b"data: a\n\ndata: b\n\ndata: c\n\n", cuts={8, 19})
 def test_events_do_not_depend_on_how_the_bytes_arrive(stream, cuts):
     edges = [0, *sorted(cut for cut in cuts if 0 < cut < len(stream)), len(stream)]
 
