@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from translators.adjustments import Adjustment, AdjustmentKind
@@ -95,15 +96,41 @@ class _State:
     """The longest sequence that ends here."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Automaton:
+    """The states of all sequences, to be shared: it is built once and only followed."""
+
+    root: _State
+    first: re.Pattern[str]
+    """What any sequence can begin with."""
+
+    @classmethod
+    def of(cls, sequences: tuple[str, ...]) -> _Automaton:
+        root = _State(0)
+        for sequence in sequences:
+            state = root
+            for character in sequence:
+                state = state.next.setdefault(character, _State(state.depth + 1))
+            state.match = sequence
+        _link(root)
+        return cls(root, re.compile("|".join(map(re.escape, root.next)) or _NEVER))
+
+
+_shared = lru_cache(maxsize=64)(_Automaton.of)
+_MOST_SHARED_CHARACTERS: Final = 200
+"""Of all sequences together: what is kept takes little memory, whatever clients ask for."""
+
+
 class StopScanner:
     """Release text as it becomes safe to; stop for good at the first match."""
 
     def __init__(self, sequences: tuple[str, ...]) -> None:
         self.matched: str | None = None
+        is_short = sum(map(len, sequences)) <= _MOST_SHARED_CHARACTERS
+        automaton = _shared(sequences) if is_short else _Automaton.of(sequences)
         self._held = ""
-        self._root = _automaton(sequences)
-        self._state = self._root
-        self._first = re.compile("|".join(map(re.escape, self._root.next)) or _NEVER)
+        self._root = self._state = automaton.root
+        self._first = automaton.first
 
     def feed(self, text: str) -> str:
         """Take more text; return what can no longer be part of a match."""
@@ -111,6 +138,8 @@ class StopScanner:
             return text
         if self.matched is not None:
             return ""
+        if self._state is self._root and self._first.search(text) is None:
+            return text  # nothing is held, and nothing begins
         start = len(self._held)
         text = self._held + text
         end = self._scan(text, start)
@@ -149,17 +178,6 @@ def _follow(state: _State, character: str) -> _State:
             return state
         state = state.shorter
     return state.next[character]
-
-
-def _automaton(sequences: tuple[str, ...]) -> _State:
-    root = _State(0)
-    for sequence in sequences:
-        state = root
-        for character in sequence:
-            state = state.next.setdefault(character, _State(state.depth + 1))
-        state.match = sequence
-    _link(root)
-    return root
 
 
 def _link(root: _State) -> None:

@@ -19,8 +19,8 @@ SOURCES = sorted(
     if ".environments" not in path.parts
 )
 WORLDLESS = {
-    *("__future__", "collections", "dataclasses", "enum", "fnmatch", "itertools", "json", "re"),
-    *("typing", "msgspec", "translators"),
+    *("__future__", "collections", "dataclasses", "enum", "fnmatch", "functools", "itertools"),
+    *("json", "re", "typing", "msgspec", "translators"),
 }
 NOT_UNDERSTOOD_YET = {
     *("common", "helper", "helpers", "manager", "misc", "util", "utils"),
