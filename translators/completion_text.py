@@ -20,6 +20,8 @@ class CompletionText:
         self._echo = EchoRemover(plan.echo)
         self._trimmed = TrimmedSpaceRemover(plan.trimmed)
         self._wants_space = plan.gains_leading_space
+        self._has_begun = False
+        """Whether the start of the completion is settled, and all that follows only scanned."""
         self._scanner = StopScanner(plan.emulated_stops)
 
     @property
@@ -29,7 +31,13 @@ class CompletionText:
 
     def feed(self, text: str) -> str:
         """Take more of the message; return what is certain to be completion."""
-        return self._scanner.feed(self._joined(self._echo.feed(text)))
+        if self._has_begun:
+            return self._scanner.feed(text)
+        text = self._joined(self._echo.feed(text))
+        self._has_begun = (
+            self._echo.is_settled and self._trimmed.is_settled and not self._wants_space
+        )
+        return self._scanner.feed(text)
 
     def flush(self) -> str:
         """Return what was held back; the message is whole."""

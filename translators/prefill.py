@@ -108,6 +108,11 @@ class EchoRemover:
         """How much of it was said so far: to hold that text itself would cost its square."""
         self._space: list[str] = []  # said before it
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is held and whatever comes passes."""
+        return not self._echo
+
     def feed(self, text: str) -> str:
         """Take more text; return what cannot be part of the echo."""
         if not self._echo:
@@ -141,9 +146,14 @@ class TrimmedSpaceRemover:
         self._trimmed = trimmed
         self._heard = 0
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether whatever comes passes."""
+        return self._heard == len(self._trimmed)
+
     def feed(self, text: str) -> str:
         """Take more text; return it without what the prompt already ends with."""
-        if self._heard == len(self._trimmed):
+        if self.is_settled:
             return text
         start = 0
         for said, trimmed in zip(text, islice(self._trimmed, self._heard, None), strict=False):
