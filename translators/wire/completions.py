@@ -7,9 +7,12 @@ Facts: legacy-wire 2, 3 (shapes and recorded bytes) and 7.1 (errors).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from translators.wire.versions import FRAME_END, Dialect
 
@@ -19,8 +22,7 @@ BUILTIN_STOP: Final = "\n\nHuman:"
 """Always a stop sequence; also what `stop` says of a natural end (legacy-wire 6)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A whole answer, or one frame of a stream."""
 
     id: str
@@ -32,23 +34,20 @@ class Completion:
     """The sequence that matched; None for `max_tokens`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextChunk:
+class TextChunk(msgspec.Struct, frozen=True, gc=False):
     """More text of a completion that goes on."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LastChunk:
+class LastChunk(msgspec.Struct, frozen=True, gc=False):
     """The end of a completion, and why."""
 
     stop_reason: CompletionStopReason
     stop: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PingChunk:
+class PingChunk(msgspec.Struct, frozen=True, gc=False):
     """The upstream is alive and has nothing to say."""
 
 
@@ -75,18 +74,28 @@ def v1_ping_frame(moment: str) -> bytes:
 
 def encode_completion(completion: Completion, dialect: Dialect) -> bytes:
     """Spell a whole answer: compact, ASCII, keys in recorded order."""
-    values = {
-        "type": "completion",
-        "id": completion.id,
-        "completion": completion.text,
-        "stop_reason": completion.stop_reason,
-        "model": completion.model,
-        "stop": completion.stop,
-        "log_id": completion.id,
-        "truncated": False,
-        "exception": None,
+    text = encode_basestring_ascii(completion.text)
+    said = dialect.completion % _spelled(
+        completion.id, completion.model, text, completion.stop_reason, completion.stop
+    )
+    return said.encode("ascii")
+
+
+def _spelled(
+    id: str,  # noqa: A002
+    model: str,
+    text: str,
+    stop_reason: CompletionStopReason | None,
+    stop: str | None,
+) -> dict[str, str]:
+    """What is filled into `Dialect.completion`; the text is JSON already."""
+    return {
+        "id": encode_basestring_ascii(id),
+        "model": encode_basestring_ascii(model),
+        "text": text,
+        "stop_reason": "null" if stop_reason is None else f'"{stop_reason}"',
+        "stop": "null" if stop is None else encode_basestring_ascii(stop),
     }
-    return _compact({key: values[key] for key in dialect.keys})
 
 
 def encode_error(kind: str, message: str, request_id: str | None) -> bytes:
@@ -109,43 +118,38 @@ class FrameEncoder:
         self._dialect = dialect
         self._id = id
         self._model = model
-        self._escaped = bytearray()
-        before, after = self._frame("", None, None).split(_EMPTY_TEXT)
-        self._before_text, self._after_text = before + _EMPTY_TEXT[:-1], b'"' + after
+        self._said = ""  # so far, as the inside of a JSON string
+        head, _, tail = dialect.completion.partition("%(text)s")
+        unended = _spelled(id, model, "", None, None)
+        self._before = dialect.frame_start.decode("ascii") + head % unended
+        self._after = tail % unended + FRAME_END.decode("ascii")
+        self._between = self._after + self._before
 
     def encode(self, chunk: CompletionChunk) -> bytes:
         """One whole frame (the terminator belongs to the last), or nothing."""
         match chunk:
             case TextChunk(text=text):
-                return self._before_text + self._escape(text) + self._after_text
+                return self.encode_texts((text,))
             case LastChunk(stop_reason=stop_reason, stop=stop):
-                text = self._escaped.decode("ascii")
-                return self._frame(text, stop_reason, stop) + self._dialect.terminator
+                text = f'"{self._said}"'
+                values = _spelled(self._id, self._model, text, stop_reason, stop)
+                body = (self._dialect.completion % values).encode("ascii")
+                return self._dialect.frame_start + body + FRAME_END + self._dialect.terminator
             case PingChunk():
                 return PING_FRAME if self._dialect.relays_pings else b""
             case _:
                 return encode_failure(chunk.type, chunk.message)
 
-    def _escape(self, text: str) -> bytes:
-        escaped = encode_basestring_ascii(text)[1:-1].encode("ascii")
-        if not self._dialect.is_cumulative:
-            return escaped
-        self._escaped += escaped
-        return bytes(self._escaped)
+    def encode_texts(self, texts: Iterable[str]) -> bytes:
+        """The frames of so many chunks of text, one after the other."""
+        quoted = map(encode_basestring_ascii, texts)
+        if self._dialect.is_cumulative:
+            quoted = map(self._with_all_before, quoted)
+        return f"{self._before}{self._between.join(quoted)}{self._after}".encode("ascii")
 
-    def _frame(
-        self, escaped: str, stop_reason: CompletionStopReason | None, stop: str | None
-    ) -> bytes:
-        completion = Completion(
-            id=self._id, model=self._model, text="", stop_reason=stop_reason, stop=stop
-        )
-        body = encode_completion(completion, self._dialect)
-        text = _EMPTY_TEXT[:-1] + escaped.encode("ascii") + b'"'
-        return self._dialect.frame_start + body.replace(_EMPTY_TEXT, text) + FRAME_END
-
-
-# Inside a JSON string every quote is escaped, so this stands in a body once: at its own key.
-_EMPTY_TEXT: Final = b'"completion":""'
+    def _with_all_before(self, quoted: str) -> str:
+        self._said += quoted[1:-1]
+        return f'"{self._said}"'
 
 
 def _compact(value: object) -> bytes:

@@ -26,8 +26,8 @@ class Dialect:
     """How one version spells a completion."""
 
     version: str
-    keys: tuple[str, ...]
-    """Keys of a completion, in recorded order (legacy-wire 2.1)."""
+    completion: str
+    """One, to be filled in with values that are JSON; keys as recorded (legacy-wire 2.1)."""
     frame_start: bytes
     """What stands before the JSON of a stream frame."""
     is_cumulative: bool
@@ -46,7 +46,8 @@ FRAME_END: Final = b"\r\n\r\n"
 
 V1: Final = Dialect(
     version="2023-01-01",
-    keys=("completion", "stop", "stop_reason", "truncated", "log_id", "model", "exception"),
+    completion='{"completion":%(text)s,"stop":%(stop)s,"stop_reason":%(stop_reason)s,'
+    '"truncated":false,"log_id":%(id)s,"model":%(model)s,"exception":null}',
     frame_start=b"data: ",
     is_cumulative=True,
     resolves_aliases=False,
@@ -57,7 +58,8 @@ V1: Final = Dialect(
 
 V2: Final = Dialect(
     version="2023-06-01",
-    keys=("type", "id", "completion", "stop_reason", "model", "stop", "log_id"),
+    completion='{"type":"completion","id":%(id)s,"completion":%(text)s,'
+    '"stop_reason":%(stop_reason)s,"model":%(model)s,"stop":%(stop)s,"log_id":%(id)s}',
     frame_start=b"event: completion\r\ndata: ",
     is_cumulative=False,
     resolves_aliases=True,
