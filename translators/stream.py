@@ -62,6 +62,8 @@ class StreamTranslator:
         """Why it ended, in upstream's words: known before DONE, unless cut by an emulated stop."""
         self.usage = Usage()
         """The counts seen so far; in a stream they are cumulative."""
+        self.has_ended = False
+        """Whether nothing more will come out, whatever is fed: DONE or FAILED."""
         self._decoder = SSEDecoder()
         self._text = CompletionText(plan)
         self._refusal_is_error = plan.refusal_is_error
@@ -71,18 +73,22 @@ class StreamTranslator:
         """The id of every frame."""
         return completion_id(self.message.id)
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more will come out, whatever is fed."""
-        return self.state is StreamState.DONE or self.state is StreamState.FAILED
-
     def feed(self, data: bytes) -> list[CompletionChunk]:
         """Take bytes as they came off the network; return what to send on."""
+        chunks: list[CompletionChunk] = []
         if self.has_ended:
-            return []  # whatever follows must not matter, or the result would depend on chunking
-        events = self._decoder.feed(data)
-        chunks = [chunk for event in events for chunk in self._translate(event)]
-        if self._decoder.is_astray and not self.has_ended:
+            return chunks  # what follows must not matter, or the result would depend on chunking
+        try:
+            for event in map(decode_event, self._decoder.feed(data)):
+                if type(event) is ContentBlockDelta and self.state is StreamState.STREAMING:
+                    chunks += self._say(event.delta)  # nearly all of them: asked first
+                else:
+                    chunks += self._step(event)
+                if self.has_ended:
+                    return chunks
+        except TranslationError as exc:
+            return chunks + self._fail(ApiError(exc.error_type, str(exc)), exc.status_hint)
+        if self._decoder.is_astray:
             message = f"event stream: a line is longer than {MAX_LINE_BYTES} bytes"
             chunks += self._fail(ApiError(message=message), UpstreamProtocolError.status_hint)
         return chunks
@@ -95,18 +101,8 @@ class StreamTranslator:
         status = problem.status or UpstreamProtocolError.status_hint
         return self._fail(ApiError(problem.type, problem.message), status)
 
-    def _translate(self, data: bytes) -> list[CompletionChunk]:
-        if self.has_ended:
-            return []
-        try:
-            return list(self._step(decode_event(data)))
-        except TranslationError as exc:
-            return self._fail(ApiError(exc.error_type, str(exc)), exc.status_hint)
-
     def _step(self, event: MessagesEvent) -> Iterable[CompletionChunk]:
         match self.state, event:
-            case StreamState.STREAMING, ContentBlockDelta(delta=block):
-                return self._say(block)
             case _, Uninteresting():
                 return ()
             case _, Ping():
@@ -146,7 +142,7 @@ class StreamTranslator:
         return (TextChunk(said),) if said else ()
 
     def _finish(self, said: str) -> list[CompletionChunk]:
-        self.state = StreamState.DONE
+        self.state, self.has_ended = StreamState.DONE, True
         last = translate_stop_reason(
             self.end.stop_reason, self.end.stop_sequence, self._text.matched
         )
@@ -154,7 +150,7 @@ class StreamTranslator:
 
     def _fail(self, error: ApiError, status: int | None = None) -> list[CompletionChunk]:
         held = self._text.flush()
-        self.state = StreamState.FAILED
+        self.state, self.has_ended = StreamState.FAILED, True
         kind = error.type or UpstreamProtocolError.error_type
         failure = FailureChunk(kind, error.message, status)
         return [TextChunk(held), failure] if held else [failure]
