@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from itertools import groupby
 from typing import Final
 
 from proxy.failures import Blame, Failure
@@ -75,8 +74,7 @@ class StreamRelay:
         """Stream an answer that upstream gave in one piece although a stream was asked for."""
         self._reply.open_stream(lambda: self._notes.begin_reply(200), self._ping)
         self._encoder = FrameEncoder(self._plan.dialect, id=completion.id, model=completion.model)
-        for chunk in as_chunks(completion):
-            await self._send(chunk)
+        await self._send_all(as_chunks(completion))
 
     async def _relay(self, answer: Answer) -> FailureChunk | None:
         try:
@@ -88,28 +86,30 @@ class StreamRelay:
             return FailureChunk(exc.error_type, str(exc), exc.status)
         return None
 
-    async def _send_all(self, chunks: list[CompletionChunk]) -> None:
+    async def _send_all(self, chunks: Sequence[CompletionChunk]) -> None:
         # In the old dialect a backlog's frames together would be the square of the text.
-        if len(chunks) <= _BACKLOG or self._plan.dialect.is_cumulative:
-            for chunk in chunks:
+        is_backlog = len(chunks) > _BACKLOG and not self._plan.dialect.is_cumulative
+        waiting: list[str] = []
+        for chunk in chunks:
+            if not isinstance(chunk, TextChunk):
+                if waiting:
+                    await self._reply.frame(self._text_frames(waiting))
+                    waiting = []
                 await self._send(chunk)
-            return
-        for is_text, run in groupby(chunks, key=lambda chunk: type(chunk) is TextChunk):
-            if is_text:
-                await self._reply.frame(b"".join(map(self._text_frame, run)))
+            elif is_backlog:
+                waiting.append(chunk.text)
             else:
-                for chunk in run:
-                    await self._send(chunk)
+                await self._reply.frame(self._text_frames((chunk.text,)))
+        if waiting:
+            await self._reply.frame(self._text_frames(waiting))
 
-    async def _send(self, chunk: CompletionChunk) -> None:
+    async def _send(self, chunk: LastChunk | PingChunk | FailureChunk) -> None:
         match chunk:
-            case TextChunk():
-                await self._reply.frame(self._text_frame(chunk))
             case LastChunk(stop_reason=stop_reason):
                 self._notes.stop_reason = stop_reason
                 if self._translator.has_ended:  # else it came in one piece, and is noted
                     self._take_notes()  # the record is written before the last chunk leaves
-                await self._reply.frame(self._frame(chunk), concludes=True)
+                await self._reply.frame(self._frames().encode(chunk), concludes=True)
                 await self._reply.end(abruptly=False)
             case PingChunk():
                 if self._plan.dialect.relays_pings and not self._is_too_early:
@@ -123,14 +123,14 @@ class StreamRelay:
                 worth_another = status != HTTPStatus.BAD_REQUEST and is_worth_another(status)
                 raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
 
-    def _text_frame(self, chunk: CompletionChunk) -> bytes:
+    def _text_frames(self, texts: Sequence[str]) -> bytes:
         if self._encoder is None:
             self._notes.note_text()
-        if self._notes.heard is not None and type(chunk) is TextChunk:
-            self._notes.hear(chunk.text.encode())
-        return self._frame(chunk)
+        if self._notes.heard is not None:
+            self._notes.hear("".join(texts).encode())
+        return self._frames().encode_texts(texts)
 
-    def _frame(self, chunk: CompletionChunk) -> bytes:
+    def _frames(self) -> FrameEncoder:
         if self._encoder is None:
             message = self._translator.message
             self._encoder = FrameEncoder(
@@ -138,7 +138,7 @@ class StreamRelay:
                 id=self._translator.completion_id,
                 model=self._plan.echoed_model or message.model or self._plan.sent_model,
             )
-        return self._encoder.encode(chunk)
+        return self._encoder
 
     def _begin(self) -> Headers:
         self._notes.answered_model = self._translator.message.model or None
