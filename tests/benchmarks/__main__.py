@@ -1,273 +1,121 @@
-"""Runs the comparison, prints a table, and writes JSON if asked."""
+"""The command: which loads, how long, and what becomes of the figures."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
 import shutil
-import socket
-import subprocess
+import signal
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
-PROXY_CORE, LOAD_CORE = "0", "1"
-DELTAS = 200
-WHOLE = json.dumps(
-    {
-        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-haiku-4-5-20251001",
-        "content": [{"type": "text", "text": "A birch grows faster than an oak. " * 4}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 25, "output_tokens": 40},
-    }
-)
-REQUEST = {
-    "model": "claude-haiku-4-5",
-    "prompt": "\n\nHuman: Which tree grows fastest, and where?\n\nAssistant:",
-    "max_tokens_to_sample": 300,
-    "temperature": 0.5,
-    "stop_sequences": ["\n\nHuman:"],
+from tests.benchmarks import lifetime, pacing, plot, prompts, report, side_by_side
+from tests.benchmarks.contenders import Maker, at_portkey, litellm
+from tests.benchmarks.processes import LOAD_CORE, ProcessFailed
+from tests.benchmarks.rounds import Effort, Findings, tell
+from tests.benchmarks.samples import Failure
+from tests.benchmarks.targets import TARGETS, judge
+
+SUITES: Final[dict[str, Callable[[Effort], Findings]]] = {
+    "whole": side_by_side.whole,
+    "latency": side_by_side.latency,
+    "bursts": side_by_side.bursts,
+    "paced": pacing.paced,
+    "crowd": pacing.crowd,
+    "held": pacing.held,
+    "size": prompts.size,
+    "blocking": prompts.blocking,
+    "start": lifetime.start,
+    "switches": side_by_side.switches,
+    "soak": lifetime.soak,
 }
-NGINX = """
-worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon off;
-events {{ worker_connections 4096; }}
-http {{
-  map $http_accept $canned {{ default /whole; text/event-stream /stream; }}
-  access_log off; keepalive_requests 100000000;
-  server {{
-    listen 127.0.0.1:{port}; root {folder};
-    error_page 405 =200 $uri;  # a static file is not for POST; here it is
-    location /whole {{ default_type application/json; }}
-    location /stream {{ default_type text/event-stream; }}
-    location /v1/ {{ rewrite .* $canned; }}
-  }}
-}}
-"""
-WRK = """
-wrk.method = "POST"
-wrk.body = [==[{body}]==]
-wrk.headers["content-type"] = "application/json"
-wrk.headers["x-api-key"] = "sk-ant-benchmark"
-wrk.headers["anthropic-version"] = "2023-06-01"
-"""
+COMPARED: Final = ("whole", "latency", "bursts", "paced")
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What one proxy did with one load."""
-
-    proxy: str
-    load: str
-    connections: int
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    cpu_us_per_request: float
-    rss_mib: float
-
-
-def sse() -> str:
-    """A burst of deltas, as the upstream spells them."""
-    head = {
-        "type": "message_start",
-        "message": json.loads(WHOLE) | {"content": [], "stop_reason": None},
-    }
-    block = {
-        "type": "content_block_start",
-        "index": 0,
-        "content_block": {"type": "text", "text": ""},
-    }
-    delta = {
-        "type": "content_block_delta",
-        "index": 0,
-        "delta": {"type": "text_delta", "text": " and more"},
-    }
-    end = {
-        "type": "message_delta",
-        "delta": {"stop_reason": "end_turn"},
-        "usage": {"output_tokens": 1},
-    }
-    events = [
-        *(head, block, *[delta] * DELTAS),
-        *({"type": "content_block_stop", "index": 0}, end, {"type": "message_stop"}),
-    ]
-    lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
-    return "".join(lines)
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    made.add_argument(
+        "mode",
+        nargs="?",
+        choices=("compare", "check"),
+        default="compare",
+        help="compare (default): side by side; check: every target, exit status 1 on a miss",
+    )
+    made.add_argument("--only", action="append", choices=SUITES, help="may be repeated")
+    made.add_argument("--rounds", type=int, help="default 5")
+    made.add_argument("--seconds", type=float, help="for each proxy in each round; default 3")
+    made.add_argument("--quick", action="store_true", help="2 rounds of 1 s: says little")
+    made.add_argument("--soak", type=float, default=0, metavar="MINUTES", help="in addition")
+    made.add_argument("--litellm", default=os.environ.get("LITELLM"), metavar="EXECUTABLE")
+    made.add_argument("--portkey", default=os.environ.get("PORTKEY"), metavar="EXECUTABLE")
+    made.add_argument("--json", type=Path, metavar="FILE")
+    made.add_argument("--plot", type=Path, metavar="FILE", help="needs --group bench")
+    return made
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def running(core: str, *command: str, port: int, **environment: str) -> Iterator[int]:
-    """A server pinned to a core, once it listens; yields its process id."""
-    with subprocess.Popen(
-        ["taskset", "-c", core, *command],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        try:
-            _wait_for(port)
-            yield server.pid
-        finally:
-            server.terminate()
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise SystemExit(f"nothing listens on {port}")
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What wrk asks for, and over how many connections."""
-
-    name: str
-    connections: int
-
-
-LOADS = (Load("whole", 32), Load("whole", 1), Load("stream", 8))
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A proxy that serves."""
-
-    name: str
-    pid: int
-    port: int
-
-
-def measure(proxy: Running, load: Load, seconds: int) -> Figure:
-    streamed = {"stream": True} if load.name == "stream" else {}
-    body = json.dumps(REQUEST | streamed, separators=(",", ":"))
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(WRK.format(body=body))
-        script.flush()
-        before = cpu_seconds(proxy.pid)
-        said = subprocess.run(
-            [
-                *("taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{load.connections}"),
-                *(f"-d{seconds}s", "--latency", "-s", script.name),
-                f"http://127.0.0.1:{proxy.port}/v1/complete",
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        used = cpu_seconds(proxy.pid) - before
-    if "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"{proxy.name}: {said}")
-    return Figure(
-        *(proxy.name, load.name, load.connections),
-        float(re.findall(r"Requests/sec: +([\d.]+)", said)[0]),
-        _milliseconds(re.findall(r"50% +([\d.]+\w+)", said)[0]),
-        _milliseconds(re.findall(r"99% +([\d.]+\w+)", said)[0]),
-        used / int(re.findall(r"(\d+) requests in", said)[0]) * 1e6,
-        _rss_mib(proxy.pid),
+def effort_of(asked: argparse.Namespace) -> Effort:
+    others: list[Maker] = []
+    if asked.litellm:
+        others.append(litellm(asked.litellm))
+    if asked.portkey:
+        others.append(at_portkey(asked.portkey))
+    return Effort(
+        rounds=asked.rounds or (2 if asked.quick else 5),
+        seconds=asked.seconds or (1 if asked.quick else 3),
+        soak_minutes=asked.soak,
+        others=tuple(others),
     )
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def suites_of(asked: argparse.Namespace) -> list[str]:
+    """In the order of `SUITES`; the soak only for those who give it minutes."""
+    by_mode = COMPARED if asked.mode == "compare" else set(SUITES) - {"soak"}
+    chosen = set(asked.only or by_mode) | ({"soak"} if asked.soak else set())
+    if "soak" in chosen and not asked.soak:
+        raise SystemExit("how long? --soak MINUTES")
+    return [name for name in SUITES if name in chosen]
 
 
-def _rss_mib(pid: int) -> float:
-    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return resident * os.sysconf("SC_PAGE_SIZE") / 2**20
+def main() -> int:
+    asked = parser().parse_args()
+    needed = [tool for tool in ("nginx", "wrk", "taskset") if shutil.which(tool) is None]
+    needed += [f"two cores ({os.cpu_count()})"] * ((os.cpu_count() or 1) < 2)
+    if asked.plot and find_spec("matplotlib") is None:
+        needed.append("matplotlib (`uv sync --group bench`)")
+    if needed:
+        raise SystemExit(f"missing: {', '.join(needed)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    os.sched_setaffinity(0, {LOAD_CORE})
+    found = measure(suites_of(asked), effort_of(asked))
+    return publish(found, asked)
 
 
-def _milliseconds(text: str) -> float:
-    value, unit = re.findall(r"([\d.]+)(\w+)", text)[0]
-    return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+def measure(suites: list[str], effort: Effort) -> Findings:
+    """One suite after the other; what happens to one is no reason not to try the next."""
+    found = Findings()
+    for name in suites:
+        tell(f"== {name}")
+        try:
+            found += SUITES[name](effort)
+        except ProcessFailed as exc:
+            nothing = {target.name: None for target in TARGETS if target.suite == name}
+            found += Findings((), nothing, (Failure(name, "a process", str(exc)),))
+    return found
 
 
-def compare(seconds: int) -> list[Figure]:
-    figures = []
-    with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), free_port()
-        folder.chmod(0o755)
-        (folder / "whole").write_text(WHOLE)
-        (folder / "stream").write_text(sse())
-        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
-        upstream = f"http://127.0.0.1:{port}"
-        with running(LOAD_CORE, "nginx", "-c", str(folder / "nginx.conf"), port=port):
-            for proxy, command in proxies(upstream).items():
-                own = free_port()
-                served = [*command, "--port", str(own)]
-                with running(PROXY_CORE, *served, port=own, UPSTREAM=upstream) as pid:
-                    for load in LOADS:
-                        measure(Running(proxy, pid, own), load, 1)  # to get warm
-                        figures.append(measure(Running(proxy, pid, own), load, seconds))
-    return figures
-
-
-def proxies(upstream: str) -> dict[str, tuple[str, ...]]:
-    uvicorn = (sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level", "warning")
-    return {
-        "naive": (*uvicorn, "tests.benchmarks.naive:app"),
-        "bare": (*uvicorn, "tests.benchmarks.bare:app"),
-        "holdover": (sys.executable, "-m", "proxy", "serve", "--upstream-url", upstream),
-    }
-
-
-COLUMNS = (
-    *("proxy", "load", "connections", "req/s", "p50 ms", "p99 ms", "CPU us/req", "RSS MiB"),
-    *("req/s : naive", "CPU : bare"),
-)
-
-
-def show(figures: list[Figure]) -> None:
-    """As a table in Markdown, for README."""
-    by = {(figure.proxy, figure.load, figure.connections): figure for figure in figures}
-    print("|", " | ".join(COLUMNS), "|")
-    print("|", " | ".join("---" for _ in COLUMNS), "|")
-    for one in figures:
-        naive = by["naive", one.load, one.connections].requests_per_second
-        bare = by["bare", one.load, one.connections].cpu_us_per_request
-        cells = (
-            *(one.proxy, one.load, str(one.connections), f"{one.requests_per_second:.0f}"),
-            *(f"{one.p50_ms:.2f}", f"{one.p99_ms:.2f}", f"{one.cpu_us_per_request:.0f}"),
-            *(f"{one.rss_mib:.0f}", f"{one.requests_per_second / naive:.2f}"),
-            f"{one.cpu_us_per_request / bare:.2f}",
-        )
-        print("|", " | ".join(cells), "|")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("--seconds", type=int, default=5, help="per measurement")
-    parser.add_argument("--json", type=Path, help="a file for the figures")
-    arguments = parser.parse_args()
-    if missing := [tool for tool in ("nginx", "wrk", "taskset") if shutil.which(tool) is None]:
-        raise SystemExit(f"not installed: {', '.join(missing)}")
-    figures = compare(arguments.seconds)
-    show(figures)
-    if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=1))
+def publish(found: Findings, asked: argparse.Namespace) -> int:
+    """Print it, write the files that were asked for; the exit status."""
+    judged = judge(found.measured, TARGETS) if asked.mode == "check" else []
+    print(report.whole(found, judged))
+    if asked.json:
+        asked.json.write_bytes(report.as_json(found, judged, effort_of(asked)))
+    if asked.plot and found.samples:
+        plot.draw(found.samples, asked.plot)
+    return int(bool(found.failures) or not all(one.verdict.is_good for one in judged))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

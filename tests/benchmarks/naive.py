@@ -12,15 +12,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 _CLIENT = httpx.AsyncClient(base_url=os.environ["UPSTREAM"], timeout=60)
-_HEADERS = {"content-type": "application/json"}
+_PATH = "/v1/messages"
 
 
 async def complete(request: Request) -> Response:
     body = await request.body()
-    if b'"stream":true' not in body:
-        answer = await _CLIENT.post("/whole", content=body, headers=_HEADERS)
+    accept = request.headers["accept"]
+    headers = {"content-type": "application/json", "accept": accept}
+    if accept == "application/json":
+        answer = await _CLIENT.post(_PATH, content=body, headers=headers)
         return Response(answer.content, answer.status_code, media_type="application/json")
-    sent = _CLIENT.build_request("POST", "/stream", content=body, headers=_HEADERS)
+    sent = _CLIENT.build_request("POST", _PATH, content=body, headers=headers)
     return StreamingResponse(_pieces(sent), media_type="text/event-stream")
 
 
