@@ -8,12 +8,13 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from tests.benchmarks import lifetime, pacing, plot, prompts, report, side_by_side
-from tests.benchmarks.contenders import Maker, at_portkey, litellm
+from tests.benchmarks.contenders import OF_OTHERS, Maker, at_portkey, litellm
 from tests.benchmarks.processes import LOAD_CORE, ProcessFailed
 from tests.benchmarks.rounds import Effort, Findings, tell
 from tests.benchmarks.samples import Failure
@@ -99,11 +100,22 @@ def measure(suites: list[str], effort: Effort) -> Findings:
     for name in suites:
         tell(f"== {name}")
         try:
-            found += SUITES[name](effort)
+            suite = SUITES[name](effort)
         except ProcessFailed as exc:
-            nothing = {target.name: None for target in TARGETS if target.suite == name}
-            found += Findings((), nothing, (Failure(name, "a process", str(exc)),))
+            suite = Findings(failures=(Failure(name, "a process", str(exc)),))
+        found += without_results(suite, name) if has_failed(suite) else suite
     return found
+
+
+def has_failed(suite: Findings) -> bool:
+    """Whether it failed for us, or for those we are held against."""
+    return any(failure.contender not in OF_OTHERS for failure in suite.failures)
+
+
+def without_results(suite: Findings, name: str) -> Findings:
+    """What was measured before something failed does not count."""
+    nothing = {target.name: None for target in TARGETS if target.suite == name}
+    return replace(suite, measured=nothing)
 
 
 def publish(found: Findings, asked: argparse.Namespace) -> int:
@@ -114,7 +126,8 @@ def publish(found: Findings, asked: argparse.Namespace) -> int:
         asked.json.write_bytes(report.as_json(found, judged, effort_of(asked)))
     if asked.plot and found.samples:
         plot.draw(found.samples, asked.plot)
-    return int(bool(found.failures) or not all(one.verdict.is_good for one in judged))
+    is_good = all(one.verdict.is_good for one in judged) if judged else not found.failures
+    return 0 if is_good else 1
 
 
 if __name__ == "__main__":

@@ -15,6 +15,12 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
         return
+    if scope["path"] == "/healthz":
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+        return
     accept = next(text for name, text in scope["headers"] if name == b"accept").decode()
     headers = {"content-type": "application/json", "accept": accept}
     async with _SESSIONS[0].post(_URL, data=await _body(receive), headers=headers) as answer:

@@ -30,6 +30,7 @@ from tests.benchmarks.questions import (
 
 UPSTREAM: Final = "upstream"
 """The name of the upstream where it is asked directly: what all others add to."""
+OF_OTHERS: Final = frozenset({"litellm", "portkey"})
 SWITCHED_OFF: Final = {"HOLDOVER_TRAFFIC": "false"}
 """Everything an operator can switch off."""
 

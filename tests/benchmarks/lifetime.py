@@ -39,7 +39,7 @@ def start(effort: Effort) -> Findings:
         try:
             ready = [_seconds_to_ready(Path(name), n) for n in range(_TIMES)]
         except ProcessFailed as exc:
-            return Findings((), {"start: ready": None}, (Failure("start", "holdover", str(exc)),))
+            return Findings(failures=(Failure("start", "holdover", str(exc)),))
         helped = [_seconds_to_help() for _ in range(_TIMES)]
     note = f"{_TIMES} starts: {min(ready):.2f} to {max(ready):.2f} s"
     measured = {"start: ready": median(ready[1:]), "start: --help": median(helped[1:])}
@@ -96,7 +96,7 @@ def soak(effort: Effort) -> Findings:
                 tell(f"soak: {elapsed:.0f} of {seconds:.0f} s, {points[-1][1]:.1f} MiB")
         except WrongAnswer as exc:
             failure = Failure("soak", "holdover", str(exc))
-            return Findings((), {"memory: growth in a soak": None}, (failure,))
+            return Findings(failures=(failure,))
     note = f"soak of {effort.soak_minutes:g} minutes, {len(points)} readings"
     return Findings((), {"memory: growth in a soak": grown(points, seconds)}, (), (note,))
 

@@ -14,7 +14,7 @@ from tests.benchmarks.questions import prompt_of, small_prompt
 from tests.benchmarks.report import number
 from tests.benchmarks.rounds import Effort, Findings, Load, in_rounds, tell
 from tests.benchmarks.samples import Failure, Outcome, Sample, compared, median_of, of_load
-from tests.benchmarks.wrk import ask_with_wrk, asking
+from tests.benchmarks.wrk import ask_with_wrk, asking, parse_said
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -83,10 +83,11 @@ def cost_of_a_byte(samples: tuple[Sample, ...], name: str, contender: str) -> fl
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long the probe waited at most, and mostly, in one round."""
+    """How long the probe waited in one round, and beside how many long prompts."""
 
     worst_ms: float
     p50_ms: float
+    long_prompts: int
 
 
 def wait_beside(server: Served, request: bytes, seconds: float) -> Wait:
@@ -94,15 +95,16 @@ def wait_beside(server: Served, request: bytes, seconds: float) -> Wait:
     long = server.dialect.ask("whole", prompt_of(8 * MIB))
     with asking(server, long, connections=1, seconds=seconds) as wrk:
         took = probe(server.port, request, lambda: wrk.poll() is None, _PAUSE_SECONDS)
-    return Wait(max(took), median(took))
+        said = parse_said(wrk.communicate()[0])
+    return Wait(max(took), median(took), said.requests)
 
 
 def blocking(effort: Effort) -> Findings:
     """
     The event loop is asked for its health, which needs nothing but the loop.
 
-    Small completions beside are told too, and the bare proxy's: they wait for
-    the upstream as well, which is busy with the same megabytes.
+    Small completions are told too: they wait for the upstream as well, which
+    is busy with the same megabytes. So is all of it for the bare proxy.
     """
     waits: dict[str, list[Wait]] = {}
     with fleet(paced_upstream, [uvicorn("bare"), holdover()]) as served:
@@ -110,6 +112,7 @@ def blocking(effort: Effort) -> Findings:
         small = ours.dialect.ask("whole", small_prompt()).encode()
         probes = {
             "holdover, health": (ours, _HEALTH),
+            "bare, health": (bare, _HEALTH),
             "holdover, small completions": (ours, small),
             "bare, small completions": (bare, small),
         }
@@ -121,16 +124,16 @@ def blocking(effort: Effort) -> Findings:
                 tell(f"8 MiB prompts beside small ones: round {number + 1} of {effort.rounds}")
         except (WrongAnswer, OSError) as exc:
             failure = Failure("8 MiB prompts beside small ones", "holdover or bare", str(exc))
-            return Findings((), {"blocking: longest wait": None}, (failure,))
+            return Findings(failures=(failure,))
     worst = median(wait.worst_ms for wait in waits["holdover, health"])
     notes = tuple(_note(name, seen) for name, seen in waits.items())
     return Findings((), {"blocking: longest wait": worst}, (), notes)
 
 
 def _note(name: str, waits: list[Wait]) -> str:
-    worst = [wait.worst_ms for wait in waits]
+    worst, prompts = [wait.worst_ms for wait in waits], sum(wait.long_prompts for wait in waits)
     return (
-        f"beside 8 MiB prompts, {name}: longest wait in a round {median(worst):.1f} ms"
-        f" (median of {len(worst)}; {max(worst):.1f} in the worst), mostly"
+        f"beside {prompts} prompts of 8 MiB, {name}: longest wait {median(worst):.1f} ms (median"
+        f" of {len(worst)} rounds; in the worst {max(worst):.1f}), mostly"
         f" {median(wait.p50_ms for wait in waits):.2f} ms"
     )

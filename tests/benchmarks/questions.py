@@ -98,13 +98,13 @@ def _message_body(kind: Kind, text: str, model: str) -> bytes:
 
 
 def ask_litellm(kind: Kind, text: str) -> Question:
-    """Its cheapest way: Messages in, Messages out. Its models are named for what they answer."""
+    """Messages in, Messages out. Its models are named for what they answer."""
     body = _message_body(kind, text, kind)
     return Question("/v1/messages", _headers(kind, ("authorization", f"Bearer {KEY}")), body)
 
 
 def ask_portkey(upstream: str) -> Callable[[Kind, str], Question]:
-    """Its cheapest way, too; each request says where it goes."""
+    """The same; each request says where it goes."""
 
     def ask(kind: Kind, text: str) -> Question:
         host = ("x-portkey-custom-host", f"{upstream}/{kind}/v1")

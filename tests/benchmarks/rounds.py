@@ -35,7 +35,7 @@ class Findings:
 
     samples: tuple[Sample, ...] = ()
     measured: Mapping[str, float | None] = field(default_factory=dict)
-    """None: it could not be measured, because a proxy failed at it."""
+    """None: it could not be measured."""
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
     """What else was seen, and has no target."""
