@@ -137,7 +137,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(head)
         return answer
 
-    def send(self, body: AsyncIterator[bytes]) -> None:
+    def send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         """Send a body as it comes, beside the reading: upstream may answer before its end."""
         self._writing = self._loop.create_task(self._send(body))
         self._writing.add_done_callback(self._sent)
@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
             answer.fail(httpx.ReadTimeout("The upstream is silent."))
             self.abort()
 
-    async def _send(self, body: AsyncIterator[bytes]) -> None:
+    async def _send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         async for piece in body:
             assert self._transport is not None
             self._transport.write(piece)

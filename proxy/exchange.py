@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from proxy.failures import Blame, ClientGone, Failure, Gone, UpstreamTooSlow
-from proxy.legs import Asked, LegFailed, Upstreams, failure_of
+from proxy.legs import Asked, LegFailed, Upstreams, failure_of, give_way
 from proxy.notes import Notes
 from proxy.passing import pass_through
 from proxy.redaction import describe_crash
@@ -96,7 +96,9 @@ class Exchange:
         caller = notes.caller = regime.keyring.identify(notes.headers)
         body = await read()
         notes.request_bytes = len(body)
+        await give_way(body)
         asked = Asked.read(caller, notes.headers, notes.query, body)
+        await give_way(body)
         notes.dialect = asked.dialect
         notes.request = asked.decoded.request if asked.decoded else None
         now = datetime.now(UTC)

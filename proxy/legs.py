@@ -8,6 +8,7 @@ shadow all ask here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ from translators import (
 
 USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
 
+_LONG_BYTES: Final = 64 * 1024
 _MOST_PLANS: Final = 5
 """One and a correction of each capability; each teaches something new or is the last."""
 _PATH: Final = b"/v1/complete"
@@ -80,6 +82,12 @@ class Asked:
             dialect=dialect,
             problem=problem,
         )
+
+
+async def give_way(body: bytes) -> None:
+    """Between two steps that take the longer the longer a prompt is: let others have a turn."""
+    if len(body) > _LONG_BYTES:
+        await asyncio.sleep(0)
 
 
 class LegFailed(Exception):
@@ -145,8 +153,11 @@ class Upstreams:
             today = datetime.now(UTC).date().isoformat()
             plan = plan_request(asked.decoded, asked.dialect, taught, today=today, betas=betas)
             on_plan(plan)
+            await give_way(asked.body)
             headers = [*passed_up(asked.headers), *_ours(plan, asked.caller.credential)]
-            answer = await self.messages.ask(headers, encode_request(plan.request))
+            body = encode_request(plan.request)
+            await give_way(asked.body)
+            answer = await self.messages.ask(headers, body)
             answers.append(answer)
             is_refused = answer.status == HTTPStatus.BAD_REQUEST
             if not (is_refused and plans_left and await self._has_learnt(answer, plan, lessons)):

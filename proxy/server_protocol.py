@@ -27,7 +27,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes off the network; a request's head without its offers to upgrade."""
-        if b"pgrade" in data and self._is_between_bodies():
+        if self._is_between_bodies() and b"pgrade" in data:  # not within long bodies, for nothing
             head, end, body = data.partition(b"\r\n\r\n")
             data = _OFFER.sub(b"", head + end) + body
         super().data_received(data)

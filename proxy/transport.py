@@ -189,9 +189,10 @@ def _head_of(request: httpx.Request) -> bytes:
     return head
 
 
-async def _in_pieces(body: bytes) -> AsyncIterator[bytes]:
+async def _in_pieces(body: bytes) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
     for start in range(0, len(body), _LARGE_BYTES):
-        yield body[start : start + _LARGE_BYTES]
+        yield view[start : start + _LARGE_BYTES]
 
 
 async def _in_chunks(body: AsyncIterator[bytes] | httpx.AsyncByteStream) -> AsyncIterator[bytes]:
