@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
 from translators.wire.completions import BUILTIN_STOP
@@ -23,11 +25,13 @@ from translators.wire.completions import BUILTIN_STOP
 MAX_EMULATED_CHARACTERS: Final = 20_000
 """All sequences to emulate together: the automaton keeps a state per character."""
 
+_MOST_REMEMBERED: Final = 200
+"""Characters, and texts: a program asks for the same few short sequences all the time."""
+
 _NEVER: Final = r"(?!)"
 
 
-@dataclass(frozen=True, slots=True)
-class StopPlan:
+class StopPlan(msgspec.Struct, frozen=True):
     """Sequences for upstream to watch for, and those to watch for here."""
 
     native: tuple[str, ...]
@@ -46,12 +50,22 @@ def plan_stops(
     watched for here too; nor where the echo of a prefill ends, so what could
     match inside of it is watched for here instead.
     """
+    plan = _plan_remembered if _are_short((*asked, echo)) else _plan
+    return plan(asked, gains_leading_space, echo)
+
+
+def _are_short(texts: tuple[str, ...]) -> bool:
+    return len(texts) + sum(map(len, texts)) <= _MOST_REMEMBERED
+
+
+def _plan(asked: tuple[str, ...], gains_leading_space: bool, echo: str) -> StopPlan:
     told = [stop for stop in dict.fromkeys((*asked, BUILTIN_STOP)) if stop]
     blank = {stop for stop in told if stop.isspace()}
     spaced = {stop for stop in told if gains_leading_space and stop.startswith(" ")}
     _refuse_too_many(told if echo else blank | spaced)
-    echoed = {stop for stop in told if _may_match_in(stop, echo)}
-    emulated = tuple(stop for stop in told if stop in blank | spaced | echoed)
+    echoed = {stop for stop in told if _may_match_in(stop, echo)} if echo else set[str]()
+    ours = blank | spaced | echoed
+    emulated = tuple([stop for stop in told if stop in ours])
     adjustments = [
         Adjustment(
             AdjustmentKind.EMULATE_STOP_SEQUENCE,
@@ -60,13 +74,16 @@ def plan_stops(
             "emulated",
         )
         for stop in emulated
-        if stop in blank | echoed
+        if stop in blank or stop in echoed
     ]
     if "" in asked:
         kind = AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE
         adjustments.append(Adjustment(kind, "stop_sequences", '""', "nothing"))
-    native = tuple(stop for stop in told if stop not in blank | echoed)
+    native = tuple([stop for stop in told if stop not in blank and stop not in echoed])
     return StopPlan(native, emulated, tuple(adjustments))
+
+
+_plan_remembered = lru_cache(maxsize=256)(_plan)
 
 
 def _refuse_too_many(stops: Iterable[str]) -> None:
@@ -79,8 +96,6 @@ def _refuse_too_many(stops: Iterable[str]) -> None:
 
 
 def _may_match_in(stop: str, echo: str) -> bool:
-    if not echo:
-        return False
     return stop in echo or any(echo.endswith(stop[:size]) for size in range(1, len(stop)))
 
 
@@ -116,18 +131,12 @@ class _Automaton:
         return cls(root, re.compile("|".join(map(re.escape, root.next)) or _NEVER))
 
 
-_shared = lru_cache(maxsize=64)(_Automaton.of)
-_MOST_SHARED_CHARACTERS: Final = 200
-"""Of all sequences together: what is kept takes little memory, whatever clients ask for."""
-
-
 class StopScanner:
     """Release text as it becomes safe to; stop for good at the first match."""
 
     def __init__(self, sequences: tuple[str, ...]) -> None:
         self.matched: str | None = None
-        is_short = sum(map(len, sequences)) <= _MOST_SHARED_CHARACTERS
-        automaton = _shared(sequences) if is_short else _Automaton.of(sequences)
+        automaton = _automaton(sequences)
         self._held = ""
         self._root = self._state = automaton.root
         self._first = automaton.first
@@ -192,3 +201,13 @@ def _link(root: _State) -> None:
             longer.shorter = _follow(state.shorter, character)
             longer.match = longer.match or longer.shorter.match
             waiting.append(longer)
+
+
+_OF_NOTHING: Final = _Automaton.of(())
+_remembered = lru_cache(maxsize=64)(_Automaton.of)
+
+
+def _automaton(sequences: tuple[str, ...]) -> _Automaton:
+    if not sequences:
+        return _OF_NOTHING
+    return (_remembered if _are_short(sequences) else _Automaton.of)(sequences)

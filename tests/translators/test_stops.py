@@ -180,6 +180,13 @@ def test_flushed_text_is_no_start_of_what_follows():
     assert (scanner.feed("a"), scanner.flush(), scanner.feed("b")) == ("", "a", "b")
 
 
+def test_scanners_of_the_same_sequences_do_not_share_what_they_hold():
+    one, other = StopScanner(("ab",)), StopScanner(("ab",))
+
+    assert (one.feed("a"), other.feed("b"), one.feed("b")) == ("", "b", "")
+    assert (one.matched, other.matched) == ("ab", None)
+
+
 def test_long_texts_and_many_sequences():
     sequences = tuple(f"<{number}>" for number in range(1_000))
     text = "<99" * 100_000
