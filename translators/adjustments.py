@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 
 class AdjustmentKind(enum.Enum):
@@ -132,8 +133,7 @@ REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
 """What a caller changes so that the kind is not needed any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
+class Adjustment(msgspec.Struct, frozen=True, gc=False):
     """One deliberate difference between what was asked and what was sent; never prompt text."""
 
     kind: AdjustmentKind

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from translators.adjustments import Adjustment, AdjustmentKind
 
 
@@ -93,8 +95,7 @@ class Model:
         return "deprecated" if self.deprecated and self.deprecated <= today else "active"
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedModel:
+class ResolvedModel(msgspec.Struct, frozen=True):
     """What to ask for, what it takes, and what was changed to get there."""
 
     id: str

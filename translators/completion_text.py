@@ -41,6 +41,8 @@ class CompletionText:
 
     def flush(self) -> str:
         """Return what was held back; the message is whole."""
+        if self._has_begun:
+            return self._scanner.flush()
         rest = self._scanner.feed(self._joined(self._echo.flush()))
         return rest + self._scanner.flush()
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
+import msgspec
+
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
 from translators.catalogue import Capabilities, Catalogue, ResolvedModel
 from translators.exceptions import InvalidCompletionRequest
@@ -57,8 +59,7 @@ class Policy:
     """Adjustments that are not made: a request that needs one is refused instead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How one completion request is asked, and answered, as a message."""
 
     dialect: Dialect
@@ -106,14 +107,17 @@ def plan_request(
     not without an adjustment that the operator refuses.
     """
     plan = _plan(decoded, dialect, policy, today=today, betas=betas)
-    if any(adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments):
+    if policy.lessons and any(
+        adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments
+    ):
         without = replace(policy, lessons=_NO_LESSONS)
         untaught = _plan(decoded, dialect, without, today=today, betas=betas)
         # What was learnt of a model does not concern a request that it does not change.
         plan = untaught if untaught.request == plan.request else plan
-    for adjustment in plan.adjustments:
-        if adjustment.kind in policy.refuse:
-            raise InvalidCompletionRequest(_refused(adjustment))
+    if policy.refuse:
+        for adjustment in plan.adjustments:
+            if adjustment.kind in policy.refuse:
+                raise InvalidCompletionRequest(_refused(adjustment))
     return plan
 
 
@@ -167,7 +171,10 @@ def _plan(
             *model.adjustments,
             *leftovers,
             *parsed.adjustments,
-            *(adjustment for part in parts[1:] for adjustment in part.adjustments),
+            *prefill.adjustments,
+            *stops.adjustments,
+            *budget.adjustments,
+            *sampling.adjustments,
         ),
     )
 
@@ -182,7 +189,7 @@ def _messages_request(  # noqa: PLR0913, PLR0917 - one argument a decision: this
     sampling: SamplingPlan,
 ) -> MessagesRequest:
     user_id = request.metadata.user_id if request.metadata else None
-    spoken = (Message(turn.role, turn.text) for turn in conversation.turns)
+    spoken = [Message(turn.role, turn.text) for turn in conversation.turns]
     system = [part for part in (conversation.system, prefill.instruction) if part]
     return MessagesRequest(
         model=model.id,
@@ -236,13 +243,15 @@ def _plan_leftovers(
         # As recorded in 2023: legacy-wire 7.3.
         name = decoded.unknown_fields[0][:_FIELD_NAME_LENGTH]
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
-    adjustments = [
-        Adjustment(AdjustmentKind.DROP_UNKNOWN_FIELD, name[:_FIELD_NAME_LENGTH], "given", "nothing")
-        for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]
-    ] + [
-        Adjustment(AdjustmentKind.DROP_LEGACY_FIELD, name, "given", "nothing")
-        for name in _legacy_fields(decoded.request)
-    ]
+    adjustments: list[Adjustment] = []
+    for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]:
+        kind = AdjustmentKind.DROP_UNKNOWN_FIELD
+        adjustments.append(Adjustment(kind, name[:_FIELD_NAME_LENGTH], "given", "nothing"))
+    request = decoded.request
+    for name, value in (("tags", request.tags), ("disable_checks", request.disable_checks)):
+        if value is not None:
+            kind = AdjustmentKind.DROP_LEGACY_FIELD
+            adjustments.append(Adjustment(kind, name, "given", "nothing"))
     if decoded.lone_surrogates:
         kind = AdjustmentKind.REPLACE_LONE_SURROGATE
         adjustments.append(
@@ -252,8 +261,3 @@ def _plan_leftovers(
         kind = AdjustmentKind.DROP_BETA
         adjustments.append(Adjustment(kind, "anthropic-beta", "given", "nothing"))
     return tuple(adjustments)
-
-
-def _legacy_fields(request: CompletionRequest) -> tuple[str, ...]:
-    given = {"tags": request.tags, "disable_checks": request.disable_checks}
-    return tuple(name for name, value in given.items() if value is not None)

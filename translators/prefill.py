@@ -9,9 +9,10 @@ read on. A model that takes a prefill continues it; one that refuses it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
@@ -35,8 +36,7 @@ _INSTRUCT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrefillPlan:
+class PrefillPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What to send for a prefill, and what to take off the start of the answer."""
 
     closing: tuple[Message, ...] = ()
@@ -50,12 +50,15 @@ class PrefillPlan:
     adjustments: tuple[Adjustment, ...] = ()
 
 
+_NO_PREFILL: Final = PrefillPlan()
+
+
 def plan_prefill(
     conversation: Conversation, *, takes_prefill: bool, strategy: PrefillStrategy
 ) -> PrefillPlan:
     """Decide how to have the prefill continued; raise `InvalidCompletionRequest` for `reject`."""
     if conversation.prefill is None:
-        return PrefillPlan()
+        return _NO_PREFILL
     text = conversation.prefill.rstrip()
     trimmed = conversation.prefill[len(text) :]
     adjustments: tuple[Adjustment, ...] = ()

@@ -16,10 +16,9 @@ Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import groupby, islice
 from typing import Final, Literal, TypeAlias
+
+import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
@@ -44,16 +43,14 @@ _MUST_START: Final = 'prompt must start with "\n\nHuman:" turn after an optional
 _MUST_END: Final = 'prompt must end with "\n\nAssistant:" turn'
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """What one side said; never blank."""
 
     role: Role
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """`turns` alternate strictly, user first and user last."""
 
     system: str | None
@@ -61,16 +58,14 @@ class Conversation:
     prefill: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedPrompt:
+class ParsedPrompt(msgspec.Struct, frozen=True):
     """A conversation, and what was mended to get it."""
 
     conversation: Conversation
     adjustments: tuple[Adjustment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Pieces:
+class _Pieces(msgspec.Struct, frozen=True):
     """A prompt cut at its markers; turns may be blank and of any order."""
 
     preamble: str
@@ -106,32 +101,26 @@ def _render_turn(role: Role, text: str) -> str:
 
 def _cut(prompt: str) -> _Pieces:
     adjustments: list[Adjustment] = []
-    opening = _OPENING_MARKER.match(prompt)
-    markers = list(islice(_MARKER.finditer(prompt), MOST_TURNS + 1))
-    if len(markers) > MOST_TURNS:
+    # What stands before the first marker, then role and text of each turn.
+    pieces = _MARKER.split(prompt, MOST_TURNS + 1)
+    if len(pieces) > 2 * MOST_TURNS + 1:
         raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
-    if opening and not prompt[: opening.start(1)].endswith("\n\n"):
+    opening = _OPENING_MARKER.match(prompt)
+    if opening and not prompt.endswith("\n\n", 0, opening.start(1)):
         adjustments.append(
             Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", f"{opening[1]}:", "a turn")
         )
-        markers.insert(0, opening)
-    if not markers:
-        return _Pieces(prompt, (), ())
-    ends = [*(marker.start() for marker in markers[1:]), len(prompt)]
-    texts = [prompt[marker.end() : end] for marker, end in zip(markers, ends, strict=True)]
-    if markers[-1][1] == "Assistant" and texts[-1].isspace():
+        pieces[:1] = ["", opening[1], pieces[0][opening.end() :]]
+    preamble, *said = pieces
+    if said and said[-2] == "Assistant" and said[-1].isspace():
         adjustments.append(
             Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
         )
-    turns = tuple(
-        Turn(_ROLES[marker[1]], _without_separator(text))
-        for marker, text in zip(markers, texts, strict=True)
-    )
-    return _Pieces(prompt[: markers[0].start()], turns, tuple(adjustments))
-
-
-def _without_separator(text: str) -> str:
-    return text[1:] if text.startswith((" ", "\n")) else text
+    turns = [
+        Turn(_ROLES[name], text[1:] if text.startswith((" ", "\n")) else text)
+        for name, text in zip(said[::2], said[1::2], strict=True)
+    ]
+    return _Pieces(preamble, tuple(turns), tuple(adjustments))
 
 
 def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
@@ -166,7 +155,7 @@ def _with_lost_marker(pieces: _Pieces) -> _Pieces:
 
 def _with_human_turn(pieces: _Pieces) -> _Pieces:
     """Ask the preamble where nothing else is asked: then it was no system prompt."""
-    if any(turn.role == "user" for turn in pieces.turns) or not pieces.preamble.strip():
+    if not pieces.preamble.strip() or any(turn.role == "user" for turn in pieces.turns):
         return pieces
     asked = Adjustment(
         AdjustmentKind.TREAT_AS_HUMAN_TURN, "prompt", "text without a Human turn", "a user message"
@@ -195,7 +184,7 @@ def _assemble(pieces: _Pieces) -> ParsedPrompt:
         adjustments.append(
             Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{dropped} empty", "0")
         )
-    turns = list(_merged(spoken))
+    turns = _merged(spoken)
     if len(turns) < len(spoken):
         adjustments.append(
             Adjustment(
@@ -212,7 +201,15 @@ def _assemble(pieces: _Pieces) -> ParsedPrompt:
     return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
 
 
-def _merged(turns: Iterable[Turn]) -> Iterator[Turn]:
-    for _, same_role in groupby(turns, key=lambda turn: turn.role):
-        run = list(same_role)
-        yield Turn(run[0].role, "\n\n".join(turn.text for turn in run))
+def _merged(turns: list[Turn]) -> list[Turn]:
+    runs: list[list[Turn]] = []
+    for turn in turns:
+        if runs and runs[-1][0].role == turn.role:
+            runs[-1].append(turn)
+        else:
+            runs.append([turn])
+    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
+
+
+def _joined(run: list[Turn]) -> Turn:
+    return Turn(run[0].role, "\n\n".join([turn.text for turn in run]))

@@ -22,7 +22,7 @@ def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
     text = CompletionText(plan)
-    said = "".join(block.said for block in message.content or ())
+    said = "".join([block.said for block in message.content or ()])
     completion = text.feed(said)
     completion += text.flush()
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)

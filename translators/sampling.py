@@ -9,15 +9,14 @@ stays; temperature, if that decides nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.catalogue import Sampling
 from translators.wire.completion_requests import CompletionRequest
 
 
-@dataclass(frozen=True, slots=True)
-class SamplingPlan:
+class SamplingPlan(msgspec.Struct, frozen=True):
     """What to send; None is not sent."""
 
     temperature: float | None
@@ -31,24 +30,26 @@ _DROPS = {
     "top_p": AdjustmentKind.DROP_TOP_P,
     "top_k": AdjustmentKind.DROP_TOP_K,
 }
+_NO_EFFECT = frozenset({("top_p", -1), ("top_k", -1), ("top_k", 0)})
+_DEFAULTS = frozenset({("temperature", 1), ("top_p", 1)})
 
 
 def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> SamplingPlan:
     """Decide the three together, for a model of known or unknown (None) capability."""
-    asked = {
-        "temperature": request.temperature,
-        "top_p": request.top_p,
-        "top_k": request.top_k,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
-    no_effect = {name for name, value in given.items() if _has_no_effect(name, value)}
-    refused = _refused(given.keys() - no_effect, given, sampling)
+    asked = (
+        ("temperature", request.temperature),
+        ("top_p", request.top_p),
+        ("top_k", request.top_k),
+    )
+    given = {name: value for name, value in asked if value is not None}
+    no_effect = {name for name, value in given.items() if (name, value) in _NO_EFFECT}
+    dropped = no_effect | _refused(given.keys() - no_effect, given, sampling)
     adjustments = [
         Adjustment(_kind(name, given[name]), name, _shown(given[name]), "nothing")
-        for name in asked
-        if name in no_effect | refused
+        for name in given
+        if name in dropped
     ]
-    sent = {name: value for name, value in given.items() if name not in no_effect | refused}
+    sent = {name: value for name, value in given.items() if name not in dropped}
     top_k = sent.get("top_k")
     return SamplingPlan(
         sent.get("temperature"),
@@ -60,18 +61,13 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
 
 def _kind(name: str, value: float) -> AdjustmentKind:
     """What dropping it is called; at its default it had no effect, on whatever model."""
-    is_default = (name, value) in {("temperature", 1), ("top_p", 1)}
-    if is_default or _has_no_effect(name, value):
+    if (name, value) in _NO_EFFECT or (name, value) in _DEFAULTS:
         return AdjustmentKind.DROP_NO_EFFECT_VALUE
     return _DROPS[name]
 
 
 def _shown(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:g}"  # an int may be beyond floats
-
-
-def _has_no_effect(name: str, value: float) -> bool:
-    return (name, value) in {("top_p", -1), ("top_k", -1), ("top_k", 0)}
 
 
 def _refused(names: set[str], given: dict[str, float], sampling: Sampling | None) -> set[str]:

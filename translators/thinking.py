@@ -8,8 +8,9 @@ legacy budget of 50 tokens can be used up before the first word (messages-wire
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.catalogue import Capabilities, Thinking
@@ -22,8 +23,7 @@ MAX_INTEGER: Final = 2**31 - 1
 """Sent where the model's own limit is unknown and the client asked for more than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetPlan:
+class BudgetPlan(msgspec.Struct, frozen=True):
     """How many tokens to allow, and what to say about thinking."""
 
     max_tokens: int

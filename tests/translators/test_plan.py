@@ -92,6 +92,7 @@ def test_a_whole_plan():
         r"emulate_stop_sequence stop_sequences: '\n\n' -> emulated",
     ]
     assert (plan.sent_model, plan.is_streamed) == ("claude-opus-4-8", True)
+    assert plan.adjustment_names == tuple(name.split()[0] for name in told(plan))
 
 
 ALL_SAMPLING = {"temperature": 0.5, "top_p": 0.7, "top_k": 5}

@@ -163,6 +163,17 @@ def test_echo_removal_does_not_depend_on_chunking(echo, deltas):
     assert "".join(without_echo(echo, *deltas)) == "".join(deltas).removeprefix(echo)
 
 
+@given(
+    remover=st.builds(EchoRemover, st.text("a ", max_size=3))
+    | st.builds(TrimmedSpaceRemover, st.text("a ", max_size=3)),
+    deltas=st.lists(st.text("ab ", max_size=3), max_size=4),
+)
+def test_once_the_start_is_settled_everything_passes(remover, deltas):
+    said = [(remover.is_settled, delta, remover.feed(delta)) for delta in deltas]
+
+    assert all(delta == released for was_settled, delta, released in said if was_settled)
+
+
 @given(echo=st.text("ab", max_size=5), deltas=PIECES)
 def test_nothing_is_held_longer_than_the_echo_could_still_match(echo, deltas):
     remover = EchoRemover(echo)

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from translators.exceptions import ModelRefused, UpstreamProtocolError
 from translators.plan import Plan
