@@ -7,19 +7,20 @@ refused or forwarded too. Nothing in here says what the request is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from translators.wire.completion_requests import CompletionRequest
 from translators.wire.completions import BUILTIN_STOP
 
 _HUMAN: Final = "\n\nHuman:"
 _ASSISTANT: Final = "\n\nAssistant:"
+_NO_STOPS: Final = frozenset({"", BUILTIN_STOP})
+"""That change nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+class Features(msgspec.Struct, frozen=True):
     """What stands out about a request."""
 
     names: tuple[str, ...]
@@ -31,31 +32,27 @@ class Features:
 
 def features_of(request: CompletionRequest) -> Features:
     """Look a request over, once."""
-    prompt = request.prompt
-    turns = prompt.count(_HUMAN) + prompt.count(_ASSISTANT)
-    return Features(tuple(_names(request)), turns, len(prompt))
+    prompt, stops, metadata = request.prompt, request.stop_sequences or (), request.metadata
+    humans, assistants = prompt.count(_HUMAN), prompt.count(_ASSISTANT)
+    human, assistant = prompt.find(_HUMAN), prompt.rfind(_ASSISTANT)
+    last_human = prompt.rfind(_HUMAN) if humans > 1 else human  # a prompt may be long
+    found = (
+        ("system", human > 0 and not prompt[:human].isspace()),
+        ("prefill", assistant > last_human and _is_said(prompt[assistant + len(_ASSISTANT) :])),
+        ("multi_turn", humans > 1),
+        ("custom_stops", not _NO_STOPS.issuperset(stops)),
+        ("white_space_stops", any(map(str.isspace, stops))),
+        ("streaming", request.stream),
+        ("temperature", request.temperature not in {None, 1}),
+        ("top_p", request.top_p not in {None, -1}),
+        ("top_k", request.top_k not in {None, -1}),
+        ("metadata", metadata is not None and metadata.user_id is not None),
+        ("tags", request.tags is not None),
+        ("disable_checks", request.disable_checks is not None),
+    )
+    names = [name for name, is_used in found if is_used]
+    return Features(tuple(names), humans + assistants, len(prompt))
 
 
 def _is_said(text: str) -> bool:
     return bool(text) and not text.isspace()
-
-
-def _names(request: CompletionRequest) -> Iterator[str]:
-    prompt, stops = request.prompt, request.stop_sequences or ()
-    human, last_human = prompt.find(_HUMAN), prompt.rfind(_HUMAN)
-    assistant = prompt.rfind(_ASSISTANT)
-    found = {
-        "system": human > 0 and not prompt[:human].isspace(),
-        "prefill": assistant > last_human and _is_said(prompt[assistant + len(_ASSISTANT) :]),
-        "multi_turn": human != last_human,
-        "custom_stops": any(stop not in {"", BUILTIN_STOP} for stop in stops),
-        "white_space_stops": any(stop and not stop.strip() for stop in stops),
-        "streaming": bool(request.stream),
-        "temperature": request.temperature not in {None, 1},
-        "top_p": request.top_p not in {None, -1},
-        "top_k": request.top_k not in {None, -1},
-        "metadata": request.metadata is not None and request.metadata.user_id is not None,
-        "tags": request.tags is not None,
-        "disable_checks": request.disable_checks is not None,
-    }
-    return (name for name, is_used in found.items() if is_used)
