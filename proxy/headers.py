@@ -78,9 +78,9 @@ def retry_after(headers: Headers) -> float | None:
 
 def secrets_in(headers: Headers) -> list[bytes]:
     """All that may be a key, whichever of them is used."""
-    keys = [value.strip() for name, value in headers if name == b"x-api-key"]
-    schemes = [value.strip() for name, value in headers if name == b"authorization"]
-    return [*keys, *schemes, *(scheme.partition(b" ")[2].strip() for scheme in schemes)]
+    found = [(name, value.strip()) for name, value in headers if name in _CREDENTIALS]
+    bare = [value.partition(b" ")[2].strip() for name, value in found if name == b"authorization"]
+    return [*(value for _, value in found), *bare]
 
 
 def find_credential(headers: Headers) -> Credential:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 from proxy.failures import Blame
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
@@ -188,37 +191,55 @@ class Notes:
 
     def hiding(self, redactor: Redactor) -> Callable[[str], Redacted]:
         """How to redact what was said here: without the keys of this exchange, too."""
+        return redactor.hiding(self._keys())
+
+    def _keys(self) -> list[str]:
         keys = secrets_in(self.headers)
         if self.caller is not None and self.caller.instead is not None:
             keys.append(self.caller.instead.secret)
-        return redactor.hiding(key.decode("latin-1") for key in keys)
+        return [key.decode("latin-1") for key in keys]
 
     def record(self, redactor: Redactor) -> TrafficRecord:
         """What is kept of it."""
-        plan, decision, asked = self.plan, self.decision, self.request
+        plan, decision, asked, caller = self.plan, self.decision, self.request, self.caller
         features = features_of(asked) if asked else None
-
-        hide = self.hiding(redactor)
-
-        def kept(word: str) -> Redacted:
-            return Redacted(hide(_storable(whole_words(word)))[:_WORD_LENGTH])
-
-        def said(word: str | None) -> Redacted | None:
-            return None if word is None else kept(word)
-
+        request_id = self.request_id
+        kept = _kept(
+            redactor,
+            (
+                self.path,
+                None if _REQUEST_ID.fullmatch(request_id) else request_id,
+                joined(self.headers, b"user-agent"),
+                detect_sdk(self.headers),
+                joined(self.headers, b"anthropic-version"),
+                self.first_failure,
+                asked.model if asked else None,
+                plan.sent_model if plan else None,
+                self.answered_model,
+                self.upstream_stop_reason,
+                self.error.type if self.error else None,
+            ),
+            tuple(
+                [(made.kind.value, made.field, made.asked, made.sent) for made in plan.adjustments]
+            )
+            if plan
+            else (),
+            self._keys(),
+        )
+        (path, other_id, user_agent, sdk, version, first_failure, *words) = kept.words
+        (asked_model, sent_model, answered_model, upstream_stop_reason, error_type) = words
+        assert path is not None
         return TrafficRecord(
             id=self.id,
-            request_id=Redacted(id_)
-            if _REQUEST_ID.fullmatch(id_ := self.request_id)
-            else kept(id_),
+            request_id=other_id or Redacted(request_id),
             received=self.received_text,
-            path=kept(self.path),
-            caller=self.caller.digest if self.caller else None,
-            caller_name=self.caller.name if self.caller else None,
-            key=self.caller.key if self.caller else None,
-            user_agent=said(joined(self.headers, b"user-agent")),
-            sdk=said(detect_sdk(self.headers)),
-            version=said(joined(self.headers, b"anthropic-version")),
+            path=path,
+            caller=caller.digest if caller else None,
+            caller_name=caller.name if caller else None,
+            key=caller.key if caller else None,
+            user_agent=user_agent,
+            sdk=sdk,
+            version=version,
             dialect=self.dialect.version if self.dialect else None,
             streamed=self.streams,
             features=features.names if features else (),
@@ -232,15 +253,15 @@ class Notes:
             route=self.route,
             rule=decision.rule.name if decision and decision.rule else None,
             why=decision.why.value if decision else None,
-            first_failure=said(self.first_failure),
-            asked_model=said(asked.model if asked else None),
-            sent_model=said(plan.sent_model if plan else None),
-            answered_model=said(self.answered_model),
-            adjustments=tuple(_made(plan, kept)) if plan else (),
+            first_failure=first_failure,
+            asked_model=asked_model,
+            sent_model=sent_model,
+            answered_model=answered_model,
+            adjustments=kept.adjustments,
             status=self.status,
             stop_reason=self.stop_reason,
-            upstream_stop_reason=said(self.upstream_stop_reason),
-            error_type=said(self.error.type if self.error else None),
+            upstream_stop_reason=upstream_stop_reason,
+            error_type=error_type,
             failure=self.failure,
             blame=self.blame,
             client_gone=self.client_gone,
@@ -258,10 +279,42 @@ class Notes:
         return None if moment is None else _milliseconds(moment - self.started)
 
 
-def _made(plan: Plan, kept: Callable[[str], Redacted]) -> Iterator[MadeAdjustment]:
-    for adjustment in plan.adjustments:
-        words = (adjustment.field, adjustment.asked, adjustment.sent)
-        yield MadeAdjustment(adjustment.kind.value, *map(kept, words))
+_Words: TypeAlias = tuple[str | None, ...]
+_Made: TypeAlias = tuple[tuple[str, str, str, str], ...]
+"""Adjustments, as the words of a `MadeAdjustment`."""
+
+
+class _Kept(NamedTuple):
+    words: tuple[Redacted | None, ...]
+    adjustments: tuple[MadeAdjustment, ...]
+
+
+def _kept(redactor: Redactor, words: _Words, made: _Made, keys: list[str]) -> _Kept:
+    """What clients and upstreams say of themselves, as it may be kept."""
+    together = "\0".join([word for word in (*words, *chain.from_iterable(made)) if word])
+    if len(together) <= _TEXT_LENGTH and together.isascii():
+        for key in keys:
+            if key and key in together:
+                break
+        else:
+            return _kept_before(redactor, words, made)
+    return _kept_by(redactor.hiding(keys), words, made)
+
+
+@lru_cache(1024)
+def _kept_before(redactor: Redactor, words: _Words, made: _Made) -> _Kept:
+    """The same without any of the keys in it: as a rule an exchange is like one before."""
+    return _kept_by(redactor.text, words, made)
+
+
+def _kept_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _Kept:
+    def kept(word: str) -> Redacted:
+        return Redacted(hide(_storable(whole_words(word)))[:_WORD_LENGTH])
+
+    return _Kept(
+        tuple(None if word is None else kept(word) for word in words),
+        tuple(MadeAdjustment(kind, *map(kept, rest)) for kind, *rest in made),
+    )
 
 
 def whole_words(text: str) -> str:
