@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from proxy.failures import MissingKey
+from proxy.redaction import Unshown
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -42,13 +42,12 @@ _FOR_THE_CALLER: Final = frozenset(b"request-id retry-after retry-after-ms x-sho
 _FAMILIES_FOR_THE_CALLER: Final = (b"anthropic-", b"access-control-")
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Unshown, frozen=True):
     """The one credential of a request, as the header it came in."""
 
     name: bytes
-    value: bytes = field(repr=False)
-    secret: bytes = field(repr=False)
+    value: bytes
+    secret: bytes
     """The bare key or token."""
 
 

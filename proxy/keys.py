@@ -16,7 +16,7 @@ from typing import Final
 
 from proxy.failures import MissingKey, UnknownKey
 from proxy.headers import Credential, Headers, find_credential
-from proxy.redaction import CallerDigest, Digester
+from proxy.redaction import CallerDigest, Digester, Unshown
 
 _NOBODY: Final = b""
 
@@ -32,8 +32,7 @@ class KnownCaller:
     """None: the server's key, or else the client's own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Unshown, frozen=True, kw_only=True):
     """Who sent a request."""
 
     name: str | None
@@ -41,8 +40,8 @@ class Caller:
     """Of the key the client sends."""
     key: CallerDigest
     """Of the key that upstream is asked with."""
-    identity: bytes = field(repr=False)
-    """What stays the same for this caller: the name, or else the key. Never shown."""
+    identity: bytes
+    """What stays the same for this caller: the name, or else the key."""
     credential: Credential
     """With what upstream is asked."""
     instead: Credential | None
@@ -100,6 +99,8 @@ class Keyring:
 
     def _find(self, secret: bytes) -> KnownCaller | None:
         """Look at every entry, always, so that the time it takes tells nothing."""
+        if not self.known:
+            return None
         token_hash, found = hash_token(secret), None
         for known in self.known:
             if hmac.compare_digest(known.token_hash, token_hash):

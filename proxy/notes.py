@@ -11,12 +11,13 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import chain
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from proxy.failures import Blame
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
@@ -47,22 +48,22 @@ _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
 """Never the same twice, so no redactor remembers it; and nobody's name."""
 _MOST_HEARD = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
+_NOTHING_USED = Usage()
 
 
 def _new_id() -> str:
     return f"req_{secrets.token_hex(12)}"
 
 
-@dataclass(slots=True, kw_only=True)
-class Notes:
+class Notes(msgspec.Struct, kw_only=True):
     """Notes on one exchange, in the order in which they are learnt."""
 
     path: str
     headers: Headers
     query: bytes = b""
-    id: str = field(default_factory=_new_id)
-    started: float = field(default_factory=time.perf_counter)
-    received: datetime = field(default_factory=lambda: datetime.now(UTC))
+    id: str = msgspec.field(default_factory=_new_id)
+    started: float = msgspec.field(default_factory=time.perf_counter)
+    received: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
     caller: Caller | None = None
     dialect: Dialect | None = None
     request_bytes: int = 0
@@ -73,14 +74,14 @@ class Notes:
     first_failure: str | None = None
     """Why the first leg failed, where a second one was tried."""
     plan: Plan | None = None
-    answer_headers: Headers = field(default_factory=list)
+    answer_headers: Headers = []
     answered: float | None = None
     """When the head of upstream's answer was there."""
     first_token: float | None = None
     answered_model: str | None = None
     upstream_stop_reason: str | None = None
     stop_reason: CompletionStopReason | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = _NOTHING_USED
     status: int | None = None
     first_byte: float | None = None
     reply_bytes: int = 0
@@ -115,7 +116,7 @@ class Notes:
         self.route, self.plan = action, None
         self.answer_headers, self.answered, self.first_token = [], None, None
         self.answered_model = self.upstream_stop_reason = self.stop_reason = None
-        self.usage, self.failure = Usage(), None
+        self.usage, self.failure = _NOTHING_USED, None
         if self.heard is not None:
             self.heard, self.heard_bytes = [], 0
         if self.tape is not None:
@@ -165,19 +166,19 @@ class Notes:
         headers = passed_down(self.answer_headers)
         if first(headers, b"request-id") is None:
             headers.append((b"request-id", self.id.encode()))
-        for name, value in (
-            (b"holdover-adjustments", ", ".join(self.plan.adjustment_names if self.plan else ())),
-            (b"holdover-model", self.answered_model),
-            (b"holdover-stop-reason", self.upstream_stop_reason),
-        ):
-            if value:
-                headers.append((name, _header_value(value)))
-        return [*headers, *self._of_the_rule()]
+        if self.plan is not None and self.plan.adjustments:
+            names = ", ".join(self.plan.adjustment_names)
+            headers.append((b"holdover-adjustments", _header_value(names)))
+        if self.answered_model:
+            headers.append((b"holdover-model", _header_value(self.answered_model)))
+        if self.upstream_stop_reason:
+            headers.append((b"holdover-stop-reason", _header_value(self.upstream_stop_reason)))
+        return headers + self._of_the_rule()
 
     def begin_forwarded_reply(self, status: int) -> Headers:
         """The same for an answer that is passed on as it is."""
         self._begin(status)
-        return [*end_to_end(self.answer_headers), *self._of_the_rule()]
+        return end_to_end(self.answer_headers) + self._of_the_rule()
 
     def _begin(self, status: int) -> None:
         self.status, self.first_byte = status, time.perf_counter()
@@ -342,5 +343,7 @@ def _milliseconds(seconds: float) -> float:
 
 def _header_value(text: str) -> bytes:
     # Upstream's own words, which need not be fit for a header.
-    printable = "".join(c if " " <= c <= "~" else "?" for c in text[:_HEADER_LENGTH])
-    return printable.encode("ascii")
+    text = text[:_HEADER_LENGTH]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(c if " " <= c <= "~" else "?" for c in text)
+    return text.encode("ascii")

@@ -22,6 +22,8 @@ from itertools import product
 from string import hexdigits
 from typing import Final, NamedTuple, NewType
 
+import msgspec
+
 CallerDigest = NewType("CallerDigest", str)
 Redacted = NewType("Redacted", str)
 
@@ -94,12 +96,26 @@ _LONG_ENOUGH: Final = 8
 """Less than that is no key; to take it out of a text would take the text apart."""
 
 
+class Unshown(msgspec.Struct, frozen=True):
+    """A value with a secret in it: nobody is shown more than what kind it is of."""
+
+    def __repr__(self) -> str:
+        """For logs and tracebacks."""
+        return f"{type(self).__name__}(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        """For those tracebacks that show values, too."""
+        return []
+
+
 class Digester:
     """Digest secrets under one key; without a key given, one for the life of the process."""
 
     def __init__(self, key: str | None) -> None:
         material = secrets.token_bytes(32) if key is None else key.encode()
         self._key = hashlib.blake2b(material, digest_size=32).digest()
+        # Taking in the key is most of the work, and always the same.
+        self._begun = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
 
     def body(self, body: bytes) -> str:
         """What tells whether two bodies are the same."""
@@ -107,7 +123,8 @@ class Digester:
 
     def caller(self, credential: bytes) -> CallerDigest:
         """What stands for the caller with this credential, everywhere."""
-        digest = hashlib.blake2b(credential, key=self._key, digest_size=_DIGEST_BYTES)
+        digest = self._begun.copy()
+        digest.update(credential)
         return CallerDigest(digest.hexdigest())
 
 

@@ -1,4 +1,5 @@
 import pytest
+from rich.pretty import pretty_repr
 
 from proxy.failures import MissingKey, UnknownKey
 from proxy.headers import Credential
@@ -170,5 +171,6 @@ def test_no_secret_is_in_a_representation():
     caller = keyring.identify(sent(b"token-ads"))
     stranger = ring().identify(sent(OWN))
 
-    shown = repr((keyring, keyring.known, caller, stranger, caller.credential, stranger.credential))
+    values = (keyring, keyring.known, caller, stranger, caller.credential, stranger.credential)
+    shown = repr(values) + pretty_repr(values)
     assert [s for s in (SERVER, ADS_KEY, OWN, b"token-ads") if s.decode() in shown] == []
