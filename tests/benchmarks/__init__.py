@@ -18,5 +18,6 @@ a round. Figures of one run compare with each other and with nothing else: machi
 Processor time is the kernel's account of the serving process; that of its children (Holdover's
 loader of evidence) is told beside it, and was used on the same core. "core busy" is the share of
 its core that the serving process used: well below 100 % in a load that asks as fast as it can,
-the load or the upstream was what was slow, and requests/s say little.
+the load or the upstream was what was slow, and requests/s say little. "kept waiting" is the share
+of the time that it could have run and its core was taken: much of it, and the machine is not quiet.
 """

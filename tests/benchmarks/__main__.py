@@ -90,7 +90,10 @@ def main() -> int:
         raise SystemExit(f"missing: {', '.join(needed)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     os.sched_setaffinity(0, {LOAD_CORE})
-    found = measure(suites_of(asked), effort_of(asked))
+    try:
+        found = measure(suites_of(asked), effort_of(asked))
+    except KeyboardInterrupt:
+        return 130
     return publish(found, asked)
 
 

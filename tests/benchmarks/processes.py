@@ -30,13 +30,20 @@ class ProcessFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Processor time that a process, and what it has started, have used so far, in seconds."""
+    """What a process has used so far, in seconds of processor time."""
 
     own: float
     children: float
+    """What it has started."""
+    kept_waiting: float
+    """It could have run, and its core was taken: by what it has started, or by others."""
 
     def since(self, earlier: Account) -> Account:
-        return Account(self.own - earlier.own, self.children - earlier.children)
+        return Account(
+            self.own - earlier.own,
+            self.children - earlier.children,
+            self.kept_waiting - earlier.kept_waiting,
+        )
 
 
 def free_port() -> int:
@@ -113,7 +120,10 @@ def is_alive(pid: int) -> bool:
 
 def account(pid: int) -> Account:
     """What it has used; threads that have ended count too, children that have do not."""
-    return Account(cpu_seconds(pid), sum(_cpu_or_none(child) for child in children(pid)))
+    beside = sum(_cpu_or_none(child) for child in children(pid))
+    # Of its first thread alone, which is the one that serves (proc(5), schedstat).
+    waited = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return Account(cpu_seconds(pid), beside, waited)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -17,7 +17,7 @@ from tests.benchmarks.targets import Judged, Target, Verdict
 
 _COLUMNS: Final = (
     *("proxy", "per second", "p50 ms", "p99 ms", "CPU us", "with children", "CPU us/event"),
-    *("core busy", "RSS MiB", "per second : naive", "CPU : bare"),
+    *("core busy", "kept waiting", "RSS MiB", "per second : naive", "CPU : bare"),
 )
 
 
@@ -69,6 +69,7 @@ def _rows(samples: list[Sample]) -> Iterable[tuple[str, ...]]:
             f"{median_of(samples, 'all_cpu_us', name):.1f}",
             f"{median_of(samples, 'event_cpu_us', name):.1f}",
             f"{median_of(samples, 'busy', name):.0%}",
+            f"{median_of(samples, 'kept_waiting', name):.0%}",
             f"{median_of(samples, 'rss_mib', name):.0f}",
             number(compared(samples, "per_second", name, "naive")),
             number(compared(samples, "cpu_us", name, "bare")),

@@ -91,6 +91,7 @@ def _sample(load: Load, server: Served, number: int, outcome: Outcome) -> Sample
         cpu_us=outcome.used.own / outcome.count * 1e6,
         children_us=outcome.used.children / outcome.count * 1e6,
         busy=outcome.used.own / outcome.seconds,
+        kept_waiting=outcome.used.kept_waiting / outcome.seconds,
         rss_mib=rss_mib(server.pid),
     )
 

@@ -25,6 +25,7 @@ Field = Literal[
     "all_cpu_us",
     "event_cpu_us",
     "busy",
+    "kept_waiting",
     "rss_mib",
 ]
 
@@ -58,6 +59,8 @@ class Sample:
     """Of what it has started; Holdover's loader of evidence is such a child."""
     busy: float
     """The share of its core that the serving process used; below 1, something else was slow."""
+    kept_waiting: float
+    """The share of the time that it could have run, and its core was taken."""
     rss_mib: float
 
     @property

@@ -21,7 +21,7 @@ def suites(*arguments: str) -> list[str]:
 def test_a_figure_stands_beside_its_ratio():
     row = report.figures([NAIVE, SAMPLE]).splitlines()[-1]
 
-    cells = ["1000", "1.00", "2.00", "300.0", "350.0", "300.0", "90%", "70", "5.00", "-"]
+    cells = ["1000", "1.00", "2.00", "300.0", "350.0", "300.0", "90%", "5%", "70", "5.00", "-"]
     assert row == f"| holdover | {' | '.join(cells)} |"
 
 

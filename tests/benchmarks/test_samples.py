@@ -25,6 +25,7 @@ SAMPLE = Sample(
     cpu_us=300,
     children_us=50,
     busy=0.9,
+    kept_waiting=0.05,
     rss_mib=70,
 )
 
