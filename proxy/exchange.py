@@ -27,7 +27,7 @@ from proxy.refusal import refusal_text
 from proxy.regime import Regime
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
-from proxy.rollout import Decision, Leg, Question, decide
+from proxy.rollout import Decision, Leg, Question, SecondTry, decide
 from proxy.shadow import Shadows
 from proxy.upstream import Answer, close_all
 from translators import (
@@ -116,22 +116,35 @@ class Exchange:
     async def _answer(
         self, asked: Asked, decision: Decision, regime: Regime, notes: Notes, reply: Reply
     ) -> None:
-        """By the first leg, or the second, and then by the shadow that nobody waits for."""
-        second = decision.rule.on_failure if decision.rule else None
+        """By the legs, and then by the shadow that nobody waits for."""
+        if decision.rule is None:
+            await self._try(decision.leg, asked, regime, notes, reply)
+            return
         with self.shadows.beside(asked, decision, regime.legacy_url, notes):
-            if second is None:
-                await self._try(decision.leg, asked, regime, notes, reply)
-                return
-            try:
-                leg, patience = decision.leg, second.timeout
-                await self._try_first(leg, patience, asked, regime, notes, reply)
-            except LegFailed as exc:
-                if reply.has_started or not exc.worth_another:
-                    raise
-                notes.first_failure = f"{exc.error.status} {exc.error.type}"
-                await self._try(second.leg, asked, regime, notes, reply)
+            await self._try_all(decision.leg, decision.rule.on_failure, asked, regime, notes, reply)
 
-    async def _try_first(  # noqa: PLR0913, PLR0917 - one leg of an exchange: all that it goes by
+    async def _try_all(  # noqa: PLR0913, PLR0917 - all that an exchange goes by
+        self,
+        leg: Leg,
+        second: SecondTry | None,
+        asked: Asked,
+        regime: Regime,
+        notes: Notes,
+        reply: Reply,
+    ) -> None:
+        """By one leg, and if that fails by the second one, where there is one."""
+        if second is None:
+            await self._try(leg, asked, regime, notes, reply)
+            return
+        try:
+            await self._try_first(leg, second.timeout, asked, regime, notes, reply)
+        except LegFailed as exc:
+            if reply.has_started or not exc.worth_another:
+                raise
+            notes.first_failure = f"{exc.error.status} {exc.error.type}"
+            await self._try(second.leg, asked, regime, notes, reply)
+
+    async def _try_first(  # noqa: PLR0913, PLR0917 - as above
         self,
         leg: Leg,
         seconds: float | None,

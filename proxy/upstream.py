@@ -42,7 +42,8 @@ class Answer:
     """An answer whose headers are there and whose body is still to be read, once."""
 
     def __init__(self, response: httpx.Response) -> None:
-        self._response = response
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._stream = response.stream
         self._body: bytes | None = None
         self.tap: Callable[[bytes], None] | None = None
         """Hears all that is read."""
@@ -81,16 +82,15 @@ class Answer:
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, as it is."""
-        assert isinstance(self._response.stream, httpx.AsyncByteStream)
         try:
-            async for piece in self._response.stream:
+            async for piece in self._stream:
                 yield piece
         except httpx.TransportError as exc:
             raise _failure_of(exc) from exc
 
     async def close(self) -> None:
         """Let go of it, read or not."""
-        await self._response.aclose()
+        await self._stream.aclose()
 
 
 async def close_all(answers: list[Answer]) -> None:
