@@ -9,8 +9,9 @@ The Text Completions API in terms of the Messages API: pure functions and values
     bytes -> TranslatedError -> bytes                       (translate_error)
 
 Nothing here performs I/O, reads a clock, rolls dice or keeps anything between
-two requests. Every deliberate difference between what was asked and what is
-sent is an `Adjustment` of the `Plan`. Callers import from here only.
+two requests, but for a few short stop sequences and what is made of them.
+Every deliberate difference between what was asked and what is sent is an
+`Adjustment` of the `Plan`. Callers import from here only.
 """
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
