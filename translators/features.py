@@ -33,9 +33,9 @@ class Features(msgspec.Struct, frozen=True):
 def features_of(request: CompletionRequest) -> Features:
     """Look a request over, once."""
     prompt, stops, metadata = request.prompt, request.stop_sequences or (), request.metadata
-    humans, assistants = prompt.count(_HUMAN), prompt.count(_ASSISTANT)
-    human, assistant = prompt.find(_HUMAN), prompt.rfind(_ASSISTANT)
-    last_human = prompt.rfind(_HUMAN) if humans > 1 else human  # a prompt may be long
+    humans, last_human = _count(prompt, _HUMAN)
+    assistants, assistant = _count(prompt, _ASSISTANT)
+    human = prompt.find(_HUMAN) if humans > 1 else last_human
     found = (
         ("system", human > 0 and not prompt[:human].isspace()),
         ("prefill", assistant > last_human and _is_said(prompt[assistant + len(_ASSISTANT) :])),
@@ -52,6 +52,12 @@ def features_of(request: CompletionRequest) -> Features:
     )
     names = [name for name, is_used in found if is_used]
     return Features(tuple(names), humans + assistants, len(prompt))
+
+
+def _count(prompt: str, marker: str) -> tuple[int, int]:
+    """How often it is there, and where last: megabytes are looked through faster backwards."""
+    last = prompt.rfind(marker)
+    return (0 if last < 0 else prompt.count(marker, 0, last) + 1), last
 
 
 def _is_said(text: str) -> bool:
