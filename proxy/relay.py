@@ -109,8 +109,7 @@ class StreamRelay:
                 self._notes.stop_reason = stop_reason
                 if self._translator.has_ended:  # else it came in one piece, and is noted
                     self._take_notes()  # the record is written before the last chunk leaves
-                await self._reply.frame(self._frames().encode(chunk), concludes=True)
-                await self._reply.end(abruptly=False)
+                await self._reply.conclude(self._frames().encode(chunk))
             case PingChunk():
                 if self._plan.dialect.relays_pings and not self._is_too_early:
                     await self._reply.frame(PING_FRAME)

@@ -51,6 +51,9 @@ class Reply(Protocol):
     async def frame(self, data: bytes, *, concludes: bool = False) -> None:
         """Send one frame, or one piece of what is passed on, at once; the last one `concludes`."""
 
+    async def conclude(self, data: bytes) -> None:
+        """Send the last frame, and end the stream with it."""
+
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: so that nobody takes it for complete."""
 

@@ -89,6 +89,16 @@ class AsgiReply:
             await self._say(data, concludes=concludes)
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
+    async def conclude(self, data: bytes) -> None:
+        """Send the last frame, and the end in the same write."""
+        async with self._sending:
+            if not self.has_started:
+                await self._start()
+            await self._say(data, concludes=True)
+            self.has_ended = True
+            self._stop_pings()
+            await self._send({"type": "http.response.body", "body": data})
+
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
         self.has_ended = True
