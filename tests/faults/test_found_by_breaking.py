@@ -278,3 +278,12 @@ def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
     spoken = [event["completion"] for event in events if "stop_reason" in event]
     assert len(spoken) == deltas + 1
     assert ("".join(spoken) if version else spoken[-1]) == " " + "é" * deltas
+
+
+def test_a_backlog_of_several_reads_is_whole(home: House):
+    manner = {"simulate-deltas": json.dumps(["e"] * 4_000), "simulate-one-write": "1"}
+
+    said = home.stream(headers=V2 | manner, max_tokens_to_sample=4_000)
+
+    spoken = [event["completion"] for name, event in frames(said) if name == "completion"]
+    assert spoken == [" e", *["e"] * 3_999, ""]
