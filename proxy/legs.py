@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from proxy.failures import Blame, Failure
 from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up, retry_after
 from proxy.keys import Caller
 from proxy.lessons import LessonStore
+from proxy.redaction import Unshown
 from proxy.transport import Timeouts
 from proxy.upstream import MOST_ERROR_BYTES, Answer, Upstream
 from translators import (
@@ -48,14 +49,13 @@ _MOST_PLANS: Final = 5
 _PATH: Final = b"/v1/complete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Unshown, frozen=True, kw_only=True):
     """One completion request, as it came and as far as it can be read."""
 
     caller: Caller
-    headers: Headers = field(repr=False)
+    headers: Headers
     query: bytes
-    body: bytes = field(repr=False)
+    body: bytes
     decoded: DecodedRequest | None
     dialect: Dialect | None
     problem: InvalidCompletionRequest | None

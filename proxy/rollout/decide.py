@@ -11,12 +11,14 @@ from __future__ import annotations
 import enum
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from proxy.headers import Headers, joined
 from proxy.keys import Caller
+from proxy.redaction import Unshown
 from proxy.rollout.buckets import bucket
 from proxy.rollout.schedule import brown_out_until, is_over
 from proxy.rollout.values import Leg, Rollout, Rule
@@ -37,20 +39,18 @@ class Why(enum.Enum):
     BROWN_OUT = "brown_out"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Unshown, frozen=True, kw_only=True):
     """What is known of a request when its route is decided."""
 
     caller: Caller
-    headers: Headers = field(repr=False)
+    headers: Headers
     request: CompletionRequest | None
     """None: it cannot be read. Rules that look into it do not match."""
     now: datetime
     roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """How one request is answered."""
 
     action: Action
