@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -96,19 +96,27 @@ class Metrics:
             "What was not kept, or made room for newer evidence before it was in the store.",
             ("kind",),
         )
+        # Finding them by their labels takes longer than counting.
+        self._of = cache(self._of_exchanges)
         self._known_trips: frozenset[str] = frozenset()
 
     def exchange_ended(self, record: TrafficRecord) -> None:
         """One exchange is over, however it ended."""
         route, rule = record.route or _NONE, record.rule or _NONE
-        status = str(record.status or _NONE)
-        self._exchanges.labels(route, rule, status, record.blame.value).inc()
+        counter, seconds = self._of(route, rule, str(record.status or _NONE), record.blame.value)
+        counter.inc()
         if record.first_byte_ms is not None:
-            self._began.labels(route, rule).observe(record.first_byte_ms / 1000)
-        for made in dict.fromkeys(made.kind for made in record.adjustments):
-            self._adjustments.labels(made).inc()
+            seconds.observe(record.first_byte_ms / 1000)
+        if record.adjustments:
+            for kind in {made.kind for made in record.adjustments}:
+                self._adjustments.labels(kind).inc()
         if record.first_failure is not None:
             self._second_tries.labels(rule, route).inc()
+
+    def _of_exchanges(
+        self, route: str, rule: str, status: str, blame: str
+    ) -> tuple[Counter, Histogram]:
+        return self._exchanges.labels(route, rule, status, blame), self._began.labels(route, rule)
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
         """One was due and not sent."""

@@ -11,7 +11,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import chain
@@ -25,6 +24,7 @@ from proxy.keys import Caller
 from proxy.redaction import Redacted, Redactor
 from proxy.rollout import Decision, campaign_headers
 from proxy.rules import Action, Capture
+from proxy.timestamps import to_milliseconds
 from proxy.traffic import MadeAdjustment, Tape, TrafficRecord, detect_sdk
 from translators import (
     CompletionRequest,
@@ -63,7 +63,7 @@ class Notes(msgspec.Struct, kw_only=True):
     query: bytes = b""
     id: str = msgspec.field(default_factory=_new_id)
     started: float = msgspec.field(default_factory=time.perf_counter)
-    received: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    received: float = msgspec.field(default_factory=time.time)
     caller: Caller | None = None
     dialect: Dialect | None = None
     request_bytes: int = 0
@@ -153,7 +153,7 @@ class Notes(msgspec.Struct, kw_only=True):
     @property
     def received_text(self) -> str:
         """When its head was there: ISO 8601, UTC."""
-        return self.received.isoformat(timespec="milliseconds")
+        return to_milliseconds(self.received)
 
     @property
     def streams(self) -> bool:
@@ -338,7 +338,7 @@ def _whole(number: float | None) -> int | None:
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1_000_000 + 0.5) / 1_000  # `round` takes three times as long
 
 
 def _header_value(text: str) -> bytes:

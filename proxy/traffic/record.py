@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from proxy.failures import Blame
 from proxy.redaction import CallerDigest, Redacted
+
+_JSON: Final = msgspec.json.Encoder()
 
 
 class MadeAdjustment(msgspec.Struct, frozen=True):
@@ -100,6 +103,11 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
             "blame": self.blame.value,
             "adjustments": adjustments,
         }
+
+    def as_json(self) -> bytes:
+        """The same in JSON, with the braces left to the rest of the line."""
+        tagged = _JSON.encode(self)  # the tag is no field, and comes first
+        return tagged[tagged.index(b",") + 1 : -1]
 
 
 class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):
