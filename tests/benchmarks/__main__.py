@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -91,10 +93,20 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
     os.sched_setaffinity(0, {LOAD_CORE})
     try:
-        found = measure(suites_of(asked), effort_of(asked))
+        with bytecode():
+            found = measure(suites_of(asked), effort_of(asked))
     except KeyboardInterrupt:
         return 130
     return publish(found, asked)
+
+
+@contextmanager
+def bytecode() -> Iterator[None]:
+    """Let all that is started here find compiled what it imports, as what is installed does."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory(prefix="holdover-benchmark-") as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        yield
 
 
 def measure(suites: list[str], effort: Effort) -> Findings:
