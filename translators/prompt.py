@@ -34,8 +34,10 @@ MOST_TURNS: Final = 100_000
 
 _ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
 _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
-_MARKER: Final = re.compile(r"\n\n(Human|Assistant):")
-_OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):")
+# The one space or newline after a colon belongs to it, unless a newline begins the next marker.
+_SEPARATOR: Final = r"(?: |\n(?!\n(?:Human|Assistant):))?"
+_MARKER: Final = re.compile(r"\n\n(Human|Assistant):" + _SEPARATOR)
+_OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):" + _SEPARATOR)
 _LOST_MARKER: Final = "Assistant:"
 _MARKER_INSIDE: Final = re.compile(r"\n\n(?=(?:Human|Assistant):)")
 
@@ -112,15 +114,16 @@ def _cut(prompt: str) -> _Pieces:
         )
         pieces[:1] = ["", opening[1], pieces[0][opening.end() :]]
     preamble, *said = pieces
-    if said and said[-2] == "Assistant" and said[-1].isspace():
+    if said and said[-2] == "Assistant" and _is_blank(said[-1]) and not prompt.endswith(":"):
         adjustments.append(
             Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
         )
-    turns = [
-        Turn(_ROLES[name], text[1:] if text.startswith((" ", "\n")) else text)
-        for name, text in zip(said[::2], said[1::2], strict=True)
-    ]
+    turns = [Turn(_ROLES[name], text) for name, text in zip(said[::2], said[1::2], strict=True)]
     return _Pieces(preamble, tuple(turns), tuple(adjustments))
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()  # `strip` would copy it, which may be megabytes
 
 
 def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
@@ -177,8 +180,8 @@ def _with_final_assistant(pieces: _Pieces) -> _Pieces:
 def _assemble(pieces: _Pieces) -> ParsedPrompt:
     """Drop what is blank, merge runs, and tell the prefill from the turns."""
     adjustments = list(pieces.adjustments)
-    spoken = [turn for turn in pieces.turns if turn.text.strip()]
-    ends_open = not pieces.turns[-1].text.strip()
+    spoken = [turn for turn in pieces.turns if not _is_blank(turn.text)]
+    ends_open = _is_blank(pieces.turns[-1].text)
     dropped = len(pieces.turns) - len(spoken) - ends_open
     if dropped:
         adjustments.append(
@@ -197,7 +200,7 @@ def _assemble(pieces: _Pieces) -> ParsedPrompt:
             Adjustment(AdjustmentKind.ADD_OPENING_TURN, "prompt", "no opening turn", OPENING_TURN)
         )
         turns.insert(0, Turn("user", OPENING_TURN))
-    system = pieces.preamble if pieces.preamble.strip() else None
+    system = None if _is_blank(pieces.preamble) else pieces.preamble
     return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
 
 

@@ -33,6 +33,13 @@ def test_the_shape_of_a_prompt_is_told_by_its_markers(prompt, names, turns):
     assert (found.names, found.turns) == (names, turns)
 
 
+@pytest.mark.parametrize("pairs", [50, 100, 101, 250])
+def test_turns_are_counted_however_many_there_are(pairs):
+    found = features_of(asked("\n\nHuman: a\n\nAssistant: b" * pairs))
+
+    assert (found.names, found.turns) == (("prefill", "multi_turn"), 2 * pairs)
+
+
 @pytest.mark.parametrize(
     ("fields", "names"),
     [
