@@ -16,7 +16,8 @@ import httpx
 
 from proxy.headers import Headers
 
-_MOST_HEAD_BYTES: Final = 256 * 1024
+_MOST_BYTES_BESIDE: Final = 256 * 1024
+"""Of headers, trailers and whatever else is no body, before some body comes."""
 _MOST_UNREAD_BYTES: Final = 256 * 1024
 """More than that, and upstream waits until somebody has read it."""
 _INTERIM: Final = range(100, 200)
@@ -45,6 +46,7 @@ class AnswerStream(httpx.AsyncByteStream):
         self.waiting_since: float | None = None
         """By the loop's clock; None: nobody waits, so nothing is late."""
         self._connection = connection
+        self._loop = connection.loop
         self._pieces: list[bytes] = []
         self._news: asyncio.Future[None] | None = None
         self._problem: BaseException | None = None
@@ -99,8 +101,7 @@ class AnswerStream(httpx.AsyncByteStream):
     async def _wait(self) -> None:
         if self._problem is not None:
             raise self._problem
-        loop = asyncio.get_running_loop()
-        self._news, self.waiting_since = loop.create_future(), loop.time()
+        self._news, self.waiting_since = self._loop.create_future(), self._loop.time()
         try:
             await self._news
         finally:
@@ -111,13 +112,13 @@ class Connection(asyncio.Protocol):
     """A protocol of asyncio; one answer at a time."""
 
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
         self.idle_since = loop.time()
         self._pool = pool
-        self._loop = loop
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._answer: AnswerStream | None = None
-        self._head_bytes = 0
+        self._bytes_beside = 0
         self._can_be_reused = True
         self._reads_paused = False
         self._may_write: asyncio.Future[None] | None = None
@@ -131,15 +132,15 @@ class Connection(asyncio.Protocol):
         """Send a request's head, or all of it; `has_body`: the answer to it may have one."""
         assert self._transport is not None
         answer = self._answer = AnswerStream(self, has_body=has_body)
-        self._head_bytes, self._read_timeout = 0, read_timeout
+        self._bytes_beside, self._read_timeout = 0, read_timeout
         if self._timer is None:
-            self._timer = self._loop.call_later(read_timeout, self._look_at_the_clock)
+            self._timer = self.loop.call_later(read_timeout, self._look_at_the_clock)
         self._transport.write(head)
         return answer
 
     def send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         """Send a body as it comes, beside the reading: upstream may answer before its end."""
-        self._writing = self._loop.create_task(self._send(body))
+        self._writing = self.loop.create_task(self._send(body))
         self._writing.add_done_callback(self._sent)
 
     def resume(self) -> None:
@@ -150,8 +151,6 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close it now."""
-        if self._transport is not None:
-            self._transport.abort()
         self._lose(httpx.RemoteProtocolError("The connection was closed."))
 
     @property
@@ -171,22 +170,28 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self.abort()
             return
+        unread_before = answer.unread_bytes
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._can_be_reused = False
-            answer.fail(httpx.RemoteProtocolError("The upstream does not speak HTTP."))
-        if not answer.has_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES:
-                answer.fail(httpx.RemoteProtocolError("The upstream's headers are too long."))
-        elif answer.is_complete:
+            if not answer.is_complete:
+                self._lose(httpx.RemoteProtocolError("The upstream does not speak HTTP."))
+                return
+        if answer.is_complete:
             self._end()
-        elif answer.unread_bytes > _MOST_UNREAD_BYTES and not self._reads_paused:
-            self._reads_paused = True
-            assert self._transport is not None
-            self._transport.pause_reading()
+        elif answer.unread_bytes > unread_before:
+            self._bytes_beside = 0
+            self._pause_if_unread(answer.unread_bytes)
+        else:
+            self._bytes_beside += len(data)
+            if self._bytes_beside > _MOST_BYTES_BESIDE:
+                self._lose(httpx.RemoteProtocolError("The upstream's headers are too long."))
         answer.wake()
+
+    def eof_received(self) -> None:
+        """Upstream says no more; asyncio would first wait until it has read all that we wrote."""
+        self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed."""
@@ -197,7 +202,8 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Upstream reads more slowly than we write."""
-        self._may_write = self._loop.create_future()
+        self._may_write = self.loop.create_future()
+        self._restart_the_clock()
 
     def resume_writing(self) -> None:
         """It has caught up."""
@@ -207,18 +213,23 @@ class Connection(asyncio.Protocol):
 
     # What the parser says
 
+    def on_message_begin(self) -> None:
+        """The first byte of an answer; of a second one to one question, if all of one is there."""
+        if self._answer is None or self._answer.is_complete:
+            self._can_be_reused = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or one that comes after the body, which says nothing to us."""
         if (answer := self._answer) is not None and not answer.has_head:
-            answer.headers.append((name, value))
+            answer.headers.append((name, value.rstrip(b" \t")))  # as RFC 9110, section 5.5, has it
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         answer = self._answer
+        if answer is None or answer.has_head:
+            return
         status = self._parser.get_status_code()
-        if answer is None or answer.has_head:  # a second answer to one question
-            self._can_be_reused = False
-        elif status in _INTERIM:
+        if status in _INTERIM:
             answer.headers.clear()
         else:
             answer.status, answer.has_head = status, True
@@ -227,7 +238,8 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body."""
-        if (answer := self._answer) is not None and not answer.is_complete:
+        answer = self._answer
+        if answer is not None and answer.has_head and not answer.is_complete:
             answer.take(piece)
 
     def on_message_complete(self) -> None:
@@ -241,14 +253,18 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """The answer is there, whatever is still unread of it."""
-        is_sent = self._writing is None or self._writing.done()
-        if self._can_be_reused and is_sent:
-            self._answer, self.idle_since = None, self._loop.time()
+        if self._can_be_reused and self._writing is None:
+            self._answer, self.idle_since = None, self.loop.time()
             self._pool.take_back(self)
         else:
             self.abort()
 
-    def _lose(self, problem: Exception) -> None:
+    def _lose(self, problem: BaseException) -> None:
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        del self._parser  # it knows us too, and neither would go without the collector
+        transport.abort()
         self._pool.forget(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -258,18 +274,30 @@ class Connection(asyncio.Protocol):
             self._answer.fail(problem)
             self._answer = None
 
+    def _pause_if_unread(self, unread_bytes: int) -> None:
+        if unread_bytes > _MOST_UNREAD_BYTES and not self._reads_paused:
+            assert self._transport is not None
+            self._reads_paused = True
+            self._transport.pause_reading()
+
     def _look_at_the_clock(self) -> None:
         # One timer for many reads: to set and cancel one for each costs more than the read.
         self._timer = None
         if (answer := self._answer) is None:
             return
-        since, now = answer.waiting_since, self._loop.time()
-        left = self._read_timeout - (0 if since is None else now - since)
+        # An upload that is not held up waits for its client.
+        is_upstreams_turn = self._writing is None or self._may_write is not None
+        since = answer.waiting_since if is_upstreams_turn else None
+        left = self._read_timeout - (0 if since is None else self.loop.time() - since)
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+            self._timer = self.loop.call_later(left, self._look_at_the_clock)
         else:
-            answer.fail(httpx.ReadTimeout("The upstream is silent."))
-            self.abort()
+            self._lose(httpx.ReadTimeout("The upstream is silent."))
+
+    def _restart_the_clock(self) -> None:
+        """From here on it is upstream's turn."""
+        if (answer := self._answer) is not None and answer.waiting_since is not None:
+            answer.waiting_since = self.loop.time()
 
     async def _send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         async for piece in body:
@@ -277,11 +305,12 @@ class Connection(asyncio.Protocol):
             self._transport.write(piece)
             if self._may_write is not None:
                 await self._may_write
-            if self._answer is not None and self._answer.waiting_since is not None:
-                self._answer.waiting_since = self._loop.time()  # it is we who talk
 
     def _sent(self, writing: asyncio.Task[None]) -> None:
-        if not writing.cancelled() and (problem := writing.exception()) is not None:
-            if self._answer is not None:
-                self._answer.fail(problem)
-            self.abort()
+        if writing.cancelled():
+            return
+        if (problem := writing.exception()) is not None:
+            self._lose(problem)
+        else:
+            self._writing = None
+            self._restart_the_clock()
