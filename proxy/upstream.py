@@ -24,6 +24,8 @@ MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 MOST_ERROR_BYTES: Final = 1024 * 1024
 """The same of errors."""
 _SUCCESS: Final[range] = range(200, 300)
+_STATUSES: Final[range] = range(200, 600)
+"""All that there are of a whole answer (RFC 9110, section 15); a server can say no others."""
 
 
 def _failure_of(problem: httpx.TransportError) -> Failure:
@@ -107,21 +109,33 @@ async def _heard(
         yield piece
 
 
+class _SpelledURL(httpx.URL):
+    """
+    Its path and query leave as they are spelled; httpx would quote some of it again.
+
+    The `target` that httpx lets a request say otherwise is also what a proxy is
+    asked to CONNECT to.
+    """
+
+    def __init__(self, url: httpx.URL, target: bytes) -> None:
+        super().__init__(url)
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target
+
+
 class Upstream:
     """An upstream under its base url: the Messages API, or a legacy one."""
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
         self._url = httpx.URL(url)
         self._prefix = self._url.raw_path.rstrip(b"/")
-        self._origin = str(self._url.copy_with(raw_path=b"/")).rstrip("/")
         self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
         self._host = (b"host", self._url.netloc)
         self._extensions = {"timeout": timeouts.as_extension()}
-        proxy = _proxy_for(self._url)
-        self._transport = transport_for(proxy)
-        # A proxy for plain HTTP is told the whole URL, and httpx leaves a target as it is given.
-        is_told_all = proxy is not None and self._url.scheme == "http"
-        self._base = (self._origin.encode() if is_told_all else b"") + self._prefix
+        self._transport = transport_for(_proxy_for(self._url))
 
     @property
     def is_on_loopback(self) -> bool:
@@ -153,12 +167,9 @@ class Upstream:
     ) -> Answer:
         """Send a body, as it comes if it is still coming, to a path with its query."""
         request = httpx.Request(
-            method,
-            self._origin,
-            headers=headers,
-            content=body,
-            extensions=self._extensions | {"target": self._base + target},
+            method, self._url, headers=headers, content=body, extensions=self._extensions
         )
+        request.url = _SpelledURL(self._url, self._prefix + target)
         return await self._send(request)
 
     async def close(self) -> None:
@@ -167,9 +178,13 @@ class Upstream:
 
     async def _send(self, request: httpx.Request) -> Answer:
         try:
-            return Answer(await self._transport.handle_async_request(request))
+            answer = Answer(await self._transport.handle_async_request(request))
         except httpx.TransportError as exc:
             raise _failure_of(exc) from exc
+        if answer.status not in _STATUSES:
+            await answer.close()
+            raise UpstreamBrokeOff("The upstream answered with a status that there is not.")
+        return answer
 
 
 def _proxy_for(url: httpx.URL) -> str | None:

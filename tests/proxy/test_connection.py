@@ -1,7 +1,6 @@
 """One connection: its far end is a socket, or bytes that are handed over in pieces of any size."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -14,18 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.connection import AnswerStream, Connection
+from tests.proxy.peers import uncollected
 
 pytestmark = pytest.mark.anyio
 KIB = 1024
 LENGTH = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
-
-
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"], scope="module")
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    """The loop that Python brings, and the one that serves."""
-    return "asyncio", {"use_uvloop": request.param}
 
 
 @dataclass
@@ -690,10 +684,7 @@ async def test_an_exchange_leaves_nothing_to_the_collector(said: bytes):
             line.far.shutdown(socket.SHUT_WR)
         return await whole(answer)
 
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
+    with uncollected() as left:
         async with wire() as line:
             read = await exchange(line)
             pool = line.pool
@@ -701,16 +692,6 @@ async def test_an_exchange_leaves_nothing_to_the_collector(said: bytes):
         pool.closed.clear()
         del line
         await turns()
-        gc.collect()
-        ours = [
-            thing
-            for thing in gc.garbage
-            if type(thing).__module__.startswith(("proxy", "httpx", "httptools"))
-        ]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
     assert read == b"hello"
-    assert ours == []
+    assert left == []

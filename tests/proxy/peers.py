@@ -1,0 +1,186 @@
+"""The far end of connections: upstreams in a test's own event loop, which do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+Act = Callable[["Peer"], Awaitable[None]]
+
+
+@dataclass
+class Peer:
+    """One accepted connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def hear(self) -> bytes:
+        """The head of a request, without its empty line."""
+        return (await self.reader.readuntil(b"\r\n\r\n"))[:-4]
+
+    async def hear_body(self, size: int) -> bytes:
+        """So much of its body."""
+        return await self.reader.readexactly(size)
+
+    async def say(self, *said: bytes) -> None:
+        """Say it, and wait until the kernel has most of it."""
+        self.writer.write(b"".join(said))
+        await self.writer.drain()
+
+    async def is_left(self) -> None:
+        """Wait until the other end is gone, whatever it still says."""
+        with suppress(ConnectionError):
+            while await self.reader.read(65536):
+                pass
+
+    def crash(self) -> None:
+        """Reset the connection."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Listening:
+    """An upstream, and all it has accepted."""
+
+    host: str
+    port: int
+    scheme: str
+    peers: list[Peer] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Its base url."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@asynccontextmanager
+async def listening(
+    act: Act, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+) -> AsyncIterator[Listening]:
+    """Let `act` serve each connection, and close it after that; what it raises fails the test."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def attend(peer: Peer) -> None:
+        try:
+            await act(peer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the other end has gone
+        finally:
+            peer.writer.close()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        here.peers.append(Peer(reader, writer))
+        tasks.append(asyncio.ensure_future(attend(here.peers[-1])))
+
+    server = await asyncio.start_server(accept, host, 0, ssl=context)
+    scheme = "https" if context else "http"
+    here = Listening(host, server.sockets[0].getsockname()[1], scheme)
+    try:
+        yield here
+    finally:
+        server.close()
+        for peer in here.peers:
+            peer.writer.transport.abort()
+        await asyncio.gather(*tasks)
+
+
+def answers(*said: bytes) -> Act:
+    """Each of these to one request; after that, the end."""
+
+    async def act(peer: Peer) -> None:
+        for each in said:
+            await peer.hear()
+            await peer.say(each)
+
+    return act
+
+
+def ok(body: bytes, headers: bytes = b"") -> bytes:
+    """A whole answer."""
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(body), body)
+
+
+async def ask(
+    transport: httpx.AsyncBaseTransport, url: str, *, method: str = "GET", **request: Any
+) -> httpx.Response:
+    """Ask, within these `read` and `connect` seconds; the answer's body is still to be read."""
+    timeouts = {name: request.pop(name, 20) for name in ("read", "connect")}
+    timeouts |= {"write": timeouts["read"], "pool": None}
+    return await transport.handle_async_request(
+        httpx.Request(method, url, extensions={"timeout": timeouts}, **request)
+    )
+
+
+async def heard(response: httpx.Response) -> bytes:
+    """All of its body."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    try:
+        return b"".join([piece async for piece in response.stream])
+    finally:
+        await response.aclose()
+
+
+@contextmanager
+def uncollected() -> Iterator[list[object]]:
+    """What of ours and of httpx's would have been left to the garbage collector."""
+    ours = ("proxy", "httpx", "httptools")
+    left: list[object] = []
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        yield left
+        gc.collect()
+        left += [thing for thing in gc.garbage if type(thing).__module__.startswith(ours)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"], scope="session")
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """The loop that Python brings, and the one that serves."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Self-signed, with its key in the same file."""
+
+    path: Path
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.path)
+        return context
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.path))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Of this machine, but not under every name."""
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    request = (
+        "openssl req -x509 -days 2 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+        "-keyout - -subj /CN=here -addext subjectAltName=IP:127.0.0.1,DNS:upstream.invalid"
+    )
+    made = subprocess.run(request.split(), check=True, capture_output=True)
+    path.write_bytes(made.stdout)
+    return Certificate(path)
