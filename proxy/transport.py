@@ -3,8 +3,8 @@ httpx's transport interface as thin as it can be: how requests get onto the wire
 
 httpx's own pool looks through every connection for every request, which is
 what makes it slow under load; it is used where a proxy lies between. The other
-transport is ours: it repeats headers as they are given, leaves targets as they
-are spelled, and tells a connection that was never made from one that broke.
+transport is ours: it repeats headers as they are given, and tells a connection
+that was never made from one that broke.
 """
 
 from __future__ import annotations
@@ -57,26 +57,27 @@ def transport_for(proxy: str | None) -> httpx.AsyncBaseTransport:
 
 
 class DirectTransport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 over connections of its own, as many as are needed."""
+    """HTTP/1.1 over connections of its own, as many as are needed; in one event loop."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, *, keep_idle: float = _KEEP_IDLE_SECONDS) -> None:
         self._context = context
+        self._keep_idle = keep_idle
         self._pools: dict[Origin, _Pool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; return once the headers are there. Raises `httpx.TransportError`s."""
-        timeouts = request.extensions["timeout"]
+        timeouts, head = request.extensions["timeout"], _head_of(request)
         url = request.url
         origin = url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = _Pool(origin, self._context)
+            pool = self._pools[origin] = _Pool(origin, self._context, self._keep_idle)
         connection = await pool.get(timeouts["connect"])
+        answer = _send(request, head, connection, timeouts["read"])
         try:
-            answer = _send(request, connection, timeouts["read"])
             await answer.head()
         except BaseException:
-            connection.abort()
+            await answer.aclose()  # not its connection, which may be somebody else's by now
             raise
         return httpx.Response(answer.status, headers=answer.headers, stream=answer, request=request)
 
@@ -89,11 +90,13 @@ class DirectTransport(httpx.AsyncBaseTransport):
 class _Pool:
     """The connections to one origin; those that were used last are used first."""
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext) -> None:
+    def __init__(self, origin: Origin, context: ssl.SSLContext, keep_idle: float) -> None:
         self._origin = origin
+        self._keep_idle = keep_idle
         self._context = context if origin[0] == "https" else None
         self._all: set[Connection] = set()
         self._idle: list[Connection] = []
+        """The one that has been idle for longest comes first."""
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def get(self, timeout: float) -> Connection:  # noqa: ASYNC109 - httpx has it
@@ -106,6 +109,8 @@ class _Pool:
         try:
             async with asyncio.timeout(timeout):
                 connection = await self._connect(host, port)
+            if not connection.is_open:
+                raise ConnectionResetError("It was closed before it was used.")
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(str(exc)) from exc
         except (OSError, UnicodeError) as exc:  # a name too long for the DNS is the latter
@@ -127,6 +132,8 @@ class _Pool:
         """Close all of them."""
         if self._sweeping is not None:
             self._sweeping.cancel()
+            self._sweeping = None
+        self._idle.clear()
         for connection in list(self._all):
             connection.abort()
 
@@ -136,8 +143,8 @@ class _Pool:
         connected = await aiohappyeyeballs.start_connection(
             addresses, happy_eyeballs_delay=_RACE_SECONDS, interleave=1, loop=loop
         )
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             _, connection = await loop.create_connection(
                 lambda: Connection(self, loop),
                 sock=connected,
@@ -152,18 +159,19 @@ class _Pool:
     def _sweep(self) -> None:
         """Close what has been idle for too long, now and later."""
         loop = asyncio.get_running_loop()
-        oldest = loop.time() - _KEEP_IDLE_SECONDS
-        for connection in self._idle:
-            if connection.idle_since <= oldest:
-                connection.abort()
-        self._idle = [connection for connection in self._idle if connection.is_open]
-        again = bool(self._idle)
-        self._sweeping = loop.call_later(_KEEP_IDLE_SECONDS, self._sweep) if again else None
+        now = loop.time()
+        while self._idle and self._idle[0].idle_since + self._keep_idle <= now:
+            self._idle.pop(0).abort()
+        self._sweeping = None
+        if self._idle:
+            then = self._idle[0].idle_since + self._keep_idle
+            self._sweeping = loop.call_at(then, self._sweep)
 
 
-def _send(request: httpx.Request, connection: Connection, read_timeout: float) -> AnswerStream:
+def _send(
+    request: httpx.Request, head: bytes, connection: Connection, read_timeout: float
+) -> AnswerStream:
     """Bytes leave in one write if they are not many, else in pieces."""
-    head = _head_of(request)
     whole = request.read() if isinstance(request.stream, httpx.ByteStream) else None
     has_body = request.method != "HEAD"
     if whole is not None and len(whole) <= _LARGE_BYTES:
@@ -180,8 +188,7 @@ def _send(request: httpx.Request, connection: Connection, read_timeout: float) -
 
 def _head_of(request: httpx.Request) -> bytes:
     """As it leaves; raises `LocalProtocolError` for what would be more than one header."""
-    target: bytes = request.extensions.get("target") or request.url.raw_path
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)]
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
     lines += [b"%b: %b" % header for header in request.headers.raw]
     head = b"\r\n".join((*lines, b"", b""))
     if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1:
