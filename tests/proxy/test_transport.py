@@ -580,3 +580,25 @@ async def test_a_large_body_over_tls_and_back(certificate: Certificate):
 
         assert await heard(answer) == body
         await transport.aclose()
+
+
+async def test_an_answer_until_the_end_over_tls_is_whole_however_slowly_it_is_read(
+    certificate: Certificate,
+):
+    body = os.urandom(3000 * KIB)
+
+    async def act(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(b"HTTP/1.1 200 OK\r\n\r\n", body)
+
+    async with listening(act, context=certificate.context) as upstream:
+        transport = DirectTransport(certificate.trusting)
+        answer = await ask(transport, upstream.url)
+        read = b""
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        async for piece in answer.stream:
+            read += piece
+            await turns()
+
+        assert read == body
+        await transport.aclose()
