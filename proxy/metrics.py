@@ -96,27 +96,23 @@ class Metrics:
             "What was not kept, or made room for newer evidence before it was in the store.",
             ("kind",),
         )
-        # Finding them by their labels takes longer than counting.
-        self._of = cache(self._of_exchanges)
+        # For every exchange; to find a number by its labels takes longer than to count.
+        self._exchanges_of = cache(self._exchanges.labels)
+        self._began_of = cache(self._began.labels)
+        self._adjustments_of = cache(self._adjustments.labels)
         self._known_trips: frozenset[str] = frozenset()
 
     def exchange_ended(self, record: TrafficRecord) -> None:
         """One exchange is over, however it ended."""
         route, rule = record.route or _NONE, record.rule or _NONE
-        counter, seconds = self._of(route, rule, str(record.status or _NONE), record.blame.value)
-        counter.inc()
+        status = str(record.status or _NONE)
+        self._exchanges_of(route, rule, status, record.blame.value).inc()
         if record.first_byte_ms is not None:
-            seconds.observe(record.first_byte_ms / 1000)
-        if record.adjustments:
-            for kind in {made.kind for made in record.adjustments}:
-                self._adjustments.labels(kind).inc()
+            self._began_of(route, rule).observe(record.first_byte_ms / 1000)
+        for kind in {made.kind for made in record.adjustments}:
+            self._adjustments_of(kind).inc()
         if record.first_failure is not None:
             self._second_tries.labels(rule, route).inc()
-
-    def _of_exchanges(
-        self, route: str, rule: str, status: str, blame: str
-    ) -> tuple[Counter, Histogram]:
-        return self._exchanges.labels(route, rule, status, blame), self._began.labels(route, rule)
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
         """One was due and not sent."""
