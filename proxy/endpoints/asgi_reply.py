@@ -83,21 +83,13 @@ class AsgiReply:
     async def frame(self, data: bytes, *, concludes: bool = False) -> None:
         """Send one frame, or one piece of what is passed on, at once; the last one `concludes`."""
         async with self._sending:
-            if not self.has_started:
-                await self._start()
-            self._last_sent = time.monotonic()
-            await self._say(data, concludes=concludes)
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+            await self._send_frame(data, concludes=concludes, more_body=True)
 
     async def conclude(self, data: bytes) -> None:
         """Send the last frame, and the end in the same write."""
         async with self._sending:
-            if not self.has_started:
-                await self._start()
-            await self._say(data, concludes=True)
-            self.has_ended = True
             self._stop_pings()
-            await self._send({"type": "http.response.body", "body": data})
+            await self._send_frame(data, concludes=True, more_body=False)
 
     async def end(self, *, abruptly: bool) -> None:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
@@ -106,6 +98,14 @@ class AsgiReply:
         await self.settle()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
+
+    async def _send_frame(self, data: bytes, *, concludes: bool, more_body: bool) -> None:
+        if not self.has_started:
+            await self._start()
+        self._last_sent = time.monotonic()
+        await self._say(data, concludes=concludes)
+        self.has_ended = not more_body
+        await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
     async def settle(self) -> None:
         """Tell whoever keeps evidence that this is, as good as, all."""

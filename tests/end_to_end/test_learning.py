@@ -102,11 +102,14 @@ def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(misled: House):
 
 
 def test_a_lesson_expires():
-    with house(model_facts=WRONG, lesson_seconds=0.001) as forgetful:
-        for _ in range(2):
+    with house(model_facts=WRONG, lesson_seconds=0.05) as forgetful:
+        taught = asked = 0
+        while taught < 2 and asked < 200:
             assert forgetful.complete(model="claude-opus-4-8", top_k=5).status_code == 200
+            asked += 1
+            taught = tries(forgetful) - asked
 
-        assert tries(forgetful) == 4
+        assert taught >= 2
 
 
 def test_refused_adjustments_are_errors_that_say_what_to_change():
