@@ -60,12 +60,16 @@ class Load:
 
 
 def in_rounds(load: Load, servers: Sequence[Served], effort: Effort) -> Findings:
-    """A round to get warm, which does not count; who fails is not asked again."""
+    """
+    A round to get warm, which does not count; who fails is not asked again.
+
+    Every other round goes backwards, so that nobody always follows the same one.
+    """
     samples: list[Sample] = []
     failures: list[Failure] = []
     standing = list(servers)
     for number in range(-1, effort.rounds):
-        for server in tuple(standing):
+        for server in standing[:: -1 if number % 2 else 1]:
             try:
                 outcome = load.run(server, effort.seconds if number >= 0 else 1)
             except WrongAnswer as exc:

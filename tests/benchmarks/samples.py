@@ -87,6 +87,22 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
+def in_each_round(
+    samples: Iterable[Sample],
+    field: Field,
+    contender: str,
+    base: str,
+    *,
+    how: Callable[[float, float], float] = truediv,
+) -> list[float]:
+    """One's figure against another's in every round that has both. All are of one load."""
+    rounds: dict[int, dict[str, float]] = {}
+    for sample in samples:
+        rounds.setdefault(sample.round, {})[sample.contender] = getattr(sample, field)
+    both = [one for one in rounds.values() if contender in one and base in one]
+    return [how(one[contender], one[base]) for one in both]
+
+
 def compared(
     samples: Iterable[Sample],
     field: Field,
@@ -95,16 +111,9 @@ def compared(
     *,
     how: Callable[[float, float], float] = truediv,
 ) -> float | None:
-    """
-    The median over rounds of one's figure against another's; None: there is no round with both.
-
-    All samples must be of one load.
-    """
-    rounds: dict[int, dict[str, float]] = {}
-    for sample in samples:
-        rounds.setdefault(sample.round, {})[sample.contender] = getattr(sample, field)
-    both = [one for one in rounds.values() if contender in one and base in one]
-    return median(how(one[contender], one[base]) for one in both) if both else None
+    """The median over these rounds; None: there are none."""
+    seen = in_each_round(samples, field, contender, base, how=how)
+    return median(seen) if seen else None
 
 
 DIFFERENCE: Final = sub
