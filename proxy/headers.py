@@ -61,8 +61,8 @@ def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
 
 def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     """All values of a header as one, the way the API reads them; None if it is not there."""
-    values = [value.decode("latin-1") for key, value in headers if key == name]
-    return ", ".join(values) if values else None
+    values = [value for key, value in headers if key == name]
+    return b", ".join(values).decode("latin-1") if values else None
 
 
 def retry_after(headers: Headers) -> float | None:
@@ -77,9 +77,13 @@ def retry_after(headers: Headers) -> float | None:
 
 def secrets_in(headers: Headers) -> list[bytes]:
     """All that may be a key, whichever of them is used."""
-    found = [(name, value.strip()) for name, value in headers if name in _CREDENTIALS]
-    bare = [value.partition(b" ")[2].strip() for name, value in found if name == b"authorization"]
-    return [*(value for _, value in found), *bare]
+    secrets: list[bytes] = []
+    for name, value in headers:
+        if name in _CREDENTIALS:
+            secrets.append(value.strip())
+            if name == b"authorization":
+                secrets.append(value.strip().partition(b" ")[2].strip())
+    return secrets
 
 
 def find_credential(headers: Headers) -> Credential:

@@ -292,7 +292,7 @@ class _Kept(NamedTuple):
 
 def _kept(redactor: Redactor, words: _Words, made: _Made, keys: list[str]) -> _Kept:
     """What clients and upstreams say of themselves, as it may be kept."""
-    together = "\0".join([word for word in (*words, *chain.from_iterable(made)) if word])
+    together = "\0".join(filter(None, chain(words, *made)))
     if len(together) <= _TEXT_LENGTH and together.isascii():
         for key in keys:
             if key and key in together:
