@@ -66,3 +66,13 @@ def test_what_an_upstream_says_of_a_first_failure_is_redacted():
     failing.first_failure = "500 jane@example.com"
 
     assert failing.record(Redactor()).first_failure == "500 [email]"
+
+
+def test_what_upstream_says_goes_into_headers_as_far_as_it_is_fit_for_one():
+    notes = Notes(path="/v1/complete", headers=[])
+    notes.answered_model, notes.upstream_stop_reason = "m\r\nx-evil: 1\u2028", "end_turn"
+
+    headers = dict(notes.begin_reply(200))
+
+    assert headers[b"holdover-model"] == b"m??x-evil: 1?"
+    assert headers[b"holdover-stop-reason"] == b"end_turn"
