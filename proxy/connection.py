@@ -114,14 +114,23 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.idle_since = loop.time()
+        self.is_fresh = True
+        """Never used before."""
+        self._has_spoken = False
+        """Whether upstream has said anything to the present request."""
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
+        # What other clients read, too: a gateway's lines without CR, chunks' padded sizes.
+        self._parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._transport: asyncio.Transport | None = None
         self._answer: AnswerStream | None = None
         self._bytes_beside = 0
         self._can_be_reused = True
         self._reads_paused = False
-        self._may_write: asyncio.Future[None] | None = None
+        self._may_write = asyncio.Event()
+        self._may_write.set()
         self._writing: asyncio.Task[None] | None = None
         self._read_timeout = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -133,6 +142,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         answer = self._answer = AnswerStream(self, has_body=has_body)
         self._bytes_beside, self._read_timeout = 0, read_timeout
+        self._has_spoken = False
         if self._timer is None:
             self._timer = self.loop.call_later(read_timeout, self._look_at_the_clock)
         self._transport.write(head)
@@ -171,6 +181,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         unread_before = answer.unread_bytes
+        self._has_spoken = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -198,18 +209,17 @@ class Connection(asyncio.Protocol):
         if exc is None and (answer := self._answer) is not None and answer.ends_with_connection:
             answer.is_complete = True
             answer.wake()
-        self._lose(httpx.RemoteProtocolError("The upstream closed the connection."))
+        kind = httpx.RemoteProtocolError if self._has_spoken else httpx.ReadError
+        self._lose(kind("The upstream closed the connection."))
 
     def pause_writing(self) -> None:
         """Upstream reads more slowly than we write."""
-        self._may_write = self.loop.create_future()
+        self._may_write.clear()
         self._restart_the_clock()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        if self._may_write is not None and not self._may_write.done():
-            self._may_write.set_result(None)
-        self._may_write = None
+        self._may_write.set()
 
     # What the parser says
 
@@ -255,6 +265,7 @@ class Connection(asyncio.Protocol):
         """The answer is there, whatever is still unread of it."""
         if self._can_be_reused and self._writing is None:
             self._answer, self.idle_since = None, self.loop.time()
+            self.is_fresh = False
             self._pool.take_back(self)
         else:
             self.abort()
@@ -286,7 +297,7 @@ class Connection(asyncio.Protocol):
         if (answer := self._answer) is None:
             return
         # An upload that is not held up waits for its client.
-        is_upstreams_turn = self._writing is None or self._may_write is not None
+        is_upstreams_turn = self._writing is None or not self._may_write.is_set()
         since = answer.waiting_since if is_upstreams_turn else None
         left = self._read_timeout - (0 if since is None else self.loop.time() - since)
         if left > 0:
@@ -303,8 +314,7 @@ class Connection(asyncio.Protocol):
         async for piece in body:
             assert self._transport is not None
             self._transport.write(piece)
-            if self._may_write is not None:
-                await self._may_write
+            await self._may_write.wait()
 
     def _sent(self, writing: asyncio.Task[None]) -> None:
         if writing.cancelled():

@@ -26,6 +26,7 @@ _RACE_SECONDS: Final = 0.25
 _KEEP_IDLE_SECONDS: Final = 15
 """Longer-lived idle connections are more likely closed from the far side as they are reused."""
 _LARGE_BYTES: Final = 256 * 1024
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 Origin: TypeAlias = tuple[str, str, int]
@@ -72,14 +73,22 @@ class DirectTransport(httpx.AsyncBaseTransport):
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = _Pool(origin, self._context, self._keep_idle)
-        connection = await pool.get(timeouts["connect"])
-        answer = _send(request, head, connection, timeouts["read"])
-        try:
-            await answer.head()
-        except BaseException:
-            await answer.aclose()  # not its connection, which may be somebody else's by now
-            raise
-        return httpx.Response(answer.status, headers=answer.headers, stream=answer, request=request)
+        while True:
+            connection = await pool.get(timeouts["connect"])
+            may_repeat = not connection.is_fresh and _is_harmless(request)
+            answer = _send(request, head, connection, timeouts["read"])
+            try:
+                await answer.head()
+            except httpx.ReadError:  # closed from afar without a word, as it was used again
+                if not may_repeat:
+                    raise
+                continue
+            except BaseException:
+                await answer.aclose()  # not its connection, which may be somebody else's by now
+                raise
+            return httpx.Response(
+                answer.status, headers=answer.headers, stream=answer, request=request
+            )
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -184,6 +193,11 @@ def _send(
         is_chunked = "transfer-encoding" in request.headers
         connection.send(_in_chunks(request.stream) if is_chunked else aiter(request.stream))
     return answer
+
+
+def _is_harmless(request: httpx.Request) -> bool:
+    """Whether to ask twice changes nothing (RFC 9110, section 9.2.1)."""
+    return request.method in _SAFE and isinstance(request.stream, httpx.ByteStream)
 
 
 def _head_of(request: httpx.Request) -> bytes:

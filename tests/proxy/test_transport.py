@@ -104,6 +104,62 @@ async def test_a_connection_that_upstream_has_closed_is_not_used_again():
         assert len(upstream.peers) == 2
 
 
+def closing_as_it_is_used_again(*last_words: bytes):
+    """The first connection answers once, and closes at the next question; others answer."""
+    questions: list[bytes] = []
+
+    async def act(peer: Peer) -> None:
+        questions.append(await peer.hear())
+        await peer.say(ok(b"%d" % len(questions)))
+        questions.append(await peer.hear())
+        await peer.say(*last_words)
+        if len(questions) > 2:
+            await peer.say(ok(b"again"))
+
+    return act
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+async def test_what_changes_nothing_is_asked_again_where_its_connection_closed(method):
+    act = closing_as_it_is_used_again()
+    async with listening(act) as upstream, direct() as transport:
+        await heard(await ask(transport, upstream.url))
+        again = await ask(transport, upstream.url, method=method)
+
+        assert again.status_code == 200
+        assert len(upstream.peers) == 2
+        await again.aclose()
+
+
+async def test_a_question_that_may_cost_is_asked_once():
+    act = closing_as_it_is_used_again()
+    async with listening(act) as upstream, direct() as transport:
+        await heard(await ask(transport, upstream.url))
+        with pytest.raises(httpx.ReadError):
+            await ask(transport, upstream.url, method="POST", content=b"{}")
+
+        assert len(upstream.peers) == 1
+
+
+async def test_an_answer_that_broke_off_is_no_reason_to_ask_again():
+    act = closing_as_it_is_used_again(b"HTTP/1.1 200")
+    async with listening(act) as upstream, direct() as transport:
+        await heard(await ask(transport, upstream.url))
+        with pytest.raises(httpx.RemoteProtocolError):
+            await ask(transport, upstream.url)
+
+        assert len(upstream.peers) == 1
+
+
+async def test_lines_without_cr_and_padded_sizes_are_read():
+    plain = b"HTTP/1.1 200 OK\ncontent-length: 2\n\nok"
+    padded = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2  \r\nok\r\n0\r\n\r\n"
+    async with listening(answers(plain, padded)) as upstream, direct() as transport:
+        said = [await heard(await ask(transport, upstream.url)) for _ in range(2)]
+
+    assert said == [b"ok", b"ok"]
+
+
 async def test_idle_connections_are_closed_in_time():
     async def act(peer: Peer) -> None:
         await peer.hear()
