@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
-from typing import Final, Literal, Protocol, TextIO, cast
+from typing import Final, Literal, TextIO, cast
 
 import msgspec
 import structlog
@@ -26,9 +25,7 @@ _BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
 def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     """Set up structlog for the process; uvicorn's own lines come out the same way."""
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    render: list[structlog.typing.Processor] = (
-        [_spread, structlog.dev.ConsoleRenderer()] if for_people else [_as_json]
-    )
+    render: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if for_people else _as_json
     stream = _Unfailing(sys.stderr)
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -38,7 +35,7 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     # Our own lines go straight to the stream: the detour through `logging` was 6 % of the samples
     # of a profile of whole answers.
     structlog.configure(
-        processors=[*shared, *render],
+        processors=[*shared, render],
         logger_factory=lambda *_: stream,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -46,7 +43,7 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(cast("TextIO", stream))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
             foreign_pre_chain=[structlog.stdlib.add_log_level, *shared[1:]],
         )
     )
@@ -54,18 +51,6 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-
-
-class Fields(Protocol):
-    """What stands at the beginning of a line, given as `fields`: of most lines, most of it."""
-
-    def as_fields(self) -> Mapping[str, object]:
-        """By name."""
-        ...
-
-    def as_json(self) -> bytes:
-        """The same in JSON, without braces."""
-        ...
 
 
 class _Unfailing:
@@ -97,15 +82,8 @@ def _stamp(_: object, __: str, event: structlog.typing.EventDict) -> structlog.t
     return event
 
 
-def _spread(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    fields: Fields | None = event.pop("fields", None)
-    return event if fields is None else {**fields.as_fields(), **event}
-
-
 def _as_json(_: object, __: str, event: structlog.typing.EventDict) -> str:
-    fields: Fields | None = event.pop("fields", None)
-    line = _JSON.encode(event)
-    return (line if fields is None else b"{%b,%b" % (fields.as_json(), line[1:])).decode()
+    return _JSON.encode(event).decode()
 
 
 def _without_message_of_exception(

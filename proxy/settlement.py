@@ -54,7 +54,7 @@ class Settlement:
         if _says_something(record):
             milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
             self.guards.count(record.rule, milliseconds / 1000, is_error=_has_failed(record))
-        log.info("exchange", fields=record)
+        log.info("exchange", **record.as_fields())
 
 
 def _spoken(notes: Notes, redactor: Redactor) -> Spoken:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
 from proxy.failures import Blame
 from proxy.redaction import CallerDigest, Redacted
-
-_JSON: Final = msgspec.json.Encoder()
 
 
 class MadeAdjustment(msgspec.Struct, frozen=True):
@@ -96,18 +93,12 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     first_byte_ms: float | None
     total_ms: float
 
-    def as_fields(self) -> Mapping[str, object]:
+    def as_fields(self) -> dict[str, object]:
         """As the fields of a log line."""
-        adjustments = [msgspec.structs.asdict(made) for made in self.adjustments]
-        return msgspec.structs.asdict(self) | {
-            "blame": self.blame.value,
-            "adjustments": adjustments,
-        }
-
-    def as_json(self) -> bytes:
-        """The same in JSON, with the braces left to the rest of the line."""
-        tagged = _JSON.encode(self)  # the tag is no field, and comes first
-        return tagged[tagged.index(b",") + 1 : -1]
+        fields: dict[str, object] = msgspec.structs.asdict(self)
+        fields["blame"] = self.blame.value
+        fields["adjustments"] = [msgspec.structs.asdict(made) for made in self.adjustments]
+        return fields
 
 
 class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):

@@ -99,7 +99,9 @@ def test_every_exchange_is_logged_and_counted(tmp_path: Path):
     with capture_logs() as lines:
         settle.settle(record())
 
-    assert lines == [{"event": "exchange", "log_level": "info", "fields": record()}]
+    assert [(line["event"], line["rule"], line["status"]) for line in lines] == [
+        ("exchange", "risky", 200)
+    ]
     assert b"holdover_exchanges_total{" in metrics.as_text()
 
 
