@@ -29,8 +29,9 @@ from proxy.traffic.store import Entry, Store
 
 log = structlog.get_logger()
 
-_BATCH: Final = 1000
-_AT_A_TIME: Final = 4 * 1024 * 1024
+_BATCH: Final = 200
+"""Some ten milliseconds of work, in which nobody else may write into the store."""
+_AT_A_TIME: Final = 256 * 1024
 _MOST_REFUSED: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
@@ -78,7 +79,7 @@ class Loader:
         return sum(self.parts(), start=Loaded())
 
     def parts(self) -> Iterator[Loaded]:
-        """The same, some megabytes at a time."""
+        """The same, piece by piece."""
         # Records first: what was said makes no sense without them.
         paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
         for path in paths:
@@ -147,7 +148,7 @@ def _names(paths: list[Path]) -> set[str]:
 
 
 def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
-    """Payloads, damaged bytes, and where the next frame begins, some megabytes at a time."""
+    """Payloads, damaged bytes, and where the next frame begins, piece by piece."""
     with path.open("rb") as file:
         data, position = b"", start
         file.seek(start)

@@ -1,12 +1,15 @@
 """The store is kept up with the journals, whatever is wrong with it meanwhile."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
@@ -212,3 +215,48 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
     board.put("loader/other", b"{}")
 
     assert read_status(board) is None
+
+
+def policies() -> set[int]:
+    """How the threads of this process are scheduled."""
+    return {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+
+
+def fill(journal: Journal) -> None:
+    """With more than can be loaded at leisure: 4,200 exchanges of 4 KiB."""
+    for n in range(4200):
+        journal.append(msgspec.msgpack.encode(record(id=f"{n:04}", path="/" + "x" * 4096)))
+
+
+def test_all_others_come_before_the_loading_unless_it_is_far_behind(keeping):
+    seen: list[set[int]] = []
+    with closing(Journal(keeping.directory, RECORDS)) as journal:
+        fill(journal)
+    keep_loading(
+        keeping,
+        steps(
+            lambda: seen.append(policies()),
+            lambda: write(keeping, "one more"),
+            lambda: seen.append(policies()),
+        ),
+    )
+
+    assert seen == [{os.SCHED_OTHER}, {os.SCHED_OTHER, os.SCHED_IDLE}]
+    assert count(keeping) == 4201
+
+
+def test_who_falls_behind_at_leisure_stops_and_takes_its_share(keeping):
+    counts: list[int] = []
+
+    journal = Journal(keeping.directory, RECORDS)
+    journal.append(b"of another version")  # which the log tells of
+
+    def meanwhile(_: object, __: str, line: structlog.typing.EventDict) -> Mapping[str, Any]:
+        fill(journal)
+        return line
+
+    with closing(journal), capture_logs([meanwhile]):
+        keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
+
+    assert counts == [0]
+    assert count(keeping) == 4200
