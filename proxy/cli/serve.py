@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import secrets as dice
@@ -20,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from proxy.app import create_app
 from proxy.cli.beside import start_loader
 from proxy.cli.configured import regime_or_exit, settings_or_exit
+from proxy.cli.memory import keep_what_is_freed, spare_the_collector
 from proxy.compile import regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.digest_key import kept_digest_key
@@ -30,7 +30,6 @@ from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
 
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
-_ALLOCATIONS_BETWEEN_LOOKS: Final = 20_000
 _PATIENCE_SECONDS: Final = 30
 """With a worker that does not answer; in uvicorn's own 5, a busy machine has not begun one."""
 
@@ -55,7 +54,8 @@ class _Worker:
         file = current.last_good
         source = Source(file=file, load=self.load) if file else None
         app = create_app(settings, source, Digester(self.digest_key))
-        _spare_the_collector()
+        spare_the_collector()
+        keep_what_is_freed()
         return app
 
     def load(self, file: ConfigFile | None) -> Settings:
@@ -77,18 +77,6 @@ class _Worker:
         except Exception:  # noqa: BLE001 - the workers say what is wrong; the supervisor goes on
             return replace(self, looked_at=file)
         return replace(self, last_good=file, looked_at=file)
-
-
-def _spare_the_collector() -> None:
-    """
-    What is there at the start stays, and exchanges leave no circles behind.
-
-    To look through it all again and again was a sixth of what a whole answer
-    cost, and most of the longest waits.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_BETWEEN_LOOKS)
 
 
 class _Workers(Multiprocess):
