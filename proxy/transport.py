@@ -214,6 +214,7 @@ async def _in_pieces(body: bytes) -> AsyncIterator[memoryview]:
     view = memoryview(body)
     for start in range(0, len(body), _LARGE_BYTES):
         yield view[start : start + _LARGE_BYTES]
+        await asyncio.sleep(0)  # a socket may take it all at once, and others wait for their turn
 
 
 async def _in_chunks(body: AsyncIterator[bytes] | httpx.AsyncByteStream) -> AsyncIterator[bytes]:
