@@ -4,17 +4,17 @@ Keeping the store up with the journals, beside the serving: a process that does 
 Whatever is wrong with the store, the journals wait, and it is tried again.
 
 Nobody waits for evidence, but clients wait for the workers that share a core
-with it. So it is loaded on a thread that all others come before, as long as it
-is hardly behind; more than that, and the loader takes its share.
+with it. So it is loaded on a thread that all others come before; what that has
+not done after a while, the loader does with its share of the core.
 """
 
 from __future__ import annotations
 
+import math
 import os
-import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ import structlog
 from proxy.evidence import Keeping, LoaderStatus, board_of, read_status, write_status
 from proxy.noticeboard import Noticeboard
 from proxy.redaction import describe_crash
-from proxy.traffic import StoreProblem, open_store, waiting_bytes
+from proxy.traffic import StoreProblem, open_store
 from proxy.traffic.loader import Loaded, Loader, alone
 from proxy.traffic.retention import believable_ms, prune
 
@@ -35,17 +35,22 @@ log = structlog.get_logger()
 _BETWEEN_LOOKS: Final = 0.5
 _BETWEEN_TRIES: Final = 2.0
 _BETWEEN_PRUNINGS: Final = 60.0
-_HARDLY_BEHIND_BYTES: Final = 16 * 1024 * 1024
-"""What a worker that has a core to itself and is all busy writes in some eight seconds."""
+_LEISURE_SECONDS: Final = 2.0
 _NOTHING: Final = Loaded()
 
 
-def keep_loading(keeping: Keeping, wait: Callable[[float], bool]) -> None:
-    """Load until `wait`, which waits so many seconds, says that it is over; then once more."""
+def keep_loading(
+    keeping: Keeping, wait: Callable[[float], bool], *, leisure: float = _LEISURE_SECONDS
+) -> None:
+    """
+    Load until `wait`, which waits so many seconds, says that it is over; then once more.
+
+    For `leisure` seconds, and one piece more, others come first.
+    """
     while True:
         with alone(keeping.directory) as is_alone:
             if is_alone:
-                _Loading(keeping).run(wait)
+                _Loading(keeping, leisure).run(wait)
                 return
         if wait(_BETWEEN_TRIES):
             return
@@ -54,6 +59,7 @@ def keep_loading(keeping: Keeping, wait: Callable[[float], bool]) -> None:
 @dataclass(slots=True)
 class _Loading:
     keeping: Keeping
+    leisure: float
     board: Noticeboard = field(init=False)
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
@@ -69,35 +75,27 @@ class _Loading:
     def run(self, wait: Callable[[float], bool]) -> None:
         """Look again and again."""
         is_over = False
-        with ThreadPoolExecutor(1, initializer=_come_last) as leisure:
+        with ThreadPoolExecutor(1, initializer=_come_last) as behind:
             while not is_over:
-                is_well = (
-                    self._look()
-                    if self._is_behind()
-                    else leisure.submit(self._look, is_behind=self._is_behind).result()
-                )
+                is_well = self._look(behind)
                 is_over = wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
         self._look()
         self._let_go()
-
-    def _is_behind(self) -> bool:
-        read = self.loader.read_bytes if self.loader else 0
-        return waiting_bytes(self.keeping.directory) - read > _HARDLY_BEHIND_BYTES
 
     def _let_go(self) -> None:
         if self.loader is not None:
             self.loader.store.close()
             self.loader = None
 
-    def _look(self, is_behind: Callable[[], bool] = lambda: False) -> bool:
-        """Load what is there, or until it `is_behind`; whether all is well."""
+    def _look(self, behind: Executor | None = None) -> bool:
+        """Load what is there, first `behind` all others; whether all is well."""
         try:
             if self.loader is None:
                 self.loader = Loader(self.keeping.directory, open_store(self.keeping.url))
-            for loaded in self.loader.parts():
-                self._say(self.status.problem, loaded)  # whether all is well, is not known yet
-                if is_behind():
-                    break
+            parts = self.loader.parts()
+            if behind is not None:
+                behind.submit(self._take, parts, time.monotonic() + self.leisure).result()
+            self._take(parts)
             self._prune(self.loader)
         except StoreProblem as exc:
             self._let_go()  # it may have been moved away: opening it makes a new one
@@ -109,6 +107,12 @@ class _Loading:
             return False
         self._say(None)
         return True
+
+    def _take(self, parts: Iterator[Loaded], until: float = math.inf) -> None:
+        for loaded in parts:
+            self._say(self.status.problem, loaded)  # whether all is well, is not known yet
+            if time.monotonic() >= until:
+                return
 
     def _prune(self, loader: Loader) -> None:
         if time.monotonic() - self.pruned < _BETWEEN_PRUNINGS:
@@ -142,9 +146,8 @@ class _Loading:
 
 def _come_last() -> None:
     """Let this thread run when nothing else wants to; without privileges that is for good."""
-    if sys.platform == "linux":
-        with suppress(OSError):  # a sandbox may forbid it
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with suppress(OSError, AttributeError):  # a sandbox may forbid it; not all systems have it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _now_ms() -> int:

@@ -73,22 +73,16 @@ class DirectTransport(httpx.AsyncBaseTransport):
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._pools[origin] = _Pool(origin, self._context, self._keep_idle)
-        while True:
-            connection = await pool.get(timeouts["connect"])
-            may_repeat = not connection.is_fresh and _is_harmless(request)
-            answer = _send(request, head, connection, timeouts["read"])
-            try:
-                await answer.head()
-            except httpx.ReadError:  # closed from afar without a word, as it was used again
-                if not may_repeat:
-                    raise
-                continue
-            except BaseException:
-                await answer.aclose()  # not its connection, which may be somebody else's by now
+        connection = pool.idle() or await pool.connect(timeouts["connect"])
+        may_repeat = not connection.is_fresh and _is_harmless(request)
+        try:
+            return await _answered(request, head, connection, timeouts["read"])
+        except httpx.ReadError:  # closed from afar without a word, as it was used again
+            if not may_repeat:
                 raise
-            return httpx.Response(
-                answer.status, headers=answer.headers, stream=answer, request=request
-            )
+        # Once, and not by another that may be as stale (RFC 9112, section 9.3.1).
+        connection = await pool.connect(timeouts["connect"])
+        return await _answered(request, head, connection, timeouts["read"])
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -108,12 +102,16 @@ class _Pool:
         """The one that has been idle for longest comes first."""
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def get(self, timeout: float) -> Connection:  # noqa: ASYNC109 - httpx has it
-        """An idle connection, or another one; raises `ConnectTimeout` or `ConnectError`."""
+    def idle(self) -> Connection | None:
+        """One that has nothing to do, if there is any."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
                 return connection
+        return None
+
+    async def connect(self, timeout: float) -> Connection:  # noqa: ASYNC109 - httpx has it
+        """Another one; raises `ConnectTimeout` or `ConnectError`."""
         _, host, port = self._origin
         try:
             async with asyncio.timeout(timeout):
@@ -175,6 +173,18 @@ class _Pool:
         if self._idle:
             then = self._idle[0].idle_since + self._keep_idle
             self._sweeping = loop.call_at(then, self._sweep)
+
+
+async def _answered(
+    request: httpx.Request, head: bytes, connection: Connection, read_timeout: float
+) -> httpx.Response:
+    answer = _send(request, head, connection, read_timeout)
+    try:
+        await answer.head()
+    except BaseException:
+        await answer.aclose()  # not its connection, which may be somebody else's by now
+        raise
+    return httpx.Response(answer.status, headers=answer.headers, stream=answer, request=request)
 
 
 def _send(

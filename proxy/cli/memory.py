@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
+from contextlib import suppress
 from typing import Final
 
 _ALLOCATIONS_BETWEEN_LOOKS: Final = 20_000
@@ -36,7 +36,9 @@ def keep_what_is_freed() -> None:
     and each byte of the next prompt would fault in zeroed again: that was 40 %
     of what a prompt of 8 MiB cost. Other C libraries are left as they are.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # pragma: no branch - there is a glibc where tests run
+    with suppress(ImportError, OSError, AttributeError):
+        import ctypes  # noqa: PLC0415 - there are Pythons without
+
+        mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGEST_FROM_THE_HEAP)
         mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)

@@ -153,7 +153,7 @@ def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[byte
         data, position = b"", start
         file.seek(start)
         while True:
-            more = file.read(_AT_A_TIME)
+            more = file.read(max(_AT_A_TIME, len(data)))  # twice as much, where a frame is long
             data += more
             piece = read_frames(data, is_complete=complete and not more)
             if piece.payloads or piece.damaged:

@@ -144,13 +144,14 @@ def test_nothing_is_asked_while_a_stream_runs(home):
     url, request = f"{home.url}/v1/complete", body(stream=True)
     with home.client.stream("POST", url, json=request, headers=headers | slow) as answer:
         meanwhile = [
-            len(home.received(home.upstream_url, answer))
+            [asked["outcome"] for asked in home.received(home.upstream_url, answer)]
             for piece in answer.iter_bytes()
             if b'"stop_reason":null' in piece
         ]
 
-    assert len(meanwhile) > 2
-    assert set(meanwhile) == {1}
+    # Who reads slowly may find the stream at its end, and then another one.
+    assert meanwhile.count(["running"]) > 1
+    assert all(first == "finished" for first, *others in meanwhile if others)
     assert len(all_received(home, answer)) == 2
 
 

@@ -217,46 +217,26 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
     assert read_status(board) is None
 
 
-def policies() -> set[int]:
-    """How the threads of this process are scheduled."""
-    return {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")}
+def policies(keeping: Keeping, leisure: float) -> list[int]:
+    """How the threads are scheduled on which three pieces are loaded, a file each."""
+    seen: list[int] = []
+    for _ in range(3):
+        with closing(Journal(keeping.directory, RECORDS)) as journal:
+            journal.append(b"of another version")  # which the log tells of
 
-
-def fill(journal: Journal) -> None:
-    """With more than can be loaded at leisure: 4,200 exchanges of 4 KiB."""
-    for n in range(4200):
-        journal.append(msgspec.msgpack.encode(record(id=f"{n:04}", path="/" + "x" * 4096)))
-
-
-def test_all_others_come_before_the_loading_unless_it_is_far_behind(keeping):
-    seen: list[set[int]] = []
-    with closing(Journal(keeping.directory, RECORDS)) as journal:
-        fill(journal)
-    keep_loading(
-        keeping,
-        steps(
-            lambda: seen.append(policies()),
-            lambda: write(keeping, "one more"),
-            lambda: seen.append(policies()),
-        ),
-    )
-
-    assert seen == [{os.SCHED_OTHER}, {os.SCHED_OTHER, os.SCHED_IDLE}]
-    assert count(keeping) == 4201
-
-
-def test_who_falls_behind_at_leisure_stops_and_takes_its_share(keeping):
-    counts: list[int] = []
-
-    journal = Journal(keeping.directory, RECORDS)
-    journal.append(b"of another version")  # which the log tells of
-
-    def meanwhile(_: object, __: str, line: structlog.typing.EventDict) -> Mapping[str, Any]:
-        fill(journal)
+    def look(_: object, __: str, line: structlog.typing.EventDict) -> Mapping[str, Any]:
+        if line["event"] == "journal_unreadable":
+            seen.append(os.sched_getscheduler(0))
         return line
 
-    with closing(journal), capture_logs([meanwhile]):
-        keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
+    with capture_logs([look]):
+        keep_loading(keeping, steps(), leisure=leisure)
+    return seen
 
-    assert counts == [0]
-    assert count(keeping) == 4200
+
+def test_all_others_come_before_the_loading(keeping):
+    assert policies(keeping, leisure=60) == [os.SCHED_IDLE] * 3
+
+
+def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
+    assert policies(keeping, leisure=0) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]

@@ -131,6 +131,27 @@ async def test_what_changes_nothing_is_asked_again_where_its_connection_closed(m
         await again.aclose()
 
 
+async def test_nothing_is_asked_three_times_however_many_connections_are_idle():
+    questions: list[bytes] = []
+    all_are_here = asyncio.Barrier(3)
+
+    async def act(peer: Peer) -> None:
+        if len(upstream.peers) <= 3:
+            await peer.hear()
+            await all_are_here.wait()
+            await peer.say(ok(b"hello"))
+        questions.append(await peer.hear())
+
+    async with listening(act) as upstream, direct() as transport:
+        first = await asyncio.gather(*(ask(transport, upstream.url) for _ in range(3)))
+        await asyncio.gather(*map(heard, first))
+        with pytest.raises(httpx.ReadError):
+            await ask(transport, upstream.url)
+
+        assert len(questions) == 2
+        assert len(upstream.peers) == 4
+
+
 async def test_a_question_that_may_cost_is_asked_once():
     act = closing_as_it_is_used_again()
     async with listening(act) as upstream, direct() as transport:
