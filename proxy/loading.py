@@ -10,7 +10,6 @@ not done after a while, the loader does with its share of the core.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +34,7 @@ log = structlog.get_logger()
 _BETWEEN_LOOKS: Final = 0.5
 _BETWEEN_TRIES: Final = 2.0
 _BETWEEN_PRUNINGS: Final = 60.0
-_LEISURE_SECONDS: Final = 2.0
+_LEISURE_SECONDS: Final = 10.0
 _NOTHING: Final = Loaded()
 
 
@@ -45,12 +44,12 @@ def keep_loading(
     """
     Load until `wait`, which waits so many seconds, says that it is over; then once more.
 
-    For `leisure` seconds, and one piece more, others come first.
+    For `leisure` seconds at most, and until it is over, others come first.
     """
     while True:
         with alone(keeping.directory) as is_alone:
             if is_alone:
-                _Loading(keeping, leisure).run(wait)
+                _Loading(keeping, wait, leisure).run()
                 return
         if wait(_BETWEEN_TRIES):
             return
@@ -59,6 +58,7 @@ def keep_loading(
 @dataclass(slots=True)
 class _Loading:
     keeping: Keeping
+    wait: Callable[[float], bool]
     leisure: float
     board: Noticeboard = field(init=False)
     status: LoaderStatus = field(init=False)
@@ -72,13 +72,13 @@ class _Loading:
         self.board = board_of(self.keeping.directory)
         self.status = read_status(self.board) or LoaderStatus()
 
-    def run(self, wait: Callable[[float], bool]) -> None:
+    def run(self) -> None:
         """Look again and again."""
         is_over = False
         with ThreadPoolExecutor(1, initializer=_come_last) as behind:
             while not is_over:
                 is_well = self._look(behind)
-                is_over = wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
+                is_over = self.wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
         self._look()
         self._let_go()
 
@@ -108,10 +108,10 @@ class _Loading:
         self._say(None)
         return True
 
-    def _take(self, parts: Iterator[Loaded], until: float = math.inf) -> None:
+    def _take(self, parts: Iterator[Loaded], until: float | None = None) -> None:
         for loaded in parts:
             self._say(self.status.problem, loaded)  # whether all is well, is not known yet
-            if time.monotonic() >= until:
+            if until is not None and (time.monotonic() >= until or self.wait(0)):
                 return
 
     def _prune(self, loader: Loader) -> None:

@@ -29,9 +29,9 @@ from proxy.traffic.store import Entry, Store
 
 log = structlog.get_logger()
 
-_BATCH: Final = 200
-"""Some ten milliseconds of work, in which nobody else may write into the store."""
-_AT_A_TIME: Final = 256 * 1024
+_BATCH: Final = 100
+"""Some five milliseconds of work, in which nobody else may write into the store."""
+_AT_A_TIME: Final = 128 * 1024
 _MOST_REFUSED: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)

@@ -57,8 +57,8 @@ def steps(*of_the_world: Callable[[], object]) -> Callable[[float], bool]:
     """Between one look and the next, the next thing happens; then it is over."""
     left = list(of_the_world)
 
-    def wait(_: float) -> bool:
-        if left:
+    def wait(seconds: float) -> bool:
+        if left and seconds:
             left.pop(0)()
         return not left
 
@@ -217,7 +217,7 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
     assert read_status(board) is None
 
 
-def policies(keeping: Keeping, leisure: float) -> list[int]:
+def policies(keeping: Keeping, wait: Callable[[float], bool], leisure: float = 60) -> list[int]:
     """How the threads are scheduled on which three pieces are loaded, a file each."""
     seen: list[int] = []
     for _ in range(3):
@@ -230,13 +230,19 @@ def policies(keeping: Keeping, leisure: float) -> list[int]:
         return line
 
     with capture_logs([look]):
-        keep_loading(keeping, steps(), leisure=leisure)
+        keep_loading(keeping, wait, leisure=leisure)
     return seen
 
 
 def test_all_others_come_before_the_loading(keeping):
-    assert policies(keeping, leisure=60) == [os.SCHED_IDLE] * 3
+    assert policies(keeping, steps(lambda: None)) == [os.SCHED_IDLE] * 3
 
 
 def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
-    assert policies(keeping, leisure=0) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
+    seen = policies(keeping, steps(lambda: None), leisure=0)
+
+    assert seen == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
+
+
+def test_at_the_end_there_is_no_leisure(keeping):
+    assert policies(keeping, steps()) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
