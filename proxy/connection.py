@@ -116,8 +116,6 @@ class Connection(asyncio.Protocol):
         self.idle_since = loop.time()
         self.is_fresh = True
         """Never used before."""
-        self._has_spoken = False
-        """Whether upstream has said anything to the present request."""
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
         # What other clients read, too: a gateway's lines without CR, chunks' padded sizes.
@@ -142,7 +140,6 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         answer = self._answer = AnswerStream(self, has_body=has_body)
         self._bytes_beside, self._read_timeout = 0, read_timeout
-        self._has_spoken = False
         if self._timer is None:
             self._timer = self.loop.call_later(read_timeout, self._look_at_the_clock)
         self._transport.write(head)
@@ -181,7 +178,6 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         unread_before = answer.unread_bytes
-        self._has_spoken = True
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -206,10 +202,12 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed."""
-        if exc is None and (answer := self._answer) is not None and answer.ends_with_connection:
+        answer = self._answer
+        if exc is None and answer is not None and answer.ends_with_connection:
             answer.is_complete = True
             answer.wake()
-        kind = httpx.RemoteProtocolError if self._has_spoken else httpx.ReadError
+        has_spoken = answer is not None and (answer.has_head or self._bytes_beside)
+        kind = httpx.RemoteProtocolError if has_spoken else httpx.ReadError
         self._lose(kind("The upstream closed the connection."))
 
     def pause_writing(self) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -25,6 +24,7 @@ import structlog
 from proxy.evidence import Keeping, LoaderStatus, board_of, read_status, write_status
 from proxy.noticeboard import Noticeboard
 from proxy.redaction import describe_crash
+from proxy.timestamps import to_milliseconds
 from proxy.traffic import StoreProblem, open_store
 from proxy.traffic.loader import Loaded, Loader, alone
 from proxy.traffic.retention import believable_ms, prune
@@ -131,10 +131,9 @@ class _Loading:
                 log.info("store_works_again")
             else:
                 log.error("store_failed", problem=problem)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.status = msgspec.structs.replace(
             self.status,
-            at=now,
+            at=to_milliseconds(time.time()),
             problem=problem,
             read_bytes=self.loader.read_bytes if self.loader else 0,
             rows=self.status.rows + loaded.rows,

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final, Literal, Protocol, TypeAlias
 
 import structlog
@@ -29,6 +28,7 @@ from proxy.notes import Notes
 from proxy.redaction import Redacted, Redactor, describe_crash
 from proxy.rollout import Decision, Leg, Shadow
 from proxy.rules import BASIS_POINTS
+from proxy.timestamps import to_milliseconds
 from proxy.traffic import ShadowRecord
 from translators import TranslationError, UpstreamProtocolError
 
@@ -230,7 +230,7 @@ def _record(
 ) -> ShadowRecord:
     return ShadowRecord(
         id=due.id,
-        ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        ended=to_milliseconds(time.time()),
         rule=due.rule,
         leg=leg,
         failure=failure,

@@ -9,7 +9,7 @@ from typing import Final
 _ALLOCATIONS_BETWEEN_LOOKS: Final = 20_000
 _MIB: Final = 1024 * 1024
 _LARGEST_FROM_THE_HEAP: Final = 32 * _MIB
-"""The most that malloc(3) takes for an answer."""
+"""The most that mallopt(3) allows, on 64 bits."""
 _MOST_KEPT: Final = 64 * _MIB
 # Parameters of glibc's mallopt(3), which has them as macros.
 _M_TRIM_THRESHOLD: Final = -1
@@ -32,9 +32,9 @@ def keep_what_is_freed() -> None:
     """
     Let glibc keep the memory of one long prompt for the next, up to 64 MiB.
 
-    It would give the top of its heap back as soon as 16 MiB of it are free,
-    and each byte of the next prompt would fault in zeroed again: that was 40 %
-    of what a prompt of 8 MiB cost. Other C libraries are left as they are.
+    It would give the top of its heap back when twice the largest block is free
+    (mallopt(3)), and the next prompt would fault it in again, page by page: that
+    was 40 % of what a prompt of 8 MiB cost. Other C libraries are left as they are.
     """
     with suppress(ImportError, OSError, AttributeError):
         import ctypes  # noqa: PLC0415 - there are Pythons without

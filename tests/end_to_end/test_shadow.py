@@ -150,6 +150,7 @@ def test_nothing_is_asked_while_a_stream_runs(home):
         ]
 
     # Who reads slowly may find the stream at its end, and then another one.
+    assert len(meanwhile) > 2
     assert meanwhile.count(["running"]) > 1
     assert all(first == "finished" for first, *others in meanwhile if others)
     assert len(all_received(home, answer)) == 2
