@@ -14,7 +14,7 @@ from typing import Final, Protocol, cast
 import httptools
 import httpx
 
-from proxy.headers import Headers
+from proxy.answer_stream import AnswerStream
 
 _MOST_BYTES_BESIDE: Final = 256 * 1024
 """Of headers, trailers and whatever else is no body, before some body comes."""
@@ -33,86 +33,11 @@ class Pool(Protocol):
         """This one is closed."""
 
 
-class AnswerStream(httpx.AsyncByteStream):
-    """What an upstream says to one request: first the head, then the body, once."""
-
-    def __init__(self, connection: Connection, *, has_body: bool) -> None:
-        self.status = 0
-        self.headers: Headers = []
-        self.has_head = False
-        self.has_body = has_body
-        self.is_complete = False
-        self.unread_bytes = 0
-        self.waiting_since: float | None = None
-        """By the loop's clock; None: nobody waits, so nothing is late."""
-        self._connection = connection
-        self._loop = connection.loop
-        self._pieces: list[bytes] = []
-        self._news: asyncio.Future[None] | None = None
-        self._problem: BaseException | None = None
-
-    @property
-    def ends_with_connection(self) -> bool:
-        """Whether it has neither a length nor chunks."""
-        names = {name.lower() for name, _ in self.headers}
-        return self.has_head and names.isdisjoint((b"content-length", b"transfer-encoding"))
-
-    async def head(self) -> None:
-        """Wait until status and headers are there; raises `httpx.TransportError`."""
-        while not self.has_head:
-            await self._wait()
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body as it comes."""
-        return self
-
-    async def __anext__(self) -> bytes:
-        """All that has come since; raises `httpx.TransportError` where it breaks off."""
-        while not self._pieces:
-            if self.is_complete:
-                raise StopAsyncIteration
-            await self._wait()
-        pieces, self._pieces, self.unread_bytes = self._pieces, [], 0
-        if not self.is_complete:  # else the connection may be somebody else's by now
-            self._connection.resume()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def aclose(self) -> None:
-        """Let go of it; half-read, it takes its connection with it, so that upstream stops."""
-        if not self.is_complete:
-            self._connection.abort()
-
-    def take(self, piece: bytes) -> None:
-        """A piece of the body has come."""
-        self._pieces.append(piece)
-        self.unread_bytes += len(piece)
-
-    def fail(self, problem: BaseException) -> None:
-        """Nothing more will come."""
-        if not self.is_complete and self._problem is None:
-            self._problem = problem
-            self.wake()
-
-    def wake(self) -> None:
-        """There is something new."""
-        if self._news is not None and not self._news.done():
-            self._news.set_result(None)
-
-    async def _wait(self) -> None:
-        if self._problem is not None:
-            raise self._problem
-        self._news, self.waiting_since = self._loop.create_future(), self._loop.time()
-        try:
-            await self._news
-        finally:
-            self._news = self.waiting_since = None
-
-
 class Connection(asyncio.Protocol):
     """A protocol of asyncio; one answer at a time."""
 
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self._loop = loop
         self.idle_since = loop.time()
         self.is_fresh = True
         """Never used before."""
@@ -138,16 +63,16 @@ class Connection(asyncio.Protocol):
     def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> AnswerStream:
         """Send a request's head, or all of it; `has_body`: the answer to it may have one."""
         assert self._transport is not None
-        answer = self._answer = AnswerStream(self, has_body=has_body)
+        answer = self._answer = AnswerStream(self, self._loop, has_body=has_body)
         self._bytes_beside, self._read_timeout = 0, read_timeout
         if self._timer is None:
-            self._timer = self.loop.call_later(read_timeout, self._look_at_the_clock)
+            self._timer = self._loop.call_later(read_timeout, self._look_at_the_clock)
         self._transport.write(head)
         return answer
 
     def send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         """Send a body as it comes, beside the reading: upstream may answer before its end."""
-        self._writing = self.loop.create_task(self._send(body))
+        self._writing = self._loop.create_task(self._send(body))
         self._writing.add_done_callback(self._sent)
 
     def resume(self) -> None:
@@ -262,7 +187,7 @@ class Connection(asyncio.Protocol):
     def _end(self) -> None:
         """The answer is there, whatever is still unread of it."""
         if self._can_be_reused and self._writing is None:
-            self._answer, self.idle_since = None, self.loop.time()
+            self._answer, self.idle_since = None, self._loop.time()
             self.is_fresh = False
             self._pool.take_back(self)
         else:
@@ -297,16 +222,16 @@ class Connection(asyncio.Protocol):
         # An upload that is not held up waits for its client.
         is_upstreams_turn = self._writing is None or not self._may_write.is_set()
         since = answer.waiting_since if is_upstreams_turn else None
-        left = self._read_timeout - (0 if since is None else self.loop.time() - since)
+        left = self._read_timeout - (0 if since is None else self._loop.time() - since)
         if left > 0:
-            self._timer = self.loop.call_later(left, self._look_at_the_clock)
+            self._timer = self._loop.call_later(left, self._look_at_the_clock)
         else:
             self._lose(httpx.ReadTimeout("The upstream is silent."))
 
     def _restart_the_clock(self) -> None:
         """From here on it is upstream's turn."""
         if (answer := self._answer) is not None and answer.waiting_since is not None:
-            answer.waiting_since = self.loop.time()
+            answer.waiting_since = self._loop.time()
 
     async def _send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         async for piece in body:

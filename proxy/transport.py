@@ -19,7 +19,8 @@ from typing import Final, TypeAlias
 import aiohappyeyeballs
 import httpx
 
-from proxy.connection import AnswerStream, Connection
+from proxy.answer_stream import AnswerStream
+from proxy.connection import Connection
 
 _RACE_SECONDS: Final = 0.25
 """The head start of an address over the next one (RFC 8305, section 8)."""

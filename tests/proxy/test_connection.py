@@ -12,7 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.connection import AnswerStream, Connection
+from proxy.answer_stream import AnswerStream
+from proxy.connection import Connection
 from tests.proxy.peers import uncollected
 
 pytestmark = pytest.mark.anyio
