@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,9 +25,11 @@ from proxy.endpoints import (
     probe_routes,
     without_prefix,
 )
+from proxy.error_app import error_app
 from proxy.evidence import Evidence
 from proxy.exchange import Exchange
 from proxy.guards import Guards
+from proxy.hosts import HostCheck, is_loopback
 from proxy.legs import Upstreams
 from proxy.lessons import LessonStore
 from proxy.live import Live, Source
@@ -39,6 +42,8 @@ from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.transport import Timeouts
 from proxy.upstream import Upstream
+
+log = structlog.get_logger()
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60
@@ -120,7 +125,12 @@ def create_app(
         lifespan=lifespan,
     )
     router.default = traffic.forwarding
-    app = _Front(traffic.completing, router)
+    app = _Front(
+        complete=traffic.completing,
+        others=router,
+        hosts=HostCheck(is_local=is_loopback(settings.host), allowed=settings.allowed_hosts),
+        live=live,
+    )
     return _Mounted(app, settings.mount_prefix) if settings.mount_prefix else app
 
 
@@ -196,20 +206,28 @@ class _Traffic:
             await asyncio.wait(self.running, timeout=_LAST_WORDS_SECONDS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Front:
-    """Completions first: a router would try the patterns of all other paths on them."""
+    """Lets in what may ask this process, and tells completions from all other requests."""
 
     complete: ASGIApp
     others: ASGIApp
+    hosts: HostCheck
+    live: Live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_completion = (
-            scope["type"] == "http"
-            and scope["method"] == "POST"
-            and is_completion_path(scope["path"])
-        )
-        await (self.complete if is_completion else self.others)(scope, receive, send)
+        app = self.others if scope["type"] != "http" else self._app_for(scope)
+        await app(scope, receive, send)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        holds_keys = self.live.regime.keyring.holds_keys
+        problem = self.hosts.problem_with(scope["headers"], holds_keys=holds_keys)
+        if problem is not None:
+            log.warning("request_refused", status=problem.status, reason=str(problem))
+            return error_app(problem)
+        # Completions first: a router would try the patterns of all other paths on them.
+        is_completion = scope["method"] == "POST" and is_completion_path(scope["path"])
+        return self.complete if is_completion else self.others
 
 
 @dataclass(frozen=True, slots=True)

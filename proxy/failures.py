@@ -2,6 +2,8 @@
 What can go wrong around a translation, and whose fault it is.
 
 * `Failure`
+    * `MalformedRequest`, `TargetTooLong`, `HeadTooLarge`, `HeadTooSlow`, `BodyStalled`, `Tunnel`,
+      `ForeignHost`, `ForeignOrigin` -- the client's: no endpoint sees such a request
     * `MissingKey`, `UnknownKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
       `BodyTooSlow`) -- the client's fault
     * `Gone` -- nobody's: a rule refuses it
@@ -34,6 +36,53 @@ class Failure(Exception):
     status = 500
     error_type = "api_error"
     blame = Blame.CLIENT
+
+
+class MalformedRequest(Failure):
+    """What came is not HTTP/1.1, or not in a way that everybody reads alike."""
+
+    status = 400
+    error_type = "invalid_request_error"
+
+
+class TargetTooLong(MalformedRequest):
+    """The path and query of a request go beyond what is read."""
+
+    status = 414
+
+
+class HeadTooLarge(MalformedRequest):
+    """The headers of a request, or what stands around its body, go beyond what is read."""
+
+    status = 431
+
+
+class HeadTooSlow(MalformedRequest):
+    """The headers of a request did not arrive in the time allowed."""
+
+    status = 408
+    error_type = "timeout_error"
+
+
+class BodyStalled(HeadTooSlow):
+    """Nothing more of a body arrived in the time allowed."""
+
+
+class Tunnel(MalformedRequest):
+    """The request asks for a connection to somebody else (`CONNECT`)."""
+
+    status = 405
+
+
+class ForeignHost(Failure):
+    """The request names a host that is not served here."""
+
+    status = 403
+    error_type = "permission_error"
+
+
+class ForeignOrigin(ForeignHost):
+    """A page of another site asks for what needs a key that is held here."""
 
 
 class MissingKey(Failure):

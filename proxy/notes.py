@@ -8,7 +8,6 @@ the headers of the reply say is read from it, so they agree.
 from __future__ import annotations
 
 import re
-import secrets
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from proxy.error_app import new_request_id
 from proxy.failures import Blame
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
 from proxy.keys import Caller
@@ -51,17 +51,13 @@ _MOST_HEARD = 32 * 1024 * 1024
 _NOTHING_USED = Usage()
 
 
-def _new_id() -> str:
-    return f"req_{secrets.token_hex(12)}"
-
-
 class Notes(msgspec.Struct, kw_only=True):
     """Notes on one exchange, in the order in which they are learnt."""
 
     path: str
     headers: Headers
     query: bytes = b""
-    id: str = msgspec.field(default_factory=_new_id)
+    id: str = msgspec.field(default_factory=new_request_id)
     started: float = msgspec.field(default_factory=time.perf_counter)
     received: float = msgspec.field(default_factory=time.time)
     caller: Caller | None = None

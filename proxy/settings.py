@@ -165,6 +165,9 @@ def _state_dir() -> Path:
         return Path(tempfile.gettempdir()) / f"holdover-{os.getuid()}"
 
 
+HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]
+
+
 class Settings(BaseSettings):
     """All settings, with the defaults of the README."""
 
@@ -174,6 +177,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
+    allowed_hosts: frozenset[HostPattern] = frozenset()
     mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     workers: int = Field(default=1, ge=1, le=64)
     state_dir: Path = Field(default_factory=_state_dir)

@@ -120,7 +120,8 @@ def test_a_request_that_is_still_arriving_is_decided_by_the_rules_it_began_with(
     content = json.dumps(body()).encode()
     with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
         connection.sendall(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
+            b"connection: close\r\n"
             b"content-length: %d\r\n\r\n%b" % (len(content), content[:10])
         )
         fleet.follow(REFUSED)

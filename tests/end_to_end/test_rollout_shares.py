@@ -61,7 +61,7 @@ async def _ask_all(url: str, waiting: list[str], found: dict[str, str]) -> None:
     while waiting:
         key = waiting.pop()
         writer.write(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nanthropic-version: 2023-06-01\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nanthropic-version: 2023-06-01\r\n"
             b"x-api-key: %b\r\ncontent-length: %d\r\n\r\n%b" % (key.encode(), len(content), content)
         )
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

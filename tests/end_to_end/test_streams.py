@@ -111,7 +111,8 @@ def test_every_frame_is_a_chunk_of_its_own(home: House):
     content = json.dumps(body(stream=True)).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
+            b"connection: close\r\n"
             b"anthropic-version: 2023-06-01\r\nsimulate-one-write: 1\r\n"
             b"content-length: %d\r\n\r\n%b" % (len(content), content)
         )

@@ -49,7 +49,7 @@ def ask_until_its_end(home: House, marker: str, headers: dict[str, str], **field
     """Read until a client may take the answer for complete, and not a byte further."""
     host, port = home.url.removeprefix("http://").split(":")
     content = json.dumps(body(**fields)).encode()
-    given = {"host": "x", "x-api-key": "sk-ant-api03-test", "user-agent": marker} | headers
+    given = {"host": "localhost", "x-api-key": "sk-ant-api03-test", "user-agent": marker} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(

@@ -101,7 +101,7 @@ def raw_answer(home: House, manner: bytes) -> bytes:
     content = json.dumps(body(stream=True)).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
             b"%bcontent-length: %d\r\n\r\n%b" % (manner, len(content), content)
         )
         return b"".join(iter(lambda: connection.recv(65536), b""))

@@ -74,7 +74,7 @@ def _request(marker: str, version: str | None, stream: bool) -> bytes:
     body = msgspec.json.encode(asked)
     head = [
         "POST /v1/complete HTTP/1.1",
-        "host: x",
+        "host: localhost",
         f"user-agent: {marker}",
         f"x-api-key: {KEY['x-api-key']}",
         f"content-length: {len(body)}",

@@ -99,7 +99,7 @@ def test_an_offer_to_upgrade_costs_no_body():
         host, port = url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\n"
+                b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
                 b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
                 b"content-length: %d\r\n\r\n" % len(content)
             )
@@ -132,7 +132,9 @@ def test_the_admin_token_never_goes_upstream(path: str):
 def test_what_is_not_below_the_base_url_is_refused(home: House, request_line: bytes):
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(request_line + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        connection.sendall(
+            request_line + b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        )
         said = b"".join(iter(lambda: connection.recv(65536), b""))
 
     assert said.startswith(b"HTTP/1.1 400 "), said
@@ -144,7 +146,7 @@ def test_a_target_is_forwarded_as_it_is_spelled(home: House):
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            f"GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+            f"GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
         )
         while connection.recv(65536):
             pass
@@ -250,7 +252,7 @@ def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
         host, port = home.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST /holdover/explain HTTP/1.1\r\nhost: x\r\nauthorization: Bearer t\r\n"
+                b"POST /holdover/explain HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer t\r\n"
                 b"content-length: 99\r\n\r\n{"
             )
 

@@ -54,7 +54,8 @@ def test_a_client_that_goes_while_it_sends_is_no_error(home: House):
     for path in [b"/v1/complete", b"/v1/messages"]:
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST %b HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\ncontent-length: 99\r\n\r\n{" % path
+                b"POST %b HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
+                b"content-length: 99\r\n\r\n{" % path
             )
 
     assert home.complete().status_code == 200
@@ -67,7 +68,7 @@ def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: House):
     content = json.dumps(body()).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nx-note: caf\xe9\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nx-note: caf\xe9\r\n"
             b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(content), content)
         )
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -150,8 +151,8 @@ def test_a_client_that_waits_for_leave_is_told_at_once_that_its_body_is_too_larg
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
-            b"POST /v1/complete HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\n"
-            b"expect: 100-continue\r\ncontent-length: 9999999999\r\n\r\n"
+            b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
+            b"connection: close\r\nexpect: 100-continue\r\ncontent-length: 9999999999\r\n\r\n"
         )
         answer = connection.recv(65536)
 

@@ -15,7 +15,7 @@ from tests.proxy.simulator.asking import HEADERS, question
 def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:
     content = json.dumps(body or question()).encode()
     wishes = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
-    headers = {"host": "x", "content-length": str(len(content)), **HEADERS, **wishes}
+    headers = {"host": "localhost", "content-length": str(len(content)), **HEADERS, **wishes}
     lines = ["POST /v1/messages HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 

@@ -1,0 +1,33 @@
+"""An error of ours as an ASGI application, for requests that no endpoint gets to see."""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from proxy.failures import Failure
+from translators import encode_error
+
+
+def new_request_id() -> str:
+    """An id for a request that upstream gave none."""
+    return f"req_{secrets.token_hex(12)}"
+
+
+def error_app(failure: Failure) -> ASGIApp:
+    """Answer with the error, in the legacy envelope, and close the connection."""
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        request_id = new_request_id()
+        body = encode_error(failure.error_type, str(failure), request_id)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"request-id", request_id.encode()),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": failure.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
