@@ -1,9 +1,16 @@
 """
-uvicorn's HTTP protocol, with two corrections that its settings cannot make.
+uvicorn's HTTP/1.1 protocol, with what its settings cannot say.
 
-An offer to upgrade (`Upgrade: h2c`, which Java's own client makes to every
-plain-text server) is declined by not hearing it, as RFC 9110, section 7.8
-allows. The parser under uvicorn would take such a request to have no body.
+The parser alone decides where a request begins and ends; no byte is edited
+before it. What it announces as an upgrade (`Upgrade: h2c`, which Java's own
+client offers to every plain-text server) is declined by not hearing the offer,
+as RFC 9110, section 7.8 allows: the parsed head goes through a fresh parser
+once more, without the offer, and the request is the HTTP/1.1 request that it
+is, body and all.
+
+A request is read within bounds of size and time. One that goes beyond them, or
+is no HTTP, is answered in the legacy envelope, in its turn, and its connection
+is closed: what follows it cannot be told from its rest.
 
 Statuses that HTTP itself does not name get a reason phrase: TypeScript 0.4.x
 shows its user nothing else of an error (clients, rule 8), and ASGI gives an
@@ -12,29 +19,316 @@ application no way to say it.
 
 from __future__ import annotations
 
-import re
+import asyncio
+import enum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, ClassVar, Final, cast
 
+import httptools
+import structlog
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http import httptools_impl
 
-_OFFER: Final = re.compile(rb"(?<=\n)upgrade:[^\n]*\n", re.IGNORECASE)
+from proxy.error_app import error_app
+from proxy.failures import (
+    BodyStalled,
+    Failure,
+    HeadTooLarge,
+    HeadTooSlow,
+    MalformedRequest,
+    TargetTooLong,
+    Tunnel,
+)
+from proxy.hosts import only_host
+from proxy.lingering import LingeringTransport
+
+log = structlog.get_logger()
+
+MOST_TARGET_BYTES: Final = 16 * 1024
+MOST_HEAD_BYTES: Final = 64 * 1024
+"""Names and values of all headers together."""
+MOST_HEADERS: Final = 100
+_MOST_OVERHEAD_BYTES: Final = 128 * 1024
+"""Bytes of a head, or between the bytes of a body, whatever they are: the parser tells of a header
+when it is whole, and of white space and chunk extensions never."""
+_CHUNK_BYTES: Final = 16
+"""What a chunk may add to that: its size and two ends of lines."""
+_PIECE_BYTES: Final = 16 * 1024
+"""So much is parsed between two looks at the bounds."""
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
+
+
+class _Reading(enum.Enum):
+    """What the next byte of a client belongs to."""
+
+    NOTHING = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    REFUSED = enum.auto()
+    """Nothing that is read any more."""
 
 
 class ServerProtocol(httptools_impl.HttpToolsProtocol):
     """One connection of a client."""
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes off the network; a request's head without its offers to upgrade."""
-        if self._is_between_bodies() and b"pgrade" in data:  # not within long bodies, for nothing
-            head, end, body = data.partition(b"\r\n\r\n")
-            data = _OFFER.sub(b"", head + end) + body
-        super().data_received(data)
+    head_seconds: ClassVar[float] = 10
+    """From the first byte of a head to its last."""
+    body_seconds: ClassVar[float] = 60
+    """From one piece of a body to the next, while there is room for it."""
 
-    def _is_between_bodies(self) -> bool:
-        cycle: httptools_impl.RequestResponseCycle | None = self.cycle
-        return cycle is None or not cycle.more_body
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._reading = _Reading.NOTHING
+        self._reading_since = 0.0
+        self._header_count = 0
+        """Of the request so far, trailers included."""
+        self._header_bytes = 0
+        self._overhead_bytes = 0
+        self._clock: asyncio.TimerHandle | None = None
+        self._answering: httptools_impl.RequestResponseCycle | None = None
+
+    # What the network says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; a client that says nothing at all is idle from the start."""
+        closing_late = LingeringTransport(transport, self, self.loop)
+        super().connection_made(cast("asyncio.Transport", closing_late))
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes off the network, a piece at a time."""
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self._reading is _Reading.REFUSED:
+                return
+            piece = data if len(data) <= _PIECE_BYTES else data[start : start + _PIECE_BYTES]
+            self._overhead_bytes += len(piece)
+            try:
+                self._parse(piece)
+                self._check_overhead()
+            except httptools.HttpParserError as exc:
+                self.refuse(_failure_of(exc))
+            except Failure as exc:
+                self.refuse(exc)
+        if self._reading is _Reading.BODY:
+            self._reading_since = self.loop.time()
+        if self._clock is None and self._reading in {_Reading.HEAD, _Reading.BODY}:
+            self._watch(self._patience)
+
+    def eof_received(self) -> None:
+        """Let the transport close, as it does by itself where nothing else is said."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the exchange that is being answered; uvicorn tells the last one that was asked."""
+        self._stop_watching()
+        if (cycle := self._answering) is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.pipeline.clear()
+        self._reading = _Reading.REFUSED
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+
+    @property
+    def has_read_all(self) -> bool:
+        """Whether nothing of a request is still on its way."""
+        return self._reading is _Reading.NOTHING
+
+    def stop_reading(self) -> None:
+        """Pass over whatever comes from now on."""
+        self._stop_watching()
+        self._reading = _Reading.REFUSED
+
+    # What the parser says
+
+    def on_message_begin(self) -> None:
+        """Expect a head."""
+        super().on_message_begin()
+        self._unset_keepalive_if_required()
+        self._stop_watching()  # of the body before it; this head has a time of its own
+        self._reading, self._reading_since = _Reading.HEAD, self.loop.time()
+        self._header_count = self._header_bytes = self._overhead_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        super().on_url(url)
+        if len(self.url) > MOST_TARGET_BYTES:
+            raise TargetTooLong(
+                f"The path and query of a request may have {MOST_TARGET_BYTES} bytes."
+            )
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; one that comes after the body counts, and says nothing to anybody."""
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value)
+        if self._reading is _Reading.HEAD:
+            super().on_header(name, value.rstrip(b" \t"))  # RFC 9110, section 5.5
+        if self._header_bytes > MOST_HEAD_BYTES:
+            raise HeadTooLarge(f"The headers of a request may have {MOST_HEAD_BYTES} bytes.")
+        if self._header_count > MOST_HEADERS:
+            raise HeadTooLarge(f"A request may have {MOST_HEADERS} headers.")
+
+    def on_headers_complete(self) -> None:
+        """Begin the exchange, unless the head is read again without its offer to upgrade."""
+        if self.parser.should_upgrade():
+            return
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here.")
+        if version == "1.1" or any(name == b"host" for name, _ in self.headers):
+            only_host(self.headers)
+        if not self.url.startswith(b"/"):
+            self._take_host_of_target()
+        super().on_headers_complete()
+        self._reading = _Reading.BODY
+        self._overhead_bytes = 0
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._overhead_bytes -= len(body)
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """Allow for what stands around a chunk."""
+        self._overhead_bytes -= _CHUNK_BYTES
+
+    def on_message_complete(self) -> None:
+        """End the request."""
+        if self.parser.should_upgrade():
+            return
+        self._reading = _Reading.NOTHING
+        self._overhead_bytes = 0
+        super().on_message_complete()
+
+    # What is made of it
+
+    def refuse(self, failure: Failure) -> None:
+        """Answer in its turn what cannot be read, or not be read on, and close the connection."""
+        log.warning("request_refused", status=failure.status, reason=str(failure))
+        is_in_body = self._reading is _Reading.BODY
+        self.stop_reading()
+        refusal = cast("ASGI3Application", error_app(failure))
+        if not is_in_body:
+            self._answer_in_turn(refusal)
+        elif self.cycle is not self._answering:
+            cycle, _ = self.pipeline.popleft()  # the youngest, which has not begun to be answered
+            self.pipeline.appendleft((cycle, refusal))
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._answering = None
+            self._answer_in_turn(refusal, self.cycle.scope["method"])
+
+    def _answer_in_turn(self, refusal: ASGI3Application, method: str = "GET") -> None:
+        before = self._answering
+        self.cycle = self._cycle_of_a_refusal(method)
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, refusal)
+        else:
+            self.pipeline.appendleft((self.cycle, refusal))
+
+    def _cycle_of_a_refusal(self, method: str) -> httptools_impl.RequestResponseCycle:
+        return httptools_impl.RequestResponseCycle(
+            scope={"type": "http", "method": method, "http_version": "1.1"},  # type: ignore[typeddict-item]
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+
+    def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _parse(self, piece: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as offer:
+                piece = piece[offer.args[0] :]
+                self._decline_upgrade()
+            else:
+                return
+
+    def _decline_upgrade(self) -> None:
+        """Read the head that was just parsed once more, without its offer."""
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            raise Tunnel("There are no tunnels here: send the request itself.")
+        rest = [header for header in self.headers if header[0] != b"upgrade"]
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+        lines += [b"%b: %b" % header for header in rest]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
+
+    def _take_host_of_target(self) -> None:
+        """A target that names a host does so instead of the header (RFC 9112, section 3.2.2)."""
+        target = httptools.parse_url(self.url)
+        if target.host:
+            port = b":%d" % target.port if target.port else b""
+            others = [header for header in self.headers if header[0] != b"host"]
+            self.headers[:] = [(b"host", target.host + port), *others]
+            only_host(self.headers)
+
+    def _check_overhead(self) -> None:
+        if self._overhead_bytes > _MOST_OVERHEAD_BYTES:
+            raise HeadTooLarge("There is too much around the headers, or around the body.")
+
+    # Time
+
+    @property
+    def _patience(self) -> float:
+        return self.head_seconds if self._reading is _Reading.HEAD else self.body_seconds
+
+    def _watch(self, seconds: float) -> None:
+        self._clock = self.loop.call_later(seconds, self._look_at_the_clock)
+
+    def _stop_watching(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _look_at_the_clock(self) -> None:
+        # One timer for many pieces: to set and cancel one for each costs more than to read it.
+        self._clock = None
+        if self._reading not in {_Reading.HEAD, _Reading.BODY}:
+            return
+        now = self.loop.time()
+        if self.flow.read_paused:  # it is not the client that is slow
+            self._reading_since = now
+        left = self._reading_since + self._patience - now
+        if left > 0:
+            self._watch(left)
+        elif self._reading is _Reading.HEAD:
+            self.refuse(
+                HeadTooSlow(f"The headers did not arrive within {self.head_seconds:g} seconds.")
+            )
+        else:
+            self.refuse(
+                BodyStalled(f"Nothing of the body arrived for {self.body_seconds:g} seconds.")
+            )
+
+
+def _failure_of(problem: httptools.HttpParserError) -> Failure:
+    """What we ourselves said when the parser asked us, or else what the parser says."""
+    if isinstance(problem.__context__, Failure):
+        return problem.__context__
+    is_told = type(problem) is httptools.HttpParserError  # the others quote the client, or us
+    reason = f" ({problem})" if is_told else ""
+    return MalformedRequest(
+        f"This is no HTTP/1.1 request{reason}. Look at what stands between client and server."
+    )
 
 
 def name_unnamed_statuses() -> None:

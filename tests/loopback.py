@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Iterator
@@ -20,12 +21,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` on a free loopback port; yield its base url without a trailing slash."""
+def serving(app: ASGIApp, *, http: type[asyncio.Protocol] | str = "auto") -> Iterator[str]:
+    """
+    Serve `app` on a free loopback port; yield its base url without a trailing slash.
+
+    `http` is the protocol of the server; uvicorn's own unless it is given.
+    """
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        http=http,
         log_config=None,
         access_log=False,
         server_header=False,

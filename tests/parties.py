@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from proxy.app import create_app
+from proxy.server_protocol import ServerProtocol
 from proxy.settings import load_settings
 from proxy.simulator import create_simulator
 from tests.loopback import serving
@@ -75,7 +76,8 @@ def house(**settings: Any) -> Iterator[House]:
     """A simulator with a proxy of these settings in front of it."""
     with serving(create_simulator()) as upstream_url:
         settings = {"upstream_url": upstream_url} | settings
-        with serving(create_app(load_settings(**settings))) as url, httpx.Client() as client:
+        app = create_app(load_settings(**settings))
+        with serving(app, http=ServerProtocol) as url, httpx.Client() as client:
             yield House(url, upstream_url, client)
 
 
