@@ -39,6 +39,7 @@ from proxy.failures import (
     TargetTooLong,
     Tunnel,
 )
+from proxy.headers import Headers
 from proxy.hosts import only_host
 from proxy.lingering import LingeringTransport
 
@@ -81,10 +82,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._reading = _Reading.NOTHING
         self._reading_since = 0.0
-        self._header_count = 0
-        """Of the request so far, trailers included."""
-        self._header_bytes = 0
+        self._piece_bytes = 0
         self._overhead_bytes = 0
+        """Bytes since the last thing that the parser told of, rather more than fewer."""
         self._clock: asyncio.TimerHandle | None = None
         self._answering: httptools_impl.RequestResponseCycle | None = None
 
@@ -100,18 +100,11 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes off the network, a piece at a time."""
-        for start in range(0, len(data), _PIECE_BYTES):
-            if self._reading is _Reading.REFUSED:
-                return
-            piece = data if len(data) <= _PIECE_BYTES else data[start : start + _PIECE_BYTES]
-            self._overhead_bytes += len(piece)
-            try:
-                self._parse(piece)
-                self._check_overhead()
-            except httptools.HttpParserError as exc:
-                self.refuse(_failure_of(exc))
-            except Failure as exc:
-                self.refuse(exc)
+        if len(data) <= _PIECE_BYTES:
+            self._take(data)
+        else:
+            for start in range(0, len(data), _PIECE_BYTES):
+                self._take(data[start : start + _PIECE_BYTES])
         if self._reading is _Reading.BODY:
             self._reading_since = self.loop.time()
         if self._clock is None and self._reading in {_Reading.HEAD, _Reading.BODY}:
@@ -149,7 +142,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._stop_watching()  # of the body before it; this head has a time of its own
         self._reading, self._reading_since = _Reading.HEAD, self.loop.time()
-        self._header_count = self._header_bytes = self._overhead_bytes = 0
+        self._overhead_bytes = self._piece_bytes
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
@@ -159,29 +152,21 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 f"The path and query of a request may have {MOST_TARGET_BYTES} bytes."
             )
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; one that comes after the body counts, and says nothing to anybody."""
-        self._header_count += 1
-        self._header_bytes += len(name) + len(value)
-        if self._reading is _Reading.HEAD:
-            super().on_header(name, value.rstrip(b" \t"))  # RFC 9110, section 5.5
-        if self._header_bytes > MOST_HEAD_BYTES:
-            raise HeadTooLarge(f"The headers of a request may have {MOST_HEAD_BYTES} bytes.")
-        if self._header_count > MOST_HEADERS:
-            raise HeadTooLarge(f"A request may have {MOST_HEADERS} headers.")
-
     def on_headers_complete(self) -> None:
         """Begin the exchange, unless the head is read again without its offer to upgrade."""
         if self.parser.should_upgrade():
             return
-        version = self.parser.get_http_version()
+        headers, version = self.headers, self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here.")
-        if version == "1.1" or any(name == b"host" for name, _ in self.headers):
-            only_host(self.headers)
+        self._check_size_of(headers)
+        headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
+        if version == "1.1" or any(name == b"host" for name, _ in headers):
+            only_host(headers)
         if not self.url.startswith(b"/"):
             self._take_host_of_target()
         super().on_headers_complete()
+        self.headers = []  # what comes after the body is no header (RFC 9110, section 6.5)
         self._reading = _Reading.BODY
         self._overhead_bytes = 0
 
@@ -198,6 +183,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """End the request."""
         if self.parser.should_upgrade():
             return
+        self._stop_watching()
         self._reading = _Reading.NOTHING
         self._overhead_bytes = 0
         super().on_message_complete()
@@ -250,6 +236,20 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._answering = cycle
         super()._start_asgi_task(cycle, app)
 
+    def _take(self, piece: bytes) -> None:
+        if self._reading is _Reading.REFUSED:
+            return
+        self._piece_bytes = len(piece)
+        self._overhead_bytes += self._piece_bytes
+        try:
+            self._parse(piece)
+            if self._overhead_bytes > _MOST_OVERHEAD_BYTES:
+                raise HeadTooLarge("There is too much around the headers, or around the body.")
+        except httptools.HttpParserError as exc:
+            self.refuse(_failure_of(exc))
+        except Failure as exc:
+            self.refuse(exc)
+
     def _parse(self, piece: bytes) -> None:
         while True:
             try:
@@ -281,9 +281,13 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.headers[:] = [(b"host", target.host + port), *others]
             only_host(self.headers)
 
-    def _check_overhead(self) -> None:
-        if self._overhead_bytes > _MOST_OVERHEAD_BYTES:
-            raise HeadTooLarge("There is too much around the headers, or around the body.")
+    def _check_size_of(self, headers: Headers) -> None:
+        if len(headers) > MOST_HEADERS:
+            raise HeadTooLarge(f"A request may have {MOST_HEADERS} headers.")
+        if self._overhead_bytes > MOST_HEAD_BYTES:  # at least as many as the head has
+            size = sum(len(name) + len(value) for name, value in headers)
+            if size > MOST_HEAD_BYTES:
+                raise HeadTooLarge(f"The headers of a request may have {MOST_HEAD_BYTES} bytes.")
 
     # Time
 
@@ -302,8 +306,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def _look_at_the_clock(self) -> None:
         # One timer for many pieces: to set and cancel one for each costs more than to read it.
         self._clock = None
-        if self._reading not in {_Reading.HEAD, _Reading.BODY}:
-            return
         now = self.loop.time()
         if self.flow.read_paused:  # it is not the client that is slow
             self._reading_since = now

@@ -110,14 +110,12 @@ def config_for(app: Any, **settings: Any) -> uvicorn.Config:
     return config
 
 
-async def told(
-    pieces: Iterable[bytes], protocol: type[ServerProtocol] = ServerProtocol
-) -> Conversation:
+async def told(pieces: Iterable[bytes], listener: Listener | None = None) -> Conversation:
     """Feed the pieces, one after the other, to one connection."""
-    listener, wire = Listener(), Wire()
+    listener, wire = listener or Listener(), Wire()
     state = ServerState()
     config = config_for(listener, server_header=False, date_header=False)
-    connection = protocol(config, state, {})
+    connection = ServerProtocol(config, state, {})
     connection.connection_made(wire)
     for piece in pieces:
         connection.data_received(piece)
