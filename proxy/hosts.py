@@ -54,13 +54,14 @@ class HostCheck:
 
     def problem_with(self, headers: Headers, *, holds_keys: bool) -> Failure | None:
         """Why a request with these headers is not served; None if it is."""
-        host = first(headers, b"host") or b""
-        if not self._serves(_name(host)):
+        host = first(headers, b"host")
+        # Without one it is a request of HTTP/1.0, which no browser sends.
+        if host is not None and not self._serves(_name(host)):
             return ForeignHost(
                 "This Host is not served here. If it is meant to be, whoever runs Holdover adds it"
                 " to the setting allowed_hosts."
             )
-        if holds_keys and self._is_foreign(headers, host):
+        if holds_keys and self._is_foreign(headers, host or b""):
             return ForeignOrigin(
                 "A page of another site may not use a key that Holdover holds. If it is meant to,"
                 " whoever runs Holdover adds its host to the setting allowed_hosts."

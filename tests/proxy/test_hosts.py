@@ -116,3 +116,8 @@ def test_every_origin_of_several_has_to_be_our_own():
         (b"origin", b"https://evil.example"),
     ]
     assert isinstance(LOCAL.problem_with(headers, holds_keys=True), ForeignOrigin)
+
+
+def test_a_client_of_http_1_0_need_not_name_a_host():
+    assert LOCAL.problem_with([], holds_keys=True) is None
+    assert NAMED.problem_with([], holds_keys=True) is None
