@@ -25,21 +25,43 @@ HOP_BY_HOP: Final = frozenset(
     b"transfer-encoding upgrade expect".split()
 )
 
-_OF_THE_LEGACY_REQUEST: Final = frozenset(
-    # what is replaced: address, body, credentials, version
+_OF_THE_ORIGIN: Final = frozenset(
+    # What a server says of its host, not of one answer: the host that a client has asked is ours
+    # (RFC 6797, 7838; Clear-Site-Data, Reporting API and Network Error Logging of the W3C).
+    b"strict-transport-security alt-svc clear-site-data nel report-to reporting-endpoints".split()
+)
+_NOT_UNTOUCHED: Final = HOP_BY_HOP | _OF_THE_ORIGIN
+_INSTEAD_OF_THE_REQUEST_LINE: Final = frozenset(
+    # Some servers believe these rather than the method and the path, which are what was checked.
+    b"x-original-url x-rewrite-url x-http-method x-http-method-override x-method-override".split()
+)
+_OURS: Final = b"holdover-"  # said between us and a client: from others it would be taken for ours
+_OF_AWS: Final = b"x-amz-"  # a signature's other half, or a session's token: good for no other host
+
+_CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key".split())
+"""Those of other clouds are here so that none goes beside the one that is used."""
+_ADDRESS: Final = frozenset({b"host"})
+_NOT_SHOWN: Final = _CREDENTIALS | {b"proxy-authorization", b"x-amz-security-token"}
+
+_OF_THE_LEGACY_REQUEST: Final = _CREDENTIALS | frozenset(
+    # what is replaced: address, body, version
     b"host content-length content-type content-encoding accept accept-encoding "
-    b"x-api-key authorization anthropic-version anthropic-beta "
+    b"anthropic-version anthropic-beta "
     # who speaks: the SDK did not write the request that goes up
     b"user-agent client anthropic-sdk cookie".split()
 )
-_NOT_PASSED_UP: Final = HOP_BY_HOP | _OF_THE_LEGACY_REQUEST
 _STAINLESS: Final = b"x-stainless-"  # SDK telemetry: retry counts and timeouts of another request
-
-_CREDENTIALS: Final = frozenset({b"x-api-key", b"authorization"})
-_ADDRESS: Final = frozenset({b"host"})
+_NOT_PASSED_UP: Final = _NOT_UNTOUCHED | _OF_THE_LEGACY_REQUEST | _INSTEAD_OF_THE_REQUEST_LINE
+_FAMILIES_NOT_PASSED_UP: Final = (_OURS, _OF_AWS, _STAINLESS)
 
 _FOR_THE_CALLER: Final = frozenset(b"request-id retry-after retry-after-ms x-should-retry".split())
 _FAMILIES_FOR_THE_CALLER: Final = (b"anthropic-", b"access-control-")
+
+
+_NOT_FOR_UPSTREAM: Final = (
+    "authorization: only a Bearer token is sent on to the upstream; Basic, AWS signatures and the "
+    "like end here. Send an API key as x-api-key, or as Authorization: Bearer."
+)
 
 
 class Credential(Unshown, frozen=True):
@@ -79,10 +101,8 @@ def secrets_in(headers: Headers) -> list[bytes]:
     """All that may be a key, whichever of them is used."""
     secrets: list[bytes] = []
     for name, value in headers:
-        if name in _CREDENTIALS:
-            secrets.append(value.strip())
-            if name == b"authorization":
-                secrets.append(value.strip().partition(b" ")[2].strip())
+        if name in _NOT_SHOWN:
+            secrets += value.strip(), value.strip().partition(b" ")[2].strip()
     return secrets
 
 
@@ -95,10 +115,17 @@ def find_credential(headers: Headers) -> Credential:
     """
     if key := (first(headers, b"x-api-key") or b"").strip():
         return Credential(b"x-api-key", key, key)
-    scheme, _, token = (first(headers, b"authorization") or b"").strip().partition(b" ")
-    if scheme.lower() == b"bearer" and (token := token.strip()):
+    if token := bearer_token(first(headers, b"authorization") or b""):
         return Credential(b"authorization", b"Bearer " + token, token)
     raise MissingKey("x-api-key header is required")
+
+
+def bearer_token(authorization: bytes) -> bytes | None:
+    """The token in such a header; None: it is of another scheme, or there is none."""
+    scheme, _, token = authorization.strip().partition(b" ")
+    token = token.strip()
+    # Whatever comes after a space would be another credential (RFC 6750, section 2.1).
+    return token if scheme.lower() == b"bearer" and len(token.split()) == 1 else None
 
 
 def passed_up(headers: Headers) -> Headers:
@@ -107,16 +134,34 @@ def passed_up(headers: Headers) -> Headers:
     return [
         (name, value)
         for name, value in headers
-        if name not in dropped and not name.startswith(_STAINLESS)
+        if name not in dropped and not name.startswith(_FAMILIES_NOT_PASSED_UP)
     ]
 
 
 def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
-    """All of a forwarded request's headers; with another credential, if one is used instead."""
-    if instead is None:
-        return end_to_end(headers, without=_ADDRESS)
-    rest = end_to_end(headers, without=_ADDRESS | _CREDENTIALS)
-    return [*rest, (instead.name, instead.value)]
+    """
+    What of a forwarded request's headers goes on, with another credential if that is used instead.
+
+    Only a key or a bearer token is a credential that upstream may see; raises
+    `MissingKey` where the client has given others alone.
+    """
+    passing = end_to_end(headers, without=_ADDRESS | _INSTEAD_OF_THE_REQUEST_LINE)
+    given = [(name, value) for name, value in passing if name in _CREDENTIALS]
+    rest = [
+        (name, value)
+        for name, value in passing
+        if name not in _CREDENTIALS and not name.startswith(_OF_AWS)
+    ]
+    if instead is not None:
+        return [*rest, (instead.name, instead.value)]
+    fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
+    if given and not fit:
+        raise MissingKey(_NOT_FOR_UPSTREAM)
+    return rest + fit
+
+
+def _is_for_upstream(name: bytes, value: bytes) -> bool:
+    return name != b"authorization" or bearer_token(value) is not None
 
 
 def passed_down(headers: Headers) -> Headers:
@@ -129,9 +174,13 @@ def passed_down(headers: Headers) -> Headers:
 
 
 def end_to_end(headers: Headers, *, without: frozenset[bytes] = frozenset()) -> Headers:
-    """All headers but those of one connection: what an untouched message keeps."""
-    dropped = _dropped_with(headers, HOP_BY_HOP | without)
-    return [(name, value) for name, value in headers if name not in dropped]
+    """All headers but those of one connection, of one host, and ours: what passes untouched."""
+    dropped = _dropped_with(headers, _NOT_UNTOUCHED | without)
+    return [
+        (name, value)
+        for name, value in headers
+        if name not in dropped and not name.startswith(_OURS)
+    ]
 
 
 def _dropped_with(headers: Headers, dropped: frozenset[bytes]) -> frozenset[bytes]:

@@ -42,6 +42,9 @@ def test_exactly_one_credential_is_found(headers, found):
         [(b"x-api-key", b" ")],
         [(b"authorization", b"Basic dTpw")],
         [(b"authorization", b"Bearer ")],
+        [(b"authorization", b"Bearer t, Basic dTpw")],
+        [(b"authorization", b"Bearer\tt")],
+        [(b"authorization", b"AWS4-HMAC-SHA256 Credential=AKID, SignedHeaders=host, Signature=0")],
     ],
 )
 def test_no_credential_is_a_missing_key(headers):
