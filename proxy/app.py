@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,14 +17,15 @@ from proxy.budget import SharedBudget
 from proxy.capture import ContentWriter
 from proxy.compile import digester_of
 from proxy.endpoints import (
+    AdminToken,
     CompleteEndpoint,
     ForwardEndpoint,
+    Front,
+    admin_pages,
     admin_routes,
-    is_completion_path,
+    not_found,
     probe_routes,
-    without_prefix,
 )
-from proxy.error_app import error_app
 from proxy.evidence import Evidence
 from proxy.exchange import Exchange
 from proxy.guards import Guards
@@ -42,8 +42,6 @@ from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.transport import Timeouts
 from proxy.upstream import Upstream
-
-log = structlog.get_logger()
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60
@@ -115,23 +113,28 @@ def create_app(
         if evidence is not None:
             evidence.close()
 
+    admin_token = AdminToken(settings.admin_token)
     # A bare router: Starlette's own middleware would wrap every `send`.
-    router = Router(
+    pages = Router(
         [
             *probe_routes(live, guards, metrics, evidence),
-            *admin_routes(settings.admin_token, live, guards, upstreams.lessons),
+            *admin_routes(admin_token, admin_pages(live, guards, upstreams.lessons), metrics),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
     )
-    router.default = traffic.forwarding
-    app = _Front(
+    pages.default = not_found
+    return Front(
         complete=traffic.completing,
-        others=router,
+        forward=traffic.forwarding,
+        pages=pages,
+        mount_prefix=settings.mount_prefix,
         hosts=HostCheck(is_local=is_loopback(settings.host), allowed=settings.allowed_hosts),
-        live=live,
+        present=live,
+        admin_token=admin_token,
+        metrics=metrics,
+        redactor=redactor,
     )
-    return _Mounted(app, settings.mount_prefix) if settings.mount_prefix else app
 
 
 def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evidence | None:
@@ -204,42 +207,3 @@ class _Traffic:
         """Let exchanges that shutdown cut off tell their clients so, and be logged."""
         if self.running:
             await asyncio.wait(self.running, timeout=_LAST_WORDS_SECONDS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Front:
-    """Lets in what may ask this process, and tells completions from all other requests."""
-
-    complete: ASGIApp
-    others: ASGIApp
-    hosts: HostCheck
-    live: Live
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self.others if scope["type"] != "http" else self._app_for(scope)
-        await app(scope, receive, send)
-
-    def _app_for(self, scope: Scope) -> ASGIApp:
-        holds_keys = self.live.regime.keyring.holds_keys
-        problem = self.hosts.problem_with(scope["headers"], holds_keys=holds_keys)
-        if problem is not None:
-            log.warning("request_refused", status=problem.status, reason=str(problem))
-            return error_app(problem)
-        # Completions first: a router would try the patterns of all other paths on them.
-        is_completion = scope["method"] == "POST" and is_completion_path(scope["path"])
-        return self.complete if is_completion else self.others
-
-
-@dataclass(frozen=True, slots=True)
-class _Mounted:
-    """An application under a path prefix; a client that lost it on the way is served too."""
-
-    app: ASGIApp
-    prefix: str
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            raw_path = without_prefix(scope["raw_path"].decode("latin-1"), self.prefix)
-            path = without_prefix(scope["path"], self.prefix)
-            scope = {**scope, "path": path, "raw_path": raw_path.encode("latin-1")}
-        await self.app(scope, receive, send)

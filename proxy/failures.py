@@ -4,10 +4,12 @@ What can go wrong around a translation, and whose fault it is.
 * `Failure`
     * `MalformedRequest`, `TargetTooLong`, `HeadTooLarge`, `HeadTooSlow`, `BodyStalled`, `Tunnel`,
       `ForeignHost`, `ForeignOrigin` -- the client's: no endpoint sees such a request
-    * `MissingKey`, `UnknownKey`, `BodyNotReadable`, `BodyTooLarge`, `BodyEndless` (`BodyTooLong`,
-      `BodyTooSlow`) -- the client's fault
+    * `MissingKey` (`UnknownKey`, `MisplacedToken`), `BodyNotReadable`, `BodyTooLarge`,
+      `BodyEndless` (`BodyTooLong`, `BodyTooSlow`) -- the client's fault
     * `Gone` -- nobody's: a rule refuses it
-    * `NotForwardable` -- the client's, on any other path; `ShuttingDown` -- ours
+    * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
+      client's, before anything is read
+    * `ShuttingDown` -- ours
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
 * `ClientGone` -- nobody is left to be told
 
@@ -96,6 +98,10 @@ class UnknownKey(MissingKey):
     """None of the keys that the operator lists; text as recorded (messages-wire 4)."""
 
 
+class MisplacedToken(MissingKey):
+    """The admin token, where a key belongs."""
+
+
 class Gone(Failure):
     """A rule refuses such requests; the status says that they need not be tried again."""
 
@@ -138,6 +144,35 @@ class NotForwardable(Failure):
 
     status = 400
     error_type = "invalid_request_error"
+
+
+class MethodNotAllowed(Failure):
+    """A method that this path does not have, or that no path here has."""
+
+    status = 405
+    error_type = "invalid_request_error"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"The methods here are {', '.join(allowed)}.")
+        self.allowed = allowed
+
+
+class NotFound(Failure):
+    """A path that is neither one of Holdover's own nor for the upstream."""
+
+    status = 404
+    error_type = "not_found_error"
+
+
+class NotBedrock(NotFound):
+    """A path of Bedrock's API, whose clients sign what they send to one host and no other."""
+
+
+class TooManyTries(Failure):
+    """The admin token was guessed at too often."""
+
+    status = 429
+    error_type = "rate_limit_error"
 
 
 class ShuttingDown(Failure):

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
-from proxy.failures import Failure, ForeignHost, ForeignOrigin, MalformedRequest
+from proxy.failures import ForeignHost, ForeignOrigin, MalformedRequest
 from proxy.headers import Headers, first
 
 _HOST: Final = re.compile(rb"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
@@ -52,21 +52,20 @@ class HostCheck:
     allowed: frozenset[str] = frozenset()
     """Further names, as shell patterns in lower case."""
 
-    def problem_with(self, headers: Headers, *, holds_keys: bool) -> Failure | None:
-        """Why a request with these headers is not served; None if it is."""
+    def check(self, headers: Headers, *, holds_keys: bool) -> None:
+        """Raise `ForeignHost` or `ForeignOrigin` where such a request is not served."""
         host = first(headers, b"host")
         # Without one it is a request of HTTP/1.0, which no browser sends.
         if host is not None and not self._serves(_name(host)):
-            return ForeignHost(
+            raise ForeignHost(
                 "This Host is not served here. If it is meant to be, whoever runs Holdover adds it"
                 " to the setting allowed_hosts."
             )
         if holds_keys and self._is_foreign(headers, host or b""):
-            return ForeignOrigin(
+            raise ForeignOrigin(
                 "A page of another site may not use a key that Holdover holds. If it is meant to,"
                 " whoever runs Holdover adds its host to the setting allowed_hosts."
             )
-        return None
 
     def _serves(self, name: str) -> bool:
         if not self.is_local and not self.allowed:

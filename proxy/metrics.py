@@ -96,6 +96,11 @@ class Metrics:
             "What was not kept, or made room for newer evidence before it was in the store.",
             ("kind",),
         )
+        self._admin = counter(
+            "holdover_admin_token_refused",
+            "Wrong admin tokens, those beyond the limit, and the right one in a wrong place.",
+            ("reason",),
+        )
         # For every exchange; to find a number by its labels takes longer than to count.
         self._exchanges_of = cache(self._exchanges.labels)
         self._began_of = cache(self._began.labels)
@@ -146,6 +151,10 @@ class Metrics:
     def journal_dropped(self, kind: str, size: int) -> None:
         """So many bytes of `contents` or `records` are not kept."""
         self._dropped.labels(kind).inc(size)
+
+    def admin_token_refused(self, reason: str) -> None:
+        """It was `wrong`, `slowed` after too many of these, or right and `misplaced`."""
+        self._admin.labels(reason).inc()
 
     def as_text(self, evidence: EvidenceState | None = None) -> bytes:
         """All of it, of all workers, in Prometheus's format."""

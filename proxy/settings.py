@@ -47,6 +47,7 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
 # What Kubernetes puts into every container beside a service called `holdover`.
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
+_LEAST_TOKEN: Final = 16
 _LEAST_STORE: Final = 16 * 1024**2
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
@@ -65,6 +66,18 @@ def _or_none(secret: object) -> object:
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
+
+
+def _admin_token(token: SecretStr | None) -> SecretStr | None:
+    """Nobody can be kept from trying; so it is its length that keeps them out."""
+    if token is not None:
+        text = token.get_secret_value()
+        if len(text) < _LEAST_TOKEN or len(text.split()) != 1:
+            raise ValueError(
+                f"give at least {_LEAST_TOKEN} characters without white space, e.g. what "
+                "`openssl rand -hex 24` prints"
+            )
+    return token
 
 
 def _store_url(url: SecretStr | None) -> SecretStr | None:
@@ -221,7 +234,7 @@ class Settings(BaseSettings):
     journal_max_bytes: int = Field(default=1024**3, ge=1024**2)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
 
-    admin_token: Secret = None
+    admin_token: Annotated[Secret, AfterValidator(_admin_token)] = None
     digest_key: Secret = None
     log_format: Literal["auto", "json", "console"] = "auto"
     shutdown_timeout: Seconds = 30

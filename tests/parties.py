@@ -21,6 +21,8 @@ from tests.loopback import serving
 V1: dict[str, str] = {}
 V2 = {"anthropic-version": "2023-06-01"}
 KEY = {"x-api-key": "sk-ant-api03-test"}
+ADMIN_TOKEN = "opens-the-pages-of-tests"
+ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 PROMPT = "\n\nHuman: Hello\n\nAssistant:"
 STEP_SECONDS = 0.01
 DEADLINE_SECONDS = 5.0

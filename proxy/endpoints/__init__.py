@@ -1,16 +1,20 @@
 """HTTP in, HTTP out, no policy: raw ASGI, so that nothing stands between a frame and its socket."""
 
-from proxy.endpoints.admin import admin_routes
+from proxy.endpoints.admin import admin_pages, admin_routes
+from proxy.endpoints.admin_token import AdminToken
 from proxy.endpoints.complete import CompleteEndpoint
 from proxy.endpoints.forward import ForwardEndpoint
-from proxy.endpoints.paths import is_completion_path, without_prefix
+from proxy.endpoints.front import Front
+from proxy.endpoints.own_answers import not_found
 from proxy.endpoints.probes import probe_routes
 
 __all__ = [
+    "AdminToken",
     "CompleteEndpoint",
     "ForwardEndpoint",
+    "Front",
+    "admin_pages",
     "admin_routes",
-    "is_completion_path",
+    "not_found",
     "probe_routes",
-    "without_prefix",
 ]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
-from pydantic import SecretStr
+import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from proxy.endpoints.admin_token import AdminToken, WrongTries, peer_of
 from proxy.endpoints.body import read_body
+from proxy.endpoints.own_answers import METHODS, Page, error, only, refusal
 from proxy.explanation import as_explanation
-from proxy.failures import ClientGone, Failure
+from proxy.failures import ClientGone, Failure, MissingKey, NotFound, TooManyTries
 from proxy.guards import Guards
+from proxy.headers import first
 from proxy.lessons import LessonStore
 from proxy.live import Live
+from proxy.metrics import Metrics
 from proxy.rules import BASIS_POINTS
 from translators import (
     LANGUAGES,
@@ -26,50 +30,62 @@ from translators import (
     as_code,
     decode_completion_request,
     dialect_of,
-    encode_error,
     plan_request,
 )
 
-_MOST_BYTES = 32 * 1024 * 1024
-_Page = Callable[[Request], Awaitable[Response]]
+log = structlog.get_logger()
+
+_MOST_BYTES: Final = 32 * 1024 * 1024
+_NEEDS_TOKEN: Final = MissingKey("This page needs the admin token.")
+_SLOWED: Final = TooManyTries("Too many wrong admin tokens; wait before you try the next one.")
+_NOT_FOUND: Final = NotFound("Not found")
 
 
-def admin_routes(
-    token: SecretStr | None, live: Live, guards: Guards, lessons: LessonStore
-) -> list[Route]:
-    """All pages, behind the token; without one, every path under `/holdover/` is a 404."""
-    if token is None:
-        return [Route(path, _nothing, methods=_ANY) for path in _EVERYWHERE]
-    guard = _Guard(token.get_secret_value().encode())
-    pages: Mapping[str, tuple[str, _Page]] = {
-        "/holdover/explain": ("POST", _Explain(live, lessons)),
-        "/holdover/lessons": ("GET", _Listing(lessons)),
-        "/holdover/rollout": ("GET", _Rules(live, guards)),
+def admin_routes(token: AdminToken, pages: Mapping[str, Page], metrics: Metrics) -> list[Route]:
+    """All pages, behind the token; without one there are none."""
+    if not token.exists:
+        return []
+    guard = _Guard(token, metrics)
+    everything = {**pages, "/holdover": _nothing, "/holdover/{rest:path}": _nothing}
+    return [Route(path, guard(page), methods=METHODS) for path, page in everything.items()]
+
+
+def admin_pages(live: Live, guards: Guards, lessons: LessonStore) -> Mapping[str, Page]:
+    """What an operator can ask and see."""
+    return {
+        "/holdover/explain": only(_Explain(live, lessons), "POST"),
+        "/holdover/lessons": only(_Listing(lessons), "GET", "HEAD"),
+        "/holdover/rollout": only(_Rules(live, guards), "GET", "HEAD"),
     }
-    return [
-        *(Route(path, guard(page), methods=[method]) for path, (method, page) in pages.items()),
-        *(Route(path, guard(_nothing), methods=_ANY) for path in _EVERYWHERE),
-    ]
 
 
-# However it is spelled, what is meant for us never goes upstream: it may carry the admin token.
-_EVERYWHERE = ("/holdover", "/holdover/{rest:path}", "//{slashes:path}holdover/{rest:path}")
-_ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
-
-@dataclass(frozen=True, slots=True)
 class _Guard:
-    token: bytes
+    """Lets in who has the token; counts and logs those who guess."""
 
-    def __call__(self, page: _Page) -> _Page:
+    def __init__(self, token: AdminToken, metrics: Metrics) -> None:
+        self._token = token
+        self._metrics = metrics
+        self._wrong = WrongTries()
+
+    def __call__(self, page: Page) -> Page:
         async def guarded(request: Request) -> Response:
-            scheme, _, given = request.headers.get("authorization", "").partition(" ")
-            is_admin = hmac.compare_digest(given.strip().encode(), self.token)
-            if scheme.lower() != "bearer" or not is_admin:
-                return _error(401, "authentication_error", "This page needs the admin token.")
-            return await page(request)
+            headers = request.headers.raw
+            if self._token.opens(headers):
+                return await page(request)
+            if first(headers, b"authorization") is None:
+                return refusal(_NEEDS_TOKEN)
+            return self._refuse(peer_of(request.scope))
 
         return guarded
+
+    def _refuse(self, peer: str) -> Response:
+        seconds = self._wrong.add(peer)
+        if seconds is not None:
+            self._metrics.admin_token_refused("slowed")
+            return refusal(_SLOWED, {"retry-after": str(seconds), "connection": "close"})
+        self._metrics.admin_token_refused("wrong")
+        log.warning("admin_token_refused", peer=peer)
+        return refusal(_NEEDS_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,7 @@ class _Explain:
         language = request.query_params.get("code")
         if language is not None and language not in LANGUAGES:
             message = f"code: there are {', '.join(LANGUAGES)}"
-            return _error(400, "invalid_request_error", message)
+            return error(400, "invalid_request_error", message)
         headers = list(request.headers.raw)
         try:
             body = await read_body(
@@ -99,9 +115,9 @@ class _Explain:
         except ClientGone:
             return Response(status_code=400)  # nobody reads it
         except Failure as exc:
-            return _error(exc.status, exc.error_type, str(exc))
+            return refusal(exc)
         except InvalidCompletionRequest as exc:
-            return _error(exc.status_hint, exc.error_type, str(exc))
+            return error(exc.status_hint, exc.error_type, str(exc))
         return _json(as_explanation(plan)) if language is None else _code(as_code(plan, language))
 
 
@@ -143,7 +159,7 @@ class _Rules:
 
 
 async def _nothing(_: Request) -> Response:
-    return _error(404, "not_found_error", "Not found")
+    return refusal(_NOT_FOUND)
 
 
 def _json(value: object) -> Response:
@@ -152,7 +168,3 @@ def _json(value: object) -> Response:
 
 def _code(code: str) -> Response:
     return PlainTextResponse(code)
-
-
-def _error(status: int, kind: str, message: str) -> Response:
-    return Response(encode_error(kind, message, None), status, media_type="application/json")

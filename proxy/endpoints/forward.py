@@ -1,9 +1,12 @@
-"""Every other path: the request as it is to the upstream, the answer as it is back."""
+"""
+Every other path: the request as it is to the upstream, the answer as it is back.
+
+The `Front` has read the path before, and nothing comes here that it refused.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,8 +15,9 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from proxy.endpoints.own_answers import NOT_KEPT
 from proxy.exchange import Present
-from proxy.failures import ClientGone, Failure, NotForwardable, ShuttingDown
+from proxy.failures import ClientGone, Failure, ShuttingDown
 from proxy.headers import Headers, end_to_end, first, forwarded_up, secrets_in
 from proxy.notes import whole_words
 from proxy.redaction import Redactor, describe_crash
@@ -23,7 +27,6 @@ from translators import encode_error
 log = structlog.get_logger("holdover.traffic")
 
 _PATH_LENGTH = 1024
-_UPWARDS = re.compile(rb"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _LENGTH, _NOTHING = frozenset({b"content-length"}), frozenset[bytes]()
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
@@ -51,17 +54,11 @@ class ForwardEndpoint:
         except* asyncio.CancelledError:  # the server's patience at shutdown is at an end
             await answering.refuse_if_still_possible(_SHUTTING_DOWN)
         finally:
-            hide = self.redactor.hiding(
-                key.decode("latin-1") for key in secrets_in(scope["headers"])
-            )
-            path = hide(whole_words(scope["path"]))[:_PATH_LENGTH]
+            path = logged_path(scope, self.redactor)
             log.info("forward", method=scope["method"], path=path, **answering.fields())
 
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])
-        if (problem := _problem_with(scope)) is not None:
-            await answering.refuse(problem)
-            return
         try:
             answer = await self.upstream.relay(
                 scope["method"],
@@ -91,14 +88,10 @@ def _target(scope: Scope) -> bytes:
     return path + b"?" + query if query else path
 
 
-def _problem_with(scope: Scope) -> NotForwardable | None:
-    """What cannot be put behind a base url: tunnels, `*`, and ways up and out of its path."""
-    path: bytes = scope["raw_path"]
-    if scope["method"] == "CONNECT" or not path.startswith(b"/"):
-        return NotForwardable("This is a proxy for one upstream: ask for a path of it.")
-    if _UPWARDS.search(path):
-        return NotForwardable("path: leave out `.` and `..`")
-    return None
+def logged_path(scope: Scope, redactor: Redactor) -> str:
+    """The path as a line of the log may have it: without keys, above all those that were sent."""
+    hide = redactor.hiding(key.decode("latin-1") for key in secrets_in(scope["headers"]))
+    return hide(whole_words(scope["path"]))[:_PATH_LENGTH]
 
 
 class _ArrivingBody:
@@ -143,7 +136,7 @@ class _Answering:
     async def refuse(self, failure: Failure) -> None:
         body = encode_error(failure.error_type, str(failure), None)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(failure.status, headers)
+        await self._start(failure.status, headers + NOT_KEPT)
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse_if_still_possible(self, failure: Failure) -> None:

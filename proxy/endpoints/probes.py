@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from proxy.endpoints.own_answers import METHODS, only
 from proxy.evidence import Evidence
 from proxy.guards import Guards
 from proxy.live import Live
@@ -32,9 +33,8 @@ def probe_routes(
         return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
 
     return [
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        Route("/metrics", numbers),
+        Route(path, only(page, "GET", "HEAD"), methods=METHODS)
+        for path, page in {"/healthz": healthz, "/readyz": readyz, "/metrics": numbers}.items()
     ]
 
 

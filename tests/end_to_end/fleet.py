@@ -28,12 +28,11 @@ import httpx
 from proxy.simulator import create_simulator
 from tests.end_to_end.doors import PATIENCE_SECONDS, Doors
 from tests.loopback import serving
-from tests.parties import KEY, V2, body
+from tests.parties import ADMIN_TOKEN, KEY, V2, body
 
 Found = TypeVar("Found")
 
 HOLDOVER: Final = [sys.executable, "-m", "proxy"]
-ADMIN: Final = {"authorization": "Bearer admin-token"}
 _STEP_SECONDS: Final = 0.05
 _WORKERS: Final = 2
 
@@ -127,7 +126,7 @@ class Fleet:
             f'# {uuid.uuid4().hex}\nupstream_url = "{self.upstream_url}"\n'
             f'legacy-url = "{self.legacy_url}"\nworkers = {_WORKERS}\nport = 0\n'
             f'state_dir = "{self._state}"\nlog_format = "json"\n'
-            f'admin_token = "admin-token"\ndigest_key = "fleet"\n{settings}\n{rules}\n'
+            f'admin_token = "{ADMIN_TOKEN}"\ndigest_key = "fleet"\n{settings}\n{rules}\n'
         )
 
     def write(self, text: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from proxy.keys import hash_token
 from proxy.redaction import Digester
-from tests.end_to_end.fleet import ADMIN, Fleet, marked, running_fleet
-from tests.parties import body
+from tests.end_to_end.fleet import Fleet, marked, running_fleet
+from tests.parties import ADMIN, body
 
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (

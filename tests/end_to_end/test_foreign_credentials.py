@@ -117,12 +117,13 @@ def test_a_key_of_the_servers_goes_up_alone(holding: Ways, way: str, lines: tupl
 
 
 def test_a_refused_credential_is_told_what_to_send_instead(passing: Ways):
-    status, _, said = say(passing.url, spelled("GET", "/v1/models", *SIGNED))
+    status, headers, said = say(passing.url, spelled("GET", "/v1/models", *SIGNED))
 
     told = json.loads(said)["error"]
     assert (status, told["type"]) == (401, "authentication_error")
     assert "Send an API key as x-api-key" in told["message"]
     assert "AKIDEXAMPLE" not in told["message"]
+    assert headers[b"cache-control"] == b"no-store"
 
 
 def test_a_forwarded_request_without_any_credential_is_upstreams_to_judge(passing: Ways):

@@ -6,10 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.parties import KEY, PROMPT, V2, House, body, house, text_of
+from tests.parties import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, house, text_of
 
-TOKEN = "admin-1"
-ADMIN = {"authorization": f"Bearer {TOKEN}"}
 WRONG: dict[str, Any] = {
     "claude-opus-4-8": {"prefill": True, "sampling": "all", "max_output_tokens": 1_000_000},
     "claude-sonnet-5-5": {"thinking": "on"},
@@ -21,7 +19,7 @@ WRONG: dict[str, Any] = {
 @pytest.fixture
 def misled() -> Iterator[House]:
     """A proxy whose operator believes models to take what they refuse."""
-    with house(model_facts=WRONG, admin_token=TOKEN) as home:
+    with house(model_facts=WRONG, admin_token=ADMIN_TOKEN) as home:
         yield home
 
 

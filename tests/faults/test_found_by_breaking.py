@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from tests.parties import KEY, PROMPT, V2, House, body, frames, house, text_of
+from tests.parties import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, frames, house, text_of
 from tests.proxy.test_cli import running
 
 
@@ -118,8 +118,8 @@ def test_an_empty_admin_token_opens_nothing():
 
 @pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
 def test_the_admin_token_never_goes_upstream(path: str):
-    with house(mount_prefix="/deep", admin_token="t") as home:
-        told = httpx.get(home.url + path, headers={"authorization": "Bearer t"})
+    with house(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as home:
+        told = httpx.get(home.url + path, headers=ADMIN)
 
         assert home.received() == []
     assert told.status_code == (200 if path.startswith("/deep") else 404)
@@ -248,12 +248,12 @@ def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
 
 
 def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
-    with house(admin_token="t") as home:
+    with house(admin_token=ADMIN_TOKEN) as home:
         host, port = home.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
-                b"POST /holdover/explain HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer t\r\n"
-                b"content-length: 99\r\n\r\n{"
+                b"POST /holdover/explain HTTP/1.1\r\nhost: localhost\r\nauthorization: %b\r\n"
+                b"content-length: 99\r\n\r\n{" % ADMIN["authorization"].encode()
             )
 
         assert home.complete().status_code == 200

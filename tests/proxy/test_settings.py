@@ -215,13 +215,28 @@ def test_no_secret_is_in_a_representation_or_a_complaint(tmp_path: Path):
     )
 
     settings = load_settings(
-        ConfigFile(Path("h.toml"), text), secrets=tmp_path, admin_token="sk-ant"
+        ConfigFile(Path("h.toml"), text), secrets=tmp_path, admin_token="sk-ant-admin-token"
     )
     complaint = problem(text + "\ntokne = 'sk-ant-b'\n")
 
     assert settings.digest_key == SecretStr("sk-ant-digest")
     assert "sk-ant" not in repr(settings)
     assert "sk-ant" not in complaint
+
+
+@pytest.mark.parametrize("token", ["x", "x" * 15, "two words that are long enough"])
+def test_an_admin_token_that_can_be_guessed_or_sent_by_nobody_stops_the_start(token: str):
+    with pytest.raises(InvalidSettings) as told:
+        load_settings(admin_token=token)
+
+    assert str(told.value) == (
+        "admin_token: give at least 16 characters without white space, e.g. what "
+        "`openssl rand -hex 24` prints"
+    )
+
+
+def test_an_admin_token_of_sixteen_characters_is_long_enough():
+    assert load_settings(admin_token="x" * 16).admin_token == SecretStr("x" * 16)
 
 
 def test_an_empty_upstream_key_is_none():

@@ -1,0 +1,105 @@
+"""
+Where a request goes: to a page of ours, to be translated, upstream, or nowhere.
+
+    host -> method -> target -> a page? -> with the admin token? -> Bedrock's? -> a completion? -> upstream
+
+Nothing is read of a request that goes nowhere, and nothing of it is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from proxy.endpoints.admin_token import AdminToken, peer_of
+from proxy.endpoints.forward import logged_path
+from proxy.endpoints.own_answers import METHODS, not_kept, refusal
+from proxy.endpoints.paths import (
+    Path,
+    is_completion_path,
+    is_of_bedrock,
+    is_ours,
+    read_path,
+    without_prefix,
+)
+from proxy.exchange import Present
+from proxy.failures import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
+from proxy.hosts import HostCheck
+from proxy.metrics import Metrics
+from proxy.redaction import Redactor
+
+log = structlog.get_logger("holdover.traffic")
+
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+_METHOD_LENGTH: Final = 32
+_MISPLACED: Final = (
+    "This is Holdover's admin token, which opens its own pages under /holdover/ and nothing else. "
+    "It was not sent on; send an API key instead."
+)
+_NOT_BEDROCK: Final = (
+    "Bedrock's API is not served here, and nothing was sent on. Call POST /v1/complete or POST "
+    "/v1/messages instead, with `model` in the body and an API key as x-api-key: the Anthropic "
+    "SDK's own client does so, its Bedrock client and AWS's SDKs do not."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """An ASGI application in front of all others."""
+
+    complete: ASGIApp
+    forward: ASGIApp
+    pages: ASGIApp
+    mount_prefix: str
+    hosts: HostCheck
+    present: Present
+    admin_token: AdminToken
+    metrics: Metrics
+    redactor: Redactor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request in, or say why not."""
+        if scope["type"] != "http":
+            await self.pages(scope, receive, send)
+            return
+        try:
+            self.hosts.check(scope["headers"], holds_keys=self.present.regime.keyring.holds_keys)
+            path = self._path_of(scope)
+            is_page = is_ours(path, self.mount_prefix)
+            # Pages are asked for as they are spelled here, so that nobody else need understand it.
+            shown = path.raw.decode() if is_page else path.plain
+            scope = {**scope, "path": shown, "raw_path": path.raw}
+            app = self.pages if is_page else self._traffic(scope, path)
+        except Failure as exc:
+            self._note(exc, scope)
+            is_page, app = True, refusal(exc)
+        await app(scope, receive, not_kept(send) if is_page else send)
+
+    def _path_of(self, scope: Scope) -> Path:
+        """What is asked for; raises `MethodNotAllowed` and `NotForwardable`."""
+        if scope["method"] not in METHODS:
+            raise MethodNotAllowed(METHODS)
+        if _CONTROL.search(scope["query_string"]):
+            raise NotForwardable("query: percent-encode control characters")
+        return read_path(without_prefix(scope["raw_path"], self.mount_prefix))
+
+    def _traffic(self, scope: Scope, path: Path) -> ASGIApp:
+        """Who asks upstream; raises `MisplacedToken` and `NotBedrock` where nobody does."""
+        if self.admin_token.is_in(scope["headers"]):
+            raise MisplacedToken(_MISPLACED)
+        if is_of_bedrock(path):
+            raise NotBedrock(_NOT_BEDROCK)
+        is_completion = scope["method"] == "POST" and is_completion_path(path)
+        return self.complete if is_completion else self.forward
+
+    def _note(self, failure: Failure, scope: Scope) -> None:
+        if isinstance(failure, MisplacedToken):
+            self.metrics.admin_token_refused("misplaced")
+            log.warning("admin_token_misplaced", peer=peer_of(scope))
+        path, method = logged_path(scope, self.redactor), scope["method"][:_METHOD_LENGTH]
+        reason = str(failure)
+        log.info("refused", method=method, path=path, status=failure.status, reason=reason)

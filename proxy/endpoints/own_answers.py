@@ -1,0 +1,76 @@
+"""Answers that are Holdover's own, errors and pages, and that nobody is to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from proxy.failures import Failure, MethodNotAllowed, NotBedrock, NotFound
+from proxy.headers import Headers
+from translators import encode_error
+
+Page: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""All that is answered: an upstream that repeats a TRACE hands a key of ours to its sender."""
+NOT_KEPT: Final[Headers] = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def error(
+    status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An error in the legacy envelope."""
+    body = encode_error(kind, message, None)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
+    """What its client is told of a failure."""
+    if isinstance(failure, MethodNotAllowed):
+        headers = {"allow": ", ".join(failure.allowed)}
+    answer = error(failure.status, failure.error_type, str(failure), headers)
+    return _to_bedrock_client(answer, str(failure)) if isinstance(failure, NotBedrock) else answer
+
+
+def _to_bedrock_client(answer: Response, message: str) -> Response:
+    """An error whose message is also where AWS's SDKs look for it (bedrock-vertex A5)."""
+    envelope = msgspec.json.decode(answer.body) | {"message": message}
+    headers = {"x-amzn-errortype": "ResourceNotFoundException"}
+    return Response(
+        msgspec.json.encode(envelope), answer.status_code, headers, media_type=answer.media_type
+    )
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """What is read as a path of Holdover's own, and is none that it has."""
+    await refusal(NotFound("Not found"))(scope, receive, send)
+
+
+def only(page: Page, *methods: str) -> Page:
+    """A page that has no other methods than these."""
+
+    async def answer(request: Request) -> Response:
+        if request.method not in methods:
+            return refusal(MethodNotAllowed(methods))
+        return await page(request)
+
+    return answer
+
+
+def not_kept(send: Send) -> Send:
+    """A `send` that says so of whatever is answered: a cache would give it to the next one."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *NOT_KEPT]}
+        await send(message)
+
+    return sending
