@@ -26,7 +26,11 @@ def say(url: str, request: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
 def spelled(method: str, target: str | bytes, *lines: str, body: bytes = b"") -> bytes:
     """A request that closes its connection."""
     target = target.encode() if isinstance(target, str) else target
-    fixed = ("host: here", "connection: close", *([f"content-length: {len(body)}"] if body else []))
+    fixed = (
+        "host: localhost",
+        "connection: close",
+        *([f"content-length: {len(body)}"] if body else []),
+    )
     head = "".join(f"{line}\r\n" for line in (*fixed, *lines)).encode()
     return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method.encode(), target, head, body)
 
