@@ -1,7 +1,7 @@
 """
 Where a request goes: to a page of ours, to be translated, upstream, or nowhere.
 
-    host -> method -> target -> a page? -> with the admin token? -> Bedrock's? -> a completion? -> upstream
+    host -> method -> path -> a page? -> admin token? -> Bedrock's? -> a completion? -> upstream
 
 Nothing is read of a request that goes nowhere, and nothing of it is sent.
 """

@@ -28,14 +28,18 @@ class Way:
 @pytest.fixture(scope="module")
 def way() -> Iterator[Way]:
     """To an upstream with a base path."""
-    with recording() as upstream, house(upstream_url=upstream.url + BASE.decode()) as home:
+    settings = {"allowed_hosts": ["other.example"]}
+    with (
+        recording() as upstream,
+        house(upstream_url=upstream.url + BASE.decode(), **settings) as home,
+    ):
         yield Way(home.url, upstream)
 
 
 @pytest.fixture(scope="module")
 def mounted() -> Iterator[Way]:
     """To an upstream with a base path, under a prefix."""
-    settings = {"mount_prefix": "/my/app"}
+    settings = {"mount_prefix": "/my/app", "allowed_hosts": ["other.example"]}
     with (
         recording() as upstream,
         house(upstream_url=upstream.url + BASE.decode(), **settings) as home,
@@ -196,6 +200,15 @@ def test_a_target_that_names_a_host_is_asked_of_ours(way: Way, target: str):
     assert status == 200
     assert way.upstream.request_lines[-1] == b"GET /base/path/v1/x?y HTTP/1.1"
     assert way.upstream.values(b"host") == [way.upstream.url.removeprefix("http://").encode()]
+
+
+def test_a_target_that_names_a_host_which_is_not_served_is_refused(way: Way):
+    before = len(way.upstream.heads)
+
+    status, _, _ = say(way.url, spelled("GET", "http://evil.example/v1/x", KEY_LINE))
+
+    assert status == 403
+    assert len(way.upstream.heads) == before
 
 
 @pytest.mark.parametrize("target", LIKE_BEDROCKS)
