@@ -8,18 +8,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from proxy.private_files import make_directory, write_beside
+
 _NAME: Final = "digest.key"
 
 
 def kept_digest_key(state_dir: Path) -> str | None:
     """That of this directory, made if it has none; None where none can be kept."""
     path = state_dir / _NAME
-    beside = path.with_name(f".{_NAME}.{secrets.token_hex(4)}")
     try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(32))
+        make_directory(state_dir)
+        beside = write_beside(path, secrets.token_hex(32).encode())
         with suppress(FileExistsError):  # who was first has it
             os.link(beside, path)
         beside.unlink()

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from proxy.comparison import Comparison
 from proxy.evidence import EvidenceState, LoaderStatus
+from proxy.private_files import make_directory, open_file
 from proxy.traffic import TrafficRecord
 
 log = structlog.get_logger()
@@ -168,7 +169,7 @@ class Metrics:
     def _counted(self) -> bytes:
         if self._shared is None:
             return generate_latest(self._registry)
-        self._shared.mkdir(exist_ok=True)  # who cleans up /tmp may have taken it for old
+        make_directory(self._shared)  # who cleans up /tmp may have taken it for old
         _forget_the_dead(self._shared)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
@@ -205,9 +206,10 @@ def _shared_directory() -> Path | None:
         return None
     directory = Path(os.environ[_SHARED])
     try:
-        directory.mkdir(exist_ok=True)
+        make_directory(directory)
         for kind in _FILES:
-            with (directory / f"{kind}_{os.getpid()}.db").open("ab") as file:
+            handle = open_file(directory / f"{kind}_{os.getpid()}.db", os.O_WRONLY | os.O_APPEND)
+            with os.fdopen(handle, "ab") as file:
                 if not file.tell():  # else it is of another worker with this number, and counts
                     file.write(bytes(_ROOM))
     except OSError as exc:

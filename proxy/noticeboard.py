@@ -19,6 +19,8 @@ from typing import TypeAlias
 
 import structlog
 
+from proxy.private_files import make_directory, replace_file
+
 log = structlog.get_logger()
 
 Note: TypeAlias = tuple[str, bytes, float]
@@ -68,11 +70,9 @@ class Noticeboard:
     def put(self, name: str, note: bytes) -> bool:
         """Write a note that belongs to nobody, `TOPIC/NAME`; False where that is not possible."""
         path = self._directory / name
-        beside = path.with_name(f".{path.name}.{self._me}")
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside.write_bytes(note)
-            beside.replace(path)
+            make_directory(path.parent)
+            replace_file(path, note)
         except OSError as exc:
             self._complain(exc)
             return False

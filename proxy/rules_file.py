@@ -13,16 +13,16 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import tomlkit
 
 from proxy.config_file import ConfigFile, InvalidSettings, Place, lines_of
+from proxy.private_files import write_beside
 from proxy.settings import load_settings
 
 _RULES: Final = "rollout"
@@ -143,20 +143,25 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         # It may hold keys, and has the old one's mode only later.
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        shutil.copystat(path, beside)
-        stat = path.stat()
-        os.utime(beside)
-        if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
-            shutil.chown(beside, stat.st_uid, stat.st_gid)
-        beside.replace(path)
-    except OSError as exc:
-        with suppress(OSError):
+        beside = write_beside(path, text.encode())
+        try:
+            _make_alike(beside, path)
+            beside.replace(path)
+        except OSError:
             beside.unlink()
+            raise
+    except OSError as exc:
         raise InvalidSettings(f"{path}: {exc.strerror}") from exc
+
+
+def _make_alike(beside: Path, path: Path) -> None:
+    """On the disk, and with the mode and the owner of the one whose place it takes."""
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    shutil.copystat(path, beside)
+    stat = path.stat()
+    os.utime(beside)
+    if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
+        shutil.chown(beside, stat.st_uid, stat.st_gid)

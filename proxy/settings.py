@@ -8,6 +8,7 @@ What is wrong with the file is said with its line.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -39,6 +40,7 @@ from pydantic_settings import (
 )
 
 from proxy.config_file import ConfigFile, InvalidSettings, Place
+from proxy.private_files import claim_directory
 from proxy.rollout import contradictions
 from proxy.rules import Capture, Override, Prefill, RuleSettings, Strictness
 from proxy.traffic import checked_url
@@ -175,7 +177,18 @@ def _state_dir() -> Path:
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
     except RuntimeError:  # nobody's home: a container without a user
-        return Path(tempfile.gettempdir()) / f"holdover-{os.getuid()}"
+        return _own_directory(Path(tempfile.gettempdir()) / f"holdover-{os.geteuid()}")
+
+
+def _own_directory(path: Path) -> Path:
+    """Where everybody may make one of that name: it is made now, so that nobody else can."""
+    try:
+        claim_directory(path)
+    except OSError as exc:
+        if exc.errno != errno.EROFS:  # where nobody can make any
+            said = exc.strerror or exc
+            raise ValueError(f"state_dir: {path} {said}: name another") from exc
+    return path
 
 
 HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import subprocess
 import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
@@ -18,6 +18,7 @@ import typer
 from proxy.cli.evidence import store_url_of
 from proxy.evidence import Keeping
 from proxy.log_config import LogFormat
+from proxy.private_files import make_directory, open_file
 from proxy.settings import Settings
 from proxy.traffic import journal_directory
 
@@ -59,24 +60,27 @@ def claim(keeping: Keeping) -> TextIO | None:
     """
     path = keeping.directory.parent / "store"
     try:
-        keeping.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(keeping.directory)
         with ExitStack() as closing:
-            file = closing.enter_context(path.open("a"))
-            _agree(file, path, keeping)
+            file = closing.enter_context(os.fdopen(open_file(path, os.O_RDWR), "r+"))
+            _agree(file, keeping)
             closing.pop_all()
             return file
     except OSError:
         return None
 
 
-def _agree(file: TextIO, path: Path, keeping: Keeping) -> None:
+def _agree(file: TextIO, keeping: Keeping) -> None:
     mine = _digest_of(keeping.url)
     with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there
-        path.write_text(mine)
+        file.truncate(0)
+        file.write(mine)
+        file.flush()
     fcntl.flock(file, fcntl.LOCK_SH)
-    if path.read_text() != mine:
-        used = f"{path.parent.parent} is used by a Holdover with another traffic_url"
+    file.seek(0)
+    if file.read() != mine:
+        used = f"{keeping.directory.parents[1]} is used by a Holdover with another traffic_url"
         typer.echo(f"holdover: state_dir: {used}", err=True)
         raise typer.Exit(2)
 

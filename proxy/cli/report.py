@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +16,7 @@ from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.moments import InvalidMoment, milliseconds, since, until
 from proxy.printable import json_line
+from proxy.private_files import replace_file
 from proxy.report.callers import Present
 from proxy.report.compose import compose
 from proxy.report.gate import Condition, InvalidCondition, failures_of
@@ -120,21 +119,10 @@ def _write(report: Report, form: str, output: Path | None) -> None:
 
 
 def _write_file(text: str, file: Path) -> None:
+    """For its owner only, as it may quote prompts."""
     try:
-        _replace(file, text)
+        replace_file(file, text.encode())
     except OSError as exc:
         typer.echo(f"holdover: {file}: {exc.strerror}", err=True)
         raise typer.Exit(2) from exc
     typer.echo(f"Wrote {file}.", err=True)
-
-
-def _replace(file: Path, text: str) -> None:
-    """In one step, so that nobody reads half of it; for its owner only, as it may quote prompts."""
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as half:
-            half.write(text)
-        Path(name).replace(file)
-    except OSError:
-        Path(name).unlink()
-        raise

@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from proxy.private_files import make_directory, open_file
+
 RECORDS: Final = ".journal"
 CONTENTS: Final = ".content"
 
@@ -82,11 +84,11 @@ class Journal:
 
     def _begin(self, frames: bytes) -> _File:
         """Another file that begins with these."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._directory)
         self._number += 1
         path = self._directory / f"{self._me}-{self._number:06}{self._kind}"
         unlocked = path.with_suffix(".new")  # without a lock it would pass for a complete one
-        handle = os.open(unlocked, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        handle = open_file(unlocked, os.O_RDWR | os.O_APPEND)
         file = _File(path, handle, os.fstat(handle).st_ino)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ in it that cannot be loaded, by this version, is put aside.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from proxy.private_files import make_directory, open_file
 from proxy.traffic.content import Content
 from proxy.traffic.journal import CONTENTS, RECORDS, files_of, is_complete, read_frames
 from proxy.traffic.keeper import waiting_bytes
@@ -120,7 +122,7 @@ class Loader:
             path.unlink()
             log.error("journal_refused", file=path.name, removed=True)
         else:
-            self._aside.mkdir(mode=0o700, exist_ok=True)
+            make_directory(self._aside)
             aside = path.rename(self._aside / path.name)
             log.error("journal_refused", file=path.name, kept=str(aside))
         self._read.pop(path.name, None)
@@ -172,8 +174,8 @@ def _entries(payloads: tuple[bytes, ...]) -> Iterator[Entry]:
 @contextmanager
 def alone(directory: Path) -> Iterator[bool]:
     """Whether nobody else loads these journals; for as long as this lasts, nobody will."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (directory.parent / "loader.lock").open("a") as file:
+    make_directory(directory)
+    with os.fdopen(open_file(directory.parent / "loader.lock", os.O_RDWR)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
+from proxy.private_files import make_directory, open_file
 from proxy.traffic.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.problems import ReadOnlyStore, StoreProblem
 from proxy.traffic.schema import exchanges
@@ -70,14 +71,14 @@ def _kept(engine: Engine) -> Iterator[Engine]:
 @contextmanager
 def _alone(file: Path) -> Iterator[None]:
     """Nobody else makes it meanwhile: in switching to a write-ahead log, one of two would fail."""
-    _make_directory(file.parent)
+    make_directory(file.parent)
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
         if file.exists() and not (_may_write(file) and _may_write(file.parent)):
             raise ReadOnlyStore(f"{file} cannot be written: it, or its directory, is read-only")
         if not file.exists():
-            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            os.close(open_file(file, os.O_WRONLY))
         yield
     finally:
         os.close(directory)
@@ -85,10 +86,3 @@ def _alone(file: Path) -> Iterator[None]:
 
 def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=True)
-
-
-def _make_directory(directory: Path) -> None:
-    """With those above it, which `mkdir` would make for everybody's eyes."""
-    if not directory.exists():
-        _make_directory(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)

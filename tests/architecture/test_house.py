@@ -18,6 +18,11 @@ SOURCES = sorted(
     for path in (ROOT / package).rglob("*.py")
     if ".environments" not in path.parts
 )
+PROXY = [path for path in SOURCES if path.is_relative_to(ROOT / "proxy")]
+MAKING = {
+    *("mkdir", "makedirs", "mknod", "mkfifo", "touch", "write_text", "write_bytes"),
+    *("copyfile", "copy2", "copytree", "symlink_to", "symlink"),
+}
 WORLDLESS = {
     *("__future__", "collections", "dataclasses", "enum", "fnmatch", "functools", "itertools"),
     *("json", "re", "typing", "msgspec", "translators"),
@@ -112,6 +117,28 @@ def test_nothing_is_left_for_later(path):
     words = re.compile("TO" + "DO|FIX" + "ME|XX" + "X")
 
     assert not words.search(path.read_text())
+
+
+@pytest.mark.parametrize("path", PROXY, ids=name_of)
+def test_directories_and_files_are_made_in_one_place_alone(path):
+    """What `tempfile` makes is its owner's alone, too."""
+    if path.name == "private_files.py":
+        return
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+
+    assert [ast.unparse(call) for call in calls if may_make_something(call)] == []
+
+
+def may_make_something(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if name in {"open", "fdopen"}:
+        modes = [each.value for each in given if isinstance(each, ast.Constant)]
+        is_new = ast.unparse(call.func) != "os.fdopen"
+        return "O_CREAT" in ast.unparse(call) or (
+            is_new and any(set(str(mode)) & set("wax+") for mode in modes)
+        )
+    return name in MAKING
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

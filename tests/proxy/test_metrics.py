@@ -178,7 +178,8 @@ def test_on_a_full_disk_a_worker_counts_by_itself_and_says_so():
 def test_without_a_directory_a_worker_counts_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "nowhere" / "shared"))
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "file" / "shared"))
     with capture_logs() as lines:
         metrics = Metrics()
     metrics.shadow_skipped("r", "budget")

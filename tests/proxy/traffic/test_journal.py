@@ -84,7 +84,7 @@ def test_where_that_is_not_possible_nothing_is_forgotten(tmp_path):
     journal.append(b"one")
     shutil.rmtree(directory)
     directory.write_text("in the way")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError):
         journal.append(b"two")
     directory.unlink()
     journal.append(b"three")
