@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from proxy.printable import printable
+
 Place: TypeAlias = tuple[str | int, ...]
 """Keys and places in lists, from the top: `("rollout", 1, "share")`."""
 
@@ -22,7 +24,14 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "
 
 
 class InvalidSettings(Exception):
-    """The settings cannot be used; the text names the setting and what it should be."""
+    """
+    The settings cannot be used; the text names each setting and what it should be, a line each.
+
+    What is quoted of them is printable: it goes to terminals and into logs.
+    """
+
+    def __init__(self, *findings: str) -> None:
+        super().__init__("\n".join(map(printable, findings)))
 
 
 @dataclass(frozen=True, slots=True)

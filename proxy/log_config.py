@@ -10,12 +10,14 @@ from typing import Final, Literal, TextIO, cast
 import msgspec
 import structlog
 
+from proxy.printable import json_line, printable
 from proxy.redaction import describe_crash
 from proxy.timestamps import to_microseconds
 
 LogFormat = Literal["auto", "json", "console"]
 
 _JSON: Final = msgspec.json.Encoder(enc_hook=repr)
+_DELETE: Final = b"\x7f"
 
 # Said by uvicorn where a response ends without its last chunk, which is how a failed stream of
 # the old dialect has to end (clients, rule 4).
@@ -25,7 +27,7 @@ _BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
 def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     """Set up structlog for the process; uvicorn's own lines come out the same way."""
     for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
-    render: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if for_people else _as_json
+    render: structlog.typing.Processor = _for_people() if for_people else _as_json
     stream = _Unfailing(sys.stderr)
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -83,7 +85,32 @@ def _stamp(_: object, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 
 def _as_json(_: object, __: str, event: structlog.typing.EventDict) -> str:
-    return _JSON.encode(event).decode()
+    """What JSON lets stand and a terminal acts on (U+007F to U+009F, bidi) is spelled, too."""
+    try:
+        line = _JSON.encode(event)
+    except UnicodeEncodeError:  # half of a surrogate pair; names of files can have one
+        return json_line(msgspec.to_builtins(event, enc_hook=repr))
+    if line.isascii() and _DELETE not in line:  # almost all are, and that is asked at no cost
+        return line.decode()
+    return printable(line.decode())
+
+
+def _for_people() -> structlog.typing.Processor:
+    draw = structlog.dev.ConsoleRenderer()
+
+    def render(
+        logger: object, name: str, event: structlog.typing.EventDict
+    ) -> str | bytes | structlog.typing.EventDict:
+        shown = {printable(field): _shown(value) for field, value in event.items()}
+        return draw(logger, name, shown)
+
+    return render
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return printable(value)
+    return value if repr(value).isprintable() else printable(repr(value))
 
 
 def _without_message_of_exception(

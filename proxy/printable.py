@@ -4,7 +4,8 @@ Foreign text for a terminal: what clients and models say may be printed, not obe
 An escape sequence in the name of a model would clear the screen of whoever
 looks at the log, and a mark for right-to-left text would turn the rest of a
 line around. Everything that Unicode does not call printable is spelled as in
-JSON; only the joiners stay, which Indic and Persian scripts need.
+JSON. Joiners stay where they may join something, which Indic and Persian
+scripts and emoji need; between Latin letters they are only there to hide.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import json
 from typing import Final
 
 _JOINERS: Final = frozenset("\u200c\u200d")
+_LATIN: Final = "\u02ff"
+"""The last of its letters, and of what is written with them."""
 
 
 def printable(text: str) -> str:
@@ -20,14 +23,22 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() or character in _JOINERS else _spelled(character)
-        for character in text
+        character if character.isprintable() or _joins(text, place) else _spelled(character)
+        for place, character in enumerate(text)
     )
 
 
 def json_line(value: object) -> str:
     """The value as one line of JSON, in ASCII: a terminal acts on nothing in it either."""
     return json.dumps(value)
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether there is a joiner between two characters that are seen, and not Latin."""
+    around = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
+    return text[place] in _JOINERS and all(
+        character > _LATIN and character.isprintable() for character in around
+    )
 
 
 def _spelled(character: str) -> str:

@@ -117,7 +117,7 @@ def _check(file: ConfigFile, before: ConfigFile, secrets_dir: Path | None) -> No
         if said := [
             said for what, said in problems.items() if what in certain or what not in known
         ]:
-            raise InvalidSettings("\n".join(said))
+            raise InvalidSettings(*said)
 
 
 def _problems(file: ConfigFile, secrets_dir: Path | None, **flags: str) -> dict[str, str]:

@@ -305,11 +305,11 @@ def load_settings(
     try:
         settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
     except ValidationError as exc:
-        raise InvalidSettings("\n".join(_sentences(exc, written))) from exc
+        raise InvalidSettings(*_sentences(exc, written)) from exc
     except (SettingsError, ValueError) as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
     if findings := [written.says(*finding) for finding in _contradictions(settings)]:
-        raise InvalidSettings("\n".join(findings))
+        raise InvalidSettings(*findings)
     return settings
 
 

@@ -9,6 +9,7 @@ are spelled as JSON and nothing a prompt says can get out of its quotes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
@@ -26,6 +27,7 @@ _OLDER_VERSION: Final = (
 )
 
 
+_BEYOND: Final = re.compile("[\U00010000-\U0010ffff]")
 # Above this the SDKs of today refuse to wait for a whole answer (messages-wire 1.9).
 _MOST_TOKENS_WHOLE: Final = 21_333
 
@@ -39,12 +41,12 @@ def as_code(plan: Plan, language: str) -> str:
 
 def _python(plan: Plan, fields: _Fields) -> str:
     named, sampling = _divided(fields)
-    arguments = [f"{name}={_json(value)}," for name, value in named.items()]
+    arguments = [f"{name}={_literal(value)}," for name, value in named.items()]
     if sampling:
         arguments += [
             f"# {_OLDER_VERSION}",
             f'extra_headers={{"anthropic-version": "{UPSTREAM_VERSION}"}},',
-            f"extra_body={_json(sampling)},",
+            f"extra_body={_literal(sampling)},",
         ]
     call = _indented(arguments, "    ")
     head = f"{_notes(plan, '#')}import anthropic\n\nclient = anthropic.Anthropic()\n"
@@ -128,6 +130,20 @@ def _indented(items: list[str], by: str) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=4)
+
+
+def _literal(value: object) -> str:
+    """
+    JSON as Python reads it, however it is shown.
+
+    Whoever shows code spells what cannot be seen as JSON does: beyond U+FFFF in
+    two halves, which in Python are two characters. So that is spelled here.
+    """
+    return _BEYOND.sub(lambda found: _spelled(found[0]), _json(value))
+
+
+def _spelled(character: str) -> str:
+    return character if character.isprintable() else f"\\U{ord(character):08x}"
 
 
 def _quoted_for_a_shell(text: str) -> str:

@@ -13,9 +13,9 @@ from contextlib import ExitStack, suppress
 from typing import Final, TextIO
 
 import msgspec
-import typer
 
 from proxy.cli.evidence import store_url_of
+from proxy.cli.terminal import stop, tell
 from proxy.evidence import Keeping
 from proxy.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
@@ -81,8 +81,7 @@ def _agree(file: TextIO, keeping: Keeping) -> None:
     file.seek(0)
     if file.read() != mine:
         used = f"{keeping.directory.parents[1]} is used by a Holdover with another traffic_url"
-        typer.echo(f"holdover: state_dir: {used}", err=True)
-        raise typer.Exit(2)
+        stop(f"state_dir: {used}")
 
 
 def _digest_of(url: str) -> str:
@@ -96,7 +95,7 @@ def _keep_running(orders: bytes, _held: TextIO | None) -> None:
         time.sleep(_HEAD_START_SECONDS)
         with suppress(OSError):
             _run(orders)
-        typer.echo("holdover: the loader has ended, and is begun again", err=True)
+        tell("holdover: the loader has ended, and is begun again")
 
 
 def _run(orders: bytes) -> None:

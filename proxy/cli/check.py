@@ -7,9 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import typer
-
 from proxy.cli.configured import regime_or_exit, settings_or_exit
+from proxy.cli.terminal import say, stop
 from proxy.config_file import InvalidSettings
 from proxy.failures import Failure
 from proxy.headers import Credential, Headers, first
@@ -41,21 +40,20 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     try:
         question = _question(regime, request, header, caller, now)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
+        stop(str(exc))
     _decide(regime, question)
 
 
 def _show(config: Path, settings: Settings) -> None:
     rules, callers = len(settings.rollout), len(settings.callers)
-    typer.echo(f"{config}: good. {rules} rules, {callers} callers.")
+    say(f"{config}: good. {rules} rules, {callers} callers.")
     for number, rule in enumerate(settings.rollout, 1):
         share = "" if rule.share == 100 else f" {rule.share:g} % by {rule.by or 'caller'}"  # noqa: PLR2004
         match = rule.match.model_dump(exclude_defaults=True)
-        typer.echo(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'everything'}")
-    typer.echo("Otherwise: translate.")
+        say(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'everything'}")
+    say("Otherwise: translate.")
     if settings.rollout_override is not None:
-        typer.secho(
+        say(
             f"OVERRIDE: everything is {settings.rollout_override.action}, whatever the rules say.",
             bold=True,
         )
@@ -110,12 +108,12 @@ def _decide(regime: Regime, question: Question) -> None:
         if regime.rollout.override is not None:
             break
         if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
-            typer.echo(f"{rule.name}: no: {objection}.")
+            say(f"{rule.name}: no: {objection}.")
             continue
         within = f" (bucket {bucket_of(rule, question)} by {rule.by} is in its share)"
-        typer.echo(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
+        say(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
         break
-    typer.secho(f"{decision.action}, because of: {decision.why.value}", bold=True)
+    say(f"{decision.action}, because of: {decision.why.value}", bold=True)
     if decision.action == "refuse":
         today = question.now.date().isoformat()
-        typer.echo(refusal_text(decision, question.request, regime.rollout.catalogue, today))
+        say(refusal_text(decision, question.request, regime.rollout.catalogue, today))

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
+from proxy.cli.terminal import stop
 from proxy.compile import digester_of, policy_of, regime_of
 from proxy.config_file import InvalidSettings
 from proxy.regime import Regime
@@ -26,8 +25,7 @@ def or_exit() -> Iterator[None]:
     try:
         yield
     except InvalidSettings as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
+        stop(*str(exc).split("\n"))
 
 
 def policy_or_exit(settings: Settings) -> Policy:

@@ -21,13 +21,13 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import msgspec
-import typer
 from starlette.types import ASGIApp
 
 from proxy.app import create_app
 from proxy.cli.configured import settings_or_exit
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
 from proxy.cli.serve import server_for
+from proxy.cli.terminal import say, tell
 from proxy.log_config import configure_logs
 from proxy.simulator import create_simulator
 from translators import EXPLANATIONS, AdjustmentKind
@@ -84,7 +84,7 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
             _show(_url(front), upstream_url)
             _play(_url(front), state_dir)
             if keep_serving:
-                typer.echo(f"\nServing on {_url(front)}; Ctrl-C stops it.")
+                say("", f"Serving on {_url(front)}; Ctrl-C stops it.")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
@@ -93,14 +93,14 @@ def _show(url: str, upstream_url: str) -> None:
     headers, completion = _post(f"{url}/v1/complete", body)
     _section("The legacy request", _REQUEST)
     _section("The Messages request it became", _received_by(upstream_url))
-    typer.secho("\nAdjustments", bold=True)
+    say("", "Adjustments", bold=True)
     for name in headers["holdover-adjustments"].split(", "):
-        typer.echo(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
+        say(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
     _section("The completion that came back", msgspec.json.decode(completion))
-    typer.secho("\nTry it", bold=True)
-    typer.echo(_CALL.format(url=url, body=body))
-    typer.secho("\nThe change for an old SDK", bold=True)
-    typer.echo(_SDK.format(url=url))
+    say("", "Try it", bold=True)
+    say(*_CALL.format(url=url, body=body).split("\n"))
+    say("", "The change for an old SDK", bold=True)
+    say(*_SDK.format(url=url).split("\n"))
 
 
 def _play(url: str, state_dir: Path) -> None:
@@ -109,10 +109,10 @@ def _play(url: str, state_dir: Path) -> None:
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         for _ in pool.map(lambda client: _ask_all(url, client), OLD_CLIENTS):
             pass
-    typer.secho("\nSee who calls", bold=True)
-    typer.echo(f"{len(OLD_CLIENTS)} old clients have asked {asked} more requests, all made up:")
-    typer.echo(_SEE)
-    typer.echo(_KEPT.format(directory=state_dir))
+    say("", "See who calls", bold=True)
+    say(f"{len(OLD_CLIENTS)} old clients have asked {asked} more requests, all made up:")
+    say(*_SEE.split("\n"))
+    say(_KEPT.format(directory=state_dir))
 
 
 def _ask_all(url: str, client: OldClient) -> None:
@@ -135,8 +135,8 @@ def _received_by(upstream_url: str) -> object:
 
 
 def _section(title: str, value: object) -> None:
-    typer.secho(f"\n{title}", bold=True)
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    say("", title, bold=True)
+    say(*json.dumps(value, indent=2, ensure_ascii=False).split("\n"))
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
             listener.bind(("127.0.0.1", port))
         except OSError:
             listener.bind(("127.0.0.1", 0))
-            typer.echo(f"Port {port} is taken; using {listener.getsockname()[1]}.", err=True)
+            tell(f"Port {port} is taken; using {listener.getsockname()[1]}.")
         listener.listen()
         yield listener
 

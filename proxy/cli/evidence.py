@@ -7,9 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from proxy.cli.configured import settings_or_exit
+from proxy.cli.terminal import stop
 from proxy.settings import Settings
 from proxy.traffic import ReadOnlyStore, StoreProblem, default_url, journal_directory, open_store
 
@@ -30,8 +29,7 @@ def open_evidence(config: Path | None, secrets: Path | None, *, demo: bool) -> I
         finally:
             store.close()
     except StoreProblem as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
+        stop(str(exc))
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

@@ -47,7 +47,7 @@ def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
     """The same of one of its shadows."""
     said = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
     given = {name: value for name, value in said.items() if value is not None}
-    return shadow.leg, "\n".join(_lines({**given, **(shadow.comparison or {})}))
+    return printable(shadow.leg), "\n".join(_lines({**given, **(shadow.comparison or {})}))
 
 
 def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
@@ -66,7 +66,7 @@ def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
 
 def _adjustment(made: MadeAdjustment) -> str:
     asked, sent = (printable(word) or "(nothing)" for word in (made.asked, made.sent))
-    lines = [f"  {made.kind}  {printable(made.field)}: {asked} -> {sent}"]
+    lines = [f"  {printable(made.kind)}  {printable(made.field)}: {asked} -> {sent}"]
     if (kind := _KINDS.get(made.kind)) is not None:  # of a later version there may be others
         lines += [f"    {EXPLANATIONS[kind]}", f"    To do without: {REMEDIES[kind]}"]
     return "\n".join(lines)
@@ -74,7 +74,7 @@ def _adjustment(made: MadeAdjustment) -> str:
 
 def _lines(fields: Mapping[str, Any]) -> Iterator[str]:
     width = max(map(len, fields))
-    return (f"  {name:<{width}}  {_said(value)}" for name, value in fields.items())
+    return (f"  {printable(name):<{width}}  {_said(value)}" for name, value in fields.items())
 
 
 def _said(value: object) -> str:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import typer
 
 from proxy.cli.configured import policy_or_exit, settings_or_exit
+from proxy.cli.terminal import say, stop
 from proxy.explanation import as_explanation
 from translators import (
     InvalidCompletionRequest,
@@ -32,17 +32,16 @@ def run_explain(file: Path, version: str | None, config: Path | None, language: 
             today=datetime.now(UTC).date().isoformat(),
         )
     except InvalidCompletionRequest as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(1) from exc
+        stop(str(exc), status=1)
     if language is not None:
-        typer.echo(as_code(plan, language), nl=False)
+        said = as_code(plan, language).removesuffix("\n")
     else:
-        typer.echo(msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode())
+        said = msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode()
+    say(*said.split("\n"))  # what ends a line in a string of it, is spelled
 
 
 def _read_or_exit(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as exc:
-        typer.echo(f"holdover: {file}: {exc.strerror}", err=True)
-        raise typer.Exit(2) from exc
+        stop(f"{file}: {exc.strerror}")

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import typer
 from rich.console import Console
 
 from proxy.cli.evidence import open_evidence
 from proxy.cli.log_table import PlainTable, TerminalTable
 from proxy.cli.moments import InvalidMoment, since, until
+from proxy.cli.terminal import stop, tell
 from proxy.printable import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.filters import Filter, InvalidFilter, conditions_of
@@ -43,8 +43,7 @@ def run_log(  # noqa: PLR0913 - an option each
     try:
         wanted = filter_of(words, datetime.now(UTC))
     except (InvalidFilter, InvalidMoment) as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
+        stop(str(exc))
     with open_evidence(config, secrets, demo=demo) as store, as_long_as_somebody_reads():
         _print(store, wanted, limit, follow=follow, show=_shower(as_json=as_json))
 
@@ -77,10 +76,9 @@ def as_long_as_somebody_reads() -> Iterator[None]:
 
 def _print(store: Store, wanted: Filter, limit: int, *, follow: bool, show: Show) -> None:
     if wanted.text is not None and not has_contents_of(store, wanted):
-        typer.echo(
+        tell(
             "holdover: of these exchanges no contents were kept (see the setting `capture`); "
-            "the text is looked for in the records alone",
-            err=True,
+            "the text is looked for in the records alone"
         )
     if follow:
         _follow(Tail(store, wanted), limit, show)
@@ -90,7 +88,7 @@ def _print(store: Store, wanted: Filter, limit: int, *, follow: bool, show: Show
         show(found.record)
         is_empty = False
     if is_empty:
-        typer.echo("holdover: no such exchange is recorded", err=True)
+        tell("holdover: no such exchange is recorded")
 
 
 def _follow(tail: Tail, limit: int, show: Show) -> None:

@@ -49,7 +49,7 @@ class TerminalTable:
             self._print(_NAMES, "bold")
         day, _, time = record.received.partition("T")
         if day != self._day:
-            self._print_line(Text(f"{day} UTC", "dim"))
+            self._print_line(Text(printable(f"{day} UTC"), "dim"))
             self._day = day
         style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
         self._print((time[:8], *_cells(record), record.id[:_ID]), style)
@@ -75,7 +75,7 @@ class PlainTable:
         head = [] if self._has_begun else [_uncut(_NAMES)]
         self._has_begun = True
         moment = record.received.replace("T", " ")[:23]
-        return [*head, _uncut((moment, *map(printable, _cells(record)), record.id))]
+        return [*head, _uncut(map(printable, (moment, *_cells(record), record.id)))]
 
 
 def widths_for(room: int) -> list[int]:

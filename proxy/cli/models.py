@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from proxy.cli.configured import policy_or_exit, settings_or_exit
+from proxy.cli.terminal import say, show_table, stop
 from proxy.failures import Failure
 from proxy.headers import Headers
 from proxy.settings import Settings
@@ -27,6 +25,10 @@ from translators import (
 )
 
 _SOON = timedelta(days=90)
+_SERVED = (
+    *("model", "status", "retires", "context", "max output", "prefill", "sampling", "thinking"),
+)
+_BECOMES = ("name", "retired", "becomes")
 
 
 def run_models(config: Path | None, *, refresh: bool) -> None:
@@ -37,22 +39,22 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
     if refresh:
         _print_differences(catalogue, settings, today)
         return
-    console = Console(width=None if Console().is_terminal else 160)
-    console.print(_served(catalogue, today))
-    console.print(_legacy(catalogue, today))
-    for sentence in _soon(catalogue, today):
-        console.print(sentence, highlight=False)
+    show_table(_SERVED, _served(catalogue, today), title=f"Models served on {today}")
+    show_table(_BECOMES, _retired(catalogue, today), title="What retired names become today")
+    say(*_soon(catalogue, today))
 
 
-def _served(catalogue: Catalogue, today: date) -> Table:
-    table = Table(title=f"Models served on {today}")
-    for column in ("model", "status", "retires", "context", "max output", "prefill", "sampling"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("thinking", no_wrap=True)
+def _served(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
     for model in _first_of_each_name(catalogue):
         if not model.is_retired(today.isoformat()):
-            table.add_row(*_row(model, today))
-    return table
+            yield _row(model, today)
+
+
+def _retired(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
+    for model in _first_of_each_name(catalogue):
+        if model.is_retired(today.isoformat()):
+            becomes = catalogue.resolve(model.id, today.isoformat()).id
+            yield model.id, model.retires or "", becomes
 
 
 def _row(model: Model, today: date) -> tuple[str, ...]:
@@ -68,15 +70,6 @@ def _row(model: Model, today: date) -> tuple[str, ...]:
         takes.sampling.value if takes.sampling else "?",
         takes.thinking.value if takes.thinking else "?",
     )
-
-
-def _legacy(catalogue: Catalogue, today: date) -> Table:
-    table = Table("name", "retired", "becomes", title="What retired names become today")
-    for model in _first_of_each_name(catalogue):
-        if model.is_retired(today.isoformat()):
-            sent = catalogue.resolve(model.id, today.isoformat()).id
-            table.add_row(model.id, model.retires, sent)
-    return table
 
 
 def _soon(catalogue: Catalogue, today: date) -> list[str]:
@@ -102,10 +95,8 @@ def _print_differences(catalogue: Catalogue, settings: Settings, today: date) ->
     try:
         found = asyncio.run(_ask(catalogue, settings, today))
     except (Failure, UpstreamProtocolError) as exc:
-        typer.echo(f"holdover: {settings.upstream_url}: {exc}", err=True)
-        raise typer.Exit(1) from exc
-    for sentence in found or ["Upstream says of its models what we believe."]:
-        typer.echo(sentence)
+        stop(f"{settings.upstream_url}: {exc}", status=1)
+    say(*(found or ["Upstream says of its models what we believe."]))
 
 
 async def _ask(catalogue: Catalogue, settings: Settings, today: date) -> list[str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
-import typer
 
 from proxy.cli.configured import or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
@@ -23,11 +22,13 @@ from proxy.cli.replay_progress import Heard, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
 from proxy.cli.stand_in import stand_in
+from proxy.cli.terminal import say, stop, tell
 from proxy.compile import digester_of, regime_of
 from proxy.config_file import InvalidSettings
 from proxy.legs import Upstreams
 from proxy.lessons import LessonStore
 from proxy.log_config import configure_logs
+from proxy.printable import json_line
 from proxy.redaction import Redactor
 from proxy.regime import Regime
 from proxy.replay import Asker, Run, TokenBudget, is_simulator, report_of
@@ -106,10 +107,9 @@ def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo:
             _run(replay, store, found, _key_or_exit(replay, is_simulated=is_simulated))
         report = report_of(replay.name, store.results(), replay.prices)
     if order.as_json:
-        typer.echo(msgspec.json.encode(report))
+        say(json_line(msgspec.to_builtins(report)))
         return
-    for line in report_lines(report):
-        typer.echo(line)
+    say(*report_lines(report))
 
 
 def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Replay:
@@ -139,13 +139,12 @@ def _show_estimate(replay: _Replay, found: Found) -> bool:
     urls = list(addresses(replay.settings))
     is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
     who = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
-    _say(f"Replay {replay.name}: asks {who}")
-    for line in estimate_lines(found, replay.order.model, replay.prices):
-        _say(line)
-    _say("What is asked again is the text that was kept: redacted.")
+    tell(f"Replay {replay.name}: asks {who}")
+    tell(*estimate_lines(found, replay.order.model, replay.prices))
+    tell("What is asked again is the text that was kept: redacted.")
     for rule in replay.settings.rollout:
         if rule.match.header:
-            _say(f"Rule {rule.name} looks at headers, which are not kept: here it matches nothing.")
+            tell(f"Rule {rule.name} looks at headers, which are not kept: here it matches nothing.")
     return is_simulated
 
 
@@ -154,16 +153,14 @@ def _key_or_exit(replay: _Replay, *, is_simulated: bool) -> bytes | None:
     if is_simulated:
         return _ANY_KEY
     if not replay.order.yes:
-        _say("holdover: nothing was sent; add --yes to send it")
-        raise typer.Exit(2)
+        stop("nothing was sent; add --yes to send it")
     given = os.environ.get(_KEY, "").strip().encode()
     keyring = replay.regime.keyring
     if not given and not keyring.holds_keys:
-        _say(
-            "holdover: there is no key: clients' keys are not kept, so set upstream_key, "
+        stop(
+            "there is no key: clients' keys are not kept, so set upstream_key, "
             f"or {_KEY} in the environment"
         )
-        raise typer.Exit(2)
     return given or None
 
 
@@ -175,10 +172,10 @@ def _run(replay: _Replay, store: ReplayStore, found: Found, key: bytes | None) -
         with progress(sum(left.requests for left in found.left)) as heard:
             is_whole = asyncio.run(_ask(replay, store, key, budget, heard))
     except KeyboardInterrupt:
-        _say("holdover: interrupted. What is done is kept; the same command goes on with the rest.")
-        raise typer.Exit(_INTERRUPTED) from None
+        said = "interrupted. What is done is kept; the same command goes on with the rest."
+        stop(said, status=_INTERRUPTED)
     if not is_whole:
-        _say(
+        tell(
             f"holdover: the next request might pass the budget of {order.budget_tokens:,} tokens; "
             "the same command with a larger one goes on"
         )
@@ -203,8 +200,3 @@ async def _ask(
         return await run.run()
     finally:
         await upstreams.close()
-
-
-def _say(line: str) -> None:
-    """Beside the report, which may be read by a program."""
-    typer.echo(line, err=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from proxy.cli.terminal import tell
 from proxy.traffic.replays import ReplayResult
 
 Heard: TypeAlias = Callable[[ReplayResult], None]
@@ -57,7 +57,7 @@ class _Lines:
         self._failed += result.failure is not None
         if self._tenths > before:
             said = f"{self._done:,} of {self._total:,} asked again, {self._failed:,} failed"
-            typer.echo(f"holdover: {said}", err=True)
+            tell(f"holdover: {said}")
 
     @property
     def _tenths(self) -> int:

@@ -15,6 +15,7 @@ import typer
 from proxy.cli.configured import policy_or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.moments import InvalidMoment, milliseconds, since, until
+from proxy.cli.terminal import stop, tell
 from proxy.printable import json_line
 from proxy.private_files import replace_file
 from proxy.report.callers import Present
@@ -48,8 +49,7 @@ def run_report(  # noqa: PLR0913 - an option each
         conditions = [Condition.parse(text) for text in fail_if]
         period = _period(begin, end, now)
     except (InvalidMoment, InvalidCondition) as exc:
-        typer.echo(f"holdover: {exc}", err=True)
-        raise typer.Exit(2) from exc
+        stop(str(exc))
     settings = settings_or_exit(config, secrets)
     present = _present(settings, now)
     # What is no UTF-8 on the command line is nowhere in a store, and no engine takes it.
@@ -59,8 +59,7 @@ def run_report(  # noqa: PLR0913 - an option each
     report = compose(gathered, present, milliseconds(now))
     _write(report, form, output)
     failures = [each for condition in conditions for each in failures_of(condition, report)]
-    for failure in failures:
-        typer.echo(f"holdover: {failure}", err=True)
+    tell(*(f"holdover: {failure}" for failure in failures))
     if failures:
         raise typer.Exit(1)
 
@@ -123,6 +122,5 @@ def _write_file(text: str, file: Path) -> None:
     try:
         replace_file(file, text.encode())
     except OSError as exc:
-        typer.echo(f"holdover: {file}: {exc.strerror}", err=True)
-        raise typer.Exit(2) from exc
-    typer.echo(f"Wrote {file}.", err=True)
+        stop(f"{file}: {exc.strerror}")
+    tell(f"Wrote {file}.")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from proxy.cli.configured import or_exit, settings_or_exit
+from proxy.cli.terminal import say, show_table, stop
 from proxy.guards import TRIPS, Trip, read_trips
 from proxy.noticeboard import Noticeboard, directory_for
+from proxy.rules import RuleSettings
 from proxy.rules_file import set_override, set_share
 from proxy.settings import Settings
 
@@ -22,7 +21,7 @@ def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> 
     """Set a rule's share, or say why not and exit with status 2."""
     with or_exit():
         set_share(config, name, percent, secrets_dir=secrets)
-    typer.echo(f"{name}: {percent:g} %. {_WITHIN}")
+    say(f"{name}: {percent:g} %. {_WITHIN}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
@@ -30,24 +29,21 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
     done = "The rules decide again." if action == _OFF else f"Everything: {action}."
-    typer.echo(f"{done} {_WITHIN}")
+    say(f"{done} {_WITHIN}")
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     """Take down the note that a guard has tripped; status 1 if there is none."""
     settings = settings_or_exit(config, secrets)
     if Path(name).name != name:  # its note would be a file somewhere else
-        typer.echo(f"holdover: {name!r} is no name of a rule", err=True)
-        raise typer.Exit(2)
+        stop(f"{name!r} is no name of a rule")
     try:
         was_tripped = _board(settings, config).take_down(f"{TRIPS}/{name}")
     except OSError as exc:
-        typer.echo(f"holdover: {settings.state_dir}: {exc.strerror}", err=True)
-        raise typer.Exit(2) from exc
+        stop(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
-        typer.echo(f"holdover: the guard of {name!r} is not tripped", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{name}: armed, and its share is its own again. {_WITHIN}")
+        stop(f"the guard of {name!r} is not tripped", status=1)
+    say(f"{name}: armed, and its share is its own again. {_WITHIN}")
 
 
 def run_status(config: Path, secrets: Path | None) -> None:
@@ -55,14 +51,18 @@ def run_status(config: Path, secrets: Path | None) -> None:
     settings = settings_or_exit(config, secrets)
     trips = _trips(_board(settings, config))
     if settings.rollout_override is not None:
-        typer.secho(f"Override: everything is {settings.rollout_override.action}.", bold=True)
-    table = Table("rule", "action", "share", "by", "guard")
-    for rule in settings.rollout:
-        guard = "-" if rule.guard is None else "armed"
-        if trip := trips.get(rule.name):
-            guard = f"TRIPPED {trip.since}: {trip.reason}"
-        table.add_row(rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", guard)
-    Console(width=None if Console().is_terminal else 160).print(table)
+        say(f"Override: everything is {settings.rollout_override.action}.", bold=True)
+    rows = [
+        (rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", _guard(rule, trips))
+        for rule in settings.rollout
+    ]
+    show_table(("rule", "action", "share", "by", "guard"), rows)
+
+
+def _guard(rule: RuleSettings, trips: Mapping[str, Trip]) -> str:
+    if trip := trips.get(rule.name):
+        return f"TRIPPED {trip.since}: {trip.reason}"
+    return "-" if rule.guard is None else "armed"
 
 
 def _board(settings: Settings, config: Path) -> Noticeboard:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
@@ -18,6 +17,7 @@ from proxy.cli.evidence import open_evidence
 from proxy.cli.exchange_page import record_lines, shadow_lines, timing_line
 from proxy.cli.log import as_long_as_somebody_reads
 from proxy.cli.marked import Piece, are_too_long, compared
+from proxy.cli.terminal import say, stop
 from proxy.printable import json_line, printable
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
 from proxy.traffic.reading import bodies_of, named, shadows_of
@@ -54,7 +54,7 @@ def run_show(
         shadows = shadows_of(store, record.id)
         said = {body.part: _read(body) for body in bodies_of(store, record.id)}
         if as_json:
-            sys.stdout.write(f"{json_line(_as_object(record, shadows, said))}\n")
+            say(json_line(_as_object(record, shadows, said)))
         else:
             _print(record, shadows, said)
 
@@ -62,17 +62,15 @@ def run_show(
 def _one_or_exit(store: Store, name: str) -> TrafficRecord:
     name = name.encode(errors="replace").decode()
     found = named(store, name, _MOST_LISTED)
-    if len(found) == 1:
-        return found[0]
     if not found:
-        typer.echo(f"holdover: no exchange is called {printable(name)}", err=True)
-        raise typer.Exit(1)
-    for record in found:
-        asked = printable(record.asked_model or "-")
-        sys.stdout.write(f"{record.id}  {record.received}  {asked}  {record.status or '-'}\n")
-    more = " or more" if len(found) == _MOST_LISTED else ""
-    typer.echo(f"holdover: {len(found)}{more} exchanges are called so; say more of it", err=True)
-    raise typer.Exit(2)
+        stop(f"no exchange is called {name}", status=1)
+    if len(found) > 1:
+        for record in found:
+            asked = record.asked_model or "-"
+            say(f"{record.id}  {record.received}  {asked}  {record.status or '-'}")
+        more = " or more" if len(found) == _MOST_LISTED else ""
+        stop(f"{len(found)}{more} exchanges are called so; say more of it")
+    return found[0]
 
 
 def _read(body: Body) -> _Said:
@@ -141,7 +139,9 @@ def _body(
     if said.timing is not None:
         text.append(f"{timing_line(said.timing)}\n", "dim")
     if kept.data is None:
-        return text.append(f"Digest {kept.digest}; no more is kept where `capture` is `digest`.\n")
+        return text.append(
+            f"Digest {printable(kept.digest)}; no more is kept where `capture` is `digest`.\n"
+        )
     before, after, style = marks
     for piece in pieces:
         if not piece.is_marked:

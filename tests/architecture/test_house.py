@@ -19,6 +19,11 @@ SOURCES = sorted(
     if ".environments" not in path.parts
 )
 PROXY = [path for path in SOURCES if path.is_relative_to(ROOT / "proxy")]
+PRINTS = re.compile(r"^print$|^typer\.s?echo$|^Console$|std(out|err)\.(buffer\.)?write")
+PRINTING = {
+    *("proxy/cli/terminal.py", "proxy/cli/report.py", "proxy/cli/log.py", "proxy/cli/show.py"),
+    *("proxy/cli/replay_progress.py", "proxy/report/terminal.py"),
+}
 MAKING = {
     *("mkdir", "makedirs", "mknod", "mkfifo", "touch", "write_text", "write_bytes"),
     *("copyfile", "copy2", "copytree", "symlink_to", "symlink"),
@@ -127,6 +132,17 @@ def test_directories_and_files_are_made_in_one_place_alone(path):
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
 
     assert [ast.unparse(call) for call in calls if may_make_something(call)] == []
+
+
+@pytest.mark.parametrize("path", PROXY, ids=name_of)
+def test_what_is_printed_goes_through_what_makes_it_printable(path):
+    """Pages and tables of ours do so by themselves; `proxy/cli/test_hostile_text.py` tries them."""
+    if name_of(path) in PRINTING:
+        return
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func) for call in calls}
+
+    assert {name for name in names if PRINTS.search(name)} == set()
 
 
 def may_make_something(call: ast.Call) -> bool:

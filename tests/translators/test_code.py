@@ -108,3 +108,11 @@ def test_an_answer_too_long_to_wait_for_is_streamed(tokens, streams):
 
     assert ("messages.stream(" in as_code(asked, "python")) is streams
     assert ("messages.stream(" in as_code(asked, "typescript")) is streams
+
+
+@pytest.mark.parametrize("hidden", ["\U000e0041", "\U0010fffd"])
+def test_python_is_told_what_cannot_be_shown_in_one_piece(hidden: str):
+    code = as_code(plan(f"\n\nHuman: a{hidden}🎉\n\nAssistant:"), "python")
+
+    assert f'"content": "a\\U{ord(hidden):08x}🎉"' in code
+    assert ast.literal_eval(f'"a\\U{ord(hidden):08x}"') == f"a{hidden}"

@@ -25,14 +25,19 @@ def test_it_is_made_for_its_owner_alone(tmp_path: Path):
     assert (tmp_path / NAME / "traffic" / "traffic.db").is_file()
 
 
+def strangers_directory(path: Path) -> None:
+    path.mkdir(mode=0o700)
+    os.chown(path, 65534, 65534)
+
+
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
         (lambda path: path.symlink_to("/"), "is there, and no directory"),
         (lambda path: path.write_text(""), "is there, and no directory"),
-        (lambda path: (path.mkdir(), path.chmod(0o755)), "is open to others"),
+        (lambda path: path.mkdir(mode=0o755), "is open to others"),
         pytest.param(
-            lambda path: (path.mkdir(mode=0o700), os.chown(path, 65534, 65534)),
+            strangers_directory,
             "was made by somebody else",
             marks=pytest.mark.skipif(os.geteuid() != 0, reason="it takes two users"),
         ),
