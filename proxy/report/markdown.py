@@ -1,9 +1,16 @@
-"""A report as Markdown, for a ticket or a wiki; what clients say of themselves stays text."""
+"""
+A report as Markdown, for a ticket or a wiki.
+
+What clients and upstreams say of themselves is in code, all of it and nothing
+but code: there no text is a mark, a link, a picture, HTML, or somebody to be
+notified. Sites look for the last in what they have rendered, so that a
+backslash before `@everyone` would not keep it from them.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from proxy.printable import printable
@@ -36,8 +43,10 @@ from proxy.report.words import (
     verdict,
 )
 
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+_TICKS: Final = re.compile("`+")
+_BEFORE_PIPE: Final = re.compile(r"\\(?=\|)")
 _MOST_READY: Final = 100
+_MOST_MODELS: Final = 5
 
 
 def as_markdown(report: Report) -> str:
@@ -49,11 +58,11 @@ def _lines(report: Report) -> Iterator[str]:
     period = report.period
     yield "# Legacy traffic"
     yield ""
-    yield f"{moment(period.since)} to {moment(period.until)} UTC. {_text(headline(report))}"
+    yield f"{moment(period.since)} to {moment(period.until)} UTC. {headline(report, _code)}"
     yield from _paragraphs(caveats(report))
     if report.is_empty:
         return
-    yield from _paragraphs([_text(summary(report), 1_000)])
+    yield from _paragraphs([summary(report, _code)])
     yield from _totals(report)
     yield from _callers(report)
     for caller in report.callers:
@@ -78,8 +87,7 @@ def _totals(report: Report) -> Iterator[str]:
             ("Readiness", percent(totals.readiness)),
             ("Tokens in, out", f"{number(spent.input_tokens)}, {number(spent.output_tokens)}"),
             ("Cost", money(spent.cost)),
-            *[("No price known for", _text(", ".join(spent.unpriced_models)))]
-            * bool(spent.unpriced_models),
+            *_unpriced(spent.unpriced_models),
         ],
     )
     yield from _heading("Volume", 2)
@@ -97,17 +105,23 @@ def _totals(report: Report) -> Iterator[str]:
     )
 
 
+def _unpriced(models: Sequence[str]) -> Iterator[tuple[str, str]]:
+    if models:
+        more = f" and {number(len(models) - _MOST_MODELS)} more" if models[_MOST_MODELS:] else ""
+        yield "No price known for", ", ".join(map(_code, models[:_MOST_MODELS])) + more
+
+
 def _callers(report: Report) -> Iterator[str]:
     yield from _heading("Callers", 2)
     rows = [
         (
-            _text(called(caller)),
+            called(caller, _code),
             number(caller.exchanges),
             percent(caller.share),
             percent(caller.readiness.score),
             percent(caller.error_share),
             "" if caller.latency.total is None else duration(caller.latency.total.p95),
-            _text(names(caller.sdks, 1)),
+            names(caller.sdks, 1, quote=_code),
         )
         for caller in report.callers
     ]
@@ -119,8 +133,8 @@ def _callers(report: Report) -> Iterator[str]:
 
 
 def _caller(caller: CallerReport) -> Iterator[str]:
-    yield from _heading(_text(called(caller)), 3)
-    yield f"{_text(about(caller), 1_000)} Readiness: {badge(caller.readiness)}."
+    yield from _heading(called(caller, _code), 3)
+    yield f"{about(caller, _code)} Readiness: {badge(caller.readiness)}."
     yield ""
     reasons = caller.readiness.reasons
     if not reasons:
@@ -128,19 +142,19 @@ def _caller(caller: CallerReport) -> Iterator[str]:
     yield from (_reason(reason) for reason in reasons)
     for title, counted in (("Features", caller.features), ("User agents", caller.user_agents)):
         if counted:
-            said = (f"{_text(each.name)} ({percent(each.share)})" for each in counted)
+            said = (f"{_code(each.name)} ({percent(each.share)})" for each in counted)
             yield from _paragraphs([f"{title}: {', '.join(said)}."])
     yield from _table(
         ("asked", "sent", "exchanges"),
         [
-            (_text(use.asked or "?"), _text(use.sent or ""), number(use.count))
+            (_code(use.asked or "?"), _code(use.sent or ""), number(use.count))
             for use in caller.models
         ],
     )
     yield from _table(
         ("adjustment", "exchanges", "asked", "sent"),
         [
-            (_text(use.kind), number(one.count), _text(one.asked), _text(one.sent))
+            (_code(use.kind), number(one.count), _code(one.asked), _code(one.sent))
             for use in caller.adjustments
             for one in use.examples
         ],
@@ -148,7 +162,7 @@ def _caller(caller: CallerReport) -> Iterator[str]:
     yield from _table(
         ("error", "whose", "exchanges"),
         [
-            (_text(f"{use.status or ''} {use.type}"), use.blame, number(use.count))
+            (f"{use.status or ''} {_code(use.type or '?')}", _code(use.blame), number(use.count))
             for use in caller.errors
         ],
     )
@@ -165,18 +179,18 @@ def _reason(reason: Reason) -> str:
 def _call(call: CurrentCall) -> Iterator[str]:
     source = "What it sent" if call.is_captured else "An example, with words for its texts"
     yield ""
-    said = f"{call.exchange}; {likeness(call)}"
-    yield f"{source}, as a call of the current SDK ({_text(said, 200)}):"
+    said = f"{_code(call.exchange)}; {likeness(call)}"
+    yield f"{source}, as a call of the current SDK ({said}):"
     yield ""
     lines = list(code_lines(call))
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", "\n".join(lines))), default=0))
+    fence = _fence("\n".join(lines), 3)
     yield from (f"{fence}{call.language}", *lines, fence)
 
 
 def _ready(report: Report) -> Iterator[str]:
     yield from _heading("Ready to cut over", 2)
     for standing in report.ready[:_MOST_READY]:
-        yield f"- {_text(called(standing))}, {one_or_many(standing.exchanges, 'exchange')}"
+        yield f"- {called(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
     if not report.ready:
         yield "None."
     elif len(report.ready) > _MOST_READY:
@@ -192,7 +206,7 @@ def _shadows(report: Report) -> Iterator[str]:
         noise = "" if each.control is None else ", ".join(_alike(each.control))
         controls = f" Controls: {noise}." if noise else ""
         yield (
-            f"- {_text(verdict(each), 500)} {compared}, {number(each.shadow.failed)} failed{alike}."
+            f"- {verdict(each, _code)} {compared}, {number(each.shadow.failed)} failed{alike}."
             f"{controls}"
         )
 
@@ -210,11 +224,11 @@ def _retirements(report: Report) -> Iterator[str]:
         yield from _heading("Models that retire", 2)
         rows = [
             (
-                _text(model.model),
+                _code(model.model),
                 retires(model),
-                _text(model.successor or ""),
+                _code(model.successor or ""),
                 number(model.exchanges),
-                _text(", ".join(called(caller) for caller in model.callers[:5])),
+                ", ".join(called(caller, _code) for caller in model.callers[:5]),
             )
             for model in report.retirements
         ]
@@ -242,11 +256,31 @@ def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     if lines:
         yield from ("", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines)
 
 
-def _text(text: str, most: int = 120) -> str:
-    """Not a mark in it means anything."""
-    return _MARKUP.sub(r"\\\1", printable(short(text, most)))
+def _cell(text: str) -> str:
+    """
+    Without an end of it, which a pipe would be in code, too (GFM, section 4.10).
+
+    Parsers do not agree about a backslash before the one that keeps a pipe.
+    """
+    return _BEFORE_PIPE.sub(r"\\u005c", text).replace("|", r"\|")
+
+
+def _code(text: str, most: int = 120) -> str:
+    """Somebody else's text (CommonMark, section 6.1); of none there is nothing to see."""
+    shown = printable(short(text, most))
+    if not shown:
+        return ""
+    fence = _fence(shown, 1)
+    is_closed = shown[0] in "` " or shown[-1] in "` "
+    space = " " if is_closed and shown.strip(" ") else ""  # of which one on each side is none of it
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """Longer than any row of ticks in it."""
+    return "`" * max(least, 1 + max(map(len, _TICKS.findall(text)), default=0))

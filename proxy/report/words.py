@@ -1,9 +1,14 @@
-"""What a report says in sentences; all as plain text."""
+"""
+What a report says in sentences; all as plain text.
+
+Whoever shows them where text can mean something passes a `Quote`: what is
+quoted of clients and upstreams goes through it, and nothing else does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
 
 from proxy.report.readiness import LEAST_JUDGED, READY
 from proxy.report.spelling import day, moment, money, number, one_or_many, percent, short
@@ -42,6 +47,9 @@ __all__ = [
     "summary",
     "verdict",
 ]
+
+Quote: TypeAlias = Callable[[str], str]
+"""How somebody else's text is put into a sentence; `str` leaves it as it is."""
 
 _NEAR: Final = 0.005
 _MOST_READY: Final = 20
@@ -104,11 +112,11 @@ _OLD_CALLS: Final[Mapping[str, str]] = {
 }
 
 
-def headline(report: Report) -> str:
+def headline(report: Report, quote: Quote = str) -> str:
     """What somebody reads who reads one line."""
     callers, ready = report.totals.callers, len(report.ready)
     if report.is_empty and report.caller is not None:
-        return f"Nobody called {short(report.caller, 60)} spoke Text Completions."
+        return f"Nobody called {quote(short(report.caller, 60))} spoke Text Completions."
     if report.is_empty:
         return "Nobody spoke Text Completions."
     if callers == 1:
@@ -118,7 +126,7 @@ def headline(report: Report) -> str:
     return f"{number(callers)} callers still speak Text Completions; {ending} ready to cut over."
 
 
-def summary(report: Report) -> str:
+def summary(report: Report, quote: Quote = str) -> str:
     """The paragraph below it."""
     totals = report.totals
     sentences = [
@@ -126,11 +134,11 @@ def summary(report: Report) -> str:
         f" {percent(totals.outcomes.answered / totals.exchanges)} of them answered."
     ]
     if busiest := report.callers[:1]:
-        sentences.append(f"{called(busiest[0])} sent {percent(busiest[0].share)} of them.")
+        name = called(busiest[0], quote)
+        sentences.append(f"{name} sent {percent(busiest[0].share)} of them.")
     if soonest := [model for model in report.retirements if not model.is_past][:1]:
-        sentences.append(
-            f"{soonest[0].model}, which {_needed_by(soonest[0])}, {_fate(soonest[0])}."
-        )
+        model = quote(soonest[0].model)
+        sentences.append(f"{model}, which {_needed_by(soonest[0])}, {_fate(soonest[0])}.")
     return " ".join(sentences)
 
 
@@ -150,18 +158,19 @@ def caveats(report: Report) -> Iterator[str]:
     yield from coverage.notes
 
 
-def called(caller: CallerReport | HitCaller | Standing) -> str:
+def called(caller: CallerReport | HitCaller | Standing, quote: Quote = str) -> str:
     """A caller by name, or else by digest."""
-    return caller.name or caller.digest or "without a key"
+    known_as = caller.name or caller.digest
+    return quote(known_as) if known_as else "without a key"
 
 
-def about(caller: CallerReport) -> str:
+def about(caller: CallerReport, quote: Quote = str) -> str:
     """What somebody has to know of a caller to find it."""
     asked = dict.fromkeys(use.asked for use in caller.models if use.asked)
-    models = names(Counted(name=model, count=0, share=0) for model in asked)
+    models = names((Counted(name=model, count=0, share=0) for model in asked), quote=quote)
     sentences = [
         f"{one_or_many(caller.exchanges, 'request')}, {percent(caller.share)} of all, from"
-        f" {speaks_with(caller)}."
+        f" {speaks_with(caller, quote)}."
     ]
     if models:
         sentences.append(f"It asks for {models}.")
@@ -174,10 +183,10 @@ def about(caller: CallerReport) -> str:
     return " ".join(sentences)
 
 
-def speaks_with(caller: CallerReport) -> str:
+def speaks_with(caller: CallerReport, quote: Quote = str) -> str:
     """Its SDK, or what it calls itself."""
     sdks = [sdk for sdk in caller.sdks if sdk.name != _NONE]
-    return names(sdks or caller.user_agents)
+    return names(sdks or caller.user_agents, quote=quote)
 
 
 def nothing_else(caller: CallerReport) -> str:
@@ -217,24 +226,28 @@ def ready(report: Report) -> str:
     return ", ".join(found[:_MOST_READY]) + more
 
 
-def names(counted: Iterable[Counted], most: int = 2) -> str:
+def names(counted: Iterable[Counted], most: int = 2, *, quote: Quote = str) -> str:
     """The first few by name, and how many more."""
-    found = [one.name for one in counted]
+    found = [quote(one.name) for one in counted]
     more = [f"{len(found) - most} more"] if len(found) > most else []
     return ", ".join(found[:most] + more)
 
 
-def verdict(shadows: ShadowReport) -> str:
+def verdict(shadows: ShadowReport, quote: Quote = str) -> str:
     """What a comparison means for who wants to follow it."""
+    return f"{quote(shadows.rule)}: {_meaning(shadows)}"
+
+
+def _meaning(shadows: ShadowReport) -> str:
     if shadows.shadow.mean_similarity is None:
-        return f"{shadows.rule}: nothing could be compared."
+        return "nothing could be compared."
     if shadows.beyond_noise is None:
-        return f"{shadows.rule}: how much is noise is not known; `control = true` would tell."
+        return "how much is noise is not known; `control = true` would tell."
     if shadows.beyond_noise <= _NEAR:
-        return f"{shadows.rule}: no more different than one answer is from the next."
+        return "no more different than one answer is from the next."
     return (
-        f"{shadows.rule}: {percent(shadows.beyond_noise)} less alike than one answer is to the"
-        " next. Read some of them before the rule takes traffic."
+        f"{percent(shadows.beyond_noise)} less alike than one answer is to the next."
+        " Read some of them before the rule takes traffic."
     )
 
 
