@@ -31,16 +31,13 @@ _AT_A_TIME: Final = 8 * 1024
 """So that those for whom somebody waits have their turn in between."""
 
 
-async def answer_of(
-    upstreams: Upstreams, asked: Asked, leg: Leg, legacy_url: str | None
-) -> Answered:
+async def answer_of(upstreams: Upstreams, asked: Asked, leg: Leg) -> Answered:
     """Ask; raises `LegFailed`, `Failure` or `TranslationError` where there is no whole answer."""
     started = time.perf_counter()
     answers: list[Answer] = []
     try:
         if leg.action == "forward":
-            assert legacy_url is not None
-            answer = await upstreams.forwarded(asked, legacy_url, answers, readable=True)
+            answer = await upstreams.forwarded(asked, answers, readable=True)
             await _check(answer)
             dialect = asked.dialect if answer.is_event_stream else None
             body = await answer.read(most=_MOST_BYTES)

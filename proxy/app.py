@@ -30,6 +30,7 @@ from proxy.evidence import Evidence
 from proxy.exchange import Exchange
 from proxy.guards import Guards
 from proxy.hosts import HostCheck, is_loopback
+from proxy.key_health import KeyHealth
 from proxy.legs import Upstreams
 from proxy.lessons import LessonStore
 from proxy.live import Live, Source
@@ -41,7 +42,6 @@ from proxy.settlement import Settlement
 from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.transport import Timeouts
-from proxy.upstream import Upstream
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60
@@ -62,7 +62,8 @@ def create_app(
     board = Noticeboard(directory_for(settings.state_dir, source.file.path if source else None))
     guards = Guards(board, metrics)
     live = Live(settings, digester, guards, source, metrics)
-    upstreams, shadowed = _upstreams(settings), _upstreams(settings)
+    keys = KeyHealth(board, metrics)
+    upstreams, shadowed = _upstreams(settings, keys), _upstreams(settings, keys)
     budget = SharedBudget(board)
     redactor = Redactor(settings.redact)
     evidence = _evidence(settings, metrics, digester)
@@ -89,7 +90,7 @@ def create_app(
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(upstream=upstreams.messages, present=live, redactor=redactor),
+        forward=ForwardEndpoint(upstreams=upstreams, present=live, redactor=redactor),
     )
 
     @asynccontextmanager
@@ -99,6 +100,7 @@ def create_app(
                 group.create_task(live.keep_up()),
                 group.create_task(live.keep_judging()),
                 group.create_task(budget.keep_up()),
+                group.create_task(keys.keep_up()),
                 *([group.create_task(_ending_old(evidence.keeper))] if evidence else []),
                 *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
             ]
@@ -117,7 +119,7 @@ def create_app(
     # A bare router: Starlette's own middleware would wrap every `send`.
     pages = Router(
         [
-            *probe_routes(live, guards, metrics, evidence),
+            *probe_routes(live, guards, keys, metrics, evidence),
             *admin_routes(admin_token, admin_pages(live, guards, upstreams.lessons), metrics),
         ],
         redirect_slashes=False,
@@ -157,12 +159,12 @@ def _forget(_: ShadowRecord) -> None:
     """Nobody wants evidence."""
 
 
-def _upstreams(settings: Settings) -> Upstreams:
+def _upstreams(settings: Settings, keys: KeyHealth) -> Upstreams:
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
     lessons = LessonStore(seconds=settings.lesson_seconds)
-    return Upstreams(Upstream(settings.upstream_url, timeouts), timeouts, lessons)
+    return Upstreams(settings.upstream_url, timeouts, lessons, keys.hear)
 
 
 @contextmanager

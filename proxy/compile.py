@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
 
 from proxy.config_file import InvalidSettings
-from proxy.keys import Keyring, KnownCaller
+from proxy.keys import HeldKey, Keyring, KnownCaller, Site, origin_of
 from proxy.redaction import Digester
 from proxy.regime import Regime
 from proxy.rollout import Leg, Rollout, Rule, SecondTry, Shadow, basis_points
 from proxy.rules import Capture, LegSettings, OnFailureSettings, RuleSettings, ShadowSettings
-from proxy.settings import CallerSettings, KeyFrom, ModelFacts, Settings
+from proxy.settings import CallerSettings, KeyFrom, ModelFacts, Settings, header_value
 from translators import (
     KNOWN_MODELS,
     AdjustmentKind,
@@ -43,7 +44,6 @@ def regime_of(settings: Settings, digester: Digester) -> Regime:
             capture=settings.capture,
         ),
         keyring=_keyring(settings, digester),
-        legacy_url=settings.legacy_url,
     )
 
 
@@ -140,18 +140,32 @@ def _kind(name: str) -> AdjustmentKind:
 
 def _keyring(settings: Settings, digester: Digester) -> Keyring:
     _refuse_shared_tokens(settings.callers)
-    server_key = settings.upstream_key
+    serves_both = settings.legacy_url is not None and (
+        origin_of(settings.upstream_url) == origin_of(settings.legacy_url)
+    )
+
+    def keys_of(
+        holder: Settings | CallerSettings, prefix: str
+    ) -> tuple[HeldKey | None, HeldKey | None]:
+        """Those for the Messages API and for the legacy upstream."""
+        messages = _held(f"{prefix}upstream_key", holder.upstream_key, digester)
+        legacy = _held(f"{prefix}legacy_key", holder.legacy_key, digester)
+        return messages, legacy or (messages if serves_both else None)
+
+    messages, legacy = keys_of(settings, "")
+    known: list[KnownCaller] = []
+    for name, caller in settings.callers.items():
+        own, own_legacy = keys_of(caller, f"callers.{name}.")
+        token_hash = caller.token.removeprefix(_HASH)
+        known.append(
+            KnownCaller(name=name, token_hash=token_hash, messages_key=own, legacy_key=own_legacy)
+        )
+    legacy_url = settings.legacy_url
     return Keyring(
         digester=digester,
-        known=tuple(
-            KnownCaller(
-                name=name,
-                token_hash=caller.token.removeprefix(_HASH),
-                upstream_key=_key(name, caller.upstream_key),
-            )
-            for name, caller in settings.callers.items()
-        ),
-        upstream_key=server_key.get_secret_value().encode() if server_key else None,
+        messages=Site(name="upstream", url=settings.upstream_url, key=messages),
+        legacy=Site(name="legacy", url=legacy_url, key=legacy) if legacy_url else None,
+        known=tuple(known),
     )
 
 
@@ -162,29 +176,34 @@ def _refuse_shared_tokens(callers: Mapping[str, CallerSettings]) -> None:
             raise InvalidSettings(f"callers.{name}.token: is that of {other!r} too")
 
 
-def _key(name: str, written: SecretStr | KeyFrom | None) -> bytes | None:
+def _held(setting: str, written: SecretStr | KeyFrom | None, digester: Digester) -> HeldKey | None:
     match written:
         case None:
             return None
         case KeyFrom():
-            return _kept_elsewhere(f"callers.{name}.upstream_key", written).encode()
-        case secret:
-            key = secret.get_secret_value()
-    if not key:
-        raise InvalidSettings(f"callers.{name}.upstream_key: is empty")
-    return key.encode()
+            key = _kept_elsewhere(setting, written)
+        case _:
+            key = written.get_secret_value()
+    secret = key.encode("latin-1")
+    return HeldKey(secret=secret, digest=digester.caller(secret), setting=setting)
 
 
 def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
     if place.env is not None:
-        if not (key := os.environ.get(place.env, "").strip()):
-            raise InvalidSettings(f"{setting}: the variable {place.env} is not set")
-        return key
-    assert place.file is not None
+        where, key = f"the variable {place.env}", os.environ.get(place.env, "")
+    else:
+        assert place.file is not None
+        where, key = str(place.file), _text_of(setting, place.file)
+    if not (key := key.strip()):
+        raise InvalidSettings(f"{setting}: {where} is {'empty' if place.file else 'not set'}")
     try:
-        key = place.file.read_text(encoding="utf-8").strip()
+        return header_value(key)
+    except ValueError as exc:
+        raise InvalidSettings(f"{setting}: {where} {exc}") from exc
+
+
+def _text_of(setting: str, file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidSettings(f"{setting}: {place.file} cannot be read") from exc
-    if not key:
-        raise InvalidSettings(f"{setting}: {place.file} is empty")
-    return key
+        raise InvalidSettings(f"{setting}: {file} cannot be read") from exc

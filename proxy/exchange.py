@@ -111,53 +111,39 @@ class Exchange:
             notes.begin_leg("refuse")
             catalogue = regime.rollout.catalogue
             raise Gone(refusal_text(decision, notes.request, catalogue, now.date().isoformat()))
-        await self._answer(asked, decision, regime, notes, reply)
+        await self._answer(asked, decision, notes, reply)
 
-    async def _answer(
-        self, asked: Asked, decision: Decision, regime: Regime, notes: Notes, reply: Reply
-    ) -> None:
+    async def _answer(self, asked: Asked, decision: Decision, notes: Notes, reply: Reply) -> None:
         """By the legs, and then by the shadow that nobody waits for."""
         if decision.rule is None:
-            await self._try(decision.leg, asked, regime, notes, reply)
+            await self._try(decision.leg, asked, notes, reply)
             return
-        with self.shadows.beside(asked, decision, regime.legacy_url, notes):
-            await self._try_all(decision.leg, decision.rule.on_failure, asked, regime, notes, reply)
+        with self.shadows.beside(asked, decision, notes):
+            await self._try_all(decision.leg, decision.rule.on_failure, asked, notes, reply)
 
-    async def _try_all(  # noqa: PLR0913, PLR0917 - all that an exchange goes by
-        self,
-        leg: Leg,
-        second: SecondTry | None,
-        asked: Asked,
-        regime: Regime,
-        notes: Notes,
-        reply: Reply,
+    async def _try_all(
+        self, leg: Leg, second: SecondTry | None, asked: Asked, notes: Notes, reply: Reply
     ) -> None:
         """By one leg, and if that fails by the second one, where there is one."""
         if second is None:
-            await self._try(leg, asked, regime, notes, reply)
+            await self._try(leg, asked, notes, reply)
             return
         try:
-            await self._try_first(leg, second.timeout, asked, regime, notes, reply)
+            await self._try_first(leg, second.timeout, asked, notes, reply)
         except LegFailed as exc:
             if reply.has_started or not exc.worth_another:
                 raise
             notes.first_failure = f"{exc.error.status} {exc.error.type}"
-            await self._try(second.leg, asked, regime, notes, reply)
+            await self._try(second.leg, asked, notes, reply)
 
-    async def _try_first(  # noqa: PLR0913, PLR0917 - as above
-        self,
-        leg: Leg,
-        seconds: float | None,
-        asked: Asked,
-        regime: Regime,
-        notes: Notes,
-        reply: Reply,
+    async def _try_first(
+        self, leg: Leg, seconds: float | None, asked: Asked, notes: Notes, reply: Reply
     ) -> None:
         """By the first leg of two, which has so many seconds to begin its answer."""
         try:
             async with asyncio.timeout(seconds) as patience:
                 notes.when_begun = lambda: patience.reschedule(None)
-                await self._try(leg, asked, regime, notes, reply, may_fail=True)
+                await self._try(leg, asked, notes, reply, may_fail=True)
         except TimeoutError:
             reply.withdraw_stream()
             failure = UpstreamTooSlow(f"The upstream did not answer within {seconds:g} seconds.")
@@ -166,34 +152,43 @@ class Exchange:
         finally:
             notes.when_begun = _nothing
 
-    async def _try(  # noqa: PLR0913 - as above
-        self,
-        leg: Leg,
-        asked: Asked,
-        regime: Regime,
-        notes: Notes,
-        reply: Reply,
-        *,
-        may_fail: bool = False,
+    async def _try(
+        self, leg: Leg, asked: Asked, notes: Notes, reply: Reply, *, may_fail: bool = False
     ) -> None:
         """Answer by one leg; if it `may_fail`, `LegFailed` before the reply begins."""
         notes.begin_leg(leg.action)
         answers: list[Answer] = []
         try:
+            await self._ask(leg, asked, notes, reply, answers, may_fail=may_fail)
+        except Failure as exc:
+            notes.take_failure(exc)
+            raise LegFailed.of(exc) from exc
+        finally:
+            await close_all(answers)
+
+    async def _ask(  # noqa: PLR0913 - all that an exchange goes by, and the answers to close
+        self,
+        leg: Leg,
+        asked: Asked,
+        notes: Notes,
+        reply: Reply,
+        answers: list[Answer],
+        *,
+        may_fail: bool,
+    ) -> None:
+        try:
             if leg.action == "forward":
-                assert regime.legacy_url is not None
-                answer = await self.upstreams.forwarded(asked, regime.legacy_url, answers)
+                answer = await self.upstreams.forwarded(asked, answers)
                 await pass_through(answer, notes, reply, may_fail=may_fail)
             else:
                 answer, plan = await self.upstreams.translated(
                     asked, leg.policy, answers, notes.take_plan
                 )
                 await self._pass_on(answer, plan, notes, reply, may_fail=may_fail)
-        except Failure as exc:
-            notes.failure = str(exc)
-            raise LegFailed.of(exc) from exc
-        finally:
-            await close_all(answers)
+        except LegFailed as exc:
+            # What the status does not say, the body may: some gateways answer 200 to everything.
+            self.upstreams.check_key(asked.caller.destination(leg.action), exc.error.status)
+            raise
 
     async def _pass_on(
         self, answer: Answer, plan: Plan, notes: Notes, reply: Reply, *, may_fail: bool

@@ -9,7 +9,7 @@ What can go wrong around a translation, and whose fault it is.
     * `Gone` -- nobody's: a rule refuses it
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
       client's, before anything is read
-    * `ShuttingDown` -- ours
+    * `KeyRefused`, `ShuttingDown` -- ours
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
 * `ClientGone` -- nobody is left to be told
 
@@ -21,6 +21,7 @@ without saying more.
 from __future__ import annotations
 
 import enum
+from typing import ClassVar
 
 
 class Blame(enum.Enum):
@@ -38,6 +39,13 @@ class Failure(Exception):
     status = 500
     error_type = "api_error"
     blame = Blame.CLIENT
+    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    """What the client is told beside that."""
+
+    @property
+    def detail(self) -> str:
+        """What the log is told."""
+        return str(self)
 
 
 class MalformedRequest(Failure):
@@ -173,6 +181,31 @@ class TooManyTries(Failure):
 
     status = 429
     error_type = "rate_limit_error"
+
+
+class KeyRefused(Failure):
+    """
+    Upstream refused a key that we hold, or missed one that we should.
+
+    The client is not told so in upstream's words, or it would doubt its own key;
+    and its SDK need not ask again, as SDKs do from 500 on (messages-wire 4).
+    """
+
+    status = 502
+    blame = Blame.HOLDOVER
+    headers = ((b"x-should-retry", b"false"),)
+
+    def __init__(self, setting: str, status: int) -> None:
+        super().__init__(
+            "Upstream refused Holdover's own key, or missed one. Yours is not the reason: tell "
+            "whoever runs Holdover."
+        )
+        self._refused = f"{setting}: refused with status {status}"
+
+    @property
+    def detail(self) -> str:
+        """Which key, by the setting that it is given in."""
+        return self._refused
 
 
 class ShuttingDown(Failure):

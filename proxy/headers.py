@@ -70,7 +70,12 @@ class Credential(Unshown, frozen=True):
     name: bytes
     value: bytes
     secret: bytes
-    """The bare key or token."""
+    """The bare key or token; empty: there is none."""
+
+    @property
+    def fields(self) -> Headers:
+        """As it stands among headers."""
+        return [(self.name, self.value)] if self.secret else []
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -140,7 +145,7 @@ def passed_up(headers: Headers) -> Headers:
 
 def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
     """
-    What of a forwarded request's headers goes on, with another credential if that is used instead.
+    What of a forwarded request's headers goes on, with another credential, or none, if it is given.
 
     Only a key or a bearer token is a credential that upstream may see; raises
     `MissingKey` where the client has given others alone.
@@ -153,7 +158,7 @@ def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
         if name not in _CREDENTIALS and not name.startswith(_OF_AWS)
     ]
     if instead is not None:
-        return [*rest, (instead.name, instead.value)]
+        return [*rest, *instead.fields]
     fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
     if given and not fit:
         raise MissingKey(_NOT_FOR_UPSTREAM)

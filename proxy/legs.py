@@ -9,16 +9,16 @@ shadow all ask here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypeAlias
 
-from proxy.failures import Blame, Failure
+from proxy.failures import Blame, Failure, KeyRefused
 from proxy.headers import Credential, Headers, forwarded_up, joined, passed_up, retry_after
-from proxy.keys import Caller
+from proxy.keys import Caller, Destination, refuses_key
 from proxy.lessons import LessonStore
 from proxy.redaction import Unshown
 from proxy.transport import Timeouts
@@ -123,14 +123,29 @@ def is_worth_another(status: int) -> bool:
     )
 
 
+KeyHeard: TypeAlias = Callable[[Destination, int], None]
+"""Is told of every answer to a key of ours: who was asked, and the status."""
+
+
+def _ignore(_: Destination, __: int) -> None:
+    """Nobody wants to know."""
+
+
 class Upstreams:
     """Everybody who can be asked, over connections of their own, and what they have taught."""
 
-    def __init__(self, messages: Upstream, timeouts: Timeouts, lessons: LessonStore) -> None:
-        self.messages = messages
+    def __init__(
+        self,
+        messages_url: str,
+        timeouts: Timeouts,
+        lessons: LessonStore,
+        on_key: KeyHeard = _ignore,
+    ) -> None:
         self._timeouts = timeouts
-        self._legacy: dict[str, Upstream] = {}
+        # It is made at the start, when there is somebody to read what is wrong with it.
+        self._by_url = {messages_url: Upstream(messages_url, timeouts)}
         self.lessons = lessons
+        self._on_key = on_key
 
     async def translated(
         self, asked: Asked, policy: Policy, answers: list[Answer], on_plan: Callable[[Plan], None]
@@ -144,6 +159,7 @@ class Upstreams:
             raise asked.problem
         assert asked.decoded is not None
         assert asked.dialect is not None
+        to = asked.caller.messages
         betas = joined(asked.headers, b"anthropic-beta")
         plans_left = _MOST_PLANS
         while True:
@@ -154,35 +170,66 @@ class Upstreams:
             plan = plan_request(asked.decoded, asked.dialect, taught, today=today, betas=betas)
             on_plan(plan)
             await give_way(asked.body)
-            headers = [*passed_up(asked.headers), *_ours(plan, asked.caller.credential)]
+            headers = [*passed_up(asked.headers), *_ours(plan, to.credential)]
             body = encode_request(plan.request)
             await give_way(asked.body)
-            answer = await self.messages.ask(headers, body)
+            answer = await self._at(to).ask(headers, body)
             answers.append(answer)
+            self.check_key(to, answer.status)
             is_refused = answer.status == HTTPStatus.BAD_REQUEST
             if not (is_refused and plans_left and await self._has_learnt(answer, plan, lessons)):
                 return answer, plan
 
     async def forwarded(
-        self, asked: Asked, legacy_url: str, answers: list[Answer], *, readable: bool = False
+        self, asked: Asked, answers: list[Answer], *, readable: bool = False
     ) -> Answer:
         """Ask a legacy upstream as it was asked, or for something readable; raises `Failure`."""
-        upstream = self._legacy.get(legacy_url)
-        if upstream is None:
-            upstream = self._legacy[legacy_url] = Upstream(legacy_url, self._timeouts)
+        to = asked.caller.destination("forward")
         target = _PATH + b"?" + asked.query if asked.query else _PATH
-        headers = forwarded_up(asked.headers, asked.caller.instead)
+        headers = forwarded_up(asked.headers, to.instead)
         if readable:
             headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
             headers.append((b"accept-encoding", b"identity"))
-        answer = await upstream.relay("POST", target, headers, asked.body)
+        answer = await self._at(to).relay("POST", target, headers, asked.body)
         answers.append(answer)
+        self.check_key(to, answer.status)
+        return answer
+
+    async def relayed(
+        self,
+        to: Destination,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | None,
+    ) -> Answer:
+        """Ask for any other path as it was asked for; raises `Failure`."""
+        answer = await self._at(to).relay(method, target, forwarded_up(headers, to.instead), body)
+        try:
+            self.check_key(to, answer.status)
+        except KeyRefused:
+            await answer.close()
+            raise
         return answer
 
     async def close(self) -> None:
         """Close all connections."""
-        for upstream in (self.messages, *self._legacy.values()):
+        for upstream in self._by_url.values():
             await upstream.close()
+
+    def check_key(self, to: Destination, status: int) -> None:
+        """Raise `KeyRefused` where an answer refuses a key, and that is not the client's."""
+        if to.setting is None:
+            return
+        self._on_key(to, status)
+        if refuses_key(status):
+            raise KeyRefused(to.setting, status)
+
+    def _at(self, destination: Destination) -> Upstream:
+        url = destination.url
+        if (upstream := self._by_url.get(url)) is None:
+            upstream = self._by_url[url] = Upstream(url, self._timeouts)
+        return upstream
 
     async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
         """Keep what a refusal teaches; whether the request should be planned again with it."""
@@ -210,7 +257,7 @@ async def failure_of(answer: Answer) -> LegFailed:
 def _ours(plan: Plan, credential: Credential) -> Headers:
     """The headers of the request that only we can give, each exactly once."""
     headers = [
-        (credential.name, credential.value),
+        *credential.fields,
         (b"anthropic-version", UPSTREAM_VERSION.encode()),
         (b"content-type", b"application/json"),
         (b"accept", b"text/event-stream" if plan.is_streamed else b"application/json"),

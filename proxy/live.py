@@ -31,7 +31,9 @@ Load: TypeAlias = Callable[[ConfigFile], Settings]
 
 _NOW_AND_THEN_SECONDS: Final = 0.5
 _LIVE: Final = (
-    *("rollout", "rollout_override", "legacy_url", "callers", "upstream_key"),
+    *("rollout", "rollout_override", "callers"),
+    # A key and the url that it belongs to change together, or one would go to the other's host.
+    *("upstream_url", "upstream_key", "legacy_url", "legacy_key"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
     *("leading_space", "echoed_model", "beta_header", "capture"),
     "prices",  # of reports, which read them themselves

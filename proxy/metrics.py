@@ -91,6 +91,11 @@ class Metrics:
         self._tripped = gauge(
             "holdover_guard_tripped", "1 while a guard keeps a rule's share at zero.", ("rule",)
         )
+        self._refused_keys = counter(
+            "holdover_key_refusals",
+            "Answers that refuse a key held here, or that miss one.",
+            ("setting",),
+        )
         self._lost = counter("holdover_records_lost", "Records that are nowhere but in the log.")
         self._dropped = counter(
             "holdover_journal_dropped_bytes",
@@ -144,6 +149,10 @@ class Metrics:
         self._known_trips |= rules
         for rule in self._known_trips:
             self._tripped.labels(rule).set(rule in rules)
+
+    def key_refused(self, setting: str) -> None:
+        """Upstream refused a key of ours; whose, of all callers, is in the log."""
+        self._refused_keys.labels(setting.rpartition(".")[2]).inc()
 
     def records_lost(self, count: int) -> None:
         """So many records are nowhere but in the log."""

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from proxy.error_app import new_request_id
-from proxy.failures import Blame
+from proxy.failures import Blame, Failure, KeyRefused
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
 from proxy.keys import Caller
 from proxy.redaction import Redacted, Redactor
@@ -128,6 +128,12 @@ class Notes(msgspec.Struct, kw_only=True):
         """Note that upstream answers."""
         self.answer_headers, self.answered = headers, time.perf_counter()
 
+    def take_failure(self, failure: Failure) -> None:
+        """Note that the leg fails by this, and what the client is told beside it."""
+        self.failure = failure.detail
+        if isinstance(failure, KeyRefused):
+            self.take_answer(list(failure.headers))
+
     def note_text(self) -> None:
         """Note that there is text to pass on; called for the first of it."""
         self.first_token = time.perf_counter()
@@ -192,8 +198,8 @@ class Notes(msgspec.Struct, kw_only=True):
 
     def _keys(self) -> list[str]:
         keys = secrets_in(self.headers)
-        if self.caller is not None and self.caller.instead is not None:
-            keys.append(self.caller.instead.secret)
+        if self.caller is not None:
+            keys += self.caller.held_secrets
         return [key.decode("latin-1") for key in keys]
 
     def record(self, redactor: Redactor) -> TrafficRecord:
@@ -233,7 +239,7 @@ class Notes(msgspec.Struct, kw_only=True):
             path=path,
             caller=caller.digest if caller else None,
             caller_name=caller.name if caller else None,
-            key=caller.key if caller else None,
+            key=caller.destination(self.route).digest if caller else None,
             user_agent=user_agent,
             sdk=sdk,
             version=version,

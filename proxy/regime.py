@@ -15,8 +15,7 @@ from proxy.rollout import Rollout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regime:
-    """Rules, keys, and where legacy requests are forwarded to."""
+    """Rules; upstreams, and the keys that they are asked with."""
 
     rollout: Rollout
     keyring: Keyring
-    legacy_url: str | None

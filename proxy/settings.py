@@ -51,6 +51,7 @@ _PREFIX: Final = "HOLDOVER_"
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
 _LEAST_TOKEN: Final = 16
 _LEAST_STORE: Final = 16 * 1024**2
+_LATIN_1_ENDS: Final = "\xff"
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
 
@@ -62,12 +63,37 @@ def _http_url(url: str) -> str:
     return str(parsed).rstrip("/")
 
 
+def _trimmed(secret: object) -> object:
+    """Without what an editor, a shell or a mounted file has left around it."""
+    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    return text.strip() if isinstance(text, str) else text
+
+
 def _or_none(secret: object) -> object:
     """An empty secret is one that was not given: `${TOKEN:-}` makes such."""
     return None if secret == "" else secret
 
 
-Secret = Annotated[SecretStr | None, BeforeValidator(_or_none)]
+def printable(secret: str) -> str:
+    """The secret, if it is one line of text; else `ValueError`, which does not show it."""
+    if not secret.isprintable():
+        raise ValueError("has a control character in it, or another that cannot be seen")
+    return secret
+
+
+def header_value(secret: str) -> str:
+    """The secret, if it can stand in a header (RFC 9110, section 5.5); else as `printable`."""
+    if any(character > _LATIN_1_ENDS for character in printable(secret)):
+        raise ValueError("has a character in it that cannot stand in a header")
+    return secret
+
+
+def _printable(secret: SecretStr | None) -> SecretStr | None:
+    return secret and SecretStr(printable(secret.get_secret_value()))
+
+
+def _header_value(secret: SecretStr | None) -> SecretStr | None:
+    return secret and SecretStr(header_value(secret.get_secret_value()))
 
 
 def _admin_token(token: SecretStr | None) -> SecretStr | None:
@@ -84,6 +110,12 @@ def _admin_token(token: SecretStr | None) -> SecretStr | None:
 
 def _store_url(url: SecretStr | None) -> SecretStr | None:
     return url and SecretStr(checked_url(url.get_secret_value()))
+
+
+_Given = Annotated[SecretStr | None, BeforeValidator(_or_none), BeforeValidator(_trimmed)]
+Secret = Annotated[_Given, AfterValidator(_header_value)]
+"""One that stands, or may stand, in a header."""
+StoreUrl = Annotated[_Given, AfterValidator(_printable), AfterValidator(_store_url)]
 
 
 def _none_or_some(size: int) -> int:
@@ -153,18 +185,31 @@ def _is_place(written: object) -> str:
     return "place" if isinstance(written, dict | KeyFrom) else "key"
 
 
-UpstreamKey = Annotated[
-    Annotated[SecretStr, Tag("key")] | Annotated[KeyFrom, Tag("place")], Discriminator(_is_place)
+def _not_empty(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value():
+        raise ValueError("is empty")
+    return secret
+
+
+Key = Annotated[
+    SecretStr,
+    BeforeValidator(_trimmed),
+    AfterValidator(_header_value),
+    AfterValidator(_not_empty),
+]
+KeyOrPlace = Annotated[
+    Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")], Discriminator(_is_place)
 ]
 
 
 class CallerSettings(BaseModel):
-    """A caller by name: what it sends, and with which key upstream is asked for it."""
+    """A caller by name: what it sends, and with which keys the upstreams are asked for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-    upstream_key: UpstreamKey | None = None
+    upstream_key: KeyOrPlace | None = None
+    legacy_key: KeyOrPlace | None = None
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
@@ -211,6 +256,7 @@ class Settings(BaseSettings):
     upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
     upstream_key: Secret = None
     legacy_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    legacy_key: Secret = None
     upstream_connect_timeout: Seconds = 10
     upstream_read_timeout: Seconds = 600
 
@@ -239,7 +285,7 @@ class Settings(BaseSettings):
     shadow_connections: int = Field(default=4, ge=1, le=256)
 
     traffic: bool = True
-    traffic_url: Annotated[Secret, AfterValidator(_store_url)] = None
+    traffic_url: StoreUrl = None
     traffic_days: int = Field(default=90, ge=0, le=36_500)
     traffic_max_bytes: Annotated[int, AfterValidator(_none_or_some)] = 10 * 1024**3
     capture: Capture = "off"

@@ -22,7 +22,7 @@ from proxy.answering import answer_of
 from proxy.budget import Budget
 from proxy.comparison import Answered, Comparison, compare, forwarded, translated
 from proxy.compression import decompressed
-from proxy.failures import Failure, UpstreamUnreachable
+from proxy.failures import Failure, KeyRefused, UpstreamUnreachable
 from proxy.legs import Asked, LegFailed, Upstreams
 from proxy.notes import Notes
 from proxy.redaction import Redacted, Redactor, describe_crash
@@ -71,7 +71,6 @@ class _Due:
     leg: Leg
     """The one the client's answer came by, for the control."""
     asked: Asked = field(repr=False)
-    legacy_url: str | None
     hide: Callable[[str], Redacted]
     """Takes out what may not be kept, of what clients and upstreams say of themselves."""
     heard: bytes = field(repr=False)
@@ -112,9 +111,7 @@ class Shadows:
         self._roll = roll
 
     @contextmanager
-    def beside(
-        self, asked: Asked, decision: Decision, legacy_url: str | None, notes: Notes
-    ) -> Iterator[None]:
+    def beside(self, asked: Asked, decision: Decision, notes: Notes) -> Iterator[None]:
         """Let an exchange run; then, if a shadow is due, queue it. Never raises by itself."""
         rule = decision.rule
         shadow = rule.shadow if rule else None
@@ -128,17 +125,12 @@ class Shadows:
             gone = isinstance(exc, asyncio.CancelledError)
             self._observer.shadow_skipped(rule.name, "client_gone" if gone else "primary_failed")
             raise
-        reason = self._queue(asked, decision, shadow, legacy_url, notes)
+        reason = self._queue(asked, decision, shadow, notes)
         if reason is not None:
             self._observer.shadow_skipped(rule.name, reason)
 
     def _queue(
-        self,
-        asked: Asked,
-        decision: Decision,
-        shadow: Shadow,
-        legacy_url: str | None,
-        notes: Notes,
+        self, asked: Asked, decision: Decision, shadow: Shadow, notes: Notes
     ) -> Skipped | None:
         rule = decision.rule
         assert rule is not None
@@ -152,7 +144,6 @@ class Shadows:
             shadow=shadow,
             leg=decision.leg,
             asked=asked,
-            legacy_url=legacy_url,
             hide=notes.hiding(self._redactor),
             heard=b"".join(notes.heard),
             understand=_reader(notes),
@@ -208,14 +199,14 @@ class Shadows:
         """Ask and compare; return what was used in tokens, or may have been."""
         try:
             async with asyncio.timeout(_SECONDS):
-                answered = await answer_of(self._upstreams, due.asked, leg, due.legacy_url)
+                answered = await answer_of(self._upstreams, due.asked, leg)
         except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
             reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
             self._keep(_record(due, name, failure=reason))
             # Refused, or never reached, it cost nothing; of what broke off nobody can say.
-            is_free = isinstance(exc, (LegFailed, UpstreamUnreachable))
+            is_free = isinstance(exc, (LegFailed, KeyRefused, UpstreamUnreachable))
             return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
         comparison = comparison.redacted(due.hide)

@@ -11,7 +11,7 @@ from proxy.cli.configured import regime_or_exit, settings_or_exit
 from proxy.cli.terminal import say, stop
 from proxy.config_file import InvalidSettings
 from proxy.failures import Failure
-from proxy.headers import Credential, Headers, first
+from proxy.headers import Headers, first
 from proxy.keys import Caller
 from proxy.refusal import refusal_text
 from proxy.regime import Regime
@@ -36,6 +36,7 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     regime = regime_or_exit(settings)
     if request is None:
         _show(config, settings)
+        say(*(f"Warning: {warning}." for warning in regime.keyring.warnings), bold=True)
         return
     try:
         question = _question(regime, request, header, caller, now)
@@ -83,14 +84,9 @@ def _header(line: str) -> tuple[bytes, bytes]:
 def _caller(regime: Regime, headers: Headers, name: str | None) -> Caller:
     if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
         return regime.keyring.identify(headers)
-    nobody = Credential(b"x-api-key", b"", b"")
-    return Caller(
-        name=name,
-        digest=(digest := regime.keyring.digester.caller(b"")),
-        key=digest,
-        identity=(name or "").encode(),
-        credential=nobody,
-        instead=None,
+    keyring = regime.keyring
+    return keyring.absent(
+        name=name, digest=keyring.digester.caller(b""), identity=(name or "").encode()
     )
 
 

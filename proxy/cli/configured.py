@@ -7,16 +7,29 @@ second is long for a person.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from proxy.cli.terminal import stop
 from proxy.compile import digester_of, policy_of, regime_of
 from proxy.config_file import InvalidSettings
 from proxy.regime import Regime
-from proxy.settings import Settings, load_settings
+from proxy.settings import Settings, header_value, load_settings
 from translators import Policy
+
+KEY_OF_ENVIRONMENT: Final = "ANTHROPIC_API_KEY"
+"""Where SDKs look for a key of the Messages API, and verbs that ask it."""
+
+
+def key_of_environment() -> str | None:
+    """The key that is there; None: there is none. Raises `InvalidSettings` where it can be none."""
+    try:
+        return header_value(os.environ.get(KEY_OF_ENVIRONMENT, "").strip()) or None
+    except ValueError as exc:
+        raise InvalidSettings(f"{KEY_OF_ENVIRONMENT}: {exc}") from exc
 
 
 @contextmanager

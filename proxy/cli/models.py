@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from proxy.cli.configured import policy_or_exit, settings_or_exit
+from proxy.cli.configured import (
+    key_of_environment,
+    or_exit,
+    policy_or_exit,
+    settings_or_exit,
+)
 from proxy.cli.terminal import say, show_table, stop
 from proxy.failures import Failure
 from proxy.headers import Headers
@@ -93,7 +97,8 @@ def _first_of_each_name(catalogue: Catalogue) -> list[Model]:
 
 def _print_differences(catalogue: Catalogue, settings: Settings, today: date) -> None:
     try:
-        found = asyncio.run(_ask(catalogue, settings, today))
+        with or_exit():
+            found = asyncio.run(_ask(catalogue, settings, today))
     except (Failure, UpstreamProtocolError) as exc:
         stop(f"{settings.upstream_url}: {exc}", status=1)
     say(*(found or ["Upstream says of its models what we believe."]))
@@ -102,7 +107,7 @@ def _print_differences(catalogue: Catalogue, settings: Settings, today: date) ->
 async def _ask(catalogue: Catalogue, settings: Settings, today: date) -> list[str]:
     upstream = Upstream(settings.upstream_url, Timeouts(read=30))
     headers: Headers = [
-        (b"x-api-key", os.environ.get("ANTHROPIC_API_KEY", "").encode()),
+        (b"x-api-key", (key_of_environment() or "").encode("latin-1")),
         (b"anthropic-version", UPSTREAM_VERSION.encode()),
     ]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,13 +13,21 @@ from typing import Final, Self
 
 import msgspec
 
-from proxy.cli.configured import or_exit, settings_or_exit
+from proxy.cli.configured import KEY_OF_ENVIRONMENT, or_exit, settings_or_exit
 from proxy.cli.evidence import open_evidence
 from proxy.cli.log import filter_of
 from proxy.cli.moments import InvalidMoment
 from proxy.cli.replay_progress import Heard, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
-from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
+from proxy.cli.replay_settings import (
+    addresses,
+    default_name,
+    of_simulators,
+    with_key_of_environment,
+    with_model,
+    with_rules,
+    with_stand_in,
+)
 from proxy.cli.stand_in import stand_in
 from proxy.cli.terminal import say, stop, tell
 from proxy.compile import digester_of, regime_of
@@ -37,11 +44,7 @@ from proxy.settings import Settings
 from proxy.traffic.filters import Filter, InvalidFilter
 from proxy.traffic.replays import Found, ReplayStore
 from proxy.transport import Timeouts
-from proxy.upstream import Upstream
 
-_KEY: Final = "ANTHROPIC_API_KEY"
-_ANY_KEY: Final = b"sk-ant-api03-replay"
-"""The simulator takes it; a real one is not sent where none is needed."""
 _INTERRUPTED: Final = 130
 
 
@@ -78,22 +81,20 @@ class _Replay:
         given = self.settings.prices.items()
         return {name: Price(price.input, price.output) for name, price in given}
 
-    def asking(self, upstream_url: str) -> Self:
-        """The same, of somebody else."""
-        return replace(
-            self, settings=self.settings.model_copy(update={"upstream_url": upstream_url})
-        )
+    def by(self, settings: Settings) -> Self:
+        """Asked by other settings; raises `InvalidSettings`."""
+        return replace(self, settings=settings, regime=_regime(settings))
 
 
 def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
     """Show the estimate; ask, if that may be; show what it came to."""
     settings = settings_or_exit(config, secrets)
     configure_logs(settings.log_format, level=logging.WARNING)
-    with or_exit():
+    with or_exit(), ExitStack() as until_then:
         replay = _looked_up(settings, order, secrets)
-    with ExitStack() as until_then:
         if demo:  # which has never asked anybody else
-            replay = replay.asking(until_then.enter_context(stand_in()))
+            url = until_then.enter_context(stand_in())
+            replay = replay.by(with_stand_in(replay.settings, url))
         _replay(replay, config, secrets, demo=demo)
 
 
@@ -104,7 +105,7 @@ def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo:
         found = store.found()
         is_simulated = _show_estimate(replay, found)
         if found.left:
-            _run(replay, store, found, _key_or_exit(replay, is_simulated=is_simulated))
+            _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
         report = report_of(replay.name, store.results(), replay.prices)
     if order.as_json:
         say(json_line(msgspec.to_builtins(report)))
@@ -128,10 +129,14 @@ def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Repla
     return _Replay(
         order=order,
         settings=settings,
-        regime=regime_of(settings, digester_of(settings)),
+        regime=_regime(settings),
         wanted=wanted,
         name=order.name or default_name(label, settings, tuple(words.values())),
     )
+
+
+def _regime(settings: Settings) -> Regime:
+    return regime_of(settings, digester_of(settings))
 
 
 def _show_estimate(replay: _Replay, found: Found) -> bool:
@@ -148,29 +153,28 @@ def _show_estimate(replay: _Replay, found: Found) -> bool:
     return is_simulated
 
 
-def _key_or_exit(replay: _Replay, *, is_simulated: bool) -> bytes | None:
-    """A key for callers that have none in the settings; status 2 where nothing may be sent."""
+def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
+    """With a key where there is none; status 2 where nothing may be sent."""
     if is_simulated:
-        return _ANY_KEY
+        return replay.by(of_simulators(replay.settings))
     if not replay.order.yes:
         stop("nothing was sent; add --yes to send it")
-    given = os.environ.get(_KEY, "").strip().encode()
-    keyring = replay.regime.keyring
-    if not given and not keyring.holds_keys:
+    replay = replay.by(with_key_of_environment(replay.settings))
+    if not replay.regime.keyring.holds_keys:
         stop(
             "there is no key: clients' keys are not kept, so set upstream_key, "
-            f"or {_KEY} in the environment"
+            f"or {KEY_OF_ENVIRONMENT} in the environment"
         )
-    return given or None
+    return replay
 
 
-def _run(replay: _Replay, store: ReplayStore, found: Found, key: bytes | None) -> None:
+def _run(replay: _Replay, store: ReplayStore, found: Found) -> None:
     store.begin()
     order = replay.order
     budget = TokenBudget(order.budget_tokens, store.used())
     try:
         with progress(sum(left.requests for left in found.left)) as heard:
-            is_whole = asyncio.run(_ask(replay, store, key, budget, heard))
+            is_whole = asyncio.run(_ask(replay, store, budget, heard))
     except KeyboardInterrupt:
         said = "interrupted. What is done is kept; the same command goes on with the rest."
         stop(said, status=_INTERRUPTED)
@@ -181,19 +185,15 @@ def _run(replay: _Replay, store: ReplayStore, found: Found, key: bytes | None) -
         )
 
 
-async def _ask(
-    replay: _Replay, store: ReplayStore, key: bytes | None, budget: TokenBudget, heard: Heard
-) -> bool:
+async def _ask(replay: _Replay, store: ReplayStore, budget: TokenBudget, heard: Heard) -> bool:
     """Ask all; False if the budget has ended it."""
     settings = replay.settings
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
     lessons = LessonStore(seconds=settings.lesson_seconds)
-    upstreams = Upstreams(Upstream(settings.upstream_url, timeouts), timeouts, lessons)
-    asker = Asker(
-        regime=replay.regime, upstreams=upstreams, redactor=Redactor(settings.redact), key=key
-    )
+    upstreams = Upstreams(settings.upstream_url, timeouts, lessons)
+    asker = Asker(regime=replay.regime, upstreams=upstreams, redactor=Redactor(settings.redact))
     concurrency = replay.order.concurrency
     run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=heard)
     try:

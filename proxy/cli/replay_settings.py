@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
+from proxy.cli.configured import key_of_environment
 from proxy.config_file import ConfigFile
+from proxy.keys import origin_of
 from proxy.rules import OverrideSettings
 from proxy.settings import Settings, load_settings
 
@@ -22,6 +26,9 @@ _DECIDING: Final = frozenset(
     }
 )
 """What an answer depends on."""
+_KEYS: Final = {"upstream_url": "upstream_key", "legacy_url": "legacy_key"}
+"""By the setting that says to whom they belong."""
+_EVERY_KEY: Final = SecretStr("sk-ant-api03-replay")
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -29,11 +36,52 @@ def with_rules(settings: Settings, rules: Path, secrets: Path | None) -> Setting
     """
     What a file of rules says, and the rest as it is; raises `InvalidSettings`.
 
-    A kill switch that is thrown at the moment says nothing about the file.
+    A kill switch that is thrown at the moment says nothing about the file. Keys
+    stay behind where the file names another upstream than they were given for.
     """
     file = ConfigFile.read(rules)
-    rest = settings.model_fields_set - file.tree().keys() - {_OVERRIDE}
-    return load_settings(file, secrets=secrets, **{name: getattr(settings, name) for name in rest})
+    written = file.tree().keys()
+    rest = settings.model_fields_set - written - {_OVERRIDE}
+    given = {name: getattr(settings, name) for name in rest}
+    new = load_settings(file, secrets=secrets, **given)
+    for url, key in _KEYS.items():
+        if _origin(settings, url) != _origin(new, url):
+            new = _without(new, key, given.keys())
+    return new
+
+
+def _origin(settings: Settings, url: str) -> object:
+    written = getattr(settings, url)
+    return written and origin_of(written)
+
+
+def _without(settings: Settings, key: str, given: Container[str]) -> Settings:
+    """Without the keys of this kind that were given elsewhere."""
+    changes: dict[str, object] = {key: None} if key in given else {}
+    if "callers" in given:
+        changes["callers"] = {
+            name: caller.model_copy(update={key: None}) for name, caller in settings.callers.items()
+        }
+    return settings.model_copy(update=changes)
+
+
+def with_key_of_environment(settings: Settings) -> Settings:
+    """With that key for the Messages API, where there is none; raises `InvalidSettings`."""
+    if settings.upstream_key is not None or (key := key_of_environment()) is None:
+        return settings
+    return settings.model_copy(update={"upstream_key": SecretStr(key)})
+
+
+def with_stand_in(settings: Settings, url: str) -> Settings:
+    """With somebody else in the place of the Messages API, and no key for it."""
+    elsewhere = settings.model_copy(update={"upstream_url": url})
+    return _without(elsewhere, "upstream_key", Settings.model_fields)
+
+
+def of_simulators(settings: Settings) -> Settings:
+    """With a key that every simulator takes, and no real one: those are not sent in vain."""
+    keys: dict[str, object] = dict.fromkeys(_KEYS.values(), _EVERY_KEY)
+    return settings.model_copy(update=keys | {"callers": {}})
 
 
 def with_model(settings: Settings, model: str) -> Settings:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
@@ -28,6 +29,8 @@ from proxy.log_config import configure_logs
 from proxy.redaction import Digester
 from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.settings import Settings, load_settings
+
+log = structlog.get_logger()
 
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
 _PATIENCE_SECONDS: Final = 30
@@ -106,7 +109,8 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
-    regime_or_exit(settings)
+    for warning in regime_or_exit(settings).keyring.warnings:
+        log.warning("settings_warning", warning=warning)
     given = settings.digest_key
     # Callers have one digest in all workers, and, where that is possible, over restarts.
     kept = given.get_secret_value() if given else kept_digest_key(settings.state_dir)

@@ -18,10 +18,11 @@ from starlette.types import Receive, Scope, Send
 from proxy.endpoints.own_answers import NOT_KEPT
 from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, ShuttingDown
-from proxy.headers import Headers, end_to_end, first, forwarded_up, secrets_in
+from proxy.headers import Headers, end_to_end, first, secrets_in
+from proxy.legs import Upstreams
 from proxy.notes import whole_words
 from proxy.redaction import Redactor, describe_crash
-from proxy.upstream import Answer, Upstream
+from proxy.upstream import Answer
 from translators import encode_error
 
 log = structlog.get_logger("holdover.traffic")
@@ -36,7 +37,7 @@ _SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
 class ForwardEndpoint:
     """An ASGI application for whatever the upstream has."""
 
-    upstream: Upstream
+    upstreams: Upstreams
     present: Present
     redactor: Redactor
 
@@ -60,10 +61,11 @@ class ForwardEndpoint:
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])
         try:
-            answer = await self.upstream.relay(
+            answer = await self.upstreams.relayed(
+                self.present.regime.keyring.for_other_paths(headers),
                 scope["method"],
                 _target(scope),
-                forwarded_up(headers, self.present.regime.keyring.instead_of(headers)),
+                headers,
                 body.pieces() if _has_body(headers) else None,
             )
         except Failure as exc:
@@ -136,7 +138,7 @@ class _Answering:
     async def refuse(self, failure: Failure) -> None:
         body = encode_error(failure.error_type, str(failure), None)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(failure.status, headers + NOT_KEPT)
+        await self._start(failure.status, [*headers, *failure.headers, *NOT_KEPT])
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse_if_still_possible(self, failure: Failure) -> None:

@@ -10,12 +10,13 @@ from starlette.routing import Route
 from proxy.endpoints.own_answers import METHODS, only
 from proxy.evidence import Evidence
 from proxy.guards import Guards
+from proxy.key_health import KeyHealth
 from proxy.live import Live
 from proxy.metrics import CONTENT_TYPE, Metrics
 
 
 def probe_routes(
-    live: Live, guards: Guards, metrics: Metrics, evidence: Evidence | None
+    live: Live, guards: Guards, keys: KeyHealth, metrics: Metrics, evidence: Evidence | None
 ) -> list[Route]:
     """`/healthz`, `/readyz` and `/metrics`."""
 
@@ -26,7 +27,8 @@ def probe_routes(
     async def readyz(_: Request) -> JSONResponse:
         """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
         kept = {"evidence": evidence and msgspec.to_builtins(evidence.state)}
-        return JSONResponse({"status": "ready", **_detail(live, guards), **kept})
+        refused = {"refused_keys": msgspec.to_builtins(keys.problems(live.regime.keyring))}
+        return JSONResponse({"status": "ready", **_detail(live, guards), **refused, **kept})
 
     async def numbers(_: Request) -> Response:
         state = evidence.state if evidence else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -15,12 +15,13 @@ from proxy.answering import answer_of
 from proxy.comparison import Answered, compare
 from proxy.failures import (
     Failure,
+    KeyRefused,
     MissingKey,
     UpstreamBrokeOff,
     UpstreamTooSlow,
     UpstreamUnreachable,
 )
-from proxy.headers import Credential, Headers
+from proxy.headers import Headers
 from proxy.keys import Caller, Keyring
 from proxy.legs import Asked, LegFailed, Upstreams
 from proxy.redaction import CallerDigest, Redactor, describe_crash
@@ -45,6 +46,7 @@ _LONGEST_WAIT: Final = 120
 _NONE_TRIPPED: Final = frozenset[str]()
 _WORDS: Final[Mapping[type[Exception], str]] = {
     MissingKey: "no key",
+    KeyRefused: "key refused",
     UpstreamUnreachable: "unreachable",
     UpstreamTooSlow: "too slow",
     TimeoutError: "too slow",
@@ -53,7 +55,10 @@ _WORDS: Final[Mapping[type[Exception], str]] = {
     InvalidCompletionRequest: "not translatable",
     ModelRefused: "refused by the model",
 }
-_COST_NOTHING: Final = (LegFailed, MissingKey, UpstreamUnreachable, InvalidCompletionRequest)
+_COST_NOTHING: Final = (
+    *(LegFailed, KeyRefused, MissingKey),
+    *(UpstreamUnreachable, InvalidCompletionRequest),
+)
 """Refused, or never sent; of what broke off, nobody can say."""
 
 
@@ -65,8 +70,6 @@ class Asker:
     upstreams: Upstreams
     redactor: Redactor
     """New answers go through it, since the recorded ones did."""
-    key: bytes | None = field(repr=False)
-    """For callers that have none in the settings: clients' own keys are not kept."""
     pauses: tuple[float, ...] = (1, 2, 4, 8)
     """Seconds before each further try, where upstream does not say how long."""
 
@@ -89,7 +92,7 @@ class Asker:
             return _failed(recorded, "not readable", 0)
         if then is None:
             return _failed(recorded, "nothing to compare with", 0)
-        if not asked.caller.credential.secret:
+        if not asked.caller.destination(decision.leg.action).credential.secret:
             raise MissingKey
         answered = await self._answer(asked, decision.leg)
         return await asyncio.to_thread(self._compared, recorded, then, answered)
@@ -97,7 +100,7 @@ class Asker:
     def _read(self, recorded: Recorded) -> tuple[Asked, Answered | None, Decision]:
         record = recorded.record
         request, answer = recorded.texts()
-        headers, caller = _headers(record), caller_of(record, self.regime.keyring, self.key)
+        headers, caller = _headers(record), caller_of(record, self.regime.keyring)
         asked = Asked.read(caller, headers, b"", request)
         question = Question(
             caller=caller,
@@ -124,7 +127,7 @@ class Asker:
 
     async def _answer_once(self, asked: Asked, leg: Leg) -> Answered:
         async with asyncio.timeout(_SECONDS):
-            return await answer_of(self.upstreams, asked, leg, self.regime.legacy_url)
+            return await answer_of(self.upstreams, asked, leg)
 
     def _compared(self, recorded: Recorded, then: Answered, now: Answered) -> ReplayResult:
         counted = (now.usage.input_tokens or 0) + (now.usage.output_tokens or 0)
@@ -137,23 +140,17 @@ class Asker:
         )
 
 
-def caller_of(record: TrafficRecord, keyring: Keyring, key: bytes | None) -> Caller:
+def caller_of(record: TrafficRecord, keyring: Keyring) -> Caller:
     """
-    Who asked, as far as rules are concerned, with a key of the operator's.
+    Who asked, as far as rules are concerned, with keys of the operator's.
 
     The digest stands for the key of a caller without a name: it stays in the
     shares that it falls into, but these need not be those of its key.
     """
-    known = (k.upstream_key for k in keyring.known if k.name == record.caller_name)
-    secret = next(known, None) or keyring.upstream_key or key or b""
-    credential = Credential(b"x-api-key", secret, secret)
-    return Caller(
+    return keyring.absent(
         name=record.caller_name,
         digest=record.caller or CallerDigest(""),
-        key=keyring.digester.caller(secret),
         identity=(record.caller_name or record.caller or "").encode(),
-        credential=credential,
-        instead=credential,
     )
 
 

@@ -10,7 +10,7 @@ from proxy.traffic.schema import bodies, exchanges, replays
 
 BYTES_PER_TOKEN: Final = 3.5
 """An estimate, where nobody counted."""
-PASSING: Final = ("status 429", "status 5%", "unreachable", "no key", "crashed")
+PASSING: Final = ("status 429", "status 5%", "unreachable", "no key", "key refused", "crashed")
 """Failures, as patterns of LIKE, that need not happen again."""
 
 IN, BACK = bodies.alias("legacy_in"), bodies.alias("legacy_back")

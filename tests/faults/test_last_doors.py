@@ -42,7 +42,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
-    with serving(ForwardEndpoint(upstream=BROKEN, present=BROKEN, redactor=Redactor())) as url:
+    with serving(ForwardEndpoint(upstreams=BROKEN, present=BROKEN, redactor=Redactor())) as url:
         answer = httpx.get(url)
 
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)

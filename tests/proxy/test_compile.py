@@ -5,7 +5,7 @@ import pytest
 from proxy.compile import digester_of, policy_of, regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.headers import Credential
-from proxy.keys import hash_token
+from proxy.keys import Keyring, Site, hash_token
 from proxy.regime import Regime
 from proxy.rollout import Leg
 from proxy.rules import Campaign, Guard, Match
@@ -37,7 +37,7 @@ def listed(**fields: str) -> str:
 
 def upstream_key(text: str) -> bytes | None:
     (caller,) = compiled(text).keyring.known
-    return caller.upstream_key
+    return caller.messages_key.secret if caller.messages_key else None
 
 
 def test_without_settings_everything_is_translated_by_the_defaults():
@@ -47,8 +47,10 @@ def test_without_settings_everything_is_translated_by_the_defaults():
     assert policy_of(read("")) == Policy(catalogue=KNOWN_MODELS)
     assert (regime.rollout.rules, regime.rollout.override) == ((), None)
     assert regime.rollout.guards == {}
-    assert (regime.keyring.known, regime.keyring.upstream_key) == ((), None)
-    assert regime.legacy_url is None
+    assert regime.keyring == Keyring(
+        digester=regime.keyring.digester,
+        messages=Site(name="upstream", url="https://api.anthropic.com"),
+    )
 
 
 def test_what_is_said_outside_the_rules_is_the_policy():
@@ -198,7 +200,7 @@ def test_the_other_legs_of_a_rule_are_legs_like_its_own():
     )
 
     (own,) = regime.rollout.rules
-    assert regime.legacy_url == "http://legacy"
+    assert regime.keyring.legacy == Site(name="legacy", url="http://legacy")
     assert own.leg.action == "forward"
     assert own.on_failure is not None
     assert (own.on_failure.leg.action, own.on_failure.timeout) == ("translate", 2)
@@ -226,13 +228,14 @@ def test_keys_are_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.Mon
     assert upstream_key(listed(upstream_key="'sk-ant-1'")) == b"sk-ant-1"
     assert upstream_key(listed(upstream_key="{ env = 'ADS_KEY' }")) == b"sk-ant-env"
     assert upstream_key(listed(upstream_key=f"{{ file = '{tmp_path}/key' }}")) == b"sk-ant-file"
-    assert compiled("upstream-key = 'sk-ant-2'").keyring.upstream_key == b"sk-ant-2"
+    assert [key.secret for key in compiled("upstream-key = 'sk-ant-2'").keyring.held] == [
+        b"sk-ant-2"
+    ]
 
 
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ("''", "is empty"),
         ("{ env = 'NOT_SET_ANYWHERE' }", "the variable NOT_SET_ANYWHERE is not set"),
         ("{ env = 'SET_TO_NOTHING' }", "the variable SET_TO_NOTHING is not set"),
         ("{ file = 'DIR/none' }", "DIR/none cannot be read"),
@@ -268,7 +271,7 @@ def test_the_map_is_in_force():
     caller = keyring.identify([(b"x-api-key", b"t")])
 
     assert caller.name == "ads"
-    assert caller.credential == Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
+    assert caller.messages.credential == Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
 
 
 def test_digests_stay_the_same_under_a_key_and_only_then():

@@ -2,10 +2,12 @@
 
 import pytest
 
-from proxy.keys import Keyring
+from proxy.compile import regime_of
 from proxy.notes import Notes, whole_words
 from proxy.redaction import Digester, Redactor
+from proxy.settings import load_settings
 
+OURS, OURS_OF_LEGACY = "our-own-upstream-key", "another-one-of-ours"
 SECRET = "a-token-of-no-known-shape"
 
 
@@ -39,14 +41,21 @@ def test_a_key_is_found_whatever_it_looks_like_also_where_the_text_is_cut(header
     assert kept.path == "/" + "x" * 250 + "[key]"
 
 
-def test_a_key_of_ours_is_found_too():
-    asking = notes(user_agent="agent our-own-upstream-key", x_api_key="k")
-    keyring = Keyring(digester=Digester("d"), upstream_key=b"our-own-upstream-key")
-    asking.caller = keyring.identify(asking.headers)
+@pytest.mark.parametrize(
+    ("route", "key"), [("translate", OURS), ("forward", OURS_OF_LEGACY), (None, OURS)]
+)
+def test_keys_of_ours_are_found_too_and_the_one_that_was_sent_is_known(route, key):
+    settings = load_settings(
+        upstream_key=OURS, legacy_url="http://legacy.invalid", legacy_key=OURS_OF_LEGACY
+    )
+    asking = notes(user_agent=f"{OURS} and {OURS_OF_LEGACY}", x_api_key="k")
+    asking.caller = regime_of(settings, Digester("d")).keyring.identify(asking.headers)
+    asking.route = route
     kept = asking.record(Redactor())
 
-    assert kept.user_agent == "agent [key]"
-    assert kept.key == Digester("d").caller(b"our-own-upstream-key") != kept.caller
+    assert kept.user_agent == "[key] and [key]"
+    assert kept.key == Digester("d").caller(key.encode())
+    assert kept.caller == Digester("d").caller(b"k")
 
 
 def test_half_a_key_is_none_where_a_text_is_too_long_to_be_looked_through():

@@ -74,7 +74,7 @@ class Bench:
         question = Question(caller=caller, headers=headers, request=request, now=now)
         decision = decide(self.regime.rollout, question, frozenset())
         notes = Notes(path="/v1/complete", headers=headers)
-        with self.shadows.beside(asked, decision, self.regime.legacy_url, notes):
+        with self.shadows.beside(asked, decision, notes):
             notes.hear(ANSWER)
             if problem is not None:
                 raise problem

@@ -23,7 +23,6 @@ from proxy.traffic.replays import Recorded, ReplayResult
 from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
 from proxy.transport import Timeouts
-from proxy.upstream import Upstream
 from tests.parties import body
 from tests.records import record
 
@@ -87,14 +86,14 @@ def ask(
     """Ask all of them, one after the other, without pauses."""
 
     async def run() -> list[ReplayResult]:
-        read = load_settings(upstream_url=upstream_url, **settings)
+        given = {"upstream_key": key.decode()} if key is not None else {}
+        read = load_settings(upstream_url=upstream_url, **(given | settings))
         timeouts = Timeouts(connect=1, read=1)
-        upstreams = Upstreams(Upstream(upstream_url, timeouts), timeouts, LessonStore(seconds=60))
+        upstreams = Upstreams(upstream_url, timeouts, LessonStore(seconds=60))
         asker = Asker(
             regime=regime_of(read, digester_of(read)),
             upstreams=upstreams,
             redactor=Redactor(),
-            key=key,
             pauses=(0, 0),
         )
         try:

@@ -75,7 +75,7 @@ def test_new_answers_are_redacted_as_the_recorded_ones_were():
 def test_what_a_legacy_upstream_says_of_itself_is_redacted_too():
     rollout = [rule("forward")]
     with serving(Scripted(answer=COMPLETION | {"stop_reason": "jo@example.org"})) as url:
-        [result] = ask(NOWHERE, recorded(), rollout=rollout, legacy_url=url)
+        [result] = ask(NOWHERE, recorded(), rollout=rollout, legacy_url=url, legacy_key="its")
 
     assert result.comparison is not None
     assert result.comparison["stop_reasons"] == ("stop_sequence", "[email]")
@@ -125,14 +125,15 @@ def test_a_caller_stays_in_the_share_that_it_is_in():
 def test_forwarded_requests_go_as_they_came_to_the_legacy_upstream():
     legacy, rollout = Scripted(answer=COMPLETION), [rule("forward")]
     with serving(legacy) as legacy_url:
-        [result] = ask(NOWHERE, recorded(), rollout=rollout, legacy_url=legacy_url)
+        settings: dict[str, Any] = {"legacy_url": legacy_url, "legacy_key": "of-legacy"}
+        [result] = ask(NOWHERE, recorded(), key=b"of-messages", rollout=rollout, **settings)
 
     [(path, headers, _)] = legacy.received
     assert path == "/v1/complete"
     assert headers["user-agent"] == "python-requests/2.31.0"
     assert headers["anthropic-version"] == "2023-06-01"
     assert headers["content-type"] == "application/json"
-    assert headers["x-api-key"] == "sk-ant-api03-mine"
+    assert headers["x-api-key"] == "of-legacy"
     assert result.comparison is not None
     assert result.comparison["equal"]
     assert result.tokens == 20  # as estimated: nobody counts there
@@ -158,6 +159,24 @@ def test_the_key_is_the_operators(fields, settings, key, sent):
     assert headers["x-api-key"] == sent
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_not_tried_again_and_costs_nothing(status):
+    upstream = Scripted(*[(status, {})] * 9)
+    with serving(upstream) as url:
+        [result] = ask(url, recorded())
+
+    assert (result.failure, result.comparison, result.tokens) == ("key refused", None, 0)
+    assert len(upstream.received) == 1
+
+
+def test_the_key_of_one_upstream_is_not_sent_to_the_other():
+    legacy, rollout = Scripted(answer=COMPLETION), [rule("forward")]
+    with serving(legacy) as legacy_url:
+        [result] = ask(NOWHERE, recorded(), key=b"mine", rollout=rollout, legacy_url=legacy_url)
+
+    assert (result.failure, legacy.received) == ("no key", [])
+
+
 def test_without_a_key_nothing_is_sent():
     upstream = Scripted()
     with serving(upstream) as url:
@@ -177,7 +196,7 @@ def test_what_may_pass_is_tried_again(status):
     assert len(upstream.received) == 3
 
 
-@pytest.mark.parametrize(("status", "tries"), [(429, 3), (503, 3), (400, 1), (401, 1), (404, 1)])
+@pytest.mark.parametrize(("status", "tries"), [(429, 3), (503, 3), (400, 1), (404, 1)])
 def test_errors_are_results(status, tries):
     upstream = Scripted(*[(status, {})] * 9)
     with serving(upstream) as url:

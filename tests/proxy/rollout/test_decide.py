@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from proxy.headers import Credential
-from proxy.keys import Caller
+from proxy.keys import Caller, Destination
 from proxy.redaction import CallerDigest
 from proxy.rollout import Decision, Leg, Question, Rollout, Rule, Why, bucket_of, decide, objections
 from proxy.rollout.buckets import bucket
@@ -21,13 +21,9 @@ NONE = frozenset[str]()
 
 def caller(name=None, digest="0123456789abcdef", identity=b"sk-ant-1"):
     credential = Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
+    asked = Destination(url="http://h", credential=credential, digest=CallerDigest(digest))
     return Caller(
-        name=name,
-        digest=CallerDigest(digest),
-        key=CallerDigest(digest),
-        identity=identity,
-        credential=credential,
-        instead=None,
+        name=name, digest=CallerDigest(digest), identity=identity, messages=asked, legacy=None
     )
 
 
