@@ -20,7 +20,11 @@ OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everyb
 BILLING, SEARCH, GUEST, STRANGER = (
     f"holdover-{name}-token-{'x' * 20}" for name in ("billing", "search", "guest", "stranger")
 )
-SECRETS = (OF_BILLING, OF_SEARCH, OF_GUEST, BILLING, SEARCH, GUEST, STRANGER)
+LEGACY_OF_BILLING, LEGACY_OF_GUEST = "sk-legacy-billing", "sk-legacy-everybody"
+SECRETS = (
+    *(OF_BILLING, OF_SEARCH, OF_GUEST, LEGACY_OF_BILLING, LEGACY_OF_GUEST),
+    *(BILLING, SEARCH, GUEST, STRANGER),
+)
 
 FORWARDED = """
 [[rollout]]
@@ -34,12 +38,13 @@ token = "sha256:{hash_token(BILLING.encode())}"
 [callers."search.team"]
 token = "sha256:{hash_token(SEARCH.encode())}"
 """
-SERVERS_KEY = f'upstream_key = "{OF_GUEST}"\n'
+SERVERS_KEY = f'upstream_key = "{OF_GUEST}"\nlegacy_key = "{LEGACY_OF_GUEST}"\n'
 MAPPED = f"""
 {SERVERS_KEY}
 [callers.billing]
 token = "sha256:{hash_token(BILLING.encode())}"
 upstream_key = "{OF_BILLING}"
+legacy_key = "{LEGACY_OF_BILLING}"
 [callers."search.team"]
 token = "sha256:{hash_token(SEARCH.encode())}"
 upstream-key = {{ env = "KEY_OF_SEARCH" }}
@@ -95,9 +100,18 @@ def was_asked(fleet: Fleet, answer: httpx.Response) -> bool:
     return answer.request.headers["x-marker"] in json.dumps(fleet.arrived())
 
 
-def everywhere(fleet: Fleet, headers: dict[str, Any]) -> set[tuple[tuple[str, str], ...]]:
-    """With what upstream is asked on each way through, once each if it is always the same."""
-    return {tuple(credentials(fleet, ask(fleet, path, headers))) for path in PATHS}
+def everywhere(fleet: Fleet, headers: dict[str, Any]) -> set[tuple[str, str]]:
+    """With what the upstreams are asked on each way through, once each if it is the same."""
+    found = set()
+    for path in PATHS:
+        [credential] = credentials(fleet, ask(fleet, path, headers))
+        found.add(credential)
+    return found
+
+
+def keys(*secrets: str) -> set[tuple[str, str]]:
+    """Keys of ours, as they are sent."""
+    return {("x-api-key", secret) for secret in secrets}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +124,7 @@ def everywhere(fleet: Fleet, headers: dict[str, Any]) -> set[tuple[tuple[str, st
 def test_a_key_passes_through(fleet: Fleet, headers: dict[str, Any], credential: tuple[str, str]):
     with_settings(fleet, "")
 
-    assert everywhere(fleet, headers) == {(credential,)}
+    assert everywhere(fleet, headers) == {credential}
 
 
 @pytest.mark.parametrize("headers", [api_key("sk-own"), bearer("sk-own"), {"x-api-key": ...}])
@@ -119,15 +133,19 @@ def test_the_servers_key_is_used_for_everybody_even_without_a_key(
 ):
     with_settings(fleet, SERVERS_KEY)
 
-    assert everywhere(fleet, headers) == {(("x-api-key", OF_GUEST),)}
+    assert everywhere(fleet, headers) == keys(OF_GUEST, LEGACY_OF_GUEST)
 
 
 def test_a_token_stands_for_the_key_of_its_caller(fleet: Fleet):
     with_settings(fleet, MAPPED)
 
-    for token, key in [(BILLING, OF_BILLING), (SEARCH, OF_SEARCH), (GUEST, OF_GUEST)]:
+    for token, key, legacy in [
+        (BILLING, OF_BILLING, LEGACY_OF_BILLING),
+        (SEARCH, OF_SEARCH, LEGACY_OF_GUEST),
+        (GUEST, OF_GUEST, LEGACY_OF_GUEST),
+    ]:
         for header in (api_key, bearer):
-            assert everywhere(fleet, header(token)) == {(("x-api-key", key),)}
+            assert everywhere(fleet, header(token)) == keys(key, legacy)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,11 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
+from proxy.config_file import ConfigFile
 from proxy.keys import hash_token
+from proxy.live import Source
 from proxy.settings import load_settings
+from tests.faults.fleet_under_fault import eventually
 from tests.loopback import serving
 from tests.parties import DEADLINE_SECONDS, STEP_SECONDS, V2, body
 from tests.proxy.replay.benches import COMPLETION, MESSAGE
@@ -125,9 +128,13 @@ def holdover(
 ) -> Iterator[str]:
     """One that holds these keys."""
     of_server: dict[str, Any] = {
-        name: KEYS[name] for name in ("upstream_key", "legacy_key") if name in held
+        name: key for name, key in KEYS.items() if name in held and "." not in name
     }
-    of_ads = {name: KEYS[f"callers.{name}"] for name in KEYS if f"callers.{name}" in held}
+    of_ads = {
+        name.removeprefix("callers."): key
+        for name, key in KEYS.items()
+        if name in held and "." in name
+    }
     ads = {"token": f"sha256:{hash_token(TOKEN.encode())}"} | of_ads
     settings = load_settings(
         upstream_url=urls["messages"],
@@ -220,3 +227,45 @@ def test_each_secret_arrives_where_it_belongs_and_nowhere_else(
                 own = expected(host, used, held, lists=lists)
                 is_untouched = not held and (host == "legacy" or way.startswith("/"))
                 assert secrets == (secrets_of(sent) if is_untouched else [own] if own else [])
+
+
+@pytest.mark.parametrize("legacy_key", [None, KEYS["legacy_key"]])
+def test_of_one_origin_the_upstreams_have_one_key_unless_two_are_given(client, legacy_key):
+    both = Host("both")
+    with serving(both) as both.url:
+        settings = load_settings(
+            upstream_url=f"{both.url}/new",
+            legacy_url=f"{both.url}/old/",
+            upstream_key=KEYS["upstream_key"],
+            legacy_key=legacy_key,
+            rollout=RULES,
+            traffic=False,
+        )
+        with serving(create_app(settings)) as url:
+            legacy, messages = (ask(client, url, way, {}) for way in ("forward", "translate"))
+
+    hosts = {"both": both}
+    assert arrived(hosts, legacy, 1) == [("both", [legacy_key or KEYS["upstream_key"]])]
+    assert arrived(hosts, messages, 1) == [("both", [KEYS["upstream_key"]])]
+
+
+def test_a_new_key_goes_to_the_new_upstream_and_never_to_the_old_one(hosts, client, tmp_path):
+    """A file that changes both was half followed: the new key went to the old host."""
+    old, new = hosts["messages"], hosts["legacy"]
+    file = tmp_path / "holdover.toml"
+
+    def written(host: Host, key: str) -> str:
+        return f'upstream_url = "{host.url}"\nupstream_key = "{key}"\ntraffic = false\n'
+
+    file.write_text(written(old, "of-the-old-one"))
+    source = Source(file=ConfigFile.read(file), load=load_settings)
+    with serving(create_app(load_settings(file, state_dir=tmp_path), source)) as url:
+        before = ask(client, url, "translate", {})
+        file.write_text(written(new, "of-the-new-one"))
+        version = client.get(f"{url}/readyz").json()["settings"]["version"]
+        eventually(lambda: client.get(f"{url}/readyz").json()["settings"]["version"] != version)
+        after = [ask(client, url, way, {}) for way in ("translate", "/v1/messages")]
+
+    assert arrived(hosts, before, 1) == [("messages", ["of-the-old-one"])]
+    for answer in after:
+        assert arrived(hosts, answer, 1) == [("legacy", ["of-the-new-one"])]

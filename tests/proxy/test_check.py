@@ -129,6 +129,56 @@ def test_a_key_that_is_not_there_is_named(config):
     assert "callers.batch.upstream_key: the variable N is not set" in done.stderr
 
 
+TOKEN_OF_A = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+LISTED = f'[callers.a]\ntoken = "{TOKEN_OF_A}"\n'
+LEGACY = 'legacy_url = "http://legacy.invalid"\n'
+KEY = 'upstream_key = "sk-1"\n'
+OWN_KEYS = (
+    "Warning: legacy_url: clients' own keys will be sent there, since upstream_key belongs to "
+    "upstream_url alone; set legacy_key if it is to be asked with a key of yours.\n"
+)
+
+
+def no_key(url: str, names: str, key: str) -> str:
+    return (
+        f"Warning: {url}: no key will be sent there for {names}: what they send opens a key of "
+        "yours, so it goes nowhere, and none is held for that upstream; "
+        f"set {key}, or callers.NAME.{key}.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        ("", ""),
+        (KEY, ""),
+        (LEGACY, ""),
+        (LEGACY + LISTED, ""),
+        (LEGACY + KEY, OWN_KEYS),
+        (LEGACY + KEY + 'legacy_key = "sk-2"\n', ""),
+        (LEGACY + 'legacy_key = "sk-2"\n', ""),
+        (LEGACY.replace("http://legacy.invalid", "https://api.anthropic.com/old") + KEY, ""),
+        (LEGACY + KEY + LISTED, no_key("legacy_url", "a", "legacy_key")),
+        (LEGACY + KEY + LISTED + 'legacy_key = "sk-2"\n', ""),
+        (
+            LEGACY
+            + LISTED
+            + 'legacy_key = "sk-2"\n'
+            + f'[callers.b]\ntoken = "{TOKEN_OF_A[:-1]}c"',
+            no_key("upstream_url", "a", "upstream_key"),
+        ),
+    ],
+)
+def test_what_goes_without_a_key_of_ours_although_there_is_one_is_said(tmp_path, text, warnings):
+    file = tmp_path / "holdover.toml"
+    file.write_text(text)
+    done = run("check", str(file))
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.partition("Otherwise: translate.\n")[2] == warnings
+    assert "sk-" not in done.stdout
+
+
 def test_a_new_token_is_shown_with_the_lines_that_know_it():
     done = run("keys", "new", "nightly-batch")
     token = done.stdout.split("# ")[2].split()[0]

@@ -304,7 +304,13 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
         same = run("models", "--refresh", **environment)
         other = run("models", "--refresh", "--config", str(file), **environment)
     nobody = run("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
+    no_key = run("models", "--refresh", ANTHROPIC_API_KEY="sk-\t1")
 
+    assert (no_key.returncode, no_key.stderr) == (
+        2,
+        "holdover: ANTHROPIC_API_KEY: has a control character in it, or another that cannot be "
+        "seen\n",
+    )
     assert "claude-opus-4-7: max output tokens 128000, we have 5" in other.stdout
     assert "claude-opus-4-7" not in same.stdout
     assert nobody.returncode == 1

@@ -242,6 +242,14 @@ def test_keys_are_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.Mon
         ("{ file = 'DIR' }", "DIR cannot be read"),
         ("{ file = 'DIR/latin' }", "DIR/latin cannot be read"),
         ("{ file = 'DIR/blank' }", "DIR/blank is empty"),
+        (
+            "{ file = 'DIR/two' }",
+            "DIR/two has a control character in it, or another that cannot be seen",
+        ),
+        (
+            "{ env = 'NO_HEADER' }",
+            "the variable NO_HEADER has a character in it that cannot stand in a header",
+        ),
     ],
 )
 def test_a_key_that_is_not_there_is_said_at_once(
@@ -249,13 +257,44 @@ def test_a_key_that_is_not_there_is_said_at_once(
 ):
     (tmp_path / "latin").write_bytes(b"\xe9")
     (tmp_path / "blank").write_text("\n")
-    monkeypatch.setenv("SET_TO_NOTHING", "")
+    (tmp_path / "two").write_text("sk-ant-1\nsk-ant-2\n")
+    monkeypatch.setenv("SET_TO_NOTHING", " ")
+    monkeypatch.setenv("NO_HEADER", "sk-ant-\u20ac")
 
     with pytest.raises(InvalidSettings) as caught:
         upstream_key(listed(upstream_key=written.replace("DIR", str(tmp_path))))
 
     said = f"callers.ads.upstream_key: {problem}"
     assert str(caught.value) == said.replace("DIR", str(tmp_path))
+
+
+def test_each_upstream_has_keys_of_its_own_and_one_origin_has_one():
+    keys = "upstream-key = 'm'\nlegacy-key = 'l'\n"
+    of_ads = listed(upstream_key="'ads-m'", legacy_key="'ads-l'")
+    elsewhere, same = "http://legacy", "https://api.anthropic.com:443/old"
+
+    def both(url: str, text: str) -> list[str | None]:
+        """Of the server, and of the caller: for the Messages API, and for the legacy upstream."""
+        keyring = compiled(f"legacy-url = '{url}'\n{text}").keyring
+        assert keyring.legacy is not None
+        [ads] = keyring.known
+        held = (keyring.messages.key, keyring.legacy.key, *ads.keys)
+        return [None if key is None else key.secret.decode() for key in held]
+
+    assert both(elsewhere, keys + of_ads) == ["m", "l", "ads-m", "ads-l"]
+    assert both(same, keys + of_ads) == ["m", "l", "ads-m", "ads-l"]
+    one = "upstream-key = 'm'\n" + listed(upstream_key="'ads-m'")
+    assert both(elsewhere, one) == ["m", None, "ads-m", None]
+    assert both(same, one) == ["m", "m", "ads-m", "ads-m"]
+    other = "legacy-key = 'l'\n" + listed(legacy_key="'ads-l'")
+    assert both(elsewhere, other) == both(same, other) == [None, "l", None, "ads-l"]
+
+
+def test_a_key_stands_in_a_header_as_it_is_written():
+    [key] = compiled("upstream-key = 'sk-\xe9'").keyring.held
+
+    assert key.secret == b"sk-\xe9"
+    assert key.setting == "upstream_key"
 
 
 def test_two_callers_with_one_token_are_refused():

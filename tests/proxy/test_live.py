@@ -15,6 +15,7 @@ from proxy.redaction import Digester
 from proxy.settings import load_settings
 
 pytestmark = pytest.mark.anyio
+CALLER = f'[callers.ads]\ntoken = "sha256:{"0" * 64}"\n'
 RULE = '[[rollout]]\nname = "a"\naction = "translate"\n'
 
 
@@ -54,6 +55,24 @@ async def test_a_mistake_of_ours_in_reading_is_a_bad_file_like_any_other(tmp_pat
 
     assert [line["event"] for line in lines] == ["settings_crashed", "settings_bad"]
     assert here.version.problem == f"{file}: ZeroDivisionError"
+
+
+@pytest.mark.parametrize(
+    "bad", ['upstream_key = "sk-\\t1"', CALLER + 'legacy_key = { env = "KEY_OF_ADS" }']
+)
+async def test_a_file_with_a_key_that_can_be_none_is_not_followed(tmp_path, monkeypatch, bad):
+    file = tmp_path / "holdover.toml"
+    file.write_text('upstream_key = "sk-good"\n')
+    source = Source(file=ConfigFile.read(file), load=load_settings)
+    here = live(tmp_path, source, upstream_key="sk-good")
+    before = here.regime
+    monkeypatch.setenv("KEY_OF_ADS", "sk-\N{EURO SIGN}")
+    file.write_text(bad)
+    await here.read_again()
+
+    assert here.regime is before
+    assert "_key" in (here.version.problem or "")
+    assert "sk-" not in (here.version.problem or "")
 
 
 async def test_readings_follow_one_after_the_other(tmp_path):

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -161,6 +162,18 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
             "h.toml, line 3: callers.a.upstream_key.place: give env or file",
         ),
         (
+            f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = ' '",
+            "h.toml, line 3: callers.a.legacy_key.key: is empty",
+        ),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = 'sk-\u20ac'",
+            "h.toml, line 3: callers.a.legacy_key.key: has a character in it that cannot stand in",
+        ),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = \"sk-\\t1\"",
+            "h.toml, line 3: callers.a.legacy_key.key: has a control character in it",
+        ),
+        (
             f"[callers.a]\ntoken = '{HASH}'\nupstream-key = {{ env = 'A', file = 'b' }}",
             "h.toml, line 3: callers.a.upstream_key.place: give env or file",
         ),
@@ -237,8 +250,85 @@ def test_an_admin_token_of_sixteen_characters_is_long_enough():
     assert load_settings(admin_token="x" * 16).admin_token == SecretStr("x" * 16)
 
 
-def test_an_empty_upstream_key_is_none():
-    assert written('upstream-key = ""').upstream_key is None
+@pytest.mark.parametrize("nothing", ["", " ", "\\n\\t "])
+def test_an_empty_upstream_key_is_none(nothing):
+    assert written(f'upstream-key = "{nothing}"').upstream_key is None
+
+
+LONG = "a-secret-that-is-long-enough"
+SECRETS = ("upstream_key", "legacy_key", "admin_token", "digest_key", "traffic_url")
+
+
+def by_flag(name: str, value: str) -> Settings:
+    flags: dict[str, Any] = {name: value}
+    return load_settings(**flags)
+
+
+def given(source: str, name: str, value: str, tmp_path: Path, patch: pytest.MonkeyPatch):
+    """A secret from one of the places that settings come from."""
+    match source:
+        case "environment":
+            patch.setenv(f"HOLDOVER_{name.upper()}", value)
+        case "secrets":
+            (tmp_path / f"HOLDOVER_{name.upper()}").write_text(value)
+        case "file":
+            escaped = "".join(f"\\U{ord(character):08x}" for character in value)
+            return load_settings(ConfigFile(Path("h.toml"), f'{name} = "{escaped}"'))
+        case _:
+            return by_flag(name, value)
+    return load_settings(secrets=tmp_path)
+
+
+@pytest.mark.parametrize("source", ["environment", "secrets", "file", "flag"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_white_space_around_a_secret_is_taken_off_wherever_it_comes_from(
+    name, source, tmp_path, monkeypatch
+):
+    secret = "sqlite:////var/traffic.db" if name == "traffic_url" else LONG
+
+    settings = given(source, name, f" {secret}\r\n", tmp_path, monkeypatch)
+
+    assert getattr(settings, name) == SecretStr(secret)
+
+
+@pytest.mark.parametrize("source", ["environment", "secrets", "file", "flag"])
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    "character", ["\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u200b", "\u2028"]
+)
+def test_a_secret_with_a_character_that_cannot_be_seen_stops_the_start_unseen(
+    name, source, character, tmp_path, monkeypatch
+):
+    secret = f"sqlite:////var/se{character}cret" if name == "traffic_url" else f"{LONG}{character}x"
+    with pytest.raises(InvalidSettings) as caught:
+        given(source, name, secret, tmp_path, monkeypatch)
+
+    said = str(caught.value)
+    assert said.endswith(f"{name}: has a control character in it, or another that cannot be seen")
+    assert len(said.splitlines()) == 1
+    assert "cret" not in said
+    assert LONG not in said
+
+
+@pytest.mark.parametrize("name", SECRETS[:-1])
+def test_a_secret_that_no_header_can_hold_stops_the_start_unseen(name):
+    assert getattr(by_flag(name, f"{LONG}\xe9"), name) == SecretStr(f"{LONG}\xe9")
+    with pytest.raises(InvalidSettings) as caught:
+        by_flag(name, f"{LONG}\u20ac")
+
+    assert str(caught.value) == f"{name}: has a character in it that cannot stand in a header"
+
+
+def test_a_store_may_have_a_name_that_no_header_can_hold():
+    url = "sqlite:////var/\u6587.db"
+
+    assert load_settings(traffic_url=url).traffic_url == SecretStr(url)
+
+
+def test_a_secret_that_is_no_text_is_named():
+    assert problem("upstream-key = ['x']") == (
+        "h.toml, line 1: upstream_key: Input should be a valid string"
+    )
 
 
 def test_rules_and_the_override_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):

@@ -123,6 +123,16 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
     assert "real" not in str(received)
 
 
+def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
+    with serving(create_simulator()) as url:
+        done = replay(state_dir, url, HOLDOVER_UPSTREAM_KEY="sk-ant-api03-real")
+        received = httpx.get(f"{url}/simulator/requests").text
+
+    assert done.returncode == 0, done.stderr
+    assert "6 requests asked again, 0 failed" in done.stdout
+    assert "sk-ant-api03-real" not in received
+
+
 def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tmp_path):
     rules = tmp_path / "candidate.toml"
     rules.write_text(HEADERS + '\n[[rollout]]\nname = "end"\naction = "refuse"\n')

@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.replay_settings import addresses, default_name, with_model, with_rules
+from proxy.cli.replay_settings import (
+    addresses,
+    default_name,
+    of_simulators,
+    with_key_of_environment,
+    with_model,
+    with_rules,
+    with_stand_in,
+)
+from proxy.compile import regime_of
 from proxy.config_file import InvalidSettings
+from proxy.redaction import Digester
 from proxy.settings import Settings, load_settings
 
 NAME = """
@@ -50,6 +60,95 @@ def test_a_file_of_rules_goes_before_the_settings_and_leaves_the_rest(tmp_path):
     assert settings.upstream_key is not None
     assert settings.prefill == "reject"
     assert list(settings.callers) == ["a"]
+
+
+KEYS: dict[str, Any] = {
+    "upstream_key": "m",
+    "legacy_url": "http://127.0.0.1:2",
+    "legacy_key": "l",
+    "callers": {"a": {"token": f"sha256:{'0' * 64}", "upstream_key": "a-m", "legacy_key": "a-l"}},
+}
+
+
+def held(settings: Settings) -> dict[str, str]:
+    """Each key, by where it is given."""
+    keyring = regime_of(settings, Digester("k")).keyring
+    return {key.setting: key.secret.decode() for key in keyring.held}
+
+
+ALL = {
+    "upstream_key": "m",
+    "legacy_key": "l",
+    "callers.a.upstream_key": "a-m",
+    "callers.a.legacy_key": "a-l",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("", ALL),
+        ('upstream_url = "https://api.anthropic.com/v2"\n', ALL),
+        (
+            'upstream_url = "https://elsewhere.invalid"\n',
+            {name: key for name, key in ALL.items() if key.endswith("l")},
+        ),
+        (
+            'legacy_url = "https://elsewhere.invalid"\n',
+            {name: key for name, key in ALL.items() if key.endswith("m")},
+        ),
+        (
+            'upstream_url = "https://elsewhere.invalid"\nupstream_key = "its"\n',
+            {"upstream_key": "its", "legacy_key": "l", "callers.a.legacy_key": "a-l"},
+        ),
+        (
+            'upstream_url = "https://elsewhere.invalid"\n'
+            f'[callers.b]\ntoken = "sha256:{"1" * 64}"\nupstream_key = "b-m"\n',
+            {"callers.b.upstream_key": "b-m", "legacy_key": "l"},
+        ),
+    ],
+)
+def test_keys_stay_behind_where_a_file_names_another_upstream_than_theirs(tmp_path, text, left):
+    assert held(candidate(tmp_path, text, **KEYS)) == left
+
+
+def test_a_simulator_gets_no_key_that_opens_anything():
+    settings = of_simulators(load_settings(**KEYS))
+
+    assert set(held(settings).values()) == {"sk-ant-api03-replay"}
+
+
+def test_whoever_stands_in_for_upstream_does_not_get_its_key():
+    settings = with_stand_in(load_settings(**KEYS), "http://127.0.0.1:3")
+
+    assert settings.upstream_url == "http://127.0.0.1:3"
+    assert held(settings) == {name: key for name, key in ALL.items() if key.endswith("l")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "key"),
+    [
+        ({}, "", None),
+        ({}, "e", "e"),
+        ({}, " e\n", "e"),
+        ({"upstream_key": "m"}, "e", "m"),
+        ({"upstream_key": "m"}, "", "m"),
+    ],
+)
+def test_the_key_of_the_environment_is_one_for_the_messages_api(
+    settings, environment, key, monkeypatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", environment)
+    settings = with_key_of_environment(load_settings(legacy_url="http://127.0.0.1:2", **settings))
+
+    assert held(settings) == ({"upstream_key": key} if key else {})
+
+
+def test_a_key_of_the_environment_that_can_be_none_is_named_and_not_shown(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant\nsk-ant")
+
+    with pytest.raises(InvalidSettings, match="ANTHROPIC_API_KEY: has a control character in it"):
+        with_key_of_environment(load_settings())
 
 
 def test_a_file_may_say_no_more_than_how_to_translate(tmp_path):
