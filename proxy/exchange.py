@@ -133,7 +133,7 @@ class Exchange:
         except LegFailed as exc:
             if reply.has_started or not exc.worth_another:
                 raise
-            notes.first_failure = f"{exc.error.status} {exc.error.type}"
+            notes.take_first_failure(exc.error)
             await self._try(second.leg, asked, notes, reply)
 
     async def _try_first(

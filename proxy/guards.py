@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from proxy.noticeboard import Note, Noticeboard
-from proxy.rollout.guarding import Tally, Window, breach, total
+from proxy.rollout.guarding import ByCaller, Window, breach, merged
 from proxy.rules import Guard
 
 log = structlog.get_logger()
@@ -40,8 +40,9 @@ class Trip(msgspec.Struct, frozen=True):
 
 
 class _Pair(msgspec.Struct, frozen=True):
-    rule: Tally
-    rest: Tally
+    # A version that did not tell callers apart reads no exchanges in it, and its own is refused.
+    rule: ByCaller
+    rest: ByCaller
 
 
 _PAIRS: Final = msgspec.msgpack.Decoder(dict[str, _Pair])
@@ -91,12 +92,12 @@ class Guards:
         }
         self._read_trips()  # so that no request goes by a tripped rule before the first judgement
 
-    def count(self, rule: str | None, seconds: float, *, is_error: bool) -> None:
-        """Count one exchange, and the rule that decided about it."""
+    def count(self, rule: str | None, caller: str, seconds: float, *, is_error: bool) -> None:
+        """Count one exchange, whose it was, and the rule that decided about it."""
         now = self.clock()
         for name, watched in self._watched.items():
             side = watched.rule if name == rule else watched.rest
-            side.add(now, seconds, is_error=is_error)
+            side.add(now, caller, seconds, is_error=is_error)
 
     def judge(self) -> None:
         """Compare notes with the other workers, and trip what has to be."""
@@ -105,7 +106,7 @@ class Guards:
             return
         now = self.clock()
         mine = {
-            rule: _Pair(watched.rule.tally(now), watched.rest.tally(now))
+            rule: _Pair(watched.rule.tallies(now), watched.rest.tallies(now))
             for rule, watched in self._watched.items()
         }
         self.board.pin(_TALLIES, msgspec.msgpack.encode(mine))
@@ -114,8 +115,8 @@ class Guards:
             about = [pair[rule] for pair in pairs if rule in pair]
             reason = breach(
                 watched.guard,
-                total(pair.rule for pair in about),
-                total(pair.rest for pair in about),
+                merged(pair.rule for pair in about),
+                merged(pair.rest for pair in about),
             )
             watched.breaches = watched.breaches + 1 if reason else 0
             if reason and watched.breaches >= _BREACHES_TO_TRIP and rule not in self.tripped:

@@ -49,6 +49,7 @@ _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
 _MOST_HEARD = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
 _NOTHING_USED = Usage()
+_OF_THE_API = (b"application/json", b"text/event-stream")
 
 
 class Notes(msgspec.Struct, kw_only=True):
@@ -69,6 +70,8 @@ class Notes(msgspec.Struct, kw_only=True):
     """Of the leg that answers, or has failed last."""
     first_failure: str | None = None
     """Why the first leg failed, where a second one was tried."""
+    first_lacked_model: bool = False
+    """It failed because there is no such model as the client named."""
     plan: Plan | None = None
     answer_headers: Headers = []
     answered: float | None = None
@@ -133,6 +136,25 @@ class Notes(msgspec.Struct, kw_only=True):
         self.failure = failure.detail
         if isinstance(failure, KeyRefused):
             self.take_answer(list(failure.headers))
+
+    def take_first_failure(self, error: TranslatedError) -> None:
+        """Note that the first leg has failed, and a second one is tried."""
+        self.first_failure = f"{error.status} {error.type}"
+        self.first_lacked_model = self._lacks_model(error.status)
+
+    @property
+    def lacked_model(self) -> bool:
+        """Whether the leg that was decided on failed for want of the model that was asked for."""
+        if self.first_failure is not None:
+            return self.first_lacked_model
+        return self._lacks_model(self.error.status if self.error else None)
+
+    def _lacks_model(self, status: int | None) -> bool:
+        """Whether upstream itself, no web server before it, knows no model of the client's name."""
+        is_chosen_here = self.plan is not None and self.plan.sent_model != self.plan.asked_model
+        content_type = first(self.answer_headers, b"content-type") or b""
+        is_of_the_api = content_type.lower().startswith(_OF_THE_API)
+        return status == HTTPStatus.NOT_FOUND and is_of_the_api and not is_chosen_here
 
     def note_text(self) -> None:
         """Note that there is text to pass on; called for the first of it."""

@@ -7,23 +7,31 @@ of an exchange can find it in the evidence, whatever happens to this process.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from http import HTTPStatus
 
 import structlog
 
 from proxy.capture import Spoken
 from proxy.evidence import Evidence
-from proxy.failures import Blame
+from proxy.failures import Blame, ShuttingDown
 from proxy.guards import Guards
+from proxy.keys import refuses_key
 from proxy.metrics import Metrics
 from proxy.notes import Notes
 from proxy.redaction import Redactor
+from proxy.rollout.guarding import OTHERS
 from proxy.traffic import TrafficRecord
 
-_NOT_LET_IN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-
 log = structlog.get_logger("holdover.traffic")
+
+
+class Verdict(enum.Enum):
+    """What one exchange says about a rule."""
+
+    FINE = enum.auto()
+    FAILED = enum.auto()
+    NOTHING = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +52,19 @@ class Settlement:
             await self.evidence.contents.write(spoken)
         if not notes.is_settled:  # while that was written, the client may have gone
             notes.is_settled = True
-            self.settle(notes.record(self.redactor))
+            self.settle(notes.record(self.redactor), lacked_model=notes.lacked_model)
 
-    def settle(self, record: TrafficRecord) -> None:
+    def settle(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
         """What is done with the record."""
         if self.evidence is not None:
             self.evidence.keeper.keep(record)
         self.metrics.exchange_ended(record)
-        if _says_something(record):
+        verdict = verdict_on(record, lacked_model=lacked_model)
+        if verdict is not Verdict.NOTHING:
             milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
-            self.guards.count(record.rule, milliseconds / 1000, is_error=_has_failed(record))
+            caller = record.caller_name or record.caller or OTHERS
+            is_error = verdict is Verdict.FAILED
+            self.guards.count(record.rule, caller, milliseconds / 1000, is_error=is_error)
         log.info("exchange", **record.as_fields())
 
 
@@ -70,22 +81,33 @@ def _spoken(notes: Notes, redactor: Redactor) -> Spoken:
     )
 
 
-def _says_something(record: TrafficRecord) -> bool:
+def verdict_on(record: TrafficRecord, *, lacked_model: bool) -> Verdict:
     """
-    Whether a leg can be judged by it: somebody was asked, and not in vain for want of a right key.
+    What an exchange says about the leg that its rule decided on; a second try makes nothing good.
 
-    What we refuse ourselves, anybody can bring about, and in no time. Who gave
-    up waiting says that it took at least that long.
+        nobody was asked: a rule refused it, or we did      NOTHING: anybody can bring that about
+        a shutdown cut it off                               NOTHING
+        there is no such model as the client named          NOTHING: nor is there without the rule
+        upstream refused the client's own key (401 to 403)  NOTHING
+        it failed in any other way: our key was refused,    FAILED
+          another 4xx or 5xx, nobody there, too slow,
+          broken off
+        the client left before that                         FINE, and it took at least so long
+        it was answered, if only by a model's refusal       FINE
     """
-    if record.route in {None, "refuse"} or record.status in _NOT_LET_IN:
-        return False
-    was_asked = record.upstream_ms is not None or record.first_failure is not None
-    return was_asked or record.client_gone or record.blame is Blame.UPSTREAM
-
-
-def _has_failed(record: TrafficRecord) -> bool:
-    """Also what a second try has made good: the guard is about the rule's first leg."""
+    if _was_not_tried(record) or lacked_model:
+        return Verdict.NOTHING
     if record.first_failure is not None:
+        return Verdict.FAILED
+    if record.status is not None and refuses_key(record.status):
+        return Verdict.NOTHING
+    has_failed = record.blame is not Blame.NOBODY and not record.client_gone
+    return Verdict.FAILED if has_failed else Verdict.FINE
+
+
+def _was_not_tried(record: TrafficRecord) -> bool:
+    is_cut_off = record.blame is Blame.HOLDOVER and record.status == ShuttingDown.status
+    if record.route in {None, "refuse"} or is_cut_off:
         return True
-    is_error = (record.status or 0) >= HTTPStatus.BAD_REQUEST
-    return not record.client_gone and (is_error or record.error_type is not None)
+    was_asked = record.upstream_ms is not None or record.first_failure is not None
+    return not (was_asked or record.client_gone or record.blame is Blame.UPSTREAM)

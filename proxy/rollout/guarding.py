@@ -1,6 +1,11 @@
 """
 How a rule does beside the rest of the traffic, over a window of time.
 
+Callers are told apart, since one of them alone can fail as often as it likes:
+each side is judged without the caller who makes it look worst. So what one
+caller does neither takes a rule's share away, as long as the others do well by
+it, nor hides that they do not. Where there is only one, it is what there is.
+
 Latencies are counted in classes that each reach 5 % further than the last, so
 that the counts of several workers can be added up.
 """
@@ -9,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -21,6 +26,12 @@ _SLOTS: Final = 60
 _STEP: Final = math.log(1.05)
 _SHORTEST: Final = 0.001
 """Seconds; what is quicker is not told apart."""
+MOST_CALLERS: Final = 32
+"""In a window, by name; keys are easily invented, so all further ones are one caller together."""
+OTHERS: Final = ""
+"""What they are called."""
+_ENOUGH: Final = 0.1
+"""Of the `min_count` of a guard, in exchanges of others: with fewer the one caller is judged by."""
 
 
 class Tally(msgspec.Struct):
@@ -32,10 +43,30 @@ class Tally(msgspec.Struct):
 
     def add(self, seconds: float, *, is_error: bool) -> None:
         """Count one exchange."""
-        self.count += 1
-        self.errors += is_error
         latency = max(0, math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST) / _STEP))
-        self.latencies[latency] = self.latencies.get(latency, 0) + 1
+        self.add_all(Tally(1, int(is_error), {latency: 1}))
+
+    def add_all(self, other: Tally) -> None:
+        """Count what another one has counted."""
+        self.count += other.count
+        self.errors += other.errors
+        for latency, count in other.latencies.items():
+            self.latencies[latency] = self.latencies.get(latency, 0) + count
+
+    def take_away(self, part: Tally) -> None:
+        """Forget a part of what is counted."""
+        self.count -= part.count
+        self.errors -= part.errors
+        for latency, count in part.latencies.items():
+            self.latencies[latency] -= count
+            if not self.latencies[latency]:
+                del self.latencies[latency]
+
+    def without(self, part: Tally) -> Tally:
+        """The rest of it."""
+        rest = Tally(self.count, self.errors, dict(self.latencies))
+        rest.take_away(part)
+        return rest
 
     @property
     def error_percent(self) -> float:
@@ -53,54 +84,108 @@ class Tally(msgspec.Struct):
         return 0.0
 
 
+ByCaller: TypeAlias = Mapping[str, Tally]
+
+
 def total(tallies: Iterable[Tally]) -> Tally:
     """All of them together."""
     whole = Tally()
     for tally in tallies:
-        whole.count += tally.count
-        whole.errors += tally.errors
-        for latency, count in tally.latencies.items():
-            whole.latencies[latency] = whole.latencies.get(latency, 0) + count
+        whole.add_all(tally)
+    return whole
+
+
+def merged(sides: Iterable[ByCaller]) -> ByCaller:
+    """What several workers have counted of the same callers."""
+    whole: dict[str, Tally] = {}
+    for side in sides:
+        for caller, tally in side.items():
+            whole.setdefault(caller, Tally()).add_all(tally)
     return whole
 
 
 class Window:
-    """The tally of the last seconds."""
+    """What callers have done in the last seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._width = seconds / _SLOTS
-        self._slots: deque[tuple[int, Tally]] = deque()
+        self._slots: deque[tuple[int, dict[str, Tally]]] = deque()
+        self._whole: dict[str, Tally] = {}
+        """The sum of all slots."""
 
-    def add(self, now: float, seconds: float, *, is_error: bool) -> None:
+    def add(self, now: float, caller: str, seconds: float, *, is_error: bool) -> None:
         """Count an exchange that ends now."""
         slot = int(now / self._width)
+        self._forget(slot)
         if not self._slots or self._slots[-1][0] != slot:
-            self._slots.append((slot, Tally()))
-            self._forget(slot)
-        self._slots[-1][1].add(seconds, is_error=is_error)
+            self._slots.append((slot, {}))
+        if caller not in self._whole and len(self._whole) >= MOST_CALLERS:
+            caller = OTHERS
+        for tallies in (self._whole, self._slots[-1][1]):
+            if (tally := tallies.get(caller)) is None:
+                tally = tallies[caller] = Tally()
+            tally.add(seconds, is_error=is_error)
 
-    def tally(self, now: float) -> Tally:
+    def tallies(self, now: float) -> ByCaller:
         """What is still within the window."""
         self._forget(int(now / self._width))
-        return total(tally for _, tally in self._slots)
+        return self._whole
 
     def _forget(self, slot: int) -> None:
         while self._slots and self._slots[0][0] <= slot - _SLOTS:
-            self._slots.popleft()
+            _, tallies = self._slots.popleft()
+            for caller, tally in tallies.items():
+                whole = self._whole[caller]
+                whole.take_away(tally)
+                if not whole.count:
+                    del self._whole[caller]
 
 
-def breach(guard: Guard, rule: Tally, rest: Tally) -> str | None:
+def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
     """How a rule breaches its guard, in words; None if it does not."""
-    if rule.count < guard.min_count:
+    if _count(rule) < guard.min_count:
         return None
-    comparable = rest.count >= guard.min_count
-    usual = rest.error_percent if comparable else 0.0
-    if guard.errors_above is not None and rule.error_percent > usual + guard.errors_above:
-        beside = f"beside {usual:.1f} % outside it" if comparable else "and too few outside it"
-        return f"{rule.error_percent:.1f} % of {rule.count} exchanges failed, {beside}"
-    if guard.p95_ratio is not None and comparable and rule.p95 > rest.p95 * guard.p95_ratio:
-        return (
-            f"95 % of {rule.count} answers began within {rule.p95:.3f} s,"
-            f" beside {rest.p95:.3f} s outside it"
-        )
+    comparable = _count(rest) >= guard.min_count
+    if guard.errors_above is not None:
+        failed, usual = (_fair(side, guard, _error_percent) for side in (rule, rest))
+        expected = usual.error_percent if comparable else 0.0
+        if failed.error_percent > expected + guard.errors_above:
+            beside = (
+                f"beside {expected:.1f} % outside it" if comparable else "and too few outside it"
+            )
+            whose = _whose(failed, rule)
+            return (
+                f"{failed.error_percent:.1f} % of {failed.count} exchanges{whose} failed, {beside}"
+            )
+    if guard.p95_ratio is not None and comparable:
+        slow, usual = (_fair(side, guard, _p95) for side in (rule, rest))
+        if slow.p95 > usual.p95 * guard.p95_ratio:
+            return (
+                f"95 % of {slow.count} answers{_whose(slow, rule)} began within {slow.p95:.3f} s,"
+                f" beside {usual.p95:.3f} s outside it"
+            )
     return None
+
+
+def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
+    """All callers' exchanges, or all but one's, if they look better without that caller."""
+    whole = total(side.values())
+    least = max(1, guard.min_count * _ENOUGH)
+    others = [whole.without(tally) for tally in side.values() if whole.count - tally.count >= least]
+    return min((whole, *others), key=measure)
+
+
+def _count(side: ByCaller) -> int:
+    return sum(tally.count for tally in side.values())
+
+
+def _error_percent(tally: Tally) -> float:
+    return tally.error_percent
+
+
+def _p95(tally: Tally) -> float:
+    return tally.p95
+
+
+def _whose(judged: Tally, side: ByCaller) -> str:
+    return " (the worst caller's left out)" if judged.count < _count(side) else ""

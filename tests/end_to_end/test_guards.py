@@ -183,6 +183,67 @@ def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
         assert home.line("guard_tripped")["rule"] == "canary"
 
 
+CANARIES = "\n".join(
+    [
+        FAULTY,
+        rule(
+            "rescued",
+            'action = "translate"',
+            'on_failure = { action = "translate", model = "claude-haiku-4-5" }',
+            "guard = { errors_above = 10, min_count = 20 }",
+        ),
+        rule(
+            "forwarded",
+            'action = "forward"',
+            "guard = { errors_above = 10, min_count = 20 }",
+        ),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("case", "status"), [("canary", 404), ("rescued", 200), ("forwarded", 404)]
+)
+def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_path, case, status):
+    with fleet(tmp_path, CANARIES) as home:
+        with ThreadPoolExecutor(25) as crowd:
+            answers = list(crowd.map(lambda _: home.ask(case, model="claude-nowhere"), range(120)))
+        wait_for_judgements(home)
+
+        assert {answer.status_code for answer in answers} == {status}
+        assert not home.lines("guard_tripped")
+
+
+def test_a_path_that_does_not_exist_says_something(tmp_path):
+    """It is a web server that says so, and not upstream of a model: the url is wrong."""
+    html = {"simulate-error": "404", "simulate-error-shape": "html"}
+    with fleet(tmp_path, CANARIES) as home:
+        send(home, "forwarded", 24, **html)
+
+        assert home.line("guard_tripped")["rule"] == "forwarded"
+
+
+def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
+    """120 requests that fail, and some of two other callers that do not."""
+    with fleet(tmp_path, FAULTY) as home:
+        for caller in ("sk-one", "sk-another"):
+            send(home, "canary", 5, **{"x-api-key": caller})
+        send(home, "canary", 120, **{"x-api-key": "sk-nonsense"} | FAIL)
+        wait_for_judgements(home)
+
+        assert not home.lines("guard_tripped")
+        assert is_decided_by_the_rule(home)
+
+
+def test_what_fails_for_every_caller_takes_it_away(tmp_path):
+    with fleet(tmp_path, FAULTY) as home:
+        for caller in ("sk-one", "sk-another", "sk-third"):
+            send(home, "canary", 8, **{"x-api-key": caller} | FAIL)
+
+        reason = home.line("guard_tripped")["reason"]
+        assert reason == "100.0 % of 24 exchanges failed, and too few outside it"
+
+
 def test_too_few_exchanges_say_nothing(tmp_path):
     with fleet(tmp_path, FAULTY) as home:
         send(home, "canary", 19, **FAIL)

@@ -35,9 +35,17 @@ def worker(directory: Path, seen: Seen | None = None, **guards: Guard) -> Guards
     return made
 
 
-def count(guards: Guards, rule: str | None, many: int, *, errors: int = 0, seconds: float = 0.1):
+def count(  # noqa: PLR0913 - an exchange has so many sides
+    guards: Guards,
+    rule: str | None,
+    many: int,
+    *,
+    errors: int = 0,
+    seconds: float = 0.1,
+    caller: str = "ads",
+):
     for number in range(many):
-        guards.count(rule, seconds, is_error=number < errors)
+        guards.count(rule, caller, seconds, is_error=number < errors)
 
 
 def judge(guards: Guards, times: int) -> list[frozenset[str]]:
@@ -81,6 +89,38 @@ def test_a_rule_that_recovers_in_between_keeps_its_share(tmp_path: Path):
     readings += judge(guards, 2)
 
     assert readings == [NONE] * 5
+
+
+def test_one_caller_who_always_fails_costs_a_rule_nothing(tmp_path: Path):
+    one, other = worker(tmp_path), worker(tmp_path)
+    for guards in (one, other):
+        count(guards, "risky", 60, errors=60, caller="bad")
+        count(guards, "risky", 5, caller="good")
+        guards.judge()
+
+    assert judge(one, 4)[-1] == judge(other, 4)[-1] == NONE
+
+
+def test_what_all_callers_fail_by_costs_it_its_share_in_whatever_worker_they_are_seen(
+    tmp_path: Path,
+):
+    one, other = worker(tmp_path), worker(tmp_path)
+    count(one, "risky", 10, errors=5, caller="bad")
+    count(other, "risky", 10, errors=5, caller="good")
+    other.judge()
+
+    assert judge(one, 3)[-1] == RISKY
+
+
+def test_invented_keys_do_not_make_a_note_longer_than_it_may_be(tmp_path: Path):
+    guards = worker(tmp_path)
+    for number in range(2_000):
+        guards.count("risky", f"{number:016x}", 0.1, is_error=True)
+    guards.judge()
+
+    (note,) = (tmp_path / "tallies").iterdir()
+    assert note.stat().st_size < 4_000
+    assert guards.tripped == NONE
 
 
 def test_the_rest_is_what_other_rules_and_none_decided(tmp_path: Path):
@@ -132,6 +172,9 @@ def test_another_version_and_a_worker_that_is_gone_do_not_count(tmp_path: Path):
     long_ago = time.time() - 6
     os.utime(note, (long_ago, long_ago))
     (tmp_path / "tallies" / "newer").write_bytes(b"\xc1")
+    alone = {"count": 50, "errors": 50, "latencies": {}}
+    older = msgspec.msgpack.encode({"risky": {"rule": alone, "rest": alone}})
+    (tmp_path / "tallies" / "older").write_bytes(older)
     count(guards, "risky", 10)
 
     assert judge(guards, 4)[-1] == NONE

@@ -13,7 +13,7 @@ from proxy.notes import Notes
 from proxy.noticeboard import Noticeboard
 from proxy.redaction import Redactor
 from proxy.rules import Guard
-from proxy.settlement import Settlement
+from proxy.settlement import Settlement, Verdict, verdict_on
 from proxy.traffic import Keeper, ShadowRecord, TrafficRecord
 from tests.records import record as plain_record
 
@@ -42,38 +42,82 @@ def trips(directory: Path, *records: TrafficRecord) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fields", "is_failure"),
+    ("fields", "verdict"),
     [
-        ({}, False),
-        ({"status": 502, "blame": Blame.UPSTREAM}, True),
-        ({"status": 400, "blame": Blame.CLIENT}, True),
-        # A stream that broke off after its 200.
-        ({"error_type": "api_error", "blame": Blame.UPSTREAM}, True),
-        # What a second try made good.
-        ({"first_failure": "529 overloaded_error"}, True),
+        ({}, Verdict.FINE),
+        ({"status": 502, "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        ({"status": 400, "blame": Blame.CLIENT}, Verdict.FAILED),
+        ({"status": 429, "blame": Blame.CLIENT}, Verdict.FAILED),
+        # There is no such model as the rule chose, or no such path.
+        ({"status": 404, "blame": Blame.CLIENT}, Verdict.FAILED),
+        # Upstream refused a key of ours.
+        ({"status": 502, "blame": Blame.HOLDOVER}, Verdict.FAILED),
+        # A stream that broke off after its 200, translated or not.
+        ({"error_type": "api_error", "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        ({"route": "forward", "failure": "broke off", "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        # What a second try made good, and what it did not.
+        ({"first_failure": "529 overloaded_error"}, Verdict.FAILED),
+        (
+            {"first_failure": "529 overloaded_error", "status": 401, "blame": Blame.CLIENT},
+            Verdict.FAILED,
+        ),
         # There was nobody to ask.
-        ({"status": 502, "upstream_ms": None, "blame": Blame.UPSTREAM}, True),
+        ({"status": 502, "upstream_ms": None, "blame": Blame.UPSTREAM}, Verdict.FAILED),
         # Nobody waited for it any more.
-        ({"status": 502, "client_gone": True}, False),
-        ({"status": None, "first_byte_ms": None, "client_gone": True}, False),
+        ({"status": 502, "client_gone": True}, Verdict.FINE),
+        ({"status": None, "first_byte_ms": None, "client_gone": True}, Verdict.FINE),
+        # A model that refuses has answered, though a setting calls it an error.
+        ({"status": 400, "error_type": "invalid_request_error"}, Verdict.FINE),
         # What we refuse ourselves, and keys that open nothing: anybody can bring that about.
-        ({"status": 400, "upstream_ms": None, "blame": Blame.CLIENT}, False),
-        ({"status": 401, "route": None, "upstream_ms": None, "blame": Blame.CLIENT}, False),
-        ({"status": 401, "blame": Blame.CLIENT}, False),
+        ({"status": 400, "upstream_ms": None, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        (
+            {"status": 401, "route": None, "upstream_ms": None, "blame": Blame.CLIENT},
+            Verdict.NOTHING,
+        ),
+        ({"status": 401, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        ({"status": 402, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        ({"status": 403, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        # A shutdown.
+        ({"status": 503, "blame": Blame.HOLDOVER}, Verdict.NOTHING),
         # A brown-out or a sunset is what the operator wanted.
-        ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, False),
-        # It is another rule's.
-        ({"rule": "other", "status": 502}, False),
+        ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, Verdict.NOTHING),
     ],
 )
-def test_a_guard_counts_as_failed_what_failed_by_the_rule(tmp_path: Path, fields, is_failure):
-    assert trips(tmp_path, record(**fields)) is is_failure
+def test_a_guard_counts_as_failed_what_failed_by_the_rule(tmp_path: Path, fields, verdict):
+    assert verdict_on(record(**fields), lacked_model=False) is verdict
+    assert trips(tmp_path, record(**fields)) is (verdict is Verdict.FAILED)
+
+
+@pytest.mark.parametrize("first_failure", [None, "404 not_found_error"])
+def test_a_model_that_there_is_not_says_nothing_where_the_client_named_it(first_failure):
+    missed = record(status=404, blame=Blame.CLIENT, first_failure=first_failure)
+
+    assert verdict_on(missed, lacked_model=True) is Verdict.NOTHING
+
+
+def test_what_is_another_rules_costs_this_one_nothing(tmp_path: Path):
+    assert not trips(tmp_path, record(rule="other", status=502, blame=Blame.UPSTREAM))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"caller_name": "a"}, {"caller_name": "b"}),
+        ({"caller": "0" * 16}, {"caller": "1" * 16}),
+        ({"caller": "0" * 16}, {"caller": "0" * 16, "caller_name": "b"}),
+    ],
+)
+def test_callers_are_told_apart_by_name_or_else_by_key(tmp_path: Path, one, other):
+    failed = {"status": 502, "blame": Blame.UPSTREAM}
+
+    assert trips(tmp_path, *[record(**failed, **one)] * 9)
+    assert not trips(tmp_path / "b", *[record(**failed, **one)] * 9, record(**other))
 
 
 def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
     refused = [record(rule="sunset", route="refuse", status=410) for _ in range(20)]
 
-    assert trips(tmp_path, *refused, record(status=502))
+    assert trips(tmp_path, *refused, record(status=502, blame=Blame.UPSTREAM))
 
 
 def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Path):
