@@ -4,8 +4,9 @@ How much of a caller's traffic a current SDK could have sent without a change of
 Readiness is a share, 0 to 1, of the exchanges that can be judged: those that
 were translated and answered, those that a rule refused, and those that were
 errors of the client's or of ours. What was forwarded as it is, clients that
-left, wrong or missing keys, rate limits and errors of upstream say nothing
-about what is asked, and are left out. An exchange counts as ready unless
+left, wrong or missing keys (the operator's too), rate limits and errors of
+upstream say nothing about what is asked, and are left out. An exchange counts
+as ready unless
 
 * it was an error of the client's, or ours: nothing shows that it can be sent;
 * a rule refused it;
@@ -31,7 +32,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from proxy.failures import Blame
+from proxy.failures import Blame, KeyRefused
+from proxy.keys import refuses_key
 from proxy.report.outcomes import share
 from proxy.report.values import Readiness, Reason, Work
 from proxy.traffic.sums import Ending
@@ -130,10 +132,7 @@ _UNKNOWN: Final = Obstacle(
 )
 _OLD_DIALECT: Final = "2023-01-01"
 
-# What depends on who asks and how often, and not on what is asked.
-_SAYS_NOTHING: Final = frozenset(
-    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-)
+_OUR_KEY_REFUSED: Final = (KeyRefused.status, KeyRefused.blame.value)
 
 
 class Alike(NamedTuple):
@@ -183,13 +182,21 @@ def obstacle_of(name: str) -> Obstacle:
 def _names(each: Alike) -> frozenset[str] | None:
     """Of all that is to be said of them; None: they cannot be judged."""
     ending = each.ending
-    if ending.client_gone or ending.status in _SAYS_NOTHING or ending.blame == Blame.UPSTREAM.value:
+    if ending.client_gone or ending.blame == Blame.UPSTREAM.value or _depends_on_who_asks(ending):
         return None
     failing = list(_failing(ending))
     if not failing and not each.is_planned:
         return None
     besides = ["old_dialect"] if each.dialect == _OLD_DIALECT and each.streamed else []
     return each.kinds.union(failing, besides)
+
+
+def _depends_on_who_asks(ending: Ending) -> bool:
+    """And on how often, not on what is asked."""
+    if (ending.status, ending.blame) == _OUR_KEY_REFUSED:
+        return True
+    status = ending.status
+    return status is not None and (refuses_key(status) or status == HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _failing(ending: Ending) -> Iterator[str]:

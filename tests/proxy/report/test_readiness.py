@@ -109,9 +109,12 @@ def test_what_upstream_failed_at_says_nothing(status):
     assert judged.reasons == ()
 
 
-@pytest.mark.parametrize("status", [401, 403, 429])
-def test_wrong_keys_and_rate_limits_say_nothing(status):
-    limited = {"status": status, "error_type": "some_error", "blame": "client"}
+@pytest.mark.parametrize(
+    ("status", "blame"),
+    [*((status, "client") for status in (401, 402, 403, 429)), (502, "holdover")],
+)
+def test_wrong_keys_and_rate_limits_say_nothing(status, blame):
+    limited = {"status": status, "error_type": "some_error", "blame": blame}
 
     for is_planned in (True, False):
         judged = judge([exchanges(50, is_planned=is_planned, **limited)])
