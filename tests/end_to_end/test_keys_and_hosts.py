@@ -207,7 +207,12 @@ def every_holding() -> Iterator[tuple[frozenset[str], bool]]:
             yield held, False
 
 
-@pytest.mark.parametrize(("held", "lists"), list(every_holding()), ids=str)
+def spelled(value: frozenset[str] | bool) -> str:
+    """A name that is the same in every process: sets are not, in their order."""
+    return str(value) if isinstance(value, bool) else " ".join(sorted(value)) or "none"
+
+
+@pytest.mark.parametrize(("held", "lists"), list(every_holding()), ids=spelled)
 @pytest.mark.timeout(90)
 def test_each_secret_arrives_where_it_belongs_and_nowhere_else(
     hosts, client, tmp_path, held, lists

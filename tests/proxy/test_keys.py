@@ -163,7 +163,7 @@ def expected(url, given, holds, *, is_listed):
 @pytest.mark.parametrize(
     "holds",
     [set(some) for size in range(5) for some in itertools.combinations(KEYS, size)],
-    ids=str,
+    ids=lambda some: " ".join(sorted(some)) or "none",
 )
 def test_a_key_is_sent_to_the_upstream_that_it_is_held_for_and_no_token_to_any(
     holds, given, is_listed
