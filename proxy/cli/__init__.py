@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from proxy.cli.commands import app
 from proxy.cli.evidence_commands import app as evidence
+from proxy.import_path import forget_working_directory
 
 app.add_typer(evidence)  # without a name: its verbs are ours
 
 
 def main() -> None:
     """Entry point of the console script."""
+    forget_working_directory()
     app()

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -17,6 +16,7 @@ import msgspec
 from proxy.cli.evidence import store_url_of
 from proxy.cli.terminal import stop, tell
 from proxy.evidence import Keeping
+from proxy.import_path import holdover_again
 from proxy.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
 from proxy.settings import Settings
@@ -99,7 +99,7 @@ def _keep_running(orders: bytes, _held: TextIO | None) -> None:
 
 
 def _run(orders: bytes) -> None:
-    command = [sys.executable, "-m", "proxy", "load", "--until-eof"]
+    command = holdover_again("load", "--until-eof")
     with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader:  # noqa: S603 - our own
         assert loader.stdin is not None
         loader.stdin.write(orders)

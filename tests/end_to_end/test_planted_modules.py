@@ -1,0 +1,153 @@
+"""
+Whoever may write into the working directory of a server runs nothing with its rights.
+
+All names of the standard library and of what is installed are planted there, as
+modules that leave a mark. The server, its workers and its loader do their work.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from proxy.simulator import create_simulator
+from proxy.traffic import StoreProblem, default_url, open_store
+from proxy.traffic.schema import exchanges
+from tests.faults.fleet_under_fault import eventually, new_client
+from tests.loopback import serving
+from tests.parties import KEY, V2, body
+
+ROOT = Path(__file__).parents[2]
+OURS = {"proxy", "translators", "sitecustomize", "usercustomize"}
+INSTALLED = {
+    path.name.partition(".")[0]
+    for place in map(Path, sys.path)
+    if place.name == "site-packages"
+    for path in place.iterdir()
+    if path.suffix not in {".dist-info", ".pth"} and path.name != "__pycache__"
+}
+NAMES = sorted({*sys.stdlib_module_names, *INSTALLED, *OURS} - {"__main__"})
+PLANTED = """
+import os
+with open({marks!r}, "a") as file:
+    file.write(f"{{os.getpid()}} {{__name__}}\\n")
+"""
+
+CONSOLE_SCRIPT = [sys.executable, str(Path(sys.executable).with_name("holdover"))]
+SAFE_MODULE = [sys.executable, "-P", "-m", "proxy"]
+BY_PATH = "import sys; sys.path.insert(0, {root!r}); from proxy.cli import main; main()"
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A directory that looks like everything that could be imported."""
+    directory = tmp_path / "planted"
+    directory.mkdir()
+    text = PLANTED.format(marks=str(tmp_path / "marks"))
+    for name in NAMES:
+        (directory / f"{name}.py").write_text(text)
+    for name in OURS:
+        (directory / name).mkdir()
+        (directory / name / "__init__.py").write_text(text)
+    return directory
+
+
+def marks(planted: Path) -> str:
+    file = planted.with_name("marks")
+    return file.read_text() if file.exists() else ""
+
+
+def work(command: list[str], planted: Path, *, workers: int = 1, **environment: str) -> None:
+    """Serve from there until an exchange is in the store."""
+    state = planted.with_name("state")
+    with serving(create_simulator()) as upstream_url:
+        settings = {
+            "HOLDOVER_UPSTREAM_URL": upstream_url,
+            "HOLDOVER_STATE_DIR": str(state),
+            "HOLDOVER_WORKERS": str(workers),
+            "HOLDOVER_LOG_FORMAT": "json",
+        }
+        log = planted.with_name("log")
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*command, "serve", "--port", "0"],
+                cwd=planted,
+                stderr=output,
+                stdout=output,
+                env=os.environ | settings | environment,
+            )
+        try:
+            url = eventually(lambda: url_in(log, process))
+            with new_client() as client:
+                asked = client.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+            assert asked.status_code == 200
+            eventually(lambda: recorded(state))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=20)
+
+
+def url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
+    text = log.read_text()
+    assert process.poll() is None, text
+    found = text.partition("Uvicorn running on ")[2].split()
+    return found[0] if found else None
+
+
+def recorded(state: Path) -> bool:
+    with suppress(StoreProblem):  # it is being made
+        store = open_store(default_url(state), read_only=True)
+        with closing(store), store.engine.connect() as connection:
+            return connection.execute(exchanges.select()).first() is not None
+    return False
+
+
+def test_python_takes_what_is_planted_if_it_is_let(planted: Path):
+    """Else these tests would not tell."""
+    subprocess.run([sys.executable, "-c", "import msgspec"], cwd=planted, check=True)
+
+    assert "msgspec" in marks(planted)
+
+
+@pytest.mark.parametrize(
+    ("command", "workers"),
+    [(CONSOLE_SCRIPT, 1), (CONSOLE_SCRIPT, 2), (SAFE_MODULE, 2)],
+    ids=["script", "script and workers", "module and workers"],
+)
+@pytest.mark.timeout(90)
+def test_a_server_imports_nothing_of_its_working_directory(
+    planted: Path, command: list[str], workers: int
+):
+    work(command, planted, workers=workers)
+
+    assert marks(planted) == ""
+
+
+@pytest.mark.timeout(90)
+def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tmp_path: Path):
+    checkout = tmp_path / "checkout"
+    for package in ("proxy", "translators"):
+        shutil.copytree(ROOT / package, checkout / package)
+    program = BY_PATH.format(root=str(checkout))
+    work([sys.executable, "-P", "-c", program], planted, workers=2)
+
+    assert marks(planted) == ""
+
+
+@pytest.mark.timeout(90)
+def test_nor_does_a_loader_of_a_server_that_is_its_own_working_directory(tmp_path: Path):
+    """A checkout in which something of the standard library, and of what is needed, is planted."""
+    checkout = tmp_path / "planted"
+    for package in ("proxy", "translators"):
+        shutil.copytree(ROOT / package, checkout / package)
+    for name in ("json", "msgspec", "sqlalchemy", "typer", "multiprocessing", "pickle"):
+        text = PLANTED.format(marks=str(tmp_path / "marks"))
+        (checkout / f"{name}.py").write_text(text)
+    work([sys.executable, "-m", "proxy"], checkout, workers=2)
+
+    assert marks(checkout) == ""
