@@ -185,7 +185,7 @@ class TooManyTries(Failure):
 
 class KeyRefused(Failure):
     """
-    Upstream refused a key that we hold, or missed one that we should.
+    Upstream refused a key that we hold, or missed one that we do not.
 
     The client is not told so in upstream's words, or it would doubt its own key;
     and its SDK need not ask again, as SDKs do from 500 on (messages-wire 4).

@@ -254,23 +254,20 @@ class _Own(NamedTuple):
 
 def _destination(site: Site, callers_key: HeldKey | None, own: _Own) -> Destination:
     """What the table above says."""
+    digest: CallerDigest | None
+    setting: str | None
     if (key := callers_key or site.key) is not None:
         sent = Credential(b"x-api-key", key.secret, key.secret)
         digest, setting = key.digest, key.setting
-        return Destination(
-            url=site.url, credential=sent, instead=sent, digest=digest, setting=setting
-        )
-    if own.opens_a_key:
-        sent = _NOTHING
-        return Destination(
-            url=site.url, credential=sent, instead=sent, digest=None, setting=site.setting
-        )
-    sent = own.credential
+    elif own.opens_a_key:
+        sent, digest, setting = _NOTHING, None, site.setting
+    else:
+        sent, setting = own.credential, None
+        digest = own.digest if sent.secret else None
+    is_untouched = setting is None and own.passes_untouched
+    instead = None if is_untouched else sent
     return Destination(
-        url=site.url,
-        credential=sent,
-        instead=None if own.passes_untouched else sent,
-        digest=own.digest if sent.secret else None,
+        url=site.url, credential=sent, digest=digest, setting=setting, instead=instead
     )
 
 

@@ -165,6 +165,8 @@ class Live:
             override=regime.rollout.override.action if regime.rollout.override else None,
             waiting_for_restart=waiting,
         )
+        for warning in regime.keyring.warnings:
+            log.warning("settings_warning", warning=warning)
 
 
 def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:

@@ -75,6 +75,18 @@ async def test_a_file_with_a_key_that_can_be_none_is_not_followed(tmp_path, monk
     assert "sk-" not in (here.version.problem or "")
 
 
+async def test_what_goes_without_a_key_from_now_on_is_said(tmp_path):
+    file = tmp_path / "holdover.toml"
+    file.write_text('upstream_key = "sk-1"\n')
+    here = live(tmp_path, Source(file=ConfigFile.read(file), load=load_settings))
+    file.write_text('upstream_key = "sk-1"\nlegacy_url = "http://legacy.invalid"\n')
+    with capture_logs() as lines:
+        await here.read_again()
+
+    [warning] = [line["warning"] for line in lines if line["event"] == "settings_warning"]
+    assert warning.startswith("legacy_url: clients' own keys will be sent there")
+
+
 async def test_readings_follow_one_after_the_other(tmp_path):
     file = tmp_path / "holdover.toml"
     file.write_text(RULE)
