@@ -140,3 +140,11 @@ class Adjustment(msgspec.Struct, frozen=True, gc=False):
     field: str
     asked: str
     sent: str
+
+
+_SHOWN: Final = 16
+
+
+def shown_blank(text: str) -> str:
+    """White space as it is up to a few characters, then counted: a client may send megabytes."""
+    return repr(text) if len(text) <= _SHOWN else f"{len(text)} characters of white space"

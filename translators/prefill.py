@@ -9,12 +9,11 @@ read on. A model that takes a prefill continues it; one that refuses it
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from translators.adjustments import Adjustment, AdjustmentKind
+from translators.adjustments import Adjustment, AdjustmentKind, shown_blank
 from translators.exceptions import InvalidCompletionRequest
 from translators.prompt import Conversation
 from translators.wire.messages import Message
@@ -26,9 +25,6 @@ _CONTINUE: Final = (
     "Your previous response was interrupted and ended with `{prefill}`. "
     "Continue from where you left off."
 )
-_SHOWN: Final = 16
-"""White space is shown as it is up to here; a client may send megabytes of it."""
-
 _INSTRUCT: Final = (
     "Your response is appended, as it is, to this text, which you have already written:\n\n"
     "{prefill}\n\n"
@@ -64,7 +60,7 @@ def plan_prefill(
     adjustments: tuple[Adjustment, ...] = ()
     if trimmed:
         adjustments = (
-            Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", _shown(trimmed), "nothing"),
+            Adjustment(AdjustmentKind.TRIM_PREFILL, "prompt", shown_blank(trimmed), "nothing"),
         )
     prefill = Message("assistant", text)
     if takes_prefill:
@@ -87,10 +83,6 @@ def plan_prefill(
         trimmed=trimmed,
         adjustments=(*adjustments, _rescued(AdjustmentKind.CONTINUE_PREFILL)),
     )
-
-
-def _shown(blank: str) -> str:
-    return repr(blank) if len(blank) <= _SHOWN else f"{len(blank)} characters of white space"
 
 
 def _rescued(kind: AdjustmentKind) -> Adjustment:
@@ -120,8 +112,10 @@ class EchoRemover:
         """Take more text; return what cannot be part of the echo."""
         if not self._echo:
             return text
-        said = text if self._heard else text.lstrip()
-        self._space.append(text[: len(text) - len(said)])
+        said = text
+        if text and not self._heard:
+            said = text.lstrip()
+            self._space.append(text[: len(text) - len(said)])
         missing = len(self._echo) - self._heard
         if not self._echo.startswith(said[:missing], self._heard):
             return self.flush() + said
@@ -159,7 +153,8 @@ class TrimmedSpaceRemover:
         if self.is_settled:
             return text
         start = 0
-        for said, trimmed in zip(text, islice(self._trimmed, self._heard, None), strict=False):
+        awaited = self._trimmed[self._heard : self._heard + len(text)]
+        for said, trimmed in zip(text, awaited, strict=False):
             if said != trimmed:
                 self._trimmed = ""
                 self._heard = 0

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind
+from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind, shown_blank
 
 EVERY_KIND = pytest.mark.parametrize("kind", AdjustmentKind, ids=lambda kind: kind.value)
 
@@ -33,3 +33,8 @@ def test_adjustments_are_values():
         AdjustmentKind.CAP_MAX_TOKENS, "max_tokens_to_sample", "100000", "64000"
     )
     assert len({capped, capped}) == 1
+
+
+def test_white_space_is_shown_while_it_is_short_and_then_counted():
+    assert shown_blank("\n" * 16) == repr("\n" * 16)
+    assert shown_blank("\n" * 17) == "17 characters of white space"

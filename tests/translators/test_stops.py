@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
-from translators.stops import MAX_EMULATED_CHARACTERS, StopPlan, StopScanner, plan_stops
+from translators.stops import (
+    MAX_EMULATED_CHARACTERS,
+    MAX_SEQUENCES,
+    StopPlan,
+    StopScanner,
+    plan_stops,
+)
 
 HUMAN = "\n\nHuman:"
 
@@ -77,6 +83,27 @@ def test_white_space_in_an_echo_is_reported_as_white_space():
     assert plan_stops(("\n",), echo="a\nb") == StopPlan((HUMAN,), ("\n",), (emulated(r"'\n'"),))
 
 
+def test_sequences_in_an_echo_are_counted_and_not_listed():
+    plan = plan_stops(tuple("abcd\n"), echo="a\nbc")
+
+    assert plan.emulated == ("a", "b", "c", "\n")
+    assert plan.adjustments == (
+        *(emulated(r"'\n'"), emulated("3 that may match inside the prefill")),
+    )
+
+
+def test_of_many_blank_sequences_a_few_are_shown():
+    blank = tuple("\n" * size for size in range(1, 41))
+    plan = plan_stops(blank)
+
+    assert plan.emulated == blank
+    assert plan.adjustments == (
+        *(emulated(repr("\n" * size)) for size in range(1, 17)),
+        *(emulated(f"{size} characters of white space") for size in range(17, 33)),
+        emulated("8 more of white space"),
+    )
+
+
 def test_native_sequences_are_not_counted():
     stop = "x" * (MAX_EMULATED_CHARACTERS + 1)
 
@@ -102,10 +129,46 @@ def test_more_than_can_be_emulated_is_refused(asked, echo, gains_leading_space):
     )
 
 
+def test_more_sequences_than_anybody_has_are_refused():
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        plan_stops(("END",) * (MAX_SEQUENCES + 1))
+
+    assert str(refused.value) == "stop_sequences: more than 20000 sequences"
+    assert plan_stops(("END",) * MAX_SEQUENCES) == plan_stops(("END",))
+
+
 def test_as_much_as_can_be_emulated_is():
     stop = "\n" * MAX_EMULATED_CHARACTERS
 
     assert plan_stops((stop,)).emulated == (stop,)
+
+
+def as_defined(asked, echo, gains_leading_space):
+    """Which sequences are native and which are emulated: by trying each for itself."""
+    told = [stop for stop in dict.fromkeys((*asked, HUMAN)) if stop]
+    hidden = {
+        stop
+        for stop in told
+        if not stop.strip()
+        or (echo and stop in echo)
+        or any(echo.endswith(stop[:size]) for size in range(1, len(stop)))
+    }
+    spaced = {stop for stop in told if gains_leading_space and stop.startswith(" ")}
+    native = tuple(stop for stop in told if stop not in hidden)
+    return native, tuple(stop for stop in told if stop in hidden | spaced)
+
+
+@given(
+    asked=st.lists(st.text("ab \n", max_size=4), max_size=5).map(tuple),
+    echo=st.text("ab \n", max_size=8) | st.text("\nHuman:", max_size=8),
+    gains_leading_space=st.booleans(),
+)
+@example(asked=("abc", "c"), echo="a", gains_leading_space=False)
+@example(asked=(), echo="\n\nHuman", gains_leading_space=False)
+def test_sequences_are_divided_as_defined(asked, echo, gains_leading_space):
+    plan = plan_stops(asked, echo=echo, gains_leading_space=gains_leading_space)
+
+    assert (plan.native, plan.emulated) == as_defined(asked, echo, gains_leading_space)
 
 
 STOPS = st.lists(st.text("ab\n", min_size=1, max_size=3), max_size=4).map(tuple)
