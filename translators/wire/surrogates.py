@@ -10,31 +10,51 @@ every UTF-8 encoder that does not refuse makes of it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
-# Behind an even number of backslashes, which are escapes themselves, so that the "u" of an escaped
-# backslash ("\\ud83d") is not taken for one. Half a pair is kept only where the other half follows.
-_ESCAPE: Final = re.compile(
-    rb"(?<!\\)(?P<before>(?:\\\\)*)\\"
-    rb"(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2}))"
+_FIRST: Final = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_SECOND: Final = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ENCODED: Final = rb"\xed[\xa0-\xbf][\x80-\xbf]"
+# A constant takes their place: to call a function for each would take several times as long.
+_LONE: Final = re.compile(
+    rb"%(first)b(?!%(second)b)|%(second)b(?<!%(first)b%(second)b)|%(encoded)b"
+    % {b"first": _FIRST, b"second": _SECOND, b"encoded": _ENCODED}
 )
-_ENCODED: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+_WHOLE: Final = re.compile(rb"(?:%b)?%b|%b|%b" % (_FIRST, _SECOND, _FIRST, _ENCODED))
+_LONGEST: Final = len(rb"\ud83d\ude00")
+# Not as an escape: behind a stray backslash that would make good JSON of bad.
+_REPLACEMENT: Final = "\ufffd".encode()
+
+_NEVER_IN_UTF8: Final = b"\xff"
+_BACKSLASH: Final = rb"\\"
+_ASIDE: Final = 2 * _NEVER_IN_UTF8
+"""In the place of an escaped backslash, so that every other one begins an escape."""
+
+_AT_A_TIME: Final = 64 * 1024
+"""Bytes: the pieces that a substitution is made of take many times the memory of its result."""
 
 
 def replace_lone_surrogates(document: bytes) -> tuple[bytes, int]:
     r"""Return the JSON document with each lone surrogate as U+FFFD, and how many there were."""
+    if _NEVER_IN_UTF8 in document:
+        return document, 0  # it is no JSON, whatever is done to it
     count = 0
+    mended: list[bytes] = []
+    for piece in _pieces(document.replace(_BACKSLASH, _ASIDE)):
+        without, replaced = _LONE.subn(_REPLACEMENT, piece)
+        mended.append(without)
+        count += replaced
+    return b"".join(mended).replace(_ASIDE, _BACKSLASH), count
 
-    def mend(match: re.Match[bytes]) -> bytes:
-        nonlocal count
-        if match["lone"] is None:
-            return match[0]
-        count += 1
-        return match["before"] + rb"\ufffd"
 
-    # Not as an escape: behind a stray backslash that would make good JSON of bad.
-    document, encoded = _ENCODED.subn("\ufffd".encode(), document)
-    if b"\\u" in document:  # found much faster than the pattern finds that there is nothing
-        document = _ESCAPE.sub(mend, document)
-    return document, count + encoded
+def _pieces(document: bytes) -> Iterator[bytes]:
+    """Cut a document where neither a pair nor a half of one is cut in two."""
+    start = 0
+    while start < len(document):
+        end = start + _AT_A_TIME
+        for whole in _WHOLE.finditer(document, end - _LONGEST + 1, end + _LONGEST - 1):
+            if whole.start() < end < whole.end():
+                end = whole.start()
+        yield document[start:end]
+        start = end
