@@ -48,7 +48,7 @@ _TEXTS: Final[tuple[tuple[re.Pattern[str], Capabilities], ...]] = (
     ),
 )
 _LIMIT: Final = re.compile(
-    r"max_tokens: \d+ > (?P<limit>\d+), which is the maximum allowed number of output tokens"
+    r"max_tokens: \d+ > (?P<limit>\d{1,9}), which is the maximum allowed number of output tokens"
 )
 
 

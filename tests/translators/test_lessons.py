@@ -63,6 +63,9 @@ def test_known_words_teach(message: str, lesson: Capabilities):
         refusal("messages: text content blocks must be non-empty"),
         refusal("prompt is too long: 208310 tokens > 200000 maximum"),
         refusal("He said: `temperature` is deprecated for this model."),
+        refusal(
+            f"max_tokens: 9 > {'1' * 5_000}, which is the maximum allowed number of output tokens"
+        ),
         b"<html>",
         b"",
     ],

@@ -47,17 +47,19 @@ def read_completion(body: bytes) -> ReadCompletion:
 
 def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
     """Read all bytes of a stream; raise `UpstreamProtocolError` where it did not end well."""
-    text = ""
+    texts: list[str] = []
     for data in _events(body):
         if not data.startswith(b"{"):
             continue  # the old dialect's ping and its `[DONE]`
         frame = _decode(data)
         if frame.error is not None:
             break
-        said = frame.completion or ""
-        text = said or text if dialect.is_cumulative else text + said
+        if frame.completion:
+            if dialect.is_cumulative:
+                texts.clear()
+            texts.append(frame.completion)
         if frame.stop_reason is not None:
-            return _end(frame, text)
+            return _end(frame, "".join(texts))
     raise UpstreamProtocolError("the stream has no end")
 
 

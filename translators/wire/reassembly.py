@@ -20,6 +20,7 @@ TimedPiece: TypeAlias = tuple[float, bytes]
 """When it came, and what."""
 
 _AT_A_TIME: Final = 64 * 1024
+_MOST_BLOCKS: Final = 1_000_000
 # A delta says which of a block's fields grows (messages-wire 3.2).
 _GROWING: Final[Mapping[str, str]] = {
     "text_delta": "text",
@@ -110,18 +111,18 @@ class _Completion:
 class _Message:
     def __init__(self) -> None:
         self._fields: _Object = {}
-        self._blocks: dict[object, _Object] = {}
+        self._blocks: dict[int | None, _Object] = {}
         self._usage: _Object = {}
-        self._said: dict[tuple[object, str], list[str]] = {}
+        self._said: dict[tuple[int | None, str], list[str]] = {}
 
     def take(self, event: _Object) -> int:
         match event.get("type"):
             case "message_start":
                 self._fields.update(_fields(event, "message"))
             case "content_block_start":
-                self._blocks[event.get("index")] = _fields(event, "content_block")
+                self._blocks[_index(event)] = _fields(event, "content_block")
             case "content_block_delta":
-                return self._grow(event.get("index"), _fields(event, "delta"))
+                return self._grow(_index(event), _fields(event, "delta"))
             case "message_delta":
                 self._fields.update(_fields(event, "delta"))
                 self._usage.update(_fields(event, "usage"))
@@ -131,8 +132,9 @@ class _Message:
                 pass
         return 0
 
-    def _grow(self, index: object, delta: _Object) -> int:
-        field = _GROWING.get(str(delta.get("type")), "")
+    def _grow(self, index: int | None, delta: _Object) -> int:
+        kind = delta.get("type")
+        field = _GROWING.get(kind, "") if isinstance(kind, str) else ""
         said = delta.get(field)
         if not isinstance(said, str):
             return 0
@@ -147,6 +149,13 @@ class _Message:
         if self._usage:
             fields = fields | {"usage": _fields(fields, "usage") | self._usage}
         return fields | ({"content": list(self._blocks.values())} if self._blocks else {})
+
+
+def _index(event: _Object) -> int | None:
+    """Which block an event is about; None where that is no number, or one beyond all measure."""
+    index = event.get("index")
+    # Numbers of any size can be chosen so that all of them are one to a dictionary.
+    return index if isinstance(index, int) and 0 <= index < _MOST_BLOCKS else None
 
 
 def _fields(event: _Object, name: str) -> _Object:

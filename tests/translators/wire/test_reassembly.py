@@ -140,6 +140,7 @@ def test_a_stream_that_breaks_off_comes_to_what_there_is():
         {"type": 3},
         delta(0, type="of tomorrow", text="x"),
         delta(0, type="text_delta", text=3),
+        delta(0, type=["text_delta"], text="x"),
         {"type": "message_delta", "delta": 1},
         {"completion": 3},
         [1],
@@ -154,3 +155,26 @@ def test_text_without_a_block_that_began_is_text():
     read = reassemble_message([(1.0, events(delta(0, type="text_delta", text="x")))])
 
     assert read.whole == {"content": [{"text": "x"}]}
+
+
+@pytest.mark.parametrize(
+    "index",
+    [None, [0], {}, "0", 0.5, -1, 1_000_000, 2**61 - 1],
+    ids=[
+        "none",
+        "list",
+        "object",
+        "string",
+        "fraction",
+        "negative",
+        "too many",
+        "all hashed alike",
+    ],
+)
+def test_blocks_without_a_number_of_use_are_taken_for_one(index):
+    said = events(start(index, type="text"), delta(index, type="text_delta", text="x"))
+    other = events(delta("another", type="text_delta", text="y"))
+
+    assert reassemble_message([(1.0, said + other)]).whole == {
+        "content": [{"type": "text", "text": "xy"}]
+    }
