@@ -26,6 +26,9 @@ MAX_EMULATED_CHARACTERS: Final = 20_000
 MAX_SEQUENCES: Final = 20_000
 """A bound of our own, no source gives one: each costs a look before upstream is asked."""
 
+MOST_LOOKED_THROUGH: Final = 32 * 1024
+"""Characters of a prefill: some 15 ms. In a longer one, every sequence may match."""
+
 _MOST_SHOWN: Final = 32
 """Adjustments for single sequences; what comes on top is only counted."""
 
@@ -67,7 +70,7 @@ def _plan(asked: tuple[str, ...], gains_leading_space: bool, echo: str) -> StopP
     blank = {stop for stop in told if stop.isspace()}
     spaced = {stop for stop in told if gains_leading_space and stop.startswith(" ")}
     _refuse_too_much(told if echo else blank | spaced)
-    echoed = Automaton(told).touched_by(echo) if echo else set[str]()
+    echoed = _those_in(echo, told)
     hidden = blank | echoed
     ours = hidden | spaced
     adjustments = [*_of_blank_ones([stop for stop in told if stop in blank])]
@@ -80,6 +83,17 @@ def _plan(asked: tuple[str, ...], gains_leading_space: bool, echo: str) -> StopP
     native = tuple([stop for stop in told if stop not in hidden])
     emulated = tuple([stop for stop in told if stop in ours])
     return StopPlan(native, emulated, tuple(adjustments))
+
+
+def _those_in(echo: str, stops: list[str]) -> set[str]:
+    """
+    The sequences that may match where an echo is said: inside of it, or across its end.
+
+    To take one for such that is none costs an early end upstream, and no client a character.
+    """
+    if len(echo) > MOST_LOOKED_THROUGH:
+        return set(stops)
+    return Automaton(stops).touched_by(echo) if echo else set()
 
 
 _plan_remembered = lru_cache(maxsize=256)(_plan)

@@ -7,6 +7,7 @@ from translators.exceptions import InvalidCompletionRequest
 from translators.stops import (
     MAX_EMULATED_CHARACTERS,
     MAX_SEQUENCES,
+    MOST_LOOKED_THROUGH,
     StopPlan,
     StopScanner,
     plan_stops,
@@ -169,6 +170,13 @@ def test_sequences_are_divided_as_defined(asked, echo, gains_leading_space):
     plan = plan_stops(asked, echo=echo, gains_leading_space=gains_leading_space)
 
     assert (plan.native, plan.emulated) == as_defined(asked, echo, gains_leading_space)
+
+
+def test_in_a_prefill_that_is_too_long_to_look_through_every_sequence_may_match():
+    echo = "x" * MOST_LOOKED_THROUGH
+
+    assert plan_stops(("END",), echo=echo).emulated == ()
+    assert plan_stops(("END",), echo=echo + "x").emulated == ("END", HUMAN)
 
 
 STOPS = st.lists(st.text("ab\n", min_size=1, max_size=3), max_size=4).map(tuple)
