@@ -25,7 +25,7 @@ _AGAIN = (
 
 
 def forget_working_directory() -> None:
-    """For good, and before anything is imported that can be done without."""
+    """Take it off the path, here and in every process that Python starts for us."""
     given = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
     named = [entry for entry in given if os.path.isabs(entry)]
     if named:

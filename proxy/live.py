@@ -20,6 +20,7 @@ import structlog
 
 from proxy.compile import regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
+from proxy.egress import check_egress
 from proxy.guards import Guards
 from proxy.redaction import Digester, describe_crash
 from proxy.regime import Regime
@@ -137,6 +138,7 @@ class Live:
             if not file.text.strip():
                 raise InvalidSettings(f"{source.file.path}: is empty")
             settings = source.load(file)
+            check_egress(settings.legacy_url)
             return settings, regime_of(settings, self._digester), _digest(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
@@ -166,7 +168,7 @@ class Live:
             waiting_for_restart=waiting,
         )
         for warning in regime.keyring.warnings:
-            log.warning("settings_warning", warning=warning)
+            log.warning("risky_setting", risk=warning)
 
 
 def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:

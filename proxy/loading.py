@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,10 +44,18 @@ def keep_loading(
     """
     Load until `wait`, which waits so many seconds, says that it is over; then once more.
 
-    For `leisure` seconds at most, and until it is over, others come first.
+    For `leisure` seconds at most, and until it is over, others come first. Where
+    there can be no journals, there is nothing to do, until there can be some.
     """
+    problem: OSError | None = None
     while True:
-        with alone(keeping.directory) as is_alone:
+        with ExitStack() as until_then:
+            try:
+                is_alone = until_then.enter_context(alone(keeping.directory))
+            except OSError as exc:
+                if problem is None:
+                    log.error("loader_waits", directory=str(keeping.directory), reason=exc.strerror)
+                is_alone, problem = False, exc
             if is_alone:
                 _Loading(keeping, wait, leisure).run()
                 return

@@ -85,7 +85,7 @@ def _stamp(_: object, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 
 def _as_json(_: object, __: str, event: structlog.typing.EventDict) -> str:
-    """What JSON lets stand and a terminal acts on (U+007F to U+009F, bidi) is spelled, too."""
+    """A line, with what JSON lets stand and a terminal acts on (U+007F to U+009F, bidi) spelled."""
     try:
         line = _JSON.encode(event)
     except UnicodeEncodeError:  # half of a surrogate pair; names of files can have one

@@ -20,7 +20,7 @@ _OTHERS: Final = 0o077
 
 
 class NotOurs(OSError):
-    """Somebody else's, or open to others; the text says which."""
+    """A directory that somebody else made, or that others get into; the text says which."""
 
 
 def make_directory(path: Path) -> None:

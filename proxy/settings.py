@@ -139,6 +139,17 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
+def _path(path: Path) -> Path:
+    """A path that files and other processes can be told of; raises `ValueError`."""
+    try:
+        named = str(path).encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError("is not UTF-8") from exc
+    if b"\0" in named:
+        raise ValueError("holds a character that no path does")
+    return path
+
+
 def _prefix(prefix: str) -> str:
     stripped = prefix.strip("/")
     return f"/{stripped}" if stripped else ""
@@ -172,7 +183,7 @@ class KeyFrom(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     env: str | None = None
-    file: Path | None = None
+    file: Annotated[Path, AfterValidator(_path)] | None = None
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
@@ -226,7 +237,7 @@ def _state_dir() -> Path:
 
 
 def _own_directory(path: Path) -> Path:
-    """Where everybody may make one of that name: it is made now, so that nobody else can."""
+    """A directory where everybody may make one: it is made now, so that nobody else can."""
     try:
         claim_directory(path)
     except OSError as exc:
@@ -251,7 +262,9 @@ class Settings(BaseSettings):
     allowed_hosts: frozenset[HostPattern] = frozenset()
     mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
     workers: int = Field(default=1, ge=1, le=64)
-    state_dir: Path = Field(default_factory=_state_dir)
+    state_dir: Annotated[Path, AfterValidator(_path)] = Field(
+        default_factory=_state_dir, validate_default=True
+    )
 
     upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
     upstream_key: Secret = None
@@ -334,9 +347,7 @@ def load_settings(
     file = ConfigFile.read(config) if isinstance(config, Path) else config
     _refuse_misspelt(os.environ, "environment")
     if secrets is not None:
-        if not secrets.is_dir():
-            raise InvalidSettings(f"{secrets}: no such directory")
-        _refuse_misspelt((file.name for file in secrets.iterdir()), str(secrets))
+        _refuse_unreadable(secrets)
     given = {name: value for name, value in flags.items() if value is not None}
     tree = file.tree() if file else {}
 
@@ -367,6 +378,20 @@ def _contradictions(settings: Settings) -> Iterable[tuple[Place, str]]:
         callers=settings.callers,
         keeps_digests=settings.digest_key is not None,
     )
+
+
+def _refuse_unreadable(secrets: Path) -> None:
+    """A secret that is there and cannot be read would be one that was not given."""
+    try:
+        if not secrets.is_dir():
+            raise InvalidSettings(f"{secrets}: no such directory")
+        files = list(secrets.iterdir())
+    except OSError as exc:
+        raise InvalidSettings(f"{secrets}: {exc.strerror}") from exc
+    _refuse_misspelt((file.name for file in files), str(secrets))
+    for file in files:
+        if file.name.upper().startswith(_PREFIX):
+            ConfigFile.read(file)
 
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:

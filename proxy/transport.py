@@ -21,6 +21,7 @@ import httpx
 
 from proxy.answer_stream import AnswerStream
 from proxy.connection import Connection
+from proxy.egress import trust
 
 _RACE_SECONDS: Final = 0.25
 """The head start of an address over the next one (RFC 8305, section 8)."""
@@ -47,7 +48,7 @@ class Timeouts:
 
 def transport_for(proxy: str | None) -> httpx.AsyncBaseTransport:
     """How requests go up: straight, or through a proxy; no cookies, no redirects, no decoding."""
-    context = httpx.create_ssl_context()
+    context = trust()
     if proxy is None:
         return DirectTransport(context)
     unlimited = httpx.Limits(

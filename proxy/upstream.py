@@ -7,18 +7,17 @@ hand one caller's cookies to the next.
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpx
 
 from proxy.compression import inflated, is_compressed
+from proxy.egress import LOOPBACK, proxy_for
 from proxy.failures import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
 from proxy.headers import Headers, first
 from proxy.transport import Timeouts, transport_for
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 """More than any model writes; an upstream that sends more has gone astray."""
 MOST_ERROR_BYTES: Final = 1024 * 1024
@@ -135,12 +134,12 @@ class Upstream:
         self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
         self._host = (b"host", self._url.netloc)
         self._extensions = {"timeout": timeouts.as_extension()}
-        self._transport = transport_for(_proxy_for(self._url))
+        self._transport = transport_for(proxy_for(self._url))
 
     @property
     def is_on_loopback(self) -> bool:
         """Whether it is on this machine, and asked without a proxy."""
-        return self._url.host in _LOOPBACK
+        return self._url.host in LOOPBACK
 
     async def ask(self, headers: Headers, body: bytes) -> Answer:
         """Send a Messages request; try again once if no connection could be made."""
@@ -185,11 +184,3 @@ class Upstream:
             await answer.close()
             raise UpstreamBrokeOff("The upstream answered with a status that there is not.")
         return answer
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for this upstream (`HTTPS_PROXY`, `NO_PROXY`)."""
-    if url.host in _LOOPBACK or urllib.request.proxy_bypass(url.host):
-        return None
-    proxy = urllib.request.getproxies().get(url.scheme)
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy

@@ -7,6 +7,9 @@ that `--help` is quick.
 
 from __future__ import annotations
 
+import io
+import sys
+
 from proxy.cli.commands import app
 from proxy.cli.evidence_commands import app as evidence
 from proxy.import_path import forget_working_directory
@@ -17,4 +20,6 @@ app.add_typer(evidence)  # without a name: its verbs are ours
 def main() -> None:
     """Entry point of the console script."""
     forget_working_directory()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding has no letters for is spelled
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()

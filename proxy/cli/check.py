@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.cli.configured import regime_or_exit, settings_or_exit
-from proxy.cli.terminal import say, stop
+from proxy.cli.risks import risks_of
+from proxy.cli.terminal import say, stop, tell
 from proxy.config_file import InvalidSettings
 from proxy.failures import Failure
 from proxy.headers import Headers, first
@@ -36,7 +37,8 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     regime = regime_or_exit(settings)
     if request is None:
         _show(config, settings)
-        say(*(f"Warning: {warning}." for warning in regime.keyring.warnings), bold=True)
+        risks = (*risks_of(settings, config), *regime.keyring.warnings)
+        tell(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
         question = _question(regime, request, header, caller, now)

@@ -64,7 +64,7 @@ def load(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8080,
     once: Annotated[bool, typer.Option("--once", help="Stop after the example.")] = False,
 ) -> None:
     """Show one legacy request become a Messages request, and keep serving: no key, no network."""
@@ -76,7 +76,7 @@ def demo(
 @app.command()
 def simulate(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 9000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 9000,
     legacy: Annotated[
         bool, typer.Option("--legacy", help="Let /v1/complete answer, as it did until July 2025.")
     ] = False,

@@ -24,7 +24,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from proxy.app import create_app
-from proxy.cli.configured import settings_or_exit
+from proxy.cli.configured import or_exit, settings_or_exit
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
 from proxy.cli.serve import server_for
 from proxy.cli.terminal import say, tell
@@ -70,16 +70,16 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
     with _listening(0) as upstream, _listening(port) as front:
         upstream_url = _url(upstream)
         state_dir = settings_or_exit(None, None).state_dir / "demo"
-        proxy = create_app(
-            settings_or_exit(
-                *(None, None),
-                upstream_url=upstream_url,
-                state_dir=state_dir,
-                traffic=True,
-                capture="full",
-                **settings_for(OLD_CLIENTS),
-            )
+        settings = settings_or_exit(
+            *(None, None),
+            upstream_url=upstream_url,
+            state_dir=state_dir,
+            traffic=True,
+            capture="full",
+            **settings_for(OLD_CLIENTS),
         )
+        with or_exit():
+            proxy = create_app(settings)
         with _serving(create_simulator(), upstream), _serving(proxy, front):
             _show(_url(front), upstream_url)
             _play(_url(front), state_dir)

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from socket import socket
 from typing import Final, Self
 
 import structlog
@@ -19,11 +20,16 @@ from uvicorn.supervisors import Multiprocess
 
 from proxy.app import create_app
 from proxy.cli.beside import start_loader
-from proxy.cli.configured import regime_or_exit, settings_or_exit
+from proxy.cli.configured import or_exit, regime_or_exit, settings_or_exit
+from proxy.cli.listening import listen_or_exit, say_where
 from proxy.cli.memory import keep_what_is_freed, spare_the_collector
+from proxy.cli.risks import risks_of
+from proxy.cli.terminal import stop
 from proxy.compile import regime_of
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.digest_key import kept_digest_key
+from proxy.egress import check_egress
+from proxy.import_path import children_heed_the_environment
 from proxy.live import Source
 from proxy.log_config import configure_logs
 from proxy.redaction import Digester
@@ -104,13 +110,23 @@ class _Workers(Multiprocess):
                 os.kill(process.pid, signal.SIGHUP)
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's, which says itself where it listens only if it has opened the sockets itself."""
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Say so once it serves."""
+        await super().startup(sockets)
+        assert sockets is not None
+        say_where(self.config.host, sockets)
+
+
 def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> None:
     """Serve until told to stop."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
-    for warning in regime_or_exit(settings).keyring.warnings:
-        log.warning("settings_warning", warning=warning)
+    _check_or_exit(settings, config)
+    sockets = listen_or_exit(settings.host, settings.port)
     given = settings.digest_key
     # Callers have one digest in all workers, and, where that is possible, over restarts.
     kept = given.get_secret_value() if given else kept_digest_key(settings.state_dir)
@@ -124,20 +140,31 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     if settings.traffic:
         start_loader(settings)
     if settings.workers > 1:
-        _run_workers(uvicorn_config, settings.workers)
+        _run_workers(uvicorn_config, settings.workers, sockets)
     else:
-        uvicorn.Server(uvicorn_config).run()
+        _Server(uvicorn_config).run(sockets)
 
 
-def _run_workers(uvicorn_config: uvicorn.Config, workers: int) -> None:
+def _check_or_exit(settings: Settings, config: Path | None) -> None:
+    """What would stop it in the middle of its start stops it now; what is unwise is logged."""
+    regime = regime_or_exit(settings)
+    with or_exit():
+        check_egress(settings.upstream_url, settings.legacy_url)
+        risks = [*risks_of(settings, config), *regime.keyring.warnings]
+    if settings.workers > 1 and not children_heed_the_environment():
+        stop("Python was started with -E, so that workers would import what is here: add -P")
+    for risk in risks:
+        log.warning("risky_setting", risk=risk)
+
+
+def _run_workers(uvicorn_config: uvicorn.Config, workers: int, sockets: list[socket]) -> None:
     uvicorn_config.workers = workers
     with ExitStack() as stack:
         with suppress(OSError):  # each worker counts by itself, then
             shared = tempfile.TemporaryDirectory(prefix="holdover-metrics-", dir=_in_memory())
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(shared)
-        listener = uvicorn_config.bind_socket()
-        listener.listen(uvicorn_config.backlog)  # connections wait for the first worker
-        _Workers(uvicorn_config, sockets=[listener]).run()
+        say_where(uvicorn_config.host, sockets)  # connections wait for the first worker
+        _Workers(uvicorn_config, sockets).run()
 
 
 def _in_memory() -> str | None:
@@ -150,7 +177,10 @@ def run_simulator(host: str, port: int, *, legacy: bool) -> None:
     from proxy.simulator import create_simulator  # noqa: PLC0415 - the proxy does not need it
 
     configure_logs("auto")
-    server_for(create_simulator(legacy_models_alive=legacy), host, port).run()
+    sockets = listen_or_exit(host, port)
+    app = create_simulator(legacy_models_alive=legacy)
+    name_unnamed_statuses()
+    _Server(_config_for(app, host, port)).run(sockets)
 
 
 def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
@@ -166,6 +196,7 @@ def _config_for(
         app,
         host=host,
         port=port,
+        workers=1,  # else the environment says (WEB_CONCURRENCY), or something that is no number
         http=ServerProtocol,
         ws="none",
         log_config=None,

@@ -263,9 +263,9 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def _cell(text: str) -> str:
     """
-    Without an end of it, which a pipe would be in code, too (GFM, section 4.10).
+    A cell of a table, which a pipe would end, even one in code (GFM, section 4.10).
 
-    Parsers do not agree about a backslash before the one that keeps a pipe.
+    Parsers do not agree about a second backslash before a pipe: it is spelled.
     """
     return _BEFORE_PIPE.sub(r"\\u005c", text).replace("|", r"\|")
 
@@ -282,5 +282,5 @@ def _code(text: str, most: int = 120) -> str:
 
 
 def _fence(text: str, least: int) -> str:
-    """Longer than any row of ticks in it."""
+    """A row of ticks that is longer than any in the text."""
     return "`" * max(least, 1 + max(map(len, _TICKS.findall(text)), default=0))

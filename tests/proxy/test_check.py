@@ -134,14 +134,14 @@ LISTED = f'[callers.a]\ntoken = "{TOKEN_OF_A}"\n'
 LEGACY = 'legacy_url = "http://legacy.invalid"\n'
 KEY = 'upstream_key = "sk-1"\n'
 OWN_KEYS = (
-    "Warning: legacy_url: clients' own keys will be sent there, since upstream_key belongs to "
+    "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key belongs to "
     "upstream_url alone; set legacy_key if it is to be asked with a key of yours.\n"
 )
 
 
 def no_key(url: str, names: str, key: str) -> str:
     return (
-        f"Warning: {url}: no key will be sent there for {names}: what they send opens a key of "
+        f"holdover: warning: {url}: no key will be sent there for {names}: what they send opens a key of "
         "yours, so it goes nowhere, and none is held for that upstream; "
         f"set {key}, or callers.NAME.{key}.\n"
     )
@@ -175,8 +175,10 @@ def test_what_goes_without_a_key_of_ours_although_there_is_one_is_said(tmp_path,
     done = run("check", str(file))
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.partition("Otherwise: translate.\n")[2] == warnings
-    assert "sk-" not in done.stdout
+    said = done.stderr.splitlines(keepends=True)
+    about_keys = [line for line in said if "keys will be sent" in line or "no key will" in line]
+    assert "".join(about_keys) == warnings
+    assert "sk-" not in done.stdout + done.stderr
 
 
 def test_a_new_token_is_shown_with_the_lines_that_know_it():

@@ -167,10 +167,12 @@ def test_a_port_that_is_taken_stops_the_start():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
 
-        result = run("serve", "--port", str(taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        for verb in ("serve", "simulate"):
+            result = run(verb, "--port", str(port))
 
-    assert result.returncode != 0
-    assert "address already in use" in result.stderr
+            said = f"holdover: cannot listen on 127.0.0.1, port {port} (`host`, `port`): "
+            assert (result.returncode, result.stderr) == (2, f"{said}Address already in use\n")
 
 
 def test_secrets_are_read_from_files(tmp_path: Path):

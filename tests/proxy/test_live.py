@@ -83,7 +83,7 @@ async def test_what_goes_without_a_key_from_now_on_is_said(tmp_path):
     with capture_logs() as lines:
         await here.read_again()
 
-    [warning] = [line["warning"] for line in lines if line["event"] == "settings_warning"]
+    [warning] = [line["risk"] for line in lines if line["event"] == "risky_setting"]
     assert warning.startswith("legacy_url: clients' own keys will be sent there")
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pty
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -29,13 +30,14 @@ from tests.hostile import TEXT, obeyed
 from tests.loopback import serving
 from tests.parties import body
 from tests.proxy.cli.evidence import settings_with
+from tests.proxy.test_cli import HOLDOVER, run
 from tests.records import record, shadow_record
 
 EVERYWHERE = ("--since", "2000-01-01")
 MADE = MadeAdjustment(TEXT, TEXT, TEXT, TEXT)  # type: ignore[arg-type] # as it was recorded
 ID = "req_000000000000000000000001"
 
-Run = Callable[[TextIO], None]
+Run = Callable[[TextIO], object]
 Shown = Callable[..., str]
 
 
@@ -154,14 +156,30 @@ def test_what_ids_are_like_each_other_is_shown_and_not_obeyed(tmp_path, shown):
     assert obeyed(shown("show", f"req_3{TEXT}", "--config", config, status=1)) == []
 
 
-def test_what_is_asked_again_is_shown_and_not_obeyed(tmp_path, shown):
-    config = settings_with(tmp_path, answered_exchange())
-    for form in ("terminal", "json"):
-        with serving(create_simulator()) as url:
-            config.write_text(f'state_dir = "{tmp_path}"\nupstream_url = "{url}"\n')
-            verb = ("replay", *EVERYWHERE, "--config", str(config), "--name", f"{form}{TEXT}")
+@pytest.mark.parametrize("form", ["terminal", "json"])
+@pytest.mark.parametrize("through", ["pipe", "terminal"])
+def test_what_is_asked_again_is_shown_and_not_obeyed(tmp_path, form, through):
+    """In a process of its own: that verb sets up logging, which is global."""
+    settings_with(tmp_path, answered_exchange())
+    verb = ("replay", *EVERYWHERE, "--name", f"{form}{TEXT}".replace("\0", ""), "--format", form)
+    with serving(create_simulator()) as url:
+        environment = {"HOLDOVER_STATE_DIR": str(tmp_path), "HOLDOVER_UPSTREAM_URL": url}
+        if through == "pipe":
+            done = run(*verb, **environment)
+            said = done.stdout + done.stderr
+        else:
+            said = through_a_terminal(
+                lambda stream: subprocess.run(
+                    [*HOLDOVER, *verb],
+                    stdout=stream,
+                    stderr=stream,
+                    env=os.environ | environment | {"COLUMNS": "100000", "TERM": "xterm"},
+                    check=True,
+                )
+            )
 
-            assert obeyed(shown(*verb, "--format", form)) == []
+    assert "1 request" in said
+    assert obeyed(said) == []
 
 
 def answered_exchange() -> list[Any]:

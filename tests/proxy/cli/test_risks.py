@@ -1,0 +1,163 @@
+"""What settings allow and is unwise is said; it stops nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from proxy.cli.risks import risks_of
+from proxy.config_file import ConfigFile
+from proxy.settings import load_settings
+from tests.faults.fleet_under_fault import fleet
+from tests.proxy.test_cli import run
+
+TOKEN = f'token = "sha256:{"0" * 64}"'
+
+
+def risks(directory: Path, text: str, mode: int = 0o644) -> list[str]:
+    """The names of what is unwise in a file with this text and this mode."""
+    file = directory / "holdover.toml"
+    file.write_text(f'state_dir = "{directory}/state"\n{text}')
+    file.chmod(mode)
+    said = list(risks_of(load_settings(ConfigFile.read(file)), file))
+    return [risk.replace(str(file), "FILE").partition(":")[0] for risk in said]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'upstream_key = "k"',
+        'admin-token = "a token of sixteen"',
+        'digest_key = "k"',
+        'traffic_url = "postgresql://user:secret@host/db"',
+        'traffic_url = "postgresql://host/db?password=secret"',
+        f'[callers.a]\n{TOKEN}\nupstream_key = "k"',
+    ],
+)
+def test_keys_in_a_file_that_everybody_can_read(tmp_path: Path, text: str):
+    assert risks(tmp_path, text, 0o644) == ["FILE"]
+    assert risks(tmp_path, text, 0o604) == ["FILE"]
+    assert risks(tmp_path, text, 0o640) == []
+    assert risks(tmp_path, text, 0o600) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "port = 1",
+        'upstream_key = ""',
+        'traffic_url = "sqlite:////a@b/c.db"',
+        'traffic_url = "postgresql://user@host/db"',
+        f'[callers.a]\n{TOKEN}\nupstream_key = {{ env = "HOME" }}',
+        f"[callers.a]\n{TOKEN}",
+    ],
+)
+def test_a_file_without_keys_may_be_read_by_everybody(tmp_path: Path, text: str):
+    assert risks(tmp_path, text) == []
+
+
+def test_a_key_of_the_environment_is_not_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOLDOVER_UPSTREAM_KEY", "k")
+
+    assert risks(tmp_path, "") == []
+    assert risks(tmp_path, 'upstream_key = "another"') == ["FILE"]
+
+
+HOSTS = ['"0.0.0.0"', '"::"', '""', '"10.0.0.1"', '"example.com"']
+LOCAL = ['"127.0.0.1"', '"127.1.2.3"', '"::1"', '"localhost"', '"LocalHost."']
+
+
+@pytest.mark.parametrize("host", [*HOSTS, *LOCAL])
+def test_a_held_key_on_an_address_that_others_reach(tmp_path: Path, host: str):
+    expected = ["host"] * (host in HOSTS)
+    caller = f"[callers.a]\n{TOKEN}\n"
+
+    assert risks(tmp_path, f"host = {host}") == []
+    assert risks(tmp_path, f"host = {host}\n{caller}") == []
+    assert risks(tmp_path, f'host = {host}\nupstream_key = "k"', 0o600) == expected
+    for key in ('"k"', '{ env = "HOME" }'):
+        assert risks(tmp_path, f"host = {host}\n{caller}upstream_key = {key}", 0o600) == expected
+
+
+PUBLIC = [
+    "api.anthropic.com",
+    "api.example",
+    "8.8.8.8",
+    "[2606:4700::1]",
+    "[::ffff:8.8.8.8]",
+    "a.b.",
+]
+PRIVATE = [
+    *(
+        "127.0.0.1",
+        "localhost",
+        "10.1.2.3",
+        "192.168.0.1",
+        "172.16.0.1",
+        "169.254.1.1",
+        "100.64.0.1",
+    ),
+    *("[::1]", "[fd00::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "gateway", "a.local", "llm.internal"),
+    *("a.home.arpa", "llm.team.svc", "llm.team.svc.cluster.local", "x.localhost"),
+]
+
+
+@pytest.mark.parametrize("setting", ["upstream_url", "legacy_url"])
+@pytest.mark.parametrize("host", [*PUBLIC, *PRIVATE])
+def test_plain_http_to_a_public_host(tmp_path: Path, setting: str, host: str):
+    expected = [setting] * (host in PUBLIC)
+
+    assert risks(tmp_path, f'{setting} = "http://{host}:8000/a"') == expected
+    assert risks(tmp_path, f'{setting} = "https://{host}:8000/a"') == []
+
+
+def test_a_directory_of_state_that_everybody_gets_into(tmp_path: Path):
+    (tmp_path / "state").mkdir(mode=0o755)
+
+    assert risks(tmp_path, "") == ["state_dir"]
+    (tmp_path / "state").chmod(0o750)
+    assert risks(tmp_path, "") == []
+
+
+def test_without_a_file_there_is_none_to_be_read(tmp_path: Path):
+    assert list(risks_of(load_settings(state_dir=tmp_path / "state", upstream_key="k"), None)) == []
+
+
+UNWISE = 'host = "0.0.0.0"\nupstream_key = "sk-secret"\nlegacy_url = "http://old.example.com"\n'
+
+
+def test_check_says_what_why_and_what_to_do(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(f'{UNWISE}state_dir = "{tmp_path}/state"\n')
+    file.chmod(0o644)
+
+    done = run("check", str(file))
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{file}: good.")
+    assert done.stderr.split("\n") == [
+        f"holdover: warning: {file}: everybody on this machine can read it (mode 0644), and"
+        " upstream_key is in it: `chmod o= FILE`, or keep keys in the environment or in --secrets.",
+        "holdover: warning: host: whoever reaches 0.0.0.0 can spend upstream_key, which is held"
+        " here. Listen on 127.0.0.1, behind a proxy that knows its clients, or name `callers`, so"
+        " that tokens are asked for.",
+        "holdover: warning: legacy_url: old.example.com is asked by plain http: whoever is on the"
+        " way reads keys and texts, and can change them. Write https://.",
+        "",
+    ]
+    file.chmod(0o600)
+    assert "can read it" not in run("check", str(file)).stderr
+
+
+def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
+    with fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as home:
+        (tmp_path / "holdover.toml").chmod(0o644)
+        answer = home.ask("any")
+        line = home.line("risky_setting")
+
+    assert answer.status_code == 200
+    assert line["level"] == "warning"
+    assert "upstream_key is in it" in line["risk"]
+    assert "api03" not in str(line)
