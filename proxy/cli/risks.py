@@ -77,7 +77,7 @@ def _open_state(state_dir: Path) -> Iterator[str]:
 
 def _exposed_keys(settings: Settings) -> Iterator[str]:
     held = [name for name, caller in settings.callers.items() if caller.upstream_key is not None]
-    if is_loopback(settings.host.lower()) or not (held or settings.upstream_key):
+    if is_loopback(settings.host.rstrip(".").lower()) or not (held or settings.upstream_key):
         return
     where = settings.host or "every address"
     if settings.callers:

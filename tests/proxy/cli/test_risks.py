@@ -26,7 +26,7 @@ def risks(directory: Path, text: str, mode: int = 0o644) -> list[str]:
     "text",
     [
         'upstream_key = "k"',
-        'admin-token = "a token of sixteen"',
+        'admin-token = "a-token-of-sixteen"',
         'digest_key = "k"',
         'traffic_url = "postgresql://user:secret@host/db"',
         'traffic_url = "postgresql://host/db?password=secret"',
@@ -145,6 +145,8 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
         " that tokens are asked for.",
         "holdover: warning: legacy_url: old.example.com is asked by plain http: whoever is on the"
         " way reads keys and texts, and can change them. Write https://.",
+        "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key"
+        " belongs to upstream_url alone; set legacy_key if it is to be asked with a key of yours.",
         "",
     ]
     file.chmod(0o600)
