@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Final
 
 from proxy.comparison import Answered, forwarded, translated
 from proxy.failures import UpstreamBrokeOff
 from proxy.legs import Asked, Upstreams, failure_of
 from proxy.rollout import Leg
-from proxy.upstream import Answer, close_all
+from proxy.turns import Turns
+from proxy.upstream import MOST_ANSWER_BYTES, Answer, close_all
 from translators import (
     CompletionChunk,
     FailureChunk,
@@ -21,14 +20,9 @@ from translators import (
     TextChunk,
     UpstreamProtocolError,
     Usage,
-    decode_message,
-    translate_message,
+    decode_message_in_steps,
+    translate_in_steps,
 )
-
-_MOST_BYTES: Final = 16 * 1024 * 1024
-"""Far above what a legacy client can ask for; to read what an upstream floods takes time."""
-_AT_A_TIME: Final = 8 * 1024
-"""So that those for whom somebody waits have their turn in between."""
 
 
 async def answer_of(upstreams: Upstreams, asked: Asked, leg: Leg) -> Answered:
@@ -40,12 +34,12 @@ async def answer_of(upstreams: Upstreams, asked: Asked, leg: Leg) -> Answered:
             answer = await upstreams.forwarded(asked, answers, readable=True)
             await _check(answer)
             dialect = asked.dialect if answer.is_event_stream else None
-            body = await answer.read(most=_MOST_BYTES)
+            body = await answer.read()
             seconds = time.perf_counter() - started
             return await asyncio.to_thread(forwarded, body, dialect, seconds)
         answer, plan = await upstreams.translated(asked, leg.policy, answers, _ignore)
         await _check(answer)
-        text, stop_reason, usage = await _read(answer, plan)
+        text, stop_reason, usage = await _read(answer, plan, upstreams.turns)
         return translated(text, stop_reason, plan, usage, time.perf_counter() - started)
     finally:
         await close_all(answers)
@@ -56,39 +50,32 @@ async def _check(answer: Answer) -> None:
         raise await failure_of(answer)
 
 
-async def _read(answer: Answer, plan: Plan) -> tuple[str, str | None, Usage]:
+async def _read(answer: Answer, plan: Plan, turns: Turns) -> tuple[str, str | None, Usage]:
     if answer.is_event_stream:
-        return await _read_stream(answer, plan)
-    message = decode_message(await answer.read(most=_MOST_BYTES))
-    completion = translate_message(message, plan)
+        return await _read_stream(answer, plan, turns)
+    message = await turns.work_off(decode_message_in_steps(await answer.read()))
+    completion = await turns.work_off(translate_in_steps(message, plan))
     return completion.text, completion.stop_reason, message.usage or Usage()
 
 
-async def _read_stream(answer: Answer, plan: Plan) -> tuple[str, str | None, Usage]:
+async def _read_stream(answer: Answer, plan: Plan, turns: Turns) -> tuple[str, str | None, Usage]:
     translator = StreamTranslator(plan)
     chunks: list[CompletionChunk] = []
     size = 0
-    async for piece in _small(answer.pieces()):
-        chunks += translator.feed(piece)
+    async for piece in answer.pieces():
+        chunks += await turns.work_off(translator.feed_in_steps(piece))
         size += len(piece)
-        if size > _MOST_BYTES:
+        if size > MOST_ANSWER_BYTES:
             raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
         if translator.has_ended:
             break
-    chunks += translator.close()
+    chunks += await turns.work_off(translator.close_in_steps())
     text = "".join(chunk.text for chunk in chunks if isinstance(chunk, TextChunk))
     last = chunks[-1]
     if isinstance(last, FailureChunk):
         raise UpstreamProtocolError(last.type)
     assert isinstance(last, LastChunk)
     return text, last.stop_reason, translator.usage
-
-
-async def _small(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async for piece in pieces:
-        for start in range(0, len(piece), _AT_A_TIME):
-            yield piece[start : start + _AT_A_TIME]
-            await asyncio.sleep(0)
 
 
 def _ignore(_: Plan) -> None:

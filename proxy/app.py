@@ -42,6 +42,7 @@ from proxy.settlement import Settlement
 from proxy.shadow import Shadows
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
 from proxy.transport import Timeouts
+from proxy.turns import Turns
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60
@@ -62,8 +63,9 @@ def create_app(
     board = Noticeboard(directory_for(settings.state_dir, source.file.path if source else None))
     guards = Guards(board, metrics)
     live = Live(settings, digester, guards, source, metrics)
-    keys = KeyHealth(board, metrics)
-    upstreams, shadowed = _upstreams(settings, keys), _upstreams(settings, keys)
+    keys, turns = KeyHealth(board, metrics), Turns()
+    upstreams = _upstreams(settings, turns, keys)
+    shadowed = _upstreams(settings, turns, keys)
     budget = SharedBudget(board)
     redactor = Redactor(settings.redact)
     evidence = _evidence(settings, metrics, digester)
@@ -78,7 +80,11 @@ def create_app(
     traffic = _Traffic(
         complete=CompleteEndpoint(
             exchange=Exchange(
-                present=live, upstreams=upstreams, shadows=shadows, v1_pings=settings.v1_pings
+                present=live,
+                upstreams=upstreams,
+                shadows=shadows,
+                turns=turns,
+                v1_pings=settings.v1_pings,
             ),
             settle=Settlement(
                 evidence=evidence,
@@ -159,12 +165,12 @@ def _forget(_: ShadowRecord) -> None:
     """Nobody wants evidence."""
 
 
-def _upstreams(settings: Settings, keys: KeyHealth) -> Upstreams:
+def _upstreams(settings: Settings, turns: Turns, keys: KeyHealth) -> Upstreams:
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
     lessons = LessonStore(seconds=settings.lesson_seconds)
-    return Upstreams(settings.upstream_url, timeouts, lessons, keys.hear)
+    return Upstreams(settings.upstream_url, timeouts, lessons, turns, keys.hear)
 
 
 @contextmanager

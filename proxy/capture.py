@@ -29,12 +29,16 @@ from proxy.redaction import Digester, Redacted, describe_crash
 from proxy.traffic import Body, Content, Keeper, Tape, compress
 from proxy.traffic.tape import Heard, Said
 from translators import (
+    UNREADABLE,
     Dialect,
     Plan,
     Reassembled,
-    encode_request,
+    completed,
+    encode_in_steps,
+    read_json,
     reassemble_completion,
     reassemble_message,
+    write_json,
 )
 
 log = structlog.get_logger()
@@ -47,6 +51,8 @@ _PATIENCE_SECONDS: Final = 0.25
 """Where many are ahead of it, it does not."""
 _MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
 _MOST_INFLATED: Final = 64 * 1024 * 1024
+_MOST_BESIDE_TEXTS: Final = 1024 * 1024
+"""Of JSON that is read as such; nobody writes more beside texts that are long."""
 _OF_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
 """A field, or a comment; JSON begins otherwise."""
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -117,7 +123,7 @@ def content_of(spoken: Spoken, digester: Digester) -> Content:
 
 def _bodies(spoken: Spoken, digester: Digester) -> Iterator[Body]:
     tape = spoken.tape
-    sent = encode_request(spoken.plan.request) if spoken.plan else None
+    sent = b"".join(completed(encode_in_steps(spoken.plan.request))) if spoken.plan else None
     for part, raw in (("legacy_in", tape.legacy_in), ("messages_out", sent)):
         if raw is not None:
             text = _redacted(raw, spoken.hide) if tape.level == "full" else None
@@ -155,7 +161,7 @@ def _answer(part: str, heard: Heard, spoken: Spoken) -> tuple[str, bytes | None]
     if not _OF_A_STREAM.match(raw):
         return _redacted(raw, spoken.hide), None
     read = _reassembled(part, said, spoken.dialect)
-    text = msgspec.json.encode(_walk(read.whole, spoken.hide)).decode()
+    text = _written(_walk(read.whole, spoken.hide))
     timing = list(_growth(heard)) if heard.moments else read.timing
     return text, compress(msgspec.json.encode(timing))
 
@@ -177,10 +183,16 @@ def _reassembled(part: str, said: Said, dialect: Dialect | None) -> Reassembled:
 def _redacted(raw: bytes, hide: Hide) -> str:
     """JSON as what it says; anything else as text, with escapes read that may hide something."""
     try:
-        return msgspec.json.encode(_walk(msgspec.json.decode(raw), hide)).decode()
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        value, _ = completed(read_json(raw, msgspec.json.decode, most=_MOST_BESIDE_TEXTS))
+        return _written(_walk(value, hide))
+    except UNREADABLE:
         text = raw.decode("utf-8", "replace")
         return hide(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
+
+
+def _written(value: object) -> str:
+    # In pieces, because while one is made the event loop has to wait for its thread's turn.
+    return b"".join(completed(write_json(value))).decode()
 
 
 def _walk(value: object, hide: Hide) -> object:

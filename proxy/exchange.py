@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
 
 from proxy.failures import Blame, ClientGone, Failure, Gone, UpstreamTooSlow
-from proxy.legs import Asked, LegFailed, Upstreams, failure_of, give_way
+from proxy.legs import Asked, LegFailed, Upstreams, failure_of
 from proxy.notes import Notes
 from proxy.passing import pass_through
 from proxy.redaction import describe_crash
@@ -27,8 +27,9 @@ from proxy.refusal import refusal_text
 from proxy.regime import Regime
 from proxy.relay import StreamRelay
 from proxy.reply import Reply, reply_with_completion, reply_with_error
-from proxy.rollout import Decision, Leg, Question, SecondTry, decide
+from proxy.rollout import Decision, Leg, Question, SecondTry, buckets_in_steps, decide
 from proxy.shadow import Shadows
+from proxy.turns import Turns
 from proxy.upstream import Answer, close_all
 from translators import (
     Completion,
@@ -38,8 +39,10 @@ from translators import (
     TranslationError,
     UpstreamProtocolError,
     Usage,
-    decode_message,
-    translate_message,
+    decode_message_in_steps,
+    encode_completion_in_steps,
+    features_in_steps,
+    translate_in_steps,
 )
 
 log = structlog.get_logger()
@@ -68,6 +71,7 @@ class Exchange:
     present: Present
     upstreams: Upstreams
     shadows: Shadows
+    turns: Turns = field(default_factory=Turns)
     v1_pings: bool = False
 
     async def run(self, notes: Notes, read: ReadBody, reply: Reply) -> None:
@@ -96,13 +100,21 @@ class Exchange:
         caller = notes.caller = regime.keyring.identify(notes.headers)
         body = await read()
         notes.request_bytes = len(body)
-        await give_way(body)
-        asked = Asked.read(caller, notes.headers, notes.query, body)
-        await give_way(body)
+        asked = await self.turns.work_off(
+            Asked.read_in_steps(caller, notes.headers, notes.query, body)
+        )
         notes.dialect = asked.dialect
-        notes.request = asked.decoded.request if asked.decoded else None
+        if asked.decoded is not None:
+            notes.request = asked.decoded.request
+            notes.features = await self.turns.work_off(features_in_steps(notes.request))
         now = datetime.now(UTC)
-        question = Question(caller=caller, headers=notes.headers, request=notes.request, now=now)
+        question = Question(
+            caller=caller,
+            headers=notes.headers,
+            request=notes.request,
+            now=now,
+            buckets=await self.turns.work_off(buckets_in_steps(regime.rollout, notes.request)),
+        )
         decision = notes.decision = decide(regime.rollout, question, tripped)
         notes.begin_tape(decision.rule.capture if decision.rule else regime.rollout.capture, body)
         if notes.tape is not None:
@@ -200,19 +212,22 @@ class Exchange:
             notes.failure = f"status {answer.status}"
             raise await failure_of(answer)
         if plan.is_streamed:
-            relay = StreamRelay(plan, notes, reply, v1_pings=self.v1_pings, may_fail=may_fail)
+            relay = StreamRelay(
+                plan, notes, reply, self.turns, v1_pings=self.v1_pings, may_fail=may_fail
+            )
             if answer.is_event_stream:
                 await relay.run(answer)
             else:
                 await relay.run_whole(await self._whole(answer, plan, notes))
         else:
             completion = await self._whole(answer, plan, notes)
-            await reply_with_completion(reply, notes, completion, plan)
+            body = await self.turns.work_off(encode_completion_in_steps(completion, plan.dialect))
+            await reply_with_completion(reply, notes, completion, body)
 
     async def _whole(self, answer: Answer, plan: Plan, notes: Notes) -> Completion:
         try:
-            message = decode_message(await answer.read())
-            completion = translate_message(message, plan)
+            message = await self.turns.work_off(decode_message_in_steps(await answer.read()))
+            completion = await self.turns.work_off(translate_in_steps(message, plan))
         except UpstreamProtocolError as exc:
             notes.failure = str(exc)
             raise await failure_of(answer) from exc

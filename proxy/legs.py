@@ -8,7 +8,6 @@ shadow all ask here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from proxy.keys import Caller, Destination, refuses_key
 from proxy.lessons import LessonStore
 from proxy.redaction import Unshown
 from proxy.transport import Timeouts
+from proxy.turns import Turns
 from proxy.upstream import MOST_ERROR_BYTES, Answer, Upstream
 from translators import (
     UNKNOWN,
@@ -32,18 +32,19 @@ from translators import (
     Lessons,
     Plan,
     Policy,
+    Steps,
     TranslatedError,
-    decode_completion_request,
+    completed,
+    decode_in_steps,
     dialect_of,
-    encode_request,
+    encode_in_steps,
     learn,
-    plan_request,
+    plan_in_steps,
     translate_error,
 )
 
 USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
 
-_LONG_BYTES: Final = 64 * 1024
 _MOST_PLANS: Final = 5
 """One and a correction of each capability; each teaches something new or is the last."""
 _PATH: Final = b"/v1/complete"
@@ -64,9 +65,16 @@ class Asked(Unshown, frozen=True, kw_only=True):
     @classmethod
     def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> Asked:
         """Read what can be read; whether the rest matters is decided later."""
+        return completed(cls.read_in_steps(caller, headers, query, body))
+
+    @classmethod
+    def read_in_steps(
+        cls, caller: Caller, headers: Headers, query: bytes, body: bytes
+    ) -> Steps[Asked]:
+        """Read what can be read, as `read` does, in steps."""
         decoded = dialect = problem = None
         try:
-            decoded = decode_completion_request(body)
+            decoded = yield from decode_in_steps(body)
         except InvalidCompletionRequest as exc:
             problem = exc
         try:
@@ -82,12 +90,6 @@ class Asked(Unshown, frozen=True, kw_only=True):
             dialect=dialect,
             problem=problem,
         )
-
-
-async def give_way(body: bytes) -> None:
-    """Between two steps that take the longer the longer a prompt is: let others have a turn."""
-    if len(body) > _LONG_BYTES:
-        await asyncio.sleep(0)
 
 
 class LegFailed(Exception):
@@ -139,8 +141,10 @@ class Upstreams:
         messages_url: str,
         timeouts: Timeouts,
         lessons: LessonStore,
+        turns: Turns,
         on_key: KeyHeard = _ignore,
     ) -> None:
+        self.turns = turns
         self._timeouts = timeouts
         # It is made at the start, when there is somebody to read what is wrong with it.
         self._by_url = {messages_url: Upstream(messages_url, timeouts)}
@@ -167,12 +171,11 @@ class Upstreams:
             lessons = self.lessons.current()
             taught = replace(policy, lessons=lessons) if lessons else policy
             today = datetime.now(UTC).date().isoformat()
-            plan = plan_request(asked.decoded, asked.dialect, taught, today=today, betas=betas)
+            planning = plan_in_steps(asked.decoded, asked.dialect, taught, today=today, betas=betas)
+            plan = await self.turns.work_off(planning)
             on_plan(plan)
-            await give_way(asked.body)
             headers = [*passed_up(asked.headers), *_ours(plan, to.credential)]
-            body = encode_request(plan.request)
-            await give_way(asked.body)
+            body = await self.turns.work_off(encode_in_steps(plan.request))
             answer = await self._at(to).ask(headers, body)
             answers.append(answer)
             self.check_key(to, answer.status)

@@ -30,11 +30,11 @@ from translators import (
     CompletionRequest,
     CompletionStopReason,
     Dialect,
+    Features,
     Plan,
     TranslatedError,
     Usage,
     error_type,
-    features_of,
 )
 
 _HEADER_LENGTH = 1024
@@ -65,6 +65,7 @@ class Notes(msgspec.Struct, kw_only=True):
     dialect: Dialect | None = None
     request_bytes: int = 0
     request: CompletionRequest | None = None
+    features: Features | None = None
     decision: Decision | None = None
     route: Action | None = None
     """Of the leg that answers, or has failed last."""
@@ -227,7 +228,7 @@ class Notes(msgspec.Struct, kw_only=True):
     def record(self, redactor: Redactor) -> TrafficRecord:
         """What is kept of it."""
         plan, decision, asked, caller = self.plan, self.decision, self.request, self.caller
-        features = features_of(asked) if asked else None
+        features = self.features
         request_id = self.request_id
         kept = _kept(
             redactor,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from itertools import groupby
+from typing import Final, NoReturn
 
 from proxy.failures import Blame, Failure
 from proxy.headers import Headers
 from proxy.legs import LegFailed, is_worth_another
 from proxy.notes import Notes
 from proxy.reply import Reply
+from proxy.turns import Turns
 from proxy.upstream import Answer
 from translators import (
+    AT_ONCE,
     PING_FRAME,
     Completion,
     CompletionChunk,
@@ -25,6 +28,7 @@ from translators import (
     StreamTranslator,
     TextChunk,
     TranslatedError,
+    UpstreamProtocolError,
     as_chunks,
     error_status,
     v1_ping_frame,
@@ -41,12 +45,20 @@ what such an answer cost. The number is ours.
 class StreamRelay:
     """Takes one stream from upstream to the client; memory is that of the held-back text."""
 
-    def __init__(
-        self, plan: Plan, notes: Notes, reply: Reply, *, v1_pings: bool, may_fail: bool = False
+    def __init__(  # noqa: PLR0913 - what it goes by, and whom it tells
+        self,
+        plan: Plan,
+        notes: Notes,
+        reply: Reply,
+        turns: Turns,
+        *,
+        v1_pings: bool,
+        may_fail: bool = False,
     ) -> None:
         self._plan = plan
         self._notes = notes
         self._reply = reply
+        self._turns = turns
         self._translator = StreamTranslator(plan)
         self._encoder: FrameEncoder | None = None
         self._ping = _ping_of(plan, v1_pings=v1_pings)
@@ -62,7 +74,8 @@ class StreamRelay:
         self._reply.open_stream(self._begin, self._ping)
         try:
             problem = await self._relay(answer)
-            await self._send_all(self._translator.close(problem))
+            closing = self._translator.close_in_steps(problem)
+            await self._send_all(await self._turns.work_off(closing))
         except LegFailed:
             if not self._reply.has_started:
                 self._reply.withdraw_stream()
@@ -79,7 +92,8 @@ class StreamRelay:
     async def _relay(self, answer: Answer) -> FailureChunk | None:
         try:
             async for piece in answer.pieces():
-                await self._send_all(self._translator.feed(piece))
+                feeding = self._translator.feed_in_steps(piece)
+                await self._send_all(await self._turns.work_off(feeding))
                 if self._translator.has_ended:
                     return None
         except Failure as exc:
@@ -87,47 +101,65 @@ class StreamRelay:
         return None
 
     async def _send_all(self, chunks: Sequence[CompletionChunk]) -> None:
-        # In the old dialect a backlog's frames together would be the square of the text.
-        is_backlog = len(chunks) > _BACKLOG and not self._plan.dialect.is_cumulative
-        waiting: list[str] = []
-        for chunk in chunks:
-            if not isinstance(chunk, TextChunk):
-                if waiting:
-                    await self._reply.frame(self._text_frames(waiting))
-                    waiting = []
-                await self._send(chunk)
-            elif is_backlog:
-                waiting.append(chunk.text)
-            else:
-                await self._reply.frame(self._text_frames((chunk.text,)))
-        if waiting:
-            await self._reply.frame(self._text_frames(waiting))
+        try:
+            await self._send_each(chunks)
+        except UpstreamProtocolError as exc:
+            self._fail(FailureChunk(exc.error_type, str(exc), exc.status_hint))
 
-    async def _send(self, chunk: LastChunk | PingChunk | FailureChunk) -> None:
-        match chunk:
-            case LastChunk(stop_reason=stop_reason):
-                self._notes.stop_reason = stop_reason
-                if self._translator.has_ended:  # else it came in one piece, and is noted
-                    self._take_notes()  # the record is written before the last chunk leaves
-                await self._reply.conclude(self._frames().encode(chunk))
-            case PingChunk():
+    async def _send_each(self, chunks: Sequence[CompletionChunk]) -> None:
+        if len(chunks) <= _BACKLOG:
+            for chunk in chunks:
+                await self._send((chunk,))
+            return
+        async for run in self._turns.one_by_one(self._runs(chunks)):
+            await self._send(run)
+
+    def _runs(self, chunks: Sequence[CompletionChunk]) -> Iterator[Sequence[CompletionChunk]]:
+        """What of a backlog leaves in one write each."""
+        # In the old dialect a backlog's frames together would be the square of the text.
+        repeats = self._plan.dialect.is_cumulative
+        for kind, alike in groupby(chunks, type):
+            run = tuple(alike)
+            if kind is TextChunk and (repeats or any(map(_is_long, run))):
+                yield from zip(run, strict=True)
+            else:
+                yield run
+
+    async def _send(self, run: Sequence[CompletionChunk]) -> None:
+        match run[0]:
+            case TextChunk():
+                await self._say([chunk.text for chunk in run if isinstance(chunk, TextChunk)])
+            case PingChunk():  # one of many at once says as much
                 if self._plan.dialect.relays_pings and not self._is_too_early:
                     await self._reply.frame(PING_FRAME)
+            case LastChunk() as last:
+                self._notes.stop_reason = last.stop_reason
+                if self._translator.has_ended:  # else it came in one piece, and is noted
+                    self._take_notes()  # the record is written before the last chunk leaves
+                await self._reply.conclude(self._frames().encode(last))
             case failure:
-                if failure.status is not None:  # then it is we who noticed
-                    self._notes.failure = failure.message
-                status = failure.status or error_status(failure.type)
-                error = TranslatedError(status, failure.type, failure.message, None)
-                # A 400 in a stream is a model's refusal to answer: that is an answer.
-                worth_another = status != HTTPStatus.BAD_REQUEST and is_worth_another(status)
-                raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
+                self._fail(failure)
 
-    def _text_frames(self, texts: Sequence[str]) -> bytes:
+    async def _say(self, texts: Sequence[str]) -> None:
         if self._encoder is None:
             self._notes.note_text()
         if self._notes.heard is not None:
             self._notes.hear("".join(texts).encode())
-        return self._frames().encode_texts(texts)
+        if len(texts[0]) <= AT_ONCE:
+            await self._reply.frame(self._frames().encode_texts(texts))
+            return
+        async for frame in self._turns.one_by_one(self._frames().encode_long_text(texts[0])):
+            if frame:
+                await self._reply.frame(frame)
+
+    def _fail(self, failure: FailureChunk) -> NoReturn:
+        if failure.status is not None:  # then it is we who noticed
+            self._notes.failure = failure.message
+        status = failure.status or error_status(failure.type)
+        error = TranslatedError(status, failure.type, failure.message, None)
+        # A 400 in a stream is a model's refusal to answer: that is an answer.
+        worth_another = status != HTTPStatus.BAD_REQUEST and is_worth_another(status)
+        raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
 
     def _frames(self) -> FrameEncoder:
         if self._encoder is None:
@@ -147,6 +179,10 @@ class StreamRelay:
         self._notes.answered_model = self._translator.message.model or None
         self._notes.upstream_stop_reason = self._translator.end.stop_reason
         self._notes.usage = self._translator.usage
+
+
+def _is_long(chunk: CompletionChunk) -> bool:
+    return isinstance(chunk, TextChunk) and len(chunk.text) > AT_ONCE
 
 
 def _ping_of(plan: Plan, *, v1_pings: bool) -> Callable[[], bytes] | None:

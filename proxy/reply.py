@@ -9,7 +9,7 @@ rule 4).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxy.failures import Blame
@@ -17,9 +17,7 @@ from proxy.headers import Headers
 from proxy.notes import Notes
 from translators import (
     Completion,
-    Plan,
     TranslatedError,
-    encode_completion,
     encode_error,
     encode_failure,
 )
@@ -36,8 +34,8 @@ class Reply(Protocol):
         """Whether the status has been sent, so that it is too late for another."""
         ...
 
-    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a JSON answer."""
+    async def whole(self, status: int, headers: Headers, body: Sequence[bytes]) -> None:
+        """Send a JSON answer, which may come in pieces."""
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""
@@ -59,11 +57,11 @@ class Reply(Protocol):
 
 
 async def reply_with_completion(
-    reply: Reply, notes: Notes, completion: Completion, plan: Plan
+    reply: Reply, notes: Notes, completion: Completion, body: Sequence[bytes]
 ) -> None:
-    """Send a whole answer."""
+    """Send a whole answer, which is spelled in this body."""
     notes.stop_reason = completion.stop_reason
-    await reply.whole(200, notes.begin_reply(200), encode_completion(completion, plan.dialect))
+    await reply.whole(200, notes.begin_reply(200), body)
 
 
 async def reply_with_error(
@@ -80,4 +78,4 @@ async def reply_with_error(
         return
     headers = notes.begin_reply(error.status)
     body = encode_error(error.type, error.message, error.request_id or notes.request_id)
-    await reply.whole(error.status, headers, body)
+    await reply.whole(error.status, headers, [body])

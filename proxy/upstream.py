@@ -7,7 +7,8 @@ hand one caller's cookies to the next.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import httpx
@@ -18,7 +19,7 @@ from proxy.failures import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamU
 from proxy.headers import Headers, first
 from proxy.transport import Timeouts, transport_for
 
-MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """More than any model writes; an upstream that sends more has gone astray."""
 MOST_ERROR_BYTES: Final = 1024 * 1024
 """The same of errors."""
@@ -108,6 +109,18 @@ async def _heard(
         yield piece
 
 
+class _Pieces(httpx.AsyncByteStream):
+    """A long body as it was made, piece by piece; it can be sent again."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+            await asyncio.sleep(0)  # a socket may take them all at once, and others wait
+
+
 class _SpelledURL(httpx.URL):
     """
     Its path and query leave as they are spelled; httpx would quote some of it again.
@@ -141,15 +154,15 @@ class Upstream:
         """Whether it is on this machine, and asked without a proxy."""
         return self._url.host in LOOPBACK
 
-    async def ask(self, headers: Headers, body: bytes) -> Answer:
+    async def ask(self, headers: Headers, body: Sequence[bytes]) -> Answer:
         """Send a Messages request; try again once if no connection could be made."""
         # httpx would find out the same about host, length and body, for a third more.
-        length = (b"content-length", b"%d" % len(body))
+        length = (b"content-length", b"%d" % sum(map(len, body)))
         request = httpx.Request(
             "POST",
             self._messages,
             headers=[self._host, *headers, length],
-            stream=httpx.ByteStream(body),
+            stream=httpx.ByteStream(body[0]) if len(body) == 1 else _Pieces(body),
             extensions=self._extensions,
         )
         try:

@@ -24,12 +24,13 @@ from translators.exceptions import (
     TranslationError,
     UpstreamProtocolError,
 )
-from translators.features import Features, features_of
+from translators.features import Features, features_in_steps, features_of
 from translators.known_models import KNOWN_MODELS
 from translators.lessons import learn
 from translators.model_listing import decode_listing, differences
-from translators.plan import Lessons, Plan, Policy, plan_request
-from translators.response import as_chunks, translate_message
+from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
+from translators.response import as_chunks, translate_in_steps, translate_message
+from translators.steps import AT_ONCE, Steps, completed
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completion_reading import (
     ReadCompletion,
@@ -40,6 +41,7 @@ from translators.wire.completion_requests import (
     CompletionRequest,
     DecodedRequest,
     decode_completion_request,
+    decode_in_steps,
 )
 from translators.wire.completions import (
     PING_FRAME,
@@ -52,15 +54,19 @@ from translators.wire.completions import (
     PingChunk,
     TextChunk,
     encode_completion,
+    encode_completion_in_steps,
     encode_error,
     encode_failure,
     v1_ping_frame,
 )
+from translators.wire.long_json import UNREADABLE, read_json, write_json
 from translators.wire.messages import (
     AnsweredMessage,
     MessagesRequest,
     Usage,
     decode_message,
+    decode_message_in_steps,
+    encode_in_steps,
     encode_request,
 )
 from translators.wire.reassembly import (
@@ -72,12 +78,14 @@ from translators.wire.reassembly import (
 from translators.wire.versions import UPSTREAM_VERSION, Dialect, dialect_of
 
 __all__ = [
+    "AT_ONCE",
     "EXPLANATIONS",
     "KNOWN_MODELS",
     "LANGUAGES",
     "PING_FRAME",
     "REMEDIES",
     "UNKNOWN",
+    "UNREADABLE",
     "UPSTREAM_VERSION",
     "Adjustment",
     "AdjustmentKind",
@@ -105,6 +113,7 @@ __all__ = [
     "ReadCompletion",
     "Reassembled",
     "Sampling",
+    "Steps",
     "StreamState",
     "StreamTranslator",
     "TextChunk",
@@ -116,25 +125,35 @@ __all__ = [
     "Usage",
     "as_chunks",
     "as_code",
+    "completed",
     "decode_completion_request",
+    "decode_in_steps",
     "decode_listing",
     "decode_message",
+    "decode_message_in_steps",
     "dialect_of",
     "differences",
     "encode_completion",
+    "encode_completion_in_steps",
     "encode_error",
     "encode_failure",
+    "encode_in_steps",
     "encode_request",
     "error_status",
     "error_type",
+    "features_in_steps",
     "features_of",
     "learn",
+    "plan_in_steps",
     "plan_request",
     "read_completion",
     "read_completion_stream",
+    "read_json",
     "reassemble_completion",
     "reassemble_message",
     "translate_error",
+    "translate_in_steps",
     "translate_message",
     "v1_ping_frame",
+    "write_json",
 ]

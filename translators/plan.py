@@ -19,8 +19,9 @@ from translators.catalogue import Capabilities, Catalogue, ResolvedModel
 from translators.exceptions import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
-from translators.prompt import Conversation, Strictness, parse_prompt
+from translators.prompt import TURNS_AT_ONCE, Conversation, Strictness, parse_in_steps
 from translators.sampling import SamplingPlan, plan_sampling
+from translators.steps import AT_ONCE, Steps, completed, windows
 from translators.stops import StopPlan, plan_stops
 from translators.thinking import BudgetPlan, plan_budget
 from translators.wire.completion_requests import CompletionRequest, DecodedRequest
@@ -106,12 +107,24 @@ def plan_request(
     Raises `InvalidCompletionRequest` where nothing sensible can be asked, or
     not without an adjustment that the operator refuses.
     """
-    plan = _plan(decoded, dialect, policy, today=today, betas=betas)
+    return completed(plan_in_steps(decoded, dialect, policy, today=today, betas=betas))
+
+
+def plan_in_steps(
+    decoded: DecodedRequest,
+    dialect: Dialect,
+    policy: Policy,
+    *,
+    today: str,
+    betas: str | None = None,
+) -> Steps[Plan]:
+    """Decide everything, as `plan_request` does, in steps."""
+    plan = yield from _plan(decoded, dialect, policy, today=today, betas=betas)
     if policy.lessons and any(
         adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments
     ):
         without = replace(policy, lessons=_NO_LESSONS)
-        untaught = _plan(decoded, dialect, without, today=today, betas=betas)
+        untaught = yield from _plan(decoded, dialect, without, today=today, betas=betas)
         # What was learnt of a model does not concern a request that it does not change.
         plan = untaught if untaught.request == plan.request else plan
     if policy.refuse:
@@ -142,13 +155,15 @@ def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
 
 def _plan(
     decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
-) -> Plan:
+) -> Steps[Plan]:
     request = decoded.request
     leftovers = _plan_leftovers(decoded, betas, policy)
-    parsed = parse_prompt(request.prompt, policy.strictness)
+    parsed = yield from parse_in_steps(request.prompt, policy.strictness)
     conversation = parsed.conversation
     model = _plan_model(request.model, conversation, policy, today)
     prefill = _plan_prefill(conversation, model, policy)
+    if len(prefill.echo) > AT_ONCE:
+        yield
     gains_leading_space = policy.leading_space == "legacy" and conversation.prefill is None
     stops = plan_stops(
         request.stop_sequences or (), gains_leading_space=gains_leading_space, echo=prefill.echo
@@ -160,7 +175,7 @@ def _plan(
         dialect=dialect,
         asked_model=request.model,
         echoed_model=_echoed_model(request.model, dialect, policy),
-        request=_messages_request(request, conversation, *parts),
+        request=(yield from _messages_request(request, conversation, *parts)),
         betas=betas if policy.beta_header == "pass" else None,
         emulated_stops=stops.emulated,
         echo=prefill.echo,
@@ -187,9 +202,13 @@ def _messages_request(  # noqa: PLR0913, PLR0917 - one argument a decision: this
     stops: StopPlan,
     budget: BudgetPlan,
     sampling: SamplingPlan,
-) -> MessagesRequest:
+) -> Steps[MessagesRequest]:
     user_id = request.metadata.user_id if request.metadata else None
-    spoken = [Message(turn.role, turn.text) for turn in conversation.turns]
+    spoken: list[Message] = []
+    for start, end in windows(len(conversation.turns), TURNS_AT_ONCE):
+        if start:
+            yield
+        spoken += [Message(turn.role, turn.text) for turn in conversation.turns[start:end]]
     system = [part for part in (conversation.system, prefill.instruction) if part]
     return MessagesRequest(
         model=model.id,

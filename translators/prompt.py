@@ -16,12 +16,22 @@ Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.exceptions import InvalidCompletionRequest
+from translators.steps import (
+    AT_ONCE,
+    Steps,
+    completed,
+    is_blank,
+    leading_space,
+    said_until,
+    windows,
+)
 from translators.wire.messages import Role
 
 Strictness: TypeAlias = Literal["strict", "lenient"]
@@ -32,12 +42,17 @@ OPENING_TURN: Final = "Begin."
 MOST_TURNS: Final = 100_000
 """As many as a Messages request may have messages (messages-wire 1.3)."""
 
+TURNS_AT_ONCE: Final = 8192
+"""In one step."""
+
 _ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
 _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
 # The one space or newline after a colon belongs to it, unless a newline begins the next marker.
 _SEPARATOR: Final = r"(?: |\n(?!\n(?:Human|Assistant):))?"
 _MARKER: Final = re.compile(r"\n\n(Human|Assistant):" + _SEPARATOR)
 _OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):" + _SEPARATOR)
+_REACH: Final = 32
+"""Characters from the beginning of a marker that it takes to know all about it."""
 _LOST_MARKER: Final = "Assistant:"
 _MARKER_INSIDE: Final = re.compile(r"\n\n(?=(?:Human|Assistant):)")
 
@@ -77,14 +92,23 @@ class _Pieces(msgspec.Struct, frozen=True):
 
 def parse_prompt(prompt: str, strictness: Strictness = "lenient") -> ParsedPrompt:
     """Cut a prompt into a conversation; raise `InvalidCompletionRequest` where that cannot be."""
+    return completed(parse_in_steps(prompt, strictness))
+
+
+def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
+    """Cut a prompt into a conversation, as `parse_prompt` does, in steps."""
     if not prompt:
         raise InvalidCompletionRequest("prompt: String should have at least 1 character")
-    pieces = _cut(prompt)
+    pieces = yield from _cut(prompt)
     if strictness == "strict":
         _refuse_what_the_documentation_refuses(pieces)
-    elif not pieces.turns and not pieces.preamble.strip():
+    elif not pieces.turns and (yield from is_blank(prompt)):
         raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
-    return _assemble(_with_final_assistant(_with_human_turn(_with_lost_marker(pieces))))
+    if not (pieces.turns and pieces.turns[-1].role == "assistant"):
+        pieces = yield from _with_lost_marker(pieces)
+    if not any(turn.role == "user" for turn in pieces.turns):
+        pieces = yield from _with_human_turn(pieces)
+    return (yield from _assemble(_with_final_assistant(pieces)))
 
 
 def render_prompt(conversation: Conversation) -> str:
@@ -101,29 +125,65 @@ def _render_turn(role: Role, text: str) -> str:
     return marker + separator + _MARKER_INSIDE.sub(f"{marker} ", text)
 
 
-def _cut(prompt: str) -> _Pieces:
+def _cut(prompt: str) -> Steps[_Pieces]:
     adjustments: list[Adjustment] = []
-    # What stands before the first marker, then role and text of each turn.
-    pieces = _MARKER.split(prompt, MOST_TURNS + 1)
-    if len(pieces) > 2 * MOST_TURNS + 1:
-        raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
-    opening = _OPENING_MARKER.match(prompt)
+    pieces = yield from _split(prompt)
+    # A pattern takes long white space twice, and neither time in steps.
+    space = (yield from leading_space(prompt)) if len(prompt) > AT_ONCE else 0
+    opening = _OPENING_MARKER.match(prompt, space)
     if opening and not prompt.endswith("\n\n", 0, opening.start(1)):
         adjustments.append(
             Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", f"{opening[1]}:", "a turn")
         )
         pieces[:1] = ["", opening[1], pieces[0][opening.end() :]]
     preamble, *said = pieces
-    if said and said[-2] == "Assistant" and _is_blank(said[-1]) and not prompt.endswith(":"):
+    if (
+        said
+        and said[-2] == "Assistant"
+        and not prompt.endswith(":")
+        and (yield from is_blank(said[-1]))
+    ):
         adjustments.append(
             Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
         )
-    turns = [Turn(_ROLES[name], text) for name, text in zip(said[::2], said[1::2], strict=True)]
+    turns: list[Turn] = []
+    for start in range(0, len(said), 2 * TURNS_AT_ONCE):
+        if start:
+            yield
+        end = start + 2 * TURNS_AT_ONCE
+        names, texts = said[start:end:2], said[start + 1 : end : 2]
+        turns += [Turn(_ROLES[name], text) for name, text in zip(names, texts, strict=True)]
     return _Pieces(preamble, tuple(turns), tuple(adjustments))
 
 
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()  # `strip` would copy it, which may be megabytes
+def _split(prompt: str) -> Steps[list[str]]:
+    """What stands before the first marker, then role and text of each turn."""
+    if len(prompt) <= AT_ONCE:
+        return _MARKER.split(prompt)
+    pieces: list[str] = []
+    start = 0
+    for marker in _markers(prompt):
+        if marker is None:
+            yield
+            continue
+        pieces += prompt[start : marker.start()], marker[1]
+        start = marker.end()
+        if len(pieces) > 2 * MOST_TURNS:
+            raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
+    pieces.append(prompt[start:])
+    return pieces
+
+
+def _markers(prompt: str) -> Iterator[re.Match[str] | None]:
+    """All of them, and None after each part of the prompt."""
+    free = 0
+    for start, end in windows(len(prompt)):
+        for marker in _MARKER.finditer(prompt, max(start, free), end + _REACH):
+            if marker.start() >= end:
+                break
+            free = marker.end()
+            yield marker
+        yield None
 
 
 def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
@@ -136,16 +196,15 @@ def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
         raise InvalidCompletionRequest(", ".join(problems))
 
 
-def _with_lost_marker(pieces: _Pieces) -> _Pieces:
+def _with_lost_marker(pieces: _Pieces) -> Steps[_Pieces]:
     """Read a final `Assistant:` as the marker it was meant to be, blank line or not."""
     last = pieces.turns[-1] if pieces.turns else None
-    if last is not None and last.role == "assistant":
+    text = pieces.preamble if last is None else last.text
+    end = yield from said_until(text)
+    start = end - len(_LOST_MARKER)
+    if not text.endswith(_LOST_MARKER, 0, end) or not (start == 0 or text[start - 1].isspace()):
         return pieces
-    text = (pieces.preamble if last is None else last.text).rstrip()
-    before = text.removesuffix(_LOST_MARKER)
-    if before == text or not (before == "" or before[-1].isspace()):
-        return pieces
-    before = before.rstrip()
+    before = text[: (yield from said_until(text, start))]
     mended = Adjustment(
         AdjustmentKind.RESTORE_ASSISTANT_MARKER, "prompt", _LOST_MARKER, "a final Assistant turn"
     )
@@ -156,9 +215,9 @@ def _with_lost_marker(pieces: _Pieces) -> _Pieces:
     return _Pieces(pieces.preamble, turns, (*pieces.adjustments, mended))
 
 
-def _with_human_turn(pieces: _Pieces) -> _Pieces:
+def _with_human_turn(pieces: _Pieces) -> Steps[_Pieces]:
     """Ask the preamble where nothing else is asked: then it was no system prompt."""
-    if not pieces.preamble.strip() or any(turn.role == "user" for turn in pieces.turns):
+    if (yield from is_blank(pieces.preamble)):
         return pieces
     asked = Adjustment(
         AdjustmentKind.TREAT_AS_HUMAN_TURN, "prompt", "text without a Human turn", "a user message"
@@ -177,21 +236,19 @@ def _with_final_assistant(pieces: _Pieces) -> _Pieces:
     return _Pieces(pieces.preamble, turns, (*pieces.adjustments, added))
 
 
-def _assemble(pieces: _Pieces) -> ParsedPrompt:
+def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
     """Drop what is blank, merge runs, and tell the prefill from the turns."""
     adjustments = list(pieces.adjustments)
-    spoken = [turn for turn in pieces.turns if not _is_blank(turn.text)]
-    ends_open = _is_blank(pieces.turns[-1].text)
-    dropped = len(pieces.turns) - len(spoken) - ends_open
+    turns, spoken, ends_open = yield from _merged(pieces.turns)
+    dropped = len(pieces.turns) - spoken - ends_open
     if dropped:
         adjustments.append(
             Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{dropped} empty", "0")
         )
-    turns = _merged(spoken)
-    if len(turns) < len(spoken):
+    if len(turns) < spoken:
         adjustments.append(
             Adjustment(
-                AdjustmentKind.MERGE_TURNS, "prompt", f"{len(spoken)} turns", f"{len(turns)} turns"
+                AdjustmentKind.MERGE_TURNS, "prompt", f"{spoken} turns", f"{len(turns)} turns"
             )
         )
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" else None
@@ -200,19 +257,36 @@ def _assemble(pieces: _Pieces) -> ParsedPrompt:
             Adjustment(AdjustmentKind.ADD_OPENING_TURN, "prompt", "no opening turn", OPENING_TURN)
         )
         turns.insert(0, Turn("user", OPENING_TURN))
-    system = None if _is_blank(pieces.preamble) else pieces.preamble
+    has_system = pieces.preamble and not (yield from is_blank(pieces.preamble))
+    system = pieces.preamble if has_system else None
     return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
 
 
-def _merged(turns: list[Turn]) -> list[Turn]:
-    runs: list[list[Turn]] = []
-    for turn in turns:
-        if runs and runs[-1][0].role == turn.role:
-            runs[-1].append(turn)
-        else:
-            runs.append([turn])
-    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
+def _merged(turns: tuple[Turn, ...]) -> Steps[tuple[list[Turn], int, bool]]:
+    """One turn for each run of one side's; how many were not blank, and whether the last was."""
+    merged: list[Turn] = []
+    run: list[Turn] = []
+    spoken, ends_blank = 0, False
+    for number, turn in enumerate(turns, 1):
+        if not number % TURNS_AT_ONCE:
+            yield
+        is_long = len(turn.text) > AT_ONCE
+        ends_blank = (yield from is_blank(turn.text)) if is_long else _is_blank(turn.text)
+        if ends_blank:
+            continue
+        spoken += 1
+        if run and run[0].role != turn.role:
+            merged.append(_joined(run))
+            run = []
+        run.append(turn)
+    if run:
+        merged.append(_joined(run))
+    return merged, spoken, ends_blank
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()  # `strip` would copy it
 
 
 def _joined(run: list[Turn]) -> Turn:
-    return Turn(run[0].role, "\n\n".join([turn.text for turn in run]))
+    return run[0] if len(run) == 1 else Turn(run[0].role, "\n\n".join([turn.text for turn in run]))

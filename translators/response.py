@@ -5,6 +5,7 @@ from __future__ import annotations
 from translators.completion_text import CompletionText
 from translators.exceptions import UpstreamProtocolError
 from translators.plan import Plan
+from translators.steps import AT_ONCE, Steps, completed
 from translators.stop_reasons import refusal_of, translate_stop_reason
 from translators.wire.completions import Completion, CompletionChunk, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage
@@ -17,14 +18,22 @@ def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
     Raises `UpstreamProtocolError` for one that has not ended, and
     `ModelRefused` for a refusal where the plan says that it is an error.
     """
+    return completed(translate_in_steps(message, plan))
+
+
+def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion]:
+    """Translate a whole answer, as `translate_message` does, in steps."""
     if message.stop_reason is None:
         raise UpstreamProtocolError("message: stop_reason is missing")
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
     text = CompletionText(plan)
     said = "".join([block.said for block in message.content or ()])
-    completion = text.feed(said)
-    completion += text.flush()
+    if len(said) <= AT_ONCE:
+        completion = text.feed(said) + text.flush()
+    else:
+        completion = yield from text.feed_in_steps(said)
+        completion += yield from text.flush_in_steps()
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
     return Completion(
         id=completion_id(message.id),

@@ -44,6 +44,7 @@ from proxy.settings import Settings
 from proxy.traffic.filters import Filter, InvalidFilter
 from proxy.traffic.replays import Found, ReplayStore
 from proxy.transport import Timeouts
+from proxy.turns import Turns
 
 _INTERRUPTED: Final = 130
 
@@ -192,7 +193,7 @@ async def _ask(replay: _Replay, store: ReplayStore, budget: TokenBudget, heard: 
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
     lessons = LessonStore(seconds=settings.lesson_seconds)
-    upstreams = Upstreams(settings.upstream_url, timeouts, lessons)
+    upstreams = Upstreams(settings.upstream_url, timeouts, lessons, Turns())
     asker = Asker(regime=replay.regime, upstreams=upstreams, redactor=Redactor(settings.redact))
     concurrency = replay.order.concurrency
     run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=heard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,13 +24,15 @@ from proxy.lessons import LessonStore
 from proxy.live import Live
 from proxy.metrics import Metrics
 from proxy.rules import BASIS_POINTS
+from proxy.turns import Turns
 from translators import (
     LANGUAGES,
     InvalidCompletionRequest,
     as_code,
-    decode_completion_request,
+    decode_in_steps,
     dialect_of,
-    plan_request,
+    plan_in_steps,
+    write_json,
 )
 
 log = structlog.get_logger()
@@ -94,6 +96,7 @@ class _Explain:
 
     live: Live
     lessons: LessonStore
+    turns: Turns = field(default_factory=Turns)
 
     async def __call__(self, request: Request) -> Response:
         language = request.query_params.get("code")
@@ -105,20 +108,25 @@ class _Explain:
             body = await read_body(
                 request.receive, headers, max_bytes=_MOST_BYTES, timeout_seconds=60
             )
-            plan = plan_request(
-                decode_completion_request(body),
+            decoded = await self.turns.work_off(decode_in_steps(body))
+            planning = plan_in_steps(
+                decoded,
                 dialect_of(request.headers.get("anthropic-version")),
                 replace(self.live.regime.rollout.otherwise.policy, lessons=self.lessons.current()),
                 today=datetime.now(UTC).date().isoformat(),
                 betas=request.headers.get("anthropic-beta"),
             )
+            plan = await self.turns.work_off(planning)
         except ClientGone:
             return Response(status_code=400)  # nobody reads it
         except Failure as exc:
             return refusal(exc)
         except InvalidCompletionRequest as exc:
             return error(exc.status_hint, exc.error_type, str(exc))
-        return _json(as_explanation(plan)) if language is None else _code(as_code(plan, language))
+        if language is not None:
+            return _code(as_code(plan, language))
+        pieces = await self.turns.work_off(write_json(as_explanation(plan)))
+        return Response(b"".join(pieces), media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from starlette.types import Send
 
 from proxy.headers import Headers
 from proxy.notes import Notes
+from proxy.turns import Turns
 
 Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
 """What is done with an exchange that is over, or as good as over; the second time, nothing."""
@@ -24,7 +25,9 @@ Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
 class AsgiReply:
     """Sends what an exchange says."""
 
-    def __init__(self, send: Send, notes: Notes, settle: Settle, *, ping_interval: float) -> None:
+    def __init__(
+        self, send: Send, notes: Notes, settle: Settle, turns: Turns, *, ping_interval: float
+    ) -> None:
         self.has_started = False
         self.has_ended = False
         self.sent_bytes = 0
@@ -36,6 +39,7 @@ class AsgiReply:
         self._send = send
         self._notes = notes
         self._settle = settle
+        self._turns = turns
         self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
         self._begin: Callable[[], Headers] | None = None
@@ -47,20 +51,25 @@ class AsgiReply:
         """Say where a stream's pings may run; without, there are none."""
         self._group = group
 
-    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a JSON answer."""
+    async def whole(self, status: int, headers: Headers, body: Sequence[bytes]) -> None:
+        """Send a JSON answer, which may come in pieces."""
         self._stop_pings()
         headers += [
             (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
+            (b"content-length", b"%d" % sum(map(len, body))),
             *([(b"connection", b"close")] if self.closes_connection else []),
         ]
         start = {"type": "http.response.start", "status": status, "headers": headers}
-        await self._say(body, concludes=True)
+        *before, last = body
+        async for piece in self._turns.one_by_one(before):
+            await self._say(piece, concludes=False)
+        await self._say(last, concludes=True)
         self.has_started = self.has_ended = True
         async with self._sending:
             await self._send(start)
-            await self._send({"type": "http.response.body", "body": body})
+            async for piece in self._turns.one_by_one(before):
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._send({"type": "http.response.body", "body": last})
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
         """Let the stream begin with its first frame, or with a ping if that is long in coming."""

@@ -35,7 +35,8 @@ class CompleteEndpoint:
         notes = Notes(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
-        reply = AsgiReply(send, notes, self.settle, ping_interval=self.ping_interval)
+        turns = self.exchange.turns
+        reply = AsgiReply(send, notes, self.settle, turns, ping_interval=self.ping_interval)
         try:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:

@@ -9,7 +9,15 @@ Nothing here performs I/O.
 
 from proxy.rollout.buckets import basis_points, bucket
 from proxy.rollout.contradictions import Finding, contradictions
-from proxy.rollout.decide import Decision, Question, Why, bucket_of, decide, objections
+from proxy.rollout.decide import (
+    Decision,
+    Question,
+    Why,
+    bucket_of,
+    buckets_in_steps,
+    decide,
+    objections,
+)
 from proxy.rollout.schedule import brown_out_until, campaign_headers
 from proxy.rollout.values import Leg, Rollout, Rule, SecondTry, Shadow
 
@@ -27,6 +35,7 @@ __all__ = [
     "brown_out_until",
     "bucket",
     "bucket_of",
+    "buckets_in_steps",
     "campaign_headers",
     "contradictions",
     "decide",

@@ -11,12 +11,29 @@ from __future__ import annotations
 import hashlib
 
 from proxy.rules import BASIS_POINTS
+from translators import AT_ONCE, Steps
 
 
 def bucket(rule: str, identity: bytes) -> int:
     """0 to 9,999, evenly; those below a share's basis points are in it."""
-    digest = hashlib.blake2b(identity, key=rule.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) % BASIS_POINTS
+    return _number(_hash(rule, identity))
+
+
+def bucket_in_steps(rule: str, identity: str) -> Steps[int]:
+    """The `bucket` of a long identity, found in steps."""
+    digest = _hash(rule)
+    for start in range(0, len(identity), AT_ONCE):
+        digest.update(identity[start : start + AT_ONCE].encode())
+        yield
+    return _number(digest)
+
+
+def _hash(rule: str, identity: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(identity, key=rule.encode(), digest_size=8)
+
+
+def _number(digest: hashlib.blake2b) -> int:
+    return int.from_bytes(digest.digest()) % BASIS_POINTS
 
 
 def basis_points(percent: float) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -19,11 +19,11 @@ import msgspec
 from proxy.headers import Headers, joined
 from proxy.keys import Caller
 from proxy.redaction import Unshown
-from proxy.rollout.buckets import bucket
+from proxy.rollout.buckets import bucket, bucket_in_steps
 from proxy.rollout.schedule import brown_out_until, is_over
 from proxy.rollout.values import Leg, Rollout, Rule
 from proxy.rules import BASIS_POINTS, Action, Match
-from translators import CompletionRequest
+from translators import AT_ONCE, CompletionRequest, Steps
 
 _WITHOUT_HEADER = "none"
 
@@ -47,6 +47,8 @@ class Question(Unshown, frozen=True, kw_only=True):
     request: CompletionRequest | None
     """None: it cannot be read. Rules that look into it do not match."""
     now: datetime
+    buckets: Mapping[str, int] = {}
+    """By rule: of a long prompt, which it takes time to find."""
     roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS)
 
 
@@ -96,9 +98,22 @@ def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Itera
         yield f"bucket {number} by {rule.by} is not among the first {rule.share} of {BASIS_POINTS}"
 
 
+def buckets_in_steps(rollout: Rollout, request: CompletionRequest | None) -> Steps[dict[str, int]]:
+    """Where a request falls in the shares that go by its prompt, if that is a long one."""
+    found: dict[str, int] = {}
+    if request is None or len(request.prompt) <= AT_ONCE:
+        return found
+    for rule in rollout.rules:
+        if rule.by == "prompt" and 0 < rule.share < BASIS_POINTS:
+            found[rule.name] = yield from bucket_in_steps(rule.name, request.prompt)
+    return found
+
+
 def bucket_of(rule: Rule, question: Question) -> int:
     """Where in a rule's share a request falls; who sends no user id goes by the caller."""
     request = question.request
+    if rule.name in question.buckets:
+        return question.buckets[rule.name]
     match rule.by:
         case "random":
             return question.roll()

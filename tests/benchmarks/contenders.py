@@ -148,6 +148,15 @@ def paced_upstream(folder: Path) -> Iterator[Served]:
 
 
 @contextmanager
+def hostile_upstream(folder: Path) -> Iterator[Served]:
+    """`tests.benchmarks.hostile_upstream`, which answers in the worst of ways."""
+    port = free_port()
+    command = (sys.executable, "-m", "tests.benchmarks.hostile_upstream", str(port))
+    with _served(LOAD_CORE, Contender(UPSTREAM, command, PASSED_THROUGH), folder, port) as server:
+        yield server
+
+
+@contextmanager
 def _served(core: int, contender: Contender, folder: Path, port: int) -> Iterator[Served]:
     log = folder / f"{contender.name}.log"
     with running(core, contender.command, log, contender.environment) as pid:

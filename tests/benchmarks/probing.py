@@ -17,6 +17,8 @@ import httptools
 
 from tests.benchmarks.client import OK, WrongAnswer
 
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+"""Asks whether the event loop turns, and nothing else."""
 _PATIENCE_SECONDS = 30
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.benchmarks.client import WrongAnswer
 from tests.benchmarks.contenders import Served, fleet, holdover, paced_upstream, uvicorn
-from tests.benchmarks.probing import probe
+from tests.benchmarks.probing import HEALTH, probe
 from tests.benchmarks.questions import prompt_of, small_prompt
 from tests.benchmarks.report import number
 from tests.benchmarks.rounds import Effort, Findings, Load, in_rounds, tell
@@ -20,7 +20,6 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 SIZES: Final = {"1 KiB": KIB, "64 KiB": 64 * KIB, "1 MiB": MIB, "8 MiB": 8 * MIB}
 """The ends that are asked for, and two between them."""
-_HEALTH: Final = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 _PAUSE_SECONDS: Final = 0.001
 
 
@@ -111,8 +110,8 @@ def blocking(effort: Effort) -> Findings:
         bare, ours = served["bare"], served["holdover"]
         small = ours.dialect.ask("whole", small_prompt()).encode()
         probes = {
-            "holdover, health": (ours, _HEALTH),
-            "bare, health": (bare, _HEALTH),
+            "holdover, health": (ours, HEALTH),
+            "bare, health": (bare, HEALTH),
             "holdover, small completions": (ours, small),
             "bare, small completions": (bare, small),
         }

@@ -87,7 +87,7 @@ async def test_a_proxy_for_plain_http_is_told_the_whole_url(
         monkeypatch.setenv("http_proxy", f"{user}{proxy.host}:{proxy.port}")
         async with asking(f"http://{HOST}:81/base") as upstream:
             said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
-            said.append(await whole(await upstream.ask(HEADERS, b"")))
+            said.append(await whole(await upstream.ask(HEADERS, [b""])))
 
     assert said == [b"one", b"two"]
     assert heads[0].startswith(b"GET http://%b:81/base%b HTTP/1.1\r\n" % (HOST.encode(), TARGET))
@@ -115,7 +115,7 @@ async def test_a_proxy_is_asked_for_a_tunnel_through_which_requests_go_as_they_a
             monkeypatch.setenv("https_proxy", f"http://{user}{proxy.host}:{proxy.port}")
             async with asking(f"https://{HOST}/base") as upstream:
                 said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
-                said.append(await whole(await upstream.ask(HEADERS, b"")))
+                said.append(await whole(await upstream.ask(HEADERS, [b""])))
 
     assert said == [b"one", b"two"]
     assert [head.split(b"\r\n")[0] for head in tunnel.heads] == [
@@ -158,7 +158,7 @@ async def test_an_upstream_may_be_excepted_from_proxies(
         monkeypatch.setenv("no_proxy", excepted)
         async with asking(f"http://{HOST}") as upstream:
             with pytest.raises(UpstreamUnreachable):
-                await upstream.ask(HEADERS, b"")
+                await upstream.ask(HEADERS, [b""])
 
         assert proxy.peers == []
 
@@ -168,4 +168,4 @@ async def test_a_status_that_no_server_can_say_is_no_answer(status: bytes):
     said = b"HTTP/1.1 %b Odd\r\ncontent-length: 2\r\n\r\n{}" % status
     async with listening(answers(said)) as listener, asking(listener.url) as upstream:
         with pytest.raises(UpstreamBrokeOff, match="a status that there is not"):
-            await upstream.ask(HEADERS, b"")
+            await upstream.ask(HEADERS, [b""])

@@ -1,9 +1,10 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from translators.completion_text import CompletionText
 from translators.plan import Plan
+from translators.steps import completed
 from translators.wire.messages import MessagesRequest
 from translators.wire.versions import V2
 
@@ -78,3 +79,30 @@ def test_completion_does_not_depend_on_chunking(a_plan, deltas):
     whole, matched_whole = translate(a_plan, "".join(deltas))
 
     assert ("".join(pieces), matched) == ("".join(whole), matched_whole)
+
+
+@settings(max_examples=200)  # of tens of thousands of characters each
+@given(
+    PLANS, st.lists(st.sampled_from(["a", "\n", " ", "b", " " * 9_000, "b" * 16_384]), max_size=6)
+)
+def test_completion_in_steps_is_the_completion(a_plan, deltas):
+    steps, at_once = CompletionText(a_plan), CompletionText(a_plan)
+
+    for delta in deltas:
+        assert completed(steps.feed_in_steps(delta * 3)) == at_once.feed(delta * 3)
+    assert completed(steps.flush_in_steps()) == at_once.flush()
+    assert steps.matched == at_once.matched
+
+
+def test_a_long_text_is_looked_through_part_by_part_and_so_is_an_echo_that_breaks_off():
+    text = "a" * 160_000
+    scanned = CompletionText(plan(stops=("\n",)))
+    echoed = CompletionText(plan(echo=text + "b", stops=("\n",)))
+
+    assert sum(1 for _ in scanned.feed_in_steps(text)) == 160_000 // 16_384
+    assert completed(echoed.feed_in_steps(text)) == ""
+    assert sum(1 for _ in echoed.feed_in_steps("c")) == 160_000 // 16_384
+
+    held = CompletionText(plan(echo=text + "b", stops=("\n",)))
+    assert completed(held.feed_in_steps(text)) == ""
+    assert sum(1 for _ in held.flush_in_steps()) == 160_000 // 16_384

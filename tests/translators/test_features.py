@@ -1,6 +1,9 @@
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from translators import CompletionRequest, Features, features_of
+from translators import CompletionRequest, Features, features_in_steps, features_of
+from translators.steps import AT_ONCE
 from translators.wire.completion_requests import CompletionMetadata
 
 PLAIN = "\n\nHuman: Hi\n\nAssistant:"
@@ -56,3 +59,38 @@ def test_turns_are_counted_however_many_there_are(pairs):
 )
 def test_fields_count_where_they_have_an_effect(fields, names):
     assert features_of(asked(**fields)).names == names
+
+
+def filled(prompt, size):
+    return prompt.replace("\x01", "a" * size).replace("\x1f", "\t" * size)
+
+
+@settings(max_examples=300)  # of a hundred thousand characters and more
+@given(
+    st.lists(
+        st.sampled_from(["\x01", "\x1f", "\n\nHuman:", "\n\nAssistant:", "\n", " ", "b"]),
+        max_size=8,
+    ).map("".join),
+    st.sampled_from([AT_ONCE - 9, AT_ONCE - 8, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE]),
+)
+@example("\x01\n\nHuman:b\n\nAssistant:\x1f", AT_ONCE - 9)
+def test_a_long_prompt_has_the_features_of_a_short_one(prompt, size):
+    short, long = features_of(asked(prompt)), features_of(asked(filled(prompt, size)))
+
+    assert (long.names, long.turns) == (short.names, short.turns)
+    assert long.prompt_characters == len(filled(prompt, size))
+
+
+@pytest.mark.parametrize("times", [2, 4])
+@pytest.mark.parametrize("unit", ["a", "\n", "\n\nHuman:", " "])
+def test_a_long_prompt_is_looked_over_part_by_part(unit, times):
+    prompt = unit * (times * AT_ONCE // len(unit))
+
+    assert times - 1 <= sum(1 for _ in features_in_steps(asked(prompt))) <= 3 * times
+
+
+@pytest.mark.parametrize("pairs", [50, 250, 20_000])
+def test_turns_are_counted_in_every_part(pairs):
+    prompt = "\n\nHuman: a\n\nAssistant: b" * pairs
+
+    assert features_of(asked(prompt + " " * AT_ONCE)).turns == 2 * pairs

@@ -1,7 +1,8 @@
 import re
+from contextlib import suppress
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators.adjustments import Adjustment, AdjustmentKind
@@ -9,12 +10,15 @@ from translators.exceptions import InvalidCompletionRequest
 from translators.prompt import (
     MOST_TURNS,
     OPENING_TURN,
+    TURNS_AT_ONCE,
     Conversation,
     ParsedPrompt,
     Turn,
+    parse_in_steps,
     parse_prompt,
     render_prompt,
 )
+from translators.steps import AT_ONCE
 
 MUST_START = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
 MUST_END = 'prompt must end with "\n\nAssistant:" turn'
@@ -516,3 +520,89 @@ def test_more_turns_than_a_messages_request_may_have_are_refused():
 
     (one,) = parse_prompt("\n\nHuman:a" * MOST_TURNS).conversation.turns
     assert one.text.count("a") == MOST_TURNS
+
+
+# One of each may stand for as many as make a prompt long: a letter, and white space.
+FILLERS = {"\x01": "a", "\x1f": "\t"}
+SIZES = [AT_ONCE - 9, AT_ONCE - 2, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 5]
+
+
+def filled(text, size):
+    for one, filler in FILLERS.items():
+        text = text.replace(one, filler * size)
+    return text
+
+
+@settings(max_examples=500)  # of a hundred thousand characters and more
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("\x01", "\x1f", "\n\nHuman:", "\n\nAssistant:", "\n\nHuman: ", "Assistant:"),
+                *("Human:", "\n", "\n\n", " ", "b"),
+            ]
+        ),
+        max_size=9,
+    ).map("".join),
+    st.sampled_from(SIZES),
+    st.sampled_from(["strict", "lenient"]),
+)
+@example("\x01\n\nHuman:\n\nHuman: b", AT_ONCE - 9, "lenient")
+@example("\x01\n\nHuman: \x1f\n\nAssistant:\x1f", AT_ONCE, "lenient")
+@example("\x1fHuman:\x01Assistant:\x1f", AT_ONCE, "lenient")
+@example("\x1f", AT_ONCE, "lenient")
+@example("\n\nHuman: b\x1fAssistant:\x1f", AT_ONCE, "lenient")
+def test_a_long_prompt_is_cut_like_a_short_one(prompt, size, strictness):
+    try:
+        short = parse_prompt(prompt, strictness)
+    except InvalidCompletionRequest as refused:
+        with pytest.raises(InvalidCompletionRequest, match=re.escape(str(refused))):
+            parse_prompt(filled(prompt, size), strictness)
+        return
+    long = parse_prompt(filled(prompt, size), strictness)
+
+    said = short.conversation
+    assert long.adjustments == short.adjustments
+    assert long.conversation == Conversation(
+        said.system and filled(said.system, size),
+        tuple(Turn(turn.role, filled(turn.text, size)) for turn in said.turns),
+        said.prefill and filled(said.prefill, size),
+    )
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "\n",
+        " ",
+        "\n\nHuman",
+        "\n\nHuman: ab" + "c" * 99,
+        "Assistant: ",
+        "\n\nAssistant:" + "a" * 500,
+    ],
+    ids=lambda unit: repr(unit[:12]),
+)
+@pytest.mark.parametrize("start", ["", "\n\nHuman: a"], ids=["at once", "after a turn"])
+@pytest.mark.parametrize("times", [4, 8])
+def test_a_long_prompt_is_cut_part_by_part(unit, start, times):
+    parsing = parse_in_steps(start + unit * (times * AT_ONCE // len(unit)), "lenient")
+    steps = 0
+    with suppress(StopIteration, InvalidCompletionRequest):
+        while True:
+            next(parsing)
+            steps += 1
+
+    # Once to cut it, and a few times more where there is nothing in it.
+    assert times <= steps <= 9 * times + 2
+
+
+def test_many_turns_are_worked_on_a_few_at_a_time():
+    few, many = (
+        sum(1 for _ in parse_in_steps("\n\nHuman:a\n\nAssistant:b" * (turns // 2), "lenient"))
+        for turns in (50_000, 100_000)
+    )
+
+    parts, bytes_of_a_pair = 50_000 / TURNS_AT_ONCE, 22
+    assert few >= 2 * parts - 2 + 25_000 * bytes_of_a_pair // AT_ONCE
+    assert few * 1.9 <= many <= few * 2.1

@@ -3,7 +3,7 @@ from msgspec.structs import replace
 
 from translators.exceptions import ModelRefused, UpstreamProtocolError
 from translators.plan import Plan
-from translators.response import as_chunks, completion_id, translate_message
+from translators.response import as_chunks, completion_id, translate_in_steps, translate_message
 from translators.wire.completions import Completion, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage, ContentBlock, MessagesRequest
 from translators.wire.versions import V2
@@ -129,3 +129,15 @@ def test_a_refusal_is_an_error_where_the_operator_wants_it():
     with pytest.raises(ModelRefused, match="The model refused to answer"):
         translate_message(refusal, replace(plan(), refusal_is_error=True))
     assert translate_message(message("Hi"), replace(plan(), refusal_is_error=True))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 200_000, "\n" * 200_000, "é😀" * 100_000], ids=lambda t: t[:2]
+)
+def test_a_long_answer_is_translated_like_a_short_one_part_by_part(text):
+    a_plan = plan(stops=("END",))
+    translating = translate_in_steps(message(text, "END", "more"), a_plan)
+
+    space = "" if text[0].isspace() else " "
+    assert translate_message(message(text, "END", "more"), a_plan).text == space + text
+    assert sum(1 for _ in translating) >= 200_000 // 16_384

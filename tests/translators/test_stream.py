@@ -261,7 +261,7 @@ def test_what_follows_the_end_does_not_matter(junk, after):
         ),
         (
             start() + b"x" * (MAX_LINE_BYTES + 1),
-            [FailureChunk("api_error", "event stream: a line is longer than 33554432 bytes")],
+            [FailureChunk("api_error", "event stream: a line is longer than 4194304 bytes")],
         ),
     ],
     ids=[
@@ -411,3 +411,56 @@ def test_a_failure_of_the_network_knows_the_status_it_can_still_become(problem, 
 
     assert isinstance(failure, FailureChunk)
     assert failure.status == status
+
+
+LONG = ["a" * 300_000, "\n" * 300_000, "é😀" * 100_000]
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:2])
+@pytest.mark.parametrize("a_plan", [plan(), plan(space=True, stops=("b\n",))], ids=["", "scanned"])
+def test_a_long_delta_is_translated_like_a_short_one_part_by_part(text, a_plan):
+    wire = upstream(text)
+    translator = StreamTranslator(a_plan)
+    steps = sum(1 for _ in translator.feed_in_steps(wire))
+
+    _, *said, last = translate(wire, a_plan=a_plan)
+    expected = text if text[0].isspace() or not a_plan.gains_leading_space else f" {text}"
+    assert "".join(chunk.text for chunk in said) == expected
+    assert last == NATURAL_END
+    assert steps >= len(wire) // 16_384  # to find the event, at the least
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b":\n",
+        b"\r\n",
+        b"data\n",
+        b"event: x\n",
+        PING,
+        b'data:{"type":"ping"}\n\n',
+        delta("a"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("times", [4, 8])
+def test_a_flood_is_worked_off_a_few_lines_at_a_time(line, times):
+    flood = line * (times * 16_384 // len(line))
+    translator = StreamTranslator(plan())
+    translator.feed(start())
+
+    assert sum(1 for _ in translator.feed_in_steps(flood)) == (len(flood) - 1) // 16_384
+
+
+def test_an_echo_that_breaks_off_is_given_back_part_by_part():
+    echo = "a" * 200_000
+    for last_words in (delta("c"), end() + STOP, OVERLOADED):
+        translator = StreamTranslator(plan(echo=echo + "b", stops=("\n",)))
+        for event in (start(), delta(echo)):
+            assert translator.feed(event) == []
+        steps = sum(1 for _ in translator.feed_in_steps(last_words))
+        assert steps >= 200_000 // 16_384
+    translator = StreamTranslator(plan(echo=echo + "b"))
+    translator.feed(start() + delta(echo))
+    assert sum(1 for _ in translator.close_in_steps()) >= 200_000 // 16_384

@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 from translators.exceptions import UpstreamProtocolError
+from translators.steps import completed
+from translators.wire.long_json import UNREADABLE, read_json
 from translators.wire.sse import SSEDecoder
 from translators.wire.versions import Dialect
 
@@ -72,8 +74,8 @@ def _events(body: bytes) -> Iterator[bytes]:
 
 def _decode(data: bytes) -> _Frame:
     try:
-        return _FRAME.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        return completed(read_json(data, _FRAME.decode))[0]
+    except UNREADABLE as exc:
         raise UpstreamProtocolError(f"not a completion: {exc}") from exc
 
 

@@ -15,7 +15,13 @@ from typing import Final
 import msgspec
 
 from translators.exceptions import InvalidCompletionRequest
-from translators.wire.surrogates import replace_lone_surrogates
+from translators.steps import AT_ONCE, Steps, completed
+from translators.wire.long_json import (
+    UNREADABLE,
+    TooMuch,
+    read_json,
+    read_short_json,
+)
 
 
 class CompletionMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,21 +59,35 @@ _REQUEST: Final = msgspec.json.Decoder(CompletionRequest)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
 _KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
+_MOST_NAMES: Final = 64
+_LONGEST_NAME: Final = 1024
+"""Of an unknown field: far above what anybody calls one."""
+_LONGEST_WORD: Final = 4096
+"""Characters of a model, a user id or a stop sequence: far above what upstream takes."""
 
 
 def decode_completion_request(body: bytes) -> DecodedRequest:
     """Decode a request body; raise `InvalidCompletionRequest` that names the field at fault."""
+    return completed(decode_in_steps(body))
+
+
+def decode_in_steps(body: bytes) -> Steps[DecodedRequest]:
+    """Decode a request body, as `decode_completion_request` does, in steps."""
     try:
-        return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        mended, lone_surrogates = replace_lone_surrogates(body)
-        if not lone_surrogates:
-            raise _not_json(exc) from exc
-    try:
-        decoded = _decode(mended)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise _not_json(exc) from exc
-    return DecodedRequest(decoded.request, decoded.unknown_fields, lone_surrogates)
+        if len(body) <= AT_ONCE:
+            decoded, lone_surrogates = read_short_json(body, _decode)
+        else:
+            decoded, lone_surrogates = yield from read_json(body, _decode)
+    except TooMuch as exc:
+        raise InvalidCompletionRequest(f"The request body is too much to read: {exc}") from exc
+    except UNREADABLE as exc:
+        # What the decoders say is a position and a reason, never content.
+        raise InvalidCompletionRequest(f"The request body is not valid JSON: {exc}") from exc
+    _check_lengths(decoded.request)
+    if not (lone_surrogates or decoded.unknown_fields):
+        return decoded
+    names = tuple(map(_told, decoded.unknown_fields))
+    return DecodedRequest(decoded.request, names, lone_surrogates)
 
 
 def _decode(body: bytes) -> DecodedRequest:
@@ -91,7 +111,7 @@ def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         inner = _OBJECT.decode(metadata)
         unknown += [f"metadata.{name}" for name in inner if name not in _KNOWN_METADATA]
         fields["metadata"] = _raw_object(inner, _KNOWN_METADATA)
-    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown)
+    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown[:_MOST_NAMES])
 
 
 def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msgspec.Raw:
@@ -99,9 +119,8 @@ def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msg
     return msgspec.Raw(msgspec.json.encode(kept))
 
 
-def _not_json(problem: Exception) -> InvalidCompletionRequest:
-    # What the decoders say is a position and a reason, never content.
-    return InvalidCompletionRequest(f"The request body is not valid JSON: {problem}")
+def _told(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"(a name of {len(name)} characters)"
 
 
 _MAX_INTEGER: Final = 2**63 - 1
@@ -121,6 +140,17 @@ def _checked(request: CompletionRequest) -> CompletionRequest:
     _check_share("temperature", request.temperature)
     _check_share("top_p", None if request.top_p == -1 else request.top_p)
     return request
+
+
+def _check_lengths(request: CompletionRequest) -> None:
+    stops = request.stop_sequences or ()
+    user_id = request.metadata.user_id if request.metadata else None
+    if max(map(len, (request.model, user_id or "", *stops))) <= _LONGEST_WORD:
+        return
+    words = [("model", request.model), ("metadata.user_id", user_id or "")]
+    words += [(f"stop_sequences.{number}", stop) for number, stop in enumerate(stops)]
+    name = next(name for name, word in words if len(word) > _LONGEST_WORD)
+    raise InvalidCompletionRequest(f"{name}: String should have at most {_LONGEST_WORD} characters")
 
 
 def _check_share(name: str, value: float | None) -> None:

@@ -7,13 +7,15 @@ Facts: legacy-wire 2, 3 (shapes and recorded bytes) and 7.1 (errors).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from translators.exceptions import UpstreamProtocolError
+from translators.steps import AT_ONCE, Steps, windows
 from translators.wire.versions import FRAME_END, Dialect
 
 CompletionStopReason: TypeAlias = Literal["stop_sequence", "max_tokens"]
@@ -67,6 +69,10 @@ PING_FRAME: Final = b'event: ping\r\ndata: {"type": "ping"}' + FRAME_END
 """To the byte as recorded, space and all (legacy-wire 3.1)."""
 
 
+MOST_REPEATED_BYTES: Final = 8 * 1024 * 1024
+"""Of text, in each frame of a stream; no model writes as much."""
+
+
 def v1_ping_frame(moment: str) -> bytes:
     """The ping of 2023-01-01: a time such as `2023-04-28 21:18:31.866238`, not JSON."""
     return b"event: ping\r\ndata: " + moment.encode("ascii") + FRAME_END
@@ -79,6 +85,25 @@ def encode_completion(completion: Completion, dialect: Dialect) -> bytes:
         completion.id, completion.model, text, completion.stop_reason, completion.stop
     )
     return said.encode("ascii")
+
+
+def encode_completion_in_steps(completion: Completion, dialect: Dialect) -> Steps[list[bytes]]:
+    """Pieces that make up what `encode_completion` makes of a whole answer in one."""
+    text = completion.text
+    if len(text) <= AT_ONCE:
+        return [encode_completion(completion, dialect)]
+    without = encode_completion(msgspec.structs.replace(completion, text=""), dialect)
+    head, name, tail = without.partition(b'"completion":"')  # a quote in another text is escaped
+    pieces = [head + name]
+    for start, end in windows(len(text)):
+        pieces.append(_spelled_part(text[start:end]).encode("ascii"))
+        yield
+    return [*pieces, tail]
+
+
+def _spelled_part(text: str) -> str:
+    """The inside of a JSON string."""
+    return encode_basestring_ascii(text)[1:-1]
 
 
 def _spelled(
@@ -141,15 +166,43 @@ class FrameEncoder:
                 return encode_failure(chunk.type, chunk.message)
 
     def encode_texts(self, texts: Iterable[str]) -> bytes:
-        """The frames of so many chunks of text, one after the other."""
+        """
+        The frames of so many chunks of text, one after the other.
+
+        Raises `UpstreamProtocolError` where each would have too much to repeat.
+        """
         quoted = map(encode_basestring_ascii, texts)
         if self._dialect.is_cumulative:
             quoted = map(self._with_all_before, quoted)
         return f"{self._before}{self._between.join(quoted)}{self._after}".encode("ascii")
 
+    def encode_long_text(self, text: str) -> Iterator[bytes]:
+        """
+        The frames of one long chunk of text, each of a part of it.
+
+        Where frames repeat what was said before, it is one at the end, and for
+        each part there is nothing. Raises as `encode_texts` does.
+        """
+        for start, end in windows(len(text)):
+            if self._dialect.is_cumulative:
+                self._remember(_spelled_part(text[start:end]))
+                yield b""
+            else:
+                yield self.encode_texts((text[start:end],))
+        if self._dialect.is_cumulative:
+            yield self.encode_texts(("",))
+
     def _with_all_before(self, quoted: str) -> str:
-        self._said += quoted[1:-1]
+        self._remember(quoted[1:-1])
         return f'"{self._said}"'
+
+    def _remember(self, spelled: str) -> None:
+        if len(self._said) + len(spelled) > MOST_REPEATED_BYTES:
+            raise UpstreamProtocolError(
+                f"event stream: the text takes more than {MOST_REPEATED_BYTES} bytes, all of which"
+                " each event would repeat in anthropic-version 2023-01-01"
+            )
+        self._said += spelled
 
 
 def _compact(value: object) -> bytes:

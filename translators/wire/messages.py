@@ -13,12 +13,13 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from translators.exceptions import UpstreamProtocolError
-from translators.wire.surrogates import replace_lone_surrogates
+from translators.steps import AT_ONCE, Steps, completed
+from translators.wire.long_json import UNREADABLE, read_json, read_short_json, write_text
 
 Role: TypeAlias = Literal["user", "assistant"]
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One turn of the conversation, as sent."""
 
     role: Role
@@ -197,47 +198,111 @@ _KNOWN_EVENTS: Final = frozenset(
         *("content_block_start", "content_block_delta"),
     }
 )
-# The last for nesting that no Messages API ever sends.
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-encode_request: Final = msgspec.json.Encoder().encode
+_MOST_BESIDE_TEXTS: Final = 256 * 1024
+"""Of an answer or an event: there may be much in it that says nothing of the completion."""
+
+_JSON: Final = msgspec.json.Encoder()
+_FEW: Final = 64
+"""Messages, of which it takes no time to say how long they are."""
+_OF_A_MESSAGE: Final = len(b'{"role":"assistant","content":""},')
+
+encode_request: Final = _JSON.encode
 """A `MessagesRequest` as the bytes to send."""
+
+
+def encode_in_steps(request: MessagesRequest) -> Steps[list[bytes]]:
+    """Pieces that make up what `encode_request` makes of a request in one."""
+    if not _is_long(request):
+        return [encode_request(request)]
+    shell = msgspec.structs.replace(request, messages=(), system=request.system and "")
+    # A quote within a text is escaped, so that neither is found in one.
+    head, name, rest = encode_request(shell).partition(b'"messages":[')
+    pieces = [head + name]
+    yield from _encode_messages(request.messages, pieces)
+    if request.system is not None:
+        before, name, rest = rest.partition(b'"system":"')
+        pieces.append(before + name)
+        yield from write_text(request.system, pieces)
+    pieces.append(rest)
+    return pieces
+
+
+def _is_long(request: MessagesRequest) -> bool:
+    if len(request.messages) > _FEW or (request.system and len(request.system) > AT_ONCE):
+        return True
+    return sum([len(message.content) for message in request.messages]) > AT_ONCE
+
+
+def _encode_messages(messages: tuple[Message, ...], pieces: list[bytes]) -> Steps[None]:
+    separator = b""
+    short: list[Message] = []
+    size = 0
+    for message in messages:
+        is_long = len(message.content) > AT_ONCE
+        if short and (is_long or size > AT_ONCE):
+            pieces.append(separator + _JSON.encode(short)[1:-1])
+            separator, short, size = b",", [], 0
+            yield
+        if is_long:
+            head, quote, end = _JSON.encode(Message(message.role, "")).rpartition(b'"')
+            pieces.append(separator + head)
+            yield from write_text(message.content, pieces)
+            pieces.append(quote + end)
+            separator = b","
+        else:
+            short.append(message)
+            size += len(message.content) + _OF_A_MESSAGE
+    if short:
+        pieces.append(separator + _JSON.encode(short)[1:-1])
 
 
 def decode_event(data: bytes) -> MessagesEvent:
     """Decode the data of one event; an event of a type unknown to us is `Uninteresting`."""
     try:
-        return _EVENT.decode(data)
-    except _UNREADABLE as exc:
-        return _decode_unusual_event(data, exc)
+        return _EVENT.decode(data)  # nearly always
+    except UNREADABLE:
+        return completed(decode_event_in_steps(data))
 
 
-def _decode_unusual_event(data: bytes, first: Exception) -> MessagesEvent:
+def decode_event_in_steps(data: bytes) -> Steps[MessagesEvent]:
+    """Decode the data of one event, as `decode_event` does, in steps."""
     if data == _DONE:
         return Uninteresting()
-    mended, _ = replace_lone_surrogates(data)
     try:
-        if _NAMED.decode(mended).type not in _KNOWN_EVENTS:
-            return Uninteresting()
-        return _EVENT.decode(mended)
-    except _UNREADABLE as exc:
-        raise UpstreamProtocolError(f"event stream: {exc}") from first
+        event, _ = yield from read_json(data, _decode_event, most=_MOST_BESIDE_TEXTS)
+    except UNREADABLE as exc:
+        raise UpstreamProtocolError(f"event stream: {exc}") from exc
+    return event
+
+
+def _decode_event(data: bytes) -> MessagesEvent:
+    try:
+        return _EVENT.decode(data)
+    except msgspec.ValidationError:
+        if _NAMED.decode(data).type in _KNOWN_EVENTS:
+            raise
+    return Uninteresting()
 
 
 def decode_message(body: bytes) -> AnsweredMessage:
     """Decode a whole answer."""
+    return completed(decode_message_in_steps(body))
+
+
+def decode_message_in_steps(body: bytes) -> Steps[AnsweredMessage]:
+    """Decode a whole answer, as `decode_message` does, in steps."""
     try:
-        return _MESSAGE.decode(body)
-    except _UNREADABLE:
-        mended, _ = replace_lone_surrogates(body)
-    try:
-        return _MESSAGE.decode(mended)
-    except _UNREADABLE as exc:
+        if len(body) <= AT_ONCE:
+            return read_short_json(body, _MESSAGE.decode)[0]
+        message, _ = yield from read_json(body, _MESSAGE.decode, most=_MOST_BESIDE_TEXTS)
+    except UNREADABLE as exc:
         raise UpstreamProtocolError(f"message: {exc}") from exc
+    return message
 
 
 def decode_error(body: bytes) -> ErrorEnvelope | None:
     """Decode an error body; None if it is not one (HTML of an edge, nothing at all)."""
     try:
         return _ERROR.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None

@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_LINE_BYTES: Final = 32 * 1024 * 1024
-"""More than a whole request may hold, so only an upstream gone astray gets here."""
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+"""More than any model writes in a whole answer, so only an upstream gone astray gets here."""
 
 _CR: Final = ord("\r")  # a number is found in bytes much faster than bytes are
 

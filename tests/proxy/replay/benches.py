@@ -23,6 +23,7 @@ from proxy.traffic.replays import Recorded, ReplayResult
 from proxy.traffic.schema import metadata
 from proxy.traffic.store import Store
 from proxy.transport import Timeouts
+from proxy.turns import Turns
 from tests.parties import body
 from tests.records import record
 
@@ -89,7 +90,7 @@ def ask(
         given = {"upstream_key": key.decode()} if key is not None else {}
         read = load_settings(upstream_url=upstream_url, **(given | settings))
         timeouts = Timeouts(connect=1, read=1)
-        upstreams = Upstreams(upstream_url, timeouts, LessonStore(seconds=60))
+        upstreams = Upstreams(upstream_url, timeouts, LessonStore(seconds=60), Turns())
         asker = Asker(
             regime=regime_of(read, digester_of(read)),
             upstreams=upstreams,

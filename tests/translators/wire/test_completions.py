@@ -1,9 +1,14 @@
+from json.encoder import encode_basestring_ascii
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from translators.exceptions import UpstreamProtocolError
+from translators.steps import AT_ONCE, completed
 from translators.wire.completions import (
+    MOST_REPEATED_BYTES,
     PING_FRAME,
     Completion,
     FailureChunk,
@@ -12,6 +17,7 @@ from translators.wire.completions import (
     PingChunk,
     TextChunk,
     encode_completion,
+    encode_completion_in_steps,
     encode_error,
     encode_failure,
     v1_ping_frame,
@@ -253,3 +259,55 @@ def test_errors_have_the_newest_envelope(request_id, tail):
     assert encode_error("not_found_error", "model: é", request_id) == (
         rb'{"type":"error","error":{"type":"not_found_error","message":"model: \u00e9"},' + tail
     )
+
+
+LONG = ["a" * (AT_ONCE + 1), "\n" * (3 * AT_ONCE), "😀" * (2 * AT_ONCE), 'é"' * AT_ONCE]
+
+
+@pytest.mark.parametrize("dialect", [V1, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize("text", ["", AWKWARD, *LONG], ids=lambda text: text[:2])
+def test_a_whole_answer_in_pieces_is_the_answer(text, dialect):
+    completion = whole(text, model='"completion":"', stop='"completion":""')
+    pieces = completed(encode_completion_in_steps(completion, dialect))
+
+    assert b"".join(pieces) == encode_completion(completion, dialect)
+    assert max(map(len, pieces)) <= 12 * AT_ONCE + 300
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:2])
+def test_a_long_chunk_becomes_frames_of_parts_of_it(text):
+    encoder = FrameEncoder(V2, id="compl_01", model="claude-2.1")
+    frames = list(encoder.encode_long_text(text))
+
+    said = [msgspec.json.decode(frame.split(b"data: ")[1])["completion"] for frame in frames]
+    assert "".join(said) == text
+    assert max(map(len, said)) == AT_ONCE
+
+
+@pytest.mark.parametrize("text", LONG, ids=lambda text: text[:2])
+def test_a_long_chunk_becomes_one_frame_where_frames_repeat_what_was_said(text):
+    encoder = FrameEncoder(V1, id="compl_01", model="claude-2.1")
+    before = encoder.encode_texts(("b",))
+    *nothing, frame = encoder.encode_long_text(text)
+
+    assert set(nothing) == {b""}
+    assert len(nothing) >= len(text) // AT_ONCE
+    assert frame == before.replace(b'"b"', encode_basestring_ascii("b" + text).encode())
+
+
+def test_frames_do_not_repeat_more_than_any_model_says():
+    encoder = FrameEncoder(V1, id="compl_01", model="claude-2.1")
+    encoder.encode_texts(("a" * (MOST_REPEATED_BYTES - 2),))
+
+    assert len(encoder.encode_texts(("\n",))) > MOST_REPEATED_BYTES
+    with pytest.raises(UpstreamProtocolError, match="takes more than 8388608 bytes"):
+        encoder.encode_texts(("a",))
+    with pytest.raises(UpstreamProtocolError, match="takes more than 8388608 bytes"):
+        list(encoder.encode_long_text("a" * (AT_ONCE + 1)))
+
+
+def test_frames_that_repeat_nothing_go_on_for_ever():
+    encoder = FrameEncoder(V2, id="compl_01", model="claude-2.1")
+    lengths = {len(encoder.encode_texts(("a" * AT_ONCE,))) for _ in range(200)}
+
+    assert len(lengths) == 1

@@ -1,10 +1,12 @@
 from contextlib import suppress
 
+import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators.exceptions import UpstreamProtocolError
+from translators.steps import AT_ONCE, completed
 from translators.wire.messages import (
     AnsweredMessage,
     ApiError,
@@ -27,7 +29,10 @@ from translators.wire.messages import (
     Usage,
     decode_error,
     decode_event,
+    decode_event_in_steps,
     decode_message,
+    decode_message_in_steps,
+    encode_in_steps,
     encode_request,
 )
 
@@ -272,3 +277,92 @@ def test_any_bytes_are_read_or_the_upstreams_fault(data):
         decode_message(data)
     with suppress(UpstreamProtocolError):
         decode_event(data)
+
+
+TEXTS = st.sampled_from(
+    [
+        "a",
+        "\n",
+        '"messages":[',
+        '"system":""',
+        "é😀" * 300,
+        "\n" * (AT_ONCE - 1),
+        "a" * (AT_ONCE + 1),
+    ]
+)
+
+
+@settings(max_examples=300)  # of tens of thousands of characters each
+@given(
+    messages=st.lists(
+        st.builds(Message, st.sampled_from(["user", "assistant"]), TEXTS), max_size=5
+    ).map(tuple)
+    | st.integers(65, 200).map(lambda count: (Message("user", "a" * 800),) * count),
+    system=st.none() | TEXTS,
+    model=TEXTS,
+    stops=st.lists(TEXTS, max_size=2).map(tuple),
+)
+@example(messages=(), system="a" * (AT_ONCE + 1), model='"system":"', stops=('"messages":[',))
+def test_a_request_in_pieces_is_the_request(messages, system, model, stops):
+    request = MessagesRequest(
+        model=model, max_tokens=1, messages=messages, system=system, stop_sequences=stops
+    )
+
+    assert b"".join(completed(encode_in_steps(request))) == encode_request(request)
+
+
+@pytest.mark.parametrize("unit", ["a", "\n", "\x01", "é", "😀"])
+@pytest.mark.parametrize("times", [4, 8])
+def test_a_long_text_is_spelled_part_by_part(unit, times):
+    request = MessagesRequest(
+        model="m", max_tokens=1, messages=(Message("user", unit * (times * AT_ONCE)),), system="s"
+    )
+    pieces = completed(encode_in_steps(request))
+
+    assert max(map(len, pieces)) <= 6 * AT_ONCE
+    assert sum(1 for _ in encode_in_steps(request)) == times + 1  # and the system prompt
+
+
+@pytest.mark.parametrize("content", ["", "a" * 100, "a" * AT_ONCE], ids=len)
+def test_many_messages_are_spelled_a_few_at_a_time(content):
+    messages = (Message("user", content),) * (50 if len(content) == AT_ONCE else 20_000)
+    pieces = completed(encode_in_steps(MessagesRequest(model="m", max_tokens=1, messages=messages)))
+
+    assert max(map(len, pieces)) <= 2 * AT_ONCE + 100
+
+
+@pytest.mark.parametrize("kind", ["content_block_delta", "content_block_start"])
+def test_a_long_event_is_read_like_a_short_one(kind):
+    name = "delta" if kind == "content_block_delta" else "content_block"
+    block = {"type": "text", "text": "a\n😀" * AT_ONCE, "citations": ["x" * AT_ONCE]}
+    event = completed(decode_event_in_steps(msgspec.json.encode({"type": kind, name: block})))
+
+    assert getattr(event, name) == ContentBlock("text", "a\n😀" * AT_ONCE)
+
+
+def test_a_long_event_of_a_type_unknown_to_us_says_nothing():
+    data = msgspec.json.encode(
+        {"type": "not_invented_yet", "text": "a" * AT_ONCE, "list": [1] * 9999}
+    )
+
+    assert decode_event(data) == Uninteresting()
+
+
+def test_a_long_answer_is_read_like_a_short_one_piece_by_piece():
+    text = "a\n😀" * (2 * AT_ONCE)
+    content = [{"type": "thinking", "thinking": text}, {"type": "text", "text": text}]
+    body = msgspec.json.encode({"id": "msg_1", "content": content, "stop_reason": "end_turn"})
+
+    assert decode_message(body) == AnsweredMessage(
+        id="msg_1",
+        content=(ContentBlock("thinking"), ContentBlock("text", text)),
+        stop_reason="end_turn",
+    )
+    assert sum(1 for _ in decode_message_in_steps(body)) >= len(body) // AT_ONCE
+
+
+def test_an_answer_that_is_long_without_a_long_text_is_the_upstreams_fault():
+    body = b'{"id":"m","content":[' + b'{"type":"text"},' * 20_000 + b"{}]}"
+
+    with pytest.raises(UpstreamProtocolError, match="message: beside texts of 256 characters"):
+        decode_message(body)
