@@ -32,9 +32,9 @@ class Automaton:
 
     def __init__(self, sequences: Iterable[str]) -> None:
         self.depth = [0]
-        """Of a state: how many characters, at the end of what was read, it stands for."""
+        """How many characters, at the end of what was read, each state stands for."""
         self.match: list[str | None] = [None]
-        """In a state: the longest sequence that is complete."""
+        """The longest sequence that is complete in each state, if one is."""
         self._sequence = [""]  # one that begins with the prefix
         self._next: list[dict[str, int]] = [{}]
         self._shorter = [START]  # the longest other prefix that ends where this one does

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, TypeGuard
 from tests.work.backtracking import steps_of
 
 _Rule: TypeAlias = Callable[[Sequence[Any], Any], int]
-"""Of what was handed over (to a method: its object first), and what came of it."""
+"""A cost, from what was handed over (to a method: its object first) and what came of it."""
 
 
 def cost_of(function: Callable[..., object], handed: Sequence[Any], came: object) -> int:

@@ -43,8 +43,7 @@ def rewritten(tree: ast.Module, prefix: str) -> ast.Module:
 class _Rewriting(ast.NodeTransformer):
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
-        self._depth = 0
-        """Of functions."""
+        self._depth = 0  # of functions in functions
 
     def visit(self, node: ast.AST) -> Any:
         if self._depth or isinstance(node, ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef):
