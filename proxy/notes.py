@@ -21,7 +21,7 @@ from proxy.error_app import new_request_id
 from proxy.failures import Blame, Failure, KeyRefused
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
 from proxy.keys import Caller
-from proxy.redaction import Redacted, Redactor
+from proxy.redaction import Redacted, Redactor, redacted
 from proxy.rollout import Decision, campaign_headers
 from proxy.rules import Action, Capture
 from proxy.timestamps import to_milliseconds
@@ -42,7 +42,6 @@ _HEADER_LENGTH = 1024
 _WORD_LENGTH = 256
 """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
 _TEXT_LENGTH = 4096
-_LAST_WORD = re.compile(r"(?<!\S)\S*+\Z")
 _LARGEST = 2**63 - 1
 _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
 """Never the same twice, so no redactor remembers it; and nobody's name."""
@@ -335,19 +334,12 @@ def _kept_before(redactor: Redactor, words: _Words, made: _Made) -> _Kept:
 
 def _kept_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _Kept:
     def kept(word: str) -> Redacted:
-        return Redacted(hide(_storable(whole_words(word)))[:_WORD_LENGTH])
+        return redacted(hide, _storable(word), most=_WORD_LENGTH)
 
     return _Kept(
         tuple(None if word is None else kept(word) for word in words),
         tuple(MadeAdjustment(kind, *map(kept, rest)) for kind, *rest in made),
     )
-
-
-def whole_words(text: str) -> str:
-    """The beginning of a text, as long as it may be before it is redacted: half a key is no key."""
-    if len(text) <= _TEXT_LENGTH:
-        return text
-    return _LAST_WORD.sub("...", text[:_TEXT_LENGTH])
 
 
 def _storable(word: str) -> str:

@@ -36,8 +36,6 @@ Lessons: TypeAlias = Mapping[str, Capabilities]
 """By model: what upstream has taught since the catalogue was written."""
 
 _NO_LESSONS: Final[Lessons] = {}
-_FIELD_NAME_LENGTH: Final = 64
-"""Names of unknown fields are the client's own words; no more of them than this is repeated."""
 _MOST_FIELD_NAMES: Final = 32
 
 
@@ -260,12 +258,12 @@ def _plan_leftovers(
     """Account for everything about the request that has no place in a Messages request."""
     if decoded.unknown_fields and policy.strictness == "strict":
         # As recorded in 2023: legacy-wire 7.3.
-        name = decoded.unknown_fields[0][:_FIELD_NAME_LENGTH]
+        name = decoded.unknown_fields[0]
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
     adjustments: list[Adjustment] = []
     for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]:
         kind = AdjustmentKind.DROP_UNKNOWN_FIELD
-        adjustments.append(Adjustment(kind, name[:_FIELD_NAME_LENGTH], "given", "nothing"))
+        adjustments.append(Adjustment(kind, name, "given", "nothing"))
     request = decoded.request
     for name, value in (("tags", request.tags), ("disable_checks", request.disable_checks)):
         if value is not None:

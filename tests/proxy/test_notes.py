@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.compile import regime_of
-from proxy.notes import Notes, whole_words
+from proxy.notes import Notes
 from proxy.redaction import Digester, Redactor
 from proxy.settings import load_settings
 
@@ -63,11 +63,6 @@ def test_half_a_key_is_none_where_a_text_is_too_long_to_be_looked_through():
     kept = notes(user_agent=agent, x_api_key=SECRET * 4).record(Redactor())
 
     assert kept.user_agent == "[key] ..."
-
-
-def test_a_text_without_words_is_cut_to_nothing():
-    assert whole_words("x" * 5000) == "..."
-    assert whole_words("x" * 4096) == "x" * 4096
 
 
 def test_what_an_upstream_says_of_a_first_failure_is_redacted():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.redaction import Digester, Redactor, describe_crash
+from proxy.redaction import Digester, Redactor, describe_crash, redacted
 
 MIXED = (
     *("mail", "a.b+c@example.co.uk", "sk-ant-api03-abc_DEF", "Bearer", "abc.def-ghi=", "+49"),
@@ -229,3 +229,25 @@ def test_patterns_of_the_operator_are_looked_for_across_anything():
 )
 def test_digits_in_a_digest_or_a_uuid_are_no_card(text):
     assert Redactor().text(text) == text
+
+
+KEY = "sk-ant-api03-" + "a" * 60
+
+
+@pytest.mark.parametrize("before", range(0, 62, 3))
+def test_what_is_shortened_holds_no_half_of_anything(before: int):
+    text = "x" * before + " " + KEY + " someone@example.org"
+
+    kept = redacted(Redactor().text, text, most=64)
+
+    assert len(kept) <= 64
+    assert "sk-" not in kept
+    assert "someone" not in kept
+    assert all(word in {"x" * before, "[key]", "[email]", ""} for word in kept.split(" ")), kept
+
+
+def test_a_short_text_is_redacted_whole_and_of_a_long_one_whole_words():
+    assert redacted(Redactor().text, "a " + KEY, most=64) == "a [key]"
+    assert redacted(Redactor().text, "x" * 5000, most=64) == "..."
+    assert redacted(Redactor().text, "x" * 4096, most=64) == "x" * 64
+    assert redacted(Redactor().text, "a [list of", most=10) == "a [list of"

@@ -1,0 +1,131 @@
+"""Redaction takes steps in proportion to a text, whatever the text is: steps, not time."""
+
+import inspect
+import re
+from dataclasses import replace
+from functools import partial
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.sensitive import (
+    KINDS,
+    Finder,
+    Kind,
+    credentials,
+    machines,
+    named,
+    people,
+    telephones,
+    values,
+    vendors,
+)
+from tests.proxy.sensitive.counted import Steps
+from tests.proxy.sensitive.hostile import COMMON, hostile_to
+
+SIZE = 100
+MOST_STEPS = 80
+"""For each character, of one kind and its worst text."""
+MODULES: list[ModuleType] = [credentials, machines, named, people, telephones, values, vendors]
+HELPERS = [
+    pytest.param(one.pattern, how, id=f"{module.__name__} {name} {how}")
+    for module in MODULES
+    for name, one in vars(module).items()
+    if isinstance(one, re.Pattern)
+    for how in sorted(set(re.findall(rf"\b{name}\.(\w+)", inspect.getsource(module))))
+]
+"""Expressions for a closer look, and how they are used."""
+
+
+def steps_for(kind, text):
+    """Of its expression, and characters of what its closer look is given."""
+    steps = Steps()
+
+    def confirm(found, free):
+        steps.count += len(found[0])
+        return kind.confirm(found, free)
+
+    Finder([replace(kind, confirm=confirm)], piece=2 * len(text), compiled=steps.compiled).without(
+        text
+    )
+    return steps.count
+
+
+def is_in_proportion(part, count):
+    """Whether twice as much of it takes twice as many more steps, not four times as many."""
+    times = SIZE // len(part) + 1
+    once, twice, four_times = (count(part * times * more) for more in (1, 2, 4))
+    few = 4 * SIZE  # where it matters how the text ends
+    size = 4 * times * len(part)
+    return four_times - twice <= 2.5 * (twice - once) + few and four_times <= MOST_STEPS * size
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kind_is_looked_for_in_time_that_grows_with_the_text_and_no_faster(kind):
+    parts = dict.fromkeys(hostile_to(kind))
+    slow = [part for part in parts if not is_in_proportion(part, partial(steps_for, kind))]
+
+    assert slow == []
+
+
+@pytest.mark.parametrize("part", COMMON)
+def test_a_text_of_one_thing_only_is_no_harder(part):
+    steps = Steps()
+    finder = Finder(KINDS, piece=1 << 20, compiled=steps.compiled)
+
+    def count(text):
+        before = steps.count
+        finder.without(text)
+        return steps.count - before
+
+    assert is_in_proportion(part, count)
+
+
+@pytest.mark.parametrize(("expression", "how"), HELPERS)
+def test_a_closer_look_takes_time_in_proportion_to_what_it_looks_at(expression, how):
+    def count(text):
+        steps = Steps()
+        getattr(steps.compiled(expression), how)(text)
+        return steps.count
+
+    assert [part for part in COMMON[::2] if not is_in_proportion(part, count)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [
+        # From each beginning to the end of the text.
+        (Kind("", "", "[a-z]*+!", words=("x",), examples=()), "x"),
+        (Kind("", "", "[A-Za-z0-9-]*!", starts=("k-",), examples=()), "k-A1b2C3d4-"),
+        (Kind("", "", r"\d[\d ]*!", needs=("1",), examples=()), "1 "),
+        (Kind("", "", r"\d[\d ]*!", in_digits=True, examples=()), "1 "),
+        # Back and forth.
+        (Kind("", "", "[ab]*[ac]*!", needs=("a",), examples=()), "aaaaaaaaaaaa "),
+        # The expression is quick, and the closer look is at all of it.
+        (
+            Kind("", "", "(?=(?s:.*))", words=("x",), confirm=lambda *_: None, examples=()),
+            "x",
+        ),
+    ],
+)
+def test_an_expression_that_is_not_in_proportion_would_be_noticed(kind, part):
+    assert not is_in_proportion(part, partial(steps_for, kind))
+
+
+@given(
+    st.sampled_from(KINDS),
+    st.lists(
+        st.sampled_from((*COMMON, "sk-ant-12345678", "Tel 030 1234567", "p: hunter2 ")), max_size=5
+    ),
+    st.data(),
+)
+def test_the_counted_expressions_are_those_of_the_standard_library(kind, parts, data):
+    parts += data.draw(st.lists(st.sampled_from(list(hostile_to(kind))), max_size=3))
+    text = "".join(parts)
+    counted = Steps().compiled(kind.whole_expression)
+
+    assert [(found.span(), found.lastgroup) for found in counted.finditer(text)] == [
+        (found.span(), found.lastgroup) for found in re.finditer(kind.whole_expression, text)
+    ]
