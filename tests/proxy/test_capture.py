@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 from proxy.capture import ContentWriter, Spoken, content_of
 from proxy.redaction import Digester, Redactor
 from proxy.traffic import Content, Keeper, Tape, decompress
-from translators import dialect_of
+from translators import Policy, decode_completion_request, dialect_of, plan_request
 
 KEY, MAIL = "sk-ant-api03-secret-enough", "canary@example.com"
 SECRET = "not-in-the-shape-of-a-key"
@@ -234,3 +235,30 @@ async def test_a_bug_in_here_costs_no_answer():
 
     assert [line["event"] for line in lines] == ["capture_crashed"]
     assert journal.given_up == [6]
+
+
+@pytest.mark.parametrize("filler", ["a\n", "é😀", '\\"', " "])
+def test_a_long_request_is_kept_like_a_short_one(filler):
+    prompt = f"{filler * 100_000} {MAIL}, {filler * 100_000}"
+    asked = {"prompt": prompt, MAIL: ["x" * 300, {"a": None}]}
+    kept = {"prompt": prompt.replace(MAIL, "[email]"), "[email]": asked[MAIL]}
+    for encoded in (msgspec.json.encode(asked), json.dumps(asked).encode()):
+        assert texts(spoken(encoded))["legacy_in"] == msgspec.json.encode(kept).decode()
+
+
+def test_a_long_request_of_many_small_things_is_kept_as_the_text_that_it_is():
+    asked = b'{"a":[' + b'"canary\\u0040example.com",' * 50_000 + b"1]}"
+
+    kept = texts(spoken(asked))["legacy_in"]
+
+    assert kept == '{"a":[' + '"[email]",' * 50_000 + "1]}"
+
+
+def test_a_long_conversation_is_kept_as_it_went_up():
+    prompt = "\n\nHuman: " + f"to {MAIL}\n" * 20_000 + "\n\nAssistant:"
+    request = msgspec.json.encode({"model": "m", "prompt": prompt, "max_tokens_to_sample": 5})
+    plan = plan_request(decode_completion_request(request), V2, Policy(), today="2026-11-28")
+
+    kept = msgspec.json.decode(texts(spoken(request, plan=plan))["messages_out"])
+
+    assert kept["messages"] == [{"role": "user", "content": "to [email]\n" * 20_000}]

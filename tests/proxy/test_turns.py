@@ -54,7 +54,7 @@ def seen_by(seconds_a_look, number=5):
     """At which turn of the loop each step was taken."""
 
     async def work(loop):
-        moments: list[float] = []
+        moments: list[int] = []
         said = await Turns(Clock(seconds_a_look)).work_off(steps(number, moments, loop))
         assert said == "done"
         return moments

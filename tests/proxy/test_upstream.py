@@ -169,3 +169,23 @@ async def test_a_status_that_no_server_can_say_is_no_answer(status: bytes):
     async with listening(answers(said)) as listener, asking(listener.url) as upstream:
         with pytest.raises(UpstreamBrokeOff, match="a status that there is not"):
             await upstream.ask(HEADERS, [b""])
+
+
+async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
+    heads: list[bytes] = []
+    bodies: list[bytes] = []
+
+    async def act(peer: Peer) -> None:
+        for _ in range(2):
+            heads.append(await peer.hear())
+            bodies.append(await peer.hear_body(600_000))
+            await peer.say(ok(b"one"))
+
+    async with listening(act) as peer, asking(peer.url) as upstream:
+        pieces = [b"a" * 100_000, b"b" * 100_000] * 3
+        said = [await whole(await upstream.ask(HEADERS, pieces)) for _ in range(2)]
+
+    assert said == [b"one", b"one"]
+    assert bodies == [b"".join(pieces)] * 2
+    assert all(b"\r\ncontent-length: 600000" in head.lower() for head in heads)
+    assert not any(b"transfer-encoding" in head.lower() for head in heads)

@@ -49,6 +49,9 @@ _MOST_MEMORY: Final = 64 * 1024 * 1024
 """Of one text. A single character beyond the basic plane makes four bytes of each of the others,
 and to move them takes time that nobody else has meanwhile."""
 _TEXT: Final = msgspec.json.Decoder(str)
+_TRUNCATED: Final = "Input data was truncated"
+"""What the decoder says of half a document, if it has found nothing else."""
+_OF_A_NUMBER: Final = b"+-.0123456789eE"
 _PLACE: Final = re.compile(r"(?<=\(byte )\d+(?=\)\Z)")
 
 
@@ -64,6 +67,8 @@ class _Shortened(NamedTuple):
     gaps: tuple[tuple[int, int], ...]
     """Behind which of its bytes how many are missing."""
     lone_surrogates: int
+    is_whole: bool
+    """Whether that is all of it; else it is as much as may be left."""
 
 
 class _Text(NamedTuple):
@@ -88,7 +93,13 @@ def read_json(
     try:
         value, lone_surrogates = read_short_json(short.document, decode)
     except msgspec.DecodeError as exc:
-        raise _moved(exc, lambda place: place + _missing_before(place, short.gaps)) from None
+        if short.is_whole or str(exc) != _TRUNCATED:
+            raise _moved(exc, lambda place: place + _missing_before(place, short.gaps)) from None
+    if not short.is_whole:
+        raise TooMuch(
+            f"beside texts of {_REFERENCE_LENGTH} characters and more there are over"
+            f" {most} bytes; send fewer or shorter fields"
+        )
     yield
     whole = _with_texts(value, lambda text: short.texts.get(text, text))
     return cast("T", whole), lone_surrogates + short.lone_surrogates
@@ -141,13 +152,9 @@ def _shortened(document: bytes, most: int) -> Steps[_Shortened]:
         assert run is not None, "it matches nothing, too"
         kept.append(run[0])
         left -= len(run[0])
-        if run.end() == len(document):
+        is_whole = run.end() == len(document) and left >= 0
+        if is_whole or left < _REFERENCE_BYTES:
             break
-        if left < _REFERENCE_BYTES:
-            raise TooMuch(
-                f"beside texts of {_REFERENCE_LENGTH} characters and more there are over"
-                f" {most} bytes; send fewer or shorter fields"
-            )
         text = yield from _text(document, run.end() + 1)
         reference = _REFERENCE % len(texts)
         texts[reference] = text.said
@@ -157,7 +164,10 @@ def _shortened(document: bytes, most: int) -> Steps[_Shortened]:
         gaps.append((most - left, at - run.end() - _REFERENCE_BYTES))
         lone_surrogates += text.lone_surrogates
         yield
-    return _Shortened(b"".join(kept), texts, tuple(gaps), lone_surrogates)
+    short = b"".join(kept)
+    if not is_whole:
+        short = short.rstrip(_OF_A_NUMBER)  # half a number is not truncated, but malformed
+    return _Shortened(short, texts, tuple(gaps), lone_surrogates, is_whole)
 
 
 def _text(document: bytes, start: int) -> Steps[_Text]:
@@ -184,7 +194,7 @@ def _piece(document: bytes, start: int) -> _Text:
     """The beginning of the rest of a text."""
     piece = document[start : start + AT_ONCE]
     if not piece:
-        raise msgspec.DecodeError("Input data was truncated")
+        raise msgspec.DecodeError(_TRUNCATED)
     if start + len(piece) < len(document):
         piece = piece[: _cut(piece)]
     try:

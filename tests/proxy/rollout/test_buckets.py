@@ -12,11 +12,13 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.rollout import basis_points, bucket
+from proxy.rollout.buckets import bucket_in_steps
 from proxy.rules import BASIS_POINTS
+from translators import AT_ONCE, completed
 
 rules = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=64)
 identities = st.binary(max_size=80)
@@ -103,3 +105,18 @@ def test_renaming_a_rule_draws_anew():
 
 def test_each_hundredth_of_a_percent_is_one_bucket():
     assert [basis_points(points / 100) for points in range(10_001)] == list(range(10_001))
+
+
+@settings(max_examples=50)
+@given(
+    rule=rules,
+    prompt=st.lists(st.sampled_from(["a", "é", "😀", "a" * (AT_ONCE - 1)]), max_size=5).map(
+        "".join
+    ),
+)
+def test_a_long_identity_has_the_bucket_that_it_has_in_one_go(rule: str, prompt: str):
+    assert completed(bucket_in_steps(rule, prompt)) == bucket(rule, prompt.encode())
+
+
+def test_a_long_identity_is_hashed_part_by_part():
+    assert sum(1 for _ in bucket_in_steps("r", "a" * (4 * AT_ONCE))) == 4

@@ -1,15 +1,27 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.headers import Credential
 from proxy.keys import Caller, Destination
 from proxy.redaction import CallerDigest
-from proxy.rollout import Decision, Leg, Question, Rollout, Rule, Why, bucket_of, decide, objections
+from proxy.rollout import (
+    Decision,
+    Leg,
+    Question,
+    Rollout,
+    Rule,
+    Why,
+    bucket_of,
+    buckets_in_steps,
+    decide,
+    objections,
+)
 from proxy.rollout.buckets import bucket
 from proxy.rules import BASIS_POINTS, BrownOut, Campaign, Match
-from translators import CompletionRequest, Policy
+from translators import AT_ONCE, CompletionRequest, Policy, completed
 from translators.wire.completion_requests import CompletionMetadata
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -237,3 +249,35 @@ def test_a_refusal_with_brown_outs_refuses_in_them_alone_until_its_sunset(at, re
 
 def test_a_refusal_without_brown_outs_refuses_always():
     assert decided(rule(leg=REFUSE)).why is Why.RULE
+
+
+@pytest.mark.parametrize("size", [10, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])
+def test_a_prompt_has_its_bucket_however_long_it_is(size):
+    of = request(prompt="a" * size)
+    number = bucket("r", of.prompt.encode())
+    rules = rule(by="prompt", share=number), rule(by="prompt", share=number + 1)
+
+    for a_rule in rules:
+        rollout = Rollout(otherwise=TRANSLATE, rules=(a_rule,))
+        question = asked(of=of)
+        found = completed(buckets_in_steps(rollout, of))
+        prepared = msgspec.structs.replace(question, buckets=found)
+        assert bucket_of(a_rule, prepared) == bucket_of(a_rule, question) == number
+        assert decide(rollout, prepared, NONE) == decide(rollout, question, NONE)
+        assert set(found) == ({"r"} if size > AT_ONCE else set())
+
+
+def test_buckets_are_only_looked_for_where_a_rule_goes_by_long_prompts():
+    long = request(prompt="a" * (AT_ONCE + 1))
+    rollout = Rollout(
+        otherwise=TRANSLATE,
+        rules=(
+            rule("all", by="prompt"),
+            rule("none", by="prompt", share=0),
+            rule("other", by="caller", share=5),
+            rule("some", by="prompt", share=5),
+        ),
+    )
+
+    assert set(completed(buckets_in_steps(rollout, long))) == {"some"}
+    assert completed(buckets_in_steps(rollout, None)) == {}

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from translators import (
@@ -55,3 +57,13 @@ def test_a_stream_that_did_not_end_well_is_no_completion(stream):
 def test_what_is_no_completion_is_refused(body):
     with pytest.raises(UpstreamProtocolError):
         read_completion(body)
+
+
+@pytest.mark.parametrize("unit", ["a\n😀", "\ud83d"])
+def test_long_answers_are_read_like_short_ones(unit):
+    text = unit * 50_000
+    body = json.dumps({"completion": text, "stop_reason": "max_tokens"}).encode()
+
+    expected = text.replace("\ud83d", "\ufffd")
+    assert read_completion(body) == ReadCompletion(expected, "max_tokens")
+    assert read_completion_stream(b"data: " + body + b"\n\n", V1).text == expected

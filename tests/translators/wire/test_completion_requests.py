@@ -177,7 +177,7 @@ NUMBER = "Input should be a valid number"
         (b"null", "Input should be a valid dictionary"),
         (b'"Hi"', "Input should be a valid dictionary"),
         (b"5", "Input should be a valid dictionary"),
-        (b"[" * 50_000, "Input should be a valid dictionary"),
+        (b"[" * 1_000_000, "Input should be a valid dictionary"),
         (
             with_raw("top_k", b"1" + b"0" * 300),
             "top_k: Input should be less than or equal to 9223372036854775807",
@@ -204,10 +204,10 @@ def test_the_field_at_fault_is_named(document, problem):
         (b'{"model":"m\xe2\x82","prompt":"Hi","max_tokens_to_sample":5}', None),
         (b'{"model":"\xed\xa0\xbd","prompt":"\xff","max_tokens_to_sample":5}', None),
         (b"\xff\xfe{\x00}\x00", "JSON is malformed: invalid character (byte 0)"),
-        (with_raw("x", b"[" * 20_000), "maximum recursion depth exceeded"),
-        (with_raw("x", b"[" * 20_000 + b"]" * 20_000), "maximum recursion depth exceeded"),
+        (with_raw("x", b"[" * 100_000), "maximum recursion depth exceeded"),
+        (with_raw("x", b"[" * 100_000 + b"]" * 100_000), "maximum recursion depth exceeded"),
         (with_raw("x", rb'"\ud83d"') + b"}", "JSON is malformed: trailing characters"),
-        (with_raw("x", b'"\xed\xa0\xbd",' + b'"y":' + b"[" * 20_000), "maximum recursion depth"),
+        (with_raw("x", b'"\xed\xa0\xbd",' + b'"y":' + b"[" * 100_000), "maximum recursion depth"),
         (with_raw("top_k", b"NaN"), "JSON is malformed: invalid character"),
     ],
     ids=[
@@ -373,15 +373,10 @@ def test_of_unknown_fields_no_more_is_kept_than_a_few_names(prompt):
         body(tags=dict.fromkeys(map(str, range(10_000)), "x")),
         body(stop_sequences=[str(number) for number in range(20_000)]),
         body(x=[[1]] * 20_000),
-        with_raw("x", b"[" * 100_000),
         with_raw("top_k", b"1" * 100_000),
         b" " * 100_000 + body(),
-        bytes(100_000),
     ],
-    ids=[
-        *("unknown fields", "tags", "stops", "unknown values", "nested without end"),
-        *("digits", "white space", "nothing at all"),
-    ],
+    ids=["unknown fields", "tags", "stops", "unknown values", "digits", "white space"],
 )
 def test_what_is_long_without_a_long_text_is_no_request(document):
     problem = problem_with(document)

@@ -164,16 +164,36 @@ def test_what_is_left_without_long_texts_has_to_be_short():
 
 @pytest.mark.parametrize(
     "unit",
-    [b"[", b"[],", b'"a",', b'"' + b"a" * 300 + b'",', b" ", b"1", b"\0", b'{"a":', rb'"\"",'],
+    [b"[],", b'"a",', b'"' + b"a" * 300 + b'",', b" ", b"1", b"-", b"1.5e5,", b"{},", rb'"\"",'],
     ids=lambda unit: unit[:4].decode(),
 )
 @pytest.mark.parametrize("times", [2, 4])
 def test_a_document_of_many_small_things_is_given_up_at_once(unit, times):
+    document = b'{"anything":[' + unit * (times * AT_ONCE // len(unit))
     steps: list[None] = []
-    with pytest.raises(TooMuch):
-        steps.extend(read_json(unit * (times * AT_ONCE // len(unit)), DECODER.decode))
+    with pytest.raises(msgspec.DecodeError) as refused:
+        steps.extend(read_json(document, msgspec.json.decode))
 
+    assert unit == b"-" or type(refused.value) is TooMuch
     assert len(steps) <= 2 * AT_ONCE // 256  # two for each text that is long
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" * (2 * AT_ONCE),
+        b'{"anything":' + b"[" * (2 * AT_ONCE),
+        bytes(2 * AT_ONCE),
+        b'{"text":tru,' + b" " * (2 * AT_ONCE),
+        saying(b"a" * AT_ONCE, b",}") + b" " * (2 * AT_ONCE),
+    ],
+    ids=["no object", "nested without end", "no JSON", "a word that is none", "behind a text"],
+)
+def test_what_is_wrong_with_the_beginning_of_one_is_said(document):
+    with pytest.raises(UNREADABLE) as in_one_go:
+        DECODER.decode(document)
+
+    assert problem_with(document) == str(in_one_go.value)
 
 
 @pytest.mark.parametrize("size", [255, 256, 257])
