@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 from proxy.comparison import Answered, forwarded, translated
 from proxy.failures import UpstreamBrokeOff
 from proxy.legs import Asked, Upstreams, failure_of
 from proxy.rollout import Leg
 from proxy.turns import Turns
-from proxy.upstream import MOST_ANSWER_BYTES, Answer, close_all
+from proxy.upstream import Answer, close_all
 from translators import (
     CompletionChunk,
     FailureChunk,
@@ -24,6 +25,9 @@ from translators import (
     translate_in_steps,
 )
 
+_MOST_BYTES: Final = 16 * 1024 * 1024
+"""Far above what a legacy client can ask for; to read what an upstream floods takes time."""
+
 
 async def answer_of(upstreams: Upstreams, asked: Asked, leg: Leg) -> Answered:
     """Ask; raises `LegFailed`, `Failure` or `TranslationError` where there is no whole answer."""
@@ -34,7 +38,7 @@ async def answer_of(upstreams: Upstreams, asked: Asked, leg: Leg) -> Answered:
             answer = await upstreams.forwarded(asked, answers, readable=True)
             await _check(answer)
             dialect = asked.dialect if answer.is_event_stream else None
-            body = await answer.read()
+            body = await answer.read(most=_MOST_BYTES)
             seconds = time.perf_counter() - started
             return await asyncio.to_thread(forwarded, body, dialect, seconds)
         answer, plan = await upstreams.translated(asked, leg.policy, answers, _ignore)
@@ -53,7 +57,7 @@ async def _check(answer: Answer) -> None:
 async def _read(answer: Answer, plan: Plan, turns: Turns) -> tuple[str, str | None, Usage]:
     if answer.is_event_stream:
         return await _read_stream(answer, plan, turns)
-    message = await turns.work_off(decode_message_in_steps(await answer.read()))
+    message = await turns.work_off(decode_message_in_steps(await answer.read(most=_MOST_BYTES)))
     completion = await turns.work_off(translate_in_steps(message, plan))
     return completion.text, completion.stop_reason, message.usage or Usage()
 
@@ -65,7 +69,7 @@ async def _read_stream(answer: Answer, plan: Plan, turns: Turns) -> tuple[str, s
     async for piece in answer.pieces():
         chunks += await turns.work_off(translator.feed_in_steps(piece))
         size += len(piece)
-        if size > MOST_ANSWER_BYTES:
+        if size > _MOST_BYTES:
             raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
         if translator.has_ended:
             break

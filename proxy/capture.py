@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 import structlog
@@ -25,7 +25,7 @@ import structlog
 from proxy.compression import decompressed, is_compressed
 from proxy.failures import UpstreamBrokeOff
 from proxy.headers import Headers
-from proxy.redaction import Digester, Redacted, describe_crash
+from proxy.redaction import Digester, Hide, describe_crash
 from proxy.traffic import Body, Content, Keeper, Tape, compress
 from proxy.traffic.tape import Heard, Said
 from translators import (
@@ -43,13 +43,13 @@ from translators import (
 
 log = structlog.get_logger()
 
-Hide: TypeAlias = Callable[[str], Redacted]
-
 _AT_ONCE_BYTES: Final = 64 * 1024
 """About 20 ms of work, for which a client waits."""
 _PATIENCE_SECONDS: Final = 0.25
 """Where many are ahead of it, it does not."""
 _MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
+_LONGEST_NAMED: Final = 256
+"""Nothing longer is a secret only because of its name."""
 _MOST_INFLATED: Final = 64 * 1024 * 1024
 _MOST_BESIDE_TEXTS: Final = 1024 * 1024
 """Of JSON that is read as such; nobody writes more beside texts that are long."""
@@ -195,16 +195,26 @@ def _written(value: object) -> str:
     return b"".join(completed(write_json(value))).decode()
 
 
-def _walk(value: object, hide: Hide) -> object:
+def _walk(value: object, hide: Hide, name: str = "") -> object:
     match value:
         case str():
-            return hide(value)
+            return _named(name, value, hide)
         case dict():
-            return {hide(str(name)): _walk(inner, hide) for name, inner in value.items()}
+            return {hide(str(name)): _walk(inner, hide, str(name)) for name, inner in value.items()}
         case list():
-            return [_walk(inner, hide) for inner in value]
+            return [_walk(inner, hide, name) for inner in value]
         case bool() | None:
             return value
         case number:  # a telephone or a card has one, too
-            text = str(number)
-            return number if hide(text) == text else hide(text)
+            hidden = _named(name, text := str(number), hide)
+            return number if hidden == text else hidden
+
+
+def _named(name: str, value: str, hide: Hide) -> str:
+    """A value as it may be kept: it may be its name that says that it is a password."""
+    hidden = hide(value)
+    if not name or hidden != value or len(value) > _LONGEST_NAMED:
+        return hidden
+    before, spelled = f'{hide(name)}: "', value.replace('"', "'")
+    told = hide(f'{name}: "{spelled}"')
+    return value if told == f'{before}{spelled}"' else told.removeprefix(before).removesuffix('"')

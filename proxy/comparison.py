@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 from rapidfuzz import fuzz
 
+from proxy.redaction import Hide, redacted
 from translators import (
     Dialect,
     Plan,
@@ -19,6 +20,8 @@ from translators import (
 
 _MOST_COMPARED: Final = 10_000
 """Characters of each text; the time a comparison takes grows with their product."""
+_WORD_LENGTH: Final = 256
+"""Of a name, as in a record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +52,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     adjustments: tuple[tuple[str, ...], tuple[str, ...]]
     """All pairs: the client's answer first."""
 
-    def redacted(self, hide: Callable[[str], str]) -> Comparison:
+    def redacted(self, hide: Hide) -> Comparison:
         """The same, without what may not be kept; a client may call a model anything."""
         models, reasons = (
-            (word and hide(word) for word in pair) for pair in (self.models, self.stop_reasons)
+            (word and redacted(hide, word, most=_WORD_LENGTH) for word in pair)
+            for pair in (self.models, self.stop_reasons)
         )
         return msgspec.structs.replace(self, models=tuple(models), stop_reasons=tuple(reasons))
 

@@ -157,8 +157,8 @@ def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
         for name, value in passing
         if name not in _CREDENTIALS and not name.startswith(_OF_AWS)
     ]
-    if instead is not None:
-        return [*rest, *instead.fields]
+    if instead is not None:  # a cookie may say who somebody is, too
+        return [*(header for header in rest if header[0] != b"cookie"), *instead.fields]
     fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
     if given and not fit:
         raise MissingKey(_NOT_FOR_UPSTREAM)

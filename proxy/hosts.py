@@ -82,7 +82,8 @@ class HostCheck:
         origins = [value for name, value in headers if name == b"origin"]
         if origins:
             return not all(self._is_own(origin, host) for origin in origins)
-        return (b"sec-fetch-site", b"cross-site") in headers
+        site = first(headers, b"sec-fetch-site") or b""
+        return site.strip().lower() == b"cross-site"
 
     def _is_own(self, origin: bytes, host: bytes) -> bool:
         _, _, authority = origin.lower().partition(b"://")

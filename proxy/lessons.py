@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from proxy.redaction import Redactor
+from proxy.redaction import Redactor, redacted
 from translators import UNKNOWN, Capabilities
 
 log = structlog.get_logger()
@@ -48,7 +48,8 @@ class LessonStore:
         refusals = before.refusals + 1 if before else 1
         self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
         if learnt != known:  # an operator's table is out of date: worth a line, once
-            name = self._redactor.text(model[:_MODEL_LENGTH])  # a client may call one anything
+            # A client may call one anything.
+            name = redacted(self._redactor.text, model, most=_MODEL_LENGTH)
             log.warning("lesson_learnt", model=name, lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:

@@ -17,7 +17,7 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NewType
+from typing import Final, NewType, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,8 @@ from proxy.sensitive import KINDS, Finder
 
 CallerDigest = NewType("CallerDigest", str)
 Redacted = NewType("Redacted", str)
+
+Hide: TypeAlias = Callable[[str], Redacted]
 
 _DIGEST_BYTES = 8
 
@@ -81,7 +83,7 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
     }
 
 
-def redacted(hide: Callable[[str], Redacted], text: str, *, most: int) -> Redacted:
+def redacted(hide: Hide, text: str, *, most: int) -> Redacted:
     """
     Redact a text, and shorten it to so many characters.
 

@@ -208,6 +208,7 @@ HEADERS: Final = (
             "bearer certificates",
             "Bearer authentication",
             "Bearer realm=example",
+            "Bearer YOUR_ACCESS_TOKEN_2",
         ),
     ),
     Kind(

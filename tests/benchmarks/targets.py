@@ -162,6 +162,14 @@ TARGETS: Final = (
         bound=20,
     ),
     Target(
+        suite="shapes",
+        name="shapes: longest wait",
+        means="longest wait of a health probe beside one request or answer of the worst shape,"
+        " as large as it may be (each shape in its best round)",
+        unit="ms",
+        bound=50,
+    ),
+    Target(
         suite="start",
         name="start: ready",
         means="from the command to the first answer of /healthz",

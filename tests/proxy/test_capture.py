@@ -70,6 +70,12 @@ def texts(said: Spoken) -> dict[str, str]:
         (b'{"a":4111111111111111,"b":41}', '{"a":"[card]","b":41}'),
         (b'{"a":true,"b":null,"c":0.5}', '{"a":true,"b":null,"c":0.5}'),
         (b'{"a":"not-in-the-shape-of-a-key","b":"short"}', '{"a":"[key]","b":"short"}'),
+        # What a value is called may say what it is.
+        (b'{"password":"hunter2","x":"hunter2"}', '{"password":"[password]","x":"hunter2"}'),
+        (b'{"password":"hun\\"ter2"}', '{"password":"[password]"}'),
+        (b'{"phones":["030 901820",2125550187]}', '{"phones":["[phone]","[phone]"]}'),
+        (b'{"jane@example.com":"hi","password":null}', '{"[email]":"hi","password":null}'),
+        (b'{"password":"' + b"a1 " * 99 + b'"}', '{"password":"' + "a1 " * 99 + '"}'),
         # No JSON: text, read in case it hides something.
         (b'{"a": "canary\\u0040example.com"', '{"a": "[email]"'),
         (b"\xff canary@example.com", "\ufffd [email]"),

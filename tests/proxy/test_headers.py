@@ -5,6 +5,7 @@ from proxy.headers import (
     Credential,
     end_to_end,
     find_credential,
+    forwarded_up,
     joined,
     passed_down,
     passed_up,
@@ -120,3 +121,11 @@ def test_how_long_upstream_wants_to_be_left_alone(headers, seconds):
 )
 def test_an_sdk_is_known_by_its_own_headers(headers, sdk):
     assert detect_sdk(headers) == sdk
+
+
+def test_no_cookie_goes_beside_a_key_of_ours():
+    given = [(b"x-api-key", b"theirs"), (b"cookie", b"session=1"), (b"accept", b"*/*")]
+    ours = Credential(b"x-api-key", b"ours", b"ours")
+
+    assert forwarded_up(given, ours) == [(b"accept", b"*/*"), (b"x-api-key", b"ours")]
+    assert (b"cookie", b"session=1") in forwarded_up(given, None)

@@ -261,7 +261,7 @@ def test_what_follows_the_end_does_not_matter(junk, after):
         ),
         (
             start() + b"x" * (MAX_LINE_BYTES + 1),
-            [FailureChunk("api_error", "event stream: a line is longer than 4194304 bytes")],
+            [FailureChunk("api_error", "event stream: a line is longer than 33554432 bytes")],
         ),
     ],
     ids=[

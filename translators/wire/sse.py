@@ -12,8 +12,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-MAX_LINE_BYTES: Final = 4 * 1024 * 1024
-"""More than any model writes in a whole answer, so only an upstream gone astray gets here."""
+MAX_LINE_BYTES: Final = 32 * 1024 * 1024
+"""More than a whole request may hold, so only an upstream gone astray gets here."""
+
+_BESIDE_A_LINE: Final = 64
+"""Bytes that a line of an event takes in memory, however short it is."""
 
 _CR: Final = ord("\r")  # a number is found in bytes much faster than bytes are
 
@@ -93,8 +96,10 @@ class SSEDecoder:
             data, self._data, self._data_bytes = self._data, [], 0
             return b"\n".join(data) if data else None
         if line.startswith(b"data:"):
-            self._data.append(line[5:].removeprefix(b" "))
-            self._data_bytes += len(line)
+            self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])  # copied once
         elif line == b"data":
             self._data.append(b"")
+        else:
+            return None
+        self._data_bytes += len(line) + _BESIDE_A_LINE
         return None

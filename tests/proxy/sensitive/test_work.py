@@ -3,7 +3,6 @@
 import inspect
 import re
 from dataclasses import replace
-from functools import partial
 from types import ModuleType
 
 import pytest
@@ -39,18 +38,28 @@ HELPERS = [
 """Expressions for a closer look, and how they are used."""
 
 
-def steps_for(kind, text):
-    """Of its expression, and characters of what its closer look is given."""
+def counting(*kinds):
+    """Steps of expressions for a text, and characters of what a closer look is given."""
     steps = Steps()
 
-    def confirm(found, free):
-        steps.count += len(found[0])
-        return kind.confirm(found, free)
+    def counted(kind):
+        def confirm(found, free):
+            steps.count += len(found[0])
+            return kind.confirm(found, free)
 
-    Finder([replace(kind, confirm=confirm)], piece=2 * len(text), compiled=steps.compiled).without(
-        text
-    )
-    return steps.count
+        return replace(kind, confirm=confirm)
+
+    finder = Finder(map(counted, kinds), piece=1 << 20, compiled=steps.compiled)
+
+    def count(text):
+        before = steps.count
+        finder.without(text)
+        return steps.count - before
+
+    return count
+
+
+COUNT_ALL = counting(*KINDS)
 
 
 def is_in_proportion(part, count):
@@ -64,31 +73,26 @@ def is_in_proportion(part, count):
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_kind_is_looked_for_in_time_that_grows_with_the_text_and_no_faster(kind):
-    parts = dict.fromkeys(hostile_to(kind))
-    slow = [part for part in parts if not is_in_proportion(part, partial(steps_for, kind))]
+    count = counting(kind)
+    slow = [part for part in set(hostile_to(kind)) if not is_in_proportion(part, count)]
 
     assert slow == []
 
 
 @pytest.mark.parametrize("part", COMMON)
 def test_a_text_of_one_thing_only_is_no_harder(part):
-    steps = Steps()
-    finder = Finder(KINDS, piece=1 << 20, compiled=steps.compiled)
-
-    def count(text):
-        before = steps.count
-        finder.without(text)
-        return steps.count - before
-
-    assert is_in_proportion(part, count)
+    assert is_in_proportion(part, COUNT_ALL)
 
 
 @pytest.mark.parametrize(("expression", "how"), HELPERS)
 def test_a_closer_look_takes_time_in_proportion_to_what_it_looks_at(expression, how):
+    steps = Steps()
+    look = getattr(steps.compiled(expression), how)
+
     def count(text):
-        steps = Steps()
-        getattr(steps.compiled(expression), how)(text)
-        return steps.count
+        before = steps.count
+        list(look(text)) if how == "finditer" else look(text)
+        return steps.count - before
 
     assert [part for part in COMMON[::2] if not is_in_proportion(part, count)] == []
 
@@ -111,7 +115,7 @@ def test_a_closer_look_takes_time_in_proportion_to_what_it_looks_at(expression, 
     ],
 )
 def test_an_expression_that_is_not_in_proportion_would_be_noticed(kind, part):
-    assert not is_in_proportion(part, partial(steps_for, kind))
+    assert not is_in_proportion(part, counting(kind))
 
 
 @given(

@@ -129,3 +129,12 @@ def test_data_beyond_all_measure_is_noticed_however_many_lines_it_has():
         decoder.feed(line)
 
     assert decoder.is_astray
+
+
+@pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"data: \n"])
+def test_an_event_of_nothing_but_empty_lines_goes_astray(line):
+    decoder = SSEDecoder()
+
+    decoder.feed(line * (MAX_LINE_BYTES // 64 + 1))
+
+    assert decoder.is_astray
