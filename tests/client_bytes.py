@@ -18,6 +18,7 @@ from proxy.server_protocol import ServerProtocol
 
 _TURNS = 12
 """Of the loop, after each piece: enough for an exchange to begin, to read, and to end."""
+_FOR_EVER = 3600
 _REQUEST_ID = re.compile(rb"req_[0-9a-f]{24}")
 
 
@@ -87,6 +88,12 @@ class Wire(asyncio.Transport):
         """As above."""
 
 
+class Unhurried(ServerProtocol):
+    """A server to whom no client is slow, on however busy a machine."""
+
+    head_seconds = body_seconds = _FOR_EVER
+
+
 @dataclass(frozen=True)
 class Conversation:
     """What became of a client's bytes."""
@@ -114,8 +121,10 @@ async def told(pieces: Iterable[bytes], listener: Listener | None = None) -> Con
     """Feed the pieces, one after the other, to one connection."""
     listener, wire = listener or Listener(), Wire()
     state = ServerState()
-    config = config_for(listener, server_header=False, date_header=False)
-    connection = ServerProtocol(config, state, {})
+    config = config_for(
+        listener, server_header=False, date_header=False, timeout_keep_alive=_FOR_EVER
+    )
+    connection = Unhurried(config, state, {})
     connection.connection_made(wire)
     for piece in pieces:
         connection.data_received(piece)

@@ -219,7 +219,7 @@ def a_prompt_of(prompt, text):
     return run
 
 
-@repeating(PROMPTS, "features", steps=1, handed=5)
+@repeating(PROMPTS, "features", steps=1, handed=6)
 def features_of_a_prompt_of(features, text):
     asked = request(prompt=text)
     return lambda: features.features_of(asked)
@@ -410,6 +410,21 @@ def lines_of(sse, said):
                 decoder.feed(piece)
 
     return run
+
+
+@repeating((" ", "\n", "\u2003", "a "), "steps", steps=50, handed=30_000)
+def white_space_at_both_ends_of(steps, text):
+    return lambda: [
+        steps.completed(each(text * 1_000))
+        for each in (steps.leading_space, steps.said_until, steps.is_blank)
+    ]
+
+
+@repeating(("\ud83d", "\U0001f600", "\\", "\n", "a"), "wire.long_json", steps=100, handed=200_000)
+def a_long_document_of(long_json, text):
+    said = json.dumps({"prompt": text * 1_000}).encode()
+    steps = counted("translators.steps")
+    return lambda: steps.completed(long_json.read_json(said, len))
 
 
 @repeating(EVENTS, "wire.messages", steps=10, handed=50)

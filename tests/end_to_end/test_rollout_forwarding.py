@@ -25,6 +25,7 @@ BODY = (
 WHOLE, STREAMED = BODY + b" }\n", BODY + b', "stream": true }'
 V1, V2 = {"anthropic-version": ...}, {"anthropic-version": "2023-06-01"}
 OF_ONE_CONNECTION = {"host", "connection"}
+OF_THE_ORIGIN = {"strict-transport-security", "alt-svc", "nel", "report-to"}
 _ID = re.compile(rb'(?<=id":")[^"]+')
 
 
@@ -52,6 +53,8 @@ def said(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and bytes, but for the numbers that each answer of a simulator has."""
     headers = dict(answer.headers)
     headers.pop("holdover-rule", None)
+    for name in OF_THE_ORIGIN:  # said of a host that the client did not ask
+        headers.pop(name, None)
     headers["request-id"] = str("request-id" in headers)
     content: bytes = answer.extensions["raw"]
     if headers.get("content-encoding") == "gzip":
