@@ -95,14 +95,19 @@ def read_json(
     except msgspec.DecodeError as exc:
         if short.is_whole or str(exc) != _TRUNCATED:
             raise _moved(exc, lambda place: place + _missing_before(place, short.gaps)) from None
+        raise _too_much(most) from None
     if not short.is_whole:
-        raise TooMuch(
-            f"beside texts of {_REFERENCE_LENGTH} characters and more there are over"
-            f" {most} bytes; send fewer or shorter fields"
-        )
+        raise _too_much(most)
     yield
     whole = _with_texts(value, lambda text: short.texts.get(text, text))
     return cast("T", whole), lone_surrogates + short.lone_surrogates
+
+
+def _too_much(most: int) -> TooMuch:
+    return TooMuch(
+        f"beside texts of {_REFERENCE_LENGTH} characters and more there are over"
+        f" {most} bytes; send fewer or shorter fields"
+    )
 
 
 def read_short_json(document: bytes, decode: Callable[[bytes], T]) -> tuple[T, int]:
