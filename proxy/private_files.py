@@ -7,10 +7,10 @@ already keeps its mode: its owner may have opened it to somebody on purpose.
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -31,11 +31,9 @@ def make_directory(path: Path) -> None:
         make_directory(path.parent)
     try:
         path.mkdir(mode=_DIRECTORY)
-    except FileExistsError:  # another process was first, or something is in the way
-        if not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-    else:
         path.chmod(_DIRECTORY)  # a umask may have taken too much
+    except FileExistsError:
+        os.stat(f"{path}/.")  # another process was first, or else something is in the way
 
 
 def claim_directory(path: Path) -> None:
@@ -51,11 +49,11 @@ def claim_directory(path: Path) -> None:
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            raise NotOurs("is there, and no directory") from None
+            raise NotOurs(f"{path} is there, and no directory") from None
         if found.st_uid != os.geteuid():
-            raise NotOurs("was made by somebody else") from None
+            raise NotOurs(f"{path} was made by somebody else") from None
         if found.st_mode & _OTHERS:
-            raise NotOurs("is open to others") from None
+            raise NotOurs(f"{path} is open to others") from None
 
 
 def open_file(path: Path, flags: int) -> int:
@@ -79,10 +77,17 @@ def write_beside(path: Path, data: bytes) -> Path:
     return beside
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file in one step, so that nobody reads half of it; raises `OSError`."""
+def replace_file(
+    path: Path, data: bytes, prepare: Callable[[Path], object] = lambda beside: beside
+) -> None:
+    """
+    Write a file in one step, so that nobody reads half of it; raises `OSError`.
+
+    `prepare` is given the new one before it takes the other's place.
+    """
     beside = write_beside(path, data)
     try:
+        prepare(beside)
         beside.replace(path)
     except OSError:
         beside.unlink()

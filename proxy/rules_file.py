@@ -22,7 +22,7 @@ from typing import Final
 import tomlkit
 
 from proxy.config_file import ConfigFile, InvalidSettings, Place, lines_of
-from proxy.private_files import write_beside
+from proxy.private_files import replace_file
 from proxy.settings import load_settings
 
 _RULES: Final = "rollout"
@@ -145,13 +145,7 @@ def _alone_in(directory: Path) -> Iterator[None]:
 def _replace(path: Path, text: str) -> None:
     try:
         # It may hold keys, and has the old one's mode only later.
-        beside = write_beside(path, text.encode())
-        try:
-            _make_alike(beside, path)
-            beside.replace(path)
-        except OSError:
-            beside.unlink()
-            raise
+        replace_file(path, text.encode(), lambda beside: _make_alike(beside, path))
     except OSError as exc:
         raise InvalidSettings(f"{path}: {exc.strerror}") from exc
 

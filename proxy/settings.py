@@ -8,7 +8,6 @@ What is wrong with the file is said with its line.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import tempfile
@@ -233,17 +232,16 @@ def _state_dir() -> Path:
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
     except RuntimeError:  # nobody's home: a container without a user
-        return _own_directory(Path(tempfile.gettempdir()) / f"holdover-{os.geteuid()}")
+        return _own_directory()
 
 
-def _own_directory(path: Path) -> Path:
+def _own_directory() -> Path:
     """A directory where everybody may make one: it is made now, so that nobody else can."""
     try:
+        path = Path(tempfile.gettempdir()) / f"holdover-{os.geteuid()}"
         claim_directory(path)
     except OSError as exc:
-        if exc.errno != errno.EROFS:  # where nobody can make any
-            said = exc.strerror or exc
-            raise ValueError(f"state_dir: {path} {said}: name another") from exc
+        raise ValueError(f"state_dir: {exc.strerror or exc}: name another") from exc
     return path
 
 

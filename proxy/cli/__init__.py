@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import sys
+from contextlib import suppress
+from typing import cast
 
 from proxy.cli.commands import app
 from proxy.cli.evidence_commands import app as evidence
@@ -20,6 +22,7 @@ app.add_typer(evidence)  # without a name: its verbs are ours
 def main() -> None:
     """Entry point of the console script."""
     forget_working_directory()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what its encoding has no letters for is spelled
-        sys.stdout.reconfigure(errors="backslashreplace")
+    with suppress(AttributeError):  # somebody may have closed it
+        # What its encoding has no letters for is spelled.
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     app()

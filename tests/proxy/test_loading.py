@@ -115,6 +115,24 @@ def test_of_a_store_that_fails_nothing_is_read(keeping):
     assert status(keeping).problem is not None
 
 
+def test_where_there_can_be_no_journal_it_waits_until_there_can_and_says_so_once(keeping, tmp_path):
+    (tmp_path / "traffic").write_text("in the way")
+    with capture_logs() as lines:
+        keep_loading(
+            keeping,
+            steps(
+                lambda: None,
+                lambda: None,
+                (tmp_path / "traffic").unlink,
+                lambda: write(keeping, "one"),
+            ),
+        )
+
+    assert [line["event"] for line in lines] == ["loader_waits"]
+    assert lines[0]["reason"] == "Not a directory"
+    assert count(keeping) == 1
+
+
 def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp_path):
     file = tmp_path / "traffic" / "traffic.db"
     file.parent.mkdir()

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,12 +71,30 @@ def test_what_is_there_keeps_its_mode(tmp_path: Path):
     assert (tmp_path / "file").read_text() == "text"
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "dangling"])
-def test_where_something_is_in_the_way_no_directory_is_made(tmp_path: Path, place: str):
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("file", NotADirectoryError),
+        ("file/below", NotADirectoryError),
+        ("dangling", FileNotFoundError),
+    ],
+)
+def test_where_something_is_in_the_way_no_directory_is_made(
+    tmp_path: Path, place: str, problem: type[OSError]
+):
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to("nowhere")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(problem):
         make_directory(tmp_path / place)
+
+
+def test_of_all_who_make_a_directory_at_once_none_fails(tmp_path: Path):
+    with ThreadPoolExecutor(8) as pool:
+        for name in map(str, range(40)):
+            path = tmp_path / name / "below"
+            list(pool.map(make_directory, [path] * 8))
+
+            assert mode_of(path) == mode_of(path.parent) == 0o700
 
 
 def test_a_file_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path: Path):

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from proxy.config_file import ConfigFile, InvalidSettings
 from proxy.rules import OverrideSettings, RuleSettings
 from proxy.settings import CallerSettings, KeyFrom, Settings, load_settings
+from tests.strangers import as_nobody, public_directory
 
 HASH = "sha256:" + "0" * 64
 
@@ -370,6 +371,23 @@ def test_state_is_kept_where_the_system_says(
         monkeypatch.setenv(name, value)
 
     assert load_settings().state_dir == Path(directory)
+
+
+def test_what_is_not_named_like_a_setting_is_no_secret(tmp_path: Path):
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "HOLDOVER_LOG_FORMAT").write_text("json")
+
+    assert load_settings(secrets=tmp_path).log_format == "json"
+
+
+@pytest.mark.parametrize("place", ["closed", "closed/below"])
+def test_a_directory_of_secrets_that_may_not_be_read_is_named(place: str):
+    with public_directory() as public:
+        (public / "closed" / "below").mkdir(parents=True)
+        (public / "closed").chmod(0)
+        with as_nobody(), pytest.raises(InvalidSettings, match=f"{place}: Permission denied"):
+            load_settings(secrets=public / place)
+        (public / "closed").chmod(0o700)
 
 
 def test_without_a_file_there_are_the_defaults():
