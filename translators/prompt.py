@@ -176,12 +176,10 @@ def _split(prompt: str) -> Steps[list[str]]:
 
 def _markers(prompt: str) -> Iterator[re.Match[str] | None]:
     """All of them, and None after each part of the prompt."""
-    free = 0
     for start, end in windows(len(prompt)):
-        for marker in _MARKER.finditer(prompt, max(start, free), end + _REACH):
+        for marker in _MARKER.finditer(prompt, start, end + _REACH):
             if marker.start() >= end:
                 break
-            free = marker.end()
             yield marker
         yield None
 

@@ -9,7 +9,9 @@ from translators.adjustments import AdjustmentKind
 from translators.catalogue import Capabilities, Catalogue, Model, Sampling
 from translators.exceptions import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LIVE
-from translators.plan import Plan, Policy, plan_request
+from translators.plan import Plan, Policy, plan_in_steps, plan_request
+from translators.prompt import TURNS_AT_ONCE, parse_in_steps
+from translators.steps import AT_ONCE
 from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,
@@ -584,3 +586,35 @@ def test_no_live_model_is_asked_what_it_is_known_to_refuse(prompt, model, tokens
     assert all(stop.strip() for stop in request.get("stop_sequences", []))
     assert request.get("top_k", 1) > 0
     assert request.get("top_p", 1) >= 0
+
+
+def planned_in_steps(model, prompt):
+    """The plan, and how often the work on it can be put down."""
+    decoded = DecodedRequest(CompletionRequest(model=model, prompt=prompt, max_tokens_to_sample=5))
+    planning = plan_in_steps(decoded, V2, Policy(), today=TODAY)
+    return plan_request(decoded, V2, Policy(), today=TODAY), sum(1 for _ in planning)
+
+
+def parsed_in_steps(prompt):
+    return sum(1 for _ in parse_in_steps(prompt, "lenient"))
+
+
+def test_a_long_request_is_planned_like_a_short_one_in_steps():
+    long = "a" * (2 * AT_ONCE)
+    prompt = f"\n\nHuman: b\n\nAssistant: {long}"
+
+    plan, steps = planned_in_steps("claude-opus-4-8", prompt)
+
+    assert plan.echo == long
+    assert plan.request.messages[:2] == (Message("user", "b"), Message("assistant", long))
+    assert steps == parsed_in_steps(prompt) + 1  # before stops are looked for in the echo
+
+
+def test_many_turns_become_messages_a_few_at_a_time():
+    pairs = 3 * TURNS_AT_ONCE // 2
+    prompt = "\n\nHuman:a\n\nAssistant:b" * pairs + "\n\nHuman:c\n\nAssistant:"
+
+    plan, steps = planned_in_steps("claude-haiku-4-5", prompt)
+
+    assert len(plan.request.messages) == 2 * pairs + 1
+    assert steps == parsed_in_steps(prompt) + 3

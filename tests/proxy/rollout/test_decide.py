@@ -267,6 +267,12 @@ def test_a_prompt_has_its_bucket_however_long_it_is(size):
         assert set(found) == ({"r"} if size > AT_ONCE else set())
 
 
+def test_a_bucket_that_was_found_before_is_not_looked_for_again():
+    question = msgspec.structs.replace(asked(of=request()), buckets={"r": 17})
+
+    assert bucket_of(rule(by="prompt", share=5), question) == 17
+
+
 def test_buckets_are_only_looked_for_where_a_rule_goes_by_long_prompts():
     long = request(prompt="a" * (AT_ONCE + 1))
     rollout = Rollout(
