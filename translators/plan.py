@@ -159,6 +159,8 @@ def _plan(
     parsed = yield from parse_in_steps(request.prompt, policy.strictness)
     conversation = parsed.conversation
     model = _plan_model(request.model, conversation, policy, today)
+    if len(conversation.prefill or "") > AT_ONCE:
+        yield  # to trim it, to write of it, and to look for stops in it takes a step each
     prefill = _plan_prefill(conversation, model, policy)
     if len(prefill.echo) > AT_ONCE:
         yield

@@ -171,6 +171,7 @@ def _split(prompt: str) -> Steps[list[str]]:
         if len(pieces) > 2 * MOST_TURNS:
             raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
     pieces.append(prompt[start:])
+    yield  # that may have been all of it
     return pieces
 
 

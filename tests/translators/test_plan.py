@@ -607,7 +607,7 @@ def test_a_long_request_is_planned_like_a_short_one_in_steps():
 
     assert plan.echo == long
     assert plan.request.messages[:2] == (Message("user", "b"), Message("assistant", long))
-    assert steps == parsed_in_steps(prompt) + 1  # before stops are looked for in the echo
+    assert steps == parsed_in_steps(prompt) + 2  # before it is trimmed, and looked through
 
 
 def test_many_turns_become_messages_a_few_at_a_time():
