@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from rapidfuzz import fuzz
 
-from proxy.redaction import Hide, redacted
+from proxy.redaction import Hide, in_brief
 from translators import (
     Dialect,
     Plan,
@@ -55,7 +55,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     def redacted(self, hide: Hide) -> Comparison:
         """The same, without what may not be kept; a client may call a model anything."""
         models, reasons = (
-            (word and redacted(hide, word, most=_WORD_LENGTH) for word in pair)
+            (word and in_brief(word, hide, _WORD_LENGTH) for word in pair)
             for pair in (self.models, self.stop_reasons)
         )
         return msgspec.structs.replace(self, models=tuple(models), stop_reasons=tuple(reasons))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from proxy.redaction import Redactor, redacted
+from proxy.redaction import Redactor, in_brief
 from translators import UNKNOWN, Capabilities
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ class LessonStore:
         self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
         if learnt != known:  # an operator's table is out of date: worth a line, once
             # A client may call one anything.
-            name = redacted(self._redactor.text, model, most=_MODEL_LENGTH)
+            name = in_brief(model, self._redactor.text, _MODEL_LENGTH)
             log.warning("lesson_learnt", model=name, lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:

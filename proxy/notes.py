@@ -21,7 +21,7 @@ from proxy.error_app import new_request_id
 from proxy.failures import Blame, Failure, KeyRefused
 from proxy.headers import Headers, end_to_end, first, joined, passed_down, secrets_in
 from proxy.keys import Caller
-from proxy.redaction import Redacted, Redactor, redacted
+from proxy.redaction import Redacted, Redactor, in_brief
 from proxy.rollout import Decision, campaign_headers
 from proxy.rules import Action, Capture
 from proxy.timestamps import to_milliseconds
@@ -334,7 +334,7 @@ def _kept_before(redactor: Redactor, words: _Words, made: _Made) -> _Kept:
 
 def _kept_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _Kept:
     def kept(word: str) -> Redacted:
-        return redacted(hide, _storable(word), most=_WORD_LENGTH)
+        return in_brief(_storable(word), hide, _WORD_LENGTH)
 
     return _Kept(
         tuple(None if word is None else kept(word) for word in words),

@@ -25,21 +25,20 @@ from proxy.sensitive import KINDS, Finder
 
 CallerDigest = NewType("CallerDigest", str)
 Redacted = NewType("Redacted", str)
-
 Hide: TypeAlias = Callable[[str], Redacted]
 
 _DIGEST_BYTES = 8
-
 _CACHED: Final = 1024
 _SHORT: Final = 256
 _PIECE: Final = 16 * 1024
 """Characters: while an expression looks through a text, no other thread has its turn."""
-_LONGEST: Final = 4096
-"""Characters of a text that is to be short: whole words of it are looked through, and no more."""
-_LAST_WORD: Final = re.compile(r"(?<!\S)\S*+\Z")
-_HALF_A_STAND_IN: Final = re.compile(r"\[[a-z0-9_-]{0,31}\Z")
 _LONG_ENOUGH: Final = 8
 """Less than that is no key; to take it out of a text would take the text apart."""
+_LOOKED_AT: Final = 4096
+"""Characters of a word, of which a few are kept."""
+_LAST_WORDS: Final = re.compile(r"\S*+(?:\s++[^\s\d]*+\d\S*+)*+")
+"""Backwards: the last, and those with digits before it."""
+_HALF_A_WORD: Final = re.compile(r"\[[\w-]*\Z")
 
 
 class Unshown(msgspec.Struct, frozen=True):
@@ -83,21 +82,8 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
     }
 
 
-def redacted(hide: Hide, text: str, *, most: int) -> Redacted:
-    """
-    Redact a text, and shorten it to so many characters.
-
-    In this order, since half a key looks like none; and a word that stands for
-    something is left out whole where it does not fit.
-    """
-    if len(text) > _LONGEST:
-        text = _LAST_WORD.sub("...", text[:_LONGEST])
-    kept = hide(text)
-    return kept if len(kept) <= most else Redacted(_HALF_A_STAND_IN.sub("", kept[:most]))
-
-
 class Redactor:
-    """Takes out keys, e-mail addresses, telephone and card numbers, IPs, and what else is given."""
+    """Takes out of texts what the table of sensitive kinds finds, and what else is given."""
 
     def __init__(self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE) -> None:
         """
@@ -113,11 +99,11 @@ class Redactor:
         self._short = lru_cache(_CACHED)(self._redact)
 
     def text(self, text: str) -> Redacted:
-        """The same without what may not be kept."""
+        """A text without what may not be kept."""
         return self._short(text) if len(text) <= _SHORT else self._redact(text)
 
-    def hiding(self, secrets: Iterable[str]) -> Callable[[str], Redacted]:
-        """The same, also without these secrets, whatever they look like."""
+    def hiding(self, secrets: Iterable[str]) -> Hide:
+        """A way to redact that hides these secrets as well, whatever they look like."""
         hidden = sorted({one for one in secrets if len(one) >= _LONG_ENOUGH}, key=len, reverse=True)
 
         def hide(text: str) -> Redacted:
@@ -132,3 +118,25 @@ class Redactor:
         for pattern, instead in self._given:
             text = pattern.sub(instead, text)
         return Redacted(self._finder.without(text))
+
+
+def in_brief(text: str, hide: Hide, most: int) -> Redacted:
+    """
+    So many characters of a text at most, as it may be kept.
+
+    It is cut after it is redacted, because half a key looks like none, and not
+    in the midst of a word that stands in the place of something.
+    """
+    hidden = hide(whole_words(text))
+    if len(hidden) <= most:
+        return hidden
+    return Redacted(_HALF_A_WORD.sub("", hidden[:most]))
+
+
+def whole_words(text: str) -> str:
+    """As much of a text as is looked at, and nothing that the rest of it may be a part of."""
+    if len(text) <= _LOOKED_AT:
+        return text
+    beginning = text[:_LOOKED_AT]
+    last = _LAST_WORDS.match(beginning[::-1])
+    return beginning[: len(beginning) - (last.end() if last else 0)] + "..."

@@ -20,7 +20,7 @@ from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, ShuttingDown
 from proxy.headers import Headers, end_to_end, first, secrets_in
 from proxy.legs import Upstreams
-from proxy.redaction import Redactor, describe_crash, redacted
+from proxy.redaction import Redactor, describe_crash, in_brief
 from proxy.upstream import Answer
 from translators import encode_error
 
@@ -92,7 +92,7 @@ def _target(scope: Scope) -> bytes:
 def logged_path(scope: Scope, redactor: Redactor) -> str:
     """The path as a line of the log may have it: without keys, above all those that were sent."""
     hide = redactor.hiding(key.decode("latin-1") for key in secrets_in(scope["headers"]))
-    return redacted(hide, scope["path"], most=_PATH_LENGTH)
+    return in_brief(scope["path"], hide, _PATH_LENGTH)
 
 
 class _ArrivingBody:

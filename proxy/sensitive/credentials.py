@@ -7,7 +7,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Final
 
-from proxy.sensitive.kinds import Kind, Span, secret
+from proxy.sensitive.kinds import Kind, Span, beginning, secret
 from proxy.sensitive.values import is_code, is_generated, is_placeholder
 
 _W: Final = "[A-Za-z0-9_-]"
@@ -22,13 +22,19 @@ _PEM_END: Final = (
 _BASE64: Final = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
 _JWT: Final = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 
+
+def _with_its_dashes(found: re.Match[str], _: int) -> Span:
+    return found.start() - len("-----"), found.end()
+
+
 WITH_A_SHAPE: Final = (
     Kind(
         "private key",
         "key",
-        rf"(?<=BEGIN )(?:[A-Z0-9]{{1,12}} ){{0,4}}PRIVATE KEY(?: BLOCK)?-----{_BREAK}{{0,12}}+"
+        rf"(?<=-----BEGIN )(?:[A-Z0-9]{{1,12}} ){{0,4}}PRIVATE KEY(?: BLOCK)?-----{_BREAK}{{0,12}}+"
         rf"(?:[A-Z][A-Za-z-]{{2,20}}: [^\n\\]{{0,100}}{_BREAK}{{1,12}}+){{0,5}}{_LINES}{_PEM_END}",
-        words=("-----begin ",),
+        words=("begin ",),
+        confirm=_with_its_dashes,
         examples=(
             "-----BEGIN "
             + "PRIVATE KEY-----\n"
@@ -111,35 +117,21 @@ IN_URLS: Final = (
         ),
     ),
     Kind(
-        "Slack webhook",
+        "webhook",
         "key",
-        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<secret>[A-Za-z0-9_/-]{16,}+)",
+        r"(?:hooks\.slack\.com/(?:services|workflows|triggers)"
+        r"|(?:[a-z]{1,8}\.)?discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks"
+        r"|(?:[\w-]{1,40}\.)?(?:webhook|outlook)\.office\.com/webhook(?:b2)?"
+        r"|hooks\.zapier\.com/hooks/catch)/(?P<secret>[A-Za-z0-9@_/-]{16,}+)",
         words=("://",),
         confirm=secret,
         examples=(
             "https://hooks.slack.com/services/«T0AB12CD3/B0EF45GH6/aB3dE5fG7hJ9kL1mN2pQ4rS6»",
-        ),
-    ),
-    Kind(
-        "Discord webhook",
-        "key",
-        r"(?:[a-z]{1,8}\.)?discord(?:app)?\.com/api/(?:v\d{1,2}/)?webhooks/"
-        rf"(?P<secret>\d{{6,24}}/{_W}{{20,}}+)",
-        words=("://",),
-        confirm=secret,
-        examples=(
             "https://discord.com/api/webhooks/«123456789012345678/aB3dE5fG7hJ9kL1mN2pQ4rS6tU8v»",
+            "https://acme.webhook.office.com/webhookb2/«0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0@1»",
+            "https://hooks.zapier.com/hooks/catch/«1234567/aB3dE5fG7h»",
         ),
-    ),
-    Kind(
-        "other webhooks",
-        "key",
-        r"(?:[\w-]{1,40}\.)?"
-        r"(?:(?:webhook|outlook)\.office\.com/webhook(?:b2)?|hooks\.zapier\.com/hooks/catch)/"
-        r"(?P<secret>[A-Za-z0-9@_/-]{16,}+)",
-        words=("://",),
-        confirm=secret,
-        examples=("https://hooks.zapier.com/hooks/catch/«1234567/aB3dE5fG7h»",),
+        innocents=("https://hooks.slack.com/services/", "https://discord.com/developers/docs"),
     ),
 )
 
@@ -153,11 +145,11 @@ _WORDS: Final = re.compile(r"[^\W\d_]++(?:[-'.][^\W\d_]++)*+[.:]?|(?:realm|error
 
 def _bearer(found: re.Match[str], _: int) -> Span | None:
     """The bearer of a letter is none: words are no token, however many."""
-    value = found["secret"]
-    if is_placeholder(value) or is_code(value):
+    value = beginning(found, "word")
+    if is_placeholder(value) or is_code(value) or value.startswith("realm="):
         return None
     is_one = value.endswith("=") or len(value) >= _LONG_FOR_WORDS or is_generated(value, 8)
-    return (found.start(), secret(found)[1]) if is_one and not value.startswith("realm=") else None
+    return (found.start(), found.end() - found["word"].endswith(".")) if is_one else None
 
 
 def _basic(found: re.Match[str], _: int) -> Span | None:
@@ -170,18 +162,23 @@ def _basic(found: re.Match[str], _: int) -> Span | None:
 
 
 def _authorization(found: re.Match[str], _: int) -> Span | None:
-    value = found["secret"]
+    """After a scheme whatever is no word, without one what nobody has thought up."""
+    value, (start, end) = beginning(found, "word"), found.span("word")
     if is_placeholder(value) or is_code(value) or _WORDS.fullmatch(value):
         return None
-    return found.start("all"), secret(found)[1]
+    if found["scheme"]:
+        start = found.start("scheme")
+    elif not is_generated(value, 8):
+        return None
+    return start, end - found["word"].endswith(".")
 
 
 HEADERS: Final = (
     Kind(
         "authorization",
         "key",
-        r"[\"']?\]?\s{0,4}[:=]\s{0,4}\\{0,3}[\"']?(?P<all>"
-        rf"(?:{_SCHEMES}[ \t]{{1,4}})?(?P<secret>[^\s\"'`,;<>()\\]{{8,}}+))",
+        r"[\"']?\]?\s{0,4}[:=]\s{0,4}\\{0,3}[\"']?"
+        rf"(?P<scheme>{_SCHEMES}[ \t]{{1,4}})?(?P<word>[^\s\"'`,;<>()\\]{{8,}}+)",
         words=("authorization",),
         confirm=_authorization,
         examples=(
@@ -191,6 +188,7 @@ HEADERS: Final = (
         ),
         innocents=(
             "Authorization: required",
+            "Authorization: AWS4-HMAC-SHA256",
             "Authorization: Bearer <token>",
             "Authorization: Bearer realm",
             "Authorization: ${TOKEN}",
@@ -199,7 +197,7 @@ HEADERS: Final = (
     Kind(
         "bearer",
         "key",
-        r"(?:[ \t]|%20){1,8}+(?P<secret>[\w.~+/%-]{8,}+=*+)",
+        r"(?:[ \t]|%20){1,8}+(?P<word>[\w.~+/%-]{8,}+=*+)",
         words=("bearer",),
         confirm=_bearer,
         examples=("Bearer abc.def-ghi=", "bearer 0f1e2d3c4b5a", "Bearer%20abc.def-ghi="),
@@ -214,7 +212,7 @@ HEADERS: Final = (
     Kind(
         "basic",
         "key",
-        r"[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{8,}+=*+)",
+        r"[ \t]{1,4}(?P<secret>[A-Za-z0-9+/]{8,1024}+=*+)",
         words=("basic",),
         confirm=_basic,
         examples=("Basic YWRtaW46aHVudGVyMjI=",),

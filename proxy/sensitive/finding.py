@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from proxy.sensitive.kinds import REACH, Confirm, Kind, Span
@@ -27,6 +29,12 @@ _AROUND_DIGITS: Final = 16
 """Letters that belong to them: `+`, `(`, a country, a bank."""
 _Spans: TypeAlias = Iterator[tuple[int, int, str]]
 """From, to, and what stands there instead; one after the other."""
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Once for all finders: these are more than `re` itself would keep."""
+    return re.compile(expression)
 
 
 class _Page(NamedTuple):
@@ -83,13 +91,13 @@ class Finder:
         kinds: Iterable[Kind],
         *,
         piece: int,
-        compiled: Callable[[str], re.Pattern[str]] = re.compile,
+        compiled: Callable[[str], re.Pattern[str]] = _compiled,
     ) -> None:
         """By pieces of so many characters; whoever compiles expressions can count their steps."""
         self._piece = piece
         self._shapes: list[_Sought] = []
         self._shapes_in_digits: list[_Sought] = []
-        self._words: list[tuple[str, _Sought]] = []
+        self._by_word: defaultdict[str, list[_Sought]] = defaultdict(list)
         self._by_pair: defaultdict[str, list[_Beginning]] = defaultdict(list)
         for kind in kinds:
             pattern = compiled(kind.whole_expression)
@@ -97,16 +105,17 @@ class Finder:
             for start in kind.starts:
                 at = _rare_at(start)
                 self._by_pair[start[at - 1 : at + 1]].append(_Beginning(start, at, sought))
-            self._words += [(word, sought) for word in kind.words]
+            for word in kind.words:
+                self._by_word[word].append(sought)
             if not kind.starts and not kind.words:
                 (self._shapes_in_digits if kind.in_digits else self._shapes).append(sought)
         rare = re.escape("".join({pair[1] for pair in self._by_pair}))
         self._rare = compiled(f"[{rare}]{_GO_ON}" if rare else "(?!)")
         self._digits, self._ascii_digits = compiled(_DIGITS), compiled(_ASCII_DIGITS)
-        self._overlap = max((len(word) - 1 for word, _ in self._words), default=0)
+        self._overlap = max((len(word) - 1 for word in self._by_word), default=0)
 
     def without(self, text: str) -> str:
-        """The same text with words in the place of what was found."""
+        """The text with words in the place of what was found in it."""
         page = _Page(text, _readable(text))
         if self._may_be_in(self._rare, page.seen):
             page = page.without(self._beginning(page.seen))
@@ -126,9 +135,11 @@ class Finder:
         free = 0
         for rare in _each(self._rare, text, (0, len(text)), self._piece):
             at = rare.start()
+            if at < free:
+                continue
             for letters, rare_at, sought in self._by_pair.get(text[at - 1 : at + 1], ()):
                 start = at - rare_at
-                if start >= free and text.startswith(letters, start):
+                if text.startswith(letters, start) and start >= free:
                     found = sought.pattern.match(text, start)
                     if found:
                         if span := sought.confirm(found, free):
@@ -150,12 +161,12 @@ class Finder:
 
     def _places(self, small: str) -> list[tuple[int, _Sought]]:
         places: list[tuple[int, _Sought]] = []
-        for word, sought in self._words:
+        for word, called in self._by_word.items():
             place = small.find(word)
             while 0 <= place < self._piece:
-                places.append((place, sought))
+                places += [(place, sought) for sought in called]
                 place = small.find(word, place + 1)
-        places.sort(key=_place)
+        places.sort(key=itemgetter(0))
         return places
 
     def _without_shapes_in_digits(self, page: _Page) -> _Page:
@@ -189,10 +200,6 @@ class Finder:
                 if found.start() >= free and (span := sought.confirm(found, free)):
                     yield *span, sought.instead
                     free = span[1]
-
-
-def _place(candidate: tuple[int, _Sought]) -> int:
-    return candidate[0]
 
 
 def _rare_at(letters: str) -> int:

@@ -21,8 +21,10 @@ Confirm: TypeAlias = Callable[[re.Match[str], int], Span | None]
 
 REACH: Final = 1024
 """Characters in which a shape is known to be there, or not; only words run on."""
-_APART: Final = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
-"""Where a word begins, also behind what is escaped in a URL."""
+LOOKED_AT: Final = 256
+"""Characters of a word that tell whether it is a secret."""
+_APART: Final = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
+"""Where a word begins, also behind what is escaped in a URL, or a word without a space after it."""
 
 
 def whole(found: re.Match[str], _: int) -> Span:
@@ -35,6 +37,12 @@ def secret(found: re.Match[str], _: int = 0) -> Span:
     group = "secret" if "secret" in found.re.groupindex else 0
     start, end = found.span(group)
     return start, end - 1 if found[group].endswith(".") else end
+
+
+def beginning(found: re.Match[str], group: str | int = 0) -> str:
+    """As much of it as tells what it is."""
+    start, end = found.span(group)
+    return found.string[start : min(end, start + LOOKED_AT)]
 
 
 @dataclass(frozen=True)

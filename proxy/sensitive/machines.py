@@ -10,17 +10,21 @@ from typing import Final
 
 from proxy.sensitive.kinds import Kind, Span
 
-_IPV6: Final = r":(?<!::)[0-9A-Fa-f:]{1,60}+(?:(?:\.\d{1,3}){3})?+(?![\w:])"
+_IPV6: Final = r":(?<!::)[0-9A-Fa-f:]{1,60}+(?:(?:\.\d{1,3}){3})?+(?![A-Za-z0-9_:])"
 _COLONS: Final = 6
 _DIGIT: Final = re.compile("[0-9]")
-_GROUP: Final = re.compile("[0-9A-Fa-f]{2}|[.]")
+_OF_A_WORD: Final = re.compile("[A-Za-z0-9_.]")
+_GROUP: Final = re.compile("[0-9A-Fa-f]{3}|[.]")
 """There are slices of lists that look like addresses, too."""
-_IPV4: Final = r"\.(?<=\d\.)\d{1,3}+(?:\.\d{1,3}+){2}(?!\d|\.\d)"
-_FIRST: Final = re.compile(r"\d{1,3}+(?![^\W_]|\.\d)")
-"""Backwards."""
-_COMPARED: Final = re.compile(r"(?:[=~<>^!]=\s?|\^|\xa7\s?)\Z")
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4: Final = rf"\.(?<=[0-9]\.){_OCTET}(?:\.{_OCTET}){{2}}(?!\d|\.\d)"
+_FIRST: Final = re.compile(
+    r"(?:[0-5]52|[0-9][0-4]2|[0-9]{2}1|[0-9][1-9]|[1-9])(?![A-Za-z0-9_]|\.\d)"
+)
+"""Backwards; addresses that begin with zero are those of nobody."""
+_COMPARED: Final = re.compile(r"(?:[=~<>^!]=\s?|\w[<>]|\^|\xa7\s?)\Z")
 _PRODUCT: Final = re.compile(r"[^\W\d_]/\Z")
-_OF_A_FILE: Final = re.compile(r"\.(?:tar|zip|whl|jar|deb|rpm|tgz|gz)|-(?!\d)\w")
+_OF_A_FILE: Final = re.compile(r"\.(?:tar|zip|whl|jar|deb|rpm|tgz|gz|v\d)|-(?!\d)\w")
 _OF_A_VERSION: Final = re.compile(
     "v|ver|versions?|releases?|builds?|rev|revisions?|sections?|sect?|chapters?|clauses?|articles?"
     "|paragraphs?|appendix|annex|figures?|fig|tables?|firmware|drivers?|(?:up|down)graded?"
@@ -48,7 +52,7 @@ def _ipv6(found: re.Match[str], free: int) -> Span | None:
     before = text[start - 1 : start]
     if before == ":":  # in the midst of a longer row
         return None
-    starts = [colon + 1] if before.isalnum() or before in ("_", ".") else [start, colon + 1]
+    starts = [colon + 1] if _OF_A_WORD.match(before) else [start, colon + 1]
     ends = [end, end - 1] if text[end - 1] == ":" else [end]
     return next((span for span in product(starts, ends) if _is_ip(text[slice(*span)])), None)
 
@@ -59,11 +63,9 @@ def _ipv4(found: re.Match[str], free: int) -> Span | None:
     if first is None:
         return None
     start = found.start() - first.end()
-    number = text[start:end]
-    if not _is_ip(number) or number.startswith("0."):
-        return None
     before = text[max(free, start - 40) : start].rpartition("\n")[2]
-    return None if _is_version(number, before, text[end : end + 4]) else (start, end)
+    is_version = _is_version(text[start:end], before, text[end : end + 4])
+    return None if is_version else (start, end)
 
 
 def _is_version(number: str, before: str, after: str) -> bool:
@@ -118,6 +120,7 @@ MACHINES: Final = (
             "Chrome/120.0.0.0",
             "section 3.2.1.4",
             "pip install a==6.15.1.0",
+            "types-requests<2.31.0.7",
             "nginx-1.25.3.10.tar.gz",
             "1.2.3.4.5",
             "999.10.10.10",

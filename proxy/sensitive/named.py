@@ -11,8 +11,15 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from proxy.sensitive.kinds import Confirm, Kind, Span, secret
-from proxy.sensitive.values import is_code, is_generated, is_placeholder, is_strange, is_strong
+from proxy.sensitive.kinds import LOOKED_AT, Confirm, Kind, Span, beginning, secret
+from proxy.sensitive.values import (
+    is_code,
+    is_generated,
+    is_placeholder,
+    is_strange,
+    is_strong,
+    is_template,
+)
 
 _LINK: Final = (
     # The end of a quoted name; what is said in brackets; for whom.
@@ -24,23 +31,23 @@ _LINK: Final = (
     r"(?:=>|:=|=(?![=~>])|[:\uff1a](?![:=])|(?<!-)>)[ \t]{0,4}"
     r"|,?\s{0,24}\\?[\"']?value\\?[\"']?\s{0,2}[:=]\s{0,2}"
     r"|\((?=[\"'])"
+    r"|\s?[は是为]\s?"
     r"|\s(?i:is|was|lautet|ist|est|es|é|è)(?:\s?:)?\s{1,3}"
     r"|[ \t]{1,3})"
 )
-_LOOKED_AT: Final = 256
 _VALUE: Final = (
     r"(?:[brufBRUF@]{1,2}(?=[\"'`]))?(?:"
-    rf"\\{{1,3}}[\"'](?P<escaped>[^\"'\\\n]{{1,{_LOOKED_AT}}}+)"
-    rf"|\"(?P<double>(?:[^\"\\\n]|\\.){{1,{_LOOKED_AT}}}+)"
-    rf"|'(?P<single>(?:[^'\\\n]|\\.){{1,{_LOOKED_AT}}}+)"
-    rf"|`(?P<back>[^`\n]{{1,{_LOOKED_AT}}}+)"
-    rf"|(?P<word>(?:[^\s\"'`<>,;&|\\:]{{1,{_LOOKED_AT}}}+"
+    rf"\\{{1,3}}[\"'](?P<escaped>[^\"'\\\n]{{1,{LOOKED_AT}}}+)"
+    rf"|\"(?P<double>(?:[^\"\\\n]|\\.){{1,{LOOKED_AT}}}+)"
+    rf"|'(?P<single>(?:[^'\\\n]|\\.){{1,{LOOKED_AT}}}+)"
+    rf"|`(?P<back>[^`\n]{{1,{LOOKED_AT}}}+)"
+    rf"|(?P<word>(?:[^\s\"'`<>,;&|\\:]{{1,{LOOKED_AT}}}+"
     r"|:(?!//)|&(?![A-Za-z_][\w.-]{0,32}=)|\\(?![\"'\\])){1,32}+))"
 )
 _REST: Final = re.compile(r"[^\s\"'`<>\\]++")
 _COMMON: Final = re.compile(
     r"(?i:none|null|nil|true|false|yes|no|on|off|undefined|empty|missing|required|optional"
-    r"|mandatory|string|str|text|char|varchar|bytes|int|object|any|type|values?|input|data|field"
+    r"|mandatory|string|str|text|char|varchar|bytes|bool(?:ean)?|int|object|any|type|values?|input|data|field"
     r"|form|label|hidden|masked|encrypted|hashed|plain(?:text)?|(?:in)?valid|(?:in)?correct|wrong"
     r"|expired|weak|strong|example|sample|test|default|secure|and|or|but|the|this|that|with|from"
     r"|for|not|must|should|can(?:not)?|unknown|unset|disabled|enabled|prompt|login|user(?:name)?"
@@ -50,13 +57,13 @@ _SENTENCE: Final = re.compile(
     r"\b(?i:enter|your|please|must|the|is|are|a|an|new|confirm|required|invalid|forgot|reset"
     r"|current|to|and|or|for|of)\b|[?:]"
 )
-_CLOSED: Final = re.compile(r"[ \t]*(?:\Z|[\n\r&;\"'}<\]|#`])")
+_CLOSED: Final = re.compile(r"[ \t]*(?:\Z|[\n\r#])|[&;\"'}<\]`]")
 _VARIABLE: Final = re.compile(r"[A-Za-z]++(?:_[A-Za-z]++)++")
 _LIKE_ITS_NAME: Final = re.compile("(?i:pass|pwd|token|secret|key|phrase)")
 _NAME_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _OPENS_NOTHING: Final = re.compile(
-    "(?i:page|next|prev|previous|continuation|cursor|sync|stop|eos|bos|pad|unk|mask|sep|cls|special"
-    "|max|min|num|new|public|key)"
+    "(?i:page|next|prev|previous|forward|backward|continuation|cursor|marker|resume|sync|request"
+    "|idempotency|lock|stop|eos|bos|pad|unk|mask|sep|cls|special|max|min|num|new|public|key)"
 )
 """Tokens that open nothing."""
 
@@ -85,14 +92,22 @@ class _Value(NamedTuple):
     @property
     def is_elsewhere(self) -> bool:
         """Whether it only says where a secret is, or was."""
-        if self.text.startswith(("[", "${", "{{", "$(", "%(")) or is_placeholder(self.text):
+        if is_template(self.text) or is_placeholder(self.text):
             return True
         return not self.is_quoted and is_code(self.text)
 
     @property
     def is_linked(self) -> bool:
         """Whether it is the value of that name, and not only the next word."""
-        return bool(self.link.strip()) or self.before.rpartition(" ")[2].startswith("-")
+        link = self.link.strip()
+        if link == ">":  # the end of a tag, or of something else
+            return self.after.startswith("<")
+        return bool(link) or self.before.rpartition(" ")[2].startswith("-")
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether a program or its settings give it to that name."""
+        return self.link.strip() in {"=", ":=", "=>"} or self.link == "("
 
     @property
     def is_said(self) -> bool:
@@ -101,15 +116,15 @@ class _Value(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing comes after it that would go on with a sentence."""
+        """Whether nothing comes after it that would go on with a sentence, or with code."""
         is_tight = self.link == "=" and self.after[:1].isspace()
-        return is_tight or _CLOSED.match(self.after) is not None
+        return is_tight or (self.link != " = " and _CLOSED.match(self.after) is not None)
 
 
 def _taken(value: _Value, found: re.Match[str]) -> Span:
     """From where to where; of what is very long only the beginning has been looked at."""
     start, end = value.span
-    if end - start >= _LOOKED_AT and (rest := _REST.match(found.string, end)):
+    if end - start >= LOOKED_AT and (rest := _REST.match(found.string, end)):
         end = rest.end()
     return start, end
 
@@ -119,15 +134,23 @@ def _chosen(found: re.Match[str], _: int) -> Span | None:
     value = _Value.of(found)
     if len(value.text) < _SHORTEST or value.is_elsewhere:
         return None
-    is_one = _is_chosen(value) if value.is_linked else is_strange(value.text)
+    if value.is_linked:
+        is_one = _is_chosen(value)
+    else:
+        is_one = not value.link.strip() and is_strange(value.text)
     return _taken(value, found) if is_one else None
+
+
+def _assigned(found: re.Match[str], free: int) -> Span | None:
+    """A password, but to pass is a verb as well."""
+    return _chosen(found, free) if _ASSIGNMENT.search(found["link"]) else None
 
 
 def _is_chosen(value: _Value) -> bool:
     text = value.text
     if _COMMON.fullmatch(text) or _VARIABLE.fullmatch(text):
         return False
-    if text.isalpha() and _LIKE_ITS_NAME.search(text):
+    if text.replace("-", "").isalpha() and _LIKE_ITS_NAME.search(text):
         return False
     if value.is_quoted:
         return _SENTENCE.search(text) is None
@@ -142,6 +165,7 @@ def _issued(least: int, *, even_next: bool = False) -> Confirm:
     def confirm(found: re.Match[str], _: int) -> Span | None:
         value = _Value.of(found)
         is_one = is_generated(value.text, least if value.is_linked else _LONG)
+        is_one = is_one or (value.is_assigned and _NUMBERED.fullmatch(value.text) is not None)
         if not is_one or not (value.is_linked or even_next) or value.is_elsewhere:
             return None
         words = _NAME_WORD.findall(value.before)
@@ -158,14 +182,16 @@ def _session(found: re.Match[str], free: int) -> Span | None:
 
 
 def _generated(found: re.Match[str], _: int) -> Span | None:
-    return secret(found) if is_generated(found["secret"], 16) else None
+    return secret(found) if is_generated(beginning(found, "secret"), 16) else None
 
 
 def _for_a_command(found: re.Match[str], _: int) -> Span | None:
-    value = found["secret"]
+    value = beginning(found, "secret")
     return None if is_placeholder(value) or is_code(value) else found.span("secret")
 
 
+_NUMBERED: Final = re.compile(r"(?=.{8})[A-Za-z]++\d{2,4}")
+_ASSIGNMENT: Final = re.compile("[=:>]")
 _SHORTEST: Final = 4
 _LONG: Final = 20
 _UUID: Final = re.compile(r"(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
@@ -175,14 +201,13 @@ _OF_WHAT: Final = (
     "|consumer|integration|server|security"
 )
 _KEYS: Final = "|".join(rf"(?<={what}key)|(?<={what}[ _-]key)" for what in _OF_WHAT.split("|"))
-_MORE: Final = r"(?:[ _-]?(?:\d{1,2}|base|prod|dev|test|staging|live))?"
+_MORE: Final = r"(?:[ _-]?(?:\d{1,4}|(?i:base|prod|dev|test|staging|live|string|raw)))?"
 
 NAMED: Final = (
     Kind(
         "password",
         "password",
-        r"(?:(?i:w(?:or[dt]|d)s?|[ _-]?phrase|[ _-]?code)"
-        r"|(?:(?<![A-Za-z](?i:pass))|(?<=[a-z]Pass))(?![A-Za-z]))"
+        r"(?i:w(?:or[dt]|d)s?|[ _-]?phrase|[ _-]?code)"
         r"(?:[ _-]?(?i:confirm(?:ation)?|repeat|again|old|new|current|plain))?"
         rf"{_MORE}{_LINK}{_VALUE}",
         words=("pass",),
@@ -191,7 +216,6 @@ NAMED: Final = (
             "username=bob&password=«hunter2»&submit=1",
             "my password is «Tr0ub4dor&3»",
             'passphrase: "«correct horse battery staple»"',
-            "DB_PASS=«winter_mute7»",
             "DB_PASSWORD=«wintermute» run",
             '{"password": "«qwertz-9981»"}',
             '{\\"password\\":\\"«m@ster-K3y»\\"}',
@@ -208,12 +232,24 @@ NAMED: Final = (
             "password: 8-16 characters",
             "forgot your password: click on the link",
             "password=<your-password>",
+            "http://<username>:<password>@proxy-1",
+            "password: bool | None = False",
+            '"password": "EXAMPLE-PASSWORD"',
+            "$PASSWORD = $CPAN::Config->{password}",
             "password: ********",
             "PASSWORD=${DB_PASSWORD}",
             '"password": "Enter your password"',
             "--password-stdin",
-            "compass=north1234",
         ),
+    ),
+    Kind(
+        "password in short",
+        "password",
+        rf"(?:(?<![A-Za-z](?i:pass))|(?<=[a-z]Pass))(?![A-Za-z]){_MORE}{_LINK}{_VALUE}",
+        words=("pass",),
+        confirm=_assigned,
+        examples=("DB_PASS=«winter_mute7»", "dbPass: '«hunter2»'"),
+        innocents=("compass=north1234", "tests pass: 128", 'should_pass("hunter2")', "pass nact-2"),
     ),
     Kind(
         "password in other words",
@@ -250,6 +286,7 @@ NAMED: Final = (
         confirm=_issued(8, even_next=True),
         examples=(
             "client_secret=«0f1e2d3c4b5a6978»",
+            "client_secret=«mysecretvalue123»",
             "aws_secret_access_key «aB3dE5fG7hJ9+/kL1mN2pQ4rS6»",
             'SECRET_KEY = "«dj4ng0-1ns3cur3-a1b2c3»"',
         ),
@@ -309,9 +346,18 @@ NAMED: Final = (
         "credential",
         "key",
         rf"{_LINK}{_VALUE}",
-        words=("creds", "credentials", "appid", "_auth", "_pat"),
+        words=("creds", "credentials", "appid", "_auth"),
         confirm=_issued(8),
         examples=("appid=«0f1e2d3c4b5a69788796a5b4c3d2e1f0»", "_auth=«YWRtaW46aHVudGVyMjI=»"),
+    ),
+    Kind(
+        "personal access token",
+        "key",
+        r"[\"']?\s{0,2}[=:]\s{0,2}[\"']?(?P<secret>[A-Za-z0-9]{20,}+)",
+        words=("_pat",),
+        confirm=_generated,
+        examples=("AZURE_DEVOPS_EXT_PAT=«ab3de5fg7hj2kl4mn6pq7rs»",),
+        innocents=('HEX_PAT = "[0-9A-Fa-f]{1,4}"',),
     ),
     Kind(
         "key given to a client",

@@ -49,7 +49,10 @@ MAIL: Final = (
     ),
 )
 
-_IBAN: Final = r"[A-Z]{2}(?<![^\W_][A-Z]{2})\d\d(?=(?P<rest>(?:[ \u00a0-]?[A-Za-z0-9]){11,29}))"
+_IBAN: Final = (
+    r"[A-Z]{2}(?<![A-Za-z0-9][A-Z]{2})\d\d(?=(?P<rest>(?:[ \u00a0-]?[A-Za-z0-9]){11,29}))"
+)
+_ALNUM: Final = re.compile("[A-Za-z0-9]")
 _IBAN_LENGTHS: Final = dict(
     re.findall(
         r"([A-Z]{2})(\d\d)",
@@ -74,13 +77,15 @@ def _iban(found: re.Match[str], _: int) -> Span | None:
             break
         number += character if character.isalnum() else ""
         end += 1
-    if len(number) != length or text[end : end + 1].isalnum():
+    if len(number) != length or _ALNUM.match(text, end):
         return None
     digits = "".join(str(int(character, 36)) for character in number[4:] + number[:4])
     return (start, end) if int(digits) % 97 == 1 else None
 
 
-_PERSON: Final = r"(?!000|666|9)\d{3}(?P<gap>[- ]?)(?!00)\d{2}(?P=gap)(?!0000)\d{4}(?![\w-])"
+_PERSON: Final = (
+    r"(?!000|666|9)\d{3}(?P<gap>[- ]?)(?!00)\d{2}(?P=gap)(?!0000)\d{4}(?![A-Za-z0-9_-])"
+)
 
 ACCOUNTS: Final = (
     Kind(
@@ -100,8 +105,8 @@ ACCOUNTS: Final = (
     Kind(
         "US social security",
         "ssn",
-        r"-(?<=\d{3}-)(?<![\w-]\d{3}-)(?<!000-)(?<!666-)(?<!9\d\d-)(?!00)\d{2}-(?!0000)\d{4}"
-        r"(?![\w-])",
+        r"-(?<=\d{3}-)(?<![A-Za-z0-9_-]\d{3}-)(?<!000-)(?<!666-)(?<!9\d\d-)(?!00)\d{2}-(?!0000)\d{4}"
+        r"(?![A-Za-z0-9_-])",
         needs=("-",),
         confirm=lambda found, _: (found.start() - 3, found.end()),
         examples=("536-90-4399",),
@@ -120,16 +125,17 @@ ACCOUNTS: Final = (
 _GAP: Final = rf"(?:[{SPACE}]?[{DASH}][{SPACE}]?|[{SPACE}]{{1,2}}|(?<=\d{{3}})\.(?=\d{{3}}))"
 # Within a word only at one of its ends, and not where letters amid digits say that it is a digest.
 _CARD: Final = (
-    r"(?![017])\d(?<!\d\d)(?<![0-9][A-Za-z]\d)(?<![0-9][A-Za-z]{2}\d)(?=(?P<number>"
-    r"(?:\d{12,18}+(?!\w)|(?<!\w\d)\d{12,18}+(?!\d))(?![A-Fa-f][0-9A-Fa-f])"
-    rf"|\d{{3}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}?\d{{1,3}}(?!\w)|(?!\w))"
-    rf"|\d{{3}}{_GAP}\d{{6}}{_GAP}\d{{4,5}}(?!\w)"
-    rf"|\d{{3}}(?:{_GAP}\d{{3}}){{3}}(?!\w)))"
+    r"(?![017])\d(?<!\d\d)(?<!\d\.\d)(?<![0-9][A-Za-z]\d)(?<![0-9][A-Za-z]{2}\d)(?=(?P<number>"
+    r"(?:\d{12,18}+(?![A-Za-z_])|(?<![A-Za-z_]\d)\d{12,18}+(?!\d))(?![A-Fa-f][0-9A-Fa-f])"
+    rf"|\d{{3}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}?\d{{1,3}}(?![A-Za-z0-9_])|(?![A-Za-z0-9_]))"
+    rf"|\d{{3}}{_GAP}\d{{6}}{_GAP}\d{{4,5}}(?![A-Za-z0-9_])"
+    rf"|\d{{3}}(?:{_GAP}\d{{3}}){{3}}(?![A-Za-z0-9_])))"
 )
 _CARD_IN_DIGITS: Final = (
     rf"(?![017])\d(?<!\d\d)(?<!\d[{SPACE}{DASH}]\d)(?P<number>(?:{_GAP}\d){{12,18}}+(?!{_GAP}?\d))"
 )
 _DIGITS: Final = re.compile(r"\d+")
+_BETWEEN_DIGITS: Final = " -.\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013"
 _CARD_NUMBER: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|3(?:0[0-5]|[689]\d)\d{11}|3[47]\d{13}"
     r"|(?:3[05-9]|5\d|2[2-7]|6\d|8[12])\d{14}|9792\d{12}|(?:5[06-9]|6\d)\d{15,17}"
@@ -141,19 +147,24 @@ _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
 
 def _card(found: re.Match[str], _: int) -> Span | None:
     """All groups of digits, or without the last: it may be the month of its expiry."""
-    groups = list(_DIGITS.finditer(found.string, found.start(), found.end("number")))
-    for some in (groups, groups[:-1]):
-        if _is_card("".join(group[0] for group in some)):
-            return found.start(), some[-1].end()
+    text, start, end = found.string, found.start(), found.end("number")
+    groups = _DIGITS.findall(text, start, end)
+    if _is_card("".join(groups)):
+        return start, end
+    if _is_card("".join(groups[:-1])):
+        last = len(groups[-1])
+        return start, start + len(text[start : end - last].rstrip(_BETWEEN_DIGITS))
     return None
 
 
 def _is_card(number: str) -> bool:
     """With the right check digit."""
-    plain = number if number.isascii() else "".join(str(int(digit)) for digit in number)
-    if not _CARD_NUMBER.fullmatch(plain):
+    if not number.isascii():
+        number = "".join(str(int(digit)) for digit in number)
+    if not _CARD_NUMBER.fullmatch(number):
         return False
-    return sum(map(int, plain[-1::-2] + plain[-2::-2].translate(_DOUBLED))) % 10 == 0
+    digits = number[-1::-2] + number[-2::-2].translate(_DOUBLED)
+    return (sum(digits.encode()) - ord("0") * len(digits)) % 10 == 0
 
 
 CARDS: Final = (
@@ -174,6 +185,7 @@ CARDS: Final = (
             "4111 1111 1111 1112",
             "4111111111111112",
             "2134083071624291a960a1bd2f1c7c8a",
+            "0.4111111111111111",
         ),
     ),
     Kind(

@@ -11,21 +11,23 @@ _PLACEHOLDER: Final = re.compile(
     r"|[-_ ](?:goes[-_ ])?here\b)"
 )
 _CODE: Final = re.compile(
-    r"\$[{(]|[$@:%!][A-Za-z_]*%?\Z|%[(s]|[#&*{<\[(]|\{\{"
+    r"\$[{(]|[$@:%!][A-Za-z_:]*-?%?\Z|%[(s]|[#&*{<\[(]|\{\{"
     r"|[$@]?[A-Za-z_][\w.:>-]*[(\[{]"
     r"|[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+)+\Z"
     r"|(?:https?:/)?/|~/|[A-Za-z]:\\"
 )
 """A call, a member, a variable, a template, a path."""
+_TEMPLATE: Final = re.compile(r"\[|[$%]\(|\$\{|\{\{|\{[\w.]*+\}")
 _WORDS = "(?:[A-Z]?[a-z]++(?:[A-Z][a-z]{2,}+)*+|[A-Z]++)"
 _ALGORITHM = (
     "(?i:sha|md|utf|aes|rsa|hs|rs|es|ps|base|oauth|hmac|bcrypt|pbkdf|v)"
     "[-_]?[0-9]{1,4}[a-z]{0,4}(?:[-_][A-Za-z0-9]{1,8}){0,3}"
 )
 _NAME: Final = re.compile(
-    rf"{_WORDS}(?:[-_.:/]{_WORDS})*+[-_.:]?v?\d{{0,4}}|\d+(?:[.:-]\d+)*+[A-Za-z]{{0,8}}|{_ALGORITHM}"
+    rf"{_WORDS}\d{{0,4}}(?:[-_.:/]{_WORDS}\d{{0,4}})*+[-_.:]?v?\d{{0,4}}(?:\.\d{{1,4}})*+"
+    rf"|\d+(?:[.:-]\d+)*+[A-Za-z]{{0,8}}|{_ALGORITHM}"
 )
-"""Words, with a number at the end; a number with a unit; an algorithm or a version."""
+"""Words, with numbers at their ends; a number with a unit; an algorithm or a version."""
 _BACK_AND_FORTH: Final = re.compile(r"[a-z][A-Z]")
 
 
@@ -37,6 +39,11 @@ def is_placeholder(value: str) -> bool:
 def is_code(value: str) -> bool:
     """Whether the value is elsewhere, and this says where."""
     return _CODE.match(value) is not None
+
+
+def is_template(value: str) -> bool:
+    """Whether something is put in its place later, or has been."""
+    return _TEMPLATE.match(value) is not None
 
 
 def is_generated(value: str, least: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.sensitive.kinds import Confirm, Kind, Span, secret
+from proxy.sensitive.kinds import Confirm, Kind, Span, beginning, secret
 from proxy.sensitive.values import is_placeholder
 
 _ANY: Final = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY" * 8
@@ -25,12 +25,12 @@ _PART_OF_SK: Final = re.compile(
 
 
 def _no_placeholder(found: re.Match[str], _: int) -> Span | None:
-    return None if is_placeholder(found[0]) else secret(found)
+    return None if is_placeholder(beginning(found)) else secret(found)
 
 
 def _sk(found: re.Match[str], free: int) -> Span | None:
     """Words of many a language are joined by hyphens; one part of a key is no word."""
-    parts = re.split("[-_]", found[0])
+    parts = re.split("[-_]", beginning(found))
     is_key = parts[1] == "ant" or any(map(_PART_OF_SK.fullmatch, parts))
     return _no_placeholder(found, free) if is_key else None
 
@@ -174,6 +174,7 @@ VENDORS: Final = (
         ("pypi-publish",),
     ),
     _key("RubyGems", "rubygems_", f"{_H}{{40,}}+", ("rubygems_" + _HEX[:48],)),
+    _key("Clojars, Adobe", "CLOJARS_ p8e-", f"{_L}{{32,}}+", ("CLOJARS_" + _HEX[:60],)),
     _key("Docker", "dckr_pat_ dckr_oat_", f"{_W}{{20,}}+", ("dckr_pat_" + _ANY[:27],)),
     _key("NuGet", "oy2", f"[a-z0-9]{{43}}{_END}", ("oy2" + _ANY[:43].lower(),)),
     _key("Vault", "hvs. hvb. hvr.", f"{_W}{{20,}}+", ("hvs." + _ANY[:95],)),

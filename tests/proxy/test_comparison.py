@@ -151,3 +151,10 @@ def test_names_that_others_give_are_redacted_in_what_is_kept():
 
     assert kept.models == ("of [email]", None)
     assert kept.stop_reasons[0] == "[email]"
+
+
+def test_long_names_are_cut_after_they_are_redacted():
+    one = answered("a", model="m" * 250 + " canary@example.com", stop_reason=None)
+    kept = compare(one, answered("b", model=None)).redacted(Redactor().text)
+
+    assert kept.models == ("m" * 250 + " ", None)

@@ -50,3 +50,10 @@ def test_the_oldest_lesson_makes_room():
         store.keep(f"m{number}", NO_PREFILL)
 
     assert list(store.current()) == [f"m{number}" for number in range(44, 300)]
+
+
+def test_a_name_is_redacted_before_it_is_cut():
+    with capture_logs() as lines:
+        LessonStore(seconds=60).keep("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
+
+    assert [line["model"] for line in lines] == ["m" * 240 + " [key]"]

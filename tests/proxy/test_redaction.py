@@ -1,8 +1,11 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.redaction import Digester, Redactor, describe_crash, redacted
+from proxy.redaction import Digester, Redactor, describe_crash, in_brief, whole_words
+from proxy.sensitive import KINDS
 
 MIXED = (
     *("mail", "a.b+c@example.co.uk", "sk-ant-api03-abc_DEF", "Bearer", "abc.def-ghi=", "+49"),
@@ -19,7 +22,12 @@ MIXED = (
     ),
     *("ab:cd:ef:01:23:45:67:" * 3 + "89", "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1", "sk-" + "a" * 40),
 )
-PARTS = st.one_of(st.sampled_from(MIXED), st.text(max_size=5), st.text("019af:.-@% \\", max_size=9))
+MARKED = [example for kind in KINDS for example in kind.examples]
+EXAMPLES = [example.replace("«", "").replace("»", "") for example in MARKED]
+hide = Redactor().text
+PARTS = st.one_of(
+    st.sampled_from([*MIXED, *EXAMPLES]), st.text(max_size=5), st.text("019af:.-@% \\", max_size=9)
+)
 
 
 def test_one_digest_key_gives_one_digest_and_another_gives_another():
@@ -139,6 +147,22 @@ def test_what_is_escaped_before_a_word_is_no_part_of_it(text, kept):
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("キーはsk-ant-api03-aB3dE5fGです", "キーは[key]です"),
+        ("カード4111111111111111です", "カード[card]です"),
+        ("IBANはDE89370400440532013000です", "IBANは[iban]です"),
+        ("サーバー10.0.0.1に接続", "サーバー[ip]に接続"),
+        ("地址是2001:db8::1吗", "地址是[ip]吗"),
+        ("お電話は+81-3-1234-5678まで", "お電話は[phone]まで"),
+        ("我的密码是hunter2。", "我的密码是[password]"),
+    ],
+)
+def test_secrets_are_found_where_no_space_is_written_before_or_after_them(text, kept):
+    assert hide(text) == kept
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "claude-3-5-sonnet-20240620",
@@ -179,10 +203,9 @@ def test_long_texts_are_redacted_like_short_ones():
 
 @given(st.lists(st.sampled_from(["a@b.de", "sk-ant-12345678", "10.1.2.3", "said", "::1"])))
 def test_nothing_is_found_in_what_was_redacted(words):
-    redactor = Redactor()
-    once = redactor.text(" ".join(words))
+    once = hide(" ".join(words))
 
-    assert redactor.text(once) == once
+    assert hide(once) == once
     assert not any(trace in once for trace in ["@", "10.1", "sk-", "::"])
 
 
@@ -201,7 +224,21 @@ def test_a_text_without_words_is_looked_at_in_pieces_too(filler):
     assert " [email] " in Redactor().text(text)
 
 
-def test_a_key_is_taken_out_to_its_end_however_long_it_is():
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("so sk-{} it is", "so [key] it is"),
+        ("so Bearer {} it is", "so [key] it is"),
+        ("so token={} it is", "so token=[key] it is"),
+        ('so {{"api_key": "{}"}} it is', 'so {{"api_key": "[key]"}} it is'),
+        ("so password: {}\nit is", "so password: [password]\nit is"),
+    ],
+)
+def test_a_key_is_taken_out_to_its_end_however_long_it_is(text, kept):
+    assert Redactor(piece=9).text(text.format("aB3d" * 12_000)) == kept.format()
+
+
+def test_letters_make_a_key_if_there_are_enough_of_them():
     assert Redactor(piece=9).text("so sk-" + "a" * 50_000 + " it is") == "so [key] it is"
 
 
@@ -231,23 +268,46 @@ def test_digits_in_a_digest_or_a_uuid_are_no_card(text):
     assert Redactor().text(text) == text
 
 
-KEY = "sk-ant-api03-" + "a" * 60
+def secret_in(example):
+    marked = example if "«" in example else f"«{example}»"
+    return marked.partition("«")[2].partition("»")[0]
 
 
-@pytest.mark.parametrize("before", range(0, 62, 3))
-def test_what_is_shortened_holds_no_half_of_anything(before: int):
-    text = "x" * before + " " + KEY + " someone@example.org"
+@given(st.sampled_from(MARKED), st.integers(0, 300), st.sampled_from([64, 256, 1024]))
+def test_a_text_is_cut_after_it_is_redacted(marked, before, most):
+    text = "so " * (before // 3) + marked.replace("«", "").replace("»", "") + " so" * 500
+    kept = in_brief(text, hide, most)
 
-    kept = redacted(Redactor().text, text, most=64)
-
-    assert len(kept) <= 64
-    assert "sk-" not in kept
-    assert "someone" not in kept
-    assert all(word in {"x" * before, "[key]", "[email]", ""} for word in kept.split(" ")), kept
+    assert kept == hide(text)[: len(kept)]
+    assert len(kept) <= most
+    assert not re.search(r"\[[a-z]*\Z", kept)
 
 
-def test_a_short_text_is_redacted_whole_and_of_a_long_one_whole_words():
-    assert redacted(Redactor().text, "a " + KEY, most=64) == "a [key]"
-    assert redacted(Redactor().text, "x" * 5000, most=64) == "..."
-    assert redacted(Redactor().text, "x" * 4096, most=64) == "x" * 64
-    assert redacted(Redactor().text, "a [list of", most=10) == "a [list of"
+@pytest.mark.parametrize(
+    "kept", ["of", "of ", "of [", "of [e", "of [emai", "of [email", "of [email]"]
+)
+def test_a_word_that_stands_for_something_is_not_cut_in_half(kept):
+    whole = kept if kept.endswith("]") else "of "[: len(kept)]
+
+    assert in_brief("of jane@example.com", Redactor().text, len(kept)) == whole
+
+
+@given(st.sampled_from(MARKED), st.integers(0, 400))
+def test_what_lies_where_a_very_long_text_is_cut_before_it_is_redacted_is_not_kept_in_part(
+    marked, before
+):
+    start = "so " * ((4096 - before) // 3)
+    kept = in_brief(start + marked.replace("«", "").replace("»", "") + " so" * 500, hide, 5000)
+    secret = secret_in(marked)
+
+    assert secret[: len(secret) // 2 + 1] not in kept[len(start) :]
+
+
+def test_a_text_without_words_is_cut_to_nothing():
+    assert whole_words("x" * 5000) == "..."
+    assert whole_words("x" * 4096) == "x" * 4096
+    assert whole_words("so " * 2000) == "so " * 1365 + "..."
+
+
+def test_numbers_in_groups_are_not_cut_between_them():
+    assert whole_words("a" * 4080 + " 4111 1111 1111 1111") == "a" * 4080 + " ..."

@@ -3,7 +3,9 @@
 import inspect
 import re
 from dataclasses import replace
+from functools import cache
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,12 +23,13 @@ from proxy.sensitive import (
     values,
     vendors,
 )
+from proxy.sensitive.kinds import REACH
 from tests.proxy.sensitive.counted import Steps
 from tests.proxy.sensitive.hostile import COMMON, hostile_to
 
 SIZE = 100
-MOST_STEPS = 80
-"""For each character, of one kind and its worst text."""
+MOST_STEPS = 100
+"""For each character, of one kind and its worst text, or of all kinds and a common one."""
 MODULES: list[ModuleType] = [credentials, machines, named, people, telephones, values, vendors]
 HELPERS = [
     pytest.param(one.pattern, how, id=f"{module.__name__} {name} {how}")
@@ -106,7 +109,7 @@ def test_a_closer_look_takes_time_in_proportion_to_what_it_looks_at(expression, 
         (Kind("", "", r"\d[\d ]*!", needs=("1",), examples=()), "1 "),
         (Kind("", "", r"\d[\d ]*!", in_digits=True, examples=()), "1 "),
         # Back and forth.
-        (Kind("", "", "[ab]*[ac]*!", needs=("a",), examples=()), "aaaaaaaaaaaa "),
+        (Kind("", "", "[ab]*[ac]*!", needs=("a",), examples=()), "a" * 24 + " "),
         # The expression is quick, and the closer look is at all of it.
         (
             Kind("", "", "(?=(?s:.*))", words=("x",), confirm=lambda *_: None, examples=()),
@@ -116,6 +119,9 @@ def test_a_closer_look_takes_time_in_proportion_to_what_it_looks_at(expression, 
 )
 def test_an_expression_that_is_not_in_proportion_would_be_noticed(kind, part):
     assert not is_in_proportion(part, counting(kind))
+
+
+counted_expression = cache(Steps().compiled)
 
 
 @given(
@@ -128,8 +134,41 @@ def test_an_expression_that_is_not_in_proportion_would_be_noticed(kind, part):
 def test_the_counted_expressions_are_those_of_the_standard_library(kind, parts, data):
     parts += data.draw(st.lists(st.sampled_from(list(hostile_to(kind))), max_size=3))
     text = "".join(parts)
-    counted = Steps().compiled(kind.whole_expression)
+    counted = counted_expression(kind.whole_expression)
 
     assert [(found.span(), found.lastgroup) for found in counted.finditer(text)] == [
         (found.span(), found.lastgroup) for found in re.finditer(kind.whole_expression, text)
     ]
+
+
+class Watched:
+    """An expression, and how much of a text it was last given to search."""
+
+    def __init__(self, expression, searched):
+        self._pattern, self._searched = re.compile(expression), searched
+
+    def match(self, text, at):
+        return self._pattern.match(text, at)
+
+    def search(self, text):
+        self._searched.append(len(text))
+        return self._pattern.search(text)
+
+    def finditer(self, text, at, end):
+        self._searched.append(end - at)
+        return self._pattern.finditer(text, at, end)
+
+
+@pytest.mark.parametrize("size", [1000, 4000, 16_000])
+@pytest.mark.parametrize("part", ["so it is. ", "12 34 ", "a:b@c.de 10.0.0.1 token=aB3dE5fG7h "])
+def test_other_threads_have_their_turn_between_the_pieces_of_a_text(part, size):
+    searched: list[int] = []
+
+    def watched(expression) -> Any:
+        return Watched(expression, searched)
+
+    finder = Finder(KINDS, piece=size, compiled=watched)
+
+    finder.without(part * 4000)
+
+    assert max(searched) <= size + REACH
