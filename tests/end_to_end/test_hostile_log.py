@@ -32,7 +32,7 @@ async def hostile_upstream(_scope: Any, _receive: Any, send: Any) -> None:
 
 def asked(method: str, path: str, content: bytes = b"", head: bytes = b"") -> bytes:
     return (
-        f"{method} {path} HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nconnection: close\r\n"
+        f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nconnection: close\r\n"
         f"content-length: {len(content)}\r\n"
     ).encode() + b"%b\r\n%b" % (head, content)
 
