@@ -45,6 +45,8 @@ class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why nothing can be loaded."""
     read_bytes: int = 0
     """Of the journals that are there: what is in the store already."""
+    complete_until: str = ""
+    """All that was in the journals at this moment is in the store: ISO 8601, UTC."""
     rows: int = 0
     """Added to the store."""
     damaged_bytes: int = 0

@@ -97,6 +97,7 @@ class _Loading:
 
     def _look(self, behind: Executor | None = None) -> bool:
         """Load what is there, first `behind` all others; whether all is well."""
+        began = time.time()
         try:
             if self.loader is None:
                 self.loader = Loader(self.keeping.directory, open_store(self.keeping.url))
@@ -113,6 +114,7 @@ class _Loading:
             log.error("loader_crashed", **describe_crash(exc))
             self._say(type(exc).__name__)
             return False
+        self.status = msgspec.structs.replace(self.status, complete_until=to_milliseconds(began))
         self._say(None)
         return True
 

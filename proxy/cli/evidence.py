@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy.cli.configured import settings_or_exit
-from proxy.cli.terminal import stop
+from proxy.cli.terminal import stop, tell
 from proxy.settings import Settings
+from proxy.timestamps import to_milliseconds
 from proxy.traffic import ReadOnlyStore, StoreProblem, default_url, journal_directory, open_store
 
 if TYPE_CHECKING:
     from proxy.traffic.store import Store
+
+_PATIENCE_SECONDS: Final = 2
+"""With a loader, which looks twice a second."""
+_POLL_SECONDS: Final = 0.05
 
 
 @contextmanager
@@ -46,10 +52,29 @@ def _opened(url: str) -> Store:
 
 
 def _catch_up(store: Store, state_dir: Path) -> None:
-    """Load what this machine's workers have written since; a store that is only read stays."""
+    """Have loaded what this machine's workers have written; a store that is only read stays."""
     from proxy.traffic.loader import Loader, alone  # noqa: PLC0415 - SQLAlchemy takes a while
 
     directory = journal_directory(state_dir)
-    with suppress(OSError, ReadOnlyStore), alone(directory) as is_alone:
-        if is_alone:  # else a loader is at it
-            Loader(directory, store).load()
+    asked = time.time()
+    with suppress(OSError, ReadOnlyStore):
+        while True:
+            with alone(directory) as is_alone:
+                if is_alone:
+                    Loader(directory, store).load()
+                    return
+            # A loader is at it: beside a server, or for a moment after the server has ended.
+            if _is_loaded(directory, asked):
+                return
+            if time.time() - asked > _PATIENCE_SECONDS:
+                tell("holdover: what came by last is still being loaded, and missing here")
+                return
+            time.sleep(_POLL_SECONDS)
+
+
+def _is_loaded(directory: Path, moment: float) -> bool:
+    """Whether what was in the journals then is in the store; True if there never was a loader."""
+    from proxy.evidence import board_of, read_status  # noqa: PLC0415 - few verbs need it
+
+    status = read_status(board_of(directory))
+    return status is None or status.complete_until >= to_milliseconds(moment)

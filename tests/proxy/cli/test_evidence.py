@@ -1,6 +1,9 @@
 """The store as verbs open it: where it is, what they cannot wait for, and what they say."""
 
+import threading
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import pytest
@@ -8,10 +11,13 @@ import typer
 from sqlalchemy import func, select
 
 from proxy.cli.evidence import open_evidence
+from proxy.evidence import Keeping, board_of, read_status
+from proxy.loading import keep_loading
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal import RECORDS, Journal
 from proxy.traffic.loader import alone
 from proxy.traffic.schema import exchanges
+from tests.faults.fleet_under_fault import eventually
 from tests.proxy.cli.evidence import add_to, settings_with
 from tests.records import record
 from tests.strangers import as_nobody, public_directory
@@ -67,6 +73,43 @@ def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
 
     assert found == 0
     assert recorded(config) == 1
+
+
+def keeping_in(state_dir: Path) -> Keeping:
+    url = default_url(state_dir)
+    return Keeping(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
+
+
+def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    keeping, over = keeping_in(tmp_path), Event()
+    looked = threading.Thread(target=keep_loading, args=[keeping, over.wait])
+    with closing(Journal(keeping.directory, RECORDS)) as journal:
+        looked.start()
+        try:
+            eventually(lambda: read_status(board_of(keeping.directory)))
+            found: list[int] = []
+            for name in ("one", "two", "three"):
+                journal.append(msgspec.msgpack.encode(record(id=name)))
+                found.append(recorded(config))
+        finally:
+            over.set()
+            looked.join()
+
+    assert found == [1, 2, 3]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    keep_loading(keeping_in(tmp_path), lambda _seconds: True)
+    with alone(journal_directory(tmp_path)):
+        found = recorded(config)
+
+    assert found == 0
+    assert capsys.readouterr().err == (
+        "holdover: what came by last is still being loaded, and missing here\n"
+    )
 
 
 def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):
