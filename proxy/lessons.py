@@ -48,9 +48,7 @@ class LessonStore:
         refusals = before.refusals + 1 if before else 1
         self._by_model[model] = _Lesson(learnt, self._clock() + self._seconds, refusals)
         if learnt != known:  # an operator's table is out of date: worth a line, once
-            # A client may call one anything.
-            name = in_brief(model, self._redactor.text, _MODEL_LENGTH)
-            log.warning("lesson_learnt", model=name, lesson=learnt.as_text())
+            log.warning("lesson_learnt", model=self._shown(model), lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:
         """What is known now; expired lessons are forgotten."""
@@ -67,10 +65,14 @@ class LessonStore:
         now = self._clock()
         return [
             {
-                "model": model,
+                "model": self._shown(model),
                 "learnt": lesson.capabilities.as_text(),
                 "refusals": lesson.refusals,
                 "expires_in_seconds": round(lesson.expires - now),
             }
             for model, lesson in self._by_model.items()
         ]
+
+    def _shown(self, model: str) -> str:
+        """The name of a model as people may read it: a client may call one anything."""
+        return in_brief(model, self._redactor.text, _MODEL_LENGTH)

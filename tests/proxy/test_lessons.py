@@ -53,7 +53,9 @@ def test_the_oldest_lesson_makes_room():
 
 
 def test_a_name_is_redacted_before_it_is_cut():
+    store = LessonStore(seconds=60)
     with capture_logs() as lines:
-        LessonStore(seconds=60).keep("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
+        store.keep("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
 
-    assert [line["model"] for line in lines] == ["m" * 240 + " [key]"]
+    shown = [line["model"] for line in [*lines, *store.listing()]]
+    assert shown == ["m" * 240 + " [key]"] * 2
