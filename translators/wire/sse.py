@@ -16,7 +16,7 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """More than a whole request may hold, so only an upstream gone astray gets here."""
 
 _BESIDE_A_LINE: Final = 64
-"""Bytes that a line of an event takes in memory, however short it is."""
+"""Bytes that each further line of an event takes in memory, however short it is."""
 
 _CR: Final = ord("\r")  # a number is found in bytes much faster than bytes are
 
@@ -95,11 +95,12 @@ class SSEDecoder:
         if not line:
             data, self._data, self._data_bytes = self._data, [], 0
             return b"\n".join(data) if data else None
+        beside = _BESIDE_A_LINE if self._data else 0
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])  # copied once
         elif line == b"data":
             self._data.append(b"")
         else:
             return None
-        self._data_bytes += len(line) + _BESIDE_A_LINE
+        self._data_bytes += len(line) + beside
         return None

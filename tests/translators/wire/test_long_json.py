@@ -196,6 +196,13 @@ def test_what_is_wrong_with_the_beginning_of_one_is_said(document):
     assert problem_with(document) == str(in_one_go.value)
 
 
+def test_white_space_without_end_behind_a_document_is_given_up():
+    space = b" " * AT_ONCE
+
+    assert read(saying(b"a" * AT_ONCE) + space[:-400]) == read(saying(b"a" * AT_ONCE))
+    assert "over 65536 bytes" in problem_with(saying(b"a" * AT_ONCE) + space)
+
+
 @pytest.mark.parametrize("size", [255, 256, 257])
 @pytest.mark.parametrize("unit", [b"a", rb"\n", rb"\\"])
 def test_the_last_of_what_is_left_may_be_a_text_just_as_long(size, unit):
