@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 
 from proxy.config_file import ConfigFile
 from proxy.hosts import is_loopback
-from proxy.settings import Settings
+from proxy.settings import CallerSettings, Settings
 
 _WITHIN: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
 """Names that are not of the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and those of a
@@ -76,8 +76,9 @@ def _open_state(state_dir: Path) -> Iterator[str]:
 
 
 def _exposed_keys(settings: Settings) -> Iterator[str]:
-    held = [name for name, caller in settings.callers.items() if caller.upstream_key is not None]
-    if is_loopback(settings.host.rstrip(".").lower()) or not (held or settings.upstream_key):
+    held = _keys_of(settings)
+    of_callers = any(_keys_of(caller) for caller in settings.callers.values())
+    if is_loopback(settings.host.rstrip(".").lower()) or not (held or of_callers):
         return
     where = settings.host or "every address"
     if settings.callers:
@@ -88,10 +89,16 @@ def _exposed_keys(settings: Settings) -> Iterator[str]:
         )
     else:
         yield (
-            f"host: whoever reaches {where} can spend upstream_key, which is held here. Listen on"
-            " 127.0.0.1, behind a proxy that knows its clients, or name `callers`, so that tokens"
-            " are asked for"
+            f"host: whoever reaches {where} can spend what is held here: {', '.join(held)}."
+            " Listen on 127.0.0.1, behind a proxy that knows its clients, or name `callers`, so"
+            " that tokens are asked for"
         )
+
+
+def _keys_of(holder: Settings | CallerSettings) -> list[str]:
+    """Names of the settings of a server, or of a caller, in which it has a key."""
+    keys = {"upstream_key": holder.upstream_key, "legacy_key": holder.legacy_key}
+    return [name for name, key in keys.items() if key is not None]
 
 
 def _plain_http(name: str, url: str | None) -> Iterator[str]:

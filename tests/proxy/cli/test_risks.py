@@ -69,16 +69,17 @@ HOSTS = ['"0.0.0.0"', '"::"', '""', '"10.0.0.1"', '"example.com"']
 LOCAL = ['"127.0.0.1"', '"127.1.2.3"', '"::1"', '"localhost"', '"LocalHost."']
 
 
+@pytest.mark.parametrize("name", ["upstream_key", "legacy_key"])
 @pytest.mark.parametrize("host", [*HOSTS, *LOCAL])
-def test_a_held_key_on_an_address_that_others_reach(tmp_path: Path, host: str):
+def test_a_held_key_on_an_address_that_others_reach(tmp_path: Path, host: str, name: str):
     expected = ["host"] * (host in HOSTS)
     caller = f"[callers.a]\n{TOKEN}\n"
 
     assert risks(tmp_path, f"host = {host}") == []
     assert risks(tmp_path, f"host = {host}\n{caller}") == []
-    assert risks(tmp_path, f'host = {host}\nupstream_key = "k"', 0o600) == expected
+    assert risks(tmp_path, f'host = {host}\n{name} = "k"', 0o600) == expected
     for key in ('"k"', '{ env = "HOME" }'):
-        assert risks(tmp_path, f"host = {host}\n{caller}upstream_key = {key}", 0o600) == expected
+        assert risks(tmp_path, f"host = {host}\n{caller}{name} = {key}", 0o600) == expected
 
 
 PUBLIC = [
@@ -140,9 +141,9 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
     assert done.stderr.split("\n") == [
         f"holdover: warning: {file}: everybody on this machine can read it (mode 0644), and"
         " upstream_key is in it: `chmod o= FILE`, or keep keys in the environment or in --secrets.",
-        "holdover: warning: host: whoever reaches 0.0.0.0 can spend upstream_key, which is held"
-        " here. Listen on 127.0.0.1, behind a proxy that knows its clients, or name `callers`, so"
-        " that tokens are asked for.",
+        "holdover: warning: host: whoever reaches 0.0.0.0 can spend what is held here:"
+        " upstream_key. Listen on 127.0.0.1, behind a proxy that knows its clients, or name"
+        " `callers`, so that tokens are asked for.",
         "holdover: warning: legacy_url: old.example.com is asked by plain http: whoever is on the"
         " way reads keys and texts, and can change them. Write https://.",
         "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key"
