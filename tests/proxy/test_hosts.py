@@ -86,6 +86,7 @@ def test_every_host_is_served_on_other_addresses_if_none_are_named():
         {"origin": "http://evil@localhost:8080"},
         {"origin": "https://evil.example", "sec_fetch_site": "same-origin"},
         {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": " Cross-Site "},
     ],
 )
 def test_pages_of_other_sites_may_not_use_a_key_that_is_held(headers: dict[str, str]):
