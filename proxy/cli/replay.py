@@ -116,6 +116,7 @@ def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo:
 
 def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Replay:
     label = "present"
+    settings = with_key_of_environment(settings)  # it belongs to the upstream of these
     if order.rules is not None and order.model is not None:
         raise InvalidSettings("--model and --rules: give one of them")
     if order.rules is not None:
@@ -160,11 +161,11 @@ def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
         return replay.by(of_simulators(replay.settings))
     if not replay.order.yes:
         stop("nothing was sent; add --yes to send it")
-    replay = replay.by(with_key_of_environment(replay.settings))
     if not replay.regime.keyring.holds_keys:
         stop(
             "there is no key: clients' keys are not kept, so set upstream_key, "
-            f"or {KEY_OF_ENVIRONMENT} in the environment"
+            f"or {KEY_OF_ENVIRONMENT} in the environment. Where the file of --rules names "
+            "another upstream, neither is sent there: write upstream_key into that file"
         )
     return replay
 

@@ -107,6 +107,28 @@ def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     assert [path for path, *_ in upstream.received] == ["/simulator/requests"]
 
 
+@pytest.mark.parametrize("held", ["", "sk-ant-api03-held"])
+def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
+    state_dir, tmp_path, held
+):
+    usual, other = Scripted(), Scripted()
+    rules = tmp_path / "rules.toml"
+    with serving(usual) as usual_url, serving(other) as url:
+        rules.write_text(f'upstream_url = "{url}"\n')
+        # In a file, because the environment goes before the file of rules, too.
+        settings = tmp_path / "holdover.toml"
+        settings.write_text(f'upstream_url = "{usual_url}"\nstate_dir = "{state_dir}"\n')
+        done = run(
+            *("replay", *ALWAYS, "--config", str(settings), "--rules", str(rules), "--yes"),
+            ANTHROPIC_API_KEY="sk-ant-api03-real",
+            **({"HOLDOVER_UPSTREAM_KEY": held} if held else {}),
+        )
+
+    assert done.returncode == 2
+    assert "write upstream_key into that file" in done.stderr
+    assert [path for path, *_ in other.received] == ["/simulator/requests"]
+
+
 def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothing(state_dir):
     with serving(create_simulator()) as url:
         first = replay(state_dir, url, "--model", "claude-sonnet-4-6", ANTHROPIC_API_KEY="real")
