@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.failures import Failure
 from translators import encode_error
+
+NOT_KEPT: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+"""Headers of what is our own: a cache would give it to the next one."""
 
 
 def new_request_id() -> str:
@@ -26,6 +30,7 @@ def error_app(failure: Failure) -> ASGIApp:
             (b"content-length", b"%d" % len(body)),
             (b"request-id", request_id.encode()),
             (b"connection", b"close"),
+            *NOT_KEPT,
         ]
         await send({"type": "http.response.start", "status": failure.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

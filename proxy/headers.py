@@ -30,14 +30,27 @@ _OF_THE_ORIGIN: Final = frozenset(
     # (RFC 6797, 7838; Clear-Site-Data, Reporting API and Network Error Logging of the W3C).
     b"strict-transport-security alt-svc clear-site-data nel report-to reporting-endpoints".split()
 )
-_NOT_UNTOUCHED: Final = HOP_BY_HOP | _OF_THE_ORIGIN
+_ORDERS: Final = frozenset(
+    # What tells a server in front of an application to send a file of its own, or to ask elsewhere:
+    # nginx, Apache and lighttpd, Perlbal. From upstream, our own front proxy would obey it.
+    b"x-accel-redirect x-accel-expires x-accel-limit-rate x-accel-charset "
+    b"x-sendfile x-lighttpd-send-file x-reproxy-url x-reproxy-file".split()
+)
+_NOT_UNTOUCHED: Final = HOP_BY_HOP | _OF_THE_ORIGIN | _ORDERS
 _INSTEAD_OF_THE_REQUEST_LINE: Final = frozenset(
     # Some servers believe these rather than the method and the path, which are what was checked.
-    b"x-original-url x-rewrite-url x-http-method x-http-method-override x-method-override".split()
+    b"x-original-url x-original-uri x-rewrite-url x-override-url x-forwarded-prefix "
+    b"x-http-method x-http-method-override x-method-override".split()
 )
 _OURS: Final = b"holdover-"  # said between us and a client: from others it would be taken for ours
 _OF_AWS: Final = b"x-amz-"  # a signature's other half, or a session's token: good for no other host
 
+_OF_A_FRONT: Final = frozenset(
+    # Who has signed in at a proxy in front of us, as that proxy says: tokens for it and for us.
+    b"x-forwarded-access-token x-forwarded-authorization x-auth-request-access-token "
+    b"x-amzn-oidc-accesstoken x-amzn-oidc-data x-amzn-oidc-identity cf-access-jwt-assertion "
+    b"x-goog-iap-jwt-assertion x-ms-token-aad-access-token x-ms-token-aad-id-token".split()
+)
 _CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key".split())
 """Those of other clouds are here so that none goes beside the one that is used."""
 _ADDRESS: Final = frozenset({b"host"})
@@ -51,7 +64,10 @@ _OF_THE_LEGACY_REQUEST: Final = _CREDENTIALS | frozenset(
     b"user-agent client anthropic-sdk cookie".split()
 )
 _STAINLESS: Final = b"x-stainless-"  # SDK telemetry: retry counts and timeouts of another request
-_NOT_PASSED_UP: Final = _NOT_UNTOUCHED | _OF_THE_LEGACY_REQUEST | _INSTEAD_OF_THE_REQUEST_LINE
+_NOT_PASSED_UP: Final = (
+    _NOT_UNTOUCHED | _OF_THE_LEGACY_REQUEST | _INSTEAD_OF_THE_REQUEST_LINE | _OF_A_FRONT
+)
+_NOT_FORWARDED_UP: Final = _NOT_UNTOUCHED | _ADDRESS | _INSTEAD_OF_THE_REQUEST_LINE | _OF_A_FRONT
 _FAMILIES_NOT_PASSED_UP: Final = (_OURS, _OF_AWS, _STAINLESS)
 
 _FOR_THE_CALLER: Final = frozenset(b"request-id retry-after retry-after-ms x-should-retry".split())
@@ -135,12 +151,7 @@ def bearer_token(authorization: bytes) -> bytes | None:
 
 def passed_up(headers: Headers) -> Headers:
     """What of a legacy request's headers goes with the translated one."""
-    dropped = _dropped_with(headers, _NOT_PASSED_UP)
-    return [
-        (name, value)
-        for name, value in headers
-        if name not in dropped and not name.startswith(_FAMILIES_NOT_PASSED_UP)
-    ]
+    return _rest(headers, _NOT_PASSED_UP, _FAMILIES_NOT_PASSED_UP)
 
 
 def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
@@ -150,13 +161,9 @@ def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
     Only a key or a bearer token is a credential that upstream may see; raises
     `MissingKey` where the client has given others alone.
     """
-    passing = end_to_end(headers, without=_ADDRESS | _INSTEAD_OF_THE_REQUEST_LINE)
-    given = [(name, value) for name, value in passing if name in _CREDENTIALS]
-    rest = [
-        (name, value)
-        for name, value in passing
-        if name not in _CREDENTIALS and not name.startswith(_OF_AWS)
-    ]
+    passing = _rest(headers, _NOT_FORWARDED_UP, (_OURS, _OF_AWS))
+    given = [(name, value) for name, value in passing if _spelled(name) in _CREDENTIALS]
+    rest = [(name, value) for name, value in passing if _spelled(name) not in _CREDENTIALS]
     if instead is not None:  # a cookie may say who somebody is, too
         return [*(header for header in rest if header[0] != b"cookie"), *instead.fields]
     fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
@@ -166,7 +173,7 @@ def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
 
 
 def _is_for_upstream(name: bytes, value: bytes) -> bool:
-    return name != b"authorization" or bearer_token(value) is not None
+    return _spelled(name) != b"authorization" or bearer_token(value) is not None
 
 
 def passed_down(headers: Headers) -> Headers:
@@ -180,17 +187,21 @@ def passed_down(headers: Headers) -> Headers:
 
 def end_to_end(headers: Headers, *, without: frozenset[bytes] = frozenset()) -> Headers:
     """All headers but those of one connection, of one host, and ours: what passes untouched."""
-    dropped = _dropped_with(headers, _NOT_UNTOUCHED | without)
+    return _rest(headers, _NOT_UNTOUCHED | without, (_OURS,))
+
+
+def _rest(headers: Headers, dropped: frozenset[bytes], families: tuple[bytes, ...]) -> Headers:
+    """All but these, and what the headers themselves say is for one connection only."""
+    for name, value in headers:
+        if name == b"connection":
+            dropped |= {_spelled(option.strip().lower()) for option in value.split(b",")}
     return [
         (name, value)
         for name, value in headers
-        if name not in dropped and not name.startswith(_OURS)
+        if (spelled := _spelled(name)) not in dropped and not spelled.startswith(families)
     ]
 
 
-def _dropped_with(headers: Headers, dropped: frozenset[bytes]) -> frozenset[bytes]:
-    """These, and what the headers themselves say is for one connection only."""
-    named = [value for name, value in headers if name == b"connection"]
-    if not named:
-        return dropped
-    return dropped | {option.strip().lower() for option in b",".join(named).split(b",")}
+def _spelled(name: bytes) -> bytes:
+    """A name as CGI and WSGI make one of it, to whom `_` and `-` are the same."""
+    return name.replace(b"_", b"-")

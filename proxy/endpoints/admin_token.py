@@ -6,6 +6,9 @@ its owner out. So what keeps it safe is its length. Wrong ones are answered 429
 after some of a peer, or of all together, within a minute, and the connection
 is closed: each costs a connection then, and no line of the log. Nothing waits,
 and no more peers are remembered than there are wrong tries in a minute.
+
+Who may send requests can try tokens as keys, too, since a misplaced one is
+told: so a request has room for a few credentials, and not for a list of guesses.
 """
 
 from __future__ import annotations
@@ -14,17 +17,20 @@ import hmac
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from pydantic import SecretStr
 from starlette.types import Scope
 
+from proxy.failures import MissingKey
 from proxy.headers import Headers, bearer_token, secrets_in
 
 _WINDOW_SECONDS: Final = 60
 _MOST_OF_ONE: Final = 10
 _MOST_OF_ALL: Final = 100
+_MOST_CREDENTIALS: Final = 12
+"""In one request: a key and a token in two headers, joined with another of each, are as many."""
 
 
 def peer_of(scope: Scope) -> str:
@@ -45,17 +51,24 @@ class AdminToken:
         return self._token is not None
 
     def opens(self, headers: Headers) -> bool:
-        """Whether it is there as the bearer token."""
+        """Whether it is there as the one bearer token: of several, each would be a guess."""
         given = [value for name, value in headers if name == b"authorization"]
-        return self._is_among([bearer_token(value) or b"" for value in given])
+        return len(given) == 1 and self._is_among([bearer_token(given[0]) or b""])
 
     def is_in(self, headers: Headers) -> bool:
-        """Whether it is there at all, in place of a key or beside one."""
+        """
+        Whether it is there at all, in place of a key or beside one.
+
+        Raises `MissingKey` where there are too many credentials to be looked at.
+        """
         if self._token is None:
             return False
-        return self._is_among([part for value in secrets_in(headers) for part in _parts(value)])
+        given = {part for value in secrets_in(headers) for part in _parts(value)}
+        if len(given) > _MOST_CREDENTIALS:
+            raise MissingKey("This request has too many credentials: send one key as x-api-key.")
+        return self._is_among(given)
 
-    def _is_among(self, given: list[bytes]) -> bool:
+    def _is_among(self, given: Iterable[bytes]) -> bool:
         assert self._token is not None
         # Each is compared, whatever the others are, so that the time it takes tells nothing.
         return True in [hmac.compare_digest(one, self._token) for one in given]

@@ -15,7 +15,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.endpoints.own_answers import NOT_KEPT
+from proxy.error_app import NOT_KEPT
 from proxy.exchange import Present
 from proxy.failures import ClientGone, Failure, ShuttingDown
 from proxy.headers import Headers, end_to_end, first, secrets_in

@@ -10,18 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from proxy.error_app import NOT_KEPT
 from proxy.failures import Failure, MethodNotAllowed, NotBedrock, NotFound
-from proxy.headers import Headers
 from translators import encode_error
 
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """All that is answered: an upstream that repeats a TRACE hands a key of ours to its sender."""
-NOT_KEPT: Final[Headers] = [
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-]
 
 
 def error(

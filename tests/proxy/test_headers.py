@@ -129,3 +129,35 @@ def test_no_cookie_goes_beside_a_key_of_ours():
 
     assert forwarded_up(given, ours) == [(b"accept", b"*/*"), (b"x-api-key", b"ours")]
     assert (b"cookie", b"session=1") in forwarded_up(given, None)
+
+
+@pytest.mark.parametrize("hyphen", [b"-", b"_"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"x-original-url", b"x-original-uri", b"x-override-url", b"x-http-method-override"),
+        *(b"x-forwarded-access-token", b"cf-access-jwt-assertion", b"x-amzn-oidc-data"),
+        *(b"x-amz-security-token", b"holdover-rule", b"keep-alive"),
+    ],
+)
+def test_what_must_not_go_up_goes_up_in_no_spelling(name, hyphen):
+    given = [(name.replace(b"-", hyphen), b"x"), (b"x-team", b"a"), (b"x_team", b"b")]
+
+    assert passed_up(given) == given[1:]
+    assert forwarded_up(given, None) == given[1:]
+
+
+@pytest.mark.parametrize("name", [b"x-api-key", b"x_api_key", b"X_Api-Key".lower()])
+def test_a_key_goes_beside_no_other_however_its_header_is_spelled(name):
+    assert forwarded_up([(name, b"theirs")], Credential(b"x-api-key", b"ours", b"ours")) == [
+        (b"x-api-key", b"ours")
+    ]
+
+
+@pytest.mark.parametrize("name", [b"x-accel-redirect", b"x-sendfile", b"x_sendfile", b"holdover_a"])
+def test_upstream_gives_no_orders_to_the_server_in_front_of_us(name):
+    assert end_to_end([(name, b"/etc/passwd"), (b"etag", b"1")]) == [(b"etag", b"1")]
+
+
+def test_what_is_of_one_connection_is_named_there_in_any_spelling():
+    assert end_to_end([(b"connection", b"X_One, two"), (b"x-one", b"1"), (b"two", b"2")]) == []

@@ -61,11 +61,21 @@ class MessagesRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     output_config: OutputConfig | None = None
 
 
+_MOST_TOKENS: Final = 2**53
+"""Up to there a number is the same for everybody who reads JSON (RFC 8259, section 6)."""
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Tokens; in a stream each event may carry some of the counts, cumulative."""
 
     input_tokens: int | float | None = None
     output_tokens: int | float | None = None
+
+    def __post_init__(self) -> None:
+        """Pass over a count that nobody can have meant: no column and no journal would hold it."""
+        for name in self.__struct_fields__:
+            if abs(getattr(self, name) or 0) > _MOST_TOKENS:
+                msgspec.structs.force_setattr(self, name, None)
 
 
 class ContentBlock(msgspec.Struct, frozen=True):

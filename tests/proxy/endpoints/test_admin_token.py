@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from proxy.endpoints.admin_token import AdminToken, WrongTries
+from proxy.failures import MissingKey
 
 TOKEN = "a-token,with=signs/in+it=="
 GIVEN = TOKEN.encode()
@@ -14,7 +15,7 @@ GIVEN = TOKEN.encode()
     [
         ([(b"authorization", b"Bearer " + GIVEN)], True, True),
         ([(b"authorization", b"bearer   " + GIVEN + b" ")], True, True),
-        ([(b"authorization", b"Bearer x"), (b"authorization", b"Bearer " + GIVEN)], True, True),
+        ([(b"authorization", b"Bearer x"), (b"authorization", b"Bearer " + GIVEN)], False, True),
         ([(b"authorization", GIVEN)], False, True),
         ([(b"authorization", b"Token " + GIVEN)], False, True),
         ([(b"authorization", b"Bearer x, Bearer " + GIVEN)], False, True),
@@ -36,6 +37,25 @@ def test_the_token_opens_as_a_bearer_token_and_is_known_wherever_keys_are(header
     token = AdminToken(SecretStr(TOKEN))
 
     assert (token.opens(headers), token.is_in(headers)) == (opens, is_in)
+
+
+@pytest.mark.parametrize("joined", [b",", b", ", b" "])
+@pytest.mark.parametrize("name", [b"proxy-authorization", b"x-api-key", b"authorization"])
+def test_a_request_has_no_room_for_a_list_of_guesses(name, joined):
+    token = AdminToken(SecretStr(TOKEN))
+    guesses = [b"guess-%d" % number for number in range(180)]
+
+    with pytest.raises(MissingKey, match="too many credentials"):
+        token.is_in([(name, joined.join([*guesses, GIVEN]))])
+    with pytest.raises(MissingKey, match="too many credentials"):
+        token.is_in([(name, guess) for guess in [*guesses, GIVEN]])
+    assert not AdminToken(None).is_in([(name, joined.join(guesses))])
+
+
+def test_a_key_and_a_token_twice_are_few_enough():
+    twice = [(b"x-api-key", b"key, another"), (b"authorization", b"Bearer one, Bearer two")]
+
+    assert not AdminToken(SecretStr(TOKEN)).is_in(twice)
 
 
 def test_a_token_that_there_is_not_is_nowhere():

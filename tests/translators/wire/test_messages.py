@@ -366,3 +366,11 @@ def test_an_answer_that_is_long_without_a_long_text_is_the_upstreams_fault():
 
     with pytest.raises(UpstreamProtocolError, match="message: beside texts of 256 characters"):
         decode_message(body)
+
+
+@pytest.mark.parametrize("count", ["18446744073709551616", "-9223372036854775809", "1e30"])
+def test_a_count_of_tokens_that_nobody_can_have_meant_is_passed_over(count):
+    usage = msgspec.json.decode(f'{{"input_tokens":{count},"output_tokens":7}}', type=Usage)
+
+    assert usage == Usage(None, 7)
+    assert Usage(2**53, -(2**53)) != Usage()
