@@ -204,6 +204,8 @@ def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
 
 def _text_of(setting: str, file: Path) -> str:
     try:
+        if not file.is_file():  # reading a pipe would take for ever
+            raise OSError("is not a file")
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise InvalidSettings(f"{setting}: {file} cannot be read") from exc

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 
 from proxy.config_file import ConfigFile
 from proxy.hosts import is_loopback
-from proxy.settings import CallerSettings, Settings
+from proxy.settings import CallerSettings, KeyFrom, Settings
 
 _WITHIN: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
 """Names that are not of the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and those of a
@@ -29,6 +29,7 @@ def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
     """All that is unwise about these settings, and about where they are written."""
     if config is not None:
         yield from _open_keys(settings, config)
+    yield from _open_key_files(settings)
     yield from _open_state(settings.state_dir)
     yield from _exposed_keys(settings)
     for name in ("upstream_url", "legacy_url"):
@@ -38,11 +39,29 @@ def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
 def _open_keys(settings: Settings, config: Path) -> Iterator[str]:
     keys = list(_secrets_in(ConfigFile.read(config).tree(), settings))
     mode = config.stat().st_mode
-    if keys and mode & stat.S_IROTH:
+    if mode & stat.S_IWOTH:
+        yield (
+            f"{config}: everybody on this machine can change it (mode {stat.S_IMODE(mode):04o}),"
+            " and with it where keys are sent: `chmod o= FILE`"
+        )
+    elif keys and mode & stat.S_IROTH:
         yield (
             f"{config}: everybody on this machine can read it (mode {stat.S_IMODE(mode):04o}), and"
             f" {_and(keys)} in it: `chmod o= FILE`, or keep keys in the environment or in --secrets"
         )
+
+
+def _open_key_files(settings: Settings) -> Iterator[str]:
+    for name, caller in settings.callers.items():
+        for setting in ("upstream_key", "legacy_key"):
+            place = getattr(caller, setting)
+            if not isinstance(place, KeyFrom) or place.file is None or not place.file.exists():
+                continue
+            if (mode := place.file.stat().st_mode) & stat.S_IROTH:
+                yield (
+                    f"callers.{name}.{setting}: everybody on this machine can read {place.file}"
+                    f" (mode {stat.S_IMODE(mode):04o}): `chmod o= FILE`"
+                )
 
 
 def _secrets_in(

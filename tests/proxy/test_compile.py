@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,7 @@ def test_keys_are_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.Mon
         ("{ env = 'SET_TO_NOTHING' }", "the variable SET_TO_NOTHING is not set"),
         ("{ file = 'DIR/none' }", "DIR/none cannot be read"),
         ("{ file = 'DIR' }", "DIR cannot be read"),
+        ("{ file = 'DIR/pipe' }", "DIR/pipe cannot be read"),
         ("{ file = 'DIR/latin' }", "DIR/latin cannot be read"),
         ("{ file = 'DIR/blank' }", "DIR/blank is empty"),
         (
@@ -257,6 +259,7 @@ def test_a_key_that_is_not_there_is_said_at_once(
 ):
     (tmp_path / "latin").write_bytes(b"\xe9")
     (tmp_path / "blank").write_text("\n")
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "two").write_text("sk-ant-1\nsk-ant-2\n")
     monkeypatch.setenv("SET_TO_NOTHING", " ")
     monkeypatch.setenv("NO_HEADER", "sk-ant-\u20ac")

@@ -40,6 +40,24 @@ def test_keys_in_a_file_that_everybody_can_read(tmp_path: Path, text: str):
     assert risks(tmp_path, text, 0o600) == []
 
 
+def test_a_file_that_everybody_can_change(tmp_path: Path):
+    assert risks(tmp_path, "", 0o602) == ["FILE"]
+    assert risks(tmp_path, 'upstream_key = "k"', 0o606) == ["FILE"]
+    assert risks(tmp_path, "", 0o620) == []
+
+
+def test_a_callers_key_in_a_file_that_everybody_can_read(tmp_path: Path):
+    key = tmp_path / "key"
+    caller = f"[callers.a]\n{TOKEN}\nlegacy_key = {{ file = '{key}' }}"
+
+    assert risks(tmp_path, caller) == []
+    key.write_text("sk-ant-api03-secret")
+    key.chmod(0o604)
+    assert risks(tmp_path, caller) == ["callers.a.legacy_key"]
+    key.chmod(0o600)
+    assert risks(tmp_path, caller) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
