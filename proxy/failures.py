@@ -3,7 +3,8 @@ What can go wrong around a translation, and whose fault it is.
 
 * `Failure`
     * `MalformedRequest`, `TargetTooLong`, `HeadTooLarge`, `HeadTooSlow`, `BodyStalled`, `Tunnel`,
-      `ForeignHost`, `ForeignOrigin` -- the client's: no endpoint sees such a request
+      `UnknownCoding`, `ForeignHost`, `ForeignOrigin` -- the client's: no endpoint sees such
+      a request
     * `MissingKey` (`UnknownKey`, `MisplacedToken`), `BodyNotReadable`, `BodyTooLarge`,
       `BodyEndless` (`BodyTooLong`, `BodyTooSlow`) -- the client's fault
     * `Gone` -- nobody's: a rule refuses it
@@ -82,6 +83,12 @@ class Tunnel(MalformedRequest):
     """The request asks for a connection to somebody else (`CONNECT`)."""
 
     status = 405
+
+
+class UnknownCoding(MalformedRequest):
+    """A body comes in a transfer coding that is not understood here."""
+
+    status = 501
 
 
 class ForeignHost(Failure):

@@ -122,6 +122,9 @@ class StreamRelay:
             run = tuple(alike)
             if kind is TextChunk and (repeats or any(map(_is_long, run))):
                 yield from zip(run, strict=True)
+            elif kind is TextChunk:
+                at_once = self._frames().at_once
+                yield from (run[start : start + at_once] for start in range(0, len(run), at_once))
             else:
                 yield run
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import time
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
 
@@ -28,6 +29,7 @@ import httptools
 import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from proxy.error_app import error_app
 from proxy.failures import (
@@ -38,6 +40,7 @@ from proxy.failures import (
     MalformedRequest,
     TargetTooLong,
     Tunnel,
+    UnknownCoding,
 )
 from proxy.headers import Headers
 from proxy.hosts import only_host
@@ -55,7 +58,11 @@ when it is whole, and of white space and chunk extensions never."""
 _CHUNK_BYTES: Final = 16
 """What a chunk may add to that: its size and two ends of lines."""
 _PIECE_BYTES: Final = 16 * 1024
-"""So much is parsed between two looks at the bounds."""
+"""So much is parsed between two looks at the bounds, and at the clock."""
+_TURN_SECONDS: Final = 0.004
+"""For parsing, until others have their turn: a megabyte may be a hundred thousand chunks."""
+_MOST_PASSED_OVER: Final = 1024 * 1024
+"""Bytes of a body that is answered already: with more on its way the connection is closed."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
 
@@ -68,6 +75,35 @@ class _Reading(enum.Enum):
     BODY = enum.auto()
     REFUSED = enum.auto()
     """Nothing that is read any more."""
+
+
+class _Flow(FlowControl):
+    """Pauses and resumes a transport for two reasons: uvicorn's, and that something is held."""
+
+    is_held = False
+    _is_paused = False
+
+    def hold(self) -> None:
+        """Read nothing while this lasts, whatever uvicorn says."""
+        self.is_held = True
+        super().pause_reading()
+
+    def release(self) -> None:
+        """Read on, if uvicorn would."""
+        self.is_held = False
+        if not self._is_paused:
+            super().resume_reading()
+
+    def pause_reading(self) -> None:
+        """Read nothing until uvicorn says so."""
+        self._is_paused = True
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless something is held."""
+        self._is_paused = False
+        if not self.is_held:
+            super().resume_reading()
 
 
 class ServerProtocol(httptools_impl.HttpToolsProtocol):
@@ -85,6 +121,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._piece_bytes = 0
         self._overhead_bytes = 0
         """Bytes since the last thing that the parser told of, rather more than fewer."""
+        self._passed_over_bytes = 0
+        self._held = b""
+        """What has come and is not parsed yet: others have their turn, or a request waits."""
         self._clock: asyncio.TimerHandle | None = None
         self._answering: httptools_impl.RequestResponseCycle | None = None
 
@@ -94,17 +133,24 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Begin; a client that says nothing at all is idle from the start."""
         closing_late = LingeringTransport(transport, self, self.loop)
         super().connection_made(cast("asyncio.Transport", closing_late))
+        self.flow: _Flow = _Flow(cast("asyncio.Transport", closing_late))
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes off the network, a piece at a time."""
-        if len(data) <= _PIECE_BYTES:
-            self._take(data)
-        else:
-            for start in range(0, len(data), _PIECE_BYTES):
-                self._take(data[start : start + _PIECE_BYTES])
+        """Take bytes off the network, a piece at a time, and no more than can be worked on."""
+        if self._held:
+            self._held += data
+            return
+        until = 0.0
+        for start in range(0, len(data), _PIECE_BYTES):
+            # One request may wait for its turn: parsed bytes take fifty times their room.
+            if self.pipeline or (until and time.perf_counter() >= until):
+                self._hold(data[start:])
+                break
+            until = until or time.perf_counter() + _TURN_SECONDS
+            self._take(data[start : start + _PIECE_BYTES])
         if self._reading is _Reading.BODY:
             self._reading_since = self.loop.time()
         if self._clock is None and self._reading in {_Reading.HEAD, _Reading.BODY}:
@@ -120,19 +166,36 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         self.pipeline.clear()
-        self._reading = _Reading.REFUSED
+        self._reading, self._held = _Reading.REFUSED, b""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     @property
     def has_read_all(self) -> bool:
         """Whether nothing of a request is still on its way."""
-        return self._reading is _Reading.NOTHING
+        return self._reading is _Reading.NOTHING and not self._held
 
     def stop_reading(self) -> None:
         """Pass over whatever comes from now on."""
         self._stop_watching()
-        self._reading = _Reading.REFUSED
+        self._reading, self._held = _Reading.REFUSED, b""
+
+    def on_response_complete(self) -> None:
+        """Go on with what was asked meanwhile, or with what is still held."""
+        super().on_response_complete()
+        self._read_on()
+
+    def _hold(self, data: bytes) -> None:
+        self._held = data
+        self.flow.hold()
+        self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._held and not self.pipeline and not self.transport.is_closing():
+            held, self._held = self._held, b""
+            self.data_received(held)
+        if not self._held and self.flow.is_held:
+            self.flow.release()
 
     # What the parser says
 
@@ -161,6 +224,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here.")
         self._check_size_of(headers)
         headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
+        check_coding(headers)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110, 10.1.1
         if version == "1.1" or any(name == b"host" for name, _ in headers):
             only_host(headers)
         if not self.url.startswith(b"/"):
@@ -168,7 +234,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_headers_complete()
         self.headers = []  # what comes after the body is no header (RFC 9110, section 6.5)
         self._reading = _Reading.BODY
-        self._overhead_bytes = 0
+        self._overhead_bytes = self._passed_over_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -243,12 +309,21 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._overhead_bytes += self._piece_bytes
         try:
             self._parse(piece)
+            self._overhead_bytes = max(0, self._overhead_bytes)  # a small chunk takes less than 16
             if self._overhead_bytes > _MOST_OVERHEAD_BYTES:
                 raise HeadTooLarge("There is too much around the headers, or around the body.")
+            self._pass_over()
         except httptools.HttpParserError as exc:
             self.refuse(_failure_of(exc))
         except Failure as exc:
             self.refuse(exc)
+
+    def _pass_over(self) -> None:
+        """Close, once so much has come of a body that nobody reads any more."""
+        if self._reading is _Reading.BODY and self.cycle.response_complete:
+            self._passed_over_bytes += self._piece_bytes
+            if self._passed_over_bytes > _MOST_PASSED_OVER:
+                self.transport.close()
 
     def _parse(self, piece: bytes) -> None:
         while True:
@@ -320,6 +395,14 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.refuse(
                 BodyStalled(f"Nothing of the body arrived for {self.body_seconds:g} seconds.")
             )
+
+
+def check_coding(headers: Headers) -> None:
+    """Raise `UnknownCoding` where a body comes in any coding but `chunked` (RFC 9112, 6.1)."""
+    values = [value for name, value in headers if name == b"transfer-encoding"]
+    *others, last = [coding.strip().lower() for coding in b",".join(values).split(b",")]
+    if others and last == b"chunked":  # one without an end the parser refuses
+        raise UnknownCoding("Of transfer codings only `chunked` is understood here, once.")
 
 
 def _failure_of(problem: httptools.HttpParserError) -> Failure:

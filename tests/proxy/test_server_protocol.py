@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from proxy.cli.serve import server_for
 from proxy.server_protocol import (
@@ -19,7 +20,17 @@ from proxy.server_protocol import (
     ServerProtocol,
     name_unnamed_statuses,
 )
-from tests.client_bytes import Conversation, Listener, Request, read_by_h11, splits, told
+from tests.client_bytes import (
+    Conversation,
+    Listener,
+    Request,
+    Unhurried,
+    Wire,
+    config_for,
+    read_by_h11,
+    splits,
+    told,
+)
 from tests.loopback import serving
 from tests.parties import House, body
 
@@ -172,6 +183,8 @@ REFUSED = {
     "length and chunks": (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     "two lengths": (POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),
     "an encoding without an end": (POST + b"Transfer-Encoding: gzip\r\n\r\nabc", 400),
+    "an encoding before the chunks": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501),
+    "chunks of chunks": (POST + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n", 400),
     "a chunk without a size": (CHUNKED + b"3\r\nabc\r\nhello\r\n", 400),
     "a folded header": (GET + b"X: a\r\n b\r\n\r\n", 400),
     "space before a colon": (GET + b"X : a\r\n\r\n", 400),
@@ -186,6 +199,14 @@ REFUSED = {
     "a chunk extension without an end": (CHUNKED + b"3;" + b"a" * 3 * MOST_HEAD_BYTES, 431),
     "extensions of many chunks": (CHUNKED + (b"1;" + b"a" * 400 + b"\r\nb\r\n") * 500, 431),
     "a long trailer": (CHUNKED + b"0\r\nX: " + b"a" * 3 * MOST_HEAD_BYTES + b"\r\n\r\n", 431),
+    "a trailer after many small chunks": (
+        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"0\r\nX: " + b"a" * 3 * MOST_HEAD_BYTES,
+        431,
+    ),
+    "an extension after many small chunks": (
+        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"1;" + b"a" * 3 * MOST_HEAD_BYTES,
+        431,
+    ),
     "many trailers": (CHUNKED + b"0\r\n" + b"X: a\r\n" * MOST_HEAD_BYTES, 431),
 }
 
@@ -439,6 +460,72 @@ def test_the_exchange_that_is_being_answered_hears_that_its_client_has_gone(afte
 
     assert len(heard.requests) == 1
     assert heard.said == b""
+
+
+def test_requests_that_wait_for_their_turn_are_not_taken_in_without_bound():
+    async def ask() -> tuple[int, int]:
+        protocol = Unhurried(config_for(Waiting()), ServerState(), {})
+        protocol.connection_made(wire := Wire())
+        protocol.data_received(NEXT * 100_000)
+        protocol.data_received(NEXT)
+        waiting = len(protocol.pipeline)
+        protocol.connection_lost(None)
+        await asyncio.gather(*protocol.server_state.tasks)
+        return waiting, len(wire.written)
+
+    waiting, said = asyncio.run(ask())
+
+    assert 0 < waiting * len(NEXT) <= 16 * 1024
+    assert said == 0
+
+
+@pytest.mark.parametrize("size", [1, 100, 20_000])
+def test_however_many_requests_come_at_once_each_is_answered_in_its_turn(size: int):
+    count = 3000
+    asked = b"".join(
+        CHUNKED + b"1\r\nX\r\n" * (number % 3 * size) + b"0\r\n\r\n" if number % 50 == 0 else NEXT
+        for number in range(count)
+    )
+    with serving(Listener(), http=Unhurried) as url, connected(url) as connection:
+        sending = threading.Thread(target=connection.sendall, args=[asked])
+        sending.start()
+        said = b""
+        while said.count(b"HTTP/1.1 200 OK") < count or not said.endswith(b"]"):
+            piece = connection.recv(65_536)
+            assert piece
+            said += piece
+        sending.join()
+
+    answers = [json.loads(answer) for answer in re.findall(rb"\[[^]]*\]", said)]
+    sizes = [number % 3 * size if number % 50 == 0 else 2 for number in range(count)]
+    assert answers == [["POST", length] for length in sizes]
+
+
+class Curt(Listener):
+    """An application that answers without reading."""
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        start = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": start})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+@pytest.mark.parametrize("framing", [CHUNKED, POST + b"Content-Length: 9999999999\r\n\r\n"])
+def test_a_body_that_nobody_reads_is_passed_over_and_not_for_ever(framing: bytes):
+    chunk = b"%x\r\n" % 65_536 + b"a" * 65_536 + b"\r\n"
+
+    some = asyncio.run(told([framing, *[chunk] * 10], listener=Curt()))
+    more = asyncio.run(told([framing, *[chunk] * 20], listener=Curt()))
+
+    assert (some.is_closed, more.is_closed) == (False, True)
+    assert some.said == more.said
+    assert some.said.endswith(b"ok")
+
+
+def test_who_speaks_http_1_0_hears_of_no_100():
+    data = b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na"
+
+    assert b"100 Continue" not in asyncio.run(told([data])).said
 
 
 def test_every_error_has_a_reason_phrase(home: House):

@@ -149,6 +149,8 @@ class FrameEncoder:
         self._before = dialect.frame_start.decode("ascii") + head % unended
         self._after = tail % unended + FRAME_END.decode("ascii")
         self._between = self._after + self._before
+        self.at_once = max(1, AT_ONCE // len(self._between))
+        """Frames of short texts that together are no longer than what is worked on in one step."""
 
     def encode(self, chunk: CompletionChunk) -> bytes:
         """One whole frame (the terminator belongs to the last), or nothing."""

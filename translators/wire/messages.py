@@ -94,11 +94,34 @@ class ContentBlock(msgspec.Struct, frozen=True):
         return self.text
 
 
+LONGEST_NAME: Final = 256
+"""Characters of an id, a model or a kind: far more than upstream gives them. Each frame repeats the
+first two."""
+_LONGEST_STOP: Final = 4096
+"""As long as a client may ask for one."""
+_LONGEST_EXPLANATION: Final = 16 * 1024
+
+
+def _check_words(longest: int, **words: str | None) -> None:
+    """Raise `UpstreamProtocolError` where one of these is longer than anything upstream says."""
+    for name, word in words.items():
+        if word is not None and len(word) > longest:
+            raise UpstreamProtocolError(f"{name}: expected at most {longest} characters")
+
+
 class ApiError(msgspec.Struct, frozen=True):
-    """What an error says, on either wire."""
+    """What an error says, on either wire; as much of it as somebody reads."""
 
     type: str = ""
     message: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut what is longer than any error."""
+        if len(self.type) > LONGEST_NAME:
+            msgspec.structs.force_setattr(self, "type", "")
+        if len(self.message) > _LONGEST_EXPLANATION:
+            cut = f"{self.message[:_LONGEST_EXPLANATION]}..."
+            msgspec.structs.force_setattr(self, "message", cut)
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True):
@@ -109,9 +132,15 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
 
 
 class StopDetails(msgspec.Struct, frozen=True):
-    """What a refusal says of itself."""
+    """What a refusal says of itself; as much of it as somebody reads."""
 
     explanation: str | None = None
+
+    def __post_init__(self) -> None:
+        """Cut what is longer than any explanation."""
+        if self.explanation and len(self.explanation) > _LONGEST_EXPLANATION:
+            cut = f"{self.explanation[:_LONGEST_EXPLANATION]}..."
+            msgspec.structs.force_setattr(self, "explanation", cut)
 
 
 class AnsweredMessage(msgspec.Struct, frozen=True):
@@ -125,6 +154,11 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
     stop_details: StopDetails | str | None = None
     usage: Usage | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `UpstreamProtocolError` where a word is none."""
+        _check_words(LONGEST_NAME, id=self.id, model=self.model, stop_reason=self.stop_reason)
+        _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
+
 
 class MessageEnd(msgspec.Struct, frozen=True):
     """Why the message ended."""
@@ -132,6 +166,11 @@ class MessageEnd(msgspec.Struct, frozen=True):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `UpstreamProtocolError` where a word is none."""
+        _check_words(LONGEST_NAME, stop_reason=self.stop_reason)
+        _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
 
 
 class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):

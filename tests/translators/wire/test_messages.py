@@ -1,4 +1,6 @@
+import json
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import pytest
@@ -374,3 +376,42 @@ def test_a_count_of_tokens_that_nobody_can_have_meant_is_passed_over(count):
 
     assert usage == Usage(None, 7)
     assert Usage(2**53, -(2**53)) != Usage()
+
+
+@pytest.mark.parametrize(
+    ("field", "most"),
+    [("id", 256), ("model", 256), ("stop_reason", 256), ("stop_sequence", 4096)],
+)
+def test_a_word_that_is_longer_than_any_is_no_answer(field, most):
+    def said(word: str) -> bytes:
+        return json.dumps({"id": "msg_1", "content": [], field: word}).encode()
+
+    decode_message(said("a" * most))
+    for length in (most + 1, 3 * AT_ONCE):
+        with pytest.raises(UpstreamProtocolError, match=f"{field}: expected at most {most}"):
+            decode_message(said("a" * length))
+        start = b'{"type":"message_start","message":%b}' % said("a" * length)
+        with pytest.raises(UpstreamProtocolError, match=f"{field}: expected at most {most}"):
+            decode_event(start)
+
+
+@pytest.mark.parametrize(("field", "most"), [("stop_reason", 256), ("stop_sequence", 4096)])
+def test_an_end_has_no_longer_words_either(field, most):
+    def end(length: int) -> bytes:
+        return b'{"type":"message_delta","delta":{"%b":"%b"}}' % (field.encode(), b"a" * length)
+
+    decode_event(end(most))
+    with pytest.raises(UpstreamProtocolError, match=f"{field}: expected at most {most}"):
+        decode_event(end(most + 1))
+
+
+@pytest.mark.parametrize("length", [16 * 1024 + 1, 3 * AT_ONCE])
+def test_of_an_error_as_much_is_read_as_somebody_would(length):
+    said = b'{"type":"error","error":{"type":"%b","message":"%b"}}'
+    failed: Any = decode_event(said % (b"a" * length, b"b" * length))
+    details = b'{"type":"message_delta","delta":{"stop_details":{"explanation":"%b"}}}'
+    refused: Any = decode_event(details % (b"b" * length))
+
+    assert failed.error.type == ""
+    assert failed.error.message == "b" * 16 * 1024 + "..."
+    assert refused.delta.stop_details.explanation == failed.error.message
