@@ -145,6 +145,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             return
         until = 0.0
         for start in range(0, len(data), _PIECE_BYTES):
+            if self._reading is _Reading.REFUSED:
+                return
             # One request may wait for its turn: parsed bytes take fifty times their room.
             if self.pipeline or (until and time.perf_counter() >= until):
                 self._hold(data[start:])
@@ -303,8 +305,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _take(self, piece: bytes) -> None:
-        if self._reading is _Reading.REFUSED:
-            return
         self._piece_bytes = len(piece)
         self._overhead_bytes += self._piece_bytes
         try:

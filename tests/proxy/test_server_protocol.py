@@ -522,6 +522,25 @@ def test_a_body_that_nobody_reads_is_passed_over_and_not_for_ever(framing: bytes
     assert some.said.endswith(b"ok")
 
 
+def test_nothing_is_held_of_what_is_passed_over():
+    async def ask() -> tuple[bool, bytes]:
+        protocol = Unhurried(config_for(Curt()), ServerState(), {})
+        protocol.connection_made(wire := Wire())
+        protocol.data_received(CHUNKED)
+        while not wire.written:
+            await asyncio.sleep(0)
+        while not wire.is_ended:
+            protocol.data_received(b"1\r\nX\r\n" * 500_000)
+            await asyncio.sleep(0)
+        protocol.data_received(b"1\r\nX\r\n" * 500_000)
+        held = protocol._held
+        protocol.connection_lost(None)
+        await asyncio.gather(*protocol.server_state.tasks)
+        return wire.is_ended, held
+
+    assert asyncio.run(ask()) == (True, b"")
+
+
 def test_who_speaks_http_1_0_hears_of_no_100():
     data = b"POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\na"
 
