@@ -59,8 +59,6 @@ _CHUNK_BYTES: Final = 16
 """What a chunk may add to that: its size and two ends of lines."""
 _PIECE_BYTES: Final = 16 * 1024
 """So much is parsed between two looks at the bounds, and at the clock."""
-_TURN_SECONDS: Final = 0.004
-"""For parsing, until others have their turn: a megabyte may be a hundred thousand chunks."""
 _MOST_PASSED_OVER: Final = 1024 * 1024
 """Bytes of a body that is answered already: with more on its way the connection is closed."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
@@ -114,6 +112,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     body_seconds: ClassVar[float] = 60
     """From one piece of a body to the next, while there is room for it."""
 
+    turn_seconds: ClassVar[float] = 0.004
+    """For parsing, until others have their turn: a megabyte may be a hundred thousand chunks."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading = _Reading.NOTHING
@@ -151,7 +152,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             if self.pipeline or (until and time.perf_counter() >= until):
                 self._hold(data[start:])
                 break
-            until = until or time.perf_counter() + _TURN_SECONDS
+            until = until or time.perf_counter() + self.turn_seconds
             self._take(data[start : start + _PIECE_BYTES])
         if self._reading is _Reading.BODY:
             self._reading_since = self.loop.time()

@@ -117,14 +117,18 @@ def config_for(app: Any, **settings: Any) -> uvicorn.Config:
     return config
 
 
-async def told(pieces: Iterable[bytes], listener: Listener | None = None) -> Conversation:
+async def told(
+    pieces: Iterable[bytes],
+    listener: Listener | None = None,
+    server: type[ServerProtocol] = Unhurried,
+) -> Conversation:
     """Feed the pieces, one after the other, to one connection."""
     listener, wire = listener or Listener(), Wire()
     state = ServerState()
     config = config_for(
         listener, server_header=False, date_header=False, timeout_keep_alive=_FOR_EVER
     )
-    connection = Unhurried(config, state, {})
+    connection = server(config, state, {})
     connection.connection_made(wire)
     for piece in pieces:
         connection.data_received(piece)

@@ -522,23 +522,38 @@ def test_a_body_that_nobody_reads_is_passed_over_and_not_for_ever(framing: bytes
     assert some.said.endswith(b"ok")
 
 
+class Yielding(Unhurried):
+    """A server that lets others have their turn after each piece."""
+
+    turn_seconds = 0
+
+
 def test_nothing_is_held_of_what_is_passed_over():
     async def ask() -> tuple[bool, bytes]:
-        protocol = Unhurried(config_for(Curt()), ServerState(), {})
+        protocol = Yielding(config_for(Curt()), ServerState(), {})
         protocol.connection_made(wire := Wire())
         protocol.data_received(CHUNKED)
-        while not wire.written:
-            await asyncio.sleep(0)
-        while not wire.is_ended:
-            protocol.data_received(b"1\r\nX\r\n" * 500_000)
-            await asyncio.sleep(0)
+        await asyncio.gather(*protocol.server_state.tasks)
         protocol.data_received(b"1\r\nX\r\n" * 500_000)
+        for _ in range(200):  # of 16 KiB each, in one turn
+            await asyncio.sleep(0)
+        protocol.data_received(b"1\r\nX\r\n")
         held = protocol._held
         protocol.connection_lost(None)
-        await asyncio.gather(*protocol.server_state.tasks)
         return wire.is_ended, held
 
     assert asyncio.run(ask()) == (True, b"")
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_a_server_that_gives_way_after_each_piece_reads_the_same(framing: str):
+    chunks = CHUNKED + b"1\r\nX\r\n" * 9000 + b"0\r\n\r\n"
+    data = request("POST", framing, "h2c") + chunks + NEXT * 3
+
+    whole = said_to(data)
+
+    assert asyncio.run(told([data], server=Yielding)) == whole
+    assert len(whole.requests) == 5
 
 
 def test_who_speaks_http_1_0_hears_of_no_100():
