@@ -92,8 +92,10 @@ class Guards:
         }
         self._read_trips()  # so that no request goes by a tripped rule before the first judgement
 
-    def count(self, rule: str | None, caller: str, seconds: float, *, is_error: bool) -> None:
-        """Count one exchange, whose it was, and the rule that decided about it."""
+    def count(
+        self, rule: str | None, caller: str, seconds: float, *, is_error: bool | None
+    ) -> None:
+        """Count one exchange, whose it was, and the rule that decided; None: its client left."""
         now = self.clock()
         for name, watched in self._watched.items():
             side = watched.rule if name == rule else watched.rest

@@ -31,6 +31,8 @@ class Verdict(enum.Enum):
 
     FINE = enum.auto()
     FAILED = enum.auto()
+    LEFT = enum.auto()
+    """It took so long at least."""
     NOTHING = enum.auto()
 
 
@@ -63,7 +65,7 @@ class Settlement:
         if verdict is not Verdict.NOTHING:
             milliseconds = record.total_ms if record.first_byte_ms is None else record.first_byte_ms
             caller = record.caller_name or record.caller or OTHERS
-            is_error = verdict is Verdict.FAILED
+            is_error = None if verdict is Verdict.LEFT else verdict is Verdict.FAILED
             self.guards.count(record.rule, caller, milliseconds / 1000, is_error=is_error)
         log.info("exchange", **record.as_fields())
 
@@ -92,7 +94,7 @@ def verdict_on(record: TrafficRecord, *, lacked_model: bool) -> Verdict:
         it failed in any other way: our key was refused,    FAILED
           another 4xx or 5xx, nobody there, too slow,
           broken off
-        the client left before that                         FINE, and it took at least so long
+        the client left before it was answered              LEFT
         it was answered, if only by a model's refusal       FINE
     """
     if _was_not_tried(record) or lacked_model:
@@ -101,8 +103,9 @@ def verdict_on(record: TrafficRecord, *, lacked_model: bool) -> Verdict:
         return Verdict.FAILED
     if record.status is not None and refuses_key(record.status):
         return Verdict.NOTHING
-    has_failed = record.blame is not Blame.NOBODY and not record.client_gone
-    return Verdict.FAILED if has_failed else Verdict.FINE
+    if record.client_gone and (record.first_byte_ms is None or record.blame is not Blame.NOBODY):
+        return Verdict.LEFT
+    return Verdict.FINE if record.blame is Blame.NOBODY else Verdict.FAILED
 
 
 def _was_not_tried(record: TrafficRecord) -> bool:

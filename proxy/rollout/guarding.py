@@ -1,10 +1,14 @@
 """
 How a rule does beside the rest of the traffic, over a window of time.
 
-Callers are told apart, since one of them alone can fail as often as it likes:
-each side is judged without the caller who makes it look worst. So what one
-caller does neither takes a rule's share away, as long as the others do well by
-it, nor hides that they do not. Where there is only one, it is what there is.
+Callers are told apart, since one of them alone can fail, or do well, as often
+as it likes: none counts for more than all others together, and each side is
+judged without the caller who makes it look worst. So what one caller does
+neither takes a rule's share away, as long as the others do well by it, nor
+hides that they do not. Where there is only one, it is what there is.
+
+A client that leaves before it is answered says how long it has waited, and
+nothing about failure: that is told by those who stay.
 
 Latencies are counted in classes that each reach 5 % further than the last, so
 that the counts of several workers can be added up.
@@ -38,13 +42,14 @@ class Tally(msgspec.Struct):
     """Exchanges, how many failed, and how long their answers took to begin, by class."""
 
     count: int = 0
-    errors: int = 0
-    latencies: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    errors: float = 0
+    latencies: dict[int, float] = msgspec.field(default_factory=dict[int, float])
 
-    def add(self, seconds: float, *, is_error: bool) -> None:
-        """Count one exchange."""
-        self.count += 1
-        self.errors += is_error
+    def add(self, seconds: float, *, is_error: bool | None) -> None:
+        """Count one exchange; None: its client has left after so many seconds."""
+        if is_error is not None:
+            self.count += 1
+            self.errors += is_error
         latency = max(0, math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST) / _STEP))
         self.latencies[latency] = self.latencies.get(latency, 0) + 1
 
@@ -64,6 +69,18 @@ class Tally(msgspec.Struct):
             if not self.latencies[latency]:
                 del self.latencies[latency]
 
+    @property
+    def waits(self) -> float:
+        """How many latencies there are."""
+        return sum(self.latencies.values())
+
+    def at_most(self, count: int, waits: float) -> Tally:
+        """The same shares of failures and latencies, of so many at most."""
+        of_errors = min(1.0, count / self.count) if self.count else 1.0
+        of_waits = min(1.0, waits / self.waits) if self.waits else 1.0
+        latencies = {latency: number * of_waits for latency, number in self.latencies.items()}
+        return Tally(min(self.count, count), self.errors * of_errors, latencies)
+
     def without(self, part: Tally) -> Tally:
         """The rest of it."""
         rest = Tally(self.count, self.errors, dict(self.latencies))
@@ -78,7 +95,7 @@ class Tally(msgspec.Struct):
     @property
     def p95(self) -> float:
         """Seconds within which 95 % began to be answered, to 5 %."""
-        left = 0.95 * self.count
+        left = 0.95 * self.waits
         for latency in sorted(self.latencies):
             left -= self.latencies[latency]
             if left <= 0:
@@ -115,8 +132,8 @@ class Window:
         self._whole: dict[str, Tally] = {}
         """The sum of all slots."""
 
-    def add(self, now: float, caller: str, seconds: float, *, is_error: bool) -> None:
-        """Count an exchange that ends now."""
+    def add(self, now: float, caller: str, seconds: float, *, is_error: bool | None) -> None:
+        """Count an exchange that ends now; None: its client has left."""
         slot = int(now / self._width)
         self._forget(slot)
         if not self._slots or self._slots[-1][0] != slot:
@@ -139,46 +156,60 @@ class Window:
             for caller, tally in tallies.items():
                 whole = self._whole[caller]
                 whole.take_away(tally)
-                if not whole.count:
+                if not whole.latencies:
                     del self._whole[caller]
 
 
 def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
     """How a rule breaches its guard, in words; None if it does not."""
-    if _count(rule) < guard.min_count:
-        return None
     comparable = _count(rest) >= guard.min_count
-    if guard.errors_above is not None:
+    if guard.errors_above is not None and _count(rule) >= guard.min_count:
         failed, usual = (_fair(side, guard, _error_percent) for side in (rule, rest))
         expected = usual.error_percent if comparable else 0.0
         if failed.error_percent > expected + guard.errors_above:
             beside = (
                 f"beside {expected:.1f} % outside it" if comparable else "and too few outside it"
             )
-            whose = _whose(failed, rule)
+            whose = _whose(failed.count, _count(rule))
             return (
                 f"{failed.error_percent:.1f} % of {failed.count} exchanges{whose} failed, {beside}"
             )
-    if guard.p95_ratio is not None and comparable:
+    if guard.p95_ratio is not None and min(_waits(rule), _waits(rest)) >= guard.min_count:
         slow, usual = (_fair(side, guard, _p95) for side in (rule, rest))
         if slow.p95 > usual.p95 * guard.p95_ratio:
             return (
-                f"95 % of {slow.count} answers{_whose(slow, rule)} began within {slow.p95:.3f} s,"
-                f" beside {usual.p95:.3f} s outside it"
+                f"95 % of {slow.waits:.0f} answers{_whose(slow.waits, _waits(rule))} began within"
+                f" {slow.p95:.3f} s, beside {usual.p95:.3f} s outside it"
             )
     return None
 
 
 def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
     """All callers' exchanges, or all but one's, if they look better without that caller."""
-    whole = total(side.values())
     least = max(1, guard.min_count * _ENOUGH)
-    others = [whole.without(tally) for tally in side.values() if whole.count - tally.count >= least]
+    fair = _shared(side, least)
+    whole = total(fair)
+    others = [whole.without(tally) for tally in fair if whole.count - tally.count >= least]
     return min((whole, *others), key=measure)
+
+
+def _shared(side: ByCaller, least: float) -> list[Tally]:
+    """What each caller has done, the one who did most no more than all others together."""
+    whole = total(side.values())
+    return [
+        tally.at_most(whole.count - tally.count, whole.waits - tally.waits)
+        if whole.count - tally.count >= least
+        else tally
+        for tally in side.values()
+    ]
 
 
 def _count(side: ByCaller) -> int:
     return sum(tally.count for tally in side.values())
+
+
+def _waits(side: ByCaller) -> float:
+    return sum(tally.waits for tally in side.values())
 
 
 def _error_percent(tally: Tally) -> float:
@@ -189,5 +220,5 @@ def _p95(tally: Tally) -> float:
     return tally.p95
 
 
-def _whose(judged: Tally, side: ByCaller) -> str:
-    return " (the worst caller's left out)" if judged.count < _count(side) else ""
+def _whose(judged: float, all_of_them: float) -> str:
+    return f" that count, of {all_of_them:.0f}," if judged < all_of_them else ""

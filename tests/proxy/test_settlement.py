@@ -64,8 +64,9 @@ def trips(directory: Path, *records: TrafficRecord) -> bool:
         # There was nobody to ask.
         ({"status": 502, "upstream_ms": None, "blame": Blame.UPSTREAM}, Verdict.FAILED),
         # Nobody waited for it any more.
-        ({"status": 502, "client_gone": True}, Verdict.FINE),
-        ({"status": None, "first_byte_ms": None, "client_gone": True}, Verdict.FINE),
+        ({"status": 200, "client_gone": True}, Verdict.FINE),
+        ({"status": 502, "client_gone": True, "blame": Blame.UPSTREAM}, Verdict.LEFT),
+        ({"status": None, "first_byte_ms": None, "client_gone": True}, Verdict.LEFT),
         # A model that refuses has answered, though a setting calls it an error.
         ({"status": 400, "error_type": "invalid_request_error"}, Verdict.FINE),
         # What we refuse ourselves, and keys that open nothing: anybody can bring that about.

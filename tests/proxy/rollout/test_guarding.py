@@ -240,7 +240,7 @@ def test_a_guard_is_breached_where_a_rule_does_worse_than_the_rest(guard, rule, 
                 "c": tally(*[1] * 6),
             },
             {"a": tally(*[1] * 20)},
-            "10.0 % of 10 exchanges (the worst caller's left out) failed, beside 0.0 % outside it",
+            "10.0 % of 10 exchanges that count, of 510, failed, beside 0.0 % outside it",
         ),
         # The others have done too little to go by.
         (
@@ -261,8 +261,7 @@ def test_a_guard_is_breached_where_a_rule_does_worse_than_the_rest(guard, rule, 
             LATENCY,
             {"a": tally(*[9] * 50), "b": tally(*[4] * 5)},
             {"b": tally(*[1] * 20), "a": tally(*[9] * 20)},
-            "95 % of 5 answers (the worst caller's left out) began within 4.001 s,"
-            " beside 1.021 s outside it",
+            "95 % of 5 answers that count, of 55, began within 4.001 s, beside 1.021 s outside it",
         ),
     ],
 )
@@ -288,6 +287,18 @@ def a_tenth_at_most(count: int) -> Any:
 
 def more_than_a_fifth(count: int) -> Any:
     return st.integers(count // 5 + 1, count)
+
+
+def more_than_half(count: int) -> Any:
+    return st.integers(count // 2 + 1, count)
+
+
+def are_three(callers: Any) -> bool:
+    return len(callers) >= 3
+
+
+def none(_: int) -> Any:
+    return st.just(0)
 
 
 GUARD = Guard(errors_above=10, min_count=20)
@@ -318,6 +329,43 @@ def test_a_guard_trips_where_every_caller_fails_whatever_one_does_elsewhere(
 
     assert breach(GUARD, rule, rest) is not None
     assert breach(GUARD, rule, {**rest, "x": outside}) is not None
+
+
+@given(
+    others=side("bcdef", least=20, most=40, errors=more_than_half).filter(are_three),
+    rest=side("abcdef", least=20, most=60, errors=none),
+    count=st.integers(0, 6000),
+    left=st.integers(0, 6000),
+)
+def test_no_caller_hides_that_all_others_fail_by_staying_or_by_leaving(others, rest, count, left):
+    one = tally(*[1] * count)
+    for _ in range(left):
+        one.add(0.001, is_error=None)
+
+    assert breach(GUARD, {"a": one, **others}, rest) is not None
+
+
+@given(
+    others=st.integers(20, 60),
+    quick=st.integers(0, 6000),
+    left=st.integers(0, 600),
+)
+def test_no_caller_hides_that_all_others_wait(others, quick, left):
+    one = tally(*[0.001] * quick)
+    for _ in range(left):
+        one.add(0.001, is_error=None)
+    slow = {name: tally(*[9] * others) for name in "bcd"}
+
+    assert breach(LATENCY, {"a": one, **slow}, {"e": tally(*[1] * 20)}) is not None
+
+
+def test_who_leaves_says_how_long_it_waited_and_nothing_of_failure():
+    waited = tally(1, 1, errors=1)
+    waited.add(9, is_error=None)
+
+    assert (waited.count, waited.errors, waited.waits) == (2, 1, 3)
+    assert waited.error_percent == 50
+    assert waited.p95 == pytest.approx(9, rel=0.05)
 
 
 @given(rest=st.dictionaries(st.sampled_from("abc"), exchanges), errors_above=st.floats(0, 99))
