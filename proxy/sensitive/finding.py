@@ -51,12 +51,29 @@ class _Page(NamedTuple):
         return _Page(text, text if self.seen is self.text else _replaced(self.seen, spans))
 
 
-def _readable(text: str) -> str:
-    """With line breaks for what stands for them, in JSON that a prompt holds."""
-    if "\\" in text:
-        for escape in ("\\n", "\\r", "\\t"):
-            text = text.replace(escape, "\n ")
+_ESCAPED: Final = re.compile(
+    r"(?:\x9b|(?:\x1b|\\(?:x1b|033|e|u001b))\[)[0-9;?]{0,16}[A-Za-z]"
+    r"|\\(?:u00|x)(?P<sign>2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|60|7[B-Eb-e])|\\[nrtbfv0]"
+)
+"""Colours of a terminal, and signs between words as JSON and programs spell them."""
+
+
+def _readable(text: str, piece: int) -> str:
+    """
+    The same length of text, as who reads it sees it: without colours and escapes.
+
+    In a prompt there may be JSON, a program, or what a terminal has shown; a
+    letter that belongs to those is no part of the word behind it.
+    """
+    if "\\" in text or "\x1b" in text or "\x9b" in text:
+        escapes = _each(_ESCAPED, text, (0, len(text)), piece)
+        return _replaced(text, ((*found.span(), _as_seen(found)) for found in escapes))
     return text
+
+
+def _as_seen(escape: re.Match[str]) -> str:
+    sign = chr(int(escape["sign"], 16)) if escape["sign"] else " "
+    return "\n" + " " * (len(escape[0]) - 2) + sign
 
 
 def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
@@ -116,7 +133,7 @@ class Finder:
 
     def without(self, text: str) -> str:
         """The text with words in the place of what was found in it."""
-        page = _Page(text, _readable(text))
+        page = _Page(text, _readable(text, self._piece))
         if self._may_be_in(self._rare, page.seen):
             page = page.without(self._beginning(page.seen))
         page = page.without(self._called(page.seen))

@@ -11,6 +11,9 @@ REDACTOR = Redactor()
 SURROUNDINGS = [
     *("{}", "so: {} and on", "{} at the front", "and at the end {}", "so it is: {}."),
     *("\n{}\n", "so.\n\n{}", r"so:\n{}\nand", r"so\t{}\r\n", "a,{},b", "({})", "<{}>"),
+    *("\x1b[01;31m\x1b[K{}\x1b[m\x1b[K", "\x9b1m{}\x9bm", r"\033[31m{}\033[0m"),
+    *(r"\x1b[31m{}\x1b[0m", r"\u001b[1m{}\u001b[m", r"a\u003d{}\u0026b", r"\u0022{}\u0022"),
+    *(r"\x22{}\x22", r"so\b{}\f", r"so\v{}\0"),
     *('"{}"', "'{}'", "`{}`", r"\"{}\"", "x={}", "x: {}", "x:{}", '{{"a": "{}", "b": 1}}'),
 ]
 EXAMPLES = [
