@@ -133,8 +133,8 @@ async def told(
     for piece in pieces:
         connection.data_received(piece)
         await _turns()
-    for _ in range(50):
-        if not connection.pipeline:
+    for _ in range(5000):
+        if not connection.pipeline and not connection._held:
             break
         await _turns()
     is_closed = wire.is_ended

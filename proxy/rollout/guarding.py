@@ -2,10 +2,11 @@
 How a rule does beside the rest of the traffic, over a window of time.
 
 Callers are told apart, since one of them alone can fail, or do well, as often
-as it likes: none counts for more than all others together, and each side is
-judged without the caller who makes it look worst. So what one caller does
-neither takes a rule's share away, as long as the others do well by it, nor
-hides that they do not. Where there is only one, it is what there is.
+as it likes: none counts for more than all others together, where those are
+enough to judge by, and each side is judged without the caller who makes it look
+worst. So what one caller does neither takes a rule's share away, as long as the
+others do well by it, nor hides that they do not. Where there is only one, it is
+what there is.
 
 A client that leaves before it is answered says how long it has waited, and
 nothing about failure: that is told by those who stay.
@@ -90,7 +91,8 @@ class Tally(msgspec.Struct):
     @property
     def error_percent(self) -> float:
         """Of 100 exchanges, how many failed."""
-        return 100 * self.errors / self.count if self.count else 0.0
+        # Rounded, because shares of small numbers are not exact.
+        return round(100 * self.errors / self.count, 9) if self.count else 0.0
 
     @property
     def p95(self) -> float:
@@ -187,18 +189,18 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
 def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
     """All callers' exchanges, or all but one's, if they look better without that caller."""
     least = max(1, guard.min_count * _ENOUGH)
-    fair = _shared(side, least)
+    fair = _shared(side, guard.min_count)
     whole = total(fair)
     others = [whole.without(tally) for tally in fair if whole.count - tally.count >= least]
     return min((whole, *others), key=measure)
 
 
-def _shared(side: ByCaller, least: float) -> list[Tally]:
-    """What each caller has done, the one who did most no more than all others together."""
+def _shared(side: ByCaller, enough: int) -> list[Tally]:
+    """What each caller has done, none more than all others together, if those did enough."""
     whole = total(side.values())
     return [
         tally.at_most(whole.count - tally.count, whole.waits - tally.waits)
-        if whole.count - tally.count >= least
+        if whole.count - tally.count >= enough
         else tally
         for tally in side.values()
     ]

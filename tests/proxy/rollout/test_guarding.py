@@ -359,6 +359,12 @@ def test_no_caller_hides_that_all_others_wait(others, quick, left):
     assert breach(LATENCY, {"a": one, **slow}, {"e": tally(*[1] * 20)}) is not None
 
 
+def test_a_few_exchanges_of_others_do_not_outweigh_one_who_asks_much():
+    few = {name: tally(1, errors=int(name in "bc")) for name in "bcdef"}
+
+    assert breach(ERRORS, {"a": tally(*[1] * 1000), **few}, {}) is None
+
+
 def test_who_leaves_says_how_long_it_waited_and_nothing_of_failure():
     waited = tally(1, 1, errors=1)
     waited.add(9, is_error=None)
