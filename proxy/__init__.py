@@ -1,11 +1,17 @@
 """
 The proxy around the translators: everything that touches the world.
 
-* `Exchange` -- one completion request from its headers to its record; the order of things.
-* `Reply` -- the client's end of it; `endpoints/` provides one on raw ASGI.
-* `Upstream` -- the Messages API; the only module that speaks httpx.
-* `Notes` -- what is known of an exchange so far; the one value that changes.
-* `TrafficRecord` -- what is kept of it; the fields of the log line.
+A request goes from `endpoints/` to `exchange/`, which asks `rollout/` what to do with it and
+`upstream/` for an answer; what is known of it at its end goes to `traffic/` and `observability/`.
+
+* `cli/` -- one module per command; `server/` -- the process that serves.
+* `endpoints/` -- raw ASGI in and out, no policy.
+* `exchange/` -- one completion request, from its headers to its record.
+* `rollout/` -- the rules, as plain functions; `config/` -- the settings that they come from.
+* `upstream/` -- everybody who is asked for an answer; alone in speaking httpx.
+* `traffic/` -- records and bodies: journal, loader and store; alone in knowing databases.
+* `security/` -- keys, hosts, and what may not be kept; `workers/` -- what processes share.
+* `comparison/`, `replay/`, `report/` -- what is made of the answers and of the records.
 
 `app.py` builds them all, once. `simulator/` stands apart: it plays the
 upstream, is written from the facts, and imports nothing from here.

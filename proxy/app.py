@@ -13,9 +13,11 @@ from typing import Final
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy.budget import SharedBudget
-from proxy.capture import ContentWriter
-from proxy.compile import digester_of
+from proxy.comparison.token_budget import SharedBudget
+from proxy.config.build import digester_of
+from proxy.config.reload import Live, Source
+from proxy.config.settings import Settings
+from proxy.cooperative import Turns
 from proxy.endpoints import (
     AdminToken,
     CompleteEndpoint,
@@ -26,23 +28,21 @@ from proxy.endpoints import (
     not_found,
     probe_routes,
 )
-from proxy.evidence import Evidence
-from proxy.exchange import Exchange
-from proxy.guards import Guards
-from proxy.hosts import HostCheck, is_loopback
-from proxy.key_health import KeyHealth
-from proxy.legs import Upstreams
-from proxy.lessons import LessonStore
-from proxy.live import Live, Source
-from proxy.metrics import Metrics
-from proxy.noticeboard import Noticeboard, directory_for
-from proxy.redaction import Digester, Redactor
-from proxy.settings import Settings
-from proxy.settlement import Settlement
-from proxy.shadow import Shadows
+from proxy.exchange.finalize import Settlement
+from proxy.exchange.handler import Exchange
+from proxy.exchange.shadow import Shadows
+from proxy.observability.metrics import Metrics
+from proxy.security.hosts import HostCheck, is_loopback
+from proxy.security.redaction import Digester, Redactor
 from proxy.traffic import Keeper, ShadowRecord, journal_directory
-from proxy.transport import Timeouts
-from proxy.turns import Turns
+from proxy.traffic.redact_bodies import ContentWriter
+from proxy.traffic.status import Evidence
+from proxy.upstream.dispatch import Upstreams
+from proxy.upstream.learned_capabilities import LessonStore
+from proxy.upstream.transport import Timeouts
+from proxy.workers.guards import Guards
+from proxy.workers.key_health import KeyHealth
+from proxy.workers.shared_state import Noticeboard, directory_for
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60

@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy.failures import Failure
+from proxy.errors import Failure
 from translators import encode_error
 
 NOT_KEPT: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]

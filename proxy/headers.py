@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from proxy.failures import MissingKey
-from proxy.redaction import Unshown
+from proxy.errors import MissingKey
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -51,12 +50,11 @@ _OF_A_FRONT: Final = frozenset(
     b"x-amzn-oidc-accesstoken x-amzn-oidc-data x-amzn-oidc-identity cf-access-jwt-assertion "
     b"x-goog-iap-jwt-assertion x-ms-token-aad-access-token x-ms-token-aad-id-token".split()
 )
-_CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key".split())
+CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key".split())
 """Those of other clouds are here so that none goes beside the one that is used."""
 _ADDRESS: Final = frozenset({b"host"})
-_NOT_SHOWN: Final = _CREDENTIALS | {b"proxy-authorization", b"x-amz-security-token"}
 
-_OF_THE_LEGACY_REQUEST: Final = _CREDENTIALS | frozenset(
+_OF_THE_LEGACY_REQUEST: Final = CREDENTIALS | frozenset(
     # what is replaced: address, body, version
     b"host content-length content-type content-encoding accept accept-encoding "
     b"anthropic-version anthropic-beta "
@@ -78,20 +76,6 @@ _NOT_FOR_UPSTREAM: Final = (
     "authorization: only a Bearer token is sent on to the upstream; Basic, AWS signatures and the "
     "like end here. Send an API key as x-api-key, or as Authorization: Bearer."
 )
-
-
-class Credential(Unshown, frozen=True):
-    """The one credential of a request, as the header it came in."""
-
-    name: bytes
-    value: bytes
-    secret: bytes
-    """The bare key or token; empty: there is none."""
-
-    @property
-    def fields(self) -> Headers:
-        """As it stands among headers."""
-        return [(self.name, self.value)] if self.secret else []
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -118,29 +102,6 @@ def retry_after(headers: Headers) -> float | None:
     return None
 
 
-def secrets_in(headers: Headers) -> list[bytes]:
-    """All that may be a key, whichever of them is used."""
-    secrets: list[bytes] = []
-    for name, value in headers:
-        if name in _NOT_SHOWN:
-            secrets += value.strip(), value.strip().partition(b" ")[2].strip()
-    return secrets
-
-
-def find_credential(headers: Headers) -> Credential:
-    """
-    The one credential to use; `MissingKey` if there is none.
-
-    Where both are sent, the API key wins (messages-wire 1.1). An empty one
-    counts as not sent.
-    """
-    if key := (first(headers, b"x-api-key") or b"").strip():
-        return Credential(b"x-api-key", key, key)
-    if token := bearer_token(first(headers, b"authorization") or b""):
-        return Credential(b"authorization", b"Bearer " + token, token)
-    raise MissingKey("x-api-key header is required")
-
-
 def bearer_token(authorization: bytes) -> bytes | None:
     """The token in such a header; None: it is of another scheme, or there is none."""
     scheme, _, token = authorization.strip().partition(b" ")
@@ -154,18 +115,18 @@ def passed_up(headers: Headers) -> Headers:
     return _rest(headers, _NOT_PASSED_UP, _FAMILIES_NOT_PASSED_UP)
 
 
-def forwarded_up(headers: Headers, instead: Credential | None) -> Headers:
+def forwarded_up(headers: Headers, instead: Headers | None) -> Headers:
     """
-    What of a forwarded request's headers goes on, with another credential, or none, if it is given.
+    What of a forwarded request's headers goes on; with these credentials in place of its own.
 
     Only a key or a bearer token is a credential that upstream may see; raises
     `MissingKey` where the client has given others alone.
     """
     passing = _rest(headers, _NOT_FORWARDED_UP, (_OURS, _OF_AWS))
-    given = [(name, value) for name, value in passing if _spelled(name) in _CREDENTIALS]
-    rest = [(name, value) for name, value in passing if _spelled(name) not in _CREDENTIALS]
+    given = [(name, value) for name, value in passing if _spelled(name) in CREDENTIALS]
+    rest = [(name, value) for name, value in passing if _spelled(name) not in CREDENTIALS]
     if instead is not None:  # a cookie may say who somebody is, too
-        return [*(header for header in rest if header[0] != b"cookie"), *instead.fields]
+        return [*(header for header in rest if header[0] != b"cookie"), *instead]
     fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
     if given and not fit:
         raise MissingKey(_NOT_FOR_UPSTREAM)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.parties import STEP_SECONDS
+from tests.harness import STEP_SECONDS
 
 CHROMIUM: Final = shutil.which("chromium")
 _FLAGS: Final = (

@@ -3,10 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config_file import ConfigFile
-from proxy.rules import BrownOut, Campaign, Guard, Match, OnFailureSettings, RuleSettings
-from proxy.rules import ShadowSettings as Shadow
-from proxy.settings import load_settings
+from proxy.config.settings import load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.rollout.rule_schema import (
+    BrownOut,
+    Campaign,
+    Guard,
+    Match,
+    OnFailureSettings,
+    RuleSettings,
+)
+from proxy.rollout.rule_schema import ShadowSettings as Shadow
 from translators import AdjustmentKind
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -16,23 +16,23 @@ Every deliberate difference between what was asked and what is sent is an
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
 from translators.api_errors import TranslatedError, error_status, error_type, translate_error
-from translators.catalogue import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
-from translators.code import LANGUAGES, as_code
-from translators.exceptions import (
+from translators.errors import (
     InvalidCompletionRequest,
     ModelRefused,
     TranslationError,
     UpstreamProtocolError,
 )
-from translators.features import Features, features_in_steps, features_of
 from translators.known_models import KNOWN_MODELS
-from translators.lessons import learn
+from translators.legacy_features import Features, features_in_steps, features_of
+from translators.message import as_chunks, translate_in_steps, translate_message
 from translators.model_listing import decode_listing, differences
+from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
 from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
-from translators.response import as_chunks, translate_in_steps, translate_message
+from translators.refusal_lessons import learn
+from translators.sdk_code import LANGUAGES, as_code
 from translators.steps import AT_ONCE, Steps, completed
 from translators.stream import StreamState, StreamTranslator
-from translators.wire.completion_reading import (
+from translators.wire.completion_parsing import (
     ReadCompletion,
     read_completion,
     read_completion_stream,
@@ -59,6 +59,7 @@ from translators.wire.completions import (
     encode_failure,
     v1_ping_frame,
 )
+from translators.wire.dialects import UPSTREAM_VERSION, Dialect, dialect_of
 from translators.wire.long_json import UNREADABLE, read_json, write_json
 from translators.wire.messages import (
     AnsweredMessage,
@@ -69,13 +70,12 @@ from translators.wire.messages import (
     encode_in_steps,
     encode_request,
 )
-from translators.wire.reassembly import (
+from translators.wire.stream_assembly import (
     Reassembled,
     TimedPiece,
     reassemble_completion,
     reassemble_message,
 )
-from translators.wire.versions import UPSTREAM_VERSION, Dialect, dialect_of
 
 __all__ = [
     "AT_ONCE",

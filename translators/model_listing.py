@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from translators.catalogue import Catalogue, Model, Thinking
-from translators.exceptions import UpstreamProtocolError
+from translators.errors import UpstreamProtocolError
+from translators.models import Catalogue, Model, Thinking
 
 
 class Supported(msgspec.Struct, frozen=True):

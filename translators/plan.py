@@ -15,18 +15,18 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
-from translators.catalogue import Capabilities, Catalogue, ResolvedModel
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
+from translators.models import Capabilities, Catalogue, ResolvedModel
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
 from translators.prompt import TURNS_AT_ONCE, Conversation, Strictness, parse_in_steps
 from translators.sampling import SamplingPlan, plan_sampling
 from translators.steps import AT_ONCE, Steps, completed, windows
 from translators.stops import StopPlan, plan_stops
-from translators.thinking import BudgetPlan, plan_budget
+from translators.token_budget import BudgetPlan, plan_budget
 from translators.wire.completion_requests import CompletionRequest, DecodedRequest
+from translators.wire.dialects import Dialect
 from translators.wire.messages import Message, MessagesRequest, Metadata
-from translators.wire.versions import Dialect
 
 LeadingSpace: TypeAlias = Literal["legacy", "raw"]
 EchoedModel: TypeAlias = Literal["asked", "answered"]

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind, shown_blank
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.prompt import Conversation
 from translators.wire.messages import Message
 

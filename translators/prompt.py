@@ -22,7 +22,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.steps import (
     AT_ONCE,
     Steps,

@@ -8,7 +8,7 @@ later the legacy API had no word; they count as natural ends.
 
 from __future__ import annotations
 
-from translators.exceptions import ModelRefused
+from translators.errors import ModelRefused
 from translators.wire.completions import BUILTIN_STOP, LastChunk
 from translators.wire.messages import AnsweredMessage, MessageEnd, StopDetails
 

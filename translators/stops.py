@@ -17,7 +17,7 @@ import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind, shown_blank
 from translators.automaton import START, Automaton
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.wire.completions import BUILTIN_STOP
 
 MAX_EMULATED_CHARACTERS: Final = 20_000

@@ -18,9 +18,9 @@ from typing import Final
 
 from translators.api_errors import in_legacy_terms
 from translators.completion_text import CompletionText
-from translators.exceptions import TranslationError, UpstreamProtocolError
+from translators.errors import TranslationError, UpstreamProtocolError
+from translators.message import completion_id
 from translators.plan import Plan
-from translators.response import completion_id
 from translators.steps import Steps, completed
 from translators.stop_reasons import refusal_of, translate_stop_reason
 from translators.wire.completions import CompletionChunk, FailureChunk, PingChunk, TextChunk

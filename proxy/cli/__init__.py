@@ -12,8 +12,8 @@ import sys
 from contextlib import suppress
 from typing import cast
 
-from proxy.cli.commands import app
-from proxy.cli.evidence_commands import app as evidence
+from proxy.cli.serving_commands import app
+from proxy.cli.traffic_commands import app as evidence
 from proxy.import_path import forget_working_directory
 
 app.add_typer(evidence)  # without a name: its verbs are ours

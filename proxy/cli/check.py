@@ -7,18 +7,17 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxy.cli.configured import regime_or_exit, settings_or_exit
+from proxy.cli.load_config import regime_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
-from proxy.cli.terminal import say, stop, tell
-from proxy.config_file import InvalidSettings
-from proxy.failures import Failure
+from proxy.config.runtime import Regime
+from proxy.config.settings import Settings
+from proxy.errors import Failure, InvalidSettings
+from proxy.exchange.gone_message import refusal_text
 from proxy.headers import Headers, first
-from proxy.keys import Caller
-from proxy.refusal import refusal_text
-from proxy.regime import Regime
 from proxy.rollout import Question, bucket_of, decide, objections
-from proxy.rules import BASIS_POINTS
-from proxy.settings import Settings
+from proxy.rollout.rule_schema import BASIS_POINTS
+from proxy.security.keyring import Caller
+from proxy.terminal import say, stop, tell
 from translators import CompletionRequest, InvalidCompletionRequest, decode_completion_request
 
 _NONE_TRIPPED = frozenset[str]()

@@ -24,12 +24,12 @@ import msgspec
 from starlette.types import ASGIApp
 
 from proxy.app import create_app
-from proxy.cli.configured import or_exit, settings_or_exit
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
+from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.serve import server_for
-from proxy.cli.terminal import say, tell
-from proxy.log_config import configure_logs
+from proxy.observability.log_config import configure_logs
 from proxy.simulator import create_simulator
+from proxy.terminal import say, tell
 from translators import EXPLANATIONS, AdjustmentKind
 
 _REQUEST = {

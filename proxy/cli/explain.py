@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from proxy.cli.configured import policy_or_exit, settings_or_exit
-from proxy.cli.terminal import say, stop
+from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.explanation import as_explanation
+from proxy.terminal import say, stop
 from translators import (
     InvalidCompletionRequest,
     as_code,

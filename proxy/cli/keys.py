@@ -7,9 +7,9 @@ import sys
 
 from pydantic import TypeAdapter, ValidationError
 
-from proxy.cli.terminal import say, stop
-from proxy.keys import hash_token
-from proxy.settings import Name
+from proxy.config.settings import Name
+from proxy.security.keyring import hash_token
+from proxy.terminal import say, stop
 
 _TOKEN_BYTES = 32
 

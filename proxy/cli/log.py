@@ -13,15 +13,15 @@ from typing import Final, TypeAlias
 
 from rich.console import Console
 
-from proxy.cli.evidence import open_evidence
 from proxy.cli.log_table import PlainTable, TerminalTable
-from proxy.cli.moments import InvalidMoment, since, until
-from proxy.cli.terminal import stop, tell
-from proxy.printable import json_line
+from proxy.cli.open_store import open_evidence
+from proxy.cli.time_options import InvalidMoment, since, until
+from proxy.terminal import stop, tell
+from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
-from proxy.traffic.filters import Filter, InvalidFilter, conditions_of
-from proxy.traffic.reading import Tail, has_contents_of, listed
-from proxy.traffic.store import Store
+from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
+from proxy.traffic.store.queries import Tail, has_contents_of, listed
+from proxy.traffic.store.store import Store
 from translators import AdjustmentKind
 
 Show: TypeAlias = Callable[[TrafficRecord], None]

@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from proxy.printable import printable
+from proxy.terminal_text import printable
 from proxy.traffic import TrafficRecord
 
 # Name, and how wide: at least (with one more space each, and adjustments, 80 in all), at most.

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from proxy.cli.configured import (
+from proxy.cli.load_config import (
     key_of_environment,
     or_exit,
     policy_or_exit,
     settings_or_exit,
 )
-from proxy.cli.terminal import say, show_table, stop
-from proxy.failures import Failure
+from proxy.config.settings import Settings
+from proxy.errors import Failure
 from proxy.headers import Headers
-from proxy.settings import Settings
-from proxy.transport import Timeouts
-from proxy.upstream import Upstream
+from proxy.terminal import say, show_table, stop
+from proxy.upstream.client import Upstream
+from proxy.upstream.transport import Timeouts
 from translators import (
     UPSTREAM_VERSION,
     Catalogue,

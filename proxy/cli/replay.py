@@ -13,10 +13,10 @@ from typing import Final, Self
 
 import msgspec
 
-from proxy.cli.configured import KEY_OF_ENVIRONMENT, or_exit, settings_or_exit
-from proxy.cli.evidence import open_evidence
+from proxy.cli.embedded_simulator import stand_in
+from proxy.cli.load_config import KEY_OF_ENVIRONMENT, or_exit, settings_or_exit
 from proxy.cli.log import filter_of
-from proxy.cli.moments import InvalidMoment
+from proxy.cli.open_store import open_evidence
 from proxy.cli.replay_progress import Heard, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import (
@@ -28,23 +28,23 @@ from proxy.cli.replay_settings import (
     with_rules,
     with_stand_in,
 )
-from proxy.cli.stand_in import stand_in
-from proxy.cli.terminal import say, stop, tell
-from proxy.compile import digester_of, regime_of
-from proxy.config_file import InvalidSettings
-from proxy.legs import Upstreams
-from proxy.lessons import LessonStore
-from proxy.log_config import configure_logs
-from proxy.printable import json_line
-from proxy.redaction import Redactor
-from proxy.regime import Regime
+from proxy.cli.time_options import InvalidMoment
+from proxy.config.build import digester_of, regime_of
+from proxy.config.runtime import Regime
+from proxy.config.settings import Settings
+from proxy.cooperative import Turns
+from proxy.errors import InvalidSettings
+from proxy.observability.log_config import configure_logs
 from proxy.replay import Asker, Run, TokenBudget, is_simulator, report_of
 from proxy.report.prices import Price
-from proxy.settings import Settings
-from proxy.traffic.filters import Filter, InvalidFilter
-from proxy.traffic.replays import Found, ReplayStore
-from proxy.transport import Timeouts
-from proxy.turns import Turns
+from proxy.security.redaction import Redactor
+from proxy.terminal import say, stop, tell
+from proxy.terminal_text import json_line
+from proxy.traffic.store.filters import Filter, InvalidFilter
+from proxy.traffic.store.replay_results import Found, ReplayStore
+from proxy.upstream.dispatch import Upstreams
+from proxy.upstream.learned_capabilities import LessonStore
+from proxy.upstream.transport import Timeouts
 
 _INTERRUPTED: Final = 130
 

@@ -10,8 +10,8 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from proxy.cli.terminal import tell
-from proxy.traffic.replays import ReplayResult
+from proxy.terminal import tell
+from proxy.traffic.store.replay_results import ReplayResult
 
 Heard: TypeAlias = Callable[[ReplayResult], None]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from proxy.printable import printable
 from proxy.replay import ReplayReport, cost_of
 from proxy.replay.report import Ratio, Similarity, Spent, StopReasons
 from proxy.report.prices import Price
-from proxy.traffic.replays import Found, Left
+from proxy.terminal_text import printable
+from proxy.traffic.store.replay_results import Found, Left
 
 _NAMES = 18
 _BAR = 40

@@ -11,11 +11,11 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from proxy.cli.configured import key_of_environment
-from proxy.config_file import ConfigFile
-from proxy.keys import origin_of
-from proxy.rules import OverrideSettings
-from proxy.settings import Settings, load_settings
+from proxy.cli.load_config import key_of_environment
+from proxy.config.settings import Settings, load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.rollout.rule_schema import OverrideSettings
+from proxy.security.keyring import origin_of
 
 _OVERRIDE: Final = "rollout_override"
 _DECIDING: Final = frozenset(

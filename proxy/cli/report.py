@@ -12,21 +12,21 @@ from typing import Final
 import msgspec
 import typer
 
-from proxy.cli.configured import policy_or_exit, settings_or_exit
-from proxy.cli.evidence import open_evidence
-from proxy.cli.moments import InvalidMoment, milliseconds, since, until
-from proxy.cli.terminal import stop, tell
-from proxy.printable import json_line
+from proxy.cli.load_config import policy_or_exit, settings_or_exit
+from proxy.cli.open_store import open_evidence
+from proxy.cli.time_options import InvalidMoment, milliseconds, since, until
+from proxy.config.settings import Settings
 from proxy.private_files import replace_file
+from proxy.report.build import compose
 from proxy.report.callers import Present
-from proxy.report.compose import compose
-from proxy.report.gate import Condition, InvalidCondition, failures_of
-from proxy.report.gather import gather
+from proxy.report.collect import gather
 from proxy.report.markdown import as_markdown
+from proxy.report.model import Report
 from proxy.report.prices import Price
 from proxy.report.terminal import as_terminal
-from proxy.report.values import Report
-from proxy.settings import Settings
+from proxy.report.thresholds import Condition, InvalidCondition, failures_of
+from proxy.terminal import stop, tell
+from proxy.terminal_text import json_line
 
 _NAMED: Final = Path("holdover-report.html")
 

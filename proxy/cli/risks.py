@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from proxy.config_file import ConfigFile
-from proxy.hosts import is_loopback
-from proxy.settings import CallerSettings, KeyFrom, Settings
+from proxy.config.settings import CallerSettings, KeyFrom, Settings
+from proxy.config.toml_source import ConfigFile
+from proxy.security.hosts import is_loopback
 
 _WITHIN: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
 """Names that are not of the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and those of a

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.cli.configured import or_exit, settings_or_exit
-from proxy.cli.terminal import say, show_table, stop
-from proxy.guards import TRIPS, Trip, read_trips
-from proxy.noticeboard import Noticeboard, directory_for
-from proxy.rules import RuleSettings
-from proxy.rules_file import set_override, set_share
-from proxy.settings import Settings
+from proxy.cli.load_config import or_exit, settings_or_exit
+from proxy.config.settings import Settings
+from proxy.config.toml_edit import set_override, set_share
+from proxy.rollout.rule_schema import RuleSettings
+from proxy.terminal import say, show_table, stop
+from proxy.workers.guards import TRIPS, Trip, read_trips
+from proxy.workers.shared_state import Noticeboard, directory_for
 
 _OFF = "off"
 _WITHIN = "A running Holdover follows within two seconds; /readyz says so."

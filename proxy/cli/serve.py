@@ -19,22 +19,23 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from proxy.app import create_app
-from proxy.cli.beside import start_loader
-from proxy.cli.configured import or_exit, regime_or_exit, settings_or_exit
-from proxy.cli.listening import listen_or_exit, say_where
-from proxy.cli.memory import keep_what_is_freed, spare_the_collector
+from proxy.cli.load_config import or_exit, regime_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
-from proxy.cli.terminal import stop
-from proxy.compile import regime_of
-from proxy.config_file import ConfigFile, InvalidSettings
-from proxy.digest_key import kept_digest_key
-from proxy.egress import check_egress
+from proxy.config.build import regime_of
+from proxy.config.digest_key import kept_digest_key
+from proxy.config.reload import Source
+from proxy.config.settings import Settings, load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.errors import InvalidSettings
 from proxy.import_path import children_heed_the_environment
-from proxy.live import Source
-from proxy.log_config import configure_logs
-from proxy.redaction import Digester
-from proxy.server_protocol import ServerProtocol, name_unnamed_statuses
-from proxy.settings import Settings, load_settings
+from proxy.observability.log_config import configure_logs
+from proxy.security.redaction import Digester
+from proxy.server.listening import listen_or_exit, say_where
+from proxy.server.loader_subprocess import start_loader
+from proxy.server.memory import keep_what_is_freed, spare_the_collector
+from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.terminal import stop
+from proxy.upstream.egress import check_egress
 
 log = structlog.get_logger()
 

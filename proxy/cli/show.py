@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from proxy.cli.evidence import open_evidence
-from proxy.cli.exchange_page import record_lines, shadow_lines, timing_line
 from proxy.cli.log import as_long_as_somebody_reads
-from proxy.cli.marked import Piece, are_too_long, compared
-from proxy.cli.terminal import say, stop
-from proxy.printable import json_line, printable
+from proxy.cli.open_store import open_evidence
+from proxy.cli.show_sections import record_lines, shadow_lines, timing_line
+from proxy.cli.word_diff import Piece, are_too_long, compared
+from proxy.terminal import say, stop
+from proxy.terminal_text import json_line, printable
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
-from proxy.traffic.reading import bodies_of, named, shadows_of
-from proxy.traffic.said import value_of
-from proxy.traffic.store import Store
+from proxy.traffic.store.queries import bodies_of, named, shadows_of
+from proxy.traffic.store.store import Store
+from proxy.traffic.store.text_search import value_of
 
 _MOST_LISTED: Final = 20
 _WIDE: Final = 120

@@ -2,11 +2,11 @@
 
 from proxy.endpoints.admin import admin_pages, admin_routes
 from proxy.endpoints.admin_token import AdminToken
-from proxy.endpoints.complete import CompleteEndpoint
-from proxy.endpoints.forward import ForwardEndpoint
+from proxy.endpoints.completions import CompleteEndpoint
 from proxy.endpoints.front import Front
+from proxy.endpoints.health import probe_routes
 from proxy.endpoints.own_answers import not_found
-from proxy.endpoints.probes import probe_routes
+from proxy.endpoints.passthrough import ForwardEndpoint
 
 __all__ = [
     "AdminToken",

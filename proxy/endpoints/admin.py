@@ -13,18 +13,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from proxy.config.reload import Live
+from proxy.cooperative import Turns
 from proxy.endpoints.admin_token import AdminToken, WrongTries, peer_of
-from proxy.endpoints.body import read_body
 from proxy.endpoints.own_answers import METHODS, Page, error, only, refusal
+from proxy.endpoints.request_body import read_body
+from proxy.errors import ClientGone, Failure, MissingKey, NotFound, TooManyTries
 from proxy.explanation import as_explanation
-from proxy.failures import ClientGone, Failure, MissingKey, NotFound, TooManyTries
-from proxy.guards import Guards
 from proxy.headers import first
-from proxy.lessons import LessonStore
-from proxy.live import Live
-from proxy.metrics import Metrics
-from proxy.rules import BASIS_POINTS
-from proxy.turns import Turns
+from proxy.observability.metrics import Metrics
+from proxy.rollout.rule_schema import BASIS_POINTS
+from proxy.upstream.learned_capabilities import LessonStore
+from proxy.workers.guards import Guards
 from translators import (
     LANGUAGES,
     InvalidCompletionRequest,

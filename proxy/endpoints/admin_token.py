@@ -23,8 +23,9 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.types import Scope
 
-from proxy.failures import MissingKey
-from proxy.headers import Headers, bearer_token, secrets_in
+from proxy.errors import MissingKey
+from proxy.headers import Headers, bearer_token
+from proxy.security.credentials import secrets_in
 
 _WINDOW_SECONDS: Final = 60
 _MOST_OF_ONE: Final = 10

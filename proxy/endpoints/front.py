@@ -16,8 +16,8 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.endpoints.admin_token import AdminToken, peer_of
-from proxy.endpoints.forward import logged_path
 from proxy.endpoints.own_answers import METHODS, not_kept, refusal
+from proxy.endpoints.passthrough import logged_path
 from proxy.endpoints.paths import (
     Path,
     is_completion_path,
@@ -26,11 +26,11 @@ from proxy.endpoints.paths import (
     read_path,
     without_prefix,
 )
-from proxy.exchange import Present
-from proxy.failures import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
-from proxy.hosts import HostCheck
-from proxy.metrics import Metrics
-from proxy.redaction import Redactor
+from proxy.errors import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
+from proxy.exchange.handler import Present
+from proxy.observability.metrics import Metrics
+from proxy.security.hosts import HostCheck
+from proxy.security.redaction import Redactor
 
 log = structlog.get_logger("holdover.traffic")
 

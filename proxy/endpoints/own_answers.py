@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from proxy.error_app import NOT_KEPT
-from proxy.failures import Failure, MethodNotAllowed, NotBedrock, NotFound
+from proxy.errors import Failure, MethodNotAllowed, NotBedrock, NotFound
 from translators import encode_error
 
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]

@@ -18,7 +18,7 @@ from typing import Final
 from unicodedata import normalize
 from urllib.parse import unquote
 
-from proxy.failures import NotForwardable
+from proxy.errors import NotForwardable
 
 _MOST_DECODINGS: Final = 4
 """Each server on the way may decode once; nobody who means well encodes more than twice."""

@@ -7,9 +7,9 @@ What is asked again is what was kept: redacted text. The traffic of a replay is
 not recorded as anybody's.
 """
 
-from proxy.replay.asking import Asker
+from proxy.replay.ask import Asker
 from proxy.replay.report import ReplayReport, cost_of, report_of
-from proxy.replay.running import Run, TokenBudget
-from proxy.replay.simulated import is_simulator
+from proxy.replay.run import Run, TokenBudget
+from proxy.replay.simulator_probe import is_simulator
 
 __all__ = ["Asker", "ReplayReport", "Run", "TokenBudget", "cost_of", "is_simulator", "report_of"]

@@ -15,10 +15,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from proxy.comparison import Comparison
+from proxy.comparison.compare import Comparison
 from proxy.replay.distribution import Distribution
 from proxy.report.prices import Price, price_of
-from proxy.traffic.replays import ReplayResult
+from proxy.traffic.store.replay_results import ReplayResult
 
 Pair: TypeAlias = tuple[str | None, str | None]
 

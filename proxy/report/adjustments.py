@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
+from proxy.report.model import AdjustmentUse, Example
 from proxy.report.outcomes import share
 from proxy.report.readiness import Alike, obstacle_of
-from proxy.report.values import AdjustmentUse, Example
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.sums import Shaped
+from proxy.traffic.store.aggregates import Shaped
 
 _EXAMPLES: Final = 3
 _MADE: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])

@@ -11,12 +11,7 @@ from typing import Final
 import msgspec
 
 from proxy.report.adjustments import adjustments_of, alike
-from proxy.report.calls import call_of
-from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
-from proxy.report.prices import Price, spent_on
-from proxy.report.readiness import judge
-from proxy.report.shares import MOST_SHOWN, latency_of, ranked
-from proxy.report.values import (
+from proxy.report.model import (
     CallerReport,
     ErrorUse,
     Latency,
@@ -27,9 +22,14 @@ from proxy.report.values import (
     Spent,
     Standing,
 )
-from proxy.traffic.examples import Example
-from proxy.traffic.rows import moment_of
-from proxy.traffic.sums import Called, Lasted, Shaped, Sums, Who
+from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
+from proxy.report.prices import Price, spent_on
+from proxy.report.readiness import judge
+from proxy.report.replacement_call import call_of
+from proxy.report.statistics import MOST_SHOWN, latency_of, ranked
+from proxy.traffic.store.aggregates import Called, Lasted, Shaped, Sums, Who
+from proxy.traffic.store.examples import Example
+from proxy.traffic.store.row_mapping import moment_of
 from translators import Policy
 
 _FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])

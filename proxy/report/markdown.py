@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from proxy.printable import printable
-from proxy.report.code_lines import code_lines
-from proxy.report.spelling import (
+from proxy.report.code_listing import code_lines
+from proxy.report.formatting import (
     begun,
     day,
     duration,
@@ -26,8 +25,8 @@ from proxy.report.spelling import (
     percent,
     short,
 )
-from proxy.report.values import CallerReport, Compared, CurrentCall, Outcomes, Reason, Report
-from proxy.report.words import (
+from proxy.report.model import CallerReport, Compared, CurrentCall, Outcomes, Reason, Report
+from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
     about,
@@ -42,6 +41,7 @@ from proxy.report.words import (
     summary,
     verdict,
 )
+from proxy.terminal_text import printable
 
 _TICKS: Final = re.compile("`+")
 _BEFORE_PIPE: Final = re.compile(r"\\(?=\|)")

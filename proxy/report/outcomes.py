@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from proxy.failures import Blame
-from proxy.report.values import Outcome, Outcomes
+from proxy.errors import Blame
+from proxy.report.model import Outcome, Outcomes
 
 _BY_BLAME: Final[Mapping[Blame, Outcome]] = {
     # An error that is nobody's fault is one that was wanted: a rule's, or, where a setting says

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from proxy.report.values import Spent
-from proxy.traffic.sums import Shaped
+from proxy.report.model import Spent
+from proxy.traffic.store.aggregates import Shaped
 
 _MILLION: Final = 1_000_000
 

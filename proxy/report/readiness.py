@@ -32,11 +32,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from proxy.failures import Blame, KeyRefused
-from proxy.keys import refuses_key
+from proxy.errors import Blame, KeyRefused
+from proxy.report.model import Readiness, Reason, Work
 from proxy.report.outcomes import share
-from proxy.report.values import Readiness, Reason, Work
-from proxy.traffic.sums import Ending
+from proxy.security.keyring import refuses_key
+from proxy.traffic.store.aggregates import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 READY: Final = 0.99

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from proxy.report.callers import Caller
-from proxy.report.values import HitCaller, Retirement
+from proxy.report.model import HitCaller, Retirement
 from translators import Catalogue
 
 _SOON_DAYS: Final = 90

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from proxy.report.model import Compared, ShadowReport
 from proxy.report.outcomes import share
-from proxy.report.shares import ranked
-from proxy.report.values import Compared, ShadowReport
-from proxy.traffic.shadow_sums import Shadowed
+from proxy.report.statistics import ranked
+from proxy.traffic.store.shadow_aggregates import Shadowed
 
 _CONTROL: Final = "control"
 

@@ -11,11 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from proxy.printable import printable
-from proxy.report.code_lines import code_lines
-from proxy.report.spelling import duration, moment, money, number, percent, short
-from proxy.report.values import CallerReport, Outcomes, Percentiles, Report, Volume
-from proxy.report.words import (
+from proxy.report.code_listing import code_lines
+from proxy.report.formatting import duration, moment, money, number, percent, short
+from proxy.report.model import CallerReport, Outcomes, Percentiles, Report, Volume
+from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
     about,
@@ -31,6 +30,7 @@ from proxy.report.words import (
     summary,
     verdict,
 )
+from proxy.terminal_text import printable
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _MOST_BARS: Final = 72

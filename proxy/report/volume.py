@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from proxy.report.model import Bucket, Outcome, Step, Volume
 from proxy.report.outcomes import outcome_of, outcomes_of
-from proxy.report.values import Bucket, Outcome, Step, Volume
-from proxy.traffic.rows import moment_of
-from proxy.traffic.sums import Happened
+from proxy.traffic.store.aggregates import Happened
+from proxy.traffic.store.row_mapping import moment_of
 
 STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 _MOST: Final = 96

@@ -7,8 +7,7 @@ Which way a request goes: rules, sticky shares, schedules, guards. Plain functio
 Nothing here performs I/O.
 """
 
-from proxy.rollout.buckets import basis_points, bucket
-from proxy.rollout.contradictions import Finding, contradictions
+from proxy.rollout.bucketing import basis_points, bucket
 from proxy.rollout.decide import (
     Decision,
     Question,
@@ -18,8 +17,9 @@ from proxy.rollout.decide import (
     decide,
     objections,
 )
+from proxy.rollout.rules import Leg, Rollout, Rule, SecondTry, Shadow
 from proxy.rollout.schedule import brown_out_until, campaign_headers
-from proxy.rollout.values import Leg, Rollout, Rule, SecondTry, Shadow
+from proxy.rollout.validation import Finding, contradictions
 
 __all__ = [
     "Decision",

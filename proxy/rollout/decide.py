@@ -17,12 +17,12 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from proxy.headers import Headers, joined
-from proxy.keys import Caller
-from proxy.redaction import Unshown
-from proxy.rollout.buckets import bucket, bucket_in_steps
+from proxy.rollout.bucketing import bucket, bucket_in_steps
+from proxy.rollout.rule_schema import BASIS_POINTS, Action, Match
+from proxy.rollout.rules import Leg, Rollout, Rule
 from proxy.rollout.schedule import brown_out_until, is_over
-from proxy.rollout.values import Leg, Rollout, Rule
-from proxy.rules import BASIS_POINTS, Action, Match
+from proxy.security.keyring import Caller
+from proxy.security.redaction import Unshown
 from translators import AT_ONCE, CompletionRequest, Steps
 
 _WITHOUT_HEADER = "none"

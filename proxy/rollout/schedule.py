@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from typing import Final
 
 from proxy.headers import Headers
-from proxy.rules import BrownOut, Campaign
+from proxy.rollout.rule_schema import BrownOut, Campaign
 
 _PERIODS: Final = {"day": timedelta(days=1), "week": timedelta(days=7)}
 

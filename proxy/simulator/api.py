@@ -16,19 +16,19 @@ from typing import Final
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
-from proxy.simulator.bodies import LARGEST_BODY, body_too_large
-from proxy.simulator.calls import Call, Conditions
+from proxy.simulator.api_errors import Refusal
+from proxy.simulator.authentication import check_key
 from proxy.simulator.completions_endpoint import answer_completion
 from proxy.simulator.delivery import deliver, plan_delivery
-from proxy.simulator.faults import apply_faults
-from proxy.simulator.gatekeeping import check_key
+from proxy.simulator.fault_headers import Misbehaviour, parse_misbehaviour
+from proxy.simulator.fault_injection import apply_faults
 from proxy.simulator.identifiers import identifier
-from proxy.simulator.journal import Journal, Outcome, Received
 from proxy.simulator.messages_endpoint import answer_messages
-from proxy.simulator.misbehaviour import Misbehaviour, parse_misbehaviour
 from proxy.simulator.models_endpoint import answer_model, answer_model_list
-from proxy.simulator.refusals import Refusal
 from proxy.simulator.replies import Reply, reply_refusal
+from proxy.simulator.request_body import LARGEST_BODY, body_too_large
+from proxy.simulator.request_context import Call, Conditions
+from proxy.simulator.request_log import Journal, Outcome, Received
 from proxy.simulator.response_headers import response_headers
 
 Endpoint = Callable[[Call], Reply]

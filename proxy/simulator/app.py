@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from proxy.simulator.api import Api
-from proxy.simulator.calls import Conditions
-from proxy.simulator.journal import Journal
+from proxy.simulator.request_context import Conditions
+from proxy.simulator.request_log import Journal
 
 
 def create_simulator(

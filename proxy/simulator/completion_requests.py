@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.refusals import invalid_request
-from proxy.simulator.shapes import (
+from proxy.simulator.api_errors import invalid_request
+from proxy.simulator.field_checks import (
     Check,
     anything,
     boolean,

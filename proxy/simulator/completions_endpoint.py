@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.simulator.calls import Call
+from proxy.simulator.api_errors import invalid_request, unknown_model
+from proxy.simulator.authentication import asked_version, check_version
 from proxy.simulator.completion_requests import (
     HUMAN,
     CompletionRequest,
@@ -18,12 +19,11 @@ from proxy.simulator.completion_requests import (
 )
 from proxy.simulator.completion_wire import Completion, encode_completion, encode_completion_events
 from proxy.simulator.endings import end_text, override_ending
-from proxy.simulator.gatekeeping import asked_version, check_version
 from proxy.simulator.identifiers import identifier
 from proxy.simulator.legacy_models import LEGACY_OUTPUT_CAP, resolve_legacy_model
 from proxy.simulator.models import find_model
-from proxy.simulator.refusals import invalid_request, unknown_model
 from proxy.simulator.replies import Reply, Streamed, Whole
+from proxy.simulator.request_context import Call
 from proxy.simulator.served_models import MODELS
 from proxy.simulator.tokens import clip_deltas, split_into_deltas
 

@@ -15,9 +15,9 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
-from proxy.simulator.journal import Outcome, Received
-from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.fault_headers import Misbehaviour
 from proxy.simulator.replies import Reply, Streamed, Whole
+from proxy.simulator.request_log import Outcome, Received
 
 _GZIP_WINDOW: Final = 31
 _MILLISECONDS: Final = 1000

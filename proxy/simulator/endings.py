@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.fault_headers import Misbehaviour
 from proxy.simulator.tokens import cut_after_tokens, find_stop
 
 _REFUSAL: Final[Mapping[str, object]] = {

@@ -17,12 +17,12 @@ from proxy.simulator.answers import (
     ThinkingBlock,
     Usage,
 )
+from proxy.simulator.canned_text import answer_text, text_to_continue
 from proxy.simulator.endings import end_text, override_ending
-from proxy.simulator.misbehaviour import Misbehaviour
-from proxy.simulator.model_rules import input_tokens, thinks
+from proxy.simulator.fault_headers import Misbehaviour
+from proxy.simulator.model_checks import input_tokens, thinks
 from proxy.simulator.models import Model
 from proxy.simulator.requests import MessagesRequest
-from proxy.simulator.script import answer_text, text_to_continue
 from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
 
 _TOKENS_OF_AN_EMPTY_ANSWER: Final = 2  # recorded: 2 to 3 (messages-wire 2)

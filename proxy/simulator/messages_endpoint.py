@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.simulator.calls import Call
-from proxy.simulator.content_rules import check_content
-from proxy.simulator.gatekeeping import WITHOUT_SAMPLING, check_betas, check_version
+from proxy.simulator.authentication import WITHOUT_SAMPLING, check_betas, check_version
+from proxy.simulator.content_checks import check_content
 from proxy.simulator.generation import generate_answer
 from proxy.simulator.identifiers import identifier
 from proxy.simulator.message_wire import StreamStyle, encode_events, encode_message
-from proxy.simulator.model_rules import check_against_model
+from proxy.simulator.model_checks import check_against_model
 from proxy.simulator.replies import Reply, Streamed, Whole
+from proxy.simulator.request_context import Call
 from proxy.simulator.requests import parse_messages_request
 from proxy.simulator.served_models import resolve_model
 

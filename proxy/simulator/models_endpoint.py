@@ -7,11 +7,11 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
-from proxy.simulator.calls import Call
-from proxy.simulator.gatekeeping import check_version
+from proxy.simulator.api_errors import invalid_request, unknown_model
+from proxy.simulator.authentication import check_version
 from proxy.simulator.models import Model, Thinking, find_model
-from proxy.simulator.refusals import invalid_request, unknown_model
 from proxy.simulator.replies import Reply, reply_json
+from proxy.simulator.request_context import Call
 from proxy.simulator.served_models import MODELS
 
 _DEFAULT_LIMIT: Final = "20"

@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from proxy.simulator.api_errors import Refusal
 from proxy.simulator.frames import Comment, Frame
-from proxy.simulator.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

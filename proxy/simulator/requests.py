@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from proxy.simulator.shapes import (
+from proxy.simulator.field_checks import (
     Check,
     anything,
     boolean,

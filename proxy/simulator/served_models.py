@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
+from proxy.simulator.api_errors import unknown_model
 from proxy.simulator.models import Model, Sampling, Thinking, Traits, find_model
-from proxy.simulator.refusals import unknown_model
 
 
 def _before_4(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:

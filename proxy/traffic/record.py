@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.failures import Blame
-from proxy.redaction import CallerDigest, Redacted
+from proxy.errors import Blame
+from proxy.security.redaction import CallerDigest, Redacted
 
 
 class MadeAdjustment(msgspec.Struct, frozen=True):

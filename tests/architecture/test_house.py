@@ -21,7 +21,7 @@ SOURCES = sorted(
 PROXY = [path for path in SOURCES if path.is_relative_to(ROOT / "proxy")]
 PRINTS = re.compile(r"^print$|^typer\.s?echo$|^Console$|std(out|err)\.(buffer\.)?write")
 PRINTING = {
-    *("proxy/cli/terminal.py", "proxy/cli/report.py", "proxy/cli/log.py", "proxy/cli/show.py"),
+    *("proxy/terminal.py", "proxy/cli/report.py", "proxy/cli/log.py", "proxy/cli/show.py"),
     *("proxy/cli/replay_progress.py", "proxy/report/terminal.py"),
 }
 MAKING = {

@@ -71,7 +71,7 @@ def of_text(prepare: Callable[[Any, Any], Run], part: str | bytes, counting: Any
 
 def tried(function: Callable[..., object], *handed: object) -> object:
     """To be refused is as good as anything."""
-    with suppress(counted("translators.exceptions").TranslationError):
+    with suppress(counted("translators.errors").TranslationError):
         return function(*handed)
     return None
 
@@ -86,7 +86,7 @@ def request(**fields: object) -> Any:
 
 
 def plan(**fields: object) -> Any:
-    planning, versions = counted("translators.plan"), counted("translators.wire.versions")
+    planning, versions = counted("translators.plan"), counted("translators.wire.dialects")
     decoded = counted("translators.wire.completion_requests").DecodedRequest(request(**fields))
     return planning.plan_request(decoded, versions.V2, planning.Policy(), today="2026-11-22")
 
@@ -219,13 +219,13 @@ def a_prompt_of(prompt, text):
     return run
 
 
-@repeating(PROMPTS, "features", steps=1, handed=6)
+@repeating(PROMPTS, "legacy_features", steps=1, handed=6)
 def features_of_a_prompt_of(features, text):
     asked = request(prompt=text)
     return lambda: features.features_of(asked)
 
 
-@shape("features", steps=1, handed=5)
+@shape("legacy_features", steps=1, handed=5)
 def features_of_many_stops(features, size):
     asked = request(stop_sequences=("",) * size)
     return lambda: features.features_of(asked)
@@ -269,19 +269,19 @@ def a_request_with_fields_of(requests, text):
     return lambda: [tried(requests.decode_completion_request, each) for each in said]
 
 
-@repeating(("2023-06-01", "\xa0", '"'), "wire.versions", steps=0, handed=5)
+@repeating(("2023-06-01", "\xa0", '"'), "wire.dialects", steps=0, handed=5)
 def a_version_of(versions, text):
     return lambda: tried(versions.dialect_of, text)
 
 
-@shape("catalogue", steps=0, handed=6)
+@shape("models", steps=0, handed=6)
 def a_name_that_patterns_nearly_match(catalogue, size):
     patterns = ("*a*a*a*b", "*?????b*", "*[a-z]*[a-z]*x")
     models = catalogue.Catalogue(models=(), overrides=dict.fromkeys(patterns, "x"))
     return lambda: models.resolve("a" * size, "2026-11-22")
 
 
-@shape("catalogue", steps=10, handed=20)
+@shape("models", steps=10, handed=20)
 def models_that_all_have_retired(catalogue, size):
     models = catalogue.Catalogue(
         models=tuple(
@@ -300,7 +300,7 @@ def a_request_with_many_turns_stops_and_a_long_prefill(_, size):
     )
 
 
-@shape("code", steps=50, handed=5_000)
+@shape("sdk_code", steps=50, handed=5_000)
 def a_plan_with_many_turns_and_stops(code, size):
     made = plan(prompt="\n\nHuman: a\n\nAssistant: b'" * size, stop_sequences=("\n", "\t") * size)
     return lambda: [code.as_code(made, language) for language in code.LANGUAGES]
@@ -333,7 +333,7 @@ def an_error_of(api_errors, text):
     return lambda: [api_errors.translate_error(400, said) for said in bodies]
 
 
-@repeating(MESSAGES, "lessons", steps=0, handed=15)
+@repeating(MESSAGES, "refusal_lessons", steps=0, handed=15)
 def a_refusal_of(lessons, text):
     bodies = refusal(text), refusal(f"max_tokens: {text}"), refusal(f"max_tokens: 1 > {text}, ")
     return lambda: [*map(lessons.learn, bodies)]
@@ -363,12 +363,12 @@ def a_stream_of(stream, said):
     return lambda: [*map(translator.feed, pieces(START + said, 50)), translator.close()]
 
 
-@repeating(EVENTS, "wire.reassembly", steps=10, handed=50)
+@repeating(EVENTS, "wire.stream_assembly", steps=10, handed=50)
 def a_recorded_stream_of(reassembly, said):
     return lambda: reassembly.reassemble_message([(0.0, each) for each in pieces(START + said, 50)])
 
 
-@shape("wire.reassembly", steps=200, handed=4_000)
+@shape("wire.stream_assembly", steps=200, handed=4_000)
 def a_recorded_stream_of_many_blocks(reassembly, size):
     said = START + b"".join(
         event("content_block_delta", index=number, delta={"type": "text_delta", "text": "a"})
@@ -377,7 +377,7 @@ def a_recorded_stream_of_many_blocks(reassembly, size):
     return lambda: reassembly.reassemble_message([(0.0, said)])
 
 
-@shape("wire.reassembly", steps=50, handed=1_500)
+@shape("wire.stream_assembly", steps=50, handed=1_500)
 def a_recorded_completion_in_small_frames(reassembly, size):
     said = event("completion", completion="a") * size
     return lambda: [
@@ -386,9 +386,9 @@ def a_recorded_completion_in_small_frames(reassembly, size):
     ]
 
 
-@shape("wire.completion_reading", steps=30, handed=1_500)
+@shape("wire.completion_parsing", steps=30, handed=1_500)
 def a_completion_in_small_frames(reading, size):
-    versions = counted("translators.wire.versions")
+    versions = counted("translators.wire.dialects")
     said = event("completion", completion="a") * size + event("completion", stop_reason="stop")
     return lambda: [
         reading.read_completion_stream(said, dialect) for dialect in (versions.V1, versions.V2)
@@ -433,7 +433,7 @@ def events_like(messages, said):
     return lambda: [tried(messages.decode_event, each.removeprefix(b"data: ")) for each in events]
 
 
-@shape("response", steps=10, handed=50)
+@shape("message", steps=10, handed=50)
 def a_message_of_many_blocks(response, size):
     messages, made = counted("translators.wire.messages"), plan(stop_sequences=("\n",))
     content = tuple(messages.ContentBlock("text", "ab ") for _ in range(size))
@@ -443,7 +443,7 @@ def a_message_of_many_blocks(response, size):
 
 @shape("wire.completions", steps=20, handed=1_500)
 def a_completion_in_many_chunks(completions, size):
-    versions = counted("translators.wire.versions")
+    versions = counted("translators.wire.dialects")
     encoder = completions.FrameEncoder(versions.V2, id="compl_1", model="claude-2.1")
     chunks = [completions.TextChunk("a")] * size
     return lambda: [*map(encoder.encode, chunks), encoder.encode_texts(["a"] * size)]
@@ -470,10 +470,10 @@ def test_twice_as_much_makes_no_more_than_twice_the_work(shape):
 TRANSLATORS: Final = Path(__file__).parents[2] / "translators"
 WITHOUT_TEXTS: Final = {
     "adjustments",
-    "exceptions",
+    "errors",
     "known_models",
     "sampling",
-    "thinking",
+    "token_budget",
     "stop_reasons",
 }
 """Modules that look at no text of others, or at none beyond whether it is this or that word."""

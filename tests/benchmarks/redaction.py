@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.redaction import Redactor
-from proxy.sensitive import KINDS
-from tests.proxy.sensitive.hostile import COMMON, filled, hostile_to
+from proxy.security.redaction import Redactor
+from proxy.security.sensitive import KINDS
+from tests.proxy.security.sensitive.hostile import COMMON, filled, hostile_to
 
 PROSE: Final = """
 The model that answered is in a header, and what was changed is in another: nobody has to guess.

@@ -6,7 +6,7 @@ import re
 from itertools import accumulate
 from typing import Any
 
-from tests.clients.houses import house
+from tests.clients.harness import house
 from tests.clients.sdks import (
     NODE_0_137_0,
     PYTHON_0_3_11,

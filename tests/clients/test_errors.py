@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clients.houses import Simulated, house
+from tests.clients.harness import Simulated, house
 from tests.clients.sdks import (
     INVALID_KEY,
     NEW,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clients.houses import house
+from tests.clients.harness import house
 from tests.clients.sdks import LANGCHAIN, Client, calls_in, every
 
 QUESTION = "Name a colour"

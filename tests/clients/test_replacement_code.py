@@ -15,7 +15,7 @@ import pytest
 
 from proxy.simulator import create_simulator
 from tests.clients.sdks import KEY, NEWEST_NODE, NEWEST_PYTHON, Client, every
-from tests.loopback import serving
+from tests.servers import serving
 
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "plain": {"model": "claude-2.1"},

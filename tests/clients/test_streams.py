@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.clients.houses import house
+from tests.clients.harness import house
 from tests.clients.sdks import (
     NODE_0_4_4,
     NODE_0_5_10,

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import httpx
 
-from tests.end_to_end.doors import PATIENCE_SECONDS
-from tests.end_to_end.fleet import Fleet, marked, wait_for
-from tests.parties import body
+from tests.fleet import Fleet, marked, wait_for
+from tests.harness import body
+from tests.worker_connections import PATIENCE_SECONDS
 
 _CLIENTS: Final = 12
 _UPSTREAM_TAKES: Final = {"simulate-delay-headers": "100"}

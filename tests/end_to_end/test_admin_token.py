@@ -11,10 +11,10 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.keys import hash_token
+from proxy.security.keyring import hash_token
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
-from tests.parties import ADMIN_TOKEN, body, house
+from tests.harness import ADMIN_TOKEN, body, house
 
 BEARER: Final = f"authorization: Bearer {ADMIN_TOKEN}"
 PAGE: Final = "/holdover/lessons"

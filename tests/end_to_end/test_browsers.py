@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.parties import KEY, V2, body, house
+from tests.harness import KEY, V2, body, house
 
 PATHS = ["/v1/complete", "/v1/messages", "/healthz", "/readyz", "/metrics", "/holdover/rollout"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.keys import hash_token
-from proxy.redaction import Digester
-from tests.end_to_end.fleet import Fleet, marked, running_fleet
-from tests.parties import ADMIN, body
+from proxy.security.keyring import hash_token
+from proxy.security.redaction import Digester
+from tests.fleet import Fleet, marked, running_fleet
+from tests.harness import ADMIN, body
 
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from proxy.traffic import PARTS
-from proxy.traffic.journal import RECORDS, Journal
-from tests.end_to_end.fleet import Fleet, holdover, running_fleet, wait_for
-from tests.records import record
+from proxy.traffic.journal.segments import RECORDS, Journal
+from tests.fleet import Fleet, holdover, running_fleet, wait_for
+from tests.record_factory import record
 
 RULES = """
 [[rollout]]

@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import logging, structlog
-from proxy.log_config import configure_logs
+from proxy.observability.log_config import configure_logs
 configure_logs("json")
 structlog.get_logger().info("exchange", path="x" * 20_000)
 logging.getLogger("uvicorn.error").info("Started")

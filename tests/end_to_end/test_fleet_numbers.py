@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.end_to_end.fleet import Fleet, marked, running_fleet, wait_for
-from tests.parties import body
+from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.harness import body
 
 RULES = """
 [[rollout]]

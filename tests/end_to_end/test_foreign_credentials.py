@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.end_to_end.raw import Recorder, recording, say, spelled
-from tests.parties import body, house
+from tests.harness import body, house
 
 HELD: Final = "sk-held-by-the-server"
 RULES: Final = [

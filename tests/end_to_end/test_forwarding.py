@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.parties import KEY, V2, House
+from tests.harness import KEY, V2, House
 
 MESSAGES = {
     "model": "claude-haiku-4-5",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from proxy.guards import TRIPS
-from proxy.noticeboard import directory_for
+from proxy.workers.guards import TRIPS
+from proxy.workers.shared_state import directory_for
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.proxy.test_cli import run
+from tests.proxy.cli.test_commands import run
 
 pytestmark = pytest.mark.timeout(90)
 NOWHERE = rule(

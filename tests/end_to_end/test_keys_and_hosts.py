@@ -22,14 +22,14 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
-from proxy.config_file import ConfigFile
-from proxy.keys import hash_token
-from proxy.live import Source
-from proxy.settings import load_settings
+from proxy.config.reload import Source
+from proxy.config.settings import load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.security.keyring import hash_token
 from tests.faults.fleet_under_fault import eventually
-from tests.loopback import serving
-from tests.parties import DEADLINE_SECONDS, STEP_SECONDS, V2, body
-from tests.proxy.replay.benches import COMPLETION, MESSAGE
+from tests.harness import DEADLINE_SECONDS, STEP_SECONDS, V2, body
+from tests.proxy.replay.harness import COMPLETION, MESSAGE
+from tests.servers import serving
 
 TOKEN, OWN, OTHER = "holdover-token-of-ads", "sk-ant-clients-own", "sk-ant-clients-other"
 KEYS: Final = {

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.parties import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, house, text_of
+from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, house, text_of
 
 WRONG: dict[str, Any] = {
     "claude-opus-4-8": {"prefill": True, "sampling": "all", "max_output_tokens": 1_000_000},

@@ -9,10 +9,10 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
-from proxy.settings import load_settings
-from tests.faults.treacherous import STREAM, WHOLE, says, treacherous
-from tests.loopback import serving
-from tests.parties import KEY, V2, body, frames, text_of
+from proxy.config.settings import load_settings
+from tests.faulty_upstreams import STREAM, WHOLE, says, treacherous
+from tests.harness import KEY, V2, body, frames, text_of
+from tests.servers import serving
 
 
 class Ask(Protocol):

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.parties import KEY, PROMPT, V1, V2, House, body, frames, house
+from tests.harness import KEY, PROMPT, V1, V2, House, body, frames, house
 from translators import KNOWN_MODELS
 
 SNAPSHOT = Path(__file__).parent / "matrix.txt"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.traffic import journal_directory
-from proxy.traffic.journal import RECORDS, Journal
+from proxy.traffic.journal.segments import RECORDS, Journal
 from tests.faults.fleet_under_fault import eventually, fleet, rule
-from tests.proxy.test_cli import HOLDOVER
+from tests.proxy.cli.test_commands import HOLDOVER
 
 DIRECTORY, FILE = 0o700, 0o600
 

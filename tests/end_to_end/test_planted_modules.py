@@ -17,10 +17,10 @@ import pytest
 
 from proxy.simulator import create_simulator
 from proxy.traffic import StoreProblem, default_url, open_store
-from proxy.traffic.schema import exchanges
+from proxy.traffic.store.schema import exchanges
 from tests.faults.fleet_under_fault import eventually, new_client
-from tests.loopback import serving
-from tests.parties import KEY, V2, body
+from tests.harness import KEY, V2, body
+from tests.servers import serving
 
 ROOT = Path(__file__).parents[2]
 OURS = {"proxy", "translators", "sitecustomize", "usercustomize"}

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.parties import KEY, PROMPT, V2, body
-from tests.proxy.test_cli import running
+from tests.harness import KEY, PROMPT, V2, body
+from tests.proxy.cli.test_commands import running
+from tests.servers import serving
 
 CANARIES = ("canary@example.org", "sk-ant-canary-0000000000", "+49 171 1234567", "10.11.12.13")
 PLACES = {

@@ -11,13 +11,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from proxy.keys import hash_token
-from proxy.redaction import Digester
+from proxy.security.keyring import hash_token
+from proxy.security.redaction import Digester
 from proxy.simulator import create_simulator
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.faults.treacherous import Moody
-from tests.loopback import serving
-from tests.parties import KEY, V2
+from tests.faulty_upstreams import Moody
+from tests.harness import KEY, V2
+from tests.servers import serving
 
 pytestmark = pytest.mark.timeout(90)
 OURS: Final = {

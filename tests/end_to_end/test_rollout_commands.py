@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.fleet import HOLDOVER
+from tests.fleet import HOLDOVER
 
 FILE = """
 state_dir = "{state}"

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.end_to_end.fleet import Fleet, marked, running_fleet, wait_for
 from tests.end_to_end.load import load_on
-from tests.parties import body
+from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.harness import body
 
 GOOD = """
 [[rollout]]

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.fleet import Fleet, marked, running_fleet
-from tests.parties import KEY, body
+from tests.fleet import Fleet, marked, running_fleet
+from tests.harness import KEY, body
 
 RULES = """
 [[rollout]]

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.end_to_end.fleet import Fleet, holdover, marked, running_fleet, wait_for
 from tests.end_to_end.load import load_on
-from tests.parties import body, frames, text_of
+from tests.fleet import Fleet, holdover, marked, running_fleet, wait_for
+from tests.harness import body, frames, text_of
 
 PROMISED_SECONDS = 2
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.fleet import Fleet, running_fleet
+from tests.fleet import Fleet, running_fleet
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from proxy.keys import hash_token
-from proxy.redaction import Digester
-from tests.end_to_end.fleet import Fleet, marked, running_fleet
+from proxy.security.keyring import hash_token
+from proxy.security.redaction import Digester
+from tests.fleet import Fleet, marked, running_fleet
 
 BILLING, SEARCH, STRANGER = "token-of-billing", "token-of-search", "sk-ant-api03-stranger"
 DIGESTS = {key: Digester("fleet").caller(key.encode()) for key in (BILLING, SEARCH, STRANGER)}

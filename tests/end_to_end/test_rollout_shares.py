@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.end_to_end.fleet import Fleet, marked, running_fleet, wait_for
-from tests.parties import body
+from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.harness import body
 
 CALLERS = 10_000
 CONNECTIONS = 32

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.two_legs import TWICE, ask, said, times_asked, two_legs
+from tests.end_to_end.fallback_fleet import TWICE, ask, said, times_asked, two_legs
 from tests.faults.fleet_under_fault import Fleet
-from tests.parties import V1, V2
+from tests.harness import V1, V2
 
 pytestmark = pytest.mark.timeout(90)
 SAID = {

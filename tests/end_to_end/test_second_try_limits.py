@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.two_legs import ONCE, TWICE, ask, said, times_asked, two_legs
+from tests.end_to_end.fallback_fleet import ONCE, TWICE, ask, said, times_asked, two_legs
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.parties import KEY, V1, V2, body
+from tests.harness import KEY, V1, V2, body
 
 pytestmark = pytest.mark.timeout(90)
 DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.parties import KEY, V1, V2, body, text_of
+from tests.harness import KEY, V1, V2, body, text_of
 
 pytestmark = pytest.mark.timeout(90)
 RULES = "\n".join(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.parties import KEY, V1, V2, body
+from tests.harness import KEY, V1, V2, body
 
 pytestmark = pytest.mark.timeout(90)
 POOR = rule("poor", 'action = "translate"', "shadow = { daily_tokens = 300 }")

@@ -4,7 +4,7 @@ import socket
 import httpx
 import pytest
 
-from tests.parties import KEY, V1, V2, House, body, frames, house, text_of
+from tests.harness import KEY, V1, V2, House, body, frames, house, text_of
 
 DELTAS = {"simulate-deltas": json.dumps(["Hel", "lo", " \u2028you 🌳"])}
 HELLO = " Hello \u2028you 🌳"

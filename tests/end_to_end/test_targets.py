@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
-from tests.parties import KEY, body, house
+from tests.harness import KEY, body, house
 
 BASE: Final = b"/base/path"
 KEY_LINE: Final = f"x-api-key: {KEY['x-api-key']}"

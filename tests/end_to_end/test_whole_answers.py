@@ -3,7 +3,7 @@ import json
 import httpx
 import pytest
 
-from tests.parties import KEY, PROMPT, V2, House, body, house
+from tests.harness import KEY, PROMPT, V2, House, body, house
 
 
 def test_answer_has_the_recorded_shape_of_the_new_dialect(home: House):

@@ -10,9 +10,9 @@ import pytest
 
 from proxy.simulator import create_simulator
 from proxy.traffic import TrafficRecord, journal_directory
-from proxy.traffic.journal import CONTENTS, RECORDS, files_of, read_frames
-from tests.loopback import serving
-from tests.parties import House, body, house
+from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
+from tests.harness import House, body, house
+from tests.servers import serving
 
 FORWARD = {"name": "old", "match": {"header": {"x-case": "old"}}, "action": "forward"}
 TRY = FORWARD | {"name": "try", "match": {"header": {"x-case": "try"}}, "on_failure": "translate"}

@@ -1,3 +1,3 @@
-from tests.parties import home, impatient
+from tests.harness import home, impatient
 
 __all__ = ["home", "impatient"]

@@ -20,9 +20,9 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.parties import KEY, STEP_SECONDS, V2, body
-from tests.proxy.test_cli import HOLDOVER, run
+from tests.harness import KEY, STEP_SECONDS, V2, body
+from tests.proxy.cli.test_commands import HOLDOVER, run
+from tests.servers import serving
 
 PATIENCE_SECONDS = 25.0
 Found = TypeVar("Found")

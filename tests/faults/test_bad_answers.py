@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from tests.faults.test_bad_requests import envelope
-from tests.parties import KEY, V1, V2, House, body, frames, house
+from tests.harness import KEY, V1, V2, House, body, frames, house
 
 BROKEN = "The upstream ended the stream too soon."
 

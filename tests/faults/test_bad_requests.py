@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.parties import KEY, PROMPT, V2, House, body, house
+from tests.harness import KEY, PROMPT, V2, House, body, house
 
 
 def envelope(answer: httpx.Response) -> tuple[int, str, str]:

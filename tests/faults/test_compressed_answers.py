@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 from tests.faults.fleet_under_fault import eventually
-from tests.faults.treacherous import MEGABYTE, WHOLE, Connection, says, treacherous
-from tests.parties import KEY, V2, body, house
+from tests.faulty_upstreams import MEGABYTE, WHOLE, Connection, says, treacherous
+from tests.harness import KEY, V2, body, house
 
 MESSAGE = json.dumps(
     {

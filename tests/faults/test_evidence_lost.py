@@ -24,11 +24,11 @@ import pytest
 from sqlalchemy import select
 
 from proxy.traffic import StoreProblem, open_store
-from proxy.traffic.schema import exchanges
-from tests.loopback import free_port
-from tests.parties import KEY, PROMPT
+from proxy.traffic.store.schema import exchanges
+from tests.harness import KEY, PROMPT
 from tests.postgres import postgres
-from tests.proxy.test_cli import HOLDOVER
+from tests.proxy.cli.test_commands import HOLDOVER
+from tests.servers import free_port
 
 EXCHANGES = 5_000
 KILLS = 5

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import free_port, serving
-from tests.parties import KEY, V2, body, frames
-from tests.proxy.test_cli import HOLDOVER
+from tests.harness import KEY, V2, body, frames
+from tests.proxy.cli.test_commands import HOLDOVER
+from tests.servers import free_port, serving
 
 
 def sink_of(kind: str) -> int:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from proxy.traffic import decompress
-from tests.end_to_end.fleet import Fleet, holdover, running_fleet, wait_for
+from tests.fleet import Fleet, holdover, running_fleet, wait_for
 
 KEY = "canary-key-of-no-known-shape-4711"
 OTHER_KEY = "sk-ant-api03-canaryCANARYcanary0815"

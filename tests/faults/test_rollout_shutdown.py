@@ -18,9 +18,9 @@ from tests.faults.fleet_under_fault import (
     new_client,
     rule,
 )
-from tests.faults.treacherous import HANGS, Connection, says, treacherous
-from tests.faults.treacherous import WHOLE as TO_BE_JSON
-from tests.parties import KEY, V1, V2, body
+from tests.faulty_upstreams import HANGS, Connection, says, treacherous
+from tests.faulty_upstreams import WHOLE as TO_BE_JSON
+from tests.harness import KEY, V1, V2, body
 
 pytestmark = pytest.mark.timeout(90)
 RULES = rule("translated", 'action = "translate"') + rule("forwarded", 'action = "forward"')

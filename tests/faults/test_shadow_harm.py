@@ -10,7 +10,7 @@ import pytest
 
 from proxy.simulator import create_simulator
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.faults.treacherous import (
+from tests.faulty_upstreams import (
     FRAME,
     HANGS,
     HARM,
@@ -25,8 +25,8 @@ from tests.faults.treacherous import (
     says,
     treacherous,
 )
-from tests.loopback import serving
-from tests.parties import V1, V2
+from tests.harness import V1, V2
+from tests.servers import serving
 
 pytestmark = pytest.mark.timeout(90)
 RULES = rule("alone", 'action = "translate"') + rule(

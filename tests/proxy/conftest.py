@@ -1,5 +1,5 @@
-from tests import laws
-from tests.parties import home, impatient
-from tests.proxy.peers import anyio_backend, certificate
+from tests import hypothesis_profiles as laws
+from tests.harness import home, impatient
+from tests.scripted_server import anyio_backend, certificate
 
 __all__ = ["anyio_backend", "certificate", "home", "impatient", "laws"]

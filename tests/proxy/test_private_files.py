@@ -18,7 +18,7 @@ from proxy.private_files import (
     write_beside,
 )
 from tests.small_disk import small_disk
-from tests.strangers import as_nobody, public_directory
+from tests.unprivileged import as_nobody, public_directory
 
 UMASKS = [0o000, 0o022, 0o077, 0o277, 0o777]
 

@@ -1,3 +1,3 @@
-from tests import laws
+from tests import hypothesis_profiles as laws
 
 __all__ = ["laws"]

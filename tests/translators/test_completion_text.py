@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from translators.completion_text import CompletionText
 from translators.plan import Plan
 from translators.steps import completed
+from translators.wire.dialects import V2
 from translators.wire.messages import MessagesRequest
-from translators.wire.versions import V2
 
 
 def plan(*, echo="", trimmed="", stops=(), space=False):

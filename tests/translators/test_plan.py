@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translators.adjustments import AdjustmentKind
-from translators.catalogue import Capabilities, Catalogue, Model, Sampling
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LIVE
+from translators.models import Capabilities, Catalogue, Model, Sampling
 from translators.plan import Plan, Policy, plan_in_steps, plan_request
 from translators.prompt import TURNS_AT_ONCE, parse_in_steps
 from translators.steps import AT_ONCE
@@ -17,8 +17,8 @@ from translators.wire.completion_requests import (
     CompletionRequest,
     DecodedRequest,
 )
+from translators.wire.dialects import V1, V2
 from translators.wire.messages import Message, MessagesRequest, encode_request
-from translators.wire.versions import V1, V2
 
 TODAY = "2026-11-22"
 HI = "\n\nHuman: Hi\n\nAssistant:"

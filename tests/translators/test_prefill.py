@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.prefill import EchoRemover, PrefillPlan, TrimmedSpaceRemover, plan_prefill
 from translators.prompt import Conversation, Turn
 from translators.wire.messages import Message

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.prompt import (
     MOST_TURNS,
     OPENING_TURN,

@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.stops import (
     MAX_EMULATED_CHARACTERS,
     MAX_SEQUENCES,

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from translators.message import translate_message
 from translators.plan import Plan
-from translators.response import translate_message
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completions import FailureChunk, LastChunk, PingChunk, TextChunk
+from translators.wire.dialects import V2
 from translators.wire.messages import (
     AnsweredMessage,
     MessageEnd,
@@ -17,7 +18,6 @@ from translators.wire.messages import (
     decode_message,
 )
 from translators.wire.sse import MAX_LINE_BYTES
-from translators.wire.versions import V2
 
 NATURAL_END = LastChunk("stop_sequence", "\n\nHuman:")
 TOO_SOON = FailureChunk("api_error", "The upstream ended the stream too soon.")

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.steps import AT_ONCE, Steps, completed
 from translators.wire.long_json import (
     UNREADABLE,

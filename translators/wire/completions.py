@@ -14,9 +14,9 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from translators.exceptions import UpstreamProtocolError
+from translators.errors import UpstreamProtocolError
 from translators.steps import AT_ONCE, Steps, windows
-from translators.wire.versions import FRAME_END, Dialect
+from translators.wire.dialects import FRAME_END, Dialect
 
 CompletionStopReason: TypeAlias = Literal["stop_sequence", "max_tokens"]
 

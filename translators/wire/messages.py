@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from translators.exceptions import UpstreamProtocolError
+from translators.errors import UpstreamProtocolError
 from translators.steps import AT_ONCE, Steps, completed
 from translators.wire.long_json import UNREADABLE, read_json, read_short_json, write_text
 

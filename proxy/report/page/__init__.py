@@ -18,11 +18,12 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from proxy.printable import printable
-from proxy.report import spelling, words
-from proxy.report.code_lines import code_lines
-from proxy.report.page import drawings
-from proxy.report.values import Report
+from proxy.report import formatting as spelling
+from proxy.report import phrases as words
+from proxy.report.code_listing import code_lines
+from proxy.report.model import Report
+from proxy.report.page import charts as drawings
+from proxy.terminal_text import printable
 
 __all__ = ["as_html"]
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
-from proxy.report.values import Report
-from proxy.settings import load_settings
+from proxy.config.settings import load_settings
+from proxy.report.model import Report
 
 pytestmark = pytest.mark.timeout(60)
 

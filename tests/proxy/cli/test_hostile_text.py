@@ -19,19 +19,19 @@ import msgspec
 import pytest
 import typer
 
-from proxy.cli.commands import app
-from proxy.guards import TRIPS, Trip
-from proxy.noticeboard import Noticeboard, directory_for
+from proxy.cli.serving_commands import app
 from proxy.simulator import create_simulator
 from proxy.traffic import Content, ShadowRecord, TrafficRecord
 from proxy.traffic.record import MadeAdjustment
-from tests.evidence import kept
+from proxy.workers.guards import TRIPS, Trip
+from proxy.workers.shared_state import Noticeboard, directory_for
+from tests.harness import body
 from tests.hostile import TEXT, obeyed
-from tests.loopback import serving
-from tests.parties import body
-from tests.proxy.cli.evidence import settings_with
-from tests.proxy.test_cli import HOLDOVER, run
-from tests.records import record, shadow_record
+from tests.proxy.cli.harness import settings_with
+from tests.proxy.cli.test_commands import HOLDOVER, run
+from tests.record_factory import record, shadow_record
+from tests.recorded_exchanges import kept
+from tests.servers import serving
 
 EVERYWHERE = ("--since", "2000-01-01")
 MADE = MadeAdjustment(TEXT, TEXT, TEXT, TEXT)  # type: ignore[arg-type] # as it was recorded

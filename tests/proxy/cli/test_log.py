@@ -8,11 +8,11 @@ import pytest
 import typer
 
 from proxy.cli.log import filter_of, run_log
-from proxy.cli.moments import InvalidMoment
-from proxy.traffic.filters import Filter, InvalidFilter
-from tests.evidence import exchange, moment
-from tests.proxy.cli.evidence import settings_with
-from tests.records import record
+from proxy.cli.time_options import InvalidMoment
+from proxy.traffic.store.filters import Filter, InvalidFilter
+from tests.proxy.cli.harness import settings_with
+from tests.record_factory import record
+from tests.recorded_exchanges import exchange, moment
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, tzinfo=UTC)
 

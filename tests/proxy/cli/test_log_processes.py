@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.evidence import moment
-from tests.proxy.cli.evidence import add_to, settings_with
-from tests.records import record
+from tests.proxy.cli.harness import add_to, settings_with
+from tests.record_factory import record
+from tests.recorded_exchanges import moment
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
 

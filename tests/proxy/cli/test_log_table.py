@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from proxy.cli.log_table import PlainTable, TerminalTable, has_failed, widths_for
-from proxy.redaction import Redacted
+from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment
-from tests.records import record
+from tests.record_factory import record
 
 ID = "req_0123456789abcdef01234567"
 MADE = tuple(

@@ -14,10 +14,10 @@ import pytest
 
 from proxy.simulator import create_simulator
 from proxy.traffic import default_url, open_store
-from tests.evidence import exchange
-from tests.loopback import serving
-from tests.proxy.replay.benches import Scripted
-from tests.proxy.test_cli import HOLDOVER, run
+from tests.proxy.cli.test_commands import HOLDOVER, run
+from tests.proxy.replay.harness import Scripted
+from tests.recorded_exchanges import exchange
+from tests.servers import serving
 
 ALWAYS = ("--since", "2000-01-01")
 HEADERS = """

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from proxy.cli.replay_report import estimate_lines, report_lines
-from proxy.comparison import Comparison
+from proxy.comparison.compare import Comparison
 from proxy.replay import report_of
 from proxy.report.prices import Price
-from proxy.traffic.replays import Found, Left, ReplayResult
+from proxy.traffic.store.replay_results import Found, Left, ReplayResult
 
 PRICES = {"m": Price(1_000_000, 1_000_000), "n": Price(0.01, 0.01)}
 

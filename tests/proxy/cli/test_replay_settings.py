@@ -17,14 +17,14 @@ from proxy.cli.replay_settings import (
     with_rules,
     with_stand_in,
 )
-from proxy.compile import regime_of
-from proxy.config_file import InvalidSettings
-from proxy.redaction import Digester
-from proxy.settings import Settings, load_settings
+from proxy.config.build import regime_of
+from proxy.config.settings import Settings, load_settings
+from proxy.errors import InvalidSettings
+from proxy.security.redaction import Digester
 
 NAME = """
 from proxy.cli.replay_settings import default_name
-from proxy.settings import load_settings
+from proxy.config.settings import load_settings
 rules = [{"name": "r", "action": "translate", "refuse": ["drop_temperature", "cap_max_tokens"]}]
 settings = load_settings(rollout=rules, refuse=["trim_prefill", "merge_turns", "map_model"])
 print(default_name("m", settings, ("7d", None)))

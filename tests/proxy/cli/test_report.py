@@ -15,12 +15,12 @@ import msgspec
 import pytest
 import typer
 
-from proxy.cli.evidence_commands import ReportFormat
 from proxy.cli.report import FORMATS, run_report
-from proxy.report.values import Report
-from tests.proxy.cli.evidence import add_to, settings_with
-from tests.proxy.report.composed import made
-from tests.records import record
+from proxy.cli.traffic_commands import ReportFormat
+from proxy.report.model import Report
+from tests.proxy.cli.harness import add_to, settings_with
+from tests.proxy.report.harness import made
+from tests.record_factory import record
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.risks import risks_of
-from proxy.config_file import ConfigFile
-from proxy.settings import load_settings
+from proxy.config.settings import load_settings
+from proxy.config.toml_source import ConfigFile
 from tests.faults.fleet_under_fault import fleet
-from tests.proxy.test_cli import run
+from tests.proxy.cli.test_commands import run
 
 TOKEN = f'token = "sha256:{"0" * 64}"'
 

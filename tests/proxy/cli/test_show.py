@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from proxy.cli.show import run_show
 from proxy.traffic import Body, compress
 from proxy.traffic.content import Content
-from tests.evidence import kept, moment
-from tests.proxy.cli.evidence import settings_with
-from tests.records import record, shadow_record
+from tests.proxy.cli.harness import settings_with
+from tests.record_factory import record, shadow_record
+from tests.recorded_exchanges import kept, moment
 
 ASKED = {"prompt": "\n\nHuman: Hello\n\nAssistant:", "model": "claude-2"}
 SENT = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}

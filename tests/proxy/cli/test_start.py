@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.fleet_under_fault import eventually, fleet
-from tests.proxy.test_cli import HOLDOVER, run
+from tests.proxy.cli.test_commands import HOLDOVER, run
 
 SERVE = ("serve", "--port", "0")
 UNSET = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "NO_PROXY": "", "no_proxy": ""}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.test_cli import run
+from tests.proxy.cli.test_commands import run
 
 NOBODY_AT_HOME = {"HOME": "~", "XDG_STATE_HOME": ""}
 NAME = f"holdover-{os.geteuid()}"

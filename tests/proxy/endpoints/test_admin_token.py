@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from proxy.endpoints.admin_token import AdminToken, WrongTries
-from proxy.failures import MissingKey
+from proxy.errors import MissingKey
 
 TOKEN = "a-token,with=signs/in+it=="
 GIVEN = TOKEN.encode()

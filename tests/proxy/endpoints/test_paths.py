@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.endpoints.paths import is_completion_path, is_ours, read_path, without_prefix
-from proxy.failures import NotForwardable
+from proxy.errors import NotForwardable
 
 BASE = "/base/of/all"
 

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.comparison import Answered, compare
+from proxy.comparison.compare import Answered, compare
 from proxy.replay import ReplayReport, report_of
 from proxy.replay.distribution import Distribution
 from proxy.replay.report import AdjustmentChange, Counted, LeastSimilar, Ratio, Spent, StopReasons
 from proxy.report.prices import Price
-from proxy.traffic.replays import ReplayResult
+from proxy.traffic.store.replay_results import ReplayResult
 from translators import Usage
 
 PRICES = {"m": Price(1_000_000, 2_000_000)}

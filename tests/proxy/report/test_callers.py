@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from proxy.failures import Blame
+from proxy.errors import Blame
 from proxy.report.callers import Caller, callers_of, together
-from proxy.report.values import (
+from proxy.report.model import (
     Counted,
     ErrorUse,
     Example,
@@ -17,11 +17,11 @@ from proxy.report.values import (
     Spent,
 )
 from proxy.traffic import default_url, open_store
-from proxy.traffic.filters import Filter
-from proxy.traffic.sums import Called, sums_of
-from tests.evidence import exchange, moment
-from tests.proxy.report.composed import made, report_of
-from tests.records import record
+from proxy.traffic.store.aggregates import Called, sums_of
+from proxy.traffic.store.filters import Filter
+from tests.proxy.report.harness import made, report_of
+from tests.record_factory import record
+from tests.recorded_exchanges import exchange, moment
 
 OVERLOADED = {"status": 529, "error_type": "overloaded_error", "blame": Blame.UPSTREAM}
 REFUSED = {"status": 400, "error_type": "invalid_request_error", "blame": Blame.CLIENT}

@@ -14,11 +14,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from proxy.printable import printable
+from proxy.report.formatting import short
 from proxy.report.markdown import as_markdown
-from proxy.report.spelling import short
-from proxy.report.values import Report, Spent
-from tests.proxy.report.reports import (
+from proxy.report.model import Report, Spent
+from proxy.terminal_text import printable
+from tests.proxy.report.factories import (
     adjustment,
     call,
     caller,

@@ -1,8 +1,8 @@
 import pytest
 
-from proxy.failures import Blame
+from proxy.errors import Blame
+from proxy.report.model import Outcomes
 from proxy.report.outcomes import error_share, outcome_of, share
-from proxy.report.values import Outcomes
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config_file import ConfigFile, InvalidSettings
-from proxy.settings import PriceSettings, load_settings
+from proxy.config.settings import PriceSettings, load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.errors import InvalidSettings
 
 
 def test_prices_are_written_by_pattern_of_the_models_name():

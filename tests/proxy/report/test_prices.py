@@ -1,9 +1,9 @@
 import pytest
 
+from proxy.report.model import Spent
 from proxy.report.prices import Price, price_of, spent_on
-from proxy.report.values import Spent
-from proxy.traffic.sums import Shaped
-from tests.proxy.report.composed import shaped
+from proxy.traffic.store.aggregates import Shaped
+from tests.proxy.report.harness import shaped
 from translators import KNOWN_MODELS
 
 

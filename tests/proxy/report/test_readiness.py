@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.report.readiness import LEAST_JUDGED, READY, WORK, Alike, judge, obstacle_of
-from proxy.traffic.sums import Ending
+from proxy.traffic.store.aggregates import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 

@@ -1,8 +1,8 @@
 import pytest
 
+from proxy.report.model import Compared, Counted
 from proxy.report.shadows import shadow_reports
-from proxy.report.values import Compared, Counted
-from proxy.traffic.shadow_sums import Shadowed
+from proxy.traffic.store.shadow_aggregates import Shadowed
 
 
 def shadowed(leg: str = "shadow", similarity: float = 1.5, equal: int = 1) -> Shadowed:

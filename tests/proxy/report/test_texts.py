@@ -5,9 +5,9 @@ import re
 import pytest
 
 from proxy.report.markdown import as_markdown
+from proxy.report.model import Others, Outcomes, Report, Spent
 from proxy.report.terminal import as_terminal
-from proxy.report.values import Others, Outcomes, Report, Spent
-from tests.proxy.report.reports import (
+from tests.proxy.report.factories import (
     adjustment,
     call,
     caller,

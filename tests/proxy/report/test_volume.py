@@ -1,8 +1,8 @@
 import pytest
 
-from proxy.report.values import Outcomes
+from proxy.report.model import Outcomes
 from proxy.report.volume import STEPS, step_of, volume_of
-from proxy.traffic.sums import Happened
+from proxy.traffic.store.aggregates import Happened
 
 MINUTE, HOUR, DAY = STEPS.values()
 MIDNIGHT = 1_795_392_000_000  # 2026-11-23

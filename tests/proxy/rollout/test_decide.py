@@ -4,9 +4,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.headers import Credential
-from proxy.keys import Caller, Destination
-from proxy.redaction import CallerDigest
 from proxy.rollout import (
     Decision,
     Leg,
@@ -19,8 +16,11 @@ from proxy.rollout import (
     decide,
     objections,
 )
-from proxy.rollout.buckets import bucket
-from proxy.rules import BASIS_POINTS, BrownOut, Campaign, Match
+from proxy.rollout.bucketing import bucket
+from proxy.rollout.rule_schema import BASIS_POINTS, BrownOut, Campaign, Match
+from proxy.security.credentials import Credential
+from proxy.security.keyring import Caller, Destination
+from proxy.security.redaction import CallerDigest
 from translators import AT_ONCE, CompletionRequest, Policy, completed
 from translators.wire.completion_requests import CompletionMetadata
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.rollout import brown_out_until, campaign_headers
+from proxy.rollout.rule_schema import BrownOut, Campaign
 from proxy.rollout.schedule import is_over
-from proxy.rules import BrownOut, Campaign
 
 START = datetime(2026, 9, 1, 10, tzinfo=UTC)
 SECOND, DAY, WEEK = timedelta(seconds=1), timedelta(days=1), timedelta(days=7)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
+from tests.servers import serving
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.proxy.simulator.asking import HEADERS, question
+from tests.proxy.simulator.harness import HEADERS, question
 
 
 def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:

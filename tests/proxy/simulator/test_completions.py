@@ -4,8 +4,8 @@ import re
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.proxy.simulator.asking import HEADERS, ask, refusal
+from tests.proxy.simulator.harness import HEADERS, ask, refusal
+from tests.servers import serving
 
 KEY = {"x-api-key": "sk-ant-api03-right"}
 FIRST = KEY | {"anthropic-version": "2023-01-01"}

@@ -7,12 +7,12 @@ from starlette.types import Message
 
 from proxy.simulator import create_simulator
 from proxy.simulator.delivery import deliver, plan_delivery
-from proxy.simulator.journal import Outcome, Received
-from proxy.simulator.misbehaviour import Misbehaviour
+from proxy.simulator.fault_headers import Misbehaviour
 from proxy.simulator.replies import Whole
-from tests.loopback import serving
-from tests.proxy.simulator.asking import HEADERS, ask, question, stream
+from proxy.simulator.request_log import Outcome, Received
+from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.proxy.simulator.raw import chunks, connected, read_until, request_bytes
+from tests.servers import serving
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 

@@ -4,11 +4,11 @@ from dataclasses import fields
 import pytest
 
 import proxy.simulator
-from proxy.simulator.misbehaviour import HEADERS, PARSERS, Misbehaviour
-from tests.proxy.simulator.asking import (
+from proxy.simulator.fault_headers import HEADERS, PARSERS, Misbehaviour
+from tests.proxy.simulator.harness import (
     HEADERS as RIGHT,
 )
-from tests.proxy.simulator.asking import (
+from tests.proxy.simulator.harness import (
     ask,
     deltas,
     events,

@@ -1,7 +1,7 @@
 import httpx
 import pytest
 
-from tests.proxy.simulator.asking import HEADERS, refusal
+from tests.proxy.simulator.harness import HEADERS, refusal
 
 
 def get(url, path, **query):

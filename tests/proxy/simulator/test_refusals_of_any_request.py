@@ -4,7 +4,7 @@ import json
 import httpx
 import pytest
 
-from tests.proxy.simulator.asking import HEADERS, ask, question, refusal
+from tests.proxy.simulator.harness import HEADERS, ask, question, refusal
 
 KEY = {"x-api-key": "sk-ant-api03-right"}
 VERSION = {"anthropic-version": "2023-06-01"}

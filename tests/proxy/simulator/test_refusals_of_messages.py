@@ -1,8 +1,8 @@
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.proxy.simulator.asking import HEADERS, ask, question, refusal, turns
+from tests.proxy.simulator.harness import HEADERS, ask, question, refusal, turns
+from tests.servers import serving
 
 PREFILL = (
     "This model does not support assistant message prefill. "

@@ -3,8 +3,8 @@ import datetime
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.proxy.simulator.asking import ask, question, refusal
+from tests.proxy.simulator.harness import ask, question, refusal
+from tests.servers import serving
 
 ONE_OF = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
 BY_EFFORT = (

@@ -1,8 +1,8 @@
 import datetime
 
 from proxy.simulator import create_simulator
-from tests.loopback import serving
-from tests.proxy.simulator.asking import ask, deltas, events, question, stream, text_of
+from tests.proxy.simulator.harness import ask, deltas, events, question, stream, text_of
+from tests.servers import serving
 
 WHOLE = 'You said "Hello there" and this is what the simulator answers, in several deltas.'
 

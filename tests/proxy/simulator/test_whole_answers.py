@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tests.proxy.simulator.asking import ask, question, text_of, turns
+from tests.proxy.simulator.harness import ask, question, text_of, turns
 
 EDGE = {"cf-ray", "cf-cache-status", "via", "x-robots-tag", "set-cookie", "server-timing"}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translators.exceptions import InvalidCompletionRequest
+from translators.errors import InvalidCompletionRequest
 from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,

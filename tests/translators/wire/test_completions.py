@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translators.exceptions import UpstreamProtocolError
+from translators.errors import UpstreamProtocolError
 from translators.steps import AT_ONCE, completed
 from translators.wire.completions import (
     MOST_REPEATED_BYTES,
@@ -22,7 +22,7 @@ from translators.wire.completions import (
     encode_failure,
     v1_ping_frame,
 )
-from translators.wire.versions import V1, V2
+from translators.wire.dialects import V1, V2
 
 
 def whole(text, *, model, stop="\n\nHuman:", id_="compl_01"):

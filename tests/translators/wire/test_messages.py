@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from translators.exceptions import UpstreamProtocolError
+from translators.errors import UpstreamProtocolError
 from translators.steps import AT_ONCE, completed
 from translators.wire.messages import (
     AnsweredMessage,

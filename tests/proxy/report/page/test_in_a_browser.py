@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from proxy.report.model import Counted, Example, ModelUse, Outcomes, Report, Spent
 from proxy.report.page import as_html
-from proxy.report.values import Counted, Example, ModelUse, Outcomes, Report, Spent
 from tests.browser import Browser, Page
-from tests.proxy.report.reports import (
+from tests.proxy.report.factories import (
     adjustment,
     call,
     caller,

@@ -1,8 +1,8 @@
 """The page as text: what stands in it, and what does not."""
 
+from proxy.report.model import HitCaller, Others, Outcomes, Readiness
 from proxy.report.page import as_html
-from proxy.report.values import HitCaller, Others, Outcomes, Readiness
-from tests.proxy.report.reports import (
+from tests.proxy.report.factories import (
     NOTHING_SPENT,
     NOTHING_TIMED,
     call,

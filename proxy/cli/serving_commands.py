@@ -1,0 +1,213 @@
+"""Verbs that serve and explain; what they do is in the module of the same name."""
+
+# ruff: noqa: PLC0415 - a verb imports what it needs when it is chosen
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from proxy.cli.options import Config, Secrets
+
+app = typer.Typer(
+    name="holdover",
+    help="Keeps old /v1/complete integrations running on the Messages API.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Language(enum.Enum):
+    """What `explain --code` can write; a test keeps it equal to `translators.LANGUAGES`."""
+
+    PYTHON = "python"
+    TYPESCRIPT = "typescript"
+    CURL = "curl"
+
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    upstream_url: Annotated[str | None, typer.Option(help="Base url of the Messages API.")] = None,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Run the proxy."""
+    from proxy.cli.serve import run_proxy
+
+    run_proxy(config, secrets, host=host, port=port, upstream_url=upstream_url)
+
+
+@app.command(hidden=True)
+def load(
+    config: Config = None,
+    secrets: Secrets = None,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="What standard input says, until it ends.")
+    ] = False,
+) -> None:
+    """Load what is in the journals into the store; `serve` does so by itself."""
+    from proxy.cli.load_journal import run_load
+
+    run_load(config, secrets, until_eof=until_eof)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8080,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the example.")] = False,
+) -> None:
+    """Show one legacy request become a Messages request, and keep serving: no key, no network."""
+    from proxy.cli.demo import run_demo
+
+    run_demo(port, keep_serving=not once)
+
+
+@app.command()
+def simulate(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 9000,
+    legacy: Annotated[
+        bool, typer.Option("--legacy", help="Let /v1/complete answer, as it did until July 2025.")
+    ] = False,
+) -> None:
+    """Run the stand-in for the Messages API alone."""
+    from proxy.cli.serve import run_simulator
+
+    run_simulator(host, port, legacy=legacy)
+
+
+@app.command()
+def check(  # noqa: PLR0913, PLR0917 - an option each
+    config: Annotated[Path, typer.Argument(help="A TOML file.")],
+    request: Annotated[
+        Path | None, typer.Option(help="A legacy request body as JSON; - reads it.")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="As `name: value`; repeat it.")
+    ] = None,
+    caller: Annotated[str | None, typer.Option(help="The name of the caller.")] = None,
+    now: Annotated[
+        datetime | None,
+        typer.Option(
+            "--at", help="A moment other than now, in UTC.", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+        ),
+    ] = None,
+    secrets: Secrets = None,
+) -> None:
+    """Say what is wrong with a settings file, or which rule decides about a request, and why."""
+    from proxy.cli.check import run_check
+
+    run_check(config, secrets, request, header or [], caller, now)
+
+
+rollout = typer.Typer(help="Change the rules in the settings file, safely.", no_args_is_help=True)
+app.add_typer(rollout, name="rollout")
+Rules = Annotated[
+    Path, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="The TOML file.")
+]
+
+
+@rollout.command()
+def share(
+    name: Annotated[str, typer.Argument(help="The rule.")],
+    percent: Annotated[float, typer.Argument(help="0 to 100, with two decimals at most.")],
+    config: Rules,
+    secrets: Secrets = None,
+) -> None:
+    """Set a rule's share."""
+    from proxy.cli.rollout import run_share
+
+    run_share(config, secrets, name, percent)
+
+
+@rollout.command()
+def override(
+    action: Annotated[str, typer.Argument(help="translate, forward, refuse, or off.")],
+    config: Rules,
+    secrets: Secrets = None,
+) -> None:
+    """Send everything one way, whatever the rules say; `off` ends that."""
+    from proxy.cli.rollout import run_override
+
+    run_override(config, secrets, action)
+
+
+@rollout.command()
+def rearm(
+    name: Annotated[str, typer.Argument(help="The rule.")],
+    config: Rules,
+    secrets: Secrets = None,
+) -> None:
+    """Give a rule its share back that its guard has taken."""
+    from proxy.cli.rollout import run_rearm
+
+    run_rearm(config, secrets, name)
+
+
+@rollout.command()
+def status(config: Rules, secrets: Secrets = None) -> None:
+    """Show the rules of a file, and which guards are tripped."""
+    from proxy.cli.rollout import run_status
+
+    run_status(config, secrets)
+
+
+keys = typer.Typer(help="Make tokens for callers.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+@keys.command()
+def new(name: Annotated[str, typer.Argument(help="The caller.")]) -> None:
+    """Make a token for a caller: print it, once, and the lines for the settings file."""
+    from proxy.cli.keys import run_new
+
+    run_new(name)
+
+
+@keys.command("hash")
+def hash_() -> None:
+    """Read a key or token from standard input and print it as the settings file wants it."""
+    from proxy.cli.keys import run_hash
+
+    run_hash()
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(help="A legacy request body as JSON; - reads it.")],
+    version: Annotated[
+        str | None, typer.Option("--anthropic-version", help="The header the client sends.")
+    ] = "2023-06-01",
+    code: Annotated[
+        Language | None, typer.Option(help="Print the equivalent call for a current SDK instead.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Print the Messages request and the adjustments for a legacy request; sends nothing."""
+    from proxy.cli.explain import run_explain
+
+    run_explain(file, version, config, code and code.value)
+
+
+@app.command()
+def models(
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Compare with what upstream says of its models.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Print what is known of every model, and what each legacy name becomes today."""
+    from proxy.cli.models import run_models
+
+    run_models(config, refresh=refresh)

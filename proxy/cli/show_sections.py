@@ -1,0 +1,91 @@
+"""One exchange on a page: its record in groups, its shadows, and how its streams went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from statistics import median
+from typing import Any, Final
+
+from proxy.terminal_text import printable
+from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord
+from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "exchange": ("id", "request_id", "received"),
+    "who": ("caller_name", "caller", "key", "user_agent", "sdk"),
+    "asked": (
+        *("path", "version", "dialect", "streamed", "asked_model", "features", "turns"),
+        *("prompt_characters", "max_tokens", "temperature", "top_p", "top_k", "stops"),
+        "request_bytes",
+    ),
+    "decided": ("route", "rule", "why", "first_failure"),
+    "sent": ("sent_model",),
+    "answered": (
+        *("status", "answered_model", "stop_reason", "upstream_stop_reason", "error_type"),
+        *("failure", "blame", "client_gone", "input_tokens", "output_tokens", "reply_bytes"),
+    ),
+    "times": ("upstream_ms", "first_token_ms", "first_byte_ms", "total_ms"),
+}
+"""The fields of a record but for its adjustments; a test keeps them complete."""
+
+_KINDS: Final = {kind.value: kind for kind in AdjustmentKind}
+
+
+def record_lines(record: TrafficRecord) -> Iterator[tuple[str, str]]:
+    """Headings, with their lines; what there is nothing to say about is left out."""
+    fields = record.as_fields()
+    for group, names in GROUPS.items():
+        said = {name: fields[name] for name in names if fields[name] not in {None, ()}}
+        if said:
+            yield group, "\n".join(_lines(said))
+    if record.adjustments:
+        yield "adjustments", "\n".join(map(_adjustment, record.adjustments))
+
+
+def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
+    """The same of one of its shadows."""
+    said = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
+    given = {name: value for name, value in said.items() if value is not None}
+    return printable(shadow.leg), "\n".join(_lines({**given, **(shadow.comparison or {})}))
+
+
+def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
+    """How a stream went: how long until there was text, and how long between."""
+    events = list(timing)
+    times = [time for time, _, characters in events if characters]
+    if not times:
+        return f"a stream of {len(events)} events, none with text"
+    begin = f"a stream of {len(events)} events, {len(times)} with text"
+    begin += f": the first after {times[0]:.1f} ms"
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if not gaps:
+        return begin
+    return f"{begin}, then {median(gaps):.1f} ms apart (median), at most {max(gaps):.1f} ms"
+
+
+def _adjustment(made: MadeAdjustment) -> str:
+    asked, sent = (printable(word) or "(nothing)" for word in (made.asked, made.sent))
+    lines = [f"  {printable(made.kind)}  {printable(made.field)}: {asked} -> {sent}"]
+    if (kind := _KINDS.get(made.kind)) is not None:  # of a later version there may be others
+        lines += [f"    {EXPLANATIONS[kind]}", f"    To do without: {REMEDIES[kind]}"]
+    return "\n".join(lines)
+
+
+def _lines(fields: Mapping[str, Any]) -> Iterator[str]:
+    width = max(map(len, fields))
+    return (f"  {printable(name):<{width}}  {_said(value)}" for name, value in fields.items())
+
+
+def _said(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.12g}"
+        case None | [] | ():
+            return "-"
+        case list() | tuple():
+            return ", ".join(map(_said, value))
+        case _:
+            return printable(str(value))

@@ -1,0 +1,1 @@
+"""Two answers to one request, side by side, and what such comparisons may cost a day."""

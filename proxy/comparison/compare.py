@@ -1,0 +1,113 @@
+"""Two answers to one request, side by side: what is the same, and how far the rest is apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from rapidfuzz import fuzz
+
+from proxy.security.redaction import Hide, in_brief
+from translators import (
+    Dialect,
+    Plan,
+    Usage,
+    read_completion,
+    read_completion_stream,
+)
+
+_MOST_COMPARED: Final = 10_000
+"""Characters of each text; the time a comparison takes grows with their product."""
+_WORD_LENGTH: Final = 256
+"""Of a name, as in a record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What one leg came to."""
+
+    text: str = field(repr=False)
+    stop_reason: str | None
+    seconds: float
+    model: str | None
+    usage: Usage
+    adjustments: tuple[str, ...]
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """How another answer differs from the one that the client got; the fields of a log line."""
+
+    equal: bool
+    similarity: float
+    """0 to 1: the share of characters that stays, of the first 10,000 of each text."""
+    same_stop_reason: bool
+    stop_reasons: tuple[str | None, str | None]
+    characters: tuple[int, int]
+    milliseconds: tuple[float, float]
+    models: tuple[str | None, str | None]
+    input_tokens: tuple[float | None, float | None]
+    output_tokens: tuple[float | None, float | None]
+    adjustments: tuple[tuple[str, ...], tuple[str, ...]]
+    """All pairs: the client's answer first."""
+
+    def redacted(self, hide: Hide) -> Comparison:
+        """The same, without what may not be kept; a client may call a model anything."""
+        models, reasons = (
+            (word and in_brief(word, hide, _WORD_LENGTH) for word in pair)
+            for pair in (self.models, self.stop_reasons)
+        )
+        return msgspec.structs.replace(self, models=tuple(models), stop_reasons=tuple(reasons))
+
+    def as_fields(self) -> Mapping[str, object]:
+        """As the fields of a log line."""
+        return msgspec.structs.asdict(self)
+
+
+def compare(one: Answered, other: Answered) -> Comparison:
+    """Compare what the client got with what it did not get."""
+    cut = slice(_MOST_COMPARED)
+    return Comparison(
+        equal=one.text == other.text,
+        similarity=round(fuzz.ratio(one.text[cut], other.text[cut]) / 100, 4),
+        same_stop_reason=one.stop_reason == other.stop_reason,
+        stop_reasons=(one.stop_reason, other.stop_reason),
+        characters=(len(one.text), len(other.text)),
+        milliseconds=(round(one.seconds * 1000, 3), round(other.seconds * 1000, 3)),
+        models=(one.model, other.model),
+        input_tokens=(one.usage.input_tokens, other.usage.input_tokens),
+        output_tokens=(one.usage.output_tokens, other.usage.output_tokens),
+        adjustments=(one.adjustments, other.adjustments),
+    )
+
+
+def translated(
+    text: str, stop_reason: str | None, plan: Plan, usage: Usage, seconds: float
+) -> Answered:
+    """The answer of a translated leg."""
+    return Answered(
+        text=text,
+        stop_reason=stop_reason,
+        seconds=seconds,
+        model=plan.sent_model,
+        usage=usage,
+        adjustments=plan.adjustment_names,
+    )
+
+
+def forwarded(body: bytes, dialect: Dialect | None, seconds: float) -> Answered:
+    """
+    The answer of a forwarded leg; the dialect if it is a stream.
+
+    Raises `UpstreamProtocolError` where it is not a whole completion.
+    """
+    read = read_completion(body) if dialect is None else read_completion_stream(body, dialect)
+    return Answered(
+        text=read.text,
+        stop_reason=read.stop_reason,
+        seconds=seconds,
+        model=None,
+        usage=Usage(),
+        adjustments=(),
+    )

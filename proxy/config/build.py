@@ -1,0 +1,217 @@
+"""Settings as the values that exchanges go by; raises `InvalidSettings` where they make none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+
+from proxy.config.runtime import Regime
+from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings, header_value
+from proxy.errors import InvalidSettings
+from proxy.rollout import Leg, Rollout, Rule, SecondTry, Shadow, basis_points
+from proxy.rollout.rule_schema import (
+    Capture,
+    LegSettings,
+    OnFailureSettings,
+    RuleSettings,
+    ShadowSettings,
+)
+from proxy.security.keyring import HeldKey, Keyring, KnownCaller, Site, origin_of
+from proxy.security.redaction import Digester
+from translators import (
+    KNOWN_MODELS,
+    AdjustmentKind,
+    Capabilities,
+    Catalogue,
+    Model,
+    Policy,
+    Sampling,
+    Thinking,
+)
+
+_EVERY_MODEL: Final = "*"
+_HASH: Final = "sha256:"
+
+
+def regime_of(settings: Settings, digester: Digester) -> Regime:
+    """All that may change while the process runs."""
+    policy = policy_of(settings)
+    override = settings.rollout_override
+    return Regime(
+        rollout=Rollout(
+            otherwise=Leg(action="translate", policy=policy),
+            rules=tuple(_rule(rule, policy, settings.capture) for rule in settings.rollout),
+            override=None if override is None else _leg(override, policy),
+            capture=settings.capture,
+        ),
+        keyring=_keyring(settings, digester),
+    )
+
+
+def digester_of(settings: Settings) -> Digester:
+    """One for the life of the process: callers must not change their names on the way."""
+    return Digester(settings.digest_key.get_secret_value() if settings.digest_key else None)
+
+
+def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
+    return Rule(
+        name=rule.name,
+        match=rule.match,
+        share=basis_points(rule.share),
+        by=rule.by or "caller",
+        leg=_leg(rule, policy),
+        on_failure=_second_try(rule.on_failure, policy) if rule.on_failure else None,
+        shadow=_shadow(rule.shadow, policy) if rule.shadow else None,
+        guard=rule.guard,
+        campaign=rule.campaign,
+        capture=rule.capture or capture,
+    )
+
+
+def _second_try(written: OnFailureSettings, policy: Policy) -> SecondTry:
+    return SecondTry(leg=_leg(written, policy), timeout=written.timeout)
+
+
+def _shadow(written: ShadowSettings, policy: Policy) -> Shadow:
+    return Shadow(
+        leg=_leg(written, policy),
+        share=basis_points(written.share),
+        control=written.control,
+        daily_tokens=written.daily_tokens,
+    )
+
+
+def _leg(written: LegSettings, policy: Policy) -> Leg:
+    catalogue = policy.catalogue
+    if written.model is not None:
+        catalogue = replace(catalogue, overrides={_EVERY_MODEL: written.model})
+    return Leg(
+        action=written.action,
+        policy=replace(
+            policy,
+            catalogue=catalogue,
+            strictness=written.strictness or policy.strictness,
+            prefill=written.prefill or policy.prefill,
+            prefill_model=written.prefill_model or policy.prefill_model,
+            refuse=policy.refuse | written.refuse,
+        ),
+    )
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the settings outside the rules say about translation."""
+    known = replace(KNOWN_MODELS, overrides=settings.models)
+    facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
+    return Policy(
+        catalogue=known.with_models(facts),
+        strictness=settings.strictness,
+        prefill=settings.prefill,
+        prefill_model=settings.prefill_model,
+        leading_space=settings.leading_space,
+        echoed_model=settings.echoed_model,
+        beta_header=settings.beta_header,
+        refusal=settings.refusal,
+        refuse=frozenset(map(_kind, settings.refuse)),
+    )
+
+
+def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
+    model = known.find(name) or Model(id=name)
+    better = Capabilities(
+        max_output_tokens=facts.max_output_tokens,
+        prefill=facts.prefill,
+        sampling=Sampling(facts.sampling) if facts.sampling else None,
+        thinking=Thinking(facts.thinking) if facts.thinking else None,
+    )
+    return replace(
+        model,
+        capabilities=model.capabilities.corrected(better),
+        retires=facts.retires.isoformat() if facts.retires else model.retires,
+        successor=facts.successor or model.successor,
+    )
+
+
+def _kind(name: str) -> AdjustmentKind:
+    try:
+        return AdjustmentKind(name)
+    except ValueError:
+        known = ", ".join(kind.value for kind in AdjustmentKind)
+        raise InvalidSettings(f"refuse: {name!r} is no adjustment; there are {known}") from None
+
+
+def _keyring(settings: Settings, digester: Digester) -> Keyring:
+    _refuse_shared_tokens(settings.callers)
+    serves_both = settings.legacy_url is not None and (
+        origin_of(settings.upstream_url) == origin_of(settings.legacy_url)
+    )
+
+    def keys_of(
+        holder: Settings | CallerSettings, prefix: str
+    ) -> tuple[HeldKey | None, HeldKey | None]:
+        """Those for the Messages API and for the legacy upstream."""
+        messages = _held(f"{prefix}upstream_key", holder.upstream_key, digester)
+        legacy = _held(f"{prefix}legacy_key", holder.legacy_key, digester)
+        return messages, legacy or (messages if serves_both else None)
+
+    messages, legacy = keys_of(settings, "")
+    known: list[KnownCaller] = []
+    for name, caller in settings.callers.items():
+        own, own_legacy = keys_of(caller, f"callers.{name}.")
+        token_hash = caller.token.removeprefix(_HASH)
+        known.append(
+            KnownCaller(name=name, token_hash=token_hash, messages_key=own, legacy_key=own_legacy)
+        )
+    legacy_url = settings.legacy_url
+    return Keyring(
+        digester=digester,
+        messages=Site(name="upstream", url=settings.upstream_url, key=messages),
+        legacy=Site(name="legacy", url=legacy_url, key=legacy) if legacy_url else None,
+        known=tuple(known),
+    )
+
+
+def _refuse_shared_tokens(callers: Mapping[str, CallerSettings]) -> None:
+    by_token: dict[str, str] = {}
+    for name, caller in callers.items():
+        if (other := by_token.setdefault(caller.token, name)) != name:
+            raise InvalidSettings(f"callers.{name}.token: is that of {other!r} too")
+
+
+def _held(setting: str, written: SecretStr | KeyFrom | None, digester: Digester) -> HeldKey | None:
+    match written:
+        case None:
+            return None
+        case KeyFrom():
+            key = _kept_elsewhere(setting, written)
+        case _:
+            key = written.get_secret_value()
+    secret = key.encode("latin-1")
+    return HeldKey(secret=secret, digest=digester.caller(secret), setting=setting)
+
+
+def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
+    if place.env is not None:
+        where, key = f"the variable {place.env}", os.environ.get(place.env, "")
+    else:
+        assert place.file is not None
+        where, key = str(place.file), _text_of(setting, place.file)
+    if not (key := key.strip()):
+        raise InvalidSettings(f"{setting}: {where} is {'empty' if place.file else 'not set'}")
+    try:
+        return header_value(key)
+    except ValueError as exc:
+        raise InvalidSettings(f"{setting}: {where} {exc}") from exc
+
+
+def _text_of(setting: str, file: Path) -> str:
+    try:
+        if not file.is_file():  # reading a pipe would take for ever
+            raise OSError("is not a file")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InvalidSettings(f"{setting}: {file} cannot be read") from exc

@@ -1,0 +1,205 @@
+"""
+The regime of the moment: read again when its file changes, kept when the new one is bad.
+
+The file is looked at twice a second and read once it has stayed the same
+between two looks, so that nobody's half-written file is; a signal reads it at
+once. Exchanges take the regime they begin with and keep it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+import structlog
+
+from proxy.config.build import regime_of
+from proxy.config.runtime import Regime
+from proxy.config.settings import Settings
+from proxy.config.toml_source import ConfigFile
+from proxy.errors import InvalidSettings
+from proxy.security.redaction import Digester, describe_crash
+from proxy.upstream.egress import check_egress
+from proxy.workers.guards import Guards
+
+log = structlog.get_logger()
+
+Load: TypeAlias = Callable[[ConfigFile], Settings]
+
+_NOW_AND_THEN_SECONDS: Final = 0.5
+_LIVE: Final = (
+    *("rollout", "rollout_override", "callers"),
+    # A key and the url that it belongs to change together, or one would go to the other's host.
+    *("upstream_url", "upstream_key", "legacy_url", "legacy_key"),
+    *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
+    *("leading_space", "echoed_model", "beta_header", "capture"),
+    "prices",  # of reports, which read them themselves
+)
+"""Settings that take effect while the process runs; all others wait for a restart."""
+
+
+class ReloadObserver(Protocol):
+    """Who counts them."""
+
+    def settings_read(self, *, good: bool) -> None:
+        """The file was read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where settings come from when they are read again."""
+
+    file: ConfigFile
+    """What the process begins with; it need not be what the file says by now."""
+    load: Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """Which settings are followed, and what is wrong with newer ones."""
+
+    digest: str | None
+    """Of the file's text; None: there is no file."""
+    loaded: datetime
+    problem: str | None = None
+    """Why the file as it is now is not followed."""
+    waiting: tuple[str, ...] = ()
+    """Settings that have changed in the file and wait for a restart."""
+
+
+class Live:
+    """What the operator wants now, as one worker knows it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        digester: Digester,
+        guards: Guards,
+        source: Source | None,
+        observer: ReloadObserver,
+    ) -> None:
+        self._started_with = settings
+        self._digester = digester
+        self._guards = guards
+        self._source = source
+        self._observer = observer
+        self._seen, self._read = _begin(source)
+        self._reading = asyncio.Lock()
+        """One reading at a time, or a slow one of an old file would undo what came after."""
+        self.regime = regime_of(settings, digester)
+        """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
+        digest = _digest(source.file) if source else None
+        self.version = Version(digest=digest, loaded=datetime.now(UTC))
+        guards.watch(self.regime.rollout.guards)
+
+    @property
+    def tripped(self) -> frozenset[str]:
+        """Rules whose guards have taken their shares to zero."""
+        return self._guards.tripped
+
+    async def keep_up(self) -> None:
+        """Look at the file for as long as the process serves."""
+        while True:
+            await self._look()
+            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+
+    async def keep_judging(self) -> None:
+        """Look at the guards, also while a long file is being read."""
+        while True:
+            try:
+                self._guards.judge()
+            except Exception as exc:  # noqa: BLE001 - whatever happens, judging goes on
+                log.error("judging_crashed", **describe_crash(exc))
+            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+
+    async def read_again(self) -> None:
+        """Read the file now, changed or not: somebody asked for it."""
+        if self._source is None:
+            return
+        async with self._reading:
+            self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
+            self._follow(*await asyncio.to_thread(self._load, self._source))
+
+    async def _look(self) -> None:
+        if self._source is None:
+            return
+        signature = await asyncio.to_thread(_signature, self._source.file.path)
+        is_at_rest, self._seen = signature == self._seen, signature
+        if is_at_rest and signature != self._read:
+            await self.read_again()
+
+    def _load(self, source: Source) -> tuple[Settings, Regime, str] | tuple[None, None, str]:
+        try:
+            file = ConfigFile.read(source.file.path)
+            if not file.text.strip():
+                raise InvalidSettings(f"{source.file.path}: is empty")
+            settings = source.load(file)
+            check_egress(settings.legacy_url)
+            return settings, regime_of(settings, self._digester), _digest(file)
+        except InvalidSettings as exc:
+            return None, None, str(exc)
+        except Exception as exc:  # noqa: BLE001 - a mistake of ours in reading must not end the serving
+            log.error("settings_crashed", **describe_crash(exc))
+            return None, None, f"{source.file.path}: {type(exc).__name__}"
+
+    def _follow(self, settings: Settings | None, regime: Regime | None, said: str) -> None:
+        """From now on go by these; or, if they are none, say what was said about them."""
+        before = self.version
+        self._observer.settings_read(good=settings is not None)
+        if settings is None or regime is None:
+            log.error("settings_bad", problem=said, following=before.digest)
+            self.version = Version(
+                digest=before.digest, loaded=before.loaded, problem=said, waiting=before.waiting
+            )
+            return
+        self.regime = regime
+        self._guards.watch(regime.rollout.guards)
+        waiting = _waiting(self._started_with, settings)
+        self.version = Version(digest=said, loaded=datetime.now(UTC), waiting=waiting)
+        log.info(
+            "settings_read",
+            version=said,
+            rules=len(regime.rollout.rules),
+            override=regime.rollout.override.action if regime.rollout.override else None,
+            waiting_for_restart=waiting,
+        )
+        for warning in regime.keyring.warnings:
+            log.warning("risky_setting", risk=warning)
+
+
+def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in type(started_with).model_fields
+        if name not in _LIVE and getattr(started_with, name) != getattr(now, name)
+    )
+
+
+def _begin(source: Source | None) -> tuple[object, object]:
+    """What is seen of the file at the start, and what of that has been read."""
+    if source is None:
+        return None, None
+    signature = _signature(source.file.path)
+    try:
+        is_read = ConfigFile.read(source.file.path) == source.file
+    except InvalidSettings:
+        is_read = False
+    return signature, signature if is_read else None
+
+
+def _signature(path: Path) -> object:
+    """What changes when the file does; a file that is gone has one, too."""
+    try:
+        stat = path.stat()
+    except OSError as exc:
+        return exc.errno
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
+
+
+def _digest(file: ConfigFile) -> str:
+    return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()

@@ -1,0 +1,162 @@
+"""
+Changes to a settings file that a person wrote: no other line changes, and nobody reads half of it.
+
+What TOML's own writers keep of a file is what it says; they move comments, and
+tables that stand between two rules. So lines are changed here, and what cannot
+be changed like that is left to them. The new text is read as settings before
+it takes the old one's place, in one step; two who change the file at once take
+turns.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import tomlkit
+
+from proxy.config.settings import load_settings
+from proxy.config.toml_source import ConfigFile, Place, lines_of
+from proxy.errors import InvalidSettings
+from proxy.private_files import replace_file
+
+_RULES: Final = "rollout"
+_OVERRIDE: Final = "rollout_override"
+_SHARE: Final = re.compile(r"(\s*share\s*=\s*)[^\s#,]+")
+_LINE: Final = re.compile(r", line \d+")
+_NAME: Final = re.compile(r"(\s*)name\s*=")
+
+
+def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
+    """Set a rule's share; raises `InvalidSettings` and leaves the file as it is."""
+    value = float(percent)
+    share = str(int(value) if value.is_integer() else value)
+    _edit(path, lambda file: _with_share(file, _place_of(rule, file), share), secrets_dir)
+
+
+def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
+    """Send everything one way, or, with None, stop doing so; raises `InvalidSettings`."""
+
+    def edit(file: ConfigFile) -> str:
+        places = _places((_OVERRIDE,), file.tree().get(_OVERRIDE))
+        dropped = {line for place in places for line in lines_of(place, file.text) or ()}
+        lines = enumerate(file.text.split("\n"))
+        kept = [line for number, line in lines if number not in dropped] or [""]
+        return "\n".join(kept if action is None else [_override(action, kept), *kept])
+
+    _edit(path, edit, secrets_dir)
+
+
+def _place_of(rule: str, file: ConfigFile) -> tuple[str, int]:
+    rules = file.tree().get(_RULES)
+    for number, table in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(table, dict) and table.get("name") == rule:
+            return _RULES, number
+    raise InvalidSettings(f"{file.path}: there is no rule {rule!r}")
+
+
+def _with_share(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+    lines = file.text.split("\n")
+    statement = lines_of((*place, "share"), file.text)
+    if statement is not None and _SHARE.match(lines[statement.start]):
+        lines[statement.start] = _SHARE.sub(rf"\g<1>{share}", lines[statement.start], count=1)
+        return "\n".join(lines)
+    named = lines_of((*place, "name"), file.text)
+    if statement is None and named is not None and (name := _NAME.match(lines[named.start])):
+        lines.insert(named.stop, f"{name[1]}share = {share}{_end_of(lines[named.stop - 1])}")
+        return "\n".join(lines)
+    return _written_anew(file, place, share)
+
+
+def _written_anew(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+    """For a rule that shares its line with others: `rollout = [{ name = "a", ... }]`."""
+    document = tomlkit.parse(file.text)
+    document[place[0]][place[1]]["share"] = tomlkit.value(share)
+    return tomlkit.dumps(document)
+
+
+def _places(place: Place, value: object) -> Iterator[Place]:
+    """Of a value and of all that is in it, if anything is."""
+    if value is not None:
+        yield place
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        yield from _places((*place, name), inner)
+
+
+def _override(action: str, lines: list[str]) -> str:
+    """The first line: no table has begun there, and everybody sees it."""
+    return f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(lines[0])}"
+
+
+def _end_of(line: str) -> str:
+    return "\r" if line.endswith("\r") else ""
+
+
+def _edit(path: Path, edit: Callable[[ConfigFile], str], secrets_dir: Path | None) -> None:
+    path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
+    with _alone_in(path.parent):
+        before = ConfigFile.read(path)
+        file = ConfigFile(path, edit(before))
+        _check(file, before, secrets_dir)
+        _replace(path, file.text)
+
+
+def _check(file: ConfigFile, before: ConfigFile, secrets_dir: Path | None) -> None:
+    """Raise what is wrong with a file, but not what only seems so, and did before."""
+    if problems := _problems(file, secrets_dir):
+        known = _problems(before, secrets_dir)
+        # The server may have these from its own environment.
+        certain = _problems(
+            file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
+        )
+        if said := [
+            said for what, said in problems.items() if what in certain or what not in known
+        ]:
+            raise InvalidSettings(*said)
+
+
+def _problems(file: ConfigFile, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
+    """What is wrong with a file, by what it is without the line it is on."""
+    try:
+        load_settings(file, secrets=secrets_dir, **flags)
+    except InvalidSettings as exc:
+        return {_LINE.sub("", said, count=1): said for said in str(exc).split("\n")}
+    return {}
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except OSError as exc:
+        raise InvalidSettings(f"{directory}: {exc.strerror}") from exc
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(path: Path, text: str) -> None:
+    try:
+        # It may hold keys, and has the old one's mode only later.
+        replace_file(path, text.encode(), lambda beside: _make_alike(beside, path))
+    except OSError as exc:
+        raise InvalidSettings(f"{path}: {exc.strerror}") from exc
+
+
+def _make_alike(beside: Path, path: Path) -> None:
+    """On the disk, and with the mode and the owner of the one whose place it takes."""
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    shutil.copystat(path, beside)
+    stat = path.stat()
+    os.utime(beside)
+    if (stat.st_uid, stat.st_gid) != (os.geteuid(), os.getegid()):
+        shutil.chown(beside, stat.st_uid, stat.st_gid)

@@ -1,0 +1,139 @@
+"""
+A settings file: what it says, and on which line; TOML's own readers do not say that.
+
+`legacy-url` is `legacy_url`: people write both.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from proxy.errors import InvalidSettings
+
+Place: TypeAlias = tuple[str | int, ...]
+"""Keys and places in lists, from the top: `("rollout", 1, "share")`."""
+
+_NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "header", "prices"})
+"""What holds names of theirs, in which a hyphen is a hyphen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A settings file as it was at one moment."""
+
+    path: Path
+    text: str = field(default="", repr=False)
+    """It may hold keys."""
+
+    @classmethod
+    def read(cls, path: Path) -> ConfigFile:
+        """Read it; raise `InvalidSettings` where there is nothing to read."""
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would take for ever
+                raise InvalidSettings(f"{path}: is not a file")
+            return cls(path, path.read_bytes().decode())  # with the ends of lines as they are
+        except FileNotFoundError as exc:
+            raise InvalidSettings(f"{path}: no such file") from exc
+        except (OSError, UnicodeDecodeError) as exc:
+            reason = getattr(exc, "strerror", None) or "is not UTF-8"
+            raise InvalidSettings(f"{path}: {reason}") from exc
+
+    def tree(self) -> dict[str, object]:
+        """What is written there, with `-` and `_` in names of settings the same."""
+        try:
+            return _spelled(tomllib.loads(self.text))
+        except ValueError as exc:  # that of TOML is one
+            raise InvalidSettings(f"{self.path}: {exc}") from exc
+        except RecursionError as exc:
+            raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
+
+    def says(self, place: tuple[str | int, ...], sentence: str) -> str:
+        """A sentence about a place, with its line if it is in here."""
+        sentence = sentence.removeprefix("Value error, ")
+        first_word = sentence.partition(":")[0]
+        line = nearest_line((*place, first_word), self.text) if self.text else None
+        where = f"{self.path}, line {line}: " if line else ""
+        return f"{where}{'.'.join(map(str, place)) or 'settings'}: {sentence}"
+
+
+def _spelled(tree: Mapping[str, object], *, is_theirs: bool = False) -> dict[str, object]:
+    spelled: dict[str, object] = {}
+    for key, value in tree.items():
+        name = key if is_theirs else key.replace("-", "_")
+        if name in spelled:
+            raise ValueError(f"{name} is given twice")
+        spelled[name] = _spelled_value(
+            value, is_theirs=not is_theirs and name in _NAMES_OF_THE_OPERATOR
+        )
+    return spelled
+
+
+def _spelled_value(value: object, *, is_theirs: bool) -> object:
+    if isinstance(value, dict):
+        return _spelled(value, is_theirs=is_theirs)
+    if isinstance(value, list):
+        return [_spelled_value(item, is_theirs=is_theirs) for item in value]
+    return value
+
+
+def line_of(place: Place, text: str) -> int | None:
+    """The line, counted from 1, on which a value's statement begins; None if it is not there."""
+    lines = lines_of(place, text)
+    return None if lines is None else lines.start + 1
+
+
+def lines_of(place: Place, text: str) -> range | None:
+    """
+    The lines, counted from 0, of the statement with which a value first appears.
+
+    What has appeared stays, so that halving finds it: a file of a thousand
+    callers is read a dozen times, not once for each of its lines.
+    """
+    lines = text.split("\n")
+    ends = list(_ends_of_statements(lines))
+    found = bisect_left(
+        ends, 1, key=lambda end: _holds(_spelled(tomllib.loads(_joined(lines[:end]))), place)
+    )
+    return None if found == len(ends) else range(([0, *ends])[found], ends[found])
+
+
+def _ends_of_statements(lines: Sequence[str]) -> Iterator[int]:
+    """After how many lines a statement, a comment or a blank line ends: it is TOML by itself."""
+    begin = 0
+    for end in range(1, len(lines) + 1):
+        try:
+            tomllib.loads(_joined(lines[begin:end]))
+        except tomllib.TOMLDecodeError:  # in the middle of a statement
+            continue
+        yield end
+        begin = end
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def nearest_line(place: Place, text: str) -> int | None:
+    """The line of a value, or of what it would be part of if it were not missing."""
+    for length in range(len(place), 0, -1):
+        if (line := line_of(place[:length], text)) is not None:
+            return line
+    return None
+
+
+def _holds(tree: object, place: Place) -> bool:
+    for step in place:
+        match tree, step:
+            case dict(), str() if step in tree:
+                tree = tree[step]
+            case list(), int() if step < len(tree):
+                tree = tree[step]
+            case _:
+                return False
+    return True

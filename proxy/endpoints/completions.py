@@ -1,0 +1,81 @@
+"""`POST /v1/complete`, however its path is spelled."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import Receive, Scope, Send
+
+from proxy.endpoints.asgi_response import AsgiReply, Settle
+from proxy.endpoints.request_body import read_body, until_gone
+from proxy.errors import Blame, BodyEndless, ClientGone, ShuttingDown
+from proxy.exchange.context import Notes
+from proxy.exchange.handler import Exchange
+from proxy.exchange.response import reply_with_error
+from translators import TranslatedError
+
+_SHUTTING_DOWN = TranslatedError(
+    ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteEndpoint:
+    """An ASGI application for one path."""
+
+    exchange: Exchange
+    settle: Settle
+    max_body_bytes: int
+    body_timeout: float
+    ping_interval: float
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, give up when its client does, and settle it whatever happens."""
+        notes = Notes(
+            path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
+        )
+        turns = self.exchange.turns
+        reply = AsgiReply(send, notes, self.settle, turns, ping_interval=self.ping_interval)
+        try:
+            await self._run_while_connected(notes, receive, reply)
+        except asyncio.CancelledError:
+            # The server's patience at shutdown is at an end; a client is told, not left hanging.
+            if not reply.has_ended:  # pragma: no branch - no test can hit the moment after the end
+                notes.failure = _SHUTTING_DOWN.message
+                await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
+        finally:
+            await reply.settle()
+
+    async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                reply.run_pings_in(group)
+                await self._run(notes, receive, reply, group)
+        except* ClientGone:
+            # After its last frame a client may close when it likes: old ones do so before the end
+            # of every stream, and that is success (clients, rule 4).
+            notes.client_gone = not reply.has_ended
+
+    async def _run(
+        self, notes: Notes, receive: Receive, reply: AsgiReply, group: asyncio.TaskGroup
+    ) -> None:
+        watchers: list[asyncio.Task[None]] = []
+
+        async def read() -> bytes:
+            try:
+                body = await read_body(
+                    receive,
+                    notes.headers,
+                    max_bytes=self.max_body_bytes,
+                    timeout_seconds=self.body_timeout,
+                )
+            except BodyEndless:
+                reply.closes_connection = True
+                raise
+            watchers.append(group.create_task(until_gone(receive)))
+            return body
+
+        await self.exchange.run(notes, read, reply)
+        for watcher in watchers:
+            watcher.cancel()

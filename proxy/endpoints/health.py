@@ -1,0 +1,60 @@
+"""Whether the process is alive, whether it may be sent traffic, and its numbers."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from proxy.config.reload import Live
+from proxy.endpoints.own_answers import METHODS, only
+from proxy.observability.metrics import CONTENT_TYPE, Metrics
+from proxy.traffic.status import Evidence
+from proxy.workers.guards import Guards
+from proxy.workers.key_health import KeyHealth
+
+
+def probe_routes(
+    live: Live, guards: Guards, keys: KeyHealth, metrics: Metrics, evidence: Evidence | None
+) -> list[Route]:
+    """`/healthz`, `/readyz` and `/metrics`."""
+
+    async def healthz(_: Request) -> JSONResponse:
+        """Alive: the event loop answers."""
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_: Request) -> JSONResponse:
+        """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
+        kept = {"evidence": evidence and msgspec.to_builtins(evidence.state)}
+        refused = {"refused_keys": msgspec.to_builtins(keys.problems(live.regime.keyring))}
+        return JSONResponse({"status": "ready", **_detail(live, guards), **refused, **kept})
+
+    async def numbers(_: Request) -> Response:
+        state = evidence.state if evidence else None
+        return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
+
+    return [
+        Route(path, only(page, "GET", "HEAD"), methods=METHODS)
+        for path, page in {"/healthz": healthz, "/readyz": readyz, "/metrics": numbers}.items()
+    ]
+
+
+def _detail(live: Live, guards: Guards) -> dict[str, object]:
+    version, override = live.version, live.regime.rollout.override
+    return {
+        "settings": {
+            "version": version.digest,
+            "loaded": version.loaded.isoformat(timespec="seconds"),
+            "problem": version.problem,
+            "waiting_for_restart": version.waiting,
+        },
+        "rules": len(live.regime.rollout.rules),
+        "override": override.action if override else None,
+        "tripped": {
+            trip.rule: {"since": trip.since, "reason": trip.reason}
+            for trip in guards.trips.values()
+            if trip.rule in guards.tripped
+        },
+        "state_is_shared": guards.board.is_usable,
+    }

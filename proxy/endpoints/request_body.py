@@ -1,0 +1,51 @@
+"""Request bodies: read whole, within bounds of size and time, while the client is there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import Receive
+
+from proxy.errors import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow, ClientGone
+from proxy.headers import Headers, first
+
+
+async def read_body(
+    receive: Receive, headers: Headers, *, max_bytes: int, timeout_seconds: float
+) -> bytes:
+    """Read a body of at most `max_bytes`; raise the `Failure` that says what is wrong with it."""
+    encoding = (first(headers, b"content-encoding") or b"").lower()
+    if encoding not in {b"", b"identity"}:
+        raise BodyNotReadable("content-encoding: send the request body as it is, not compressed")
+    declared = first(headers, b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+        raise BodyTooLarge("Request exceeds the maximum size")
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _read(receive, max_bytes)
+    except TimeoutError as exc:
+        raise BodyTooSlow(
+            f"The request body did not arrive within {timeout_seconds:g} seconds"
+        ) from exc
+
+
+async def _read(receive: Receive, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > max_bytes:
+            raise BodyTooLong("Request exceeds the maximum size")
+        pieces.append(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait for the client to close its connection; then raise `ClientGone`."""
+    await receive()  # after the whole body there is nothing else to receive
+    raise ClientGone

@@ -1,0 +1,261 @@
+"""
+The second leg that nobody waits for: asked after the client had its answer, and compared with it.
+
+It has upstream connections, lessons and a queue of its own; whatever
+happens in here, the exchange it belongs to is over. What is not sent is
+counted, by reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol, TypeAlias
+
+import structlog
+
+from proxy.comparison.collect import answer_of
+from proxy.comparison.compare import Answered, Comparison, compare, forwarded, translated
+from proxy.comparison.token_budget import Budget
+from proxy.errors import Failure, KeyRefused, UpstreamUnreachable
+from proxy.exchange.context import Notes
+from proxy.rollout import Decision, Leg, Shadow
+from proxy.rollout.rule_schema import BASIS_POINTS
+from proxy.security.redaction import Redacted, Redactor, describe_crash
+from proxy.timestamps import to_milliseconds
+from proxy.traffic import ShadowRecord
+from proxy.upstream.decompression import decompressed
+from proxy.upstream.dispatch import Asked, LegFailed, Upstreams
+from translators import TranslationError, UpstreamProtocolError
+
+log = structlog.get_logger("holdover.traffic")
+
+Skipped: TypeAlias = Literal[
+    "primary_failed", "client_gone", "unreadable", "queue_full", "budget", "shutdown"
+]
+"""Why a shadow that was due was not sent."""
+
+_MOST_BYTES_WAITING: Final = 64 * 1024 * 1024
+_SECONDS: Final = 600
+"""For one answer, whole."""
+_LONG_ANSWER: Final = 4096
+"""Tokens."""
+_BYTES_PER_TOKEN: Final = 3
+"""An estimate on the careful side, for budgets."""
+
+
+class ShadowObserver(Protocol):
+    """Who counts them."""
+
+    def shadow_skipped(self, rule: str, reason: Skipped) -> None:
+        """One was due and not sent."""
+
+    def shadow_failed(self, rule: str, leg: str) -> None:
+        """One was sent and came to nothing."""
+
+    def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
+        """One came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A shadow waiting for its turn."""
+
+    id: str
+    rule: str
+    shadow: Shadow
+    leg: Leg
+    """The one the client's answer came by, for the control."""
+    asked: Asked = field(repr=False)
+    hide: Callable[[str], Redacted]
+    """Takes out what may not be kept, of what clients and upstreams say of themselves."""
+    heard: bytes = field(repr=False)
+    """What the client was told."""
+    understand: Callable[[bytes], Answered]
+    """Reads it; raises `UpstreamProtocolError` where it is no completion."""
+    tokens: float
+    """Set aside for it."""
+
+    @property
+    def size(self) -> int:
+        """About how much memory it takes, in bytes."""
+        return len(self.asked.body) + len(self.heard)
+
+
+class Shadows:
+    """All shadows of the process."""
+
+    def __init__(  # noqa: PLR0913 - whom it asks, whom it tells, and how many wait
+        self,
+        upstreams: Upstreams,
+        budget: Budget,
+        observer: ShadowObserver,
+        *,
+        queue: int,
+        keep: Callable[[ShadowRecord], None],
+        redactor: Redactor,
+        roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
+    ) -> None:
+        self._upstreams = upstreams
+        self._budget = budget
+        self._observer = observer
+        self._waiting: asyncio.Queue[_Due] = asyncio.Queue(queue)
+        self._bytes_waiting = 0
+        self._dropped = 0
+        self._keep = keep
+        self._redactor = redactor
+        self._roll = roll
+
+    @contextmanager
+    def beside(self, asked: Asked, decision: Decision, notes: Notes) -> Iterator[None]:
+        """Let an exchange run; then, if a shadow is due, queue it. Never raises by itself."""
+        rule = decision.rule
+        shadow = rule.shadow if rule else None
+        if rule is None or shadow is None or self._roll() >= shadow.share:
+            yield
+            return
+        notes.heard = []
+        try:
+            yield
+        except BaseException as exc:
+            gone = isinstance(exc, asyncio.CancelledError)
+            self._observer.shadow_skipped(rule.name, "client_gone" if gone else "primary_failed")
+            raise
+        reason = self._queue(asked, decision, shadow, notes)
+        if reason is not None:
+            self._observer.shadow_skipped(rule.name, reason)
+
+    def _queue(
+        self, asked: Asked, decision: Decision, shadow: Shadow, notes: Notes
+    ) -> Skipped | None:
+        rule = decision.rule
+        assert rule is not None
+        if notes.error is not None or notes.failure is not None or notes.first_failure is not None:
+            return "primary_failed"
+        if notes.heard is None:  # beyond all measure
+            return "unreadable"
+        due = _Due(
+            id=notes.id,
+            rule=rule.name,
+            shadow=shadow,
+            leg=decision.leg,
+            asked=asked,
+            hide=notes.hiding(self._redactor),
+            heard=b"".join(notes.heard),
+            understand=_reader(notes),
+            tokens=_estimate(asked, shadow),
+        )
+        if self._waiting.full() or self._bytes_waiting + due.size > _MOST_BYTES_WAITING:
+            return "queue_full"
+        if not self._budget.reserve(rule.name, due.tokens, shadow.daily_tokens):
+            return "budget"
+        self._bytes_waiting += due.size
+        self._waiting.put_nowait(due)
+        return None
+
+    async def run(self) -> None:
+        """Send what is queued, one at a time; as many of these run as there are connections."""
+        while True:
+            due = await self._waiting.get()
+            self._bytes_waiting -= due.size
+            used = due.tokens
+            try:
+                used = await self._send(due)
+            except asyncio.CancelledError:
+                self._drop(due)
+                raise
+            except Exception as exc:  # noqa: BLE001 - nothing in here may end the sending
+                log.error("shadow_crashed", id=due.id, **describe_crash(exc))
+                self._observer.shadow_failed(due.rule, "shadow")
+            self._budget.settle(due.rule, due.tokens, used)
+
+    def drop_all(self) -> None:
+        """At shutdown nobody waits for shadows, those neither that are on their way."""
+        while not self._waiting.empty():
+            self._drop(self._waiting.get_nowait())
+        if self._dropped:
+            log.info("shadows_dropped", count=self._dropped)
+
+    def _drop(self, due: _Due) -> None:
+        self._dropped += 1
+        self._observer.shadow_skipped(due.rule, "shutdown")
+
+    async def _send(self, due: _Due) -> float:
+        """Send it, and the control; return what was used in tokens."""
+        try:
+            primary = await asyncio.to_thread(due.understand, due.heard)
+        except (Failure, UpstreamProtocolError):  # compressed in some other way, or no completion
+            self._observer.shadow_skipped(due.rule, "unreadable")
+            return 0.0
+        legs = {"shadow": due.shadow.leg} | ({"control": due.leg} if due.shadow.control else {})
+        used = [await self._compare(due, primary, name, leg) for name, leg in legs.items()]
+        return sum(used)
+
+    async def _compare(self, due: _Due, primary: Answered, name: str, leg: Leg) -> float:
+        """Ask and compare; return what was used in tokens, or may have been."""
+        try:
+            async with asyncio.timeout(_SECONDS):
+                answered = await answer_of(self._upstreams, due.asked, leg)
+        except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
+            reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
+            self._observer.shadow_failed(due.rule, name)
+            log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
+            self._keep(_record(due, name, failure=reason))
+            # Refused, or never reached, it cost nothing; of what broke off nobody can say.
+            is_free = isinstance(exc, (LegFailed, KeyRefused, UpstreamUnreachable))
+            return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
+        comparison = await asyncio.to_thread(compare, primary, answered)
+        comparison = comparison.redacted(due.hide)
+        self._observer.shadow_compared(due.rule, name, comparison)
+        log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
+        self._keep(_record(due, name, comparison=comparison))
+        return _tokens(due, answered)
+
+
+def _record(
+    due: _Due, leg: str, *, failure: str | None = None, comparison: Comparison | None = None
+) -> ShadowRecord:
+    return ShadowRecord(
+        id=due.id,
+        ended=to_milliseconds(time.time()),
+        rule=due.rule,
+        leg=leg,
+        failure=failure,
+        comparison=None if comparison is None else comparison.as_fields(),
+    )
+
+
+def _name(problem: Exception) -> str:
+    return type(problem).__name__
+
+
+def _reader(notes: Notes) -> Callable[[bytes], Answered]:
+    """How to read what the client was told; to do so takes time, and is for later."""
+    seconds, plan = time.perf_counter() - notes.started, notes.plan
+    if plan is not None:
+        stop_reason, usage = notes.stop_reason, notes.usage
+        return lambda heard: translated(heard.decode(), stop_reason, plan, usage, seconds)
+    dialect, headers = notes.dialect if notes.streams else None, notes.answer_headers
+
+    def read(heard: bytes) -> Answered:
+        body = decompressed(heard, headers, most=_MOST_BYTES_WAITING)
+        return forwarded(body, dialect, seconds)
+
+    return read
+
+
+def _estimate(asked: Asked, shadow: Shadow) -> float:
+    """What it is likely to use at most, all answers together; what it did is set right later."""
+    asked_for = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
+    answer = min(asked_for, _LONG_ANSWER)  # many clients always ask for the limit
+    return (len(asked.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
+
+
+def _tokens(due: _Due, answered: Answered) -> float:
+    counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
+    # A legacy upstream does not count.
+    return counted or (len(due.asked.body) + len(answered.text)) / _BYTES_PER_TOKEN

@@ -1,0 +1,191 @@
+"""One recorded request, asked again by the rules, and compared with what was answered then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+
+from proxy.comparison.collect import answer_of
+from proxy.comparison.compare import Answered, compare
+from proxy.config.runtime import Regime
+from proxy.errors import (
+    Failure,
+    KeyRefused,
+    MissingKey,
+    UpstreamBrokeOff,
+    UpstreamTooSlow,
+    UpstreamUnreachable,
+)
+from proxy.headers import Headers
+from proxy.rollout import Decision, Leg, Question, decide
+from proxy.security.keyring import Caller, Keyring
+from proxy.security.redaction import CallerDigest, Redactor, describe_crash
+from proxy.traffic import TrafficRecord
+from proxy.traffic.store.replay_results import Recorded, ReplayResult
+from proxy.upstream.dispatch import Asked, LegFailed, Upstreams
+from translators import (
+    InvalidCompletionRequest,
+    ModelRefused,
+    TranslationError,
+    UpstreamProtocolError,
+    Usage,
+    read_completion,
+)
+
+log = structlog.get_logger()
+
+_SECONDS: Final = 600
+"""For one answer, whole."""
+_LONGEST_WAIT: Final = 120
+_NONE_TRIPPED: Final = frozenset[str]()
+_WORDS: Final[Mapping[type[Exception], str]] = {
+    MissingKey: "no key",
+    KeyRefused: "key refused",
+    UpstreamUnreachable: "unreachable",
+    UpstreamTooSlow: "too slow",
+    TimeoutError: "too slow",
+    UpstreamBrokeOff: "broke off",
+    UpstreamProtocolError: "no whole answer",
+    InvalidCompletionRequest: "not translatable",
+    ModelRefused: "refused by the model",
+}
+_COST_NOTHING: Final = (
+    *(LegFailed, KeyRefused, MissingKey),
+    *(UpstreamUnreachable, InvalidCompletionRequest),
+)
+"""Refused, or never sent; of what broke off, nobody can say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """How this replay asks; one for all its requests."""
+
+    regime: Regime
+    upstreams: Upstreams
+    redactor: Redactor
+    """New answers go through it, since the recorded ones did."""
+    pauses: tuple[float, ...] = (1, 2, 4, 8)
+    """Seconds before each further try, where upstream does not say how long."""
+
+    async def ask(self, recorded: Recorded) -> ReplayResult:
+        """Ask; whatever happens, there is a result."""
+        try:
+            return await self._ask(recorded)
+        except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
+            cost = 0.0 if isinstance(exc, _COST_NOTHING) else recorded.tokens
+            return _failed(recorded, _words(exc), cost)
+        except Exception as exc:  # noqa: BLE001 - nothing about one request may end the replay
+            log.error("replay_crashed", id=recorded.record.id, **describe_crash(exc))
+            return _failed(recorded, "crashed", recorded.tokens)
+
+    async def _ask(self, recorded: Recorded) -> ReplayResult:
+        asked, then, decision = await asyncio.to_thread(self._read, recorded)
+        if decision.action == "refuse":
+            return _failed(recorded, "refused by a rule", 0)
+        if asked.decoded is None:  # nor is it forwarded: what was kept of it may be damaged
+            return _failed(recorded, "not readable", 0)
+        if then is None:
+            return _failed(recorded, "nothing to compare with", 0)
+        if not asked.caller.destination(decision.leg.action).credential.secret:
+            raise MissingKey
+        answered = await self._answer(asked, decision.leg)
+        return await asyncio.to_thread(self._compared, recorded, then, answered)
+
+    def _read(self, recorded: Recorded) -> tuple[Asked, Answered | None, Decision]:
+        record = recorded.record
+        request, answer = recorded.texts()
+        headers, caller = _headers(record), caller_of(record, self.regime.keyring)
+        asked = Asked.read(caller, headers, b"", request)
+        question = Question(
+            caller=caller,
+            headers=headers,
+            request=asked.decoded.request if asked.decoded else None,
+            now=datetime.now(UTC),
+        )
+        decision = decide(self.regime.rollout, question, _NONE_TRIPPED)
+        return asked, _answered_then(record, answer), decision
+
+    async def _answer(self, asked: Asked, leg: Leg) -> Answered:
+        """Ask, and again where waiting may help; the last time, whatever happens counts."""
+        for pause in self.pauses:
+            try:
+                return await self._answer_once(asked, leg)
+            except LegFailed as exc:
+                if not _may_pass(exc.error.status):
+                    raise
+                wait = pause if exc.retry_after is None else exc.retry_after
+            except UpstreamUnreachable:
+                wait = pause
+            await asyncio.sleep(min(wait, _LONGEST_WAIT))
+        return await self._answer_once(asked, leg)
+
+    async def _answer_once(self, asked: Asked, leg: Leg) -> Answered:
+        async with asyncio.timeout(_SECONDS):
+            return await answer_of(self.upstreams, asked, leg)
+
+    def _compared(self, recorded: Recorded, then: Answered, now: Answered) -> ReplayResult:
+        counted = (now.usage.input_tokens or 0) + (now.usage.output_tokens or 0)
+        now = replace(now, text=self.redactor.text(now.text))
+        return ReplayResult(
+            id=recorded.record.id,
+            failure=None,
+            comparison=compare(then, now).redacted(self.redactor.text).as_fields(),
+            tokens=counted or recorded.tokens,  # a legacy upstream does not count
+        )
+
+
+def caller_of(record: TrafficRecord, keyring: Keyring) -> Caller:
+    """
+    Who asked, as far as rules are concerned, with keys of the operator's.
+
+    The digest stands for the key of a caller without a name: it stays in the
+    shares that it falls into, but these need not be those of its key.
+    """
+    return keyring.absent(
+        name=record.caller_name,
+        digest=record.caller or CallerDigest(""),
+        identity=(record.caller_name or record.caller or "").encode(),
+    )
+
+
+def _headers(record: TrafficRecord) -> Headers:
+    """What is known of them."""
+    said = ((b"anthropic-version", record.version), (b"user-agent", record.user_agent))
+    known = [(name, value.encode("latin-1", "replace")) for name, value in said if value]
+    return [(b"content-type", b"application/json"), *known]
+
+
+def _answered_then(record: TrafficRecord, answer: bytes) -> Answered | None:
+    """None: what was answered cannot be read."""
+    try:
+        read = read_completion(answer)
+    except UpstreamProtocolError:
+        return None
+    return Answered(
+        text=read.text,
+        stop_reason=read.stop_reason,
+        seconds=record.total_ms / 1000,
+        model=record.sent_model,
+        usage=Usage(record.input_tokens, record.output_tokens),
+        adjustments=tuple(dict.fromkeys(made.kind for made in record.adjustments)),
+    )
+
+
+def _failed(recorded: Recorded, failure: str, tokens: float) -> ReplayResult:
+    return ReplayResult(id=recorded.record.id, failure=failure, comparison=None, tokens=tokens)
+
+
+def _words(problem: Exception) -> str:
+    if isinstance(problem, LegFailed):
+        return f"status {problem.error.status}"
+    return _WORDS[type(problem)]
+
+
+def _may_pass(status: int) -> bool:
+    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,0 +1,38 @@
+"""Whether an upstream is the simulator, which costs nothing and hurts nobody."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.errors import Failure
+from proxy.headers import first
+from proxy.upstream.client import Answer, Upstream
+from proxy.upstream.transport import Timeouts
+
+_PAGE: Final = b"/simulator/requests"
+_BEGINNINGS: Final = (b"[]", b'[{"method":')
+_PATIENCE: Final = Timeouts(connect=2, read=5)
+
+
+async def is_simulator(url: str) -> bool:
+    """Ask it, if it is on this machine; what is anywhere else is none, and hears nothing."""
+    upstream = Upstream(url, _PATIENCE)
+    if not upstream.is_on_loopback:
+        return False
+    try:
+        answer = await upstream.relay("GET", _PAGE, [], None)
+        try:
+            return await _lists_requests(answer)
+        finally:
+            await answer.close()
+    except Failure:
+        return False
+    finally:
+        await upstream.close()
+
+
+async def _lists_requests(answer: Answer) -> bool:
+    """By how it begins: the whole list may be long."""
+    is_json = first(answer.headers, b"content-type") == b"application/json"
+    beginning = await anext(answer.pieces(), b"")
+    return answer.is_success and is_json and beginning.startswith(_BEGINNINGS)

@@ -1,0 +1,51 @@
+"""Counts as shares, durations as percentiles: what several parts of a report are made with."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+from proxy.report.model import Counted, Latency, Percentiles
+from proxy.report.outcomes import share
+from proxy.traffic.store.aggregates import Lasted
+
+MOST_SHOWN: Final = 20
+"""Of anything that clients can make as much of as they like."""
+
+
+def ranked(counts: Counter[str], whole: int, most: int = MOST_SHOWN) -> tuple[Counted, ...]:
+    """The most frequent first; of those as frequent, the first of the alphabet."""
+    order = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:most]
+    return tuple(
+        Counted(name=name, count=count, share=share(count, whole)) for name, count in order
+    )
+
+
+def latency_of(lasted: Sequence[Lasted]) -> Latency:
+    """Each duration of those that have it."""
+    return Latency(
+        total=percentiles((each.total, each.exchanges) for each in lasted),
+        first_byte=percentiles((each.first_byte, each.exchanges) for each in lasted),
+        first_token=percentiles((each.first_token, each.exchanges) for each in lasted),
+    )
+
+
+def percentiles(durations: Iterable[tuple[int | None, int]]) -> Percentiles | None:
+    """By the nearest rank, of durations and how many took them; None of nothing."""
+    counts: Counter[int] = Counter()
+    for milliseconds, exchanges in durations:
+        if milliseconds is not None:
+            counts[milliseconds] += exchanges
+    if not counts:
+        return None
+    ordered, times = zip(*sorted(counts.items()), strict=True)
+    passed = list(accumulate(times))
+    p50, p95, p99 = (
+        float(ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))])
+        for part in (50, 95, 99)
+    )
+    return Percentiles(p50=p50, p95=p95, p99=p99)

@@ -1,0 +1,128 @@
+"""
+Conditions under which a report is a failure: `readiness<0.95`, `errors>0.01`, `callers>0`.
+
+`readiness` and `errors` are asked of every caller by itself, shown or not;
+`callers` and `exchanges` of all together. A caller of which nothing is known
+fails any condition on its readiness: what nobody has seen is not ready. Where
+there is no caller to be asked, nothing is shown, and that fails, too.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from proxy.report.formatting import one_or_many, percent
+from proxy.report.model import CallerReport, Report, Standing
+from proxy.report.phrases import called, headline
+from proxy.terminal_text import printable
+
+_OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_NAMES: Final = ("readiness", "errors", "callers", "exchanges")
+_ASKED_OF_EACH: Final = ("readiness", "errors")
+_MOST_SAID: Final = 20
+_CONDITION: Final = re.compile(r"\s*([a-z]+)\s*([<>=!]=?)\s*(\d+(?:\.\d+)?|\.\d+)\s*", re.ASCII)
+
+
+class InvalidCondition(ValueError):
+    """Nothing can be asked by it; the text says what could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must not be."""
+
+    name: str
+    sign: str
+    number: float
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """NAME OP NUMBER; raises `InvalidCondition`."""
+        found = _CONDITION.fullmatch(text)
+        if found is None or found[1] not in _NAMES or found[2] not in _OPERATORS:
+            raise InvalidCondition(
+                f"{text!r} is no condition; write a name ({', '.join(_NAMES)}), one of"
+                f" {' '.join(_OPERATORS)}, and a number: readiness<0.95"
+            )
+        return cls(found[1], found[2], float(found[3]))
+
+    def holds_for(self, value: float) -> bool:
+        """Whether it is so."""
+        return _OPERATORS[self.sign](value, self.number)
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.sign}{self.number:g}"
+
+
+def failures_of(condition: Condition, report: Report) -> Iterator[str]:
+    """A sentence for each of the first that fail by it, and how many more there are."""
+    if condition.name in _ASKED_OF_EACH and not report.standings:
+        yield f"there is nothing to judge: {printable(headline(report))} ({condition})"
+    failures = _failures(condition, report)
+    yield from islice(failures, _MOST_SAID)
+    if more := sum(1 for _ in failures):
+        yield f"{one_or_many(more, 'more caller')} ({condition})"
+
+
+def _failures(condition: Condition, report: Report) -> Iterator[str]:
+    totals = report.totals
+    match condition.name:
+        case "readiness":
+            for standing in report.standings:
+                if standing.readiness is None or condition.holds_for(standing.readiness):
+                    yield f"{_caller(standing)}: {_unready(standing, report)} ({condition})"
+        case "errors":
+            for standing in report.standings:
+                if condition.holds_for(standing.error_share):
+                    yield f"{_caller(standing)}: {_erring(standing, report)} ({condition})"
+        case name:
+            count = totals.callers if name == "callers" else totals.exchanges
+            if condition.holds_for(count):
+                yield f"{count:,} {name} ({condition})"
+
+
+def _caller(standing: Standing) -> str:
+    return printable(called(standing))
+
+
+def _unready(standing: Standing, report: Report) -> str:
+    if standing.readiness is None:
+        return "its readiness is not known, as nothing it sent can be judged"
+    caller = _shown(standing, report)
+    reasons = [] if caller is None else caller.readiness.reasons
+    why = "; ".join(
+        f"{reason.name} in {percent(reason.share)}"
+        for reason in reasons
+        if reason.work == "decision"
+    )
+    return _sentence(f"its readiness is {standing.readiness:.4g}", why, caller)
+
+
+def _erring(standing: Standing, report: Report) -> str:
+    caller = _shown(standing, report)
+    errors = [] if caller is None else caller.errors[:3]
+    why = "; ".join(f"{each.count:,} times {each.status} {each.type}" for each in errors)
+    return _sentence(f"its share of errors is {standing.error_share:.4g}", printable(why), caller)
+
+
+def _sentence(what: str, why: str, caller: CallerReport | None) -> str:
+    if caller is None:
+        return f"{what}; `--caller` shows why"
+    return f"{what}: {why}" if why else what
+
+
+def _shown(standing: Standing, report: Report) -> CallerReport | None:
+    by_key = {(caller.name, caller.digest): caller for caller in report.callers}
+    return by_key.get((standing.name, standing.digest))

@@ -1,0 +1,163 @@
+"""
+What rules must not say together: each finding names the place and what is wrong with it.
+
+A rule that can never match does nothing, and whoever wrote it believes that
+it does something; so it is refused, like two shares that cannot both be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final, TypeAlias
+
+from proxy.rollout.bucketing import basis_points
+from proxy.rollout.rule_schema import (
+    BASIS_POINTS,
+    LegSettings,
+    Match,
+    OverrideSettings,
+    RuleSettings,
+)
+
+Finding: TypeAlias = tuple[tuple[str | int, ...], str]
+"""Where it is (`("rollout", 1, "match")`), and what is wrong there."""
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{16}")
+_WILDCARD: Final = re.compile(r"[*?\[]")
+_ALL: Final = 100
+
+
+def contradictions(
+    rules: Sequence[RuleSettings],
+    override: OverrideSettings | None,
+    *,
+    has_legacy_url: bool,
+    callers: Mapping[str, object],
+    keeps_digests: bool,
+) -> Iterator[Finding]:
+    """All that is wrong with the rules together, in their order."""
+    for number, rule in enumerate(rules):
+        place = ("rollout", number)
+        if any(rule.name == earlier.name for earlier in rules[:number]):
+            yield (*place, "name"), f"there is another rule {rule.name!r}"
+        yield from _of_match(place, rule.match, callers, keeps_digests=keeps_digests)
+        yield from _of_neighbours(place, rule, rules[:number])
+        for where, leg in _legs(place, rule):
+            yield from _of_leg(where, leg, has_legacy_url=has_legacy_url)
+        if rule.on_failure is not None and _goes_the_same_way(rule, rule.on_failure):
+            yield (*place, "on_failure"), "is what has just failed"
+    yield from _of_shares(rules)
+    if override is not None:
+        yield from _of_leg(("rollout_override",), override, has_legacy_url=has_legacy_url)
+
+
+def _legs(
+    place: tuple[str | int, ...], rule: RuleSettings
+) -> Iterator[tuple[tuple[str | int, ...], LegSettings]]:
+    yield place, rule
+    for name in ("shadow", "on_failure"):
+        if (leg := getattr(rule, name)) is not None:
+            yield (*place, name), leg
+
+
+def _of_leg(
+    place: tuple[str | int, ...], leg: LegSettings, *, has_legacy_url: bool
+) -> Iterator[Finding]:
+    if leg.action == "forward" and not has_legacy_url:
+        yield (*place, "action"), "forward needs the setting legacy_url"
+    if leg.prefill == "reroute" and leg.prefill_model is None:
+        yield (*place, "prefill"), "reroute needs prefill_model beside it"
+
+
+def _of_match(
+    place: tuple[str | int, ...],
+    match: Match,
+    callers: Mapping[str, object],
+    *,
+    keeps_digests: bool,
+) -> Iterator[Finding]:
+    caller, place = match.caller, (*place, "match")
+    by_digest = [name for name in ("caller", "key") if _is_digest(getattr(match, name))]
+    if by_digest and not keeps_digests:
+        sentence = "is a digest, which changes with every start unless digest_key is set"
+        yield (*place, by_digest[0]), sentence
+    if match.key is not None and not (_WILDCARD.search(match.key) or _is_digest(match.key)):
+        yield (*place, "key"), "can never match: a digest has 16 hexadecimal digits"
+    if caller is not None and not _is_digest(caller) and not _can_match(caller, callers):
+        yield (*place, "caller"), "can never match: no name in callers is like that"
+
+
+def _is_digest(pattern: str | None) -> bool:
+    return pattern is not None and _DIGEST.fullmatch(pattern) is not None
+
+
+def _can_match(pattern: str, callers: Mapping[str, object]) -> bool:
+    # A pattern may be meant for digests, which nobody can list.
+    return bool(_WILDCARD.search(pattern)) or any(fnmatchcase(name, pattern) for name in callers)
+
+
+def _of_neighbours(
+    place: tuple[str | int, ...], rule: RuleSettings, earlier: Sequence[RuleSettings]
+) -> Iterator[Finding]:
+    for other in earlier:
+        if _takes_all(other) and _covers(other.match, rule.match):
+            yield place, f"can never match: {other.name!r} takes all of its requests"
+            return
+
+
+def _takes_all(rule: RuleSettings) -> bool:
+    """For good, that is: a share that is written, if only as 100, may be turned back."""
+    is_now_and_then = rule.action == "refuse" and rule.campaign.brown_outs
+    is_dial = "share" in rule.model_fields_set or rule.guard is not None
+    return not is_dial and not is_now_and_then
+
+
+def _covers(wide: Match, narrow: Match) -> bool:
+    """Whether all that the narrow one matches is matched by the wide one; False if in doubt."""
+    if wide.streamed is not None and wide.streamed is not narrow.streamed:
+        return False
+    pairs = [
+        (getattr(wide, name), getattr(narrow, name))
+        for name in ("model", "caller", "key", "user_agent", "anthropic_version")
+    ]
+    pairs += [(pattern, narrow.header.get(name)) for name, pattern in wide.header.items()]
+    return all(_pattern_covers(one, other) for one, other in pairs)
+
+
+def _pattern_covers(wide: str | None, narrow: str | None) -> bool:
+    if wide is None or wide == narrow:
+        return True
+    if narrow is None or "[" in narrow or "?" in wide or "[" in wide:
+        return False
+    # `*` is then the only wildcard of the wide one, and swallows those of the narrow one whole.
+    return fnmatchcase(narrow, wide)
+
+
+def _of_shares(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
+    for match in _different(rule.match for rule in rules):
+        shared = [
+            (number, rule)
+            for number, rule in enumerate(rules)
+            if rule.match == match and rule.share < _ALL
+        ]
+        total = sum(basis_points(rule.share) for _, rule in shared)
+        if total > BASIS_POINTS:
+            names = ", ".join(repr(rule.name) for _, rule in shared)
+            yield (
+                ("rollout", shared[-1][0], "share"),
+                f"{names} match the same requests, and their shares come to {total / 100:g} %",
+            )
+
+
+def _different(matches: Iterator[Match]) -> list[Match]:
+    different: list[Match] = []
+    for match in matches:
+        if match not in different:
+            different.append(match)
+    return different
+
+
+def _goes_the_same_way(one: LegSettings, other: LegSettings) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in LegSettings.model_fields)

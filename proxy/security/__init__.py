@@ -1,0 +1,1 @@
+"""Keys and whose they are, hosts and foreign pages, and what may not be kept."""

@@ -1,0 +1,28 @@
+"""What may not be kept, as a table of kinds, and the way to find it."""
+
+from typing import Final
+
+from proxy.security.sensitive.credentials import HEADERS, IN_URLS, WITH_A_SHAPE
+from proxy.security.sensitive.finding import Finder
+from proxy.security.sensitive.kinds import Kind
+from proxy.security.sensitive.machines import MACHINES
+from proxy.security.sensitive.named import NAMED
+from proxy.security.sensitive.people import ACCOUNTS, CARDS, MAIL
+from proxy.security.sensitive.telephones import TELEPHONES
+from proxy.security.sensitive.vendors import VENDORS, VENDORS_BY_THEIR_MIDST
+
+KINDS: Final[tuple[Kind, ...]] = (
+    *WITH_A_SHAPE,
+    *IN_URLS,
+    *VENDORS,
+    *HEADERS,
+    *NAMED,
+    *VENDORS_BY_THEIR_MIDST,
+    *MAIL,
+    *ACCOUNTS,
+    *MACHINES,
+    *TELEPHONES,
+    *CARDS,
+)
+
+__all__ = ["KINDS", "Finder", "Kind"]

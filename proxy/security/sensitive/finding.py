@@ -1,0 +1,245 @@
+"""
+Takes out of a text what a table of kinds finds in it.
+
+Beginnings are looked for all at once: each has a character that is rare in
+prose, and only where that follows the right one, and much follows it, is
+anything compared. Words are looked for in small letters. Shapes come last, and
+those that are made of digits only where digits come together. All of it goes
+through a text in pieces: no other thread has its turn while one is searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from operator import itemgetter
+from typing import Final, NamedTuple, TypeAlias
+
+from proxy.security.sensitive.kinds import REACH, Confirm, Kind, Span
+
+_RARE: Final = "~_J/zKQB-2.CA"
+"""The rarest first."""
+_GO_ON: Final = "(?=[A-Za-z0-9_.+/~%-]{8})(?=[A-Za-z0-9_.+/~%-]{0,23}[A-Z0-9]|[A-Za-z0-9]{20})"
+"""What follows in a key: much, and sooner or later a digit or a capital, or very much."""
+_DIGITS: Final = r"\d(?:[ .\-/()\u00a0\u2007\u2009\u202f\u2010-\u2013]{0,3}\d){6,256}+"
+_ASCII_DIGITS: Final = r"[0-9](?:[ .\-/()]{0,3}[0-9]){6,256}+"
+_AROUND_DIGITS: Final = 16
+"""Letters that belong to them: `+`, `(`, a country, a bank."""
+_Spans: TypeAlias = Iterator[tuple[int, int, str]]
+"""From, to, and what stands there instead; one after the other."""
+
+
+@cache
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Once for all finders: these are more than `re` itself would keep."""
+    return re.compile(expression)
+
+
+class _Page(NamedTuple):
+    """A text as it is, and as it is looked at: of the same length."""
+
+    text: str
+    seen: str
+
+    def without(self, found: _Spans) -> _Page:
+        spans = list(found)
+        if not spans:
+            return self
+        text = _replaced(self.text, spans)
+        return _Page(text, text if self.seen is self.text else _replaced(self.seen, spans))
+
+
+_ESCAPED: Final = re.compile(
+    r"(?:\x9b|(?:\x1b|\\(?:x1b|033|e|u001b))\[)[0-9;?]{0,16}[A-Za-z]"
+    r"|\\(?:u00|x)(?P<sign>2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|60|7[B-Eb-e])|\\[nrtbfv0]"
+)
+"""Colours of a terminal, and signs between words as JSON and programs spell them."""
+
+
+def _readable(text: str, piece: int) -> str:
+    """
+    The same length of text, as who reads it sees it: without colours and escapes.
+
+    In a prompt there may be JSON, a program, or what a terminal has shown; a
+    letter that belongs to those is no part of the word behind it.
+    """
+    if "\\" in text or "\x1b" in text or "\x9b" in text:
+        escapes = _each(_ESCAPED, text, (0, len(text)), piece)
+        return _replaced(text, ((*found.span(), _as_seen(found)) for found in escapes))
+    return text
+
+
+def _as_seen(escape: re.Match[str]) -> str:
+    sign = chr(int(escape["sign"], 16)) if escape["sign"] else " "
+    return "\n" + " " * (len(escape[0]) - 2) + sign
+
+
+def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    kept: list[str] = []
+    free = 0
+    for start, end, instead in spans:
+        kept += text[free:start], instead
+        free = end
+    return "".join((*kept, text[free:]))
+
+
+class _Sought(NamedTuple):
+    """A kind, ready to be looked for."""
+
+    pattern: re.Pattern[str]
+    confirm: Confirm
+    instead: str
+    needs: tuple[str, ...]
+
+
+class _Beginning(NamedTuple):
+    letters: str
+    rare_at: int
+    sought: _Sought
+
+
+class Finder:
+    """Finds the kinds of one table; of two in one place, the one that comes first in it."""
+
+    def __init__(
+        self,
+        kinds: Iterable[Kind],
+        *,
+        piece: int,
+        compiled: Callable[[str], re.Pattern[str]] = _compiled,
+    ) -> None:
+        """By pieces of so many characters; whoever compiles expressions can count their steps."""
+        self._piece = piece
+        self._shapes: list[_Sought] = []
+        self._shapes_in_digits: list[_Sought] = []
+        self._by_word: defaultdict[str, list[_Sought]] = defaultdict(list)
+        self._by_pair: defaultdict[str, list[_Beginning]] = defaultdict(list)
+        for kind in kinds:
+            pattern = compiled(kind.whole_expression)
+            sought = _Sought(pattern, kind.confirm, f"[{kind.instead}]", kind.needs)
+            for start in kind.starts:
+                at = _rare_at(start)
+                self._by_pair[start[at - 1 : at + 1]].append(_Beginning(start, at, sought))
+            for word in kind.words:
+                self._by_word[word].append(sought)
+            if not kind.starts and not kind.words:
+                (self._shapes_in_digits if kind.in_digits else self._shapes).append(sought)
+        rare = re.escape("".join({pair[1] for pair in self._by_pair}))
+        self._rare = compiled(f"[{rare}]{_GO_ON}" if rare else "(?!)")
+        self._digits, self._ascii_digits = compiled(_DIGITS), compiled(_ASCII_DIGITS)
+        self._overlap = max((len(word) - 1 for word in self._by_word), default=0)
+
+    def without(self, text: str) -> str:
+        """The text with words in the place of what was found in it."""
+        page = _Page(text, _readable(text, self._piece))
+        if self._may_be_in(self._rare, page.seen):
+            page = page.without(self._beginning(page.seen))
+        page = page.without(self._called(page.seen))
+        for sought in self._shapes:
+            for needed in sought.needs:
+                if needed in page.seen and self._may_be_in(sought.pattern, page.seen):
+                    page = page.without(self._shaped(sought, page.seen, [(0, len(page.seen))]))
+                    break
+        return self._without_shapes_in_digits(page).text
+
+    def _may_be_in(self, pattern: re.Pattern[str], text: str) -> bool:
+        """Without pieces, most of what is looked through is soon done with."""
+        return len(text) > self._piece or pattern.search(text) is not None
+
+    def _beginning(self, text: str) -> _Spans:
+        free = 0
+        for rare in _each(self._rare, text, (0, len(text)), self._piece):
+            at = rare.start()
+            if at < free:
+                continue
+            for letters, rare_at, sought in self._by_pair.get(text[at - 1 : at + 1], ()):
+                start = at - rare_at
+                if text.startswith(letters, start) and start >= free:
+                    found = sought.pattern.match(text, start)
+                    if found:
+                        if span := sought.confirm(found, free):
+                            yield *span, sought.instead
+                        free = found.end()
+
+    def _called(self, text: str) -> _Spans:
+        free = 0
+        for start in range(0, len(text), self._piece):
+            small = _small(text[start : start + self._piece + self._overlap])
+            for place, sought in self._places(small):
+                at = start + place
+                found = sought.pattern.match(text, at) if at >= free else None
+                if found and (span := sought.confirm(found, free)):
+                    yield *span, sought.instead
+                    free = span[1]
+                elif found and found.lastgroup == "word":  # which has been judged as a whole
+                    free = found.end()
+
+    def _places(self, small: str) -> list[tuple[int, _Sought]]:
+        places: list[tuple[int, _Sought]] = []
+        for word, called in self._by_word.items():
+            place = small.find(word)
+            while 0 <= place < self._piece:
+                places += [(place, sought) for sought in called]
+                place = small.find(word, place + 1)
+        places.sort(key=itemgetter(0))
+        return places
+
+    def _without_shapes_in_digits(self, page: _Page) -> _Page:
+        where = self._digits_of(page.seen)
+        for sought in self._shapes_in_digits:
+            if not where:
+                break
+            before, page = page, page.without(self._shaped(sought, page.seen, where))
+            if page is not before:
+                where = self._digits_of(page.seen)
+        return page
+
+    def _digits_of(self, text: str) -> list[Span]:
+        """Where seven or more of them come together, and what is around them."""
+        digits = self._ascii_digits if text.isascii() else self._digits
+        spans: list[Span] = []
+        if not self._may_be_in(digits, text):
+            return spans
+        for found in _each(digits, text, (0, len(text)), self._piece):
+            start, end = found.start() - _AROUND_DIGITS, found.end()
+            if spans and start <= spans[-1][1] + REACH:
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((max(start, 0), end))
+        return spans
+
+    def _shaped(self, sought: _Sought, text: str, where: Iterable[Span]) -> _Spans:
+        free = 0
+        for within in where:
+            for found in _each(sought.pattern, text, within, self._piece):
+                if found.start() >= free and (span := sought.confirm(found, free)):
+                    yield *span, sought.instead
+                    free = span[1]
+
+
+def _rare_at(letters: str) -> int:
+    """Where the last of its rarest characters stands, not counting the first."""
+    rarest = min(set(letters[1:]) & set(_RARE), key=_RARE.index)
+    return letters.rindex(rarest)
+
+
+def _small(text: str) -> str:
+    """In small letters, each in its place: only this capital becomes two."""
+    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
+
+
+def _each(pattern: re.Pattern[str], text: str, within: Span, size: int) -> Iterator[re.Match[str]]:
+    """As `finditer`, of what begins within a span, in pieces: it may end in the next."""
+    start, end = within
+    while start < end:
+        first, stop = start, min(start + size, end)
+        start = stop
+        for found in pattern.finditer(text, first, stop + REACH):
+            if found.start() >= stop:
+                break
+            if found.end() > stop:
+                found = pattern.match(text, found.start()) or found  # noqa: PLW2901
+            yield found
+            start = max(stop, found.end())

@@ -1,0 +1,90 @@
+"""
+What is checked before the body is looked at: key, version, beta header.
+
+In which order the real API checks is not known; here the key comes first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.datastructures import Headers
+
+from proxy.simulator.api_errors import Refusal, invalid_request
+
+WITHOUT_SAMPLING: Final = "2026-10-21"
+# Whether 2023-01-01 still works on /v1/messages is not known; it is published, so it does here.
+PUBLISHED_VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", WITHOUT_SAMPLING})
+
+# Names that the official SDKs list; *assumed* to be enabled for every key.
+KNOWN_BETAS: Final = frozenset(
+    {
+        "code-execution-2025-05-22",
+        "compact-2026-01-12",
+        "computer-use-2025-01-24",
+        "context-1m-2025-08-07",
+        "context-management-2025-06-27",
+        "extended-cache-ttl-2025-04-11",
+        "fast-mode-2026-02-01",
+        "files-api-2025-04-14",
+        "interleaved-thinking-2025-05-14",
+        "max-tokens-3-5-sonnet-2024-07-15",
+        "mcp-client-2025-04-04",
+        "message-batches-2024-09-24",
+        "messages-2023-12-15",
+        "model-context-window-exceeded-2025-08-26",
+        "output-128k-2025-02-19",
+        "prompt-caching-2024-07-31",
+        "skills-2025-10-02",
+        "structured-outputs-2025-11-13",
+        "token-counting-2024-11-01",
+        "token-efficient-tools-2025-02-19",
+        "tools-2024-04-04",
+    }
+)
+
+_BEARER: Final = "bearer "
+_INVALID: Final = "invalid"  # any key with this word in it is a wrong one here
+
+
+def check_key(headers: Headers) -> None:
+    """Texts: messages-wire 1.1. With both credentials, the API key wins."""
+    key = headers.get("x-api-key", "")
+    if key:
+        _check_credential(key, "invalid x-api-key")
+        return
+    authorization = headers.get("authorization", "")
+    if not authorization.lower().startswith(_BEARER):
+        raise Refusal(401, "x-api-key header is required")
+    _check_credential(authorization[len(_BEARER) :], "Invalid bearer token")
+
+
+def _check_credential(credential: str, complaint: str) -> None:
+    if _INVALID in credential:
+        raise Refusal(401, complaint)
+
+
+def check_version(headers: Headers) -> str:
+    """A header sent twice is joined first, which makes it invalid, as was recorded."""
+    version = asked_version(headers)
+    if version is None:
+        raise invalid_request("anthropic-version: header is required")
+    return version
+
+
+def asked_version(headers: Headers) -> str | None:
+    values = headers.getlist("anthropic-version")
+    if not values:
+        return None
+    version = ", ".join(values)
+    if version not in PUBLISHED_VERSIONS:
+        raise invalid_request(f'anthropic-version: "{version}" is not a valid version')
+    return version
+
+
+def check_betas(headers: Headers) -> None:
+    asked = ",".join(headers.getlist("anthropic-beta")).split(",")
+    unexpected = [name for beta in asked if (name := beta.strip()) and name not in KNOWN_BETAS]
+    if unexpected:
+        values = ", ".join(f"`{name}`" for name in unexpected)
+        raise invalid_request(f"Unexpected value(s) {values} for the `anthropic-beta` header.")

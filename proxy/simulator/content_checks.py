@@ -1,0 +1,73 @@
+"""
+What the API refuses in messages, system and stop sequences, whatever the model.
+
+The texts are recorded (messages-wire 1.3, 1.4 and 1.6). Which of several
+mistakes is reported is not known; here it is the first one in this file.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from proxy.simulator.api_errors import invalid_request
+from proxy.simulator.requests import Message, MessagesRequest
+
+
+def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None:
+    _check_messages(request.messages)
+    if strict_alternation:
+        _check_alternation(request.messages)
+    for text in request.system_texts:
+        _check_text("system", text)
+    for sequence in request.stop_sequences:
+        _check_stop_sequence(sequence)
+
+
+def check_prefill_ending(prefill: str) -> None:
+    """Apart from the rest because a model that takes no prefill says that instead."""
+    if prefill != prefill.rstrip():
+        raise invalid_request(
+            "messages: final assistant content cannot end with trailing whitespace"
+        )
+
+
+def _check_messages(messages: list[Message]) -> None:
+    if not messages:
+        raise invalid_request("messages: at least one message is required")
+    for index, message in enumerate(messages):
+        is_last = index == len(messages) - 1
+        if not message.content:
+            if not (is_last and message.role == "assistant"):
+                raise invalid_request(
+                    f"messages.{index}: all messages must have non-empty content "
+                    "except for the optional final assistant message"
+                )
+            continue
+        for text in message.texts:
+            _check_text("messages", text)
+
+
+def _check_text(where: str, text: str) -> None:
+    if not text:
+        raise invalid_request(f"{where}: text content blocks must be non-empty")
+    if text.isspace():
+        raise invalid_request(f"{where}: text content blocks must contain non-whitespace text")
+
+
+def _check_alternation(messages: list[Message]) -> None:
+    """What the API enforced until 2024-10-08, and partner clouds may enforce today."""
+    if messages[0].role != "user":
+        raise invalid_request('messages: first message must use the "user" role')
+    for earlier, later in pairwise(messages):
+        if earlier.role == later.role:
+            raise invalid_request(
+                'messages: roles must alternate between "user" and "assistant", '
+                f'but found multiple "{later.role}" roles in a row'
+            )
+
+
+def _check_stop_sequence(sequence: str) -> None:
+    if not sequence:
+        raise invalid_request("stop_sequences: each stop sequence must be non-empty")
+    if sequence.isspace():
+        raise invalid_request("stop_sequences: each stop sequence must contain non-whitespace")

@@ -1,0 +1,222 @@
+"""
+`simulate-*` request headers in, one frozen `Misbehaviour` out.
+
+The header of a field is its name with dashes: `stop_reason` is
+`simulate-stop-reason`. The package docstring says what each one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from proxy.simulator.api_errors import invalid_request
+
+PREFIX: Final = "simulate-"
+LONGEST_PAUSE: Final = 60_000  # milliseconds; nobody's test hangs longer than this
+_MOST_REPETITIONS: Final = 100_000
+
+BLOCKS_BEFORE: Final = ("thinking", "redacted_thinking", "fallback", "unknown")
+ERROR_SHAPES: Final = ("api", "cloudflare", "html", "empty", "null-request-id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misbehaviour:
+    """What one request asked this simulator to do instead of the usual."""
+
+    # what is answered
+    text: str | None = None
+    deltas: tuple[str, ...] | None = None
+    blocks: tuple[object, ...] | None = None
+    blocks_before: tuple[str, ...] = ()
+    delta_size: int | None = None
+    repeat: int = 1
+    empty: bool = False
+    echo_prefill: bool = False
+    thinking_tokens: int | None = None
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: Mapping[str, object] | None = None
+    # errors
+    error: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    error_code: str | None = None
+    error_shape: str = "api"
+    error_after_events: int | None = None
+    error_after_deltas: int | None = None
+    status: int | None = None
+    retry_after: str | None = None
+    should_retry: bool | None = None
+    # events of a stream
+    pings: int | None = None
+    unknown_events: bool = False
+    comments: bool = False
+    newline: bytes | None = None
+    end_after_events: int | None = None
+    trailing_junk: bool = False
+    invalid_utf8: bool = False
+    # bytes and connections
+    form: str | None = None
+    content_type: str | None = None
+    truncate_body: int | None = None
+    break_after_bytes: int | None = None
+    break_after_events: int | None = None
+    write: int | None = None
+    one_write: bool = False
+    gzip: bool = False
+    # time, in milliseconds
+    delay_headers: int = 0
+    delay_first_event: int = 0
+    delay_events: int = 0
+    hang_after_events: int | None = None
+    hang_for: int = LONGEST_PAUSE
+    # strictness
+    strict_alternation: bool = False
+
+    @property
+    def is_error_in_stream(self) -> bool:
+        return self.error_after_events is not None or self.error_after_deltas is not None
+
+    @property
+    def is_error(self) -> bool:
+        return self.error is not None or self.is_error_in_stream
+
+
+class _Unreadable(Exception):
+    """Carries what was expected instead."""
+
+
+def _number(least: int, greatest: int | None = None) -> Callable[[str], int]:
+    bounds = f"a whole number from {least}" + (f" to {greatest}" if greatest is not None else "")
+
+    def parse(value: str) -> int:
+        if not (value.isascii() and value.isdigit()):
+            raise _Unreadable(bounds)
+        number = int(value)
+        if number < least or (greatest is not None and number > greatest):
+            raise _Unreadable(bounds)
+        return number
+
+    return parse
+
+
+def _json(expected_type: object, wording: str) -> Callable[[str], object]:
+    def parse(value: str) -> object:
+        try:
+            return msgspec.json.decode(value, type=expected_type)
+        except msgspec.DecodeError as exc:
+            raise _Unreadable(wording) from exc
+
+    return parse
+
+
+def _word(*words: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in words:
+            raise _Unreadable(f"one of {', '.join(words)}")
+        return value
+
+    return parse
+
+
+def _words(*words: str) -> Callable[[str], tuple[str, ...]]:
+    parse_one = _word(*words)
+    return lambda value: tuple(parse_one(word.strip()) for word in value.split(","))
+
+
+def _flag(value: str) -> bool:
+    if value not in {"0", "1"}:
+        raise _Unreadable("0 or 1")
+    return value == "1"
+
+
+def _truth(value: str) -> bool:
+    return _word("true", "false")(value) == "true"
+
+
+def _newline(value: str) -> bytes:
+    return {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}[_word("lf", "crlf", "cr")(value)]
+
+
+_TEXT: Final = _json(str, "a JSON string")
+_COUNT: Final = _number(0)
+_STATUS: Final = _number(200, 599)
+_PAUSE: Final = _number(0, LONGEST_PAUSE)
+
+PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
+    {
+        "text": _TEXT,
+        "deltas": _json(tuple[str, ...], "a JSON array of strings"),
+        "blocks": _json(
+            tuple[str | dict[str, object], ...], "a JSON array of strings and content blocks"
+        ),
+        "blocks_before": _words(*BLOCKS_BEFORE),
+        "delta_size": _number(1),
+        "repeat": _number(1, _MOST_REPETITIONS),
+        "empty": _flag,
+        "echo_prefill": _flag,
+        "thinking_tokens": _COUNT,
+        "stop_reason": str,
+        "stop_sequence": _TEXT,
+        "stop_details": _json(dict[str, object], "a JSON object"),
+        "error": _number(400, 599),
+        "error_type": str,
+        "error_message": _TEXT,
+        "error_code": str,
+        "error_shape": _word(*ERROR_SHAPES),
+        "error_after_events": _COUNT,
+        "error_after_deltas": _COUNT,
+        "status": _STATUS,
+        "retry_after": str,
+        "should_retry": _truth,
+        "pings": _COUNT,
+        "unknown_events": _flag,
+        "comments": _flag,
+        "newline": _newline,
+        "end_after_events": _COUNT,
+        "trailing_junk": _flag,
+        "invalid_utf8": _flag,
+        "form": _word("whole", "stream"),
+        "content_type": str,
+        "truncate_body": _COUNT,
+        "break_after_bytes": _COUNT,
+        "break_after_events": _COUNT,
+        "write": _number(1),
+        "one_write": _flag,
+        "gzip": _flag,
+        "delay_headers": _PAUSE,
+        "delay_first_event": _PAUSE,
+        "delay_events": _PAUSE,
+        "hang_after_events": _COUNT,
+        "hang_for": _PAUSE,
+        "strict_alternation": _flag,
+    }
+)
+
+HEADERS: Final = tuple(PREFIX + field.name.replace("_", "-") for field in fields(Misbehaviour))
+
+
+def parse_misbehaviour(headers: list[tuple[str, str]]) -> Misbehaviour:
+    """Refuses a header it does not know: a typo must not look like a test that passes."""
+    asked: dict[str, object] = {}
+    for name, value in headers:
+        if name.startswith(PREFIX):
+            field = name.removeprefix(PREFIX).replace("-", "_")
+            if field in asked:
+                raise invalid_request(f"{name}: sent twice")
+            asked[field] = _parse(name, field, value)
+    return Misbehaviour(**asked)  # type: ignore[arg-type]  # each parser returns its field's type
+
+
+def _parse(name: str, field: str, value: str) -> object:
+    if field not in PARSERS:
+        raise invalid_request(f"{name}: no such header in this simulator")
+    try:
+        return PARSERS[field](value)
+    except _Unreadable as exc:
+        raise invalid_request(f"{name}: expected {exc}") from exc

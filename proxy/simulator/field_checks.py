@@ -1,0 +1,151 @@
+"""
+Shape checks for decoded JSON that complain in the API's words.
+
+A check takes where it is (`messages.0.content`) and what is there, and raises a
+`Refusal` or returns. The API validates with pydantic v2, so the wording is
+pydantic's; `Field required` and `Extra inputs are not permitted` are recorded
+(messages-wire 1.2), the others are *assumed* from pydantic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from proxy.simulator.api_errors import Refusal, invalid_request
+
+Check = Callable[[str, object], None]
+
+
+def anything(_where: str, _value: object) -> None:
+    """For fields whose insides this simulator does not look into."""
+
+
+def text(*, at_least: int = 0, at_most: int | None = None) -> Check:
+    def check(where: str, value: object) -> None:
+        if not isinstance(value, str):
+            raise _wrong(where, "Input should be a valid string")
+        if len(value) < at_least:
+            raise _wrong(where, f"String should have at least {at_least} {_characters(at_least)}")
+        if at_most is not None and len(value) > at_most:
+            raise _wrong(where, f"String should have at most {at_most} {_characters(at_most)}")
+
+    return check
+
+
+def integer(*, at_least: int | None = None) -> Check:
+    def check(where: str, value: object) -> None:
+        if isinstance(value, float) and not value.is_integer():
+            wording = "Input should be a valid integer, got a number with a fractional part"
+            raise _wrong(where, wording)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(where, "Input should be a valid integer")
+        if at_least is not None and value < at_least:
+            raise _wrong(where, f"Input should be greater than or equal to {at_least}")
+
+    return check
+
+
+def number_within(lowest: float, highest: float) -> Check:
+    def check(where: str, value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(where, "Input should be a valid number")
+        if not lowest <= value <= highest:
+            # Recorded for temperature: `temperature: range: 0..1` (messages-wire 1.7).
+            raise _wrong(where, f"range: {lowest:g}..{highest:g}")
+
+    return check
+
+
+def boolean(where: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(where, "Input should be a valid boolean")
+
+
+def one_of(*words: str) -> Check:
+    *first, last = (f"'{word}'" for word in words)
+    expected = f"{', '.join(first)} or {last}" if first else last
+
+    def check(where: str, value: object) -> None:
+        if value not in words:
+            raise _wrong(where, f"Input should be {expected}")
+
+    return check
+
+
+def nullable(check: Check) -> Check:
+    def check_unless_null(where: str, value: object) -> None:
+        if value is not None:
+            check(where, value)
+
+    return check_unless_null
+
+
+def list_of(check: Check) -> Check:
+    def check_each(where: str, value: object) -> None:
+        if not isinstance(value, list):
+            raise _wrong(where, "Input should be a valid list")
+        for index, item in enumerate(value):
+            check(f"{where}.{index}", item)
+
+    return check_each
+
+
+def text_or(check: Check) -> Check:
+    def check_unless_text(where: str, value: object) -> None:
+        if not isinstance(value, str):
+            check(where, value)
+
+    return check_unless_text
+
+
+def record(*, required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
+    """A closed object: fields in the order given, then whatever does not belong."""
+    fields = {**required, **optional}
+
+    def check(where: str, value: object) -> None:
+        members = as_object(where, value)
+        for name, check_field in fields.items():
+            if name in members:
+                check_field(_inside(where, name), members[name])
+            elif name in required:
+                raise _wrong(_inside(where, name), "Field required")
+        for name in members:
+            if name not in fields:
+                raise _wrong(_inside(where, name), "Extra inputs are not permitted")
+
+    return check
+
+
+def tagged(variants: Mapping[str, Check]) -> Check:
+    """An object whose `type` says which of the variants it must be."""
+    expected = ", ".join(f"'{name}'" for name in variants)
+
+    def check(where: str, value: object) -> None:
+        members = as_object(where, value)
+        if "type" not in members:
+            raise _wrong(_inside(where, "type"), "Field required")
+        tag = members["type"]
+        if not isinstance(tag, str) or tag not in variants:
+            wording = f"Input tag '{tag}' found using 'type' does not match any of the"
+            raise _wrong(where, f"{wording} expected tags: {expected}")
+        variants[tag](where, value)
+
+    return check
+
+
+def as_object(where: str, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _wrong(where, "Input should be a valid dictionary")
+    return value
+
+
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _characters(count: int) -> str:
+    return "character" if count == 1 else "characters"
+
+
+def _wrong(where: str, wording: str) -> Refusal:
+    return invalid_request(f"{where}: {wording}" if where else wording)

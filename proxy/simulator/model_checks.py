@@ -1,0 +1,206 @@
+"""What a particular model refuses: its limit, prefill, sampling, thinking, effort."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from proxy.simulator.api_errors import invalid_request
+from proxy.simulator.content_checks import check_prefill_ending
+from proxy.simulator.models import Model, Sampling, Thinking
+from proxy.simulator.requests import MessagesRequest
+from proxy.simulator.requests import Thinking as AskedThinking
+from proxy.simulator.tokens import estimate_tokens
+
+_DOCUMENTATION: Final = "Please consult our documentation at https://docs.claude.com/en/docs"
+_TOKENS_OF_A_TURN: Final = 4
+_NO_EFFECT_TOP_P: Final = 0.99
+_LEAST_TOP_P_WHILE_THINKING: Final = 0.95
+_USE_EFFORT: Final = (
+    'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+)
+_USE_BUDGET: Final = (
+    "Thinking defaults to adaptive mode when not specified; "
+    'use "thinking.type.enabled" with "budget_tokens" for extended thinking.'
+)
+_USE_BETWEEN_TOOLS: Final = (
+    'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of '
+    '{"type": "disabled"}. The model does not think before responding. The short updates it '
+    "writes between tool calls come back as thinking blocks."
+)
+
+
+def check_against_model(request: MessagesRequest, model: Model) -> None:
+    _check_limit(request, model)
+    _check_window(request, model)
+    _check_roles(request, model)
+    _check_thinking(request, model)
+    _check_effort(request, model)
+    _check_sampling(request, model)
+    _check_prefill(request, model)
+
+
+def input_tokens(request: MessagesRequest) -> int:
+    """An estimate: the wording of a turn costs as much everywhere, and a little for its role."""
+    characters = sum(len(text) for text in request.system_texts)
+    characters += sum(len(message.text) for message in request.messages)
+    return estimate_tokens(characters) + _TOKENS_OF_A_TURN * len(request.messages)
+
+
+def thinks(request: MessagesRequest, model: Model) -> bool:
+    if request.thinking is None:
+        return model.traits.thinking.is_on_by_default
+    return request.thinking.is_on
+
+
+def _check_limit(request: MessagesRequest, model: Model) -> None:
+    limit = model.traits.max_tokens
+    if request.max_tokens > limit:
+        raise invalid_request(
+            f"max_tokens: {request.max_tokens} > {limit}, "
+            f"which is the maximum allowed number of output tokens for {request.model}"
+        )
+    if request.max_tokens == 0 and (request.stream or request.thinking is not None):
+        # messages-wire 1.5: 400 together with stream, thinking etc.; the text is *assumed*.
+        raise invalid_request("max_tokens: 0 is not allowed together with `stream` or `thinking`")
+
+
+def _check_window(request: MessagesRequest, model: Model) -> None:
+    tokens, window = input_tokens(request), model.traits.context_window
+    if tokens > window:
+        raise invalid_request(f"prompt is too long: {tokens} tokens > {window} maximum")
+
+
+def _check_roles(request: MessagesRequest, model: Model) -> None:
+    """System turns: only some models, never first (messages-wire 1.3); texts *assumed*."""
+    for index, message in enumerate(request.messages):
+        if message.role == "system" and (index == 0 or not model.traits.takes_system_turns):
+            raise invalid_request(f"messages.{index}.role: Input should be 'user' or 'assistant'")
+
+
+def _check_thinking(request: MessagesRequest, model: Model) -> None:
+    asked = request.thinking
+    if asked is None:
+        return
+    complaint = _refuse_thinking(asked, model.traits.thinking)
+    if complaint is not None:
+        raise invalid_request(complaint)
+    if asked.type == "enabled" and request.max_tokens <= asked.budget_tokens:
+        raise invalid_request(
+            "`max_tokens` must be greater than `thinking.budget_tokens`. "
+            f"{_DOCUMENTATION}/build-with-claude/extended-thinking#max-tokens-and-context-window-size"
+        )
+
+
+def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> str | None:
+    """messages-wire 1.8, row by row."""
+    match asked.type:
+        case "disabled":
+            return _refuse_disabled(taken)
+        case "between_tools":
+            is_taken = taken is Thinking.ON_BETWEEN_TOOLS
+            return None if is_taken else _not_supported("between_tools")
+        case "adaptive":
+            is_taken = taken not in {Thinking.BUDGET, Thinking.UNKNOWN}
+            return None if is_taken else "adaptive thinking is not supported on this model"
+        case _:
+            return _refuse_enabled(taken)
+
+
+def _refuse_disabled(taken: Thinking) -> str | None:
+    match taken:
+        case Thinking.ALWAYS_BY_EFFORT:
+            return f"{_not_supported('disabled')} {_USE_EFFORT}"
+        case Thinking.ALWAYS:
+            return f"{_not_supported('disabled')} {_USE_BUDGET}"
+        case Thinking.ON_BETWEEN_TOOLS:
+            return _USE_BETWEEN_TOOLS
+        case _:
+            return None
+
+
+def _refuse_enabled(taken: Thinking) -> str | None:
+    match taken:
+        case Thinking.BUDGET | Thinking.BUDGET_OR_ADAPTIVE:
+            return None
+        case Thinking.UNKNOWN:
+            return _not_supported("enabled")  # *assumed*
+        case _:
+            # 4.7 and later. The text for fable and mythos recommends `enabled`, against "also
+            # .enabled form on 4.7+" of the same section: the stricter reading is taken.
+            return f"{_not_supported('enabled')} {_USE_EFFORT}"
+
+
+def _not_supported(kind: str) -> str:
+    return f'"thinking.type.{kind}" is not supported for this model.'
+
+
+def _check_effort(request: MessagesRequest, model: Model) -> None:
+    effort = request.output_config.effort
+    if effort is None:
+        return
+    if not model.traits.takes_effort:
+        # Recorded by several clients of haiku-4-5 in 2026; not in messages-wire.
+        raise invalid_request("This model does not support the effort parameter.")
+    is_off = request.thinking is not None and not request.thinking.is_on
+    if is_off and model.traits.thinking.is_on_by_default and effort in {"xhigh", "max"}:
+        raise invalid_request(
+            f"output_config.effort '{effort}' is not supported when thinking is disabled on this "
+            "model. Use effort 'high' or below, or enable thinking."
+        )
+
+
+def _check_sampling(request: MessagesRequest, model: Model) -> None:
+    match model.traits.sampling:
+        case Sampling.ALL:
+            pass
+        case Sampling.ONE_OF:
+            _check_one_of(request)
+        case Sampling.NO_EFFECT:
+            _check_no_effect(request, greatest_top_p=1)
+        case _:
+            # Even top_p 1 is refused here (messages-wire 1.7, where sources conflict).
+            _check_no_effect(request, greatest_top_p=_NO_EFFECT_TOP_P)
+            _check_one_of(request)
+    if thinks(request, model) and not model.traits.omits_thinking_text:
+        _check_sampling_while_thinking(request)
+
+
+def _check_one_of(request: MessagesRequest) -> None:
+    if request.temperature is not None and request.top_p is not None:
+        raise invalid_request(
+            "`temperature` and `top_p` cannot both be specified for this model. "
+            "Please use only one."
+        )
+
+
+def _check_no_effect(request: MessagesRequest, *, greatest_top_p: float) -> None:
+    if request.temperature not in {None, 1}:
+        raise invalid_request("`temperature` is deprecated for this model.")
+    if request.top_p is not None and not _NO_EFFECT_TOP_P <= request.top_p <= greatest_top_p:
+        raise invalid_request("`top_p` is deprecated for this model.")
+    if request.top_k is not None:
+        raise invalid_request("`top_k` is deprecated for this model.")
+
+
+def _check_sampling_while_thinking(request: MessagesRequest) -> None:
+    """messages-wire 1.7 has the rule; clients quote the first text, the other two are assumed."""
+    if request.temperature not in {None, 1}:
+        raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
+    if request.top_k is not None:
+        raise invalid_request("`top_k` must be unset when thinking is enabled.")
+    if request.top_p is not None and request.top_p < _LEAST_TOP_P_WHILE_THINKING:
+        raise invalid_request(
+            "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
+        )
+
+
+def _check_prefill(request: MessagesRequest, model: Model) -> None:
+    if request.messages[-1].role != "assistant":
+        return
+    if not model.traits.takes_prefill or thinks(request, model):
+        # With thinking on, the documentation says "rejected"; that it is this text is *assumed*.
+        raise invalid_request(
+            "This model does not support assistant message prefill. "
+            "The conversation must end with a user message."
+        )
+    check_prefill_ending(request.prefill)

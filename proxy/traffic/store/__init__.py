@@ -1,0 +1,1 @@
+"""The database of records and bodies: schema, engines, queries, sums and retention."""

@@ -1,0 +1,254 @@
+"""
+Sums over the exchanges of a period, counted where they are kept.
+
+One pass over the period for each question, two at a time; rows come back by
+the group. Most is counted by the shape of exchanges, of which the last one
+says what they have in common. Clients that mean it can make as many groups as
+exchanges: then only the largest come back, and `is_cut` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
+
+from proxy.traffic.store.filters import Filter, conditions_of
+from proxy.traffic.store.schema import bodies, exchanges
+from proxy.traffic.store.store import Store
+
+Who = str | None
+"""The name of a caller, or the digest of its key; None: it sent none."""
+
+_Group = TypeVar("_Group")
+
+_MOST_GROUPS: Final = 50_000
+_AT_A_TIME: Final = 2
+
+_columns: Final = exchanges.c
+_WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
+_COUNT: Final = func.count()
+# What has no shape is like nothing else.
+_SHAPE: Final = func.coalesce(_columns.shape, -_columns.seq)
+
+
+class Ending(NamedTuple):
+    """How exchanges ended, as far as that makes a difference."""
+
+    route: str | None
+    status: int | None
+    error_type: str | None
+    blame: str
+    client_gone: bool
+    is_rescued: bool = False
+    """By a second try."""
+
+    @property
+    def is_answered(self) -> bool:
+        """To the end."""
+        good = self.status is not None and self.status // 100 == 2  # noqa: PLR2004
+        return good and self.error_type is None and not self.client_gone
+
+    @property
+    def is_error(self) -> bool:
+        """Whoever's; what a rule refused is none, nor is what became of a client that left."""
+        return not self.client_gone and self.error_type is not None and self.blame != "nobody"
+
+
+class Shaped(NamedTuple):
+    """Exchanges of one shape; lists are JSON."""
+
+    shape: int
+    who: Who
+    name: str | None
+    digest: str | None
+    dialect: str | None
+    streamed: bool
+    features: str
+    rule: str | None
+    asked: str | None
+    sent: str | None
+    """None: it came to no request for upstream, so that what would be adjusted is not known."""
+    adjustments: str
+    """Of the last of them; all have these kinds."""
+    ending: Ending
+    exchanges: int
+    first_ms: int
+    last_ms: int
+    input_tokens: float
+    output_tokens: float
+    latest: int
+    """`seq` of the last of them."""
+
+
+class Called(NamedTuple):
+    """Exchanges of the same program."""
+
+    who: Who
+    sdk: str | None
+    user_agent: str | None
+    exchanges: int
+
+
+class Lasted(NamedTuple):
+    """
+    Exchanges that took no longer, in milliseconds rounded up to two digits.
+
+    None: they never got there.
+    """
+
+    who: Who
+    total: int
+    first_byte: int | None
+    first_token: int | None
+    exchanges: int
+
+
+class Happened(NamedTuple):
+    """Exchanges of one step of time, counted from the epoch."""
+
+    step: int
+    blame: str
+    client_gone: bool
+    has_error: bool
+    exchanges: int
+
+
+class Captured(NamedTuple):
+    """Exchanges of one shape whose request is kept whole."""
+
+    shape: int
+    exchanges: int
+    latest: int
+    """`seq` of the last of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """All that a report counts."""
+
+    shaped: tuple[Shaped, ...]
+    called: tuple[Called, ...]
+    lasted: tuple[Lasted, ...]
+    happened: tuple[Happened, ...]
+    captured: tuple[Captured, ...]
+    is_cut: bool
+
+
+def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MOST_GROUPS) -> Sums:
+    """Count; steps of time are of this length."""
+    passes = _passes(store, wanted, step_ms, most_groups)
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        rows = list(pool.map(lambda query: _rows(store, query), passes))
+    shaped, called, lasted, happened, captured = rows
+    return Sums(
+        shaped=tuple(
+            Shaped._make((*row[:11], Ending._make(row[11:17]), *row[17:])) for row in shaped
+        ),
+        called=_of(Called, called),
+        lasted=_of(Lasted, lasted),
+        happened=_of(Happened, happened),
+        captured=_of(Captured, captured),
+        is_cut=max(len(shaped), len(called)) == most_groups,
+    )
+
+
+def oldest_in(store: Store) -> int | None:
+    """When the first exchange of all that are kept was, in milliseconds; None: there is none."""
+    oldest: int | None = _rows(store, select(func.min(_columns.received_ms)))[0][0]
+    return oldest
+
+
+def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
+    """Those of the filter; and it was there already: what is loaded meanwhile is in no pass."""
+    highest = _rows(store, select(func.coalesce(func.max(_columns.seq), 0)))[0][0]
+    # A sum, so that SQLite looks for the period by its index, and not for this.
+    return [*conditions_of(wanted), _columns.seq + 0 <= highest]
+
+
+def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
+    """In the order of `Sums`."""
+    conditions = _conditions(store, wanted)
+    durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
+    step = _columns.received_ms // step_ms
+    queries = [
+        _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
+        _grouped((_WHO, *map(_rounded_up, durations))),
+        _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
+        _largest(_captured(wanted), most),
+    ]
+    return [
+        _shaped(conditions, most),
+        *(query.where(*conditions) for query in queries),
+    ]
+
+
+def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
+    """Grouped by a number alone; what it stands for is read off one row of each group."""
+    sums = (
+        *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
+        func.coalesce(func.sum(_columns.input_tokens), 0.0),
+        func.coalesce(func.sum(_columns.output_tokens), 0.0),
+        func.max(_columns.seq),
+    )
+    grouped = _grouped((_SHAPE,), *sums).where(*conditions)
+    groups = _largest(grouped, most).subquery()
+    shape, count, *rest, latest = groups.c
+    said = (
+        *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
+        *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
+        *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
+        *(_columns.blame, _columns.client_gone, _columns.first_failure.is_not(None)),
+    )
+    return select(shape, *said, count, *rest, latest).join_from(
+        groups, exchanges, _columns.seq == latest
+    )
+
+
+def _largest(query: Select[Any], most: int) -> Select[Any]:
+    return query.order_by(_COUNT.desc()).limit(most)
+
+
+def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
+    """Grouped by the names of the keys: by what they are, SQLite would find that out twice."""
+    labels = [key.label(f"key_{number}") for number, key in enumerate(keys)]
+    return select(*labels, _COUNT, *sums).group_by(*(label.name for label in labels))
+
+
+def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
+    kept = bodies.c.exchange_id == _columns.id
+    return (
+        select(_SHAPE, _COUNT, func.max(_columns.seq))
+        .join_from(bodies, exchanges, kept)
+        .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
+        .where(bodies.c.received_ms >= (wanted.since or 0))
+        .group_by(_SHAPE)
+    )
+
+
+def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
+    """
+    To two digits: few enough groups for a histogram, and at most a tenth too much.
+
+    Nor is it less than a millisecond. It takes neither logarithms nor `ceil`,
+    which SQLite need not have, nor an order.
+    """
+    # Durations are recorded to the microsecond at most: what is more than that is rounded up.
+    whole = cast(func.round(milliseconds + 0.4999), BigInteger)
+    steps = [10**power for power in range(7)]
+    rounded = [(whole + step - 1) // step * step for step in steps]
+    fits = [milliseconds <= 100 * step for step in steps]
+    # Of NULL it is NULL.
+    return case(*zip(fits, rounded, strict=True), else_=rounded[-1])
+
+
+def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
+    with store.engine.connect() as connection:
+        return connection.execute(query).all()
+
+
+def _of(kind: type[_Group], rows: Sequence[Any]) -> tuple[_Group, ...]:
+    return tuple(kind(*row) for row in rows)

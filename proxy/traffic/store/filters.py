@@ -1,0 +1,144 @@
+"""
+Which exchanges are meant: what an operator asks for, as conditions on the rows.
+
+Nothing in them is particular to one engine. Comparisons with `LIKE` are made
+on both sides in lower case, because SQLite does not tell cases apart and
+PostgreSQL does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from sqlalchemy import ColumnElement, String, and_, exists, func, not_, or_
+
+from proxy.traffic.store.schema import bodies, exchanges
+
+_columns: Final = exchanges.c
+_TEXTS: Final = [column for column in _columns if isinstance(column.type, String)]
+_HAS_FAILED: Final = or_(
+    func.coalesce(_columns.status, 0) >= HTTPStatus.BAD_REQUEST,
+    _columns.error_type.is_not(None),
+    _columns.failure.is_not(None),
+)
+_OUTCOMES: Final = {
+    "error": _HAS_FAILED,  # also of a stream, after its 200
+    "gone": and_(_columns.client_gone, not_(_HAS_FAILED)),
+    "ok": and_(not_(_columns.client_gone), not_(_HAS_FAILED)),
+}
+
+
+class InvalidFilter(ValueError):
+    """Nothing can be meant by it; the text says what could."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What is asked for: all of it; None is no condition."""
+
+    caller: str | None = None
+    """A name, or how a digest begins."""
+    model: str | None = None
+    """Asked, sent or answered; `*` stands for anything."""
+    adjustment: str | None = None
+    status: str | None = None
+    """`400`, `4xx`, `error`, `ok`, or `gone`: the client was, and nothing else went wrong."""
+    rule: str | None = None
+    route: str | None = None
+    feature: str | None = None
+    sdk: str | None = None
+    """With its version or without; `*` stands for anything."""
+    since: int | None = None
+    until: int | None = None
+    """Milliseconds; up to this one, without it."""
+    text: str | None = None
+    """Said in the record or in contents that were kept, whatever the case and white space."""
+
+
+def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
+    """
+    What the rows of `exchanges` have to meet; raises `InvalidFilter`.
+
+    For `text` this is only what can be told without reading contents.
+    """
+    return list(_conditions(wanted))
+
+
+def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield _columns.received_ms >= wanted.since
+    if wanted.until is not None:
+        yield _columns.received_ms < wanted.until
+    for column, value in ((_columns.rule, wanted.rule), (_columns.route, wanted.route)):
+        if value is not None:
+            yield column == value
+    if wanted.caller is not None:
+        yield _is_caller(wanted.caller)
+    if wanted.status is not None:
+        yield _has_status(wanted.status)
+    yield from _conditions_on_words(wanted)
+
+
+def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.model is not None:
+        models = (_columns.asked_model, _columns.sent_model, _columns.answered_model)
+        yield or_(*(_is_like(model, wanted.model) for model in models))
+    if wanted.sdk is not None:
+        names = (wanted.sdk, f"{wanted.sdk} *")
+        yield or_(*(_is_like(_columns.sdk, name) for name in names))
+    if wanted.feature is not None:
+        yield _columns.features.icontains(_as_json(wanted.feature), autoescape=True)
+    if wanted.adjustment is not None:
+        # What clients say stands in JSON strings, where a quote has a backslash before it.
+        kind = f'"kind":{_as_json(wanted.adjustment)}'
+        yield _columns.adjustments.icontains(kind, autoescape=True)
+    if wanted.text is not None:
+        yield or_(_may_be_said(wanted.text), has_contents)
+
+
+has_contents: Final = exists().where(
+    bodies.c.exchange_id == _columns.id, bodies.c.data.is_not(None)
+)
+
+
+def _is_caller(given: str) -> ColumnElement[bool]:
+    named = _columns.caller_name == given
+    if not re.fullmatch("[0-9a-f]+", given):
+        return named
+    return or_(named, _columns.caller.startswith(given))
+
+
+def _has_status(given: str) -> ColumnElement[bool]:
+    if (outcome := _OUTCOMES.get(given)) is not None:
+        return outcome
+    if re.fullmatch("[1-5]xx", given):
+        least = int(given[0]) * 100
+        return _columns.status.between(least, least + 99)
+    if re.fullmatch("[1-5][0-9]{2}", given):
+        return _columns.status == int(given)
+    raise InvalidFilter(f"{given!r} is no status; write 400, 4xx, error, ok or gone")
+
+
+def _is_like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+    escaped = re.sub("[/%_]", r"/\g<0>", pattern)
+    return column.ilike(escaped.replace("*", "%"), escape="/")
+
+
+def _may_be_said(text: str) -> ColumnElement[bool]:
+    """
+    A net with wide meshes: what has the same letters and digits in this order.
+
+    Only of those do engines agree what their lower case is, and JSON what they
+    look like.
+    """
+    words = re.findall("[A-Za-z0-9]+", text)
+    return or_(*(column.ilike("%".join(["", *words, ""])) for column in _TEXTS))
+
+
+def _as_json(text: str) -> str:
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,69 @@
+"""
+A store is brought up to date where it is, by one of those who open it; the others wait.
+
+Alembic is imported only if something is due.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, String, column, func, inspect, select, table
+
+from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.errors import StoreProblem
+from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
+
+HEAD: Final = REVISIONS[-1]
+_LOCK: Final = 0x484F4C44
+"""Of PostgreSQL's advisory locks, the one that is ours."""
+_ALONE: Final = threading.Lock()
+"""Alembic keeps what it works on in a global."""
+
+
+def bring_up_to_date(engine: Engine, name: str) -> None:
+    """To the newest revision, all of it or nothing; raises `StoreProblem`."""
+    with engine.connect() as connection:
+        if _is_current(connection, name):
+            return
+    options = {BEGINS: "IMMEDIATE"}
+    with _ALONE, engine.connect().execution_options(**options) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        if not _is_current(connection, name):
+            _upgrade(connection)
+
+
+def check_current(engine: Engine, name: str) -> None:
+    """Whether it can be read as it is; raises `StoreProblem`."""
+    with engine.connect() as connection:
+        if not _is_current(connection, name):
+            raise StoreProblem(f"{name} is of an older version, or empty, and cannot be upgraded")
+
+
+def _is_current(connection: Connection, name: str) -> bool:
+    revision = _revision_of(connection)
+    if revision is not None and revision not in REVISIONS:
+        raise StoreProblem(
+            f"{name} is at revision {revision!r}, which this version of Holdover does not know:"
+            " use the newer one that made it"
+        )
+    return revision == HEAD
+
+
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    version = column("version_num", String)
+    return connection.execute(select(version).select_from(table(VERSION_TABLE))).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - rarely needed, and slow
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    command.upgrade(config, "head")

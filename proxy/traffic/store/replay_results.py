@@ -1,0 +1,244 @@
+"""
+What a replay asks of the store and keeps in it: what is left to ask, and what came of the rest.
+
+An exchange can be asked again if its request was captured in full, and
+compared if a whole answer was. A result is kept under the replay's name, so
+that a replay that was interrupted goes on; what came to nothing for a reason
+that may have passed is left for the next time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    not_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from proxy.traffic.content import decompress
+from proxy.traffic.record import TrafficRecord
+from proxy.traffic.store.filters import Filter, conditions_of
+from proxy.traffic.store.replay_conditions import (
+    BACK,
+    HAS_CONTENT,
+    IN,
+    INPUT,
+    MAY_PASS,
+    MOST_OUTPUT,
+    OUTPUT,
+    WAS_ANSWERED,
+    captured,
+)
+from proxy.traffic.store.row_mapping import exchange_of_row
+from proxy.traffic.store.schema import exchanges, replays
+from proxy.traffic.store.store import Store
+
+_PAGE: Final = 16
+"""Bodies are in it; they are small as a rule, and compressed."""
+_RESULTS: Final = 1_000
+_RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What is left to ask of what went to one model, and about how many tokens it takes."""
+
+    model: str | None
+    """The one that was asked when it was recorded."""
+    requests: int
+    input_tokens: float
+    output_tokens: float
+    most_output_tokens: float
+    """If every answer is as long as it may be."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to replay."""
+
+    exchanges: int
+    unanswered: int
+    """They came to no whole answer, so that there is nothing to compare with."""
+    without_content: int
+    """Their bodies were not captured in full."""
+    done: int
+    left: tuple[Left, ...]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One exchange with what was said, compressed."""
+
+    record: TrafficRecord
+    tokens: float
+    """About what it takes to ask it again."""
+    legacy_in: bytes
+    legacy_back: bytes
+
+    def texts(self) -> tuple[bytes, bytes]:
+        """Request and answer."""
+        return decompress(self.legacy_in), decompress(self.legacy_back)
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking one exchange again."""
+
+    id: str
+    failure: str | None
+    comparison: Mapping[str, Any] | None
+    """The fields of a `Comparison`; None: see the failure."""
+    tokens: float
+    """Used, by upstream's count where it counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStore:
+    """The store, as one replay sees it."""
+
+    store: Store = field(repr=False)
+    name: str
+    wanted: Filter = field(default_factory=Filter)
+    limit: int | None = None
+    """At most so many, with those that are done; the newest ones."""
+
+    def found(self) -> Found:
+        """Count; of bodies nothing is read."""
+        done = self._done()
+        numbers = select(
+            func.count(),
+            func.count(case((not_(WAS_ANSWERED), 1))),
+            func.count(case((and_(WAS_ANSWERED, not_(HAS_CONTENT)), 1))),
+        ).where(*conditions_of(self.wanted))
+        left = self._left(exchanges.c.sent_model, INPUT, OUTPUT, MOST_OUTPUT)
+        if self.limit is not None:
+            left = left.limit(max(0, self.limit - done))
+        model, *tokens = left.subquery().c
+        sums = select(model, func.count(), *map(func.sum, tokens)).group_by(model)
+        with self.store.engine.connect() as connection:
+            found, unanswered, without_content = connection.execute(numbers).one()
+            rows = connection.execute(sums.order_by(func.count().desc(), model)).all()
+        return Found(
+            exchanges=found,
+            unanswered=unanswered,
+            without_content=without_content,
+            done=done,
+            left=tuple(Left(*row) for row in rows),
+        )
+
+    def begin(self) -> None:
+        """Forget what is to be asked once more; a store that cannot be written says so here."""
+        with self.store.engine.begin() as connection:
+            connection.execute(delete(replays).where(self._is_ours(), MAY_PASS))
+
+    def used(self) -> float:
+        """Tokens, in all runs so far."""
+        return self._number(select(func.sum(replays.c.tokens)).where(self._is_ours()))
+
+    def pages(self) -> Iterator[list[Recorded]]:
+        """What is left, newest first, a few at a time; each is read when it is asked for."""
+        room = None if self.limit is None else max(0, self.limit - self._done())
+        place = exchanges.c.received_ms, exchanges.c.seq
+        contents = IN.c.data.label("legacy_in"), BACK.c.data.label("legacy_back")
+        left = self._left(*exchanges.c, (INPUT + OUTPUT).label("tokens"), *contents)
+        query = left
+        while room is None or room > 0:
+            with self.store.engine.connect() as connection:
+                size = _PAGE if room is None else min(_PAGE, room)
+                rows = connection.execute(query.limit(size)).all()
+            if not rows:
+                return
+            yield [_recorded(row) for row in rows]
+            room = None if room is None else room - len(rows)
+            query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
+
+    def keep(self, results: Sequence[ReplayResult]) -> None:
+        """Keep them all, or none; a later result takes the place of an earlier one."""
+        now = time.time_ns() // 1_000_000
+        rows = [
+            {
+                "replay": self.name,
+                "exchange_id": result.id,
+                "done_ms": now,
+                "failure": result.failure,
+                "comparison": _encoded(result.comparison),
+                "tokens": result.tokens,
+            }
+            for result in results
+        ]
+        with self.store.engine.begin() as connection:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+            insert = dialect.insert(replays)
+            given = {name: insert.excluded[name] for name in _RESULT}
+            key = [replays.c.replay, replays.c.exchange_id]
+            connection.execute(insert.on_conflict_do_update(index_elements=key, set_=given), rows)
+
+    def results(self) -> Iterator[ReplayResult]:
+        """All that is kept, by the exchanges' ids; read as it is asked for."""
+        query = select(replays).where(self._is_ours()).order_by(replays.c.exchange_id)
+        after = ""
+        while True:
+            with self.store.engine.connect() as connection:
+                page = query.where(replays.c.exchange_id > after).limit(_RESULTS)
+                rows = connection.execute(page).all()
+            if not rows:
+                return
+            yield from map(_result, rows)
+            after = rows[-1].exchange_id
+
+    def _done(self) -> int:
+        return int(self._number(select(func.count()).where(self._is_ours(), not_(MAY_PASS))))
+
+    def _number(self, query: Select[Any]) -> float:
+        with self.store.engine.connect() as connection:
+            return connection.execute(query).scalar_one() or 0
+
+    def _left(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """What can be asked and compared, and is not done."""
+        is_done = exists().where(
+            self._is_ours(), replays.c.exchange_id == exchanges.c.id, not_(MAY_PASS)
+        )
+        return (
+            select(*columns)
+            .join(IN, captured(IN, "legacy_in"))
+            .join(BACK, captured(BACK, "legacy_back"))
+            .where(*conditions_of(self.wanted), WAS_ANSWERED, not_(is_done))
+            .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())
+        )
+
+    def _is_ours(self) -> ColumnElement[bool]:
+        return replays.c.replay == self.name
+
+
+def _recorded(row: Row[Any]) -> Recorded:
+    return Recorded(
+        record=exchange_of_row(row._asdict()),
+        tokens=row.tokens,
+        legacy_in=row.legacy_in,
+        legacy_back=row.legacy_back,
+    )
+
+
+def _encoded(compared: Mapping[str, Any] | None) -> str | None:
+    return None if compared is None else msgspec.json.encode(compared).decode()
+
+
+def _result(row: Row[Any]) -> ReplayResult:
+    compared = row.comparison
+    return ReplayResult(
+        id=row.exchange_id,
+        failure=row.failure,
+        comparison=None if compared is None else msgspec.json.decode(compared),
+        tokens=row.tokens,
+    )

@@ -1,0 +1,102 @@
+"""
+Records as rows of the store, and rows as records: what goes in comes out.
+
+But for what no database takes: a null character in a text, and whole numbers
+of more than 64 bits. Clients can ask for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from proxy.traffic.content import Content
+from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.store.fingerprint import shape_of
+
+Row: TypeAlias = dict[str, Any]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LISTS: Final = ("features", "adjustments")
+_MOST: Final = 2**63 - 1
+
+
+def milliseconds_of(moment: str) -> int:
+    """ISO 8601 as milliseconds since the epoch."""
+    return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def moment_of(milliseconds: int) -> str:
+    """The same back, in UTC."""
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
+
+
+def row_of_exchange(record: TrafficRecord) -> Row:
+    """A row of `exchanges`."""
+    row = msgspec.structs.asdict(record)
+    row["received_ms"] = milliseconds_of(row.pop("received"))
+    row["blame"] = record.blame.value
+    for name in _LISTS:
+        row[name] = msgspec.json.encode(row[name]).decode()
+    stored = _storable(row)
+    return stored | {"shape": shape_of(stored)}
+
+
+def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
+    """The record that became this row."""
+    fields: Row = {name: row[name] for name in TrafficRecord.__struct_fields__ if name in row}
+    fields["received"] = moment_of(row["received_ms"])
+    for name in _LISTS:
+        fields[name] = msgspec.json.decode(row[name])
+    return msgspec.convert({"type": "exchange", **fields}, TrafficRecord)
+
+
+def row_of_shadow(record: ShadowRecord) -> Row:
+    """A row of `shadows`."""
+    compared = record.comparison
+    row = {
+        "exchange_id": record.id,
+        "leg": record.leg,
+        "ended_ms": milliseconds_of(record.ended),
+        "rule": record.rule,
+        "failure": record.failure,
+        "comparison": None if compared is None else msgspec.json.encode(compared).decode(),
+    }
+    return _storable(row)
+
+
+def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
+    """The record that became this row."""
+    compared = row["comparison"]
+    return ShadowRecord(
+        id=row["exchange_id"],
+        ended=moment_of(row["ended_ms"]),
+        leg=row["leg"],
+        rule=row["rule"],
+        failure=row["failure"],
+        comparison=None if compared is None else msgspec.json.decode(compared),
+    )
+
+
+def rows_of_content(content: Content) -> list[Row]:
+    """Rows of `bodies`."""
+    received_ms = milliseconds_of(content.received)
+    return [
+        {"exchange_id": content.id, "received_ms": received_ms, **msgspec.structs.asdict(body)}
+        for body in content.bodies
+    ]
+
+
+def _storable(row: Row) -> Row:
+    return {name: _as_storable(value) for name, value in row.items()}
+
+
+def _as_storable(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if type(value) is int:
+        return max(-_MOST, min(value, _MOST))
+    return value

@@ -1,0 +1,95 @@
+"""
+Where evidence is kept: SQLite on this machine, or a PostgreSQL that a fleet shares.
+
+What is added twice is there once. Only `proxy.traffic` touches a database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from proxy.traffic.content import Content
+from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.store.connect import open_postgresql, open_sqlite
+from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.errors import StoreProblem, UnacceptableEntry
+from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
+from proxy.traffic.store.schema import bodies, exchanges, shadows
+from proxy.traffic.store.url import checked_url, file_of
+
+Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
+
+_PATIENCE: Final = "SET LOCAL statement_timeout = '60s'"
+"""With somebody else's lock, say: whoever waits for longer could not say why."""
+
+
+class Store:
+    """An open store; `engine` is for those in this package who read it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False) -> Store:
+        """See `open_store`."""
+        try:
+            url = checked_url(url)
+        except ValueError as exc:
+            raise StoreProblem(f"the address of the store: {exc}") from exc
+        file = file_of(url)
+        if file is not None:
+            return cls(open_sqlite(file, read_only=read_only))
+        return cls(open_postgresql(url, read_only=read_only))
+
+    def add(self, entries: Iterable[Entry]) -> int:
+        """
+        Add all of them or none; twice is once. How many rows are new.
+
+        Raises `StoreProblem`, or, if it is about one of them, `UnacceptableEntry`.
+        """
+        try:
+            rows = _rows_of(entries)
+        except ValueError as exc:  # a time that is none, say, of another version
+            raise UnacceptableEntry(str(exc)) from exc
+        with self.writing() as connection:
+            return sum(
+                _insert_new(connection, table, given) for table, given in rows.items() if given
+            )
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write whatever it has read: nobody else writes meanwhile."""
+        with self.engine.connect() as connection:
+            connection.execution_options(**{BEGINS: "IMMEDIATE"})
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(_PATIENCE)
+                yield connection
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.engine.dispose()
+
+
+def _rows_of(entries: Iterable[Entry]) -> dict[Table, list[Row]]:
+    rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
+    for entry in entries:
+        match entry:
+            case TrafficRecord():
+                rows[exchanges].append(row_of_exchange(entry))
+            case ShadowRecord():
+                rows[shadows].append(row_of_shadow(entry))
+            case _:
+                rows[bodies].extend(rows_of_content(entry))
+    return rows
+
+
+def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> int:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table).on_conflict_do_nothing()
+    return connection.execute(insert, rows, execution_options={"preserve_rowcount": True}).rowcount

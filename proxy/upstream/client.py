@@ -1,0 +1,199 @@
+"""
+The one place that speaks to the upstream, in requests and answers.
+
+The transport is driven without `httpx.AsyncClient`, whose cookie jar would
+hand one caller's cookies to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final
+
+import httpx
+
+from proxy.errors import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
+from proxy.headers import Headers, first
+from proxy.upstream.decompression import inflated, is_compressed
+from proxy.upstream.egress import LOOPBACK, proxy_for
+from proxy.upstream.transport import Timeouts, transport_for
+
+MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""More than any model writes; an upstream that sends more has gone astray."""
+MOST_ERROR_BYTES: Final = 1024 * 1024
+"""The same of errors."""
+_SUCCESS: Final[range] = range(200, 300)
+_STATUSES: Final[range] = range(200, 600)
+"""All that there are of a whole answer (RFC 9110, section 15); a server can say no others."""
+
+
+def _failure_of(problem: httpx.TransportError) -> Failure:
+    match problem:
+        case httpx.ConnectTimeout():
+            return UpstreamUnreachable("Connecting to the upstream took too long.")
+        case httpx.ConnectError():
+            return UpstreamUnreachable("The upstream cannot be reached.")
+        case httpx.TimeoutException():
+            return UpstreamTooSlow("The upstream did not answer in time.")
+        case _:
+            return UpstreamBrokeOff("The connection to the upstream broke off.")
+
+
+class Answer:
+    """An answer whose headers are there and whose body is still to be read, once."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._stream = response.stream
+        self._body: bytes | None = None
+        self.tap: Callable[[bytes], None] | None = None
+        """Hears all that is read."""
+        self.status: int = response.status_code
+        self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status says so."""
+        return self.status in _SUCCESS
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the body is a stream of events."""
+        content_type = first(self.headers, b"content-type") or b""
+        return content_type.lower().startswith(b"text/event-stream")
+
+    async def read(self, *, most: int = MOST_ANSWER_BYTES) -> bytes:
+        """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
+        if self._body is None:
+            body: list[bytes] = []
+            size = 0
+            async for piece in self.pieces():
+                body.append(piece)
+                size += len(piece)
+                if size > most:
+                    raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+            self._body = b"".join(body)
+        return self._body
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, decoded."""
+        raw = self.raw_pieces()
+        decoded = inflated(raw) if is_compressed(self.headers) else raw
+        return decoded if self.tap is None else _heard(decoded, self.tap)
+
+    async def raw_pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, as it is."""
+        try:
+            async for piece in self._stream:
+                yield piece
+        except httpx.TransportError as exc:
+            raise _failure_of(exc) from exc
+
+    async def close(self) -> None:
+        """Let go of it, read or not."""
+        await self._stream.aclose()
+
+
+async def close_all(answers: list[Answer]) -> None:
+    """Let go of them, the last one first."""
+    while answers:
+        await answers.pop().close()
+
+
+async def _heard(
+    pieces: AsyncIterator[bytes], tap: Callable[[bytes], None]
+) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        tap(piece)
+        yield piece
+
+
+class _Pieces(httpx.AsyncByteStream):
+    """A long body as it was made, piece by piece; it can be sent again."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+            await asyncio.sleep(0)  # a socket may take them all at once, and others wait
+
+
+class _SpelledURL(httpx.URL):
+    """
+    Its path and query leave as they are spelled; httpx would quote some of it again.
+
+    The `target` that httpx lets a request say otherwise is also what a proxy is
+    asked to CONNECT to.
+    """
+
+    def __init__(self, url: httpx.URL, target: bytes) -> None:
+        super().__init__(url)
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target
+
+
+class Upstream:
+    """An upstream under its base url: the Messages API, or a legacy one."""
+
+    def __init__(self, url: str, timeouts: Timeouts) -> None:
+        self._url = httpx.URL(url)
+        self._prefix = self._url.raw_path.rstrip(b"/")
+        self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
+        self._host = (b"host", self._url.netloc)
+        self._extensions = {"timeout": timeouts.as_extension()}
+        self._transport = transport_for(proxy_for(self._url))
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether it is on this machine, and asked without a proxy."""
+        return self._url.host in LOOPBACK
+
+    async def ask(self, headers: Headers, body: Sequence[bytes]) -> Answer:
+        """Send a Messages request; try again once if no connection could be made."""
+        # httpx would find out the same about host, length and body, for a third more.
+        length = (b"content-length", b"%d" % sum(map(len, body)))
+        request = httpx.Request(
+            "POST",
+            self._messages,
+            headers=[self._host, *headers, length],
+            stream=httpx.ByteStream(body[0]) if len(body) == 1 else _Pieces(body),
+            extensions=self._extensions,
+        )
+        try:
+            return await self._send(request)
+        except UpstreamUnreachable:
+            return await self._send(request)
+
+    async def relay(
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | bytes | None,
+    ) -> Answer:
+        """Send a body, as it comes if it is still coming, to a path with its query."""
+        request = httpx.Request(
+            method, self._url, headers=headers, content=body, extensions=self._extensions
+        )
+        request.url = _SpelledURL(self._url, self._prefix + target)
+        return await self._send(request)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        try:
+            answer = Answer(await self._transport.handle_async_request(request))
+        except httpx.TransportError as exc:
+            raise _failure_of(exc) from exc
+        if answer.status not in _STATUSES:
+            await answer.close()
+            raise UpstreamBrokeOff("The upstream answered with a status that there is not.")
+        return answer

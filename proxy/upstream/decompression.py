@@ -1,0 +1,63 @@
+"""Bodies that come compressed, read in pieces that stay small whatever they swell to."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from proxy.errors import UpstreamBrokeOff
+from proxy.headers import Headers, first
+
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_GZIP_OR_ZLIB: Final = 47
+"""`zlib` finds out which."""
+_PIECE_BYTES: Final = 256 * 1024
+
+
+def is_compressed(headers: Headers) -> bool:
+    """Whether a body is compressed in a way that is read here."""
+    encoding = first(headers, b"content-encoding") or b""
+    return encoding.decode("latin-1").lower() in _COMPRESSED
+
+
+async def inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """
+    Decompress; raises `UpstreamBrokeOff` where that is not possible.
+
+    httpx's decoder makes one piece of a bomb, and keeps all that comes after
+    the end of what is compressed.
+    """
+    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+    with _as_failures():
+        async for piece in pieces:
+            left = piece
+            while left and not inflater.eof:
+                yield inflater.decompress(left, _PIECE_BYTES)
+                left = inflater.unconsumed_tail
+                await asyncio.sleep(0)
+            if inflater.eof:
+                return
+        yield inflater.flush()
+
+
+def decompressed(body: bytes, headers: Headers, *, most: int) -> bytes:
+    """A body that was passed on as it came; raises `UpstreamBrokeOff` where it cannot be read."""
+    if not is_compressed(headers):
+        return body
+    inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+    with _as_failures():
+        whole = inflater.decompress(body, most)
+    if inflater.unconsumed_tail:
+        raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+    return whole
+
+
+@contextmanager
+def _as_failures() -> Iterator[None]:
+    try:
+        yield
+    except zlib.error as exc:
+        raise UpstreamBrokeOff("The upstream's answer cannot be decompressed.") from exc

@@ -1,0 +1,93 @@
+"""
+How requests leave this machine, as the environment says: whom TLS trusts, and by which proxy.
+
+What cannot be followed is an `InvalidSettings` that names the variable; it does
+not repeat the address of a proxy, in which there may be a password.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import ssl
+import urllib.request
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+
+from proxy.errors import InvalidSettings
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_FILE: Final = "SSL_CERT_FILE"
+_DIRECTORY: Final = "SSL_CERT_DIR"
+_KEY_LOG: Final = "SSLKEYLOGFILE"
+_HOST: Final = re.compile(r"[\w.:-]+")
+_LAST_PORT: Final = 65_535
+_INSTEAD: Final[Mapping[str | None, str]] = {
+    _FILE: "name a file of certificates (PEM), or take it away",
+    _DIRECTORY: "name a directory of certificates, or take it away",
+    _KEY_LOG: "name a file that can be written to, or take it away",
+    None: "is the installation whole?",
+}
+
+
+def check_egress(*urls: str | None) -> None:
+    """Raise `InvalidSettings` if these could not be asked for what the environment says."""
+    trust()
+    for url in urls:
+        if url is not None:
+            proxy_for(httpx.URL(url))
+
+
+def trust() -> ssl.SSLContext:
+    """Whom TLS trusts; raises `InvalidSettings`."""
+    # As httpx has it: a file counts, else a directory.
+    variable = next((name for name in (_FILE, _DIRECTORY) if os.environ.get(name)), None)
+    try:
+        if variable == _DIRECTORY:  # of which OpenSSL would say at the first handshake
+            os.listdir(os.environ[_DIRECTORY])
+        return httpx.create_ssl_context()
+    except OSError as exc:  # those of OpenSSL are
+        if exc.filename is not None and exc.filename == os.environ.get(_KEY_LOG):
+            variable = _KEY_LOG
+        raise InvalidSettings(_said(variable, exc)) from exc
+
+
+def _said(variable: str | None, problem: OSError) -> str:
+    where = f"{variable}: {os.environ[variable]}" if variable else "TLS cannot be set up"
+    return f"{where}: {problem.strerror or problem}: {_INSTEAD[variable]}"
+
+
+def proxy_for(url: httpx.URL) -> str | None:
+    """The proxy between us and there; None: there is none. Raises `InvalidSettings`."""
+    if url.host in LOOPBACK or urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    for scheme in (url.scheme, "all"):
+        if proxy := proxies.get(scheme):
+            address = proxy if "://" in proxy else f"http://{proxy}"
+            if (problem := _problem_with(address)) is not None:
+                without = f"put {url.host} into NO_PROXY"
+                raise InvalidSettings(f"{_variable(scheme)}: {problem}, or {without}")
+            return address
+    return None
+
+
+def _problem_with(address: str) -> str | None:
+    try:
+        proxy = httpx.Proxy(address)
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or not _HOST.fullmatch(proxy.url.host) or (proxy.url.port or 0) > _LAST_PORT:
+        return "is no address of a proxy: write http://HOST:PORT"
+    if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+        return "names a SOCKS proxy, which takes the package `socksio`: name one of HTTP"
+    return None
+
+
+def _variable(scheme: str) -> str:
+    """The name of a variable as the environment spells it; small letters come first there."""
+    name = f"{scheme}_proxy"
+    return name if os.environ.get(name) else name.upper()

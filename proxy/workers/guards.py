@@ -1,0 +1,171 @@
+"""
+Guards: a rule that does badly loses its share, in every worker, until an operator re-arms it.
+
+Each worker counts what it sees and pins it to the noticeboard; each judges by
+the sum. A trip is a note that outlives restarts; re-arming takes it down, and
+the counting begins anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import msgspec
+import structlog
+
+from proxy.rollout.guard_stats import ByCaller, Window, breach, merged
+from proxy.rollout.rule_schema import Guard
+from proxy.workers.shared_state import Note, Noticeboard
+
+log = structlog.get_logger()
+
+TRIPS: Final = "tripped"
+_TALLIES: Final = "tallies"
+_STALE_SECONDS: Final = 5
+"""Live workers pin their tallies twice a second; older ones are of workers that are gone."""
+_BREACHES_TO_TRIP: Final = 3
+"""In succession: a reading may catch the others' counts half way, or from before a re-arming."""
+
+
+class Trip(msgspec.Struct, frozen=True):
+    """Why a rule has lost its share, and since when."""
+
+    rule: str
+    since: str
+    reason: str
+
+
+class _Pair(msgspec.Struct, frozen=True):
+    # A version that did not tell callers apart reads no exchanges in it, and its own is refused.
+    rule: ByCaller
+    rest: ByCaller
+
+
+_PAIRS: Final = msgspec.msgpack.Decoder(dict[str, _Pair])
+_TRIP: Final = msgspec.json.Decoder(Trip)
+
+
+class GuardObserver(Protocol):
+    """Who shows it."""
+
+    def guards_tripped(self, rules: frozenset[str]) -> None:
+        """These are, now."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    guard: Guard
+    rule: Window
+    rest: Window
+    breaches: int = 0
+
+    @classmethod
+    def by(cls, guard: Guard) -> _Watched:
+        return cls(guard, Window(guard.window), Window(guard.window))
+
+
+@dataclass(slots=True)
+class Guards:
+    """All guards, as one worker sees them."""
+
+    board: Noticeboard
+    observer: GuardObserver
+    clock: Callable[[], float] = time.monotonic
+    trips: Mapping[str, Trip] = field(default_factory=dict[str, Trip])
+    """By rule."""
+    tripped: frozenset[str] = frozenset()
+    _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
+    _unwritten: dict[str, Trip] = field(default_factory=dict[str, Trip])
+
+    def watch(self, guards: Mapping[str, Guard]) -> None:
+        """Go by these from now on; what was counted for one that stays as it was is kept."""
+        self.board.sweep(_TALLIES, older_than=_STALE_SECONDS)
+        self._watched = {
+            rule: before
+            if (before := self._watched.get(rule)) and before.guard == guard
+            else _Watched.by(guard)
+            for rule, guard in guards.items()
+        }
+        self._read_trips()  # so that no request goes by a tripped rule before the first judgement
+
+    def count(
+        self, rule: str | None, caller: str, seconds: float, *, is_error: bool | None
+    ) -> None:
+        """Count one exchange, whose it was, and the rule that decided; None: its client left."""
+        now = self.clock()
+        for name, watched in self._watched.items():
+            side = watched.rule if name == rule else watched.rest
+            side.add(now, caller, seconds, is_error=is_error)
+
+    def judge(self) -> None:
+        """Compare notes with the other workers, and trip what has to be."""
+        self._read_trips()
+        if not self._watched:
+            return
+        now = self.clock()
+        mine = {
+            rule: _Pair(watched.rule.tallies(now), watched.rest.tallies(now))
+            for rule, watched in self._watched.items()
+        }
+        self.board.pin(_TALLIES, msgspec.msgpack.encode(mine))
+        pairs = [mine, *self._tallies_of_others()]
+        for rule, watched in self._watched.items():
+            about = [pair[rule] for pair in pairs if rule in pair]
+            reason = breach(
+                watched.guard,
+                merged(pair.rule for pair in about),
+                merged(pair.rest for pair in about),
+            )
+            watched.breaches = watched.breaches + 1 if reason else 0
+            if reason and watched.breaches >= _BREACHES_TO_TRIP and rule not in self.tripped:
+                self._trip(rule, reason)
+
+    def _tallies_of_others(self) -> list[dict[str, _Pair]]:
+        tallies: list[dict[str, _Pair]] = []
+        for note, written in self.board.others(_TALLIES):
+            if abs(time.time() - written) < _STALE_SECONDS:  # clocks jump both ways
+                try:
+                    tallies.append(_PAIRS.decode(note))
+                except ValueError:  # that of msgspec, or of UTF-8
+                    continue  # of another version of Holdover
+        return tallies
+
+    def _trip(self, rule: str, reason: str) -> None:
+        trip = Trip(rule, datetime.now(UTC).isoformat(timespec="seconds"), reason)
+        log.error("guard_tripped", rule=rule, reason=reason)
+        self._unwritten[rule] = trip
+        self._read_trips()
+
+    def _read_trips(self) -> None:
+        for rule, trip in list(self._unwritten.items()):
+            if self.board.put(f"{TRIPS}/{rule}", msgspec.json.encode(trip)):
+                del self._unwritten[rule]
+        notes = self.board.known(TRIPS)
+        # Who cannot see whether a guard was re-armed goes by what was.
+        written = self.trips if notes is None else read_trips(notes)
+        self.trips = {**written, **self._unwritten}
+        tripped = frozenset(self.trips) & self._watched.keys()  # a note may outlive its rule
+        for rule in self.tripped - tripped:
+            log.warning("guard_rearmed", rule=rule)
+            if watched := self._watched.get(rule):
+                self._watched[rule] = _Watched.by(watched.guard)
+        for rule in tripped - self.tripped:
+            log.error("share_is_zero", rule=rule, reason=self.trips[rule].reason)
+        if tripped != self.tripped:
+            self.tripped = tripped
+            self.observer.guards_tripped(tripped)
+
+
+def read_trips(notes: Iterable[Note]) -> dict[str, Trip]:
+    """By rule; a note that cannot be read says at least that there is one."""
+    trips: dict[str, Trip] = {}
+    for name, note, _ in notes:
+        try:
+            trips[name] = _TRIP.decode(note)
+        except ValueError:
+            trips[name] = Trip(name, "?", "the note about it cannot be read")
+    return trips

@@ -1,0 +1,120 @@
+"""The parties of an end-to-end test: a simulator, the proxy in front of it, and a plain client."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.app import create_app
+from proxy.config.settings import load_settings
+from proxy.server.uvicorn_protocol import ServerProtocol
+from proxy.simulator import create_simulator
+from tests.servers import serving
+
+V1: dict[str, str] = {}
+V2 = {"anthropic-version": "2023-06-01"}
+KEY = {"x-api-key": "sk-ant-api03-test"}
+ADMIN_TOKEN = "opens-the-pages-of-tests"
+ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+PROMPT = "\n\nHuman: Hello\n\nAssistant:"
+STEP_SECONDS = 0.01
+DEADLINE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class House:
+    """A proxy and the upstream behind it."""
+
+    url: str
+    upstream_url: str
+    client: httpx.Client
+    """For tests that do not care about connections: making a client is what costs time."""
+
+    def complete(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+        """A whole answer to a legacy request in the new dialect."""
+        return self.client.post(
+            f"{self.url}/v1/complete", json=body(**fields), headers=KEY | V2 | (headers or {})
+        )
+
+    def stream(self, *, headers: dict[str, str] | None = None, **fields: Any) -> bytes:
+        """All bytes of a streamed answer, in the dialect that `headers` ask for."""
+        answer = self.client.post(
+            f"{self.url}/v1/complete",
+            json=body(stream=True, **fields),
+            headers=KEY | (headers or {}),
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    def received(self) -> list[dict[str, Any]]:
+        """What upstream has received so far."""
+        requests: list[dict[str, Any]] = self.client.get(
+            f"{self.upstream_url}/simulator/requests"
+        ).json()
+        return requests
+
+    def last_received(self) -> dict[str, Any]:
+        """The last request that upstream has received."""
+        return self.received()[-1]
+
+    def wait_for_outcome(self, outcome: str) -> dict[str, Any]:
+        """The last request, once upstream says it ended this way."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while (last := self.last_received())["outcome"] != outcome:
+            assert time.monotonic() < deadline, last
+            time.sleep(STEP_SECONDS)
+        return last
+
+
+@contextmanager
+def house(**settings: Any) -> Iterator[House]:
+    """A simulator with a proxy of these settings in front of it."""
+    with serving(create_simulator()) as upstream_url:
+        settings = {"upstream_url": upstream_url} | settings
+        app = create_app(load_settings(**settings))
+        with serving(app, http=ServerProtocol) as url, httpx.Client() as client:
+            yield House(url, upstream_url, client)
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[House]:
+    """A proxy with default settings; tests tell their own requests apart."""
+    with house() as default:
+        yield default
+
+
+@pytest.fixture
+def impatient() -> Iterator[House]:
+    """A proxy that pings at once and waits for nobody."""
+    with house(ping_interval=0.05, upstream_read_timeout=0.5) as hasty:
+        yield hasty
+
+
+def body(**fields: Any) -> dict[str, Any]:
+    """A legacy request body; a field that is `...` is left out."""
+    default = {"model": "claude-haiku-4-5", "prompt": PROMPT, "max_tokens_to_sample": 200}
+    return {name: value for name, value in (default | fields).items() if value is not ...}
+
+
+def frames(data: bytes) -> list[tuple[str | None, Any]]:
+    """The events of a legacy stream: name, and data as JSON where it is JSON."""
+    assert data.endswith(b"\r\n\r\n")
+    return [_frame(frame.decode("ascii")) for frame in data[:-4].split(b"\r\n\r\n")]
+
+
+def _frame(frame: str) -> tuple[str | None, Any]:
+    fields = dict(line.split(": ", 1) for line in frame.split("\r\n"))
+    data = fields["data"]
+    return fields.get("event"), json.loads(data) if data.startswith("{") else data
+
+
+def text_of(data: bytes) -> str:
+    """The text of a stream of the new dialect."""
+    return "".join(event["completion"] for name, event in frames(data) if name == "completion")

@@ -1,0 +1,204 @@
+"""`holdover check` and `holdover keys`, as real processes."""
+
+import hashlib
+import json
+import tomllib
+
+import pytest
+
+from tests.harness import body
+from tests.proxy.cli.test_commands import run
+
+RULES = """
+legacy_url = "http://127.0.0.1:9"
+[callers.batch]
+token = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+[[rollout]]
+name = "streams"
+match = { streamed = true }
+action = "forward"
+[[rollout]]
+name = "half"
+match = { caller = "batch" }
+share = 0
+by = "random"
+action = "translate"
+[[rollout]]
+name = "all-of-batch"
+match = { caller = "batch" }
+share = 99.99
+by = "user_id"
+action = "forward"
+[[rollout]]
+name = "ended"
+action = "refuse"
+[rollout.campaign]
+link = "https://example.org/why"
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(RULES)
+    return file
+
+
+def check(config, *arguments: str, **fields):
+    done = run("check", str(config), "--request", "-", *arguments, stdin=json.dumps(body(**fields)))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_good_file_is_shown_rule_by_rule(config):
+    done = run("check", str(config))
+
+    assert done.returncode == 0
+    assert "good. 4 rules, 1 callers." in done.stdout
+    assert "2. half: translate 0 % by random" in done.stdout
+    assert "OVERRIDE" not in done.stdout
+
+
+def test_an_override_is_shown_and_decides(config):
+    config.write_text('rollout-override = "refuse"\n' + RULES)
+
+    assert "OVERRIDE: everything is refuse" in run("check", str(config)).stdout
+    assert check(config).startswith("refuse, because of: override\n")
+
+
+def test_a_bad_file_is_refused_with_the_line(config):
+    config.write_text(RULES.replace('"random"', '"dice"'))
+    done = run("check", str(config))
+
+    assert done.returncode == 2
+    assert "line 13: rollout.1.by" in done.stderr
+
+
+def test_the_rule_that_decides_is_named_and_why_the_others_do_not(config):
+    said = check(config)
+
+    assert "streams: no: it is for streams.\n" in said
+    assert "half: no: caller" in said
+    assert "ended: yes.\n" in said
+    assert "refuse, because of: rule" in said
+    assert "See https://example.org/why" in said
+
+
+def test_what_no_rule_decides_is_translated(config):
+    config.write_text(RULES.partition('[[rollout]]\nname = "half"')[0])
+
+    assert check(config) == "streams: no: it is for streams.\ntranslate, because of: default\n"
+
+
+def test_a_share_is_shown_with_the_bucket(config):
+    said = check(config, "--caller", "batch", "--at", "2026-12-01")
+
+    assert "half: no: its share is zero.\n" in said
+    assert "all-of-batch: yes (bucket" in said
+    assert said.endswith("forward, because of: rule\n")
+
+
+def test_a_caller_is_known_by_its_key(config):
+    said = check(config, "-H", "x-api-key: a", stream=True)
+
+    assert said == "streams: yes.\nforward, because of: rule\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "problem"),
+    [
+        (["--request", "-"], "{", "not valid JSON"),
+        (["--request", "-", "-H", "no colon"], "{}", "write it as `name: value`"),
+        (["--request", "/nonexistent"], "", "No such file"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(config, arguments, stdin, problem):
+    done = run("check", str(config), *arguments, stdin=stdin)
+
+    assert done.returncode == 2
+    assert problem in done.stderr
+
+
+def test_a_key_that_is_not_there_is_named(config):
+    config.write_text(
+        RULES.replace("[callers.batch]\n", '[callers.batch]\nupstream_key = { env = "N" }\n')
+    )
+    done = run("check", str(config))
+
+    assert done.returncode == 2
+    assert "callers.batch.upstream_key: the variable N is not set" in done.stderr
+
+
+TOKEN_OF_A = "sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+LISTED = f'[callers.a]\ntoken = "{TOKEN_OF_A}"\n'
+LEGACY = 'legacy_url = "http://legacy.invalid"\n'
+KEY = 'upstream_key = "sk-1"\n'
+OWN_KEYS = (
+    "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key "
+    "belongs to upstream_url alone; set legacy_key if it is to be asked with a key of yours.\n"
+)
+
+
+def no_key(url: str, names: str, key: str) -> str:
+    return (
+        f"holdover: warning: {url}: no key will be sent there for {names}: what they send opens "
+        "a key of yours, so it goes nowhere, and none is held for that upstream; "
+        f"set {key}, or callers.NAME.{key}.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        ("", ""),
+        (KEY, ""),
+        (LEGACY, ""),
+        (LEGACY + LISTED, ""),
+        (LEGACY + KEY, OWN_KEYS),
+        (LEGACY + KEY + 'legacy_key = "sk-2"\n', ""),
+        (LEGACY + 'legacy_key = "sk-2"\n', ""),
+        (LEGACY.replace("http://legacy.invalid", "https://api.anthropic.com/old") + KEY, ""),
+        (LEGACY + KEY + LISTED, no_key("legacy_url", "a", "legacy_key")),
+        (LEGACY + KEY + LISTED + 'legacy_key = "sk-2"\n', ""),
+        (
+            LEGACY
+            + LISTED
+            + 'legacy_key = "sk-2"\n'
+            + f'[callers.b]\ntoken = "{TOKEN_OF_A[:-1]}c"',
+            no_key("upstream_url", "a", "upstream_key"),
+        ),
+    ],
+)
+def test_what_goes_without_a_key_of_ours_although_there_is_one_is_said(tmp_path, text, warnings):
+    file = tmp_path / "holdover.toml"
+    file.write_text(text)
+    done = run("check", str(file))
+
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines(keepends=True)
+    about_keys = [line for line in said if "keys will be sent" in line or "no key will" in line]
+    assert "".join(about_keys) == warnings
+    assert "sk-" not in done.stdout + done.stderr
+
+
+def test_a_new_token_is_shown_with_the_lines_that_know_it():
+    done = run("keys", "new", "nightly-batch")
+    token = done.stdout.split("# ")[2].split()[0]
+
+    written = tomllib.loads(done.stdout)["callers"]["nightly-batch"]["token"]
+    assert written == f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def test_a_name_that_cannot_be_one_gets_no_token():
+    done = run("keys", "new", "nightly batch")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'nightly batch'" in done.stderr
+
+
+def test_a_key_is_hashed_without_the_end_of_its_line():
+    for given in ("a", "a\n", "a\r\n"):
+        done = run("keys", "hash", stdin=given)
+
+        assert done.stdout == f"sha256:{hashlib.sha256(b'a').hexdigest()}\n"
+    assert run("keys", "hash").returncode == 2

@@ -1,0 +1,330 @@
+"""The command, as a real process: what a person sees, and what an operator greps for."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from proxy.cli.serving_commands import Language
+from proxy.simulator import create_simulator
+from tests.harness import KEY, V2, body
+from tests.servers import serving
+from translators import LANGUAGES
+
+HOLDOVER = [sys.executable, "-m", "proxy"]
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*HOLDOVER, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=20,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A command that serves, and its base url; it is told to stop and waited for."""
+    process = subprocess.Popen(
+        [*HOLDOVER, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            event = json.loads(line)["event"]
+            if event.startswith("Uvicorn running on "):
+                yield event.split()[3], process
+                break
+        else:
+            pytest.fail("it stopped before it served")
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
+    with (
+        serving(create_simulator()) as upstream_url,
+        running("serve", "--port", "0", HOLDOVER_UPSTREAM_URL=upstream_url) as (url, process),
+    ):
+        request = body(model="claude-2", prompt="canary\n\nHuman: canary-prompt\n\nAssistant:")
+        headers = (
+            KEY | V2 | {"user-agent": "old-app/1.0", "anthropic-sdk": "anthropic-python/0.2.10"}
+        )
+        answer = httpx.post(f"{url}/v1/complete", json=request, headers=headers)
+        assert process.stderr is not None
+        line = process.stderr.readline()
+
+    record = json.loads(line)
+    assert "canary" not in line
+    assert KEY["x-api-key"] not in line
+    expected = {
+        "event": "exchange",
+        "path": "/v1/complete",
+        "user_agent": "old-app/1.0",
+        "sdk": "python 0.2.10",
+        "version": "2023-06-01",
+        "dialect": "2023-06-01",
+        "streamed": False,
+        "asked_model": "claude-2",
+        "sent_model": "claude-opus-4-8",
+        "answered_model": "claude-opus-4-8",
+        "features": ["system"],
+        "turns": 2,
+        "prompt_characters": len(request["prompt"]),
+        "adjustments": [
+            {
+                "kind": "replace_retired_model",
+                "field": "model",
+                "asked": "claude-2",
+                "sent": "claude-opus-4-8",
+            }
+        ],
+        "request_bytes": len(answer.request.content),
+        "reply_bytes": len(answer.content),
+        "status": 200,
+        "stop_reason": "stop_sequence",
+        "upstream_stop_reason": "end_turn",
+        "error_type": None,
+        "blame": "nobody",
+        "client_gone": False,
+        "level": "info",
+    }
+    assert {name: record[name] for name in expected} == expected
+    assert record["input_tokens"] > 0
+    assert record["output_tokens"] > 0
+    assert 0 < record["first_byte_ms"] <= record["total_ms"]
+    assert record["request_id"].startswith("req_")
+    assert len(record["caller"]) == 16
+
+
+def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(
+        'upstream_url = "http://127.0.0.1:1"\nhost = "256.0.0.1"\nleading_space = "raw"\n'
+    )
+    with (
+        serving(create_simulator()) as upstream_url,
+        running(
+            *("serve", "--config", str(file), "--port", "0", "--upstream-url", upstream_url),
+            HOLDOVER_HOST="127.0.0.1",
+            HOLDOVER_UPSTREAM_URL="http://127.0.0.1:2",
+        ) as (url, _),
+    ):
+        answer = httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+
+    assert answer.json()["completion"].startswith("You")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('colour = "red"', "colour: Extra inputs are not permitted"),
+        ('port = "many"', "port: Input should be a valid integer"),
+        ('upstream_url = "ftp://x"', "upstream_url: "),
+        ("port = = 1", "holdover.toml"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named_and_stop_the_start(
+    tmp_path: Path, text: str, message: str
+):
+    file = tmp_path / "holdover.toml"
+    file.write_text(text)
+
+    result = run("serve", "--config", str(file))
+
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_settings_file_that_is_not_there_is_said_so():
+    result = run("serve", "--config", "nowhere.toml")
+
+    assert (result.returncode, result.stderr) == (2, "holdover: nowhere.toml: no such file\n")
+
+
+def test_a_port_that_is_taken_stops_the_start():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+
+        port = taken.getsockname()[1]
+        for verb in ("serve", "simulate"):
+            result = run(verb, "--port", str(port))
+
+            said = f"holdover: cannot listen on 127.0.0.1, port {port} (`host`, `port`): "
+            assert (result.returncode, result.stderr) == (2, f"{said}Address already in use\n")
+
+
+def test_secrets_are_read_from_files(tmp_path: Path):
+    (tmp_path / "HOLDOVER_DIGEST_KEY").write_text("a key")
+    callers = []
+    with serving(create_simulator()) as upstream_url:
+        for _ in range(2):
+            flags = ["--port", "0", "--upstream-url", upstream_url, "--secrets", str(tmp_path)]
+            with running("serve", *flags) as (url, process):
+                httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+                assert process.stderr is not None
+                callers.append(json.loads(process.stderr.readline())["caller"])
+
+    assert callers[0] == callers[1]
+
+
+def test_simulate_serves_the_stand_in_alone():
+    with running("simulate", "--port", "0") as (url, _):
+        assert httpx.get(f"{url}/simulator/health").status_code == 200
+
+
+def test_demo_shows_every_step_and_needs_nothing():
+    result = run("demo", "--once", "--port", "0")
+
+    assert result.returncode == 0, result.stderr
+    for shown in [
+        '"max_tokens_to_sample": 300',
+        '"model": "claude-opus-4-8"',
+        "replace_retired_model: The model is retired",
+        '"stop_reason": "stop_sequence"',
+        "curl http://127.0.0.1:",
+        "+ client = anthropic.Anthropic(base_url=",
+    ]:
+        assert shown in result.stdout
+
+
+def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = subprocess.Popen(
+            [*HOLDOVER, "demo", "--port", str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        url = next(line.split()[2] for line in process.stdout if line.startswith("Serving on"))
+        answer = httpx.post(f"{url.rstrip(';')}/v1/complete", json=body(), headers=KEY | V2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+
+    assert answer.status_code == 200
+    assert f"Port {port} is taken" in said
+    assert process.returncode == 0
+
+
+def test_explain_prints_the_plan_and_sends_nothing():
+    request = body(model="claude-2.1", prompt="\n\nHuman: Hi\n\nAssistant: {", top_k=-1)
+
+    result = run(
+        "explain", "-", stdin=json.dumps(request), HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9"
+    )
+
+    plan = json.loads(result.stdout)
+    assert plan["request"]["model"] == "claude-opus-4-8"
+    assert [adjustment["kind"] for adjustment in plan["adjustments"]] == [
+        *("replace_retired_model", "continue_prefill", "drop_no_effect_value")
+    ]
+    assert plan["answer"]["removed_echo"] == "{"
+
+
+def test_explain_says_what_is_wrong_with_a_request(tmp_path: Path):
+    file = tmp_path / "request.json"
+    file.write_text("{}")
+
+    assert run("explain", str(file)).stderr == "holdover: model: Field required\n"
+    assert run("explain", str(file)).returncode == 1
+
+
+def test_explain_says_that_there_is_no_file():
+    result = run("explain", "nowhere.json")
+
+    assert result.returncode == 2
+    assert result.stderr == "holdover: nowhere.json: No such file or directory\n"
+
+
+def test_explain_writes_the_call_that_replaces_the_old_one():
+    result = run("explain", "-", "--code", "curl", stdin=json.dumps(body(model="claude-2")))
+
+    assert result.stdout.startswith('curl "${ANTHROPIC_BASE_URL:-https://api.anthropic.com}/v1/')
+
+
+def test_every_language_that_can_be_written_can_be_asked_for():
+    assert tuple(language.value for language in Language) == LANGUAGES
+
+
+def test_models_shows_what_is_served_what_names_become_and_what_retires():
+    result = run("models")
+
+    assert result.returncode == 0, result.stderr
+    for shown in [
+        "claude-haiku-4-5-20251001 = claude-haiku-4-5",
+        "claude-2.1 ",
+        "Within 90 days:",
+        "claude-haiku-4-5-20251001 may retire at any time from 2026-10-15 on.",
+    ]:
+        assert shown in result.stdout
+
+
+def test_models_knows_what_the_operator_knows(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    soon = datetime.now(UTC).date() + timedelta(days=10)
+    file.write_text(
+        f'[model_facts."claude-opus-5"]\nretires = {soon}\nsuccessor = "claude-opus-9"\n'
+        '[model_facts."claude-new"]\nprefill = true\nmax_output_tokens = 5\n'
+    )
+
+    shown = run("models", "--config", str(file)).stdout
+
+    assert f"claude-opus-5 retires on {soon}; claude-opus-9 takes its place." in shown
+    assert "claude-new" in shown
+
+
+def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text('[model_facts."claude-opus-4-7"]\nmax_output_tokens = 5\n')
+    with serving(create_simulator()) as upstream_url:
+        environment = {"HOLDOVER_UPSTREAM_URL": upstream_url, "ANTHROPIC_API_KEY": "k"}
+        same = run("models", "--refresh", **environment)
+        other = run("models", "--refresh", "--config", str(file), **environment)
+    nobody = run("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
+    no_key = run("models", "--refresh", ANTHROPIC_API_KEY="sk-\t1")
+
+    assert (no_key.returncode, no_key.stderr) == (
+        2,
+        "holdover: ANTHROPIC_API_KEY: has a control character in it, or another that cannot be "
+        "seen\n",
+    )
+    assert "claude-opus-4-7: max output tokens 128000, we have 5" in other.stdout
+    assert "claude-opus-4-7" not in same.stdout
+    assert nobody.returncode == 1
+    assert "The upstream cannot be reached." in nobody.stderr
+
+
+def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text('refuse = ["drop_everything"]\n')
+
+    for verb in ["serve", "models"]:
+        result = run(verb, "--config", str(file))
+
+        assert result.returncode == 2
+        assert "refuse: 'drop_everything' is no adjustment; there are " in result.stderr

@@ -1,0 +1,138 @@
+"""The store as verbs open it: where it is, what they cannot wait for, and what they say."""
+
+import threading
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+
+import msgspec
+import pytest
+import typer
+from sqlalchemy import func, select
+
+from proxy.cli.open_store import open_evidence
+from proxy.traffic import default_url, journal_directory, open_store
+from proxy.traffic.journal.loader import alone
+from proxy.traffic.journal.segments import RECORDS, Journal
+from proxy.traffic.loader_process import keep_loading
+from proxy.traffic.status import Keeping, board_of, read_status
+from proxy.traffic.store.schema import exchanges
+from tests.faults.fleet_under_fault import eventually
+from tests.proxy.cli.harness import add_to, settings_with
+from tests.record_factory import record
+from tests.unprivileged import as_nobody, public_directory
+
+
+def recorded(config: Path, *, demo: bool = False) -> int:
+    """How many exchanges a verb would find."""
+    with (
+        open_evidence(config, None, demo=demo) as store,
+        store.engine.connect() as connection,
+    ):
+        count: int = connection.execute(select(func.count()).select_from(exchanges)).scalar_one()
+        return count
+
+
+def test_the_demos_store_is_its_own(tmp_path: Path):
+    config = settings_with(tmp_path, [record()])
+    add_to(tmp_path / "demo", [record(id="req_2"), record(id="req_3")])
+
+    assert recorded(config) == 1
+    assert recorded(config, demo=True) == 2
+
+
+def test_the_settings_say_where_the_store_is_but_not_that_of_the_demo(tmp_path: Path):
+    config = settings_with(tmp_path, [])
+    url = default_url(tmp_path / "elsewhere")
+    config.write_text(f'{config.read_text()}traffic_url = "{url}"\n')
+    add_to(tmp_path / "elsewhere", [record()])
+
+    assert recorded(config) == 1
+    assert recorded(config, demo=True) == 0
+
+
+def test_a_store_that_can_only_be_read_is_read():
+    with public_directory() as place:
+        config = settings_with(place, [record()])
+        (place / "traffic").chmod(0o555)
+        (place / "traffic" / "traffic.db").chmod(0o444)
+        with as_nobody():
+            found = recorded(config)
+        (place / "traffic").chmod(0o700)
+
+    assert found == 1
+
+
+def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
+    config = settings_with(tmp_path, [])
+    journal = Journal(journal_directory(tmp_path), RECORDS)
+    journal.append(msgspec.msgpack.encode(record()))
+    journal.close()
+    with alone(journal_directory(tmp_path)):
+        found = recorded(config)
+
+    assert found == 0
+    assert recorded(config) == 1
+
+
+def keeping_in(state_dir: Path) -> Keeping:
+    url = default_url(state_dir)
+    return Keeping(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
+
+
+def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    keeping, over = keeping_in(tmp_path), Event()
+    looked = threading.Thread(target=keep_loading, args=[keeping, over.wait])
+    with closing(Journal(keeping.directory, RECORDS)) as journal:
+        looked.start()
+        try:
+            eventually(lambda: read_status(board_of(keeping.directory)))
+            found: list[int] = []
+            for name in ("one", "two", "three"):
+                journal.append(msgspec.msgpack.encode(record(id=name)))
+                found.append(recorded(config))
+        finally:
+            over.set()
+            looked.join()
+
+    assert found == [1, 2, 3]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    keep_loading(keeping_in(tmp_path), lambda _seconds: True)
+    with alone(journal_directory(tmp_path)):
+        found = recorded(config)
+
+    assert found == 0
+    assert capsys.readouterr().err == (
+        "holdover: what came by last is still being loaded, and missing here\n"
+    )
+
+
+def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [])
+    (tmp_path / "traffic" / "traffic.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(typer.Exit) as told:
+        recorded(config)
+
+    assert told.value.exit_code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"holdover: {tmp_path / 'traffic' / 'traffic.db'} is no SQLite database")
+    assert said.count("\n") == 1
+
+
+def test_what_goes_wrong_while_it_is_read_is_said_the_same_way(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [record()])
+    with (
+        pytest.raises(typer.Exit) as told,
+        open_evidence(config, None, demo=False) as store,
+        store.engine.connect() as connection,
+    ):
+        connection.exec_driver_sql("SELECT * FROM nothing_here")
+
+    assert told.value.exit_code == 2
+    assert "no such table: nothing_here" in capsys.readouterr().err
+    open_store(default_url(tmp_path)).close()

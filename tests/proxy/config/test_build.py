@@ -1,0 +1,331 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.config.build import digester_of, policy_of, regime_of
+from proxy.config.runtime import Regime
+from proxy.config.settings import Settings, load_settings
+from proxy.config.toml_source import ConfigFile
+from proxy.errors import InvalidSettings
+from proxy.rollout import Leg
+from proxy.rollout.rule_schema import Campaign, Guard, Match
+from proxy.security.credentials import Credential
+from proxy.security.keyring import Keyring, Site, hash_token
+from translators import KNOWN_MODELS, AdjustmentKind, Policy, Sampling, Thinking
+
+TODAY = "2026-09-01"
+
+
+def read(text: str) -> Settings:
+    return load_settings(ConfigFile(Path("h.toml"), text))
+
+
+def compiled(text: str) -> Regime:
+    settings = read(text)
+    return regime_of(settings, digester_of(settings))
+
+
+def rule(text: str):
+    (only,) = compiled("[[rollout]]\nname = 'a'\naction = 'translate'\n" + text).rollout.rules
+    return only
+
+
+def listed(**fields: str) -> str:
+    """A caller with the token `t`, and more lines about it."""
+    more = "".join(f"\n{name} = {value}" for name, value in fields.items())
+    return f'[callers.ads]\ntoken = "sha256:{hash_token(b"t")}"{more}\n'
+
+
+def upstream_key(text: str) -> bytes | None:
+    (caller,) = compiled(text).keyring.known
+    return caller.messages_key.secret if caller.messages_key else None
+
+
+def test_without_settings_everything_is_translated_by_the_defaults():
+    regime = compiled("")
+
+    assert regime.rollout.otherwise == Leg(action="translate", policy=policy_of(read("")))
+    assert policy_of(read("")) == Policy(catalogue=KNOWN_MODELS)
+    assert (regime.rollout.rules, regime.rollout.override) == ((), None)
+    assert regime.rollout.guards == {}
+    assert regime.keyring == Keyring(
+        digester=regime.keyring.digester,
+        messages=Site(name="upstream", url="https://api.anthropic.com"),
+    )
+
+
+def test_what_is_said_outside_the_rules_is_the_policy():
+    policy = policy_of(
+        read(
+            """
+            strictness = "strict"
+            prefill = "reroute"
+            prefill-model = "claude-sonnet-4-5"
+            leading-space = "raw"
+            echoed-model = "answered"
+            beta-header = "pass"
+            refusal = "error"
+            refuse = ["map_model"]
+            [models]
+            "claude-instant-*" = "claude-haiku-4-5"
+            """
+        )
+    )
+
+    assert policy == Policy(
+        catalogue=policy.catalogue,
+        strictness="strict",
+        prefill="reroute",
+        prefill_model="claude-sonnet-4-5",
+        leading_space="raw",
+        echoed_model="answered",
+        beta_header="pass",
+        refusal="error",
+        refuse=frozenset({AdjustmentKind.MAP_MODEL}),
+    )
+    assert policy.catalogue.resolve("claude-instant-1", TODAY).id == "claude-haiku-4-5"
+
+
+def test_what_an_operator_knows_of_a_model_counts_first():
+    catalogue = policy_of(
+        read(
+            """
+            [model-facts.claude-2]
+            max-output-tokens = 5
+            prefill = false
+            sampling = "none"
+            thinking = "always"
+            retires = 2030-01-01
+            successor = "new"
+            [model-facts.new]
+            [model-facts.claude-haiku-4-5]
+            max-output-tokens = 7
+            """
+        )
+    ).catalogue
+
+    known, new = catalogue.find("claude-2"), catalogue.find("new")
+    assert known is not None
+    assert (known.retires, known.successor) == ("2030-01-01", "new")
+    assert known.capabilities.max_output_tokens == 5
+    assert known.capabilities.prefill is False
+    assert known.capabilities.sampling is Sampling.NONE
+    assert known.capabilities.thinking is Thinking.ALWAYS
+    assert new is not None
+    assert (new.retires, new.successor) == (None, None)
+    haiku, before = catalogue.find("claude-haiku-4-5"), KNOWN_MODELS.find("claude-haiku-4-5")
+    assert haiku is not None
+    assert before is not None
+    assert haiku.capabilities.max_output_tokens == 7
+    assert haiku.capabilities.thinking == before.capabilities.thinking
+    assert (haiku.retires, haiku.successor) == (before.retires, before.successor)
+
+
+def test_an_adjustment_that_nobody_knows_is_named():
+    with pytest.raises(
+        InvalidSettings, match="refuse: 'x' is no adjustment; there are replace_ret"
+    ):
+        policy_of(read("refuse = ['x']"))
+
+
+def test_a_rule_by_itself():
+    plain = rule("")
+
+    assert (plain.name, plain.match, plain.share, plain.by) == ("a", Match(), 10_000, "caller")
+    assert plain.leg == compiled("").rollout.otherwise
+    assert (plain.on_failure, plain.shadow, plain.guard) == (None, None, None)
+    assert plain.campaign == Campaign()
+
+
+def test_a_rule_says_what_differs_and_leaves_the_rest():
+    own = rule(
+        """
+        share = 12.34
+        by = "prompt"
+        model = "claude-opus-4-8"
+        strictness = "strict"
+        prefill = "reroute"
+        prefill-model = "claude-sonnet-4-5"
+        refuse = ["emulate_stop_sequence"]
+        guard = { errors-above = 5 }
+        """
+    )
+
+    policy = own.leg.policy
+    assert (own.share, own.by, own.guard) == (1_234, "prompt", Guard(errors_above=5))
+    assert (policy.strictness, policy.prefill) == ("strict", "reroute")
+    assert policy.prefill_model == "claude-sonnet-4-5"
+    assert policy.refuse == {AdjustmentKind.EMULATE_STOP_SEQUENCE}
+    assert policy.leading_space == "legacy"
+
+
+def test_the_model_of_a_rule_answers_whatever_is_asked():
+    settings = '[models]\n"claude-2" = "claude-haiku-4-5"\n[[rollout]]\nname = "a"\n'
+    (own, plain) = compiled(
+        settings
+        + "action = 'translate'\nmodel = 'claude-opus-4-8'\nshare = 5\n"
+        + "[[rollout]]\nname = 'b'\naction = 'translate'\n"
+    ).rollout.rules
+
+    assert [
+        (
+            own.leg.policy.catalogue.resolve(asked, TODAY).id,
+            plain.leg.policy.catalogue.resolve(asked, TODAY).id,
+        )
+        for asked in ("claude-2", "claude-sonnet-4-5", "nobody-knows")
+    ] == [
+        ("claude-opus-4-8", "claude-haiku-4-5"),
+        ("claude-opus-4-8", "claude-sonnet-4-5"),
+        ("claude-opus-4-8", "nobody-knows"),
+    ]
+
+
+def test_what_a_rule_refuses_comes_to_what_is_refused_anyway():
+    text = "refuse = ['map_model']\n[[rollout]]\nname = 'a'\naction = 'translate'\n"
+    (own,) = compiled(text + "refuse = ['drop_beta']").rollout.rules
+
+    assert own.leg.policy.refuse == {AdjustmentKind.MAP_MODEL, AdjustmentKind.DROP_BETA}
+
+
+def test_the_other_legs_of_a_rule_are_legs_like_its_own():
+    regime = compiled(
+        """
+        legacy-url = "http://legacy"
+        [[rollout]]
+        name = "a"
+        action = "forward"
+        on-failure = { action = "translate", model = "claude-opus-4-8", timeout = 2 }
+        shadow = { strictness = "strict", share = 0.5, control = true, daily-tokens = 9 }
+        guard = { errors-above = 5 }
+        """
+    )
+
+    (own,) = regime.rollout.rules
+    assert regime.keyring.legacy == Site(name="legacy", url="http://legacy")
+    assert own.leg.action == "forward"
+    assert own.on_failure is not None
+    assert (own.on_failure.leg.action, own.on_failure.timeout) == ("translate", 2)
+    assert own.on_failure.leg.policy.catalogue.resolve("x", TODAY).id == "claude-opus-4-8"
+    assert own.shadow is not None
+    assert own.shadow.leg.policy.strictness == "strict"
+    assert (own.shadow.share, own.shadow.control, own.shadow.daily_tokens) == (50, True, 9)
+    assert regime.rollout.guards == {"a": Guard(errors_above=5)}
+    assert regime.rollout.catalogue == regime.rollout.otherwise.policy.catalogue
+
+
+def test_the_override_is_a_leg():
+    override = compiled("[rollout-override]\naction = 'translate'\nstrictness = 'strict'").rollout
+
+    assert override.override is not None
+    assert override.override.action == "translate"
+    assert override.override.policy.strictness == "strict"
+
+
+def test_keys_are_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "key").write_text("sk-ant-file\n")
+    monkeypatch.setenv("ADS_KEY", "sk-ant-env\n")
+
+    assert upstream_key(listed()) is None
+    assert upstream_key(listed(upstream_key="'sk-ant-1'")) == b"sk-ant-1"
+    assert upstream_key(listed(upstream_key="{ env = 'ADS_KEY' }")) == b"sk-ant-env"
+    assert upstream_key(listed(upstream_key=f"{{ file = '{tmp_path}/key' }}")) == b"sk-ant-file"
+    assert [key.secret for key in compiled("upstream-key = 'sk-ant-2'").keyring.held] == [
+        b"sk-ant-2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("{ env = 'NOT_SET_ANYWHERE' }", "the variable NOT_SET_ANYWHERE is not set"),
+        ("{ env = 'SET_TO_NOTHING' }", "the variable SET_TO_NOTHING is not set"),
+        ("{ file = 'DIR/none' }", "DIR/none cannot be read"),
+        ("{ file = 'DIR' }", "DIR cannot be read"),
+        ("{ file = 'DIR/pipe' }", "DIR/pipe cannot be read"),
+        ("{ file = 'DIR/latin' }", "DIR/latin cannot be read"),
+        ("{ file = 'DIR/blank' }", "DIR/blank is empty"),
+        (
+            "{ file = 'DIR/two' }",
+            "DIR/two has a control character in it, or another that cannot be seen",
+        ),
+        (
+            "{ env = 'NO_HEADER' }",
+            "the variable NO_HEADER has a character in it that cannot stand in a header",
+        ),
+    ],
+)
+def test_a_key_that_is_not_there_is_said_at_once(
+    written: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    (tmp_path / "blank").write_text("\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "two").write_text("sk-ant-1\nsk-ant-2\n")
+    monkeypatch.setenv("SET_TO_NOTHING", " ")
+    monkeypatch.setenv("NO_HEADER", "sk-ant-\u20ac")
+
+    with pytest.raises(InvalidSettings) as caught:
+        upstream_key(listed(upstream_key=written.replace("DIR", str(tmp_path))))
+
+    said = f"callers.ads.upstream_key: {problem}"
+    assert str(caught.value) == said.replace("DIR", str(tmp_path))
+
+
+def test_each_upstream_has_keys_of_its_own_and_one_origin_has_one():
+    keys = "upstream-key = 'm'\nlegacy-key = 'l'\n"
+    of_ads = listed(upstream_key="'ads-m'", legacy_key="'ads-l'")
+    elsewhere, same = "http://legacy", "https://api.anthropic.com:443/old"
+
+    def both(url: str, text: str) -> list[str | None]:
+        """Of the server, and of the caller: for the Messages API, and for the legacy upstream."""
+        keyring = compiled(f"legacy-url = '{url}'\n{text}").keyring
+        assert keyring.legacy is not None
+        [ads] = keyring.known
+        held = (keyring.messages.key, keyring.legacy.key, *ads.keys)
+        return [None if key is None else key.secret.decode() for key in held]
+
+    assert both(elsewhere, keys + of_ads) == ["m", "l", "ads-m", "ads-l"]
+    assert both(same, keys + of_ads) == ["m", "l", "ads-m", "ads-l"]
+    one = "upstream-key = 'm'\n" + listed(upstream_key="'ads-m'")
+    assert both(elsewhere, one) == ["m", None, "ads-m", None]
+    assert both(same, one) == ["m", "m", "ads-m", "ads-m"]
+    other = "legacy-key = 'l'\n" + listed(legacy_key="'ads-l'")
+    assert both(elsewhere, other) == both(same, other) == [None, "l", None, "ads-l"]
+
+
+def test_a_key_stands_in_a_header_as_it_is_written():
+    [key] = compiled("upstream-key = 'sk-\xe9'").keyring.held
+
+    assert key.secret == b"sk-\xe9"
+    assert key.setting == "upstream_key"
+
+
+def test_two_callers_with_one_token_are_refused():
+    token = f"token = 'sha256:{hash_token(b't')}'"
+
+    with pytest.raises(InvalidSettings, match=r"callers\.b\.token: is that of 'a' too"):
+        compiled(f"[callers.a]\n{token}\n[callers.b]\n{token}")
+
+
+def test_the_map_is_in_force():
+    keyring = compiled(listed(upstream_key="'sk-ant-1'")).keyring
+
+    caller = keyring.identify([(b"x-api-key", b"t")])
+
+    assert caller.name == "ads"
+    assert caller.messages.credential == Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
+
+
+def test_digests_stay_the_same_under_a_key_and_only_then():
+    def digest(text: str) -> str:
+        return digester_of(read(text)).caller(b"t")
+
+    assert digest("digest-key = 'k'") == digest("digest-key = 'k'") != digest("digest-key = 'l'")
+    assert digest("") != digest("")
+
+
+def test_no_secret_is_in_a_representation():
+    regime = compiled("upstream-key = 'sk-ant-1'\n" + listed(upstream_key="'sk-ant-2'"))
+
+    assert "sk-ant" not in repr(regime)

@@ -1,0 +1,228 @@
+import os
+import tomllib
+from itertools import cycle, takewhile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.config.toml_source import ConfigFile, line_of, lines_of, nearest_line
+from proxy.errors import InvalidSettings
+
+FILE = """\
+# The settings of the house
+port = 8080
+upstream-url = "http://h"  # a comment
+
+[models]
+"claude-instant-*" = "claude-haiku-4-5"
+
+# The first rule
+[[rollout]]
+name = "first"
+match = { model = "claude-2*", header = { X-App = "[[rollout]]" } }
+stops = [
+    "]]"]
+
+[[rollout]]
+name = "second"
+text = \"\"\"
+[[rollout]]
+name = "none of it"
+share = 5
+\"\"\"
+share = 25
+
+[rollout.campaign]
+brown-outs = [
+    { start = 2026-09-01T10:00:00Z, minutes = 5 },
+    # twice
+    { start = 2026-10-01T10:00:00Z, minutes = 5 },
+]
+
+[callers.a-b]
+token = "t"
+
+[callers.a_b]
+token = "u"
+"""
+
+
+def tree(text: str):
+    return ConfigFile(Path("h.toml"), text).tree()
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        (("port",), 2),
+        (("upstream_url",), 3),
+        (("models",), 5),
+        (("models", "claude-instant-*"), 6),
+        (("rollout",), 9),
+        (("rollout", 0), 9),
+        (("rollout", 0, "name"), 10),
+        (("rollout", 0, "match"), 11),
+        (("rollout", 0, "match", "header", "X-App"), 11),
+        (("rollout", 1), 15),
+        (("rollout", 1, "text"), 17),
+        (("rollout", 1, "share"), 22),
+        (("rollout", 1, "campaign"), 24),
+        (("rollout", 1, "campaign", "brown_outs", 1, "minutes"), 25),
+        (("callers", "a-b", "token"), 32),
+        (("callers", "a_b", "token"), 35),
+        ((), 1),
+        (("rollout", 2), None),
+        (("rollout", 0, "share"), None),
+        (("port", "share"), None),
+        (("port", 0), None),
+        (("models", 0), None),
+        (("rollout", "share"), None),
+    ],
+)
+def test_a_value_is_on_the_line_on_which_its_statement_begins(place, line):
+    assert line_of(place, FILE) == line
+
+
+def test_a_statement_may_go_over_several_lines():
+    assert lines_of(("rollout", 1, "campaign", "brown_outs"), FILE) == range(24, 29)
+
+
+def test_what_is_missing_is_where_it_should_be():
+    assert nearest_line(("rollout", 0, "share"), FILE) == 9
+    assert nearest_line(("rollout", 1, "match", "header", "X-App"), FILE) == 15
+    assert nearest_line(("workers",), FILE) is None
+
+
+scalars = st.sampled_from(["1", "'''\n[x]\n'''", "[\n1, # 2\n\n]", "{ a = 1 }", "1979-05-27"])
+gaps = st.lists(st.sampled_from(["", "# x = 1", "  # [b]", "\t", None]), max_size=6)
+
+
+@settings(max_examples=500)
+@given(
+    tables=st.permutations(["[t]", "[u]", "[[l]]", "[[l]]"]),
+    values=st.lists(scalars, max_size=3),
+    gaps=gaps,
+    which=st.integers(0, 15),
+)
+def test_comments_and_blank_lines_move_a_line_and_change_it_not(tables, values, gaps, which):
+    """Each header and each key is a statement, and we know on which line we have written it."""
+    lines: list[str] = []
+    places, seen, gap = [], 0, cycle([*gaps, None])
+    for header in tables:
+        table: tuple[str | int, ...] = (header.strip("[]"),)
+        if header == "[[l]]":
+            table, seen = ("l", seen), seen + 1
+        keys = {(*table, f"k{n}"): f"k{n} = {value}" for n, value in enumerate(values)}
+        for place, statement in ({table: header} | keys).items():
+            lines += takewhile(lambda line: line is not None, gap)
+            places.append((place, len(lines) + 1))
+            lines += statement.split("\n")
+    text = "\n".join(lines)
+    place, line = places[which % len(places)]
+
+    assert tomllib.loads(text).keys() == {"t", "u", "l"}
+    assert line_of(place, text) == line
+
+
+def test_hyphens_and_underscores_in_names_of_settings_are_the_same():
+    text = """
+    legacy-url = "x"
+    [[rollout]]
+    on-failure = { prefill-model = "m-n" }
+    match = { user-agent = "a-b", header = { X-App-Id = "c-d" } }
+    [model-facts.claude-x]
+    max-output-tokens = 5
+    [callers.billing-eu]
+    upstream-key = "k-l"
+    [models]
+    claude-2 = "claude-y"
+    """
+
+    assert tree(text) == {
+        "legacy_url": "x",
+        "rollout": [
+            {
+                "on_failure": {"prefill_model": "m-n"},
+                "match": {"user_agent": "a-b", "header": {"X-App-Id": "c-d"}},
+            }
+        ],
+        "model_facts": {"claude-x": {"max_output_tokens": 5}},
+        "callers": {"billing-eu": {"upstream_key": "k-l"}},
+        "models": {"claude-2": "claude-y"},
+    }
+
+
+def test_a_caller_called_as_what_holds_names_has_settings_like_any_other():
+    assert tree("[callers.models]\nupstream-key = 'k'") == {
+        "callers": {"models": {"upstream_key": "k"}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("= 1", r"h\.toml: Invalid statement \(at line 1, column 1\)"),
+        ("port = 1\nport = 2", r"h\.toml: Cannot overwrite a value"),
+        ("legacy-url = 1\nlegacy_url = 2", r"h\.toml: legacy_url is given twice"),
+        ("a = " + "[" * 50_000, r"h\.toml: is nested too deeply"),
+        ("a = " + "1" * 5_000, r"h\.toml: Exceeds the limit"),
+        ("port = 1\r", r"h\.toml: "),
+    ],
+)
+def test_what_is_no_toml_is_refused(text, problem):
+    with pytest.raises(InvalidSettings, match=problem):
+        tree(text)
+
+
+def test_a_file_is_read_as_it_is(tmp_path: Path):
+    path = tmp_path / "h.toml"
+    path.write_bytes("# é\r\nport = 1\r\n".encode())
+
+    file = ConfigFile.read(path)
+
+    assert file == ConfigFile(path, "# é\r\nport = 1\r\n")
+    assert file.tree() == {"port": 1}
+    assert line_of(("port",), file.text) == 2
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
+    latin, pipe, loop = tmp_path / "latin", tmp_path / "pipe", tmp_path / "loop"
+    latin.write_bytes(b"# \xe9")
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+
+    for path, reason in [
+        (tmp_path / "none", "no such file"),
+        (tmp_path, "is not a file"),
+        (latin, "is not UTF-8"),
+        (pipe, "is not a file"),
+        (loop, "Too many levels of symbolic links"),
+    ]:
+        with pytest.raises(InvalidSettings) as caught:
+            ConfigFile.read(path)
+        assert str(caught.value) == f"{path}: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence", "said"),
+    [
+        (("port",), "is odd", "h.toml, line 2: port: is odd"),
+        (("rollout", 1), "share: is odd", "h.toml, line 22: rollout.1: share: is odd"),
+        (("rollout", 1), "Value error, by: is odd", "h.toml, line 15: rollout.1: by: is odd"),
+        ((), "port: is odd", "h.toml, line 2: settings: port: is odd"),
+        ((), "all is odd", "settings: all is odd"),
+        (("workers",), "is odd", "workers: is odd"),
+    ],
+)
+def test_what_is_said_about_a_place_names_its_line(place, sentence, said):
+    assert ConfigFile(Path("h.toml"), FILE).says(place, sentence) == said
+
+
+def test_without_a_file_there_is_no_line():
+    assert ConfigFile(Path()).says(("port",), "is odd") == "port: is odd"
+
+
+def test_what_a_file_says_is_not_in_its_representation():
+    assert "sk-ant" not in repr(ConfigFile(Path("h.toml"), 'upstream_key = "sk-ant-1"'))

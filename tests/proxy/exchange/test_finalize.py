@@ -1,0 +1,226 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from proxy.errors import Blame
+from proxy.exchange.context import Notes
+from proxy.exchange.finalize import Settlement, Verdict, verdict_on
+from proxy.observability.metrics import Metrics
+from proxy.rollout.rule_schema import Guard
+from proxy.security.redaction import Redactor
+from proxy.traffic import Keeper, ShadowRecord, TrafficRecord
+from proxy.traffic.redact_bodies import ContentWriter, Spoken
+from proxy.traffic.status import Evidence
+from proxy.workers.guards import Guards
+from proxy.workers.shared_state import Noticeboard
+from tests.record_factory import record as plain_record
+
+GUARD = Guard(errors_above=10, min_count=1)
+
+
+def record(**fields):
+    return plain_record(**({"rule": "risky"} | fields))
+
+
+def settlement(metrics: Metrics, guards: Guards) -> Settlement:
+    return Settlement(evidence=None, redactor=Redactor(), metrics=metrics, guards=guards)
+
+
+def trips(directory: Path, *records: TrafficRecord) -> bool:
+    """Whether the guard of the rule trips after these."""
+    metrics = Metrics()
+    guards = Guards(Noticeboard(directory), metrics)
+    guards.watch({"risky": GUARD})
+    settle = settlement(metrics, guards)
+    for one in records:
+        settle.settle(one)
+    for _ in range(3):
+        guards.judge()
+    return guards.tripped == {"risky"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "verdict"),
+    [
+        ({}, Verdict.FINE),
+        ({"status": 502, "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        ({"status": 400, "blame": Blame.CLIENT}, Verdict.FAILED),
+        ({"status": 429, "blame": Blame.CLIENT}, Verdict.FAILED),
+        # There is no such model as the rule chose, or no such path.
+        ({"status": 404, "blame": Blame.CLIENT}, Verdict.FAILED),
+        # Upstream refused a key of ours.
+        ({"status": 502, "blame": Blame.HOLDOVER}, Verdict.FAILED),
+        # A stream that broke off after its 200, translated or not.
+        ({"error_type": "api_error", "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        ({"route": "forward", "failure": "broke off", "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        # What a second try made good, and what it did not.
+        ({"first_failure": "529 overloaded_error"}, Verdict.FAILED),
+        (
+            {"first_failure": "529 overloaded_error", "status": 401, "blame": Blame.CLIENT},
+            Verdict.FAILED,
+        ),
+        # There was nobody to ask.
+        ({"status": 502, "upstream_ms": None, "blame": Blame.UPSTREAM}, Verdict.FAILED),
+        # Nobody waited for it any more.
+        ({"status": 200, "client_gone": True}, Verdict.FINE),
+        ({"status": 502, "client_gone": True, "blame": Blame.UPSTREAM}, Verdict.LEFT),
+        ({"status": None, "first_byte_ms": None, "client_gone": True}, Verdict.LEFT),
+        # A model that refuses has answered, though a setting calls it an error.
+        ({"status": 400, "error_type": "invalid_request_error"}, Verdict.FINE),
+        # What we refuse ourselves, and keys that open nothing: anybody can bring that about.
+        ({"status": 400, "upstream_ms": None, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        (
+            {"status": 401, "route": None, "upstream_ms": None, "blame": Blame.CLIENT},
+            Verdict.NOTHING,
+        ),
+        ({"status": 401, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        ({"status": 402, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        ({"status": 403, "blame": Blame.CLIENT}, Verdict.NOTHING),
+        # A shutdown.
+        ({"status": 503, "blame": Blame.HOLDOVER}, Verdict.NOTHING),
+        # A brown-out or a sunset is what the operator wanted.
+        ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, Verdict.NOTHING),
+    ],
+)
+def test_a_guard_counts_as_failed_what_failed_by_the_rule(tmp_path: Path, fields, verdict):
+    assert verdict_on(record(**fields), lacked_model=False) is verdict
+    assert trips(tmp_path, record(**fields)) is (verdict is Verdict.FAILED)
+
+
+@pytest.mark.parametrize("first_failure", [None, "404 not_found_error"])
+def test_a_model_that_there_is_not_says_nothing_where_the_client_named_it(first_failure):
+    missed = record(status=404, blame=Blame.CLIENT, first_failure=first_failure)
+
+    assert verdict_on(missed, lacked_model=True) is Verdict.NOTHING
+
+
+def test_what_is_another_rules_costs_this_one_nothing(tmp_path: Path):
+    assert not trips(tmp_path, record(rule="other", status=502, blame=Blame.UPSTREAM))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"caller_name": "a"}, {"caller_name": "b"}),
+        ({"caller": "0" * 16}, {"caller": "1" * 16}),
+        ({"caller": "0" * 16}, {"caller": "0" * 16, "caller_name": "b"}),
+    ],
+)
+def test_callers_are_told_apart_by_name_or_else_by_key(tmp_path: Path, one, other):
+    failed = {"status": 502, "blame": Blame.UPSTREAM}
+
+    assert trips(tmp_path, *[record(**failed, **one)] * 9)
+    assert not trips(tmp_path / "b", *[record(**failed, **one)] * 9, record(**other))
+
+
+def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
+    refused = [record(rule="sunset", route="refuse", status=410) for _ in range(20)]
+
+    assert trips(tmp_path, *refused, record(status=502, blame=Blame.UPSTREAM))
+
+
+def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Path):
+    metrics = Metrics()
+    guards = Guards(Noticeboard(tmp_path), metrics)
+    guards.watch({"risky": Guard(p95_ratio=2, min_count=2)})
+    settle = settlement(metrics, guards)
+    for _ in range(2):
+        settle.settle(
+            record(first_byte_ms=None, upstream_ms=None, total_ms=9000.0, client_gone=True)
+        )
+        settle.settle(record(rule=None))
+    for _ in range(3):
+        guards.judge()
+
+    assert guards.tripped == {"risky"}
+
+
+def test_every_exchange_is_logged_and_counted(tmp_path: Path):
+    metrics = Metrics()
+    settle = settlement(metrics, Guards(Noticeboard(tmp_path), metrics))
+
+    with capture_logs() as lines:
+        settle.settle(record())
+
+    assert [(line["event"], line["rule"], line["status"]) for line in lines] == [
+        ("exchange", "risky", 200)
+    ]
+    assert b"holdover_exchanges_total{" in metrics.as_text()
+
+
+class Slow(ContentWriter):
+    """Writes contents when it is told to."""
+
+    def __init__(self) -> None:
+        self.may_go_on = asyncio.Event()
+        self.written: list[str] = []
+
+    async def write(self, spoken: Spoken) -> None:
+        await self.may_go_on.wait()
+        self.written.append(spoken.id)
+
+
+class Kept(Keeper):
+    """Keeps records where a test can look."""
+
+    def __init__(self) -> None:
+        self.records: list[str] = []
+
+    def keep(self, entry: TrafficRecord | ShadowRecord) -> None:
+        self.records.append(entry.id)
+
+
+def keeping(tmp_path: Path) -> tuple[Settlement, Kept, Slow]:
+    metrics, keeper, contents = Metrics(), Kept(), Slow()
+    evidence = Evidence(directory=tmp_path, keeper=keeper, contents=contents)
+    guards = Guards(Noticeboard(tmp_path), metrics)
+    settle = Settlement(evidence=evidence, redactor=Redactor(), metrics=metrics, guards=guards)
+    return settle, keeper, contents
+
+
+def notes_with_tape() -> Notes:
+    notes = Notes(path="/v1/complete", headers=[])
+    notes.begin_tape("full", b"{}")
+    return notes
+
+
+@pytest.mark.anyio
+async def test_what_was_said_is_written_first_and_all_of_it_once(tmp_path: Path):
+    settle, keeper, contents = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    before = list(keeper.records)
+    contents.may_go_on.set()
+    await first
+    await settle(notes)
+
+    assert before == []
+    assert keeper.records == contents.written == [notes.id]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_goes_while_that_is_written_costs_no_record(tmp_path: Path):
+    settle, keeper, _ = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    first.cancel()
+    await settle(notes)
+
+    assert keeper.records == [notes.id]
+
+
+@pytest.mark.anyio
+async def test_who_settles_meanwhile_is_not_contradicted(tmp_path: Path):
+    settle, keeper, contents = keeping(tmp_path)
+    notes = notes_with_tape()
+    first = asyncio.ensure_future(settle(notes))
+    await asyncio.sleep(0)
+    await settle(notes)
+    contents.may_go_on.set()
+    await first
+
+    assert keeper.records == [notes.id]

@@ -1,0 +1,64 @@
+"""Reports of a real store with a few exchanges in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from proxy.report.build import compose
+from proxy.report.callers import Present
+from proxy.report.collect import gather
+from proxy.report.model import Report
+from proxy.traffic import MadeAdjustment, default_url, open_store
+from proxy.traffic.store.aggregates import Ending, Shaped
+from translators import Policy
+
+NOW = 1_795_392_000_000 + 12 * 3_600_000  # noon of 2026-11-23
+DAY_MS = 86_400_000
+PRESENT = Present(policy=Policy(), prices={}, today="2026-11-23")
+
+
+def made(kind: str, asked: str = "a", sent: str = "b") -> MadeAdjustment:
+    return MadeAdjustment(kind, "field", asked, sent)  # type: ignore[arg-type]
+
+
+def report_of(
+    directory: Path,
+    entries: Iterable[Any],
+    *,
+    caller: str | None = None,
+    since_ms: int = NOW - DAY_MS,
+    present: Present = PRESENT,
+) -> Report:
+    """The last day before that noon."""
+    store = open_store(default_url(directory))
+    store.add(entries)
+    gathered = gather(store, since_ms, NOW, caller)
+    store.close()
+    return compose(gathered, present, NOW)
+
+
+def shaped(**fields: Any) -> Shaped:
+    """One exchange as it is counted."""
+    plain: dict[str, Any] = {
+        "shape": 1,
+        "who": "nightly",
+        "name": "nightly",
+        "digest": None,
+        "dialect": "2023-06-01",
+        "streamed": False,
+        "features": "[]",
+        "rule": None,
+        "asked": "claude-2.1",
+        "sent": "claude-haiku-4-5-20251001",
+        "adjustments": "[]",
+        "ending": Ending("translate", 200, None, "nobody", client_gone=False),
+        "exchanges": 1,
+        "first_ms": NOW,
+        "last_ms": NOW,
+        "input_tokens": 6.0,
+        "output_tokens": 14.0,
+        "latest": 1,
+    }
+    return Shaped(**(plain | fields))

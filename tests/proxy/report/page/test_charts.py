@@ -1,0 +1,125 @@
+import re
+
+import pytest
+
+from proxy.report.model import Bucket, Outcomes, Percentiles, Volume
+from proxy.report.page import charts as drawings
+from tests.proxy.report.factories import volume
+
+
+def attributes(drawn: str, tag: str, css: str) -> list[dict[str, str]]:
+    """Of the elements of one class."""
+    found = re.findall(rf'<{tag} class="{css}" ([^>]*?)/?>', drawn)
+    return [dict(re.findall(r'([\w-]+)="([^"]*)"', one)) for one in found]
+
+
+def words(drawn: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+
+
+def test_a_bar_is_as_high_as_its_share_of_the_axis():
+    drawn = drawings.volume(volume(4, 8, 0, 2))
+
+    answered = attributes(drawn, "rect", "answered")
+    assert [one["height"] for one in answered] == ["54.8", "109.5", "36.5"]
+    assert [one["x"] for one in answered] == ["10.000%", "35.000%", "85.000%"]
+
+
+def test_many_bars_share_the_width():
+    drawn = drawings.volume(volume(*[1] * 50))
+
+    [first, *_, last] = attributes(drawn, "rect", "answered")
+    assert (first["x"], first["width"], last["x"]) == ("0.280%", "1.440%", "98.280%")
+
+
+def test_bars_of_one_step_stand_on_each_other():
+    drawn = drawings.volume(volume(8))
+
+    [answered] = attributes(drawn, "rect", "answered")
+    [client_error] = attributes(drawn, "rect", "client_error")
+    assert float(client_error["y"]) + float(client_error["height"]) == float(answered["y"])
+
+
+def test_a_plot_says_in_words_what_it_shows():
+    drawn = drawings.volume(volume(4, 8, 0, 2))
+
+    assert '<title id="volume-t">Requests per hour</title>' in drawn
+    assert "14 requests over 4 hours; at most 8 per hour, on Mon 01:00, 16 Nov 2026." in drawn
+
+
+@pytest.mark.parametrize(
+    ("most", "axis"),
+    [
+        (1, ["1"]),
+        (2, ["1", "2"]),
+        (9, ["9"]),
+        (10, ["5", "10"]),
+        (11, ["6", "12"]),
+        (99, ["50", "100"]),
+        (101, ["60", "120"]),
+        (4_100, ["2,500", "5,000"]),
+    ],
+)
+def test_an_axis_ends_with_a_round_number_and_has_no_half_requests(most, axis):
+    assert words(drawings.volume(volume(most)))[:-1] == axis
+
+
+@pytest.mark.parametrize(
+    ("step", "ends"),
+    [
+        ("minute", ["00:00, 16 Nov 2026", "01:00, 16 Nov 2026"]),
+        ("hour", ["Mon 00:00, 16 Nov 2026", "Mon 01:00, 16 Nov 2026"]),
+        ("day", ["Mon, 16 Nov 2026", "Mon, 16 Nov 2026"]),
+    ],
+)
+def test_the_axis_of_time_says_where_it_begins_and_ends(step, ends):
+    assert words(drawings.volume(volume(3, 3, step=step)))[-2:] == ends
+
+
+def test_a_plot_of_one_step_says_its_time_once():
+    assert words(drawings.volume(volume(3, step="day"))) == ["3", "Mon, 16 Nov 2026"]
+
+
+def test_every_outcome_has_a_colour():
+    outcomes = Outcomes(
+        answered=1, client_error=1, upstream_error=1, holdover_error=1, refused=1, client_gone=1
+    )
+    bucket = Bucket(begin="2026-11-16T00:00:00+00:00", outcomes=outcomes, exchanges=6)
+
+    drawn = drawings.volume(Volume(step="day", buckets=(bucket,)))
+
+    style = drawings.__file__.replace("charts.py", "style.css")
+    with open(style) as sheet:
+        rules = sheet.read()
+    for name in Outcomes.__struct_fields__:
+        assert len(attributes(drawn, "rect", name)) == 1
+        assert f".{name} {{ --mine: var(--{name}); }}" in rules
+
+
+def test_a_share_fills_its_track():
+    drawn = drawings.share(0.25, "a quarter", css="ready")
+
+    assert attributes(drawn, "rect", "ready")[0]["width"] == "25.000%"
+    assert 'aria-label="a quarter"' in drawn
+
+
+def test_a_span_reaches_from_the_middle_to_the_slow_end():
+    drawn = drawings.span(Percentiles(p50=50, p95=100, p99=100), 100, "50 ms to 100 ms")
+
+    [line] = attributes(drawn, "line", "span")
+    assert (line["x1"], line["x2"]) == ("50.000%", "97.000%")
+
+
+def test_a_similarity_has_a_mark_where_the_noise_floor_is():
+    drawn = drawings.similarity(0.5, 0.8, "50 %")
+
+    assert attributes(drawn, "rect", "shadow")[0]["width"] == "50.000%"
+    assert attributes(drawn, "line", "floor")[0]["x1"] == "79.600%"
+
+
+def test_a_similarity_without_a_control_has_no_mark():
+    assert attributes(drawings.similarity(0.5, None, "50 %"), "line", "floor") == []
+
+
+def test_a_label_cannot_get_out_of_its_quotes():
+    assert '"><script>' not in drawings.share(0.5, '"><script>')

@@ -1,0 +1,55 @@
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.report.model import Counted, Latency, Percentiles
+from proxy.report.statistics import MOST_SHOWN, latency_of, percentiles, ranked
+from proxy.traffic.store.aggregates import Lasted
+
+
+def test_the_most_frequent_come_first_and_then_the_alphabet():
+    assert ranked(Counter(b=1, a=1, c=2), 4) == (
+        Counted(name="c", count=2, share=0.5),
+        Counted(name="a", count=1, share=0.25),
+        Counted(name="b", count=1, share=0.25),
+    )
+
+
+def test_of_ten_thousand_only_the_first_are_shown():
+    assert len(ranked(Counter({f"{n}": 1 for n in range(10_000)}), 10_000)) == MOST_SHOWN
+
+
+def test_percentiles_are_durations_that_so_many_did_not_exceed():
+    assert percentiles([(10, 50), (20, 45), (30, 4), (40, 1)]) == Percentiles(
+        p50=10, p95=20, p99=30
+    )
+
+
+def test_percentiles_of_nothing_are_none():
+    assert percentiles([]) is None
+
+
+def test_sums_of_several_callers_are_put_together():
+    assert percentiles([(20, 1), (10, 1), (20, 1)]) == Percentiles(p50=20, p95=20, p99=20)
+
+
+def test_of_each_duration_only_those_count_that_have_it():
+    found = latency_of([Lasted(None, 30, 20, None, 1), Lasted(None, 10, None, None, 9)])
+
+    assert found == Latency(
+        total=Percentiles(p50=10, p95=30, p99=30),
+        first_byte=Percentiles(p50=20, p95=20, p99=20),
+        first_token=None,
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 30)), min_size=1))
+def test_percentiles_are_the_nearest_ranks_of_all_durations_one_by_one(pairs):
+    every = sorted(duration for duration, count in pairs for _ in range(count))
+
+    found = percentiles(pairs)
+
+    assert found is not None
+    for part, value in ((50, found.p50), (95, found.p95), (99, found.p99)):
+        assert value == every[-(-part * len(every) // 100) - 1]

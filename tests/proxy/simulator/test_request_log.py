@@ -1,0 +1,76 @@
+import json
+
+import httpx
+
+from proxy.simulator import create_simulator
+from proxy.simulator.request_log import Journal, Received
+from tests.proxy.simulator.harness import HEADERS, ask, question, stream
+from tests.servers import serving
+
+
+def received(url):
+    return httpx.get(f"{url}/simulator/requests").json()
+
+
+def test_what_arrived_is_listed_oldest_first():
+    with serving(create_simulator()) as url:
+        ask(url, question("first"), path="/v1/messages?beta=true")
+        stream(url, question("second"))
+        httpx.get(f"{url}/v1/nonsense")
+
+        first, second, third = received(url)
+
+    assert list(first) == [
+        "method", "path", "query", "headers", "body", "raw", "body_bytes", "status", "outcome",
+        "events_sent",
+    ]  # fmt: skip
+    assert (first["method"], first["path"], first["query"]) == ("POST", "/v1/messages", "beta=true")
+    assert ["x-api-key", HEADERS["x-api-key"]] in first["headers"]
+    assert first["body"] == question("first") == json.loads(first["raw"])
+    assert (first["status"], first["outcome"], first["events_sent"]) == (200, "finished", 0)
+    assert (second["body"]["stream"], second["events_sent"]) == (True, 13)
+    assert (third["method"], third["body"], third["raw"]) == ("GET", None, "")
+    assert (third["status"], third["outcome"]) == (404, "finished")
+
+
+def test_the_list_can_be_emptied():
+    with serving(create_simulator()) as url:
+        ask(url)
+
+        assert httpx.delete(f"{url}/simulator/requests").status_code == 204
+        assert received(url) == []
+
+
+def test_the_simulator_says_that_it_is_there(url):
+    assert httpx.get(f"{url}/simulator/health").json() == {"status": "ok"}
+    assert httpx.head(f"{url}/simulator/health").status_code == 200
+
+
+def test_a_body_that_is_no_json_is_kept_as_text():
+    with serving(create_simulator()) as url:
+        httpx.post(f"{url}/v1/messages", content=b"caf\xe9")
+
+        [entry] = received(url)
+
+    assert (entry["body"], entry["raw"], entry["body_bytes"]) == (None, "caf\ufffd", 4)
+
+
+def test_of_a_very_long_body_the_beginning_is_kept():
+    with serving(create_simulator()) as url:
+        ask(url, question("x" * 300_000))
+
+        [entry] = received(url)
+
+    assert entry["body"] is None
+    assert len(entry["raw"]) == 1_000
+    assert entry["body_bytes"] > 300_000
+
+
+def test_the_last_thousand_are_kept():
+    journal = Journal()
+    for number in range(1_001):
+        journal.add(Received(method="GET", path=f"/{number}", query="", headers=[]))
+
+    paths = [entry["path"] for entry in journal.describe()]
+
+    assert (len(paths), paths[0], paths[-1]) == (1_000, "/1", "/1000")

@@ -1,0 +1,38 @@
+import pytest
+
+from proxy.traffic import default_url, open_store
+from proxy.traffic.content import Body, Content
+from proxy.traffic.store.examples import example_at
+from tests.record_factory import record
+from tests.recorded_exchanges import exchange, kept
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = open_store(default_url(tmp_path))
+    yield opened
+    opened.close()
+
+
+def test_an_example_is_a_record_with_the_request_that_was_captured(store):
+    store.add(exchange(1, model="claude-2.1"))
+
+    found = example_at(store, 1)
+
+    assert found is not None
+    assert found.record == exchange(1)[0]
+    assert isinstance(found.request, dict)
+    assert found.request["model"] == "claude-2.1"
+
+
+def test_without_a_captured_request_there_is_only_the_record(store):
+    digest = Body(part="legacy_in", size=3, digest="00", data=None, timing=None)
+    answer = kept("legacy_back", {"completion": " Hi"})
+    of = record(id="a")
+    store.add([of, Content(id="a", received=of.received, bodies=(digest, answer))])
+
+    assert example_at(store, 1) == (of, None)
+
+
+def test_what_is_gone_by_now_is_no_example(store):
+    assert example_at(store, 1) is None

@@ -1,0 +1,131 @@
+"""What was recorded by an older version is there after the upgrade, whichever version that was."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, insert, inspect, select, text
+
+from proxy.traffic import StoreProblem, open_store
+from proxy.traffic.store import migrations
+from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
+from proxy.traffic.store.row_mapping import row_of_exchange, row_of_shadow, rows_of_content
+from proxy.traffic.store.schema import bodies, exchanges, metadata, replays, shadows
+from proxy.traffic.store.store import Store
+from tests.record_factory import content, record, shadow_record
+
+ROWS = {
+    exchanges: row_of_exchange(record()),
+    shadows: row_of_shadow(shadow_record()),
+    bodies: rows_of_content(content())[0],
+    replays: {"replay": "r", "exchange_id": "req_1", "done_ms": 1},
+}
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    return config
+
+
+def downdate(engine: Engine, revision: str) -> None:
+    """Take away what is newer than this revision, and put a row into what is left."""
+    exchange = dict(ROWS[exchanges])
+    with engine.begin() as connection:
+        for table in list(ROWS)[REVISIONS.index(revision) + 1 :]:
+            table.drop(connection)
+        if revision < "0005":
+            connection.execute(text("ALTER TABLE exchanges DROP COLUMN shape"))
+            del exchange["shape"]
+        connection.execute(text("UPDATE holdover_version SET version_num = :it"), {"it": revision})
+        for table in list(ROWS)[: REVISIONS.index(revision) + 1]:
+            connection.execute(insert(table), exchange if table is exchanges else ROWS[table])
+
+
+def counts(store: Store) -> list[int]:
+    with store.engine.connect() as connection:
+        return [len(connection.execute(select(table)).all()) for table in ROWS]
+
+
+def differences(engine: Engine) -> list[object]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        found: list[object] = compare_metadata(context, metadata)
+        return found
+
+
+def test_the_migrations_lead_to_the_schema(url):
+    store = open_store(url)
+
+    assert differences(store.engine) == []
+    store.close()
+
+
+def test_the_revisions_are_those_that_there_are_in_their_order():
+    script = ScriptDirectory.from_config(alembic_config())
+
+    assert [each.revision for each in script.walk_revisions()][::-1] == list(REVISIONS)
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_what_an_older_version_has_recorded_stays(url, revision: str):
+    older = open_store(url)
+    downdate(older.engine, revision)
+    older.close()
+    store = open_store(url)
+
+    kept = min(REVISIONS.index(revision) + 1, len(ROWS))
+    assert counts(store) == [1] * kept + [0] * (len(ROWS) - kept)
+    assert differences(store.engine) == []
+    store.close()
+
+
+def test_many_may_open_a_new_store_at_once(url):
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: open_store(url), range(8)))
+    stores[0].add([record()])
+
+    assert [counts(store)[0] for store in stores] == [1] * 8
+    for store in stores:
+        store.close()
+
+
+def test_a_store_of_a_newer_version_is_left_alone(url):
+    store = open_store(url)
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE holdover_version SET version_num = '9999'"))
+    store.close()
+
+    for read_only in (False, True):
+        with pytest.raises(StoreProblem, match="is at revision '9999'") as told:
+            open_store(url, read_only=read_only)
+        assert not told.value.may_pass
+
+
+def test_an_upgrade_that_fails_leaves_the_store_as_it_was(url):
+    store = open_store(url)
+    downdate(store.engine, "0002")
+    with store.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE replays (somebodys INTEGER)"))  # in the way of 0004
+    store.close()
+    with pytest.raises(StoreProblem, match="replays"):
+        open_store(url)
+    with store.engine.connect() as connection:
+        there = inspect(connection).has_table("bodies")  # 0003 went well
+        revision = connection.execute(text("SELECT version_num FROM holdover_version")).scalar()
+    store.close()
+
+    assert (there, revision) == (False, "0002")
+
+
+def test_an_older_store_cannot_be_read_only(url):
+    store = open_store(url)
+    downdate(store.engine, "0003")
+    store.close()
+
+    with pytest.raises(StoreProblem, match="is of an older version"):
+        open_store(url, read_only=True)

@@ -1,0 +1,288 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import text
+
+from proxy.security.redaction import Redacted
+from proxy.traffic import MadeAdjustment, default_url, open_store
+from proxy.traffic.store.filters import Filter
+from proxy.traffic.store.queries import (
+    Found,
+    Tail,
+    bodies_of,
+    find,
+    has_contents_of,
+    named,
+    newest,
+    shadows_of,
+)
+from proxy.traffic.store.row_mapping import row_of_exchange
+from proxy.traffic.store.schema import exchanges
+from proxy.traffic.store.store import Store
+from tests.record_factory import record, shadow_record
+from tests.recorded_exchanges import exchange, kept, moment
+
+ALL = Filter()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    yield (opened := open_store(url))
+    opened.close()
+
+
+def numbered(*numbers: int, **fields: Any) -> list[Any]:
+    """Records, a second apart."""
+    return [record(id=f"req_{n:04}", received=moment(n), **fields) for n in numbers]
+
+
+def ids(found: list[Found] | Iterator[Found]) -> list[int]:
+    return [int(each.record.id.removeprefix("req_")) for each in found]
+
+
+def test_the_newest_come_last_whenever_they_were_loaded(store: Store):
+    store.add(numbered(3, 1))
+    store.add(numbered(2, 4))
+
+    assert ids(newest(store, ALL, 3)) == [2, 3, 4]
+    assert ids(newest(store, ALL, 9)) == ids(find(store, ALL)) == [1, 2, 3, 4]
+
+
+def test_a_record_comes_back_as_it_was(store: Store):
+    [given] = numbered(1, features=("system",), temperature=0.5, caller_name="nightly")
+    store.add([given])
+
+    assert newest(store, ALL, 1) == [Found(1, given)]
+
+
+def test_more_than_a_page_is_read_page_by_page_each_once(store: Store):
+    """Even where all have the same time."""
+    same = [record(id=f"req_{n:04}", received=moment(7)) for n in range(1200)]
+    store.add(same)
+
+    assert ids(find(store, ALL)) == list(range(1200))
+    assert ids(newest(store, ALL, 1100)) == list(range(100, 1200))
+
+
+def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
+    store.add(numbered(*range(1000)))
+
+    assert ids(find(store, ALL)) == list(range(1000))
+    assert ids(newest(store, ALL, 2000)) == list(range(1000))
+
+
+def test_the_newest_are_looked_up_by_their_time_and_nothing_is_sorted(tmp_path: Path):
+    store = open_store(default_url(tmp_path))
+    compiled = (
+        exchanges.select()
+        .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())
+        .limit(500)
+    )
+    with store.engine.connect() as connection:
+        steps = connection.execute(text(f"EXPLAIN QUERY PLAN {compiled}"), {"param_1": 1}).all()
+
+    store.close()
+    assert ["USING INDEX ix_exchanges_received_ms" in step.detail for step in steps] == [True]
+
+
+def test_text_is_found_in_contents_and_in_the_record(store: Store):
+    store.add(exchange(1, prompt="\n\nHuman: Where is my\nparcel?\n\nAssistant:"))
+    store.add(exchange(2, completion=" It is in the Parcel centre."))
+    store.add(exchange(3, user_agent="parcel-tracker/1.0"))
+    store.add(exchange(4))
+    store.add(numbered(5, user_agent="parcel-tracker/1.0"))
+    store.add(numbered(6))
+
+    assert ids(newest(store, Filter(text="PARCEL"), 50)) == [1, 2, 3, 5]
+    assert ids(newest(store, Filter(text="parcel"), 2)) == [3, 5]
+    assert ids(find(store, Filter(text="my parcel?"))) == [1]
+    assert ids(find(store, Filter(text="parcel%"))) == []
+
+
+def test_names_of_fields_are_no_text(store: Store):
+    words = ("prompt", "3 spaces", "none")
+    store.add(numbered(1, adjustments=(MadeAdjustment("trim_prefill", *map(Redacted, words)),)))
+
+    assert ids(find(store, Filter(text="kind"))) == []
+    assert ids(find(store, Filter(text="3 Spaces"))) == [1]
+
+
+def test_text_is_looked_for_beyond_the_first_page(store: Store):
+    store.add(exchange(1, prompt="needle"))
+    for first in range(2, 602, 100):
+        store.add([entry for n in range(first, first + 100) for entry in exchange(n)])
+
+    assert ids(newest(store, Filter(text="needle"), 50)) == [1]
+
+
+def test_bodies_of_which_only_the_digest_is_kept_are_no_contents(store: Store):
+    [given, content] = exchange(1, prompt="needle")
+    bare = tuple(replace(body, data=None) for body in content.bodies)
+    store.add([given, replace(content, bodies=bare)])
+
+    assert ids(find(store, Filter(text="needle"))) == []
+    assert not has_contents_of(store, ALL)
+
+
+def test_whether_there_are_contents_is_asked_of_what_is_meant(store: Store):
+    store.add([*exchange(1, rule="kept"), *numbered(2, rule="bare")])
+
+    assert has_contents_of(store, ALL)
+    assert has_contents_of(store, Filter(rule="kept"))
+    assert not has_contents_of(store, Filter(rule="bare"))
+
+
+def test_an_exchange_is_named_by_our_id_by_upstreams_or_by_how_they_begin(store: Store):
+    store.add(
+        [
+            record(id="req_ab", request_id="req_011CZ"),
+            record(id="req_abc", request_id="req_011CZA"),
+            record(id="req_b%", request_id="req_011CB"),
+        ]
+    )
+
+    def named_ids(name: str, most: int = 9) -> list[str]:
+        return [each.id for each in named(store, name, most)]
+
+    assert named_ids("req_ab") == ["req_ab"]
+    assert named_ids("req_011CZ") == ["req_ab"]
+    assert named_ids("req_a") == ["req_ab", "req_abc"]
+    assert named_ids("req_011CB") == ["req_b%"]
+    assert named_ids("req_b%") == named_ids("req_b") == ["req_b%"]
+    assert named_ids("req_0", most=2) == ["req_ab", "req_abc"]
+    assert named_ids("req_%") == named_ids("nothing") == []
+
+
+def test_shadows_and_bodies_come_in_order(store: Store):
+    shadow, control = shadow_record(), shadow_record(leg="control", failure="x", comparison=None)
+    [given, content] = exchange(1)
+    parts = (kept("legacy_back", {}), kept("messages_out", {}), kept("legacy_in", b"Hi"))
+    store.add([shadow, control, given, replace(content, bodies=parts)])
+
+    assert shadows_of(store, shadow.id) == [control, shadow]
+    assert shadows_of(store, "req_0001") == []
+    assert bodies_of(store, "req_0001") == [parts[2], parts[1], parts[0]]
+
+
+def test_a_tail_hands_out_what_is_loaded_later_whenever_it_was_received(store: Store):
+    store.add(numbered(5, 6))
+    tail = Tail(store, ALL)
+
+    assert ids(tail.poll()) == []
+
+    store.add(numbered(7, 1))
+
+    assert ids(tail.poll()) == [7, 1]
+    assert ids(tail.poll()) == []
+
+
+def test_a_tail_of_an_empty_store_begins_with_the_first(store: Store):
+    tail = Tail(store, ALL)
+    store.add(numbered(1))
+
+    assert ids(tail.poll()) == [1]
+
+
+def test_a_tail_keeps_to_the_filter(store: Store):
+    tail = Tail(store, Filter(rule="mine"))
+    store.add([*numbered(1, rule="mine"), *numbered(2)])
+
+    assert ids(tail.poll()) == [1]
+
+
+@pytest.mark.parametrize("limit", [0, 9])
+def test_what_comes_while_the_past_is_read_belongs_to_what_follows(store: Store, limit: int):
+    add_at(store, 1, 12_000)
+    tail = Tail(store, ALL)
+    add_at(store, 12_001)
+
+    assert ids(tail.earlier(limit)) == [1, 12_000]
+    assert ids(tail.poll()) == [12_001]
+
+
+def test_of_the_past_the_last_ones_are_shown(store: Store):
+    store.add(numbered(1, 2, 3))
+
+    assert ids(Tail(store, ALL).earlier(2)) == [2, 3]
+
+
+def test_a_row_that_can_be_seen_only_after_its_successors_is_not_lost(store: Store):
+    """As of two loaders that commit in the other order."""
+    tail = Tail(store, ALL)
+    add_at(store, 7, 3, 900)
+
+    assert ids(tail.poll()) == [3, 7, 900]
+
+    add_at(store, 5)
+
+    assert ids(tail.poll()) == [5]
+
+
+def test_what_is_long_past_is_not_looked_at_again(store: Store):
+    tail = Tail(store, ALL)
+    add_at(store, 20_000)
+
+    assert ids(tail.poll()) == [20_000]
+
+    add_at(store, 9_999)
+
+    assert ids(tail.poll()) == []
+
+
+def test_contents_that_come_after_their_record_are_found_by_a_tail(store: Store):
+    tail = Tail(store, Filter(text="needle"))
+    [given, content] = exchange(1, prompt="needle")
+    store.add([given])
+
+    assert ids(tail.poll()) == []
+
+    store.add([content])
+
+    assert ids(tail.poll()) == [1]
+    assert ids(tail.poll()) == []
+
+
+def test_contents_are_not_waited_for_without_end(store: Store):
+    tail = Tail(store, Filter(text="needle"))
+    [given, content] = exchange(1, prompt="needle")
+    store.add([given])
+    for _ in range(5):
+        assert ids(tail.poll()) == []
+
+    store.add([content])
+
+    assert ids(tail.poll()) == []
+
+
+def test_a_long_absence_is_made_up_for(store: Store):
+    tail = Tail(store, ALL)
+    store.add(numbered(*range(1200)))
+
+    assert ids(tail.poll()) == list(range(1200))
+
+
+def test_reading_does_not_stand_in_the_way_of_the_loader(store: Store):
+    store.add(numbered(*range(600)))
+    reading = find(store, ALL)
+    next(reading)
+    tail = Tail(store, ALL)
+
+    store.add(numbered(600))
+    following = tail.poll()
+    next(following)
+    store.add(numbered(601))
+
+    assert ids(reading) == [*range(1, 602)]
+
+
+def add_at(store: Store, *places: int) -> None:
+    """Rows at these places in the order of loading."""
+    rows = [
+        row_of_exchange(given) | {"seq": n}
+        for n, given in zip(places, numbered(*places), strict=True)
+    ]
+    with store.engine.begin() as connection:
+        connection.execute(exchanges.insert(), rows)

@@ -1,0 +1,266 @@
+"""The store is kept up with the journals, whatever is wrong with it meanwhile."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+from sqlalchemy import func, select
+from structlog.testing import capture_logs
+
+from proxy.traffic import default_url, journal_directory, open_store, waiting_bytes
+from proxy.traffic.journal.loader import alone
+from proxy.traffic.journal.segments import RECORDS, Journal
+from proxy.traffic.loader_process import keep_loading
+from proxy.traffic.status import Keeping, LoaderStatus, board_of, read_status
+from proxy.traffic.store.row_mapping import moment_of
+from proxy.traffic.store.schema import exchanges
+from tests.record_factory import record
+
+OLD = "2001-01-01T00:00:00.000+00:00"
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Keeping:
+    return Keeping(
+        directory=journal_directory(tmp_path), url=default_url(tmp_path), days=90, max_bytes=0
+    )
+
+
+def write(keeping: Keeping, *names: str, **fields: str) -> None:
+    journal = Journal(keeping.directory, RECORDS)
+    for name in names:
+        journal.append(msgspec.msgpack.encode(record(id=name, **fields)))
+    journal.close()
+
+
+def count(keeping: Keeping) -> int:
+    store = open_store(keeping.url)
+    with store.engine.connect() as connection:
+        found: int = connection.scalars(select(func.count()).select_from(exchanges)).one()
+    store.close()
+    return found
+
+
+def status(keeping: Keeping) -> LoaderStatus:
+    said = read_status(board_of(keeping.directory))
+    assert said is not None
+    return said
+
+
+def steps(*of_the_world: Callable[[], object]) -> Callable[[float], bool]:
+    """Between one look and the next, the next thing happens; then it is over."""
+    left = list(of_the_world)
+
+    def wait(seconds: float) -> bool:
+        if left and seconds:
+            left.pop(0)()
+        return not left
+
+    return wait
+
+
+def test_what_is_written_while_it_runs_is_loaded_and_the_last_of_it_too(keeping):
+    write(keeping, "one")
+    counts: list[int] = []
+    keep_loading(
+        keeping,
+        steps(
+            lambda: counts.append(count(keeping)),
+            lambda: write(keeping, "two"),
+            lambda: counts.append(count(keeping)),
+            lambda: write(keeping, "three"),
+        ),
+    )
+
+    assert counts == [1, 2]
+    assert count(keeping) == 3
+    assert (status(keeping).rows, status(keeping).problem) == (3, None)
+
+
+def test_numbers_go_on_where_the_loader_before_stopped(keeping):
+    for name in ("one", "two"):
+        write(keeping, name)
+        keep_loading(keeping, steps())
+
+    assert status(keeping).rows == 2
+
+
+def test_what_is_read_of_a_living_journal_is_said_and_no_row_is_counted_twice(keeping):
+    journal = Journal(keeping.directory, RECORDS)
+    journal.append(msgspec.msgpack.encode(record(id="one")))
+    keep_loading(keeping, steps())
+    first = status(keeping)
+    keep_loading(keeping, steps())
+    second = status(keeping)
+    journal.close()
+
+    assert first.read_bytes == second.read_bytes == waiting_bytes(keeping.directory)
+    assert first.rows == second.rows == 1
+
+
+def test_of_a_store_that_fails_nothing_is_read(keeping):
+    journal = Journal(keeping.directory, RECORDS)
+    journal.append(msgspec.msgpack.encode(record(id="one")))
+    keep_loading(keeping, steps())
+    keep_loading(replace(keeping, url="sqlite:////"), steps())
+    journal.close()
+
+    assert status(keeping).read_bytes == 0
+    assert status(keeping).problem is not None
+
+
+def test_where_there_can_be_no_journal_it_waits_until_there_can_and_says_so_once(keeping, tmp_path):
+    (tmp_path / "traffic").write_text("in the way")
+    with capture_logs() as lines:
+        keep_loading(
+            keeping,
+            steps(
+                lambda: None,
+                lambda: None,
+                (tmp_path / "traffic").unlink,
+                lambda: write(keeping, "one"),
+            ),
+        )
+
+    assert [line["event"] for line in lines] == ["loader_waits"]
+    assert lines[0]["reason"] == "Not a directory"
+    assert count(keeping) == 1
+
+
+def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp_path):
+    file = tmp_path / "traffic" / "traffic.db"
+    file.parent.mkdir()
+    file.write_text("no database" * 100)
+    write(keeping, "one")
+    problems: list[str | None] = []
+    with capture_logs() as lines:
+        keep_loading(
+            keeping,
+            steps(
+                lambda: problems.append(status(keeping).problem),
+                lambda: problems.append(status(keeping).problem),
+                file.unlink,
+                lambda: problems.append(status(keeping).problem),
+            ),
+        )
+
+    assert problems[0] is not None
+    assert str(file) in problems[0]
+    assert problems == [problems[0], problems[0], None]
+    events = [line["event"] for line in lines if line["event"].startswith("store_")]
+    assert events == ["store_failed", "store_works_again"]
+    assert count(keeping) == 1
+
+
+def test_a_store_that_is_moved_away_is_made_anew_with_what_comes_then(keeping, tmp_path):
+    write(keeping, "one")
+    (tmp_path / "kept").mkdir()
+
+    def move_away() -> None:
+        for file in (tmp_path / "traffic").glob("traffic.db*"):
+            file.rename(tmp_path / "kept" / file.name)
+
+    keep_loading(
+        keeping,
+        steps(
+            move_away,
+            lambda: write(keeping, "two"),
+            lambda: None,
+        ),
+    )
+
+    assert count(keeping) == 1
+    assert count(replace(keeping, url=f"sqlite:///{tmp_path / 'kept' / 'traffic.db'}")) == 1
+    assert status(keeping).problem is None
+
+
+def test_a_bug_in_loading_does_not_end_it(keeping):
+    broken: Any = None
+    with capture_logs() as lines:
+        keep_loading(replace(keeping, url=broken), steps(lambda: None, lambda: None))
+
+    assert status(keeping).problem == "AttributeError"
+    assert [line["event"] for line in lines].count("loader_crashed") == 3
+
+
+def test_what_is_too_old_is_let_go_of(keeping):
+    write(keeping, "old", received=OLD)
+    write(keeping, "new")
+    keep_loading(keeping, steps())
+
+    assert count(keeping) == 1
+
+
+def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
+    journal = Journal(keeping.directory, RECORDS)
+    for number in range(5_200):
+        old = record(id=f"old-{number}", received=moment_of(number))
+        journal.append(msgspec.msgpack.encode(old))
+    journal.close()
+    counts: list[int] = []
+    keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
+
+    assert counts == [200]
+    assert count(keeping) == 0
+
+
+def test_while_another_loads_this_one_waits(keeping):
+    write(keeping, "one")
+    with alone(keeping.directory):
+        keep_loading(keeping, steps())
+        with pytest.raises(AssertionError):
+            status(keeping)
+
+
+def test_it_takes_over_when_the_other_ends(keeping):
+    write(keeping, "one")
+    other = alone(keeping.directory)
+    other.__enter__()
+    keep_loading(keeping, steps(lambda: other.__exit__(None, None, None), lambda: None))
+
+    assert count(keeping) == 1
+
+
+def test_a_note_that_cannot_be_read_is_no_note(keeping):
+    board = board_of(keeping.directory)
+    board.put("loader/status", b"{")
+    board.put("loader/other", b"{}")
+
+    assert read_status(board) is None
+
+
+def policies(keeping: Keeping, wait: Callable[[float], bool], leisure: float = 60) -> list[int]:
+    """How the threads are scheduled on which three pieces are loaded, a file each."""
+    seen: list[int] = []
+    for _ in range(3):
+        with closing(Journal(keeping.directory, RECORDS)) as journal:
+            journal.append(b"of another version")  # which the log tells of
+
+    def look(_: object, __: str, line: structlog.typing.EventDict) -> Mapping[str, Any]:
+        if line["event"] == "journal_unreadable":
+            seen.append(os.sched_getscheduler(0))
+        return line
+
+    with capture_logs([look]):
+        keep_loading(keeping, wait, leisure=leisure)
+    return seen
+
+
+def test_all_others_come_before_the_loading(keeping):
+    assert policies(keeping, steps(lambda: None)) == [os.SCHED_IDLE] * 3
+
+
+def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
+    seen = policies(keeping, steps(lambda: None), leisure=0)
+
+    assert seen == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
+
+
+def test_at_the_end_there_is_no_leisure(keeping):
+    assert policies(keeping, steps()) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]

@@ -1,0 +1,270 @@
+"""What is kept of what was said: all of it that may be, and nothing that may not."""
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from proxy.security.redaction import Digester, Redactor
+from proxy.traffic import Content, Keeper, Tape, decompress
+from proxy.traffic.redact_bodies import ContentWriter, Spoken, content_of
+from translators import Policy, decode_completion_request, dialect_of, plan_request
+
+KEY, MAIL = "sk-ant-api03-secret-enough", "canary@example.com"
+SECRET = "not-in-the-shape-of-a-key"
+V1, V2 = dialect_of(None), dialect_of("2023-06-01")
+DIGESTER = Digester("d")
+
+
+class Journal(Keeper):
+    """Keeps contents where a test can look."""
+
+    def __init__(self) -> None:
+        self.kept: list[Content] = []
+        self.given_up: list[int] = []
+
+    def keep_content(self, content: Content) -> None:
+        self.kept.append(content)
+
+    def give_up_content(self, size: int) -> None:
+        self.given_up.append(size)
+
+
+def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any) -> Spoken:
+    tape = Tape(level=fields.pop("level", "full"), started=0.0, legacy_in=asked)
+    tape.begin_leg(repeats=fields.pop("repeats", False))
+    for moment, piece in enumerate(back):
+        tape.messages_back.take(moment, piece)
+    for moment, piece in enumerate(reply):
+        tape.legacy_back.take(moment, piece)
+    given: dict[str, Any] = {
+        "id": "i",
+        "received": "r",
+        "tape": tape,
+        "plan": None,
+        "dialect": V2,
+        "reply_headers": [],
+        "hide": Redactor().hiding([SECRET, "short"]),
+    }
+    return Spoken(**(given | fields))
+
+
+def texts(said: Spoken) -> dict[str, str]:
+    """By part."""
+    bodies = content_of(said, DIGESTER).bodies
+    return {body.part: decompress(body.data or b"").decode() for body in bodies}
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (b'{"prompt":"to canary@example.com"}', '{"prompt":"to [email]"}'),
+        # The same as an encoder may spell it.
+        (b'{"prompt":"to canary\\u0040example.com"}', '{"prompt":"to [email]"}'),
+        (b'{"canary@example.com":1}', '{"[email]":1}'),
+        (b'{"a":[{"b":"sk-ant-api03-secret-enough"}]}', '{"a":[{"b":"[key]"}]}'),
+        (b'{"a":4111111111111111,"b":41}', '{"a":"[card]","b":41}'),
+        (b'{"a":true,"b":null,"c":0.5}', '{"a":true,"b":null,"c":0.5}'),
+        (b'{"a":"not-in-the-shape-of-a-key","b":"short"}', '{"a":"[key]","b":"short"}'),
+        # What a value is called may say what it is.
+        (b'{"password":"hunter2","x":"hunter2"}', '{"password":"[password]","x":"hunter2"}'),
+        (b'{"password":"hun\\"ter2"}', '{"password":"[password]"}'),
+        (b'{"phones":["030 901820",2125550187]}', '{"phones":["[phone]","[phone]"]}'),
+        (b'{"jane@example.com":"hi","password":null}', '{"[email]":"hi","password":null}'),
+        (b'{"password":"' + b"a1 " * 99 + b'"}', '{"password":"' + "a1 " * 99 + '"}'),
+        # No JSON: text, read in case it hides something.
+        (b'{"a": "canary\\u0040example.com"', '{"a": "[email]"'),
+        (b"\xff canary@example.com", "\ufffd [email]"),
+        (b"[" * 5000, "[" * 5000),
+        (b"", ""),
+    ],
+)
+def test_a_request_is_kept_without_what_may_not_be(asked, kept):
+    assert texts(spoken(asked)) == {"legacy_in": kept}
+
+
+def test_what_is_split_over_events_is_found_all_the_same():
+    pieces = [
+        f'data: {{"completion":"{part}"}}\n\n'.encode()
+        for part in ("to can", "ary@ex", "ample.com")
+    ]
+    kept = texts(spoken(reply=pieces))
+
+    assert kept["legacy_back"] == '{"completion":"to [email]"}'
+
+
+def test_a_stream_is_kept_whole_with_the_time_of_each_event():
+    start = b'data: {"type":"message_start","message":{"id":"m"}}\n\n'
+    block = b'data: {"type":"content_block_start","index":0,"content_block":{"type":"text"}}\n\n'
+    delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}'
+    text = b"data: " + delta + b"\n\n"
+    (_, body) = content_of(spoken(back=[start, block, text]), DIGESTER).bodies
+
+    assert decompress(body.data or b"") == b'{"id":"m","content":[{"type":"text","text":"Hi"}]}'
+    assert msgspec.json.decode(decompress(body.timing or b"")) == [
+        [0, "message_start", 0],
+        [1, "content_block_start", 0],
+        [2, "content_block_delta", 2],
+    ]
+    assert body.size == len(start + block + text)
+
+
+def test_the_old_dialect_repeats_itself_and_what_is_kept_does_not():
+    pieces = [b'data: {"completion":" Hi"}\r\n\r\n', b'data: {"completion":" Hi you"}\r\n\r\n']
+
+    assert texts(spoken(reply=pieces, dialect=V1))["legacy_back"] == '{"completion":" Hi you"}'
+    assert texts(spoken(reply=pieces, dialect=None))["legacy_back"] == '{"completion":" Hi you"}'
+
+
+def test_what_was_passed_on_compressed_is_read():
+    packed = gzip.compress(b'{"completion":"to canary@example.com"}')
+    headers = [(b"content-encoding", b"gzip")]
+    kept = texts(spoken(reply=[packed[:9], packed[9:]], reply_headers=headers))
+
+    assert kept["legacy_back"] == '{"completion":"to [email]"}'
+
+
+def test_what_cannot_be_decompressed_is_called_that():
+    headers = [(b"content-encoding", b"gzip")]
+
+    assert texts(spoken(reply=[b"no gzip"], reply_headers=headers))["legacy_back"] == (
+        "(compressed in a way that is not read here)"
+    )
+
+
+def test_a_digest_tells_what_is_the_same_and_nothing_else():
+    one, other = (content_of(spoken(asked, level="digest"), DIGESTER) for asked in (b"a", b"b"))
+    again = content_of(spoken(b"a", level="full"), DIGESTER)
+
+    assert one.bodies[0].data is None
+    assert (one.bodies[0].size, one.bodies[0].digest) == (1, again.bodies[0].digest)
+    assert one.bodies[0].digest != other.bodies[0].digest
+    assert Digester("other").body(b"a") != one.bodies[0].digest
+
+
+@pytest.mark.parametrize("start", [b": hello\n\n", b"\n", b"\xef\xbb\xbf", b"retry: 100\n\n"])
+def test_a_stream_may_begin_with_what_says_nothing(start):
+    pieces = [b'data: {"completion":"to can"}\n\n', b'data: {"completion":"ary@example.com"}\n\n']
+
+    assert texts(spoken(reply=[start, *pieces]))["legacy_back"] == '{"completion":"to [email]"}'
+
+
+def test_a_stream_that_repeats_itself_is_remembered_by_its_end():
+    pieces = [
+        f'data: {{"completion":"{"x" * size}"}}\r\n\r\n'.encode() for size in range(0, 900, 9)
+    ]
+    end = b"data: [DONE]\r\n\r\n"
+    said = spoken(reply=[*pieces, end], dialect=V1, repeats=True)
+    (_, body) = content_of(said, DIGESTER).bodies
+
+    assert len(said.tape.legacy_back.pieces) == 4
+    assert decompress(body.data or b"") == b'{"completion":"%s"}' % (b"x" * 891)
+    timing = msgspec.json.decode(decompress(body.timing or b""))
+    assert timing[:3] == [
+        [0, "completion", len(pieces[0])],
+        [1, "completion", 9],
+        [2, "completion", 9],
+    ]
+    assert timing[-1] == [100, "completion", 0]
+    assert body.size == sum(map(len, pieces)) + len(end)
+    whole = content_of(spoken(reply=[*pieces, end], dialect=V1), DIGESTER).bodies[1]
+    assert (whole.digest, whole.data) == (body.digest, body.data)
+
+
+@pytest.mark.anyio
+async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    await writer.write(spoken(b"little"))
+    at_once = len(journal.kept)
+    await writer.write(spoken(b"x y " * 500_000))
+    await writer.write(spoken(b"little too"))
+    beside = [content.bodies[0].size for content in journal.kept]
+    await asyncio.to_thread(writer.close)
+
+    assert at_once == 1
+    assert beside == [6, 10]
+    assert [content.bodies[0].size for content in journal.kept] == [6, 10, 2_000_000]
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_long_for_what_is_ahead_of_him():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    ahead = [writer.write(spoken(b"x y " * 16_000)) for _ in range(400)]
+    await asyncio.wait_for(asyncio.gather(*ahead), timeout=20)
+    written = len(journal.kept)
+    await asyncio.to_thread(writer.close)
+
+    assert written < 400
+    assert len(journal.kept) == 400
+
+
+@pytest.mark.anyio
+async def test_what_was_too_long_to_remember_is_given_up_aloud():
+    journal = Journal()
+    long = spoken()
+    long.tape.hear_reply(b"x" * 70_000_000)
+    long.tape.hear_upstream(b"x")
+    writer = ContentWriter(journal, DIGESTER)
+    await writer.write(long)
+    writer.close()
+
+    assert (journal.kept, journal.given_up) == ([], [70_000_005])
+    assert long.tape.legacy_back.pieces == long.tape.messages_back.pieces == []
+
+
+@pytest.mark.anyio
+async def test_more_than_can_be_worked_off_is_given_up_aloud():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    for _ in range(4):
+        await writer.write(spoken(b"a b " * 10_000_000, level="digest"))
+    writer.close()
+
+    assert len(journal.given_up) == 3
+
+
+@pytest.mark.anyio
+async def test_a_bug_in_here_costs_no_answer():
+    journal = Journal()
+    writer = ContentWriter(journal, DIGESTER)
+    broken: Any = None
+    with capture_logs() as lines:
+        await writer.write(spoken(b"{}", hide=broken))
+        await writer.write(spoken(b'"x"', hide=broken))
+    writer.close()
+
+    assert [line["event"] for line in lines] == ["capture_crashed"]
+    assert journal.given_up == [6]
+
+
+@pytest.mark.parametrize("filler", ["a\n", "é😀", '\\"', " "])
+def test_a_long_request_is_kept_like_a_short_one(filler):
+    prompt = f"{filler * 100_000} {MAIL}, {filler * 100_000}"
+    asked = {"prompt": prompt, MAIL: ["x" * 300, {"a": None}]}
+    kept = {"prompt": prompt.replace(MAIL, "[email]"), "[email]": asked[MAIL]}
+    for encoded in (msgspec.json.encode(asked), json.dumps(asked).encode()):
+        assert texts(spoken(encoded))["legacy_in"] == msgspec.json.encode(kept).decode()
+
+
+def test_a_long_request_of_many_small_things_is_kept_as_the_text_that_it_is():
+    asked = b'{"a":[' + b'"canary\\u0040example.com",' * 50_000 + b"1]}"
+
+    kept = texts(spoken(asked))["legacy_in"]
+
+    assert kept == '{"a":[' + '"[email]",' * 50_000 + "1]}"
+
+
+def test_a_long_conversation_is_kept_as_it_went_up():
+    prompt = "\n\nHuman: " + f"to {MAIL}\n" * 20_000 + "\n\nAssistant:"
+    request = msgspec.json.encode({"model": "m", "prompt": prompt, "max_tokens_to_sample": 5})
+    plan = plan_request(decode_completion_request(request), V2, Policy(), today="2026-11-28")
+
+    kept = msgspec.json.decode(texts(spoken(request, plan=plan))["messages_out"])
+
+    assert kept["messages"] == [{"role": "user", "content": "to [email]\n" * 20_000}]

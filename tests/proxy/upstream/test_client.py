@@ -1,0 +1,191 @@
+"""An upstream behind proxies that the environment names, and what it may not say."""
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from proxy.errors import UpstreamBrokeOff, UpstreamUnreachable
+from proxy.upstream.client import Answer, Upstream
+from proxy.upstream.transport import Timeouts
+from tests.scripted_server import Act, Certificate, Listening, Peer, answers, listening, ok
+
+pytestmark = pytest.mark.anyio
+HOST = "upstream.invalid"
+TARGET = b"/v1/models/%7Ea%2Fb?q=<>\"'&r=%20"
+HEADERS = [(b"x-api-key", b"k"), (b"x-two", b"1"), (b"x-two", b"2")]
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@asynccontextmanager
+async def asking(url: str) -> AsyncIterator[Upstream]:
+    upstream = Upstream(url, Timeouts(connect=20, read=20))
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+
+
+async def whole(answer: Answer) -> bytes:
+    try:
+        return await answer.read()
+    finally:
+        await answer.close()
+
+
+def keeping(heads: list[bytes], *said: bytes) -> Act:
+    """Each of these to one request without a body; the heads are kept."""
+
+    async def act(peer: Peer) -> None:
+        for each in said:
+            heads.append(await peer.hear())
+            await peer.say(each)
+
+    return act
+
+
+@dataclass
+class Tunnel:
+    """A proxy for CONNECT, whose every name is one upstream's."""
+
+    upstream: Listening
+    refusal: bytes = b""
+    heads: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, peer: Peer) -> None:
+        self.heads.append(await peer.hear())
+        if self.refusal:
+            await peer.say(self.refusal)
+            return
+        reader, writer = await asyncio.open_connection(self.upstream.host, self.upstream.port)
+        await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pipe(peer.reader, writer), pipe(reader, peer.writer))
+
+
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+    writer.close()
+
+
+@pytest.mark.parametrize("user", ["", "me:it%40is@"])
+async def test_a_proxy_for_plain_http_is_told_the_whole_url(
+    user: str, monkeypatch: pytest.MonkeyPatch
+):
+    heads: list[bytes] = []
+    async with listening(keeping(heads, ok(b"one"), ok(b"two"))) as proxy:
+        monkeypatch.setenv("http_proxy", f"{user}{proxy.host}:{proxy.port}")
+        async with asking(f"http://{HOST}:81/base") as upstream:
+            said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
+            said.append(await whole(await upstream.ask(HEADERS, [b""])))
+
+    assert said == [b"one", b"two"]
+    assert heads[0].startswith(b"GET http://%b:81/base%b HTTP/1.1\r\n" % (HOST.encode(), TARGET))
+    assert b"\r\nx-two: 1\r\nx-two: 2" in heads[0]
+    assert heads[1].startswith(b"POST http://%b:81/base/v1/messages HTTP/1.1\r\n" % HOST.encode())
+    assert all(b"\r\nhost: upstream.invalid:81\r\n" in head.lower() for head in heads)
+    assert [credentials_in(head) for head in heads] == [b"me:it@is" if user else None] * 2
+
+
+def credentials_in(head: bytes) -> bytes | None:
+    said = re.search(rb"\r\nproxy-authorization: Basic ([^\r]*)", head, re.IGNORECASE)
+    return base64.b64decode(said[1]) if said else None
+
+
+@pytest.mark.parametrize("user", ["", "me:it%40is@"])
+async def test_a_proxy_is_asked_for_a_tunnel_through_which_requests_go_as_they_are_spelled(
+    certificate: Certificate, user: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    heads: list[bytes] = []
+    act = keeping(heads, ok(b"one"), ok(b"two"))
+    async with listening(act, context=certificate.context) as hidden:
+        tunnel = Tunnel(hidden)
+        async with listening(tunnel) as proxy:
+            monkeypatch.setenv("https_proxy", f"http://{user}{proxy.host}:{proxy.port}")
+            async with asking(f"https://{HOST}/base") as upstream:
+                said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
+                said.append(await whole(await upstream.ask(HEADERS, [b""])))
+
+    assert said == [b"one", b"two"]
+    assert [head.split(b"\r\n")[0] for head in tunnel.heads] == [
+        b"CONNECT upstream.invalid:443 HTTP/1.1"
+    ]
+    assert credentials_in(tunnel.heads[0]) == (b"me:it@is" if user else None)
+    assert heads[0].startswith(b"GET /base%b HTTP/1.1\r\n" % TARGET)
+    assert heads[1].startswith(b"POST /base/v1/messages HTTP/1.1\r\n")
+    assert not any(b"roxy-" in head or b"xtwo" in head for head in heads)
+
+
+async def test_who_answers_through_a_tunnel_must_be_known(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+):
+    async with (
+        listening(answers(ok(b"hello")), context=certificate.context) as hidden,
+        listening(Tunnel(hidden)) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", proxy.url)
+        async with asking(f"https://{HOST}") as upstream:
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.relay("GET", TARGET, HEADERS, None)
+
+
+async def test_a_proxy_that_refuses_is_no_answer_of_the_upstream(monkeypatch: pytest.MonkeyPatch):
+    refusal = b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n"
+    async with listening(Peer.is_left) as hidden, listening(Tunnel(hidden, refusal)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        async with asking(f"https://{HOST}") as upstream:
+            with pytest.raises(UpstreamBrokeOff):
+                await upstream.relay("GET", TARGET, HEADERS, None)
+
+
+@pytest.mark.parametrize("excepted", ["*", HOST, "invalid"])
+async def test_an_upstream_may_be_excepted_from_proxies(
+    excepted: str, monkeypatch: pytest.MonkeyPatch
+):
+    async with listening(answers(ok(b"proxied"))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", excepted)
+        async with asking(f"http://{HOST}") as upstream:
+            with pytest.raises(UpstreamUnreachable):
+                await upstream.ask(HEADERS, [b""])
+
+        assert proxy.peers == []
+
+
+@pytest.mark.parametrize("status", [b"000", b"099", b"600", b"999"])
+async def test_a_status_that_no_server_can_say_is_no_answer(status: bytes):
+    said = b"HTTP/1.1 %b Odd\r\ncontent-length: 2\r\n\r\n{}" % status
+    async with listening(answers(said)) as listener, asking(listener.url) as upstream:
+        with pytest.raises(UpstreamBrokeOff, match="a status that there is not"):
+            await upstream.ask(HEADERS, [b""])
+
+
+async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
+    heads: list[bytes] = []
+    bodies: list[bytes] = []
+
+    async def act(peer: Peer) -> None:
+        for _ in range(2):
+            heads.append(await peer.hear())
+            bodies.append(await peer.hear_body(600_000))
+            await peer.say(ok(b"one"))
+
+    async with listening(act) as peer, asking(peer.url) as upstream:
+        pieces = [b"a" * 100_000, b"b" * 100_000] * 3
+        said = [await whole(await upstream.ask(HEADERS, pieces)) for _ in range(2)]
+
+    assert said == [b"one", b"one"]
+    assert bodies == [b"".join(pieces)] * 2
+    assert all(b"\r\ncontent-length: 600000" in head.lower() for head in heads)
+    assert not any(b"transfer-encoding" in head.lower() for head in heads)

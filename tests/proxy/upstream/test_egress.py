@@ -1,0 +1,98 @@
+"""By which proxy an upstream is asked, and whom TLS trusts, as the environment says."""
+
+import httpx
+import pytest
+
+from proxy.errors import InvalidSettings
+from proxy.upstream.egress import check_egress, proxy_for, trust
+
+FAR = httpx.URL("https://api.example.com")
+
+
+@pytest.fixture(autouse=True)
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_PROXY".upper(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ({"https_proxy": "proxy:3128", "HTTPS_PROXY": "://"}, "http://proxy:3128"),
+        ({"HTTPS_PROXY": "https://user:p%40ss@proxy"}, "https://user:p%40ss@proxy"),
+        ({"HTTPS_PROXY": "http://[2001:db8::1]:3128"}, "http://[2001:db8::1]:3128"),
+        ({"ALL_PROXY": "proxy"}, "http://proxy"),
+        ({"ALL_PROXY": "://", "HTTPS_PROXY": "proxy"}, "http://proxy"),
+        ({"HTTP_PROXY": "://"}, None),
+        ({"HTTPS_PROXY": "://", "NO_PROXY": "example.com"}, None),
+    ],
+)
+def test_a_proxy_is_the_one_that_is_named_for_the_scheme_or_for_all(
+    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    assert proxy_for(FAR) == proxy
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost", "http://[::1]"])
+def test_there_is_none_on_the_way_to_this_machine(url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy")
+
+    assert proxy_for(httpx.URL(url)) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("://", "http://", "http:// x", "foo bar", "http://user:pw@", "ftp://x", "socks4://x"),
+        *("http://[::1", "http://x:y", "http://x:99999", "http://x\ny", "socks5://"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
+def test_what_is_no_address_of_a_proxy_is_named_by_its_variable(
+    variable: str, address: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(variable, address)
+    with pytest.raises(InvalidSettings) as told:
+        check_egress(None, str(FAR))
+
+    assert str(told.value) == (
+        f"{variable}: is no address of a proxy: write http://HOST:PORT, "
+        "or put api.example.com into NO_PROXY"
+    )
+
+
+def test_a_socks_proxy_needs_what_is_not_installed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5h://user:secret@proxy:1080")
+    with pytest.raises(InvalidSettings, match="ALL_PROXY: names a SOCKS proxy") as told:
+        proxy_for(FAR)
+
+    assert "secret" not in str(told.value)
+
+
+def test_the_environment_says_whom_to_trust(monkeypatch: pytest.MonkeyPatch, certificate, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")  # a file counts for more
+
+    assert trust().cert_store_stats()["x509"] == 1
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    assert trust().cert_store_stats()["x509"] == 0
+
+
+def test_a_log_of_keys_that_cannot_be_written_is_named_and_not_whom_to_trust(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+):
+    log = tmp_path / "keys" / "log"
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    with pytest.raises(InvalidSettings, match=f"SSLKEYLOGFILE: {log}: No such file"):
+        trust()

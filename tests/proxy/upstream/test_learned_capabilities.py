@@ -1,0 +1,61 @@
+from structlog.testing import capture_logs
+
+from proxy.upstream.learned_capabilities import LessonStore
+from translators import Capabilities, Sampling
+
+NO_PREFILL = Capabilities(prefill=False)
+NO_SAMPLING = Capabilities(sampling=Sampling.NONE)
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_lessons_add_up_and_only_what_is_new_is_news():
+    store = LessonStore(seconds=60)
+
+    with capture_logs() as lines:
+        store.keep("m", NO_PREFILL)
+        store.keep("m", NO_SAMPLING)
+        store.keep("m", NO_PREFILL)
+
+    assert [line["lesson"] for line in lines] == ["prefill=no", "prefill=no, sampling=none"]
+    assert store.current() == {"m": Capabilities(prefill=False, sampling=Sampling.NONE)}
+
+
+def test_a_lesson_is_forgotten_after_its_time_and_lives_on_if_taught_again():
+    clock = Clock()
+    store = LessonStore(seconds=60, clock=clock)
+    store.keep("a", NO_PREFILL)
+    store.keep("b", NO_PREFILL)
+    clock.now += 40
+    store.keep("b", NO_PREFILL)
+    clock.now += 30
+
+    assert store.listing() == [
+        {"model": "b", "learnt": "prefill=no", "refusals": 2, "expires_in_seconds": 30}
+    ]
+    assert store.current() == {"b": NO_PREFILL}
+
+
+def test_the_oldest_lesson_makes_room():
+    store = LessonStore(seconds=60)
+    for number in range(300):
+        store.keep(f"m{number}", NO_PREFILL)
+
+    assert list(store.current()) == [f"m{number}" for number in range(44, 300)]
+
+
+def test_a_name_is_redacted_before_it_is_cut():
+    store = LessonStore(seconds=60)
+    with capture_logs() as lines:
+        store.keep("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
+
+    shown = [line["model"] for line in [*lines, *store.listing()]]
+    assert shown == ["m" * 240 + " [key]"] * 2
