@@ -123,8 +123,8 @@ def forwarded_up(headers: Headers, instead: Headers | None) -> Headers:
     `MissingKey` where the client has given others alone.
     """
     passing = _rest(headers, _NOT_FORWARDED_UP, (_OURS, _OF_AWS))
-    given = [(name, value) for name, value in passing if _spelled(name) in CREDENTIALS]
-    rest = [(name, value) for name, value in passing if _spelled(name) not in CREDENTIALS]
+    given = [(name, value) for name, value in passing if spelled(name) in CREDENTIALS]
+    rest = [(name, value) for name, value in passing if spelled(name) not in CREDENTIALS]
     if instead is not None:  # a cookie may say who somebody is, too
         return [*(header for header in rest if header[0] != b"cookie"), *instead]
     fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
@@ -134,7 +134,7 @@ def forwarded_up(headers: Headers, instead: Headers | None) -> Headers:
 
 
 def _is_for_upstream(name: bytes, value: bytes) -> bool:
-    return _spelled(name) != b"authorization" or bearer_token(value) is not None
+    return spelled(name) != b"authorization" or bearer_token(value) is not None
 
 
 def passed_down(headers: Headers) -> Headers:
@@ -155,14 +155,14 @@ def _rest(headers: Headers, dropped: frozenset[bytes], families: tuple[bytes, ..
     """All but these, and what the headers themselves say is for one connection only."""
     for name, value in headers:
         if name == b"connection":
-            dropped |= {_spelled(option.strip().lower()) for option in value.split(b",")}
+            dropped |= {spelled(option.strip().lower()) for option in value.split(b",")}
     return [
         (name, value)
         for name, value in headers
-        if (spelled := _spelled(name)) not in dropped and not spelled.startswith(families)
+        if (plain := spelled(name)) not in dropped and not plain.startswith(families)
     ]
 
 
-def _spelled(name: bytes) -> bytes:
+def spelled(name: bytes) -> bytes:
     """A name as CGI and WSGI make one of it, to whom `_` and `-` are the same."""
     return name.replace(b"_", b"-")

@@ -67,8 +67,8 @@ def _catch_up(store: Store, state_dir: Path) -> None:
 
 
 def _is_loaded(directory: Path, moment: float) -> bool:
-    """Whether what was in the journals then is in the store; True if there never was a loader."""
+    """Whether what was in the journals then is in the store, as the loader says."""
     from proxy.traffic.status import board_of, read_status  # noqa: PLC0415 - few verbs need it
 
     status = read_status(board_of(directory))
-    return status is None or status.complete_until >= to_milliseconds(moment)
+    return status is not None and status.complete_until >= to_milliseconds(moment)

@@ -1,12 +1,12 @@
 """
 How a rule does beside the rest of the traffic, over a window of time.
 
-Callers are told apart, since one of them alone can fail, or do well, as often
-as it likes: none counts for more than all others together, where those are
-enough to judge by, and each side is judged without the caller who makes it look
-worst. So what one caller does neither takes a rule's share away, as long as the
-others do well by it, nor hides that they do not. Where there is only one, it is
-what there is.
+Callers are told apart, since one of them alone can fail as often as it likes:
+each side is judged without the caller who makes it look worst. So what one
+caller does neither takes a rule's share away, as long as the others do well by
+it, nor hides that they do not. Where there is only one, it is what there is.
+(Sides of another mix do not compare: no caller's share is cut, though one who
+does very much and well outweighs others.)
 
 A client that leaves before it is answered says how long it has waited, and
 nothing about failure: that is told by those who stay.
@@ -43,8 +43,8 @@ class Tally(msgspec.Struct):
     """Exchanges, how many failed, and how long their answers took to begin, by class."""
 
     count: int = 0
-    errors: float = 0
-    latencies: dict[int, float] = msgspec.field(default_factory=dict[int, float])
+    errors: int = 0
+    latencies: dict[int, int] = msgspec.field(default_factory=dict[int, int])
 
     def add(self, seconds: float, *, is_error: bool | None) -> None:
         """Count one exchange; None: its client has left after so many seconds."""
@@ -71,16 +71,9 @@ class Tally(msgspec.Struct):
                 del self.latencies[latency]
 
     @property
-    def waits(self) -> float:
+    def waits(self) -> int:
         """How many latencies there are."""
         return sum(self.latencies.values())
-
-    def at_most(self, count: int, waits: float) -> Tally:
-        """The same shares of failures and latencies, of so many at most."""
-        of_errors = min(1.0, count / self.count) if self.count else 1.0
-        of_waits = min(1.0, waits / self.waits) if self.waits else 1.0
-        latencies = {latency: number * of_waits for latency, number in self.latencies.items()}
-        return Tally(min(self.count, count), self.errors * of_errors, latencies)
 
     def without(self, part: Tally) -> Tally:
         """The rest of it."""
@@ -91,8 +84,7 @@ class Tally(msgspec.Struct):
     @property
     def error_percent(self) -> float:
         """Of 100 exchanges, how many failed."""
-        # Rounded, because shares of small numbers are not exact.
-        return round(100 * self.errors / self.count, 9) if self.count else 0.0
+        return 100 * self.errors / self.count if self.count else 0.0
 
     @property
     def p95(self) -> float:
@@ -180,7 +172,7 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
         slow, usual = (_fair(side, guard, _p95) for side in (rule, rest))
         if slow.p95 > usual.p95 * guard.p95_ratio:
             return (
-                f"95 % of {slow.waits:.0f} answers{_whose(slow.waits, _waits(rule))} began within"
+                f"95 % of {slow.waits} answers{_whose(slow.waits, _waits(rule))} began within"
                 f" {slow.p95:.3f} s, beside {usual.p95:.3f} s outside it"
             )
     return None
@@ -189,28 +181,16 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
 def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
     """All callers' exchanges, or all but one's, if they look better without that caller."""
     least = max(1, guard.min_count * _ENOUGH)
-    fair = _shared(side, guard.min_count)
-    whole = total(fair)
-    others = [whole.without(tally) for tally in fair if whole.count - tally.count >= least]
-    return min((whole, *others), key=measure)
-
-
-def _shared(side: ByCaller, enough: int) -> list[Tally]:
-    """What each caller has done, none more than all others together, if those did enough."""
     whole = total(side.values())
-    return [
-        tally.at_most(whole.count - tally.count, whole.waits - tally.waits)
-        if whole.count - tally.count >= enough
-        else tally
-        for tally in side.values()
-    ]
+    others = [whole.without(tally) for tally in side.values() if whole.count - tally.count >= least]
+    return min((whole, *others), key=measure)
 
 
 def _count(side: ByCaller) -> int:
     return sum(tally.count for tally in side.values())
 
 
-def _waits(side: ByCaller) -> float:
+def _waits(side: ByCaller) -> int:
     return sum(tally.waits for tally in side.values())
 
 
@@ -222,5 +202,5 @@ def _p95(tally: Tally) -> float:
     return tally.p95
 
 
-def _whose(judged: float, all_of_them: float) -> str:
-    return f" that count, of {all_of_them:.0f}," if judged < all_of_them else ""
+def _whose(judged: int, all_of_them: int) -> str:
+    return f" that count, of {all_of_them}," if judged < all_of_them else ""

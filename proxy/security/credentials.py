@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.errors import MissingKey
-from proxy.headers import CREDENTIALS, Headers, bearer_token, first
+from proxy.headers import CREDENTIALS, Headers, bearer_token, first, spelled
 from proxy.security.redaction import Unshown
 
 _NOT_SHOWN: Final = CREDENTIALS | {b"proxy-authorization", b"x-amz-security-token"}
@@ -29,7 +29,7 @@ def secrets_in(headers: Headers) -> list[bytes]:
     """All that may be a key, whichever of them is used."""
     secrets: list[bytes] = []
     for name, value in headers:
-        if name in _NOT_SHOWN:
+        if spelled(name) in _NOT_SHOWN:
             secrets += value.strip(), value.strip().partition(b" ")[2].strip()
     return secrets
 

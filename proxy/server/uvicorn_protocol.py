@@ -59,8 +59,11 @@ _CHUNK_BYTES: Final = 16
 """What a chunk may add to that: its size and two ends of lines."""
 _PIECE_BYTES: Final = 16 * 1024
 """So much is parsed between two looks at the bounds, and at the clock."""
-_MOST_PASSED_OVER: Final = 1024 * 1024
-"""Bytes of a body that is answered already: with more on its way the connection is closed."""
+_MOST_PASSED_OVER: Final = 64 * 1024 * 1024
+"""Bytes of a body that is answered already: with more on its way the connection is closed. Many
+clients send all of what they have before they read why it is refused."""
+_MOST_HELD: Final = 256 * 1024
+"""Bytes that wait unparsed; up to there reading goes on, which alone tells that a client goes."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
 
@@ -123,7 +126,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._overhead_bytes = 0
         """Bytes since the last thing that the parser told of, rather more than fewer."""
         self._passed_over_bytes = 0
-        self._held = b""
+        self._held = bytearray()
         """What has come and is not parsed yet: others have their turn, or a request waits."""
         self._clock: asyncio.TimerHandle | None = None
         self._answering: httptools_impl.RequestResponseCycle | None = None
@@ -142,7 +145,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes off the network, a piece at a time, and no more than can be worked on."""
         if self._held:
-            self._held += data
+            self._hold(data)
             return
         until = 0.0
         for start in range(0, len(data), _PIECE_BYTES):
@@ -151,6 +154,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             # One request may wait for its turn: parsed bytes take fifty times their room.
             if self.pipeline or (until and time.perf_counter() >= until):
                 self._hold(data[start:])
+                self.loop.call_soon(self._read_on)
                 break
             until = until or time.perf_counter() + self.turn_seconds
             self._take(data[start : start + _PIECE_BYTES])
@@ -169,7 +173,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         self.pipeline.clear()
-        self._reading, self._held = _Reading.REFUSED, b""
+        self._reading, self._held = _Reading.REFUSED, bytearray()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -181,23 +185,24 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def stop_reading(self) -> None:
         """Pass over whatever comes from now on."""
         self._stop_watching()
-        self._reading, self._held = _Reading.REFUSED, b""
+        self._reading, self._held = _Reading.REFUSED, bytearray()
 
     def on_response_complete(self) -> None:
         """Go on with what was asked meanwhile, or with what is still held."""
         super().on_response_complete()
-        self._read_on()
+        # Not at once: here the application is at work, and what goes wrong in it is its own affair.
+        self.loop.call_soon(self._read_on)
 
     def _hold(self, data: bytes) -> None:
-        self._held = data
-        self.flow.hold()
-        self.loop.call_soon(self._read_on)
+        self._held += data
+        if len(self._held) > _MOST_HELD:
+            self.flow.hold()
 
     def _read_on(self) -> None:
         if self._held and not self.pipeline and not self.transport.is_closing():
-            held, self._held = self._held, b""
+            held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
-        if not self._held and self.flow.is_held:
+        if len(self._held) <= _MOST_HELD and self.flow.is_held:
             self.flow.release()
 
     # What the parser says
@@ -235,6 +240,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._take_host_of_target()
         super().on_headers_complete()
+        self._unset_keepalive_if_required()  # set by an answer that ended meanwhile
         self.headers = []  # what comes after the body is no header (RFC 9110, section 6.5)
         self._reading = _Reading.BODY
         self._overhead_bytes = self._passed_over_bytes = 0

@@ -56,6 +56,15 @@ _ESCAPED: Final = re.compile(
     r"|\\(?:u00|x)(?P<sign>2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|60|7[B-Eb-e])|\\[nrtbfv0]"
 )
 """Colours of a terminal, and signs between words as JSON and programs spell them."""
+_LINES: Final = frozenset({"\\n", "\\r", "\\t"})
+
+
+def _with_lines(text: str) -> str:
+    """With line breaks for what stands for them, in JSON that a prompt holds."""
+    if "\\" in text:
+        for escape in ("\\n", "\\r", "\\t"):
+            text = text.replace(escape, "\n ")
+    return text
 
 
 def _readable(text: str, piece: int) -> str:
@@ -66,8 +75,9 @@ def _readable(text: str, piece: int) -> str:
     letter that belongs to those is no part of the word behind it.
     """
     if "\\" in text or "\x1b" in text or "\x9b" in text:
-        escapes = _each(_ESCAPED, text, (0, len(text)), piece)
-        return _replaced(text, ((*found.span(), _as_seen(found)) for found in escapes))
+        escapes = list(_each(_ESCAPED, text, (0, len(text)), piece))
+        if any(found[0] not in _LINES for found in escapes):
+            return _replaced(text, ((*found.span(), _as_seen(found)) for found in escapes))
     return text
 
 
@@ -133,7 +143,12 @@ class Finder:
 
     def without(self, text: str) -> str:
         """The text with words in the place of what was found in it."""
-        page = _Page(text, _readable(text, self._piece))
+        text = self._without(_Page(text, _with_lines(text)))
+        # Once more as a reader sees it: what was a part of a value there, here parts a value.
+        seen = _readable(text, self._piece)
+        return text if seen is text else self._without(_Page(text, seen))
+
+    def _without(self, page: _Page) -> str:
         if self._may_be_in(self._rare, page.seen):
             page = page.without(self._beginning(page.seen))
         page = page.without(self._called(page.seen))

@@ -100,9 +100,13 @@ def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(tmp_path: Path, capsys):
+@pytest.mark.parametrize("has_looked", [True, False])
+def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], has_looked: bool
+):
     config = settings_with(tmp_path, [])
-    keep_loading(keeping_in(tmp_path), lambda _seconds: True)
+    if has_looked:
+        keep_loading(keeping_in(tmp_path), lambda _seconds: True)
     with alone(journal_directory(tmp_path)):
         found = recorded(config)
 

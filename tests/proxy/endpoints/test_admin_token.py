@@ -25,6 +25,7 @@ GIVEN = TOKEN.encode()
         ([(b"x-api-key", b"x, " + GIVEN)], False, True),
         ([(b"x-api-key", GIVEN + b", x")], False, True),
         ([(b"api-key", GIVEN)], False, True),
+        ([(b"x_api_key", GIVEN)], False, True),
         ([(b"authorization", b"Bearer " + GIVEN[:-1])], False, False),
         ([(b"authorization", b"Bearer " + GIVEN.upper())], False, False),
         ([(b"authorization", b"Bearer")], False, False),

@@ -334,29 +334,23 @@ def test_a_guard_trips_where_every_caller_fails_whatever_one_does_elsewhere(
 @given(
     others=side("bcdef", least=20, most=40, errors=more_than_half).filter(are_three),
     rest=side("abcdef", least=20, most=60, errors=none),
-    count=st.integers(0, 6000),
     left=st.integers(0, 6000),
 )
-def test_no_caller_hides_that_all_others_fail_by_staying_or_by_leaving(others, rest, count, left):
-    one = tally(*[1] * count)
+def test_no_caller_hides_that_all_others_fail_by_leaving(others, rest, left):
+    one = Tally()
     for _ in range(left):
         one.add(0.001, is_error=None)
 
     assert breach(GUARD, {"a": one, **others}, rest) is not None
 
 
-@given(
-    others=st.integers(20, 60),
-    quick=st.integers(0, 6000),
-    left=st.integers(0, 600),
-)
-def test_no_caller_hides_that_all_others_wait(others, quick, left):
-    one = tally(*[0.001] * quick)
-    for _ in range(left):
-        one.add(0.001, is_error=None)
-    slow = {name: tally(*[9] * others) for name in "bcd"}
+@pytest.mark.parametrize("share", [1, 3])
+def test_sides_of_another_mix_by_chance_are_not_cut_to_different_shapes(share):
+    """The small ones are slower by nature, and come to a tenth of the minimum on one side alone."""
+    rule = {"big": tally(*[1] * 300 * share), "b": tally(*[8] * 3 * share)}
+    rest = {"big": tally(*[1] * 300), "b": tally(*[8] * 3)}
 
-    assert breach(LATENCY, {"a": one, **slow}, {"e": tally(*[1] * 20)}) is not None
+    assert breach(Guard(p95_ratio=3, min_count=50), rule, rest) is None
 
 
 def test_a_few_exchanges_of_others_do_not_outweigh_one_who_asks_much():

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from proxy.cli.serve import server_for
+from proxy.errors import MissingKey
 from proxy.server.uvicorn_protocol import (
     MOST_HEAD_BYTES,
     MOST_HEADERS,
@@ -514,8 +515,8 @@ class Curt(Listener):
 def test_a_body_that_nobody_reads_is_passed_over_and_not_for_ever(framing: bytes):
     chunk = b"%x\r\n" % 65_536 + b"a" * 65_536 + b"\r\n"
 
-    some = asyncio.run(told([framing, *[chunk] * 10], listener=Curt()))
-    more = asyncio.run(told([framing, *[chunk] * 20], listener=Curt()))
+    some = asyncio.run(told([framing, chunk * 500], listener=Curt()))
+    more = asyncio.run(told([framing, chunk * 500, chunk * 600], listener=Curt()))
 
     assert (some.is_closed, more.is_closed) == (False, True)
     assert some.said == more.said
@@ -529,20 +530,53 @@ class Yielding(Unhurried):
 
 
 def test_nothing_is_held_of_what_is_passed_over():
-    async def ask() -> tuple[bool, bytes]:
+    async def ask() -> tuple[bool, int]:
         protocol = Yielding(config_for(Curt()), ServerState(), {})
         protocol.connection_made(wire := Wire())
-        protocol.data_received(CHUNKED)
+        protocol.data_received(b"garbage\r\n" + b"a" * 100_000)
+        protocol.data_received(b"a" * 100_000)
         await asyncio.gather(*protocol.server_state.tasks)
-        protocol.data_received(b"1\r\nX\r\n" * 500_000)
-        for _ in range(200):  # of 16 KiB each, in one turn
-            await asyncio.sleep(0)
-        protocol.data_received(b"1\r\nX\r\n")
-        held = protocol._held
+        held = len(protocol._held)
         protocol.connection_lost(None)
         return wire.is_ended, held
 
-    assert asyncio.run(ask()) == (True, b"")
+    assert asyncio.run(ask()) == (True, 0)
+
+
+class Refusing(Listener):
+    """An application that answers while it deals with a failure of its own."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            raise MissingKey("x-api-key header is required")
+        except MissingKey:
+            await super().__call__(scope, receive, send)
+
+
+@pytest.mark.parametrize("between", [b"", GET + b"X: " + b"a" * 16_000 + b"\r\n\r\n"])
+def test_what_goes_wrong_in_one_request_is_not_said_of_the_next(between: bytes):
+    data = NEXT + between + GET.replace(b" / ", b" /%b " % (b"a" * 40_000)) + b"\r\n"
+
+    heard = asyncio.run(told([data], listener=Refusing()))
+
+    assert heard.refusals == [414]
+    assert b"x-api-key" not in heard.said
+
+
+def test_the_time_between_two_requests_ends_where_the_second_has_begun():
+    async def ask() -> bool:
+        protocol = Unhurried(config_for(Listener()), ServerState(), {})
+        protocol.connection_made(Wire())
+        protocol.data_received(NEXT + GET[:1])
+        await asyncio.gather(*protocol.server_state.tasks)
+        began = protocol.timeout_keep_alive_task is not None
+        protocol.data_received(GET[1:] + b"\r\n")
+        ended = protocol.timeout_keep_alive_task is None
+        await asyncio.gather(*protocol.server_state.tasks)
+        protocol.connection_lost(None)
+        return began and ended
+
+    assert asyncio.run(ask())
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)

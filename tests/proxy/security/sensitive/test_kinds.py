@@ -11,11 +11,14 @@ REDACTOR = Redactor()
 SURROUNDINGS = [
     *("{}", "so: {} and on", "{} at the front", "and at the end {}", "so it is: {}."),
     *("\n{}\n", "so.\n\n{}", r"so:\n{}\nand", r"so\t{}\r\n", "a,{},b", "({})", "<{}>"),
+    *('"{}"', "'{}'", "`{}`", r"\"{}\"", "x={}", "x: {}", "x:{}", '{{"a": "{}", "b": 1}}'),
+]
+ESCAPED = [
     *("\x1b[01;31m\x1b[K{}\x1b[m\x1b[K", "\x9b1m{}\x9bm", r"\033[31m{}\033[0m"),
     *(r"\x1b[31m{}\x1b[0m", r"\u001b[1m{}\u001b[m", r"a\u003d{}\u0026b", r"\u0022{}\u0022"),
     *(r"\x22{}\x22", r"so\b{}\f", r"so\v{}\0"),
-    *('"{}"', "'{}'", "`{}`", r"\"{}\"", "x={}", "x: {}", "x:{}", '{{"a": "{}", "b": 1}}'),
 ]
+"""Colours of a terminal, and signs as JSON and programs spell them, which may go with it."""
 EXAMPLES = [
     pytest.param(kind, example, id=f"{kind.name} {number}")
     for kind in KINDS
@@ -42,6 +45,14 @@ def test_an_example_is_taken_out_wherever_it_stands(kind, example):
     told = {around: REDACTOR.text(around.format(as_written(example))) for around in SURROUNDINGS}
 
     assert told == {around: around.format(as_kept(kind, example)) for around in SURROUNDINGS}
+
+
+@pytest.mark.parametrize(("kind", "example"), EXAMPLES)
+def test_an_example_is_not_kept_between_colours_and_escapes(kind, example):
+    secret = example.partition("«")[2].partition("»")[0] or example
+
+    for around in ESCAPED:
+        assert secret not in REDACTOR.text(around.format(as_written(example))), kind.name
 
 
 @pytest.mark.parametrize("innocent", INNOCENTS)
