@@ -21,7 +21,7 @@ from translators import (
 _MOST_COMPARED: Final = 10_000
 """Characters of each text; the time a comparison takes grows with their product."""
 _WORD_LENGTH: Final = 256
-"""Of a name, as in a record."""
+"""Characters of a name that are kept, as many as a record has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

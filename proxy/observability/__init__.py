@@ -1,1 +1,1 @@
-"""What an operator can watch: metrics and log lines."""
+"""Metrics and log lines, by which an operator watches a running server."""

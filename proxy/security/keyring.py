@@ -90,7 +90,7 @@ class Destination(Unshown, frozen=True, kw_only=True):
     setting: str | None = None
     """The one to look at where the key is refused, or missed; None: that is the client's affair."""
     instead: Headers | None = None
-    """What stands in place of the client's own credentials; None: they pass as they come."""
+    """The headers that replace the client's own credentials; None: those pass as they come."""
 
 
 class Caller(Unshown, frozen=True, kw_only=True):

@@ -127,7 +127,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Bytes since the last thing that the parser told of, rather more than fewer."""
         self._passed_over_bytes = 0
         self._held = bytearray()
-        """What has come and is not parsed yet: others have their turn, or a request waits."""
+        """Bytes that came and are not parsed yet: others have their turn, or a request waits."""
         self._clock: asyncio.TimerHandle | None = None
         self._answering: httptools_impl.RequestResponseCycle | None = None
 

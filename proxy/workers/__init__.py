@@ -1,1 +1,1 @@
-"""What the workers of one machine share: notes in a directory, guards, the health of keys."""
+"""State that the workers of one machine share: notes in a directory, guards, refused keys."""

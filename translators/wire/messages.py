@@ -94,7 +94,7 @@ class ContentBlock(msgspec.Struct, frozen=True):
         return self.text
 
 
-LONGEST_NAME: Final = 256
+_LONGEST_NAME: Final = 256
 """Characters of an id, a model or a kind: far more than upstream gives them. Each frame repeats the
 first two."""
 _LONGEST_STOP: Final = 4096
@@ -110,14 +110,14 @@ def _check_words(longest: int, **words: str | None) -> None:
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """What an error says, on either wire; as much of it as somebody reads."""
+    """An error of either wire; its message is cut where nobody would read on."""
 
     type: str = ""
     message: str = ""
 
     def __post_init__(self) -> None:
         """Cut what is longer than any error."""
-        if len(self.type) > LONGEST_NAME:
+        if len(self.type) > _LONGEST_NAME:
             msgspec.structs.force_setattr(self, "type", "")
         if len(self.message) > _LONGEST_EXPLANATION:
             cut = f"{self.message[:_LONGEST_EXPLANATION]}..."
@@ -132,7 +132,7 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
 
 
 class StopDetails(msgspec.Struct, frozen=True):
-    """What a refusal says of itself; as much of it as somebody reads."""
+    """The explanation of a refusal, cut where nobody would read on."""
 
     explanation: str | None = None
 
@@ -156,7 +156,7 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(LONGEST_NAME, id=self.id, model=self.model, stop_reason=self.stop_reason)
+        _check_words(_LONGEST_NAME, id=self.id, model=self.model, stop_reason=self.stop_reason)
         _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
 
 
@@ -169,7 +169,7 @@ class MessageEnd(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(LONGEST_NAME, stop_reason=self.stop_reason)
+        _check_words(_LONGEST_NAME, stop_reason=self.stop_reason)
         _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
 
 

@@ -1,4 +1,4 @@
-"""What may not be kept, as a table of kinds, and the way to find it."""
+"""A table of the kinds of secrets that may not be kept, and the search for them in a text."""
 
 from typing import Final
 
