@@ -13,11 +13,11 @@ from typing import Final
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy.comparison.token_budget import SharedBudget
+from proxy.comparison.token_budget import SharedDailyTokenBudget
 from proxy.config.build import digester_of
-from proxy.config.reload import Live, Source
+from proxy.config.reload import ConfigReloader, ConfigSource
 from proxy.config.settings import Settings
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 from proxy.endpoints import (
     AdminToken,
     CompleteEndpoint,
@@ -28,21 +28,21 @@ from proxy.endpoints import (
     not_found,
     probe_routes,
 )
-from proxy.exchange.finalize import Settlement
-from proxy.exchange.handler import Exchange
-from proxy.exchange.shadow import Shadows
+from proxy.exchange.finalize import ExchangeFinalizer
+from proxy.exchange.handler import CompletionHandler
+from proxy.exchange.shadow import ShadowRunner
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
-from proxy.traffic import Keeper, ShadowRecord, journal_directory
-from proxy.traffic.redact_bodies import ContentWriter
-from proxy.traffic.status import Evidence
-from proxy.upstream.dispatch import Upstreams
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.traffic import JournalWriter, ShadowRecord, journal_directory
+from proxy.traffic.redact_bodies import BodyRecorder
+from proxy.traffic.status import Recording
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
-from proxy.workers.shared_state import Noticeboard, directory_for
+from proxy.workers.shared_state import SharedState, directory_for
 
 _LAST_WORDS_SECONDS: Final = 1
 _JOURNAL_SECONDS: Final = 60
@@ -50,7 +50,7 @@ _JOURNAL_SECONDS: Final = 60
 
 
 def create_app(
-    settings: Settings, source: Source | None = None, digester: Digester | None = None
+    settings: Settings, source: ConfigSource | None = None, digester: Digester | None = None
 ) -> ASGIApp:
     """
     Build the proxy; it connects to nothing before its first request.
@@ -60,33 +60,35 @@ def create_app(
     """
     digester = digester or digester_of(settings)
     metrics = Metrics()
-    board = Noticeboard(directory_for(settings.state_dir, source.file.path if source else None))
-    guards = Guards(board, metrics)
-    live = Live(settings, digester, guards, source, metrics)
-    keys, turns = KeyHealth(board, metrics), Turns()
-    upstreams = _upstreams(settings, turns, keys)
-    shadowed = _upstreams(settings, turns, keys)
-    budget = SharedBudget(board)
+    shared_state = SharedState(
+        directory_for(settings.state_dir, source.file.path if source else None)
+    )
+    guards = Guards(shared_state, metrics)
+    reloader = ConfigReloader(settings, digester, guards, source, metrics)
+    keys, turns = KeyHealth(shared_state, metrics), CooperativeRunner()
+    dispatcher = _dispatcher_for(settings, turns, keys)
+    shadowed = _dispatcher_for(settings, turns, keys)
+    budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
-    evidence = _evidence(settings, metrics, digester)
-    shadows = Shadows(
+    evidence = _start_recording(settings, metrics, digester)
+    shadows = ShadowRunner(
         shadowed,
         budget,
         metrics,
         queue=settings.shadow_queue,
-        keep=evidence.keeper.keep if evidence else _forget,
+        keep=evidence.journal_writer.add if evidence else _forget,
         redactor=redactor,
     )
     traffic = _Traffic(
         complete=CompleteEndpoint(
-            exchange=Exchange(
-                present=live,
-                upstreams=upstreams,
+            exchange=CompletionHandler(
+                present=reloader,
+                dispatcher=dispatcher,
                 shadows=shadows,
                 turns=turns,
                 v1_pings=settings.v1_pings,
             ),
-            settle=Settlement(
+            settle=ExchangeFinalizer(
                 evidence=evidence,
                 redactor=redactor,
                 metrics=metrics,
@@ -96,27 +98,31 @@ def create_app(
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(upstreams=upstreams, present=live, redactor=redactor),
+        forward=ForwardEndpoint(dispatcher=dispatcher, present=reloader, redactor=redactor),
     )
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(live.keep_up()),
-                group.create_task(live.keep_judging()),
+                group.create_task(reloader.watch_file()),
+                group.create_task(reloader.keep_judging()),
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
-                *([group.create_task(_ending_old(evidence.keeper))] if evidence else []),
+                *(
+                    [group.create_task(_end_old_segments(evidence.journal_writer))]
+                    if evidence
+                    else []
+                ),
                 *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
             ]
-            with _reading_again_on_signal(live, group):
+            with _reload_on_signal(reloader, group):
                 yield
             await traffic.last_words()
             for task in background:
                 task.cancel()
         shadows.drop_all()
-        await upstreams.close()
+        await dispatcher.close()
         await shadowed.close()
         if evidence is not None:
             evidence.close()
@@ -125,8 +131,8 @@ def create_app(
     # A bare router: Starlette's own middleware would wrap every `send`.
     pages = Router(
         [
-            *probe_routes(live, guards, keys, metrics, evidence),
-            *admin_routes(admin_token, admin_pages(live, guards, upstreams.lessons), metrics),
+            *probe_routes(reloader, guards, keys, metrics, evidence),
+            *admin_routes(admin_token, admin_pages(reloader, guards, dispatcher.lessons), metrics),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
@@ -138,49 +144,49 @@ def create_app(
         pages=pages,
         mount_prefix=settings.mount_prefix,
         hosts=HostCheck(is_local=is_loopback(settings.host), allowed=settings.allowed_hosts),
-        present=live,
+        present=reloader,
         admin_token=admin_token,
         metrics=metrics,
         redactor=redactor,
     )
 
 
-def _evidence(settings: Settings, metrics: Metrics, digester: Digester) -> Evidence | None:
+def _start_recording(settings: Settings, metrics: Metrics, digester: Digester) -> Recording | None:
     if not settings.traffic:
         return None
     directory = journal_directory(settings.state_dir)
-    keeper = Keeper(directory, metrics, max_bytes=settings.journal_max_bytes)
-    contents = ContentWriter(keeper, digester)
-    return Evidence(directory=directory, keeper=keeper, contents=contents)
+    journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
+    contents = BodyRecorder(journal_writer, digester)
+    return Recording(directory=directory, journal_writer=journal_writer, contents=contents)
 
 
-async def _ending_old(keeper: Keeper) -> None:
+async def _end_old_segments(journal_writer: JournalWriter) -> None:
     """Let no journal live long after its last entry: what was said stays no longer than it may."""
     while True:
         await asyncio.sleep(_JOURNAL_SECONDS)
-        keeper.end_old(_JOURNAL_SECONDS)
+        journal_writer.end_old(_JOURNAL_SECONDS)
 
 
 def _forget(_: ShadowRecord) -> None:
     """Nobody wants evidence."""
 
 
-def _upstreams(settings: Settings, turns: Turns, keys: KeyHealth) -> Upstreams:
+def _dispatcher_for(settings: Settings, turns: CooperativeRunner, keys: KeyHealth) -> Dispatcher:
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
-    lessons = LessonStore(seconds=settings.lesson_seconds)
-    return Upstreams(settings.upstream_url, timeouts, lessons, turns, keys.hear)
+    lessons = LearnedCapabilities(seconds=settings.lesson_seconds)
+    return Dispatcher(settings.upstream_url, timeouts, lessons, turns, keys.observe)
 
 
 @contextmanager
-def _reading_again_on_signal(live: Live, group: asyncio.TaskGroup) -> Iterator[None]:
+def _reload_on_signal(reloader: ConfigReloader, group: asyncio.TaskGroup) -> Iterator[None]:
     """SIGHUP reads the settings file; only a process's main thread hears of signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(live.read_again()))
+    loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(reloader.read_again()))
     try:
         yield
     finally:

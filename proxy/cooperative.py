@@ -18,38 +18,38 @@ from translators import Steps
 
 T = TypeVar("T")
 
-_TURN_SECONDS: Final = 0.004
+_SLICE_SECONDS: Final = 0.004
 
 
-class Turns:
+class CooperativeRunner:
     """The turns of one event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._queue = asyncio.Lock()
 
-    async def work_off(self, steps: Steps[T]) -> T:
+    async def run(self, steps: Steps[T]) -> T:
         """Take all steps of some work, and give way between two of them when it is time."""
-        until = self._clock() + _TURN_SECONDS
+        until = self._clock() + _SLICE_SECONDS
         while True:
             try:
                 next(steps)
             except StopIteration as end:
                 return cast("T", end.value)
             if self._clock() >= until:
-                await self._give_way()
-                until = self._clock() + _TURN_SECONDS
+                await self._yield_to_event_loop()
+                until = self._clock() + _SLICE_SECONDS
 
-    async def one_by_one(self, things: Iterable[T]) -> AsyncIterator[T]:
+    async def iterate(self, things: Iterable[T]) -> AsyncIterator[T]:
         """Hand them out, and give way between two of them when it is time."""
-        until = self._clock() + _TURN_SECONDS
+        until = self._clock() + _SLICE_SECONDS
         for thing in things:
             yield thing
             if self._clock() >= until:
-                await self._give_way()
-                until = self._clock() + _TURN_SECONDS
+                await self._yield_to_event_loop()
+                until = self._clock() + _SLICE_SECONDS
 
-    async def _give_way(self) -> None:
+    async def _yield_to_event_loop(self) -> None:
         """Until the loop has turned, and those who came before have had their turn, too."""
         async with self._queue:
             await asyncio.sleep(0)

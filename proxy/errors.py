@@ -25,7 +25,7 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 
 class Blame(enum.Enum):
@@ -45,7 +45,7 @@ class InvalidSettings(Exception):
     """
 
     def __init__(self, *findings: str) -> None:
-        super().__init__("\n".join(map(printable, findings)))
+        super().__init__("\n".join(map(escape_for_terminal, findings)))
 
 
 class Failure(Exception):

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 _WIDE = 160
 """Where no terminal says how wide it is."""
@@ -20,13 +20,13 @@ _WIDE = 160
 def say(*lines: str, bold: bool = False) -> None:
     """Print lines."""
     for line in lines:
-        typer.secho(printable(line), bold=bold or None)
+        typer.secho(escape_for_terminal(line), bold=bold or None)
 
 
 def tell(*lines: str) -> None:
     """Print lines beside what is printed, which may be read by a program."""
     for line in lines:
-        typer.echo(printable(line), err=True)
+        typer.echo(escape_for_terminal(line), err=True)
 
 
 def stop(*lines: str, status: int = 2) -> NoReturn:
@@ -47,6 +47,6 @@ def show_table(
 
     table = Table(*head, title=title)
     for row in rows:
-        table.add_row(*(Text(printable(cell), overflow="fold") for cell in row))
+        table.add_row(*(Text(escape_for_terminal(cell), overflow="fold") for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=_WIDE)).print(table)

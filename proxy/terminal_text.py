@@ -18,7 +18,7 @@ _LATIN: Final = "\u02ff"
 """The last of its letters, and of what is written with them."""
 
 
-def printable(text: str) -> str:
+def escape_for_terminal(text: str) -> str:
     """The same text, on one line, with nothing in it that a terminal acts on."""
     if text.isprintable():
         return text

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.rollout.rule_schema import (
     BrownOut,
     Campaign,
+    FallbackSettings,
     Guard,
     Match,
-    OnFailureSettings,
     RuleSettings,
 )
 from proxy.rollout.rule_schema import ShadowSettings as Shadow
@@ -29,13 +29,13 @@ def test_every_adjustment_is_in_the_readme_and_no_other():
 @pytest.mark.parametrize("example", re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL))
 def test_every_example_of_settings_is_good(example):
     context = 'legacy_url = "http://127.0.0.1:9001"\n' if "legacy_url" not in example else ""
-    settings = load_settings(ConfigFile(Path("example.toml"), context + example))
+    settings = load_settings(TomlSource(Path("example.toml"), context + example))
 
     assert settings.model_fields_set
 
 
 @pytest.mark.parametrize(
-    "shape", [RuleSettings, Match, Shadow, OnFailureSettings, Guard, Campaign, BrownOut]
+    "shape", [RuleSettings, Match, Shadow, FallbackSettings, Guard, Campaign, BrownOut]
 )
 def test_every_field_of_a_rule_is_in_the_readme(shape):
     section = README.partition("### Every field of a rule")[2].partition("\n### ")[0]

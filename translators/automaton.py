@@ -16,7 +16,7 @@ from typing import Final
 START: Final = 0
 """The state in which nothing is read, or nothing that matters: the empty prefix."""
 
-_MOST_BEGINNINGS: Final = 64
+_MAX_BEGINNINGS: Final = 64
 """In a class of characters, those beyond U+FFFF are compared one by one."""
 _ANY: Final = re.compile(r"(?s:.)")
 _NONE: Final = re.compile(r"(?!)")
@@ -116,7 +116,7 @@ class Automaton:
 
 
 def _any_of(characters: Collection[str]) -> re.Pattern[str]:
-    if len(characters) > _MOST_BEGINNINGS:
+    if len(characters) > _MAX_BEGINNINGS:
         return _ANY
     return re.compile("|".join(map(re.escape, characters))) if characters else _NONE
 

@@ -23,7 +23,7 @@ _NO_STOPS: Final = frozenset({"", BUILTIN_STOP})
 _MANY: Final = 100
 
 
-class _Found(NamedTuple):
+class _FirstMarker(NamedTuple):
     """How often a marker is there, and where first and last."""
 
     number: int = 0
@@ -31,7 +31,7 @@ class _Found(NamedTuple):
     last: int = -1
 
 
-_NOWHERE: Final = _Found()
+_NOWHERE: Final = _FirstMarker()
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def features_in_steps(request: CompletionRequest) -> Steps[Features]:
     return Features(tuple(names), humans.number + assistants.number, len(prompt))
 
 
-def _found(prompt: str, marker: str, start: int, before: _Found) -> _Found:
+def _found(prompt: str, marker: str, start: int, before: _FirstMarker) -> _FirstMarker:
     """Where a marker is, up to the end of the part that begins there."""
     end = start + AT_ONCE + len(marker) - 1  # it may end in the next one
     last = first = at = prompt.rfind(marker, start, end)
@@ -94,4 +94,4 @@ def _found(prompt: str, marker: str, start: int, before: _Found) -> _Found:
         count, first = count + prompt.count(marker, start, at) + 1, prompt.find(marker, start)
     if not count:
         return before
-    return _Found(before.number + count, before.first if before.number else first, last)
+    return _FirstMarker(before.number + count, before.first if before.number else first, last)

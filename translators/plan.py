@@ -36,7 +36,7 @@ Lessons: TypeAlias = Mapping[str, Capabilities]
 """By model: what upstream has taught since the catalogue was written."""
 
 _NO_LESSONS: Final[Lessons] = {}
-_MOST_FIELD_NAMES: Final = 32
+_MAX_FIELD_NAMES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +263,7 @@ def _plan_leftovers(
         name = decoded.unknown_fields[0]
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
     adjustments: list[Adjustment] = []
-    for name in decoded.unknown_fields[:_MOST_FIELD_NAMES]:
+    for name in decoded.unknown_fields[:_MAX_FIELD_NAMES]:
         kind = AdjustmentKind.DROP_UNKNOWN_FIELD
         adjustments.append(Adjustment(kind, name, "given", "nothing"))
     request = decoded.request

@@ -39,7 +39,7 @@ Strictness: TypeAlias = Literal["strict", "lenient"]
 OPENING_TURN: Final = "Begin."
 """Said for the user where a prompt begins with an Assistant turn."""
 
-MOST_TURNS: Final = 100_000
+MAX_TURNS: Final = 100_000
 """As many as a Messages request may have messages (messages-wire 1.3)."""
 
 TURNS_AT_ONCE: Final = 8192
@@ -168,8 +168,8 @@ def _split(prompt: str) -> Steps[list[str]]:
             continue
         pieces += prompt[start : marker.start()], marker[1]
         start = marker.end()
-        if len(pieces) > 2 * MOST_TURNS:
-            raise InvalidCompletionRequest(f"prompt: more than {MOST_TURNS} turns")
+        if len(pieces) > 2 * MAX_TURNS:
+            raise InvalidCompletionRequest(f"prompt: more than {MAX_TURNS} turns")
     pieces.append(prompt[start:])
     yield  # that may have been all of it
     return pieces

@@ -29,7 +29,7 @@ _OLDER_VERSION: Final = (
 
 _BEYOND: Final = re.compile("[\U00010000-\U0010ffff]")
 # Above this the SDKs of today refuse to wait for a whole answer (messages-wire 1.9).
-_MOST_TOKENS_WHOLE: Final = 21_333
+_MAX_TOKENS_WHOLE: Final = 21_333
 
 
 def as_code(plan: Plan, language: str) -> str:
@@ -107,7 +107,7 @@ LANGUAGES: Final = tuple(_WRITERS)
 
 
 def _streams(plan: Plan) -> bool:
-    return plan.is_streamed or plan.request.max_tokens > _MOST_TOKENS_WHOLE
+    return plan.is_streamed or plan.request.max_tokens > _MAX_TOKENS_WHOLE
 
 
 def _divided(fields: _Fields) -> tuple[dict[str, object], dict[str, object]]:

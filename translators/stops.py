@@ -26,13 +26,13 @@ MAX_EMULATED_CHARACTERS: Final = 20_000
 MAX_SEQUENCES: Final = 20_000
 """A bound of our own, no source gives one: each costs a look before upstream is asked."""
 
-MOST_LOOKED_THROUGH: Final = 32 * 1024
+MAX_SCANNED_CHARACTERS: Final = 32 * 1024
 """Characters of a prefill: some 15 ms. In a longer one, every sequence may match."""
 
-_MOST_SHOWN: Final = 32
+_MAX_SHOWN: Final = 32
 """Adjustments for single sequences; what comes on top is only counted."""
 
-_MOST_REMEMBERED: Final = 200
+_MAX_REMEMBERED: Final = 200
 """Characters, and texts: a program asks for the same few short sequences all the time."""
 
 
@@ -62,7 +62,7 @@ def plan_stops(
 
 
 def _are_short(texts: tuple[str, ...]) -> bool:
-    return len(texts) + sum(map(len, texts)) <= _MOST_REMEMBERED
+    return len(texts) + sum(map(len, texts)) <= _MAX_REMEMBERED
 
 
 def _plan(asked: tuple[str, ...], gains_leading_space: bool, echo: str) -> StopPlan:
@@ -91,7 +91,7 @@ def _those_in(echo: str, stops: list[str]) -> set[str]:
 
     To take one for such that is none costs an early end upstream, and no client a character.
     """
-    if len(echo) > MOST_LOOKED_THROUGH:
+    if len(echo) > MAX_SCANNED_CHARACTERS:
         return set(stops)
     return Automaton(stops).touched_by(echo) if echo else set()
 
@@ -108,10 +108,10 @@ def _refuse_too_much(stops: Iterable[str]) -> None:
 
 
 def _of_blank_ones(stops: list[str]) -> Iterator[Adjustment]:
-    for stop in stops[:_MOST_SHOWN]:
+    for stop in stops[:_MAX_SHOWN]:
         yield _emulated(shown_blank(stop))
-    if len(stops) > _MOST_SHOWN:
-        yield _emulated(f"{len(stops) - _MOST_SHOWN} more of white space")
+    if len(stops) > _MAX_SHOWN:
+        yield _emulated(f"{len(stops) - _MAX_SHOWN} more of white space")
 
 
 def _emulated(asked: str) -> Adjustment:

@@ -7,12 +7,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from proxy.cli.load_config import regime_or_exit, settings_or_exit
+from proxy.cli.load_config import runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
-from proxy.config.runtime import Regime
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
 from proxy.errors import Failure, InvalidSettings
-from proxy.exchange.gone_message import refusal_text
+from proxy.exchange.gone_message import gone_message
 from proxy.headers import Headers, first
 from proxy.rollout import Question, bucket_of, decide, objections
 from proxy.rollout.rule_schema import BASIS_POINTS
@@ -33,17 +33,17 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
 ) -> None:
     """Print what the settings say, or how they decide; status 2 if they are bad."""
     settings = settings_or_exit(config, secrets_dir)
-    regime = regime_or_exit(settings)
+    runtime = runtime_config_or_exit(settings)
     if request is None:
         _show(config, settings)
-        risks = (*risks_of(settings, config), *regime.keyring.warnings)
+        risks = (*risks_of(settings, config), *runtime.keyring.warnings)
         tell(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
-        question = _question(regime, request, header, caller, now)
+        question = _question(runtime, request, header, caller, now)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         stop(str(exc))
-    _decide(regime, question)
+    _decide(runtime, question)
 
 
 def _show(config: Path, settings: Settings) -> None:
@@ -62,12 +62,12 @@ def _show(config: Path, settings: Settings) -> None:
 
 
 def _question(
-    regime: Regime, file: Path, header: list[str], name: str | None, now: datetime | None
+    config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime | None
 ) -> Question:
     headers = [_header(line) for line in header]
     rolled = secrets.randbelow(BASIS_POINTS)
     return Question(
-        caller=_caller(regime, headers, name),
+        caller=_caller(config, headers, name),
         headers=headers,
         request=_request(file),
         now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
@@ -82,10 +82,10 @@ def _header(line: str) -> tuple[bytes, bytes]:
     return name.strip().lower().encode(), value.strip().encode()
 
 
-def _caller(regime: Regime, headers: Headers, name: str | None) -> Caller:
+def _caller(config: RuntimeConfig, headers: Headers, name: str | None) -> Caller:
     if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
-        return regime.keyring.identify(headers)
-    keyring = regime.keyring
+        return config.keyring.identify(headers)
+    keyring = config.keyring
     return keyring.absent(
         name=name, digest=keyring.digester.caller(b""), identity=(name or "").encode()
     )
@@ -99,10 +99,10 @@ def _request(file: Path) -> CompletionRequest:
     return decode_completion_request(body).request
 
 
-def _decide(regime: Regime, question: Question) -> None:
-    decision = decide(regime.rollout, question, _NONE_TRIPPED)
-    for rule in regime.rollout.rules:
-        if regime.rollout.override is not None:
+def _decide(config: RuntimeConfig, question: Question) -> None:
+    decision = decide(config.rollout, question, _NONE_TRIPPED)
+    for rule in config.rollout.rules:
+        if config.rollout.override is not None:
             break
         if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
             say(f"{rule.name}: no: {objection}.")
@@ -113,4 +113,4 @@ def _decide(regime: Regime, question: Question) -> None:
     say(f"{decision.action}, because of: {decision.why.value}", bold=True)
     if decision.action == "refuse":
         today = question.now.date().isoformat()
-        say(refusal_text(decision, question.request, regime.rollout.catalogue, today))
+        say(gone_message(decision, question.request, config.rollout.catalogue, today))

@@ -12,7 +12,7 @@ from proxy.simulator import create_simulator
 
 
 @contextmanager
-def stand_in() -> Iterator[str]:
+def embedded_simulator() -> Iterator[str]:
     """Its base url."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from proxy.config.build import digester_of, policy_of, regime_of
-from proxy.config.runtime import Regime
+from proxy.config.build import build_runtime_config, digester_of, policy_of
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings, header_value, load_settings
 from proxy.errors import InvalidSettings
 from proxy.terminal import stop
@@ -53,7 +53,7 @@ def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object)
         return load_settings(config, secrets=secrets, **flags)
 
 
-def regime_or_exit(settings: Settings) -> Regime:
+def runtime_config_or_exit(settings: Settings) -> RuntimeConfig:
     """What exchanges would go by, or status 2."""
     with or_exit():
-        return regime_of(settings, digester_of(settings))
+        return build_runtime_config(settings, digester_of(settings))

@@ -21,7 +21,7 @@ def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> N
     if not until_eof:
         with open_evidence(config, secrets, demo=False):
             return
-    from proxy.traffic.loader_process import keep_loading  # noqa: PLC0415 - SQLAlchemy takes a while
+    from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - SQLAlchemy takes a while
 
     # A terminal and a service manager signal everybody at once; the last records come after that.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -29,7 +29,7 @@ def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> N
     os.nice(_NICENESS)
     keeping, log_format = read_orders(sys.stdin.readline())
     configure_logs(log_format)
-    keep_loading(keeping, _input_ends_within)
+    run_loader(keeping, _input_ends_within)
 
 
 def _input_ends_within(seconds: float) -> bool:

@@ -20,7 +20,7 @@ from proxy.terminal import stop, tell
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
-from proxy.traffic.store.queries import Tail, has_contents_of, listed
+from proxy.traffic.store.queries import Tail, has_contents_of, list_exchanges
 from proxy.traffic.store.store import Store
 from translators import AdjustmentKind
 
@@ -84,7 +84,7 @@ def _print(store: Store, wanted: Filter, limit: int, *, follow: bool, show: Show
         _follow(Tail(store, wanted), limit, show)
         return
     is_empty = True
-    for found in listed(store, wanted, limit):
+    for found in list_exchanges(store, wanted, limit):
         show(found.record)
         is_empty = False
     if is_empty:

@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import TrafficRecord
 
 # Name, and how wide: at least (with one more space each, and adjustments, 80 in all), at most.
@@ -29,7 +29,7 @@ _WIDENED: Final = (2, 3, 1, 4)
 """In this order, if there is room."""
 _ID: Final = 12
 """What tells two million of them apart."""
-_LEAST_LAST: Final = 12
+_MIN_LAST_WIDTH: Final = 12
 _NAMES: Final = (*(name for name, _, _ in _COLUMNS), "adjustments", "id")
 _UNCUT: Final = (23, 16, 47, 25, 9, 6, 30)
 _COMMON: Final = "claude-"
@@ -49,7 +49,7 @@ class TerminalTable:
             self._print(_NAMES, "bold")
         day, _, time = record.received.partition("T")
         if day != self._day:
-            self._print_line(Text(printable(f"{day} UTC"), "dim"))
+            self._print_line(Text(escape_for_terminal(f"{day} UTC"), "dim"))
             self._day = day
         style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
         self._print((time[:8], *_cells(record), record.id[:_ID]), style)
@@ -75,12 +75,12 @@ class PlainTable:
         head = [] if self._has_begun else [_uncut(_NAMES)]
         self._has_begun = True
         moment = record.received.replace("T", " ")[:23]
-        return [*head, _uncut(map(printable, (moment, *_cells(record), record.id)))]
+        return [*head, _uncut(map(escape_for_terminal, (moment, *_cells(record), record.id)))]
 
 
 def widths_for(room: int) -> list[int]:
     """How wide the columns are on a terminal of this width; the id is there if there is room."""
-    widths = [*(least for _, least, _ in _COLUMNS), _LEAST_LAST]
+    widths = [*(least for _, least, _ in _COLUMNS), _MIN_LAST_WIDTH]
     left = max(0, room - sum(widths) - len(_COLUMNS))
     last = [_ID] if left > _ID else []
     left -= sum(last) + len(last)
@@ -131,7 +131,7 @@ def _tokens(record: TrafficRecord) -> str:
 
 
 def _fitted(cell: str, width: int) -> Text:
-    text = printable(cell)
+    text = escape_for_terminal(cell)
     if len(text) > width:
         text = text.replace(_COMMON, "")
     fitted = Text(text)

@@ -17,7 +17,7 @@ from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
 from proxy.terminal import say, show_table, stop
-from proxy.upstream.client import Upstream
+from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 from translators import (
     UPSTREAM_VERSION,
@@ -105,13 +105,13 @@ def _print_differences(catalogue: Catalogue, settings: Settings, today: date) ->
 
 
 async def _ask(catalogue: Catalogue, settings: Settings, today: date) -> list[str]:
-    upstream = Upstream(settings.upstream_url, Timeouts(read=30))
+    upstream = UpstreamClient(settings.upstream_url, Timeouts(read=30))
     headers: Headers = [
         (b"x-api-key", (key_of_environment() or "").encode("latin-1")),
         (b"anthropic-version", UPSTREAM_VERSION.encode()),
     ]
     try:
-        answer = await upstream.relay("GET", b"/v1/models?limit=1000", headers, None)
+        answer = await upstream.forward("GET", b"/v1/models?limit=1000", headers, None)
         listing = decode_listing(await answer.read())
     finally:
         await upstream.close()

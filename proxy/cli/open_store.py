@@ -12,7 +12,7 @@ from proxy.cli.load_config import settings_or_exit
 from proxy.config.settings import store_url_of
 from proxy.terminal import stop, tell
 from proxy.timestamps import to_milliseconds
-from proxy.traffic import ReadOnlyStore, StoreProblem, journal_directory, open_store
+from proxy.traffic import ReadOnlyStoreError, StoreError, journal_directory, open_store
 
 if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
@@ -34,14 +34,14 @@ def open_evidence(config: Path | None, secrets: Path | None, *, demo: bool) -> I
             yield store
         finally:
             store.close()
-    except StoreProblem as exc:
+    except StoreError as exc:
         stop(str(exc))
 
 
 def _opened(url: str) -> Store:
     try:
         return open_store(url)
-    except ReadOnlyStore:
+    except ReadOnlyStoreError:
         return open_store(url, read_only=True)
 
 
@@ -51,7 +51,7 @@ def _catch_up(store: Store, state_dir: Path) -> None:
 
     directory = journal_directory(state_dir)
     asked = time.time()
-    with suppress(OSError, ReadOnlyStore):
+    with suppress(OSError, ReadOnlyStoreError):
         while True:
             with alone(directory) as is_alone:
                 if is_alone:
@@ -68,7 +68,7 @@ def _catch_up(store: Store, state_dir: Path) -> None:
 
 def _is_loaded(directory: Path, moment: float) -> bool:
     """Whether what was in the journals then is in the store, as the loader says."""
-    from proxy.traffic.status import board_of, read_status  # noqa: PLC0415 - few verbs need it
+    from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
-    status = read_status(board_of(directory))
+    status = read_status(loader_state_in(directory))
     return status is not None and status.complete_until >= to_milliseconds(moment)

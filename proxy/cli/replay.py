@@ -13,11 +13,11 @@ from typing import Final, Self
 
 import msgspec
 
-from proxy.cli.embedded_simulator import stand_in
+from proxy.cli.embedded_simulator import embedded_simulator
 from proxy.cli.load_config import KEY_OF_ENVIRONMENT, or_exit, settings_or_exit
 from proxy.cli.log import filter_of
 from proxy.cli.open_store import open_evidence
-from proxy.cli.replay_progress import Heard, progress
+from proxy.cli.replay_progress import ProgressObserver, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import (
     addresses,
@@ -29,21 +29,21 @@ from proxy.cli.replay_settings import (
     with_stand_in,
 )
 from proxy.cli.time_options import InvalidMoment
-from proxy.config.build import digester_of, regime_of
-from proxy.config.runtime import Regime
+from proxy.config.build import build_runtime_config, digester_of
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
-from proxy.replay import Asker, Run, TokenBudget, is_simulator, report_of
+from proxy.replay import Asker, Run, TokenBudget, build_replay_report, is_simulator
 from proxy.report.prices import Price
 from proxy.security.redaction import Redactor
 from proxy.terminal import say, stop, tell
 from proxy.terminal_text import json_line
 from proxy.traffic.store.filters import Filter, InvalidFilter
-from proxy.traffic.store.replay_results import Found, ReplayStore
-from proxy.upstream.dispatch import Upstreams
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.traffic.store.replay_results import ReplayPlan, ReplayStore
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 
 _INTERRUPTED: Final = 130
@@ -72,7 +72,7 @@ class _Replay:
 
     order: Order
     settings: Settings
-    regime: Regime
+    config: RuntimeConfig
     wanted: Filter
     name: str
 
@@ -84,7 +84,7 @@ class _Replay:
 
     def by(self, settings: Settings) -> Self:
         """Asked by other settings; raises `InvalidSettings`."""
-        return replace(self, settings=settings, regime=_regime(settings))
+        return replace(self, settings=settings, config=_runtime_config(settings))
 
 
 def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
@@ -94,7 +94,7 @@ def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo:
     with or_exit(), ExitStack() as until_then:
         replay = _looked_up(settings, order, secrets)
         if demo:  # which has never asked anybody else
-            url = until_then.enter_context(stand_in())
+            url = until_then.enter_context(embedded_simulator())
             replay = replay.by(with_stand_in(replay.settings, url))
         _replay(replay, config, secrets, demo=demo)
 
@@ -107,7 +107,7 @@ def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo:
         is_simulated = _show_estimate(replay, found)
         if found.left:
             _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
-        report = report_of(replay.name, store.results(), replay.prices)
+        report = build_replay_report(replay.name, store.results(), replay.prices)
     if order.as_json:
         say(json_line(msgspec.to_builtins(report)))
         return
@@ -131,17 +131,17 @@ def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Repla
     return _Replay(
         order=order,
         settings=settings,
-        regime=_regime(settings),
+        config=_runtime_config(settings),
         wanted=wanted,
         name=order.name or default_name(label, settings, tuple(words.values())),
     )
 
 
-def _regime(settings: Settings) -> Regime:
-    return regime_of(settings, digester_of(settings))
+def _runtime_config(settings: Settings) -> RuntimeConfig:
+    return build_runtime_config(settings, digester_of(settings))
 
 
-def _show_estimate(replay: _Replay, found: Found) -> bool:
+def _show_estimate(replay: _Replay, found: ReplayPlan) -> bool:
     """Show it; whether only simulators are asked."""
     urls = list(addresses(replay.settings))
     is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
@@ -161,7 +161,7 @@ def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
         return replay.by(of_simulators(replay.settings))
     if not replay.order.yes:
         stop("nothing was sent; add --yes to send it")
-    if not replay.regime.keyring.holds_keys:
+    if not replay.config.keyring.holds_keys:
         stop(
             "there is no key: clients' keys are not kept, so set upstream_key, "
             f"or {KEY_OF_ENVIRONMENT} in the environment. Where the file of --rules names "
@@ -170,7 +170,7 @@ def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
     return replay
 
 
-def _run(replay: _Replay, store: ReplayStore, found: Found) -> None:
+def _run(replay: _Replay, store: ReplayStore, found: ReplayPlan) -> None:
     store.begin()
     order = replay.order
     budget = TokenBudget(order.budget_tokens, store.used())
@@ -187,18 +187,20 @@ def _run(replay: _Replay, store: ReplayStore, found: Found) -> None:
         )
 
 
-async def _ask(replay: _Replay, store: ReplayStore, budget: TokenBudget, heard: Heard) -> bool:
+async def _ask(
+    replay: _Replay, store: ReplayStore, budget: TokenBudget, heard: ProgressObserver
+) -> bool:
     """Ask all; False if the budget has ended it."""
     settings = replay.settings
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
-    lessons = LessonStore(seconds=settings.lesson_seconds)
-    upstreams = Upstreams(settings.upstream_url, timeouts, lessons, Turns())
-    asker = Asker(regime=replay.regime, upstreams=upstreams, redactor=Redactor(settings.redact))
+    lessons = LearnedCapabilities(seconds=settings.lesson_seconds)
+    dispatcher = Dispatcher(settings.upstream_url, timeouts, lessons, CooperativeRunner())
+    asker = Asker(config=replay.config, dispatcher=dispatcher, redactor=Redactor(settings.redact))
     concurrency = replay.order.concurrency
     run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=heard)
     try:
         return await run.run()
     finally:
-        await upstreams.close()
+        await dispatcher.close()

@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from proxy.terminal import tell
 from proxy.traffic.store.replay_results import ReplayResult
 
-Heard: TypeAlias = Callable[[ReplayResult], None]
+ProgressObserver: TypeAlias = Callable[[ReplayResult], None]
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Heard]:
+def progress(total: int) -> Iterator[ProgressObserver]:
     """What is to be told of every result; all is shown on stderr."""
     if not sys.stderr.isatty():
         yield _Lines(total)

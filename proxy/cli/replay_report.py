@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from proxy.replay import ReplayReport, cost_of
-from proxy.replay.report import Ratio, Similarity, Spent, StopReasons
+from proxy.replay.report import Ratio, ReplaySpending, Similarity, StopReasons
 from proxy.report.prices import Price
-from proxy.terminal_text import printable
-from proxy.traffic.store.replay_results import Found, Left
+from proxy.terminal_text import escape_for_terminal
+from proxy.traffic.store.replay_results import LeftOut, ReplayPlan
 
 _NAMES = 18
 _BAR = 40
 
 
-def estimate_lines(found: Found, model: str | None, prices: Mapping[str, Price]) -> Iterator[str]:
+def estimate_lines(
+    found: ReplayPlan, model: str | None, prices: Mapping[str, Price]
+) -> Iterator[str]:
     """What is left to ask, and about what that takes; `model`: the one that all of it is for."""
     yield _line("found", _requests(found.exchanges))
     if found.unanswered:
@@ -33,11 +35,13 @@ def estimate_lines(found: Found, model: str | None, prices: Mapping[str, Price])
         yield _line("cost", " ".join(_costs(found.left, model, prices)))
 
 
-def _tokens(left: Left) -> tuple[float, float, float]:
+def _tokens(left: LeftOut) -> tuple[float, float, float]:
     return left.input_tokens, left.output_tokens, left.most_output_tokens
 
 
-def _costs(left: tuple[Left, ...], model: str | None, prices: Mapping[str, Price]) -> Iterator[str]:
+def _costs(
+    left: tuple[LeftOut, ...], model: str | None, prices: Mapping[str, Price]
+) -> Iterator[str]:
     likely = most = 0.0
     unpriced = set[str]()
     for each in left:
@@ -54,7 +58,7 @@ def _costs(left: tuple[Left, ...], model: str | None, prices: Mapping[str, Price
         if model is None:
             yield "if the models stay the same"
     if unpriced:
-        yield f"(not known for {printable(', '.join(sorted(unpriced)))})"
+        yield f"(not known for {escape_for_terminal(', '.join(sorted(unpriced)))})"
 
 
 def report_lines(report: ReplayReport) -> Iterator[str]:
@@ -62,7 +66,7 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
     failed = report.asked - report.compared
     yield f"Replay {report.name}: {_requests(report.asked)} asked again, {failed:,} failed"
     for count in report.failures:
-        yield _line("failed", f"{count.count:,} {printable(count.name)}")
+        yield _line("failed", f"{count.count:,} {escape_for_terminal(count.name)}")
     if report.similarity is None:
         return
     yield _line("equal", f"{report.equal:,} of {report.compared:,}")
@@ -76,9 +80,12 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
     yield from (_line("now", _spent(spent)) for spent in report.now)
     for change in report.adjustments:
         counts = f"appears in {change.appears:,}, goes away in {change.goes_away:,}"
-        yield _line("adjustment", f"{printable(change.kind)} {counts}")
+        yield _line("adjustment", f"{escape_for_terminal(change.kind)} {counts}")
     for least in report.least_similar:
-        yield _line("least similar", f"{least.similarity:.2f}  holdover show {printable(least.id)}")
+        yield _line(
+            "least similar",
+            f"{least.similarity:.2f}  holdover show {escape_for_terminal(least.id)}",
+        )
 
 
 def _similarity(found: Similarity) -> Iterator[str]:
@@ -90,7 +97,7 @@ def _similarity(found: Similarity) -> Iterator[str]:
 
 
 def _stop_reasons(pair: StopReasons) -> str:
-    recorded, now = (printable(str(reason)) for reason in (pair.recorded, pair.now))
+    recorded, now = (escape_for_terminal(str(reason)) for reason in (pair.recorded, pair.now))
     return _line("", f"{pair.count:,} {recorded}, now {now}")
 
 
@@ -98,8 +105,8 @@ def _ratio(ratio: Ratio) -> str:
     return f"x {ratio.p50:.2f} (a tenth below x {ratio.p10:.2f}, a tenth above x {ratio.p90:.2f})"
 
 
-def _spent(spent: Spent) -> str:
-    who = "a legacy upstream" if spent.model is None else printable(spent.model)
+def _spent(spent: ReplaySpending) -> str:
+    who = "a legacy upstream" if spent.model is None else escape_for_terminal(spent.model)
     tokens = f"{spent.input_tokens:,.0f} input and {spent.output_tokens:,.0f} output tokens"
     cost = "" if spent.cost is None else f", {_dollars(spent.cost)}"
     answers = "1 answer" if spent.answers == 1 else f"{spent.answers:,} answers"

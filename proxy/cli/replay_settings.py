@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from proxy.cli.load_config import key_of_environment
 from proxy.config.settings import Settings, load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.rollout.rule_schema import OverrideSettings
 from proxy.security.keyring import origin_of
 
@@ -39,7 +39,7 @@ def with_rules(settings: Settings, rules: Path, secrets: Path | None) -> Setting
     A kill switch that is thrown at the moment says nothing about the file. Keys
     stay behind where the file names another upstream than they were given for.
     """
-    file = ConfigFile.read(rules)
+    file = TomlSource.read(rules)
     written = file.tree().keys()
     rest = settings.model_fields_set - written - {_OVERRIDE}
     given = {name: getattr(settings, name) for name in rest}

@@ -17,14 +17,14 @@ from proxy.cli.open_store import open_evidence
 from proxy.cli.time_options import InvalidMoment, milliseconds, since, until
 from proxy.config.settings import Settings
 from proxy.private_files import replace_file
-from proxy.report.build import compose
-from proxy.report.callers import Present
-from proxy.report.collect import gather
+from proxy.report.build import build_report
+from proxy.report.callers import ReportSettings
+from proxy.report.collect import collect_report_input
 from proxy.report.markdown import as_markdown
 from proxy.report.model import Report
 from proxy.report.prices import Price
 from proxy.report.terminal import as_terminal
-from proxy.report.thresholds import Condition, InvalidCondition, failures_of
+from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
 from proxy.terminal import stop, tell
 from proxy.terminal_text import json_line
 
@@ -55,10 +55,10 @@ def run_report(  # noqa: PLR0913 - an option each
     # What is no UTF-8 on the command line is nowhere in a store, and no engine takes it.
     wanted = caller and caller.encode(errors="replace").decode()
     with open_evidence(config, secrets, demo=demo) as store:
-        gathered = gather(store, *period, wanted)
-    report = compose(gathered, present, milliseconds(now))
+        gathered = collect_report_input(store, *period, wanted)
+    report = build_report(gathered, present, milliseconds(now))
     _write(report, form, output)
-    failures = [each for condition in conditions for each in failures_of(condition, report)]
+    failures = [each for condition in conditions for each in broken_thresholds(condition, report)]
     tell(*(f"holdover: {failure}" for failure in failures))
     if failures:
         raise typer.Exit(1)
@@ -74,8 +74,8 @@ def _period(begin: str, end: str | None, now: datetime) -> tuple[int, int]:
     return since_ms, until_ms
 
 
-def _present(settings: Settings, now: datetime) -> Present:
-    return Present(
+def _present(settings: Settings, now: datetime) -> ReportSettings:
+    return ReportSettings(
         policy=policy_or_exit(settings),
         prices={
             pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()

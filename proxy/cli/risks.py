@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr
 
 from proxy.config.settings import CallerSettings, KeyFrom, Settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.security.hosts import is_loopback
 
 _WITHIN: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
@@ -37,7 +37,7 @@ def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
 
 
 def _open_keys(settings: Settings, config: Path) -> Iterator[str]:
-    keys = list(_secrets_in(ConfigFile.read(config).tree(), settings))
+    keys = list(_secrets_in(TomlSource.read(config).tree(), settings))
     mode = config.stat().st_mode
     if mode & stat.S_IWOTH:
         yield (

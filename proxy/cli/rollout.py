@@ -11,7 +11,7 @@ from proxy.config.toml_edit import set_override, set_share
 from proxy.rollout.rule_schema import RuleSettings
 from proxy.terminal import say, show_table, stop
 from proxy.workers.guards import TRIPS, Trip, read_trips
-from proxy.workers.shared_state import Noticeboard, directory_for
+from proxy.workers.shared_state import SharedState, directory_for
 
 _OFF = "off"
 _WITHIN = "A running Holdover follows within two seconds; /readyz says so."
@@ -38,7 +38,7 @@ def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     if Path(name).name != name:  # its note would be a file somewhere else
         stop(f"{name!r} is no name of a rule")
     try:
-        was_tripped = _board(settings, config).take_down(f"{TRIPS}/{name}")
+        was_tripped = _shared_state(settings, config).remove(f"{TRIPS}/{name}")
     except OSError as exc:
         stop(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
@@ -49,7 +49,7 @@ def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
 def run_status(config: Path, secrets: Path | None) -> None:
     """Print the rules as a table, and what keeps a share at zero."""
     settings = settings_or_exit(config, secrets)
-    trips = _trips(_board(settings, config))
+    trips = _trips(_shared_state(settings, config))
     if settings.rollout_override is not None:
         say(f"Override: everything is {settings.rollout_override.action}.", bold=True)
     rows = [
@@ -65,9 +65,9 @@ def _guard(rule: RuleSettings, trips: Mapping[str, Trip]) -> str:
     return "-" if rule.guard is None else "armed"
 
 
-def _board(settings: Settings, config: Path) -> Noticeboard:
-    return Noticeboard(directory_for(settings.state_dir, config))
+def _shared_state(settings: Settings, config: Path) -> SharedState:
+    return SharedState(directory_for(settings.state_dir, config))
 
 
-def _trips(board: Noticeboard) -> dict[str, Trip]:
-    return read_trips(board.all(TRIPS))
+def _trips(shared_state: SharedState) -> dict[str, Trip]:
+    return read_trips(shared_state.read(TRIPS))

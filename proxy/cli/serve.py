@@ -19,20 +19,20 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from proxy.app import create_app
-from proxy.cli.load_config import or_exit, regime_or_exit, settings_or_exit
+from proxy.cli.load_config import or_exit, runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
-from proxy.config.build import regime_of
-from proxy.config.digest_key import kept_digest_key
-from proxy.config.reload import Source
+from proxy.config.build import build_runtime_config
+from proxy.config.digest_key import load_or_create_digest_key
+from proxy.config.reload import ConfigSource
 from proxy.config.settings import Settings, load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.security.redaction import Digester
 from proxy.server.listening import listen_or_exit, say_where
 from proxy.server.loader_subprocess import start_loader
-from proxy.server.memory import keep_what_is_freed, spare_the_collector
+from proxy.server.memory import freeze_gc, tune_malloc
 from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.terminal import stop
 from proxy.upstream.egress import check_egress
@@ -48,12 +48,12 @@ _PATIENCE_SECONDS: Final = 30
 class _Worker:
     """What a process makes its application of; it crosses from the parent to its workers."""
 
-    last_good: ConfigFile | None = field(repr=False)
+    last_good: TomlSource | None = field(repr=False)
     """What a worker begins with that has to be started while the file is bad."""
     secrets: Path | None
     flags: dict[str, object]
     digest_key: str = field(repr=False)
-    looked_at: ConfigFile | None = field(default=None, repr=False)
+    looked_at: TomlSource | None = field(default=None, repr=False)
     """What the file said when it was last tried, good or bad."""
 
     def __call__(self) -> ASGIApp:
@@ -62,13 +62,13 @@ class _Worker:
         configure_logs(settings.log_format)
         name_unnamed_statuses()
         file = current.last_good
-        source = Source(file=file, load=self.load) if file else None
+        source = ConfigSource(file=file, load=self.load) if file else None
         app = create_app(settings, source, Digester(self.digest_key))
-        spare_the_collector()
-        keep_what_is_freed()
+        freeze_gc()
+        tune_malloc()
         return app
 
-    def load(self, file: ConfigFile | None) -> Settings:
+    def load(self, file: TomlSource | None) -> Settings:
         """Read settings as at the start; raises `InvalidSettings`."""
         return load_settings(file, secrets=self.secrets, **self.flags)
 
@@ -77,13 +77,13 @@ class _Worker:
         if self.last_good is None:
             return self
         try:
-            file = ConfigFile.read(self.last_good.path)
+            file = TomlSource.read(self.last_good.path)
         except InvalidSettings:
             return self
         if file in {self.last_good, self.looked_at} or not file.text.strip():
             return self
         try:
-            regime_of(self.load(file), Digester(self.digest_key))
+            build_runtime_config(self.load(file), Digester(self.digest_key))
         except Exception:  # noqa: BLE001 - the workers say what is wrong; the supervisor goes on
             return replace(self, looked_at=file)
         return replace(self, last_good=file, looked_at=file)
@@ -130,9 +130,9 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     sockets = listen_or_exit(settings.host, settings.port)
     given = settings.digest_key
     # Callers have one digest in all workers, and, where that is possible, over restarts.
-    kept = given.get_secret_value() if given else kept_digest_key(settings.state_dir)
+    kept = given.get_secret_value() if given else load_or_create_digest_key(settings.state_dir)
     digest_key = kept or dice.token_hex(32)
-    file = ConfigFile.read(config.absolute()) if config else None
+    file = TomlSource.read(config.absolute()) if config else None
     worker = _Worker(file, secrets, flags, digest_key)
     uvicorn_config = _config_for(
         worker, settings.host, settings.port, shutdown=settings.shutdown_timeout
@@ -148,10 +148,10 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
 
 def _check_or_exit(settings: Settings, config: Path | None) -> None:
     """What would stop it in the middle of its start stops it now; what is unwise is logged."""
-    regime = regime_or_exit(settings)
+    runtime = runtime_config_or_exit(settings)
     with or_exit():
         check_egress(settings.upstream_url, settings.legacy_url)
-        risks = [*risks_of(settings, config), *regime.keyring.warnings]
+        risks = [*risks_of(settings, config), *runtime.keyring.warnings]
     if settings.workers > 1 and not children_heed_the_environment():
         stop("Python was started with -E, so that workers would import what is here: add -P")
     for risk in risks:

@@ -16,15 +16,15 @@ from rich.text import Text
 from proxy.cli.log import as_long_as_somebody_reads
 from proxy.cli.open_store import open_evidence
 from proxy.cli.show_sections import record_lines, shadow_lines, timing_line
-from proxy.cli.word_diff import Piece, are_too_long, compared
+from proxy.cli.word_diff import DiffPiece, are_too_long, mark_differences
 from proxy.terminal import say, stop
-from proxy.terminal_text import json_line, printable
+from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
-from proxy.traffic.store.queries import bodies_of, named, shadows_of
+from proxy.traffic.store.queries import bodies_of, find_by_id, shadows_of
 from proxy.traffic.store.store import Store
-from proxy.traffic.store.text_search import value_of
+from proxy.traffic.store.text_search import decode_body
 
-_MOST_LISTED: Final = 20
+_MAX_LISTED: Final = 20
 _WIDE: Final = 120
 _OPPOSITE: Final = (("legacy_in", "messages_out"), ("messages_back", "legacy_back"))
 _TITLES: Final = {part: part.replace("_", " ").replace("messages", "Messages") for part in PARTS}
@@ -37,7 +37,7 @@ _MARKS: Final = (("[-", "-]", "reverse red"), ("{+", "+}", "reverse green"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ShownBody:
     """A body, read."""
 
     kept: Body = field(repr=False)
@@ -61,25 +61,25 @@ def run_show(
 
 def _one_or_exit(store: Store, name: str) -> TrafficRecord:
     name = name.encode(errors="replace").decode()
-    found = named(store, name, _MOST_LISTED)
+    found = find_by_id(store, name, _MAX_LISTED)
     if not found:
         stop(f"no exchange is called {name}", status=1)
     if len(found) > 1:
         for record in found:
             asked = record.asked_model or "-"
             say(f"{record.id}  {record.received}  {asked}  {record.status or '-'}")
-        more = " or more" if len(found) == _MOST_LISTED else ""
+        more = " or more" if len(found) == _MAX_LISTED else ""
         stop(f"{len(found)}{more} exchanges are called so; say more of it")
     return found[0]
 
 
-def _read(body: Body) -> _Said:
-    value = None if body.data is None else value_of(body.data)
-    return _Said(body, value, None if body.timing is None else value_of(body.timing))
+def _read(body: Body) -> _ShownBody:
+    value = None if body.data is None else decode_body(body.data)
+    return _ShownBody(body, value, None if body.timing is None else decode_body(body.timing))
 
 
 def _as_object(
-    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _Said]
+    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _ShownBody]
 ) -> dict[str, Any]:
     bodies = {
         part: {
@@ -98,7 +98,7 @@ def _as_object(
 
 
 def _print(
-    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _Said]
+    record: TrafficRecord, shadows: Iterable[ShadowRecord], said: Mapping[str, _ShownBody]
 ) -> None:
     console = Console()
     for heading, lines in [*record_lines(record), *map(shadow_lines, shadows)]:
@@ -120,18 +120,18 @@ def _print(
             _say(console, Text("These texts are too long: what differs in them is not marked.\n"))
 
 
-def _opposite(said: list[_Said | None], *, is_terminal: bool) -> list[Text]:
+def _opposite(said: list[_ShownBody | None], *, is_terminal: bool) -> list[Text]:
     """The bodies that there are, each with its title, and marks on what is in no other."""
     values = [None if each is None else each.value for each in said]
     return [
         _body(each, pieces, marks, is_terminal=is_terminal)
-        for each, pieces, marks in zip(said, compared(*values), _MARKS, strict=True)
+        for each, pieces, marks in zip(said, mark_differences(*values), _MARKS, strict=True)
         if each is not None
     ]
 
 
 def _body(
-    said: _Said, pieces: list[Piece], marks: tuple[str, str, str], *, is_terminal: bool
+    said: _ShownBody, pieces: list[DiffPiece], marks: tuple[str, str, str], *, is_terminal: bool
 ) -> Text:
     kept = said.kept
     title = f"{_TITLES[kept.part]}, {kept.size:,} bytes on the wire"
@@ -140,7 +140,8 @@ def _body(
         text.append(f"{timing_line(said.timing)}\n", "dim")
     if kept.data is None:
         return text.append(
-            f"Digest {printable(kept.digest)}; no more is kept where `capture` is `digest`.\n"
+            f"Digest {escape_for_terminal(kept.digest)}; "
+            "no more is kept where `capture` is `digest`.\n"
         )
     before, after, style = marks
     for piece in pieces:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Any, Final
 
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
@@ -47,7 +47,9 @@ def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
     """The same of one of its shadows."""
     said = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
     given = {name: value for name, value in said.items() if value is not None}
-    return printable(shadow.leg), "\n".join(_lines({**given, **(shadow.comparison or {})}))
+    return escape_for_terminal(shadow.leg), "\n".join(
+        _lines({**given, **(shadow.comparison or {})})
+    )
 
 
 def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
@@ -65,8 +67,10 @@ def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
 
 
 def _adjustment(made: MadeAdjustment) -> str:
-    asked, sent = (printable(word) or "(nothing)" for word in (made.asked, made.sent))
-    lines = [f"  {printable(made.kind)}  {printable(made.field)}: {asked} -> {sent}"]
+    asked, sent = (escape_for_terminal(word) or "(nothing)" for word in (made.asked, made.sent))
+    lines = [
+        f"  {escape_for_terminal(made.kind)}  {escape_for_terminal(made.field)}: {asked} -> {sent}"
+    ]
     if (kind := _KINDS.get(made.kind)) is not None:  # of a later version there may be others
         lines += [f"    {EXPLANATIONS[kind]}", f"    To do without: {REMEDIES[kind]}"]
     return "\n".join(lines)
@@ -74,7 +78,9 @@ def _adjustment(made: MadeAdjustment) -> str:
 
 def _lines(fields: Mapping[str, Any]) -> Iterator[str]:
     width = max(map(len, fields))
-    return (f"  {printable(name):<{width}}  {_said(value)}" for name, value in fields.items())
+    return (
+        f"  {escape_for_terminal(name):<{width}}  {_said(value)}" for name, value in fields.items()
+    )
 
 
 def _said(value: object) -> str:
@@ -88,4 +94,4 @@ def _said(value: object) -> str:
         case list() | tuple():
             return ", ".join(map(_said, value))
         case _:
-            return printable(str(value))
+            return escape_for_terminal(str(value))

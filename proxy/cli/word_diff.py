@@ -15,32 +15,35 @@ from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 _TEXTS: Final = frozenset({"prompt", "completion", "system", "content", "text"})
 _WORD: Final = re.compile(r"\w+|\s|[^\w\s]")
-_MOST_WORDS: Final = 20_000
+_MAX_WORDS: Final = 20_000
 """On each side: seconds, where they are alike."""
 
 
-class Piece(NamedTuple):
+class DiffPiece(NamedTuple):
     """A piece of what is shown."""
 
     text: str
     is_marked: bool = False
 
 
-def compared(one: object, other: object) -> tuple[list[Piece], list[Piece]]:
+def mark_differences(one: object, other: object) -> tuple[list[DiffPiece], list[DiffPiece]]:
     """Both, each with marks on what is not in the other; without, if they are too long."""
     words = [_all_words(value) for value in (one, other)]
     marks = [bytearray(len(said)) for said in words]
-    if all(0 < len(said) <= _MOST_WORDS for said in words):
+    if all(0 < len(said) <= _MAX_WORDS for said in words):
         for what, *span in SequenceMatcher(None, words[0], words[1]).get_opcodes():
             if what != "equal":
                 for each, (start, end) in zip(marks, (span[:2], span[2:]), strict=True):
                     each[start:end] = b"\1" * (end - start)
     shown = [
-        [Piece("".join(piece.text for piece in run), bool(is_marked)) for is_marked, run in runs]
+        [
+            DiffPiece("".join(piece.text for piece in run), bool(is_marked))
+            for is_marked, run in runs
+        ]
         for value, each in zip((one, other), marks, strict=True)
         for runs in [groupby(_pieces(value, iter(each)), key=lambda piece: piece.is_marked)]
     ]
@@ -49,7 +52,7 @@ def compared(one: object, other: object) -> tuple[list[Piece], list[Piece]]:
 
 def are_too_long(*values: object) -> bool:
     """Whether nothing is marked for that reason."""
-    return any(len(_all_words(value)) > _MOST_WORDS for value in values)
+    return any(len(_all_words(value)) > _MAX_WORDS for value in values)
 
 
 def _all_words(value: object) -> list[str]:
@@ -76,27 +79,27 @@ def _texts(value: object, *, is_text: bool = True) -> Iterator[str]:
 
 def _pieces(
     value: object, marks: Iterator[int], indent: str = "\n", *, is_text: bool = True
-) -> Iterator[Piece]:
+) -> Iterator[DiffPiece]:
     deeper = f"{indent}  "
     match value:
         case str() if is_text:
-            yield Piece('"')
+            yield DiffPiece('"')
             for word in _words(value):
                 rest = f"{deeper} " if word == "\n" else ""
-                yield Piece(_spelled(word)[1:-1] + rest, bool(next(marks)))
-            yield Piece('"')
+                yield DiffPiece(_spelled(word)[1:-1] + rest, bool(next(marks)))
+            yield DiffPiece('"')
         case dict() if value:
             for place, (name, inner) in enumerate(_items(value)):
-                yield Piece(f"{',' if place else '{'}{deeper}{_spelled(name)}: ")
+                yield DiffPiece(f"{',' if place else '{'}{deeper}{_spelled(name)}: ")
                 yield from _pieces(inner, marks, deeper, is_text=name in _TEXTS)
-            yield Piece(f"{indent}}}")
+            yield DiffPiece(f"{indent}}}")
         case list() if value:
             for place, inner in enumerate(value):
-                yield Piece(f"{',' if place else '['}{deeper}")
+                yield DiffPiece(f"{',' if place else '['}{deeper}")
                 yield from _pieces(inner, marks, deeper, is_text=False)
-            yield Piece(f"{indent}]")
+            yield DiffPiece(f"{indent}]")
         case _:
-            yield Piece(_spelled(value))
+            yield DiffPiece(_spelled(value))
 
 
 def _items(fields: dict[str, object]) -> list[tuple[str, object]]:
@@ -105,4 +108,4 @@ def _items(fields: dict[str, object]) -> list[tuple[str, object]]:
 
 
 def _spelled(value: object) -> str:
-    return printable(json.dumps(value, ensure_ascii=False))
+    return escape_for_terminal(json.dumps(value, ensure_ascii=False))

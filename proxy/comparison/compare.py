@@ -18,14 +18,14 @@ from translators import (
     read_completion_stream,
 )
 
-_MOST_COMPARED: Final = 10_000
+_MAX_COMPARED: Final = 10_000
 """Characters of each text; the time a comparison takes grows with their product."""
 _WORD_LENGTH: Final = 256
 """Characters of a name that are kept, as many as a record has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class ComparableAnswer:
     """What one leg came to."""
 
     text: str = field(repr=False)
@@ -65,9 +65,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.asdict(self)
 
 
-def compare(one: Answered, other: Answered) -> Comparison:
+def compare(one: ComparableAnswer, other: ComparableAnswer) -> Comparison:
     """Compare what the client got with what it did not get."""
-    cut = slice(_MOST_COMPARED)
+    cut = slice(_MAX_COMPARED)
     return Comparison(
         equal=one.text == other.text,
         similarity=round(fuzz.ratio(one.text[cut], other.text[cut]) / 100, 4),
@@ -82,11 +82,11 @@ def compare(one: Answered, other: Answered) -> Comparison:
     )
 
 
-def translated(
+def from_translated(
     text: str, stop_reason: str | None, plan: Plan, usage: Usage, seconds: float
-) -> Answered:
+) -> ComparableAnswer:
     """The answer of a translated leg."""
-    return Answered(
+    return ComparableAnswer(
         text=text,
         stop_reason=stop_reason,
         seconds=seconds,
@@ -96,14 +96,14 @@ def translated(
     )
 
 
-def forwarded(body: bytes, dialect: Dialect | None, seconds: float) -> Answered:
+def from_forwarded(body: bytes, dialect: Dialect | None, seconds: float) -> ComparableAnswer:
     """
     The answer of a forwarded leg; the dialect if it is a stream.
 
     Raises `UpstreamProtocolError` where it is not a whole completion.
     """
     read = read_completion(body) if dialect is None else read_completion_stream(body, dialect)
-    return Answered(
+    return ComparableAnswer(
         text=read.text,
         stop_reason=read.stop_reason,
         seconds=seconds,

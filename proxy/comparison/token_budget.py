@@ -15,10 +15,10 @@ from typing import Final
 
 import msgspec
 
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 
 _TOPIC: Final = "budget"
-_NOW_AND_THEN_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 _TWO_DAYS: Final = 2 * 86_400
 
 
@@ -37,7 +37,7 @@ def _today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-class Budget:
+class DailyTokenBudget:
     """The account of this worker, beside those of the others."""
 
     def __init__(self, today: Callable[[], str] = _today) -> None:
@@ -48,7 +48,7 @@ class Budget:
 
     def reserve(self, rule: str, estimate: float, daily_tokens: int) -> bool:
         """Set tokens aside, if that many are left today."""
-        self._turn_the_page()
+        self._start_new_day()
         if self._spent[rule] + self._of_others[rule] + estimate > daily_tokens:
             return False
         self._spent[rule] += estimate
@@ -56,47 +56,47 @@ class Budget:
 
     def settle(self, rule: str, estimate: float, used: float) -> None:
         """Put back what was set aside and not used, or take what was used beyond."""
-        self._turn_the_page()
+        self._start_new_day()
         self._spent[rule] = max(0.0, self._spent[rule] + used - estimate)
 
     def account(self) -> Account:
         """For the others to read."""
-        self._turn_the_page()
+        self._start_new_day()
         return Account(self._day, dict(self._spent))
 
-    def hear(self, accounts: Iterable[Account]) -> None:
+    def restore(self, accounts: Iterable[Account]) -> None:
         """Take in what the others have spent today."""
-        self._turn_the_page()
+        self._start_new_day()
         self._of_others.clear()
         for account in accounts:
             for rule, tokens in account.tokens.items() if account.day == self._day else ():
                 self._of_others[rule] += tokens
 
-    def _turn_the_page(self) -> None:
+    def _start_new_day(self) -> None:
         if (day := self._today()) != self._day:
             self._day = day
             self._spent.clear()
             self._of_others.clear()
 
 
-class SharedBudget(Budget):
+class SharedDailyTokenBudget(DailyTokenBudget):
     """The same, kept on the workers' noticeboard."""
 
-    def __init__(self, board: Noticeboard) -> None:
+    def __init__(self, shared_state: SharedState) -> None:
         super().__init__()
-        self._board = board
+        self._shared_state = shared_state
 
     async def keep_up(self) -> None:
         """Exchange accounts with the other workers, for as long as the process serves."""
-        self._board.sweep(_TOPIC, older_than=_TWO_DAYS)
+        self._shared_state.expire(_TOPIC, older_than=_TWO_DAYS)
         written: Account | None = None
         while True:
             account = self.account()
             if account.tokens and account != written:
-                self._board.pin(_TOPIC, msgspec.json.encode(account))
+                self._shared_state.publish(_TOPIC, msgspec.json.encode(account))
                 written = account
-            self.hear(_accounts(self._board.others(_TOPIC)))
-            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+            self.restore(_accounts(self._shared_state.from_peers(_TOPIC)))
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _accounts(notes: Iterable[tuple[bytes, float]]) -> Iterator[Account]:

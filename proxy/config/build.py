@@ -10,14 +10,14 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from proxy.config.runtime import Regime
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings, header_value
 from proxy.errors import InvalidSettings
-from proxy.rollout import Leg, Rollout, Rule, SecondTry, Shadow, basis_points
+from proxy.rollout import Fallback, Rollout, Route, Rule, Shadow, basis_points
 from proxy.rollout.rule_schema import (
     Capture,
-    LegSettings,
-    OnFailureSettings,
+    FallbackSettings,
+    RouteSettings,
     RuleSettings,
     ShadowSettings,
 )
@@ -38,15 +38,15 @@ _EVERY_MODEL: Final = "*"
 _HASH: Final = "sha256:"
 
 
-def regime_of(settings: Settings, digester: Digester) -> Regime:
+def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfig:
     """All that may change while the process runs."""
     policy = policy_of(settings)
     override = settings.rollout_override
-    return Regime(
+    return RuntimeConfig(
         rollout=Rollout(
-            otherwise=Leg(action="translate", policy=policy),
+            otherwise=Route(action="translate", policy=policy),
             rules=tuple(_rule(rule, policy, settings.capture) for rule in settings.rollout),
-            override=None if override is None else _leg(override, policy),
+            override=None if override is None else _route(override, policy),
             capture=settings.capture,
         ),
         keyring=_keyring(settings, digester),
@@ -64,8 +64,8 @@ def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
         match=rule.match,
         share=basis_points(rule.share),
         by=rule.by or "caller",
-        leg=_leg(rule, policy),
-        on_failure=_second_try(rule.on_failure, policy) if rule.on_failure else None,
+        route=_route(rule, policy),
+        on_failure=_fallback(rule.on_failure, policy) if rule.on_failure else None,
         shadow=_shadow(rule.shadow, policy) if rule.shadow else None,
         guard=rule.guard,
         campaign=rule.campaign,
@@ -73,24 +73,24 @@ def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
     )
 
 
-def _second_try(written: OnFailureSettings, policy: Policy) -> SecondTry:
-    return SecondTry(leg=_leg(written, policy), timeout=written.timeout)
+def _fallback(written: FallbackSettings, policy: Policy) -> Fallback:
+    return Fallback(route=_route(written, policy), timeout=written.timeout)
 
 
 def _shadow(written: ShadowSettings, policy: Policy) -> Shadow:
     return Shadow(
-        leg=_leg(written, policy),
+        route=_route(written, policy),
         share=basis_points(written.share),
         control=written.control,
         daily_tokens=written.daily_tokens,
     )
 
 
-def _leg(written: LegSettings, policy: Policy) -> Leg:
+def _route(written: RouteSettings, policy: Policy) -> Route:
     catalogue = policy.catalogue
     if written.model is not None:
         catalogue = replace(catalogue, overrides={_EVERY_MODEL: written.model})
-    return Leg(
+    return Route(
         action=written.action,
         policy=replace(
             policy,

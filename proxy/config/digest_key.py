@@ -13,7 +13,7 @@ from proxy.private_files import make_directory, write_beside
 _NAME: Final = "digest.key"
 
 
-def kept_digest_key(state_dir: Path) -> str | None:
+def load_or_create_digest_key(state_dir: Path) -> str | None:
     """That of this directory, made if it has none; None where none can be kept."""
     path = state_dir / _NAME
     try:

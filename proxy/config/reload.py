@@ -18,10 +18,10 @@ from typing import Final, Protocol, TypeAlias
 
 import structlog
 
-from proxy.config.build import regime_of
-from proxy.config.runtime import Regime
+from proxy.config.build import build_runtime_config
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester, describe_crash
 from proxy.upstream.egress import check_egress
@@ -29,9 +29,9 @@ from proxy.workers.guards import Guards
 
 log = structlog.get_logger()
 
-Load: TypeAlias = Callable[[ConfigFile], Settings]
+Load: TypeAlias = Callable[[TomlSource], Settings]
 
-_NOW_AND_THEN_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 _LIVE: Final = (
     *("rollout", "rollout_override", "callers"),
     # A key and the url that it belongs to change together, or one would go to the other's host.
@@ -51,16 +51,16 @@ class ReloadObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ConfigSource:
     """Where settings come from when they are read again."""
 
-    file: ConfigFile
+    file: TomlSource
     """What the process begins with; it need not be what the file says by now."""
     load: Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class ConfigVersion:
     """Which settings are followed, and what is wrong with newer ones."""
 
     digest: str | None
@@ -72,7 +72,7 @@ class Version:
     """Settings that have changed in the file and wait for a restart."""
 
 
-class Live:
+class ConfigReloader:
     """What the operator wants now, as one worker knows it."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Live:
         settings: Settings,
         digester: Digester,
         guards: Guards,
-        source: Source | None,
+        source: ConfigSource | None,
         observer: ReloadObserver,
     ) -> None:
         self._started_with = settings
@@ -91,22 +91,22 @@ class Live:
         self._seen, self._read = _begin(source)
         self._reading = asyncio.Lock()
         """One reading at a time, or a slow one of an old file would undo what came after."""
-        self.regime = regime_of(settings, digester)
+        self.config = build_runtime_config(settings, digester)
         """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
         digest = _digest(source.file) if source else None
-        self.version = Version(digest=digest, loaded=datetime.now(UTC))
-        guards.watch(self.regime.rollout.guards)
+        self.version = ConfigVersion(digest=digest, loaded=datetime.now(UTC))
+        guards.watch(self.config.rollout.guards)
 
     @property
     def tripped(self) -> frozenset[str]:
         """Rules whose guards have taken their shares to zero."""
         return self._guards.tripped
 
-    async def keep_up(self) -> None:
+    async def watch_file(self) -> None:
         """Look at the file for as long as the process serves."""
         while True:
             await self._look()
-            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def keep_judging(self) -> None:
         """Look at the guards, also while a long file is being read."""
@@ -115,7 +115,7 @@ class Live:
                 self._guards.judge()
             except Exception as exc:  # noqa: BLE001 - whatever happens, judging goes on
                 log.error("judging_crashed", **describe_crash(exc))
-            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def read_again(self) -> None:
         """Read the file now, changed or not: somebody asked for it."""
@@ -133,42 +133,44 @@ class Live:
         if is_at_rest and signature != self._read:
             await self.read_again()
 
-    def _load(self, source: Source) -> tuple[Settings, Regime, str] | tuple[None, None, str]:
+    def _load(
+        self, source: ConfigSource
+    ) -> tuple[Settings, RuntimeConfig, str] | tuple[None, None, str]:
         try:
-            file = ConfigFile.read(source.file.path)
+            file = TomlSource.read(source.file.path)
             if not file.text.strip():
                 raise InvalidSettings(f"{source.file.path}: is empty")
             settings = source.load(file)
             check_egress(settings.legacy_url)
-            return settings, regime_of(settings, self._digester), _digest(file)
+            return settings, build_runtime_config(settings, self._digester), _digest(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
         except Exception as exc:  # noqa: BLE001 - a mistake of ours in reading must not end the serving
             log.error("settings_crashed", **describe_crash(exc))
             return None, None, f"{source.file.path}: {type(exc).__name__}"
 
-    def _follow(self, settings: Settings | None, regime: Regime | None, said: str) -> None:
+    def _follow(self, settings: Settings | None, config: RuntimeConfig | None, said: str) -> None:
         """From now on go by these; or, if they are none, say what was said about them."""
         before = self.version
         self._observer.settings_read(good=settings is not None)
-        if settings is None or regime is None:
+        if settings is None or config is None:
             log.error("settings_bad", problem=said, following=before.digest)
-            self.version = Version(
+            self.version = ConfigVersion(
                 digest=before.digest, loaded=before.loaded, problem=said, waiting=before.waiting
             )
             return
-        self.regime = regime
-        self._guards.watch(regime.rollout.guards)
+        self.config = config
+        self._guards.watch(config.rollout.guards)
         waiting = _waiting(self._started_with, settings)
-        self.version = Version(digest=said, loaded=datetime.now(UTC), waiting=waiting)
+        self.version = ConfigVersion(digest=said, loaded=datetime.now(UTC), waiting=waiting)
         log.info(
             "settings_read",
             version=said,
-            rules=len(regime.rollout.rules),
-            override=regime.rollout.override.action if regime.rollout.override else None,
+            rules=len(config.rollout.rules),
+            override=config.rollout.override.action if config.rollout.override else None,
             waiting_for_restart=waiting,
         )
-        for warning in regime.keyring.warnings:
+        for warning in config.keyring.warnings:
             log.warning("risky_setting", risk=warning)
 
 
@@ -180,13 +182,13 @@ def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
     )
 
 
-def _begin(source: Source | None) -> tuple[object, object]:
+def _begin(source: ConfigSource | None) -> tuple[object, object]:
     """What is seen of the file at the start, and what of that has been read."""
     if source is None:
         return None, None
     signature = _signature(source.file.path)
     try:
-        is_read = ConfigFile.read(source.file.path) == source.file
+        is_read = TomlSource.read(source.file.path) == source.file
     except InvalidSettings:
         is_read = False
     return signature, signature if is_read else None
@@ -201,5 +203,5 @@ def _signature(path: Path) -> object:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
 
 
-def _digest(file: ConfigFile) -> str:
+def _digest(file: TomlSource) -> str:
     return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()

@@ -14,7 +14,7 @@ from proxy.security.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regime:
+class RuntimeConfig:
     """Rules; upstreams, and the keys that they are asked with."""
 
     rollout: Rollout

@@ -38,10 +38,10 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from proxy.config.toml_source import ConfigFile, Place
+from proxy.config.toml_source import Place, TomlSource
 from proxy.errors import InvalidSettings
 from proxy.private_files import claim_directory
-from proxy.rollout import contradictions
+from proxy.rollout import validate_rules
 from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, Strictness
 from proxy.traffic import checked_url, default_url
 
@@ -49,8 +49,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
 # What Kubernetes puts into every container beside a service called `holdover`.
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
-_LEAST_TOKEN: Final = 16
-_LEAST_STORE: Final = 16 * 1024**2
+_MIN_TOKEN_LENGTH: Final = 16
+_MIN_STORE_BYTES: Final = 16 * 1024**2
 _LATIN_1_ENDS: Final = "\xff"
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
@@ -74,7 +74,7 @@ def _or_none(secret: object) -> object:
     return None if secret == "" else secret
 
 
-def printable(secret: str) -> str:
+def check_printable(secret: str) -> str:
     """The secret, if it is one line of text; else `ValueError`, which does not show it."""
     if not secret.isprintable():
         raise ValueError("has a control character in it, or another that cannot be seen")
@@ -82,14 +82,14 @@ def printable(secret: str) -> str:
 
 
 def header_value(secret: str) -> str:
-    """The secret, if it can stand in a header (RFC 9110, section 5.5); else as `printable`."""
-    if any(character > _LATIN_1_ENDS for character in printable(secret)):
+    """Return the secret if it can stand in a header field (RFC 9110, section 5.5)."""
+    if any(character > _LATIN_1_ENDS for character in check_printable(secret)):
         raise ValueError("has a character in it that cannot stand in a header")
     return secret
 
 
 def _printable(secret: SecretStr | None) -> SecretStr | None:
-    return secret and SecretStr(printable(secret.get_secret_value()))
+    return secret and SecretStr(check_printable(secret.get_secret_value()))
 
 
 def _header_value(secret: SecretStr | None) -> SecretStr | None:
@@ -100,9 +100,9 @@ def _admin_token(token: SecretStr | None) -> SecretStr | None:
     """Nobody can be kept from trying; so it is its length that keeps them out."""
     if token is not None:
         text = token.get_secret_value()
-        if len(text) < _LEAST_TOKEN or len(text.split()) != 1:
+        if len(text) < _MIN_TOKEN_LENGTH or len(text.split()) != 1:
             raise ValueError(
-                f"give at least {_LEAST_TOKEN} characters without white space, e.g. what "
+                f"give at least {_MIN_TOKEN_LENGTH} characters without white space, e.g. what "
                 "`openssl rand -hex 24` prints"
             )
     return token
@@ -119,8 +119,8 @@ StoreUrl = Annotated[_Given, AfterValidator(_printable), AfterValidator(_store_u
 
 
 def _none_or_some(size: int) -> int:
-    if size != 0 and size < _LEAST_STORE:
-        raise ValueError(f"give 0, or at least {_LEAST_STORE}")
+    if size != 0 and size < _MIN_STORE_BYTES:
+        raise ValueError(f"give 0, or at least {_MIN_STORE_BYTES}")
     return size
 
 
@@ -340,10 +340,10 @@ class Settings(BaseSettings):
 
 
 def load_settings(
-    config: Path | ConfigFile | None = None, *, secrets: Path | None = None, **flags: object
+    config: Path | TomlSource | None = None, *, secrets: Path | None = None, **flags: object
 ) -> Settings:
     """Read all sources; raise `InvalidSettings`. A flag that is None was not given."""
-    file = ConfigFile.read(config) if isinstance(config, Path) else config
+    file = TomlSource.read(config) if isinstance(config, Path) else config
     _refuse_misspelt(os.environ, "environment")
     if secrets is not None:
         _refuse_unreadable(secrets)
@@ -357,20 +357,20 @@ def load_settings(
         def _written(cls) -> dict[str, object]:
             return tree
 
-    written = file or ConfigFile(Path())
+    written = file or TomlSource(Path())
     try:
         settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
     except ValidationError as exc:
         raise InvalidSettings(*_sentences(exc, written)) from exc
     except (SettingsError, ValueError) as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
-    if findings := [written.says(*finding) for finding in _contradictions(settings)]:
+    if findings := [written.describe_error(*finding) for finding in _contradictions(settings)]:
         raise InvalidSettings(*findings)
     return settings
 
 
 def _contradictions(settings: Settings) -> Iterable[tuple[Place, str]]:
-    return contradictions(
+    return validate_rules(
         settings.rollout,
         settings.rollout_override,
         has_legacy_url=settings.legacy_url is not None,
@@ -390,7 +390,7 @@ def _refuse_unreadable(secrets: Path) -> None:
     _refuse_misspelt((file.name for file in files), str(secrets))
     for file in files:
         if file.name.upper().startswith(_PREFIX):
-            ConfigFile.read(file)
+            TomlSource.read(file)
 
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
@@ -402,8 +402,8 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
             raise InvalidSettings(f"{where}: {name}: there is no such setting")
 
 
-def _sentences(problem: ValidationError, file: ConfigFile) -> list[str]:
-    return [file.says(error["loc"], error["msg"]) for error in problem.errors()]
+def _sentences(problem: ValidationError, file: TomlSource) -> list[str]:
+    return [file.describe_error(error["loc"], error["msg"]) for error in problem.errors()]
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

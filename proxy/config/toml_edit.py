@@ -22,7 +22,7 @@ from typing import Final
 import tomlkit
 
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile, Place, lines_of
+from proxy.config.toml_source import Place, TomlSource, lines_of
 from proxy.errors import InvalidSettings
 from proxy.private_files import replace_file
 
@@ -43,7 +43,7 @@ def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None
 def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
     """Send everything one way, or, with None, stop doing so; raises `InvalidSettings`."""
 
-    def edit(file: ConfigFile) -> str:
+    def edit(file: TomlSource) -> str:
         places = _places((_OVERRIDE,), file.tree().get(_OVERRIDE))
         dropped = {line for place in places for line in lines_of(place, file.text) or ()}
         lines = enumerate(file.text.split("\n"))
@@ -53,7 +53,7 @@ def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = N
     _edit(path, edit, secrets_dir)
 
 
-def _place_of(rule: str, file: ConfigFile) -> tuple[str, int]:
+def _place_of(rule: str, file: TomlSource) -> tuple[str, int]:
     rules = file.tree().get(_RULES)
     for number, table in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(table, dict) and table.get("name") == rule:
@@ -61,7 +61,7 @@ def _place_of(rule: str, file: ConfigFile) -> tuple[str, int]:
     raise InvalidSettings(f"{file.path}: there is no rule {rule!r}")
 
 
-def _with_share(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+def _with_share(file: TomlSource, place: tuple[str, int], share: str) -> str:
     lines = file.text.split("\n")
     statement = lines_of((*place, "share"), file.text)
     if statement is not None and _SHARE.match(lines[statement.start]):
@@ -74,7 +74,7 @@ def _with_share(file: ConfigFile, place: tuple[str, int], share: str) -> str:
     return _written_anew(file, place, share)
 
 
-def _written_anew(file: ConfigFile, place: tuple[str, int], share: str) -> str:
+def _written_anew(file: TomlSource, place: tuple[str, int], share: str) -> str:
     """For a rule that shares its line with others: `rollout = [{ name = "a", ... }]`."""
     document = tomlkit.parse(file.text)
     document[place[0]][place[1]]["share"] = tomlkit.value(share)
@@ -98,16 +98,16 @@ def _end_of(line: str) -> str:
     return "\r" if line.endswith("\r") else ""
 
 
-def _edit(path: Path, edit: Callable[[ConfigFile], str], secrets_dir: Path | None) -> None:
+def _edit(path: Path, edit: Callable[[TomlSource], str], secrets_dir: Path | None) -> None:
     path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
     with _alone_in(path.parent):
-        before = ConfigFile.read(path)
-        file = ConfigFile(path, edit(before))
+        before = TomlSource.read(path)
+        file = TomlSource(path, edit(before))
         _check(file, before, secrets_dir)
         _replace(path, file.text)
 
 
-def _check(file: ConfigFile, before: ConfigFile, secrets_dir: Path | None) -> None:
+def _check(file: TomlSource, before: TomlSource, secrets_dir: Path | None) -> None:
     """Raise what is wrong with a file, but not what only seems so, and did before."""
     if problems := _problems(file, secrets_dir):
         known = _problems(before, secrets_dir)
@@ -121,7 +121,7 @@ def _check(file: ConfigFile, before: ConfigFile, secrets_dir: Path | None) -> No
             raise InvalidSettings(*said)
 
 
-def _problems(file: ConfigFile, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
+def _problems(file: TomlSource, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
     """What is wrong with a file, by what it is without the line it is on."""
     try:
         load_settings(file, secrets=secrets_dir, **flags)

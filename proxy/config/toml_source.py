@@ -24,7 +24,7 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigFile:
+class TomlSource:
     """A settings file as it was at one moment."""
 
     path: Path
@@ -32,7 +32,7 @@ class ConfigFile:
     """It may hold keys."""
 
     @classmethod
-    def read(cls, path: Path) -> ConfigFile:
+    def read(cls, path: Path) -> TomlSource:
         """Read it; raise `InvalidSettings` where there is nothing to read."""
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would take for ever
@@ -53,7 +53,7 @@ class ConfigFile:
         except RecursionError as exc:
             raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
 
-    def says(self, place: tuple[str | int, ...], sentence: str) -> str:
+    def describe_error(self, place: tuple[str | int, ...], sentence: str) -> str:
         """A sentence about a place, with its line if it is in here."""
         sentence = sentence.removeprefix("Value error, ")
         first_word = sentence.partition(":")[0]
@@ -98,7 +98,7 @@ def lines_of(place: Place, text: str) -> range | None:
     lines = text.split("\n")
     ends = list(_ends_of_statements(lines))
     found = bisect_left(
-        ends, 1, key=lambda end: _holds(_spelled(tomllib.loads(_joined(lines[:end]))), place)
+        ends, 1, key=lambda end: _contains(_spelled(tomllib.loads(_joined(lines[:end]))), place)
     )
     return None if found == len(ends) else range(([0, *ends])[found], ends[found])
 
@@ -127,7 +127,7 @@ def nearest_line(place: Place, text: str) -> int | None:
     return None
 
 
-def _holds(tree: object, place: Place) -> bool:
+def _contains(tree: object, place: Place) -> bool:
     for step in place:
         match tree, step:
             case dict(), str() if step in tree:

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from proxy.config.reload import Live
-from proxy.cooperative import Turns
+from proxy.config.reload import ConfigReloader
+from proxy.cooperative import CooperativeRunner
 from proxy.endpoints.admin_token import AdminToken, WrongTries, peer_of
 from proxy.endpoints.own_answers import METHODS, Page, error, only, refusal
 from proxy.endpoints.request_body import read_body
@@ -23,7 +23,7 @@ from proxy.explanation import as_explanation
 from proxy.headers import first
 from proxy.observability.metrics import Metrics
 from proxy.rollout.rule_schema import BASIS_POINTS
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.workers.guards import Guards
 from translators import (
     LANGUAGES,
@@ -37,7 +37,7 @@ from translators import (
 
 log = structlog.get_logger()
 
-_MOST_BYTES: Final = 32 * 1024 * 1024
+_MAX_BYTES: Final = 32 * 1024 * 1024
 _NEEDS_TOKEN: Final = MissingKey("This page needs the admin token.")
 _SLOWED: Final = TooManyTries("Too many wrong admin tokens; wait before you try the next one.")
 _NOT_FOUND: Final = NotFound("Not found")
@@ -52,12 +52,14 @@ def admin_routes(token: AdminToken, pages: Mapping[str, Page], metrics: Metrics)
     return [Route(path, guard(page), methods=METHODS) for path, page in everything.items()]
 
 
-def admin_pages(live: Live, guards: Guards, lessons: LessonStore) -> Mapping[str, Page]:
+def admin_pages(
+    reloader: ConfigReloader, guards: Guards, lessons: LearnedCapabilities
+) -> Mapping[str, Page]:
     """What an operator can ask and see."""
     return {
-        "/holdover/explain": only(_Explain(live, lessons), "POST"),
+        "/holdover/explain": only(_Explain(reloader, lessons), "POST"),
         "/holdover/lessons": only(_Listing(lessons), "GET", "HEAD"),
-        "/holdover/rollout": only(_Rules(live, guards), "GET", "HEAD"),
+        "/holdover/rollout": only(_Rules(reloader, guards), "GET", "HEAD"),
     }
 
 
@@ -94,9 +96,9 @@ class _Guard:
 class _Explain:
     """`POST /holdover/explain[?code=LANGUAGE]`: what a legacy request becomes; nothing is sent."""
 
-    live: Live
-    lessons: LessonStore
-    turns: Turns = field(default_factory=Turns)
+    reloader: ConfigReloader
+    lessons: LearnedCapabilities
+    turns: CooperativeRunner = field(default_factory=CooperativeRunner)
 
     async def __call__(self, request: Request) -> Response:
         language = request.query_params.get("code")
@@ -106,17 +108,19 @@ class _Explain:
         headers = list(request.headers.raw)
         try:
             body = await read_body(
-                request.receive, headers, max_bytes=_MOST_BYTES, timeout_seconds=60
+                request.receive, headers, max_bytes=_MAX_BYTES, timeout_seconds=60
             )
-            decoded = await self.turns.work_off(decode_in_steps(body))
+            decoded = await self.turns.run(decode_in_steps(body))
             planning = plan_in_steps(
                 decoded,
                 dialect_of(request.headers.get("anthropic-version")),
-                replace(self.live.regime.rollout.otherwise.policy, lessons=self.lessons.current()),
+                replace(
+                    self.reloader.config.rollout.otherwise.policy, lessons=self.lessons.current()
+                ),
                 today=datetime.now(UTC).date().isoformat(),
                 betas=request.headers.get("anthropic-beta"),
             )
-            plan = await self.turns.work_off(planning)
+            plan = await self.turns.run(planning)
         except ClientGone:
             return Response(status_code=400)  # nobody reads it
         except Failure as exc:
@@ -125,7 +129,7 @@ class _Explain:
             return error(exc.status_hint, exc.error_type, str(exc))
         if language is not None:
             return _code(as_code(plan, language))
-        pieces = await self.turns.work_off(write_json(as_explanation(plan)))
+        pieces = await self.turns.run(write_json(as_explanation(plan)))
         return Response(b"".join(pieces), media_type="application/json")
 
 
@@ -133,7 +137,7 @@ class _Explain:
 class _Listing:
     """`GET /holdover/lessons`: what upstream has taught."""
 
-    lessons: LessonStore
+    lessons: LearnedCapabilities
 
     async def __call__(self, _: Request) -> Response:
         return _json({"lessons": self.lessons.listing()})
@@ -143,19 +147,19 @@ class _Listing:
 class _Rules:
     """`GET /holdover/rollout`: the rules that are followed now, in order."""
 
-    live: Live
+    reloader: ConfigReloader
     guards: Guards
 
     async def __call__(self, _: Request) -> Response:
-        rollout = self.live.regime.rollout
+        rollout = self.reloader.config.rollout
         return _json(
             {
-                "version": self.live.version.digest,
+                "version": self.reloader.version.digest,
                 "override": rollout.override.action if rollout.override else None,
                 "rules": [
                     {
                         "name": rule.name,
-                        "action": rule.leg.action,
+                        "action": rule.route.action,
                         "share": rule.share * 100 / BASIS_POINTS,
                         "by": rule.by,
                         "tripped": rule.name in self.guards.tripped,

@@ -28,9 +28,9 @@ from proxy.headers import Headers, bearer_token
 from proxy.security.credentials import secrets_in
 
 _WINDOW_SECONDS: Final = 60
-_MOST_OF_ONE: Final = 10
-_MOST_OF_ALL: Final = 100
-_MOST_CREDENTIALS: Final = 12
+_MAX_TRIES_OF_ONE: Final = 10
+_MAX_TRIES_OF_ALL: Final = 100
+_MAX_CREDENTIALS: Final = 12
 """In one request: a key and a token in two headers, joined with another of each, are as many."""
 
 
@@ -65,7 +65,7 @@ class AdminToken:
         if self._token is None:
             return False
         given = {part for value in secrets_in(headers) for part in _parts(value)}
-        if len(given) > _MOST_CREDENTIALS:
+        if len(given) > _MAX_CREDENTIALS:
             raise MissingKey("This request has too many credentials: send one key as x-api-key.")
         return self._is_among(given)
 
@@ -95,7 +95,7 @@ class WrongTries:
         if now >= self._ends:
             self._ends = now + _WINDOW_SECONDS
             self._tries.clear()
-        if self._tries[peer] >= _MOST_OF_ONE or self._tries.total() >= _MOST_OF_ALL:
+        if self._tries[peer] >= _MAX_TRIES_OF_ONE or self._tries.total() >= _MAX_TRIES_OF_ALL:
             return math.ceil(self._ends - now)
         self._tries[peer] += 1
         return None

@@ -14,19 +14,25 @@ from typing import TypeAlias
 
 from starlette.types import Send
 
-from proxy.cooperative import Turns
-from proxy.exchange.context import Notes
+from proxy.cooperative import CooperativeRunner
+from proxy.exchange.context import ExchangeContext
 from proxy.headers import Headers
 
-Settle: TypeAlias = Callable[[Notes], Awaitable[None]]
+Finalize: TypeAlias = Callable[[ExchangeContext], Awaitable[None]]
 """What is done with an exchange that is over, or as good as over; the second time, nothing."""
 
 
-class AsgiReply:
+class AsgiResponse:
     """Sends what an exchange says."""
 
     def __init__(
-        self, send: Send, notes: Notes, settle: Settle, turns: Turns, *, ping_interval: float
+        self,
+        send: Send,
+        notes: ExchangeContext,
+        settle: Finalize,
+        turns: CooperativeRunner,
+        *,
+        ping_interval: float,
     ) -> None:
         self.has_started = False
         self.has_ended = False
@@ -61,13 +67,13 @@ class AsgiReply:
         ]
         start = {"type": "http.response.start", "status": status, "headers": headers}
         *before, last = body
-        async for piece in self._turns.one_by_one(before):
+        async for piece in self._turns.iterate(before):
             await self._say(piece, concludes=False)
         await self._say(last, concludes=True)
         self.has_started = self.has_ended = True
         async with self._sending:
             await self._send(start)
-            async for piece in self._turns.one_by_one(before):
+            async for piece in self._turns.iterate(before):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             await self._send({"type": "http.response.body", "body": last})
 
@@ -104,7 +110,7 @@ class AsgiReply:
         """End the stream; abruptly: the server closes the connection without a last chunk."""
         self.has_ended = True
         self._stop_pings()
-        await self.settle()
+        await self.finalize()
         if not abruptly:
             await self._send({"type": "http.response.body", "body": b""})
 
@@ -116,7 +122,7 @@ class AsgiReply:
         self.has_ended = not more_body
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
-    async def settle(self) -> None:
+    async def finalize(self) -> None:
         """Tell whoever keeps evidence that this is, as good as, all."""
         self._notes.reply_bytes = self.sent_bytes
         await self._settle(self._notes)
@@ -126,7 +132,7 @@ class AsgiReply:
         if self.tap is not None:
             self.tap(data)
         if concludes:
-            await self.settle()
+            await self.finalize()
 
     def _stop_pings(self) -> None:
         # A ping after the end would be read as part of the next answer on the connection.

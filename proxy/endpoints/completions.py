@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
-from proxy.endpoints.asgi_response import AsgiReply, Settle
+from proxy.endpoints.asgi_response import AsgiResponse, Finalize
 from proxy.endpoints.request_body import read_body, until_gone
 from proxy.errors import Blame, BodyEndless, ClientGone, ShuttingDown
-from proxy.exchange.context import Notes
-from proxy.exchange.handler import Exchange
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.response import reply_with_error
 from translators import TranslatedError
 
@@ -24,19 +24,19 @@ _SHUTTING_DOWN = TranslatedError(
 class CompleteEndpoint:
     """An ASGI application for one path."""
 
-    exchange: Exchange
-    settle: Settle
+    exchange: CompletionHandler
+    settle: Finalize
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, give up when its client does, and settle it whatever happens."""
-        notes = Notes(
+        notes = ExchangeContext(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
         turns = self.exchange.turns
-        reply = AsgiReply(send, notes, self.settle, turns, ping_interval=self.ping_interval)
+        reply = AsgiResponse(send, notes, self.settle, turns, ping_interval=self.ping_interval)
         try:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:
@@ -45,9 +45,11 @@ class CompleteEndpoint:
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
         finally:
-            await reply.settle()
+            await reply.finalize()
 
-    async def _run_while_connected(self, notes: Notes, receive: Receive, reply: AsgiReply) -> None:
+    async def _run_while_connected(
+        self, notes: ExchangeContext, receive: Receive, reply: AsgiResponse
+    ) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 reply.run_pings_in(group)
@@ -58,7 +60,11 @@ class CompleteEndpoint:
             notes.client_gone = not reply.has_ended
 
     async def _run(
-        self, notes: Notes, receive: Receive, reply: AsgiReply, group: asyncio.TaskGroup
+        self,
+        notes: ExchangeContext,
+        receive: Receive,
+        reply: AsgiResponse,
+        group: asyncio.TaskGroup,
     ) -> None:
         watchers: list[asyncio.Task[None]] = []
 

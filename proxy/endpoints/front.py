@@ -27,7 +27,7 @@ from proxy.endpoints.paths import (
     without_prefix,
 )
 from proxy.errors import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
-from proxy.exchange.handler import Present
+from proxy.exchange.handler import CurrentConfig
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck
 from proxy.security.redaction import Redactor
@@ -56,7 +56,7 @@ class Front:
     pages: ASGIApp
     mount_prefix: str
     hosts: HostCheck
-    present: Present
+    present: CurrentConfig
     admin_token: AdminToken
     metrics: Metrics
     redactor: Redactor
@@ -67,7 +67,7 @@ class Front:
             await self.pages(scope, receive, send)
             return
         try:
-            self.hosts.check(scope["headers"], holds_keys=self.present.regime.keyring.holds_keys)
+            self.hosts.check(scope["headers"], holds_keys=self.present.config.keyring.holds_keys)
             path = self._path_of(scope)
             is_page = is_ours(path, self.mount_prefix)
             # Pages are asked for as they are spelled here, so that nobody else need understand it.

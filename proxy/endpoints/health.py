@@ -7,16 +7,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from proxy.config.reload import Live
+from proxy.config.reload import ConfigReloader
 from proxy.endpoints.own_answers import METHODS, only
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
-from proxy.traffic.status import Evidence
+from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
 
 
 def probe_routes(
-    live: Live, guards: Guards, keys: KeyHealth, metrics: Metrics, evidence: Evidence | None
+    reloader: ConfigReloader,
+    guards: Guards,
+    keys: KeyHealth,
+    metrics: Metrics,
+    evidence: Recording | None,
 ) -> list[Route]:
     """`/healthz`, `/readyz` and `/metrics`."""
 
@@ -27,8 +31,8 @@ def probe_routes(
     async def readyz(_: Request) -> JSONResponse:
         """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
         kept = {"evidence": evidence and msgspec.to_builtins(evidence.state)}
-        refused = {"refused_keys": msgspec.to_builtins(keys.problems(live.regime.keyring))}
-        return JSONResponse({"status": "ready", **_detail(live, guards), **refused, **kept})
+        refused = {"refused_keys": msgspec.to_builtins(keys.problems(reloader.config.keyring))}
+        return JSONResponse({"status": "ready", **_detail(reloader, guards), **refused, **kept})
 
     async def numbers(_: Request) -> Response:
         state = evidence.state if evidence else None
@@ -40,8 +44,8 @@ def probe_routes(
     ]
 
 
-def _detail(live: Live, guards: Guards) -> dict[str, object]:
-    version, override = live.version, live.regime.rollout.override
+def _detail(reloader: ConfigReloader, guards: Guards) -> dict[str, object]:
+    version, override = reloader.version, reloader.config.rollout.override
     return {
         "settings": {
             "version": version.digest,
@@ -49,12 +53,12 @@ def _detail(live: Live, guards: Guards) -> dict[str, object]:
             "problem": version.problem,
             "waiting_for_restart": version.waiting,
         },
-        "rules": len(live.regime.rollout.rules),
+        "rules": len(reloader.config.rollout.rules),
         "override": override.action if override else None,
         "tripped": {
             trip.rule: {"since": trip.since, "reason": trip.reason}
             for trip in guards.trips.values()
             if trip.rule in guards.tripped
         },
-        "state_is_shared": guards.board.is_usable,
+        "state_is_shared": guards.shared_state.is_usable,
     }

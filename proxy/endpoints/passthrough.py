@@ -17,12 +17,12 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.error_app import NOT_KEPT
 from proxy.errors import ClientGone, Failure, ShuttingDown
-from proxy.exchange.handler import Present
+from proxy.exchange.handler import CurrentConfig
 from proxy.headers import Headers, end_to_end, first
 from proxy.security.credentials import secrets_in
 from proxy.security.redaction import Redactor, describe_crash, in_brief
-from proxy.upstream.client import Answer
-from proxy.upstream.dispatch import Upstreams
+from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.dispatch import Dispatcher
 from translators import encode_error
 
 log = structlog.get_logger("holdover.traffic")
@@ -37,8 +37,8 @@ _SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
 class ForwardEndpoint:
     """An ASGI application for whatever the upstream has."""
 
-    upstreams: Upstreams
-    present: Present
+    dispatcher: Dispatcher
+    present: CurrentConfig
     redactor: Redactor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +61,8 @@ class ForwardEndpoint:
     async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
         headers: Headers = list(scope["headers"])
         try:
-            answer = await self.upstreams.relayed(
-                self.present.regime.keyring.for_other_paths(headers),
+            answer = await self.dispatcher.send_passthrough(
+                self.present.config.keyring.for_other_paths(headers),
                 scope["method"],
                 _target(scope),
                 headers,
@@ -126,7 +126,7 @@ class _Answering:
     status: int | None = None
     started: float = field(default_factory=time.perf_counter)
 
-    async def pass_on(self, answer: Answer) -> None:
+    async def pass_on(self, answer: UpstreamResponse) -> None:
         headers = end_to_end(
             answer.headers, without=_LENGTH if answer.status in _WITHOUT_BODY else _NOTHING
         )

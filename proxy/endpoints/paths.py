@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from proxy.errors import NotForwardable
 
-_MOST_DECODINGS: Final = 4
+_MAX_DECODINGS: Final = 4
 """Each server on the way may decode once; nobody who means well encodes more than twice."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UPWARDS: Final = re.compile(r"[/\\]\s*\.{1,2}\s*(?:[/\\;?#]|\Z)")
@@ -73,7 +73,7 @@ def _readings(raw: bytes) -> Iterator[str]:
     yield reading
     while "%" in reading and (decoded := _decoded(reading)) != reading:
         decodings += 1
-        if decodings > _MOST_DECODINGS:
+        if decodings > _MAX_DECODINGS:
             raise NotForwardable("path: percent-encode it once")
         reading = decoded
         yield reading

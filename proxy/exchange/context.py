@@ -26,7 +26,7 @@ from proxy.security.credentials import secrets_in
 from proxy.security.keyring import Caller
 from proxy.security.redaction import Redacted, Redactor, in_brief
 from proxy.timestamps import to_milliseconds
-from proxy.traffic import MadeAdjustment, Tape, TrafficRecord, detect_sdk
+from proxy.traffic import BodyCapture, MadeAdjustment, TrafficRecord, detect_sdk
 from translators import (
     CompletionRequest,
     CompletionStopReason,
@@ -43,16 +43,16 @@ _HEADER_LENGTH = 1024
 _WORD_LENGTH = 256
 """A client may call itself, or a model, whatever it likes; a line of the log is a line."""
 _TEXT_LENGTH = 4096
-_LARGEST = 2**63 - 1
+_MAX_INT64 = 2**63 - 1
 _REQUEST_ID = re.compile(r"req_[0-9A-Za-z]{1,64}")
 """Never the same twice, so no redactor remembers it; and nobody's name."""
-_MOST_HEARD = 32 * 1024 * 1024
+_MAX_COMPARED_BYTES = 32 * 1024 * 1024
 """The old dialect repeats itself: the square of the longest legacy answer fits."""
 _NOTHING_USED = Usage()
 _OF_THE_API = (b"application/json", b"text/event-stream")
 
 
-class Notes(msgspec.Struct, kw_only=True):
+class ExchangeContext(msgspec.Struct, kw_only=True):
     """Notes on one exchange, in the order in which they are learnt."""
 
     path: str
@@ -90,12 +90,12 @@ class Notes(msgspec.Struct, kw_only=True):
     """What went wrong, where it is we who say so."""
     blame: Blame = Blame.NOBODY
     client_gone: bool = False
-    is_settled: bool = False
+    is_finalized: bool = False
     """Its record is written."""
     heard: list[bytes] | None = None
     """The answer, where somebody wants to compare it: text if translated, else as it came."""
     heard_bytes: int = 0
-    tape: Tape | None = None
+    capture: BodyCapture | None = None
     """What is said, where the operator wants that kept."""
     when_begun: Callable[[], None] = lambda: None
     """Called as soon as the reply begins, so that it is too late for another."""
@@ -106,12 +106,12 @@ class Notes(msgspec.Struct, kw_only=True):
         given = first(self.answer_headers, b"request-id")
         return given.decode("latin-1") if given else self.id
 
-    def begin_tape(self, level: Capture, body: bytes) -> None:
+    def begin_capture(self, level: Capture, body: bytes) -> None:
         """Keep what is said, as far as the operator wants that."""
         if level != "off":
-            self.tape = Tape(level=level, started=self.started, legacy_in=body)
+            self.capture = BodyCapture(level=level, started=self.started, legacy_in=body)
 
-    def begin_leg(self, action: Action) -> None:
+    def begin_attempt(self, action: Action) -> None:
         """Forget the answer of an earlier leg; what was decided and asked stays."""
         self.route, self.plan = action, None
         self.answer_headers, self.answered, self.first_token = [], None, None
@@ -119,26 +119,26 @@ class Notes(msgspec.Struct, kw_only=True):
         self.usage, self.failure = _NOTHING_USED, None
         if self.heard is not None:
             self.heard, self.heard_bytes = [], 0
-        if self.tape is not None:
+        if self.capture is not None:
             translated_stream = action == "translate" and self.streams
             repeats = self.dialect is not None and self.dialect.is_cumulative
-            self.tape.begin_leg(repeats=translated_stream and repeats)
+            self.capture.begin_attempt(repeats=translated_stream and repeats)
 
-    def take_plan(self, plan: Plan) -> None:
+    def set_plan(self, plan: Plan) -> None:
         """Note how the leg asks."""
         self.plan = plan
 
-    def take_answer(self, headers: Headers) -> None:
+    def set_response(self, headers: Headers) -> None:
         """Note that upstream answers."""
         self.answer_headers, self.answered = headers, time.perf_counter()
 
-    def take_failure(self, failure: Failure) -> None:
+    def set_failure(self, failure: Failure) -> None:
         """Note that the leg fails by this, and what the client is told beside it."""
         self.failure = failure.detail
         if isinstance(failure, KeyRefused):
-            self.take_answer(list(failure.headers))
+            self.set_response(list(failure.headers))
 
-    def take_first_failure(self, error: TranslatedError) -> None:
+    def set_first_failure(self, error: TranslatedError) -> None:
         """Note that the first leg has failed, and a second one is tried."""
         self.first_failure = f"{error.status} {error.type}"
         self.first_lacked_model = self._lacks_model(error.status)
@@ -157,7 +157,7 @@ class Notes(msgspec.Struct, kw_only=True):
         is_of_the_api = content_type.lower().startswith(_OF_THE_API)
         return status == HTTPStatus.NOT_FOUND and is_of_the_api and not is_chosen_here
 
-    def note_text(self) -> None:
+    def mark_first_token(self) -> None:
         """Note that there is text to pass on; called for the first of it."""
         self.first_token = time.perf_counter()
 
@@ -172,7 +172,7 @@ class Notes(msgspec.Struct, kw_only=True):
         if self.heard is not None:
             self.heard.append(said)
             self.heard_bytes += len(said)
-            if self.heard_bytes > _MOST_HEARD:
+            if self.heard_bytes > _MAX_COMPARED_BYTES:
                 self.heard = None
 
     @property
@@ -352,7 +352,7 @@ def _storable(word: str) -> str:
 
 def _whole(number: float | None) -> int | None:
     """A number of tokens; as large as it may be written, a column of the store holds it."""
-    return None if number is None else min(int(number), _LARGEST)
+    return None if number is None else min(int(number), _MAX_INT64)
 
 
 def _milliseconds(seconds: float) -> float:

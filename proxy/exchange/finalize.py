@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import structlog
 
 from proxy.errors import Blame, ShuttingDown
-from proxy.exchange.context import Notes
+from proxy.exchange.context import ExchangeContext
 from proxy.observability.metrics import Metrics
 from proxy.rollout.guard_stats import OTHERS
 from proxy.security.keyring import refuses_key
 from proxy.security.redaction import Redactor
 from proxy.traffic import TrafficRecord
-from proxy.traffic.redact_bodies import Spoken
-from proxy.traffic.status import Evidence
+from proxy.traffic.redact_bodies import ExchangeBodies
+from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
 
 log = structlog.get_logger("holdover.traffic")
@@ -37,29 +37,29 @@ class Verdict(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class ExchangeFinalizer:
     """Called for every exchange, however it ended; the second time it does nothing."""
 
-    evidence: Evidence | None
+    evidence: Recording | None
     redactor: Redactor
     metrics: Metrics
     guards: Guards
 
-    async def __call__(self, notes: Notes) -> None:
+    async def __call__(self, notes: ExchangeContext) -> None:
         """Write down what was said, and then the record; tell everybody."""
-        if notes.is_settled:
+        if notes.is_finalized:
             return
-        if self.evidence is not None and notes.tape is not None:
-            spoken, notes.tape = _spoken(notes, self.redactor), None
+        if self.evidence is not None and notes.capture is not None:
+            spoken, notes.capture = _spoken(notes, self.redactor), None
             await self.evidence.contents.write(spoken)
-        if not notes.is_settled:  # while that was written, the client may have gone
-            notes.is_settled = True
-            self.settle(notes.record(self.redactor), lacked_model=notes.lacked_model)
+        if not notes.is_finalized:  # while that was written, the client may have gone
+            notes.is_finalized = True
+            self.finalize(notes.record(self.redactor), lacked_model=notes.lacked_model)
 
-    def settle(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
+    def finalize(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
         """What is done with the record."""
         if self.evidence is not None:
-            self.evidence.keeper.keep(record)
+            self.evidence.journal_writer.add(record)
         self.metrics.exchange_ended(record)
         verdict = verdict_on(record, lacked_model=lacked_model)
         if verdict is not Verdict.NOTHING:
@@ -70,12 +70,12 @@ class Settlement:
         log.info("exchange", **record.as_fields())
 
 
-def _spoken(notes: Notes, redactor: Redactor) -> Spoken:
-    assert notes.tape is not None
-    return Spoken(
+def _spoken(notes: ExchangeContext, redactor: Redactor) -> ExchangeBodies:
+    assert notes.capture is not None
+    return ExchangeBodies(
         id=notes.id,
         received=notes.received_text,
-        tape=notes.tape,
+        capture=notes.capture,
         plan=notes.plan,
         dialect=notes.dialect,
         reply_headers=notes.answer_headers,

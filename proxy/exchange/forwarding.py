@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from proxy.errors import Blame, Failure
-from proxy.exchange.context import Notes
-from proxy.exchange.response import Reply
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.response import ResponseSink
 from proxy.headers import first
-from proxy.upstream.client import Answer
-from proxy.upstream.dispatch import LegFailed, failure_of, is_worth_another
+from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.dispatch import AttemptFailed, failure_of, status_may_fall_back
 from translators import translate_error
 
 _SUCCESS: Final = 200
@@ -19,10 +19,12 @@ _ERROR_EVENT: Final = b"event: error"
 _LAST_WORDS: Final = (b'"stop_reason":"', b'"stop_reason": "', b"[DONE]", _ERROR_EVENT)
 
 
-async def pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail: bool) -> None:
+async def forward_response(
+    answer: UpstreamResponse, notes: ExchangeContext, reply: ResponseSink, *, may_fail: bool
+) -> None:
     """Pass on what a legacy upstream says; an error too, if nobody else is asked."""
-    notes.take_answer(answer.headers)
-    if may_fail and is_worth_another(answer.status):
+    notes.set_response(answer.headers)
+    if may_fail and status_may_fall_back(answer.status):
         notes.failure = f"status {answer.status}"
         raise await failure_of(answer)
     pieces = answer.raw_pieces()
@@ -48,16 +50,16 @@ async def pass_through(answer: Answer, notes: Notes, reply: Reply, *, may_fail: 
 
 
 async def _start_of(pieces: AsyncIterator[bytes]) -> bytes:
-    """What an answer begins with; raises `LegFailed` if that is a stream's error."""
+    """What an answer begins with; raises `AttemptFailed` if that is a stream's error."""
     start = await anext(pieces, b"")
     if start.startswith(_ERROR_EVENT):
         error = translate_error(_SUCCESS, start.partition(b"data:")[2])
-        if is_worth_another(error.status):
-            raise LegFailed(error, Blame.UPSTREAM, worth_another=True)
+        if status_may_fall_back(error.status):
+            raise AttemptFailed(error, Blame.UPSTREAM, may_fall_back=True)
     return start
 
 
-def _conclusion_of(answer: Answer) -> Callable[[bytes], bool]:
+def _conclusion_of(answer: UpstreamResponse) -> Callable[[bytes], bool]:
     """
     Tells, piece by piece, whether a client may take the answer for complete after it.
 

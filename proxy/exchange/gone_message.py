@@ -6,7 +6,7 @@ from proxy.rollout import Decision, Why
 from translators import Catalogue, CompletionRequest
 
 
-def refusal_text(
+def gone_message(
     decision: Decision, request: CompletionRequest | None, catalogue: Catalogue, today: str
 ) -> str:
     """One message for the legacy envelope; it names the model to move to."""

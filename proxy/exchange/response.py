@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from proxy.errors import Blame
-from proxy.exchange.context import Notes
+from proxy.exchange.context import ExchangeContext
 from proxy.headers import Headers
 from translators import (
     Completion,
@@ -23,7 +23,7 @@ from translators import (
 )
 
 
-class Reply(Protocol):
+class ResponseSink(Protocol):
     """What an endpoint does for an exchange."""
 
     tap: Callable[[bytes], None] | None
@@ -57,7 +57,7 @@ class Reply(Protocol):
 
 
 async def reply_with_completion(
-    reply: Reply, notes: Notes, completion: Completion, body: Sequence[bytes]
+    reply: ResponseSink, notes: ExchangeContext, completion: Completion, body: Sequence[bytes]
 ) -> None:
     """Send a whole answer, which is spelled in this body."""
     notes.stop_reason = completion.stop_reason
@@ -65,7 +65,7 @@ async def reply_with_completion(
 
 
 async def reply_with_error(
-    reply: Reply, notes: Notes, error: TranslatedError, blame: Blame
+    reply: ResponseSink, notes: ExchangeContext, error: TranslatedError, blame: Blame
 ) -> None:
     """Send an error, in whichever way is still possible."""
     notes.error, notes.blame = error, blame

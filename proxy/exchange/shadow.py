@@ -18,18 +18,24 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import structlog
 
-from proxy.comparison.collect import answer_of
-from proxy.comparison.compare import Answered, Comparison, compare, forwarded, translated
-from proxy.comparison.token_budget import Budget
+from proxy.comparison.collect import collect_answer
+from proxy.comparison.compare import (
+    ComparableAnswer,
+    Comparison,
+    compare,
+    from_forwarded,
+    from_translated,
+)
+from proxy.comparison.token_budget import DailyTokenBudget
 from proxy.errors import Failure, KeyRefused, UpstreamUnreachable
-from proxy.exchange.context import Notes
-from proxy.rollout import Decision, Leg, Shadow
+from proxy.exchange.context import ExchangeContext
+from proxy.rollout import Decision, Route, Shadow
 from proxy.rollout.rule_schema import BASIS_POINTS
 from proxy.security.redaction import Redacted, Redactor, describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic import ShadowRecord
 from proxy.upstream.decompression import decompressed
-from proxy.upstream.dispatch import Asked, LegFailed, Upstreams
+from proxy.upstream.dispatch import AttemptFailed, Dispatcher, LegacyRequest
 from translators import TranslationError, UpstreamProtocolError
 
 log = structlog.get_logger("holdover.traffic")
@@ -39,7 +45,7 @@ Skipped: TypeAlias = Literal[
 ]
 """Why a shadow that was due was not sent."""
 
-_MOST_BYTES_WAITING: Final = 64 * 1024 * 1024
+_MAX_BYTES_WAITING: Final = 64 * 1024 * 1024
 _SECONDS: Final = 600
 """For one answer, whole."""
 _LONG_ANSWER: Final = 4096
@@ -62,20 +68,20 @@ class ShadowObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
+class _QueuedShadow:
     """A shadow waiting for its turn."""
 
     id: str
     rule: str
     shadow: Shadow
-    leg: Leg
+    route: Route
     """The one the client's answer came by, for the control."""
-    asked: Asked = field(repr=False)
+    asked: LegacyRequest = field(repr=False)
     hide: Callable[[str], Redacted]
     """Takes out what may not be kept, of what clients and upstreams say of themselves."""
     heard: bytes = field(repr=False)
     """What the client was told."""
-    understand: Callable[[bytes], Answered]
+    understand: Callable[[bytes], ComparableAnswer]
     """Reads it; raises `UpstreamProtocolError` where it is no completion."""
     tokens: float
     """Set aside for it."""
@@ -86,13 +92,13 @@ class _Due:
         return len(self.asked.body) + len(self.heard)
 
 
-class Shadows:
+class ShadowRunner:
     """All shadows of the process."""
 
     def __init__(  # noqa: PLR0913 - whom it asks, whom it tells, and how many wait
         self,
-        upstreams: Upstreams,
-        budget: Budget,
+        dispatcher: Dispatcher,
+        budget: DailyTokenBudget,
         observer: ShadowObserver,
         *,
         queue: int,
@@ -100,10 +106,10 @@ class Shadows:
         redactor: Redactor,
         roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
     ) -> None:
-        self._upstreams = upstreams
+        self._dispatcher = dispatcher
         self._budget = budget
         self._observer = observer
-        self._waiting: asyncio.Queue[_Due] = asyncio.Queue(queue)
+        self._waiting: asyncio.Queue[_QueuedShadow] = asyncio.Queue(queue)
         self._bytes_waiting = 0
         self._dropped = 0
         self._keep = keep
@@ -111,7 +117,9 @@ class Shadows:
         self._roll = roll
 
     @contextmanager
-    def beside(self, asked: Asked, decision: Decision, notes: Notes) -> Iterator[None]:
+    def schedule_after(
+        self, asked: LegacyRequest, decision: Decision, notes: ExchangeContext
+    ) -> Iterator[None]:
         """Let an exchange run; then, if a shadow is due, queue it. Never raises by itself."""
         rule = decision.rule
         shadow = rule.shadow if rule else None
@@ -130,7 +138,7 @@ class Shadows:
             self._observer.shadow_skipped(rule.name, reason)
 
     def _queue(
-        self, asked: Asked, decision: Decision, shadow: Shadow, notes: Notes
+        self, asked: LegacyRequest, decision: Decision, shadow: Shadow, notes: ExchangeContext
     ) -> Skipped | None:
         rule = decision.rule
         assert rule is not None
@@ -138,18 +146,18 @@ class Shadows:
             return "primary_failed"
         if notes.heard is None:  # beyond all measure
             return "unreadable"
-        due = _Due(
+        due = _QueuedShadow(
             id=notes.id,
             rule=rule.name,
             shadow=shadow,
-            leg=decision.leg,
+            route=decision.route,
             asked=asked,
             hide=notes.hiding(self._redactor),
             heard=b"".join(notes.heard),
             understand=_reader(notes),
             tokens=_estimate(asked, shadow),
         )
-        if self._waiting.full() or self._bytes_waiting + due.size > _MOST_BYTES_WAITING:
+        if self._waiting.full() or self._bytes_waiting + due.size > _MAX_BYTES_WAITING:
             return "queue_full"
         if not self._budget.reserve(rule.name, due.tokens, shadow.daily_tokens):
             return "budget"
@@ -180,33 +188,35 @@ class Shadows:
         if self._dropped:
             log.info("shadows_dropped", count=self._dropped)
 
-    def _drop(self, due: _Due) -> None:
+    def _drop(self, due: _QueuedShadow) -> None:
         self._dropped += 1
         self._observer.shadow_skipped(due.rule, "shutdown")
 
-    async def _send(self, due: _Due) -> float:
+    async def _send(self, due: _QueuedShadow) -> float:
         """Send it, and the control; return what was used in tokens."""
         try:
             primary = await asyncio.to_thread(due.understand, due.heard)
         except (Failure, UpstreamProtocolError):  # compressed in some other way, or no completion
             self._observer.shadow_skipped(due.rule, "unreadable")
             return 0.0
-        legs = {"shadow": due.shadow.leg} | ({"control": due.leg} if due.shadow.control else {})
+        legs = {"shadow": due.shadow.route} | ({"control": due.route} if due.shadow.control else {})
         used = [await self._compare(due, primary, name, leg) for name, leg in legs.items()]
         return sum(used)
 
-    async def _compare(self, due: _Due, primary: Answered, name: str, leg: Leg) -> float:
+    async def _compare(
+        self, due: _QueuedShadow, primary: ComparableAnswer, name: str, leg: Route
+    ) -> float:
         """Ask and compare; return what was used in tokens, or may have been."""
         try:
             async with asyncio.timeout(_SECONDS):
-                answered = await answer_of(self._upstreams, due.asked, leg)
-        except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
-            reason = f"status {exc.error.status}" if isinstance(exc, LegFailed) else _name(exc)
+                answered = await collect_answer(self._dispatcher, due.asked, leg)
+        except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
+            reason = f"status {exc.error.status}" if isinstance(exc, AttemptFailed) else _name(exc)
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
             self._keep(_record(due, name, failure=reason))
             # Refused, or never reached, it cost nothing; of what broke off nobody can say.
-            is_free = isinstance(exc, (LegFailed, KeyRefused, UpstreamUnreachable))
+            is_free = isinstance(exc, (AttemptFailed, KeyRefused, UpstreamUnreachable))
             return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
         comparison = comparison.redacted(due.hide)
@@ -217,7 +227,11 @@ class Shadows:
 
 
 def _record(
-    due: _Due, leg: str, *, failure: str | None = None, comparison: Comparison | None = None
+    due: _QueuedShadow,
+    leg: str,
+    *,
+    failure: str | None = None,
+    comparison: Comparison | None = None,
 ) -> ShadowRecord:
     return ShadowRecord(
         id=due.id,
@@ -233,29 +247,29 @@ def _name(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def _reader(notes: Notes) -> Callable[[bytes], Answered]:
+def _reader(notes: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
     """How to read what the client was told; to do so takes time, and is for later."""
     seconds, plan = time.perf_counter() - notes.started, notes.plan
     if plan is not None:
         stop_reason, usage = notes.stop_reason, notes.usage
-        return lambda heard: translated(heard.decode(), stop_reason, plan, usage, seconds)
+        return lambda heard: from_translated(heard.decode(), stop_reason, plan, usage, seconds)
     dialect, headers = notes.dialect if notes.streams else None, notes.answer_headers
 
-    def read(heard: bytes) -> Answered:
-        body = decompressed(heard, headers, most=_MOST_BYTES_WAITING)
-        return forwarded(body, dialect, seconds)
+    def read(heard: bytes) -> ComparableAnswer:
+        body = decompressed(heard, headers, most=_MAX_BYTES_WAITING)
+        return from_forwarded(body, dialect, seconds)
 
     return read
 
 
-def _estimate(asked: Asked, shadow: Shadow) -> float:
+def _estimate(asked: LegacyRequest, shadow: Shadow) -> float:
     """What it is likely to use at most, all answers together; what it did is set right later."""
     asked_for = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
     answer = min(asked_for, _LONG_ANSWER)  # many clients always ask for the limit
     return (len(asked.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
 
 
-def _tokens(due: _Due, answered: Answered) -> float:
+def _tokens(due: _QueuedShadow, answered: ComparableAnswer) -> float:
     counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
     # A legacy upstream does not count.
     return counted or (len(due.asked.body) + len(answered.text)) / _BYTES_PER_TOKEN

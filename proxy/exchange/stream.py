@@ -8,13 +8,13 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Final, NoReturn
 
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 from proxy.errors import Blame, Failure
-from proxy.exchange.context import Notes
-from proxy.exchange.response import Reply
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.response import ResponseSink
 from proxy.headers import Headers
-from proxy.upstream.client import Answer
-from proxy.upstream.dispatch import LegFailed, is_worth_another
+from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.dispatch import AttemptFailed, status_may_fall_back
 from translators import (
     AT_ONCE,
     PING_FRAME,
@@ -48,9 +48,9 @@ class StreamRelay:
     def __init__(  # noqa: PLR0913 - what it goes by, and whom it tells
         self,
         plan: Plan,
-        notes: Notes,
-        reply: Reply,
-        turns: Turns,
+        notes: ExchangeContext,
+        reply: ResponseSink,
+        turns: CooperativeRunner,
         *,
         v1_pings: bool,
         may_fail: bool = False,
@@ -69,14 +69,14 @@ class StreamRelay:
     def _is_too_early(self) -> bool:
         return self._may_fail and not self._reply.has_started
 
-    async def run(self, answer: Answer) -> None:
-        """Relay until the completion ends, whoever ends it; `LegFailed` if it is not whole."""
+    async def run(self, answer: UpstreamResponse) -> None:
+        """Relay until the completion ends, whoever ends it; `AttemptFailed` if it is not whole."""
         self._reply.open_stream(self._begin, self._ping)
         try:
             problem = await self._relay(answer)
             closing = self._translator.close_in_steps(problem)
-            await self._send_all(await self._turns.work_off(closing))
-        except LegFailed:
+            await self._send_all(await self._turns.run(closing))
+        except AttemptFailed:
             if not self._reply.has_started:
                 self._reply.withdraw_stream()
             raise
@@ -89,11 +89,11 @@ class StreamRelay:
         self._encoder = FrameEncoder(self._plan.dialect, id=completion.id, model=completion.model)
         await self._send_all(as_chunks(completion))
 
-    async def _relay(self, answer: Answer) -> FailureChunk | None:
+    async def _relay(self, answer: UpstreamResponse) -> FailureChunk | None:
         try:
             async for piece in answer.pieces():
                 feeding = self._translator.feed_in_steps(piece)
-                await self._send_all(await self._turns.work_off(feeding))
+                await self._send_all(await self._turns.run(feeding))
                 if self._translator.has_ended:
                     return None
         except Failure as exc:
@@ -111,7 +111,7 @@ class StreamRelay:
             for chunk in chunks:
                 await self._send((chunk,))
             return
-        async for run in self._turns.one_by_one(self._runs(chunks)):
+        async for run in self._turns.iterate(self._runs(chunks)):
             await self._send(run)
 
     def _runs(self, chunks: Sequence[CompletionChunk]) -> Iterator[Sequence[CompletionChunk]]:
@@ -145,13 +145,13 @@ class StreamRelay:
 
     async def _say(self, texts: Sequence[str]) -> None:
         if self._encoder is None:
-            self._notes.note_text()
+            self._notes.mark_first_token()
         if self._notes.heard is not None:
             self._notes.hear("".join(texts).encode())
         if len(texts[0]) <= AT_ONCE:
             await self._reply.frame(self._frames().encode_texts(texts))
             return
-        async for frame in self._turns.one_by_one(self._frames().encode_long_text(texts[0])):
+        async for frame in self._turns.iterate(self._frames().encode_long_text(texts[0])):
             if frame:
                 await self._reply.frame(frame)
 
@@ -161,8 +161,8 @@ class StreamRelay:
         status = failure.status or error_status(failure.type)
         error = TranslatedError(status, failure.type, failure.message, None)
         # A 400 in a stream is a model's refusal to answer: that is an answer.
-        worth_another = status != HTTPStatus.BAD_REQUEST and is_worth_another(status)
-        raise LegFailed(error, Blame.UPSTREAM, worth_another=worth_another)
+        worth_another = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
+        raise AttemptFailed(error, Blame.UPSTREAM, may_fall_back=worth_another)
 
     def _frames(self) -> FrameEncoder:
         if self._encoder is None:

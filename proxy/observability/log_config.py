@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from proxy.security.redaction import describe_crash
-from proxy.terminal_text import json_line, printable
+from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.timestamps import to_microseconds
 
 LogFormat = Literal["auto", "json", "console"]
@@ -92,7 +92,7 @@ def _as_json(_: object, __: str, event: structlog.typing.EventDict) -> str:
         return json_line(msgspec.to_builtins(event, enc_hook=repr))
     if line.isascii() and _DELETE not in line:  # almost all are, and that is asked at no cost
         return line.decode()
-    return printable(line.decode())
+    return escape_for_terminal(line.decode())
 
 
 def _for_people() -> structlog.typing.Processor:
@@ -101,7 +101,7 @@ def _for_people() -> structlog.typing.Processor:
     def render(
         logger: object, name: str, event: structlog.typing.EventDict
     ) -> str | bytes | structlog.typing.EventDict:
-        shown = {printable(field): _shown(value) for field, value in event.items()}
+        shown = {escape_for_terminal(field): _shown(value) for field, value in event.items()}
         return draw(logger, name, shown)
 
     return render
@@ -109,8 +109,8 @@ def _for_people() -> structlog.typing.Processor:
 
 def _shown(value: object) -> object:
     if isinstance(value, str):
-        return printable(value)
-    return value if repr(value).isprintable() else printable(repr(value))
+        return escape_for_terminal(value)
+    return value if repr(value).isprintable() else escape_for_terminal(repr(value))
 
 
 def _without_message_of_exception(

@@ -24,14 +24,14 @@ from prometheus_client.registry import Collector
 from proxy.comparison.compare import Comparison
 from proxy.private_files import make_directory, open_file
 from proxy.traffic import TrafficRecord
-from proxy.traffic.status import EvidenceState, LoaderStatus
+from proxy.traffic.status import LoaderStatus, RecordingStatus
 
 log = structlog.get_logger()
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 _FILES: Final = ("counter", "histogram", "gauge_livemax")
-_ROOM: Final = 64 * 1024
+_FILE_BYTES: Final = 64 * 1024
 """As large as they begin. Without blocks of their own, the first number on a full disk is a
 SIGBUS: they are mapped."""
 _SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
@@ -166,7 +166,7 @@ class Metrics:
         """It was `wrong`, `slowed` after too many of these, or right and `misplaced`."""
         self._admin.labels(reason).inc()
 
-    def as_text(self, evidence: EvidenceState | None = None) -> bytes:
+    def as_text(self, evidence: RecordingStatus | None = None) -> bytes:
         """All of it, of all workers, in Prometheus's format."""
         text = self._counted()
         if evidence is not None:
@@ -189,7 +189,7 @@ class Metrics:
 class _OfEvidence(Collector):
     """What no worker counts by itself."""
 
-    state: EvidenceState
+    state: RecordingStatus
 
     def collect(self) -> Iterable[Metric]:
         """The numbers as they are now."""
@@ -220,7 +220,7 @@ def _shared_directory() -> Path | None:
             handle = open_file(directory / f"{kind}_{os.getpid()}.db", os.O_WRONLY | os.O_APPEND)
             with os.fdopen(handle, "ab") as file:
                 if not file.tell():  # else it is of another worker with this number, and counts
-                    file.write(bytes(_ROOM))
+                    file.write(bytes(_FILE_BYTES))
     except OSError as exc:
         log.error("metrics_not_shared", directory=str(directory), reason=exc.strerror)
         values.ValueClass = values.MutexValue  # it was chosen when that was imported

@@ -8,8 +8,16 @@ not recorded as anybody's.
 """
 
 from proxy.replay.ask import Asker
-from proxy.replay.report import ReplayReport, cost_of, report_of
+from proxy.replay.report import ReplayReport, build_replay_report, cost_of
 from proxy.replay.run import Run, TokenBudget
 from proxy.replay.simulator_probe import is_simulator
 
-__all__ = ["Asker", "ReplayReport", "Run", "TokenBudget", "cost_of", "is_simulator", "report_of"]
+__all__ = [
+    "Asker",
+    "ReplayReport",
+    "Run",
+    "TokenBudget",
+    "build_replay_report",
+    "cost_of",
+    "is_simulator",
+]

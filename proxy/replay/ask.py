@@ -11,9 +11,9 @@ from typing import Final
 
 import structlog
 
-from proxy.comparison.collect import answer_of
-from proxy.comparison.compare import Answered, compare
-from proxy.config.runtime import Regime
+from proxy.comparison.collect import collect_answer
+from proxy.comparison.compare import ComparableAnswer, compare
+from proxy.config.runtime import RuntimeConfig
 from proxy.errors import (
     Failure,
     KeyRefused,
@@ -23,12 +23,12 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.headers import Headers
-from proxy.rollout import Decision, Leg, Question, decide
+from proxy.rollout import Decision, Question, Route, decide
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest, Redactor, describe_crash
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.replay_results import Recorded, ReplayResult
-from proxy.upstream.dispatch import Asked, LegFailed, Upstreams
+from proxy.upstream.dispatch import AttemptFailed, Dispatcher, LegacyRequest
 from translators import (
     InvalidCompletionRequest,
     ModelRefused,
@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 _SECONDS: Final = 600
 """For one answer, whole."""
-_LONGEST_WAIT: Final = 120
+_MAX_WAIT_SECONDS: Final = 120
 _NONE_TRIPPED: Final = frozenset[str]()
 _WORDS: Final[Mapping[type[Exception], str]] = {
     MissingKey: "no key",
@@ -56,7 +56,7 @@ _WORDS: Final[Mapping[type[Exception], str]] = {
     ModelRefused: "refused by the model",
 }
 _COST_NOTHING: Final = (
-    *(LegFailed, KeyRefused, MissingKey),
+    *(AttemptFailed, KeyRefused, MissingKey),
     *(UpstreamUnreachable, InvalidCompletionRequest),
 )
 """Refused, or never sent; of what broke off, nobody can say."""
@@ -66,8 +66,8 @@ _COST_NOTHING: Final = (
 class Asker:
     """How this replay asks; one for all its requests."""
 
-    regime: Regime
-    upstreams: Upstreams
+    config: RuntimeConfig
+    dispatcher: Dispatcher
     redactor: Redactor
     """New answers go through it, since the recorded ones did."""
     pauses: tuple[float, ...] = (1, 2, 4, 8)
@@ -77,7 +77,7 @@ class Asker:
         """Ask; whatever happens, there is a result."""
         try:
             return await self._ask(recorded)
-        except (LegFailed, Failure, TranslationError, TimeoutError) as exc:
+        except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
             cost = 0.0 if isinstance(exc, _COST_NOTHING) else recorded.tokens
             return _failed(recorded, _words(exc), cost)
         except Exception as exc:  # noqa: BLE001 - nothing about one request may end the replay
@@ -92,44 +92,46 @@ class Asker:
             return _failed(recorded, "not readable", 0)
         if then is None:
             return _failed(recorded, "nothing to compare with", 0)
-        if not asked.caller.destination(decision.leg.action).credential.secret:
+        if not asked.caller.destination(decision.route.action).credential.secret:
             raise MissingKey
-        answered = await self._answer(asked, decision.leg)
+        answered = await self._answer(asked, decision.route)
         return await asyncio.to_thread(self._compared, recorded, then, answered)
 
-    def _read(self, recorded: Recorded) -> tuple[Asked, Answered | None, Decision]:
+    def _read(self, recorded: Recorded) -> tuple[LegacyRequest, ComparableAnswer | None, Decision]:
         record = recorded.record
         request, answer = recorded.texts()
-        headers, caller = _headers(record), caller_of(record, self.regime.keyring)
-        asked = Asked.read(caller, headers, b"", request)
+        headers, caller = _headers(record), caller_of(record, self.config.keyring)
+        asked = LegacyRequest.read(caller, headers, b"", request)
         question = Question(
             caller=caller,
             headers=headers,
             request=asked.decoded.request if asked.decoded else None,
             now=datetime.now(UTC),
         )
-        decision = decide(self.regime.rollout, question, _NONE_TRIPPED)
+        decision = decide(self.config.rollout, question, _NONE_TRIPPED)
         return asked, _answered_then(record, answer), decision
 
-    async def _answer(self, asked: Asked, leg: Leg) -> Answered:
+    async def _answer(self, asked: LegacyRequest, leg: Route) -> ComparableAnswer:
         """Ask, and again where waiting may help; the last time, whatever happens counts."""
         for pause in self.pauses:
             try:
                 return await self._answer_once(asked, leg)
-            except LegFailed as exc:
+            except AttemptFailed as exc:
                 if not _may_pass(exc.error.status):
                     raise
                 wait = pause if exc.retry_after is None else exc.retry_after
             except UpstreamUnreachable:
                 wait = pause
-            await asyncio.sleep(min(wait, _LONGEST_WAIT))
+            await asyncio.sleep(min(wait, _MAX_WAIT_SECONDS))
         return await self._answer_once(asked, leg)
 
-    async def _answer_once(self, asked: Asked, leg: Leg) -> Answered:
+    async def _answer_once(self, asked: LegacyRequest, leg: Route) -> ComparableAnswer:
         async with asyncio.timeout(_SECONDS):
-            return await answer_of(self.upstreams, asked, leg)
+            return await collect_answer(self.dispatcher, asked, leg)
 
-    def _compared(self, recorded: Recorded, then: Answered, now: Answered) -> ReplayResult:
+    def _compared(
+        self, recorded: Recorded, then: ComparableAnswer, now: ComparableAnswer
+    ) -> ReplayResult:
         counted = (now.usage.input_tokens or 0) + (now.usage.output_tokens or 0)
         now = replace(now, text=self.redactor.text(now.text))
         return ReplayResult(
@@ -161,13 +163,13 @@ def _headers(record: TrafficRecord) -> Headers:
     return [(b"content-type", b"application/json"), *known]
 
 
-def _answered_then(record: TrafficRecord, answer: bytes) -> Answered | None:
+def _answered_then(record: TrafficRecord, answer: bytes) -> ComparableAnswer | None:
     """None: what was answered cannot be read."""
     try:
         read = read_completion(answer)
     except UpstreamProtocolError:
         return None
-    return Answered(
+    return ComparableAnswer(
         text=read.text,
         stop_reason=read.stop_reason,
         seconds=record.total_ms / 1000,
@@ -182,7 +184,7 @@ def _failed(recorded: Recorded, failure: str, tokens: float) -> ReplayResult:
 
 
 def _words(problem: Exception) -> str:
-    if isinstance(problem, LegFailed):
+    if isinstance(problem, AttemptFailed):
         return f"status {problem.error.status}"
     return _WORDS[type(problem)]
 

@@ -26,7 +26,7 @@ _FEW: Final = 10
 _MILLION: Final = 1_000_000
 
 
-class Counted(msgspec.Struct, frozen=True, kw_only=True):
+class RequestCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How often something was there."""
 
     name: str
@@ -67,7 +67,7 @@ class AdjustmentChange(msgspec.Struct, frozen=True, kw_only=True):
     goes_away: int
 
 
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
+class ReplaySpending(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one model, as upstream has counted them."""
 
     model: str | None
@@ -99,19 +99,19 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     stop_reasons: tuple[StopReasons, ...]
     lengths: Ratio | None
     latencies: Ratio | None
-    recorded: tuple[Spent, ...]
-    now: tuple[Spent, ...]
+    recorded: tuple[ReplaySpending, ...]
+    now: tuple[ReplaySpending, ...]
     adjustments: tuple[AdjustmentChange, ...]
-    failures: tuple[Counted, ...]
+    failures: tuple[RequestCounts, ...]
     least_similar: tuple[LeastSimilar, ...]
     """Of those that are not equal."""
 
 
-def report_of(
+def build_replay_report(
     name: str, results: Iterable[ReplayResult], prices: Mapping[str, Price]
 ) -> ReplayReport:
     """Count them; the operator's prices go before the list's."""
-    tally = _Tally()
+    tally = _ReplayTally()
     for result in results:
         tally.add(result)
     return ReplayReport(
@@ -131,7 +131,7 @@ def report_of(
         now=_spent(tally.spent[1], prices),
         adjustments=_changes(tally.appear, tally.go_away),
         failures=tuple(
-            Counted(name=name, count=count) for name, count in tally.failures.most_common()
+            RequestCounts(name=name, count=count) for name, count in tally.failures.most_common()
         ),
         least_similar=tuple(
             LeastSimilar(id=id_, similarity=-minus)
@@ -148,7 +148,7 @@ def _no_spent() -> _Spent:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _ReplayTally:
     """Results, counted."""
 
     compared: int = 0
@@ -217,10 +217,10 @@ def _ratio(found: Distribution) -> Ratio | None:
 
 def _spent(
     by_model: Mapping[str | None, list[float]], prices: Mapping[str, Price]
-) -> tuple[Spent, ...]:
+) -> tuple[ReplaySpending, ...]:
     busiest = sorted(by_model.items(), key=lambda item: -item[1][0])
     return tuple(
-        Spent(
+        ReplaySpending(
             model=model,
             answers=int(answers),
             input_tokens=given,

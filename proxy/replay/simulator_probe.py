@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.errors import Failure
 from proxy.headers import first
-from proxy.upstream.client import Answer, Upstream
+from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.transport import Timeouts
 
 _PAGE: Final = b"/simulator/requests"
@@ -16,11 +16,11 @@ _PATIENCE: Final = Timeouts(connect=2, read=5)
 
 async def is_simulator(url: str) -> bool:
     """Ask it, if it is on this machine; what is anywhere else is none, and hears nothing."""
-    upstream = Upstream(url, _PATIENCE)
+    upstream = UpstreamClient(url, _PATIENCE)
     if not upstream.is_on_loopback:
         return False
     try:
-        answer = await upstream.relay("GET", _PAGE, [], None)
+        answer = await upstream.forward("GET", _PAGE, [], None)
         try:
             return await _lists_requests(answer)
         finally:
@@ -31,7 +31,7 @@ async def is_simulator(url: str) -> bool:
         await upstream.close()
 
 
-async def _lists_requests(answer: Answer) -> bool:
+async def _lists_requests(answer: UpstreamResponse) -> bool:
     """By how it begins: the whole list may be long."""
     is_json = first(answer.headers, b"content-type") == b"application/json"
     beginning = await anext(answer.pieces(), b"")

@@ -11,9 +11,9 @@ import msgspec
 
 from proxy.report.model import AdjustmentUse, Example
 from proxy.report.outcomes import share
-from proxy.report.readiness import Alike, obstacle_of
+from proxy.report.readiness import SimilarityEvidence, obstacle_of
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.store.aggregates import Shaped
+from proxy.traffic.store.aggregates import ShapeGroup
 
 _EXAMPLES: Final = 3
 _MADE: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
@@ -29,15 +29,17 @@ def _kinds(text: str) -> frozenset[str]:
     return frozenset(made.kind for made in _made(text))
 
 
-def alike(shaped: Iterable[Shaped]) -> Iterator[tuple[Alike, int]]:
+def alike(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[SimilarityEvidence, int]]:
     """As readiness looks at them, and how many."""
     for each in shaped:
         kinds = _kinds(each.adjustments)
-        like = Alike(each.dialect, each.streamed, each.ending, kinds, each.sent is not None)
+        like = SimilarityEvidence(
+            each.dialect, each.streamed, each.ending, kinds, each.sent is not None
+        )
         yield like, each.exchanges
 
 
-def adjustments_of(shaped: Iterable[Shaped], whole: int) -> tuple[AdjustmentUse, ...]:
+def adjustments_of(shaped: Iterable[ShapeGroup], whole: int) -> tuple[AdjustmentUse, ...]:
     """Each kind once, the most frequent first."""
     kinds: Counter[str] = Counter()
     examples: dict[str, Counter[MadeAdjustment]] = {}

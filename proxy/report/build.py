@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.report.callers import (
-    Caller,
-    Present,
+    CallerStatistics,
+    ReportSettings,
     caller_report,
     spent_by,
     standing_of,
@@ -21,16 +21,16 @@ from proxy.report.outcomes import error_share, share
 from proxy.report.retirements import retirements_of
 from proxy.report.shadows import shadow_reports
 from proxy.report.volume import STEPS, step_of, volume_of
-from proxy.traffic.store.aggregates import Sums, Who
-from proxy.traffic.store.examples import Example
+from proxy.traffic.store.aggregates import Aggregates, Who
+from proxy.traffic.store.examples import StoredExample
 from proxy.traffic.store.row_mapping import moment_of
-from proxy.traffic.store.shadow_aggregates import Shadowed
+from proxy.traffic.store.shadow_aggregates import ShadowGroup
 
-MOST_CALLERS: Final = 20
+MAX_CALLERS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class ReportInput:
     """What the store says about a period."""
 
     since_ms: int
@@ -39,20 +39,20 @@ class Gathered:
     """Only of this one."""
     oldest_ms: int | None
     """When the first exchange of all that are kept was."""
-    sums: Sums
-    callers: Mapping[Who, Caller]
+    sums: Aggregates
+    callers: Mapping[Who, CallerStatistics]
     """The same by caller, by volume."""
-    shadowed: Sequence[Shadowed]
-    examples: Mapping[Who, Example]
+    shadowed: Sequence[ShadowGroup]
+    examples: Mapping[Who, StoredExample]
     """Of the callers that are shown."""
 
 
-def compose(gathered: Gathered, present: Present, made_ms: int) -> Report:
+def build_report(gathered: ReportInput, present: ReportSettings, made_ms: int) -> Report:
     """All of it."""
     callers = gathered.callers
     everybody = together(callers.values())
     totals = _totals(everybody, len(callers), present)
-    shown = list(callers.items())[:MOST_CALLERS]
+    shown = list(callers.items())[:MAX_CALLERS]
     standings = tuple(standing_of(caller) for caller in callers.values())
     begin_ms = begin_of(gathered.since_ms, gathered.until_ms, gathered.oldest_ms)
     return Report(
@@ -88,7 +88,7 @@ def begin_of(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
     return max(since_ms, until_ms if oldest_ms is None else oldest_ms)
 
 
-def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
+def _totals(everybody: CallerStatistics, callers: int, present: ReportSettings) -> Totals:
     exchanges, outcomes = everybody.exchanges, everybody.outcomes
     routes: Counter[tuple[str | None, bool]] = Counter()
     for each in everybody.shaped:
@@ -109,13 +109,16 @@ def _totals(everybody: Caller, callers: int, present: Present) -> Totals:
 
 
 def _others(
-    callers: Mapping[Who, Caller], standings: Sequence[Standing], whole: int, present: Present
+    callers: Mapping[Who, CallerStatistics],
+    standings: Sequence[Standing],
+    whole: int,
+    present: ReportSettings,
 ) -> Others | None:
-    rest = list(callers.values())[MOST_CALLERS:]
+    rest = list(callers.values())[MAX_CALLERS:]
     if not rest:
         return None
     others = together(rest)
-    known = [each.readiness for each in standings[MOST_CALLERS:] if each.readiness is not None]
+    known = [each.readiness for each in standings[MAX_CALLERS:] if each.readiness is not None]
     return Others(
         callers=len(rest),
         exchanges=others.exchanges,
@@ -126,7 +129,7 @@ def _others(
     )
 
 
-def _coverage(gathered: Gathered, totals: Totals) -> Coverage:
+def _coverage(gathered: ReportInput, totals: Totals) -> Coverage:
     oldest = gathered.oldest_ms
     return Coverage(
         recorded_since=None if oldest is None else moment_of(oldest),
@@ -137,7 +140,7 @@ def _coverage(gathered: Gathered, totals: Totals) -> Coverage:
     )
 
 
-def _missing(gathered: Gathered, totals: Totals) -> Iterator[str]:
+def _missing(gathered: ReportInput, totals: Totals) -> Iterator[str]:
     if totals.exchanges and not gathered.sums.captured:
         yield (
             "No content was captured, so the calls to change to are examples;"

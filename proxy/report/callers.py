@@ -26,9 +26,9 @@ from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
 from proxy.report.prices import Price, spent_on
 from proxy.report.readiness import judge
 from proxy.report.replacement_call import call_of
-from proxy.report.statistics import MOST_SHOWN, latency_of, ranked
-from proxy.traffic.store.aggregates import Called, Lasted, Shaped, Sums, Who
-from proxy.traffic.store.examples import Example
+from proxy.report.statistics import MAX_SHOWN, latency_of, ranked
+from proxy.traffic.store.aggregates import Aggregates, ClientGroup, LatencyGroup, ShapeGroup, Who
+from proxy.traffic.store.examples import StoredExample
 from proxy.traffic.store.row_mapping import moment_of
 from translators import Policy
 
@@ -37,7 +37,7 @@ _NONE: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
+class ReportSettings:
     """What a report goes by beside the records: the settings, and the day."""
 
     policy: Policy
@@ -46,12 +46,12 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Caller:
+class CallerStatistics:
     """The sums of one caller, or of several together; what follows from them is found out once."""
 
-    shaped: list[Shaped] = field(default_factory=list)
-    called: list[Called] = field(default_factory=list)
-    lasted: list[Lasted] = field(default_factory=list)
+    shaped: list[ShapeGroup] = field(default_factory=list)
+    called: list[ClientGroup] = field(default_factory=list)
+    lasted: list[LatencyGroup] = field(default_factory=list)
 
     @cached_property
     def name(self) -> str | None:
@@ -98,7 +98,7 @@ class Caller:
         return _count(each for each in self.shaped if each.ending.is_rescued)
 
     @cached_property
-    def usual(self) -> tuple[Shaped, ...]:
+    def usual(self) -> tuple[ShapeGroup, ...]:
         """What it asks most often, by model and features; rather of what was answered."""
         readable = [each for each in self.shaped if each.asked is not None]
         known = [each for each in readable if each.ending.is_answered] or readable
@@ -121,14 +121,14 @@ class Caller:
         return max(whole or [each.latest for each in self.usual], default=None)
 
 
-_SUMS: Final = tuple(each.name for each in fields(Caller))
+_SUMS: Final = tuple(each.name for each in fields(CallerStatistics))
 
 
-def callers_of(sums: Sums) -> dict[Who, Caller]:
+def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
     """By volume; of those as large, the first of the alphabet."""
-    callers: dict[Who, Caller] = {}
+    callers: dict[Who, CallerStatistics] = {}
     for each in sums.shaped:
-        callers.setdefault(each.who, Caller()).shaped.append(each)
+        callers.setdefault(each.who, CallerStatistics()).shaped.append(each)
     for name in _SUMS[1:]:
         for row in getattr(sums, name):
             # Meanwhile the last record of a caller may have been let go, or its first one added.
@@ -138,16 +138,16 @@ def callers_of(sums: Sums) -> dict[Who, Caller]:
     return dict(order)
 
 
-def together(callers: Iterable[Caller]) -> Caller:
+def together(callers: Iterable[CallerStatistics]) -> CallerStatistics:
     """As if they were one."""
-    whole = Caller()
+    whole = CallerStatistics()
     for caller in callers:
         for name in _SUMS:
             getattr(whole, name).extend(getattr(caller, name))
     return whole
 
 
-def standing_of(caller: Caller) -> Standing:
+def standing_of(caller: CallerStatistics) -> Standing:
     """In short."""
     readiness = caller.readiness
     return Standing(
@@ -160,13 +160,13 @@ def standing_of(caller: Caller) -> Standing:
     )
 
 
-def spent_by(caller: Caller, present: Present) -> Spent:
+def spent_by(caller: CallerStatistics, present: ReportSettings) -> Spent:
     """What its tokens cost."""
     return spent_on(caller.shaped, present.prices)
 
 
 def caller_report(
-    caller: Caller, example: Example | None, present: Present, whole: int
+    caller: CallerStatistics, example: StoredExample | None, present: ReportSettings, whole: int
 ) -> CallerReport:
     """At length."""
     own = caller.exchanges
@@ -206,11 +206,11 @@ def caller_report(
     )
 
 
-def _asked(shaped: Shaped) -> tuple[str | None, str]:
+def _asked(shaped: ShapeGroup) -> tuple[str | None, str]:
     return shaped.asked, shaped.features
 
 
-def _count(shaped: Iterable[Shaped]) -> int:
+def _count(shaped: Iterable[ShapeGroup]) -> int:
     return sum(each.exchanges for each in shaped)
 
 
@@ -222,17 +222,17 @@ def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
     return counts
 
 
-def _models(caller: Caller, whole: int) -> tuple[ModelUse, ...]:
+def _models(caller: CallerStatistics, whole: int) -> tuple[ModelUse, ...]:
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for each in caller.shaped:
         counts[each.asked, each.sent] += each.exchanges
     return tuple(
         ModelUse(asked=asked, sent=sent, count=count, share=share(count, whole))
-        for (asked, sent), count in counts.most_common(MOST_SHOWN)
+        for (asked, sent), count in counts.most_common(MAX_SHOWN)
     )
 
 
-def _errors(caller: Caller, whole: int) -> tuple[ErrorUse, ...]:
+def _errors(caller: CallerStatistics, whole: int) -> tuple[ErrorUse, ...]:
     counts: Counter[tuple[int | None, str | None, str]] = Counter()
     for each in caller.shaped:
         ending = each.ending
@@ -242,5 +242,5 @@ def _errors(caller: Caller, whole: int) -> tuple[ErrorUse, ...]:
         ErrorUse(
             status=status, type=error_type, blame=blame, count=count, share=share(count, whole)
         )
-        for (status, error_type, blame), count in counts.most_common(MOST_SHOWN)
+        for (status, error_type, blame), count in counts.most_common(MAX_SHOWN)
     )

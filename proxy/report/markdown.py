@@ -41,12 +41,12 @@ from proxy.report.phrases import (
     summary,
     verdict,
 )
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 _TICKS: Final = re.compile("`+")
 _BEFORE_PIPE: Final = re.compile(r"\\(?=\|)")
-_MOST_READY: Final = 100
-_MOST_MODELS: Final = 5
+_MAX_READY: Final = 100
+_MAX_MODELS: Final = 5
 
 
 def as_markdown(report: Report) -> str:
@@ -107,8 +107,8 @@ def _totals(report: Report) -> Iterator[str]:
 
 def _unpriced(models: Sequence[str]) -> Iterator[tuple[str, str]]:
     if models:
-        more = f" and {number(len(models) - _MOST_MODELS)} more" if models[_MOST_MODELS:] else ""
-        yield "No price known for", ", ".join(map(_code, models[:_MOST_MODELS])) + more
+        more = f" and {number(len(models) - _MAX_MODELS)} more" if models[_MAX_MODELS:] else ""
+        yield "No price known for", ", ".join(map(_code, models[:_MAX_MODELS])) + more
 
 
 def _callers(report: Report) -> Iterator[str]:
@@ -189,12 +189,12 @@ def _call(call: CurrentCall) -> Iterator[str]:
 
 def _ready(report: Report) -> Iterator[str]:
     yield from _heading("Ready to cut over", 2)
-    for standing in report.ready[:_MOST_READY]:
+    for standing in report.ready[:_MAX_READY]:
         yield f"- {called(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
     if not report.ready:
         yield "None."
-    elif len(report.ready) > _MOST_READY:
-        yield f"- and {number(len(report.ready) - _MOST_READY)} more"
+    elif len(report.ready) > _MAX_READY:
+        yield f"- and {number(len(report.ready) - _MAX_READY)} more"
 
 
 def _shadows(report: Report) -> Iterator[str]:
@@ -272,7 +272,7 @@ def _cell(text: str) -> str:
 
 def _code(text: str, most: int = 120) -> str:
     """Somebody else's text (CommonMark, section 6.1); of none there is nothing to see."""
-    shown = printable(short(text, most))
+    shown = escape_for_terminal(short(text, most))
     if not shown:
         return ""
     fence = _fence(shown, 1)

@@ -23,7 +23,7 @@ from proxy.report.model import (
     ShadowReport,
     Standing,
 )
-from proxy.report.readiness import LEAST_JUDGED, READY
+from proxy.report.readiness import MIN_JUDGED, READY
 
 __all__ = [
     "BADGES",
@@ -52,7 +52,7 @@ Quote: TypeAlias = Callable[[str], str]
 """How somebody else's text is put into a sentence; `str` leaves it as it is."""
 
 _NEAR: Final = 0.005
-_MOST_READY: Final = 20
+_MAX_READY: Final = 20
 _NONE: Final = "none"  # how a report counts what was not said
 
 OUTCOMES: Final[Mapping[str, str]] = {
@@ -87,9 +87,9 @@ MEANINGS: Final[Mapping[str, str]] = {
     "To decide": "Holdover changed what was asked so that the answer may differ: whoever owns the"
     " caller has to say what is wanted.",
     "To edit": "Another spelling of the same; whoever rewrites the call changes it on the way.",
-    "Ready": f"At least 99 % of {LEAST_JUDGED} or more requests that can be judged, and no more"
+    "Ready": f"At least 99 % of {MIN_JUDGED} or more requests that can be judged, and no more"
     " than 5 % of all in error: the caller can be rewritten and cut over. Fewer than"
-    f" {LEAST_JUDGED} are too few to tell.",
+    f" {MIN_JUDGED} are too few to tell.",
     "Errors": "The share of requests that ended in an error, whoever's fault it was. Refusals by a"
     " rule and clients that left are not counted as errors.",
     "p50, p95": "Half, and 95 %, of the requests took no longer, from the first byte of the"
@@ -222,8 +222,8 @@ def likeness(call: CurrentCall) -> str:
 def ready(report: Report) -> str:
     """Who can be cut over; a few of them by name."""
     found = [short(called(standing), 60) for standing in report.ready]
-    more = f" and {number(len(found) - _MOST_READY)} more" if len(found) > _MOST_READY else ""
-    return ", ".join(found[:_MOST_READY]) + more
+    more = f" and {number(len(found) - _MAX_READY)} more" if len(found) > _MAX_READY else ""
+    return ", ".join(found[:_MAX_READY]) + more
 
 
 def names(counted: Iterable[Counted], most: int = 2, *, quote: Quote = str) -> str:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from proxy.report.model import Spent
-from proxy.traffic.store.aggregates import Shaped
+from proxy.traffic.store.aggregates import ShapeGroup
 
 _MILLION: Final = 1_000_000
 
@@ -51,7 +51,7 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return None
 
 
-def spent_on(shaped: Iterable[Shaped], prices: Mapping[str, Price]) -> Spent:
+def spent_on(shaped: Iterable[ShapeGroup], prices: Mapping[str, Price]) -> Spent:
     """Tokens and their cost."""
     given = taken = cost = 0.0
     unpriced: set[str] = set()

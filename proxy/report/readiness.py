@@ -41,9 +41,9 @@ from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 READY: Final = 0.99
 """From here on a caller can be cut over: what is left is less than what retries make of it."""
-LEAST_JUDGED: Final = 10
+MIN_JUDGED: Final = 10
 """Exchanges; fewer are too few to tell."""
-MOST_ERRORS: Final = 0.05
+MAX_ERRORS: Final = 0.05
 """Of all exchanges, whoever's: with more, something has to be found out first."""
 
 _K: Final = AdjustmentKind
@@ -135,7 +135,7 @@ _OLD_DIALECT: Final = "2023-01-01"
 _OUR_KEY_REFUSED: Final = (KeyRefused.status, KeyRefused.blame.value)
 
 
-class Alike(NamedTuple):
+class SimilarityEvidence(NamedTuple):
     """What exchanges have in common that counts here."""
 
     dialect: str | None
@@ -145,7 +145,7 @@ class Alike(NamedTuple):
     is_planned: bool
 
 
-def judge(alike: Iterable[tuple[Alike, int]]) -> Readiness:
+def judge(alike: Iterable[tuple[SimilarityEvidence, int]]) -> Readiness:
     """The readiness of one caller, or of several together."""
     by_names: Counter[frozenset[str]] = Counter()
     errors = whole = 0
@@ -165,10 +165,8 @@ def judge(alike: Iterable[tuple[Alike, int]]) -> Readiness:
     return Readiness(
         score=score,
         judged=judged,
-        is_enough=judged >= LEAST_JUDGED,
-        is_ready=judged >= LEAST_JUDGED
-        and ready / judged >= READY
-        and errors / whole <= MOST_ERRORS,
+        is_enough=judged >= MIN_JUDGED,
+        is_ready=judged >= MIN_JUDGED and ready / judged >= READY and errors / whole <= MAX_ERRORS,
         reasons=tuple(_reasons(found, judged)),
     )
 
@@ -179,7 +177,7 @@ def obstacle_of(name: str) -> Obstacle:
 
 
 @lru_cache(10_000)
-def _names(each: Alike) -> frozenset[str] | None:
+def _names(each: SimilarityEvidence) -> frozenset[str] | None:
     """Of all that is to be said of them; None: they cannot be judged."""
     ending = each.ending
     if ending.client_gone or ending.blame == Blame.UPSTREAM.value or _depends_on_who_asks(ending):

@@ -15,7 +15,7 @@ import msgspec
 
 from proxy.report.model import CurrentCall
 from proxy.traffic import TrafficRecord
-from proxy.traffic.store.examples import Example
+from proxy.traffic.store.examples import StoredExample
 from translators import (
     InvalidCompletionRequest,
     Policy,
@@ -28,7 +28,7 @@ from translators import (
 _JAVASCRIPT: Final = ("js", "typescript", "node", "axios", "undici", "javascript")
 
 
-def call_of(example: Example, share: float, policy: Policy, today: str) -> CurrentCall | None:
+def call_of(example: StoredExample, share: float, policy: Policy, today: str) -> CurrentCall | None:
     """The captured request as code, else an example; None: there is nothing to be asked today."""
     record, captured = example
     for request in (captured, example_request(record)):

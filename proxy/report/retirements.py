@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
-from proxy.report.callers import Caller
+from proxy.report.callers import CallerStatistics
 from proxy.report.model import HitCaller, Retirement
 from translators import Catalogue
 
@@ -14,7 +14,7 @@ _SOON_DAYS: Final = 90
 
 
 def retirements_of(
-    callers: Iterable[Caller], catalogue: Catalogue, today: str
+    callers: Iterable[CallerStatistics], catalogue: Catalogue, today: str
 ) -> tuple[Retirement, ...]:
     """Within 90 days, or already; of models that were sent, or were forwarded as asked."""
     hit: dict[str, dict[int, int]] = {}
@@ -30,7 +30,11 @@ def retirements_of(
 
 
 def _retirement(
-    name: str, counts: dict[int, int], callers: list[Caller], catalogue: Catalogue, today: str
+    name: str,
+    counts: dict[int, int],
+    callers: list[CallerStatistics],
+    catalogue: Catalogue,
+    today: str,
 ) -> Retirement | None:
     model = catalogue.find(name)
     day = model and (model.retires or model.retires_not_before)
@@ -54,7 +58,7 @@ def _when(model: Retirement) -> tuple[bool, int]:
     return model.is_past, abs(model.days_left) if model.is_past else model.days_left
 
 
-def _hit(counts: dict[int, int], callers: list[Caller]) -> Iterator[HitCaller]:
+def _hit(counts: dict[int, int], callers: list[CallerStatistics]) -> Iterator[HitCaller]:
     for number, count in sorted(counts.items(), key=lambda each: -each[1]):
         caller = callers[number]
         yield HitCaller(name=caller.name, digest=caller.digest, count=count)

@@ -14,18 +14,18 @@ from typing import Final
 from proxy.report.model import Compared, ShadowReport
 from proxy.report.outcomes import share
 from proxy.report.statistics import ranked
-from proxy.traffic.store.shadow_aggregates import Shadowed
+from proxy.traffic.store.shadow_aggregates import ShadowGroup
 
 _CONTROL: Final = "control"
 
 
-def shadow_reports(shadowed: Sequence[Shadowed]) -> tuple[ShadowReport, ...]:
+def shadow_reports(shadowed: Sequence[ShadowGroup]) -> tuple[ShadowReport, ...]:
     """One for each rule that had shadows, by name."""
     rules = sorted({each.rule for each in shadowed})
     return tuple(_report(rule, [each for each in shadowed if each.rule == rule]) for rule in rules)
 
 
-def _report(rule: str, shadowed: Sequence[Shadowed]) -> ShadowReport:
+def _report(rule: str, shadowed: Sequence[ShadowGroup]) -> ShadowReport:
     shadow = _compared(each for each in shadowed if each.leg != _CONTROL)
     controls = [each for each in shadowed if each.leg == _CONTROL]
     control = _compared(controls) if controls else None
@@ -38,7 +38,7 @@ def _report(rule: str, shadowed: Sequence[Shadowed]) -> ShadowReport:
     )
 
 
-def _compared(shadowed: Iterable[Shadowed]) -> Compared:
+def _compared(shadowed: Iterable[ShadowGroup]) -> Compared:
     compared = equal = 0
     similarity = 0.0
     failures: Counter[str] = Counter()

@@ -11,13 +11,13 @@ from typing import Final
 
 from proxy.report.model import Counted, Latency, Percentiles
 from proxy.report.outcomes import share
-from proxy.traffic.store.aggregates import Lasted
+from proxy.traffic.store.aggregates import LatencyGroup
 
-MOST_SHOWN: Final = 20
+MAX_SHOWN: Final = 20
 """Of anything that clients can make as much of as they like."""
 
 
-def ranked(counts: Counter[str], whole: int, most: int = MOST_SHOWN) -> tuple[Counted, ...]:
+def ranked(counts: Counter[str], whole: int, most: int = MAX_SHOWN) -> tuple[Counted, ...]:
     """The most frequent first; of those as frequent, the first of the alphabet."""
     order = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:most]
     return tuple(
@@ -25,7 +25,7 @@ def ranked(counts: Counter[str], whole: int, most: int = MOST_SHOWN) -> tuple[Co
     )
 
 
-def latency_of(lasted: Sequence[Lasted]) -> Latency:
+def latency_of(lasted: Sequence[LatencyGroup]) -> Latency:
     """Each duration of those that have it."""
     return Latency(
         total=percentiles((each.total, each.exchanges) for each in lasted),

@@ -30,10 +30,10 @@ from proxy.report.phrases import (
     summary,
     verdict,
 )
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
-_MOST_BARS: Final = 72
+_MAX_BARS: Final = 72
 _AT_LENGTH: Final = 5
 """Callers; a terminal is no book."""
 _STYLES: Final = {"decision": "yellow", "mechanical": "cyan"}
@@ -218,7 +218,7 @@ class _Page:
 
 
 def _text(text: str, most: int = 120, style: str = "") -> Text:
-    return Text(printable(short(text, most)), style, overflow="fold")
+    return Text(escape_for_terminal(short(text, most)), style, overflow="fold")
 
 
 def _outcomes(outcomes: Outcomes) -> str:
@@ -236,7 +236,7 @@ def _took(took: Percentiles | None) -> str:
 def _bars(volume: Volume) -> str:
     """One character for a step, or for as many as it takes to fit on a line."""
     counts = [bucket.exchanges for bucket in volume.buckets]
-    each = -(-len(counts) // _MOST_BARS)
+    each = -(-len(counts) // _MAX_BARS)
     sums = [sum(counts[begin : begin + each]) for begin in range(0, len(counts), each)]
     return "".join(_heights(sums, max(sums)))
 

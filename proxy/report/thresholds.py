@@ -19,7 +19,7 @@ from typing import Final
 from proxy.report.formatting import one_or_many, percent
 from proxy.report.model import CallerReport, Report, Standing
 from proxy.report.phrases import called, headline
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
@@ -31,7 +31,7 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
 }
 _NAMES: Final = ("readiness", "errors", "callers", "exchanges")
 _ASKED_OF_EACH: Final = ("readiness", "errors")
-_MOST_SAID: Final = 20
+_MAX_LISTED: Final = 20
 _CONDITION: Final = re.compile(r"\s*([a-z]+)\s*([<>=!]=?)\s*(\d+(?:\.\d+)?|\.\d+)\s*", re.ASCII)
 
 
@@ -66,12 +66,12 @@ class Condition:
         return f"{self.name}{self.sign}{self.number:g}"
 
 
-def failures_of(condition: Condition, report: Report) -> Iterator[str]:
+def broken_thresholds(condition: Condition, report: Report) -> Iterator[str]:
     """A sentence for each of the first that fail by it, and how many more there are."""
     if condition.name in _ASKED_OF_EACH and not report.standings:
-        yield f"there is nothing to judge: {printable(headline(report))} ({condition})"
+        yield f"there is nothing to judge: {escape_for_terminal(headline(report))} ({condition})"
     failures = _failures(condition, report)
-    yield from islice(failures, _MOST_SAID)
+    yield from islice(failures, _MAX_LISTED)
     if more := sum(1 for _ in failures):
         yield f"{one_or_many(more, 'more caller')} ({condition})"
 
@@ -94,7 +94,7 @@ def _failures(condition: Condition, report: Report) -> Iterator[str]:
 
 
 def _caller(standing: Standing) -> str:
-    return printable(called(standing))
+    return escape_for_terminal(called(standing))
 
 
 def _unready(standing: Standing, report: Report) -> str:
@@ -114,7 +114,9 @@ def _erring(standing: Standing, report: Report) -> str:
     caller = _shown(standing, report)
     errors = [] if caller is None else caller.errors[:3]
     why = "; ".join(f"{each.count:,} times {each.status} {each.type}" for each in errors)
-    return _sentence(f"its share of errors is {standing.error_share:.4g}", printable(why), caller)
+    return _sentence(
+        f"its share of errors is {standing.error_share:.4g}", escape_for_terminal(why), caller
+    )
 
 
 def _sentence(what: str, why: str, caller: CallerReport | None) -> str:

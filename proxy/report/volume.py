@@ -8,22 +8,22 @@ from typing import Final
 
 from proxy.report.model import Bucket, Outcome, Step, Volume
 from proxy.report.outcomes import outcome_of, outcomes_of
-from proxy.traffic.store.aggregates import Happened
+from proxy.traffic.store.aggregates import TimeBucket
 from proxy.traffic.store.row_mapping import moment_of
 
 STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_MOST: Final = 96
+_MAX: Final = 96
 
 
 def step_of(since_ms: int, until_ms: int) -> Step:
     """The shortest that does not make too many of them; days may be as many as they are."""
     for step, milliseconds in STEPS.items():
-        if until_ms - since_ms <= _MOST * milliseconds:
+        if until_ms - since_ms <= _MAX * milliseconds:
             return step
     return "day"
 
 
-def volume_of(happened: Iterable[Happened], step: Step, since_ms: int, until_ms: int) -> Volume:
+def volume_of(happened: Iterable[TimeBucket], step: Step, since_ms: int, until_ms: int) -> Volume:
     """What happened in each step of the period."""
     counts: dict[int, Counter[Outcome]] = {}
     for each in happened:

@@ -17,18 +17,18 @@ from proxy.rollout.decide import (
     decide,
     objections,
 )
-from proxy.rollout.rules import Leg, Rollout, Rule, SecondTry, Shadow
+from proxy.rollout.rules import Fallback, Rollout, Route, Rule, Shadow
 from proxy.rollout.schedule import brown_out_until, campaign_headers
-from proxy.rollout.validation import Finding, contradictions
+from proxy.rollout.validation import Finding, validate_rules
 
 __all__ = [
     "Decision",
+    "Fallback",
     "Finding",
-    "Leg",
     "Question",
     "Rollout",
+    "Route",
     "Rule",
-    "SecondTry",
     "Shadow",
     "Why",
     "basis_points",
@@ -37,7 +37,7 @@ __all__ = [
     "bucket_of",
     "buckets_in_steps",
     "campaign_headers",
-    "contradictions",
     "decide",
     "objections",
+    "validate_rules",
 ]

@@ -19,10 +19,10 @@ import msgspec
 from proxy.headers import Headers, joined
 from proxy.rollout.bucketing import bucket, bucket_in_steps
 from proxy.rollout.rule_schema import BASIS_POINTS, Action, Match
-from proxy.rollout.rules import Leg, Rollout, Rule
+from proxy.rollout.rules import Rollout, Route, Rule
 from proxy.rollout.schedule import brown_out_until, is_over
 from proxy.security.keyring import Caller
-from proxy.security.redaction import Unshown
+from proxy.security.redaction import HiddenRepr
 from translators import AT_ONCE, CompletionRequest, Steps
 
 _WITHOUT_HEADER = "none"
@@ -39,7 +39,7 @@ class Why(enum.Enum):
     BROWN_OUT = "brown_out"
 
 
-class Question(Unshown, frozen=True, kw_only=True):
+class Question(HiddenRepr, frozen=True, kw_only=True):
     """What is known of a request when its route is decided."""
 
     caller: Caller
@@ -56,7 +56,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """How one request is answered."""
 
     action: Action
-    leg: Leg
+    route: Route
     why: Why
     rule: Rule | None = None
     ends: datetime | None = None
@@ -67,26 +67,26 @@ def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Dec
     """Decide; `tripped` names the rules whose guards have taken their shares to zero."""
     if rollout.override is not None:
         leg = rollout.override
-        return Decision(action=leg.action, leg=leg, why=Why.OVERRIDE)
+        return Decision(action=leg.action, route=leg, why=Why.OVERRIDE)
     for rule in rollout.rules:
         if next(objections(rule, question, tripped), None) is None:
             return _by_rule(rule, question)
-    return Decision(action=rollout.otherwise.action, leg=rollout.otherwise, why=Why.DEFAULT)
+    return Decision(action=rollout.otherwise.action, route=rollout.otherwise, why=Why.DEFAULT)
 
 
 def _by_rule(rule: Rule, question: Question) -> Decision:
     ends = brown_out_until(rule.campaign, question.now)
     if is_over(rule.campaign, question.now):
-        return Decision(action="refuse", leg=rule.leg, why=Why.SUNSET, rule=rule)
+        return Decision(action="refuse", route=rule.route, why=Why.SUNSET, rule=rule)
     if ends is not None:
-        return Decision(action="refuse", leg=rule.leg, why=Why.BROWN_OUT, rule=rule, ends=ends)
-    return Decision(action=rule.leg.action, leg=rule.leg, why=Why.RULE, rule=rule)
+        return Decision(action="refuse", route=rule.route, why=Why.BROWN_OUT, rule=rule, ends=ends)
+    return Decision(action=rule.route.action, route=rule.route, why=Why.RULE, rule=rule)
 
 
 def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Iterator[str]:
     """Why a rule does not decide, cheapest reason first, in words; nothing if it does."""
     yield from _mismatches(rule.match, question)
-    if rule.leg.action == "refuse" and rule.campaign.brown_outs:
+    if rule.route.action == "refuse" and rule.campaign.brown_outs:
         over = is_over(rule.campaign, question.now)
         if not over and brown_out_until(rule.campaign, question.now) is None:
             yield "it is not the time of a brown-out"

@@ -29,9 +29,9 @@ from proxy.rollout.rule_schema import Guard
 _SLOTS: Final = 60
 """A window is forgotten in as many pieces."""
 _STEP: Final = math.log(1.05)
-_SHORTEST: Final = 0.001
+_MIN_LENGTH: Final = 0.001
 """Seconds; what is quicker is not told apart."""
-MOST_CALLERS: Final = 32
+MAX_CALLERS: Final = 32
 """In a window, by name; keys are easily invented, so all further ones are one caller together."""
 OTHERS: Final = ""
 """What they are called."""
@@ -51,7 +51,7 @@ class Tally(msgspec.Struct):
         if is_error is not None:
             self.count += 1
             self.errors += is_error
-        latency = max(0, math.ceil(math.log(max(seconds, _SHORTEST) / _SHORTEST) / _STEP))
+        latency = max(0, math.ceil(math.log(max(seconds, _MIN_LENGTH) / _MIN_LENGTH) / _STEP))
         self.latencies[latency] = self.latencies.get(latency, 0) + 1
 
     def add_all(self, other: Tally) -> None:
@@ -61,7 +61,7 @@ class Tally(msgspec.Struct):
         for latency, count in other.latencies.items():
             self.latencies[latency] = self.latencies.get(latency, 0) + count
 
-    def take_away(self, part: Tally) -> None:
+    def subtract(self, part: Tally) -> None:
         """Forget a part of what is counted."""
         self.count -= part.count
         self.errors -= part.errors
@@ -78,7 +78,7 @@ class Tally(msgspec.Struct):
     def without(self, part: Tally) -> Tally:
         """The rest of it."""
         rest = Tally(self.count, self.errors, dict(self.latencies))
-        rest.take_away(part)
+        rest.subtract(part)
         return rest
 
     @property
@@ -93,14 +93,14 @@ class Tally(msgspec.Struct):
         for latency in sorted(self.latencies):
             left -= self.latencies[latency]
             if left <= 0:
-                return _SHORTEST * math.exp(latency * _STEP)
+                return _MIN_LENGTH * math.exp(latency * _STEP)
         return 0.0
 
 
 ByCaller: TypeAlias = Mapping[str, Tally]
 
 
-def total(tallies: Iterable[Tally]) -> Tally:
+def sum_tallies(tallies: Iterable[Tally]) -> Tally:
     """All of them together."""
     whole = Tally()
     for tally in tallies:
@@ -108,7 +108,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     return whole
 
 
-def merged(sides: Iterable[ByCaller]) -> ByCaller:
+def merge_tallies(sides: Iterable[ByCaller]) -> ByCaller:
     """What several workers have counted of the same callers."""
     whole: dict[str, Tally] = {}
     for side in sides:
@@ -117,7 +117,7 @@ def merged(sides: Iterable[ByCaller]) -> ByCaller:
     return whole
 
 
-class Window:
+class SlidingWindow:
     """What callers have done in the last seconds."""
 
     def __init__(self, seconds: float) -> None:
@@ -132,7 +132,7 @@ class Window:
         self._forget(slot)
         if not self._slots or self._slots[-1][0] != slot:
             self._slots.append((slot, {}))
-        if caller not in self._whole and len(self._whole) >= MOST_CALLERS:
+        if caller not in self._whole and len(self._whole) >= MAX_CALLERS:
             caller = OTHERS
         for tallies in (self._whole, self._slots[-1][1]):
             if (tally := tallies.get(caller)) is None:
@@ -149,7 +149,7 @@ class Window:
             _, tallies = self._slots.popleft()
             for caller, tally in tallies.items():
                 whole = self._whole[caller]
-                whole.take_away(tally)
+                whole.subtract(tally)
                 if not whole.latencies:
                     del self._whole[caller]
 
@@ -181,7 +181,7 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
 def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
     """All callers' exchanges, or all but one's, if they look better without that caller."""
     least = max(1, guard.min_count * _ENOUGH)
-    whole = total(side.values())
+    whole = sum_tallies(side.values())
     others = [whole.without(tally) for tally in side.values() if whole.count - tally.count >= least]
     return min((whole, *others), key=measure)
 

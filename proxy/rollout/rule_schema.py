@@ -54,7 +54,7 @@ def _as_text(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _as_leg(value: object) -> object:
+def _as_route(value: object) -> object:
     return {"action": value} if isinstance(value, str) else value
 
 
@@ -92,7 +92,7 @@ class Match(_Written):
     streamed: bool | None = None
 
 
-class LegSettings(_Written):
+class RouteSettings(_Written):
     """One way to answer a request; what is None is as the settings outside the rules say."""
 
     action: Action
@@ -111,7 +111,7 @@ class LegSettings(_Written):
         return self
 
 
-class ShadowSettings(LegSettings):
+class ShadowSettings(RouteSettings):
     """A second answer that nobody gets, to be compared with the first."""
 
     action: Literal["translate", "forward"] = "translate"
@@ -121,7 +121,7 @@ class ShadowSettings(LegSettings):
     daily_tokens: int = Field(default=1_000_000, gt=0)
 
 
-class OnFailureSettings(LegSettings):
+class FallbackSettings(RouteSettings):
     """A second try, before the client got its first byte."""
 
     action: Literal["translate", "forward"]
@@ -173,15 +173,15 @@ class Campaign(_Written):
         return self
 
 
-class RuleSettings(LegSettings):
+class RuleSettings(RouteSettings):
     """One `[[rollout]]` table."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     match: Match = Match()
     share: Percent = 100
     by: By | None = None
-    shadow: Annotated[ShadowSettings | None, BeforeValidator(_as_leg)] = None
-    on_failure: Annotated[OnFailureSettings | None, BeforeValidator(_as_leg)] = None
+    shadow: Annotated[ShadowSettings | None, BeforeValidator(_as_route)] = None
+    on_failure: Annotated[FallbackSettings | None, BeforeValidator(_as_route)] = None
     guard: Guard | None = None
     campaign: Campaign = Campaign()
     capture: Capture | None = None
@@ -197,8 +197,8 @@ class RuleSettings(LegSettings):
         return self
 
 
-class OverrideSettings(LegSettings):
+class OverrideSettings(RouteSettings):
     """`[rollout-override]`: every request goes this way, whatever the rules say."""
 
 
-Override = Annotated[OverrideSettings | None, BeforeValidator(_as_leg)]
+Override = Annotated[OverrideSettings | None, BeforeValidator(_as_route)]

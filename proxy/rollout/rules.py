@@ -10,7 +10,7 @@ from translators import Catalogue, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
+class Route:
     """One way to answer a request; the policy is that of a translation."""
 
     action: Action
@@ -18,10 +18,10 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SecondTry:
+class Fallback:
     """What is done when the first leg fails before its answer began."""
 
-    leg: Leg
+    route: Route
     timeout: float | None
     """Seconds that the first leg gets."""
 
@@ -30,7 +30,7 @@ class SecondTry:
 class Shadow:
     """A second leg whose answer is only compared."""
 
-    leg: Leg
+    route: Route
     share: int
     """In basis points of the rule's traffic."""
     control: bool
@@ -46,8 +46,8 @@ class Rule:
     share: int
     """In basis points of the requests that reach it."""
     by: By
-    leg: Leg
-    on_failure: SecondTry | None
+    route: Route
+    on_failure: Fallback | None
     shadow: Shadow | None
     guard: Guard | None
     campaign: Campaign
@@ -59,9 +59,9 @@ class Rule:
 class Rollout:
     """All rules, in order, and what happens to a request that none of them decides."""
 
-    otherwise: Leg
+    otherwise: Route
     rules: tuple[Rule, ...] = ()
-    override: Leg | None = None
+    override: Route | None = None
     capture: Capture = "off"
     """Where no rule decides."""
 

@@ -15,9 +15,9 @@ from typing import Final, TypeAlias
 from proxy.rollout.bucketing import basis_points
 from proxy.rollout.rule_schema import (
     BASIS_POINTS,
-    LegSettings,
     Match,
     OverrideSettings,
+    RouteSettings,
     RuleSettings,
 )
 
@@ -29,7 +29,7 @@ _WILDCARD: Final = re.compile(r"[*?\[]")
 _ALL: Final = 100
 
 
-def contradictions(
+def validate_rules(
     rules: Sequence[RuleSettings],
     override: OverrideSettings | None,
     *,
@@ -44,26 +44,28 @@ def contradictions(
             yield (*place, "name"), f"there is another rule {rule.name!r}"
         yield from _of_match(place, rule.match, callers, keeps_digests=keeps_digests)
         yield from _of_neighbours(place, rule, rules[:number])
-        for where, leg in _legs(place, rule):
-            yield from _of_leg(where, leg, has_legacy_url=has_legacy_url)
+        for where, leg in _routes(place, rule):
+            yield from _findings_on_route(where, leg, has_legacy_url=has_legacy_url)
         if rule.on_failure is not None and _goes_the_same_way(rule, rule.on_failure):
             yield (*place, "on_failure"), "is what has just failed"
     yield from _of_shares(rules)
     if override is not None:
-        yield from _of_leg(("rollout_override",), override, has_legacy_url=has_legacy_url)
+        yield from _findings_on_route(
+            ("rollout_override",), override, has_legacy_url=has_legacy_url
+        )
 
 
-def _legs(
+def _routes(
     place: tuple[str | int, ...], rule: RuleSettings
-) -> Iterator[tuple[tuple[str | int, ...], LegSettings]]:
+) -> Iterator[tuple[tuple[str | int, ...], RouteSettings]]:
     yield place, rule
     for name in ("shadow", "on_failure"):
         if (leg := getattr(rule, name)) is not None:
             yield (*place, name), leg
 
 
-def _of_leg(
-    place: tuple[str | int, ...], leg: LegSettings, *, has_legacy_url: bool
+def _findings_on_route(
+    place: tuple[str | int, ...], leg: RouteSettings, *, has_legacy_url: bool
 ) -> Iterator[Finding]:
     if leg.action == "forward" and not has_legacy_url:
         yield (*place, "action"), "forward needs the setting legacy_url"
@@ -159,5 +161,5 @@ def _different(matches: Iterator[Match]) -> list[Match]:
     return different
 
 
-def _goes_the_same_way(one: LegSettings, other: LegSettings) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in LegSettings.model_fields)
+def _goes_the_same_way(one: RouteSettings, other: RouteSettings) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in RouteSettings.model_fields)

@@ -6,12 +6,12 @@ from typing import Final
 
 from proxy.errors import MissingKey
 from proxy.headers import CREDENTIALS, Headers, bearer_token, first, spelled
-from proxy.security.redaction import Unshown
+from proxy.security.redaction import HiddenRepr
 
 _NOT_SHOWN: Final = CREDENTIALS | {b"proxy-authorization", b"x-amz-security-token"}
 
 
-class Credential(Unshown, frozen=True):
+class Credential(HiddenRepr, frozen=True):
     """The one credential of a request, as the header it came in."""
 
     name: bytes

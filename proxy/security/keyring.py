@@ -30,16 +30,16 @@ from urllib.parse import urlsplit
 from proxy.errors import MissingKey, UnknownKey
 from proxy.headers import Headers
 from proxy.security.credentials import Credential, find_credential
-from proxy.security.redaction import CallerDigest, Digester, Unshown
+from proxy.security.redaction import CallerDigest, Digester, HiddenRepr
 
-_NOTHING: Final = Credential(b"", b"", b"")
+_NO_CREDENTIAL: Final = Credential(b"", b"", b"")
 _REFUSES_KEYS: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 )
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class HeldKey(Unshown, frozen=True, kw_only=True):
+class HeldKey(HiddenRepr, frozen=True, kw_only=True):
     """A key of the operator's."""
 
     secret: bytes
@@ -79,7 +79,7 @@ class KnownCaller:
         return self.messages_key, self.legacy_key
 
 
-class Destination(Unshown, frozen=True, kw_only=True):
+class Destination(HiddenRepr, frozen=True, kw_only=True):
     """An upstream as it is asked for one caller: where, and with what."""
 
     url: str
@@ -93,7 +93,7 @@ class Destination(Unshown, frozen=True, kw_only=True):
     """The headers that replace the client's own credentials; None: those pass as they come."""
 
 
-class Caller(Unshown, frozen=True, kw_only=True):
+class Caller(HiddenRepr, frozen=True, kw_only=True):
     """Who sent a request, and how upstreams are asked for it."""
 
     name: str | None
@@ -187,13 +187,13 @@ class Keyring:
     def absent(self, *, name: str | None, digest: CallerDigest, identity: bytes) -> Caller:
         """Somebody who is not there to send a key: upstreams are asked with ours, or none."""
         known = next((known for known in self.known if known.name == name), None)
-        return self._caller(known, _NOTHING, name=name, digest=digest, identity=identity)
+        return self._caller(known, _NO_CREDENTIAL, name=name, digest=digest, identity=identity)
 
     def for_other_paths(self, headers: Headers) -> Destination:
         """How the Messages API is asked for anything but completions; raises as `identify`."""
         if self.holds_keys:
             return self.identify(headers).messages
-        return Destination(url=self.messages.url, credential=_NOTHING, digest=None)
+        return Destination(url=self.messages.url, credential=_NO_CREDENTIAL, digest=None)
 
     def _caller(
         self,
@@ -230,7 +230,7 @@ class Keyring:
         except MissingKey:
             if self.known or not self.holds_keys:
                 raise
-            return _NOTHING  # the server's key serves everybody
+            return _NO_CREDENTIAL  # the server's key serves everybody
 
     def _find(self, secret: bytes) -> KnownCaller | None:
         """Look at every entry, always, so that the time it takes tells nothing."""
@@ -261,7 +261,7 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _Own) -> Destinat
         sent = Credential(b"x-api-key", key.secret, key.secret)
         digest, setting = key.digest, key.setting
     elif own.opens_a_key:
-        sent, digest, setting = _NOTHING, None, site.setting
+        sent, digest, setting = _NO_CREDENTIAL, None, site.setting
     else:
         sent, setting = own.credential, None
         digest = own.digest if sent.secret else None

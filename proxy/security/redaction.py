@@ -41,7 +41,7 @@ _LAST_WORDS: Final = re.compile(r"\S*+(?:\s++[^\s\d]*+\d\S*+)*+")
 _HALF_A_WORD: Final = re.compile(r"\[[\w-]*\Z")
 
 
-class Unshown(msgspec.Struct, frozen=True):
+class HiddenRepr(msgspec.Struct, frozen=True):
     """A value with a secret in it: nobody is shown more than what kind it is of."""
 
     def __repr__(self) -> str:

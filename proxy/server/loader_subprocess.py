@@ -19,7 +19,7 @@ from proxy.observability.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
 from proxy.terminal import stop, tell
 from proxy.traffic import journal_directory
-from proxy.traffic.status import Keeping
+from proxy.traffic.status import LoaderConfig
 
 _HEAD_START_SECONDS: Final = 1
 """For the workers, which somebody waits for; and between a loader and the next."""
@@ -27,29 +27,29 @@ _HEAD_START_SECONDS: Final = 1
 
 def start_loader(settings: Settings) -> None:
     """Keep a loader running for as long as this process does; it ends by itself after it."""
-    keeping = Keeping(
+    keeping = LoaderConfig(
         directory=journal_directory(settings.state_dir),
         url=store_url_of(settings, settings.state_dir),
         days=settings.traffic_days,
         max_bytes=settings.traffic_max_bytes,
     )
-    held, orders = claim(keeping), orders_for(keeping, settings.log_format)
+    held, orders = claim_journal_directory(keeping), orders_for(keeping, settings.log_format)
     threading.Thread(target=_keep_running, args=[orders, held], daemon=True).start()
 
 
-def orders_for(keeping: Keeping, log_format: LogFormat) -> bytes:
+def orders_for(keeping: LoaderConfig, log_format: LogFormat) -> bytes:
     """What a loader is told, over its standard input: the settings file may be bad by then."""
     return msgspec.json.encode((keeping, log_format), enc_hook=str) + b"\n"
 
 
-def read_orders(line: bytes | str) -> tuple[Keeping, LogFormat]:
+def read_orders(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
     """The other end of it."""
     return msgspec.json.decode(
-        line, type=tuple[Keeping, LogFormat], dec_hook=lambda kind, value: kind(value)
+        line, type=tuple[LoaderConfig, LogFormat], dec_hook=lambda kind, value: kind(value)
     )
 
 
-def claim(keeping: Keeping) -> TextIO | None:
+def claim_journal_directory(keeping: LoaderConfig) -> TextIO | None:
     """
     Hold the journals for one store while this process lives, or exit with status 2.
 
@@ -69,7 +69,7 @@ def claim(keeping: Keeping) -> TextIO | None:
         return None
 
 
-def _agree(file: TextIO, keeping: Keeping) -> None:
+def _agree(file: TextIO, keeping: LoaderConfig) -> None:
     mine = _digest_of(keeping.url)
     with suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there

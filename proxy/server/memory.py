@@ -8,15 +8,15 @@ from typing import Final
 
 _ALLOCATIONS_BETWEEN_LOOKS: Final = 20_000
 _MIB: Final = 1024 * 1024
-_LARGEST_FROM_THE_HEAP: Final = 32 * _MIB
+_MMAP_THRESHOLD_BYTES: Final = 32 * _MIB
 """The most that mallopt(3) allows, on 64 bits."""
-_MOST_KEPT: Final = 64 * _MIB
+_MAX_KEPT: Final = 64 * _MIB
 # Parameters of glibc's mallopt(3), which has them as macros.
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 
 
-def spare_the_collector() -> None:
+def freeze_gc() -> None:
     """
     What is there at the start stays, and exchanges leave no circles behind.
 
@@ -28,7 +28,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(_ALLOCATIONS_BETWEEN_LOOKS)
 
 
-def keep_what_is_freed() -> None:
+def tune_malloc() -> None:
     """
     Let glibc keep the memory of one long prompt for the next, up to 64 MiB.
 
@@ -40,5 +40,5 @@ def keep_what_is_freed() -> None:
         import ctypes  # noqa: PLC0415 - there are Pythons without
 
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_FROM_THE_HEAP)
-        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _MAX_KEPT)

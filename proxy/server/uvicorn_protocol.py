@@ -48,27 +48,27 @@ from proxy.server.lingering_close import LingeringTransport
 
 log = structlog.get_logger()
 
-MOST_TARGET_BYTES: Final = 16 * 1024
-MOST_HEAD_BYTES: Final = 64 * 1024
+MAX_TARGET_BYTES: Final = 16 * 1024
+MAX_HEAD_BYTES: Final = 64 * 1024
 """Names and values of all headers together."""
-MOST_HEADERS: Final = 100
-_MOST_OVERHEAD_BYTES: Final = 128 * 1024
+MAX_HEADERS: Final = 100
+_MAX_OVERHEAD_BYTES: Final = 128 * 1024
 """Bytes of a head, or between the bytes of a body, whatever they are: the parser tells of a header
 when it is whole, and of white space and chunk extensions never."""
 _CHUNK_BYTES: Final = 16
 """What a chunk may add to that: its size and two ends of lines."""
 _PIECE_BYTES: Final = 16 * 1024
 """So much is parsed between two looks at the bounds, and at the clock."""
-_MOST_PASSED_OVER: Final = 64 * 1024 * 1024
+_MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a body that is answered already: with more on its way the connection is closed. Many
 clients send all of what they have before they read why it is refused."""
-_MOST_HELD: Final = 256 * 1024
+_MAX_HELD_BYTES: Final = 256 * 1024
 """Bytes that wait unparsed; up to there reading goes on, which alone tells that a client goes."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
 
 
-class _Reading(enum.Enum):
+class _ReadState(enum.Enum):
     """What the next byte of a client belongs to."""
 
     NOTHING = enum.auto()
@@ -120,7 +120,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reading = _Reading.NOTHING
+        self._reading = _ReadState.NOTHING
         self._reading_since = 0.0
         self._piece_bytes = 0
         self._overhead_bytes = 0
@@ -149,7 +149,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             return
         until = 0.0
         for start in range(0, len(data), _PIECE_BYTES):
-            if self._reading is _Reading.REFUSED:
+            if self._reading is _ReadState.REFUSED:
                 return
             # One request may wait for its turn: parsed bytes take fifty times their room.
             if self.pipeline or (until and time.perf_counter() >= until):
@@ -158,9 +158,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 break
             until = until or time.perf_counter() + self.turn_seconds
             self._take(data[start : start + _PIECE_BYTES])
-        if self._reading is _Reading.BODY:
+        if self._reading is _ReadState.BODY:
             self._reading_since = self.loop.time()
-        if self._clock is None and self._reading in {_Reading.HEAD, _Reading.BODY}:
+        if self._clock is None and self._reading in {_ReadState.HEAD, _ReadState.BODY}:
             self._watch(self._patience)
 
     def eof_received(self) -> None:
@@ -173,19 +173,19 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         self.pipeline.clear()
-        self._reading, self._held = _Reading.REFUSED, bytearray()
+        self._reading, self._held = _ReadState.REFUSED, bytearray()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     @property
     def has_read_all(self) -> bool:
         """Whether nothing of a request is still on its way."""
-        return self._reading is _Reading.NOTHING and not self._held
+        return self._reading is _ReadState.NOTHING and not self._held
 
     def stop_reading(self) -> None:
         """Pass over whatever comes from now on."""
         self._stop_watching()
-        self._reading, self._held = _Reading.REFUSED, bytearray()
+        self._reading, self._held = _ReadState.REFUSED, bytearray()
 
     def on_response_complete(self) -> None:
         """Go on with what was asked meanwhile, or with what is still held."""
@@ -195,14 +195,14 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _hold(self, data: bytes) -> None:
         self._held += data
-        if len(self._held) > _MOST_HELD:
+        if len(self._held) > _MAX_HELD_BYTES:
             self.flow.hold()
 
     def _read_on(self) -> None:
         if self._held and not self.pipeline and not self.transport.is_closing():
             held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
-        if len(self._held) <= _MOST_HELD and self.flow.is_held:
+        if len(self._held) <= _MAX_HELD_BYTES and self.flow.is_held:
             self.flow.release()
 
     # What the parser says
@@ -212,15 +212,15 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_message_begin()
         self._unset_keepalive_if_required()
         self._stop_watching()  # of the body before it; this head has a time of its own
-        self._reading, self._reading_since = _Reading.HEAD, self.loop.time()
+        self._reading, self._reading_since = _ReadState.HEAD, self.loop.time()
         self._overhead_bytes = self._piece_bytes
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the target."""
         super().on_url(url)
-        if len(self.url) > MOST_TARGET_BYTES:
+        if len(self.url) > MAX_TARGET_BYTES:
             raise TargetTooLong(
-                f"The path and query of a request may have {MOST_TARGET_BYTES} bytes."
+                f"The path and query of a request may have {MAX_TARGET_BYTES} bytes."
             )
 
     def on_headers_complete(self) -> None:
@@ -242,7 +242,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_headers_complete()
         self._unset_keepalive_if_required()  # set by an answer that ended meanwhile
         self.headers = []  # what comes after the body is no header (RFC 9110, section 6.5)
-        self._reading = _Reading.BODY
+        self._reading = _ReadState.BODY
         self._overhead_bytes = self._passed_over_bytes = 0
 
     def on_body(self, body: bytes) -> None:
@@ -259,7 +259,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._stop_watching()
-        self._reading = _Reading.NOTHING
+        self._reading = _ReadState.NOTHING
         self._overhead_bytes = 0
         super().on_message_complete()
 
@@ -268,7 +268,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def refuse(self, failure: Failure) -> None:
         """Answer in its turn what cannot be read, or not be read on, and close the connection."""
         log.warning("request_refused", status=failure.status, reason=str(failure))
-        is_in_body = self._reading is _Reading.BODY
+        is_in_body = self._reading is _ReadState.BODY
         self.stop_reading()
         refusal = cast("ASGI3Application", error_app(failure))
         if not is_in_body:
@@ -317,7 +317,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         try:
             self._parse(piece)
             self._overhead_bytes = max(0, self._overhead_bytes)  # a small chunk takes less than 16
-            if self._overhead_bytes > _MOST_OVERHEAD_BYTES:
+            if self._overhead_bytes > _MAX_OVERHEAD_BYTES:
                 raise HeadTooLarge("There is too much around the headers, or around the body.")
             self._pass_over()
         except httptools.HttpParserError as exc:
@@ -327,9 +327,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _pass_over(self) -> None:
         """Close, once so much has come of a body that nobody reads any more."""
-        if self._reading is _Reading.BODY and self.cycle.response_complete:
+        if self._reading is _ReadState.BODY and self.cycle.response_complete:
             self._passed_over_bytes += self._piece_bytes
-            if self._passed_over_bytes > _MOST_PASSED_OVER:
+            if self._passed_over_bytes > _MAX_DISCARDED_BYTES:
                 self.transport.close()
 
     def _parse(self, piece: bytes) -> None:
@@ -364,18 +364,18 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             only_host(self.headers)
 
     def _check_size_of(self, headers: Headers) -> None:
-        if len(headers) > MOST_HEADERS:
-            raise HeadTooLarge(f"A request may have {MOST_HEADERS} headers.")
-        if self._overhead_bytes > MOST_HEAD_BYTES:  # at least as many as the head has
+        if len(headers) > MAX_HEADERS:
+            raise HeadTooLarge(f"A request may have {MAX_HEADERS} headers.")
+        if self._overhead_bytes > MAX_HEAD_BYTES:  # at least as many as the head has
             size = sum(len(name) + len(value) for name, value in headers)
-            if size > MOST_HEAD_BYTES:
-                raise HeadTooLarge(f"The headers of a request may have {MOST_HEAD_BYTES} bytes.")
+            if size > MAX_HEAD_BYTES:
+                raise HeadTooLarge(f"The headers of a request may have {MAX_HEAD_BYTES} bytes.")
 
     # Time
 
     @property
     def _patience(self) -> float:
-        return self.head_seconds if self._reading is _Reading.HEAD else self.body_seconds
+        return self.head_seconds if self._reading is _ReadState.HEAD else self.body_seconds
 
     def _watch(self, seconds: float) -> None:
         self._clock = self.loop.call_later(seconds, self._look_at_the_clock)
@@ -394,7 +394,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         left = self._reading_since + self._patience - now
         if left > 0:
             self._watch(left)
-        elif self._reading is _Reading.HEAD:
+        elif self._reading is _ReadState.HEAD:
             self.refuse(
                 HeadTooSlow(f"The headers did not arrive within {self.head_seconds:g} seconds.")
             )

@@ -26,7 +26,7 @@ from proxy.simulator.identifiers import identifier
 from proxy.simulator.messages_endpoint import answer_messages
 from proxy.simulator.models_endpoint import answer_model, answer_model_list
 from proxy.simulator.replies import Reply, reply_refusal
-from proxy.simulator.request_body import LARGEST_BODY, body_too_large
+from proxy.simulator.request_body import MAX_BODY, body_too_large
 from proxy.simulator.request_context import Call, Conditions
 from proxy.simulator.request_log import Journal, Outcome, Received
 from proxy.simulator.response_headers import response_headers
@@ -91,7 +91,7 @@ class Api:
 
 
 def _reply(call: Call) -> Reply:
-    if len(call.body) > LARGEST_BODY:
+    if len(call.body) > MAX_BODY:
         raise body_too_large()
     method, endpoint = _route(call.path)
     if call.method != method:
@@ -111,11 +111,11 @@ def _route(path: str) -> tuple[str, Endpoint]:
 async def _read_body(receive: Receive) -> bytes | None:
     """Up to one byte more than is allowed; None if the client went away before the end."""
     body = bytearray()
-    while len(body) <= LARGEST_BODY:
+    while len(body) <= MAX_BODY:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break
-    return bytes(body[: LARGEST_BODY + 1])
+    return bytes(body[: MAX_BODY + 1])

@@ -14,7 +14,7 @@ import msgspec
 
 from proxy.simulator.requests import Message, MessagesRequest
 
-_LONGEST_QUOTE: Final = 200
+_MAX_QUOTE_LENGTH: Final = 200
 
 # messages-wire 1.3: the documented words for going on without a prefill.
 _CONTINUATION: Final = re.compile(
@@ -25,7 +25,7 @@ _CONTINUATION: Final = re.compile(
 
 
 def answer_text(request: MessagesRequest) -> str:
-    quote = _last_question(request.messages)[:_LONGEST_QUOTE]
+    quote = _last_question(request.messages)[:_MAX_QUOTE_LENGTH]
     ending = text_to_continue(request)
     if ending.endswith("{"):
         return f'"answer":{_as_json(f"You said {quote}")},"continued":true}}'

@@ -26,7 +26,7 @@ from proxy.simulator.field_checks import (
 
 HUMAN: Final = "\n\nHuman:"
 ASSISTANT: Final = "\n\nAssistant:"
-_LONGEST_USER_ID: Final = 256
+_MAX_USER_ID_LENGTH: Final = 256
 
 _REQUIRED: Final[dict[str, Check]] = {
     "model": text(at_least=1),
@@ -34,7 +34,9 @@ _REQUIRED: Final[dict[str, Check]] = {
     "max_tokens_to_sample": integer(at_least=1),
 }
 _OPTIONAL: Final[dict[str, Check]] = {
-    "metadata": record(required={}, optional={"user_id": nullable(text(at_most=_LONGEST_USER_ID))}),
+    "metadata": record(
+        required={}, optional={"user_id": nullable(text(at_most=_MAX_USER_ID_LENGTH))}
+    ),
     "stop_sequences": nullable(list_of(text())),
     "stream": nullable(boolean),
     "temperature": nullable(number_within(0, 1)),

@@ -17,8 +17,8 @@ import msgspec
 from proxy.simulator.api_errors import invalid_request
 
 PREFIX: Final = "simulate-"
-LONGEST_PAUSE: Final = 60_000  # milliseconds; nobody's test hangs longer than this
-_MOST_REPETITIONS: Final = 100_000
+MAX_PAUSE: Final = 60_000  # milliseconds; nobody's test hangs longer than this
+_MAX_REPETITIONS: Final = 100_000
 
 BLOCKS_BEFORE: Final = ("thinking", "redacted_thinking", "fallback", "unknown")
 ERROR_SHAPES: Final = ("api", "cloudflare", "html", "empty", "null-request-id")
@@ -74,7 +74,7 @@ class Misbehaviour:
     delay_first_event: int = 0
     delay_events: int = 0
     hang_after_events: int | None = None
-    hang_for: int = LONGEST_PAUSE
+    hang_for: int = MAX_PAUSE
     # strictness
     strict_alternation: bool = False
 
@@ -146,7 +146,7 @@ def _newline(value: str) -> bytes:
 _TEXT: Final = _json(str, "a JSON string")
 _COUNT: Final = _number(0)
 _STATUS: Final = _number(200, 599)
-_PAUSE: Final = _number(0, LONGEST_PAUSE)
+_PAUSE: Final = _number(0, MAX_PAUSE)
 
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {
@@ -157,7 +157,7 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         ),
         "blocks_before": _words(*BLOCKS_BEFORE),
         "delta_size": _number(1),
-        "repeat": _number(1, _MOST_REPETITIONS),
+        "repeat": _number(1, _MAX_REPETITIONS),
         "empty": _flag,
         "echo_prefill": _flag,
         "thinking_tokens": _COUNT,

@@ -7,7 +7,7 @@ from typing import Final
 
 _BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _DIGITS: Final = 22
-_LONGEST_PADDING: Final = 15
+_MAX_PADDING_LENGTH: Final = 15
 
 
 def identifier(prefix: str, number: int) -> str:
@@ -23,4 +23,4 @@ def identifier(prefix: str, number: int) -> str:
 def padding(number: int) -> bytes:
     """0 to 15 spaces, which hide the length of what a stream says (messages-wire 3.1)."""
     scattered = number * 2654435761 >> 9  # Knuth's multiplicative hash
-    return b" " * (scattered % (_LONGEST_PADDING + 1))
+    return b" " * (scattered % (_MAX_PADDING_LENGTH + 1))

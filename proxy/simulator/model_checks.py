@@ -14,7 +14,7 @@ from proxy.simulator.tokens import estimate_tokens
 _DOCUMENTATION: Final = "Please consult our documentation at https://docs.claude.com/en/docs"
 _TOKENS_OF_A_TURN: Final = 4
 _NO_EFFECT_TOP_P: Final = 0.99
-_LEAST_TOP_P_WHILE_THINKING: Final = 0.95
+_MIN_TOP_P_WHILE_THINKING: Final = 0.95
 _USE_EFFORT: Final = (
     'Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
 )
@@ -188,7 +188,7 @@ def _check_sampling_while_thinking(request: MessagesRequest) -> None:
         raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
     if request.top_k is not None:
         raise invalid_request("`top_k` must be unset when thinking is enabled.")
-    if request.top_p is not None and request.top_p < _LEAST_TOP_P_WHILE_THINKING:
+    if request.top_p is not None and request.top_p < _MIN_TOP_P_WHILE_THINKING:
         raise invalid_request(
             "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
         )

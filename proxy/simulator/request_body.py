@@ -10,7 +10,7 @@ import msgspec
 
 from proxy.simulator.api_errors import Refusal, invalid_request
 
-LARGEST_BODY: Final = 32_000_000  # messages-wire 1.9: "32 MB"; whether MB or MiB is not known
+MAX_BODY: Final = 32_000_000  # messages-wire 1.9: "32 MB"; whether MB or MiB is not known
 
 _TOO_LARGE: Final = "Request exceeds the maximum size"
 _GZIP_WINDOW: Final = 31
@@ -50,12 +50,12 @@ def _decompress(body: bytes, content_encoding: str) -> bytes:
             error_code="request_body_encoding_unsupported",
         )
     try:
-        plain = zlib.decompressobj(wbits=_GZIP_WINDOW).decompress(body, LARGEST_BODY + 1)
+        plain = zlib.decompressobj(wbits=_GZIP_WINDOW).decompress(body, MAX_BODY + 1)
     except zlib.error as exc:
         raise Refusal(
             400, f"content-encoding: {exc}", error_code="request_body_encoding_invalid"
         ) from exc
-    if len(plain) > LARGEST_BODY:
+    if len(plain) > MAX_BODY:
         raise Refusal(413, _TOO_LARGE, error_code="request_body_too_large_after_decoding")
     return plain
 

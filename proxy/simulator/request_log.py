@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 _KEPT: Final = 1_000
-_LONGEST_KEPT_BODY: Final = 262_144
+_MAX_KEPT_BODY: Final = 262_144
 _KEPT_OF_A_LONGER_BODY: Final = 1_000
 
 
@@ -38,7 +38,7 @@ class Received:
     def keep_body(self, body: bytes) -> None:
         """Whole up to 256 KiB; of longer ones the beginning, so that a thousand fit."""
         self.body_bytes = len(body)
-        is_long = len(body) > _LONGEST_KEPT_BODY
+        is_long = len(body) > _MAX_KEPT_BODY
         self.raw = body[:_KEPT_OF_A_LONGER_BODY] if is_long else body
 
     def describe(self) -> dict[str, object]:

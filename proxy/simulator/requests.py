@@ -27,7 +27,7 @@ from proxy.simulator.field_checks import (
     text_or,
 )
 
-_LONGEST_USER_ID: Final = 512
+_MAX_USER_ID_LENGTH: Final = 512
 _SMALLEST_BUDGET: Final = 1024
 
 _TEXT_BLOCK: Final = record(
@@ -84,7 +84,9 @@ _OPTIONAL: Final[dict[str, Check]] = {
     "container": anything,
     "diagnostics": anything,
     "inference_geo": nullable(text()),
-    "metadata": record(required={}, optional={"user_id": nullable(text(at_most=_LONGEST_USER_ID))}),
+    "metadata": record(
+        required={}, optional={"user_id": nullable(text(at_most=_MAX_USER_ID_LENGTH))}
+    ),
     "output_config": _OUTPUT_CONFIG,
     "service_tier": one_of("auto", "standard_only"),
     "speed": one_of("standard", "fast"),

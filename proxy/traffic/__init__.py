@@ -1,26 +1,26 @@
 """Evidence of legacy traffic: one record per exchange, and what was said if that is wanted."""
 
-from proxy.traffic.body_capture import Tape
+from proxy.traffic.body_capture import BodyCapture
 from proxy.traffic.content import PARTS, Body, Content, compress, decompress
 from proxy.traffic.journal.segments import journal_directory
-from proxy.traffic.journal.writer import Keeper, KeepingObserver, waiting_bytes
+from proxy.traffic.journal.writer import JournalObserver, JournalWriter, waiting_bytes
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.sdk_detection import detect_sdk
-from proxy.traffic.store.errors import ReadOnlyStore, StoreProblem
+from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.url import checked_url, default_url
 
 __all__ = [
     "PARTS",
     "Body",
+    "BodyCapture",
     "Content",
-    "Keeper",
-    "KeepingObserver",
+    "JournalObserver",
+    "JournalWriter",
     "MadeAdjustment",
-    "ReadOnlyStore",
+    "ReadOnlyStoreError",
     "ShadowRecord",
-    "StoreProblem",
-    "Tape",
+    "StoreError",
     "TrafficRecord",
     "checked_url",
     "compress",

@@ -9,24 +9,24 @@ from typing import Final, Literal, TypeAlias
 
 from proxy.rollout.rule_schema import Capture
 
-_MOST_BYTES: Final = 64 * 1024 * 1024
+_MAX_BYTES: Final = 64 * 1024 * 1024
 """Far above what a legacy client can ask for, in its own words and in Messages' together."""
 _LAST: Final = 4
 """Of a stream that repeats itself: its last text, its end, and what may come between and after."""
 
-Said: TypeAlias = list[tuple[float, bytes]]
+TimedChunks: TypeAlias = list[tuple[float, bytes]]
 """Pieces of a body, each with the milliseconds since the exchange began."""
 Keeps: TypeAlias = Literal["nothing", "last", "all"]
 
 
 @dataclass(slots=True)
-class Heard:
+class CapturedBody:
     """One body, as it comes."""
 
     keeps: Keeps
     """`last`, where each piece says all that those before it said: all would be its square."""
     size: int = 0
-    pieces: Said = field(default_factory=list[tuple[float, bytes]], repr=False)
+    pieces: TimedChunks = field(default_factory=list[tuple[float, bytes]], repr=False)
     moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """Of each piece of which only the last are kept: when it came, and how long it was."""
     _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b, repr=False)
@@ -49,15 +49,15 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Tape:
+class BodyCapture:
     """Runs along with an exchange; nothing of it has been redacted."""
 
     level: Capture
     started: float
     """As `time.perf_counter` says it."""
     legacy_in: bytes = field(repr=False)
-    messages_back: Heard = field(init=False)
-    legacy_back: Heard = field(init=False)
+    messages_back: CapturedBody = field(init=False)
+    legacy_back: CapturedBody = field(init=False)
     size: int = 0
     """Of all that is to be made ready, in bytes."""
     is_over: bool = False
@@ -65,30 +65,30 @@ class Tape:
 
     def __post_init__(self) -> None:
         self.size = 2 * len(self.legacy_in)  # it is sent on as well
-        self.begin_leg(repeats=False)
+        self.begin_attempt(repeats=False)
 
-    def begin_leg(self, *, repeats: bool) -> None:
+    def begin_attempt(self, *, repeats: bool) -> None:
         """Somebody is asked; whether the client is told all so far with each piece."""
         self.messages_back = self._heard(repeats=False)
         self.legacy_back = self._heard(repeats=repeats)
 
-    def hear_upstream(self, piece: bytes) -> None:
+    def capture_upstream(self, piece: bytes) -> None:
         """Take a piece of what upstream answers."""
         self._take(self.messages_back, piece)
 
-    def hear_reply(self, piece: bytes) -> None:
+    def capture_reply(self, piece: bytes) -> None:
         """Take a piece of what the client is told."""
         self._take(self.legacy_back, piece)
 
-    def _heard(self, *, repeats: bool) -> Heard:
+    def _heard(self, *, repeats: bool) -> CapturedBody:
         if self.level != "full":
-            return Heard("nothing")
-        return Heard("last" if repeats else "all")
+            return CapturedBody("nothing")
+        return CapturedBody("last" if repeats else "all")
 
-    def _take(self, heard: Heard, piece: bytes) -> None:
+    def _take(self, heard: CapturedBody, piece: bytes) -> None:
         if heard.keeps == "all":
             self.size += len(piece)
-            self.is_over = self.is_over or self.size > _MOST_BYTES
+            self.is_over = self.is_over or self.size > _MAX_BYTES
         if self.is_over:
             self.messages_back.pieces.clear()
             self.legacy_back.pieces.clear()

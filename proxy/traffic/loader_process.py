@@ -24,23 +24,29 @@ import structlog
 from proxy.security.redaction import describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic.journal.loader import Loaded, Loader, alone
-from proxy.traffic.status import Keeping, LoaderStatus, board_of, read_status, write_status
-from proxy.traffic.store.errors import StoreProblem
+from proxy.traffic.status import (
+    LoaderConfig,
+    LoaderStatus,
+    loader_state_in,
+    read_status,
+    write_status,
+)
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.retention import believable_ms, prune
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 
 log = structlog.get_logger()
 
 _BETWEEN_LOOKS: Final = 0.5
 _BETWEEN_TRIES: Final = 2.0
 _BETWEEN_PRUNINGS: Final = 60.0
-_LEISURE_SECONDS: Final = 10.0
+_IDLE_PRIORITY_SECONDS: Final = 10.0
 _NOTHING: Final = Loaded()
 
 
-def keep_loading(
-    keeping: Keeping, wait: Callable[[float], bool], *, leisure: float = _LEISURE_SECONDS
+def run_loader(
+    keeping: LoaderConfig, wait: Callable[[float], bool], *, leisure: float = _IDLE_PRIORITY_SECONDS
 ) -> None:
     """
     Load until `wait`, which waits so many seconds, says that it is over; then once more.
@@ -66,10 +72,10 @@ def keep_loading(
 
 @dataclass(slots=True)
 class _Loading:
-    keeping: Keeping
+    keeping: LoaderConfig
     wait: Callable[[float], bool]
     leisure: float
-    board: Noticeboard = field(init=False)
+    shared_state: SharedState = field(init=False)
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
     pruned: float = float("-inf")
@@ -78,13 +84,13 @@ class _Loading:
 
     def __post_init__(self) -> None:
         self.began_ms = _now_ms()
-        self.board = board_of(self.keeping.directory)
-        self.status = read_status(self.board) or LoaderStatus()
+        self.shared_state = loader_state_in(self.keeping.directory)
+        self.status = read_status(self.shared_state) or LoaderStatus()
 
     def run(self) -> None:
         """Look again and again."""
         is_over = False
-        with ThreadPoolExecutor(1, initializer=_come_last) as behind:
+        with ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as behind:
             while not is_over:
                 is_well = self._look(behind)
                 is_over = self.wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
@@ -107,7 +113,7 @@ class _Loading:
                 behind.submit(self._take, parts, time.monotonic() + self.leisure).result()
             self._take(parts)
             self._prune(self.loader)
-        except StoreProblem as exc:
+        except StoreError as exc:
             self._let_go()  # it may have been moved away: opening it makes a new one
             self._say(str(exc))
             return False
@@ -151,10 +157,10 @@ class _Loading:
             damaged_bytes=self.status.damaged_bytes + loaded.damaged_bytes,
             unreadable=self.status.unreadable + loaded.unreadable,
         )
-        write_status(self.board, self.status)
+        write_status(self.shared_state, self.status)
 
 
-def _come_last() -> None:
+def _use_idle_scheduling() -> None:
     """Let this thread run when nothing else wants to; without privileges that is for good."""
     with suppress(OSError, AttributeError):  # a sandbox may forbid it; not all systems have it
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -25,9 +25,9 @@ import structlog
 from proxy.errors import UpstreamBrokeOff
 from proxy.headers import Headers
 from proxy.security.redaction import Digester, Hide, describe_crash
-from proxy.traffic.body_capture import Heard, Said, Tape
+from proxy.traffic.body_capture import BodyCapture, CapturedBody, TimedChunks
 from proxy.traffic.content import Body, Content, compress
-from proxy.traffic.journal.writer import Keeper
+from proxy.traffic.journal.writer import JournalWriter
 from proxy.upstream.decompression import decompressed, is_compressed
 from translators import (
     UNREADABLE,
@@ -48,11 +48,11 @@ _AT_ONCE_BYTES: Final = 64 * 1024
 """About 20 ms of work, for which a client waits."""
 _PATIENCE_SECONDS: Final = 0.25
 """Where many are ahead of it, it does not."""
-_MOST_WAITING_BYTES: Final = 128 * 1024 * 1024
-_LONGEST_NAMED: Final = 256
+_MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
+_MAX_NAMED_LENGTH: Final = 256
 """Nothing longer is a secret only because of its name."""
-_MOST_INFLATED: Final = 64 * 1024 * 1024
-_MOST_BESIDE_TEXTS: Final = 1024 * 1024
+_MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
+_MAX_NON_TEXT_BYTES: Final = 1024 * 1024
 """Of JSON that is read as such; nobody writes more beside texts that are long."""
 _OF_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
 """A field, or a comment; JSON begins otherwise."""
@@ -60,12 +60,12 @@ _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
+class ExchangeBodies:
     """One exchange, as far as what was said in it goes."""
 
     id: str
     received: str
-    tape: Tape
+    capture: BodyCapture
     plan: Plan | None
     """None where nothing was translated."""
     dialect: Dialect | None
@@ -74,21 +74,21 @@ class Spoken:
     hide: Hide
 
 
-class ContentWriter:
+class BodyRecorder:
     """Writes contents into the journal in threads: large ones must not hold up small ones."""
 
-    def __init__(self, keeper: Keeper, digester: Digester) -> None:
-        self._keeper = keeper
+    def __init__(self, journal_writer: JournalWriter, digester: Digester) -> None:
+        self._journal_writer = journal_writer
         self._digester = digester
         self._small = ThreadPoolExecutor(1, thread_name_prefix="contents")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large-contents")
         self._waiting_bytes = 0
 
-    async def write(self, spoken: Spoken) -> None:
+    async def write(self, spoken: ExchangeBodies) -> None:
         """Write down what was said; if it is little, it is most likely written on return."""
-        size = spoken.tape.size
-        if spoken.tape.is_over or self._waiting_bytes + size > _MOST_WAITING_BYTES:
-            self._keeper.give_up_content(size)
+        size = spoken.capture.size
+        if spoken.capture.is_over or self._waiting_bytes + size > _MAX_WAITING_BYTES:
+            self._journal_writer.give_up_content(size)
             return
         self._waiting_bytes += size
         is_small = size <= _AT_ONCE_BYTES
@@ -102,12 +102,12 @@ class ContentWriter:
         self._small.shutdown(wait=True)
         self._large.shutdown(wait=True)
 
-    def _write(self, spoken: Spoken) -> None:
+    def _write(self, spoken: ExchangeBodies) -> None:
         try:
-            self._keeper.keep_content(content_of(spoken, self._digester))
+            self._journal_writer.add_content(content_of(spoken, self._digester))
         except Exception as exc:  # noqa: BLE001 - a bug in here must not cost an answer
             log.error("capture_crashed", id=spoken.id, **describe_crash(exc))
-            self._keeper.give_up_content(spoken.tape.size)
+            self._journal_writer.give_up_content(spoken.capture.size)
 
     def _written(self, loop: asyncio.AbstractEventLoop, size: int, _: Future[None]) -> None:
         with suppress(RuntimeError):  # the loop has ended: nobody counts any more
@@ -117,28 +117,35 @@ class ContentWriter:
         self._waiting_bytes -= size
 
 
-def content_of(spoken: Spoken, digester: Digester) -> Content:
+def content_of(spoken: ExchangeBodies, digester: Digester) -> Content:
     """The bodies of one exchange, as they are kept."""
     return Content(id=spoken.id, received=spoken.received, bodies=tuple(_bodies(spoken, digester)))
 
 
-def _bodies(spoken: Spoken, digester: Digester) -> Iterator[Body]:
-    tape = spoken.tape
+def _bodies(spoken: ExchangeBodies, digester: Digester) -> Iterator[Body]:
+    capture = spoken.capture
     sent = b"".join(completed(encode_in_steps(spoken.plan.request))) if spoken.plan else None
-    for part, raw in (("legacy_in", tape.legacy_in), ("messages_out", sent)):
+    for part, raw in (("legacy_in", capture.legacy_in), ("messages_out", sent)):
         if raw is not None:
-            text = _redacted(raw, spoken.hide) if tape.level == "full" else None
-            heard = Heard("nothing")
+            text = _redacted(raw, spoken.hide) if capture.level == "full" else None
+            heard = CapturedBody("nothing")
             heard.take(0, raw)
             yield _body(part, heard, digester, text)
-    for part, heard in (("messages_back", tape.messages_back), ("legacy_back", tape.legacy_back)):
+    for part, heard in (
+        ("messages_back", capture.messages_back),
+        ("legacy_back", capture.legacy_back),
+    ):
         if heard.size:
             text, timing = _answer(part, heard, spoken) if heard.pieces else (None, None)
             yield _body(part, heard, digester, text, timing)
 
 
 def _body(
-    part: str, heard: Heard, digester: Digester, text: str | None, timing: bytes | None = None
+    part: str,
+    heard: CapturedBody,
+    digester: Digester,
+    text: str | None,
+    timing: bytes | None = None,
 ) -> Body:
     return Body(
         part=part,
@@ -149,13 +156,13 @@ def _body(
     )
 
 
-def _answer(part: str, heard: Heard, spoken: Spoken) -> tuple[str, bytes | None]:
+def _answer(part: str, heard: CapturedBody, spoken: ExchangeBodies) -> tuple[str, bytes | None]:
     """An answer's text, and the timing of its events if it was a stream."""
     said = heard.pieces
     raw = b"".join(piece for _, piece in said)
     if part == "legacy_back" and spoken.plan is None and is_compressed(spoken.reply_headers):
         try:
-            raw = decompressed(raw, spoken.reply_headers, most=_MOST_INFLATED)
+            raw = decompressed(raw, spoken.reply_headers, most=_MAX_DECOMPRESSED_BYTES)
         except UpstreamBrokeOff:
             return "(compressed in a way that is not read here)", None
         said = [(said[0][0], raw)]
@@ -167,7 +174,7 @@ def _answer(part: str, heard: Heard, spoken: Spoken) -> tuple[str, bytes | None]
     return text, compress(msgspec.json.encode(timing))
 
 
-def _growth(heard: Heard) -> Iterator[tuple[float, str, int]]:
+def _growth(heard: CapturedBody) -> Iterator[tuple[float, str, int]]:
     """Of a stream that repeats itself: by how much each piece is longer than the one before."""
     before = 0
     for moment, size in heard.moments:
@@ -175,7 +182,7 @@ def _growth(heard: Heard) -> Iterator[tuple[float, str, int]]:
         before = size
 
 
-def _reassembled(part: str, said: Said, dialect: Dialect | None) -> Reassembled:
+def _reassembled(part: str, said: TimedChunks, dialect: Dialect | None) -> Reassembled:
     if part == "messages_back":
         return reassemble_message(said)
     return reassemble_completion(said, is_cumulative=dialect is None or dialect.is_cumulative)
@@ -184,7 +191,7 @@ def _reassembled(part: str, said: Said, dialect: Dialect | None) -> Reassembled:
 def _redacted(raw: bytes, hide: Hide) -> str:
     """JSON as what it says; anything else as text, with escapes read that may hide something."""
     try:
-        value, _ = completed(read_json(raw, msgspec.json.decode, most=_MOST_BESIDE_TEXTS))
+        value, _ = completed(read_json(raw, msgspec.json.decode, most=_MAX_NON_TEXT_BYTES))
         return _written(_walk(value, hide))
     except UNREADABLE:
         text = raw.decode("utf-8", "replace")
@@ -214,7 +221,7 @@ def _walk(value: object, hide: Hide, name: str = "") -> object:
 def _named(name: str, value: str, hide: Hide) -> str:
     """A value as it may be kept: it may be its name that says that it is a password."""
     hidden = hide(value)
-    if not name or hidden != value or len(value) > _LONGEST_NAMED:
+    if not name or hidden != value or len(value) > _MAX_NAMED_LENGTH:
         return hidden
     before, spelled = f'{hide(name)}: "', value.replace('"', "'")
     told = hide(f'{name}: "{spelled}"')

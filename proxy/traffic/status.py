@@ -15,9 +15,9 @@ from typing import Final
 
 import msgspec
 
-from proxy.traffic.journal.writer import Keeper, waiting_bytes
-from proxy.traffic.redact_bodies import ContentWriter
-from proxy.workers.shared_state import Noticeboard
+from proxy.traffic.journal.writer import JournalWriter, waiting_bytes
+from proxy.traffic.redact_bodies import BodyRecorder
+from proxy.workers.shared_state import SharedState
 
 _TOPIC: Final = "loader"
 _NAME: Final = "status"
@@ -26,7 +26,7 @@ _SILENCE_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class LoaderConfig:
     """What is loaded where, and for how long it is kept."""
 
     directory: Path
@@ -57,7 +57,7 @@ _DECODER: Final = msgspec.json.Decoder(LoaderStatus)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceState:
+class RecordingStatus:
     """What an operator wants to know."""
 
     problem: str | None
@@ -70,26 +70,26 @@ class EvidenceState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Recording:
     """Where records and contents go."""
 
     directory: Path
     """Of the journals."""
-    keeper: Keeper
-    contents: ContentWriter
+    journal_writer: JournalWriter
+    contents: BodyRecorder
     began: float = field(default_factory=time.monotonic)
 
     @property
-    def state(self) -> EvidenceState:
+    def state(self) -> RecordingStatus:
         """How it stands."""
-        status, written = _said(board_of(self.directory)) or (None, -math.inf)
+        status, written = _said(loader_state_in(self.directory)) or (None, -math.inf)
         # Clocks jump both ways.
         silent = min(abs(time.time() - written), time.monotonic() - self.began)
         if silent > _SILENCE_SECONDS:
             status = _silent(status or LoaderStatus())
         read = status.read_bytes if status else 0
-        return EvidenceState(
-            problem=self.keeper.problem,
+        return RecordingStatus(
+            problem=self.journal_writer.problem,
             waiting_bytes=max(waiting_bytes(self.directory) - read, 0),
             loader=status,
             silent_seconds=round(silent, 1),
@@ -98,28 +98,28 @@ class Evidence:
     def close(self) -> None:
         """Write what is still to be written."""
         self.contents.close()
-        self.keeper.close()
+        self.journal_writer.close()
 
 
-def board_of(directory: Path) -> Noticeboard:
+def loader_state_in(directory: Path) -> SharedState:
     """Where the loader of these journals leaves its note."""
-    return Noticeboard(directory.parent)
+    return SharedState(directory.parent)
 
 
-def read_status(board: Noticeboard) -> LoaderStatus | None:
+def read_status(shared_state: SharedState) -> LoaderStatus | None:
     """What the loader said last, if it has said anything that can be read."""
-    said = _said(board)
+    said = _said(shared_state)
     return said and said[0]
 
 
-def write_status(board: Noticeboard, status: LoaderStatus) -> None:
+def write_status(shared_state: SharedState, status: LoaderStatus) -> None:
     """Say how it is going."""
-    board.put(f"{_TOPIC}/{_NAME}", msgspec.json.encode(status))
+    shared_state.write(f"{_TOPIC}/{_NAME}", msgspec.json.encode(status))
 
 
-def _said(board: Noticeboard) -> tuple[LoaderStatus, float] | None:
+def _said(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
     """The same, and when."""
-    for name, note, written in board.all(_TOPIC):
+    for name, note, written in shared_state.read(_TOPIC):
         with suppress(msgspec.MsgspecError):
             if name == _NAME:
                 return _DECODER.decode(note), written

@@ -15,13 +15,13 @@ import httpx
 
 from proxy.errors import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
 from proxy.headers import Headers, first
-from proxy.upstream.decompression import inflated, is_compressed
+from proxy.upstream.decompression import is_compressed, iter_decompressed
 from proxy.upstream.egress import LOOPBACK, proxy_for
 from proxy.upstream.transport import Timeouts, transport_for
 
-MOST_ANSWER_BYTES: Final = 16 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """More than any model writes; an upstream that sends more has gone astray."""
-MOST_ERROR_BYTES: Final = 1024 * 1024
+MAX_ERROR_BYTES: Final = 1024 * 1024
 """The same of errors."""
 _SUCCESS: Final[range] = range(200, 300)
 _STATUSES: Final[range] = range(200, 600)
@@ -40,7 +40,7 @@ def _failure_of(problem: httpx.TransportError) -> Failure:
             return UpstreamBrokeOff("The connection to the upstream broke off.")
 
 
-class Answer:
+class UpstreamResponse:
     """An answer whose headers are there and whose body is still to be read, once."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -63,7 +63,7 @@ class Answer:
         content_type = first(self.headers, b"content-type") or b""
         return content_type.lower().startswith(b"text/event-stream")
 
-    async def read(self, *, most: int = MOST_ANSWER_BYTES) -> bytes:
+    async def read(self, *, most: int = MAX_ANSWER_BYTES) -> bytes:
         """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
         if self._body is None:
             body: list[bytes] = []
@@ -79,7 +79,7 @@ class Answer:
     def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes, decoded."""
         raw = self.raw_pieces()
-        decoded = inflated(raw) if is_compressed(self.headers) else raw
+        decoded = iter_decompressed(raw) if is_compressed(self.headers) else raw
         return decoded if self.tap is None else _heard(decoded, self.tap)
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
@@ -95,7 +95,7 @@ class Answer:
         await self._stream.aclose()
 
 
-async def close_all(answers: list[Answer]) -> None:
+async def close_all(answers: list[UpstreamResponse]) -> None:
     """Let go of them, the last one first."""
     while answers:
         await answers.pop().close()
@@ -138,7 +138,7 @@ class _SpelledURL(httpx.URL):
         return self._target
 
 
-class Upstream:
+class UpstreamClient:
     """An upstream under its base url: the Messages API, or a legacy one."""
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
@@ -154,7 +154,7 @@ class Upstream:
         """Whether it is on this machine, and asked without a proxy."""
         return self._url.host in LOOPBACK
 
-    async def ask(self, headers: Headers, body: Sequence[bytes]) -> Answer:
+    async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
         """Send a Messages request; try again once if no connection could be made."""
         # httpx would find out the same about host, length and body, for a third more.
         length = (b"content-length", b"%d" % sum(map(len, body)))
@@ -170,13 +170,13 @@ class Upstream:
         except UpstreamUnreachable:
             return await self._send(request)
 
-    async def relay(
+    async def forward(
         self,
         method: str,
         target: bytes,
         headers: Headers,
         body: AsyncIterator[bytes] | bytes | None,
-    ) -> Answer:
+    ) -> UpstreamResponse:
         """Send a body, as it comes if it is still coming, to a path with its query."""
         request = httpx.Request(
             method, self._url, headers=headers, content=body, extensions=self._extensions
@@ -188,9 +188,9 @@ class Upstream:
         """Close all connections."""
         await self._transport.aclose()
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request) -> UpstreamResponse:
         try:
-            answer = Answer(await self._transport.handle_async_request(request))
+            answer = UpstreamResponse(await self._transport.handle_async_request(request))
         except httpx.TransportError as exc:
             raise _failure_of(exc) from exc
         if answer.status not in _STATUSES:

@@ -23,7 +23,7 @@ def is_compressed(headers: Headers) -> bool:
     return encoding.decode("latin-1").lower() in _COMPRESSED
 
 
-async def inflated(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def iter_decompressed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """
     Decompress; raises `UpstreamBrokeOff` where that is not possible.
 

@@ -1,7 +1,7 @@
 """
 The two ways to ask somebody: translated, the Messages API; as it came, a legacy upstream.
 
-A leg that fails raises `LegFailed`, which says what the client would be told
+A leg that fails raises `AttemptFailed`, which says what the client would be told
 and whether somebody else is worth asking. The first leg, a second try and a
 shadow all ask here.
 """
@@ -15,14 +15,14 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Final, TypeAlias
 
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 from proxy.errors import Blame, Failure, KeyRefused
 from proxy.headers import Headers, forwarded_up, joined, passed_up, retry_after
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Caller, Destination, refuses_key
-from proxy.security.redaction import Unshown
-from proxy.upstream.client import MOST_ERROR_BYTES, Answer, Upstream
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.security.redaction import HiddenRepr
+from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamClient, UpstreamResponse
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 from translators import (
     UNKNOWN,
@@ -46,12 +46,12 @@ from translators import (
 
 USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
 
-_MOST_PLANS: Final = 5
+_MAX_PLANS: Final = 5
 """One and a correction of each capability; each teaches something new or is the last."""
 _PATH: Final = b"/v1/complete"
 
 
-class Asked(Unshown, frozen=True, kw_only=True):
+class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
     """One completion request, as it came and as far as it can be read."""
 
     caller: Caller
@@ -64,14 +64,14 @@ class Asked(Unshown, frozen=True, kw_only=True):
     """Why it cannot be translated."""
 
     @classmethod
-    def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> Asked:
+    def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> LegacyRequest:
         """Read what can be read; whether the rest matters is decided later."""
         return completed(cls.read_in_steps(caller, headers, query, body))
 
     @classmethod
     def read_in_steps(
         cls, caller: Caller, headers: Headers, query: bytes, body: bytes
-    ) -> Steps[Asked]:
+    ) -> Steps[LegacyRequest]:
         """Read what can be read, as `read` does, in steps."""
         decoded = dialect = problem = None
         try:
@@ -93,7 +93,7 @@ class Asked(Unshown, frozen=True, kw_only=True):
         )
 
 
-class LegFailed(Exception):
+class AttemptFailed(Exception):
     """A leg came to no answer; the client has not been told yet."""
 
     def __init__(
@@ -101,32 +101,32 @@ class LegFailed(Exception):
         error: TranslatedError,
         blame: Blame,
         *,
-        worth_another: bool,
+        may_fall_back: bool,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.blame = blame
-        self.worth_another = worth_another
+        self.worth_another = may_fall_back
         """Whether asking somebody else may help."""
         self.retry_after = retry_after
         """Seconds, if upstream says so."""
 
     @classmethod
-    def of(cls, failure: Failure) -> LegFailed:
+    def of(cls, failure: Failure) -> AttemptFailed:
         """Upstream could not be asked, or did not answer."""
         error = TranslatedError(failure.status, failure.error_type, str(failure), None)
-        return cls(error, failure.blame, worth_another=True)
+        return cls(error, failure.blame, may_fall_back=True)
 
 
-def is_worth_another(status: int) -> bool:
+def status_may_fall_back(status: int) -> bool:
     """Down, overloaded, without that model, or refusing what nothing could be learnt from."""
     return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR
     )
 
 
-KeyHeard: TypeAlias = Callable[[Destination, int], None]
+KeyObserver: TypeAlias = Callable[[Destination, int], None]
 """Is told of every answer to a key of ours: who was asked, and the status."""
 
 
@@ -134,27 +134,31 @@ def _ignore(_: Destination, __: int) -> None:
     """Nobody wants to know."""
 
 
-class Upstreams:
+class Dispatcher:
     """Everybody who can be asked, over connections of their own, and what they have taught."""
 
     def __init__(
         self,
         messages_url: str,
         timeouts: Timeouts,
-        lessons: LessonStore,
-        turns: Turns,
-        on_key: KeyHeard = _ignore,
+        lessons: LearnedCapabilities,
+        turns: CooperativeRunner,
+        on_key: KeyObserver = _ignore,
     ) -> None:
         self.turns = turns
         self._timeouts = timeouts
         # It is made at the start, when there is somebody to read what is wrong with it.
-        self._by_url = {messages_url: Upstream(messages_url, timeouts)}
+        self._by_url = {messages_url: UpstreamClient(messages_url, timeouts)}
         self.lessons = lessons
         self._on_key = on_key
 
-    async def translated(
-        self, asked: Asked, policy: Policy, answers: list[Answer], on_plan: Callable[[Plan], None]
-    ) -> tuple[Answer, Plan]:
+    async def send_translated(
+        self,
+        asked: LegacyRequest,
+        policy: Policy,
+        answers: list[UpstreamResponse],
+        on_plan: Callable[[Plan], None],
+    ) -> tuple[UpstreamResponse, Plan]:
         """
         Ask the Messages API, again with what it teaches; `answers` is told of all it gave.
 
@@ -166,27 +170,27 @@ class Upstreams:
         assert asked.dialect is not None
         to = asked.caller.messages
         betas = joined(asked.headers, b"anthropic-beta")
-        plans_left = _MOST_PLANS
+        plans_left = _MAX_PLANS
         while True:
             plans_left -= 1
             lessons = self.lessons.current()
             taught = replace(policy, lessons=lessons) if lessons else policy
             today = datetime.now(UTC).date().isoformat()
             planning = plan_in_steps(asked.decoded, asked.dialect, taught, today=today, betas=betas)
-            plan = await self.turns.work_off(planning)
+            plan = await self.turns.run(planning)
             on_plan(plan)
             headers = [*passed_up(asked.headers), *_ours(plan, to.credential)]
-            body = await self.turns.work_off(encode_in_steps(plan.request))
-            answer = await self._at(to).ask(headers, body)
+            body = await self.turns.run(encode_in_steps(plan.request))
+            answer = await self._at(to).send_message(headers, body)
             answers.append(answer)
             self.check_key(to, answer.status)
             is_refused = answer.status == HTTPStatus.BAD_REQUEST
             if not (is_refused and plans_left and await self._has_learnt(answer, plan, lessons)):
                 return answer, plan
 
-    async def forwarded(
-        self, asked: Asked, answers: list[Answer], *, readable: bool = False
-    ) -> Answer:
+    async def send_forwarded(
+        self, asked: LegacyRequest, answers: list[UpstreamResponse], *, readable: bool = False
+    ) -> UpstreamResponse:
         """Ask a legacy upstream as it was asked, or for something readable; raises `Failure`."""
         to = asked.caller.destination("forward")
         target = _PATH + b"?" + asked.query if asked.query else _PATH
@@ -194,21 +198,21 @@ class Upstreams:
         if readable:
             headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
             headers.append((b"accept-encoding", b"identity"))
-        answer = await self._at(to).relay("POST", target, headers, asked.body)
+        answer = await self._at(to).forward("POST", target, headers, asked.body)
         answers.append(answer)
         self.check_key(to, answer.status)
         return answer
 
-    async def relayed(
+    async def send_passthrough(
         self,
         to: Destination,
         method: str,
         target: bytes,
         headers: Headers,
         body: AsyncIterator[bytes] | None,
-    ) -> Answer:
+    ) -> UpstreamResponse:
         """Ask for any other path as it was asked for; raises `Failure`."""
-        answer = await self._at(to).relay(method, target, forwarded_up(headers, to.instead), body)
+        answer = await self._at(to).forward(method, target, forwarded_up(headers, to.instead), body)
         try:
             self.check_key(to, answer.status)
         except KeyRefused:
@@ -229,31 +233,31 @@ class Upstreams:
         if refuses_key(status):
             raise KeyRefused(to.setting, status)
 
-    def _at(self, destination: Destination) -> Upstream:
+    def _at(self, destination: Destination) -> UpstreamClient:
         url = destination.url
         if (upstream := self._by_url.get(url)) is None:
-            upstream = self._by_url[url] = Upstream(url, self._timeouts)
+            upstream = self._by_url[url] = UpstreamClient(url, self._timeouts)
         return upstream
 
-    async def _has_learnt(self, answer: Answer, plan: Plan, known: Lessons) -> bool:
+    async def _has_learnt(self, answer: UpstreamResponse, plan: Plan, known: Lessons) -> bool:
         """Keep what a refusal teaches; whether the request should be planned again with it."""
-        lesson = learn(await answer.read(most=MOST_ERROR_BYTES))
+        lesson = learn(await answer.read(most=MAX_ERROR_BYTES))
         before = known.get(plan.sent_model, UNKNOWN)
         if lesson is None or before.corrected(lesson) == before:
             return False
-        self.lessons.keep(plan.sent_model, lesson)
+        self.lessons.add(plan.sent_model, lesson)
         return True
 
 
-async def failure_of(answer: Answer) -> LegFailed:
+async def failure_of(answer: UpstreamResponse) -> AttemptFailed:
     """What an answer that is none comes to; raises `Failure` where it cannot even be read."""
-    error = translate_error(answer.status, await answer.read(most=MOST_ERROR_BYTES))
+    error = translate_error(answer.status, await answer.read(most=MAX_ERROR_BYTES))
     is_client = error.status < HTTPStatus.INTERNAL_SERVER_ERROR
     blame = Blame.CLIENT if is_client else Blame.UPSTREAM
-    return LegFailed(
+    return AttemptFailed(
         error,
         blame,
-        worth_another=is_worth_another(error.status),
+        may_fall_back=status_may_fall_back(error.status),
         retry_after=retry_after(answer.headers),
     )
 

@@ -14,29 +14,29 @@ from typing import Final, Protocol, cast
 import httptools
 import httpx
 
-from proxy.upstream.response_stream import AnswerStream
+from proxy.upstream.response_stream import ResponseStream
 
-_MOST_BYTES_BESIDE: Final = 256 * 1024
+_MAX_NON_BODY_BYTES: Final = 256 * 1024
 """Of headers, trailers and whatever else is no body, before some body comes."""
-_MOST_UNREAD_BYTES: Final = 256 * 1024
+_MAX_UNREAD_BYTES: Final = 256 * 1024
 """More than that, and upstream waits until somebody has read it."""
 _INTERIM: Final = range(100, 200)
 
 
-class Pool(Protocol):
+class ConnectionPool(Protocol):
     """Where connections go that can be used again."""
 
-    def take_back(self, connection: Connection) -> None:
+    def release(self, connection: Http11Connection) -> None:
         """This one has nothing to do."""
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Http11Connection) -> None:
         """This one is closed."""
 
 
-class Connection(asyncio.Protocol):
+class Http11Connection(asyncio.Protocol):
     """A protocol of asyncio; one answer at a time."""
 
-    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.idle_since = loop.time()
         self.is_fresh = True
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
             lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         self._transport: asyncio.Transport | None = None
-        self._answer: AnswerStream | None = None
+        self._answer: ResponseStream | None = None
         self._bytes_beside = 0
         self._can_be_reused = True
         self._reads_paused = False
@@ -60,10 +60,10 @@ class Connection(asyncio.Protocol):
 
     # What a transport of httpx asks of it
 
-    def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> AnswerStream:
+    def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> ResponseStream:
         """Send a request's head, or all of it; `has_body`: the answer to it may have one."""
         assert self._transport is not None
-        answer = self._answer = AnswerStream(self, self._loop, has_body=has_body)
+        answer = self._answer = ResponseStream(self, self._loop, has_body=has_body)
         self._bytes_beside, self._read_timeout = 0, read_timeout
         if self._timer is None:
             self._timer = self._loop.call_later(read_timeout, self._look_at_the_clock)
@@ -117,9 +117,9 @@ class Connection(asyncio.Protocol):
             self._pause_if_unread(answer.unread_bytes)
         else:
             self._bytes_beside += len(data)
-            if self._bytes_beside > _MOST_BYTES_BESIDE:
+            if self._bytes_beside > _MAX_NON_BODY_BYTES:
                 self._lose(httpx.RemoteProtocolError("The upstream's headers are too long."))
-        answer.wake()
+        answer.notify()
 
     def eof_received(self) -> None:
         """Upstream says no more; asyncio would first wait until it has read all that we wrote."""
@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if exc is None and answer is not None and answer.ends_with_connection:
             answer.is_complete = True
-            answer.wake()
+            answer.notify()
         has_spoken = answer is not None and (answer.has_head or self._bytes_beside)
         kind = httpx.RemoteProtocolError if has_spoken else httpx.ReadError
         self._lose(kind("The upstream closed the connection."))
@@ -173,7 +173,7 @@ class Connection(asyncio.Protocol):
         """A piece of the body."""
         answer = self._answer
         if answer is not None and answer.has_head and not answer.is_complete:
-            answer.take(piece)
+            answer.feed(piece)
 
     def on_message_complete(self) -> None:
         """The end of an answer, if it was one."""
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
         if self._can_be_reused and self._writing is None:
             self._answer, self.idle_since = None, self._loop.time()
             self.is_fresh = False
-            self._pool.take_back(self)
+            self._pool.release(self)
         else:
             self.abort()
 
@@ -199,17 +199,17 @@ class Connection(asyncio.Protocol):
             return
         del self._parser  # it knows us too, and neither would go without the collector
         transport.abort()
-        self._pool.forget(self)
+        self._pool.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._writing is not None:
             self._writing.cancel()
         if self._answer is not None:
-            self._answer.fail(problem)
+            self._answer.set_exception(problem)
             self._answer = None
 
     def _pause_if_unread(self, unread_bytes: int) -> None:
-        if unread_bytes > _MOST_UNREAD_BYTES and not self._reads_paused:
+        if unread_bytes > _MAX_UNREAD_BYTES and not self._reads_paused:
             assert self._transport is not None
             self._reads_paused = True
             self._transport.pause_reading()

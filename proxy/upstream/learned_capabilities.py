@@ -18,7 +18,7 @@ from translators import UNKNOWN, Capabilities
 
 log = structlog.get_logger()
 
-_MOST_MODELS = 256
+_MAX_MODELS = 256
 _MODEL_LENGTH = 256
 
 
@@ -29,7 +29,7 @@ class _Lesson:
     refusals: int
 
 
-class LessonStore:
+class LearnedCapabilities:
     """Corrected capabilities by model."""
 
     def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,11 +38,11 @@ class LessonStore:
         self._clock = clock
         self._by_model: dict[str, _Lesson] = {}
 
-    def keep(self, model: str, lesson: Capabilities) -> None:
+    def add(self, model: str, lesson: Capabilities) -> None:
         """Add to what is known of a model; the oldest lesson makes room for the newest."""
         before = self._by_model.pop(model, None)
         known = before.capabilities if before else UNKNOWN
-        if len(self._by_model) >= _MOST_MODELS:
+        if len(self._by_model) >= _MAX_MODELS:
             del self._by_model[next(iter(self._by_model))]
         learnt = known.corrected(lesson)
         refusals = before.refusals + 1 if before else 1

@@ -11,7 +11,7 @@ import httpx
 from proxy.headers import Headers
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """The connection that it comes from."""
 
     def resume(self) -> None:
@@ -21,10 +21,12 @@ class Source(Protocol):
         """What is still to come is not wanted."""
 
 
-class AnswerStream(httpx.AsyncByteStream):
+class ResponseStream(httpx.AsyncByteStream):
     """What an upstream says to one request: first the head, then the body, once."""
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop, *, has_body: bool) -> None:
+    def __init__(
+        self, source: ByteSource, loop: asyncio.AbstractEventLoop, *, has_body: bool
+    ) -> None:
         self.status = 0
         self.headers: Headers = []
         self.has_head = False
@@ -70,18 +72,18 @@ class AnswerStream(httpx.AsyncByteStream):
         if not self.is_complete:
             self._source.abort()
 
-    def take(self, piece: bytes) -> None:
+    def feed(self, piece: bytes) -> None:
         """A piece of the body has come."""
         self._pieces.append(piece)
         self.unread_bytes += len(piece)
 
-    def fail(self, problem: BaseException) -> None:
+    def set_exception(self, problem: BaseException) -> None:
         """Nothing more will come."""
         if not self.is_complete and self._problem is None:
             self._problem = problem
-            self.wake()
+            self.notify()
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """There is something new."""
         if self._news is not None and not self._news.done():
             self._news.set_result(None)

@@ -20,8 +20,8 @@ import aiohappyeyeballs
 import httpx
 
 from proxy.upstream.egress import trust
-from proxy.upstream.http11 import Connection
-from proxy.upstream.response_stream import AnswerStream
+from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.response_stream import ResponseStream
 
 _RACE_SECONDS: Final = 0.25
 """The head start of an address over the next one (RFC 8305, section 8)."""
@@ -99,12 +99,12 @@ class _Pool:
         self._origin = origin
         self._keep_idle = keep_idle
         self._context = context if origin[0] == "https" else None
-        self._all: set[Connection] = set()
-        self._idle: list[Connection] = []
+        self._all: set[Http11Connection] = set()
+        self._idle: list[Http11Connection] = []
         """The one that has been idle for longest comes first."""
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def idle(self) -> Connection | None:
+    def idle(self) -> Http11Connection | None:
         """One that has nothing to do, if there is any."""
         while self._idle:
             connection = self._idle.pop()
@@ -112,7 +112,7 @@ class _Pool:
                 return connection
         return None
 
-    async def connect(self, timeout: float) -> Connection:  # noqa: ASYNC109 - httpx has it
+    async def connect(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109 - httpx has it
         """Another one; raises `ConnectTimeout` or `ConnectError`."""
         _, host, port = self._origin
         try:
@@ -127,13 +127,13 @@ class _Pool:
         self._all.add(connection)
         return connection
 
-    def take_back(self, connection: Connection) -> None:
+    def release(self, connection: Http11Connection) -> None:
         """It can be used again, for a while."""
         self._idle.append(connection)
         if self._sweeping is None:
             self._sweep()
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Http11Connection) -> None:
         """It is closed."""
         self._all.discard(connection)
 
@@ -146,7 +146,7 @@ class _Pool:
         for connection in list(self._all):
             connection.abort()
 
-    async def _connect(self, host: str, port: int) -> Connection:
+    async def _connect(self, host: str, port: int) -> Http11Connection:
         loop = asyncio.get_running_loop()
         addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         connected = await aiohappyeyeballs.start_connection(
@@ -155,7 +155,7 @@ class _Pool:
         try:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             _, connection = await loop.create_connection(
-                lambda: Connection(self, loop),
+                lambda: Http11Connection(self, loop),
                 sock=connected,
                 ssl=self._context,
                 server_hostname=host if self._context else None,
@@ -178,7 +178,7 @@ class _Pool:
 
 
 async def _answered(
-    request: httpx.Request, head: bytes, connection: Connection, read_timeout: float
+    request: httpx.Request, head: bytes, connection: Http11Connection, read_timeout: float
 ) -> httpx.Response:
     answer = _send(request, head, connection, read_timeout)
     try:
@@ -190,8 +190,8 @@ async def _answered(
 
 
 def _send(
-    request: httpx.Request, head: bytes, connection: Connection, read_timeout: float
-) -> AnswerStream:
+    request: httpx.Request, head: bytes, connection: Http11Connection, read_timeout: float
+) -> ResponseStream:
     """Bytes leave in one write if they are not many, else in pieces."""
     whole = request.read() if isinstance(request.stream, httpx.ByteStream) else None
     has_body = request.method != "HEAD"

@@ -17,9 +17,9 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from proxy.rollout.guard_stats import ByCaller, Window, breach, merged
+from proxy.rollout.guard_stats import ByCaller, SlidingWindow, breach, merge_tallies
 from proxy.rollout.rule_schema import Guard
-from proxy.workers.shared_state import Note, Noticeboard
+from proxy.workers.shared_state import Note, SharedState
 
 log = structlog.get_logger()
 
@@ -59,20 +59,20 @@ class GuardObserver(Protocol):
 @dataclass(slots=True)
 class _Watched:
     guard: Guard
-    rule: Window
-    rest: Window
+    rule: SlidingWindow
+    rest: SlidingWindow
     breaches: int = 0
 
     @classmethod
     def by(cls, guard: Guard) -> _Watched:
-        return cls(guard, Window(guard.window), Window(guard.window))
+        return cls(guard, SlidingWindow(guard.window), SlidingWindow(guard.window))
 
 
 @dataclass(slots=True)
 class Guards:
     """All guards, as one worker sees them."""
 
-    board: Noticeboard
+    shared_state: SharedState
     observer: GuardObserver
     clock: Callable[[], float] = time.monotonic
     trips: Mapping[str, Trip] = field(default_factory=dict[str, Trip])
@@ -83,7 +83,7 @@ class Guards:
 
     def watch(self, guards: Mapping[str, Guard]) -> None:
         """Go by these from now on; what was counted for one that stays as it was is kept."""
-        self.board.sweep(_TALLIES, older_than=_STALE_SECONDS)
+        self.shared_state.expire(_TALLIES, older_than=_STALE_SECONDS)
         self._watched = {
             rule: before
             if (before := self._watched.get(rule)) and before.guard == guard
@@ -111,14 +111,14 @@ class Guards:
             rule: _Pair(watched.rule.tallies(now), watched.rest.tallies(now))
             for rule, watched in self._watched.items()
         }
-        self.board.pin(_TALLIES, msgspec.msgpack.encode(mine))
+        self.shared_state.publish(_TALLIES, msgspec.msgpack.encode(mine))
         pairs = [mine, *self._tallies_of_others()]
         for rule, watched in self._watched.items():
             about = [pair[rule] for pair in pairs if rule in pair]
             reason = breach(
                 watched.guard,
-                merged(pair.rule for pair in about),
-                merged(pair.rest for pair in about),
+                merge_tallies(pair.rule for pair in about),
+                merge_tallies(pair.rest for pair in about),
             )
             watched.breaches = watched.breaches + 1 if reason else 0
             if reason and watched.breaches >= _BREACHES_TO_TRIP and rule not in self.tripped:
@@ -126,7 +126,7 @@ class Guards:
 
     def _tallies_of_others(self) -> list[dict[str, _Pair]]:
         tallies: list[dict[str, _Pair]] = []
-        for note, written in self.board.others(_TALLIES):
+        for note, written in self.shared_state.from_peers(_TALLIES):
             if abs(time.time() - written) < _STALE_SECONDS:  # clocks jump both ways
                 try:
                     tallies.append(_PAIRS.decode(note))
@@ -142,9 +142,9 @@ class Guards:
 
     def _read_trips(self) -> None:
         for rule, trip in list(self._unwritten.items()):
-            if self.board.put(f"{TRIPS}/{rule}", msgspec.json.encode(trip)):
+            if self.shared_state.write(f"{TRIPS}/{rule}", msgspec.json.encode(trip)):
                 del self._unwritten[rule]
-        notes = self.board.known(TRIPS)
+        notes = self.shared_state.try_read(TRIPS)
         # Who cannot see whether a guard was re-armed goes by what was.
         written = self.trips if notes is None else read_trips(notes)
         self.trips = {**written, **self._unwritten}

@@ -18,12 +18,12 @@ import msgspec
 import structlog
 
 from proxy.security.keyring import Destination, Keyring, refuses_key
-from proxy.workers.shared_state import Note, Noticeboard
+from proxy.workers.shared_state import Note, SharedState
 
 log = structlog.get_logger()
 
 _TOPIC: Final = "refused_keys"
-_NOW_AND_THEN_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 0.5
 _SUCCESS: Final = range(200, 300)
 
 
@@ -50,8 +50,8 @@ class KeyHealthObserver(Protocol):
 class KeyHealth:
     """The keys of ours, as one worker knows them."""
 
-    def __init__(self, board: Noticeboard, observer: KeyHealthObserver) -> None:
-        self._board = board
+    def __init__(self, shared_state: SharedState, observer: KeyHealthObserver) -> None:
+        self._shared_state = shared_state
         self._observer = observer
         self._heard: dict[str, Refusal] = {}
         """What this worker was told itself, by setting."""
@@ -60,7 +60,7 @@ class KeyHealth:
         self._written: dict[str, Refusal] = {}
         """What was on the board at the last look."""
 
-    def hear(self, to: Destination, status: int) -> None:
+    def observe(self, to: Destination, status: int) -> None:
         """Take note of an answer to a request that was sent with a key of ours."""
         assert to.setting is not None
         if refuses_key(status):
@@ -82,13 +82,13 @@ class KeyHealth:
         """Exchange notes with the other workers, for as long as the process serves."""
         while True:
             self.compare_notes()
-            await asyncio.sleep(_NOW_AND_THEN_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def compare_notes(self) -> None:
         """Read the board; what somebody took down was answered."""
         for setting in tuple(self._unwritten):
             self._write(setting)
-        if (notes := self._board.known(_TOPIC)) is None:
+        if (notes := self._shared_state.try_read(_TOPIC)) is None:
             return  # who cannot see what was answered goes by what was refused
         self._written = dict(_refusals(notes))
         for setting in self._heard.keys() - self._written.keys() - self._unwritten:
@@ -108,12 +108,12 @@ class KeyHealth:
         self._unwritten.discard(setting)
         self._written.pop(setting, None)
         with suppress(OSError):  # of a board that cannot be written
-            self._board.take_down(f"{_TOPIC}/{setting}")
+            self._shared_state.remove(f"{_TOPIC}/{setting}")
         log.info("key_accepted", setting=setting)
 
     def _write(self, setting: str) -> None:
         note = msgspec.json.encode(self._heard[setting])
-        is_written = self._board.put(f"{_TOPIC}/{setting}", note)
+        is_written = self._shared_state.write(f"{_TOPIC}/{setting}", note)
         (self._unwritten.discard if is_written else self._unwritten.add)(setting)
 
 

@@ -34,7 +34,7 @@ def directory_for(state_dir: Path, config: Path | None) -> Path:
     return state_dir / hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
 
 
-class Noticeboard:
+class SharedState:
     """One worker's view of it."""
 
     def __init__(self, directory: Path) -> None:
@@ -42,19 +42,19 @@ class Noticeboard:
         self._me = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._is_usable = True
 
-    def pin(self, topic: str, note: bytes) -> None:
+    def publish(self, topic: str, note: bytes) -> None:
         """Replace this worker's note on a topic."""
-        self.put(f"{topic}/{self._me}", note)
+        self.write(f"{topic}/{self._me}", note)
 
-    def others(self, topic: str) -> list[tuple[bytes, float]]:
+    def from_peers(self, topic: str) -> list[tuple[bytes, float]]:
         """The other workers' notes on a topic, those of ended ones too, and when they wrote."""
-        return [(note, written) for name, note, written in self.all(topic) if name != self._me]
+        return [(note, written) for name, note, written in self.read(topic) if name != self._me]
 
-    def all(self, topic: str) -> list[Note]:
+    def read(self, topic: str) -> list[Note]:
         """All notes on a topic; none where they cannot be read."""
-        return self.known(topic) or []
+        return self.try_read(topic) or []
 
-    def known(self, topic: str) -> list[Note] | None:
+    def try_read(self, topic: str) -> list[Note] | None:
         """The same; None where they cannot be read, which is not to say that there are none."""
         try:
             paths = sorted((self._directory / topic).iterdir())
@@ -63,23 +63,23 @@ class Noticeboard:
         except FileNotFoundError:
             return []  # nobody wrote one
         except OSError as exc:
-            self._complain(exc)
+            self._log_error(exc)
             return None
         return [note for note in notes if note is not None]
 
-    def put(self, name: str, note: bytes) -> bool:
+    def write(self, name: str, note: bytes) -> bool:
         """Write a note that belongs to nobody, `TOPIC/NAME`; False where that is not possible."""
         path = self._directory / name
         try:
             make_directory(path.parent)
             replace_file(path, note)
         except OSError as exc:
-            self._complain(exc)
+            self._log_error(exc)
             return False
         self._is_usable = True
         return True
 
-    def take_down(self, name: str) -> bool:
+    def remove(self, name: str) -> bool:
         """Remove a note, `TOPIC/NAME`; whether there was one."""
         try:
             (self._directory / name).unlink()
@@ -87,19 +87,19 @@ class Noticeboard:
             return False
         return True
 
-    def sweep(self, topic: str, *, older_than: float) -> None:
+    def expire(self, topic: str, *, older_than: float) -> None:
         """Remove what workers that are gone left behind, if it is older than that, in seconds."""
-        for name, _, written in self.all(topic):
+        for name, _, written in self.read(topic):
             if abs(time.time() - written) > older_than:  # clocks jump both ways
                 with suppress(OSError):  # somebody else's; it is only in the way
-                    self.take_down(f"{topic}/{name}")
+                    self.remove(f"{topic}/{name}")
 
     @property
     def is_usable(self) -> bool:
         """Whether the last attempt to read or write it went well."""
         return self._is_usable
 
-    def _complain(self, problem: OSError) -> None:
+    def _log_error(self, problem: OSError) -> None:
         if self._is_usable:
             log.error("state_not_shared", directory=str(self._directory), reason=problem.strerror)
         self._is_usable = False

@@ -25,10 +25,10 @@ from tests.benchmarks.questions import KEY
 from tests.benchmarks.rounds import Effort, Findings, tell
 from tests.benchmarks.samples import Failure
 
-_MOST: Final = 32 * 1024 * 1024 - 4096
+_MAX: Final = 32 * 1024 * 1024 - 4096
 """Bytes of a body: a little less than `max_body_bytes`."""
 _FLOOD_SECONDS: Final = 1
-_MOST_ROUNDS: Final = 3
+_MAX_ROUNDS: Final = 3
 _PATIENCE_SECONDS: Final = 120
 _AFTERWARDS_SECONDS: Final = 0.3
 """What is done at the end of an exchange counts, too."""
@@ -44,7 +44,7 @@ def asking(prompt: bytes, *more: bytes, model: bytes = b"claude-haiku-4-5") -> b
     return b"{" + b",".join((*fields, *more)) + b"}"
 
 
-def full_of(unit: bytes, head: bytes = b"", tail: bytes = b"", size: int = _MOST) -> bytes:
+def full_of(unit: bytes, head: bytes = b"", tail: bytes = b"", size: int = _MAX) -> bytes:
     return head + unit * ((size - len(head) - len(tail)) // len(unit)) + tail
 
 
@@ -144,8 +144,8 @@ REQUESTS: Final[Mapping[str, Callable[[], bytes]]] = {
     "no escape, which shows at the end": lambda: prompting(_WORDS, tail=rb"\x"),
     "no end of a text": lambda: prompting(_WORDS)[:-40],
     "no JSON at all": lambda: full_of(b"<p>"),
-    "nothing": lambda: bytes(_MOST),
-    "spaces, then a request": lambda: b" " * (_MOST - 1000) + asking(_SMALL),
+    "nothing": lambda: bytes(_MAX),
+    "spaces, then a request": lambda: b" " * (_MAX - 1000) + asking(_SMALL),
     "a number of many digits": lambda: asking(
         _SMALL, b'"top_k":%b' % full_of(b"1", size=30_000_000)
     ),
@@ -255,7 +255,7 @@ def idle(server: Served, seconds: float) -> float:
 
 
 def rounds_of(effort: Effort) -> int:
-    return min(_MOST_ROUNDS, effort.rounds)
+    return min(_MAX_ROUNDS, effort.rounds)
 
 
 def shapes(effort: Effort) -> Findings:

@@ -25,7 +25,7 @@ import uvloop
 from tests.benchmarks.canned import HEAD, TAIL, WHOLE, delta
 
 _ASKED: Final = re.compile(rb"(\d+) events, ([\d.]+) a second")
-_LONGEST_WORTH_READING: Final = 64 * 1024
+_MAX_USEFUL_LENGTH: Final = 64 * 1024
 _GOLDEN: Final = 0.618034
 _STAMP: Final = b"0" * 20
 _ENDINGS_A_SECOND: Final = 1000
@@ -77,7 +77,7 @@ class Conversation(asyncio.Protocol):
         self._body.clear()
 
     def on_body(self, body: bytes) -> None:
-        if len(self._body) < _LONGEST_WORTH_READING:
+        if len(self._body) < _MAX_USEFUL_LENGTH:
             self._body += body
 
     def on_message_complete(self) -> None:

@@ -23,7 +23,7 @@ from tests.worker_connections import PATIENCE_SECONDS
 
 _CLIENTS: Final = 12
 _UPSTREAM_TAKES: Final = {"simulate-delay-headers": "100"}
-_MOST: Final = 75
+_MAX: Final = 75
 """Of each client: an upstream remembers no more than a thousand requests."""
 _KINDS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
     ({}, {}),
@@ -83,7 +83,7 @@ def load_on(fleet: Fleet) -> Iterator[Load]:
 
 def _ask(url: str, load: Load, stop: threading.Event) -> None:
     with httpx.Client(timeout=PATIENCE_SECONDS) as client:
-        for headers, fields in itertools.islice(itertools.cycle(_KINDS), _MOST):
+        for headers, fields in itertools.islice(itertools.cycle(_KINDS), _MAX):
             if stop.is_set():
                 return
             given = marked(headers | _UPSTREAM_TAKES)

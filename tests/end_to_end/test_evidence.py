@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from proxy.traffic import PARTS
-from proxy.traffic.journal.segments import RECORDS, Journal
+from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from tests.fleet import Fleet, holdover, running_fleet, wait_for
 from tests.record_factory import record
 
@@ -176,7 +176,7 @@ def test_without_evidence_nothing_is_written(tmp_path: Path):
 def test_the_journals_can_be_loaded_by_hand(tmp_path: Path):
     config = tmp_path / "holdover.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n')
-    journal = Journal(tmp_path / "traffic" / "journal", RECORDS)
+    journal = SegmentWriter(tmp_path / "traffic" / "journal", RECORDS)
     journal.append(msgspec.msgpack.encode(record(id="req_left")))
     journal.close()
     done = holdover("load", "--config", str(config))

@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
-from proxy.config.reload import Source
+from proxy.config.reload import ConfigSource
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.security.keyring import hash_token
 from tests.faults.fleet_under_fault import eventually
 from tests.harness import DEADLINE_SECONDS, STEP_SECONDS, V2, body
@@ -263,7 +263,7 @@ def test_a_new_key_goes_to_the_new_upstream_and_never_to_the_old_one(hosts, clie
         return f'upstream_url = "{host.url}"\nupstream_key = "{key}"\ntraffic = false\n'
 
     file.write_text(written(old, "of-the-old-one"))
-    source = Source(file=ConfigFile.read(file), load=load_settings)
+    source = ConfigSource(file=TomlSource.read(file), load=load_settings)
     with serving(create_app(load_settings(file, state_dir=tmp_path), source)) as url:
         before = ask(client, url, "translate", {})
         file.write_text(written(new, "of-the-new-one"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from proxy.traffic import journal_directory
-from proxy.traffic.journal.segments import RECORDS, Journal
+from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from tests.faults.fleet_under_fault import eventually, fleet, rule
 from tests.proxy.cli.test_commands import HOLDOVER
 
@@ -53,7 +53,7 @@ def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
     place.mkdir(mode=0o755)
     state = place / "local" / "state"
     run("demo", "--once", "--port", "0", umask=umask, state=state)
-    journal = Journal(journal_directory(state / "holdover"), RECORDS)
+    journal = SegmentWriter(journal_directory(state / "holdover"), RECORDS)
     journal.append(b"of another version")
     journal.close()
     run("log", umask=umask, state=state)

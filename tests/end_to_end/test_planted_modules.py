@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from proxy.simulator import create_simulator
-from proxy.traffic import StoreProblem, default_url, open_store
+from proxy.traffic import StoreError, default_url, open_store
 from proxy.traffic.store.schema import exchanges
 from tests.faults.fleet_under_fault import eventually, new_client
 from tests.harness import KEY, V2, body
@@ -100,7 +100,7 @@ def url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
 
 
 def recorded(state: Path) -> bool:
-    with suppress(StoreProblem):  # it is being made
+    with suppress(StoreError):  # it is being made
         store = open_store(default_url(state), read_only=True)
         with closing(store), store.engine.connect() as connection:
             return connection.execute(exchanges.select()).first() is not None

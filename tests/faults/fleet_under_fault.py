@@ -26,7 +26,7 @@ from tests.servers import serving
 
 PATIENCE_SECONDS = 25.0
 Found = TypeVar("Found")
-_MOST_KNOCKS = 200
+_MAX_ATTEMPTS = 200
 _NO_TLS = ssl.create_default_context()
 """To make one is most of what a client costs."""
 
@@ -128,7 +128,7 @@ class Fleet:
     def only(self, worker: int) -> Iterator[Fleet]:
         """The same through a connection, which is kept, to one worker."""
         with ExitStack() as doors:
-            for _ in range(_MOST_KNOCKS):
+            for _ in range(_MAX_ATTEMPTS):
                 client = doors.enter_context(new_client())
                 if self._owner_of(client) == worker:
                     break

@@ -23,7 +23,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from proxy.traffic import StoreProblem, open_store
+from proxy.traffic import StoreError, open_store
 from proxy.traffic.store.schema import exchanges
 from tests.harness import KEY, PROMPT
 from tests.postgres import postgres
@@ -130,7 +130,7 @@ def in_store(url: str) -> Counter[str]:
     """How often each marker is in the store; a loader that was killed soon has made none."""
     try:
         store = open_store(url, read_only=True)
-    except StoreProblem:
+    except StoreError:
         return Counter()
     try:
         with store.engine.connect() as connection:

@@ -59,22 +59,22 @@ NEW = {"anthropic-version": "2023-06-01"}
 
 def requests() -> Iterator[tuple[dict[str, str], bytes]]:
     """Good ones and bad ones, of all kinds."""
-    live = FIELDS | {"model": "claude-haiku-4-5"}
-    del live[PLANTED]
+    reloader = FIELDS | {"model": "claude-haiku-4-5"}
+    del reloader[PLANTED]
     for stream in (False, True):
-        for fields in (FIELDS, live):
+        for fields in (FIELDS, reloader):
             for headers in ({}, NEW, {"x-case": "old"} | NEW, {"simulate-error": "529"} | NEW):
                 yield headers, json.dumps(fields | {"stream": stream}).encode()
     told = {"simulate-error": "500", "simulate-error-type": OTHER_KEY, **NEW}
-    yield told | {"simulate-error-message": json.dumps(PLANTED)}, json.dumps(live).encode()
+    yield told | {"simulate-error-message": json.dumps(PLANTED)}, json.dumps(reloader).encode()
     whispered = NEW | {"simulate-comments": "1", "simulate-delta-size": "3"}
-    yield whispered, json.dumps(live | {"stream": True}).encode()
-    yield {"anthropic-version": PLANTED}, json.dumps(live).encode()
-    yield NEW, json.dumps(live | {"max_tokens_to_sample": PLANTED}).encode()
-    yield NEW, json.dumps(live | {"model": "claude-opus-4-8", "temperature": 0.5}).encode()
+    yield whispered, json.dumps(reloader | {"stream": True}).encode()
+    yield {"anthropic-version": PLANTED}, json.dumps(reloader).encode()
+    yield NEW, json.dumps(reloader | {"max_tokens_to_sample": PLANTED}).encode()
+    yield NEW, json.dumps(reloader | {"model": "claude-opus-4-8", "temperature": 0.5}).encode()
     yield NEW, f'{{"prompt": "{ESCAPED}", "model":'.encode()
     yield NEW, PLANTED.encode()
-    yield NEW, json.dumps(live).replace(MAIL, MAIL.replace("@", "\\u0040")).encode()
+    yield NEW, json.dumps(reloader).replace(MAIL, MAIL.replace("@", "\\u0040")).encode()
     yield {"content-type": PLANTED, "content-encoding": PLANTED}, b"{}"
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
-from proxy.exchange.context import Notes
-from proxy.exchange.handler import Exchange
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.handler import CompletionHandler
 from proxy.security.redaction import Redactor
 from tests.harness import KEY, V2, House, body, house
 from tests.servers import serving
@@ -21,12 +21,12 @@ CRASHED = {"type": "api_error", "message": "Internal server error"}
 BROKEN: Any = None
 
 
-async def nothing(_: Notes) -> None:
+async def nothing(_: ExchangeContext) -> None:
     """Nobody wants evidence."""
 
 
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
-    exchange = Exchange(present=BROKEN, upstreams=BROKEN, shadows=BROKEN)
+    exchange = CompletionHandler(present=BROKEN, dispatcher=BROKEN, shadows=BROKEN)
     endpoint = CompleteEndpoint(
         exchange=exchange,
         settle=nothing,
@@ -42,7 +42,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
-    with serving(ForwardEndpoint(upstreams=BROKEN, present=BROKEN, redactor=Redactor())) as url:
+    with serving(ForwardEndpoint(dispatcher=BROKEN, present=BROKEN, redactor=Redactor())) as url:
         answer = httpx.get(url)
 
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)

@@ -4,7 +4,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 
 
 class Clock:
@@ -55,7 +55,7 @@ def seen_by(seconds_a_look, number=5):
 
     async def work(loop):
         moments: list[int] = []
-        said = await Turns(Clock(seconds_a_look)).work_off(steps(number, moments, loop))
+        said = await CooperativeRunner(Clock(seconds_a_look)).run(steps(number, moments, loop))
         assert said == "done"
         return moments
 
@@ -81,10 +81,10 @@ def test_a_turn_ends_by_the_clock_and_not_by_the_number_of_steps():
 
 def test_things_are_handed_out_and_others_have_their_turn_in_between():
     async def work(loop):
-        hurried, calm = Turns(Clock(0.01)), Turns(Clock(0))
+        hurried, calm = CooperativeRunner(Clock(0.01)), CooperativeRunner(Clock(0))
         return (
-            [(thing, loop.turns) async for thing in calm.one_by_one("abc")],
-            [(thing, loop.turns) async for thing in hurried.one_by_one("abc")],
+            [(thing, loop.turns) async for thing in calm.iterate("abc")],
+            [(thing, loop.turns) async for thing in hurried.iterate("abc")],
         )
 
     calm, hurried = asyncio.run(counted(work))
@@ -96,11 +96,11 @@ def test_things_are_handed_out_and_others_have_their_turn_in_between():
 
 def test_however_many_work_at_once_only_one_of_them_does_in_a_turn():
     async def work(loop):
-        turns = Turns(Clock(0.01))
+        turns = CooperativeRunner(Clock(0.01))
         moments: list[list[int]] = [[] for _ in range(5)]
         async with asyncio.TaskGroup() as group:
             for seen in moments:
-                group.create_task(turns.work_off(steps(20, seen, loop)))
+                group.create_task(turns.run(steps(20, seen, loop)))
         return moments
 
     moments = asyncio.run(counted(work))
@@ -117,15 +117,15 @@ def test_what_goes_wrong_in_a_step_goes_wrong_where_the_work_is_wanted():
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        asyncio.run(Turns().work_off(broken()))
+        asyncio.run(CooperativeRunner().run(broken()))
 
 
 def test_who_gives_up_waiting_keeps_nobody_from_working():
     async def run():
-        turns = Turns(Clock(0.01))
-        given_up = asyncio.ensure_future(turns.work_off(steps(1000)))
+        turns = CooperativeRunner(Clock(0.01))
+        given_up = asyncio.ensure_future(turns.run(steps(1000)))
         await asyncio.sleep(0)
         given_up.cancel()
-        return await turns.work_off(steps(3))
+        return await turns.run(steps(3))
 
     assert asyncio.run(run()) == "done"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.terminal_text import json_line, printable
+from proxy.terminal_text import escape_for_terminal, json_line
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from proxy.terminal_text import json_line, printable
     ],
 )
 def test_what_can_be_printed_stays(text: str):
-    assert printable(text) == text
+    assert escape_for_terminal(text) == text
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_can_be_printed_stays(text: str):
     ],
 )
 def test_what_a_terminal_would_act_on_is_spelled(text: str, shown: str):
-    assert printable(text) == shown
+    assert escape_for_terminal(text) == shown
     assert not set(json_line(text)) - set(map(chr, range(32, 127)))
     assert json.loads(json_line(text)) == text
 
@@ -51,13 +51,15 @@ def test_nothing_that_unicode_does_not_call_printable_is_printed():
     characters = map(chr, range(sys.maxunicode + 1))
     text = "".join(f"a{each}" for each in characters if not each.isprintable())
 
-    assert printable(text).isprintable()
+    assert escape_for_terminal(text).isprintable()
 
 
 @given(st.text())
 def test_what_is_printed_says_the_same_and_nothing_on_top_is_hidden(text: str):
-    shown = printable(text)
+    shown = escape_for_terminal(text)
 
     assert shown.isprintable() or set(shown) & {"\u200c", "\u200d"}
-    assert json.loads(f'"{printable(json.dumps(text, ensure_ascii=False)[1:-1])}"') == text
-    assert printable(shown) == shown
+    assert (
+        json.loads(f'"{escape_for_terminal(json.dumps(text, ensure_ascii=False)[1:-1])}"') == text
+    )
+    assert escape_for_terminal(shown) == shown

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
 from translators.prompt import (
-    MOST_TURNS,
+    MAX_TURNS,
     OPENING_TURN,
     TURNS_AT_ONCE,
     Conversation,
@@ -516,10 +516,10 @@ def test_strict_takes_no_prompt_that_lenient_refuses_and_reads_it_alike(prompt):
 
 def test_more_turns_than_a_messages_request_may_have_are_refused():
     with pytest.raises(InvalidCompletionRequest, match="prompt: more than 100000 turns"):
-        parse_prompt("\n\nHuman:a" * (MOST_TURNS + 1))
+        parse_prompt("\n\nHuman:a" * (MAX_TURNS + 1))
 
-    (one,) = parse_prompt("\n\nHuman:a" * MOST_TURNS).conversation.turns
-    assert one.text.count("a") == MOST_TURNS
+    (one,) = parse_prompt("\n\nHuman:a" * MAX_TURNS).conversation.turns
+    assert one.text.count("a") == MAX_TURNS
 
 
 # One of each may stand for as many as make a prompt long: a letter, and white space.

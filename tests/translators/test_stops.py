@@ -6,8 +6,8 @@ from translators.adjustments import Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
 from translators.stops import (
     MAX_EMULATED_CHARACTERS,
+    MAX_SCANNED_CHARACTERS,
     MAX_SEQUENCES,
-    MOST_LOOKED_THROUGH,
     StopPlan,
     StopScanner,
     plan_stops,
@@ -173,7 +173,7 @@ def test_sequences_are_divided_as_defined(asked, echo, gains_leading_space):
 
 
 def test_in_a_prefill_that_is_too_long_to_look_through_every_sequence_may_match():
-    echo = "x" * MOST_LOOKED_THROUGH
+    echo = "x" * MAX_SCANNED_CHARACTERS
 
     assert plan_stops(("END",), echo=echo).emulated == ()
     assert plan_stops(("END",), echo=echo + "x").emulated == ("END", HUMAN)

@@ -59,10 +59,10 @@ _REQUEST: Final = msgspec.json.Decoder(CompletionRequest)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
 _KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
-_MOST_NAMES: Final = 64
-_LONGEST_NAME: Final = 1024
+_MAX_NAMES: Final = 64
+_MAX_NAME_LENGTH: Final = 1024
 """Of an unknown field: far above what anybody calls one."""
-_LONGEST_WORD: Final = 4096
+_MAX_WORD_LENGTH: Final = 4096
 """Characters of a model, a user id or a stop sequence: far above what upstream takes."""
 
 
@@ -111,7 +111,7 @@ def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
         inner = _OBJECT.decode(metadata)
         unknown += [f"metadata.{name}" for name in inner if name not in _KNOWN_METADATA]
         fields["metadata"] = _raw_object(inner, _KNOWN_METADATA)
-    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown[:_MOST_NAMES])
+    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown[:_MAX_NAMES])
 
 
 def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msgspec.Raw:
@@ -120,7 +120,7 @@ def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msg
 
 
 def _told(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"(a name of {len(name)} characters)"
+    return name if len(name) <= _MAX_NAME_LENGTH else f"(a name of {len(name)} characters)"
 
 
 _MAX_INTEGER: Final = 2**63 - 1
@@ -145,12 +145,14 @@ def _checked(request: CompletionRequest) -> CompletionRequest:
 def _check_lengths(request: CompletionRequest) -> None:
     stops = request.stop_sequences or ()
     user_id = request.metadata.user_id if request.metadata else None
-    if max(map(len, (request.model, user_id or "", *stops))) <= _LONGEST_WORD:
+    if max(map(len, (request.model, user_id or "", *stops))) <= _MAX_WORD_LENGTH:
         return
     words = [("model", request.model), ("metadata.user_id", user_id or "")]
     words += [(f"stop_sequences.{number}", stop) for number, stop in enumerate(stops)]
-    name = next(name for name, word in words if len(word) > _LONGEST_WORD)
-    raise InvalidCompletionRequest(f"{name}: String should have at most {_LONGEST_WORD} characters")
+    name = next(name for name, word in words if len(word) > _MAX_WORD_LENGTH)
+    raise InvalidCompletionRequest(
+        f"{name}: String should have at most {_MAX_WORD_LENGTH} characters"
+    )
 
 
 def _check_share(name: str, value: float | None) -> None:

@@ -69,7 +69,7 @@ PING_FRAME: Final = b'event: ping\r\ndata: {"type": "ping"}' + FRAME_END
 """To the byte as recorded, space and all (legacy-wire 3.1)."""
 
 
-MOST_REPEATED_BYTES: Final = 8 * 1024 * 1024
+MAX_REPEATED_BYTES: Final = 8 * 1024 * 1024
 """Of text, in each frame of a stream; no model writes as much."""
 
 
@@ -199,9 +199,9 @@ class FrameEncoder:
         return f'"{self._said}"'
 
     def _remember(self, spelled: str) -> None:
-        if len(self._said) + len(spelled) > MOST_REPEATED_BYTES:
+        if len(self._said) + len(spelled) > MAX_REPEATED_BYTES:
             raise UpstreamProtocolError(
-                f"event stream: the text takes more than {MOST_REPEATED_BYTES} bytes, all of which"
+                f"event stream: the text takes more than {MAX_REPEATED_BYTES} bytes, all of which"
                 " each event would repeat in anthropic-version 2023-01-01"
             )
         self._said += spelled

@@ -45,7 +45,7 @@ _LOOKED_AT: Final = 256
 _ESCAPE_BYTES: Final = len(r"\ud83d")
 _HIGH: Final = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
 _BEYOND_THE_BASIC_PLANE: Final = re.compile("[\U00010000-\U0010ffff]")
-_MOST_MEMORY: Final = 64 * 1024 * 1024
+_MAX_MEMORY: Final = 64 * 1024 * 1024
 """Of one text. A single character beyond the basic plane makes four bytes of each of the others,
 and to move them takes time that nobody else has meanwhile."""
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -187,9 +187,9 @@ def _text(document: bytes, start: int) -> Steps[_Text]:
         lone_surrogates += piece.lone_surrogates
         characters += len(piece.said)
         width = max(width, _width(piece.said))
-        if characters * width > _MOST_MEMORY:
+        if characters * width > _MAX_MEMORY:
             raise TooMuch(
-                f"a text takes more than {_MOST_MEMORY} bytes of memory; send a shorter one"
+                f"a text takes more than {_MAX_MEMORY} bytes of memory; send a shorter one"
             )
         yield
     return _Text("".join(said), start, lone_surrogates)

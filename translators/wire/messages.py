@@ -61,7 +61,7 @@ class MessagesRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     output_config: OutputConfig | None = None
 
 
-_MOST_TOKENS: Final = 2**53
+_MAX_TOKENS: Final = 2**53
 """Up to there a number is the same for everybody who reads JSON (RFC 8259, section 6)."""
 
 
@@ -74,7 +74,7 @@ class Usage(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Pass over a count that nobody can have meant: no column and no journal would hold it."""
         for name in self.__struct_fields__:
-            if abs(getattr(self, name) or 0) > _MOST_TOKENS:
+            if abs(getattr(self, name) or 0) > _MAX_TOKENS:
                 msgspec.structs.force_setattr(self, name, None)
 
 
@@ -94,12 +94,12 @@ class ContentBlock(msgspec.Struct, frozen=True):
         return self.text
 
 
-_LONGEST_NAME: Final = 256
+_MAX_NAME_LENGTH: Final = 256
 """Characters of an id, a model or a kind: far more than upstream gives them. Each frame repeats the
 first two."""
-_LONGEST_STOP: Final = 4096
+_MAX_STOP_LENGTH: Final = 4096
 """As long as a client may ask for one."""
-_LONGEST_EXPLANATION: Final = 16 * 1024
+_MAX_EXPLANATION_LENGTH: Final = 16 * 1024
 
 
 def _check_words(longest: int, **words: str | None) -> None:
@@ -117,10 +117,10 @@ class ApiError(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Cut what is longer than any error."""
-        if len(self.type) > _LONGEST_NAME:
+        if len(self.type) > _MAX_NAME_LENGTH:
             msgspec.structs.force_setattr(self, "type", "")
-        if len(self.message) > _LONGEST_EXPLANATION:
-            cut = f"{self.message[:_LONGEST_EXPLANATION]}..."
+        if len(self.message) > _MAX_EXPLANATION_LENGTH:
+            cut = f"{self.message[:_MAX_EXPLANATION_LENGTH]}..."
             msgspec.structs.force_setattr(self, "message", cut)
 
 
@@ -138,8 +138,8 @@ class StopDetails(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Cut what is longer than any explanation."""
-        if self.explanation and len(self.explanation) > _LONGEST_EXPLANATION:
-            cut = f"{self.explanation[:_LONGEST_EXPLANATION]}..."
+        if self.explanation and len(self.explanation) > _MAX_EXPLANATION_LENGTH:
+            cut = f"{self.explanation[:_MAX_EXPLANATION_LENGTH]}..."
             msgspec.structs.force_setattr(self, "explanation", cut)
 
 
@@ -156,8 +156,8 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(_LONGEST_NAME, id=self.id, model=self.model, stop_reason=self.stop_reason)
-        _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
+        _check_words(_MAX_NAME_LENGTH, id=self.id, model=self.model, stop_reason=self.stop_reason)
+        _check_words(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
 
 
 class MessageEnd(msgspec.Struct, frozen=True):
@@ -169,8 +169,8 @@ class MessageEnd(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(_LONGEST_NAME, stop_reason=self.stop_reason)
-        _check_words(_LONGEST_STOP, stop_sequence=self.stop_sequence)
+        _check_words(_MAX_NAME_LENGTH, stop_reason=self.stop_reason)
+        _check_words(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
 
 
 class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):
@@ -247,7 +247,7 @@ _KNOWN_EVENTS: Final = frozenset(
         *("content_block_start", "content_block_delta"),
     }
 )
-_MOST_BESIDE_TEXTS: Final = 256 * 1024
+_MAX_NON_TEXT_BYTES: Final = 256 * 1024
 """Of an answer or an event: there may be much in it that says nothing of the completion."""
 
 _JSON: Final = msgspec.json.Encoder()
@@ -318,7 +318,7 @@ def decode_event_in_steps(data: bytes) -> Steps[MessagesEvent]:
     if data == _DONE:
         return Uninteresting()
     try:
-        event, _ = yield from read_json(data, _decode_event, most=_MOST_BESIDE_TEXTS)
+        event, _ = yield from read_json(data, _decode_event, most=_MAX_NON_TEXT_BYTES)
     except UNREADABLE as exc:
         raise UpstreamProtocolError(f"event stream: {exc}") from exc
     return event
@@ -343,7 +343,7 @@ def decode_message_in_steps(body: bytes) -> Steps[AnsweredMessage]:
     try:
         if len(body) <= AT_ONCE:
             return read_short_json(body, _MESSAGE.decode)[0]
-        message, _ = yield from read_json(body, _MESSAGE.decode, most=_MOST_BESIDE_TEXTS)
+        message, _ = yield from read_json(body, _MESSAGE.decode, most=_MAX_NON_TEXT_BYTES)
     except UNREADABLE as exc:
         raise UpstreamProtocolError(f"message: {exc}") from exc
     return message

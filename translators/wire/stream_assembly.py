@@ -20,7 +20,7 @@ TimedPiece: TypeAlias = tuple[float, bytes]
 """When it came, and what."""
 
 _AT_A_TIME: Final = 64 * 1024
-_MOST_BLOCKS: Final = 1_000_000
+_MAX_BLOCKS: Final = 1_000_000
 # A delta says which of a block's fields grows (messages-wire 3.2).
 _GROWING: Final[Mapping[str, str]] = {
     "text_delta": "text",
@@ -155,7 +155,7 @@ def _index(event: _Object) -> int | None:
     """Which block an event is about; None where that is no number, or one beyond all measure."""
     index = event.get("index")
     # Numbers of any size can be chosen so that all of them are one to a dictionary.
-    return index if isinstance(index, int) and 0 <= index < _MOST_BLOCKS else None
+    return index if isinstance(index, int) and 0 <= index < _MAX_BLOCKS else None
 
 
 def _fields(event: _Object, name: str) -> _Object:

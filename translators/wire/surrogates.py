@@ -22,7 +22,7 @@ _LONE: Final = re.compile(
     % {b"first": _FIRST, b"second": _SECOND, b"encoded": _ENCODED}
 )
 _WHOLE: Final = re.compile(rb"(?:%b)?%b|%b|%b" % (_FIRST, _SECOND, _FIRST, _ENCODED))
-_LONGEST: Final = len(rb"\ud83d\ude00")
+_MAX_LENGTH: Final = len(rb"\ud83d\ude00")
 # Not as an escape: behind a stray backslash that would make good JSON of bad.
 _REPLACEMENT: Final = "\ufffd".encode()
 
@@ -53,7 +53,7 @@ def _pieces(document: bytes) -> Iterator[bytes]:
     start = 0
     while start < len(document):
         end = start + _AT_A_TIME
-        for whole in _WHOLE.finditer(document, end - _LONGEST + 1, end + _LONGEST - 1):
+        for whole in _WHOLE.finditer(document, end - _MAX_LENGTH + 1, end + _MAX_LENGTH - 1):
             if whole.start() < end < whole.end():
                 end = whole.start()
         yield document[start:end]

@@ -23,7 +23,7 @@ from proxy.report import phrases as words
 from proxy.report.code_listing import code_lines
 from proxy.report.model import Report
 from proxy.report.page import charts as drawings
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 
 __all__ = ["as_html"]
 
@@ -41,7 +41,7 @@ def _shown(value: object) -> object:
     """Text with what cannot be seen spelled out; markup of ours, and what is no text, as it is."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    return printable(value)
+    return escape_for_terminal(value)
 
 
 _ENVIRONMENT: Final = Environment(

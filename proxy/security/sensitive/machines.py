@@ -36,7 +36,7 @@ _OF_AN_ADDRESS: Final = re.compile(
     "|peers?|listen[a-z]*|gateway|dns|ssh|https?|remote"
 )
 _WORDS: Final = re.compile(r"[a-z]+")
-_SHORTEST: Final = len("1.2.3.4")
+_MIN_LENGTH: Final = len("1.2.3.4")
 
 
 def _ipv6(found: re.Match[str], free: int) -> Span | None:
@@ -79,7 +79,7 @@ def _is_version(number: str, before: str, after: str) -> bool:
             return False
         if _OF_A_VERSION.fullmatch(word):
             return True
-    return len(number) == _SHORTEST and not after.startswith((":", "/"))
+    return len(number) == _MIN_LENGTH and not after.startswith((":", "/"))
 
 
 def _is_ip(text: str) -> bool:

@@ -132,7 +132,7 @@ def _taken(value: _Value, found: re.Match[str]) -> Span:
 def _chosen(found: re.Match[str], _: int) -> Span | None:
     """A password: people choose them, so that it may be a word."""
     value = _Value.of(found)
-    if len(value.text) < _SHORTEST or value.is_elsewhere:
+    if len(value.text) < _MIN_LENGTH or value.is_elsewhere:
         return None
     if value.is_linked:
         is_one = _is_chosen(value)
@@ -192,7 +192,7 @@ def _for_a_command(found: re.Match[str], _: int) -> Span | None:
 
 _NUMBERED: Final = re.compile(r"(?=.{8})[A-Za-z]++\d{2,4}")
 _ASSIGNMENT: Final = re.compile("[=:>]")
-_SHORTEST: Final = 4
+_MIN_LENGTH: Final = 4
 _LONG: Final = 20
 _UUID: Final = re.compile(r"(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
 _OF_WHAT: Final = (

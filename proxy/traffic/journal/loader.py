@@ -34,7 +34,7 @@ log = structlog.get_logger()
 _BATCH: Final = 100
 """Some five milliseconds of work, in which nobody else may write into the store."""
 _AT_A_TIME: Final = 128 * 1024
-_MOST_REFUSED: Final = 64 * 1024 * 1024
+_MAX_REFUSED: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
 
@@ -64,7 +64,7 @@ class Loader:
 
     directory: Path
     store: Store
-    most_refused: int = _MOST_REFUSED
+    most_refused: int = _MAX_REFUSED
     """Bytes of files that are put aside; others are removed."""
     _read: dict[str, int] = field(default_factory=dict[str, int])
     """How far each file has been read, in bytes."""
@@ -77,7 +77,7 @@ class Loader:
         return sum(self._read.values())
 
     def load(self) -> Loaded:
-        """Load what is there; raises `StoreProblem`, and then what is left is loaded next time."""
+        """Load what is there; raises `StoreError`, and then what is left is loaded next time."""
         return sum(self.parts(), start=Loaded())
 
     def parts(self) -> Iterator[Loaded]:

@@ -41,7 +41,7 @@ def journal_directory(state_dir: Path) -> Path:
     return state_dir / "traffic" / "journal"
 
 
-class Journal:
+class SegmentWriter:
     """One worker's end of it, for one kind of entries."""
 
     def __init__(self, directory: Path, kind: str, *, file_bytes: int = FILE_BYTES) -> None:

@@ -22,7 +22,7 @@ from proxy.traffic.journal.segments import (
     CONTENTS,
     FILE_BYTES,
     RECORDS,
-    Journal,
+    SegmentWriter,
     files_of,
     is_complete,
 )
@@ -30,12 +30,12 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 
 log = structlog.get_logger()
 
-_MOST_WAITING: Final = 10_000
+_MAX_WAITING: Final = 10_000
 """Records, of about a kilobyte."""
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-class KeepingObserver(Protocol):
+class JournalObserver(Protocol):
     """Who counts what is not kept."""
 
     def records_lost(self, count: int) -> None:
@@ -45,13 +45,13 @@ class KeepingObserver(Protocol):
         """So many bytes of `contents` or `records` made room for newer ones."""
 
 
-class Keeper:
+class JournalWriter:
     """One worker's evidence."""
 
     def __init__(
         self,
         directory: Path,
-        observer: KeepingObserver,
+        observer: JournalObserver,
         *,
         max_bytes: int,
         file_bytes: int = FILE_BYTES,
@@ -59,15 +59,15 @@ class Keeper:
         self._directory = directory
         self._observer = observer
         self._max_bytes = max_bytes
-        self._records = Journal(directory, RECORDS, file_bytes=file_bytes)
-        self._contents = Journal(directory, CONTENTS, file_bytes=file_bytes)
+        self._records = SegmentWriter(directory, RECORDS, file_bytes=file_bytes)
+        self._contents = SegmentWriter(directory, CONTENTS, file_bytes=file_bytes)
         self._waiting: deque[bytes] = deque()
         self._alone = threading.Lock()
         """With the contents' journal: they come from threads."""
         self.problem: str | None = None
         """Why records wait in memory."""
 
-    def keep(self, entry: TrafficRecord | ShadowRecord) -> None:
+    def add(self, entry: TrafficRecord | ShadowRecord) -> None:
         """Write a record down; it is not lost if the process dies now."""
         self._waiting.append(_ENCODER.encode(entry))
         try:
@@ -79,7 +79,7 @@ class Keeper:
             self.problem = None
             log.info("journal_works_again")
 
-    def keep_content(self, content: Content) -> None:
+    def add_content(self, content: Content) -> None:
         """The same for what was said, which may have to go; from any thread."""
         payload = _ENCODER.encode(content)
         if self.problem is not None:  # what room there is, is for records
@@ -121,7 +121,7 @@ class Keeper:
                 self._append(self._records, self._waiting[0])
             self._waiting.popleft()
 
-    def _append(self, journal: Journal, payload: bytes) -> None:
+    def _append(self, journal: SegmentWriter, payload: bytes) -> None:
         if journal.begins_a_file:
             self._make_room()
         journal.append(payload)
@@ -149,7 +149,7 @@ class Keeper:
         if self.problem is None:
             log.error("journal_failed", directory=str(self._directory), reason=problem.strerror)
         self.problem = problem.strerror or type(problem).__name__
-        too_many = len(self._waiting) - _MOST_WAITING
+        too_many = len(self._waiting) - _MAX_WAITING
         for _ in range(too_many):
             self._waiting.popleft()
         self._lose(max(too_many, 0))

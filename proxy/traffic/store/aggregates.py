@@ -25,7 +25,7 @@ Who = str | None
 
 _Group = TypeVar("_Group")
 
-_MOST_GROUPS: Final = 50_000
+_MAX_GROUPS: Final = 50_000
 _AT_A_TIME: Final = 2
 
 _columns: Final = exchanges.c
@@ -58,7 +58,7 @@ class Ending(NamedTuple):
         return not self.client_gone and self.error_type is not None and self.blame != "nobody"
 
 
-class Shaped(NamedTuple):
+class ShapeGroup(NamedTuple):
     """Exchanges of one shape; lists are JSON."""
 
     shape: int
@@ -84,7 +84,7 @@ class Shaped(NamedTuple):
     """`seq` of the last of them."""
 
 
-class Called(NamedTuple):
+class ClientGroup(NamedTuple):
     """Exchanges of the same program."""
 
     who: Who
@@ -93,7 +93,7 @@ class Called(NamedTuple):
     exchanges: int
 
 
-class Lasted(NamedTuple):
+class LatencyGroup(NamedTuple):
     """
     Exchanges that took no longer, in milliseconds rounded up to two digits.
 
@@ -107,7 +107,7 @@ class Lasted(NamedTuple):
     exchanges: int
 
 
-class Happened(NamedTuple):
+class TimeBucket(NamedTuple):
     """Exchanges of one step of time, counted from the epoch."""
 
     step: int
@@ -117,7 +117,7 @@ class Happened(NamedTuple):
     exchanges: int
 
 
-class Captured(NamedTuple):
+class CapturedGroup(NamedTuple):
     """Exchanges of one shape whose request is kept whole."""
 
     shape: int
@@ -127,31 +127,33 @@ class Captured(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sums:
+class Aggregates:
     """All that a report counts."""
 
-    shaped: tuple[Shaped, ...]
-    called: tuple[Called, ...]
-    lasted: tuple[Lasted, ...]
-    happened: tuple[Happened, ...]
-    captured: tuple[Captured, ...]
+    shaped: tuple[ShapeGroup, ...]
+    called: tuple[ClientGroup, ...]
+    lasted: tuple[LatencyGroup, ...]
+    happened: tuple[TimeBucket, ...]
+    captured: tuple[CapturedGroup, ...]
     is_cut: bool
 
 
-def sums_of(store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MOST_GROUPS) -> Sums:
+def aggregate(
+    store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MAX_GROUPS
+) -> Aggregates:
     """Count; steps of time are of this length."""
     passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
     shaped, called, lasted, happened, captured = rows
-    return Sums(
+    return Aggregates(
         shaped=tuple(
-            Shaped._make((*row[:11], Ending._make(row[11:17]), *row[17:])) for row in shaped
+            ShapeGroup._make((*row[:11], Ending._make(row[11:17]), *row[17:])) for row in shaped
         ),
-        called=_of(Called, called),
-        lasted=_of(Lasted, lasted),
-        happened=_of(Happened, happened),
-        captured=_of(Captured, captured),
+        called=_of(ClientGroup, called),
+        lasted=_of(LatencyGroup, lasted),
+        happened=_of(TimeBucket, happened),
+        captured=_of(CapturedGroup, captured),
         is_cut=max(len(shaped), len(called)) == most_groups,
     )
 
@@ -170,7 +172,7 @@ def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
-    """In the order of `Sums`."""
+    """In the order of `Aggregates`."""
     conditions = _conditions(store, wanted)
     durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms

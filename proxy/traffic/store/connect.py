@@ -17,16 +17,16 @@ from sqlalchemy import Engine, func, select
 
 from proxy.private_files import make_directory, open_file
 from proxy.traffic.store.engines import postgresql_engine, sqlite_engine
-from proxy.traffic.store.errors import ReadOnlyStore, StoreProblem
+from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.migrate import bring_up_to_date, check_current
 from proxy.traffic.store.schema import exchanges
 
 
 def open_sqlite(file: Path, *, read_only: bool) -> Engine:
-    """Make the file, if it is to be written; raises `StoreProblem`."""
+    """Make the file, if it is to be written; raises `StoreError`."""
     if read_only:
         if not file.exists():
-            raise StoreProblem(f"{file} does not exist: nothing has been recorded there")
+            raise StoreError(f"{file} does not exist: nothing has been recorded there")
         with _kept(sqlite_engine(file, read_only=True)) as engine:
             check_current(engine, str(file))
         return engine
@@ -34,12 +34,12 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
         with _alone(file), _kept(sqlite_engine(file, read_only=False)) as engine:
             bring_up_to_date(engine, str(file))
     except OSError as exc:
-        raise StoreProblem(f"{file} cannot be made or opened: {exc.strerror}") from exc
+        raise StoreError(f"{file} cannot be made or opened: {exc.strerror}") from exc
     return engine
 
 
 def open_postgresql(url: str, *, read_only: bool) -> Engine:
-    """The server is there already; raises `StoreProblem`."""
+    """The server is there already; raises `StoreError`."""
     engine, name = postgresql_engine(url, read_only=read_only)
     with _kept(engine):
         if read_only:
@@ -55,7 +55,7 @@ def _check_writable(engine: Engine, name: str) -> None:
     may_insert = func.has_table_privilege(exchanges.name, "INSERT")
     with engine.connect() as connection:
         if connection.execute(select(is_standby | ~may_insert)).scalar_one():
-            raise ReadOnlyStore(f"{name} cannot be written: by this user, or at all")
+            raise ReadOnlyStoreError(f"{name} cannot be written: by this user, or at all")
 
 
 @contextmanager
@@ -76,7 +76,9 @@ def _alone(file: Path) -> Iterator[None]:
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
         if file.exists() and not (_may_write(file) and _may_write(file.parent)):
-            raise ReadOnlyStore(f"{file} cannot be written: it, or its directory, is read-only")
+            raise ReadOnlyStoreError(
+                f"{file} cannot be written: it, or its directory, is read-only"
+            )
         if not file.exists():
             os.close(open_file(file, os.O_WRONLY))
         yield

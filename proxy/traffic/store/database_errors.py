@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from proxy.traffic.store.errors import ReadOnlyStore, StoreProblem, UnacceptableEntry
+from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError, UnacceptableEntry
 
 Told: TypeAlias = Callable[[BaseException], Exception]
 
@@ -43,7 +43,9 @@ _REFUSALS: Final = re.compile(
 taken for one that may let us in later."""
 
 
-def told_of(error: Exception | None, cause: BaseException, told: Told) -> Exception | None:
+def translate_database_error(
+    error: Exception | None, cause: BaseException, told: Told
+) -> Exception | None:
     """What to raise in place of what SQLAlchemy would; None: it is no complaint of a database."""
     if isinstance(error, DataError | IntegrityError):
         return UnacceptableEntry(type(cause).__name__)
@@ -54,28 +56,26 @@ def told_of(error: Exception | None, cause: BaseException, told: Told) -> Except
     return None
 
 
-def told_of_sqlite(error: BaseException, name: str) -> StoreProblem:
+def translate_sqlite_error(error: BaseException, name: str) -> StoreError:
     """What is wrong with a file."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it goes into detail
     if code == sqlite3.SQLITE_READONLY:
-        return ReadOnlyStore(f"{name} cannot be written: it, or its directory, is read-only")
+        return ReadOnlyStoreError(f"{name} cannot be written: it, or its directory, is read-only")
     text, may_pass = _SQLITE.get(code, (f"cannot be used: {_said(error)}", False))
-    return StoreProblem(f"{name} {text}", may_pass=may_pass)
+    return StoreError(f"{name} {text}", may_pass=may_pass)
 
 
-def told_of_postgresql(error: BaseException, name: str) -> Exception:
+def translate_postgresql_error(error: BaseException, name: str) -> Exception:
     """What is wrong with a server, or on the way to it."""
     state, said = getattr(error, "sqlstate", None), _said(error)
     if state is None:
         may_pass = not _REFUSALS.search(said)
-        return StoreProblem(f"{name} cannot be used: {said}", may_pass=may_pass)
+        return StoreError(f"{name} cannot be used: {said}", may_pass=may_pass)
     if state in _READ_ONLY_STATES:
-        return ReadOnlyStore(f"{name} cannot be written: {said}")
+        return ReadOnlyStoreError(f"{name} cannot be written: {said}")
     if state.startswith(_TOO_LARGE):
         return UnacceptableEntry(f"SQLSTATE {state}")
-    return StoreProblem(
-        f"{name} cannot be used: {said}", may_pass=bool(_PASSING_STATES.match(state))
-    )
+    return StoreError(f"{name} cannot be used: {said}", may_pass=bool(_PASSING_STATES.match(state)))
 
 
 def _said(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """
 SQLAlchemy engines for both databases, set up for many readers and a writer that must not wait.
 
-Whatever a database complains of comes out of them as a `StoreProblem`.
+Whatever a database complains of comes out of them as a `StoreError`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
 
-from proxy.traffic.store.database_errors import Told, told_of, told_of_postgresql, told_of_sqlite
-from proxy.traffic.store.errors import StoreProblem
+from proxy.traffic.store.database_errors import (
+    Told,
+    translate_database_error,
+    translate_postgresql_error,
+    translate_sqlite_error,
+)
+from proxy.traffic.store.errors import StoreError
 
 BEGINS: Final = "holdover_begins"
 """Execution option: how a transaction begins on SQLite, if not by reading."""
@@ -42,7 +47,7 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
     def _check(*_: object) -> None:
         # Into a file that is no longer there SQLite writes on, and what it takes is gone.
         if _identity_of(file) != opened:
-            raise StoreProblem(f"{file} has been moved or deleted", may_pass=True)
+            raise StoreError(f"{file} has been moved or deleted", may_pass=True)
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: object) -> None:
@@ -55,7 +60,7 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
         how = connection.get_execution_options().get(BEGINS, "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {how}")
 
-    _tell(engine, lambda cause: told_of_sqlite(cause, str(file)))
+    _tell(engine, lambda cause: translate_sqlite_error(cause, str(file)))
     return engine
 
 
@@ -75,16 +80,18 @@ def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
     try:
         engine = create_engine(place, pool_pre_ping=True, execution_options=options)
     except ImportError as exc:
-        raise StoreProblem("PostgreSQL needs a driver: pip install 'holdover[postgres]'") from exc
+        raise StoreError("PostgreSQL needs a driver: pip install 'holdover[postgres]'") from exc
     name = f"PostgreSQL at {place.host or 'localhost'}:{place.port or 5432}/{place.database or ''}"
-    _tell(engine, lambda cause: told_of_postgresql(cause, name))
+    _tell(engine, lambda cause: translate_postgresql_error(cause, name))
     return engine, name
 
 
 def _tell(engine: Engine, told: Told) -> None:
     @event.listens_for(engine, "handle_error", retval=True)
     def _replace(context: ExceptionContext) -> Exception | None:
-        return told_of(context.sqlalchemy_exception, context.original_exception, told)
+        return translate_database_error(
+            context.sqlalchemy_exception, context.original_exception, told
+        )
 
 
 def _identity_of(file: Path) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class StoreProblem(Exception):
+class StoreError(Exception):
     """A store that cannot be used as it is; the text says what to do."""
 
     def __init__(self, text: str, *, may_pass: bool = False) -> None:
@@ -12,7 +12,7 @@ class StoreProblem(Exception):
         """Whether the same may go well later, without anybody doing anything about the store."""
 
 
-class ReadOnlyStore(StoreProblem):
+class ReadOnlyStoreError(StoreError):
     """It can be read, but not written to."""
 
 

@@ -87,10 +87,10 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.model is not None:
         models = (_columns.asked_model, _columns.sent_model, _columns.answered_model)
-        yield or_(*(_is_like(model, wanted.model) for model in models))
+        yield or_(*(_matches_pattern(model, wanted.model) for model in models))
     if wanted.sdk is not None:
         names = (wanted.sdk, f"{wanted.sdk} *")
-        yield or_(*(_is_like(_columns.sdk, name) for name in names))
+        yield or_(*(_matches_pattern(_columns.sdk, name) for name in names))
     if wanted.feature is not None:
         yield _columns.features.icontains(_as_json(wanted.feature), autoescape=True)
     if wanted.adjustment is not None:
@@ -98,7 +98,7 @@ def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         kind = f'"kind":{_as_json(wanted.adjustment)}'
         yield _columns.adjustments.icontains(kind, autoescape=True)
     if wanted.text is not None:
-        yield or_(_may_be_said(wanted.text), has_contents)
+        yield or_(_may_contain_text(wanted.text), has_contents)
 
 
 has_contents: Final = exists().where(
@@ -124,12 +124,12 @@ def _has_status(given: str) -> ColumnElement[bool]:
     raise InvalidFilter(f"{given!r} is no status; write 400, 4xx, error, ok or gone")
 
 
-def _is_like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+def _matches_pattern(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
     escaped = re.sub("[/%_]", r"/\g<0>", pattern)
     return column.ilike(escaped.replace("*", "%"), escape="/")
 
 
-def _may_be_said(text: str) -> ColumnElement[bool]:
+def _may_contain_text(text: str) -> ColumnElement[bool]:
     """
     A net with wide meshes: what has the same letters and digits in this order.
 

@@ -29,7 +29,7 @@ class _Made(msgspec.Struct):
 _KINDS: Final = msgspec.json.Decoder(list[_Made])
 
 
-def shape_of(row: Mapping[str, Any]) -> int:
+def fingerprint_of(row: Mapping[str, Any]) -> int:
     """Of a row of `exchanges`; 64 bits are enough not to mistake one for another."""
     kinds = sorted({made.kind for made in _KINDS.decode(row["adjustments"])})
     is_rescued = row["first_failure"] is not None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, read_only: bool = False) -> Store:
-    """The store at this address, made or brought up to date if need be; raises `StoreProblem`."""
+    """The store at this address, made or brought up to date if need be; raises `StoreError`."""
     from proxy.traffic.store.store import Store  # noqa: PLC0415 - half a second
 
     return Store.open(url, read_only=read_only)

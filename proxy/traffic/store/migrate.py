@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, String, column, func, inspect, select, table
 
 from proxy.traffic.store.engines import BEGINS
-from proxy.traffic.store.errors import StoreProblem
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 
 HEAD: Final = REVISIONS[-1]
@@ -24,7 +24,7 @@ _ALONE: Final = threading.Lock()
 
 
 def bring_up_to_date(engine: Engine, name: str) -> None:
-    """To the newest revision, all of it or nothing; raises `StoreProblem`."""
+    """To the newest revision, all of it or nothing; raises `StoreError`."""
     with engine.connect() as connection:
         if _is_current(connection, name):
             return
@@ -37,16 +37,16 @@ def bring_up_to_date(engine: Engine, name: str) -> None:
 
 
 def check_current(engine: Engine, name: str) -> None:
-    """Whether it can be read as it is; raises `StoreProblem`."""
+    """Whether it can be read as it is; raises `StoreError`."""
     with engine.connect() as connection:
         if not _is_current(connection, name):
-            raise StoreProblem(f"{name} is of an older version, or empty, and cannot be upgraded")
+            raise StoreError(f"{name} is of an older version, or empty, and cannot be upgraded")
 
 
 def _is_current(connection: Connection, name: str) -> bool:
     revision = _revision_of(connection)
     if revision is not None and revision not in REVISIONS:
-        raise StoreProblem(
+        raise StoreError(
             f"{name} is at revision {revision!r}, which this version of Holdover does not know:"
             " use the newer one that made it"
         )

@@ -18,7 +18,7 @@ from proxy.traffic.store.filters import Filter, conditions_of, has_contents
 from proxy.traffic.store.row_mapping import Row, exchange_of_row, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
-from proxy.traffic.store.text_search import is_said, texts_of, texts_of_record, value_of
+from proxy.traffic.store.text_search import contains_text, decode_body, texts_of, texts_of_record
 
 _PAGE: Final = 500
 _BODIES: Final = 16
@@ -29,22 +29,22 @@ _TRIES: Final = 5
 _columns: Final = exchanges.c
 
 
-class Found(NamedTuple):
+class FoundExchange(NamedTuple):
     """An exchange, and its place in the order of loading."""
 
     seq: int
     record: TrafficRecord
 
 
-def find(store: Store, wanted: Filter) -> Iterator[Found]:
+def find(store: Store, wanted: Filter) -> Iterator[FoundExchange]:
     """All that are meant, oldest first; raises `InvalidFilter`."""
     for page in _pages(store, wanted, newest_first=False):
         yield from page
 
 
-def newest(store: Store, wanted: Filter, limit: int) -> list[Found]:
+def latest(store: Store, wanted: Filter, limit: int) -> list[FoundExchange]:
     """The last so many of them, newest last; raises `InvalidFilter`."""
-    found: list[Found] = []
+    found: list[FoundExchange] = []
     for page in _pages(store, wanted, newest_first=True):
         found += page
         if len(found) >= limit:
@@ -52,9 +52,9 @@ def newest(store: Store, wanted: Filter, limit: int) -> list[Found]:
     return found[:limit][::-1]
 
 
-def listed(store: Store, wanted: Filter, limit: int) -> Iterable[Found]:
+def list_exchanges(store: Store, wanted: Filter, limit: int) -> Iterable[FoundExchange]:
     """The last so many, or all if it is 0; newest last."""
-    return newest(store, wanted, limit) if limit else find(store, wanted)
+    return latest(store, wanted, limit) if limit else find(store, wanted)
 
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
@@ -64,7 +64,7 @@ def has_contents_of(store: Store, wanted: Filter) -> bool:
         return connection.execute(kept).first() is not None
 
 
-def named(store: Store, name: str, most: int) -> list[TrafficRecord]:
+def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:
     """Those with this id, of ours or of upstream; else those whose ids begin so."""
     ids = (_columns.id, _columns.request_id)
     begins_so = or_(*(column.startswith(name, autoescape=True) for column in ids))
@@ -112,12 +112,12 @@ class Tail:
         self._low = (highest or 0) - _OVERLAP
         self._tried = dict.fromkeys(self._recent(), self._tries)
 
-    def earlier(self, limit: int) -> Iterator[Found]:
+    def earlier(self, limit: int) -> Iterator[FoundExchange]:
         """The last so many that were there at the beginning, newest last; 0: all."""
-        before = listed(self._store, self._wanted, limit)
+        before = list_exchanges(self._store, self._wanted, limit)
         return (each for each in before if each.seq <= self._low or each.seq in self._tried)
 
-    def poll(self) -> Iterator[Found]:
+    def poll(self) -> Iterator[FoundExchange]:
         """What has come since the last time."""
         recent = self._recent()
         self._tried = {seq: self._tried.get(seq, 0) + 1 for seq in recent}
@@ -136,7 +136,7 @@ class Tail:
             return connection.execute(query).scalars().all()
 
 
-def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list[Found]]:
+def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list[FoundExchange]]:
     conditions = conditions_of(wanted)
     place = (_columns.received_ms, _columns.seq)
     order = [column.desc() if newest_first else column for column in place]
@@ -165,13 +165,13 @@ def _rows(
         return [row._asdict() for row in connection.execute(query)]
 
 
-def _meant(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[Found]:
+def _meant(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExchange]:
     """Those among the rows in which the text that is looked for was really said."""
-    found = [Found(row["seq"], exchange_of_row(row)) for row in rows]
+    found = [FoundExchange(row["seq"], exchange_of_row(row)) for row in rows]
     if wanted.text is None:
         return found
     saying = {
-        each.record.id for each in found if is_said(wanted.text, texts_of_record(each.record))
+        each.record.id for each in found if contains_text(wanted.text, texts_of_record(each.record))
     }
     saying |= _saying(store, wanted.text, {each.record.id for each in found} - saying)
     return [each for each in found if each.record.id in saying]
@@ -188,5 +188,5 @@ def _saying(store: Store, text: str, among: set[str]) -> set[str]:
         return {
             exchange_id
             for exchange_id, data in connection.execute(query)
-            if is_said(text, texts_of(value_of(data)))
+            if contains_text(text, texts_of(decode_body(data)))
         }

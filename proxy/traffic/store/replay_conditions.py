@@ -46,5 +46,5 @@ OUTPUT: Final = func.coalesce(
     case((exchanges.c.max_tokens > _REPLY, _REPLY), else_=exchanges.c.max_tokens),
     _REPLY,
 )
-MOST_OUTPUT: Final = func.coalesce(exchanges.c.max_tokens, OUTPUT)
+MAX_OUTPUT: Final = func.coalesce(exchanges.c.max_tokens, OUTPUT)
 """If an answer is as long as it may be."""

@@ -38,8 +38,8 @@ from proxy.traffic.store.replay_conditions import (
     HAS_CONTENT,
     IN,
     INPUT,
+    MAX_OUTPUT,
     MAY_PASS,
-    MOST_OUTPUT,
     OUTPUT,
     WAS_ANSWERED,
     captured,
@@ -54,7 +54,7 @@ _RESULTS: Final = 1_000
 _RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
 
 
-class Left(msgspec.Struct, frozen=True):
+class LeftOut(msgspec.Struct, frozen=True):
     """What is left to ask of what went to one model, and about how many tokens it takes."""
 
     model: str | None
@@ -66,7 +66,7 @@ class Left(msgspec.Struct, frozen=True):
     """If every answer is as long as it may be."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to replay."""
 
     exchanges: int
@@ -75,7 +75,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     without_content: int
     """Their bodies were not captured in full."""
     done: int
-    left: tuple[Left, ...]
+    left: tuple[LeftOut, ...]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class ReplayStore:
     limit: int | None = None
     """At most so many, with those that are done; the newest ones."""
 
-    def found(self) -> Found:
+    def found(self) -> ReplayPlan:
         """Count; of bodies nothing is read."""
         done = self._done()
         numbers = select(
@@ -121,7 +121,7 @@ class ReplayStore:
             func.count(case((not_(WAS_ANSWERED), 1))),
             func.count(case((and_(WAS_ANSWERED, not_(HAS_CONTENT)), 1))),
         ).where(*conditions_of(self.wanted))
-        left = self._left(exchanges.c.sent_model, INPUT, OUTPUT, MOST_OUTPUT)
+        left = self._left(exchanges.c.sent_model, INPUT, OUTPUT, MAX_OUTPUT)
         if self.limit is not None:
             left = left.limit(max(0, self.limit - done))
         model, *tokens = left.subquery().c
@@ -129,12 +129,12 @@ class ReplayStore:
         with self.store.engine.connect() as connection:
             found, unanswered, without_content = connection.execute(numbers).one()
             rows = connection.execute(sums.order_by(func.count().desc(), model)).all()
-        return Found(
+        return ReplayPlan(
             exchanges=found,
             unanswered=unanswered,
             without_content=without_content,
             done=done,
-            left=tuple(Left(*row) for row in rows),
+            left=tuple(LeftOut(*row) for row in rows),
         )
 
     def begin(self) -> None:

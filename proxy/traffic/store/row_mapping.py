@@ -15,13 +15,13 @@ import msgspec
 
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
-from proxy.traffic.store.fingerprint import shape_of
+from proxy.traffic.store.fingerprint import fingerprint_of
 
 Row: TypeAlias = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LISTS: Final = ("features", "adjustments")
-_MOST: Final = 2**63 - 1
+_MAX: Final = 2**63 - 1
 
 
 def milliseconds_of(moment: str) -> int:
@@ -42,7 +42,7 @@ def row_of_exchange(record: TrafficRecord) -> Row:
     for name in _LISTS:
         row[name] = msgspec.json.encode(row[name]).decode()
     stored = _storable(row)
-    return stored | {"shape": shape_of(stored)}
+    return stored | {"shape": fingerprint_of(stored)}
 
 
 def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
@@ -98,5 +98,5 @@ def _as_storable(value: object) -> object:
     if isinstance(value, str):
         return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
     if type(value) is int:
-        return max(-_MOST, min(value, _MOST))
+        return max(-_MAX, min(value, _MAX))
     return value

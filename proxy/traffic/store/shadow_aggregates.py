@@ -11,7 +11,7 @@ from proxy.traffic.store.schema import exchanges, shadows
 from proxy.traffic.store.store import Store
 
 
-class Shadowed(NamedTuple):
+class ShadowGroup(NamedTuple):
     """Shadows, or controls, of one rule that failed for one reason, or did not."""
 
     rule: str
@@ -23,7 +23,7 @@ class Shadowed(NamedTuple):
     equal: int
 
 
-def shadowed_in(store: Store, wanted: Filter) -> tuple[Shadowed, ...]:
+def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
     """Of the exchanges that are meant."""
     compared = _as_json(store)
     keys = (shadows.c.rule, shadows.c.leg, shadows.c.failure)
@@ -40,7 +40,7 @@ def shadowed_in(store: Store, wanted: Filter) -> tuple[Shadowed, ...]:
         .group_by(*keys)
     )
     with store.engine.connect() as connection:
-        return tuple(Shadowed._make(row) for row in connection.execute(query))
+        return tuple(ShadowGroup._make(row) for row in connection.execute(query))
 
 
 def _as_json(store: Store) -> ColumnElement[Any]:

@@ -17,7 +17,7 @@ from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
 from proxy.traffic.store.engines import BEGINS
-from proxy.traffic.store.errors import StoreProblem, UnacceptableEntry
+from proxy.traffic.store.errors import StoreError, UnacceptableEntry
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.url import checked_url, file_of
@@ -40,7 +40,7 @@ class Store:
         try:
             url = checked_url(url)
         except ValueError as exc:
-            raise StoreProblem(f"the address of the store: {exc}") from exc
+            raise StoreError(f"the address of the store: {exc}") from exc
         file = file_of(url)
         if file is not None:
             return cls(open_sqlite(file, read_only=read_only))
@@ -50,7 +50,7 @@ class Store:
         """
         Add all of them or none; twice is once. How many rows are new.
 
-        Raises `StoreProblem`, or, if it is about one of them, `UnacceptableEntry`.
+        Raises `StoreError`, or, if it is about one of them, `UnacceptableEntry`.
         """
         try:
             rows = _rows_of(entries)

@@ -15,7 +15,7 @@ from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
 
 
-def value_of(data: bytes) -> object:
+def decode_body(data: bytes) -> object:
     """What a body or its timing says: the value of its JSON, or else its text."""
     raw = decompress(data)
     try:
@@ -44,7 +44,7 @@ def texts_of(value: object) -> Iterator[str]:
                 continue
 
 
-def is_said(wanted: str, texts: Iterable[str]) -> bool:
+def contains_text(wanted: str, texts: Iterable[str]) -> bool:
     """Whether one of the texts has it."""
     plain = _plain(wanted)
     return any(plain in _plain(text) for text in texts)

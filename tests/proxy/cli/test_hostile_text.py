@@ -24,7 +24,7 @@ from proxy.simulator import create_simulator
 from proxy.traffic import Content, ShadowRecord, TrafficRecord
 from proxy.traffic.record import MadeAdjustment
 from proxy.workers.guards import TRIPS, Trip
-from proxy.workers.shared_state import Noticeboard, directory_for
+from proxy.workers.shared_state import SharedState, directory_for
 from tests.harness import body
 from tests.hostile import TEXT, obeyed
 from tests.proxy.cli.harness import settings_with
@@ -240,8 +240,8 @@ def test_what_trips_a_guard_is_shown_and_not_obeyed(tmp_path, shown):
         f'state_dir = "{tmp_path}"\n[[rollout]]\nname = "a"\naction = "translate"\n'
         "guard = { errors_above = 2 }\n"
     )
-    board = Noticeboard(directory_for(tmp_path, config))
-    board.put(f"{TRIPS}/a", msgspec.json.encode(Trip("a", TEXT, TEXT)))
+    shared_state = SharedState(directory_for(tmp_path, config))
+    shared_state.write(f"{TRIPS}/a", msgspec.json.encode(Trip("a", TEXT, TEXT)))
 
     assert obeyed(shown("rollout", "status", "--config", str(config))) == []
     for verb in (("rearm", TEXT), ("share", TEXT, "5"), ("override", TEXT)):

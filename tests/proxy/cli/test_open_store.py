@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 from proxy.cli.open_store import open_evidence
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import alone
-from proxy.traffic.journal.segments import RECORDS, Journal
-from proxy.traffic.loader_process import keep_loading
-from proxy.traffic.status import Keeping, board_of, read_status
+from proxy.traffic.journal.segments import RECORDS, SegmentWriter
+from proxy.traffic.loader_process import run_loader
+from proxy.traffic.status import LoaderConfig, loader_state_in, read_status
 from proxy.traffic.store.schema import exchanges
 from tests.faults.fleet_under_fault import eventually
 from tests.proxy.cli.harness import add_to, settings_with
@@ -65,7 +65,7 @@ def test_a_store_that_can_only_be_read_is_read():
 
 def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
     config = settings_with(tmp_path, [])
-    journal = Journal(journal_directory(tmp_path), RECORDS)
+    journal = SegmentWriter(journal_directory(tmp_path), RECORDS)
     journal.append(msgspec.msgpack.encode(record()))
     journal.close()
     with alone(journal_directory(tmp_path)):
@@ -75,19 +75,19 @@ def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
     assert recorded(config) == 1
 
 
-def keeping_in(state_dir: Path) -> Keeping:
+def keeping_in(state_dir: Path) -> LoaderConfig:
     url = default_url(state_dir)
-    return Keeping(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
+    return LoaderConfig(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
 
 
 def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     config = settings_with(tmp_path, [])
     keeping, over = keeping_in(tmp_path), Event()
-    looked = threading.Thread(target=keep_loading, args=[keeping, over.wait])
-    with closing(Journal(keeping.directory, RECORDS)) as journal:
+    looked = threading.Thread(target=run_loader, args=[keeping, over.wait])
+    with closing(SegmentWriter(keeping.directory, RECORDS)) as journal:
         looked.start()
         try:
-            eventually(lambda: read_status(board_of(keeping.directory)))
+            eventually(lambda: read_status(loader_state_in(keeping.directory)))
             found: list[int] = []
             for name in ("one", "two", "three"):
                 journal.append(msgspec.msgpack.encode(record(id=name)))
@@ -106,7 +106,7 @@ def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
 ):
     config = settings_with(tmp_path, [])
     if has_looked:
-        keep_loading(keeping_in(tmp_path), lambda _seconds: True)
+        run_loader(keeping_in(tmp_path), lambda _seconds: True)
     with alone(journal_directory(tmp_path)):
         found = recorded(config)
 

@@ -17,7 +17,7 @@ from proxy.cli.replay_settings import (
     with_rules,
     with_stand_in,
 )
-from proxy.config.build import regime_of
+from proxy.config.build import build_runtime_config
 from proxy.config.settings import Settings, load_settings
 from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester
@@ -72,7 +72,7 @@ KEYS: dict[str, Any] = {
 
 def held(settings: Settings) -> dict[str, str]:
     """Each key, by where it is given."""
-    keyring = regime_of(settings, Digester("k")).keyring
+    keyring = build_runtime_config(settings, Digester("k")).keyring
     return {key.setting: key.secret.decode() for key in keyring.held}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.cli.risks import risks_of
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from tests.faults.fleet_under_fault import fleet
 from tests.proxy.cli.test_commands import run
 
@@ -18,7 +18,7 @@ def risks(directory: Path, text: str, mode: int = 0o644) -> list[str]:
     file = directory / "holdover.toml"
     file.write_text(f'state_dir = "{directory}/state"\n{text}')
     file.chmod(mode)
-    said = list(risks_of(load_settings(ConfigFile.read(file)), file))
+    said = list(risks_of(load_settings(TomlSource.read(file)), file))
     return [risk.replace(str(file), "FILE").partition(":")[0] for risk in said]
 
 

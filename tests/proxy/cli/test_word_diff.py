@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from proxy.cli.word_diff import Piece, compared
+from proxy.cli.word_diff import DiffPiece, mark_differences
 
 
-def marked(pieces: list[Piece]) -> str:
+def marked(pieces: list[DiffPiece]) -> str:
     return "".join(f"<{piece.text}>" if piece.is_marked else piece.text for piece in pieces)
 
 
@@ -19,7 +19,7 @@ def test_what_of_a_prompt_is_in_no_message_is_marked():
         "system": "Be kind.",
     }
 
-    one, other = compared(prompt, messages)
+    one, other = mark_differences(prompt, messages)
 
     assert marked(one) == (
         "{\n"
@@ -39,7 +39,7 @@ def test_what_of_a_prompt_is_in_no_message_is_marked():
 def test_what_of_an_answer_was_cut_and_what_was_added_is_marked():
     message = {"content": [{"type": "text", "text": "Yes. Human: no"}], "stop_reason": "end_turn"}
 
-    one, other = compared(message, {"completion": " Yes.", "stop_reason": "stop_sequence"})
+    one, other = mark_differences(message, {"completion": " Yes.", "stop_reason": "stop_sequence"})
 
     assert '"text": "Yes.< Human: no>"' in marked(one)
     assert '"completion": "< >Yes."' in marked(other)
@@ -58,12 +58,13 @@ def test_what_of_an_answer_was_cut_and_what_was_added_is_marked():
 def test_what_is_shown_is_the_json_that_it_was(value: object):
     for one, other in ((value, {"prompt": "x"}), (value, value), (value, None)):
         assert (
-            json.loads(marked(compared(one, other)[0]).replace("<", "").replace(">", "")) == value
+            json.loads(marked(mark_differences(one, other)[0]).replace("<", "").replace(">", ""))
+            == value
         )
 
 
 def test_what_a_terminal_would_obey_is_spelled():
-    pieces, _ = compared({"prompt": "\x1b[2J\u202e", "\x9b": "\ue000\u2028"}, None)
+    pieces, _ = mark_differences({"prompt": "\x1b[2J\u202e", "\x9b": "\ue000\u2028"}, None)
 
     assert marked(pieces) == (
         '{\n  "prompt": "\\u001b[2J\\u202e",\n  "\\u009b": "\\ue000\\u2028"\n}'
@@ -72,12 +73,12 @@ def test_what_a_terminal_would_obey_is_spelled():
 
 def test_nothing_is_marked_where_there_is_nothing_to_compare_with():
     for other in (None, {}, {"model": "m"}):
-        assert "<" not in marked(compared({"prompt": "Hi"}, other)[0])
+        assert "<" not in marked(mark_differences({"prompt": "Hi"}, other)[0])
 
 
 def test_texts_that_are_too_long_are_shown_without_marks():
     long = {"prompt": "a " * 10_001}
 
-    one, other = compared(long, {"system": "b"})
+    one, other = mark_differences(long, {"system": "b"})
 
     assert len(one) == len(other) == 1

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.comparison.compare import Answered, Comparison, compare, forwarded, translated
+from proxy.comparison.compare import (
+    ComparableAnswer,
+    Comparison,
+    compare,
+    from_forwarded,
+    from_translated,
+)
 from proxy.security.redaction import Redactor
 from translators import (
     Completion,
@@ -33,7 +39,7 @@ def answered(text="Hi", **fields):
         "usage": Usage(input_tokens=3, output_tokens=4),
         "adjustments": (),
     }
-    return Answered(text=text, **(given | fields))
+    return ComparableAnswer(text=text, **(given | fields))
 
 
 def test_two_answers_side_by_side_the_client_s_first():
@@ -104,7 +110,7 @@ def test_a_translated_leg_says_which_model_was_asked_and_what_was_adjusted():
     plan = plan_request(decoded, V2, Policy(), today="2026-09-01")
     usage = Usage(input_tokens=1, output_tokens=2)
 
-    assert translated(" Hi", "stop_sequence", plan, usage, 0.5) == Answered(
+    assert from_translated(" Hi", "stop_sequence", plan, usage, 0.5) == ComparableAnswer(
         text=" Hi",
         stop_reason="stop_sequence",
         seconds=0.5,
@@ -126,7 +132,7 @@ def test_a_forwarded_leg_is_read_as_the_client_read_it(dialect: Dialect):
     ]
     stream = b"".join(frames.encode(chunk) for chunk in chunks)
 
-    expected = Answered(
+    expected = ComparableAnswer(
         text=" Hé you",
         stop_reason="max_tokens",
         seconds=0.5,
@@ -134,15 +140,15 @@ def test_a_forwarded_leg_is_read_as_the_client_read_it(dialect: Dialect):
         usage=Usage(),
         adjustments=(),
     )
-    assert forwarded(encode_completion(completion, dialect), None, 0.5) == expected
-    assert forwarded(stream, dialect, 0.5) == expected
+    assert from_forwarded(encode_completion(completion, dialect), None, 0.5) == expected
+    assert from_forwarded(stream, dialect, 0.5) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"completion": " Hi"}', b"\x1f\x8b"])
 @pytest.mark.parametrize("dialect", [None, V1, V2])
 def test_what_is_no_whole_completion_is_not_compared(body: bytes, dialect: Dialect | None):
     with pytest.raises(UpstreamProtocolError):
-        forwarded(body, dialect, 0.5)
+        from_forwarded(body, dialect, 0.5)
 
 
 def test_names_that_others_give_are_redacted_in_what_is_kept():

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.comparison.token_budget import Account, Budget, SharedBudget
-from proxy.workers.shared_state import Noticeboard
+from proxy.comparison.token_budget import Account, DailyTokenBudget, SharedDailyTokenBudget
+from proxy.workers.shared_state import SharedState
 from tests.harness import DEADLINE_SECONDS, STEP_SECONDS
 
 TODAY, TOMORROW = "2026-09-01", "2026-09-02"
@@ -29,7 +29,7 @@ class Calendar:
 
 
 def test_tokens_are_set_aside_until_there_are_none_left():
-    budget = Budget(Calendar())
+    budget = DailyTokenBudget(Calendar())
 
     assert budget.reserve("r", 60, 100)
     assert not budget.reserve("r", 41, 100)
@@ -38,7 +38,7 @@ def test_tokens_are_set_aside_until_there_are_none_left():
 
 
 def test_each_rule_has_its_own():
-    budget = Budget(Calendar())
+    budget = DailyTokenBudget(Calendar())
     budget.reserve("a", 100, 100)
 
     assert budget.reserve("b", 100, 100)
@@ -46,7 +46,7 @@ def test_each_rule_has_its_own():
 
 @pytest.mark.parametrize(("used", "left"), [(20, 80), (60, 40), (90, 10), (0, 100), (130, 0)])
 def test_what_was_not_used_is_put_back_and_what_was_used_beyond_is_taken(used, left):
-    budget = Budget(Calendar())
+    budget = DailyTokenBudget(Calendar())
     budget.reserve("r", 60, 100)
 
     budget.settle("r", 60, used)
@@ -57,9 +57,9 @@ def test_what_was_not_used_is_put_back_and_what_was_used_beyond_is_taken(used, l
 
 def test_a_new_day_begins_with_nothing_spent():
     calendar = Calendar()
-    budget = Budget(calendar)
+    budget = DailyTokenBudget(calendar)
     budget.reserve("r", 100, 100)
-    budget.hear([Account(TODAY, {"r": 50})])
+    budget.restore([Account(TODAY, {"r": 50})])
     calendar.day = TOMORROW
 
     assert budget.account() == Account(TOMORROW, {})
@@ -69,7 +69,7 @@ def test_a_new_day_begins_with_nothing_spent():
 @pytest.mark.parametrize(("used", "spent"), [(60, 50), (90, 80)])
 def test_what_was_set_aside_yesterday_costs_today_what_was_used_beyond(used, spent):
     calendar = Calendar()
-    budget = Budget(calendar)
+    budget = DailyTokenBudget(calendar)
     budget.reserve("r", 60, 100)
     calendar.day = TOMORROW
     budget.reserve("r", 50, 100)
@@ -80,8 +80,8 @@ def test_what_was_set_aside_yesterday_costs_today_what_was_used_beyond(used, spe
 
 
 def test_what_others_have_spent_today_is_spent():
-    budget = Budget(Calendar())
-    budget.hear(
+    budget = DailyTokenBudget(Calendar())
+    budget.restore(
         [
             Account(TODAY, {"r": 30, "s": 5}),
             Account(TODAY, {"r": 30}),
@@ -94,9 +94,9 @@ def test_what_others_have_spent_today_is_spent():
 
 
 def test_others_are_heard_anew_each_time():
-    budget = Budget(Calendar())
-    budget.hear([Account(TODAY, {"r": 90})])
-    budget.hear([Account(TODAY, {"r": 10})])
+    budget = DailyTokenBudget(Calendar())
+    budget.restore([Account(TODAY, {"r": 90})])
+    budget.restore([Account(TODAY, {"r": 10})])
 
     assert budget.reserve("r", 90, 100)
 
@@ -108,7 +108,7 @@ def test_others_are_heard_anew_each_time():
 @example(steps=[(100, 0), (1, 0)], daily_tokens=100)
 def test_one_worker_never_sets_aside_more_than_a_day_may_cost(steps, daily_tokens):
     """Of each reservation no more is used than was set aside, as estimates are meant to be."""
-    budget, waiting = Budget(Calendar()), list[int]()
+    budget, waiting = DailyTokenBudget(Calendar()), list[int]()
     total_used = 0
     for estimate, used in steps:
         if budget.reserve("r", estimate, daily_tokens):
@@ -121,10 +121,10 @@ def test_one_worker_never_sets_aside_more_than_a_day_may_cost(steps, daily_token
             total_used += min(used, settled)
 
 
-def kept_up(*budgets: SharedBudget) -> None:
+def kept_up(*budgets: SharedDailyTokenBudget) -> None:
     """Let each exchange accounts once: what it does before it first waits."""
 
-    async def once(budget: SharedBudget) -> None:
+    async def once(budget: SharedDailyTokenBudget) -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(budget.keep_up(), 0.001)
 
@@ -136,8 +136,8 @@ def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
 
-def shared(directory: Path) -> SharedBudget:
-    return SharedBudget(Noticeboard(directory))
+def shared(directory: Path) -> SharedDailyTokenBudget:
+    return SharedDailyTokenBudget(SharedState(directory))
 
 
 def test_workers_share_what_a_day_may_cost(tmp_path: Path):
@@ -166,7 +166,7 @@ def test_who_has_spent_nothing_writes_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-class Counting(Noticeboard):
+class Counting(SharedState):
     """A noticeboard that knows how often it was written to and read."""
 
     pins = looks = 0
@@ -176,25 +176,25 @@ class Counting(Noticeboard):
 
     def pin(self, topic: str, note: bytes) -> None:
         self.pins += 1
-        super().pin(topic, note)
+        super().publish(topic, note)
 
     def others(self, topic: str) -> list[tuple[bytes, float]]:
         self.looks += 1
-        return super().others(topic)
+        return super().from_peers(topic)
 
 
 def test_an_account_is_written_again_when_it_has_changed_and_only_then(tmp_path: Path):
     async def pins() -> list[int]:
-        board = Counting(tmp_path)
-        budget = SharedBudget(board)
+        shared_state = Counting(tmp_path)
+        budget = SharedDailyTokenBudget(shared_state)
         keeping = asyncio.ensure_future(budget.keep_up())
         found = []
         for tokens in (0, 10, 0, 5):
             if tokens:
                 budget.reserve("r", tokens, 100)
-            looks = board.looks
-            await until(partial(board.has_been_read_since, looks))
-            found.append(board.pins)
+            looks = shared_state.looks
+            await until(partial(shared_state.has_been_read_since, looks))
+            found.append(shared_state.pins)
         keeping.cancel()
         return found
 
@@ -209,10 +209,10 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_accounts_of_two_days_ago_are_swept_away_and_strange_ones_passed_over(tmp_path: Path):
-    board = Noticeboard(tmp_path)
-    board.put("budget/good", msgspec.json.encode(Account(today(), {"r": 70})))
-    board.put("budget/newer", b'{"day": 5}')
-    board.put("budget/old", msgspec.json.encode(Account("2026-08-01", {"r": 70})))
+    shared_state = SharedState(tmp_path)
+    shared_state.write("budget/good", msgspec.json.encode(Account(today(), {"r": 70})))
+    shared_state.write("budget/newer", b'{"day": 5}')
+    shared_state.write("budget/old", msgspec.json.encode(Account("2026-08-01", {"r": 70})))
     long_ago = time.time() - 2 * 86_400 - 1
     os.utime(tmp_path / "budget" / "old", (long_ago, long_ago))
     budget = shared(tmp_path)
@@ -220,4 +220,4 @@ def test_accounts_of_two_days_ago_are_swept_away_and_strange_ones_passed_over(tm
     kept_up(budget)
 
     assert not budget.reserve("r", 31, 100)
-    assert {name for name, _, _ in board.all("budget")} == {"good", "newer"}
+    assert {name for name, _, _ in shared_state.read("budget")} == {"good", "newer"}

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.build import digester_of, policy_of, regime_of
-from proxy.config.runtime import Regime
+from proxy.config.build import build_runtime_config, digester_of, policy_of
+from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings, load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
-from proxy.rollout import Leg
+from proxy.rollout import Route
 from proxy.rollout.rule_schema import Campaign, Guard, Match
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Keyring, Site, hash_token
@@ -18,12 +18,12 @@ TODAY = "2026-09-01"
 
 
 def read(text: str) -> Settings:
-    return load_settings(ConfigFile(Path("h.toml"), text))
+    return load_settings(TomlSource(Path("h.toml"), text))
 
 
-def compiled(text: str) -> Regime:
+def compiled(text: str) -> RuntimeConfig:
     settings = read(text)
-    return regime_of(settings, digester_of(settings))
+    return build_runtime_config(settings, digester_of(settings))
 
 
 def rule(text: str):
@@ -43,14 +43,14 @@ def upstream_key(text: str) -> bytes | None:
 
 
 def test_without_settings_everything_is_translated_by_the_defaults():
-    regime = compiled("")
+    config = compiled("")
 
-    assert regime.rollout.otherwise == Leg(action="translate", policy=policy_of(read("")))
+    assert config.rollout.otherwise == Route(action="translate", policy=policy_of(read("")))
     assert policy_of(read("")) == Policy(catalogue=KNOWN_MODELS)
-    assert (regime.rollout.rules, regime.rollout.override) == ((), None)
-    assert regime.rollout.guards == {}
-    assert regime.keyring == Keyring(
-        digester=regime.keyring.digester,
+    assert (config.rollout.rules, config.rollout.override) == ((), None)
+    assert config.rollout.guards == {}
+    assert config.keyring == Keyring(
+        digester=config.keyring.digester,
         messages=Site(name="upstream", url="https://api.anthropic.com"),
     )
 
@@ -133,7 +133,7 @@ def test_a_rule_by_itself():
     plain = rule("")
 
     assert (plain.name, plain.match, plain.share, plain.by) == ("a", Match(), 10_000, "caller")
-    assert plain.leg == compiled("").rollout.otherwise
+    assert plain.route == compiled("").rollout.otherwise
     assert (plain.on_failure, plain.shadow, plain.guard) == (None, None, None)
     assert plain.campaign == Campaign()
 
@@ -152,7 +152,7 @@ def test_a_rule_says_what_differs_and_leaves_the_rest():
         """
     )
 
-    policy = own.leg.policy
+    policy = own.route.policy
     assert (own.share, own.by, own.guard) == (1_234, "prompt", Guard(errors_above=5))
     assert (policy.strictness, policy.prefill) == ("strict", "reroute")
     assert policy.prefill_model == "claude-sonnet-4-5"
@@ -170,8 +170,8 @@ def test_the_model_of_a_rule_answers_whatever_is_asked():
 
     assert [
         (
-            own.leg.policy.catalogue.resolve(asked, TODAY).id,
-            plain.leg.policy.catalogue.resolve(asked, TODAY).id,
+            own.route.policy.catalogue.resolve(asked, TODAY).id,
+            plain.route.policy.catalogue.resolve(asked, TODAY).id,
         )
         for asked in ("claude-2", "claude-sonnet-4-5", "nobody-knows")
     ] == [
@@ -185,11 +185,11 @@ def test_what_a_rule_refuses_comes_to_what_is_refused_anyway():
     text = "refuse = ['map_model']\n[[rollout]]\nname = 'a'\naction = 'translate'\n"
     (own,) = compiled(text + "refuse = ['drop_beta']").rollout.rules
 
-    assert own.leg.policy.refuse == {AdjustmentKind.MAP_MODEL, AdjustmentKind.DROP_BETA}
+    assert own.route.policy.refuse == {AdjustmentKind.MAP_MODEL, AdjustmentKind.DROP_BETA}
 
 
 def test_the_other_legs_of_a_rule_are_legs_like_its_own():
-    regime = compiled(
+    config = compiled(
         """
         legacy-url = "http://legacy"
         [[rollout]]
@@ -201,17 +201,17 @@ def test_the_other_legs_of_a_rule_are_legs_like_its_own():
         """
     )
 
-    (own,) = regime.rollout.rules
-    assert regime.keyring.legacy == Site(name="legacy", url="http://legacy")
-    assert own.leg.action == "forward"
+    (own,) = config.rollout.rules
+    assert config.keyring.legacy == Site(name="legacy", url="http://legacy")
+    assert own.route.action == "forward"
     assert own.on_failure is not None
-    assert (own.on_failure.leg.action, own.on_failure.timeout) == ("translate", 2)
-    assert own.on_failure.leg.policy.catalogue.resolve("x", TODAY).id == "claude-opus-4-8"
+    assert (own.on_failure.route.action, own.on_failure.timeout) == ("translate", 2)
+    assert own.on_failure.route.policy.catalogue.resolve("x", TODAY).id == "claude-opus-4-8"
     assert own.shadow is not None
-    assert own.shadow.leg.policy.strictness == "strict"
+    assert own.shadow.route.policy.strictness == "strict"
     assert (own.shadow.share, own.shadow.control, own.shadow.daily_tokens) == (50, True, 9)
-    assert regime.rollout.guards == {"a": Guard(errors_above=5)}
-    assert regime.rollout.catalogue == regime.rollout.otherwise.policy.catalogue
+    assert config.rollout.guards == {"a": Guard(errors_above=5)}
+    assert config.rollout.catalogue == config.rollout.otherwise.policy.catalogue
 
 
 def test_the_override_is_a_leg():
@@ -326,6 +326,6 @@ def test_digests_stay_the_same_under_a_key_and_only_then():
 
 
 def test_no_secret_is_in_a_representation():
-    regime = compiled("upstream-key = 'sk-ant-1'\n" + listed(upstream_key="'sk-ant-2'"))
+    config = compiled("upstream-key = 'sk-ant-1'\n" + listed(upstream_key="'sk-ant-2'"))
 
-    assert "sk-ant" not in repr(regime)
+    assert "sk-ant" not in repr(config)

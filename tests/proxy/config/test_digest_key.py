@@ -1,11 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
-from proxy.config.digest_key import kept_digest_key
+from proxy.config.digest_key import load_or_create_digest_key
 
 
 def test_a_directory_has_one_key_whoever_asks_first(tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(lambda _: kept_digest_key(tmp_path / "new"), range(40)))
+        keys = set(pool.map(lambda _: load_or_create_digest_key(tmp_path / "new"), range(40)))
 
     assert len(keys) == 1
     assert len(keys.pop() or "") == 64
@@ -14,7 +14,7 @@ def test_a_directory_has_one_key_whoever_asks_first(tmp_path):
 
 
 def test_no_two_directories_have_the_same(tmp_path):
-    assert kept_digest_key(tmp_path / "a") != kept_digest_key(tmp_path / "b")
+    assert load_or_create_digest_key(tmp_path / "a") != load_or_create_digest_key(tmp_path / "b")
 
 
 def test_where_none_can_be_kept_there_is_none(tmp_path):
@@ -25,4 +25,4 @@ def test_where_none_can_be_kept_there_is_none(tmp_path):
     (tmp_path / "garbage" / "digest.key").write_bytes(b"\xff")
 
     for name in ("file", "empty", "garbage"):
-        assert kept_digest_key(tmp_path / name) is None
+        assert load_or_create_digest_key(tmp_path / name) is None

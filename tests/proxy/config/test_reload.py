@@ -6,27 +6,27 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.config.reload import Live, Source
+from proxy.config.reload import ConfigReloader, ConfigSource
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Digester
 from proxy.workers.guards import Guards
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 
 pytestmark = pytest.mark.anyio
 CALLER = f'[callers.ads]\ntoken = "sha256:{"0" * 64}"\n'
 RULE = '[[rollout]]\nname = "a"\naction = "translate"\n'
 
 
-def live(tmp_path, source=None, guards=None, **settings: Any):
+def reloader(tmp_path, source=None, guards=None, **settings: Any):
     metrics = Metrics()
-    guards = guards or Guards(Noticeboard(tmp_path / "state"), metrics)
-    return Live(load_settings(**settings), Digester("k"), guards, source, metrics)
+    guards = guards or Guards(SharedState(tmp_path / "state"), metrics)
+    return ConfigReloader(load_settings(**settings), Digester("k"), guards, source, metrics)
 
 
 async def test_without_a_file_there_is_nothing_to_read_again(tmp_path):
-    here = live(tmp_path)
+    here = reloader(tmp_path)
     before = here.version
     await here.read_again()
 
@@ -34,8 +34,8 @@ async def test_without_a_file_there_is_nothing_to_read_again(tmp_path):
 
 
 async def test_a_worker_can_begin_with_what_a_file_said_that_is_gone(tmp_path):
-    said = ConfigFile(tmp_path / "gone.toml", RULE)
-    here = live(tmp_path, Source(file=said, load=load_settings))
+    said = TomlSource(tmp_path / "gone.toml", RULE)
+    here = reloader(tmp_path, ConfigSource(file=said, load=load_settings))
     await here.read_again()
 
     assert "no such file" in (here.version.problem or "")
@@ -46,10 +46,10 @@ async def test_a_mistake_of_ours_in_reading_is_a_bad_file_like_any_other(tmp_pat
     file = tmp_path / "holdover.toml"
     file.write_text(RULE)
 
-    def broken(_: ConfigFile) -> Any:
+    def broken(_: TomlSource) -> Any:
         raise ZeroDivisionError
 
-    here = live(tmp_path, Source(file=ConfigFile.read(file), load=broken))
+    here = reloader(tmp_path, ConfigSource(file=TomlSource.read(file), load=broken))
     with capture_logs() as lines:
         await here.read_again()
 
@@ -63,14 +63,14 @@ async def test_a_mistake_of_ours_in_reading_is_a_bad_file_like_any_other(tmp_pat
 async def test_a_file_with_a_key_that_can_be_none_is_not_followed(tmp_path, monkeypatch, bad):
     file = tmp_path / "holdover.toml"
     file.write_text('upstream_key = "sk-good"\n')
-    source = Source(file=ConfigFile.read(file), load=load_settings)
-    here = live(tmp_path, source, upstream_key="sk-good")
-    before = here.regime
+    source = ConfigSource(file=TomlSource.read(file), load=load_settings)
+    here = reloader(tmp_path, source, upstream_key="sk-good")
+    before = here.config
     monkeypatch.setenv("KEY_OF_ADS", "sk-\N{EURO SIGN}")
     file.write_text(bad)
     await here.read_again()
 
-    assert here.regime is before
+    assert here.config is before
     assert "_key" in (here.version.problem or "")
     assert "sk-" not in (here.version.problem or "")
 
@@ -78,7 +78,7 @@ async def test_a_file_with_a_key_that_can_be_none_is_not_followed(tmp_path, monk
 async def test_what_goes_without_a_key_from_now_on_is_said(tmp_path):
     file = tmp_path / "holdover.toml"
     file.write_text('upstream_key = "sk-1"\n')
-    here = live(tmp_path, Source(file=ConfigFile.read(file), load=load_settings))
+    here = reloader(tmp_path, ConfigSource(file=TomlSource.read(file), load=load_settings))
     file.write_text('upstream_key = "sk-1"\nlegacy_url = "http://legacy.invalid"\n')
     with capture_logs() as lines:
         await here.read_again()
@@ -90,13 +90,13 @@ async def test_what_goes_without_a_key_from_now_on_is_said(tmp_path):
 async def test_readings_follow_one_after_the_other(tmp_path):
     file = tmp_path / "holdover.toml"
     file.write_text(RULE)
-    here = live(tmp_path, Source(file=ConfigFile.read(file), load=load_settings))
+    here = reloader(tmp_path, ConfigSource(file=TomlSource.read(file), load=load_settings))
     async with asyncio.TaskGroup() as group:
         group.create_task(here.read_again())
         file.write_text(RULE.replace('"translate"', '"refuse"'))
         group.create_task(here.read_again())
 
-    assert here.regime.rollout.rules[0].leg.action == "refuse"
+    assert here.config.rollout.rules[0].route.action == "refuse"
 
 
 async def test_judging_goes_on_after_a_crash(tmp_path):
@@ -108,7 +108,7 @@ async def test_judging_goes_on_after_a_crash(tmp_path):
                 judged.set()
             raise ZeroDivisionError
 
-    here = live(tmp_path, guards=Broken(Noticeboard(tmp_path / "state"), Metrics()))
+    here = reloader(tmp_path, guards=Broken(SharedState(tmp_path / "state"), Metrics()))
     with capture_logs() as lines:
         async with asyncio.TaskGroup() as group:
             judging = group.create_task(here.keep_judging())

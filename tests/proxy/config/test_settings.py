@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from proxy.config.settings import CallerSettings, KeyFrom, Settings, load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.rollout.rule_schema import OverrideSettings, RuleSettings
 from tests.unprivileged import as_nobody, public_directory
@@ -14,7 +14,7 @@ HASH = "sha256:" + "0" * 64
 
 
 def written(text: str) -> Settings:
-    return load_settings(ConfigFile(Path("h.toml"), text))
+    return load_settings(TomlSource(Path("h.toml"), text))
 
 
 def problem(text: str) -> str:
@@ -228,7 +228,7 @@ def test_no_secret_is_in_a_representation_or_a_complaint(tmp_path: Path):
     )
 
     settings = load_settings(
-        ConfigFile(Path("h.toml"), text), secrets=tmp_path, admin_token="sk-ant-admin-token"
+        TomlSource(Path("h.toml"), text), secrets=tmp_path, admin_token="sk-ant-admin-token"
     )
     complaint = problem(text + "\ntokne = 'sk-ant-b'\n")
 
@@ -275,7 +275,7 @@ def given(source: str, name: str, value: str, tmp_path: Path, patch: pytest.Monk
             (tmp_path / f"HOLDOVER_{name.upper()}").write_text(value)
         case "file":
             escaped = "".join(f"\\U{ord(character):08x}" for character in value)
-            return load_settings(ConfigFile(Path("h.toml"), f'{name} = "{escaped}"'))
+            return load_settings(TomlSource(Path("h.toml"), f'{name} = "{escaped}"'))
         case _:
             return by_flag(name, value)
     return load_settings(secrets=tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.config.toml_source import ConfigFile, line_of, lines_of, nearest_line
+from proxy.config.toml_source import TomlSource, line_of, lines_of, nearest_line
 from proxy.errors import InvalidSettings
 
 FILE = """\
@@ -50,7 +50,7 @@ token = "u"
 
 
 def tree(text: str):
-    return ConfigFile(Path("h.toml"), text).tree()
+    return TomlSource(Path("h.toml"), text).tree()
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_a_file_is_read_as_it_is(tmp_path: Path):
     path = tmp_path / "h.toml"
     path.write_bytes("# é\r\nport = 1\r\n".encode())
 
-    file = ConfigFile.read(path)
+    file = TomlSource.read(path)
 
-    assert file == ConfigFile(path, "# é\r\nport = 1\r\n")
+    assert file == TomlSource(path, "# é\r\nport = 1\r\n")
     assert file.tree() == {"port": 1}
     assert line_of(("port",), file.text) == 2
 
@@ -201,7 +201,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
         (loop, "Too many levels of symbolic links"),
     ]:
         with pytest.raises(InvalidSettings) as caught:
-            ConfigFile.read(path)
+            TomlSource.read(path)
         assert str(caught.value) == f"{path}: {reason}"
 
 
@@ -217,12 +217,12 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
     ],
 )
 def test_what_is_said_about_a_place_names_its_line(place, sentence, said):
-    assert ConfigFile(Path("h.toml"), FILE).says(place, sentence) == said
+    assert TomlSource(Path("h.toml"), FILE).describe_error(place, sentence) == said
 
 
 def test_without_a_file_there_is_no_line():
-    assert ConfigFile(Path()).says(("port",), "is odd") == "port: is odd"
+    assert TomlSource(Path()).describe_error(("port",), "is odd") == "port: is odd"
 
 
 def test_what_a_file_says_is_not_in_its_representation():
-    assert "sk-ant" not in repr(ConfigFile(Path("h.toml"), 'upstream_key = "sk-ant-1"'))
+    assert "sk-ant" not in repr(TomlSource(Path("h.toml"), 'upstream_key = "sk-ant-1"'))

@@ -2,18 +2,18 @@
 
 import pytest
 
-from proxy.config.build import regime_of
+from proxy.config.build import build_runtime_config
 from proxy.config.settings import load_settings
-from proxy.exchange.context import Notes
+from proxy.exchange.context import ExchangeContext
 from proxy.security.redaction import Digester, Redactor
 
 OURS, OURS_OF_LEGACY = "our-own-upstream-key", "another-one-of-ours"
 SECRET = "a-token-of-no-known-shape"
 
 
-def notes(path="/v1/complete", **headers: str) -> Notes:
+def notes(path="/v1/complete", **headers: str) -> ExchangeContext:
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Notes(path=path, headers=sent)
+    return ExchangeContext(path=path, headers=sent)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_keys_of_ours_are_found_too_and_the_one_that_was_sent_is_known(route, ke
         upstream_key=OURS, legacy_url="http://legacy.invalid", legacy_key=OURS_OF_LEGACY
     )
     asking = notes(user_agent=f"{OURS} and {OURS_OF_LEGACY}", x_api_key="k")
-    asking.caller = regime_of(settings, Digester("d")).keyring.identify(asking.headers)
+    asking.caller = build_runtime_config(settings, Digester("d")).keyring.identify(asking.headers)
     asking.route = route
     kept = asking.record(Redactor())
 
@@ -73,7 +73,7 @@ def test_what_an_upstream_says_of_a_first_failure_is_redacted():
 
 
 def test_what_upstream_says_goes_into_headers_as_far_as_it_is_fit_for_one():
-    notes = Notes(path="/v1/complete", headers=[])
+    notes = ExchangeContext(path="/v1/complete", headers=[])
     notes.answered_model, notes.upstream_stop_reason = "m\r\nx-evil: 1\u2028", "end_turn"
 
     headers = dict(notes.begin_reply(200))

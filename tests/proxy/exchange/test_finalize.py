@@ -5,16 +5,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.errors import Blame
-from proxy.exchange.context import Notes
-from proxy.exchange.finalize import Settlement, Verdict, verdict_on
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.finalize import ExchangeFinalizer, Verdict, verdict_on
 from proxy.observability.metrics import Metrics
 from proxy.rollout.rule_schema import Guard
 from proxy.security.redaction import Redactor
-from proxy.traffic import Keeper, ShadowRecord, TrafficRecord
-from proxy.traffic.redact_bodies import ContentWriter, Spoken
-from proxy.traffic.status import Evidence
+from proxy.traffic import JournalWriter, ShadowRecord, TrafficRecord
+from proxy.traffic.redact_bodies import BodyRecorder, ExchangeBodies
+from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 from tests.record_factory import record as plain_record
 
 GUARD = Guard(errors_above=10, min_count=1)
@@ -24,18 +24,18 @@ def record(**fields):
     return plain_record(**({"rule": "risky"} | fields))
 
 
-def settlement(metrics: Metrics, guards: Guards) -> Settlement:
-    return Settlement(evidence=None, redactor=Redactor(), metrics=metrics, guards=guards)
+def settlement(metrics: Metrics, guards: Guards) -> ExchangeFinalizer:
+    return ExchangeFinalizer(evidence=None, redactor=Redactor(), metrics=metrics, guards=guards)
 
 
 def trips(directory: Path, *records: TrafficRecord) -> bool:
     """Whether the guard of the rule trips after these."""
     metrics = Metrics()
-    guards = Guards(Noticeboard(directory), metrics)
+    guards = Guards(SharedState(directory), metrics)
     guards.watch({"risky": GUARD})
     settle = settlement(metrics, guards)
     for one in records:
-        settle.settle(one)
+        settle.finalize(one)
     for _ in range(3):
         guards.judge()
     return guards.tripped == {"risky"}
@@ -123,14 +123,14 @@ def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
 
 def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Path):
     metrics = Metrics()
-    guards = Guards(Noticeboard(tmp_path), metrics)
+    guards = Guards(SharedState(tmp_path), metrics)
     guards.watch({"risky": Guard(p95_ratio=2, min_count=2)})
     settle = settlement(metrics, guards)
     for _ in range(2):
-        settle.settle(
+        settle.finalize(
             record(first_byte_ms=None, upstream_ms=None, total_ms=9000.0, client_gone=True)
         )
-        settle.settle(record(rule=None))
+        settle.finalize(record(rule=None))
     for _ in range(3):
         guards.judge()
 
@@ -139,10 +139,10 @@ def test_who_gives_up_waiting_says_that_it_took_at_least_that_long(tmp_path: Pat
 
 def test_every_exchange_is_logged_and_counted(tmp_path: Path):
     metrics = Metrics()
-    settle = settlement(metrics, Guards(Noticeboard(tmp_path), metrics))
+    settle = settlement(metrics, Guards(SharedState(tmp_path), metrics))
 
     with capture_logs() as lines:
-        settle.settle(record())
+        settle.finalize(record())
 
     assert [(line["event"], line["rule"], line["status"]) for line in lines] == [
         ("exchange", "risky", 200)
@@ -150,19 +150,19 @@ def test_every_exchange_is_logged_and_counted(tmp_path: Path):
     assert b"holdover_exchanges_total{" in metrics.as_text()
 
 
-class Slow(ContentWriter):
+class Slow(BodyRecorder):
     """Writes contents when it is told to."""
 
     def __init__(self) -> None:
         self.may_go_on = asyncio.Event()
         self.written: list[str] = []
 
-    async def write(self, spoken: Spoken) -> None:
+    async def write(self, spoken: ExchangeBodies) -> None:
         await self.may_go_on.wait()
         self.written.append(spoken.id)
 
 
-class Kept(Keeper):
+class Kept(JournalWriter):
     """Keeps records where a test can look."""
 
     def __init__(self) -> None:
@@ -172,50 +172,52 @@ class Kept(Keeper):
         self.records.append(entry.id)
 
 
-def keeping(tmp_path: Path) -> tuple[Settlement, Kept, Slow]:
-    metrics, keeper, contents = Metrics(), Kept(), Slow()
-    evidence = Evidence(directory=tmp_path, keeper=keeper, contents=contents)
-    guards = Guards(Noticeboard(tmp_path), metrics)
-    settle = Settlement(evidence=evidence, redactor=Redactor(), metrics=metrics, guards=guards)
-    return settle, keeper, contents
+def keeping(tmp_path: Path) -> tuple[ExchangeFinalizer, Kept, Slow]:
+    metrics, journal_writer, contents = Metrics(), Kept(), Slow()
+    evidence = Recording(directory=tmp_path, journal_writer=journal_writer, contents=contents)
+    guards = Guards(SharedState(tmp_path), metrics)
+    settle = ExchangeFinalizer(
+        evidence=evidence, redactor=Redactor(), metrics=metrics, guards=guards
+    )
+    return settle, journal_writer, contents
 
 
-def notes_with_tape() -> Notes:
-    notes = Notes(path="/v1/complete", headers=[])
-    notes.begin_tape("full", b"{}")
+def notes_with_tape() -> ExchangeContext:
+    notes = ExchangeContext(path="/v1/complete", headers=[])
+    notes.begin_capture("full", b"{}")
     return notes
 
 
 @pytest.mark.anyio
 async def test_what_was_said_is_written_first_and_all_of_it_once(tmp_path: Path):
-    settle, keeper, contents = keeping(tmp_path)
+    settle, journal_writer, contents = keeping(tmp_path)
     notes = notes_with_tape()
     first = asyncio.ensure_future(settle(notes))
     await asyncio.sleep(0)
-    before = list(keeper.records)
+    before = list(journal_writer.records)
     contents.may_go_on.set()
     await first
     await settle(notes)
 
     assert before == []
-    assert keeper.records == contents.written == [notes.id]
+    assert journal_writer.records == contents.written == [notes.id]
 
 
 @pytest.mark.anyio
 async def test_a_client_that_goes_while_that_is_written_costs_no_record(tmp_path: Path):
-    settle, keeper, _ = keeping(tmp_path)
+    settle, journal_writer, _ = keeping(tmp_path)
     notes = notes_with_tape()
     first = asyncio.ensure_future(settle(notes))
     await asyncio.sleep(0)
     first.cancel()
     await settle(notes)
 
-    assert keeper.records == [notes.id]
+    assert journal_writer.records == [notes.id]
 
 
 @pytest.mark.anyio
 async def test_who_settles_meanwhile_is_not_contradicted(tmp_path: Path):
-    settle, keeper, contents = keeping(tmp_path)
+    settle, journal_writer, contents = keeping(tmp_path)
     notes = notes_with_tape()
     first = asyncio.ensure_future(settle(notes))
     await asyncio.sleep(0)
@@ -223,4 +225,4 @@ async def test_who_settles_meanwhile_is_not_contradicted(tmp_path: Path):
     contents.may_go_on.set()
     await first
 
-    assert keeper.records == [notes.id]
+    assert journal_writer.records == [notes.id]

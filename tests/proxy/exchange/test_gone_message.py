@@ -2,13 +2,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from proxy.exchange.gone_message import refusal_text
-from proxy.rollout import Decision, Leg, Rule, Why
+from proxy.exchange.gone_message import gone_message
+from proxy.rollout import Decision, Route, Rule, Why
 from proxy.rollout.rule_schema import Campaign, Match
 from translators import KNOWN_MODELS, CompletionRequest, Policy
 
 TODAY = "2026-09-01"
-REFUSE = Leg(action="refuse", policy=Policy())
+REFUSE = Route(action="refuse", policy=Policy())
 NOON = datetime(2026, 9, 1, 12, 30, tzinfo=UTC)
 SUNSET = datetime(2026, 12, 31, tzinfo=UTC)
 LINK = "https://example.com/move"
@@ -20,7 +20,7 @@ def refused(why, *, asked="claude-2", ends=None, **campaign):
         match=Match(),
         share=10_000,
         by="caller",
-        leg=REFUSE,
+        route=REFUSE,
         on_failure=None,
         shadow=None,
         guard=None,
@@ -29,13 +29,13 @@ def refused(why, *, asked="claude-2", ends=None, **campaign):
     )
     decision = Decision(
         action="refuse",
-        leg=REFUSE,
+        route=REFUSE,
         why=why,
         rule=None if why is Why.OVERRIDE else rule,
         ends=ends,
     )
     request = CompletionRequest(model=asked, prompt="", max_tokens_to_sample=1) if asked else None
-    return refusal_text(decision, request, KNOWN_MODELS, TODAY)
+    return gone_message(decision, request, KNOWN_MODELS, TODAY)
 
 
 USE = "Use the Messages API (POST /v1/messages) with {} instead."

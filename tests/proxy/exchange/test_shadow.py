@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from proxy.comparison.token_budget import Budget
-from proxy.config.build import digester_of, regime_of
+from proxy.comparison.token_budget import DailyTokenBudget
+from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.settings import load_settings
-from proxy.exchange.context import Notes
-from proxy.exchange.shadow import Shadows
+from proxy.exchange.context import ExchangeContext
+from proxy.exchange.shadow import ShadowRunner
 from proxy.rollout import Question, decide
 from proxy.security.redaction import Redactor
 from proxy.traffic import ShadowRecord
-from proxy.upstream.dispatch import Asked
+from proxy.upstream.dispatch import LegacyRequest
 from tests.harness import KEY, V2, body
 
 BROKEN: Any = None
@@ -52,10 +52,10 @@ class Bench:
         settings = load_settings(
             rollout=[rule], legacy_url="http://127.0.0.1:9", state_dir=tmp_path
         )
-        self.regime = regime_of(settings, digester_of(settings))
-        self.counts, self.budget = Counts(), Budget()
+        self.config = build_runtime_config(settings, digester_of(settings))
+        self.counts, self.budget = Counts(), DailyTokenBudget()
         self.kept: list[ShadowRecord] = []
-        self.shadows = Shadows(
+        self.shadows = ShadowRunner(
             BROKEN,
             self.budget,
             self.counts,
@@ -67,14 +67,14 @@ class Bench:
     def exchange(self, problem: BaseException | None = None) -> None:
         """One that ends well, or not."""
         headers = [(name.encode(), value.encode()) for name, value in (KEY | V2).items()]
-        caller = self.regime.keyring.identify(headers)
-        asked = Asked.read(caller, headers, b"", json.dumps(body()).encode())
+        caller = self.config.keyring.identify(headers)
+        asked = LegacyRequest.read(caller, headers, b"", json.dumps(body()).encode())
         request = asked.decoded.request if asked.decoded else None
         now = datetime.now(UTC)
         question = Question(caller=caller, headers=headers, request=request, now=now)
-        decision = decide(self.regime.rollout, question, frozenset())
-        notes = Notes(path="/v1/complete", headers=headers)
-        with self.shadows.beside(asked, decision, notes):
+        decision = decide(self.config.rollout, question, frozenset())
+        notes = ExchangeContext(path="/v1/complete", headers=headers)
+        with self.shadows.schedule_after(asked, decision, notes):
             notes.hear(ANSWER)
             if problem is not None:
                 raise problem

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from starlette.types import Message
 
-from proxy.cooperative import Turns
-from proxy.endpoints.asgi_response import AsgiReply
-from proxy.exchange.context import Notes
+from proxy.cooperative import CooperativeRunner
+from proxy.endpoints.asgi_response import AsgiResponse
+from proxy.exchange.context import ExchangeContext
 from proxy.exchange.stream import StreamRelay
-from proxy.upstream.client import Upstream
-from proxy.upstream.dispatch import LegFailed
+from proxy.upstream.client import UpstreamClient
+from proxy.upstream.dispatch import AttemptFailed
 from proxy.upstream.transport import Timeouts
 from tests.scripted_server import Peer, listening
 from tests.translators.test_stream import STOP, delta, end, plan, start
@@ -62,13 +62,13 @@ async def relayed(a_plan, *stream, turns=None):
             await asyncio.sleep(0)
 
     turned = [0]
-    turns = turns or Turns()
-    sent, notes = Sent(), Notes(path="/v1/complete", headers=[])
-    reply = AsgiReply(sent.send, notes, settle, turns, ping_interval=60)
+    turns = turns or CooperativeRunner()
+    sent, notes = Sent(), ExchangeContext(path="/v1/complete", headers=[])
+    reply = AsgiResponse(sent.send, notes, settle, turns, ping_interval=60)
     relay = StreamRelay(a_plan, notes, reply, turns, v1_pings=False)
     async with listening(act) as peer:
-        upstream = Upstream(peer.url, Timeouts(connect=20, read=20))
-        answer = await upstream.ask([], [b""])
+        upstream = UpstreamClient(peer.url, Timeouts(connect=20, read=20))
+        answer = await upstream.send_message([], [b""])
         turning = asyncio.ensure_future(turn())
         try:
             await relay.run(answer)
@@ -83,7 +83,7 @@ async def relayed(a_plan, *stream, turns=None):
 
 def in_a_hurry():
     """Each look at the clock says that the turn is over."""
-    return Turns(count().__next__)
+    return CooperativeRunner(count().__next__)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_a_long_delta_comes_whole_whatever_comes_with_it(dialect):
 
 async def test_a_text_too_long_to_be_repeated_with_each_event_fails():
     a_plan = msgspec.structs.replace(plan(), dialect=V1)
-    with pytest.raises(LegFailed, match="takes more than 8388608 bytes"):
+    with pytest.raises(AttemptFailed, match="takes more than 8388608 bytes"):
         await relayed(a_plan, start(), *([delta("\x01" * 500_000)] * 4))
 
 

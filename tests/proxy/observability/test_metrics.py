@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from proxy.comparison.compare import Answered, compare
+from proxy.comparison.compare import ComparableAnswer, compare
 from proxy.errors import Blame
 from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Redacted
@@ -82,8 +82,8 @@ def test_adjustments_and_second_tries_are_counted():
     assert counted["second_tries_total", "forward", "r"] == 1
 
 
-def answered(text: str) -> Answered:
-    return Answered(
+def answered(text: str) -> ComparableAnswer:
+    return ComparableAnswer(
         text=text, stop_reason="s", seconds=1, model=None, usage=Usage(), adjustments=()
     )
 

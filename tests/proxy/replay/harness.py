@@ -12,17 +12,17 @@ from sqlalchemy import create_engine
 from starlette.requests import Request
 from starlette.responses import Response
 
-from proxy.config.build import digester_of, regime_of
+from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.settings import load_settings
-from proxy.cooperative import Turns
+from proxy.cooperative import CooperativeRunner
 from proxy.replay import Asker
 from proxy.security.redaction import Redactor
 from proxy.traffic import compress
 from proxy.traffic.store.replay_results import Recorded, ReplayResult
 from proxy.traffic.store.schema import metadata
 from proxy.traffic.store.store import Store
-from proxy.upstream.dispatch import Upstreams
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 from tests.harness import body
 from tests.record_factory import record
@@ -90,16 +90,18 @@ def ask(
         given = {"upstream_key": key.decode()} if key is not None else {}
         read = load_settings(upstream_url=upstream_url, **(given | settings))
         timeouts = Timeouts(connect=1, read=1)
-        upstreams = Upstreams(upstream_url, timeouts, LessonStore(seconds=60), Turns())
+        dispatcher = Dispatcher(
+            upstream_url, timeouts, LearnedCapabilities(seconds=60), CooperativeRunner()
+        )
         asker = Asker(
-            regime=regime_of(read, digester_of(read)),
-            upstreams=upstreams,
+            config=build_runtime_config(read, digester_of(read)),
+            dispatcher=dispatcher,
             redactor=Redactor(),
             pauses=(0, 0),
         )
         try:
             return [await asker.ask(each) for each in asked]
         finally:
-            await upstreams.close()
+            await dispatcher.close()
 
     return asyncio.run(run())

@@ -5,10 +5,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.comparison.compare import Answered, compare
-from proxy.replay import ReplayReport, report_of
+from proxy.comparison.compare import ComparableAnswer, compare
+from proxy.replay import ReplayReport, build_replay_report
 from proxy.replay.distribution import Distribution
-from proxy.replay.report import AdjustmentChange, Counted, LeastSimilar, Ratio, Spent, StopReasons
+from proxy.replay.report import (
+    AdjustmentChange,
+    LeastSimilar,
+    Ratio,
+    ReplaySpending,
+    RequestCounts,
+    StopReasons,
+)
 from proxy.report.prices import Price
 from proxy.traffic.store.replay_results import ReplayResult
 from translators import Usage
@@ -16,7 +23,7 @@ from translators import Usage
 PRICES = {"m": Price(1_000_000, 2_000_000)}
 
 
-def answered(text: str = "Hello", **fields: Any) -> Answered:
+def answered(text: str = "Hello", **fields: Any) -> ComparableAnswer:
     plain: dict[str, Any] = {
         "stop_reason": "stop_sequence",
         "seconds": 1.0,
@@ -24,10 +31,10 @@ def answered(text: str = "Hello", **fields: Any) -> Answered:
         "usage": Usage(10, 5),
         "adjustments": (),
     }
-    return Answered(text=text, **(plain | fields))
+    return ComparableAnswer(text=text, **(plain | fields))
 
 
-def compared(then: Answered, now: Answered, id_: str = "req_1") -> ReplayResult:
+def compared(then: ComparableAnswer, now: ComparableAnswer, id_: str = "req_1") -> ReplayResult:
     comparison = msgspec.json.decode(msgspec.json.encode(compare(then, now).as_fields()))
     return ReplayResult(id=id_, failure=None, comparison=comparison, tokens=15)
 
@@ -37,7 +44,7 @@ def failed(failure: str) -> ReplayResult:
 
 
 def of(*results: ReplayResult) -> ReplayReport:
-    return report_of("r", results, PRICES)
+    return build_replay_report("r", results, PRICES)
 
 
 def test_nothing_comes_to_nothing():
@@ -61,8 +68,8 @@ def test_equal_answers_and_failures_are_counted():
 
     assert (report.asked, report.compared, report.equal) == (5, 2, 1)
     assert report.failures == (
-        Counted(name="status 529", count=2),
-        Counted(name="refused by a rule", count=1),
+        RequestCounts(name="status 529", count=2),
+        RequestCounts(name="refused by a rule", count=1),
     )
     assert report.similarity is not None
     assert report.similarity.mean == 0.875
@@ -114,11 +121,11 @@ def test_tokens_are_counted_by_model_on_either_side():
     )
 
     assert report.recorded == (
-        Spent(model="m", answers=3, input_tokens=30, output_tokens=15, cost=60),
+        ReplaySpending(model="m", answers=3, input_tokens=30, output_tokens=15, cost=60),
     )
     assert report.now == (
-        Spent(model="n", answers=2, input_tokens=8, output_tokens=4, cost=None),
-        Spent(model=None, answers=1, input_tokens=0, output_tokens=0, cost=None),
+        ReplaySpending(model="n", answers=2, input_tokens=8, output_tokens=4, cost=None),
+        ReplaySpending(model=None, answers=1, input_tokens=0, output_tokens=0, cost=None),
     )
 
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 
 from proxy.replay import is_simulator
 from proxy.simulator import create_simulator
-from proxy.upstream.client import Upstream
+from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 from tests.proxy.replay.harness import Scripted
 from tests.servers import serving
@@ -57,5 +57,5 @@ def test_nobody_at_all_is_none():
     ],
 )
 def test_what_is_elsewhere_is_not_even_asked(url, is_on_loopback):
-    assert Upstream(url, Timeouts()).is_on_loopback is is_on_loopback
+    assert UpstreamClient(url, Timeouts()).is_on_loopback is is_on_loopback
     assert is_on_loopback or not asyncio.run(is_simulator(url))

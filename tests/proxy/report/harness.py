@@ -6,17 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from proxy.report.build import compose
-from proxy.report.callers import Present
-from proxy.report.collect import gather
+from proxy.report.build import build_report
+from proxy.report.callers import ReportSettings
+from proxy.report.collect import collect_report_input
 from proxy.report.model import Report
 from proxy.traffic import MadeAdjustment, default_url, open_store
-from proxy.traffic.store.aggregates import Ending, Shaped
+from proxy.traffic.store.aggregates import Ending, ShapeGroup
 from translators import Policy
 
 NOW = 1_795_392_000_000 + 12 * 3_600_000  # noon of 2026-11-23
 DAY_MS = 86_400_000
-PRESENT = Present(policy=Policy(), prices={}, today="2026-11-23")
+PRESENT = ReportSettings(policy=Policy(), prices={}, today="2026-11-23")
 
 
 def made(kind: str, asked: str = "a", sent: str = "b") -> MadeAdjustment:
@@ -29,17 +29,17 @@ def report_of(
     *,
     caller: str | None = None,
     since_ms: int = NOW - DAY_MS,
-    present: Present = PRESENT,
+    present: ReportSettings = PRESENT,
 ) -> Report:
     """The last day before that noon."""
     store = open_store(default_url(directory))
     store.add(entries)
-    gathered = gather(store, since_ms, NOW, caller)
+    gathered = collect_report_input(store, since_ms, NOW, caller)
     store.close()
-    return compose(gathered, present, NOW)
+    return build_report(gathered, present, NOW)
 
 
-def shaped(**fields: Any) -> Shaped:
+def shaped(**fields: Any) -> ShapeGroup:
     """One exchange as it is counted."""
     plain: dict[str, Any] = {
         "shape": 1,
@@ -61,4 +61,4 @@ def shaped(**fields: Any) -> Shaped:
         "output_tokens": 14.0,
         "latest": 1,
     }
-    return Shaped(**(plain | fields))
+    return ShapeGroup(**(plain | fields))

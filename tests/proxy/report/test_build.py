@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from proxy.errors import Blame
-from proxy.report.build import MOST_CALLERS, compose
-from proxy.report.callers import Present
-from proxy.report.collect import gather
+from proxy.report.build import MAX_CALLERS, build_report
+from proxy.report.callers import ReportSettings
+from proxy.report.collect import collect_report_input
 from proxy.report.model import HitCaller, Outcomes, Report, Retirement
 from proxy.report.prices import Price
 from proxy.traffic import default_url, open_store
@@ -91,7 +91,7 @@ def test_those_that_are_ready_are_found_among_all_callers(tmp_path):
 
 
 def test_of_more_callers_than_anybody_reads_the_rest_is_summed_up(tmp_path):
-    count = MOST_CALLERS + 5
+    count = MAX_CALLERS + 5
     report = report_of(
         tmp_path,
         [
@@ -107,7 +107,7 @@ def test_of_more_callers_than_anybody_reads_the_rest_is_summed_up(tmp_path):
     )
 
     assert [each.name for each in report.callers][:2] == ["caller-24", "caller-23"]
-    assert (len(report.callers), len(report.standings)) == (MOST_CALLERS, count)
+    assert (len(report.callers), len(report.standings)) == (MAX_CALLERS, count)
     assert report.others is not None
     assert (report.others.callers, report.others.exchanges) == (5, 1 + 2 + 3 + 4 + 5)
     assert report.others.lowest_readiness == 0.0
@@ -200,7 +200,7 @@ def test_models_that_retire_soon_are_named_with_who_is_hit(tmp_path):
 
 def test_the_prices_of_the_settings_count(tmp_path):
     prices = {"claude-haiku-*": Price(1_000_000, 0)}
-    present = Present(policy=Policy(), prices=prices, today="2026-11-23")
+    present = ReportSettings(policy=Policy(), prices=prices, today="2026-11-23")
 
     assert report_of(tmp_path, [record(received=moment(1))], present=present).totals.spent.cost == 6
 
@@ -227,9 +227,9 @@ def test_nothing_is_missing_where_all_is_captured(tmp_path):
 def test_what_was_too_much_to_be_counted_is_said(tmp_path):
     store = open_store(default_url(tmp_path))
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), top_k=None)])
-    gathered = gather(store, 0, NOW, None)
+    gathered = collect_report_input(store, 0, NOW, None)
     store.close()
     cut = replace(gathered, callers={}, sums=replace(gathered.sums, is_cut=True))
 
-    [note] = compose(cut, PRESENT, NOW).coverage.notes
+    [note] = build_report(cut, PRESENT, NOW).coverage.notes
     assert note.endswith("the rarest of them are not counted: 2 exchanges are left out.")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import Blame
-from proxy.report.callers import Caller, callers_of, together
+from proxy.report.callers import CallerStatistics, callers_of, together
 from proxy.report.model import (
     Counted,
     ErrorUse,
@@ -17,7 +17,7 @@ from proxy.report.model import (
     Spent,
 )
 from proxy.traffic import default_url, open_store
-from proxy.traffic.store.aggregates import Called, sums_of
+from proxy.traffic.store.aggregates import ClientGroup, aggregate
 from proxy.traffic.store.filters import Filter
 from tests.proxy.report.harness import made, report_of
 from tests.record_factory import record
@@ -190,12 +190,12 @@ def test_callers_come_by_volume_and_then_by_the_alphabet(tmp_path):
 
 def test_a_caller_that_is_gone_meanwhile_is_left_out(tmp_path):
     store = open_store(default_url(tmp_path))
-    sums = sums_of(store, Filter(), 1_000)
+    sums = aggregate(store, Filter(), 1_000)
     store.close()
-    late = replace(sums, called=(Called("who", None, None, 1),))
+    late = replace(sums, called=(ClientGroup("who", None, None, 1),))
 
     assert callers_of(late) == {}
 
 
 def test_nobody_together_is_an_empty_caller():
-    assert together([]) == Caller()
+    assert together([]) == CallerStatistics()

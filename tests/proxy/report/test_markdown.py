@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from proxy.report.formatting import short
 from proxy.report.markdown import as_markdown
 from proxy.report.model import Report, Spent
-from proxy.terminal_text import printable
+from proxy.terminal_text import escape_for_terminal
 from tests.proxy.report.factories import (
     adjustment,
     call,
@@ -120,7 +120,7 @@ def test_there_is_something_to_try(plain: Report):
 def test_a_report_is_built_the_same_whatever_others_say(plain: Report, word: str):
     built, code = parsed(with_everywhere(word, plain))
     as_plain, plain_code = parsed(with_everywhere(PLAIN, plain))
-    shown = {printable(short(word, most)) for most in (60, 120)}
+    shown = {escape_for_terminal(short(word, most)) for most in (60, 120)}
 
     assert built == as_plain
     for said, plainly in zip(code, plain_code, strict=True):

@@ -2,12 +2,12 @@ import pytest
 
 from proxy.report.model import Spent
 from proxy.report.prices import Price, price_of, spent_on
-from proxy.traffic.store.aggregates import Shaped
+from proxy.traffic.store.aggregates import ShapeGroup
 from tests.proxy.report.harness import shaped
 from translators import KNOWN_MODELS
 
 
-def modelled(sent: str | None, given: float = 1_000_000, taken: float = 100_000) -> Shaped:
+def modelled(sent: str | None, given: float = 1_000_000, taken: float = 100_000) -> ShapeGroup:
     return shaped(sent=sent, input_tokens=given, output_tokens=taken)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.report.readiness import LEAST_JUDGED, READY, WORK, Alike, judge, obstacle_of
+from proxy.report.readiness import MIN_JUDGED, READY, WORK, SimilarityEvidence, judge, obstacle_of
 from proxy.traffic.store.aggregates import Ending
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
@@ -21,17 +21,17 @@ def ending(**fields: Any) -> Ending:
 
 def exchanges(
     count: int = 1, *kinds: str, is_planned: bool = True, **fields: Any
-) -> tuple[Alike, int]:
+) -> tuple[SimilarityEvidence, int]:
     said = fields.pop("dialect", "2023-06-01"), fields.pop("streamed", False)
-    return Alike(*said, ending(**fields), frozenset(kinds), is_planned), count
+    return SimilarityEvidence(*said, ending(**fields), frozenset(kinds), is_planned), count
 
 
-def bad_request(count: int = 1, **fields: Any) -> tuple[Alike, int]:
+def bad_request(count: int = 1, **fields: Any) -> tuple[SimilarityEvidence, int]:
     fields = {"status": 400, "error_type": "invalid_request_error", "blame": "client"} | fields
     return exchanges(count, is_planned=False, **fields)
 
 
-def names(*alike: tuple[Alike, int]) -> list[tuple[str, str, int]]:
+def names(*alike: tuple[SimilarityEvidence, int]) -> list[tuple[str, str, int]]:
     return [(each.name, each.work, each.count) for each in judge(alike).reasons]
 
 
@@ -146,11 +146,11 @@ def test_what_a_second_try_rescued_is_not_ready(*, is_planned):
 
 
 def test_fewer_than_ten_are_too_few_to_tell():
-    few, enough = judge([exchanges(LEAST_JUDGED - 1)]), judge([exchanges(LEAST_JUDGED)])
+    few, enough = judge([exchanges(MIN_JUDGED - 1)]), judge([exchanges(MIN_JUDGED)])
 
     assert (few.score, few.is_enough, few.is_ready) == (1.0, False, False)
     assert (enough.is_enough, enough.is_ready) == (True, True)
-    assert LEAST_JUDGED == 10
+    assert MIN_JUDGED == 10
 
 
 @pytest.mark.parametrize(

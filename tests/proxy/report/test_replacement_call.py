@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from proxy.report.replacement_call import call_of, example_request, language_of
-from proxy.traffic.store.examples import Example
+from proxy.traffic.store.examples import StoredExample
 from tests.harness import body
 from tests.record_factory import record
 from translators import AdjustmentKind, Policy, decode_completion_request, features_of
@@ -20,7 +20,7 @@ FEATURES = (
 
 
 def call(captured: object = None, policy: Policy = POLICY, **fields: Any):
-    return call_of(Example(record(**fields), captured), 0.98, policy, TODAY)
+    return call_of(StoredExample(record(**fields), captured), 0.98, policy, TODAY)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ import pytest
 
 from proxy.report.model import Compared, Counted
 from proxy.report.shadows import shadow_reports
-from proxy.traffic.store.shadow_aggregates import Shadowed
+from proxy.traffic.store.shadow_aggregates import ShadowGroup
 
 
-def shadowed(leg: str = "shadow", similarity: float = 1.5, equal: int = 1) -> Shadowed:
-    return Shadowed("risky", leg, None, 2, similarity, equal)
+def shadowed(leg: str = "shadow", similarity: float = 1.5, equal: int = 1) -> ShadowGroup:
+    return ShadowGroup("risky", leg, None, 2, similarity, equal)
 
 
 def test_what_is_beyond_noise_is_what_shadows_differ_more_than_controls():
@@ -34,7 +34,7 @@ def test_without_controls_nobody_knows_the_noise():
 
 @pytest.mark.parametrize("leg", ["shadow", "control"])
 def test_failures_are_counted_and_are_no_comparison(leg):
-    failed = Shadowed("risky", leg, "status 429", 3, None, 0)
+    failed = ShadowGroup("risky", leg, "status 429", 3, None, 0)
 
     [report] = shadow_reports([failed, shadowed("shadow" if leg == "control" else "control")])
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.report.model import Counted, Latency, Percentiles
-from proxy.report.statistics import MOST_SHOWN, latency_of, percentiles, ranked
-from proxy.traffic.store.aggregates import Lasted
+from proxy.report.statistics import MAX_SHOWN, latency_of, percentiles, ranked
+from proxy.traffic.store.aggregates import LatencyGroup
 
 
 def test_the_most_frequent_come_first_and_then_the_alphabet():
@@ -17,7 +17,7 @@ def test_the_most_frequent_come_first_and_then_the_alphabet():
 
 
 def test_of_ten_thousand_only_the_first_are_shown():
-    assert len(ranked(Counter({f"{n}": 1 for n in range(10_000)}), 10_000)) == MOST_SHOWN
+    assert len(ranked(Counter({f"{n}": 1 for n in range(10_000)}), 10_000)) == MAX_SHOWN
 
 
 def test_percentiles_are_durations_that_so_many_did_not_exceed():
@@ -35,7 +35,7 @@ def test_sums_of_several_callers_are_put_together():
 
 
 def test_of_each_duration_only_those_count_that_have_it():
-    found = latency_of([Lasted(None, 30, 20, None, 1), Lasted(None, 10, None, None, 9)])
+    found = latency_of([LatencyGroup(None, 30, 20, None, 1), LatencyGroup(None, 10, None, None, 9)])
 
     assert found == Latency(
         total=Percentiles(p50=10, p95=30, p99=30),

@@ -1,12 +1,12 @@
 import pytest
 
 from proxy.report.model import Report, Standing
-from proxy.report.thresholds import Condition, InvalidCondition, failures_of
+from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
 from tests.proxy.report.factories import caller, error, readiness, reason, report
 
 
 def failures(condition: str, given: Report) -> list[str]:
-    return list(failures_of(Condition.parse(condition), given))
+    return list(broken_thresholds(Condition.parse(condition), given))
 
 
 @pytest.mark.parametrize(

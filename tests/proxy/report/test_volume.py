@@ -2,7 +2,7 @@ import pytest
 
 from proxy.report.model import Outcomes
 from proxy.report.volume import STEPS, step_of, volume_of
-from proxy.traffic.store.aggregates import Happened
+from proxy.traffic.store.aggregates import TimeBucket
 
 MINUTE, HOUR, DAY = STEPS.values()
 MIDNIGHT = 1_795_392_000_000  # 2026-11-23
@@ -25,9 +25,9 @@ def test_steps_fit_the_period(span, step):
 
 def test_steps_in_which_nothing_happened_are_there_too():
     happened = [
-        Happened(MIDNIGHT // HOUR, "nobody", client_gone=False, has_error=False, exchanges=3),
-        Happened(MIDNIGHT // HOUR, "client", client_gone=False, has_error=True, exchanges=1),
-        Happened(MIDNIGHT // HOUR + 2, "nobody", client_gone=True, has_error=False, exchanges=2),
+        TimeBucket(MIDNIGHT // HOUR, "nobody", client_gone=False, has_error=False, exchanges=3),
+        TimeBucket(MIDNIGHT // HOUR, "client", client_gone=False, has_error=True, exchanges=1),
+        TimeBucket(MIDNIGHT // HOUR + 2, "nobody", client_gone=True, has_error=False, exchanges=2),
     ]
 
     volume = volume_of(happened, "hour", MIDNIGHT, MIDNIGHT + 3 * HOUR)

@@ -6,9 +6,9 @@ import pytest
 
 from proxy.rollout import (
     Decision,
-    Leg,
     Question,
     Rollout,
+    Route,
     Rule,
     Why,
     bucket_of,
@@ -25,9 +25,9 @@ from translators import AT_ONCE, CompletionRequest, Policy, completed
 from translators.wire.completion_requests import CompletionMetadata
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
-TRANSLATE = Leg(action="translate", policy=Policy())
-FORWARD = Leg(action="forward", policy=Policy())
-REFUSE = Leg(action="refuse", policy=Policy())
+TRANSLATE = Route(action="translate", policy=Policy())
+FORWARD = Route(action="forward", policy=Policy())
+REFUSE = Route(action="refuse", policy=Policy())
 NONE = frozenset[str]()
 
 
@@ -57,7 +57,7 @@ def rule(name="r", leg=FORWARD, **fields):
         "campaign": Campaign(),
         "capture": "off",
     }
-    return Rule(name=name, leg=leg, **(defaults | fields))
+    return Rule(name=name, route=leg, **(defaults | fields))
 
 
 def objection(a_rule, question, tripped=NONE):
@@ -70,7 +70,7 @@ def decided(*rules, question=None, tripped=NONE, override=None):
 
 
 def test_without_rules_everything_goes_by_the_settings_outside_of_them():
-    assert decided() == Decision(action="translate", leg=TRANSLATE, why=Why.DEFAULT)
+    assert decided() == Decision(action="translate", route=TRANSLATE, why=Why.DEFAULT)
 
 
 def test_the_first_rule_that_matches_decides():
@@ -79,13 +79,13 @@ def test_the_first_rule_that_matches_decides():
 
     decision = decided(other, first, second)
 
-    assert decision == Decision(action="forward", leg=FORWARD, why=Why.RULE, rule=first)
+    assert decision == Decision(action="forward", route=FORWARD, why=Why.RULE, rule=first)
 
 
 def test_the_override_goes_before_all_rules():
     decision = decided(rule(leg=FORWARD), override=REFUSE)
 
-    assert decision == Decision(action="refuse", leg=REFUSE, why=Why.OVERRIDE)
+    assert decision == Decision(action="refuse", route=REFUSE, why=Why.OVERRIDE)
 
 
 SDK = [(b"user-agent", b"Anthropic/Python 0.2.10"), (b"x-team", b"search"), (b"x-team", b"ads")]
@@ -208,8 +208,8 @@ def test_from_its_sunset_on_a_rule_refuses():
     before = decided(a_rule, question=asked(at=NOON - timedelta(seconds=1)))
     after = decided(a_rule, question=asked(at=NOON))
 
-    assert before == Decision(action="forward", leg=FORWARD, why=Why.RULE, rule=a_rule)
-    assert after == Decision(action="refuse", leg=FORWARD, why=Why.SUNSET, rule=a_rule)
+    assert before == Decision(action="forward", route=FORWARD, why=Why.RULE, rule=a_rule)
+    assert after == Decision(action="refuse", route=FORWARD, why=Why.SUNSET, rule=a_rule)
 
 
 BROWN_OUT = BrownOut(start=NOON, minutes=10)
@@ -222,7 +222,7 @@ def test_in_a_brown_out_a_rule_refuses_and_knows_until_when():
 
     ends = NOON + timedelta(minutes=10)
     assert decision == Decision(
-        action="refuse", leg=FORWARD, why=Why.BROWN_OUT, rule=a_rule, ends=ends
+        action="refuse", route=FORWARD, why=Why.BROWN_OUT, rule=a_rule, ends=ends
     )
 
 

@@ -6,13 +6,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.rollout.guard_stats import (
-    MOST_CALLERS,
+    MAX_CALLERS,
     OTHERS,
+    SlidingWindow,
     Tally,
-    Window,
     breach,
-    merged,
-    total,
+    merge_tallies,
+    sum_tallies,
 )
 from proxy.rollout.rule_schema import Guard
 
@@ -69,14 +69,14 @@ def test_the_sum_of_tallies_is_the_tally_of_all_in_any_order(parts, order):
     order.shuffle(shuffled)
 
     whole = of(pair for part in parts for pair in part)
-    assert total(map(of, parts)) == whole
-    assert total(map(of, shuffled)) == whole
+    assert sum_tallies(map(of, parts)) == whole
+    assert sum_tallies(map(of, shuffled)) == whole
 
 
 def test_a_sum_leaves_its_parts_as_they_were():
     one = tally(0.001)
 
-    assert total([one, one]) == Tally(count=2, latencies={0: 2})
+    assert sum_tallies([one, one]) == Tally(count=2, latencies={0: 2})
     assert one == Tally(count=1, latencies={0: 1})
 
 
@@ -84,7 +84,7 @@ def test_a_sum_leaves_its_parts_as_they_were():
 def test_what_workers_have_counted_adds_up_caller_by_caller(parts):
     sides = [{caller: of(pairs) for caller, pairs in part.items()} for part in parts]
 
-    assert merged(sides) == {
+    assert merge_tallies(sides) == {
         caller: of(pair for part in parts for pair in part.get(caller, []))
         for caller in {caller for part in parts for caller in part}
     }
@@ -96,7 +96,7 @@ def test_without_a_part_it_is_as_if_that_had_never_been(before, part):
 
 
 def test_a_window_forgets_what_is_older():
-    window = Window(60)
+    window = SlidingWindow(60)
     window.add(0.0, "a", 0.1, is_error=True)
     window.add(30.0, "b", 0.1, is_error=False)
 
@@ -111,7 +111,7 @@ times = st.lists(st.tuples(st.floats(0, 200), st.sampled_from("abcd"), st.boolea
 @given(times=times.map(sorted), later=st.floats(0, 100))
 def test_a_window_is_the_sum_of_what_is_still_within(times, later):
     """Whenever it is asked; what is forgotten leaves nothing behind."""
-    window, again = Window(60), Window(60)
+    window, again = SlidingWindow(60), SlidingWindow(60)
     for time, caller, is_error in times:
         window.add(time, caller, 0.1, is_error=is_error)
         window.tallies(time)
@@ -126,20 +126,20 @@ def test_a_window_is_the_sum_of_what_is_still_within(times, later):
 @given(callers=st.lists(st.integers(0, 200).map(str), max_size=300))
 @example(callers=list(map(str, range(100))))
 def test_however_many_keys_are_invented_a_window_tells_so_many_apart(callers):
-    window = Window(60)
+    window = SlidingWindow(60)
     for number, caller in enumerate(callers):
         window.add(number / 10, caller, 0.1, is_error=False)
 
     tallies = window.tallies(len(callers) / 10)
-    assert len(tallies) <= MOST_CALLERS + 1
+    assert len(tallies) <= MAX_CALLERS + 1
     assert sum(tally.count for tally in tallies.values()) == len(callers)
-    if len(set(callers)) > MOST_CALLERS:
-        assert tallies[OTHERS].count >= len(set(callers)) - MOST_CALLERS
+    if len(set(callers)) > MAX_CALLERS:
+        assert tallies[OTHERS].count >= len(set(callers)) - MAX_CALLERS
 
 
 def test_whoever_is_forgotten_makes_room_for_another():
-    window = Window(60)
-    for caller in map(str, range(MOST_CALLERS)):
+    window = SlidingWindow(60)
+    for caller in map(str, range(MAX_CALLERS)):
         window.add(0, caller, 0.1, is_error=False)
     window.add(30, "late", 0.1, is_error=False)
     window.add(70, "later", 0.1, is_error=False)
@@ -153,12 +153,12 @@ def test_whoever_is_forgotten_makes_room_for_another():
     later=st.floats(0, 4_000),
 )
 def test_a_window_holds_what_is_within_and_at_most_a_60th_less(width, times, later):
-    window = Window(width)
+    window = SlidingWindow(width)
     for time in times:
         window.add(time, "a", 1, is_error=False)
     now = (times[-1] if times else 0) + later
 
-    count = total(window.tallies(now).values()).count
+    count = sum_tallies(window.tallies(now).values()).count
 
     within = sum(now - time < width + 1e-6 for time in times)
     surely = sum(now - time < width * 59 / 60 - 1e-6 for time in times)

@@ -6,9 +6,9 @@ from pydantic import TypeAdapter, ValidationError
 from proxy.rollout.rule_schema import (
     BrownOut,
     Campaign,
+    FallbackSettings,
     Guard,
     Match,
-    OnFailureSettings,
     Override,
     OverrideSettings,
     RuleSettings,
@@ -74,7 +74,7 @@ def test_a_whole_rule():
     assert written.refuse == {AdjustmentKind.MAP_MODEL, AdjustmentKind.EMULATE_STOP_SEQUENCE}
     assert written.match == Match(model="claude-2*", header={"X-Team": "ads"}, streamed=True)
     assert written.shadow == ShadowSettings(share=1, model="m", control=True, daily_tokens=5)
-    assert written.on_failure == OnFailureSettings(action="forward", timeout=2)
+    assert written.on_failure == FallbackSettings(action="forward", timeout=2)
     assert written.guard == Guard(errors_above=0, p95_ratio=1, window=1, min_count=1)
     assert written.campaign == Campaign(
         deprecated=datetime(2026, 1, 1, tzinfo=UTC),
@@ -92,7 +92,7 @@ def test_one_word_is_a_leg():
     written = rule(shadow="forward", on_failure="forward")
 
     assert written.shadow == ShadowSettings(action="forward")
-    assert written.on_failure == OnFailureSettings(action="forward")
+    assert written.on_failure == FallbackSettings(action="forward")
 
 
 @pytest.mark.parametrize(

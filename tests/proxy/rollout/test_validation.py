@@ -6,9 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.config.settings import load_settings
-from proxy.config.toml_source import ConfigFile
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
-from proxy.rollout import contradictions
+from proxy.rollout import validate_rules
 from proxy.rollout.rule_schema import OverrideSettings, RuleSettings
 from proxy.rollout.validation import _pattern_covers
 
@@ -20,7 +20,7 @@ def rule(name="a", **fields):
 
 
 def found(*rules, override=None, has_legacy_url=True, callers=(), keeps_digests=True):
-    findings = contradictions(
+    findings = validate_rules(
         rules,
         override,
         has_legacy_url=has_legacy_url,
@@ -256,6 +256,6 @@ def test_everything_covers_itself_and_nothing_said_covers_everything(narrow):
 )
 def test_each_contradiction_is_refused_with_its_line(text, said):
     with pytest.raises(InvalidSettings) as caught:
-        load_settings(ConfigFile(Path("h.toml"), text))
+        load_settings(TomlSource(Path("h.toml"), text))
 
     assert str(caught.value).split("\n") == said

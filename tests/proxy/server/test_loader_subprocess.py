@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import typer
 
-from proxy.server.loader_subprocess import claim, orders_for, read_orders
+from proxy.server.loader_subprocess import claim_journal_directory, orders_for, read_orders
 from proxy.traffic import journal_directory
-from proxy.traffic.status import Keeping
+from proxy.traffic.status import LoaderConfig
 
 SHARED = "postgresql://one:first@db/traffic"
 
 
 @pytest.fixture
-def keeping(tmp_path: Path) -> Keeping:
-    return Keeping(directory=journal_directory(tmp_path), url=SHARED, days=1, max_bytes=2)
+def keeping(tmp_path: Path) -> LoaderConfig:
+    return LoaderConfig(directory=journal_directory(tmp_path), url=SHARED, days=1, max_bytes=2)
 
 
 def test_a_loader_understands_what_it_is_told(keeping):
@@ -24,8 +24,8 @@ def test_a_loader_understands_what_it_is_told(keeping):
 
 @pytest.mark.parametrize("url", [SHARED, "postgresql://two:second@db/traffic?password=x"])
 def test_servers_may_share_journals_and_store(keeping, url):
-    first = claim(keeping)
-    second = claim(replace(keeping, url=url))
+    first = claim_journal_directory(keeping)
+    second = claim_journal_directory(replace(keeping, url=url))
 
     assert first is not None
     assert second is not None
@@ -34,9 +34,9 @@ def test_servers_may_share_journals_and_store(keeping, url):
 
 
 def test_of_a_server_with_another_store_the_start_is_refused(keeping, tmp_path, capsys):
-    first = claim(keeping)
+    first = claim_journal_directory(keeping)
     with pytest.raises(typer.Exit) as refused:
-        claim(replace(keeping, url="sqlite:////elsewhere.db"))
+        claim_journal_directory(replace(keeping, url="sqlite:////elsewhere.db"))
     assert first is not None
     first.close()
 
@@ -48,7 +48,7 @@ def test_of_a_server_with_another_store_the_start_is_refused(keeping, tmp_path, 
 
 def test_a_server_that_comes_later_may_have_another_store(keeping):
     for url in (SHARED, "sqlite:////elsewhere.db", SHARED):
-        held = claim(replace(keeping, url=url))
+        held = claim_journal_directory(replace(keeping, url=url))
         assert held is not None
         held.close()
 
@@ -56,11 +56,11 @@ def test_a_server_that_comes_later_may_have_another_store(keeping):
 def test_where_no_journal_can_be_there_is_nothing_to_hold(keeping, tmp_path):
     (tmp_path / "traffic").write_text("in the way")
 
-    assert claim(keeping) is None
+    assert claim_journal_directory(keeping) is None
 
 
 def test_no_part_of_an_address_is_written_down(keeping):
-    held = claim(keeping)
+    held = claim_journal_directory(keeping)
     assert held is not None
     held.close()
     (written,) = [path for path in keeping.directory.parent.iterdir() if path.is_file()]

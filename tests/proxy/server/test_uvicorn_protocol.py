@@ -15,9 +15,9 @@ from uvicorn.server import ServerState
 from proxy.cli.serve import server_for
 from proxy.errors import MissingKey
 from proxy.server.uvicorn_protocol import (
-    MOST_HEAD_BYTES,
-    MOST_HEADERS,
-    MOST_TARGET_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_TARGET_BYTES,
     ServerProtocol,
     name_unnamed_statuses,
 )
@@ -190,25 +190,25 @@ REFUSED = {
     "a folded header": (GET + b"X: a\r\n b\r\n\r\n", 400),
     "space before a colon": (GET + b"X : a\r\n\r\n", 400),
     "a tunnel": (b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
-    "a long target": (b"GET /%b HTTP/1.1\r\n" % (b"a" * MOST_TARGET_BYTES), 414),
-    "a long header": (GET + b"X: " + b"a" * MOST_HEAD_BYTES + b"\r\n\r\n", 431),
-    "a header without an end": (GET + b"X: " + b"a" * 3 * MOST_HEAD_BYTES, 431),
-    "a name without an end": (GET + b"x" * 3 * MOST_HEAD_BYTES, 431),
-    "space without an end": (GET + b"X:" + b" " * 3 * MOST_HEAD_BYTES, 431),
-    "blank lines without an end": (b"\r\n" * 2 * MOST_HEAD_BYTES, 431),
-    "many headers": (GET + b"X: a\r\n" * MOST_HEADERS + b"\r\n", 431),
-    "a chunk extension without an end": (CHUNKED + b"3;" + b"a" * 3 * MOST_HEAD_BYTES, 431),
+    "a long target": (b"GET /%b HTTP/1.1\r\n" % (b"a" * MAX_TARGET_BYTES), 414),
+    "a long header": (GET + b"X: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
+    "a header without an end": (GET + b"X: " + b"a" * 3 * MAX_HEAD_BYTES, 431),
+    "a name without an end": (GET + b"x" * 3 * MAX_HEAD_BYTES, 431),
+    "space without an end": (GET + b"X:" + b" " * 3 * MAX_HEAD_BYTES, 431),
+    "blank lines without an end": (b"\r\n" * 2 * MAX_HEAD_BYTES, 431),
+    "many headers": (GET + b"X: a\r\n" * MAX_HEADERS + b"\r\n", 431),
+    "a chunk extension without an end": (CHUNKED + b"3;" + b"a" * 3 * MAX_HEAD_BYTES, 431),
     "extensions of many chunks": (CHUNKED + (b"1;" + b"a" * 400 + b"\r\nb\r\n") * 500, 431),
-    "a long trailer": (CHUNKED + b"0\r\nX: " + b"a" * 3 * MOST_HEAD_BYTES + b"\r\n\r\n", 431),
+    "a long trailer": (CHUNKED + b"0\r\nX: " + b"a" * 3 * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
     "a trailer after many small chunks": (
-        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"0\r\nX: " + b"a" * 3 * MOST_HEAD_BYTES,
+        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"0\r\nX: " + b"a" * 3 * MAX_HEAD_BYTES,
         431,
     ),
     "an extension after many small chunks": (
-        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"1;" + b"a" * 3 * MOST_HEAD_BYTES,
+        CHUNKED + b"1\r\nX\r\n" * 50_000 + b"1;" + b"a" * 3 * MAX_HEAD_BYTES,
         431,
     ),
-    "many trailers": (CHUNKED + b"0\r\n" + b"X: a\r\n" * MOST_HEAD_BYTES, 431),
+    "many trailers": (CHUNKED + b"0\r\n" + b"X: a\r\n" * MAX_HEAD_BYTES, 431),
 }
 
 
@@ -230,10 +230,10 @@ def test_what_is_not_read_is_refused_in_the_legacy_envelope_and_closed(what: str
 
 
 FITS = {
-    "a long target": b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * (MOST_TARGET_BYTES - 1)),
-    "a long header": GET + b"X: " + b"a" * (MOST_HEAD_BYTES - 100) + b"\r\n\r\n",
+    "a long target": b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * (MAX_TARGET_BYTES - 1)),
+    "a long header": GET + b"X: " + b"a" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n",
     "space around values": GET + (b"X:" + b" " * 25_000 + b"y\r\n") * 3 + b"\r\n",
-    "many headers": GET + b"X: a\r\n" * (MOST_HEADERS - 1) + b"\r\n",
+    "many headers": GET + b"X: a\r\n" * (MAX_HEADERS - 1) + b"\r\n",
     "many small chunks": CHUNKED + b"1;a=b\r\nb\r\n" * 20_000 + b"0\r\nX: a\r\n\r\n",
     "no host in HTTP/1.0": b"GET / HTTP/1.0\r\n\r\n",
     "a host with a port": b"GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",

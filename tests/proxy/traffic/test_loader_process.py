@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 
 from proxy.traffic import default_url, journal_directory, open_store, waiting_bytes
 from proxy.traffic.journal.loader import alone
-from proxy.traffic.journal.segments import RECORDS, Journal
-from proxy.traffic.loader_process import keep_loading
-from proxy.traffic.status import Keeping, LoaderStatus, board_of, read_status
+from proxy.traffic.journal.segments import RECORDS, SegmentWriter
+from proxy.traffic.loader_process import run_loader
+from proxy.traffic.status import LoaderConfig, LoaderStatus, loader_state_in, read_status
 from proxy.traffic.store.row_mapping import moment_of
 from proxy.traffic.store.schema import exchanges
 from tests.record_factory import record
@@ -26,20 +26,20 @@ OLD = "2001-01-01T00:00:00.000+00:00"
 
 
 @pytest.fixture
-def keeping(tmp_path: Path) -> Keeping:
-    return Keeping(
+def keeping(tmp_path: Path) -> LoaderConfig:
+    return LoaderConfig(
         directory=journal_directory(tmp_path), url=default_url(tmp_path), days=90, max_bytes=0
     )
 
 
-def write(keeping: Keeping, *names: str, **fields: str) -> None:
-    journal = Journal(keeping.directory, RECORDS)
+def write(keeping: LoaderConfig, *names: str, **fields: str) -> None:
+    journal = SegmentWriter(keeping.directory, RECORDS)
     for name in names:
         journal.append(msgspec.msgpack.encode(record(id=name, **fields)))
     journal.close()
 
 
-def count(keeping: Keeping) -> int:
+def count(keeping: LoaderConfig) -> int:
     store = open_store(keeping.url)
     with store.engine.connect() as connection:
         found: int = connection.scalars(select(func.count()).select_from(exchanges)).one()
@@ -47,8 +47,8 @@ def count(keeping: Keeping) -> int:
     return found
 
 
-def status(keeping: Keeping) -> LoaderStatus:
-    said = read_status(board_of(keeping.directory))
+def status(keeping: LoaderConfig) -> LoaderStatus:
+    said = read_status(loader_state_in(keeping.directory))
     assert said is not None
     return said
 
@@ -68,7 +68,7 @@ def steps(*of_the_world: Callable[[], object]) -> Callable[[float], bool]:
 def test_what_is_written_while_it_runs_is_loaded_and_the_last_of_it_too(keeping):
     write(keeping, "one")
     counts: list[int] = []
-    keep_loading(
+    run_loader(
         keeping,
         steps(
             lambda: counts.append(count(keeping)),
@@ -86,17 +86,17 @@ def test_what_is_written_while_it_runs_is_loaded_and_the_last_of_it_too(keeping)
 def test_numbers_go_on_where_the_loader_before_stopped(keeping):
     for name in ("one", "two"):
         write(keeping, name)
-        keep_loading(keeping, steps())
+        run_loader(keeping, steps())
 
     assert status(keeping).rows == 2
 
 
 def test_what_is_read_of_a_living_journal_is_said_and_no_row_is_counted_twice(keeping):
-    journal = Journal(keeping.directory, RECORDS)
+    journal = SegmentWriter(keeping.directory, RECORDS)
     journal.append(msgspec.msgpack.encode(record(id="one")))
-    keep_loading(keeping, steps())
+    run_loader(keeping, steps())
     first = status(keeping)
-    keep_loading(keeping, steps())
+    run_loader(keeping, steps())
     second = status(keeping)
     journal.close()
 
@@ -105,10 +105,10 @@ def test_what_is_read_of_a_living_journal_is_said_and_no_row_is_counted_twice(ke
 
 
 def test_of_a_store_that_fails_nothing_is_read(keeping):
-    journal = Journal(keeping.directory, RECORDS)
+    journal = SegmentWriter(keeping.directory, RECORDS)
     journal.append(msgspec.msgpack.encode(record(id="one")))
-    keep_loading(keeping, steps())
-    keep_loading(replace(keeping, url="sqlite:////"), steps())
+    run_loader(keeping, steps())
+    run_loader(replace(keeping, url="sqlite:////"), steps())
     journal.close()
 
     assert status(keeping).read_bytes == 0
@@ -118,7 +118,7 @@ def test_of_a_store_that_fails_nothing_is_read(keeping):
 def test_where_there_can_be_no_journal_it_waits_until_there_can_and_says_so_once(keeping, tmp_path):
     (tmp_path / "traffic").write_text("in the way")
     with capture_logs() as lines:
-        keep_loading(
+        run_loader(
             keeping,
             steps(
                 lambda: None,
@@ -140,7 +140,7 @@ def test_a_store_that_cannot_be_opened_is_tried_again_and_said_once(keeping, tmp
     write(keeping, "one")
     problems: list[str | None] = []
     with capture_logs() as lines:
-        keep_loading(
+        run_loader(
             keeping,
             steps(
                 lambda: problems.append(status(keeping).problem),
@@ -166,7 +166,7 @@ def test_a_store_that_is_moved_away_is_made_anew_with_what_comes_then(keeping, t
         for file in (tmp_path / "traffic").glob("traffic.db*"):
             file.rename(tmp_path / "kept" / file.name)
 
-    keep_loading(
+    run_loader(
         keeping,
         steps(
             move_away,
@@ -183,7 +183,7 @@ def test_a_store_that_is_moved_away_is_made_anew_with_what_comes_then(keeping, t
 def test_a_bug_in_loading_does_not_end_it(keeping):
     broken: Any = None
     with capture_logs() as lines:
-        keep_loading(replace(keeping, url=broken), steps(lambda: None, lambda: None))
+        run_loader(replace(keeping, url=broken), steps(lambda: None, lambda: None))
 
     assert status(keeping).problem == "AttributeError"
     assert [line["event"] for line in lines].count("loader_crashed") == 3
@@ -192,19 +192,19 @@ def test_a_bug_in_loading_does_not_end_it(keeping):
 def test_what_is_too_old_is_let_go_of(keeping):
     write(keeping, "old", received=OLD)
     write(keeping, "new")
-    keep_loading(keeping, steps())
+    run_loader(keeping, steps())
 
     assert count(keeping) == 1
 
 
 def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
-    journal = Journal(keeping.directory, RECORDS)
+    journal = SegmentWriter(keeping.directory, RECORDS)
     for number in range(5_200):
         old = record(id=f"old-{number}", received=moment_of(number))
         journal.append(msgspec.msgpack.encode(old))
     journal.close()
     counts: list[int] = []
-    keep_loading(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
+    run_loader(keeping, steps(lambda: counts.append(count(keeping)), lambda: None))
 
     assert counts == [200]
     assert count(keeping) == 0
@@ -213,7 +213,7 @@ def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
 def test_while_another_loads_this_one_waits(keeping):
     write(keeping, "one")
     with alone(keeping.directory):
-        keep_loading(keeping, steps())
+        run_loader(keeping, steps())
         with pytest.raises(AssertionError):
             status(keeping)
 
@@ -222,24 +222,26 @@ def test_it_takes_over_when_the_other_ends(keeping):
     write(keeping, "one")
     other = alone(keeping.directory)
     other.__enter__()
-    keep_loading(keeping, steps(lambda: other.__exit__(None, None, None), lambda: None))
+    run_loader(keeping, steps(lambda: other.__exit__(None, None, None), lambda: None))
 
     assert count(keeping) == 1
 
 
 def test_a_note_that_cannot_be_read_is_no_note(keeping):
-    board = board_of(keeping.directory)
-    board.put("loader/status", b"{")
-    board.put("loader/other", b"{}")
+    shared_state = loader_state_in(keeping.directory)
+    shared_state.write("loader/status", b"{")
+    shared_state.write("loader/other", b"{}")
 
-    assert read_status(board) is None
+    assert read_status(shared_state) is None
 
 
-def policies(keeping: Keeping, wait: Callable[[float], bool], leisure: float = 60) -> list[int]:
+def policies(
+    keeping: LoaderConfig, wait: Callable[[float], bool], leisure: float = 60
+) -> list[int]:
     """How the threads are scheduled on which three pieces are loaded, a file each."""
     seen: list[int] = []
     for _ in range(3):
-        with closing(Journal(keeping.directory, RECORDS)) as journal:
+        with closing(SegmentWriter(keeping.directory, RECORDS)) as journal:
             journal.append(b"of another version")  # which the log tells of
 
     def look(_: object, __: str, line: structlog.typing.EventDict) -> Mapping[str, Any]:
@@ -248,7 +250,7 @@ def policies(keeping: Keeping, wait: Callable[[float], bool], leisure: float = 6
         return line
 
     with capture_logs([look]):
-        keep_loading(keeping, wait, leisure=leisure)
+        run_loader(keeping, wait, leisure=leisure)
     return seen
 
 

@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.security.redaction import Digester, Redactor
-from proxy.traffic import Content, Keeper, Tape, decompress
-from proxy.traffic.redact_bodies import ContentWriter, Spoken, content_of
+from proxy.traffic import BodyCapture, Content, JournalWriter, decompress
+from proxy.traffic.redact_bodies import BodyRecorder, ExchangeBodies, content_of
 from translators import Policy, decode_completion_request, dialect_of, plan_request
 
 KEY, MAIL = "sk-ant-api03-secret-enough", "canary@example.com"
@@ -20,7 +20,7 @@ V1, V2 = dialect_of(None), dialect_of("2023-06-01")
 DIGESTER = Digester("d")
 
 
-class Journal(Keeper):
+class Journal(JournalWriter):
     """Keeps contents where a test can look."""
 
     def __init__(self) -> None:
@@ -34,26 +34,26 @@ class Journal(Keeper):
         self.given_up.append(size)
 
 
-def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any) -> Spoken:
-    tape = Tape(level=fields.pop("level", "full"), started=0.0, legacy_in=asked)
-    tape.begin_leg(repeats=fields.pop("repeats", False))
+def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any) -> ExchangeBodies:
+    capture = BodyCapture(level=fields.pop("level", "full"), started=0.0, legacy_in=asked)
+    capture.begin_attempt(repeats=fields.pop("repeats", False))
     for moment, piece in enumerate(back):
-        tape.messages_back.take(moment, piece)
+        capture.messages_back.take(moment, piece)
     for moment, piece in enumerate(reply):
-        tape.legacy_back.take(moment, piece)
+        capture.legacy_back.take(moment, piece)
     given: dict[str, Any] = {
         "id": "i",
         "received": "r",
-        "tape": tape,
+        "tape": capture,
         "plan": None,
         "dialect": V2,
         "reply_headers": [],
         "hide": Redactor().hiding([SECRET, "short"]),
     }
-    return Spoken(**(given | fields))
+    return ExchangeBodies(**(given | fields))
 
 
-def texts(said: Spoken) -> dict[str, str]:
+def texts(said: ExchangeBodies) -> dict[str, str]:
     """By part."""
     bodies = content_of(said, DIGESTER).bodies
     return {body.part: decompress(body.data or b"").decode() for body in bodies}
@@ -161,7 +161,7 @@ def test_a_stream_that_repeats_itself_is_remembered_by_its_end():
     said = spoken(reply=[*pieces, end], dialect=V1, repeats=True)
     (_, body) = content_of(said, DIGESTER).bodies
 
-    assert len(said.tape.legacy_back.pieces) == 4
+    assert len(said.capture.legacy_back.pieces) == 4
     assert decompress(body.data or b"") == b'{"completion":"%s"}' % (b"x" * 891)
     timing = msgspec.json.decode(decompress(body.timing or b""))
     assert timing[:3] == [
@@ -178,7 +178,7 @@ def test_a_stream_that_repeats_itself_is_remembered_by_its_end():
 @pytest.mark.anyio
 async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
     journal = Journal()
-    writer = ContentWriter(journal, DIGESTER)
+    writer = BodyRecorder(journal, DIGESTER)
     await writer.write(spoken(b"little"))
     at_once = len(journal.kept)
     await writer.write(spoken(b"x y " * 500_000))
@@ -194,7 +194,7 @@ async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
 @pytest.mark.anyio
 async def test_nobody_waits_long_for_what_is_ahead_of_him():
     journal = Journal()
-    writer = ContentWriter(journal, DIGESTER)
+    writer = BodyRecorder(journal, DIGESTER)
     ahead = [writer.write(spoken(b"x y " * 16_000)) for _ in range(400)]
     await asyncio.wait_for(asyncio.gather(*ahead), timeout=20)
     written = len(journal.kept)
@@ -208,20 +208,20 @@ async def test_nobody_waits_long_for_what_is_ahead_of_him():
 async def test_what_was_too_long_to_remember_is_given_up_aloud():
     journal = Journal()
     long = spoken()
-    long.tape.hear_reply(b"x" * 70_000_000)
-    long.tape.hear_upstream(b"x")
-    writer = ContentWriter(journal, DIGESTER)
+    long.capture.capture_reply(b"x" * 70_000_000)
+    long.capture.capture_upstream(b"x")
+    writer = BodyRecorder(journal, DIGESTER)
     await writer.write(long)
     writer.close()
 
     assert (journal.kept, journal.given_up) == ([], [70_000_005])
-    assert long.tape.legacy_back.pieces == long.tape.messages_back.pieces == []
+    assert long.capture.legacy_back.pieces == long.capture.messages_back.pieces == []
 
 
 @pytest.mark.anyio
 async def test_more_than_can_be_worked_off_is_given_up_aloud():
     journal = Journal()
-    writer = ContentWriter(journal, DIGESTER)
+    writer = BodyRecorder(journal, DIGESTER)
     for _ in range(4):
         await writer.write(spoken(b"a b " * 10_000_000, level="digest"))
     writer.close()
@@ -232,7 +232,7 @@ async def test_more_than_can_be_worked_off_is_given_up_aloud():
 @pytest.mark.anyio
 async def test_a_bug_in_here_costs_no_answer():
     journal = Journal()
-    writer = ContentWriter(journal, DIGESTER)
+    writer = BodyRecorder(journal, DIGESTER)
     broken: Any = None
     with capture_logs() as lines:
         await writer.write(spoken(b"{}", hide=broken))

@@ -10,9 +10,9 @@ import pytest
 
 from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Digester
-from proxy.traffic import Keeper, journal_directory
-from proxy.traffic.redact_bodies import ContentWriter
-from proxy.traffic.status import Evidence, LoaderStatus, board_of, write_status
+from proxy.traffic import JournalWriter, journal_directory
+from proxy.traffic.redact_bodies import BodyRecorder
+from proxy.traffic.status import LoaderStatus, Recording, loader_state_in, write_status
 from tests.record_factory import record
 
 
@@ -21,19 +21,21 @@ def directory(tmp_path: Path) -> Path:
     return journal_directory(tmp_path)
 
 
-def evidence(directory: Path, *, age: float = 0) -> Evidence:
+def evidence(directory: Path, *, age: float = 0) -> Recording:
     """Of a worker that began so many seconds ago."""
     metrics = Metrics()
-    keeper = Keeper(directory, metrics, max_bytes=10**6)
-    contents = ContentWriter(keeper, Digester("k"))
+    journal_writer = JournalWriter(directory, metrics, max_bytes=10**6)
+    contents = BodyRecorder(journal_writer, Digester("k"))
     began = time.monotonic() - age
-    return Evidence(directory=directory, keeper=keeper, contents=contents, began=began)
+    return Recording(
+        directory=directory, journal_writer=journal_writer, contents=contents, began=began
+    )
 
 
 def said(directory: Path, *, age: float, **fields: Any) -> None:
     """By the loader, so many seconds ago."""
-    board = board_of(directory)
-    write_status(board, LoaderStatus(at="then", **fields))
+    shared_state = loader_state_in(directory)
+    write_status(shared_state, LoaderStatus(at="then", **fields))
     then = time.time() - age
     os.utime(directory.parent / "loader" / "status", (then, then))
 
@@ -79,7 +81,7 @@ def test_what_the_loader_of_before_said_is_no_problem_of_a_young_worker(director
 @pytest.mark.parametrize(("read", "waiting"), [(0, 0), (100, 100), (10**6, None)])
 def test_what_is_in_the_store_does_not_wait_for_it(directory, read, waiting):
     of_evidence = evidence(directory)
-    of_evidence.keeper.keep(record())
+    of_evidence.journal_writer.add(record())
     size = of_evidence.state.waiting_bytes
     said(directory, age=0, read_bytes=read)
     state = of_evidence.state

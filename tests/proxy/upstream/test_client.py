@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from proxy.errors import UpstreamBrokeOff, UpstreamUnreachable
-from proxy.upstream.client import Answer, Upstream
+from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.transport import Timeouts
 from tests.scripted_server import Act, Certificate, Listening, Peer, answers, listening, ok
 
@@ -28,15 +28,15 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def asking(url: str) -> AsyncIterator[Upstream]:
-    upstream = Upstream(url, Timeouts(connect=20, read=20))
+async def asking(url: str) -> AsyncIterator[UpstreamClient]:
+    upstream = UpstreamClient(url, Timeouts(connect=20, read=20))
     try:
         yield upstream
     finally:
         await upstream.close()
 
 
-async def whole(answer: Answer) -> bytes:
+async def whole(answer: UpstreamResponse) -> bytes:
     try:
         return await answer.read()
     finally:
@@ -86,8 +86,8 @@ async def test_a_proxy_for_plain_http_is_told_the_whole_url(
     async with listening(keeping(heads, ok(b"one"), ok(b"two"))) as proxy:
         monkeypatch.setenv("http_proxy", f"{user}{proxy.host}:{proxy.port}")
         async with asking(f"http://{HOST}:81/base") as upstream:
-            said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
-            said.append(await whole(await upstream.ask(HEADERS, [b""])))
+            said = [await whole(await upstream.forward("GET", TARGET, HEADERS, None))]
+            said.append(await whole(await upstream.send_message(HEADERS, [b""])))
 
     assert said == [b"one", b"two"]
     assert heads[0].startswith(b"GET http://%b:81/base%b HTTP/1.1\r\n" % (HOST.encode(), TARGET))
@@ -114,8 +114,8 @@ async def test_a_proxy_is_asked_for_a_tunnel_through_which_requests_go_as_they_a
         async with listening(tunnel) as proxy:
             monkeypatch.setenv("https_proxy", f"http://{user}{proxy.host}:{proxy.port}")
             async with asking(f"https://{HOST}/base") as upstream:
-                said = [await whole(await upstream.relay("GET", TARGET, HEADERS, None))]
-                said.append(await whole(await upstream.ask(HEADERS, [b""])))
+                said = [await whole(await upstream.forward("GET", TARGET, HEADERS, None))]
+                said.append(await whole(await upstream.send_message(HEADERS, [b""])))
 
     assert said == [b"one", b"two"]
     assert [head.split(b"\r\n")[0] for head in tunnel.heads] == [
@@ -137,7 +137,7 @@ async def test_who_answers_through_a_tunnel_must_be_known(
         monkeypatch.setenv("https_proxy", proxy.url)
         async with asking(f"https://{HOST}") as upstream:
             with pytest.raises(UpstreamUnreachable):
-                await upstream.relay("GET", TARGET, HEADERS, None)
+                await upstream.forward("GET", TARGET, HEADERS, None)
 
 
 async def test_a_proxy_that_refuses_is_no_answer_of_the_upstream(monkeypatch: pytest.MonkeyPatch):
@@ -146,7 +146,7 @@ async def test_a_proxy_that_refuses_is_no_answer_of_the_upstream(monkeypatch: py
         monkeypatch.setenv("https_proxy", proxy.url)
         async with asking(f"https://{HOST}") as upstream:
             with pytest.raises(UpstreamBrokeOff):
-                await upstream.relay("GET", TARGET, HEADERS, None)
+                await upstream.forward("GET", TARGET, HEADERS, None)
 
 
 @pytest.mark.parametrize("excepted", ["*", HOST, "invalid"])
@@ -158,7 +158,7 @@ async def test_an_upstream_may_be_excepted_from_proxies(
         monkeypatch.setenv("no_proxy", excepted)
         async with asking(f"http://{HOST}") as upstream:
             with pytest.raises(UpstreamUnreachable):
-                await upstream.ask(HEADERS, [b""])
+                await upstream.send_message(HEADERS, [b""])
 
         assert proxy.peers == []
 
@@ -168,7 +168,7 @@ async def test_a_status_that_no_server_can_say_is_no_answer(status: bytes):
     said = b"HTTP/1.1 %b Odd\r\ncontent-length: 2\r\n\r\n{}" % status
     async with listening(answers(said)) as listener, asking(listener.url) as upstream:
         with pytest.raises(UpstreamBrokeOff, match="a status that there is not"):
-            await upstream.ask(HEADERS, [b""])
+            await upstream.send_message(HEADERS, [b""])
 
 
 async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
@@ -183,7 +183,7 @@ async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
 
     async with listening(act) as peer, asking(peer.url) as upstream:
         pieces = [b"a" * 100_000, b"b" * 100_000] * 3
-        said = [await whole(await upstream.ask(HEADERS, pieces)) for _ in range(2)]
+        said = [await whole(await upstream.send_message(HEADERS, pieces)) for _ in range(2)]
 
     assert said == [b"one", b"one"]
     assert bodies == [b"".join(pieces)] * 2

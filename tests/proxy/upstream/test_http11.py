@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.upstream.http11 import Connection
-from proxy.upstream.response_stream import AnswerStream
+from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.response_stream import ResponseStream
 from tests.scripted_server import uncollected
 
 pytestmark = pytest.mark.anyio
@@ -27,13 +27,13 @@ ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n"
 class Pool:
     """Remembers what becomes of connections."""
 
-    idle: list[Connection] = field(default_factory=list)
-    closed: list[Connection] = field(default_factory=list)
+    idle: list[Http11Connection] = field(default_factory=list)
+    closed: list[Http11Connection] = field(default_factory=list)
 
-    def take_back(self, connection: Connection) -> None:
+    def release(self, connection: Http11Connection) -> None:
         self.idle.append(connection)
 
-    def forget(self, connection: Connection) -> None:
+    def discard(self, connection: Http11Connection) -> None:
         self.closed.append(connection)
 
 
@@ -41,13 +41,13 @@ class Pool:
 class Wire:
     """A connection and its far end."""
 
-    connection: Connection
+    connection: Http11Connection
     far: socket.socket
     pool: Pool
 
     def ask(
         self, head: bytes = b"?", *, has_body: bool = True, read_timeout: float = 60
-    ) -> AnswerStream:
+    ) -> ResponseStream:
         return self.connection.begin(head, has_body=has_body, read_timeout=read_timeout)
 
     def hear(self, *pieces: bytes) -> None:
@@ -83,7 +83,9 @@ async def wire() -> AsyncIterator[Wire]:
     near, far = socket.socketpair()
     far.settimeout(0)
     with far:
-        _, connection = await loop.create_connection(lambda: Connection(pool, loop), sock=near)
+        _, connection = await loop.create_connection(
+            lambda: Http11Connection(pool, loop), sock=near
+        )
         yield Wire(connection, far, pool)
         connection.abort()
         await turns()
@@ -107,7 +109,7 @@ async def a_while() -> None:
     await later.wait()
 
 
-async def whole(answer: AnswerStream) -> bytes:
+async def whole(answer: ResponseStream) -> bytes:
     await answer.head()
     return b"".join([piece async for piece in answer])
 

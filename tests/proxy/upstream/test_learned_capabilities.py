@@ -1,6 +1,6 @@
 from structlog.testing import capture_logs
 
-from proxy.upstream.learned_capabilities import LessonStore
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from translators import Capabilities, Sampling
 
 NO_PREFILL = Capabilities(prefill=False)
@@ -18,12 +18,12 @@ class Clock:
 
 
 def test_lessons_add_up_and_only_what_is_new_is_news():
-    store = LessonStore(seconds=60)
+    store = LearnedCapabilities(seconds=60)
 
     with capture_logs() as lines:
-        store.keep("m", NO_PREFILL)
-        store.keep("m", NO_SAMPLING)
-        store.keep("m", NO_PREFILL)
+        store.add("m", NO_PREFILL)
+        store.add("m", NO_SAMPLING)
+        store.add("m", NO_PREFILL)
 
     assert [line["lesson"] for line in lines] == ["prefill=no", "prefill=no, sampling=none"]
     assert store.current() == {"m": Capabilities(prefill=False, sampling=Sampling.NONE)}
@@ -31,11 +31,11 @@ def test_lessons_add_up_and_only_what_is_new_is_news():
 
 def test_a_lesson_is_forgotten_after_its_time_and_lives_on_if_taught_again():
     clock = Clock()
-    store = LessonStore(seconds=60, clock=clock)
-    store.keep("a", NO_PREFILL)
-    store.keep("b", NO_PREFILL)
+    store = LearnedCapabilities(seconds=60, clock=clock)
+    store.add("a", NO_PREFILL)
+    store.add("b", NO_PREFILL)
     clock.now += 40
-    store.keep("b", NO_PREFILL)
+    store.add("b", NO_PREFILL)
     clock.now += 30
 
     assert store.listing() == [
@@ -45,17 +45,17 @@ def test_a_lesson_is_forgotten_after_its_time_and_lives_on_if_taught_again():
 
 
 def test_the_oldest_lesson_makes_room():
-    store = LessonStore(seconds=60)
+    store = LearnedCapabilities(seconds=60)
     for number in range(300):
-        store.keep(f"m{number}", NO_PREFILL)
+        store.add(f"m{number}", NO_PREFILL)
 
     assert list(store.current()) == [f"m{number}" for number in range(44, 300)]
 
 
 def test_a_name_is_redacted_before_it_is_cut():
-    store = LessonStore(seconds=60)
+    store = LearnedCapabilities(seconds=60)
     with capture_logs() as lines:
-        store.keep("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
+        store.add("m" * 240 + " sk-ant-api03-" + "a1" * 20, NO_PREFILL)
 
     shown = [line["model"] for line in [*lines, *store.listing()]]
     assert shown == ["m" * 240 + " [key]"] * 2

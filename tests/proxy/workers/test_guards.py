@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from proxy.rollout.rule_schema import Guard
 from proxy.workers.guards import TRIPS, Guards, Trip
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 
 GUARD = Guard(errors_above=10, min_count=10, window=60)
 
@@ -30,7 +30,7 @@ class Seen:
 
 def worker(directory: Path, seen: Seen | None = None, **guards: Guard) -> Guards:
     seen = seen or Seen()
-    made = Guards(Noticeboard(directory), seen, seen.clock)
+    made = Guards(SharedState(directory), seen, seen.clock)
     made.watch(guards or {"risky": GUARD})
     return made
 
@@ -144,7 +144,7 @@ def test_what_is_older_than_the_window_is_forgotten(tmp_path: Path):
 
 
 def test_without_guards_nothing_is_judged_and_nothing_written(tmp_path: Path):
-    guards = Guards(Noticeboard(tmp_path), Seen())
+    guards = Guards(SharedState(tmp_path), Seen())
     count(guards, "risky", 20, errors=20)
     guards.judge()
 
@@ -181,13 +181,13 @@ def test_another_version_and_a_worker_that_is_gone_do_not_count(tmp_path: Path):
 
 
 def test_a_worker_that_starts_sweeps_away_what_ended_ones_left(tmp_path: Path):
-    board = Noticeboard(tmp_path)
-    board.put("tallies/ended", b"")
+    shared_state = SharedState(tmp_path)
+    shared_state.write("tallies/ended", b"")
     os.utime(tmp_path / "tallies" / "ended", (0, 0))
 
     worker(tmp_path)
 
-    assert board.all("tallies") == []
+    assert shared_state.read("tallies") == []
 
 
 def test_a_trip_outlives_a_restart_and_is_known_before_the_first_judgement(tmp_path: Path):
@@ -210,7 +210,7 @@ def test_a_trip_reaches_every_worker_and_so_does_the_re_arming(tmp_path: Path):
     with capture_logs() as lines:
         other.judge()
         met = other.tripped
-        Noticeboard(tmp_path).take_down(f"{TRIPS}/risky")
+        SharedState(tmp_path).remove(f"{TRIPS}/risky")
         other.judge()
 
     assert met == RISKY
@@ -222,7 +222,7 @@ def test_after_re_arming_the_counting_begins_anew(tmp_path: Path):
     guards = worker(tmp_path)
     count(guards, "risky", 20, errors=20)
     judge(guards, 3)
-    Noticeboard(tmp_path).take_down(f"{TRIPS}/risky")
+    SharedState(tmp_path).remove(f"{TRIPS}/risky")
 
     first = judge(guards, 5)
     count(guards, "risky", 20, errors=20)
@@ -233,11 +233,11 @@ def test_after_re_arming_the_counting_begins_anew(tmp_path: Path):
 
 
 def test_re_arming_one_leaves_the_others_as_they_are(tmp_path: Path):
-    board = Noticeboard(tmp_path)
+    shared_state = SharedState(tmp_path)
     for rule in ("a", "b"):
-        board.put(f"{TRIPS}/{rule}", msgspec.json.encode(Trip(rule, "now", "because")))
+        shared_state.write(f"{TRIPS}/{rule}", msgspec.json.encode(Trip(rule, "now", "because")))
     guards = worker(tmp_path, b=GUARD)
-    board.take_down(f"{TRIPS}/a")
+    shared_state.remove(f"{TRIPS}/a")
 
     guards.judge()
 
@@ -257,7 +257,7 @@ def test_a_rule_whose_guard_was_taken_away_has_its_share(tmp_path: Path):
 
 
 def test_a_note_that_cannot_be_read_keeps_the_share_at_zero(tmp_path: Path):
-    Noticeboard(tmp_path).put(f"{TRIPS}/risky", b"{")
+    SharedState(tmp_path).write(f"{TRIPS}/risky", b"{")
 
     assert worker(tmp_path).trips == {
         "risky": Trip("risky", "?", "the note about it cannot be read")

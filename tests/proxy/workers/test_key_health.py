@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from proxy.config.build import regime_of
+from proxy.config.build import build_runtime_config
 from proxy.config.settings import load_settings
 from proxy.security.keyring import Keyring
 from proxy.security.redaction import Digester
 from proxy.workers.key_health import KeyHealth
-from proxy.workers.shared_state import Noticeboard
+from proxy.workers.shared_state import SharedState
 
 
 class Counts:
@@ -29,12 +29,12 @@ class Counts:
 
 
 def worker(directory: Path) -> KeyHealth:
-    return KeyHealth(Noticeboard(directory), Counts())
+    return KeyHealth(SharedState(directory), Counts())
 
 
 def ring(**fields: Any) -> Keyring:
     plain: dict[str, Any] = {"upstream_key": "sk-1", "upstream_url": "https://one.invalid"}
-    return regime_of(load_settings(**(plain | fields)), Digester("k")).keyring
+    return build_runtime_config(load_settings(**(plain | fields)), Digester("k")).keyring
 
 
 RING = ring()
@@ -47,19 +47,19 @@ def shown(health: KeyHealth, keyring: Keyring = RING) -> list[str]:
 
 def test_a_refusal_is_known_until_an_answer(tmp_path):
     health = worker(tmp_path)
-    health.hear(TO, 401)
+    health.observe(TO, 401)
     after = [shown(health)]
     for status in (400, 429, 500, 302):
-        health.hear(TO, status)
+        health.observe(TO, status)
         after.append(shown(health))
-    health.hear(TO, 200)
+    health.observe(TO, 200)
 
     assert after == [["upstream_key"]] * 5
     assert shown(health) == []
 
 
 def test_it_outlives_a_restart_and_not_its_key(tmp_path):
-    worker(tmp_path).hear(TO, 403)
+    worker(tmp_path).observe(TO, 403)
     health = worker(tmp_path)
     health.compare_notes()
 
@@ -70,12 +70,12 @@ def test_it_outlives_a_restart_and_not_its_key(tmp_path):
 
 
 def test_a_restart_does_not_make_it_silent(tmp_path):
-    worker(tmp_path).hear(TO, 401)
+    worker(tmp_path).observe(TO, 401)
     health = worker(tmp_path)
     health.compare_notes()
     with capture_logs() as lines:
-        health.hear(TO, 401)
-        health.hear(TO, 401)
+        health.observe(TO, 401)
+        health.observe(TO, 401)
 
     assert [(line["event"], line["log_level"]) for line in lines] == [("key_refused", "error")]
 
@@ -83,9 +83,9 @@ def test_a_restart_does_not_make_it_silent(tmp_path):
 def test_another_key_in_its_place_is_another_matter(tmp_path):
     health = worker(tmp_path)
     new = ring(upstream_key="sk-2")
-    health.hear(TO, 401)
+    health.observe(TO, 401)
     with capture_logs() as lines:
-        health.hear(new.identify([]).messages, 401)
+        health.observe(new.identify([]).messages, 401)
 
     assert [line["event"] for line in lines] == ["key_refused"]
     assert shown(health, new) == ["upstream_key"]
@@ -95,7 +95,7 @@ def test_another_key_in_its_place_is_another_matter(tmp_path):
 def test_a_board_that_is_of_no_use_leaves_each_worker_to_itself(tmp_path):
     (tmp_path / "state").write_text("not a directory")
     health, other = worker(tmp_path / "state"), worker(tmp_path / "state")
-    health.hear(TO, 401)
+    health.observe(TO, 401)
     for each in (health, other):
         each.compare_notes()
     alone = shown(health), shown(other)
@@ -110,16 +110,16 @@ def test_a_board_that_is_of_no_use_leaves_each_worker_to_itself(tmp_path):
 def test_without_a_board_an_answer_mends_it_all_the_same(tmp_path):
     (tmp_path / "state").write_text("not a directory")
     health = worker(tmp_path / "state")
-    health.hear(TO, 401)
-    health.hear(TO, 200)
+    health.observe(TO, 401)
+    health.observe(TO, 200)
 
     assert shown(health) == []
 
 
 def test_a_note_of_another_version_says_nothing(tmp_path):
-    board = Noticeboard(tmp_path)
-    board.put("refused_keys/upstream_key", b'{"key": 5}')
-    board.put("refused_keys/legacy_key", b"\xff")
+    shared_state = SharedState(tmp_path)
+    shared_state.write("refused_keys/upstream_key", b'{"key": 5}')
+    shared_state.write("refused_keys/legacy_key", b"\xff")
     health = worker(tmp_path)
     health.compare_notes()
 
@@ -134,11 +134,11 @@ def test_all_workers_believe_what_was_heard_last_by_any_of_them(
     tmp_path_factory: pytest.TempPathFactory, heard: list[tuple[int, int]]
 ):
     workers = [worker(tmp_path_factory.getbasetemp() / "law") for _ in range(3)]
-    workers[0].hear(TO, 401)
-    workers[0].hear(TO, 200)  # whatever the last example has left
+    workers[0].observe(TO, 401)
+    workers[0].observe(TO, 200)  # whatever the last example has left
     believed = False
     for number, status in heard:
-        workers[number].hear(TO, status)
+        workers[number].observe(TO, status)
         for each in workers:
             each.compare_notes()
         believed = {200: False, 500: believed}.get(status, True)

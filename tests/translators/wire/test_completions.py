@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from translators.errors import UpstreamProtocolError
 from translators.steps import AT_ONCE, completed
 from translators.wire.completions import (
-    MOST_REPEATED_BYTES,
+    MAX_REPEATED_BYTES,
     PING_FRAME,
     Completion,
     FailureChunk,
@@ -297,9 +297,9 @@ def test_a_long_chunk_becomes_one_frame_where_frames_repeat_what_was_said(text):
 
 def test_frames_do_not_repeat_more_than_any_model_says():
     encoder = FrameEncoder(V1, id="compl_01", model="claude-2.1")
-    encoder.encode_texts(("a" * (MOST_REPEATED_BYTES - 2),))
+    encoder.encode_texts(("a" * (MAX_REPEATED_BYTES - 2),))
 
-    assert len(encoder.encode_texts(("\n",))) > MOST_REPEATED_BYTES
+    assert len(encoder.encode_texts(("\n",))) > MAX_REPEATED_BYTES
     with pytest.raises(UpstreamProtocolError, match="takes more than 8388608 bytes"):
         encoder.encode_texts(("a",))
     with pytest.raises(UpstreamProtocolError, match="takes more than 8388608 bytes"):

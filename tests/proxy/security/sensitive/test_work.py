@@ -28,7 +28,7 @@ from tests.proxy.security.sensitive.counted import Steps
 from tests.proxy.security.sensitive.hostile import COMMON, hostile_to
 
 SIZE = 100
-MOST_STEPS = 100
+MAX_STEPS = 100
 """For each character, of one kind and its worst text, or of all kinds and a common one."""
 MODULES: list[ModuleType] = [credentials, machines, named, people, telephones, values, vendors]
 HELPERS = [
@@ -71,7 +71,7 @@ def is_in_proportion(part, count):
     once, twice, four_times = (count(part * times * more) for more in (1, 2, 4))
     few = 4 * SIZE  # where it matters how the text ends
     size = 4 * times * len(part)
-    return four_times - twice <= 2.5 * (twice - once) + few and four_times <= MOST_STEPS * size
+    return four_times - twice <= 2.5 * (twice - once) + few and four_times <= MAX_STEPS * size
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

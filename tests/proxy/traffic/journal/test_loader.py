@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from proxy.traffic import Body, Content, StoreProblem, compress, open_store
+from proxy.traffic import Body, Content, StoreError, compress, open_store
 from proxy.traffic.journal.loader import Loaded, Loader, alone
-from proxy.traffic.journal.segments import CONTENTS, RECORDS, Journal, files_of
+from proxy.traffic.journal.segments import CONTENTS, RECORDS, SegmentWriter, files_of
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
 from tests.record_factory import record, shadow_record
@@ -36,8 +36,8 @@ def store(tmp_path):
     mine.close()
 
 
-def wrote(directory: Path, *entries: object, kind: str = RECORDS) -> Journal:
-    journal = Journal(directory, kind)
+def wrote(directory: Path, *entries: object, kind: str = RECORDS) -> SegmentWriter:
+    journal = SegmentWriter(directory, kind)
     for entry in entries:
         journal.append(msgspec.msgpack.encode(entry))
     return journal
@@ -186,7 +186,7 @@ def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
     wrote(tmp_path / "j", record(id="one")).close()
     with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreProblem):
+        with pytest.raises(StoreError):
             Loader(tmp_path / "j", store).load()
 
     assert len(files_of(tmp_path / "j", RECORDS)) == 1
@@ -207,7 +207,7 @@ def test_only_one_loads_at_a_time(tmp_path):
 def test_whatever_is_read_when_everything_is_loaded_once(shared, tmp_path_factory, steps, data):
     """Workers write and end their files, loaders come and go."""
     directory = tmp_path_factory.mktemp("law")
-    journal, loader, wanted = Journal(directory, RECORDS), Loader(directory, shared), []
+    journal, loader, wanted = SegmentWriter(directory, RECORDS), Loader(directory, shared), []
     for number, (count, ends) in enumerate(steps):
         names = [f"{directory.name}-{number}-{one}" for one in range(count)]
         wanted += names

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proxy.traffic.journal.segments import (
     CONTENTS,
     RECORDS,
-    Journal,
+    SegmentWriter,
     files_of,
     is_complete,
     read_frames,
@@ -35,7 +35,7 @@ def written(directory: Path, kind: str = RECORDS) -> list[bytes]:
 
 
 def test_what_is_appended_is_there_at_once(tmp_path):
-    journal = Journal(tmp_path / "new" / "journal", RECORDS)
+    journal = SegmentWriter(tmp_path / "new" / "journal", RECORDS)
     journal.append(b"one")
     journal.append(b"two")
 
@@ -47,7 +47,7 @@ def test_what_is_appended_is_there_at_once(tmp_path):
 
 
 def test_a_file_is_complete_when_its_writer_has_ended_it(tmp_path):
-    journal = Journal(tmp_path, RECORDS)
+    journal = SegmentWriter(tmp_path, RECORDS)
     journal.append(b"one")
     (file,) = files_of(tmp_path, RECORDS)
     before = is_complete(file)
@@ -58,7 +58,7 @@ def test_a_file_is_complete_when_its_writer_has_ended_it(tmp_path):
 
 
 def test_a_file_that_has_grown_large_is_followed_by_another(tmp_path):
-    journal = Journal(tmp_path, RECORDS, file_bytes=30)
+    journal = SegmentWriter(tmp_path, RECORDS, file_bytes=30)
     for payload in (b"1" * 20, b"2" * 20, b"3"):
         journal.append(payload)
 
@@ -68,7 +68,7 @@ def test_a_file_that_has_grown_large_is_followed_by_another(tmp_path):
 
 
 def test_two_workers_never_write_to_one_file(tmp_path):
-    one, other = Journal(tmp_path, RECORDS), Journal(tmp_path, RECORDS)
+    one, other = SegmentWriter(tmp_path, RECORDS), SegmentWriter(tmp_path, RECORDS)
     one.append(b"one")
     other.append(b"other")
 
@@ -77,7 +77,7 @@ def test_two_workers_never_write_to_one_file(tmp_path):
 
 def test_what_was_in_a_file_that_somebody_removed_is_written_again(tmp_path):
     directory = tmp_path / "journal"
-    journal = Journal(directory, RECORDS)
+    journal = SegmentWriter(directory, RECORDS)
     journal.append(b"one")
     shutil.rmtree(directory)
     journal.append(b"two")
@@ -87,7 +87,7 @@ def test_what_was_in_a_file_that_somebody_removed_is_written_again(tmp_path):
 
 def test_where_that_is_not_possible_nothing_is_forgotten(tmp_path):
     directory = tmp_path / "journal"
-    journal = Journal(directory, RECORDS)
+    journal = SegmentWriter(directory, RECORDS)
     journal.append(b"one")
     shutil.rmtree(directory)
     directory.write_text("in the way")
@@ -170,7 +170,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def test_half_a_frame_is_taken_back(tmp_path):
-    journal = Journal(tmp_path, RECORDS)
+    journal = SegmentWriter(tmp_path, RECORDS)
     journal.append(b"one")
     with files_of_at_most(20), pytest.raises(OSError, match="No space"):
         journal.append(b"two")
@@ -181,7 +181,7 @@ def test_half_a_frame_is_taken_back(tmp_path):
 
 
 def test_a_file_that_could_not_be_begun_leaves_nothing_behind(tmp_path):
-    journal = Journal(tmp_path, RECORDS)
+    journal = SegmentWriter(tmp_path, RECORDS)
     with files_of_at_most(10), pytest.raises(OSError, match="No space"):
         journal.append(b"one")
 
@@ -191,7 +191,7 @@ def test_a_file_that_could_not_be_begun_leaves_nothing_behind(tmp_path):
 
 def test_what_was_moved_away_is_written_again_where_it_is_looked_for(tmp_path):
     directory = tmp_path / "journal"
-    journal = Journal(directory, RECORDS)
+    journal = SegmentWriter(directory, RECORDS)
     journal.append(b"one")
     directory.rename(tmp_path / "away")
     journal.append(b"two")
@@ -201,7 +201,7 @@ def test_what_was_moved_away_is_written_again_where_it_is_looked_for(tmp_path):
 
 
 def test_a_file_ends_with_its_time(tmp_path):
-    journal = Journal(tmp_path, RECORDS)
+    journal = SegmentWriter(tmp_path, RECORDS)
     journal.end_old(0)
     journal.append(b"one")
     journal.end_old(3600)

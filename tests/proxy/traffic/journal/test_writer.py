@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.traffic import Content, Keeper, TrafficRecord, waiting_bytes
+from proxy.traffic import Content, JournalWriter, TrafficRecord, waiting_bytes
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
 from tests.record_factory import record
 from tests.small_disk import small_disk
@@ -27,8 +27,8 @@ class Counts(Counter[str]):
         self[kind] += size
 
 
-def keeper(directory: Path, counts: Counts, *, max_bytes: int = 10**9) -> Keeper:
-    return Keeper(directory, counts, max_bytes=max_bytes, file_bytes=FILE_BYTES)
+def journal_writer(directory: Path, counts: Counts, *, max_bytes: int = 10**9) -> JournalWriter:
+    return JournalWriter(directory, counts, max_bytes=max_bytes, file_bytes=FILE_BYTES)
 
 
 def content(name: str, size: int) -> Content:
@@ -52,7 +52,7 @@ def disk() -> Iterator[Path]:
 
 def test_a_record_is_written_when_it_is_kept(tmp_path):
     counts = Counts()
-    keeper(tmp_path, counts).keep(record(id="one"))
+    journal_writer(tmp_path, counts).add(record(id="one"))
 
     assert records_in(tmp_path) == ["one"]
     assert counts == {}
@@ -60,10 +60,10 @@ def test_a_record_is_written_when_it_is_kept(tmp_path):
 
 def test_over_the_bound_the_oldest_contents_go_before_any_record(tmp_path):
     counts = Counts()
-    kept = keeper(tmp_path, counts, max_bytes=5 * FILE_BYTES)
+    kept = journal_writer(tmp_path, counts, max_bytes=5 * FILE_BYTES)
     for number in range(20):
-        kept.keep(record(id=f"r{number}"))
-        kept.keep_content(content("c", 1000))
+        kept.add(record(id=f"r{number}"))
+        kept.add_content(content("c", 1000))
 
     assert len(records_in(tmp_path)) == 20
     assert counts["contents"] > 0
@@ -73,10 +73,10 @@ def test_over_the_bound_the_oldest_contents_go_before_any_record(tmp_path):
 
 def test_only_when_no_contents_are_left_records_go_too(tmp_path):
     counts = Counts()
-    kept = keeper(tmp_path, counts, max_bytes=3 * FILE_BYTES)
+    kept = journal_writer(tmp_path, counts, max_bytes=3 * FILE_BYTES)
     with capture_logs() as lines:
         for number in range(60):
-            kept.keep(record(id=f"r{number}"))
+            kept.add(record(id=f"r{number}"))
 
     left = records_in(tmp_path)
     assert left == [f"r{number}" for number in range(60 - len(left), 60)]
@@ -86,12 +86,12 @@ def test_only_when_no_contents_are_left_records_go_too(tmp_path):
 
 def test_on_a_full_disk_contents_make_room_for_records(disk):
     counts, directory = Counts(), disk / "journal"
-    kept = keeper(directory, counts)
+    kept = journal_writer(directory, counts)
     for _ in range(400):
-        kept.keep_content(content("c", 1000))
+        kept.add_content(content("c", 1000))
     with capture_logs():
         for number in range(100):
-            kept.keep(record(id=f"r{number}"))
+            kept.add(record(id=f"r{number}"))
 
     assert len(records_in(directory)) == 100
     assert kept.problem is None
@@ -102,13 +102,13 @@ def test_on_a_full_disk_contents_make_room_for_records(disk):
 def test_where_nothing_can_make_room_records_wait_in_memory_and_are_written_later(disk):
     counts, directory = Counts(), disk / "journal"
     (disk / "of others").write_bytes(b"x" * 240 * 1024)
-    kept = keeper(directory, counts)
+    kept = journal_writer(directory, counts)
     with capture_logs() as lines:
         for number in range(50):
-            kept.keep(record(id=f"r{number}"))
+            kept.add(record(id=f"r{number}"))
         before = (len(records_in(directory)), kept.problem)
         (disk / "of others").unlink()
-        kept.keep(record(id="the last"))
+        kept.add(record(id="the last"))
 
     assert before[0] < 50
     assert before[1] == "No space left on device"
@@ -120,10 +120,10 @@ def test_where_nothing_can_make_room_records_wait_in_memory_and_are_written_late
 def test_what_waits_at_the_end_is_written_or_counted_as_lost(tmp_path):
     counts, directory = Counts(), tmp_path / "journal"
     directory.write_text("in the way")
-    first, second = keeper(directory, counts), keeper(directory, counts)
+    first, second = journal_writer(directory, counts), journal_writer(directory, counts)
     with capture_logs() as lines:
-        first.keep(record(id="written at last"))
-        second.keep(record(id="lost"))
+        first.add(record(id="written at last"))
+        second.add(record(id="lost"))
         second.close()
         directory.unlink()
         first.close()
@@ -136,10 +136,10 @@ def test_what_waits_at_the_end_is_written_or_counted_as_lost(tmp_path):
 def test_memory_holds_only_so_many_and_the_oldest_are_lost(tmp_path):
     counts, directory = Counts(), tmp_path / "journal"
     directory.write_text("in the way")
-    kept = Keeper(directory, counts, max_bytes=10**9)
+    kept = JournalWriter(directory, counts, max_bytes=10**9)
     with capture_logs():
         for number in range(10_003):
-            kept.keep(record(id=f"r{number}"))
+            kept.add(record(id=f"r{number}"))
         directory.unlink()
         kept.close()
 
@@ -150,19 +150,19 @@ def test_memory_holds_only_so_many_and_the_oldest_are_lost(tmp_path):
 def test_contents_that_cannot_be_written_are_counted(tmp_path):
     counts, directory = Counts(), tmp_path / "journal"
     directory.write_text("in the way")
-    keeper(directory, counts).keep_content(content("c", 1000))
+    journal_writer(directory, counts).add_content(content("c", 1000))
 
     assert counts["contents"] > 1000
 
 
 def test_a_directory_that_vanishes_is_made_again(tmp_path):
     counts, directory = Counts(), tmp_path / "journal"
-    kept = keeper(directory, counts)
-    kept.keep(record(id="one"))
-    kept.keep_content(content("c", 10))
+    kept = journal_writer(directory, counts)
+    kept.add(record(id="one"))
+    kept.add_content(content("c", 10))
     shutil.rmtree(directory)
-    kept.keep(record(id="two"))
-    kept.keep_content(content("d", 10))
+    kept.add(record(id="two"))
+    kept.add_content(content("d", 10))
 
     assert records_in(directory) == ["one", "two"]
     assert len(files_of(directory, CONTENTS)) == 1
@@ -170,11 +170,14 @@ def test_a_directory_that_vanishes_is_made_again(tmp_path):
 
 def test_what_another_worker_is_writing_is_left_alone(tmp_path):
     counts = Counts()
-    other, kept = keeper(tmp_path, counts), keeper(tmp_path, counts, max_bytes=2 * FILE_BYTES)
-    other.keep_content(content("theirs", 100))
+    other, kept = (
+        journal_writer(tmp_path, counts),
+        journal_writer(tmp_path, counts, max_bytes=2 * FILE_BYTES),
+    )
+    other.add_content(content("theirs", 100))
     with capture_logs():
         for _ in range(20):
-            kept.keep_content(content("ours", 1000))
+            kept.add_content(content("ours", 1000))
 
     names = [path.read_bytes() for path in files_of(tmp_path, CONTENTS)]
     assert any(b"theirs" in text for text in names)
@@ -182,11 +185,11 @@ def test_what_another_worker_is_writing_is_left_alone(tmp_path):
 
 
 def test_files_are_ended_by_their_age(tmp_path):
-    kept = keeper(tmp_path, Counts())
-    kept.keep(record(id="one"))
-    kept.keep_content(content("c", 10))
+    kept = journal_writer(tmp_path, Counts())
+    kept.add(record(id="one"))
+    kept.add_content(content("c", 10))
     kept.end_old(0)
-    kept.keep(record(id="two"))
+    kept.add(record(id="two"))
 
     assert len(files_of(tmp_path, RECORDS)) == 2
     assert records_in(tmp_path) == ["one", "two"]
@@ -195,11 +198,11 @@ def test_files_are_ended_by_their_age(tmp_path):
 def test_where_there_is_no_room_for_records_none_is_left_for_contents(tmp_path):
     counts, directory = Counts(), tmp_path / "journal"
     directory.write_text("in the way")
-    kept = keeper(directory, counts)
+    kept = journal_writer(directory, counts)
     with capture_logs():
-        kept.keep(record(id="waits"))
+        kept.add(record(id="waits"))
         directory.unlink()
-        kept.keep_content(content("c", 1000))
+        kept.add_content(content("c", 1000))
 
     assert not directory.exists()
     assert counts["contents"] > 1000

@@ -8,7 +8,14 @@ from sqlalchemy import update
 from proxy.errors import Blame
 from proxy.traffic import open_store
 from proxy.traffic.record import MadeAdjustment
-from proxy.traffic.store.aggregates import Ending, Lasted, Shaped, Sums, oldest_in, sums_of
+from proxy.traffic.store.aggregates import (
+    Aggregates,
+    Ending,
+    LatencyGroup,
+    ShapeGroup,
+    aggregate,
+    oldest_in,
+)
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.row_mapping import row_of_exchange
 from proxy.traffic.store.schema import exchanges
@@ -28,8 +35,8 @@ def store(url: str) -> Iterator[Store]:
     opened.close()
 
 
-def sums(store: Store, wanted: Filter = EVERYTHING) -> Sums:
-    return sums_of(store, wanted, HOUR)
+def sums(store: Store, wanted: Filter = EVERYTHING) -> Aggregates:
+    return aggregate(store, wanted, HOUR)
 
 
 def test_exchanges_of_one_shape_are_counted_together(store):
@@ -42,7 +49,7 @@ def test_exchanges_of_one_shape_are_counted_together(store):
     )
 
     assert sums(store).shaped == (
-        Shaped(
+        ShapeGroup(
             shape=row_of_exchange(record(caller_name="nightly"))["shape"],
             who="nightly",
             name="nightly",
@@ -124,7 +131,7 @@ def test_durations_are_rounded_up_to_two_digits(store):
 def test_what_never_got_to_a_first_token_has_no_time_of_it(store):
     store.add([record(id="a", received=moment(1), first_token_ms=None, first_byte_ms=31.0)])
 
-    assert sums(store).lasted == (Lasted("0123456789abcdef", 6, 31, None, 1),)
+    assert sums(store).lasted == (LatencyGroup("0123456789abcdef", 6, 31, None, 1),)
 
 
 def test_steps_of_time_are_counted_from_the_epoch(store):
@@ -185,7 +192,7 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
         record(id=f"{n}", received=moment(n), user_agent=each) for n, each in enumerate(programs)
     )
 
-    counted = sums_of(store, EVERYTHING, HOUR, most_groups=2)
+    counted = aggregate(store, EVERYTHING, HOUR, most_groups=2)
     assert [each.user_agent for each in counted.called] == ["c", "b"]
     assert sum(each.exchanges for each in counted.shaped) == 6
     assert counted.is_cut

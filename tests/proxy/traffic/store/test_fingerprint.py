@@ -2,7 +2,7 @@ import pytest
 
 from proxy.errors import Blame
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.store.fingerprint import SHAPING, shape_of
+from proxy.traffic.store.fingerprint import SHAPING, fingerprint_of
 from proxy.traffic.store.row_mapping import row_of_exchange
 from tests.record_factory import record
 
@@ -24,7 +24,7 @@ OTHERWISE = {
 
 
 def shape(**fields) -> int:
-    return shape_of(row_of_exchange(record(**fields)))
+    return fingerprint_of(row_of_exchange(record(**fields)))
 
 
 def adjusted(*kinds: str, asked: str = "1") -> int:
@@ -64,4 +64,4 @@ def test_a_shape_is_a_number_that_a_column_holds_and_is_kept_with_the_row():
     row = row_of_exchange(record())
 
     assert -(2**63) <= row["shape"] < 2**63
-    assert row["shape"] == shape_of(row)
+    assert row["shape"] == fingerprint_of(row)

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, insert, inspect, select, text
 
-from proxy.traffic import StoreProblem, open_store
+from proxy.traffic import StoreError, open_store
 from proxy.traffic.store import migrations
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 from proxy.traffic.store.row_mapping import row_of_exchange, row_of_shadow, rows_of_content
@@ -101,7 +101,7 @@ def test_a_store_of_a_newer_version_is_left_alone(url):
     store.close()
 
     for read_only in (False, True):
-        with pytest.raises(StoreProblem, match="is at revision '9999'") as told:
+        with pytest.raises(StoreError, match="is at revision '9999'") as told:
             open_store(url, read_only=read_only)
         assert not told.value.may_pass
 
@@ -112,7 +112,7 @@ def test_an_upgrade_that_fails_leaves_the_store_as_it_was(url):
     with store.engine.begin() as connection:
         connection.execute(text("CREATE TABLE replays (somebodys INTEGER)"))  # in the way of 0004
     store.close()
-    with pytest.raises(StoreProblem, match="replays"):
+    with pytest.raises(StoreError, match="replays"):
         open_store(url)
     with store.engine.connect() as connection:
         there = inspect(connection).has_table("bodies")  # 0003 went well
@@ -127,5 +127,5 @@ def test_an_older_store_cannot_be_read_only(url):
     downdate(store.engine, "0003")
     store.close()
 
-    with pytest.raises(StoreProblem, match="is of an older version"):
+    with pytest.raises(StoreError, match="is of an older version"):
         open_store(url, read_only=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from proxy.traffic import ReadOnlyStore, StoreProblem, open_store
+from proxy.traffic import ReadOnlyStoreError, StoreError, open_store
 from proxy.traffic.store.errors import UnacceptableEntry
 from tests.postgres import IN_URL, PASSWORD, Postgres, postgres
 from tests.proxy.traffic.store.test_store import counts
 from tests.record_factory import record
 
 
-def problem_with(url: str) -> StoreProblem:
-    with pytest.raises(StoreProblem) as told:
+def problem_with(url: str) -> StoreError:
+    with pytest.raises(StoreError) as told:
         open_store(url)
     for secret in (PASSWORD, IN_URL, "wrong"):
         assert secret not in str(told.value)
@@ -67,12 +67,14 @@ def test_who_may_only_read_can_read(server: Postgres):
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_of_{database}",
     )
     readers = server.url(database, user=f"reader_of_{database}")
-    with pytest.raises(ReadOnlyStore, match="cannot be written: by this user"):
+    with pytest.raises(ReadOnlyStoreError, match="cannot be written: by this user"):
         open_store(readers)
     reader = open_store(readers, read_only=True)
 
     assert counts(reader) == [1, 0, 0]
-    with pytest.raises(ReadOnlyStore, match="cannot execute INSERT in a read-only transaction"):
+    with pytest.raises(
+        ReadOnlyStoreError, match="cannot execute INSERT in a read-only transaction"
+    ):
         reader.add([record(id="req_2")])
     reader.close()
 
@@ -92,7 +94,7 @@ def test_what_was_open_when_the_server_stopped_works_when_it_is_back():
         store = open_store(ours.new_database())
         store.add([record()])
         ours.stop()
-        with pytest.raises(StoreProblem) as told:
+        with pytest.raises(StoreError) as told:
             store.add([record(id="req_2")])
         ours.start()
         store.add([record(id="req_2")])
@@ -109,7 +111,7 @@ def test_a_connection_that_breaks_while_it_is_used_may_pass(server: Postgres):
     with store.engine.connect() as connection:
         connection.exec_driver_sql("SET application_name = 'cut me'")
         server.execute("postgres", cut)
-        with pytest.raises(StoreProblem) as told:
+        with pytest.raises(StoreError) as told:
             connection.exec_driver_sql("SELECT 1")
 
     assert told.value.may_pass

@@ -10,13 +10,13 @@ from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment, default_url, open_store
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.queries import (
-    Found,
+    FoundExchange,
     Tail,
     bodies_of,
     find,
+    find_by_id,
     has_contents_of,
-    named,
-    newest,
+    latest,
     shadows_of,
 )
 from proxy.traffic.store.row_mapping import row_of_exchange
@@ -39,7 +39,7 @@ def numbered(*numbers: int, **fields: Any) -> list[Any]:
     return [record(id=f"req_{n:04}", received=moment(n), **fields) for n in numbers]
 
 
-def ids(found: list[Found] | Iterator[Found]) -> list[int]:
+def ids(found: list[FoundExchange] | Iterator[FoundExchange]) -> list[int]:
     return [int(each.record.id.removeprefix("req_")) for each in found]
 
 
@@ -47,15 +47,15 @@ def test_the_newest_come_last_whenever_they_were_loaded(store: Store):
     store.add(numbered(3, 1))
     store.add(numbered(2, 4))
 
-    assert ids(newest(store, ALL, 3)) == [2, 3, 4]
-    assert ids(newest(store, ALL, 9)) == ids(find(store, ALL)) == [1, 2, 3, 4]
+    assert ids(latest(store, ALL, 3)) == [2, 3, 4]
+    assert ids(latest(store, ALL, 9)) == ids(find(store, ALL)) == [1, 2, 3, 4]
 
 
 def test_a_record_comes_back_as_it_was(store: Store):
     [given] = numbered(1, features=("system",), temperature=0.5, caller_name="nightly")
     store.add([given])
 
-    assert newest(store, ALL, 1) == [Found(1, given)]
+    assert latest(store, ALL, 1) == [FoundExchange(1, given)]
 
 
 def test_more_than_a_page_is_read_page_by_page_each_once(store: Store):
@@ -64,14 +64,14 @@ def test_more_than_a_page_is_read_page_by_page_each_once(store: Store):
     store.add(same)
 
     assert ids(find(store, ALL)) == list(range(1200))
-    assert ids(newest(store, ALL, 1100)) == list(range(100, 1200))
+    assert ids(latest(store, ALL, 1100)) == list(range(100, 1200))
 
 
 def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
     store.add(numbered(*range(1000)))
 
     assert ids(find(store, ALL)) == list(range(1000))
-    assert ids(newest(store, ALL, 2000)) == list(range(1000))
+    assert ids(latest(store, ALL, 2000)) == list(range(1000))
 
 
 def test_the_newest_are_looked_up_by_their_time_and_nothing_is_sorted(tmp_path: Path):
@@ -96,8 +96,8 @@ def test_text_is_found_in_contents_and_in_the_record(store: Store):
     store.add(numbered(5, user_agent="parcel-tracker/1.0"))
     store.add(numbered(6))
 
-    assert ids(newest(store, Filter(text="PARCEL"), 50)) == [1, 2, 3, 5]
-    assert ids(newest(store, Filter(text="parcel"), 2)) == [3, 5]
+    assert ids(latest(store, Filter(text="PARCEL"), 50)) == [1, 2, 3, 5]
+    assert ids(latest(store, Filter(text="parcel"), 2)) == [3, 5]
     assert ids(find(store, Filter(text="my parcel?"))) == [1]
     assert ids(find(store, Filter(text="parcel%"))) == []
 
@@ -115,7 +115,7 @@ def test_text_is_looked_for_beyond_the_first_page(store: Store):
     for first in range(2, 602, 100):
         store.add([entry for n in range(first, first + 100) for entry in exchange(n)])
 
-    assert ids(newest(store, Filter(text="needle"), 50)) == [1]
+    assert ids(latest(store, Filter(text="needle"), 50)) == [1]
 
 
 def test_bodies_of_which_only_the_digest_is_kept_are_no_contents(store: Store):
@@ -145,7 +145,7 @@ def test_an_exchange_is_named_by_our_id_by_upstreams_or_by_how_they_begin(store:
     )
 
     def named_ids(name: str, most: int = 9) -> list[str]:
-        return [each.id for each in named(store, name, most)]
+        return [each.id for each in find_by_id(store, name, most)]
 
     assert named_ids("req_ab") == ["req_ab"]
     assert named_ids("req_011CZ") == ["req_ab"]

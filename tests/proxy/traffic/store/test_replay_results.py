@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from proxy.traffic import Content, ReadOnlyStore, open_store
+from proxy.traffic import Content, ReadOnlyStoreError, open_store
 from proxy.traffic.store.filters import Filter
-from proxy.traffic.store.replay_results import Left, ReplayResult, ReplayStore
+from proxy.traffic.store.replay_results import LeftOut, ReplayResult, ReplayStore
 from proxy.traffic.store.store import Store
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept, moment
@@ -137,7 +137,7 @@ def test_what_nobody_counted_is_estimated_by_bytes(store, fields, tokens):
     store.add(exchange(1, sent_model="m", **fields))
 
     [[recorded]] = replay(store).pages()
-    assert replay(store).found().left == (Left("m", 1, *tokens),)
+    assert replay(store).found().left == (LeftOut("m", 1, *tokens),)
     assert recorded.tokens == tokens[0] + tokens[1]
 
 
@@ -211,6 +211,6 @@ def test_a_store_that_cannot_be_written_says_so_before_anything_is_asked(url):
     else:
         store = open_store(url, read_only=True)
 
-    with pytest.raises(ReadOnlyStore):
+    with pytest.raises(ReadOnlyStoreError):
         replay(store).begin()
     store.close()

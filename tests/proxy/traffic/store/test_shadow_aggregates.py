@@ -5,7 +5,7 @@ import pytest
 from proxy.traffic import open_store
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.row_mapping import milliseconds_of
-from proxy.traffic.store.shadow_aggregates import Shadowed, shadowed_in
+from proxy.traffic.store.shadow_aggregates import ShadowGroup, aggregate_shadows
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import moment
 
@@ -26,9 +26,9 @@ def test_similarities_and_equal_answers_are_summed_by_rule_and_leg(store):
     store.add(record(id=f"{n}", received=moment(n)) for n in range(3))
     store.add([compared(0, 1.0), compared(1, 0.5), compared(2, 0.25, "control")])
 
-    assert sorted(shadowed_in(store, Filter())) == [
-        Shadowed("risky", "control", None, 1, 0.25, 0),
-        Shadowed("risky", "shadow", None, 2, 1.5, 1),
+    assert sorted(aggregate_shadows(store, Filter())) == [
+        ShadowGroup("risky", "control", None, 1, 0.25, 0),
+        ShadowGroup("risky", "shadow", None, 2, 1.5, 1),
     ]
 
 
@@ -36,7 +36,9 @@ def test_failures_are_counted_by_their_reason(store):
     store.add([record(id="0", received=moment(0))])
     store.add([shadow_record(id="0", ended=moment(1), failure="status 429", comparison=None)])
 
-    assert shadowed_in(store, Filter()) == (Shadowed("risky", "shadow", "status 429", 1, None, 0),)
+    assert aggregate_shadows(store, Filter()) == (
+        ShadowGroup("risky", "shadow", "status 429", 1, None, 0),
+    )
 
 
 def test_only_shadows_of_the_exchanges_that_are_meant_are_counted(store):
@@ -44,6 +46,6 @@ def test_only_shadows_of_the_exchanges_that_are_meant_are_counted(store):
     store.add(compared(n, 0.5) for n in range(3))
 
     since = milliseconds_of(moment(10))
-    assert shadowed_in(store, Filter(since=since, caller="c1")) == (
-        Shadowed("risky", "shadow", None, 1, 0.5, 0),
+    assert aggregate_shadows(store, Filter(since=since, caller="c1")) == (
+        ShadowGroup("risky", "shadow", None, 1, 0.5, 0),
     )

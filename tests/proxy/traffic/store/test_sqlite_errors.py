@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.traffic import ReadOnlyStore, StoreProblem, open_store
+from proxy.traffic import ReadOnlyStoreError, StoreError, open_store
 from tests.proxy.traffic.store.test_store import counts
 from tests.record_factory import record
 from tests.unprivileged import as_nobody, public_directory
@@ -31,7 +31,9 @@ def test_a_store_in_a_directory_that_may_only_be_read_can_be_read(public: Path):
     (public / "traffic.db").chmod(0o444)
     public.chmod(0o555)
     with as_nobody():
-        with pytest.raises(ReadOnlyStore, match="cannot be written: it, or its directory") as told:
+        with pytest.raises(
+            ReadOnlyStoreError, match="cannot be written: it, or its directory"
+        ) as told:
             open_store(url)
         reader = open_store(url, read_only=True)
         found = counts(reader)
@@ -58,18 +60,18 @@ def test_a_store_that_somebody_else_writes_can_be_read(public: Path):
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(public: Path):
     url = filled(public / "traffic.db")
-    with as_nobody(), pytest.raises(StoreProblem, match=r"traffic\.db cannot be opened"):
+    with as_nobody(), pytest.raises(StoreError, match=r"traffic\.db cannot be opened"):
         open_store(url, read_only=True)
 
 
 def test_a_directory_that_cannot_be_made_is_said_to_be_so(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreProblem, match=r"traffic\.db cannot be made or opened: Not a direct"):
+    with pytest.raises(StoreError, match=r"traffic\.db cannot be made or opened: Not a direct"):
         open_store(f"sqlite:///{tmp_path / 'file' / 'traffic.db'}")
 
 
 def test_nothing_is_made_for_who_only_reads(tmp_path: Path):
-    with pytest.raises(StoreProblem, match="does not exist: nothing has been recorded there"):
+    with pytest.raises(StoreError, match="does not exist: nothing has been recorded there"):
         open_store(f"sqlite:///{tmp_path / 'new' / 'traffic.db'}", read_only=True)
 
     assert list(tmp_path.iterdir()) == []
@@ -78,7 +80,7 @@ def test_nothing_is_made_for_who_only_reads(tmp_path: Path):
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path):
     file = tmp_path / "traffic.db"
     file.write_text("Dear diary, " * 100)
-    with pytest.raises(StoreProblem, match="is no SQLite database: move it away") as told:
+    with pytest.raises(StoreError, match="is no SQLite database: move it away") as told:
         open_store(f"sqlite:///{file}")
 
     assert not told.value.may_pass
@@ -90,7 +92,7 @@ def test_damage_is_said_to_be_damage(tmp_path: Path):
     url = filled(file)
     data = file.read_bytes()
     file.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
-    with pytest.raises(StoreProblem, match=r"is damaged: move it away") as told:
+    with pytest.raises(StoreError, match=r"is damaged: move it away") as told:
         counts(open_store(url))
 
     assert not told.value.may_pass
@@ -102,7 +104,7 @@ def test_a_lock_may_pass(tmp_path: Path):
         connection.exec_driver_sql("PRAGMA busy_timeout = 50")  # else it waits for five seconds
     other = sqlite3.connect(tmp_path / "traffic.db")
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreProblem, match="is locked by another program") as told:
+    with pytest.raises(StoreError, match="is locked by another program") as told:
         store.add([record(id="req_2")])
     other.close()
     store.add([record(id="req_2")])
@@ -119,7 +121,7 @@ def test_nothing_is_written_into_a_file_that_was_moved_away(tmp_path: Path, *, i
     (tmp_path / "traffic.db").rename(tmp_path / "damaged.db")
     if is_replaced:
         open_store(url).close()
-    with pytest.raises(StoreProblem, match="has been moved or deleted") as told:
+    with pytest.raises(StoreError, match="has been moved or deleted") as told:
         store.add([record(id="req_2")])
     store.close()
     anew = open_store(url)

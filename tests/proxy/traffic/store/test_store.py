@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import StatementError
 
-from proxy.traffic import Body, StoreProblem, open_store
+from proxy.traffic import Body, StoreError, open_store
 from proxy.traffic.store.errors import UnacceptableEntry
 from proxy.traffic.store.row_mapping import exchange_of_row, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
@@ -68,7 +68,7 @@ def test_a_store_that_is_only_read_is_read_and_not_written(url):
     reader = open_store(url, read_only=True)
 
     assert counts(reader) == [1, 0, 0]
-    with pytest.raises(StoreProblem, match="cannot be written"):
+    with pytest.raises(StoreError, match="cannot be written"):
         reader.add([record(id="req_2")])
     assert counts(reader) == [1, 0, 0]
     reader.close()

@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.traffic import compress
-from proxy.traffic.store.text_search import is_said, texts_of, texts_of_record, value_of
+from proxy.traffic.store.text_search import contains_text, decode_body, texts_of, texts_of_record
 from tests.record_factory import record
 
 
@@ -17,7 +17,7 @@ from tests.record_factory import record
     ],
 )
 def test_what_is_kept_is_a_value_or_else_a_text(kept: bytes, value: object):
-    assert value_of(compress(kept)) == value
+    assert decode_body(compress(kept)) == value
 
 
 def test_texts_are_found_wherever_they_stand_and_names_of_fields_are_none():
@@ -35,13 +35,13 @@ def test_words_of_a_record_are_all_but_its_time():
 
 @pytest.mark.parametrize("wanted", ["refund policy", "REFUND  Policy", "policy.\n\nHuman", "", "É"])
 def test_case_and_white_space_make_no_difference(wanted: str):
-    assert is_said(wanted, ["other", "our refund\npolicy.  Human: é"])
+    assert contains_text(wanted, ["other", "our refund\npolicy.  Human: é"])
 
 
 def test_words_have_to_stand_together_and_in_one_text():
-    assert not is_said("our policy", ["our refund policy", "our", "policy"])
+    assert not contains_text("our policy", ["our refund policy", "our", "policy"])
 
 
 def test_what_is_damaged_is_called_that():
-    assert value_of(b"no zstd") == "(damaged)"
-    assert value_of(compress(b"x" * 1000)[:-3]) == "(damaged)"
+    assert decode_body(b"no zstd") == "(damaged)"
+    assert decode_body(compress(b"x" * 1000)[:-3]) == "(damaged)"

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.config.settings import load_settings
 from proxy.errors import InvalidSettings
-from proxy.traffic import StoreProblem, checked_url, default_url, open_store
+from proxy.traffic import StoreError, checked_url, default_url, open_store
 from proxy.traffic.store.url import file_of
 
 
@@ -38,7 +38,7 @@ def test_an_address_gets_its_driver(given: str, meant: str | None):
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(given: str):
-    with pytest.raises(StoreProblem, match="the address of the store: ") as told:
+    with pytest.raises(StoreError, match="the address of the store: ") as told:
         open_store(given)
     assert "can" not in str(told.value)
     assert not told.value.may_pass
