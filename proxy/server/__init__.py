@@ -1,1 +1,1 @@
-"""The process that serves: uvicorn's protocol, sockets, memory, and the loader beside it."""
+"""The serving process: uvicorn's protocol, sockets, memory, and the loader subprocess."""

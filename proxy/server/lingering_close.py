@@ -1,10 +1,10 @@
 """
-Closing a connection so that its client hears why.
+Close connections so that clients still receive the last response.
 
-A socket that is closed while something unread is waiting in it is reset, and
-the reset may overtake the answer that was written last (RFC 9112, section
-9.6). So only our own end is closed at first; what still comes is passed over
-until the client closes its end too, or has had time enough.
+Closing a socket while it holds unread data resets the connection, and the
+reset may overtake the response that was just written (RFC 9112, section 9.6).
+So we first close only our sending side, and discard what still arrives until
+the client closes its side too or a timeout has passed.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ import asyncio
 from typing import Any, Final, Protocol
 
 _SECONDS: Final = 2.0
+_LINGER_SECONDS: Final = 2.0
 
 
-class Reader(Protocol):
-    """The protocol at our end of a connection."""
+class RequestReader(Protocol):
+    """The asyncio protocol that reads requests from the connection."""
 
     @property
     def has_read_all(self) -> bool:
-        """Whether nothing of a request is still on its way."""
+        """True if no part of a request is still outstanding."""
         ...
 
     def stop_reading(self) -> None:
-        """Pass over whatever comes from now on."""
+        """Discard everything that arrives from now on."""
 
 
 class LingeringTransport:
-    """A transport of asyncio that closes in two steps where its reader has not read all."""
+    """An asyncio transport that closes in two steps while its reader has data outstanding."""
 
     def __init__(
-        self, transport: asyncio.Transport, reader: Reader, loop: asyncio.AbstractEventLoop
+        self, transport: asyncio.Transport, reader: RequestReader, loop: asyncio.AbstractEventLoop
     ) -> None:
         self.write = transport.write
         self._transport = transport
@@ -40,15 +41,15 @@ class LingeringTransport:
         self._lingers = False
 
     def __getattr__(self, name: str) -> Any:
-        """Be the transport in all other respects."""
+        """Delegate everything else to the transport."""
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether it is closed as far as whoever writes to it is concerned."""
+        """Return True once no more can be written."""
         return self._lingers or self._transport.is_closing()
 
     def close(self) -> None:
-        """Write what is left to be written, and close."""
+        """Send what is buffered, then close, lingering if the reader has data outstanding."""
         if self.is_closing():
             return
         if self._reader.has_read_all or not self._transport.can_write_eof():
@@ -58,4 +59,4 @@ class LingeringTransport:
         self._reader.stop_reading()
         self._transport.resume_reading()
         self._transport.write_eof()
-        self._loop.call_later(_SECONDS, self._transport.abort)
+        self._loop.call_later(_LINGER_SECONDS, self._transport.abort)

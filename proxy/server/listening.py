@@ -1,4 +1,4 @@
-"""The sockets that a server listens on; where there can be none, status 2 and why."""
+"""Open the sockets that a server listens on, or exit with status 2 and the reason."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any, Final, TypeAlias
 from proxy.terminal import stop
 
 _BACKLOG: Final = 2048
-_ABSENT: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
-"""Of one address of several: the machine has no IPv6, say."""
+_UNAVAILABLE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+"""Errors that are acceptable for some of a host's addresses, say on a machine without IPv6."""
 
 Address: TypeAlias = tuple[int, tuple[Any, ...]]
-"""Its family, and what the family calls an address."""
+"""An address family, and an address as `socket.bind` takes it for that family."""
 
 _log = logging.getLogger("uvicorn.error")
 
 
 def listen_or_exit(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; connections wait from here on."""
+    """Listen on every address of a host; from here on, connections queue up."""
     try:
         return listen(_addresses_of(host, port))
-    except (OSError, ValueError) as exc:  # a name that can be none is the latter
-        reason = getattr(exc, "strerror", None) or "is no name of a host"
+    except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
+        reason = getattr(exc, "strerror", None) or "this is not a valid host name"
         stop(f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}")
 
 
 def say_where(host: str, sockets: Iterable[socket.socket]) -> None:
-    """Log where it can be reached, in uvicorn's words."""
+    """Log the url of the server in the same words as uvicorn."""
     port = next(iter(sockets)).getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     _log.info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
@@ -38,9 +38,9 @@ def say_where(host: str, sockets: Iterable[socket.socket]) -> None:
 
 def listen(addresses: Iterable[Address]) -> list[socket.socket]:
     """
-    Listen on the addresses of this machine; raises `OSError` if none is, or one is taken.
+    Listen on this machine's addresses; raise `OSError` if none is available or one is in use.
 
-    Port 0 takes a free one, and the same for all.
+    With port 0, all of them share the same free port.
     """
     sockets: list[socket.socket] = []
     absent: OSError | None = None
@@ -49,7 +49,7 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
         try:
             sockets.append(_bound(family, (address[0], port, *address[2:])))
         except OSError as exc:
-            if exc.errno not in _ABSENT:
+            if exc.errno not in _UNAVAILABLE:
                 for each in sockets:
                     each.close()
                 raise
@@ -61,14 +61,14 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
 
 def _addresses_of(host: str, port: int) -> Iterable[Address]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return dict.fromkeys((family, address) for family, *_, address in found)  # each once
+    return dict.fromkeys((family, address) for family, *_, address in found)  # without duplicates
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # IPv4 has one of its own
+        if family == socket.AF_INET6:  # IPv4 connections have a socket of their own
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

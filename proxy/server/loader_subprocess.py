@@ -1,4 +1,4 @@
-"""The loader's process, beside that of the server."""
+"""Run the loader as a subprocess of the server."""
 
 from __future__ import annotations
 
@@ -21,85 +21,83 @@ from proxy.terminal import stop, tell
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 
-_HEAD_START_SECONDS: Final = 1
-"""For the workers, which somebody waits for; and between a loader and the next."""
+_START_DELAY_SECONDS: Final = 1
+"""Lets the workers start first, since clients wait for them; also the pause before a restart."""
 
 
 def start_loader(settings: Settings) -> None:
-    """Keep a loader running for as long as this process does; it ends by itself after it."""
-    keeping = LoaderConfig(
+    """Keep a loader running as long as this process lives; it ends by itself afterwards."""
+    loader_config = LoaderConfig(
         directory=journal_directory(settings.state_dir),
         url=store_url_of(settings, settings.state_dir),
         days=settings.traffic_days,
         max_bytes=settings.traffic_max_bytes,
     )
-    held, orders = claim_journal_directory(keeping), orders_for(keeping, settings.log_format)
-    threading.Thread(target=_keep_running, args=[orders, held], daemon=True).start()
+    lock = claim_journal_directory(loader_config)
+    orders = orders_for(loader_config, settings.log_format)
+    threading.Thread(target=_keep_running, args=[orders, lock], daemon=True).start()
 
 
-def orders_for(keeping: LoaderConfig, log_format: LogFormat) -> bytes:
-    """What a loader is told, over its standard input: the settings file may be bad by then."""
-    return msgspec.json.encode((keeping, log_format), enc_hook=str) + b"\n"
+def orders_for(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:
+    """Encode a loader's configuration for its stdin, as the settings file may change meanwhile."""
+    return msgspec.json.encode((loader_config, log_format), enc_hook=str) + b"\n"
 
 
 def read_orders(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
-    """The other end of it."""
+    """Decode what `orders_for` has encoded."""
     return msgspec.json.decode(
         line, type=tuple[LoaderConfig, LogFormat], dec_hook=lambda kind, value: kind(value)
     )
 
 
-def claim_journal_directory(keeping: LoaderConfig) -> TextIO | None:
+def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
     """
-    Hold the journals for one store while this process lives, or exit with status 2.
+    Lock the journal directory for one store while this process lives, or exit with status 2.
 
-    Servers may share a directory of journals, but then also the store: who
-    loads them does not know whose they are. None: it cannot be written to, and
-    so there will be no journals either.
+    Servers may share a directory of journals only if they share the store too:
+    a loader cannot tell whose journals it loads. Returns None if the directory
+    is not writable, in which case there will be no journals either.
     """
-    path = keeping.directory.parent / "store"
+    path = loader_config.directory.parent / "store"
+    store_digest = _store_digest(loader_config.url)
     try:
-        make_directory(keeping.directory)
-        with ExitStack() as closing:
-            file = closing.enter_context(os.fdopen(open_file(path, os.O_RDWR), "r+"))
-            _agree(file, keeping)
-            closing.pop_all()
+        make_directory(loader_config.directory)
+        with ExitStack() as stack:
+            file = stack.enter_context(os.fdopen(open_file(path, os.O_RDWR), "r+"))
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # succeeds for the first server
+                file.truncate(0)
+                file.write(store_digest)
+                file.flush()
+            fcntl.flock(file, fcntl.LOCK_SH)
+            file.seek(0)
+            if file.read() != store_digest:
+                state_dir = loader_config.directory.parents[1]
+                stop(
+                    f"state_dir: another Holdover uses {state_dir} with a different traffic_url; "
+                    "give each its own state_dir, or both the same traffic_url"
+                )
+            stack.pop_all()
             return file
     except OSError:
         return None
 
 
-def _agree(file: TextIO, keeping: LoaderConfig) -> None:
-    mine = _digest_of(keeping.url)
-    with suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is there
-        file.truncate(0)
-        file.write(mine)
-        file.flush()
-    fcntl.flock(file, fcntl.LOCK_SH)
-    file.seek(0)
-    if file.read() != mine:
-        used = f"{keeping.directory.parents[1]} is used by a Holdover with another traffic_url"
-        stop(f"state_dir: {used}")
-
-
-def _digest_of(url: str) -> str:
-    """Of the store, whoever asks for it: there may be passwords before and after its place."""
+def _store_digest(url: str) -> str:
+    # Only of host and database: passwords, which may differ, stand before and after them.
     place = url.rpartition("@")[2].partition("?")[0]
     return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
 
 
-def _keep_running(orders: bytes, _held: TextIO | None) -> None:
-    while True:
-        time.sleep(_HEAD_START_SECONDS)
-        with suppress(OSError):
-            _run(orders)
-        tell("holdover: the loader has ended, and is begun again")
-
-
-def _run(orders: bytes) -> None:
+def _keep_running(orders: bytes, _lock: TextIO | None) -> None:
     command = holdover_again("load", "--until-eof")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader:  # noqa: S603 - our own
-        assert loader.stdin is not None
-        loader.stdin.write(orders)
-        loader.wait()
+    while True:
+        time.sleep(_START_DELAY_SECONDS)
+        with (
+            suppress(OSError),
+            subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader,  # noqa: S603 - our own
+        ):
+            assert loader.stdin is not None
+            loader.stdin.write(orders)
+            loader.wait()
+        tell("holdover: the loader has ended unexpectedly and is restarted")

@@ -1,20 +1,19 @@
 """
-uvicorn's HTTP/1.1 protocol, with what its settings cannot say.
+uvicorn's HTTP/1.1 protocol, with limits and behaviour that uvicorn cannot be configured for.
 
-The parser alone decides where a request begins and ends; no byte is edited
-before it. What it announces as an upgrade (`Upgrade: h2c`, which Java's own
-client offers to every plain-text server) is declined by not hearing the offer,
-as RFC 9110, section 7.8 allows: the parsed head goes through a fresh parser
-once more, without the offer, and the request is the HTTP/1.1 request that it
-is, body and all.
+Only the parser decides where a request begins and ends; no byte is changed
+before it. An offer to upgrade (`Upgrade: h2c`, which Java's own client makes to
+every plain-text server) is declined by ignoring it, as RFC 9110, section 7.8
+allows: the parsed head is fed to a new parser without the offer, and the
+request, body included, is served as the HTTP/1.1 request that it is.
 
-A request is read within bounds of size and time. One that goes beyond them, or
-is no HTTP, is answered in the legacy envelope, in its turn, and its connection
-is closed: what follows it cannot be told from its rest.
+Requests have limits of size and time. One that exceeds them, or is not HTTP, is
+answered in the legacy envelope, after the requests before it, and the
+connection is closed, because its end cannot be found.
 
-Statuses that HTTP itself does not name get a reason phrase: TypeScript 0.4.x
-shows its user nothing else of an error (clients, rule 8), and ASGI gives an
-application no way to say it.
+Statuses that HTTP itself does not define get a reason phrase: TypeScript 0.4.x
+shows its user nothing else of an error (clients, rule 8), and an ASGI
+application cannot send one.
 """
 
 from __future__ import annotations
@@ -50,73 +49,73 @@ log = structlog.get_logger()
 
 MAX_TARGET_BYTES: Final = 16 * 1024
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""Names and values of all headers together."""
+"""Limit on the names and values of all headers together."""
 MAX_HEADERS: Final = 100
 _MAX_OVERHEAD_BYTES: Final = 128 * 1024
-"""Bytes of a head, or between the bytes of a body, whatever they are: the parser tells of a header
-when it is whole, and of white space and chunk extensions never."""
+"""Limit on the bytes of a head, or on those between the bytes of a body. The parser reports a
+header only when it is complete, and white space and chunk extensions not at all."""
 _CHUNK_BYTES: Final = 16
-"""What a chunk may add to that: its size and two ends of lines."""
+"""Bytes that a chunk may add to these: its size and two line ends."""
 _PIECE_BYTES: Final = 16 * 1024
-"""So much is parsed between two looks at the bounds, and at the clock."""
+"""Bytes to parse before limits and the clock are checked again."""
 _MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
-"""Bytes of a body that is answered already: with more on its way the connection is closed. Many
-clients send all of what they have before they read why it is refused."""
+"""Limit on the rest of a body that has been answered already; beyond it the connection is closed.
+Many clients send everything before they read why it is refused."""
 _MAX_HELD_BYTES: Final = 256 * 1024
-"""Bytes that wait unparsed; up to there reading goes on, which alone tells that a client goes."""
+"""Limit on unparsed bytes; below it we keep reading, the only way to notice a disconnect."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
 
 
 class _ReadState(enum.Enum):
-    """What the next byte of a client belongs to."""
+    """The part of a request that the next byte belongs to."""
 
     NOTHING = enum.auto()
     HEAD = enum.auto()
     BODY = enum.auto()
     REFUSED = enum.auto()
-    """Nothing that is read any more."""
+    """Everything that follows is discarded."""
 
 
 class _Flow(FlowControl):
-    """Pauses and resumes a transport for two reasons: uvicorn's, and that something is held."""
+    """Flow control with a second reason to pause reading, besides uvicorn's: unparsed bytes."""
 
     is_held = False
     _is_paused = False
 
     def hold(self) -> None:
-        """Read nothing while this lasts, whatever uvicorn says."""
+        """Pause reading until `release`, whatever uvicorn wants."""
         self.is_held = True
         super().pause_reading()
 
     def release(self) -> None:
-        """Read on, if uvicorn would."""
+        """Resume reading unless uvicorn has paused it."""
         self.is_held = False
         if not self._is_paused:
             super().resume_reading()
 
     def pause_reading(self) -> None:
-        """Read nothing until uvicorn says so."""
+        """Pause reading until uvicorn resumes it."""
         self._is_paused = True
         super().pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on, unless something is held."""
+        """Resume reading unless it is held."""
         self._is_paused = False
         if not self.is_held:
             super().resume_reading()
 
 
 class ServerProtocol(httptools_impl.HttpToolsProtocol):
-    """One connection of a client."""
+    """The server side of a client's connection."""
 
     head_seconds: ClassVar[float] = 10
-    """From the first byte of a head to its last."""
+    """Time limit from the first byte of a head to its last."""
     body_seconds: ClassVar[float] = 60
-    """From one piece of a body to the next, while there is room for it."""
+    """Time limit between two pieces of a body, while we have room for it."""
 
     turn_seconds: ClassVar[float] = 0.004
-    """For parsing, until others have their turn: a megabyte may be a hundred thousand chunks."""
+    """Time to parse before other tasks get a turn: a megabyte may be 100,000 chunks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -124,17 +123,17 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._reading_since = 0.0
         self._piece_bytes = 0
         self._overhead_bytes = 0
-        """Bytes since the last thing that the parser told of, rather more than fewer."""
+        """Upper bound of the bytes since the parser last reported something."""
         self._passed_over_bytes = 0
         self._held = bytearray()
-        """Bytes that came and are not parsed yet: others have their turn, or a request waits."""
+        """Bytes that wait to be parsed, for other tasks or for a pipelined request."""
         self._clock: asyncio.TimerHandle | None = None
         self._answering: httptools_impl.RequestResponseCycle | None = None
 
-    # What the network says
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; a client that says nothing at all is idle from the start."""
+        """Start the idle timeout, so that it also ends connections on which nothing is sent."""
         closing_late = LingeringTransport(transport, self, self.loop)
         super().connection_made(cast("asyncio.Transport", closing_late))
         self.flow: _Flow = _Flow(cast("asyncio.Transport", closing_late))
@@ -143,7 +142,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes off the network, a piece at a time, and no more than can be worked on."""
+        """Parse received bytes in small pieces, and hold them while there is enough to do."""
         if self._held:
             self._hold(data)
             return
@@ -151,7 +150,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         for start in range(0, len(data), _PIECE_BYTES):
             if self._reading is _ReadState.REFUSED:
                 return
-            # One request may wait for its turn: parsed bytes take fifty times their room.
+            # At most one request may wait: parsed, its bytes take fifty times their size.
             if self.pipeline or (until and time.perf_counter() >= until):
                 self._hold(data[start:])
                 self.loop.call_soon(self._read_on)
@@ -161,13 +160,13 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self._reading is _ReadState.BODY:
             self._reading_since = self.loop.time()
         if self._clock is None and self._reading in {_ReadState.HEAD, _ReadState.BODY}:
-            self._watch(self._patience)
+            self._watch(self._time_limit)
 
     def eof_received(self) -> None:
-        """Let the transport close, as it does by itself where nothing else is said."""
+        """Return None, so that the transport closes itself."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the exchange that is being answered; uvicorn tells the last one that was asked."""
+        """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
         self._stop_watching()
         if (cycle := self._answering) is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -179,18 +178,18 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     @property
     def has_read_all(self) -> bool:
-        """Whether nothing of a request is still on its way."""
+        """True if no part of a request is still outstanding."""
         return self._reading is _ReadState.NOTHING and not self._held
 
     def stop_reading(self) -> None:
-        """Pass over whatever comes from now on."""
+        """Discard everything that arrives from now on."""
         self._stop_watching()
         self._reading, self._held = _ReadState.REFUSED, bytearray()
 
     def on_response_complete(self) -> None:
-        """Go on with what was asked meanwhile, or with what is still held."""
+        """Continue with a request that waits, or with bytes that are held."""
         super().on_response_complete()
-        # Not at once: here the application is at work, and what goes wrong in it is its own affair.
+        # Later, as the application is still running and must not see errors of the next request.
         self.loop.call_soon(self._read_on)
 
     def _hold(self, data: bytes) -> None:
@@ -205,31 +204,31 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if len(self._held) <= _MAX_HELD_BYTES and self.flow.is_held:
             self.flow.release()
 
-    # What the parser says
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        """Expect a head."""
+        """Prepare for a head."""
         super().on_message_begin()
         self._unset_keepalive_if_required()
-        self._stop_watching()  # of the body before it; this head has a time of its own
+        self._stop_watching()  # the timer of the body before
         self._reading, self._reading_since = _ReadState.HEAD, self.loop.time()
         self._overhead_bytes = self._piece_bytes
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the target."""
+        """Take a piece of the request target."""
         super().on_url(url)
         if len(self.url) > MAX_TARGET_BYTES:
             raise TargetTooLong(
-                f"The path and query of a request may have {MAX_TARGET_BYTES} bytes."
+                f"The path and query of a request may have at most {MAX_TARGET_BYTES} bytes."
             )
 
     def on_headers_complete(self) -> None:
-        """Begin the exchange, unless the head is read again without its offer to upgrade."""
+        """Check the head and start the exchange, unless the request offers to upgrade."""
         if self.parser.should_upgrade():
             return
         headers, version = self.headers, self.parser.get_http_version()
         if version not in _VERSIONS:
-            raise MalformedRequest("HTTP/1.1 and HTTP/1.0 are spoken here.")
+            raise MalformedRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")
         self._check_size_of(headers)
         headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
         check_coding(headers)
@@ -240,8 +239,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._take_host_of_target()
         super().on_headers_complete()
-        self._unset_keepalive_if_required()  # set by an answer that ended meanwhile
-        self.headers = []  # what comes after the body is no header (RFC 9110, section 6.5)
+        self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
+        self.headers = []  # so that trailers do not become headers (RFC 9110, section 6.5)
         self._reading = _ReadState.BODY
         self._overhead_bytes = self._passed_over_bytes = 0
 
@@ -251,11 +250,11 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_body(body)
 
     def on_chunk_header(self) -> None:
-        """Allow for what stands around a chunk."""
+        """Allow for the size and line ends of a chunk."""
         self._overhead_bytes -= _CHUNK_BYTES
 
     def on_message_complete(self) -> None:
-        """End the request."""
+        """Finish reading the request."""
         if self.parser.should_upgrade():
             return
         self._stop_watching()
@@ -263,10 +262,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._overhead_bytes = 0
         super().on_message_complete()
 
-    # What is made of it
+    # Parsing and refusing
 
     def refuse(self, failure: Failure) -> None:
-        """Answer in its turn what cannot be read, or not be read on, and close the connection."""
+        """Answer an unreadable request, after those before it, and close the connection."""
         log.warning("request_refused", status=failure.status, reason=str(failure))
         is_in_body = self._reading is _ReadState.BODY
         self.stop_reading()
@@ -274,7 +273,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if not is_in_body:
             self._answer_in_turn(refusal)
         elif self.cycle is not self._answering:
-            cycle, _ = self.pipeline.popleft()  # the youngest, which has not begun to be answered
+            cycle, _ = self.pipeline.popleft()  # this request, which waits for its turn
             self.pipeline.appendleft((cycle, refusal))
         elif self.cycle.response_started:
             self.transport.close()
@@ -316,17 +315,20 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._overhead_bytes += self._piece_bytes
         try:
             self._parse(piece)
-            self._overhead_bytes = max(0, self._overhead_bytes)  # a small chunk takes less than 16
+            self._overhead_bytes = max(0, self._overhead_bytes)  # chunks may take less than 16
             if self._overhead_bytes > _MAX_OVERHEAD_BYTES:
-                raise HeadTooLarge("There is too much around the headers, or around the body.")
-            self._pass_over()
+                raise HeadTooLarge(
+                    "A request may have at most "
+                    f"{_MAX_OVERHEAD_BYTES} bytes around its headers and its body."
+                )
+            self._limit_discarded()
         except httptools.HttpParserError as exc:
             self.refuse(_failure_of(exc))
         except Failure as exc:
             self.refuse(exc)
 
-    def _pass_over(self) -> None:
-        """Close, once so much has come of a body that nobody reads any more."""
+    def _limit_discarded(self) -> None:
+        """Close the connection if too much arrives of a body that has been answered already."""
         if self._reading is _ReadState.BODY and self.cycle.response_complete:
             self._passed_over_bytes += self._piece_bytes
             if self._passed_over_bytes > _MAX_DISCARDED_BYTES:
@@ -343,19 +345,19 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 return
 
     def _decline_upgrade(self) -> None:
-        """Read the head that was just parsed once more, without its offer."""
+        """Parse the head again without its offer to upgrade."""
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if method == b"CONNECT":
-            raise Tunnel("There are no tunnels here: send the request itself.")
+            raise Tunnel("CONNECT is not supported: send the request itself.")
         rest = [header for header in self.headers if header[0] != b"upgrade"]
         lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
         lines += [b"%b: %b" % header for header in rest]
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
 
     def _take_host_of_target(self) -> None:
-        """A target that names a host does so instead of the header (RFC 9112, section 3.2.2)."""
+        """Use the host of an absolute target in place of the header (RFC 9112, section 3.2.2)."""
         target = httptools.parse_url(self.url)
         if target.host:
             port = b":%d" % target.port if target.port else b""
@@ -365,16 +367,18 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _check_size_of(self, headers: Headers) -> None:
         if len(headers) > MAX_HEADERS:
-            raise HeadTooLarge(f"A request may have {MAX_HEADERS} headers.")
-        if self._overhead_bytes > MAX_HEAD_BYTES:  # at least as many as the head has
+            raise HeadTooLarge(f"A request may have at most {MAX_HEADERS} headers.")
+        if self._overhead_bytes > MAX_HEAD_BYTES:  # a cheap upper bound of the size
             size = sum(len(name) + len(value) for name, value in headers)
             if size > MAX_HEAD_BYTES:
-                raise HeadTooLarge(f"The headers of a request may have {MAX_HEAD_BYTES} bytes.")
+                raise HeadTooLarge(
+                    f"The headers of a request may have at most {MAX_HEAD_BYTES} bytes."
+                )
 
     # Time
 
     @property
-    def _patience(self) -> float:
+    def _time_limit(self) -> float:
         return self.head_seconds if self._reading is _ReadState.HEAD else self.body_seconds
 
     def _watch(self, seconds: float) -> None:
@@ -386,12 +390,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self._clock = None
 
     def _look_at_the_clock(self) -> None:
-        # One timer for many pieces: to set and cancel one for each costs more than to read it.
+        # One timer serves many pieces: setting one for each costs more than checking the time.
         self._clock = None
         now = self.loop.time()
-        if self.flow.read_paused:  # it is not the client that is slow
+        if self.flow.read_paused:  # we are the slow side, not the client
             self._reading_since = now
-        left = self._reading_since + self._patience - now
+        left = self._reading_since + self._time_limit - now
         if left > 0:
             self._watch(left)
         elif self._reading is _ReadState.HEAD:
@@ -405,26 +409,26 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
 
 def check_coding(headers: Headers) -> None:
-    """Raise `UnknownCoding` where a body comes in any coding but `chunked` (RFC 9112, 6.1)."""
+    """Raise `UnknownCoding` unless the only transfer coding is `chunked` (RFC 9112, 6.1)."""
     values = [value for name, value in headers if name == b"transfer-encoding"]
     *others, last = [coding.strip().lower() for coding in b",".join(values).split(b",")]
-    if others and last == b"chunked":  # one without an end the parser refuses
-        raise UnknownCoding("Of transfer codings only `chunked` is understood here, once.")
+    if others and last == b"chunked":  # the parser itself refuses other last codings
+        raise UnknownCoding("The only transfer coding supported is `chunked`, once.")
 
 
 def _failure_of(problem: httptools.HttpParserError) -> Failure:
-    """What we ourselves said when the parser asked us, or else what the parser says."""
     if isinstance(problem.__context__, Failure):
-        return problem.__context__
-    is_told = type(problem) is httptools.HttpParserError  # the others quote the client, or us
-    reason = f" ({problem})" if is_told else ""
+        return problem.__context__  # raised in one of our callbacks
+    # Subclasses quote the client or our callbacks, so their text must not go into an answer.
+    reason = f" ({problem})" if type(problem) is httptools.HttpParserError else ""
     return MalformedRequest(
-        f"This is no HTTP/1.1 request{reason}. Look at what stands between client and server."
+        f"This is not a valid HTTP/1.1 request{reason}. "
+        "Check the proxies between client and server."
     )
 
 
 def name_unnamed_statuses() -> None:
-    """Give every status of an error its phrase, in the table that uvicorn takes them from."""
+    """Add a reason phrase for every other error status to the table of status lines in uvicorn."""
     named = {status.value for status in HTTPStatus}
     for status in range(400, 600):
         if status not in named:

@@ -135,7 +135,7 @@ def test_a_server_with_the_same_directory_and_another_store_is_refused(
     refused = holdover("serve", "--config", str(other))
 
     assert refused.returncode == 2
-    assert "is used by a Holdover with another traffic_url" in refused.stderr
+    assert "with a different traffic_url" in refused.stderr
 
 
 def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):

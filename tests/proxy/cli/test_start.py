@@ -64,7 +64,7 @@ def test_other_verbs_that_ask_somebody_say_the_same(verb: tuple[str, ...]):
     ("host", "reason"),
     [
         ("no-such-host.invalid", ""),
-        ("a..b", "is no name of a host"),
+        ("a..b", "this is not a valid host name"),
         ("192.0.2.1", "Cannot assign requested address"),
     ],
 )

@@ -42,7 +42,8 @@ def test_of_a_server_with_another_store_the_start_is_refused(keeping, tmp_path, 
 
     assert refused.value.exit_code == 2
     assert capsys.readouterr().err == (
-        f"holdover: state_dir: {tmp_path} is used by a Holdover with another traffic_url\n"
+        f"holdover: state_dir: another Holdover uses {tmp_path} with a different traffic_url; "
+        "give each its own state_dir, or both the same traffic_url\n"
     )
 
 

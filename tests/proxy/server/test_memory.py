@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import resource
-from proxy.server.memory import keep_what_is_freed
+from proxy.server.memory import tune_malloc
 {first}
 def work():
     pieces = [b"." * (8 * 1024 * 1024) for _ in range(4)]  # as many as there are of a long prompt
@@ -26,4 +26,4 @@ def test_what_was_freed_is_there_for_the_next_long_prompt():
     pages = 5 * 4 * 8 * 1024 // 4
 
     assert page_faults("") > pages // 2
-    assert page_faults("keep_what_is_freed()") < pages // 100
+    assert page_faults("tune_malloc()") < pages // 100
