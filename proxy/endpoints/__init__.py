@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out, no policy: raw ASGI, so that nothing stands between a frame and its socket."""
+"""ASGI applications that turn HTTP requests into exchanges and responses; no policy in here."""
 
 from proxy.endpoints.admin import admin_pages, admin_routes
 from proxy.endpoints.admin_token import AdminToken

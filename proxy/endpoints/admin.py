@@ -1,4 +1,4 @@
-"""Holdover's own pages under `/holdover/`; without an admin token they do not exist."""
+"""Holdover's own pages under `/holdover/`; they exist only if an admin token is set."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ _NOT_FOUND: Final = NotFound("Not found")
 
 
 def admin_routes(token: AdminToken, pages: Mapping[str, Page], metrics: Metrics) -> list[Route]:
-    """All pages, behind the token; without one there are none."""
+    """Return routes to all pages, guarded by the token; none if there is no token."""
     if not token.exists:
         return []
     guard = _Guard(token, metrics)
-    everything = {**pages, "/holdover": _nothing, "/holdover/{rest:path}": _nothing}
+    everything = {**pages, "/holdover": _not_found, "/holdover/{rest:path}": _not_found}
     return [Route(path, guard(page), methods=METHODS) for path, page in everything.items()]
 
 
 def admin_pages(
     reloader: ConfigReloader, guards: Guards, lessons: LearnedCapabilities
 ) -> Mapping[str, Page]:
-    """What an operator can ask and see."""
+    """Return the pages for operators by their path."""
     return {
         "/holdover/explain": only(_Explain(reloader, lessons), "POST"),
         "/holdover/lessons": only(_Listing(lessons), "GET", "HEAD"),
@@ -64,7 +64,7 @@ def admin_pages(
 
 
 class _Guard:
-    """Lets in who has the token; counts and logs those who guess."""
+    """Lets in requests with the admin token; counts and logs wrong ones."""
 
     def __init__(self, token: AdminToken, metrics: Metrics) -> None:
         self._token = token
@@ -94,7 +94,7 @@ class _Guard:
 
 @dataclass(frozen=True, slots=True)
 class _Explain:
-    """`POST /holdover/explain[?code=LANGUAGE]`: what a legacy request becomes; nothing is sent."""
+    """`POST /holdover/explain[?code=LANGUAGE]`: show what a legacy request becomes."""
 
     reloader: ConfigReloader
     lessons: LearnedCapabilities
@@ -103,7 +103,7 @@ class _Explain:
     async def __call__(self, request: Request) -> Response:
         language = request.query_params.get("code")
         if language is not None and language not in LANGUAGES:
-            message = f"code: there are {', '.join(LANGUAGES)}"
+            message = f"code: choose one of {', '.join(LANGUAGES)}"
             return error(400, "invalid_request_error", message)
         headers = list(request.headers.raw)
         try:
@@ -122,20 +122,20 @@ class _Explain:
             )
             plan = await self.turns.run(planning)
         except ClientGone:
-            return Response(status_code=400)  # nobody reads it
+            return Response(status_code=400)  # the client is gone and reads no answer
         except Failure as exc:
             return refusal(exc)
         except InvalidCompletionRequest as exc:
             return error(exc.status_hint, exc.error_type, str(exc))
         if language is not None:
-            return _code(as_code(plan, language))
+            return PlainTextResponse(as_code(plan, language))
         pieces = await self.turns.run(write_json(as_explanation(plan)))
         return Response(b"".join(pieces), media_type="application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """`GET /holdover/lessons`: what upstream has taught."""
+    """`GET /holdover/lessons`: list what upstream's errors have taught."""
 
     lessons: LearnedCapabilities
 
@@ -145,7 +145,7 @@ class _Listing:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """`GET /holdover/rollout`: the rules that are followed now, in order."""
+    """`GET /holdover/rollout`: list the rules in force, in order."""
 
     reloader: ConfigReloader
     guards: Guards
@@ -170,13 +170,9 @@ class _Rules:
         )
 
 
-async def _nothing(_: Request) -> Response:
+async def _not_found(_: Request) -> Response:
     return refusal(_NOT_FOUND)
 
 
 def _json(value: object) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-def _code(code: str) -> Response:
-    return PlainTextResponse(code)

@@ -1,14 +1,16 @@
 """
-The admin token: whether a request has it, and what becomes of those that guess.
+The admin token: recognise it, and slow down those who guess.
 
-The right token always opens, whatever others have tried before: nobody can lock
-its owner out. So what keeps it safe is its length. Wrong ones are answered 429
-after some of a peer, or of all together, within a minute, and the connection
-is closed: each costs a connection then, and no line of the log. Nothing waits,
-and no more peers are remembered than there are wrong tries in a minute.
+The right token always works, however many wrong ones came before, so that
+nobody can lock the operator out; its length keeps it safe. After some wrong
+tokens from one peer or from all together within a minute, further ones get
+429, and their connection is closed: each guess then costs a connection, and
+writes no log line. Nothing waits, and the number of peers in memory is at most
+the number of wrong tokens in a minute.
 
-Who may send requests can try tokens as keys, too, since a misplaced one is
-told: so a request has room for a few credentials, and not for a list of guesses.
+Clients can also try tokens in place of API keys, because the answer to a
+misplaced token says so. That is why a request may carry only a few
+credentials, not a list of guesses.
 """
 
 from __future__ import annotations
@@ -28,39 +30,39 @@ from proxy.headers import Headers, bearer_token
 from proxy.security.credentials import secrets_in
 
 _WINDOW_SECONDS: Final = 60
-_MAX_TRIES_OF_ONE: Final = 10
-_MAX_TRIES_OF_ALL: Final = 100
+_MAX_WRONG_PER_PEER: Final = 10
+_MAX_WRONG: Final = 100
 _MAX_CREDENTIALS: Final = 12
-"""In one request: a key and a token in two headers, joined with another of each, are as many."""
+"""Limit for one request; a key and a token in two headers, each joined with another, make 12."""
 
 
 def peer_of(scope: Scope) -> str:
-    """The address that a request comes from: that of a proxy, behind one."""
+    """Return the address of the connection's peer, which may be a proxy in front of us."""
     host, _ = scope.get("client") or ("", 0)
     return host
 
 
 class AdminToken:
-    """What opens Holdover's pages to its operator, where there is one."""
+    """The operator's token for Holdover's own pages, if one is set."""
 
     def __init__(self, token: SecretStr | None) -> None:
         self._token = token.get_secret_value().encode() if token else None
 
     @property
     def exists(self) -> bool:
-        """Whether there is one."""
+        """True if a token is set."""
         return self._token is not None
 
     def opens(self, headers: Headers) -> bool:
-        """Whether it is there as the one bearer token: of several, each would be a guess."""
+        """Return True if the token is the only bearer token; several would be several guesses."""
         given = [value for name, value in headers if name == b"authorization"]
         return len(given) == 1 and self._is_among([bearer_token(given[0]) or b""])
 
     def is_in(self, headers: Headers) -> bool:
         """
-        Whether it is there at all, in place of a key or beside one.
+        Return True if the token is anywhere among the credentials of a request.
 
-        Raises `MissingKey` where there are too many credentials to be looked at.
+        Raises `MissingKey` if the request has too many credentials to check.
         """
         if self._token is None:
             return False
@@ -71,18 +73,18 @@ class AdminToken:
 
     def _is_among(self, given: Iterable[bytes]) -> bool:
         assert self._token is not None
-        # Each is compared, whatever the others are, so that the time it takes tells nothing.
+        # Compare all of them, so that the time taken does not depend on which one matches.
         return True in [hmac.compare_digest(one, self._token) for one in given]
 
 
 def _parts(value: bytes) -> list[bytes]:
-    """A value, and what it may be the list of: a server in front of us joins headers by commas."""
+    """Return a value and its parts: servers in front of us may join headers with commas."""
     words = [word.strip(b",") for word in value.split()]
     return [value, *words, *value.replace(b",", b" ").split()]
 
 
 class WrongTries:
-    """How often the wrong token was given in this minute."""
+    """Counts wrong admin tokens within a minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -90,12 +92,12 @@ class WrongTries:
         self._tries: Counter[str] = Counter()
 
     def add(self, peer: str) -> int | None:
-        """Count one more; after too many, the seconds until they are forgotten."""
+        """Count a wrong token; return seconds to wait if there were too many in this minute."""
         now = self._clock()
         if now >= self._ends:
             self._ends = now + _WINDOW_SECONDS
             self._tries.clear()
-        if self._tries[peer] >= _MAX_TRIES_OF_ONE or self._tries.total() >= _MAX_TRIES_OF_ALL:
+        if self._tries[peer] >= _MAX_WRONG_PER_PEER or self._tries.total() >= _MAX_WRONG:
             return math.ceil(self._ends - now)
         self._tries[peer] += 1
         return None

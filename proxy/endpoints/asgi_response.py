@@ -1,8 +1,8 @@
 """
-A `Reply` on an ASGI `send`: one frame, one message; pings while there is nothing to say.
+Send responses over ASGI: one message per frame, and pings while a stream is silent.
 
-Before the last bytes leave, whoever keeps evidence is told, so that no client
-sees the end of an exchange of which there is none.
+The exchange is finalized before the last bytes leave, so that its record
+exists by the time the client sees the end.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from proxy.exchange.context import ExchangeContext
 from proxy.headers import Headers
 
 Finalize: TypeAlias = Callable[[ExchangeContext], Awaitable[None]]
-"""What is done with an exchange that is over, or as good as over; the second time, nothing."""
+"""A function that records a finished exchange; called again, it does nothing."""
 
 
 class AsgiResponse:
-    """Sends what an exchange says."""
+    """Sends the response of an exchange to the client."""
 
     def __init__(
         self,
@@ -37,14 +37,14 @@ class AsgiResponse:
         self.has_started = False
         self.has_ended = False
         self.sent_bytes = 0
-        """Of the body."""
+        """Number of bytes of the body."""
         self.closes_connection = False
-        """Set where what the client still sends is not worth reading."""
+        """Set if what the client is still sending is not worth reading."""
         self.tap: Callable[[bytes], None] | None = None
-        """Hears all that is said."""
+        """Called with all bytes of the body."""
         self._send = send
-        self._notes = notes
-        self._settle = settle
+        self._context = notes
+        self._finalize_exchange = settle
         self._turns = turns
         self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
@@ -54,11 +54,11 @@ class AsgiResponse:
         self._pings: asyncio.Task[None] | None = None
 
     def run_pings_in(self, group: asyncio.TaskGroup) -> None:
-        """Say where a stream's pings may run; without, there are none."""
+        """Set the task group for a stream's pings; without it there are none."""
         self._group = group
 
     async def whole(self, status: int, headers: Headers, body: Sequence[bytes]) -> None:
-        """Send a JSON answer, which may come in pieces."""
+        """Send a JSON response, whose body may be in several pieces."""
         self._stop_pings()
         headers += [
             (b"content-type", b"application/json"),
@@ -68,8 +68,8 @@ class AsgiResponse:
         start = {"type": "http.response.start", "status": status, "headers": headers}
         *before, last = body
         async for piece in self._turns.iterate(before):
-            await self._say(piece, concludes=False)
-        await self._say(last, concludes=True)
+            await self._account(piece, concludes=False)
+        await self._account(last, concludes=True)
         self.has_started = self.has_ended = True
         async with self._sending:
             await self._send(start)
@@ -78,36 +78,36 @@ class AsgiResponse:
             await self._send({"type": "http.response.body", "body": last})
 
     def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
-        """Let the stream begin with its first frame, or with a ping if that is long in coming."""
+        """Prepare a stream that begins with its first frame, or with a ping if that is late."""
         self.withdraw_stream()
         self._begin = begin
-        self._last_sent = time.monotonic()  # silence counts from upstream's headers on
+        self._last_sent = time.monotonic()  # silence starts at upstream's headers
         if ping is not None and self._group is not None:
             self._pings = self._group.create_task(self._ping_while_silent(ping))
 
     def withdraw_stream(self) -> None:
-        """Take back a stream that was opened and has not begun."""
+        """Take back a stream that was opened but has not begun."""
         self._stop_pings()
         self._begin = None
 
     async def begin(self, status: int, headers: Headers) -> None:
-        """Begin an answer that is passed on in pieces, as it is."""
+        """Begin a response that is forwarded in pieces, unchanged."""
         self.has_started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def frame(self, data: bytes, *, concludes: bool = False) -> None:
-        """Send one frame, or one piece of what is passed on, at once; the last one `concludes`."""
+        """Send a frame, or a piece that is forwarded, at once; the last one `concludes`."""
         async with self._sending:
             await self._send_frame(data, concludes=concludes, more_body=True)
 
     async def conclude(self, data: bytes) -> None:
-        """Send the last frame, and the end in the same write."""
+        """Send the last frame and the end of the response in one write."""
         async with self._sending:
             self._stop_pings()
             await self._send_frame(data, concludes=True, more_body=False)
 
     async def end(self, *, abruptly: bool) -> None:
-        """End the stream; abruptly: the server closes the connection without a last chunk."""
+        """End the stream; `abruptly` makes the server close the connection without a last chunk."""
         self.has_ended = True
         self._stop_pings()
         await self.finalize()
@@ -118,16 +118,16 @@ class AsgiResponse:
         if not self.has_started:
             await self._start()
         self._last_sent = time.monotonic()
-        await self._say(data, concludes=concludes)
+        await self._account(data, concludes=concludes)
         self.has_ended = not more_body
         await self._send({"type": "http.response.body", "body": data, "more_body": more_body})
 
     async def finalize(self) -> None:
-        """Tell whoever keeps evidence that this is, as good as, all."""
-        self._notes.reply_bytes = self.sent_bytes
-        await self._settle(self._notes)
+        """Record the exchange; called before its last bytes are sent."""
+        self._context.reply_bytes = self.sent_bytes
+        await self._finalize_exchange(self._context)
 
-    async def _say(self, data: bytes, *, concludes: bool) -> None:
+    async def _account(self, data: bytes, *, concludes: bool) -> None:
         self.sent_bytes += len(data)
         if self.tap is not None:
             self.tap(data)
@@ -135,20 +135,20 @@ class AsgiResponse:
             await self.finalize()
 
     def _stop_pings(self) -> None:
-        # A ping after the end would be read as part of the next answer on the connection.
+        # A ping after the end would be read as part of the next response on the connection.
         if self._pings is not None:
             self._pings.cancel()
-            self._pings = None  # it knows us, and a circle would wait for the collector
+            self._pings = None  # break the reference cycle with the task (see server/memory.py)
 
     async def _start(self) -> None:
         assert self._begin is not None
-        begin, self._begin = self._begin, None  # it knows us: no circles, as above
+        begin, self._begin = self._begin, None  # break the reference cycle, as above
         self.has_started = True
         headers = [
             *begin(),
             (b"content-type", b"text/event-stream; charset=utf-8"),
             (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),  # nginx would hold frames back
+            (b"x-accel-buffering", b"no"),  # nginx would buffer frames
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 

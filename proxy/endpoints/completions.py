@@ -1,4 +1,4 @@
-"""`POST /v1/complete`, however its path is spelled."""
+"""`POST /v1/complete`, in any spelling of its path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHUTTING_DOWN = TranslatedError(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteEndpoint:
-    """An ASGI application for one path."""
+    """The ASGI application for Text Completions requests."""
 
     exchange: CompletionHandler
     settle: Finalize
@@ -31,7 +31,7 @@ class CompleteEndpoint:
     ping_interval: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, give up when its client does, and settle it whatever happens."""
+        """Answer a request, stop if its client leaves, and finalize the exchange in any case."""
         notes = ExchangeContext(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
@@ -40,7 +40,7 @@ class CompleteEndpoint:
         try:
             await self._run_while_connected(notes, receive, reply)
         except asyncio.CancelledError:
-            # The server's patience at shutdown is at an end; a client is told, not left hanging.
+            # The server's grace period has ended: tell the client rather than leave it hanging.
             if not reply.has_ended:  # pragma: no branch - no test can hit the moment after the end
                 notes.failure = _SHUTTING_DOWN.message
                 await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
@@ -55,8 +55,8 @@ class CompleteEndpoint:
                 reply.run_pings_in(group)
                 await self._run(notes, receive, reply, group)
         except* ClientGone:
-            # After its last frame a client may close when it likes: old ones do so before the end
-            # of every stream, and that is success (clients, rule 4).
+            # Clients may close once they have the last frame; old ones do so before the end of
+            # every stream, and that is success (clients, rule 4).
             notes.client_gone = not reply.has_ended
 
     async def _run(

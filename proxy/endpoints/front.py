@@ -1,9 +1,9 @@
 """
-Where a request goes: to a page of ours, to be translated, upstream, or nowhere.
+Decide where a request goes: to a page of ours, to translation, upstream, or nowhere.
 
     host -> method -> path -> a page? -> admin token? -> Bedrock's? -> a completion? -> upstream
 
-Nothing is read of a request that goes nowhere, and nothing of it is sent.
+If a request goes nowhere, its body is not read, and nothing of it is sent on.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _NOT_BEDROCK: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Front:
-    """An ASGI application in front of all others."""
+    """The ASGI application in front of all others."""
 
     complete: ASGIApp
     forward: ASGIApp
@@ -62,7 +62,7 @@ class Front:
     redactor: Redactor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let one request in, or say why not."""
+        """Pass a request to the application that serves it, or refuse it."""
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return
@@ -70,25 +70,25 @@ class Front:
             self.hosts.check(scope["headers"], holds_keys=self.present.config.keyring.holds_keys)
             path = self._path_of(scope)
             is_page = is_ours(path, self.mount_prefix)
-            # Pages are asked for as they are spelled here, so that nobody else need understand it.
+            # Our pages are routed by their raw path, so only the exact spelling reaches them.
             shown = path.raw.decode() if is_page else path.plain
             scope = {**scope, "path": shown, "raw_path": path.raw}
-            app = self.pages if is_page else self._traffic(scope, path)
+            app = self.pages if is_page else self._traffic_app(scope, path)
         except Failure as exc:
-            self._note(exc, scope)
+            self._log_refusal(exc, scope)
             is_page, app = True, refusal(exc)
         await app(scope, receive, not_kept(send) if is_page else send)
 
     def _path_of(self, scope: Scope) -> Path:
-        """What is asked for; raises `MethodNotAllowed` and `NotForwardable`."""
+        """Read the path; raise `MethodNotAllowed` or `NotForwardable`."""
         if scope["method"] not in METHODS:
             raise MethodNotAllowed(METHODS)
         if _CONTROL.search(scope["query_string"]):
             raise NotForwardable("query: percent-encode control characters")
         return read_path(without_prefix(scope["raw_path"], self.mount_prefix))
 
-    def _traffic(self, scope: Scope, path: Path) -> ASGIApp:
-        """Who asks upstream; raises `MisplacedToken` and `NotBedrock` where nobody does."""
+    def _traffic_app(self, scope: Scope, path: Path) -> ASGIApp:
+        """Choose translation or forwarding; raise `MisplacedToken` or `NotBedrock`."""
         if self.admin_token.is_in(scope["headers"]):
             raise MisplacedToken(_MISPLACED)
         if is_of_bedrock(path):
@@ -96,7 +96,7 @@ class Front:
         is_completion = scope["method"] == "POST" and is_completion_path(path)
         return self.complete if is_completion else self.forward
 
-    def _note(self, failure: Failure, scope: Scope) -> None:
+    def _log_refusal(self, failure: Failure, scope: Scope) -> None:
         if isinstance(failure, MisplacedToken):
             self.metrics.admin_token_refused("misplaced")
             log.warning("admin_token_misplaced", peer=peer_of(scope))

@@ -1,4 +1,4 @@
-"""Whether the process is alive, whether it may be sent traffic, and its numbers."""
+"""Health probes and metrics: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -22,43 +22,40 @@ def probe_routes(
     metrics: Metrics,
     evidence: Recording | None,
 ) -> list[Route]:
-    """`/healthz`, `/readyz` and `/metrics`."""
+    """Return the routes to `/healthz`, `/readyz` and `/metrics`."""
 
     async def healthz(_: Request) -> JSONResponse:
-        """Alive: the event loop answers."""
+        # The event loop answers, so the process is alive.
         return JSONResponse({"status": "alive"})
 
     async def readyz(_: Request) -> JSONResponse:
-        """Ready: it is served only between start-up and shutdown, so being asked is the answer."""
-        kept = {"evidence": evidence and msgspec.to_builtins(evidence.state)}
-        refused = {"refused_keys": msgspec.to_builtins(keys.problems(reloader.config.keyring))}
-        return JSONResponse({"status": "ready", **_detail(reloader, guards), **refused, **kept})
+        # Requests are served only between start-up and shutdown, so being asked means ready.
+        version, override = reloader.version, reloader.config.rollout.override
+        return JSONResponse(
+            {
+                "status": "ready",
+                "settings": {
+                    "version": version.digest,
+                    "loaded": version.loaded.isoformat(timespec="seconds"),
+                    "problem": version.problem,
+                    "waiting_for_restart": version.waiting,
+                },
+                "rules": len(reloader.config.rollout.rules),
+                "override": override.action if override else None,
+                "tripped": {
+                    trip.rule: {"since": trip.since, "reason": trip.reason}
+                    for trip in guards.trips.values()
+                    if trip.rule in guards.tripped
+                },
+                "state_is_shared": guards.shared_state.is_usable,
+                "refused_keys": msgspec.to_builtins(keys.problems(reloader.config.keyring)),
+                "evidence": evidence and msgspec.to_builtins(evidence.state),
+            }
+        )
 
-    async def numbers(_: Request) -> Response:
+    async def metrics_page(_: Request) -> Response:
         state = evidence.state if evidence else None
         return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
 
-    return [
-        Route(path, only(page, "GET", "HEAD"), methods=METHODS)
-        for path, page in {"/healthz": healthz, "/readyz": readyz, "/metrics": numbers}.items()
-    ]
-
-
-def _detail(reloader: ConfigReloader, guards: Guards) -> dict[str, object]:
-    version, override = reloader.version, reloader.config.rollout.override
-    return {
-        "settings": {
-            "version": version.digest,
-            "loaded": version.loaded.isoformat(timespec="seconds"),
-            "problem": version.problem,
-            "waiting_for_restart": version.waiting,
-        },
-        "rules": len(reloader.config.rollout.rules),
-        "override": override.action if override else None,
-        "tripped": {
-            trip.rule: {"since": trip.since, "reason": trip.reason}
-            for trip in guards.trips.values()
-            if trip.rule in guards.tripped
-        },
-        "state_is_shared": guards.shared_state.is_usable,
-    }
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_page}
+    return [Route(path, only(page, "GET", "HEAD"), methods=METHODS) for path, page in pages.items()]

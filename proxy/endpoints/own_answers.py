@@ -1,4 +1,4 @@
-"""Answers that are Holdover's own, errors and pages, and that nobody is to keep."""
+"""Holdover's own answers, errors and pages, which no cache may store."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from translators import encode_error
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-"""All that is answered: an upstream that repeats a TRACE hands a key of ours to its sender."""
+"""Methods that are served; an upstream that echoes a TRACE would reveal our key to its sender."""
 
 
 def error(
     status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error in the legacy envelope."""
+    """Return an error in the legacy envelope."""
     body = encode_error(kind, message, None)
     return Response(body, status, headers, media_type="application/json")
 
 
 def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
-    """What its client is told of a failure."""
+    """Return the response that tells the client about a failure."""
     if isinstance(failure, MethodNotAllowed):
         headers = {"allow": ", ".join(failure.allowed)}
     answer = error(failure.status, failure.error_type, str(failure), headers)
@@ -37,7 +37,7 @@ def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Respo
 
 
 def _to_bedrock_client(answer: Response, message: str) -> Response:
-    """An error whose message is also where AWS's SDKs look for it (bedrock-vertex A5)."""
+    """Add the message where AWS's SDKs look for it (bedrock-vertex A5)."""
     envelope = msgspec.json.decode(answer.body) | {"message": message}
     headers = {"x-amzn-errortype": "ResourceNotFoundException"}
     return Response(
@@ -46,12 +46,12 @@ def _to_bedrock_client(answer: Response, message: str) -> Response:
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """What is read as a path of Holdover's own, and is none that it has."""
+    """Answer requests for a page that Holdover does not have."""
     await refusal(NotFound("Not found"))(scope, receive, send)
 
 
 def only(page: Page, *methods: str) -> Page:
-    """A page that has no other methods than these."""
+    """Return a page that refuses all methods but these."""
 
     async def answer(request: Request) -> Response:
         if request.method not in methods:
@@ -62,7 +62,7 @@ def only(page: Page, *methods: str) -> Page:
 
 
 def not_kept(send: Send) -> Send:
-    """A `send` that says so of whatever is answered: a cache would give it to the next one."""
+    """Wrap `send` so that caches do not store the response and give it to someone else."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
 """
-Every other path: the request as it is to the upstream, the answer as it is back.
+Forward requests for all other paths to the upstream, and its responses back, unchanged.
 
-The `Front` has read the path before, and nothing comes here that it refused.
+The `Front` has checked the path before; what it refused does not come here.
 """
 
 from __future__ import annotations
@@ -28,83 +28,80 @@ from translators import encode_error
 log = structlog.get_logger("holdover.traffic")
 
 _PATH_LENGTH = 1024
-_LENGTH, _NOTHING = frozenset({b"content-length"}), frozenset[bytes]()
+_CONTENT_LENGTH, _NO_HEADERS = frozenset({b"content-length"}), frozenset[bytes]()
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 _SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardEndpoint:
-    """An ASGI application for whatever the upstream has."""
+    """The ASGI application for every path that is not translated."""
 
     dispatcher: Dispatcher
     present: CurrentConfig
     redactor: Redactor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request, streaming both ways; give up when its client does."""
-        answering = _Answering(send)
+        """Forward a request, streaming both ways; stop if its client leaves."""
+        response = _Response(send)
         try:
             async with asyncio.TaskGroup() as group:
                 body = _ArrivingBody(receive)
                 feeding = group.create_task(body.feed())
-                await self._forward(scope, body, answering)
+                await self._forward(scope, body, response)
                 feeding.cancel()
         except* ClientGone:
-            answering.outcome = "client_gone"
-        except* asyncio.CancelledError:  # the server's patience at shutdown is at an end
-            await answering.refuse_if_still_possible(_SHUTTING_DOWN)
+            response.outcome = "client_gone"
+        except* asyncio.CancelledError:  # the server's grace period at shutdown has ended
+            await response.refuse_if_still_possible(_SHUTTING_DOWN)
         finally:
             path = logged_path(scope, self.redactor)
-            log.info("forward", method=scope["method"], path=path, **answering.fields())
+            log.info("forward", method=scope["method"], path=path, **response.fields())
 
-    async def _forward(self, scope: Scope, body: _ArrivingBody, answering: _Answering) -> None:
+    async def _forward(self, scope: Scope, body: _ArrivingBody, response: _Response) -> None:
         headers: Headers = list(scope["headers"])
+        target, query = scope["raw_path"], scope["query_string"]
+        has_length = first(headers, b"content-length") not in {None, b"0"}
+        has_body = has_length or first(headers, b"transfer-encoding") is not None
         try:
             answer = await self.dispatcher.send_passthrough(
                 self.present.config.keyring.for_other_paths(headers),
                 scope["method"],
-                _target(scope),
+                target + b"?" + query if query else target,
                 headers,
-                body.pieces() if _has_body(headers) else None,
+                body.pieces() if has_body else None,
             )
         except Failure as exc:
-            await answering.refuse(exc)
+            await response.refuse(exc)
             return
-        except Exception as exc:  # noqa: BLE001 - the last door, as in `exchange`
+        except Exception as exc:  # noqa: BLE001 - no error may escape unanswered and unlogged
             log.error("forward_crashed", **describe_crash(exc))
-            await answering.refuse(Failure("Internal server error"))
+            await response.refuse(Failure("Internal server error"))
             return
         try:
-            await answering.pass_on(answer)
+            await response.forward(answer)
         except Failure:
-            # Too late for an error of ours: ending without the last chunk says it all.
-            answering.outcome = "broken_off"
+            # Too late for an error response: the missing last chunk tells the client.
+            response.outcome = "broken_off"
         finally:
             await answer.close()
 
 
-def _target(scope: Scope) -> bytes:
-    path: bytes = scope["raw_path"]
-    query: bytes = scope["query_string"]
-    return path + b"?" + query if query else path
-
-
 def logged_path(scope: Scope, redactor: Redactor) -> str:
-    """The path as a line of the log may have it: without keys, above all those that were sent."""
+    """Return the path as the log may have it, without keys, especially those of the request."""
     hide = redactor.hiding(key.decode("latin-1") for key in secrets_in(scope["headers"]))
     return in_brief(scope["path"], hide, _PATH_LENGTH)
 
 
 class _ArrivingBody:
-    """A request body on its way through; the one reader of `receive`, so it sees a client go."""
+    """A request body in transit; the only reader of `receive`, so it notices a disconnect."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._pieces = asyncio.Queue[bytes | None](maxsize=2)
 
     async def feed(self) -> None:
-        """Take pieces in until the client goes; then raise `ClientGone`."""
+        """Queue pieces until the client leaves; then raise `ClientGone`."""
         while (message := await self._receive())["type"] != "http.disconnect":
             await self._pieces.put(message.get("body", b""))
             if not message.get("more_body", False):
@@ -112,23 +109,24 @@ class _ArrivingBody:
         raise ClientGone
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Give them out."""
+        """Yield the queued pieces."""
         while (piece := await self._pieces.get()) is not None:
             yield piece
 
 
 @dataclass(slots=True)
-class _Answering:
-    """The answer on its way back, and what to log of it."""
+class _Response:
+    """The response on its way to the client, and what to log about it."""
 
     send: Send
     outcome: str = "finished"
     status: int | None = None
     started: float = field(default_factory=time.perf_counter)
 
-    async def pass_on(self, answer: UpstreamResponse) -> None:
+    async def forward(self, answer: UpstreamResponse) -> None:
         headers = end_to_end(
-            answer.headers, without=_LENGTH if answer.status in _WITHOUT_BODY else _NOTHING
+            answer.headers,
+            without=_CONTENT_LENGTH if answer.status in _WITHOUT_BODY else _NO_HEADERS,
         )
         await self._start(answer.status, headers)
         async for piece in answer.raw_pieces():
@@ -151,11 +149,6 @@ class _Answering:
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     def fields(self) -> dict[str, object]:
-        """As the fields of a log line."""
+        """Return the fields of a log line."""
         total_ms = round((time.perf_counter() - self.started) * 1000, 3)
         return {"status": self.status, "outcome": self.outcome, "total_ms": total_ms}
-
-
-def _has_body(headers: Headers) -> bool:
-    length = first(headers, b"content-length")
-    return length not in {None, b"0"} or first(headers, b"transfer-encoding") is not None

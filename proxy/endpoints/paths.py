@@ -1,11 +1,11 @@
 """
-What a path means, whoever reads it.
+What a path can mean to any server that may read it.
 
 A server may decode a path once, twice or not at all, take `\\` for `/`, cut off
-what follows a semicolon, and go up at `..`; which of this an upstream does, we
-do not know. So a path is looked at in every reading, from the one that was sent
-to the one in which nothing is left to decode. What is fine in all of them goes
-upstream as the bytes that came; routes go by the last reading.
+what follows a semicolon, and go up at `..`; we do not know which of these an
+upstream does. So every reading of a path is checked, from the one that was
+sent to the one in which nothing is left to decode. A path that passes goes
+upstream as the same bytes; routing uses the last reading.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from urllib.parse import unquote
 from proxy.errors import NotForwardable
 
 _MAX_DECODINGS: Final = 4
-"""Each server on the way may decode once; nobody who means well encodes more than twice."""
+"""Every server on the way may decode once, but honest clients encode at most twice."""
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _UPWARDS: Final = re.compile(r"[/\\]\s*\.{1,2}\s*(?:[/\\;?#]|\Z)")
 _SEPARATOR: Final = re.compile(r"[/\\]")
 _END_OF_NAME: Final = re.compile(r"[;?#]")  # `..;` is `..` to Tomcat
-# IIS has escapes of its own.
+# `%u` escapes, which only IIS decodes.
 _WIDE_ESCAPE: Final = re.compile(r"%u((?!d[89a-f])[0-9a-f]{4})", re.IGNORECASE)
 _DOTS, _SLASHES = "\u2024\u2025\u2026\ufe19\ufe30\ufe52\uff0e", "\uff0f\ufe68\uff3c"
 _ENDS, _PERCENTS = "\u037e\ufe14\ufe54\uff1b\u2047\ufe16\ufe56\uff1f\ufe5f\uff03", "\ufe6a\uff05"
 _LOOKALIKES: Final = str.maketrans(
-    # Some servers put names into their compatibility form (UAX 15), Windows into their "best fit".
+    # Some servers normalize names (NFKC, UAX 15); Windows maps characters to a "best fit".
     {sign: normalize("NFKC", sign) for sign in _DOTS + _SLASHES + _ENDS + _PERCENTS}
     | {"\u2044": "/", "\u2215": "/", "\u2216": "\\"}
 )
 _OURS: Final = frozenset({"holdover", "healthz", "readyz", "metrics"})
 _COMPLETION: Final = (("v1", "complete"), ("v1", "v1", "complete"))
-"""As real clients come to write it (clients, rule 9)."""
+"""Paths under which real clients reach the endpoint (clients, rule 9)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A path that leads nowhere else than it says, by any reading."""
+    """A path that means the same to every server."""
 
     raw: bytes
-    """As it came, and as it goes on."""
+    """The bytes that were sent, and that go upstream."""
     plain: str
-    """With nothing left to decode."""
+    """The path with nothing left to decode."""
     names: tuple[str, ...]
-    """What it is made of, in lower case, without empty names and parameters."""
+    """Its segments in lower case, without empty ones and parameters."""
 
 
 def read_path(raw: bytes) -> Path:
-    """Read a path; `NotForwardable` if to any server it may be the way to another place."""
+    """Read a path; raise `NotForwardable` if some server may take it for another path."""
     if not raw.startswith(b"/"):
-        raise NotForwardable("This is a proxy for one upstream: ask for a path of it.")
+        raise NotForwardable("path: it must start with /, as this proxy serves one upstream only")
     try:
         for reading in _readings(raw):
             if _CONTROL.search(reading):
@@ -68,7 +68,7 @@ def read_path(raw: bytes) -> Path:
 
 
 def _readings(raw: bytes) -> Iterator[str]:
-    """The path as it is, and decoded once more as long as that makes a difference."""
+    """Yield the path as sent, then decoded once more as long as that changes it."""
     reading, decodings = raw.decode().translate(_LOOKALIKES), 0
     yield reading
     while "%" in reading and (decoded := _decoded(reading)) != reading:
@@ -89,7 +89,7 @@ def _name(part: str) -> str:
 
 
 def without_prefix(raw_path: bytes, prefix: str) -> bytes:
-    """Take off the mount prefix; a client that lost it on the way is served all the same."""
+    """Remove the mount prefix; clients whose path lacks it are served just as well."""
     names = prefix.count("/") + 1
     parts = raw_path.split(b"/", names)
     is_there = prefix and unquote(b"/".join(parts[:names])) == prefix
@@ -97,17 +97,17 @@ def without_prefix(raw_path: bytes, prefix: str) -> bytes:
 
 
 def is_completion_path(path: Path) -> bool:
-    """Whether a client that writes this means `/v1/complete`."""
+    """Return True if a client that sends this path means `/v1/complete`."""
     return path.names in _COMPLETION
 
 
 def is_of_bedrock(path: Path) -> bool:
-    """Whether a client that writes this takes us for Bedrock (bedrock-vertex A3)."""
+    """Return True if a client that sends this path takes us for Bedrock (bedrock-vertex A3)."""
     return path.names[:1] == ("model",)
 
 
 def is_ours(path: Path, prefix: str) -> bool:
-    """Whether this reads like a page of Holdover's own, with or without what stands before it."""
+    """Return True if this may be a page of Holdover's own, with or without the mount prefix."""
     names, before = path.names, tuple(filter(None, prefix.casefold().split("/")))
     if names[: len(before)] == before:
         names = names[len(before) :]

@@ -1,4 +1,4 @@
-"""Request bodies: read whole, within bounds of size and time, while the client is there."""
+"""Read request bodies whole, within limits of size and time, while the client is connected."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from proxy.headers import Headers, first
 async def read_body(
     receive: Receive, headers: Headers, *, max_bytes: int, timeout_seconds: float
 ) -> bytes:
-    """Read a body of at most `max_bytes`; raise the `Failure` that says what is wrong with it."""
+    """Read a body of at most `max_bytes`; raise a `Failure` if it exceeds a limit."""
     encoding = (first(headers, b"content-encoding") or b"").lower()
     if encoding not in {b"", b"identity"}:
-        raise BodyNotReadable("content-encoding: send the request body as it is, not compressed")
+        raise BodyNotReadable("content-encoding: send the request body uncompressed")
     declared = first(headers, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise BodyTooLarge("Request exceeds the maximum size")
@@ -46,6 +46,6 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
 
 
 async def until_gone(receive: Receive) -> None:
-    """Wait for the client to close its connection; then raise `ClientGone`."""
-    await receive()  # after the whole body there is nothing else to receive
+    """Wait until the client closes its connection; then raise `ClientGone`."""
+    await receive()  # after the whole body, only a disconnect can come
     raise ClientGone

@@ -154,9 +154,9 @@ def test_decoding_ends(depth: int):
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
-        (b"*", "This is a proxy for one upstream: ask for a path of it."),
-        (b"", "This is a proxy for one upstream: ask for a path of it."),
-        (b"other:443", "This is a proxy for one upstream: ask for a path of it."),
+        (b"*", "path: it must start with /, as this proxy serves one upstream only"),
+        (b"", "path: it must start with /, as this proxy serves one upstream only"),
+        (b"other:443", "path: it must start with /, as this proxy serves one upstream only"),
         (b"/a/../b", "path: leave out `.` and `..`"),
         (b"/a%0d%0ab", "path: leave out control characters"),
         (b"/a%c2%85b", "path: leave out control characters"),
