@@ -1,10 +1,10 @@
 """
-Recorded requests, asked again, and each new answer beside the recorded one.
+Ask recorded requests again, and compare each new answer with the recorded one.
 
     Recorded -> Asker.ask -> ReplayResult -> ReplayReport
 
-What is asked again is what was kept: redacted text. The traffic of a replay is
-not recorded as anybody's.
+Requests are sent as they were recorded, that is, redacted. The traffic of a
+replay is not recorded as traffic of any caller.
 """
 
 from proxy.replay.ask import Asker

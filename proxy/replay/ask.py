@@ -1,4 +1,4 @@
-"""One recorded request, asked again by the rules, and compared with what was answered then."""
+"""Ask a recorded request again by the present rules, and compare the answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from proxy.errors import (
     UpstreamTooSlow,
     UpstreamUnreachable,
 )
-from proxy.headers import Headers
 from proxy.rollout import Decision, Question, Route, decide
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest, Redactor, describe_crash
@@ -40,11 +39,10 @@ from translators import (
 
 log = structlog.get_logger()
 
-_SECONDS: Final = 600
-"""For one answer, whole."""
+_MAX_ANSWER_SECONDS: Final = 600
 _MAX_WAIT_SECONDS: Final = 120
 _NONE_TRIPPED: Final = frozenset[str]()
-_WORDS: Final[Mapping[type[Exception], str]] = {
+_FAILURE_NAMES: Final[Mapping[type[Exception], str]] = {
     MissingKey: "no key",
     KeyRefused: "key refused",
     UpstreamUnreachable: "unreachable",
@@ -59,63 +57,69 @@ _COST_NOTHING: Final = (
     *(AttemptFailed, KeyRefused, MissingKey),
     *(UpstreamUnreachable, InvalidCompletionRequest),
 )
-"""Refused, or never sent; of what broke off, nobody can say."""
+"""Errors for which no tokens count: the request was refused or never sent. After an answer that
+broke off, the cost is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """How this replay asks; one for all its requests."""
+    """Asks requests again; one asker serves a whole replay."""
 
     config: RuntimeConfig
     dispatcher: Dispatcher
     redactor: Redactor
-    """New answers go through it, since the recorded ones did."""
+    """Redacts new answers, because the recorded ones were redacted."""
     pauses: tuple[float, ...] = (1, 2, 4, 8)
-    """Seconds before each further try, where upstream does not say how long."""
+    """Seconds before each further try, unless upstream says how long to wait."""
 
     async def ask(self, recorded: Recorded) -> ReplayResult:
-        """Ask; whatever happens, there is a result."""
+        """Ask once more and compare; errors become results too."""
         try:
             return await self._ask(recorded)
         except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
             cost = 0.0 if isinstance(exc, _COST_NOTHING) else recorded.tokens
-            return _failed(recorded, _words(exc), cost)
+            return _failed(recorded, _failure_name(exc), cost)
         except Exception as exc:  # noqa: BLE001 - nothing about one request may end the replay
             log.error("replay_crashed", id=recorded.record.id, **describe_crash(exc))
             return _failed(recorded, "crashed", recorded.tokens)
 
     async def _ask(self, recorded: Recorded) -> ReplayResult:
-        asked, then, decision = await asyncio.to_thread(self._read, recorded)
+        request, then, decision = await asyncio.to_thread(self._prepare, recorded)
         if decision.action == "refuse":
             return _failed(recorded, "refused by a rule", 0)
-        if asked.decoded is None:  # nor is it forwarded: what was kept of it may be damaged
+        if request.decoded is None:  # not even forwarded, as recording may have damaged it
             return _failed(recorded, "not readable", 0)
         if then is None:
             return _failed(recorded, "nothing to compare with", 0)
-        if not asked.caller.destination(decision.route.action).credential.secret:
+        if not request.caller.destination(decision.route.action).credential.secret:
             raise MissingKey
-        answered = await self._answer(asked, decision.route)
-        return await asyncio.to_thread(self._compared, recorded, then, answered)
+        now = await self._answer(request, decision.route)
+        return await asyncio.to_thread(self._compare, recorded, then, now)
 
-    def _read(self, recorded: Recorded) -> tuple[LegacyRequest, ComparableAnswer | None, Decision]:
+    def _prepare(
+        self, recorded: Recorded
+    ) -> tuple[LegacyRequest, ComparableAnswer | None, Decision]:
         record = recorded.record
-        request, answer = recorded.texts()
-        headers, caller = _headers(record), caller_of(record, self.config.keyring)
-        asked = LegacyRequest.read(caller, headers, b"", request)
+        body, answer = recorded.texts()
+        caller = caller_of(record, self.config.keyring)
+        known = ((b"anthropic-version", record.version), (b"user-agent", record.user_agent))
+        headers = [(b"content-type", b"application/json")]
+        headers += [(name, value.encode("latin-1", "replace")) for name, value in known if value]
+        request = LegacyRequest.read(caller, headers, b"", body)
         question = Question(
             caller=caller,
             headers=headers,
-            request=asked.decoded.request if asked.decoded else None,
+            request=request.decoded.request if request.decoded else None,
             now=datetime.now(UTC),
         )
         decision = decide(self.config.rollout, question, _NONE_TRIPPED)
-        return asked, _answered_then(record, answer), decision
+        return request, _recorded_answer(record, answer), decision
 
-    async def _answer(self, asked: LegacyRequest, leg: Route) -> ComparableAnswer:
-        """Ask, and again where waiting may help; the last time, whatever happens counts."""
+    async def _answer(self, request: LegacyRequest, route: Route) -> ComparableAnswer:
+        """Ask, and try again where waiting may help; errors of the last try are raised."""
         for pause in self.pauses:
             try:
-                return await self._answer_once(asked, leg)
+                return await self._answer_once(request, route)
             except AttemptFailed as exc:
                 if not _may_pass(exc.error.status):
                     raise
@@ -123,13 +127,13 @@ class Asker:
             except UpstreamUnreachable:
                 wait = pause
             await asyncio.sleep(min(wait, _MAX_WAIT_SECONDS))
-        return await self._answer_once(asked, leg)
+        return await self._answer_once(request, route)
 
-    async def _answer_once(self, asked: LegacyRequest, leg: Route) -> ComparableAnswer:
-        async with asyncio.timeout(_SECONDS):
-            return await collect_answer(self.dispatcher, asked, leg)
+    async def _answer_once(self, request: LegacyRequest, route: Route) -> ComparableAnswer:
+        async with asyncio.timeout(_MAX_ANSWER_SECONDS):
+            return await collect_answer(self.dispatcher, request, route)
 
-    def _compared(
+    def _compare(
         self, recorded: Recorded, then: ComparableAnswer, now: ComparableAnswer
     ) -> ReplayResult:
         counted = (now.usage.input_tokens or 0) + (now.usage.output_tokens or 0)
@@ -138,16 +142,16 @@ class Asker:
             id=recorded.record.id,
             failure=None,
             comparison=compare(then, now).redacted(self.redactor.text).as_fields(),
-            tokens=counted or recorded.tokens,  # a legacy upstream does not count
+            tokens=counted or recorded.tokens,  # legacy upstreams report no usage
         )
 
 
 def caller_of(record: TrafficRecord, keyring: Keyring) -> Caller:
     """
-    Who asked, as far as rules are concerned, with keys of the operator's.
+    Return the caller as rules see it, with the operator's keys.
 
-    The digest stands for the key of a caller without a name: it stays in the
-    shares that it falls into, but these need not be those of its key.
+    A caller without a name is identified by the digest of its key. It always
+    falls into the same shares, but they may differ from those of the key itself.
     """
     return keyring.absent(
         name=record.caller_name,
@@ -156,15 +160,7 @@ def caller_of(record: TrafficRecord, keyring: Keyring) -> Caller:
     )
 
 
-def _headers(record: TrafficRecord) -> Headers:
-    """What is known of them."""
-    said = ((b"anthropic-version", record.version), (b"user-agent", record.user_agent))
-    known = [(name, value.encode("latin-1", "replace")) for name, value in said if value]
-    return [(b"content-type", b"application/json"), *known]
-
-
-def _answered_then(record: TrafficRecord, answer: bytes) -> ComparableAnswer | None:
-    """None: what was answered cannot be read."""
+def _recorded_answer(record: TrafficRecord, answer: bytes) -> ComparableAnswer | None:
     try:
         read = read_completion(answer)
     except UpstreamProtocolError:
@@ -183,10 +179,10 @@ def _failed(recorded: Recorded, failure: str, tokens: float) -> ReplayResult:
     return ReplayResult(id=recorded.record.id, failure=failure, comparison=None, tokens=tokens)
 
 
-def _words(problem: Exception) -> str:
+def _failure_name(problem: Exception) -> str:
     if isinstance(problem, AttemptFailed):
         return f"status {problem.error.status}"
-    return _WORDS[type(problem)]
+    return _FAILURE_NAMES[type(problem)]
 
 
 def _may_pass(status: int) -> bool:

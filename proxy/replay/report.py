@@ -1,8 +1,8 @@
 """
-What a replay came to: a frozen value, and as JSON the same.
+The report of a replay: a frozen value that is written as JSON unchanged.
 
-Results are read once, one after the other, and what is remembered of them does
-not grow with their number.
+Results are read once, one by one, so that memory does not grow with their
+number.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from proxy.traffic.store.replay_results import ReplayResult
 
 Pair: TypeAlias = tuple[str | None, str | None]
 
-_FEW: Final = 10
+_MAX_LEAST_SIMILAR: Final = 10
 _MILLION: Final = 1_000_000
 
 
 class RequestCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How often something was there."""
+    """A kind of failure and how often it occurred."""
 
     name: str
     count: int
 
 
 class Similarity(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the new texts to the recorded ones, 0 to 1."""
+    """Similarity of new texts to recorded ones, 0 to 1."""
 
     mean: float
     p10: float
-    """A tenth of them is no more similar than that."""
+    """A tenth of the texts is at most this similar."""
     tenths: tuple[int, ...]
-    """How many in each, the least similar first."""
+    """Number of texts in each tenth of the range, the least similar first."""
 
 
 class StopReasons(msgspec.Struct, frozen=True, kw_only=True):
-    """Two that differ."""
+    """A pair of differing stop reasons and how often it occurred."""
 
     recorded: str | None
     now: str | None
@@ -52,7 +52,7 @@ class StopReasons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """The new over the recorded, of the answers where the recorded is not 0."""
+    """The ratio of new to recorded values, over answers whose recorded value is not 0."""
 
     p10: float
     p50: float
@@ -60,7 +60,7 @@ class Ratio(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdjustmentChange(msgspec.Struct, frozen=True, kw_only=True):
-    """In how many answers an adjustment was made that had not been, or the other way round."""
+    """Number of answers in which an adjustment appeared or went away."""
 
     kind: str
     appears: int
@@ -68,33 +68,33 @@ class AdjustmentChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplaySpending(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one model, as upstream has counted them."""
+    """Tokens of a model as upstream counted them, and their cost."""
 
     model: str | None
-    """None: a legacy upstream, which does not count."""
+    """None for a legacy upstream, which reports no usage."""
     answers: int
     input_tokens: float
     output_tokens: float
     cost: float | None
-    """In dollars; None: its price is not known."""
+    """Cost in dollars; None if the price is not known."""
 
 
 class LeastSimilar(msgspec.Struct, frozen=True, kw_only=True):
-    """An exchange to look at."""
+    """An exchange whose new answer is worth a look."""
 
     id: str
     similarity: float
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """The whole report."""
 
     name: str
     asked: int
     compared: int
     equal: int
     similarity: Similarity | None
-    """None, like the ratios: nothing could be compared."""
+    """None, like the ratios, if nothing could be compared."""
     same_stop_reason: int
     stop_reasons: tuple[StopReasons, ...]
     lengths: Ratio | None
@@ -104,22 +104,29 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     adjustments: tuple[AdjustmentChange, ...]
     failures: tuple[RequestCounts, ...]
     least_similar: tuple[LeastSimilar, ...]
-    """Of those that are not equal."""
+    """The exchanges with the least similar answers, if these are not equal."""
 
 
 def build_replay_report(
     name: str, results: Iterable[ReplayResult], prices: Mapping[str, Price]
 ) -> ReplayReport:
-    """Count them; the operator's prices go before the list's."""
+    """Build the report; `prices` come before the list prices."""
     tally = _ReplayTally()
     for result in results:
         tally.add(result)
+    similarities, changes = tally.similarities, tally.appear + tally.go_away
     return ReplayReport(
         name=name,
         asked=tally.compared + tally.failures.total(),
         compared=tally.compared,
         equal=tally.equal,
-        similarity=_similarity(tally.similarities),
+        similarity=Similarity(
+            mean=similarities.mean,
+            p10=similarities.quantile(0.1),
+            tenths=similarities.tenths(),
+        )
+        if similarities
+        else None,
         same_stop_reason=tally.compared - tally.stop_reasons.total(),
         stop_reasons=tuple(
             StopReasons(recorded=recorded, now=now, count=count)
@@ -129,7 +136,10 @@ def build_replay_report(
         latencies=_ratio(tally.latencies),
         recorded=_spent(tally.spent[0], prices),
         now=_spent(tally.spent[1], prices),
-        adjustments=_changes(tally.appear, tally.go_away),
+        adjustments=tuple(
+            AdjustmentChange(kind=kind, appears=tally.appear[kind], goes_away=tally.go_away[kind])
+            for kind, _ in sorted(changes.items(), key=lambda each: (-each[1], each[0]))
+        ),
         failures=tuple(
             RequestCounts(name=name, count=count) for name, count in tally.failures.most_common()
         ),
@@ -149,8 +159,6 @@ def _no_spent() -> _Spent:
 
 @dataclass(slots=True)
 class _ReplayTally:
-    """Results, counted."""
-
     compared: int = 0
     equal: int = 0
     similarities: Distribution = field(default_factory=Distribution)
@@ -162,7 +170,7 @@ class _ReplayTally:
     go_away: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     least: list[tuple[float, str]] = field(default_factory=list)
-    """A heap with the most similar of them on top."""
+    """A heap with the most similar of them on top, to be replaced by a less similar one."""
 
     def add(self, result: ReplayResult) -> None:
         if result.comparison is None:
@@ -179,13 +187,6 @@ class _ReplayTally:
         before, now = map(set, compared.adjustments)
         self.appear.update(now - before)
         self.go_away.update(before - now)
-        self._add_spent(compared)
-        if not compared.equal:
-            heapq.heappush(self.least, (-compared.similarity, result.id))
-            if len(self.least) > _FEW:
-                heapq.heappop(self.least)
-
-    def _add_spent(self, compared: Comparison) -> None:
         each = zip(
             *(self.spent, compared.models, compared.input_tokens, compared.output_tokens),
             strict=True,
@@ -194,18 +195,16 @@ class _ReplayTally:
             sums = spent[model]
             for place, number in enumerate((1, input_tokens or 0, output_tokens or 0)):
                 sums[place] += number
+        if not compared.equal:
+            heapq.heappush(self.least, (-compared.similarity, result.id))
+            if len(self.least) > _MAX_LEAST_SIMILAR:
+                heapq.heappop(self.least)
 
 
 def _add_ratio(ratios: Distribution, pair: tuple[float, float]) -> None:
     recorded, now = pair
     if recorded > 0:
         ratios.add(now / recorded)
-
-
-def _similarity(found: Distribution) -> Similarity | None:
-    if not found:
-        return None
-    return Similarity(mean=found.mean, p10=found.quantile(0.1), tenths=found.tenths())
 
 
 def _ratio(found: Distribution) -> Ratio | None:
@@ -224,24 +223,16 @@ def _spent(
             model=model,
             answers=int(answers),
             input_tokens=given,
-            output_tokens=said,
-            cost=cost_of(model, given, said, prices),
+            output_tokens=generated,
+            cost=cost_of(model, given, generated, prices),
         )
-        for model, (answers, given, said) in busiest
+        for model, (answers, given, generated) in busiest
     )
 
 
 def cost_of(
-    model: str | None, given: float, said: float, prices: Mapping[str, Price]
+    model: str | None, given: float, generated: float, prices: Mapping[str, Price]
 ) -> float | None:
-    """Dollars; None: the price is not known."""
+    """Return the cost in dollars of input and output tokens; None if the price is not known."""
     price = None if model is None else price_of(model, prices)
-    return None if price is None else (given * price.input + said * price.output) / _MILLION
-
-
-def _changes(appear: Counter[str], go_away: Counter[str]) -> tuple[AdjustmentChange, ...]:
-    both = appear + go_away
-    return tuple(
-        AdjustmentChange(kind=kind, appears=appear[kind], goes_away=go_away[kind])
-        for kind in sorted(both, key=lambda kind: (-both[kind], kind))
-    )
+    return None if price is None else (given * price.input + generated * price.output) / _MILLION

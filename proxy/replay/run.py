@@ -1,8 +1,8 @@
 """
-A replay on its way: so many requests at a time, within a budget, each result kept as it comes.
+Run a replay: several requests at a time, within a budget, keeping each result as it comes.
 
-However many there are, no more of them are in memory than are being asked, and
-a page that waits.
+Memory holds only the requests in flight and one page of waiting ones, however
+many there are.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Protocol
 from proxy.traffic.store.replay_results import Recorded, ReplayResult, ReplayStore
 
 
-class Asks(Protocol):
-    """Who asks one request again."""
+class RequestAsker(Protocol):
+    """The interface of `Asker`, which tests replace."""
 
     async def ask(self, recorded: Recorded) -> ReplayResult:
-        """Whatever happens, there is a result."""
+        """Ask a recorded request again; errors become results too."""
 
 
 class TokenBudget:
-    """What a replay may use, all its runs together; estimates, until upstream has counted."""
+    """Tokens that all runs of a replay may use; estimates count until upstream has counted."""
 
     def __init__(self, most: float | None, used: float) -> None:
         self._most = math.inf if most is None else most
@@ -33,7 +33,7 @@ class TokenBudget:
         self._settled = asyncio.Condition()
 
     async def reserve(self, tokens: float) -> bool:
-        """Set so much aside; False if it does not fit, whatever those on their way come to."""
+        """Reserve tokens; return False if they do not fit, even once all others are settled."""
         async with self._settled:
             await self._settled.wait_for(lambda: self._fits(tokens) or not self._reserved)
             if not self._fits(tokens):
@@ -42,7 +42,7 @@ class TokenBudget:
             return True
 
     async def settle(self, reserved: float, used: float) -> None:
-        """Count what it was instead."""
+        """Replace a reservation by the tokens that were used."""
         async with self._settled:
             self._reserved.remove(reserved)
             self._used += used
@@ -54,23 +54,23 @@ class TokenBudget:
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """One run of a replay."""
+    """A run of a replay, new or resumed."""
 
     store: ReplayStore
-    asker: Asks
+    asker: RequestAsker
     budget: TokenBudget
     concurrency: int
     heard: Callable[[ReplayResult], None]
-    """Called with every result that is kept."""
+    """Called with every result once it is stored."""
     _unwritten: list[ReplayResult] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> bool:
-        """Ask all that is left; False if the budget has ended it. What is done is kept anyway."""
+        """Ask all that is left; return False if the budget ended it. Results are kept anyway."""
         try:
             async with asyncio.TaskGroup() as group:
                 return await self._hand_out(group)
-        except ExceptionGroup as problems:  # of the store: one says it all
+        except ExceptionGroup as problems:  # errors of the store, which are all alike
             raise problems.exceptions[0] from problems
         finally:
             await self._write()
@@ -94,11 +94,12 @@ class Run:
         free.release()
 
     async def _write(self) -> None:
-        """Keep what there is, one batch at a time: who waits here finds it done by another."""
+        # One batch at a time: a task that waits here may find its result written by another.
         async with self._writing:
             if batch := self._unwritten.copy():
                 await asyncio.to_thread(self.store.keep, batch)
-                # Not before: who is interrupted here cannot tell whether it is kept; twice is once.
+                # Delete only afterwards: an interrupted write may have failed, and repeating one
+                # does no harm.
                 del self._unwritten[: len(batch)]
                 for result in batch:
                     self.heard(result)

@@ -1,4 +1,4 @@
-"""Whether an upstream is the simulator, which costs nothing and hurts nobody."""
+"""Find out whether an upstream is the simulator, which costs nothing and keeps texts local."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from proxy.upstream.transport import Timeouts
 
 _PAGE: Final = b"/simulator/requests"
 _BEGINNINGS: Final = (b"[]", b'[{"method":')
-_PATIENCE: Final = Timeouts(connect=2, read=5)
+_TIMEOUTS: Final = Timeouts(connect=2, read=5)
 
 
 async def is_simulator(url: str) -> bool:
-    """Ask it, if it is on this machine; what is anywhere else is none, and hears nothing."""
-    upstream = UpstreamClient(url, _PATIENCE)
+    """Return True if the url is a simulator on this machine; other machines are never asked."""
+    upstream = UpstreamClient(url, _TIMEOUTS)
     if not upstream.is_on_loopback:
         return False
     try:
@@ -32,7 +32,7 @@ async def is_simulator(url: str) -> bool:
 
 
 async def _lists_requests(answer: UpstreamResponse) -> bool:
-    """By how it begins: the whole list may be long."""
+    # Only the beginning is read, as the whole list may be long.
     is_json = first(answer.headers, b"content-type") == b"application/json"
     beginning = await anext(answer.pieces(), b"")
     return answer.is_success and is_json and beginning.startswith(_BEGINNINGS)
