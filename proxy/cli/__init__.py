@@ -1,7 +1,7 @@
 """
 The `holdover` command.
 
-One module per verb. Nothing but typer is imported before a verb is chosen, so
+One module per command. Only typer is imported before a command is chosen, so
 that `--help` is quick.
 """
 
@@ -16,13 +16,13 @@ from proxy.cli.serving_commands import app
 from proxy.cli.traffic_commands import app as evidence
 from proxy.import_path import forget_working_directory
 
-app.add_typer(evidence)  # without a name: its verbs are ours
+app.add_typer(evidence)  # without a name, so that its commands are on the top level
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the `holdover` command; the entry point of the console script."""
     forget_working_directory()
-    with suppress(AttributeError):  # somebody may have closed it
-        # What its encoding has no letters for is spelled.
+    with suppress(AttributeError):  # stdout is None if it was closed before we started
+        # Characters that the terminal's encoding lacks are printed as escapes.
         cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
     app()

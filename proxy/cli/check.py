@@ -1,4 +1,4 @@
-"""Settings and rules, tried offline: nothing is sent and nothing is served."""
+"""`holdover check`: validate settings and try the rules offline, without sending anything."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from proxy.config.settings import Settings
 from proxy.errors import Failure, InvalidSettings
 from proxy.exchange.gone_message import gone_message
 from proxy.headers import Headers, first
+from proxy.report.formatting import one_or_many
 from proxy.rollout import Question, bucket_of, decide, objections
 from proxy.rollout.rule_schema import BASIS_POINTS
 from proxy.security.keyring import Caller
@@ -31,7 +32,7 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     caller: str | None,
     now: datetime | None,
 ) -> None:
-    """Print what the settings say, or how they decide; status 2 if they are bad."""
+    """Print a summary of the settings, or how they decide a request; exit with 2 if invalid."""
     settings = settings_or_exit(config, secrets_dir)
     runtime = runtime_config_or_exit(settings)
     if request is None:
@@ -47,16 +48,18 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
 
 
 def _show(config: Path, settings: Settings) -> None:
-    rules, callers = len(settings.rollout), len(settings.callers)
-    say(f"{config}: good. {rules} rules, {callers} callers.")
+    rules = one_or_many(len(settings.rollout), "rule")
+    callers = one_or_many(len(settings.callers), "caller")
+    say(f"{config} is valid: {rules}, {callers}.")
     for number, rule in enumerate(settings.rollout, 1):
         share = "" if rule.share == 100 else f" {rule.share:g} % by {rule.by or 'caller'}"  # noqa: PLR2004
         match = rule.match.model_dump(exclude_defaults=True)
-        say(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'everything'}")
-    say("Otherwise: translate.")
+        say(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'all requests'}")
+    say("Requests that no rule matches: translate.")
     if settings.rollout_override is not None:
+        action = settings.rollout_override.action
         say(
-            f"OVERRIDE: everything is {settings.rollout_override.action}, whatever the rules say.",
+            f"OVERRIDE: every request is answered by `{action}`; the rules above are ignored.",
             bold=True,
         )
 
@@ -64,25 +67,25 @@ def _show(config: Path, settings: Settings) -> None:
 def _question(
     config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime | None
 ) -> Question:
-    headers = [_header(line) for line in header]
-    rolled = secrets.randbelow(BASIS_POINTS)
+    headers = [_parse_header(line) for line in header]
+    bucket = secrets.randbelow(BASIS_POINTS)
     return Question(
-        caller=_caller(config, headers, name),
+        caller=_identify(config, headers, name),
         headers=headers,
-        request=_request(file),
+        request=_read_request(file),
         now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
-        roll=lambda: rolled,
+        roll=lambda: bucket,
     )
 
 
-def _header(line: str) -> tuple[bytes, bytes]:
+def _parse_header(line: str) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(":")
     if not colon or not name.strip():
-        raise InvalidSettings(f"--header {line!r}: write it as `name: value`")
+        raise InvalidSettings(f"--header {line!r} is not a header: write it as `name: value`")
     return name.strip().lower().encode(), value.strip().encode()
 
 
-def _caller(config: RuntimeConfig, headers: Headers, name: str | None) -> Caller:
+def _identify(config: RuntimeConfig, headers: Headers, name: str | None) -> Caller:
     if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
         return config.keyring.identify(headers)
     keyring = config.keyring
@@ -91,11 +94,11 @@ def _caller(config: RuntimeConfig, headers: Headers, name: str | None) -> Caller
     )
 
 
-def _request(file: Path) -> CompletionRequest:
+def _read_request(file: Path) -> CompletionRequest:
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
-        raise InvalidSettings(f"{file}: {exc.strerror}") from exc
+        raise InvalidSettings(f"cannot read {file}: {exc.strerror}") from exc
     return decode_completion_request(body).request
 
 
@@ -107,7 +110,7 @@ def _decide(config: RuntimeConfig, question: Question) -> None:
         if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
             say(f"{rule.name}: no: {objection}.")
             continue
-        within = f" (bucket {bucket_of(rule, question)} by {rule.by} is in its share)"
+        within = f" (bucket {bucket_of(rule, question)} by {rule.by} is within its share)"
         say(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
         break
     say(f"{decision.action}, because of: {decision.why.value}", bold=True)

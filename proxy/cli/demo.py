@@ -1,8 +1,8 @@
 """
-The simulator and the proxy in one process, and one request through both, shown step by step.
+`holdover demo`: the simulator and the proxy in one process, and one request shown step by step.
 
-Then old clients ask, so that a log and a report have something to show. All
-of it is kept, under a directory of its own: it is made up.
+Afterwards made-up old clients send requests, so that `log` and `report` have
+something to show. Their exchanges are recorded in a directory of the demo's own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import logging
 import signal
 import socket
-import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +20,11 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import msgspec
-from starlette.types import ASGIApp
 
 from proxy.app import create_app
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
+from proxy.cli.embedded_simulator import run_in_thread
 from proxy.cli.load_config import or_exit, settings_or_exit
-from proxy.cli.serve import server_for
 from proxy.observability.log_config import configure_logs
 from proxy.simulator import create_simulator
 from proxy.terminal import say, tell
@@ -51,21 +49,21 @@ _SDK = """\
 _SEE = """\
 holdover log --demo
 holdover report --demo --format html --output report.html"""
-_KEPT = "All that is asked here is kept in {directory}, texts too, keys not."
-_AT_A_TIME = 3
+_RECORDED = "The requests and texts of this demo are recorded in {directory}; keys are not."
+_CONCURRENT_CLIENTS = 3
 _HEADERS = {
     "x-api-key": "any-key-will-do",
     "anthropic-version": "2023-06-01",
     "content-type": "application/json",
 }
 
-# Whatever proxy the environment names, this machine is reached without it.
-_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+# This machine is reached directly, even if the environment names a proxy.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run_demo(port: int, *, keep_serving: bool) -> None:
-    """Show the example, let old clients ask; then serve until interrupted."""
-    # What is shown here is not to be drowned in lines about exchanges; `holdover log` has them.
+    """Show the example and let the old clients ask; then serve until interrupted, if asked to."""
+    # Log lines about exchanges would drown the example; `holdover log` shows them.
     configure_logs("auto", level=logging.WARNING)
     with _listening(0) as upstream, _listening(port) as front:
         upstream_url = _url(upstream)
@@ -80,15 +78,15 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
         )
         with or_exit():
             proxy = create_app(settings)
-        with _serving(create_simulator(), upstream), _serving(proxy, front):
-            _show(_url(front), upstream_url)
-            _play(_url(front), state_dir)
+        with run_in_thread(create_simulator(), upstream), run_in_thread(proxy, front):
+            _show_example(_url(front), upstream_url)
+            _run_old_clients(_url(front), state_dir)
             if keep_serving:
-                say("", f"Serving on {_url(front)}; Ctrl-C stops it.")
+                say("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
-def _show(url: str, upstream_url: str) -> None:
+def _show_example(url: str, upstream_url: str) -> None:
     body = json.dumps(_REQUEST)
     headers, completion = _post(f"{url}/v1/complete", body)
     _section("The legacy request", _REQUEST)
@@ -103,34 +101,33 @@ def _show(url: str, upstream_url: str) -> None:
     say(*_SDK.format(url=url).split("\n"))
 
 
-def _play(url: str, state_dir: Path) -> None:
-    """Let old clients ask, a few at a time, each one thing after the other."""
-    asked = sum(1 for client in OLD_CLIENTS for _ in client.requests())
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        for _ in pool.map(lambda client: _ask_all(url, client), OLD_CLIENTS):
-            pass
+def _run_old_clients(url: str, state_dir: Path) -> None:
+    """Let a few clients at a time send their requests, each client its own in order."""
+
+    def send_all(client: OldClient) -> None:
+        for headers, body in client.requests():
+            with suppress(HTTPError):  # some requests are meant to fail
+                _post(f"{url}/v1/complete", json.dumps(body), headers)
+
+    count = sum(1 for client in OLD_CLIENTS for _ in client.requests())
+    with ThreadPoolExecutor(_CONCURRENT_CLIENTS) as pool:
+        list(pool.map(send_all, OLD_CLIENTS))
     say("", "See who calls", bold=True)
-    say(f"{len(OLD_CLIENTS)} old clients have asked {asked} more requests, all made up:")
+    say(f"{len(OLD_CLIENTS)} made-up clients have sent {count} more requests. Look at them with:")
     say(*_SEE.split("\n"))
-    say(_KEPT.format(directory=state_dir))
-
-
-def _ask_all(url: str, client: OldClient) -> None:
-    for headers, body in client.requests():
-        with suppress(HTTPError):  # some are meant to fail
-            _post(f"{url}/v1/complete", json.dumps(body), headers)
+    say(_RECORDED.format(directory=state_dir))
 
 
 def _post(url: str, body: str, headers: Mapping[str, str] = _HEADERS) -> tuple[HTTPMessage, bytes]:
-    request = urllib.request.Request(  # noqa: S310 - a url of our own, on loopback
+    request = urllib.request.Request(  # noqa: S310 - our own url, on loopback
         url, data=body.encode(), headers=dict(headers)
     )
-    with _DIRECTLY.open(request) as answer:
+    with _opener.open(request) as answer:
         return answer.headers, answer.read()
 
 
 def _received_by(upstream_url: str) -> object:
-    with _DIRECTLY.open(f"{upstream_url}/simulator/requests") as answer:
+    with _opener.open(f"{upstream_url}/simulator/requests") as answer:
         return msgspec.json.decode(answer.read())[-1]["body"]
 
 
@@ -147,21 +144,9 @@ def _listening(port: int) -> Iterator[socket.socket]:
             listener.bind(("127.0.0.1", port))
         except OSError:
             listener.bind(("127.0.0.1", 0))
-            tell(f"Port {port} is taken; using {listener.getsockname()[1]}.")
+            tell(f"Port {port} is in use; using {listener.getsockname()[1]} instead.")
         listener.listen()
         yield listener
-
-
-@contextmanager
-def _serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
-    server = server_for(app, "127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def _url(listener: socket.socket) -> str:

@@ -1,8 +1,8 @@
 """
-Old clients, as the demo plays them: their headers, their habits, their prompts. All made up.
+Old clients as the demo plays them: their headers, their habits, their prompts.
 
-What each kind sends was seen of the published releases; who it is, and what
-it asks, was invented, so that a log and a report have something to show.
+The headers and fields of each kind were observed from published releases of
+the SDKs; the callers and their prompts are made up.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from typing import Any, Final
 
 _V1: Final = {"anthropic-version": "2023-01-01"}
 _V2: Final = {"anthropic-version": "2023-06-01"}
-_SLOWLY: Final = "simulate-delay-headers"  # milliseconds; the simulator obeys, nobody else reads it
+_DELAY: Final = "simulate-delay-headers"  # milliseconds; only the simulator reads this header
 _TOO_LONG: Final = '"prompt is too long: 210012 tokens > 200000 maximum"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldClient:
-    """One caller: what all its requests have, and what each asks."""
+    """A caller of the demo: the fields that all its requests share, and its prompts."""
 
     name: str | None
-    """As the demo's settings name it; None: they do not."""
+    """Name of the caller in the demo's settings; None if the settings do not list it."""
     headers: Mapping[str, str]
     fields: Mapping[str, Any]
     prompts: tuple[str, ...]
-    mishaps: tuple[Mapping[str, str], ...] = ()
-    """Headers of further requests, by which the simulator lets them fail."""
+    fault_headers: tuple[Mapping[str, str], ...] = ()
+    """Headers of further requests, each of which makes the simulator fail."""
     key: str = field(repr=False)
 
     def requests(self) -> Iterator[tuple[Mapping[str, str], Mapping[str, Any]]]:
-        """Headers and body of each of its requests."""
+        """Yield the headers and the body of each of its requests."""
         headers = {"content-type": "application/json", "x-api-key": self.key, **self.headers}
         for prompt in self.prompts:
             yield headers, {"prompt": prompt, **self.fields}
-        for mishap in self.mishaps:
-            yield {**headers, **mishap}, {"prompt": self.prompts[0], **self.fields}
+        for fault in self.fault_headers:
+            yield {**headers, **fault}, {"prompt": self.prompts[0], **self.fields}
 
 
 def settings_for(clients: tuple[OldClient, ...]) -> dict[str, Any]:
-    """The settings that know them by name, and watch over two of them."""
+    """Return the demo's settings: callers by name, and rules that shadow two of them."""
     return {
         "callers": {
             client.name: {"token": f"sha256:{sha256(client.key.encode()).hexdigest()}"}
@@ -75,21 +75,21 @@ def _stainless(language: str, version: str) -> dict[str, str]:
     }
 
 
-def _asked(*questions: str) -> tuple[str, ...]:
+def _single_turn(*questions: str) -> tuple[str, ...]:
     return tuple(f"\n\nHuman: {question}\n\nAssistant:" for question in questions)
 
 
 def _chat(*turns: str) -> str:
     roles = ("Human", "Assistant")
-    said = (f"\n\n{roles[index % 2]}: {text}" for index, text in enumerate(turns))
-    return f"You are the support desk of a garden centre.{''.join(said)}\n\nAssistant:"
+    history = (f"\n\n{roles[index % 2]}: {text}" for index, text in enumerate(turns))
+    return f"You are the support desk of a garden centre.{''.join(history)}\n\nAssistant:"
 
 
 OLD_CLIENTS: Final = (
     OldClient(
         name="support-bot",
         key="demo-key-of-support-bot",
-        headers={**_stainless("python", "0.3.11"), _SLOWLY: "70"},
+        headers={**_stainless("python", "0.3.11"), _DELAY: "70"},
         fields={
             "model": "claude-2.1",
             "max_tokens_to_sample": 400,
@@ -110,7 +110,7 @@ OLD_CLIENTS: Final = (
     OldClient(
         name="form-filler",
         key="demo-key-of-form-filler",
-        headers={**_stainless("python", "0.18.1"), _SLOWLY: "55"},
+        headers={**_stainless("python", "0.18.1"), _DELAY: "55"},
         fields={"model": "claude-2.1", "max_tokens_to_sample": 300, "temperature": 0},
         prompts=tuple(
             f"Answer in JSON.\n\nHuman: {order}\n\nAssistant: {{"
@@ -122,21 +122,21 @@ OLD_CLIENTS: Final = (
             )
         ),
     ),
-    OldClient(  # before the generated SDKs, in the old dialect
+    OldClient(  # an SDK older than the generated ones, with the old stream dialect
         name="nightly-batch",
         key="demo-key-of-nightly-batch",
         headers={
             **_V1,
             "user-agent": "python-requests/2.31.0",
             "anthropic-sdk": "anthropic-python/0.2.10",
-            _SLOWLY: "45",
+            _DELAY: "45",
         },
         fields={
             "model": "claude-v1.3",
             "max_tokens_to_sample": 100_000,
             "stop_sequences": ["\n\nHuman:"],
         },
-        prompts=_asked(
+        prompts=_single_turn(
             "Summarise: 40 trays of basil were delivered, two of them frozen.",
             "Summarise: the greenhouse was closed on Monday for repairs.",
             "Summarise: sales of seed potatoes doubled in March.",
@@ -148,9 +148,9 @@ OLD_CLIENTS: Final = (
     OldClient(
         name="web-chat",
         key="demo-key-of-web-chat",
-        headers={**_stainless("js", "0.5.0"), _SLOWLY: "30"},
+        headers={**_stainless("js", "0.5.0"), _DELAY: "30"},
         fields={"model": "claude-instant-1.2", "max_tokens_to_sample": 300, "stream": True},
-        prompts=_asked(
+        prompts=_single_turn(
             "Which herbs grow on a balcony to the north?",
             "What eats my lettuce at night?",
             "Is ivy bad for walls?",
@@ -159,14 +159,14 @@ OLD_CLIENTS: Final = (
             "Why do tomatoes split?",
         ),
     ),
-    OldClient(  # streams that repeat the whole text so far
+    OldClient(  # its streams repeat the whole text so far in every event
         name="shop-window",
         key="demo-key-of-shop-window",
         headers={
             **_V1,
             "user-agent": "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)",
             "anthropic-sdk": "anthropic-typescript/0.4.4",
-            _SLOWLY: "35",
+            _DELAY: "35",
         },
         fields={
             "model": "claude-instant-v1",
@@ -174,14 +174,14 @@ OLD_CLIENTS: Final = (
             "stop_sequences": ["\n\nHuman:"],
             "stream": True,
         },
-        prompts=_asked(
+        prompts=_single_turn(
             "A slogan for spring bulbs.", "A slogan for garden gloves.", "A slogan for bird food."
         ),
     ),
-    OldClient(  # LangChain puts the same prefill under every bare prompt
+    OldClient(  # LangChain adds the same prefill to every prompt without turns
         name="handbook-search",
         key="demo-key-of-handbook-search",
-        headers={**_stainless("python", "0.7.8"), _SLOWLY: "110"},
+        headers={**_stainless("python", "0.7.8"), _DELAY: "110"},
         fields={"model": "claude-2", "max_tokens_to_sample": 256, "top_k": 0, "top_p": 1},
         prompts=tuple(
             f"\n\nHuman: {question}\n\nAssistant: Sure, here you go:\n"
@@ -196,23 +196,23 @@ OLD_CLIENTS: Final = (
     OldClient(
         name="price-import",
         key="demo-key-of-price-import",
-        headers={**_stainless("python", "0.39.0"), _SLOWLY: "25"},
+        headers={**_stainless("python", "0.39.0"), _DELAY: "25"},
         fields={"model": "claude-2.0", "max_tokens_to_sample": 150},
-        prompts=_asked(
+        prompts=_single_turn(
             "Read the price: EUR 12.50", "Read the price: 3,- each", "Read the price: free"
         ),
-        mishaps=(
+        fault_headers=(
             {"simulate-error": "529"},
             {"simulate-error": "500"},
             {"simulate-error": "400", "simulate-error-message": _TOO_LONG},
         ),
     ),
-    OldClient(  # has only its call to rewrite, and calls often enough to show it
+    OldClient(  # only needs its call rewritten, and calls often enough to show up
         name="newsletter",
         key="demo-key-of-newsletter",
-        headers={**_stainless("python", "0.125.0"), _SLOWLY: "40"},
+        headers={**_stainless("python", "0.125.0"), _DELAY: "40"},
         fields={"model": "claude-haiku-4-5", "max_tokens_to_sample": 500},
-        prompts=_asked(
+        prompts=_single_turn(
             "A headline for our autumn sale.",
             "One sentence about mulch.",
             "Two tips for winter.",
@@ -225,7 +225,7 @@ OLD_CLIENTS: Final = (
             "An invitation to our open day.",
         ),
     ),
-    OldClient(  # a script that somebody wrote and forgot: no version, no SDK, no name
+    OldClient(  # a forgotten script: no version, no SDK, no name
         name=None,
         key="demo-key-that-nobody-remembers",
         headers={"user-agent": "curl/7.88.1"},
@@ -239,4 +239,4 @@ OLD_CLIENTS: Final = (
         prompts=("Human: Is the server up?\n\nAssistant: ", "Is the server up?"),
     ),
 )
-"""Those that are shadowed first, so that their shadows are done when all are."""
+"""The shadowed clients come first, so that their shadows are done when all requests are."""

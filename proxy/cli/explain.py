@@ -1,4 +1,4 @@
-"""What a legacy request becomes, as JSON; nothing is sent."""
+"""`holdover explain`: print what a legacy request becomes, as JSON; nothing is sent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ from translators import (
 
 
 def run_explain(file: Path, version: str | None, config: Path | None, language: str | None) -> None:
-    """Print the plan for the request in a file (`-`: standard input); status 1 if it has none."""
+    """Print the plan for the request in a file (`-` for stdin); exit with 1 if it is invalid."""
     settings = settings_or_exit(config, None)
-    body = sys.stdin.buffer.read() if str(file) == "-" else _read_or_exit(file)
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as exc:
+        stop(f"cannot read {file}: {exc.strerror}")
     try:
         plan = plan_request(
             decode_completion_request(body),
@@ -34,14 +37,7 @@ def run_explain(file: Path, version: str | None, config: Path | None, language: 
     except InvalidCompletionRequest as exc:
         stop(str(exc), status=1)
     if language is not None:
-        said = as_code(plan, language).removesuffix("\n")
+        text = as_code(plan, language).removesuffix("\n")
     else:
-        said = msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode()
-    say(*said.split("\n"))  # what ends a line in a string of it, is spelled
-
-
-def _read_or_exit(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as exc:
-        stop(f"{file}: {exc.strerror}")
+        text = msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode()
+    say(*text.split("\n"))  # line ends within JSON strings are escaped already

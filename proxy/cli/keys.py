@@ -1,4 +1,4 @@
-"""Tokens for callers: made here, kept by them, known to the settings by their hash."""
+"""`holdover keys`: make tokens for callers; the settings file holds only their hashes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _TOKEN_BYTES = 32
 
 
 def run_new(name: str) -> None:
-    """Print a new token and what to write about it; status 2 if the name cannot be one."""
+    """Print a new token and the settings for it; exit with 2 if the name is not valid."""
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as exc:
-        stop(f"{name!r}: {exc.errors()[0]['msg']}")
+        stop(f"{name!r} is not a valid name for a caller: {exc.errors()[0]['msg']}")
     token = f"holdover-{secrets.token_urlsafe(_TOKEN_BYTES)}"
     say(
-        f"# Give this to {name}; it is not kept anywhere:",
+        f"# Give this token to {name}; it is not stored anywhere:",
         f"# {token}",
         "",
         f'[callers."{name}"]',
         f'token = "sha256:{hash_token(token.encode())}"',
-        '# upstream_key = { env = "..." }   # or { file = "..." }; without: upstream_key',
+        '# upstream_key = { env = "..." }   # or { file = "..." }; default: upstream_key',
     )
 
 
 def run_hash() -> None:
-    """Print the hash of what comes in, without the end of its line."""
+    """Print the hash of the token or key on standard input, without its line end."""
     token = sys.stdin.buffer.readline().strip()
     if not token:
-        stop("standard input is empty")
+        stop("standard input is empty: pipe the key or token into this command")
     say(f"sha256:{hash_token(token)}")

@@ -1,8 +1,8 @@
 """
-Settings as a verb reads them, or status 2 and what is wrong with them.
+Load settings for a command, or exit with status 2 and say what is wrong with them.
 
-Nothing that serves is imported here: most verbs serve nothing, and half a
-second is long for a person.
+No server code is imported here: most commands serve nothing, and importing it
+takes half a second.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from proxy.errors import InvalidSettings
 from proxy.terminal import stop
 from translators import Policy
 
-KEY_OF_ENVIRONMENT: Final = "ANTHROPIC_API_KEY"
-"""Where SDKs look for a key of the Messages API, and verbs that ask it."""
+KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
+"""Environment variable from which SDKs, and our commands that call upstream, take a key."""
 
 
-def key_of_environment() -> str | None:
-    """The key that is there; None: there is none. Raises `InvalidSettings` where it can be none."""
+def environment_key() -> str | None:
+    """Return the key in the environment, if any; raise `InvalidSettings` if it is malformed."""
     try:
-        return header_value(os.environ.get(KEY_OF_ENVIRONMENT, "").strip()) or None
+        return header_value(os.environ.get(KEY_VARIABLE, "").strip()) or None
     except ValueError as exc:
-        raise InvalidSettings(f"{KEY_OF_ENVIRONMENT}: {exc}") from exc
+        raise InvalidSettings(f"{KEY_VARIABLE}: {exc}") from exc
 
 
 @contextmanager
 def or_exit() -> Iterator[None]:
-    """Say what is wrong with settings, and stop with status 2."""
+    """Exit with status 2 and the error's text if the block raises `InvalidSettings`."""
     try:
         yield
     except InvalidSettings as exc:
@@ -42,18 +42,18 @@ def or_exit() -> Iterator[None]:
 
 
 def policy_or_exit(settings: Settings) -> Policy:
-    """What the settings say about translation, or status 2."""
+    """Return the translation policy of these settings, or exit with status 2."""
     with or_exit():
         return policy_of(settings)
 
 
 def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object) -> Settings:
-    """All settings, or status 2."""
+    """Load the settings; `flags` come from the command line and win. Exit with 2 if invalid."""
     with or_exit():
         return load_settings(config, secrets=secrets, **flags)
 
 
 def runtime_config_or_exit(settings: Settings) -> RuntimeConfig:
-    """What exchanges would go by, or status 2."""
+    """Build the runtime configuration of these settings, or exit with status 2."""
     with or_exit():
         return build_runtime_config(settings, digester_of(settings))

@@ -1,4 +1,4 @@
-"""From the journals into the store: what `serve` keeps running beside itself."""
+"""`holdover load`: move records from the journals into the store; `serve` runs it as a child."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from proxy.cli.open_store import open_evidence
+from proxy.cli.open_store import open_traffic_store
 from proxy.observability.log_config import configure_logs
 from proxy.server.loader_subprocess import read_orders
 
@@ -17,21 +17,21 @@ _NICENESS: Final = 10
 
 
 def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> None:
-    """Load what is there; or what standard input says, until that ends with who holds it."""
+    """Load what is in the journals once; with `until_eof`, keep loading until stdin ends."""
     if not until_eof:
-        with open_evidence(config, secrets, demo=False):
+        with open_traffic_store(config, secrets, demo=False):
             return
     from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - SQLAlchemy takes a while
 
-    # A terminal and a service manager signal everybody at once; the last records come after that.
+    # Terminals and service managers signal the whole group; the workers' last records come later.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
-    keeping, log_format = read_orders(sys.stdin.readline())
+    loader_config, log_format = read_orders(sys.stdin.readline())
     configure_logs(log_format)
-    run_loader(keeping, _input_ends_within)
+    run_loader(loader_config, _stdin_ends_within)
 
 
-def _input_ends_within(seconds: float) -> bool:
+def _stdin_ends_within(seconds: float) -> bool:
     readable, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(readable)

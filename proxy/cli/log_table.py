@@ -1,8 +1,8 @@
 """
-A line of a table for every exchange, one at a time: a log has no last line.
+Tables that print one line per exchange as it comes, since a log has no last line.
 
-On a terminal the widths follow from its own, and a day has a line of its own.
-Elsewhere nothing is cut.
+On a terminal the columns fit its width, and each day has a line of its own.
+In files and pipes nothing is shortened.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.text import Text
 from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import TrafficRecord
 
-# Name, and how wide: at least (with one more space each, and adjustments, 80 in all), at most.
+# Name, minimum width and maximum width. The minimums, a space each and adjustments make 80.
 _COLUMNS: Final = (
     ("time", 8, 8),
     ("caller", 9, 16),
@@ -25,10 +25,10 @@ _COLUMNS: Final = (
     ("tokens", 7, 9),
     ("ms", 6, 6),
 )
-_WIDENED: Final = (2, 3, 1, 4)
-"""In this order, if there is room."""
-_ID: Final = 12
-"""What tells two million of them apart."""
+_WIDENED_FIRST: Final = (2, 3, 1, 4)
+"""Columns that get the spare width, in this order."""
+_ID_WIDTH: Final = 12
+"""Enough characters to tell two million exchanges apart."""
 _MIN_LAST_WIDTH: Final = 12
 _NAMES: Final = (*(name for name, _, _ in _COLUMNS), "adjustments", "id")
 _UNCUT: Final = (23, 16, 47, 25, 9, 6, 30)
@@ -36,7 +36,7 @@ _COMMON: Final = "claude-"
 
 
 class TerminalTable:
-    """As wide as there is room."""
+    """A table that fits the width of the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -44,7 +44,7 @@ class TerminalTable:
         self._day = ""
 
     def show(self, record: TrafficRecord) -> None:
-        """Print its line, and before it what it takes to understand it."""
+        """Print a record's line, below the column names or the day if those are new."""
         if not self._day:
             self._print(_NAMES, "bold")
         day, _, time = record.received.partition("T")
@@ -52,10 +52,10 @@ class TerminalTable:
             self._print_line(Text(escape_for_terminal(f"{day} UTC"), "dim"))
             self._day = day
         style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
-        self._print((time[:8], *_cells(record), record.id[:_ID]), style)
+        self._print((time[:8], *_cells(record), record.id[:_ID_WIDTH]), style)
 
     def _print(self, cells: Iterable[str], style: str) -> None:
-        line = Text(" ").join(map(_fitted, cells, self._widths))
+        line = Text(" ").join(map(_fit, cells, self._widths))
         line.stylize(style)
         self._print_line(line)
 
@@ -65,59 +65,56 @@ class TerminalTable:
 
 
 class PlainTable:
-    """For files and pipes."""
+    """A table of full-length cells, for files and pipes."""
 
     def __init__(self) -> None:
-        self._has_begun = False
+        self._has_header = False
 
     def lines(self, record: TrafficRecord) -> list[str]:
-        """Its line, and the head of the table before the first."""
-        head = [] if self._has_begun else [_uncut(_NAMES)]
-        self._has_begun = True
-        moment = record.received.replace("T", " ")[:23]
-        return [*head, _uncut(map(escape_for_terminal, (moment, *_cells(record), record.id)))]
+        """Return a record's line, after the column names if it is the first."""
+        header = [] if self._has_header else [_join_uncut(_NAMES)]
+        self._has_header = True
+        time = record.received.replace("T", " ")[:23]
+        return [*header, _join_uncut(map(escape_for_terminal, (time, *_cells(record), record.id)))]
 
 
 def widths_for(room: int) -> list[int]:
-    """How wide the columns are on a terminal of this width; the id is there if there is room."""
+    """Return the column widths for a terminal of `room` columns; wide ones have one for the id."""
     widths = [*(least for _, least, _ in _COLUMNS), _MIN_LAST_WIDTH]
-    left = max(0, room - sum(widths) - len(_COLUMNS))
-    last = [_ID] if left > _ID else []
-    left -= sum(last) + len(last)
-    for place in _WIDENED:
+    spare = max(0, room - sum(widths) - len(_COLUMNS))
+    last = [_ID_WIDTH] if spare > _ID_WIDTH else []
+    spare -= sum(last) + len(last)
+    for place in _WIDENED_FIRST:
         _, least, most = _COLUMNS[place]
-        given = min(left, most - least)
-        widths[place] += given
-        left -= given
-    widths[-1] += left
+        added = min(spare, most - least)
+        widths[place] += added
+        spare -= added
+    widths[-1] += spare
     return widths + last
 
 
 def has_failed(record: TrafficRecord) -> bool:
-    """As the filter says `error`: also a stream, after its 200."""
+    """Return True for what the filter `error` selects: also streams that fail after their 200."""
     is_error = (record.status or 0) >= 400  # noqa: PLR2004
     return is_error or record.error_type is not None or record.failure is not None
 
 
 def _cells(record: TrafficRecord) -> list[str]:
-    """But for the time and the id."""
+    """Return all cells but the time and the id."""
+    asked, sent = record.asked_model or "-", record.sent_model
     kinds = ", ".join(made.kind for made in record.adjustments)
+    tokens = (record.input_tokens, record.output_tokens)
     return [
         record.caller_name or record.caller or "-",
-        _models(record),
-        f"{record.status or '-'} {_how(record)}",
-        _tokens(record),
+        asked if sent in {None, asked} else f"{asked} -> {sent}",
+        f"{record.status or '-'} {_ending(record)}",
+        ">".join("?" if number is None else f"{number:.0f}" for number in tokens),
         f"{record.total_ms:.0f}",
         f"{len(record.adjustments)}: {kinds}" if kinds else "",
     ]
 
 
-def _models(record: TrafficRecord) -> str:
-    asked, sent = record.asked_model or "-", record.sent_model
-    return asked if sent in {None, asked} else f"{asked} -> {sent}"
-
-
-def _how(record: TrafficRecord) -> str:
+def _ending(record: TrafficRecord) -> str:
     if has_failed(record):
         return record.error_type or record.failure or "error"
     if record.client_gone:
@@ -125,12 +122,7 @@ def _how(record: TrafficRecord) -> str:
     return record.upstream_stop_reason or record.stop_reason or "-"
 
 
-def _tokens(record: TrafficRecord) -> str:
-    pair = (record.input_tokens, record.output_tokens)
-    return ">".join("?" if number is None else f"{number:.0f}" for number in pair)
-
-
-def _fitted(cell: str, width: int) -> Text:
+def _fit(cell: str, width: int) -> Text:
     text = escape_for_terminal(cell)
     if len(text) > width:
         text = text.replace(_COMMON, "")
@@ -139,5 +131,5 @@ def _fitted(cell: str, width: int) -> Text:
     return fitted
 
 
-def _uncut(cells: Iterable[str]) -> str:
+def _join_uncut(cells: Iterable[str]) -> str:
     return "  ".join(map(str.ljust, cells, (*_UNCUT, 0)))

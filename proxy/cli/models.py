@@ -1,4 +1,4 @@
-"""The table of models, what each legacy name becomes today, and what retires soon."""
+"""`holdover models`: the table of models, and what each retired name becomes today."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from proxy.cli.load_config import (
-    key_of_environment,
+    environment_key,
     or_exit,
     policy_or_exit,
     settings_or_exit,
@@ -36,78 +36,76 @@ _BECOMES = ("name", "retired", "becomes")
 
 
 def run_models(config: Path | None, *, refresh: bool) -> None:
-    """Print what is known; with `refresh`, how upstream's own list differs."""
+    """Print the table; with `refresh`, print how upstream's list differs from it instead."""
     settings = settings_or_exit(config, None)
     catalogue = policy_or_exit(settings).catalogue
     today = datetime.now(UTC).date()
     if refresh:
-        _print_differences(catalogue, settings, today)
+        try:
+            with or_exit():
+                found = asyncio.run(_compare_with_upstream(catalogue, settings, today))
+        except (Failure, UpstreamProtocolError) as exc:
+            stop(f"cannot list the models of {settings.upstream_url}: {exc}", status=1)
+        say(*(found or ["The upstream's list agrees with this table of models."]))
         return
     show_table(_SERVED, _served(catalogue, today), title=f"Models served on {today}")
     show_table(_BECOMES, _retired(catalogue, today), title="What retired names become today")
-    say(*_soon(catalogue, today))
+    say(*_retiring_soon(catalogue, today))
 
 
 def _served(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
-    for model in _first_of_each_name(catalogue):
+    for model in _without_shadowed(catalogue):
         if not model.is_retired(today.isoformat()):
             yield _row(model, today)
 
 
 def _retired(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
-    for model in _first_of_each_name(catalogue):
+    for model in _without_shadowed(catalogue):
         if model.is_retired(today.isoformat()):
             becomes = catalogue.resolve(model.id, today.isoformat()).id
             yield model.id, model.retires or "", becomes
 
 
 def _row(model: Model, today: date) -> tuple[str, ...]:
-    takes = model.capabilities
+    known = model.capabilities
     not_before = f"not before {model.retires_not_before}" if model.retires_not_before else ""
     return (
         " = ".join((model.id, *model.aliases)),
         model.status(today.isoformat()),
         model.retires or not_before,
         f"{model.context_tokens:,}" if model.context_tokens else "?",
-        f"{takes.max_output_tokens:,}" if takes.max_output_tokens else "?",
-        "?" if takes.prefill is None else "yes" if takes.prefill else "no",
-        takes.sampling.value if takes.sampling else "?",
-        takes.thinking.value if takes.thinking else "?",
+        f"{known.max_output_tokens:,}" if known.max_output_tokens else "?",
+        "?" if known.prefill is None else "yes" if known.prefill else "no",
+        known.sampling.value if known.sampling else "?",
+        known.thinking.value if known.thinking else "?",
     )
 
 
-def _soon(catalogue: Catalogue, today: date) -> list[str]:
+def _retiring_soon(catalogue: Catalogue, today: date) -> list[str]:
     horizon = (today + _SOON).isoformat()
     certain = [
         f"{model.id} retires on {model.retires}; {model.successor or 'nothing'} takes its place."
-        for model in _first_of_each_name(catalogue)
+        for model in _without_shadowed(catalogue)
         if model.retires and today.isoformat() < model.retires <= horizon
     ]
     possible = [
         f"{model.id} may retire at any time from {model.retires_not_before} on."
-        for model in _first_of_each_name(catalogue)
+        for model in _without_shadowed(catalogue)
         if model.retires is None and (model.retires_not_before or horizon) < horizon
     ]
     return [f"Within {_SOON.days} days:", *(certain + possible or ["nothing retires."])]
 
 
-def _first_of_each_name(catalogue: Catalogue) -> list[Model]:
+def _without_shadowed(catalogue: Catalogue) -> list[Model]:
     return [model for model in catalogue.models if catalogue.find(model.id) is model]
 
 
-def _print_differences(catalogue: Catalogue, settings: Settings, today: date) -> None:
-    try:
-        with or_exit():
-            found = asyncio.run(_ask(catalogue, settings, today))
-    except (Failure, UpstreamProtocolError) as exc:
-        stop(f"{settings.upstream_url}: {exc}", status=1)
-    say(*(found or ["Upstream says of its models what we believe."]))
-
-
-async def _ask(catalogue: Catalogue, settings: Settings, today: date) -> list[str]:
+async def _compare_with_upstream(
+    catalogue: Catalogue, settings: Settings, today: date
+) -> list[str]:
     upstream = UpstreamClient(settings.upstream_url, Timeouts(read=30))
     headers: Headers = [
-        (b"x-api-key", (key_of_environment() or "").encode("latin-1")),
+        (b"x-api-key", (environment_key() or "").encode("latin-1")),
         (b"anthropic-version", UPSTREAM_VERSION.encode()),
     ]
     try:

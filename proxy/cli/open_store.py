@@ -1,4 +1,4 @@
-"""The evidence that a verb asks: the store, with what still waits in the journal."""
+"""Open the store of recorded traffic for a command, with what still waits in the journals."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ from proxy.traffic import ReadOnlyStoreError, StoreError, journal_directory, ope
 if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
 
-_PATIENCE_SECONDS: Final = 2
-"""With a loader, which looks twice a second."""
+_MAX_WAIT_SECONDS: Final = 2
+"""How long to wait for a running loader, which looks at the journals twice a second."""
 _POLL_SECONDS: Final = 0.05
 
 
 @contextmanager
-def open_evidence(config: Path | None, secrets: Path | None, *, demo: bool) -> Iterator[Store]:
-    """The store that the settings name, or status 2; `demo`: that of the demo."""
+def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool) -> Iterator[Store]:
+    """Open the store that the settings name, or the demo's; exit with 2 if it cannot be opened."""
     settings = settings_or_exit(config, secrets)
     state_dir = settings.state_dir / "demo" if demo else settings.state_dir
+    url = store_url_of(settings, state_dir, demo=demo)
     try:
-        store = _opened(store_url_of(settings, state_dir, demo=demo))
+        try:
+            store = open_store(url)
+        except ReadOnlyStoreError:
+            store = open_store(url, read_only=True)
         try:
             _catch_up(store, state_dir)
             yield store
@@ -38,36 +42,32 @@ def open_evidence(config: Path | None, secrets: Path | None, *, demo: bool) -> I
         stop(str(exc))
 
 
-def _opened(url: str) -> Store:
-    try:
-        return open_store(url)
-    except ReadOnlyStoreError:
-        return open_store(url, read_only=True)
-
-
 def _catch_up(store: Store, state_dir: Path) -> None:
-    """Have loaded what this machine's workers have written; a store that is only read stays."""
+    """Load what this machine's workers have written so far; leave a read-only store unchanged."""
     from proxy.traffic.journal.loader import Loader, alone  # noqa: PLC0415 - SQLAlchemy takes a while
 
     directory = journal_directory(state_dir)
-    asked = time.time()
+    started = time.time()
     with suppress(OSError, ReadOnlyStoreError):
         while True:
             with alone(directory) as is_alone:
                 if is_alone:
                     Loader(directory, store).load()
                     return
-            # A loader is at it: beside a server, or for a moment after the server has ended.
-            if _is_loaded(directory, asked):
+            # Another loader holds the lock: a server's, or one that outlives its server briefly.
+            if _is_loaded(directory, started):
                 return
-            if time.time() - asked > _PATIENCE_SECONDS:
-                tell("holdover: what came by last is still being loaded, and missing here")
+            if time.time() - started > _MAX_WAIT_SECONDS:
+                tell(
+                    "holdover: the most recent exchanges are still being loaded and are missing "
+                    "here; try again in a few seconds"
+                )
                 return
             time.sleep(_POLL_SECONDS)
 
 
 def _is_loaded(directory: Path, moment: float) -> bool:
-    """Whether what was in the journals then is in the store, as the loader says."""
+    """Return True if the loader reports that everything written before this moment is stored."""
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
     status = read_status(loader_state_in(directory))

@@ -1,4 +1,4 @@
-"""Recorded requests asked again, once it has been said what that takes."""
+"""`holdover replay`: estimate what asking recorded requests again takes, then ask and compare."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from typing import Final, Self
 import msgspec
 
 from proxy.cli.embedded_simulator import embedded_simulator
-from proxy.cli.load_config import KEY_OF_ENVIRONMENT, or_exit, settings_or_exit
+from proxy.cli.load_config import KEY_VARIABLE, or_exit, settings_or_exit
 from proxy.cli.log import filter_of
-from proxy.cli.open_store import open_evidence
+from proxy.cli.open_store import open_traffic_store
 from proxy.cli.replay_progress import ProgressObserver, progress
 from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.cli.replay_settings import (
-    addresses,
     default_name,
-    of_simulators,
-    with_key_of_environment,
+    upstream_urls,
+    with_environment_key,
     with_model,
     with_rules,
-    with_stand_in,
+    with_simulator_keys,
+    with_upstream_url,
 )
-from proxy.cli.time_options import InvalidMoment
+from proxy.cli.time_options import InvalidTime
 from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
@@ -50,8 +50,8 @@ _INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What the options say."""
+class ReplayOptions:
+    """The command's options, unvalidated."""
 
     since: str | None = None
     until: str | None = None
@@ -68,72 +68,69 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Replay:
-    """The order, with everything looked up."""
+    """The options, and the settings, configuration and filter that they lead to."""
 
-    order: Order
+    options: ReplayOptions
     settings: Settings
     config: RuntimeConfig
-    wanted: Filter
+    filters: Filter
     name: str
 
     @property
     def prices(self) -> Mapping[str, Price]:
-        """The operator's."""
+        """Prices that the settings give."""
         given = self.settings.prices.items()
         return {name: Price(price.input, price.output) for name, price in given}
 
-    def by(self, settings: Settings) -> Self:
-        """Asked by other settings; raises `InvalidSettings`."""
+    def with_settings(self, settings: Settings) -> Self:
+        """Return a copy that asks by other settings; raise `InvalidSettings`."""
         return replace(self, settings=settings, config=_runtime_config(settings))
 
 
-def run_replay(config: Path | None, secrets: Path | None, order: Order, *, demo: bool) -> None:
-    """Show the estimate; ask, if that may be; show what it came to."""
+def run_replay(
+    config: Path | None, secrets: Path | None, options: ReplayOptions, *, demo: bool
+) -> None:
+    """Show the estimate; ask, if that is allowed; show the comparison."""
     settings = settings_or_exit(config, secrets)
     configure_logs(settings.log_format, level=logging.WARNING)
-    with or_exit(), ExitStack() as until_then:
-        replay = _looked_up(settings, order, secrets)
-        if demo:  # which has never asked anybody else
-            url = until_then.enter_context(embedded_simulator())
-            replay = replay.by(with_stand_in(replay.settings, url))
-        _replay(replay, config, secrets, demo=demo)
-
-
-def _replay(replay: _Replay, config: Path | None, secrets: Path | None, *, demo: bool) -> None:
-    order = replay.order
-    with open_evidence(config, secrets, demo=demo) as opened:
-        store = ReplayStore(opened, replay.name, replay.wanted, order.limit)
+    with or_exit(), ExitStack() as stack:
+        replay = _prepare(settings, options, secrets)
+        if demo:  # its requests were made for a simulator, so ask only that
+            url = stack.enter_context(embedded_simulator())
+            replay = replay.with_settings(with_upstream_url(replay.settings, url))
+        opened = stack.enter_context(open_traffic_store(config, secrets, demo=demo))
+        store = ReplayStore(opened, replay.name, replay.filters, options.limit)
         found = store.found()
         is_simulated = _show_estimate(replay, found)
         if found.left:
             _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
         report = build_replay_report(replay.name, store.results(), replay.prices)
-    if order.as_json:
+    if options.as_json:
         say(json_line(msgspec.to_builtins(report)))
-        return
-    say(*report_lines(report))
+    else:
+        say(*report_lines(report))
 
 
-def _looked_up(settings: Settings, order: Order, secrets: Path | None) -> _Replay:
+def _prepare(settings: Settings, options: ReplayOptions, secrets: Path | None) -> _Replay:
     label = "present"
-    settings = with_key_of_environment(settings)  # it belongs to the upstream of these
-    if order.rules is not None and order.model is not None:
-        raise InvalidSettings("--model and --rules: give one of them")
-    if order.rules is not None:
-        label, settings = order.rules.stem, with_rules(settings, order.rules, secrets)
-    if order.model is not None:
-        label, settings = order.model, with_model(settings, order.model)
-    words = {"since": order.since, "until": order.until, "caller": order.caller}
+    settings = with_environment_key(settings)  # before --rules, which may name another upstream
+    if options.rules is not None and options.model is not None:
+        raise InvalidSettings("--model and --rules exclude each other; give only one of them")
+    if options.rules is not None:
+        label, settings = options.rules.stem, with_rules(settings, options.rules, secrets)
+    if options.model is not None:
+        label, settings = options.model, with_model(settings, options.model)
+    words = {"since": options.since, "until": options.until, "caller": options.caller}
     try:
-        wanted = filter_of(words, datetime.now(UTC))
-    except (InvalidFilter, InvalidMoment) as exc:
+        filters = filter_of(words, datetime.now(UTC))
+    except (InvalidFilter, InvalidTime) as exc:
         raise InvalidSettings(str(exc)) from exc
     return _Replay(
-        order=order,
+        options=options,
         settings=settings,
         config=_runtime_config(settings),
-        wanted=wanted,
-        name=order.name or default_name(label, settings, tuple(words.values())),
+        filters=filters,
+        name=options.name or default_name(label, settings, tuple(words.values())),
     )
 
 
@@ -142,55 +139,60 @@ def _runtime_config(settings: Settings) -> RuntimeConfig:
 
 
 def _show_estimate(replay: _Replay, found: ReplayPlan) -> bool:
-    """Show it; whether only simulators are asked."""
-    urls = list(addresses(replay.settings))
+    """Print the estimate; return True if every upstream is a simulator."""
+    urls = list(upstream_urls(replay.settings))
     is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
-    who = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
-    tell(f"Replay {replay.name}: asks {who}")
-    tell(*estimate_lines(found, replay.order.model, replay.prices))
-    tell("What is asked again is the text that was kept: redacted.")
+    targets = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
+    tell(f"Replay {replay.name}: asks {targets}")
+    tell(*estimate_lines(found, replay.options.model, replay.prices))
+    tell("The recorded texts are sent as they were kept, that is, redacted.")
     for rule in replay.settings.rollout:
         if rule.match.header:
-            tell(f"Rule {rule.name} looks at headers, which are not kept: here it matches nothing.")
+            tell(
+                f"Rule {rule.name} matches headers, which are not recorded, "
+                "so it matches no request here."
+            )
     return is_simulated
 
 
 def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
-    """With a key where there is none; status 2 where nothing may be sent."""
+    """Return a replay that can send, or exit with 2 if sending is not allowed or keys lack."""
     if is_simulated:
-        return replay.by(of_simulators(replay.settings))
-    if not replay.order.yes:
+        return replay.with_settings(with_simulator_keys(replay.settings))
+    if not replay.options.yes:
         stop("nothing was sent; add --yes to send it")
     if not replay.config.keyring.holds_keys:
         stop(
-            "there is no key: clients' keys are not kept, so set upstream_key, "
-            f"or {KEY_OF_ENVIRONMENT} in the environment. Where the file of --rules names "
-            "another upstream, neither is sent there: write upstream_key into that file"
+            "there is no key to ask with, since clients' keys are not recorded; set upstream_key, "
+            f"or {KEY_VARIABLE} in the environment. If the file given with --rules names another "
+            "upstream, neither key is sent there: write upstream_key into that file"
         )
     return replay
 
 
 def _run(replay: _Replay, store: ReplayStore, found: ReplayPlan) -> None:
     store.begin()
-    order = replay.order
-    budget = TokenBudget(order.budget_tokens, store.used())
+    options = replay.options
+    budget = TokenBudget(options.budget_tokens, store.used())
     try:
-        with progress(sum(left.requests for left in found.left)) as heard:
-            is_whole = asyncio.run(_ask(replay, store, budget, heard))
+        with progress(sum(left.requests for left in found.left)) as observer:
+            is_complete = asyncio.run(_ask(replay, store, budget, observer))
     except KeyboardInterrupt:
-        said = "interrupted. What is done is kept; the same command goes on with the rest."
-        stop(said, status=_INTERRUPTED)
-    if not is_whole:
+        stop(
+            "interrupted. Results so far are kept; run the same command again for the rest.",
+            status=_INTERRUPTED,
+        )
+    if not is_complete:
         tell(
-            f"holdover: the next request might pass the budget of {order.budget_tokens:,} tokens; "
-            "the same command with a larger one goes on"
+            "holdover: stopped, as the next request might exceed the budget of "
+            f"{options.budget_tokens:,} tokens; run the same command with a larger one to go on"
         )
 
 
 async def _ask(
-    replay: _Replay, store: ReplayStore, budget: TokenBudget, heard: ProgressObserver
+    replay: _Replay, store: ReplayStore, budget: TokenBudget, observer: ProgressObserver
 ) -> bool:
-    """Ask all; False if the budget has ended it."""
+    """Ask everything that is left; return False if the budget ended that early."""
     settings = replay.settings
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
@@ -198,8 +200,8 @@ async def _ask(
     lessons = LearnedCapabilities(seconds=settings.lesson_seconds)
     dispatcher = Dispatcher(settings.upstream_url, timeouts, lessons, CooperativeRunner())
     asker = Asker(config=replay.config, dispatcher=dispatcher, redactor=Redactor(settings.redact))
-    concurrency = replay.order.concurrency
-    run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=heard)
+    concurrency = replay.options.concurrency
+    run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=observer)
     try:
         return await run.run()
     finally:

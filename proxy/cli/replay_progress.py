@@ -1,4 +1,4 @@
-"""How far a replay is: a bar for whoever watches, else a line now and then."""
+"""Show the progress of a replay: a bar on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ProgressObserver: TypeAlias = Callable[[ReplayResult], None]
 
 @contextmanager
 def progress(total: int) -> Iterator[ProgressObserver]:
-    """What is to be told of every result; all is shown on stderr."""
+    """Yield a function to call with every result; it reports on stderr."""
     if not sys.stderr.isatty():
         yield _Lines(total)
         return
     columns = (
-        TextColumn("asked again"),
+        TextColumn("replayed"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[failed]} failed"),
@@ -45,7 +45,7 @@ class _Bar:
 
 
 class _Lines:
-    """Ten of them, at most."""
+    """Print at most ten lines, one for each tenth that is done."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -56,8 +56,8 @@ class _Lines:
         self._done += 1
         self._failed += result.failure is not None
         if self._tenths > before:
-            said = f"{self._done:,} of {self._total:,} asked again, {self._failed:,} failed"
-            tell(f"holdover: {said}")
+            progress = f"{self._done:,} of {self._total:,} replayed, {self._failed:,} failed"
+            tell(f"holdover: {progress}")
 
     @property
     def _tenths(self) -> int:

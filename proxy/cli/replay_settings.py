@@ -1,4 +1,4 @@
-"""By which settings a replay asks, and what it is called if nobody names it."""
+"""Settings that a replay asks by, and its default name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from proxy.cli.load_config import key_of_environment
+from proxy.cli.load_config import environment_key
 from proxy.config.settings import Settings, load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.rollout.rule_schema import OverrideSettings
@@ -25,23 +25,22 @@ _DECIDING: Final = frozenset(
         *("refusal", "refuse"),
     }
 )
-"""What an answer depends on."""
+"""Settings that an answer depends on, so that they are part of a replay's default name."""
 _KEYS: Final = {"upstream_url": "upstream_key", "legacy_url": "legacy_key"}
-"""By the setting that says to whom they belong."""
-_EVERY_KEY: Final = SecretStr("sk-ant-api03-replay")
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
+"""The setting with an upstream's url, and the one with the key that belongs to it."""
+_SIMULATOR_KEY: Final = SecretStr("sk-ant-api03-replay")
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def with_rules(settings: Settings, rules: Path, secrets: Path | None) -> Settings:
     """
-    What a file of rules says, and the rest as it is; raises `InvalidSettings`.
+    Return the settings of a file of rules, completed by the present ones; raise `InvalidSettings`.
 
-    A kill switch that is thrown at the moment says nothing about the file. Keys
-    stay behind where the file names another upstream than they were given for.
+    A kill switch that is on at the moment does not apply to the file. Keys are
+    left out if the file names another upstream than the one they were given for.
     """
     file = TomlSource.read(rules)
-    written = file.tree().keys()
-    rest = settings.model_fields_set - written - {_OVERRIDE}
+    rest = settings.model_fields_set - file.tree().keys() - {_OVERRIDE}
     given = {name: getattr(settings, name) for name in rest}
     new = load_settings(file, secrets=secrets, **given)
     for url, key in _KEYS.items():
@@ -56,7 +55,7 @@ def _origin(settings: Settings, url: str) -> object:
 
 
 def _without(settings: Settings, key: str, given: Container[str]) -> Settings:
-    """Without the keys of this kind that were given elsewhere."""
+    """Return the settings without those keys of this kind that were not given in the file."""
     changes: dict[str, object] = {key: None} if key in given else {}
     if "callers" in given:
         changes["callers"] = {
@@ -65,48 +64,48 @@ def _without(settings: Settings, key: str, given: Container[str]) -> Settings:
     return settings.model_copy(update=changes)
 
 
-def with_key_of_environment(settings: Settings) -> Settings:
-    """With that key for the Messages API, where there is none; raises `InvalidSettings`."""
-    if settings.upstream_key is not None or (key := key_of_environment()) is None:
+def with_environment_key(settings: Settings) -> Settings:
+    """Use the environment's key for the Messages API if there is none; raise `InvalidSettings`."""
+    if settings.upstream_key is not None or (key := environment_key()) is None:
         return settings
     return settings.model_copy(update={"upstream_key": SecretStr(key)})
 
 
-def with_stand_in(settings: Settings, url: str) -> Settings:
-    """With somebody else in the place of the Messages API, and no key for it."""
+def with_upstream_url(settings: Settings, url: str) -> Settings:
+    """Return the settings with another upstream in place of the Messages API, without its keys."""
     elsewhere = settings.model_copy(update={"upstream_url": url})
     return _without(elsewhere, "upstream_key", Settings.model_fields)
 
 
-def of_simulators(settings: Settings) -> Settings:
-    """With a key that every simulator takes, and no real one: those are not sent in vain."""
-    keys: dict[str, object] = dict.fromkeys(_KEYS.values(), _EVERY_KEY)
+def with_simulator_keys(settings: Settings) -> Settings:
+    """Replace all keys by one that simulators accept, so that no real key is sent to them."""
+    keys: dict[str, object] = dict.fromkeys(_KEYS.values(), _SIMULATOR_KEY)
     return settings.model_copy(update=keys | {"callers": {}})
 
 
 def with_model(settings: Settings, model: str) -> Settings:
-    """Everything translated, for this model."""
+    """Return settings that translate every request for this model."""
     override = OverrideSettings(action="translate", model=model)
     return settings.model_copy(update={_OVERRIDE: override})
 
 
-def addresses(settings: Settings) -> Iterator[str]:
-    """Who may be asked by these rules."""
+def upstream_urls(settings: Settings) -> Iterator[str]:
+    """Yield the base urls that requests may be sent to by these rules."""
     yield settings.upstream_url
     override = settings.rollout_override
-    legs = settings.rollout if override is None else (override,)
-    if settings.legacy_url is not None and any(leg.action == "forward" for leg in legs):
+    routes = settings.rollout if override is None else (override,)
+    if settings.legacy_url is not None and any(route.action == "forward" for route in routes):
         yield settings.legacy_url
 
 
 def default_name(label: str, settings: Settings, words: tuple[str | None, ...]) -> str:
-    """The same for the same question: whatever decides about an answer, and what was filtered."""
+    """Return a name that depends only on the filter and on settings that decide answers."""
     deciding = settings.model_dump(include=set(_DECIDING))
-    question = json.dumps((deciding, words), sort_keys=True, default=_spelled)
+    question = json.dumps((deciding, words), sort_keys=True, default=_as_json_value)
     digest = hashlib.blake2b(question.encode(), digest_size=4).hexdigest()
-    return f"{_NO_NAME.sub('-', label)}-{digest}"
+    return f"{_NOT_IN_NAMES.sub('-', label)}-{digest}"
 
 
-def _spelled(value: object) -> object:
-    """Sets have no order of their own: it is another one in every process."""
+def _as_json_value(value: object) -> object:
+    # The order of a set of strings differs between processes.
     return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)

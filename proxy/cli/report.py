@@ -1,4 +1,4 @@
-"""Who still calls, with what, and what each caller must change: for people, files and CI."""
+"""`holdover report`: who still calls, with what, and what each caller must change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import msgspec
 import typer
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
-from proxy.cli.open_store import open_evidence
-from proxy.cli.time_options import InvalidMoment, milliseconds, since, until
-from proxy.config.settings import Settings
+from proxy.cli.open_store import open_traffic_store
+from proxy.cli.time_options import InvalidTime, milliseconds, since, until
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
@@ -28,7 +27,7 @@ from proxy.report.thresholds import Condition, InvalidCondition, broken_threshol
 from proxy.terminal import stop, tell
 from proxy.terminal_text import json_line
 
-_NAMED: Final = Path("holdover-report.html")
+_DEFAULT_HTML_FILE: Final = Path("holdover-report.html")
 
 
 def run_report(  # noqa: PLR0913 - an option each
@@ -43,20 +42,26 @@ def run_report(  # noqa: PLR0913 - an option each
     output: Path | None,
     fail_if: list[str],
 ) -> None:
-    """Write the report; status 1 if it fails a condition, 2 if it cannot be made."""
+    """Write the report; exit with 1 if a condition fails, with 2 if it cannot be made."""
     now = datetime.now(UTC)
     try:
         conditions = [Condition.parse(text) for text in fail_if]
         period = _period(begin, end, now)
-    except (InvalidMoment, InvalidCondition) as exc:
+    except (InvalidTime, InvalidCondition) as exc:
         stop(str(exc))
     settings = settings_or_exit(config, secrets)
-    present = _present(settings, now)
-    # What is no UTF-8 on the command line is nowhere in a store, and no engine takes it.
-    wanted = caller and caller.encode(errors="replace").decode()
-    with open_evidence(config, secrets, demo=demo) as store:
-        gathered = collect_report_input(store, *period, wanted)
-    report = build_report(gathered, present, milliseconds(now))
+    report_settings = ReportSettings(
+        policy=policy_or_exit(settings),
+        prices={
+            pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
+        },
+        today=now.date().isoformat(),
+    )
+    # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
+    caller = caller and caller.encode(errors="replace").decode()
+    with open_traffic_store(config, secrets, demo=demo) as store:
+        collected = collect_report_input(store, *period, caller)
+    report = build_report(collected, report_settings, milliseconds(now))
     _write(report, form, output)
     failures = [each for condition in conditions for each in broken_thresholds(condition, report)]
     tell(*(f"holdover: {failure}" for failure in failures))
@@ -65,27 +70,19 @@ def run_report(  # noqa: PLR0913 - an option each
 
 
 def _period(begin: str, end: str | None, now: datetime) -> tuple[int, int]:
-    """In milliseconds; nothing is in the future, and nothing was before 1970."""
+    """Return the period in milliseconds, cut to the time between 1970 and now."""
     present = milliseconds(now) + 1
     since_ms = max(since(begin, now), 0)
     until_ms = present if end is None else min(until(end, now), present)
     if since_ms >= until_ms:
-        raise InvalidMoment(f"there is no time from {begin} until {end or 'now'}")
+        raise InvalidTime(
+            f"the period from {begin} to {end or 'now'} is empty; choose a start before its end"
+        )
     return since_ms, until_ms
 
 
-def _present(settings: Settings, now: datetime) -> ReportSettings:
-    return ReportSettings(
-        policy=policy_or_exit(settings),
-        prices={
-            pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
-        },
-        today=now.date().isoformat(),
-    )
-
-
 def _as_html(report: Report) -> str:
-    from proxy.report.page import as_html  # noqa: PLC0415 - templates take their time
+    from proxy.report.page import as_html  # noqa: PLC0415 - importing templates takes a while
 
     return as_html(report)
 
@@ -104,23 +101,19 @@ FORMATS: Final = tuple(_WRITERS)
 
 
 def _write(report: Report, form: str, output: Path | None) -> None:
-    """A page that nobody could read on a terminal is given a file."""
+    """Write the report; HTML goes to a file if stdout is a terminal, which cannot show it."""
     is_terminal = sys.stdout.isatty()
     if output is None and form == "html" and is_terminal:
-        output = _NAMED
+        output = _DEFAULT_HTML_FILE
     if output is not None:
-        _write_file(_WRITERS[form](report), output)
+        try:
+            # Readable by its owner only, as it may quote prompts.
+            replace_file(output, _WRITERS[form](report).encode())
+        except OSError as exc:
+            stop(f"cannot write {output}: {exc.strerror}")
+        tell(f"Wrote {output}.")
     elif form == "terminal" and is_terminal:
         width = shutil.get_terminal_size().columns
         typer.echo(as_terminal(report, width=width, in_color=True), nl=False)
     else:
         typer.echo(_WRITERS[form](report), nl=False)
-
-
-def _write_file(text: str, file: Path) -> None:
-    """For its owner only, as it may quote prompts."""
-    try:
-        replace_file(file, text.encode())
-    except OSError as exc:
-        stop(f"{file}: {exc.strerror}")
-    tell(f"Wrote {file}.")

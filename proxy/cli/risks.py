@@ -1,7 +1,7 @@
 """
-What settings allow and is unwise: a sentence each, that says what, why, and what to do.
+Find settings that are allowed but unwise, each with what is wrong and what to do about it.
 
-`check` prints them, and `serve` logs them at its start; they stop nothing.
+`check` prints them and `serve` logs them when it starts; they stop nothing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from proxy.config.settings import CallerSettings, KeyFrom, Settings
 from proxy.config.toml_source import TomlSource
 from proxy.security.hosts import is_loopback
 
-_WITHIN: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
-"""Names that are not of the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and those of a
-machine or a cluster."""
+_PRIVATE_NAMES: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
+"""Names that do not belong to the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and
+names within a machine or a cluster."""
 
 
 def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
-    """All that is unwise about these settings, and about where they are written."""
+    """Yield a sentence about everything unwise in the settings, or in the modes of their files."""
     if config is not None:
         yield from _open_keys(settings, config)
     yield from _open_key_files(settings)
@@ -41,13 +41,14 @@ def _open_keys(settings: Settings, config: Path) -> Iterator[str]:
     mode = config.stat().st_mode
     if mode & stat.S_IWOTH:
         yield (
-            f"{config}: everybody on this machine can change it (mode {stat.S_IMODE(mode):04o}),"
-            " and with it where keys are sent: `chmod o= FILE`"
+            f"{config}: every user of this machine can change it (mode {stat.S_IMODE(mode):04o}),"
+            " and so decide where keys are sent; run `chmod o= FILE`"
         )
     elif keys and mode & stat.S_IROTH:
+        are_in_it = f"{', '.join(keys)} {'is' if len(keys) == 1 else 'are'} in it"
         yield (
-            f"{config}: everybody on this machine can read it (mode {stat.S_IMODE(mode):04o}), and"
-            f" {_and(keys)} in it: `chmod o= FILE`, or keep keys in the environment or in --secrets"
+            f"{config}: every user of this machine can read it (mode {stat.S_IMODE(mode):04o}), and"
+            f" {are_in_it}; run `chmod o= FILE`, or keep keys in the environment or in --secrets"
         )
 
 
@@ -59,15 +60,15 @@ def _open_key_files(settings: Settings) -> Iterator[str]:
                 continue
             if (mode := place.file.stat().st_mode) & stat.S_IROTH:
                 yield (
-                    f"callers.{name}.{setting}: everybody on this machine can read {place.file}"
-                    f" (mode {stat.S_IMODE(mode):04o}): `chmod o= FILE`"
+                    f"callers.{name}.{setting}: every user of this machine can read {place.file}"
+                    f" (mode {stat.S_IMODE(mode):04o}); run `chmod o= FILE`"
                 )
 
 
 def _secrets_in(
     written: Mapping[str, object], held: BaseModel | Mapping[str, object], place: str = ""
 ) -> Iterator[str]:
-    """Names of settings that are written here and hold a secret."""
+    """Yield the names of settings that are written in the file and hold a secret."""
     for name, value in written.items():
         inner = held.get(name) if isinstance(held, Mapping) else getattr(held, name, None)
         if isinstance(inner, SecretStr) and _is_secret(inner.get_secret_value()):
@@ -77,7 +78,7 @@ def _secrets_in(
 
 
 def _is_secret(text: str) -> bool:
-    """Whether there is something to hide; in the address of a store, only a password is."""
+    """Return True if there is something to hide; a store's address hides only a password."""
     is_address = text.startswith(("sqlite:", "postgresql:", "postgresql+"))
     return not is_address or urlsplit(text).password is not None or "password=" in text
 
@@ -85,12 +86,12 @@ def _is_secret(text: str) -> bool:
 def _open_state(state_dir: Path) -> Iterator[str]:
     try:
         mode = state_dir.stat().st_mode
-    except OSError:  # it is not there yet, or never will be
+    except OSError:  # it does not exist yet, or cannot be reached
         return
     if mode & stat.S_IRWXO:
         yield (
-            f"state_dir: everybody on this machine gets into {state_dir} (mode"
-            f" {stat.S_IMODE(mode):04o}), which nobody else has to: `chmod o= DIRECTORY`"
+            f"state_dir: every user of this machine can enter {state_dir} (mode"
+            f" {stat.S_IMODE(mode):04o}), though only Holdover has to; run `chmod o= DIRECTORY`"
         )
 
 
@@ -102,20 +103,20 @@ def _exposed_keys(settings: Settings) -> Iterator[str]:
     where = settings.host or "every address"
     if settings.callers:
         yield (
-            f"host: callers' tokens, which stand for keys that are held here, come to {where}"
-            " unencrypted: whoever reads them on the way can spend those keys. Listen on 127.0.0.1,"
-            " behind a proxy that speaks TLS"
+            f"host: callers' tokens, which stand for keys that are held here, arrive at {where}"
+            " unencrypted, so anyone on the network path can read them and spend those keys; listen"
+            " on 127.0.0.1, behind a proxy that speaks TLS"
         )
     else:
         yield (
-            f"host: whoever reaches {where} can spend what is held here: {', '.join(held)}."
-            " Listen on 127.0.0.1, behind a proxy that knows its clients, or name `callers`, so"
-            " that tokens are asked for"
+            f"host: anyone who can reach {where} can spend the keys held here: {', '.join(held)};"
+            " listen on 127.0.0.1, behind a proxy that authenticates clients, or list `callers`, so"
+            " that tokens are required"
         )
 
 
 def _keys_of(holder: Settings | CallerSettings) -> list[str]:
-    """Names of the settings of a server, or of a caller, in which it has a key."""
+    """Return the names of the settings in which a server or a caller has a key."""
     keys = {"upstream_key": holder.upstream_key, "legacy_key": holder.legacy_key}
     return [name for name, key in keys.items() if key is not None]
 
@@ -126,8 +127,8 @@ def _plain_http(name: str, url: str | None) -> Iterator[str]:
     parts = urlsplit(url)
     if parts.scheme == "http" and _is_public(parts.hostname or ""):
         yield (
-            f"{name}: {parts.hostname} is asked by plain http: whoever is on the way reads keys and"
-            " texts, and can change them. Write https://"
+            f"{name}: {parts.hostname} is asked over plain http, so anyone on the network path can"
+            " read and change keys and texts; write https://"
         )
 
 
@@ -135,9 +136,5 @@ def _is_public(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return not _WITHIN.fullmatch(host.lower())
+        return not _PRIVATE_NAMES.fullmatch(host.lower())
     return (getattr(address, "ipv4_mapped", None) or address).is_global
-
-
-def _and(names: list[str]) -> str:
-    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"

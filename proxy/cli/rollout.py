@@ -1,4 +1,4 @@
-"""Change the rules of a running Holdover by changing its settings file."""
+"""`holdover rollout`: change the rules of a running Holdover through its settings file."""
 
 from __future__ import annotations
 
@@ -18,40 +18,43 @@ _WITHIN = "A running Holdover follows within two seconds; /readyz says so."
 
 
 def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> None:
-    """Set a rule's share, or say why not and exit with status 2."""
+    """Set the share of a rule; exit with 2 if that is not possible."""
     with or_exit():
         set_share(config, name, percent, secrets_dir=secrets)
     say(f"{name}: {percent:g} %. {_WITHIN}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
-    """Set or end the override, or say why not and exit with status 2."""
+    """Set or end the override; exit with 2 if that is not possible."""
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
-    done = "The rules decide again." if action == _OFF else f"Everything: {action}."
-    say(f"{done} {_WITHIN}")
+    if action == _OFF:
+        say(f"The override is off; the rules decide again. {_WITHIN}")
+    else:
+        say(f"Override: every request is answered by `{action}`. {_WITHIN}")
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
-    """Take down the note that a guard has tripped; status 1 if there is none."""
+    """Remove the record that a guard has tripped; exit with 1 if there is none."""
     settings = settings_or_exit(config, secrets)
-    if Path(name).name != name:  # its note would be a file somewhere else
-        stop(f"{name!r} is no name of a rule")
+    if Path(name).name != name:  # such a name would lead to a file outside the directory
+        stop(f"there is no rule named {name!r}")
     try:
         was_tripped = _shared_state(settings, config).remove(f"{TRIPS}/{name}")
     except OSError as exc:
         stop(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
         stop(f"the guard of {name!r} is not tripped", status=1)
-    say(f"{name}: armed, and its share is its own again. {_WITHIN}")
+    say(f"{name}: the guard is armed again, and the rule has its share back. {_WITHIN}")
 
 
 def run_status(config: Path, secrets: Path | None) -> None:
-    """Print the rules as a table, and what keeps a share at zero."""
+    """Print the rules as a table, with the state of their guards."""
     settings = settings_or_exit(config, secrets)
-    trips = _trips(_shared_state(settings, config))
+    trips = read_trips(_shared_state(settings, config).read(TRIPS))
     if settings.rollout_override is not None:
-        say(f"Override: everything is {settings.rollout_override.action}.", bold=True)
+        action = settings.rollout_override.action
+        say(f"Override: every request is answered by `{action}`.", bold=True)
     rows = [
         (rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", _guard(rule, trips))
         for rule in settings.rollout
@@ -67,7 +70,3 @@ def _guard(rule: RuleSettings, trips: Mapping[str, Trip]) -> str:
 
 def _shared_state(settings: Settings, config: Path) -> SharedState:
     return SharedState(directory_for(settings.state_dir, config))
-
-
-def _trips(shared_state: SharedState) -> dict[str, Trip]:
-    return read_trips(shared_state.read(TRIPS))

@@ -1,6 +1,6 @@
-"""Verbs that serve and explain; what they do is in the module of the same name."""
+"""Commands that serve and explain; each is implemented in the module of the same name."""
 
-# ruff: noqa: PLC0415 - a verb imports what it needs when it is chosen
+# ruff: noqa: PLC0415 - a command imports what it needs when it is chosen
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ app = typer.Typer(
 
 
 class Language(enum.Enum):
-    """What `explain --code` can write; a test keeps it equal to `translators.LANGUAGES`."""
+    """Languages of `explain --code`; a test keeps them equal to `translators.LANGUAGES`."""
 
     PYTHON = "python"
     TYPESCRIPT = "typescript"
     CURL = "curl"
 
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
-Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")]
 
 
 @app.command()
 def serve(
     host: Host = None,
     port: Port = None,
-    upstream_url: Annotated[str | None, typer.Option(help="Base url of the Messages API.")] = None,
+    upstream_url: Annotated[
+        str | None, typer.Option(help="The base URL of the Messages API.")
+    ] = None,
     config: Config = None,
     secrets: Secrets = None,
 ) -> None:
@@ -53,10 +55,10 @@ def load(
     config: Config = None,
     secrets: Secrets = None,
     until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="What standard input says, until it ends.")
+        bool, typer.Option("--until-eof", help="Take orders from stdin and run until it ends.")
     ] = False,
 ) -> None:
-    """Load what is in the journals into the store; `serve` does so by itself."""
+    """Load the journals into the store; `serve` does so by itself."""
     from proxy.cli.load_journal import run_load
 
     run_load(config, secrets, until_eof=until_eof)
@@ -64,10 +66,14 @@ def load(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 8080,
-    once: Annotated[bool, typer.Option("--once", help="Stop after the example.")] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")
+    ] = 8080,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after the example instead of serving.")
+    ] = False,
 ) -> None:
-    """Show one legacy request become a Messages request, and keep serving: no key, no network."""
+    """Show how a legacy request becomes a Messages request, and serve: no key, no network."""
     from proxy.cli.demo import run_demo
 
     run_demo(port, keep_serving=not once)
@@ -75,13 +81,16 @@ def demo(
 
 @app.command()
 def simulate(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on.")] = 9000,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port to listen on; 0 takes a free one.")
+    ] = 9000,
     legacy: Annotated[
-        bool, typer.Option("--legacy", help="Let /v1/complete answer, as it did until July 2025.")
+        bool,
+        typer.Option("--legacy", help="Answer /v1/complete, as until July 2025."),
     ] = False,
 ) -> None:
-    """Run the stand-in for the Messages API alone."""
+    """Run only the simulator that stands in for the Messages API."""
     from proxy.cli.serve import run_simulator
 
     run_simulator(host, port, legacy=legacy)
@@ -89,23 +98,24 @@ def simulate(
 
 @app.command()
 def check(  # noqa: PLR0913, PLR0917 - an option each
-    config: Annotated[Path, typer.Argument(help="A TOML file.")],
+    config: Annotated[Path, typer.Argument(help="The settings file (TOML).")],
     request: Annotated[
-        Path | None, typer.Option(help="A legacy request body as JSON; - reads it.")
+        Path | None, typer.Option(help="A JSON file with a legacy request body; - for stdin.")
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", help="As `name: value`; repeat it.")
+        list[str] | None,
+        typer.Option("--header", "-H", help="A request header, `name: value`; may be repeated."),
     ] = None,
     caller: Annotated[str | None, typer.Option(help="The name of the caller.")] = None,
     now: Annotated[
         datetime | None,
         typer.Option(
-            "--at", help="A moment other than now, in UTC.", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"]
+            "--at", help="Decide as at this time (UTC).", formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"]
         ),
     ] = None,
     secrets: Secrets = None,
 ) -> None:
-    """Say what is wrong with a settings file, or which rule decides about a request, and why."""
+    """Check a settings file, or show which rule decides about a request, and why."""
     from proxy.cli.check import run_check
 
     run_check(config, secrets, request, header or [], caller, now)
@@ -114,18 +124,19 @@ def check(  # noqa: PLR0913, PLR0917 - an option each
 rollout = typer.Typer(help="Change the rules in the settings file, safely.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
 Rules = Annotated[
-    Path, typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="The TOML file.")
+    Path,
+    typer.Option("--config", "-c", envvar="HOLDOVER_CONFIG", help="The settings file (TOML)."),
 ]
 
 
 @rollout.command()
 def share(
-    name: Annotated[str, typer.Argument(help="The rule.")],
-    percent: Annotated[float, typer.Argument(help="0 to 100, with two decimals at most.")],
+    name: Annotated[str, typer.Argument(help="The name of the rule.")],
+    percent: Annotated[float, typer.Argument(help="0 to 100, with up to two decimals.")],
     config: Rules,
     secrets: Secrets = None,
 ) -> None:
-    """Set a rule's share."""
+    """Set the share of requests that a rule applies to."""
     from proxy.cli.rollout import run_share
 
     run_share(config, secrets, name, percent)
@@ -137,7 +148,7 @@ def override(
     config: Rules,
     secrets: Secrets = None,
 ) -> None:
-    """Send everything one way, whatever the rules say; `off` ends that."""
+    """Send every request one way, whatever the rules say; `off` ends that."""
     from proxy.cli.rollout import run_override
 
     run_override(config, secrets, action)
@@ -145,11 +156,11 @@ def override(
 
 @rollout.command()
 def rearm(
-    name: Annotated[str, typer.Argument(help="The rule.")],
+    name: Annotated[str, typer.Argument(help="The name of the rule.")],
     config: Rules,
     secrets: Secrets = None,
 ) -> None:
-    """Give a rule its share back that its guard has taken."""
+    """Reset a tripped guard, so that its rule gets its share back."""
     from proxy.cli.rollout import run_rearm
 
     run_rearm(config, secrets, name)
@@ -157,7 +168,7 @@ def rearm(
 
 @rollout.command()
 def status(config: Rules, secrets: Secrets = None) -> None:
-    """Show the rules of a file, and which guards are tripped."""
+    """Show the rules of a settings file, and which guards have tripped."""
     from proxy.cli.rollout import run_status
 
     run_status(config, secrets)
@@ -168,8 +179,8 @@ app.add_typer(keys, name="keys")
 
 
 @keys.command()
-def new(name: Annotated[str, typer.Argument(help="The caller.")]) -> None:
-    """Make a token for a caller: print it, once, and the lines for the settings file."""
+def new(name: Annotated[str, typer.Argument(help="The name of the caller.")]) -> None:
+    """Make a token for a caller; print it once, with the lines for the settings file."""
     from proxy.cli.keys import run_new
 
     run_new(name)
@@ -177,7 +188,7 @@ def new(name: Annotated[str, typer.Argument(help="The caller.")]) -> None:
 
 @keys.command("hash")
 def hash_() -> None:
-    """Read a key or token from standard input and print it as the settings file wants it."""
+    """Read a key or token from stdin and print its hash as the settings file takes it."""
     from proxy.cli.keys import run_hash
 
     run_hash()
@@ -185,9 +196,11 @@ def hash_() -> None:
 
 @app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(help="A legacy request body as JSON; - reads it.")],
+    file: Annotated[
+        Path, typer.Argument(help="A JSON file with a legacy request body; - for stdin.")
+    ],
     version: Annotated[
-        str | None, typer.Option("--anthropic-version", help="The header the client sends.")
+        str | None, typer.Option("--anthropic-version", help="The version header of the client.")
     ] = "2023-06-01",
     code: Annotated[
         Language | None, typer.Option(help="Print the equivalent call for a current SDK instead.")
@@ -203,11 +216,11 @@ def explain(
 @app.command()
 def models(
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Compare with what upstream says of its models.")
+        bool, typer.Option("--refresh", help="Compare the table with upstream's list of models.")
     ] = False,
     config: Config = None,
 ) -> None:
-    """Print what is known of every model, and what each legacy name becomes today."""
+    """Show what is known of every model, and what each legacy name becomes today."""
     from proxy.cli.models import run_models
 
     run_models(config, refresh=refresh)

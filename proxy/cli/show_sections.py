@@ -1,4 +1,4 @@
-"""One exchange on a page: its record in groups, its shadows, and how its streams went."""
+"""Sections of `holdover show`: the record in groups, its shadows, and the timing of streams."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "times": ("upstream_ms", "first_token_ms", "first_byte_ms", "total_ms"),
 }
-"""The fields of a record but for its adjustments; a test keeps them complete."""
+"""All fields of a record but its adjustments, by section; a test keeps them complete."""
 
 _KINDS: Final = {kind.value: kind for kind in AdjustmentKind}
 
 
 def record_lines(record: TrafficRecord) -> Iterator[tuple[str, str]]:
-    """Headings, with their lines; what there is nothing to say about is left out."""
+    """Yield headings, each with its lines; empty fields and sections are left out."""
     fields = record.as_fields()
     for group, names in GROUPS.items():
-        said = {name: fields[name] for name in names if fields[name] not in {None, ()}}
-        if said:
-            yield group, "\n".join(_lines(said))
+        given = {name: fields[name] for name in names if fields[name] not in {None, ()}}
+        if given:
+            yield group, "\n".join(_lines(given))
     if record.adjustments:
         yield "adjustments", "\n".join(map(_adjustment, record.adjustments))
 
 
 def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
-    """The same of one of its shadows."""
-    said = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
-    given = {name: value for name, value in said.items() if value is not None}
+    """Return the heading and the lines of a shadow."""
+    fields = {"rule": shadow.rule, "ended": shadow.ended, "failure": shadow.failure}
+    given = {name: value for name, value in fields.items() if value is not None}
     return escape_for_terminal(shadow.leg), "\n".join(
         _lines({**given, **(shadow.comparison or {})})
     )
 
 
 def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
-    """How a stream went: how long until there was text, and how long between."""
+    """Describe the timing of a stream: when its first text came, and how far apart the others."""
     events = list(timing)
     times = [time for time, _, characters in events if characters]
     if not times:
@@ -71,19 +71,20 @@ def _adjustment(made: MadeAdjustment) -> str:
     lines = [
         f"  {escape_for_terminal(made.kind)}  {escape_for_terminal(made.field)}: {asked} -> {sent}"
     ]
-    if (kind := _KINDS.get(made.kind)) is not None:  # of a later version there may be others
-        lines += [f"    {EXPLANATIONS[kind]}", f"    To do without: {REMEDIES[kind]}"]
+    if (kind := _KINDS.get(made.kind)) is not None:  # a later version may have recorded others
+        lines += [f"    {EXPLANATIONS[kind]}", f"    To avoid it: {REMEDIES[kind]}"]
     return "\n".join(lines)
 
 
 def _lines(fields: Mapping[str, Any]) -> Iterator[str]:
     width = max(map(len, fields))
     return (
-        f"  {escape_for_terminal(name):<{width}}  {_said(value)}" for name, value in fields.items()
+        f"  {escape_for_terminal(name):<{width}}  {_format(value)}"
+        for name, value in fields.items()
     )
 
 
-def _said(value: object) -> str:
+def _format(value: object) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
@@ -92,6 +93,6 @@ def _said(value: object) -> str:
         case None | [] | ():
             return "-"
         case list() | tuple():
-            return ", ".join(map(_said, value))
+            return ", ".join(map(_format, value))
         case _:
             return escape_for_terminal(str(value))

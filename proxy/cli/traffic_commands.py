@@ -1,6 +1,6 @@
-"""Verbs that ask the evidence; what they do is in the module of the same name."""
+"""Commands that read recorded traffic; each is implemented in the module of the same name."""
 
-# ruff: noqa: PLC0415 - a verb imports what it needs when it is chosen
+# ruff: noqa: PLC0415 - a command imports what it needs when it is chosen
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli.options import Config, Demo, Secrets, Since
+from proxy.cli.options import SINCE, CallerFilter, Config, Demo, Secrets, Since, Until
 
 app = typer.Typer()
 
 
 class LogFormat(enum.Enum):
-    """What `log` and `show` can write."""
+    """Output formats of `log` and `show`."""
 
     TABLE = "table"
     JSON = "json"
 
 
 class ReportFormat(enum.Enum):
-    """What `report` can write; a test keeps it equal to `proxy.cli.report.FORMATS`."""
+    """Output formats of `report`; a test keeps them equal to `proxy.cli.report.FORMATS`."""
 
     TERMINAL = "terminal"
     HTML = "html"
@@ -32,7 +32,7 @@ class ReportFormat(enum.Enum):
 
 
 class ReplayFormat(enum.Enum):
-    """What `replay` can write."""
+    """Output formats of `replay`."""
 
     TERMINAL = "terminal"
     JSON = "json"
@@ -40,38 +40,47 @@ class ReplayFormat(enum.Enum):
 
 @app.command()
 def log(  # noqa: PLR0913, PLR0917 - an option each
-    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="At most; 0: all.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="Show at most this many; 0 shows all.")
+    ] = 50,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep showing new exchanges until Ctrl-C.")
     ] = False,
-    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
+    caller: CallerFilter = None,
     model: Annotated[
-        str | None, typer.Option(help="Asked, sent or answered; * stands for anything.")
+        str | None,
+        typer.Option(help="The model asked for, sent or answering; * matches anything."),
     ] = None,
-    adjustment: Annotated[str | None, typer.Option(help="A kind of adjustment.")] = None,
+    adjustment: Annotated[
+        str | None, typer.Option(help="A kind of adjustment that was made.")
+    ] = None,
     status: Annotated[
-        str | None, typer.Option(help="400, 4xx, error, ok or gone (the client was).")
+        str | None, typer.Option(help="400, 4xx, error, ok, or gone (the client left).")
     ] = None,
     rule: Annotated[str | None, typer.Option(help="The rule that decided.")] = None,
     route: Annotated[str | None, typer.Option(help="translate, forward or refuse.")] = None,
-    feature: Annotated[str | None, typer.Option(help="Of the legacy API: system, top_k...")] = None,
-    sdk: Annotated[str | None, typer.Option(help="python, `python 0.3*`...")] = None,
+    feature: Annotated[
+        str | None, typer.Option(help="A feature of the legacy API in use: system, top_k...")
+    ] = None,
+    sdk: Annotated[
+        str | None, typer.Option(help="The client's SDK: python, `python 0.3*`...")
+    ] = None,
     since: Since = None,
-    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
+    until: Until = None,
     text: Annotated[
-        str | None, typer.Option(help="Said in contents that were kept, or in the record.")
+        str | None, typer.Option(help="Text in the recorded contents, or in the record.")
     ] = None,
     form: Annotated[
-        LogFormat, typer.Option("--format", help="A table, or JSON: an object a line.")
+        LogFormat, typer.Option("--format", help="A table, or JSON with one object per line.")
     ] = LogFormat.TABLE,
     demo: Demo = False,
     config: Config = None,
     secrets: Secrets = None,
 ) -> None:
-    """Show what came by, newest last."""
+    """Show recorded exchanges, newest last."""
     from proxy.cli.log import run_log
 
-    words = {
+    options = {
         "caller": caller,
         "model": model,
         "adjustment": adjustment,
@@ -85,7 +94,7 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
         "text": text,
     }
     run_log(
-        *(config, secrets, words),
+        *(config, secrets, options),
         demo=demo,
         limit=limit,
         follow=follow,
@@ -96,16 +105,19 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
 @app.command()
 def show(
     exchange: Annotated[
-        str, typer.Argument(metavar="ID", help="Of ours or of upstream, or how it begins.")
+        str,
+        typer.Argument(
+            metavar="ID", help="Holdover's or the upstream's id, or its first characters."
+        ),
     ],
     form: Annotated[
-        LogFormat, typer.Option("--format", help="For people, or JSON: one object.")
+        LogFormat, typer.Option("--format", help="A page to read, or one JSON object.")
     ] = LogFormat.TABLE,
     demo: Demo = False,
     config: Config = None,
     secrets: Secrets = None,
 ) -> None:
-    """Show one exchange: what was decided, what was changed, and what was said."""
+    """Show one exchange: what was decided, what was changed, and the recorded bodies."""
     from proxy.cli.show import run_show
 
     run_show(config, secrets, demo=demo, name=exchange, as_json=form is LogFormat.JSON)
@@ -113,25 +125,27 @@ def show(
 
 @app.command()
 def report(  # noqa: PLR0913, PLR0917 - an option each
-    since: Annotated[
-        str, typer.Option(help="15m, 24h, 7d ago, or 2026-11-20, or with a time (UTC).")
-    ] = "7d",
-    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
-    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
-    form: Annotated[ReportFormat, typer.Option("--format")] = ReportFormat.TERMINAL,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file.")] = None,
+    since: Annotated[str, SINCE] = "7d",
+    until: Until = None,
+    caller: CallerFilter = None,
+    form: Annotated[
+        ReportFormat, typer.Option("--format", help="The output format.")
+    ] = ReportFormat.TERMINAL,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write to.")
+    ] = None,
     fail_if: Annotated[
         list[str] | None,
         typer.Option(
-            help="Status 1 if it is so of any caller: readiness<0.95, errors>0.01; or of all"
-            " together: callers>0, exchanges>0. Repeat it."
+            help="Exit with 1 if this holds for any caller (readiness<0.95, errors>0.01) or for all"
+            " together (callers>0, exchanges>0). May be repeated."
         ),
     ] = None,
     demo: Demo = False,
     config: Config = None,
     secrets: Secrets = None,
 ) -> None:
-    """Say who still sends legacy traffic, with what, and what each caller must change."""
+    """Report who still sends legacy traffic, with what, and what each caller must change."""
     from proxy.cli.report import run_report
 
     run_report(
@@ -150,34 +164,43 @@ def report(  # noqa: PLR0913, PLR0917 - an option each
 @app.command()
 def replay(  # noqa: PLR0913, PLR0917 - an option each
     since: Since = "7d",
-    until: Annotated[str | None, typer.Option(help="The same; a day is meant to its end.")] = None,
-    caller: Annotated[str | None, typer.Option(help="A name, or how a digest begins.")] = None,
-    model: Annotated[str | None, typer.Option(help="Translate all, for this model.")] = None,
+    until: Until = None,
+    caller: CallerFilter = None,
+    model: Annotated[
+        str | None, typer.Option(help="Translate every request for this model.")
+    ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="A TOML file: what it says goes before the settings.")
+        Path | None, typer.Option(help="A TOML file whose settings replace the present ones.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="At most so many, the newest.")
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="Replay at most this many, the newest first."),
     ] = None,
     budget_tokens: Annotated[
-        int | None, typer.Option(min=1, help="At most so many, interruptions included.")
+        int | None,
+        typer.Option(min=1, help="Spend at most this many tokens, resumed runs included."),
     ] = None,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="So many at a time.")] = 4,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=64, help="Send this many requests at a time.")
+    ] = 4,
     name: Annotated[
-        str | None, typer.Option(help="Of the results; else by what is asked, and of whom.")
+        str | None,
+        typer.Option(help="Name for the results; default: derived from settings and filters."),
     ] = None,
     form: Annotated[
-        ReplayFormat, typer.Option("--format", help="For people, or JSON: one object.")
+        ReplayFormat, typer.Option("--format", help="A page to read, or one JSON object.")
     ] = ReplayFormat.TERMINAL,
-    yes: Annotated[bool, typer.Option("--yes", help="Send it, also to a real upstream.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send the requests, even to a real upstream.")
+    ] = False,
     demo: Demo = False,
     config: Config = None,
     secrets: Secrets = None,
 ) -> None:
-    """Ask recorded requests again, by the rules, other rules or another model, and compare."""
-    from proxy.cli.replay import Order, run_replay
+    """Send recorded requests again, by present or other rules or models, and compare answers."""
+    from proxy.cli.replay import ReplayOptions, run_replay
 
-    order = Order(
+    options = ReplayOptions(
         since=since,
         until=until,
         caller=caller,
@@ -190,4 +213,4 @@ def replay(  # noqa: PLR0913, PLR0917 - an option each
         yes=yes,
         as_json=form is ReplayFormat.JSON,
     )
-    run_replay(config, secrets, order, demo=demo)
+    run_replay(config, secrets, options, demo=demo)

@@ -1,9 +1,9 @@
 """
-Two bodies as JSON, with the words marked that are in one and not in the other.
+Show two bodies as JSON with marks on the words that only one of them has.
 
-Only texts are compared, those of a body one after the other: what became of a
-prompt may stand in `system` and in several messages. A line of a text has a
-line of its own.
+Only texts are compared, all texts of a body in sequence, because parts of a
+prompt may end up in `system` and in several messages. Line ends within texts
+are shown as line ends.
 """
 
 from __future__ import annotations
@@ -11,30 +11,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final
 
 from proxy.terminal_text import escape_for_terminal
 
 _TEXTS: Final = frozenset({"prompt", "completion", "system", "content", "text"})
 _WORD: Final = re.compile(r"\w+|\s|[^\w\s]")
 _MAX_WORDS: Final = 20_000
-"""On each side: seconds, where they are alike."""
+"""Limit for each body: comparing longer texts takes seconds if they are alike."""
 
 
-class DiffPiece(NamedTuple):
-    """A piece of what is shown."""
+@dataclass(frozen=True, slots=True)
+class DiffPiece:
+    """A piece of shown text, marked or not."""
 
     text: str
     is_marked: bool = False
 
 
 def mark_differences(one: object, other: object) -> tuple[list[DiffPiece], list[DiffPiece]]:
-    """Both, each with marks on what is not in the other; without, if they are too long."""
+    """Return the pieces of both bodies, unmarked if one is empty or too long to compare."""
     words = [_all_words(value) for value in (one, other)]
-    marks = [bytearray(len(said)) for said in words]
-    if all(0 < len(said) <= _MAX_WORDS for said in words):
+    marks = [bytearray(len(each)) for each in words]
+    if all(0 < len(each) <= _MAX_WORDS for each in words):
         for what, *span in SequenceMatcher(None, words[0], words[1]).get_opcodes():
             if what != "equal":
                 for each, (start, end) in zip(marks, (span[:2], span[2:]), strict=True):
@@ -51,7 +53,7 @@ def mark_differences(one: object, other: object) -> tuple[list[DiffPiece], list[
 
 
 def are_too_long(*values: object) -> bool:
-    """Whether nothing is marked for that reason."""
+    """Return True if one of the bodies has too many words to be compared."""
     return any(len(_all_words(value)) > _MAX_WORDS for value in values)
 
 
@@ -86,11 +88,11 @@ def _pieces(
             yield DiffPiece('"')
             for word in _words(value):
                 rest = f"{deeper} " if word == "\n" else ""
-                yield DiffPiece(_spelled(word)[1:-1] + rest, bool(next(marks)))
+                yield DiffPiece(_as_json(word)[1:-1] + rest, bool(next(marks)))
             yield DiffPiece('"')
         case dict() if value:
             for place, (name, inner) in enumerate(_items(value)):
-                yield DiffPiece(f"{',' if place else '{'}{deeper}{_spelled(name)}: ")
+                yield DiffPiece(f"{',' if place else '{'}{deeper}{_as_json(name)}: ")
                 yield from _pieces(inner, marks, deeper, is_text=name in _TEXTS)
             yield DiffPiece(f"{indent}}}")
         case list() if value:
@@ -99,13 +101,13 @@ def _pieces(
                 yield from _pieces(inner, marks, deeper, is_text=False)
             yield DiffPiece(f"{indent}]")
         case _:
-            yield DiffPiece(_spelled(value))
+            yield DiffPiece(_as_json(value))
 
 
 def _items(fields: dict[str, object]) -> list[tuple[str, object]]:
-    """`messages` last: what is in `system` stood before it in the prompt."""
+    # `messages` last, because what is in `system` came first in the prompt.
     return sorted(fields.items(), key=lambda item: item[0] == "messages")
 
 
-def _spelled(value: object) -> str:
+def _as_json(value: object) -> str:
     return escape_for_terminal(json.dumps(value, ensure_ascii=False))

@@ -76,7 +76,10 @@ def test_the_status_says_that_the_rules_are_overridden(config: Path):
     rollout(config, "override", "refuse", **SECRETS)
 
     assert "Override" not in before
-    assert "Override: everything is refuse." in run(config, "status", **SECRETS).stdout
+    assert (
+        "Override: every request is answered by `refuse`."
+        in run(config, "status", **SECRETS).stdout
+    )
 
 
 def test_what_only_the_server_can_know_does_not_stop_the_kill_switch(config: Path):

@@ -54,7 +54,7 @@ def test_a_good_file_is_shown_rule_by_rule(config):
     done = run("check", str(config))
 
     assert done.returncode == 0
-    assert "good. 4 rules, 1 callers." in done.stdout
+    assert "is valid: 4 rules, 1 caller." in done.stdout
     assert "2. half: translate 0 % by random" in done.stdout
     assert "OVERRIDE" not in done.stdout
 
@@ -62,7 +62,7 @@ def test_a_good_file_is_shown_rule_by_rule(config):
 def test_an_override_is_shown_and_decides(config):
     config.write_text('rollout-override = "refuse"\n' + RULES)
 
-    assert "OVERRIDE: everything is refuse" in run("check", str(config)).stdout
+    assert "OVERRIDE: every request is answered by `refuse`" in run("check", str(config)).stdout
     assert check(config).startswith("refuse, because of: override\n")
 
 

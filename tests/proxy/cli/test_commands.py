@@ -227,7 +227,7 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
         _, said = process.communicate(timeout=20)
 
     assert answer.status_code == 200
-    assert f"Port {port} is taken" in said
+    assert f"Port {port} is in use" in said
     assert process.returncode == 0
 
 
@@ -258,7 +258,7 @@ def test_explain_says_that_there_is_no_file():
     result = run("explain", "nowhere.json")
 
     assert result.returncode == 2
-    assert result.stderr == "holdover: nowhere.json: No such file or directory\n"
+    assert result.stderr == "holdover: cannot read nowhere.json: No such file or directory\n"
 
 
 def test_explain_writes_the_call_that_replaces_the_old_one():

@@ -71,13 +71,13 @@ def report(shown: Shown) -> Report:
 def test_three_commands_lead_from_nothing_to_a_page(shown):
     assert [command[0] for command in commands()] == ["demo", "log", "report"]
     assert "newsletter" in shown.log
-    assert "<h1>10 callers still speak Text Completions; " in shown.page
+    assert "<h1>10 callers still use Text Completions; " in shown.page
     assert "What is the dress code in hall 3?" in shown.page
 
 
 def test_it_says_how_to_see_who_calls_and_where_that_is_kept(shown):
     assert "holdover report --demo --format html --output report.html" in shown.demo
-    assert f"kept in {shown.state / 'holdover/demo'}, texts too, keys not." in shown.demo
+    assert f"recorded in {shown.state / 'holdover/demo'}; keys are not." in shown.demo
 
 
 def test_it_keeps_its_evidence_apart_from_its_users_own(shown, report):

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from proxy.cli.log import filter_of, run_log
-from proxy.cli.time_options import InvalidMoment
+from proxy.cli.time_options import InvalidTime
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from tests.proxy.cli.harness import settings_with
 from tests.record_factory import record
@@ -66,8 +66,8 @@ def test_it_says_that_a_text_can_be_found_in_records_only(tmp_path: Path, capsys
     log(config, text="Needle")
     both = capsys.readouterr()
 
-    assert "no contents were kept (see the setting `capture`)" in alone.err
-    assert "looked for in the records alone" in alone.err
+    assert "no contents were kept for these exchanges (see the setting `capture`)" in alone.err
+    assert "only their records are searched" in alone.err
     assert '"req_0001"' in alone.out
     assert len(both.out.splitlines()) == 2
     assert both.err == ""
@@ -103,9 +103,12 @@ def test_it_says_that_there_is_nothing_of_the_kind(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"since": "yesterday"}, "'yesterday' is no moment; write 15m, "),
+        ({"since": "yesterday"}, "'yesterday' is not a valid time; write 15m, "),
         ({"status": "600"}, "'600' is no status; write 400, "),
-        ({"adjustment": "trim"}, "'trim' is no adjustment; there are replace_retired_model, "),
+        (
+            {"adjustment": "trim"},
+            "'trim' is not a kind of adjustment; use one of replace_r",
+        ),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(tmp_path: Path, capsys, words, message: str):
@@ -130,5 +133,5 @@ def test_options_become_a_filter():
 def test_what_is_wrong_with_a_filter_has_a_type():
     with pytest.raises(InvalidFilter):
         filter_of({"adjustment": "x"}, NOW)
-    with pytest.raises(InvalidMoment):
+    with pytest.raises(InvalidTime):
         filter_of({"until": "x"}, NOW)

@@ -10,7 +10,7 @@ import pytest
 import typer
 from sqlalchemy import func, select
 
-from proxy.cli.open_store import open_evidence
+from proxy.cli.open_store import open_traffic_store
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import alone
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
@@ -26,7 +26,7 @@ from tests.unprivileged import as_nobody, public_directory
 def recorded(config: Path, *, demo: bool = False) -> int:
     """How many exchanges a verb would find."""
     with (
-        open_evidence(config, None, demo=demo) as store,
+        open_traffic_store(config, None, demo=demo) as store,
         store.engine.connect() as connection,
     ):
         count: int = connection.execute(select(func.count()).select_from(exchanges)).scalar_one()
@@ -112,7 +112,8 @@ def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
 
     assert found == 0
     assert capsys.readouterr().err == (
-        "holdover: what came by last is still being loaded, and missing here\n"
+        "holdover: the most recent exchanges are still being loaded and are missing "
+        "here; try again in a few seconds\n"
     )
 
 
@@ -132,7 +133,7 @@ def test_what_goes_wrong_while_it_is_read_is_said_the_same_way(tmp_path: Path, c
     config = settings_with(tmp_path, [record()])
     with (
         pytest.raises(typer.Exit) as told,
-        open_evidence(config, None, demo=False) as store,
+        open_traffic_store(config, None, demo=False) as store,
         store.engine.connect() as connection,
     ):
         connection.exec_driver_sql("SELECT * FROM nothing_here")

@@ -69,7 +69,7 @@ def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_
     for line in [
         f"asks {url}\n",
         "found             8 requests",
-        "1 came to no answer",
+        "1 got no answer",
         "1 have no content",
         "to ask            6 requests",
         "input tokens      about 36",
@@ -103,7 +103,7 @@ def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
         done = replay(state_dir, url, "--yes")
 
     assert done.returncode == 2
-    assert "there is no key" in done.stderr
+    assert "there is no key to ask with" in done.stderr
     assert [path for path, *_ in upstream.received] == ["/simulator/requests"]
 
 
@@ -137,10 +137,10 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
 
     assert first.returncode == again.returncode == 0, first.stderr
     assert "(a simulator)" in first.stderr
-    assert "holdover: 6 of 6 asked again, 0 failed\n" in first.stderr
+    assert "holdover: 6 of 6 replayed, 0 failed\n" in first.stderr
     assert "6 answers of claude-sonnet-4-6:" in first.stdout
     assert again.stdout == first.stdout
-    assert "6 are done already" in again.stderr
+    assert "6 were done before" in again.stderr
     assert [asked["body"]["model"] for asked in received] == ["claude-sonnet-4-6"] * 6
     assert "real" not in str(received)
 
@@ -151,7 +151,7 @@ def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
         received = httpx.get(f"{url}/simulator/requests").text
 
     assert done.returncode == 0, done.stderr
-    assert "6 requests asked again, 0 failed" in done.stdout
+    assert "6 requests replayed, 0 failed" in done.stdout
     assert "sk-ant-api03-real" not in received
 
 
@@ -163,7 +163,7 @@ def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tm
 
     assert done.returncode == 0, done.stderr
     assert "Replay candidate-" in done.stderr
-    assert "Rule by-header looks at headers" in done.stderr
+    assert "Rule by-header matches headers" in done.stderr
     assert "6 refused by a rule" in done.stdout
 
 
@@ -175,15 +175,15 @@ def test_a_budget_ends_it_and_says_so(state_dir):
         )
 
     assert done.returncode == 0, done.stderr
-    assert "might pass the budget of 27 tokens" in done.stderr
-    assert "2 requests asked again" in done.stdout  # of 5 tokens each, and 20 are expected
+    assert "might exceed the budget of 27 tokens" in done.stderr
+    assert "2 requests replayed" in done.stdout  # of 5 tokens each, and 20 are expected
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--model", "m", "--rules", "r.toml"), "--model and --rules: give one of them"),
-        (("--until", "soon"), "'soon' is no moment"),
+        (("--model", "m", "--rules", "r.toml"), "--model and --rules exclude each other"),
+        (("--until", "soon"), "'soon' is not a valid time"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(state_dir, arguments, said):
@@ -200,7 +200,7 @@ def test_the_demo_is_asked_of_a_simulator_whatever_the_settings_say(tmp_path):
         done = replay(tmp_path, url, "--demo")
 
     assert done.returncode == 0, done.stderr
-    assert "3 requests asked again, 0 failed" in done.stdout
+    assert "3 requests replayed, 0 failed" in done.stdout
     assert '"event"' not in done.stderr  # of uvicorn, or of a store that is made
     assert upstream.received == []
 
@@ -244,10 +244,10 @@ def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
         done = replay(tmp_path, url, "--yes", "--name", "n", ANTHROPIC_API_KEY="k")
 
     assert process.returncode == 130
-    assert "interrupted. What is done is kept" in said
+    assert "interrupted. Results so far are kept" in said
     assert "Traceback" not in said
     assert 16 <= 40 - (len(upstream.received) - 1) <= 20
-    assert "40 requests asked again, 0 failed" in done.stdout
+    assert "40 requests replayed, 0 failed" in done.stdout
 
 
 def test_whoever_watches_sees_a_bar(state_dir):

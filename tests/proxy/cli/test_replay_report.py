@@ -57,9 +57,9 @@ def test_an_estimate_says_what_is_left_out_and_what_is_left():
 
     assert lines == [
         "  found             9 requests",
-        "                    1 came to no answer: there is nothing to compare with",
+        "                    1 got no answer, so there is nothing to compare with",
         "                    2 have no content (see the setting `capture`)",
-        "                    3 are done already, under this name",
+        "                    3 were done before under this name",
         "  to ask            1 request",
         "  input tokens      about 2",
         "  output tokens     about 3, at most 1,000",
@@ -92,7 +92,7 @@ def test_a_report_of_failures_alone_says_no_more():
     failed = ReplayResult(id="req_1", failure="status 529", comparison=None, tokens=0)
 
     assert report(failed) == [
-        "Replay r: 1 request asked again, 1 failed",
+        "Replay r: 1 request replayed, 1 failed",
         "  failed            1 status 529",
     ]
 
@@ -110,7 +110,7 @@ def test_a_report_says_how_the_answers_differ():
         ),
     )
 
-    assert lines[0] == "Replay r: 3 requests asked again, 0 failed"
+    assert lines[0] == "Replay r: 3 requests replayed, 0 failed"
     assert "  equal             1 of 3" in lines
     assert "  similarity        0.533 on average; a tenth 0.050 or less" in lines
     assert f"                    0.5 to 0.6  {'#' * 40}  1" in lines

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from proxy.cli.replay_settings import (
-    addresses,
     default_name,
-    of_simulators,
-    with_key_of_environment,
+    upstream_urls,
+    with_environment_key,
     with_model,
     with_rules,
-    with_stand_in,
+    with_simulator_keys,
+    with_upstream_url,
 )
 from proxy.config.build import build_runtime_config
 from proxy.config.settings import Settings, load_settings
@@ -113,13 +113,13 @@ def test_keys_stay_behind_where_a_file_names_another_upstream_than_theirs(tmp_pa
 
 
 def test_a_simulator_gets_no_key_that_opens_anything():
-    settings = of_simulators(load_settings(**KEYS))
+    settings = with_simulator_keys(load_settings(**KEYS))
 
     assert set(held(settings).values()) == {"sk-ant-api03-replay"}
 
 
 def test_whoever_stands_in_for_upstream_does_not_get_its_key():
-    settings = with_stand_in(load_settings(**KEYS), "http://127.0.0.1:3")
+    settings = with_upstream_url(load_settings(**KEYS), "http://127.0.0.1:3")
 
     assert settings.upstream_url == "http://127.0.0.1:3"
     assert held(settings) == {name: key for name, key in ALL.items() if key.endswith("l")}
@@ -139,7 +139,7 @@ def test_the_key_of_the_environment_is_one_for_the_messages_api(
     settings, environment, key, monkeypatch
 ):
     monkeypatch.setenv("ANTHROPIC_API_KEY", environment)
-    settings = with_key_of_environment(load_settings(legacy_url="http://127.0.0.1:2", **settings))
+    settings = with_environment_key(load_settings(legacy_url="http://127.0.0.1:2", **settings))
 
     assert held(settings) == ({"upstream_key": key} if key else {})
 
@@ -148,7 +148,7 @@ def test_a_key_of_the_environment_that_can_be_none_is_named_and_not_shown(monkey
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant\nsk-ant")
 
     with pytest.raises(InvalidSettings, match="ANTHROPIC_API_KEY: has a control character in it"):
-        with_key_of_environment(load_settings())
+        with_environment_key(load_settings())
 
 
 def test_a_file_may_say_no_more_than_how_to_translate(tmp_path):
@@ -195,7 +195,7 @@ def test_what_is_wrong_with_a_file_of_rules_is_said_with_its_line(tmp_path):
     ],
 )
 def test_everybody_who_may_be_asked_is_named(settings, asked):
-    assert list(addresses(load_settings(**settings))) == asked
+    assert list(upstream_urls(load_settings(**settings))) == asked
 
 
 def test_with_a_model_everything_is_translated_for_it():

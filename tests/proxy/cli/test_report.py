@@ -99,7 +99,7 @@ def test_json_is_nothing_that_a_terminal_acts_on(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("terminal", "1 caller still speaks"),
+        ("terminal", "1 caller still uses"),
         ("markdown", "# Legacy traffic\n"),
         ("html", "<!doctype html>"),
         ("json", '"exchanges": 1'),
@@ -127,7 +127,7 @@ def test_a_condition_on_a_caller_that_nobody_has_heard_of_fails(tmp_path, capsys
 
     said = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[2].partition(":")[0] for line in said] == [
-        " there is nothing to judge"
+        " there is no caller to judge"
     ] * 2
     assert "Nobody called nightyl spoke" in said[0]
 
@@ -155,11 +155,11 @@ def test_only_the_period_and_the_caller_that_are_asked_for_are_reported(tmp_path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"begin": "soon"}, "holdover: 'soon' is no moment; write 15m"),
-        ({"end": "then"}, "holdover: 'then' is no moment; write 15m"),
-        ({"begin": "1h", "end": "2h"}, "holdover: there is no time from 1h until 2h\n"),
-        ({"begin": "2099-01-01"}, "holdover: there is no time from 2099-01-01 until now\n"),
-        ({"fail_if": ["ready"]}, "holdover: 'ready' is no condition; write a name"),
+        ({"begin": "soon"}, "holdover: 'soon' is not a valid time; write 15m"),
+        ({"end": "then"}, "holdover: 'then' is not a valid time; write 15m"),
+        ({"begin": "1h", "end": "2h"}, "holdover: the period from 1h to 2h is empty; "),
+        ({"begin": "2099-01-01"}, "holdover: the period from 2099-01-01 to now is empty; "),
+        ({"fail_if": ["ready"]}, "holdover: 'ready' is not a valid condition; write a name"),
     ],
 )
 def test_what_cannot_be_meant_is_said_with_status_2(tmp_path, capsys, options, said):
@@ -232,7 +232,7 @@ def test_on_a_terminal_it_is_coloured_and_as_wide_as_that(tmp_path):
     status, shown = on_a_terminal("report", "--config", str(config), cwd=tmp_path)
 
     assert status == 0
-    assert "\x1b[1m1 caller still speaks Text Completions" in shown
+    assert "\x1b[1m1 caller still uses Text Completions" in shown
     widest = max(len(re.sub(r"\x1b\[[\d;]*m", "", line)) for line in shown.split("\r\n"))
     assert 80 < widest <= 100
 

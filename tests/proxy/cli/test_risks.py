@@ -155,15 +155,16 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
     done = run("check", str(file))
 
     assert done.returncode == 0
-    assert done.stdout.startswith(f"{file}: good.")
+    assert done.stdout.startswith(f"{file} is valid: ")
     assert done.stderr.split("\n") == [
-        f"holdover: warning: {file}: everybody on this machine can read it (mode 0644), and"
-        " upstream_key is in it: `chmod o= FILE`, or keep keys in the environment or in --secrets.",
-        "holdover: warning: host: whoever reaches 0.0.0.0 can spend what is held here:"
-        " upstream_key. Listen on 127.0.0.1, behind a proxy that knows its clients, or name"
-        " `callers`, so that tokens are asked for.",
-        "holdover: warning: legacy_url: old.example.com is asked by plain http: whoever is on the"
-        " way reads keys and texts, and can change them. Write https://.",
+        f"holdover: warning: {file}: every user of this machine can read it (mode 0644), and"
+        " upstream_key is in it; run `chmod o= FILE`, or keep keys in the environment or in"
+        " --secrets.",
+        "holdover: warning: host: anyone who can reach 0.0.0.0 can spend the keys held here:"
+        " upstream_key; listen on 127.0.0.1, behind a proxy that authenticates clients, or list"
+        " `callers`, so that tokens are required.",
+        "holdover: warning: legacy_url: old.example.com is asked over plain http, so anyone on the"
+        " network path can read and change keys and texts; write https://.",
         "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key"
         " belongs to upstream_url alone; set legacy_key if it is to be asked with a key of yours.",
         "",

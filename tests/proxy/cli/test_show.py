@@ -146,7 +146,7 @@ def test_it_says_that_texts_are_too_long_to_mark_what_differs(tmp_path: Path, ca
     notes = []
     for name in ("req_both", "req_one", "req_short"):
         show(config, name)
-        notes.append("These texts are too long: what differs" in capsys.readouterr().out)
+        notes.append("These texts are too long to mark what differs" in capsys.readouterr().out)
 
     assert notes == [True, False, False]
 
@@ -161,8 +161,8 @@ def test_it_says_why_there_are_no_contents(tmp_path: Path, capsys):
     show(config, "req_digest")
     only_digest = capsys.readouterr().out
 
-    assert "contents\n  None are kept: `capture` was `off`, or they were let go of since. " in none
-    assert "Digest 00; no more is kept where `capture` is `digest`." in only_digest
+    assert "contents\n  None are kept: `capture` was `off`, or they have been deleted" in none
+    assert "Digest 00; with `capture` at `digest`, nothing more is kept." in only_digest
     assert "None are kept" not in only_digest
 
 
@@ -184,12 +184,15 @@ def test_several_are_listed_and_none_is_said(tmp_path: Path, capsys):
     assert listed.out.splitlines() == [
         f"one_{n}  2026-11-23T09:00:00.000+00:00  claude-2.1  200" for n in "ab"
     ]
-    assert listed.err == "holdover: 2 exchanges are called so; say more of it\n"
+    assert listed.err == "holdover: 2 exchanges have an id that begins like this; give more of it\n"
 
     assert exit_code(config, "req") == 2
     listed = capsys.readouterr()
     assert listed.out.startswith("req_0000  2026-11-23T09:00:00.000+00:00  \\u001b  -\n")
-    assert listed.err == "holdover: 20 or more exchanges are called so; say more of it\n"
+    assert (
+        listed.err
+        == "holdover: 20 or more exchanges have an id that begins like this; give more of it\n"
+    )
 
     assert exit_code(config, "nothing\x1b\udcff") == 1
-    assert capsys.readouterr().err == "holdover: no exchange is called nothing\\u001b?\n"
+    assert capsys.readouterr().err == "holdover: there is no exchange with the id nothing\\u001b?\n"

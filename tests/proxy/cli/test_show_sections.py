@@ -38,7 +38,7 @@ def test_adjustments_are_explained_with_what_to_do_about_them():
 
     assert said[0] == "  trim_prefill  prompt: 1 -> (nothing)"
     assert said[1].startswith("    Upstream refuses white space at the end of a prefill")
-    assert said[2] == "    To do without: Do not end the prompt with white space."
+    assert said[2] == "    To avoid it: Do not end the prompt with white space."
     assert said[3:] == ["  of_a_later_version  f: \\u001b -> b"]
 
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from proxy.cli.time_options import InvalidMoment, milliseconds, since, until
+from proxy.cli.time_options import InvalidTime, milliseconds, since, until
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 500_000, tzinfo=UTC)
 
@@ -58,5 +58,5 @@ def test_the_ends_of_the_calendar_are_moments_too(text: str):
     ],
 )
 def test_anything_else_is_refused_in_words_that_help(text: str):
-    with pytest.raises(InvalidMoment, match="is no moment; write 15m, 24h, 7d, 2026-11-20 or"):
+    with pytest.raises(InvalidTime, match="is not a valid time; write 15m, 24h, 7d, 2026-11-20 or"):
         since(text, NOW)
