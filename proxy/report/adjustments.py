@@ -1,4 +1,4 @@
-"""The adjustments of one caller: how often, why, and examples."""
+"""The adjustments made for a caller: how often, why, and examples."""
 
 from __future__ import annotations
 
@@ -11,40 +11,44 @@ import msgspec
 
 from proxy.report.model import AdjustmentUse, Example
 from proxy.report.outcomes import share
-from proxy.report.readiness import SimilarityEvidence, obstacle_of
+from proxy.report.readiness import ReadinessEvidence, obstacle_of
 from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.aggregates import ShapeGroup
 
-_EXAMPLES: Final = 3
+_MAX_EXAMPLES: Final = 3
 _MADE: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
 
 
 @lru_cache(10_000)
-def _made(text: str) -> tuple[MadeAdjustment, ...]:
+def _decode(text: str) -> tuple[MadeAdjustment, ...]:
     return _MADE.decode(text)
 
 
 @lru_cache(10_000)
 def _kinds(text: str) -> frozenset[str]:
-    return frozenset(made.kind for made in _made(text))
+    return frozenset(made.kind for made in _decode(text))
 
 
-def alike(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[SimilarityEvidence, int]]:
-    """As readiness looks at them, and how many."""
+def readiness_evidence(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[ReadinessEvidence, int]]:
+    """Yield what counts for readiness of each group of exchanges, and the size of the group."""
     for each in shaped:
         kinds = _kinds(each.adjustments)
-        like = SimilarityEvidence(
-            each.dialect, each.streamed, each.ending, kinds, each.sent is not None
+        evidence = ReadinessEvidence(
+            dialect=each.dialect,
+            streamed=each.streamed,
+            ending=each.ending,
+            kinds=kinds,
+            is_planned=each.sent is not None,
         )
-        yield like, each.exchanges
+        yield evidence, each.exchanges
 
 
 def adjustments_of(shaped: Iterable[ShapeGroup], whole: int) -> tuple[AdjustmentUse, ...]:
-    """Each kind once, the most frequent first."""
+    """Return each kind of adjustment once, the most frequent first; `whole` counts exchanges."""
     kinds: Counter[str] = Counter()
     examples: dict[str, Counter[MadeAdjustment]] = {}
     for each in shaped:
-        made = _made(each.adjustments)
+        made = _decode(each.adjustments)
         kinds.update(dict.fromkeys((one.kind for one in made), each.exchanges))
         for one in made:
             examples.setdefault(one.kind, Counter())[one] += each.exchanges
@@ -65,6 +69,6 @@ def _use(kind: str, count: int, whole: int, examples: Counter[MadeAdjustment]) -
         remedy=obstacle.what_to_do,
         examples=tuple(
             Example(field=one.field, asked=one.asked, sent=one.sent, count=times)
-            for one, times in examples.most_common(_EXAMPLES)
+            for one, times in examples.most_common(_MAX_EXAMPLES)
         ),
     )

@@ -1,4 +1,4 @@
-"""Everything that was gathered, in; a `Report` out. Asks nobody, and changes nothing."""
+"""Build a `Report` from what was collected; no I/O."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from proxy.report.callers import (
     CallerStatistics,
     ReportSettings,
     caller_report,
+    merge_callers,
     spent_by,
     standing_of,
-    together,
 )
 from proxy.report.formatting import one_or_many
 from proxy.report.model import Coverage, Others, Period, Report, Standing, Totals
@@ -31,64 +31,64 @@ MAX_CALLERS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportInput:
-    """What the store says about a period."""
+    """What the store knows about a period."""
 
     since_ms: int
     until_ms: int
     caller: str | None
-    """Only of this one."""
+    """Name or digest of the only caller to report on; None for all."""
     oldest_ms: int | None
-    """When the first exchange of all that are kept was."""
+    """Time of the oldest exchange in the store, whatever the period."""
     sums: Aggregates
     callers: Mapping[Who, CallerStatistics]
-    """The same by caller, by volume."""
+    """The sums split by caller, in order of volume."""
     shadowed: Sequence[ShadowGroup]
     examples: Mapping[Who, StoredExample]
-    """Of the callers that are shown."""
+    """An example for each caller that is shown in full."""
 
 
-def build_report(gathered: ReportInput, present: ReportSettings, made_ms: int) -> Report:
-    """All of it."""
-    callers = gathered.callers
-    everybody = together(callers.values())
-    totals = _totals(everybody, len(callers), present)
+def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int) -> Report:
+    """Build the whole report; `made_ms` is the present time."""
+    callers = collected.callers
+    everybody = merge_callers(callers.values())
+    totals = _totals(everybody, len(callers), settings)
     shown = list(callers.items())[:MAX_CALLERS]
     standings = tuple(standing_of(caller) for caller in callers.values())
-    begin_ms = begin_of(gathered.since_ms, gathered.until_ms, gathered.oldest_ms)
+    begin_ms = effective_begin(collected.since_ms, collected.until_ms, collected.oldest_ms)
     return Report(
         made=moment_of(made_ms),
-        period=Period(since=moment_of(gathered.since_ms), until=moment_of(gathered.until_ms)),
-        caller=gathered.caller,
-        coverage=_coverage(gathered, totals),
+        period=Period(since=moment_of(collected.since_ms), until=moment_of(collected.until_ms)),
+        caller=collected.caller,
+        coverage=_coverage(collected, totals),
         totals=totals,
         volume=volume_of(
-            gathered.sums.happened,
-            step_of(begin_ms, gathered.until_ms),
+            collected.sums.happened,
+            step_of(begin_ms, collected.until_ms),
             begin_ms,
-            gathered.until_ms,
+            collected.until_ms,
         ),
         callers=tuple(
-            caller_report(caller, gathered.examples.get(who), present, totals.exchanges)
+            caller_report(caller, collected.examples.get(who), settings, totals.exchanges)
             for who, caller in shown
         ),
-        others=_others(callers, standings, totals.exchanges, present),
+        others=_others(callers, standings, totals.exchanges, settings),
         standings=standings,
-        shadows=shadow_reports(gathered.shadowed),
-        retirements=retirements_of(callers.values(), present.policy.catalogue, present.today),
+        shadows=shadow_reports(collected.shadowed),
+        retirements=retirements_of(callers.values(), settings.policy.catalogue, settings.today),
     )
 
 
 def step_ms_of(begin_ms: int, until_ms: int) -> int:
-    """The length of the steps in which a period is counted."""
+    """Return the length in milliseconds of the steps in which a period is counted."""
     return STEPS[step_of(begin_ms, until_ms)]
 
 
-def begin_of(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
-    """Not before there was anything: a period may begin when it likes."""
+def effective_begin(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
+    """Return the start of the period, or the time of the first record if that is later."""
     return max(since_ms, until_ms if oldest_ms is None else oldest_ms)
 
 
-def _totals(everybody: CallerStatistics, callers: int, present: ReportSettings) -> Totals:
+def _totals(everybody: CallerStatistics, callers: int, settings: ReportSettings) -> Totals:
     exchanges, outcomes = everybody.exchanges, everybody.outcomes
     routes: Counter[tuple[str | None, bool]] = Counter()
     for each in everybody.shaped:
@@ -104,7 +104,7 @@ def _totals(everybody: CallerStatistics, callers: int, present: ReportSettings) 
         streamed=sum(each.exchanges for each in everybody.shaped if each.streamed),
         readiness=everybody.readiness.score,
         latency=everybody.latency,
-        spent=spent_by(everybody, present),
+        spent=spent_by(everybody, settings),
     )
 
 
@@ -112,54 +112,54 @@ def _others(
     callers: Mapping[Who, CallerStatistics],
     standings: Sequence[Standing],
     whole: int,
-    present: ReportSettings,
+    settings: ReportSettings,
 ) -> Others | None:
     rest = list(callers.values())[MAX_CALLERS:]
     if not rest:
         return None
-    others = together(rest)
+    others = merge_callers(rest)
     known = [each.readiness for each in standings[MAX_CALLERS:] if each.readiness is not None]
     return Others(
         callers=len(rest),
         exchanges=others.exchanges,
         share=share(others.exchanges, whole),
         outcomes=others.outcomes,
-        spent=spent_by(others, present),
+        spent=spent_by(others, settings),
         lowest_readiness=min(known, default=None),
     )
 
 
-def _coverage(gathered: ReportInput, totals: Totals) -> Coverage:
-    oldest = gathered.oldest_ms
+def _coverage(collected: ReportInput, totals: Totals) -> Coverage:
+    oldest = collected.oldest_ms
     return Coverage(
         recorded_since=None if oldest is None else moment_of(oldest),
-        with_bodies=sum(each.exchanges for each in gathered.sums.captured),
+        with_bodies=sum(each.exchanges for each in collected.sums.captured),
         lost_records=None,
         dropped_contents=None,
-        notes=tuple(_missing(gathered, totals)),
+        notes=tuple(_coverage_notes(collected, totals)),
     )
 
 
-def _missing(gathered: ReportInput, totals: Totals) -> Iterator[str]:
-    if totals.exchanges and not gathered.sums.captured:
+def _coverage_notes(collected: ReportInput, totals: Totals) -> Iterator[str]:
+    if totals.exchanges and not collected.sums.captured:
         yield (
-            "No content was captured, so the calls to change to are examples;"
-            ' `capture = "full"` lets them be written from what was sent.'
+            "No content was captured, so the calls to change to are examples; with"
+            ' `capture = "full"` they are made from what was sent.'
         )
     if totals.forwarded:
         yield (
-            f"{one_or_many(totals.forwarded, 'exchange')} went on without a translation: what"
-            " would be adjusted there is not known, and does not count for readiness. A shadow"
-            " that is translated shows it."
+            f"{one_or_many(totals.forwarded, 'exchange')} went on without a translation, so it is"
+            " not known what would be adjusted there, and they do not count for readiness; a"
+            " shadow that translates would show it."
         )
     if totals.rescued:
         yield (
             f"{one_or_many(totals.rescued, 'exchange')} needed a second try: the first one failed,"
             " and a rule's `on_failure` made another."
         )
-    if gathered.sums.is_cut:
-        all_of_them = sum(each.exchanges for each in gathered.sums.happened)
+    if collected.sums.is_cut:
+        counted_or_not = sum(each.exchanges for each in collected.sums.happened)
         yield (
-            "There are so many different callers, models, features or programs that the rarest of"
-            f" them are not counted: {all_of_them - totals.exchanges:,} exchanges are left out."
+            "There are so many different callers, models, features or programs that the rarest are"
+            f" not counted: {counted_or_not - totals.exchanges:,} exchanges are left out."
         )

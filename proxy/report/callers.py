@@ -1,4 +1,4 @@
-"""One caller: its sums become what is said of it."""
+"""The part of a report about one caller, made from its sums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.report.adjustments import adjustments_of, alike
+from proxy.report.adjustments import adjustments_of, readiness_evidence
 from proxy.report.model import (
     CallerReport,
     ErrorUse,
@@ -24,7 +24,7 @@ from proxy.report.model import (
 )
 from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
 from proxy.report.prices import Price, spent_on
-from proxy.report.readiness import judge
+from proxy.report.readiness import judge_readiness
 from proxy.report.replacement_call import call_of
 from proxy.report.statistics import MAX_SHOWN, latency_of, ranked
 from proxy.traffic.store.aggregates import Aggregates, ClientGroup, LatencyGroup, ShapeGroup, Who
@@ -33,12 +33,12 @@ from proxy.traffic.store.row_mapping import moment_of
 from translators import Policy
 
 _FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])
-_NONE: Final = "none"
+_NO_NAME: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
-    """What a report goes by beside the records: the settings, and the day."""
+    """What a report depends on besides the records: settings, and today's date (ISO 8601)."""
 
     policy: Policy
     prices: Mapping[str, Price]
@@ -47,7 +47,7 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class CallerStatistics:
-    """The sums of one caller, or of several together; what follows from them is found out once."""
+    """The sums of one caller, or of several merged; derived values are computed once."""
 
     shaped: list[ShapeGroup] = field(default_factory=list)
     called: list[ClientGroup] = field(default_factory=list)
@@ -55,22 +55,22 @@ class CallerStatistics:
 
     @cached_property
     def name(self) -> str | None:
-        """From the settings."""
+        """The caller's name in the settings."""
         return next((each.name for each in self.shaped if each.name), None)
 
     @cached_property
     def digest(self) -> str | None:
-        """Of its key."""
+        """The digest of the caller's key."""
         return next((each.digest for each in self.shaped if each.digest), None)
 
     @cached_property
     def exchanges(self) -> int:
-        """How many."""
+        """Number of exchanges."""
         return sum(each.exchanges for each in self.shaped)
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """How they ended."""
+        """Number of exchanges by outcome."""
         counts: Counter[Outcome] = Counter()
         for each in self.shaped:
             ending = each.ending
@@ -84,62 +84,61 @@ class CallerStatistics:
 
     @cached_property
     def latency(self) -> Latency:
-        """How long they took."""
+        """Percentiles of the durations."""
         return latency_of(self.lasted)
 
     @cached_property
     def readiness(self) -> Readiness:
-        """How ready it is."""
-        return judge(alike(self.shaped))
+        """Readiness to use a current SDK."""
+        return judge_readiness(readiness_evidence(self.shaped))
 
     @cached_property
     def rescued(self) -> int:
-        """How many a second try rescued."""
+        """Number of exchanges that a second try rescued."""
         return _count(each for each in self.shaped if each.ending.is_rescued)
 
     @cached_property
-    def usual(self) -> tuple[ShapeGroup, ...]:
-        """What it asks most often, by model and features; rather of what was answered."""
+    def most_common(self) -> tuple[ShapeGroup, ...]:
+        """The most frequent combination of model and features, among answered requests if any."""
         readable = [each for each in self.shaped if each.asked is not None]
         known = [each for each in readable if each.ending.is_answered] or readable
         counts: Counter[tuple[str | None, str]] = Counter()
         for each in known:
             counts[_asked(each)] += each.exchanges
-        most = max(counts, key=lambda one: counts[one], default=None)
-        return tuple(each for each in known if _asked(each) == most)
+        commonest = max(counts, key=lambda one: counts[one], default=None)
+        return tuple(each for each in known if _asked(each) == commonest)
 
     @cached_property
-    def usual_share(self) -> float:
-        """Of all that it sent, however that ended."""
-        kinds = {_asked(each) for each in self.usual}
-        alike = _count(each for each in self.shaped if _asked(each) in kinds)
-        return share(alike, self.exchanges)
+    def most_common_share(self) -> float:
+        """Share of all its requests, however they ended, that are like the usual ones."""
+        kinds = {_asked(each) for each in self.most_common}
+        return share(_count(each for each in self.shaped if _asked(each) in kinds), self.exchanges)
 
     def example(self, captured: Mapping[int, int]) -> int | None:
-        """`seq` of the last of the usual ones, rather of those captured, which are by shape."""
-        whole = [captured[each.shape] for each in self.usual if each.shape in captured]
-        return max(whole or [each.latest for each in self.usual], default=None)
+        """Return the `seq` of the last usual request, of captured ones (`seq` by shape) if any."""
+        whole = [captured[each.shape] for each in self.most_common if each.shape in captured]
+        return max(whole or [each.latest for each in self.most_common], default=None)
 
 
 _SUMS: Final = tuple(each.name for each in fields(CallerStatistics))
 
 
 def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
-    """By volume; of those as large, the first of the alphabet."""
+    """Split the sums by caller, in order of volume, then of name."""
     callers: dict[Who, CallerStatistics] = {}
     for each in sums.shaped:
         callers.setdefault(each.who, CallerStatistics()).shaped.append(each)
     for name in _SUMS[1:]:
         for row in getattr(sums, name):
-            # Meanwhile the last record of a caller may have been let go, or its first one added.
+            # Between the queries, a caller's last record may have been deleted or its first added.
             if (caller := callers.get(row.who)) is not None:
                 getattr(caller, name).append(row)
     order = sorted(callers.items(), key=lambda each: (-each[1].exchanges, each[0] or ""))
     return dict(order)
 
 
-def together(callers: Iterable[CallerStatistics]) -> CallerStatistics:
-    """As if they were one."""
+def merge_callers(callers: Iterable[CallerStatistics]) -> CallerStatistics:
+    """Return the sums of several callers as if they were one."""
     whole = CallerStatistics()
     for caller in callers:
         for name in _SUMS:
@@ -148,7 +147,7 @@ def together(callers: Iterable[CallerStatistics]) -> CallerStatistics:
 
 
 def standing_of(caller: CallerStatistics) -> Standing:
-    """In short."""
+    """Summarise a caller in the few numbers that are reported of every one."""
     readiness = caller.readiness
     return Standing(
         name=caller.name,
@@ -160,15 +159,15 @@ def standing_of(caller: CallerStatistics) -> Standing:
     )
 
 
-def spent_by(caller: CallerStatistics, present: ReportSettings) -> Spent:
-    """What its tokens cost."""
-    return spent_on(caller.shaped, present.prices)
+def spent_by(caller: CallerStatistics, settings: ReportSettings) -> Spent:
+    """Return a caller's tokens and their cost."""
+    return spent_on(caller.shaped, settings.prices)
 
 
 def caller_report(
-    caller: CallerStatistics, example: StoredExample | None, present: ReportSettings, whole: int
+    caller: CallerStatistics, example: StoredExample | None, settings: ReportSettings, whole: int
 ) -> CallerReport:
-    """At length."""
+    """Report on a caller in full; `whole` is the number of exchanges of all callers."""
     own = caller.exchanges
     return CallerReport(
         name=caller.name,
@@ -200,9 +199,10 @@ def caller_report(
         adjustments=adjustments_of(caller.shaped, own),
         errors=_errors(caller, own),
         latency=caller.latency,
-        spent=spent_by(caller, present),
+        spent=spent_by(caller, settings),
         readiness=caller.readiness,
-        call=example and call_of(example, caller.usual_share, present.policy, present.today),
+        call=example
+        and call_of(example, caller.most_common_share, settings.policy, settings.today),
     )
 
 
@@ -215,10 +215,9 @@ def _count(shaped: Iterable[ShapeGroup]) -> int:
 
 
 def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
-    """What there is none of is counted, too."""
     counts: Counter[str] = Counter()
     for name, count in pairs:
-        counts[_NONE if name is None else name] += count
+        counts[_NO_NAME if name is None else name] += count
     return counts
 
 

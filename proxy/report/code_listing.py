@@ -1,4 +1,4 @@
-"""A call as lines that may be shown: a prompt can be as long as a book, and hold anything."""
+"""A call's code as lines that are safe to show and not too many; prompts hold anything."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _MAX_LENGTH: Final = 2_000
 
 
 def code_lines(call: CurrentCall) -> Iterator[str]:
-    """Nothing in them is obeyed by a terminal; what cannot be seen is spelled as JSON spells it."""
-    # Not by `splitlines`, which takes U+2028 in a string for the end of a line.
+    """Yield the lines of code, cut if very long, with invisible characters escaped as in JSON."""
+    # Not `splitlines`, which also splits at U+2028 within a string.
     lines = call.code.removesuffix("\n").split("\n")
     for line in lines[:_MAX_LINES]:
         cut = f" ... {len(line):,} characters" if len(line) > _MAX_LENGTH else ""

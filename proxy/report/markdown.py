@@ -1,10 +1,10 @@
 """
-A report as Markdown, for a ticket or a wiki.
+Write a report as Markdown, for a ticket or a wiki.
 
-What clients and upstreams say of themselves is in code, all of it and nothing
-but code: there no text is a mark, a link, a picture, HTML, or somebody to be
-notified. Sites look for the last in what they have rendered, so that a
-backslash before `@everyone` would not keep it from them.
+Texts of clients and upstreams are always code spans or blocks, where no text
+is a mark, a link, a picture, HTML, or a mention that notifies someone. Escaping
+would not prevent mentions: sites look for them in the rendered page, where
+the backslash before `@everyone` is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Final
 
 from proxy.report.code_listing import code_lines
 from proxy.report.formatting import (
-    begun,
     day,
     duration,
     moment,
@@ -24,20 +23,21 @@ from proxy.report.formatting import (
     one_or_many,
     percent,
     short,
+    step_label,
 )
-from proxy.report.model import CallerReport, Compared, CurrentCall, Outcomes, Reason, Report
+from proxy.report.model import CallerReport, Compared, CurrentCall, Outcomes, Report
 from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
-    about,
     badge,
-    called,
+    caller_description,
+    caller_name,
     caveats,
+    example_share,
     headline,
-    likeness,
-    names,
-    nothing_else,
-    retires,
+    join_names,
+    nothing_to_change,
+    retirement_day,
     summary,
     verdict,
 )
@@ -50,7 +50,7 @@ _MAX_MODELS: Final = 5
 
 
 def as_markdown(report: Report) -> str:
-    """The whole of it."""
+    """Return the whole report as a Markdown document."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -95,7 +95,7 @@ def _totals(report: Report) -> Iterator[str]:
         (report.volume.step, "exchanges", "errors"),
         [
             (
-                begun(bucket.begin, report.volume.step),
+                step_label(bucket.begin, report.volume.step),
                 number(bucket.exchanges),
                 number(_errors(bucket.outcomes)),
             )
@@ -115,13 +115,13 @@ def _callers(report: Report) -> Iterator[str]:
     yield from _heading("Callers", 2)
     rows = [
         (
-            called(caller, _code),
+            caller_name(caller, _code),
             number(caller.exchanges),
             percent(caller.share),
             percent(caller.readiness.score),
             percent(caller.error_share),
             "" if caller.latency.total is None else duration(caller.latency.total.p95),
-            names(caller.sdks, 1, quote=_code),
+            join_names(caller.sdks, 1, quote=_code),
         )
         for caller in report.callers
     ]
@@ -133,17 +133,19 @@ def _callers(report: Report) -> Iterator[str]:
 
 
 def _caller(caller: CallerReport) -> Iterator[str]:
-    yield from _heading(called(caller, _code), 3)
-    yield f"{about(caller, _code)} Readiness: {badge(caller.readiness)}."
+    yield from _heading(caller_name(caller, _code), 3)
+    yield f"{caller_description(caller, _code)} Readiness: {badge(caller.readiness)}."
     yield ""
     reasons = caller.readiness.reasons
     if not reasons:
-        yield nothing_else(caller)
-    yield from (_reason(reason) for reason in reasons)
+        yield nothing_to_change(caller)
+    for reason in reasons:
+        badge_and_share = f"**{BADGES[reason.work]}**, {percent(reason.share)}"
+        yield f"- {badge_and_share}: {reason.what} {reason.what_to_do}"
     for title, counted in (("Features", caller.features), ("User agents", caller.user_agents)):
         if counted:
-            said = (f"{_code(each.name)} ({percent(each.share)})" for each in counted)
-            yield from _paragraphs([f"{title}: {', '.join(said)}."])
+            shares = (f"{_code(each.name)} ({percent(each.share)})" for each in counted)
+            yield from _paragraphs([f"{title}: {', '.join(shares)}."])
     yield from _table(
         ("asked", "sent", "exchanges"),
         [
@@ -170,17 +172,11 @@ def _caller(caller: CallerReport) -> Iterator[str]:
         yield from _call(caller.call)
 
 
-def _reason(reason: Reason) -> str:
-    return (
-        f"- **{BADGES[reason.work]}**, {percent(reason.share)}: {reason.what} {reason.what_to_do}"
-    )
-
-
 def _call(call: CurrentCall) -> Iterator[str]:
     source = "What it sent" if call.is_captured else "An example, with words for its texts"
     yield ""
-    said = f"{_code(call.exchange)}; {likeness(call)}"
-    yield f"{source}, as a call of the current SDK ({said}):"
+    about_call = f"{_code(call.exchange)}; {example_share(call)}"
+    yield f"{source}, as a call of the current SDK ({about_call}):"
     yield ""
     lines = list(code_lines(call))
     fence = _fence("\n".join(lines), 3)
@@ -190,7 +186,7 @@ def _call(call: CurrentCall) -> Iterator[str]:
 def _ready(report: Report) -> Iterator[str]:
     yield from _heading("Ready to cut over", 2)
     for standing in report.ready[:_MAX_READY]:
-        yield f"- {called(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
+        yield f"- {caller_name(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
     if not report.ready:
         yield "None."
     elif len(report.ready) > _MAX_READY:
@@ -202,8 +198,8 @@ def _shadows(report: Report) -> Iterator[str]:
         yield from _heading("Shadows", 2)
     for each in report.shadows:
         compared = one_or_many(each.shadow.compared, "shadow")
-        alike = "".join(f", {said}" for said in _alike(each.shadow))
-        noise = "" if each.control is None else ", ".join(_alike(each.control))
+        alike = "".join(f", {text}" for text in _similarity(each.shadow))
+        noise = "" if each.control is None else ", ".join(_similarity(each.control))
         controls = f" Controls: {noise}." if noise else ""
         yield (
             f"- {verdict(each, _code)} {compared}, {number(each.shadow.failed)} failed{alike}."
@@ -211,8 +207,7 @@ def _shadows(report: Report) -> Iterator[str]:
         )
 
 
-def _alike(compared: Compared) -> list[str]:
-    """Nothing of nothing."""
+def _similarity(compared: Compared) -> list[str]:
     if not compared.compared:
         return []
     similarity, equal = percent(compared.mean_similarity), percent(compared.equal_share)
@@ -225,10 +220,10 @@ def _retirements(report: Report) -> Iterator[str]:
         rows = [
             (
                 _code(model.model),
-                retires(model),
+                retirement_day(model),
                 _code(model.successor or ""),
                 number(model.exchanges),
-                ", ".join(called(caller, _code) for caller in model.callers[:5]),
+                ", ".join(caller_name(caller, _code) for caller in model.callers[:5]),
             )
             for model in report.retirements
         ]
@@ -262,25 +257,22 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 
 def _cell(text: str) -> str:
-    """
-    A cell of a table, which a pipe would end, even one in code (GFM, section 4.10).
-
-    Parsers do not agree about a second backslash before a pipe: it is spelled.
-    """
+    # A pipe ends a cell even within code (GFM, section 4.10). Parsers disagree about a backslash
+    # before an escaped pipe, so that is written as \u005c.
     return _BEFORE_PIPE.sub(r"\\u005c", text).replace("|", r"\|")
 
 
 def _code(text: str, most: int = 120) -> str:
-    """Somebody else's text (CommonMark, section 6.1); of none there is nothing to see."""
+    """Quote foreign text as a code span (CommonMark, section 6.1)."""
     shown = escape_for_terminal(short(text, most))
     if not shown:
         return ""
     fence = _fence(shown, 1)
     is_closed = shown[0] in "` " or shown[-1] in "` "
-    space = " " if is_closed and shown.strip(" ") else ""  # of which one on each side is none of it
+    space = " " if is_closed and shown.strip(" ") else ""  # parsers strip one on each side
     return f"{fence}{space}{shown}{space}{fence}"
 
 
 def _fence(text: str, least: int) -> str:
-    """A row of ticks that is longer than any in the text."""
+    """Return a fence of backticks that is longer than any in the text."""
     return "`" * max(least, 1 + max(map(len, _TICKS.findall(text)), default=0))

@@ -1,10 +1,9 @@
 """
-What a report consists of: frozen, and as JSON the same.
+The parts of a report: frozen values that are written as JSON unchanged.
 
-Moments are ISO 8601, UTC; shares are 0 to 1; durations are milliseconds; money
-is US dollars. None is "not known" and never stands for nothing. Strings that
-came from clients and upstreams are as recorded: whoever shows them, escapes
-them.
+Times are ISO 8601 in UTC; shares are 0 to 1; durations are milliseconds; money
+is US dollars. None means "not known", never "nothing". Strings that came from
+clients and upstreams are stored unescaped; each format escapes them.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ Outcome: TypeAlias = Literal[
 ]
 Step: TypeAlias = Literal["minute", "hour", "day"]
 Work: TypeAlias = Literal["nothing", "mechanical", "decision"]
-"""What a difference asks of who rewrites a caller: no more than the rewriting itself, a change of
-code that changes no meaning, or somebody to decide."""
+"""The work that a difference means for the person who rewrites a caller: none beyond rewriting, a
+change of code that keeps the meaning, or a decision."""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """How often something was there, and in which share of the exchanges around it."""
+    """A name, how often it occurred, and in which share of the exchanges."""
 
     name: str
     count: int
@@ -31,26 +30,26 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """From `since` on, before `until`."""
+    """The reported time: from `since` until just before `until`."""
 
     since: str
     until: str
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """How many exchanges ended in which way; every exchange in exactly one."""
+    """Number of exchanges by outcome; every exchange has exactly one."""
 
     answered: int = 0
     client_error: int = 0
     upstream_error: int = 0
     holdover_error: int = 0
     refused: int = 0
-    """By a rule: brown-out, sunset, or a `refuse` rule."""
+    """Refused by a rule: a brown-out, a sunset, or the action `refuse`."""
     client_gone: int = 0
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
-    """The exchanges of one step of time; steps without any are there too."""
+    """The exchanges of one step of time; there may be none."""
 
     begin: str
     outcomes: Outcomes
@@ -65,7 +64,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a duration, rounded up to two digits: half, 95 % and 99 % of exchanges took no longer."""
+    """Percentiles of a duration, rounded up to two significant digits."""
 
     p50: float
     p95: float
@@ -73,7 +72,7 @@ class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the exchanges that got that far; None: none did."""
+    """Durations of the exchanges that got so far; None if none of them did."""
 
     total: Percentiles | None
     first_byte: Percentiles | None
@@ -81,30 +80,31 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens, and what they cost at the prices that are known."""
+    """Tokens and their cost at the prices that are known."""
 
     input_tokens: int
     output_tokens: int
     cost: float | None
-    """None: for none of these tokens the price is known."""
+    """None if the price is known for none of these tokens."""
     unpriced_models: tuple[str, ...]
-    """Models whose price is not known; `cost` leaves them out."""
+    """Models without a known price; `cost` leaves their tokens out."""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
-    """All callers together."""
+    """Sums over all callers."""
 
     exchanges: int
     callers: int
-    """With those of `others`."""
+    """Number of callers, including those that `others` sums up."""
     outcomes: Outcomes
     error_share: float
-    """Exchanges that ended in an error, whoever's; refusals and clients that left are none."""
+    """Share of exchanges that ended in an error of any party; refusals and clients that left do
+    not count."""
     translated: int
     forwarded: int
-    """As they are, and at the first try."""
+    """Forwarded unchanged at the first try."""
     rescued: int
-    """By a second try."""
+    """Answered by a second try after the first one failed."""
     streamed: int
     readiness: float | None
     latency: Latency
@@ -112,7 +112,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for, and what was sent instead; None: nothing readable, or nothing was."""
+    """A model asked for and the one sent instead; None if unreadable, or if nothing was sent."""
 
     asked: str | None
     sent: str | None
@@ -121,7 +121,7 @@ class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """One adjustment as it was made, in the last of so many exchanges that are alike."""
+    """An adjustment as it was made, and in how many exchanges it was made just like this."""
 
     field: str
     asked: str
@@ -130,24 +130,24 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdjustmentUse(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of adjustment: how often, why, and what the caller can do."""
+    """A kind of adjustment: how often it was made, why, and what the caller can do about it."""
 
     kind: str
     count: int
-    """Exchanges, not adjustments."""
+    """Number of exchanges, not of adjustments."""
     share: float
     work: Work
     explanation: str
     remedy: str
     examples: tuple[Example, ...]
-    """The most frequent ones first; a few."""
+    """A few examples, the most frequent first."""
 
 
 class ErrorUse(msgspec.Struct, frozen=True, kw_only=True):
-    """One sort of error."""
+    """A kind of error, and how often it occurred."""
 
     status: int | None
-    """In an HTTP answer; 200 for an error in the middle of a stream."""
+    """The status of the HTTP response; 200 for an error in the middle of a stream."""
     type: str | None
     blame: str
     count: int
@@ -155,13 +155,13 @@ class ErrorUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a caller is not ready, or what has to be changed on the way."""
+    """A reason why a caller is not ready, or a change to make while rewriting it."""
 
     name: str
-    """An adjustment's kind, or `client_error`, `holdover_error`, `refused`, `second_try`,
+    """The adjustment's kind, or `client_error`, `holdover_error`, `refused`, `second_try` or
     `old_dialect`."""
     work: Work
-    """`decision` lowers the readiness, `mechanical` does not."""
+    """A `decision` lowers the readiness, `mechanical` work does not."""
     count: int
     share: float
     what: str
@@ -169,17 +169,16 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a caller's traffic a current SDK could have sent without a change of meaning."""
+    """The share of a caller's traffic that a current SDK could send without a change of meaning."""
 
     score: float | None
-    """None: nothing can be judged, so that nothing is known."""
+    """None if no exchange can be judged."""
     judged: int
-    """The exchanges that the score is a share of."""
+    """Number of exchanges that the score is a share of."""
     is_enough: bool
-    """Whether they are enough to tell."""
+    """True if there are enough exchanges to judge by."""
     is_ready: bool
-    """Whether it can be cut over: they are enough, almost all of them are ready, and errors are
-    few."""
+    """True if the caller can be cut over: enough exchanges, almost all ready, and few errors."""
     reasons: tuple[Reason, ...]
     """Decisions first, then the most frequent."""
 
@@ -191,31 +190,31 @@ class CurrentCall(msgspec.Struct, frozen=True, kw_only=True):
     """`python`, `typescript` or `curl`."""
     code: str
     is_captured: bool
-    """From a captured request; else an example with placeholders for its texts."""
+    """True if made from a captured request; otherwise an example with placeholders for texts."""
     exchange: str
-    """The exchange it was made from."""
+    """The id of the exchange that the call was made from."""
     asked: str | None
     """The model that the old call asks for."""
     share: float
-    """Of the caller's requests: those that ask for this model with these features."""
+    """Share of the caller's requests that ask for this model with these features."""
 
 
 class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One caller."""
+    """Everything reported about one caller."""
 
     name: str | None
-    """From the settings; None: it has none there."""
+    """The name in the settings; None if the caller is not listed there."""
     digest: str | None
-    """Of its key, or of one of them where it has several; None: it sent none."""
+    """The digest of its key, or of one of its keys; None if it sent none."""
     exchanges: int
     share: float
     first_seen: str
     last_seen: str
-    """Both within the period."""
+    """Like `first_seen`, within the period."""
     outcomes: Outcomes
     error_share: float
     rescued: int
-    """By a second try."""
+    """Number of exchanges answered by a second try."""
     streamed_share: float
     sdks: tuple[Counted, ...]
     user_agents: tuple[Counted, ...]
@@ -230,11 +229,11 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent
     readiness: Readiness
     call: CurrentCall | None
-    """None: nothing it sent could be read."""
+    """None if no request could be read."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How one caller stands; there is one for every caller, shown or not."""
+    """The summary of a caller; there is one for every caller, shown in full or not."""
 
     name: str | None
     digest: str | None
@@ -245,7 +244,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Others(msgspec.Struct, frozen=True, kw_only=True):
-    """The callers that are not shown one by one."""
+    """The sum of the callers that are not shown one by one."""
 
     callers: int
     exchanges: int
@@ -256,7 +255,7 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """What the answers of one kind of second leg came to, beside the clients' own."""
+    """Shadows or controls, compared with the answers that the clients got."""
 
     compared: int
     failed: int
@@ -266,16 +265,16 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The shadows of one rule, and how much the clients' own leg differs from itself."""
+    """The shadows of a rule, and how much repeated answers differ without it."""
 
     rule: str
     shadow: Compared
     control: Compared | None
-    """The noise floor; None: the rule asks for none, or none was recorded."""
+    """The noise floor; None if the rule asks for no controls, or none were recorded."""
     beyond_noise: float | None
-    """How much less similar shadows are than controls, in similarity; 0: no more than noise."""
+    """How much less similar shadows are than controls; 0 if no less."""
     equal_beyond_noise: float | None
-    """The same of the share that is equal."""
+    """How much smaller the share of equal answers is than with controls; 0 if no smaller."""
 
 
 class HitCaller(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,59 +286,59 @@ class HitCaller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retirement(msgspec.Struct, frozen=True, kw_only=True):
-    """A model in use that retires soon, or may, or has."""
+    """A model in use that has retired, retires soon, or may."""
 
     model: str
     retires: str | None
-    """The day, where it is certain."""
+    """The day on which it retires, if that is certain."""
     not_before: str | None
-    """Else the earliest one."""
+    """The earliest day on which it may retire, if the day is not certain."""
     days_left: int
-    """Until either; not above 0: it has retired, or may any day."""
+    """Days until then; 0 or less if it has retired or may do so any day."""
     successor: str | None
     exchanges: int
     callers: tuple[HitCaller, ...]
 
     @property
     def is_past(self) -> bool:
-        """Whether it has."""
+        """True if the model has retired."""
         return self.retires is not None and self.days_left <= 0
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """What the report can know of the period."""
+    """The limits of what the report can know about the period."""
 
     recorded_since: str | None
-    """The oldest record that is kept; later than the period's begin: the report begins here."""
+    """Time of the oldest record in the store; if later than `since`, the report begins there."""
     with_bodies: int
-    """Exchanges whose request was captured in full."""
+    """Number of exchanges whose request was captured in full."""
     lost_records: int | None
-    """Known to have been lost; None: nobody counted."""
+    """Number of records known to have been lost; None if they were not counted."""
     dropped_contents: int | None
-    """Captured, and let go for want of room; None: nobody counted."""
+    """Number of contents deleted because space ran out; None if they were not counted."""
     notes: tuple[str, ...]
     """Sentences about what else is missing."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """The whole report."""
 
     made: str
     period: Period
     caller: str | None
-    """Only of the caller of this name or digest."""
+    """Name or digest of the only caller in the report; None if it covers all."""
     coverage: Coverage
     totals: Totals
     volume: Volume
     callers: tuple[CallerReport, ...]
-    """By volume."""
+    """The largest callers, in order of volume."""
     others: Others | None
-    """None: all are shown."""
+    """The callers not in `callers`; None if there are no more."""
     standings: tuple[Standing, ...]
-    """Of all callers, by volume."""
+    """Summaries of all callers, in order of volume."""
     shadows: tuple[ShadowReport, ...]
     retirements: tuple[Retirement, ...]
-    """The soonest first; what has retired comes last, the latest of it first."""
+    """Soonest first; models that have retired come last, the latest of them first."""
 
     @property
     def ready(self) -> tuple[Standing, ...]:
@@ -348,5 +347,5 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was nothing to report on."""
+        """True if no exchange was recorded in the period."""
         return self.totals.exchanges == 0

@@ -1,4 +1,4 @@
-"""How exchanges ended: each in exactly one way."""
+"""Sort exchanges by outcome: each has exactly one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from proxy.errors import Blame
 from proxy.report.model import Outcome, Outcomes
 
 _BY_BLAME: Final[Mapping[Blame, Outcome]] = {
-    # An error that is nobody's fault is one that was wanted: a rule's, or, where a setting says
-    # so, a model's refusal.
+    # An error without blame was wanted: a rule refused the request, or, if a setting says so, the
+    # model did.
     Blame.NOBODY: "refused",
     Blame.CLIENT: "client_error",
     Blame.UPSTREAM: "upstream_error",
@@ -22,23 +22,23 @@ _BY_BLAME: Final[Mapping[Blame, Outcome]] = {
 
 
 def outcome_of(blame: str, *, client_gone: bool, has_error: bool) -> Outcome:
-    """The one way; who left did not see what else there was."""
+    """Return the outcome; a client that left did not see what else happened."""
     if client_gone:
         return "client_gone"
     return _BY_BLAME[Blame(blame)] if has_error else "answered"
 
 
 def outcomes_of(counted: Counter[Outcome]) -> Outcomes:
-    """As a value."""
+    """Return the counts as an `Outcomes` value."""
     return msgspec.convert(counted, Outcomes)
 
 
 def error_share(outcomes: Outcomes, exchanges: int) -> float:
-    """Errors, whoever's, among the exchanges."""
+    """Return the share of exchanges that ended in an error, regardless of whose."""
     errors = outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
     return share(errors, exchanges)
 
 
 def share(part: int, whole: int) -> float:
-    """0 to 1, to four digits; 0 of nothing."""
+    """Return the share, from 0 to 1 with four digits; 0 if `whole` is 0."""
     return round(part / whole, 4) if whole else 0.0

@@ -1,8 +1,8 @@
 """
-What tokens cost: list prices in dollars per million, by patterns of models' names.
+Prices of tokens: dollars per million, by patterns of model names.
 
-Prices change, and not everybody pays them: those of the settings come first.
-A model whose price is not known for certain is not priced at all.
+Prices change, and some customers pay others, so prices in the settings win. A
+model whose price is not known for certain has no price.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MILLION: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars for a million tokens."""
+    """Dollars per million tokens."""
 
     input: float
     output: float
@@ -43,7 +43,7 @@ LIST_PRICES: Final[Mapping[str, Price]] = {
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
-    """The first that fits, the operator's before the list."""
+    """Return the first price whose pattern matches; `prices` come before the list prices."""
     for known in (prices, LIST_PRICES):
         for pattern, price in known.items():
             if fnmatchcase(model, pattern):
@@ -52,7 +52,7 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
 
 
 def spent_on(shaped: Iterable[ShapeGroup], prices: Mapping[str, Price]) -> Spent:
-    """Tokens and their cost."""
+    """Return the tokens of these exchanges and their cost."""
     given = taken = cost = 0.0
     unpriced: set[str] = set()
     is_priced = False

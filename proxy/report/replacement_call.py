@@ -1,9 +1,9 @@
 """
-The call for a current SDK that replaces a caller's old one, from what it mostly sends.
+Write the call for a current SDK that replaces what a caller mostly sends.
 
-Where its request was captured, that is planned as it would be today. Otherwise
-an example is made of what the record knows: the values as they were, the
-features as they were, and words that say what to put in their place.
+A captured request is planned as it would be today. Without one, an example is
+made from the record: its values and features are kept, and capitalised words
+stand where the texts belong.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _JAVASCRIPT: Final = ("js", "typescript", "node", "axios", "undici", "javascript
 
 
 def call_of(example: StoredExample, share: float, policy: Policy, today: str) -> CurrentCall | None:
-    """The captured request as code, else an example; None: there is nothing to be asked today."""
+    """Return the captured request as code, else an example; None if neither can be planned."""
     record, captured = example
     for request in (captured, example_request(record)):
         code = _code(request, record, policy, today)
@@ -46,11 +46,11 @@ def call_of(example: StoredExample, share: float, policy: Policy, today: str) ->
 
 
 def language_of(record: TrafficRecord) -> str:
-    """That of its SDK, or of the program that it says it is; curl's where neither tells."""
-    said = f"{record.sdk or ''} {record.user_agent or ''}".lower()
-    if "python" in said:
+    """Guess the language from the SDK or the user agent; `curl` if they do not tell."""
+    client = f"{record.sdk or ''} {record.user_agent or ''}".lower()
+    if "python" in client:
         return "python"
-    return "typescript" if any(name in said for name in _JAVASCRIPT) else "curl"
+    return "typescript" if any(name in client for name in _JAVASCRIPT) else "curl"
 
 
 def _code(request: object, record: TrafficRecord, policy: Policy, today: str) -> str | None:
@@ -63,7 +63,7 @@ def _code(request: object, record: TrafficRecord, policy: Policy, today: str) ->
 
 
 def example_request(record: TrafficRecord) -> dict[str, Any]:
-    """A legacy request with the record's values and features, and words in place of its texts."""
+    """Return a legacy request with the record's values and features, and words for its texts."""
     stops = list(_stops(record))
     fields = {
         "model": record.asked_model,

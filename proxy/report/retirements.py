@@ -1,8 +1,8 @@
-"""Which models in use retire soon, or may, and who is hit."""
+"""Find the models in use that retire soon, or may, and the callers that depend on them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
@@ -16,17 +16,17 @@ _SOON_DAYS: Final = 90
 def retirements_of(
     callers: Iterable[CallerStatistics], catalogue: Catalogue, today: str
 ) -> tuple[Retirement, ...]:
-    """Within 90 days, or already; of models that were sent, or were forwarded as asked."""
+    """Return models that have retired or may within 90 days, of those sent or forwarded."""
     hit: dict[str, dict[int, int]] = {}
     known = list(callers)
     for number, caller in enumerate(known):
         for each in caller.shaped:
-            # Of what a first try of a forwarded one had translated, nothing is asked now.
+            # A forwarded request went to the model it asks for, even if a first try sent another.
             if model := each.asked if each.ending.route == "forward" else each.sent:
                 counts = hit.setdefault(model, {})
                 counts[number] = counts.get(number, 0) + each.exchanges
     found = (_retirement(model, counts, known, catalogue, today) for model, counts in hit.items())
-    return tuple(sorted((each for each in found if each), key=_when))
+    return tuple(sorted((each for each in found if each), key=_urgency))
 
 
 def _retirement(
@@ -50,15 +50,12 @@ def _retirement(
         days_left=days_left,
         successor=model.successor,
         exchanges=sum(counts.values()),
-        callers=tuple(_hit(counts, callers)),
+        callers=tuple(
+            HitCaller(name=callers[number].name, digest=callers[number].digest, count=count)
+            for number, count in sorted(counts.items(), key=lambda each: -each[1])
+        ),
     )
 
 
-def _when(model: Retirement) -> tuple[bool, int]:
+def _urgency(model: Retirement) -> tuple[bool, int]:
     return model.is_past, abs(model.days_left) if model.is_past else model.days_left
-
-
-def _hit(counts: dict[int, int], callers: list[CallerStatistics]) -> Iterator[HitCaller]:
-    for number, count in sorted(counts.items(), key=lambda each: -each[1]):
-        caller = callers[number]
-        yield HitCaller(name=caller.name, digest=caller.digest, count=count)

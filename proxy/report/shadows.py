@@ -1,8 +1,9 @@
 """
-What shadows came to, beside controls: two answers to one request differ anyway.
+Compare the answers of shadows with those of controls.
 
-A control is the client's own request asked once more. What shadows differ
-more than controls do is what the other leg adds.
+A control repeats the client's own request. Two answers to one request differ
+anyway, so only the difference beyond that of controls is due to the shadow's
+other model or settings.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _CONTROL: Final = "control"
 
 
 def shadow_reports(shadowed: Sequence[ShadowGroup]) -> tuple[ShadowReport, ...]:
-    """One for each rule that had shadows, by name."""
+    """Return a report for each rule that had shadows, in order of name."""
     rules = sorted({each.rule for each in shadowed})
     return tuple(_report(rule, [each for each in shadowed if each.rule == rule]) for rule in rules)
 

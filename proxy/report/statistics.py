@@ -1,4 +1,4 @@
-"""Counts as shares, durations as percentiles: what several parts of a report are made with."""
+"""Turn counts into shares and durations into percentiles."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from proxy.report.outcomes import share
 from proxy.traffic.store.aggregates import LatencyGroup
 
 MAX_SHOWN: Final = 20
-"""Of anything that clients can make as much of as they like."""
+"""Limit on lists of things that clients can create without limit, such as user agents."""
 
 
 def ranked(counts: Counter[str], whole: int, most: int = MAX_SHOWN) -> tuple[Counted, ...]:
-    """The most frequent first; of those as frequent, the first of the alphabet."""
+    """Return the most frequent names with their shares; ties in alphabetical order."""
     order = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:most]
     return tuple(
         Counted(name=name, count=count, share=share(count, whole)) for name, count in order
@@ -26,7 +26,7 @@ def ranked(counts: Counter[str], whole: int, most: int = MAX_SHOWN) -> tuple[Cou
 
 
 def latency_of(lasted: Sequence[LatencyGroup]) -> Latency:
-    """Each duration of those that have it."""
+    """Return the percentiles of each duration, over the exchanges that have it."""
     return Latency(
         total=percentiles((each.total, each.exchanges) for each in lasted),
         first_byte=percentiles((each.first_byte, each.exchanges) for each in lasted),
@@ -35,7 +35,7 @@ def latency_of(lasted: Sequence[LatencyGroup]) -> Latency:
 
 
 def percentiles(durations: Iterable[tuple[int | None, int]]) -> Percentiles | None:
-    """By the nearest rank, of durations and how many took them; None of nothing."""
+    """Compute nearest-rank percentiles from pairs of milliseconds and how many took that long."""
     counts: Counter[int] = Counter()
     for milliseconds, exchanges in durations:
         if milliseconds is not None:

@@ -1,9 +1,9 @@
-"""A report for a terminal; nothing that a client says is obeyed by it."""
+"""Write a report for a terminal, with control characters in quoted texts escaped."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -17,16 +17,16 @@ from proxy.report.model import CallerReport, Outcomes, Percentiles, Report, Volu
 from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
-    about,
     badge,
-    called,
+    caller_description,
+    caller_name,
     caveats,
+    example_share,
     headline,
-    likeness,
-    names,
-    nothing_else,
-    ready,
-    retires,
+    join_names,
+    nothing_to_change,
+    ready_names,
+    retirement_day,
     summary,
     verdict,
 )
@@ -34,27 +34,25 @@ from proxy.terminal_text import escape_for_terminal
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _MAX_BARS: Final = 72
-_AT_LENGTH: Final = 5
-"""Callers; a terminal is no book."""
+_MAX_FULL_CALLERS: Final = 5
+"""Number of callers that are shown in full, so that the report stays readable."""
 _STYLES: Final = {"decision": "yellow", "mechanical": "cyan"}
 
 
 def as_terminal(report: Report, *, width: int = 80, in_color: bool = False) -> str:
-    """All of it as lines no wider than that; only code is."""
+    """Return the report as lines of at most `width` columns; only lines of code may be longer."""
     written = io.StringIO()
     console = Console(
         file=written, width=width, force_terminal=in_color, highlight=False, markup=False
     )
     _Page(console).print(report)
-    # Tables fill their last column.
+    # Tables pad their last column with spaces.
     return "".join(
         f"{line.rstrip()}\n" for line in written.getvalue().removesuffix("\n").split("\n")
     )
 
 
 class _Page:
-    """From top to bottom."""
-
     def __init__(self, console: Console) -> None:
         self._console = console
 
@@ -70,11 +68,11 @@ class _Page:
             return
         self._totals(report)
         self._callers(report)
-        for caller in report.callers[:_AT_LENGTH]:
+        for caller in report.callers[:_MAX_FULL_CALLERS]:
             self._caller(caller)
-        if report.callers[_AT_LENGTH:]:
+        if report.callers[_MAX_FULL_CALLERS:]:
             self._line("")
-            self._line("The others one by one: --caller NAME, or another --format.", "dim")
+            self._line("To see the other callers, use --caller NAME or another --format.", "dim")
         self._shadows(report)
         self._retirements(report)
         self._ready(report)
@@ -101,12 +99,12 @@ class _Page:
         self._heading("Callers")
         rows = [
             (
-                called(caller),
+                caller_name(caller),
                 number(caller.exchanges),
                 percent(caller.share),
                 percent(caller.readiness.score),
                 percent(caller.error_share),
-                names(caller.sdks, 1),
+                join_names(caller.sdks, 1),
             )
             for caller in report.callers
         ]
@@ -116,16 +114,16 @@ class _Page:
         self._table(("caller", "exchanges", "share", "ready", "errors", "SDK"), rows)
 
     def _caller(self, caller: CallerReport) -> None:
-        self._heading(called(caller))
-        self._line(about(caller))
+        self._heading(caller_name(caller))
+        self._line(caller_description(caller))
         self._facts(
             [
-                ("stands", badge(caller.readiness)),
+                ("state", badge(caller.readiness)),
                 ("ended", _outcomes(caller.outcomes)),
                 ("took", _took(caller.latency.total)),
-                ("features", names(caller.features, 12)),
-                ("dialects", names(caller.dialects)),
-                ("programs", names(caller.user_agents, 3)),
+                ("features", join_names(caller.features, 12)),
+                ("dialects", join_names(caller.dialects)),
+                ("user agents", join_names(caller.user_agents, 3)),
                 *(
                     ("error", f"{number(use.count)} times {use.status} {use.type} ({use.blame})")
                     for use in caller.errors[:5]
@@ -144,18 +142,17 @@ class _Page:
                 for example in use.examples[:1]
             ],
         )
-        self._what_to_change(caller)
-
-    def _what_to_change(self, caller: CallerReport) -> None:
         if not caller.readiness.reasons:
-            self._line(nothing_else(caller), "green")
+            self._line(nothing_to_change(caller), "green")
         for reason in caller.readiness.reasons:
             line = Text(f"{BADGES[reason.work]}, {percent(reason.share)}: ", _STYLES[reason.work])
             self._console.print(line.append(f"{reason.what} {reason.what_to_do}", "default"))
         if caller.call is None:
             return
-        source = "from what it sent" if caller.call.is_captured else "an example"
-        self._line(f"Instead ({source}, {caller.call.language}; {likeness(caller.call)}):", "bold")
+        source = "from a captured request" if caller.call.is_captured else "an example"
+        self._line(
+            f"Instead ({source}, {caller.call.language}; {example_share(caller.call)}):", "bold"
+        )
         for line_of_code in code_lines(caller.call):
             self._console.print(Text(f"  {line_of_code}"), soft_wrap=True)
 
@@ -184,9 +181,9 @@ class _Page:
         rows = [
             (
                 model.model,
-                retires(model),
+                retirement_day(model),
                 model.successor or "",
-                ", ".join(called(caller) for caller in model.callers[:3]),
+                ", ".join(caller_name(caller) for caller in model.callers[:3]),
             )
             for model in report.retirements
         ]
@@ -194,7 +191,7 @@ class _Page:
 
     def _ready(self, report: Report) -> None:
         self._heading("Ready to cut over")
-        self._line(ready(report) or "None.")
+        self._line(ready_names(report) or "None.")
 
     def _heading(self, text: str) -> None:
         self._console.print()
@@ -204,8 +201,8 @@ class _Page:
         self._console.print(_text(text, 2_000, style))
 
     def _facts(self, facts: Iterable[tuple[str, str]]) -> None:
-        said = [fact for fact in facts if fact[1]]
-        self._grid(said, Table.grid(padding=(0, 2)))
+        known = [fact for fact in facts if fact[1]]
+        self._grid(known, Table.grid(padding=(0, 2)))
 
     def _table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         if rows:
@@ -234,14 +231,10 @@ def _took(took: Percentiles | None) -> str:
 
 
 def _bars(volume: Volume) -> str:
-    """One character for a step, or for as many as it takes to fit on a line."""
+    # One character for as many steps as it takes to fit on a line.
     counts = [bucket.exchanges for bucket in volume.buckets]
     each = -(-len(counts) // _MAX_BARS)
     sums = [sum(counts[begin : begin + each]) for begin in range(0, len(counts), each)]
-    return "".join(_heights(sums, max(sums)))
-
-
-def _heights(sums: Iterable[int], highest: int) -> Iterator[str]:
-    for exchanges in sums:
-        # Something is never drawn as nothing.
-        yield _BARS[-(-exchanges * (len(_BARS) - 1) // highest)]
+    highest = max(sums)
+    # Rounded up, so that a few exchanges are never drawn as none.
+    return "".join(_BARS[-(-exchanges * (len(_BARS) - 1) // highest)] for exchanges in sums)

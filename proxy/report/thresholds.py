@@ -1,10 +1,10 @@
 """
-Conditions under which a report is a failure: `readiness<0.95`, `errors>0.01`, `callers>0`.
+Evaluate conditions under which a report fails: `readiness<0.95`, `errors>0.01`, `callers>0`.
 
-`readiness` and `errors` are asked of every caller by itself, shown or not;
-`callers` and `exchanges` of all together. A caller of which nothing is known
-fails any condition on its readiness: what nobody has seen is not ready. Where
-there is no caller to be asked, nothing is shown, and that fails, too.
+`readiness` and `errors` are checked for every caller separately, `callers` and
+`exchanges` for all together. A caller whose readiness is not known fails any
+condition on readiness, and so does a report without callers: nothing shows
+that they are ready.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 
 from proxy.report.formatting import one_or_many, percent
 from proxy.report.model import CallerReport, Report, Standing
-from proxy.report.phrases import called, headline
+from proxy.report.phrases import caller_name, headline
 from proxy.terminal_text import escape_for_terminal
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -30,18 +30,18 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "!=": operator.ne,
 }
 _NAMES: Final = ("readiness", "errors", "callers", "exchanges")
-_ASKED_OF_EACH: Final = ("readiness", "errors")
+_PER_CALLER: Final = ("readiness", "errors")
 _MAX_LISTED: Final = 20
 _CONDITION: Final = re.compile(r"\s*([a-z]+)\s*([<>=!]=?)\s*(\d+(?:\.\d+)?|\.\d+)\s*", re.ASCII)
 
 
 class InvalidCondition(ValueError):
-    """Nothing can be asked by it; the text says what could."""
+    """A condition could not be parsed; the message shows valid ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What must not be."""
+    """A condition under which the report fails."""
 
     name: str
     sign: str
@@ -49,17 +49,17 @@ class Condition:
 
     @classmethod
     def parse(cls, text: str) -> Condition:
-        """NAME OP NUMBER; raises `InvalidCondition`."""
+        """Parse `NAME OP NUMBER`; raise `InvalidCondition`."""
         found = _CONDITION.fullmatch(text)
         if found is None or found[1] not in _NAMES or found[2] not in _OPERATORS:
             raise InvalidCondition(
-                f"{text!r} is no condition; write a name ({', '.join(_NAMES)}), one of"
-                f" {' '.join(_OPERATORS)}, and a number: readiness<0.95"
+                f"{text!r} is not a valid condition; write a name ({', '.join(_NAMES)}), one of"
+                f" {' '.join(_OPERATORS)}, and a number, for example readiness<0.95"
             )
         return cls(found[1], found[2], float(found[3]))
 
     def holds_for(self, value: float) -> bool:
-        """Whether it is so."""
+        """Return True if the value meets the condition, so that the report fails."""
         return _OPERATORS[self.sign](value, self.number)
 
     def __str__(self) -> str:
@@ -67,9 +67,9 @@ class Condition:
 
 
 def broken_thresholds(condition: Condition, report: Report) -> Iterator[str]:
-    """A sentence for each of the first that fail by it, and how many more there are."""
-    if condition.name in _ASKED_OF_EACH and not report.standings:
-        yield f"there is nothing to judge: {escape_for_terminal(headline(report))} ({condition})"
+    """Yield a sentence for each of the first failures, and how many more there are."""
+    if condition.name in _PER_CALLER and not report.standings:
+        yield f"there is no caller to judge: {escape_for_terminal(headline(report))} ({condition})"
     failures = _failures(condition, report)
     yield from islice(failures, _MAX_LISTED)
     if more := sum(1 for _ in failures):
@@ -82,11 +82,11 @@ def _failures(condition: Condition, report: Report) -> Iterator[str]:
         case "readiness":
             for standing in report.standings:
                 if standing.readiness is None or condition.holds_for(standing.readiness):
-                    yield f"{_caller(standing)}: {_unready(standing, report)} ({condition})"
+                    yield f"{_caller(standing)}: {_why_unready(standing, report)} ({condition})"
         case "errors":
             for standing in report.standings:
                 if condition.holds_for(standing.error_share):
-                    yield f"{_caller(standing)}: {_erring(standing, report)} ({condition})"
+                    yield f"{_caller(standing)}: {_why_errors(standing, report)} ({condition})"
         case name:
             count = totals.callers if name == "callers" else totals.exchanges
             if condition.holds_for(count):
@@ -94,13 +94,13 @@ def _failures(condition: Condition, report: Report) -> Iterator[str]:
 
 
 def _caller(standing: Standing) -> str:
-    return escape_for_terminal(called(standing))
+    return escape_for_terminal(caller_name(standing))
 
 
-def _unready(standing: Standing, report: Report) -> str:
+def _why_unready(standing: Standing, report: Report) -> str:
     if standing.readiness is None:
-        return "its readiness is not known, as nothing it sent can be judged"
-    caller = _shown(standing, report)
+        return "its readiness is not known, as none of its requests can be judged"
+    caller = _find_caller(standing, report)
     reasons = [] if caller is None else caller.readiness.reasons
     why = "; ".join(
         f"{reason.name} in {percent(reason.share)}"
@@ -110,8 +110,8 @@ def _unready(standing: Standing, report: Report) -> str:
     return _sentence(f"its readiness is {standing.readiness:.4g}", why, caller)
 
 
-def _erring(standing: Standing, report: Report) -> str:
-    caller = _shown(standing, report)
+def _why_errors(standing: Standing, report: Report) -> str:
+    caller = _find_caller(standing, report)
     errors = [] if caller is None else caller.errors[:3]
     why = "; ".join(f"{each.count:,} times {each.status} {each.type}" for each in errors)
     return _sentence(
@@ -121,10 +121,10 @@ def _erring(standing: Standing, report: Report) -> str:
 
 def _sentence(what: str, why: str, caller: CallerReport | None) -> str:
     if caller is None:
-        return f"{what}; `--caller` shows why"
+        return f"{what}; use `--caller` to see why"
     return f"{what}: {why}" if why else what
 
 
-def _shown(standing: Standing, report: Report) -> CallerReport | None:
+def _find_caller(standing: Standing, report: Report) -> CallerReport | None:
     by_key = {(caller.name, caller.digest): caller for caller in report.callers}
     return by_key.get((standing.name, standing.digest))

@@ -1,4 +1,4 @@
-"""Exchanges over time: steps that fit the period, and those in which nothing happened, too."""
+"""Count exchanges over time, in steps that fit the period, including empty steps."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from proxy.traffic.store.aggregates import TimeBucket
 from proxy.traffic.store.row_mapping import moment_of
 
 STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-_MAX: Final = 96
+_MAX_STEPS: Final = 96
 
 
 def step_of(since_ms: int, until_ms: int) -> Step:
-    """The shortest that does not make too many of them; days may be as many as they are."""
+    """Return the shortest step that divides the period into at most 96, or else a day."""
     for step, milliseconds in STEPS.items():
-        if until_ms - since_ms <= _MAX * milliseconds:
+        if until_ms - since_ms <= _MAX_STEPS * milliseconds:
             return step
     return "day"
 
 
 def volume_of(happened: Iterable[TimeBucket], step: Step, since_ms: int, until_ms: int) -> Volume:
-    """What happened in each step of the period."""
+    """Return what happened in each step of the period, oldest first."""
     counts: dict[int, Counter[Outcome]] = {}
     for each in happened:
         outcome = outcome_of(each.blame, client_gone=each.client_gone, has_error=each.has_error)

@@ -1,11 +1,11 @@
 """
-A report as one HTML file: for a browser, a phone, or a printer; light or dark.
+Render a report as one HTML file: for a browser, a phone or a printer, light or dark.
 
-    Report -> words, drawings -> page.html, style.css -> one file
+    Report -> phrases, charts -> page.html, style.css -> one file
 
-It fetches nothing and runs nothing: there is no script in it, and its own
-policy forbids both. Whatever a client said is shown as text: the template
-escapes all that is not markup of ours, and what cannot be seen is spelled.
+The file fetches nothing and runs nothing: it contains no script, and its own
+content security policy forbids both. Texts of clients are shown as text: the
+template escapes all markup but ours, and invisible characters are spelled out.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from proxy.report import formatting as spelling
-from proxy.report import phrases as words
+from proxy.report import formatting, phrases
 from proxy.report.code_listing import code_lines
 from proxy.report.model import Report
-from proxy.report.page import charts as drawings
+from proxy.report.page import charts
 from proxy.terminal_text import escape_for_terminal
 
 __all__ = ["as_html"]
@@ -31,14 +30,13 @@ _HERE: Final = Path(__file__).parent
 _STYLE: Final = (_HERE / "style.css").read_text()
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-# What the page may do, even if somebody got markup of their own into it.
+# The browser enforces this even if foreign markup should get into the page.
 _POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'"
 )
 
 
-def _shown(value: object) -> object:
-    """Text with what cannot be seen spelled out; markup of ours, and what is no text, as it is."""
+def _escape_invisible(value: object) -> object:
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     return escape_for_terminal(value)
@@ -47,22 +45,22 @@ def _shown(value: object) -> object:
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(_HERE),
     autoescape=True,
-    finalize=_shown,
+    finalize=_escape_invisible,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
 _ENVIRONMENT.filters |= {
-    **spelling.FILTERS,
-    "called": words.called,
+    **formatting.FILTERS,
+    "caller_name": phrases.caller_name,
     "code_lines": code_lines,
-    "names": words.names,
+    "join_names": phrases.join_names,
 }
 
 
 def as_html(report: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     return _ENVIRONMENT.get_template("page.html").render(
-        report=report, policy=_POLICY, style=_STYLE, words=words, draw=drawings
+        report=report, policy=_POLICY, style=_STYLE, phrases=phrases, charts=charts
     )

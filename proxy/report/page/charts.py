@@ -1,9 +1,9 @@
 """
-Plots as inline SVG.
+Draw plots as inline SVG.
 
-Across, everything is in percent, so that a plot is as wide as its place and
-its words are as large as all others, on a phone too; down, it is in pixels.
-Colours are classes of the style sheet, for light, dark and paper.
+Horizontal positions are percentages, so that a plot fills its place while its
+text keeps the page's size, on phones too; vertical positions are pixels.
+Colours are classes of the style sheet, with light, dark and print variants.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from proxy.report.phrases import OUTCOMES
 _HEIGHT: Final = 190
 _TOP: Final = 18
 _BASE: Final = 164
-_FULLEST: Final = 0.72  # of a step; the rest is air between the bars
-_WIDEST: Final = 5  # of a hundred: a lonely bar is no wall
+_MAX_BAR_WIDTH: Final = 0.72  # as a share of a step; the rest is space between the bars
+_MAX_BAR_PERCENT: Final = 5  # of the plot, so that a single bar does not look like a wall
 _TEN: Final = 10
 _ENDS: Final = (10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 _ROW: Final = 16
@@ -47,11 +47,11 @@ _WORD: Final = Markup('<text class="{css}" x="{x}" y="{y}">{text}</text>')
 
 
 def volume(given: Volume) -> Markup:
-    """Exchanges over time, stacked by how they ended."""
+    """Draw exchanges over time as bars, stacked by outcome."""
     most = max(bucket.exchanges for bucket in given.buckets)
     top = _round_up(most)
     step = 100 / len(given.buckets)
-    width = min(step * _FULLEST, _WIDEST)
+    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
     bars = (
         bar
         for index, bucket in enumerate(given.buckets)
@@ -70,7 +70,7 @@ def volume(given: Volume) -> Markup:
 
 
 def share(value: float, label: str, *, css: str = "good") -> Markup:
-    """A bar that is full at 1."""
+    """Draw a bar whose length is a share from 0 to 1."""
     inside = _BAR.format(css="track", x=0, y=4, w=100, h=8) + _BAR.format(
         css=css, x=0, y=4, w=100 * value, h=8
     )
@@ -78,8 +78,8 @@ def share(value: float, label: str, *, css: str = "good") -> Markup:
 
 
 def span(given: Percentiles, longest: float, label: str) -> Markup:
-    """From the middle of some durations to their 95th percentile, of `longest`."""
-    # The dots keep clear of the edges, where half of them would be cut off.
+    """Draw a line from p50 to p95 on an axis from 0 to `longest`."""
+    # Keep the dots off the edges, where half of them would be cut off.
     p50, p95 = (3 + 94 * value / longest for value in (given.p50, given.p95))
     middle = _ROW // 2
     return _INLINE.format(
@@ -94,11 +94,11 @@ def span(given: Percentiles, longest: float, label: str) -> Markup:
 
 
 def similarity(shadow: float, control: float | None, label: str) -> Markup:
-    """How alike a shadow's answers are, and, as a mark, the noise floor."""
+    """Draw the similarity of a shadow's answers as a bar, with a mark for the noise floor."""
     inside = _BAR.format(css="track", x=0, y=4, w=100, h=8)
     inside += _BAR.format(css="shadow", x=0, y=4, w=100 * shadow, h=8)
     if control is not None:
-        # Half a percent inside, so that a mark at 1 is seen whole.
+        # Half a percent from the edge, so that a mark at 1 is fully visible.
         inside += _LINE.format(css="floor", x1=99.5 * control, x2=99.5 * control, y1=0, y2=_ROW)
     return _INLINE.format(css="bar", height=_ROW, label=label, inside=inside)
 
@@ -140,7 +140,7 @@ def _moment(begin: str, given: Volume) -> str:
 
 
 def _round_up(most: int) -> int:
-    """To a number that an axis may end with."""
+    """Round up to a number that suits the end of an axis."""
     if most <= _TEN:
         return most
     power = int("1" + "0" * (len(str(most)) - 2))

@@ -232,4 +232,4 @@ def test_what_was_too_much_to_be_counted_is_said(tmp_path):
     cut = replace(gathered, callers={}, sums=replace(gathered.sums, is_cut=True))
 
     [note] = build_report(cut, PRESENT, NOW).coverage.notes
-    assert note.endswith("the rarest of them are not counted: 2 exchanges are left out.")
+    assert note.endswith("the rarest are not counted: 2 exchanges are left out.")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.errors import Blame
-from proxy.report.callers import CallerStatistics, callers_of, together
+from proxy.report.callers import CallerStatistics, callers_of, merge_callers
 from proxy.report.model import (
     Counted,
     ErrorUse,
@@ -198,4 +198,4 @@ def test_a_caller_that_is_gone_meanwhile_is_left_out(tmp_path):
 
 
 def test_nobody_together_is_an_empty_caller():
-    assert together([]) == CallerStatistics()
+    assert merge_callers([]) == CallerStatistics()

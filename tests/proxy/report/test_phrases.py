@@ -25,19 +25,19 @@ READY, NOT_READY = readiness(1.0), readiness(0.5)
 @pytest.mark.parametrize(
     ("callers", "said"),
     [
-        ([], "Nobody spoke Text Completions."),
-        ([READY], "1 caller still speaks Text Completions; it is ready to cut over."),
-        ([NOT_READY], "1 caller still speaks Text Completions; it is not ready to cut over."),
-        ([NOT_READY] * 3, "3 callers still speak Text Completions; none is ready to cut over."),
+        ([], "No caller used Text Completions."),
+        ([READY], "1 caller still uses Text Completions; it is ready to cut over."),
+        ([NOT_READY], "1 caller still uses Text Completions; it is not ready to cut over."),
+        ([NOT_READY] * 3, "3 callers still use Text Completions; none is ready to cut over."),
         (
             [READY, NOT_READY],
-            "2 callers still speak Text Completions; 1 is ready to cut over.",
+            "2 callers still use Text Completions; 1 is ready to cut over.",
         ),
         (
             [READY, READY, NOT_READY],
-            "3 callers still speak Text Completions; 2 are ready to cut over.",
+            "3 callers still use Text Completions; 2 are ready to cut over.",
         ),
-        ([READY] * 2, "2 callers still speak Text Completions; all are ready to cut over."),
+        ([READY] * 2, "2 callers still use Text Completions; all are ready to cut over."),
     ],
 )
 def test_the_headline_counts_callers_and_those_that_are_ready(callers, said):
@@ -73,12 +73,12 @@ def test_a_model_without_a_certain_day_retires_not_before(days_left, said, in_th
     two = (HitCaller(name="a", digest=None, count=1), HitCaller(name="b", digest=None, count=1))
     model = retirement(retires=None, not_before="2026-12-02", days_left=days_left, callers=two)
 
-    assert words.retires(model) == said
+    assert words.retirement_day(model) == said
     assert words.summary(report(caller(), retirements=(model,))).endswith(in_the_summary)
 
 
 def test_a_model_with_a_certain_day_retires_in_so_many_days():
-    assert words.retires(retirement(days_left=1)) == "31 Jan 2027 (1 day left)"
+    assert words.retirement_day(retirement(days_left=1)) == "31 Jan 2027 (1 day left)"
 
 
 def test_what_the_report_cannot_know_is_said():
@@ -93,9 +93,9 @@ def test_what_the_report_cannot_know_is_said():
     )
 
     assert list(words.caveats(given)) == [
-        "Records are kept from 20 Nov 2026, 10:00 UTC on; the report begins there.",
-        "2 records of this time are known to be lost.",
-        "The texts of 1 request were let go for want of room; their records are here.",
+        "Records only exist from 20 Nov 2026, 10:00 UTC on; the report begins there.",
+        "2 records of this period were lost.",
+        "The texts of 1 request were deleted because space ran out; their records are complete.",
         "A worker is late.",
     ]
 
@@ -114,7 +114,7 @@ def test_a_report_that_knows_everything_has_no_caveats(since):
     ],
 )
 def test_a_caller_is_called_by_name_or_by_digest(one, name):
-    assert words.called(one) == name
+    assert words.caller_name(one) == name
 
 
 @pytest.mark.parametrize(
@@ -132,21 +132,24 @@ def test_a_caller_is_called_by_name_or_by_digest(one, name):
     ],
 )
 def test_a_caller_is_described_by_what_finds_it(fields, said):
-    assert words.about(caller(**fields)) == said
+    assert words.caller_description(caller(**fields)) == said
 
 
 def test_a_caller_whose_tokens_have_a_price_costs_something():
     spent = Spent(input_tokens=1, output_tokens=1, cost=1.5, unpriced_models=())
 
-    assert words.about(caller(spent=spent)).endswith("Its tokens cost $1.50.")
+    assert words.caller_description(caller(spent=spent)).endswith("Its tokens cost $1.50.")
 
 
 @pytest.mark.parametrize(
     ("score", "said"),
-    [(1.0, "Nothing but the call itself."), (None, "Nothing it sent can be judged,")],
+    [
+        (1.0, "Nothing but the call itself has to change."),
+        (None, "None of its requests can be judged,"),
+    ],
 )
 def test_where_no_reason_is_given_that_is_said(score, said):
-    assert words.nothing_else(caller(readiness=readiness(score))).startswith(said)
+    assert words.nothing_to_change(caller(readiness=readiness(score))).startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -170,11 +173,11 @@ def test_models_are_named_once():
         ModelUse(asked="claude-2.1", sent=sent, count=1, share=0.5) for sent in ("a", "b")
     )
 
-    assert words.about(caller(models=twice)).endswith("It asks for claude-2.1.")
+    assert words.caller_description(caller(models=twice)).endswith("It asks for claude-2.1.")
 
 
 def test_second_tries_are_said():
-    assert words.about(caller(rescued=1)).endswith("1 request needed a second try.")
+    assert words.caller_description(caller(rescued=1)).endswith("1 request needed a second try.")
 
 
 @pytest.mark.parametrize(
@@ -194,40 +197,48 @@ def test_a_badge_says_how_a_caller_stands(score, is_enough, is_ready, said):
 
 
 def test_a_call_says_how_much_it_stands_for():
-    assert words.likeness(call(share=0.98)) == "98 % of its requests look like this"
+    assert words.example_share(call(share=0.98)) == "98 % of its requests look like this"
 
 
 def test_who_is_ready_is_named_a_few_at_a_time():
     given = report(caller("a"), caller("b"), caller("c", readiness=NOT_READY))
     many = report(*(caller(f"c{n}") for n in range(10_000)))
 
-    assert words.ready(given) == "a, b"
-    assert words.ready(many).endswith(", c18, c19 and 9,980 more")
+    assert words.ready_names(given) == "a, b"
+    assert words.ready_names(many).endswith(", c18, c19 and 9,980 more")
 
 
 def test_what_has_retired_is_not_announced():
     past = retirement(model="old", retires="2026-11-02", days_left=-21)
 
-    assert words.retires(past) == "retired on 2 Nov 2026"
+    assert words.retirement_day(past) == "retired on 2 Nov 2026"
     assert "old" not in words.summary(report(caller(), retirements=(past,)))
     assert "opus-4-8" in words.summary(report(caller(), retirements=(past, retirement())))
 
 
 def test_a_caller_that_nobody_has_heard_of_is_named():
-    assert words.headline(report(caller="typo")) == "Nobody called typo spoke Text Completions."
+    assert words.headline(report(caller="typo")) == "No caller named typo used Text Completions."
 
 
 def test_many_names_are_cut_short():
-    assert words.names([counted("a"), counted("b"), counted("c"), counted("d")]) == "a, b, 2 more"
+    assert (
+        words.join_names([counted("a"), counted("b"), counted("c"), counted("d")]) == "a, b, 2 more"
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"shadow": compared(None)}, "cheaper: nothing could be compared."),
-        ({"control": None, "beyond_noise": None}, "cheaper: how much is noise is not known;"),
-        ({"beyond_noise": 0.004}, "cheaper: no more different than one answer is from the next."),
-        ({"beyond_noise": 0.2}, "cheaper: 20 % less alike than one answer is to the next."),
+        ({"control": None, "beyond_noise": None}, "cheaper: it is not known how much is noise;"),
+        (
+            {"beyond_noise": 0.004},
+            "cheaper: the answers differ no more than answers to the very same request.",
+        ),
+        (
+            {"beyond_noise": 0.2},
+            "cheaper: the answers are 20 % less similar than answers to",
+        ),
     ],
 )
 def test_a_shadow_is_judged_against_the_noise_floor(fields, said):
@@ -238,7 +249,7 @@ def test_errors_of_all_callers_stand_together_the_most_frequent_first():
     rare, often = error(count=1), error(count=5, status=400)
     one, other = caller("one", errors=(rare,)), caller("other", errors=(often,))
 
-    assert words.errors(report(one, other)) == [(other, often), (one, rare)]
+    assert words.errors_by_count(report(one, other)) == [(other, often), (one, rare)]
 
 
 def test_every_language_has_its_name():
@@ -278,13 +289,13 @@ def test_nothing_is_rounded_to_all_and_something_not_to_nothing(share, said):
         (spelling.number, 1234567, "1,234,567"),
         (spelling.day, "2027-01-31", "31 Jan 2027"),
         (spelling.moment, "2026-11-23T09:05:00.000+00:00", "23 Nov 2026, 09:05"),
-        (partial(spelling.begun, step="day"), "2026-11-23T00:00:00.000+00:00", "23 Nov 2026"),
+        (partial(spelling.step_label, step="day"), "2026-11-23T00:00:00.000+00:00", "23 Nov 2026"),
         (
-            partial(spelling.begun, step="hour"),
+            partial(spelling.step_label, step="hour"),
             "2026-11-23T09:00:00.000+00:00",
             "23 Nov 2026, 09:00",
         ),
-        (spelling.lately, "2026-11-23T09:05:00.000+00:00", "23 Nov, 09:05"),
+        (spelling.moment_without_year, "2026-11-23T09:05:00.000+00:00", "23 Nov, 09:05"),
         (spelling.short, "x" * 120, "x" * 120),
         (spelling.short, "x" * 121, "x" * 120 + " … (121 characters)"),
     ],

@@ -60,7 +60,7 @@ def full(**fields) -> Report:
 @pytest.mark.parametrize(
     "said",
     [
-        "2 callers still speak Text Completions; 1 is ready to cut over.",
+        "2 callers still use Text Completions; 1 is ready to cut over.",
         "16 Nov 2026, 09:00 to 23 Nov 2026, 09:00 UTC",
         "No content was captured.",
         "nightly-batch",
@@ -71,7 +71,7 @@ def full(**fields) -> Report:
         "to edit",
         "to decide",
         "client.messages.create(",
-        "cheaper: 20 % less alike than one answer is to the",
+        "cheaper: the answers are 20 % less similar than",
         "31 Jan 2027 (69 days left)",
         "529 overloaded",
         "ready",
@@ -87,7 +87,7 @@ def test_it_says_everything_there_is_to_say(write, said):
 def test_an_empty_report_says_so_and_no_more(write):
     text = write(report())
 
-    assert "Nobody spoke Text Completions." in text
+    assert "No caller used Text Completions." in text
     assert len(text.splitlines()) < 6
 
 
@@ -174,7 +174,7 @@ def test_a_terminal_shows_five_callers_at_length_and_says_how_to_see_the_others(
     shown = as_terminal(report(*(caller(f"c{n}", call=call()) for n in range(6))))
 
     assert shown.count("client.messages.create(") == 5
-    assert "The others one by one: --caller NAME" in shown
+    assert "To see the other callers, use --caller NAME" in shown
     assert "The others" not in as_terminal(report(*(caller(f"c{n}") for n in range(5))))
 
 

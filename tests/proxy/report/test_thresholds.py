@@ -33,7 +33,9 @@ def test_a_condition_is_a_name_a_sign_and_a_number(text, condition):
     ],
 )
 def test_anything_else_is_no_condition_and_what_would_be_one_is_said(text):
-    with pytest.raises(InvalidCondition, match=r"is no condition; write a name \(readiness, "):
+    with pytest.raises(
+        InvalidCondition, match=r"is not a valid condition; write a name \(readiness, "
+    ):
         Condition.parse(text)
 
 
@@ -71,10 +73,10 @@ def test_callers_that_are_not_shown_are_asked_too():
     given = report(caller(), standings=(hidden,))
 
     assert failures("readiness<1", given) == [
-        "ffff: its readiness is 0.5; `--caller` shows why (readiness<1)"
+        "ffff: its readiness is 0.5; use `--caller` to see why (readiness<1)"
     ]
     assert failures("errors>0.1", given) == [
-        "ffff: its share of errors is 0.5; `--caller` shows why (errors>0.1)"
+        "ffff: its share of errors is 0.5; use `--caller` to see why (errors>0.1)"
     ]
 
 
@@ -105,10 +107,11 @@ def test_callers_and_exchanges_are_counted_together():
 @pytest.mark.parametrize("condition", ["readiness<1", "errors>=0"])
 def test_where_nobody_can_be_asked_that_fails(condition):
     assert failures(condition, report()) == [
-        f"there is nothing to judge: Nobody spoke Text Completions. ({condition})"
+        f"there is no caller to judge: No caller used Text Completions. ({condition})"
     ]
     assert failures(condition, report(caller="nigh\x1btly")) == [
-        "there is nothing to judge: Nobody called nigh\\u001btly spoke Text Completions."
+        "there is no caller to judge: No caller named nigh\\u001btly used Text "
+        "Completions."
         f" ({condition})"
     ]
 

@@ -20,7 +20,7 @@ from tests.proxy.report.factories import (
 def test_nothing_to_report_is_a_page_too():
     page = as_html(report())
 
-    assert "<h1>Nobody spoke Text Completions.</h1>" in page
+    assert "<h1>No caller used Text Completions.</h1>" in page
     assert "holdover report --since 30d" in page
     assert "What the numbers mean" in page
     assert "How much" not in page
@@ -42,7 +42,9 @@ def test_it_begins_with_its_type_and_ends_with_a_line():
 
 
 def test_a_report_of_one_caller_says_so():
-    assert "Only of the caller <bdi>web-chat</bdi>" in as_html(report(caller(), caller="web-chat"))
+    assert "This report covers only the caller <bdi>web-chat</bdi>" in as_html(
+        report(caller(), caller="web-chat")
+    )
 
 
 def test_callers_that_are_not_shown_are_counted():
@@ -96,7 +98,7 @@ def test_a_caller_in_a_table_leads_to_its_section():
 def test_a_call_from_a_record_alone_says_that_its_words_were_not_kept():
     page = as_html(report(caller(call=call(is_captured=False))))
 
-    assert "its words were not kept" in page
+    assert "its texts were not recorded" in page
 
 
 def test_every_line_of_a_call_is_an_added_one():
