@@ -23,7 +23,11 @@ _log = logging.getLogger("uvicorn.error")
 def listen_or_exit(host: str, port: int) -> list[socket.socket]:
     """Listen on every address of a host; from here on, connections queue up."""
     try:
-        return listen(_addresses_of(host, port))
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # As keys of a dictionary, since the same address may be found several times.
+        return listen(dict.fromkeys((family, address) for family, *_, address in found))
     except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
         reason = getattr(exc, "strerror", None) or "this is not a valid host name"
         stop(f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}")
@@ -57,11 +61,6 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
     if absent is not None and not sockets:
         raise absent
     return sockets
-
-
-def _addresses_of(host: str, port: int) -> Iterable[Address]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return dict.fromkeys((family, address) for family, *_, address in found)  # without duplicates
 
 
 def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:

@@ -59,7 +59,9 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
     is not writable, in which case there will be no journals either.
     """
     path = loader_config.directory.parent / "store"
-    store_digest = _store_digest(loader_config.url)
+    # Only host and database count: passwords, which may differ, stand before and after them.
+    place = loader_config.url.rpartition("@")[2].partition("?")[0]
+    store_digest = hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
     try:
         make_directory(loader_config.directory)
         with ExitStack() as stack:
@@ -81,12 +83,6 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
             return file
     except OSError:
         return None
-
-
-def _store_digest(url: str) -> str:
-    # Only of host and database: passwords, which may differ, stand before and after them.
-    place = url.rpartition("@")[2].partition("?")[0]
-    return hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
 
 
 def _keep_running(orders: bytes, _lock: TextIO | None) -> None:

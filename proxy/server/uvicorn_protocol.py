@@ -84,7 +84,7 @@ class _Flow(FlowControl):
     _is_paused = False
 
     def hold(self) -> None:
-        """Pause reading until `release`, whatever uvicorn wants."""
+        """Pause reading until `release`, even if uvicorn resumes it."""
         self.is_held = True
         super().pause_reading()
 
@@ -124,7 +124,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._piece_bytes = 0
         self._overhead_bytes = 0
         """Upper bound of the bytes since the parser last reported something."""
-        self._passed_over_bytes = 0
+        self._discarded_bytes = 0
         self._held = bytearray()
         """Bytes that wait to be parsed, for other tasks or for a pipelined request."""
         self._clock: asyncio.TimerHandle | None = None
@@ -242,7 +242,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
         self.headers = []  # so that trailers do not become headers (RFC 9110, section 6.5)
         self._reading = _ReadState.BODY
-        self._overhead_bytes = self._passed_over_bytes = 0
+        self._overhead_bytes = self._discarded_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -285,14 +285,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _answer_in_turn(self, refusal: ASGI3Application, method: str = "GET") -> None:
         before = self._answering
-        self.cycle = self._cycle_of_a_refusal(method)
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, refusal)
-        else:
-            self.pipeline.appendleft((self.cycle, refusal))
-
-    def _cycle_of_a_refusal(self, method: str) -> httptools_impl.RequestResponseCycle:
-        return httptools_impl.RequestResponseCycle(
+        self.cycle = httptools_impl.RequestResponseCycle(
             scope={"type": "http", "method": method, "http_version": "1.1"},  # type: ignore[typeddict-item]
             transport=self.transport,
             flow=self.flow,
@@ -305,6 +298,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             keep_alive=False,
             on_response=self.on_response_complete,
         )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, refusal)
+        else:
+            self.pipeline.appendleft((self.cycle, refusal))
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
@@ -321,18 +318,14 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                     "A request may have at most "
                     f"{_MAX_OVERHEAD_BYTES} bytes around its headers and its body."
                 )
-            self._limit_discarded()
+            if self._reading is _ReadState.BODY and self.cycle.response_complete:
+                self._discarded_bytes += self._piece_bytes
+                if self._discarded_bytes > _MAX_DISCARDED_BYTES:
+                    self.transport.close()
         except httptools.HttpParserError as exc:
             self.refuse(_failure_of(exc))
         except Failure as exc:
             self.refuse(exc)
-
-    def _limit_discarded(self) -> None:
-        """Close the connection if too much arrives of a body that has been answered already."""
-        if self._reading is _ReadState.BODY and self.cycle.response_complete:
-            self._passed_over_bytes += self._piece_bytes
-            if self._passed_over_bytes > _MAX_DISCARDED_BYTES:
-                self.transport.close()
 
     def _parse(self, piece: bytes) -> None:
         while True:
