@@ -78,18 +78,16 @@ class _Guard:
                 return await page(request)
             if first(headers, b"authorization") is None:
                 return refusal(_NEEDS_TOKEN)
-            return self._refuse(peer_of(request.scope))
+            peer = peer_of(request.scope)
+            seconds = self._wrong.add(peer)
+            if seconds is not None:
+                self._metrics.admin_token_refused("slowed")
+                return refusal(_SLOWED, {"retry-after": str(seconds), "connection": "close"})
+            self._metrics.admin_token_refused("wrong")
+            log.warning("admin_token_refused", peer=peer)
+            return refusal(_NEEDS_TOKEN)
 
         return guarded
-
-    def _refuse(self, peer: str) -> Response:
-        seconds = self._wrong.add(peer)
-        if seconds is not None:
-            self._metrics.admin_token_refused("slowed")
-            return refusal(_SLOWED, {"retry-after": str(seconds), "connection": "close"})
-        self._metrics.admin_token_refused("wrong")
-        log.warning("admin_token_refused", peer=peer)
-        return refusal(_NEEDS_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)

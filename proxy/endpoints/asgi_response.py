@@ -116,7 +116,16 @@ class AsgiResponse:
 
     async def _send_frame(self, data: bytes, *, concludes: bool, more_body: bool) -> None:
         if not self.has_started:
-            await self._start()
+            assert self._begin is not None
+            begin, self._begin = self._begin, None  # break the reference cycle, as below
+            self.has_started = True
+            headers = [
+                *begin(),
+                (b"content-type", b"text/event-stream; charset=utf-8"),
+                (b"cache-control", b"no-cache"),
+                (b"x-accel-buffering", b"no"),  # nginx would buffer frames
+            ]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         self._last_sent = time.monotonic()
         await self._account(data, concludes=concludes)
         self.has_ended = not more_body
@@ -139,18 +148,6 @@ class AsgiResponse:
         if self._pings is not None:
             self._pings.cancel()
             self._pings = None  # break the reference cycle with the task (see server/memory.py)
-
-    async def _start(self) -> None:
-        assert self._begin is not None
-        begin, self._begin = self._begin, None  # break the reference cycle, as above
-        self.has_started = True
-        headers = [
-            *begin(),
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),  # nginx would buffer frames
-        ]
-        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def _ping_while_silent(self, ping: Callable[[], bytes]) -> None:
         while True:

@@ -1,5 +1,5 @@
 """
-Decide where a request goes: to a page of ours, to translation, upstream, or nowhere.
+Decide where a request goes: to a page of Holdover, to translation, upstream, or nowhere.
 
     host -> method -> path -> a page? -> admin token? -> Bedrock's? -> a completion? -> upstream
 
@@ -75,7 +75,16 @@ class Front:
             scope = {**scope, "path": shown, "raw_path": path.raw}
             app = self.pages if is_page else self._traffic_app(scope, path)
         except Failure as exc:
-            self._log_refusal(exc, scope)
+            if isinstance(exc, MisplacedToken):
+                self.metrics.admin_token_refused("misplaced")
+                log.warning("admin_token_misplaced", peer=peer_of(scope))
+            log.info(
+                "refused",
+                method=scope["method"][:_METHOD_LENGTH],
+                path=logged_path(scope, self.redactor),
+                status=exc.status,
+                reason=str(exc),
+            )
             is_page, app = True, refusal(exc)
         await app(scope, receive, not_kept(send) if is_page else send)
 
@@ -95,11 +104,3 @@ class Front:
             raise NotBedrock(_NOT_BEDROCK)
         is_completion = scope["method"] == "POST" and is_completion_path(path)
         return self.complete if is_completion else self.forward
-
-    def _log_refusal(self, failure: Failure, scope: Scope) -> None:
-        if isinstance(failure, MisplacedToken):
-            self.metrics.admin_token_refused("misplaced")
-            log.warning("admin_token_misplaced", peer=peer_of(scope))
-        path, method = logged_path(scope, self.redactor), scope["method"][:_METHOD_LENGTH]
-        reason = str(failure)
-        log.info("refused", method=method, path=path, status=failure.status, reason=reason)

@@ -33,15 +33,13 @@ def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Respo
     if isinstance(failure, MethodNotAllowed):
         headers = {"allow": ", ".join(failure.allowed)}
     answer = error(failure.status, failure.error_type, str(failure), headers)
-    return _to_bedrock_client(answer, str(failure)) if isinstance(failure, NotBedrock) else answer
-
-
-def _to_bedrock_client(answer: Response, message: str) -> Response:
-    """Add the message where AWS's SDKs look for it (bedrock-vertex A5)."""
-    envelope = msgspec.json.decode(answer.body) | {"message": message}
-    headers = {"x-amzn-errortype": "ResourceNotFoundException"}
+    if not isinstance(failure, NotBedrock):
+        return answer
+    # Repeat the message where AWS's SDKs look for it (bedrock-vertex A5).
+    envelope = msgspec.json.decode(answer.body) | {"message": str(failure)}
+    aws_headers = {"x-amzn-errortype": "ResourceNotFoundException"}
     return Response(
-        msgspec.json.encode(envelope), answer.status_code, headers, media_type=answer.media_type
+        msgspec.json.encode(envelope), answer.status_code, aws_headers, media_type=answer.media_type
     )
 
 

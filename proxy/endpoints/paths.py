@@ -1,5 +1,5 @@
 """
-What a path can mean to any server that may read it.
+Read paths in every way in which a server may read them.
 
 A server may decode a path once, twice or not at all, take `\\` for `/`, cut off
 what follows a semicolon, and go up at `..`; we do not know which of these an
@@ -71,17 +71,17 @@ def _readings(raw: bytes) -> Iterator[str]:
     """Yield the path as sent, then decoded once more as long as that changes it."""
     reading, decodings = raw.decode().translate(_LOOKALIKES), 0
     yield reading
-    while "%" in reading and (decoded := _decoded(reading)) != reading:
+    while "%" in reading:
+        decoded = unquote(reading, errors="strict")
+        decoded = _WIDE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), decoded)
+        decoded = decoded.translate(_LOOKALIKES)
+        if decoded == reading:
+            break
         decodings += 1
         if decodings > _MAX_DECODINGS:
             raise NotForwardable("path: percent-encode it once")
         reading = decoded
         yield reading
-
-
-def _decoded(text: str) -> str:
-    text = unquote(text, errors="strict")
-    return _WIDE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text).translate(_LOOKALIKES)
 
 
 def _name(part: str) -> str:
