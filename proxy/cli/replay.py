@@ -201,7 +201,7 @@ async def _ask(
     dispatcher = Dispatcher(settings.upstream_url, timeouts, lessons, CooperativeRunner())
     asker = Asker(config=replay.config, dispatcher=dispatcher, redactor=Redactor(settings.redact))
     concurrency = replay.options.concurrency
-    run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, heard=observer)
+    run = Run(store=store, asker=asker, budget=budget, concurrency=concurrency, on_result=observer)
     try:
         return await run.run()
     finally:

@@ -41,6 +41,7 @@ log = structlog.get_logger()
 
 _MAX_ANSWER_SECONDS: Final = 600
 _MAX_WAIT_SECONDS: Final = 120
+_RATE_LIMITED: Final = HTTPStatus.TOO_MANY_REQUESTS
 _NONE_TRIPPED: Final = frozenset[str]()
 _FAILURE_NAMES: Final[Mapping[type[Exception], str]] = {
     MissingKey: "no key",
@@ -54,7 +55,7 @@ _FAILURE_NAMES: Final[Mapping[type[Exception], str]] = {
     ModelRefused: "refused by the model",
 }
 _COST_NOTHING: Final = (
-    *(AttemptFailed, KeyRefused, MissingKey),
+    *(KeyRefused, MissingKey),
     *(UpstreamUnreachable, InvalidCompletionRequest),
 )
 """Errors for which no tokens count: the request was refused or never sent. After an answer that
@@ -76,9 +77,11 @@ class Asker:
         """Ask once more and compare; errors become results too."""
         try:
             return await self._ask(recorded)
-        except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
+        except AttemptFailed as exc:
+            return _failed(recorded, f"status {exc.error.status}", 0)
+        except (Failure, TranslationError, TimeoutError) as exc:
             cost = 0.0 if isinstance(exc, _COST_NOTHING) else recorded.tokens
-            return _failed(recorded, _failure_name(exc), cost)
+            return _failed(recorded, _FAILURE_NAMES[type(exc)], cost)
         except Exception as exc:  # noqa: BLE001 - nothing about one request may end the replay
             log.error("replay_crashed", id=recorded.record.id, **describe_crash(exc))
             return _failed(recorded, "crashed", recorded.tokens)
@@ -121,7 +124,8 @@ class Asker:
             try:
                 return await self._answer_once(request, route)
             except AttemptFailed as exc:
-                if not _may_pass(exc.error.status):
+                status = exc.error.status
+                if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != _RATE_LIMITED:
                     raise
                 wait = pause if exc.retry_after is None else exc.retry_after
             except UpstreamUnreachable:
@@ -177,13 +181,3 @@ def _recorded_answer(record: TrafficRecord, answer: bytes) -> ComparableAnswer |
 
 def _failed(recorded: Recorded, failure: str, tokens: float) -> ReplayResult:
     return ReplayResult(id=recorded.record.id, failure=failure, comparison=None, tokens=tokens)
-
-
-def _failure_name(problem: Exception) -> str:
-    if isinstance(problem, AttemptFailed):
-        return f"status {problem.error.status}"
-    return _FAILURE_NAMES[type(problem)]
-
-
-def _may_pass(status: int) -> bool:
-    return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -71,7 +71,7 @@ class ReplaySpending(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of a model as upstream counted them, and their cost."""
 
     model: str | None
-    """None for a legacy upstream, which reports no usage."""
+    """The model asked; None for a legacy upstream, which reports no usage."""
     answers: int
     input_tokens: float
     output_tokens: float
@@ -94,7 +94,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     compared: int
     equal: int
     similarity: Similarity | None
-    """None, like the ratios, if nothing could be compared."""
+    """Similarity of the answers; None, like the ratios, if nothing could be compared."""
     same_stop_reason: int
     stop_reasons: tuple[StopReasons, ...]
     lengths: Ratio | None

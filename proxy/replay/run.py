@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class Run:
     asker: RequestAsker
     budget: TokenBudget
     concurrency: int
-    heard: Callable[[ReplayResult], None]
+    on_result: Callable[[ReplayResult], None]
     """Called with every result once it is stored."""
     _unwritten: list[ReplayResult] = field(default_factory=list)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -78,7 +78,7 @@ class Run:
     async def _hand_out(self, group: asyncio.TaskGroup) -> bool:
         free = asyncio.Semaphore(self.concurrency)
         pages = self.store.pages()
-        while page := await asyncio.to_thread(_next, pages):
+        while page := await asyncio.to_thread(next, pages, None):
             for recorded in page:
                 await free.acquire()
                 if not await self.budget.reserve(recorded.tokens):
@@ -102,8 +102,4 @@ class Run:
                 # does no harm.
                 del self._unwritten[: len(batch)]
                 for result in batch:
-                    self.heard(result)
-
-
-def _next(pages: Iterator[list[Recorded]]) -> list[Recorded]:
-    return next(pages, [])
+                    self.on_result(result)

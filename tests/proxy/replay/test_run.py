@@ -47,13 +47,13 @@ class Counting:
 
 def run_of(store: Any, asker: Counting, *, budget: float | None = None, name: str = "r") -> Run:
     replay = ReplayStore(store, name)
-    heard: list[ReplayResult] = []
+    on_result: list[ReplayResult] = []
     return Run(
         store=replay,
         asker=asker,
         budget=TokenBudget(budget, replay.used()),
         concurrency=4,
-        heard=heard.append,
+        on_result=on_result.append,
     )
 
 
@@ -71,12 +71,12 @@ def test_everything_is_asked_once_and_kept_so_many_at_a_time(store):
 
 
 def test_every_result_that_is_kept_is_heard_of_once(store):
-    heard: list[ReplayResult] = []
+    on_result: list[ReplayResult] = []
     run = run_of(store, Counting())
-    run.heard = heard.append
+    run.on_result = on_result.append
     asyncio.run(run.run())
 
-    assert sorted(heard, key=lambda result: result.id) == list(run.store.results())
+    assert sorted(on_result, key=lambda result: result.id) == list(run.store.results())
 
 
 def test_an_interruption_keeps_what_is_done_and_the_next_run_asks_the_rest(store):
