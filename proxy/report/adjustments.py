@@ -52,23 +52,20 @@ def adjustments_of(shaped: Iterable[ShapeGroup], whole: int) -> tuple[Adjustment
         kinds.update(dict.fromkeys((one.kind for one in made), each.exchanges))
         for one in made:
             examples.setdefault(one.kind, Counter())[one] += each.exchanges
-    return tuple(
-        _use(kind, count, whole, examples[kind])
-        for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each[0]))
-    )
-
-
-def _use(kind: str, count: int, whole: int, examples: Counter[MadeAdjustment]) -> AdjustmentUse:
-    obstacle = obstacle_of(kind)
-    return AdjustmentUse(
-        kind=kind,
-        count=count,
-        share=share(count, whole),
-        work=obstacle.work,
-        explanation=obstacle.what,
-        remedy=obstacle.what_to_do,
-        examples=tuple(
-            Example(field=one.field, asked=one.asked, sent=one.sent, count=times)
-            for one, times in examples.most_common(_MAX_EXAMPLES)
-        ),
-    )
+    uses: list[AdjustmentUse] = []
+    for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each[0])):
+        obstacle = obstacle_of(kind)
+        use = AdjustmentUse(
+            kind=kind,
+            count=count,
+            share=share(count, whole),
+            work=obstacle.work,
+            explanation=obstacle.what,
+            remedy=obstacle.what_to_do,
+            examples=tuple(
+                Example(field=one.field, asked=one.asked, sent=one.sent, count=times)
+                for one, times in examples[kind].most_common(_MAX_EXAMPLES)
+            ),
+        )
+        uses.append(use)
+    return tuple(uses)

@@ -31,14 +31,14 @@ MAX_CALLERS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportInput:
-    """What the store knows about a period."""
+    """Everything that the store knows about a period."""
 
     since_ms: int
     until_ms: int
     caller: str | None
     """Name or digest of the only caller to report on; None for all."""
     oldest_ms: int | None
-    """Time of the oldest exchange in the store, whatever the period."""
+    """Time of the oldest exchange in the store, in or before the period."""
     sums: Aggregates
     callers: Mapping[Who, CallerStatistics]
     """The sums split by caller, in order of volume."""
@@ -54,12 +54,19 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
     totals = _totals(everybody, len(callers), settings)
     shown = list(callers.items())[:MAX_CALLERS]
     standings = tuple(standing_of(caller) for caller in callers.values())
-    begin_ms = effective_begin(collected.since_ms, collected.until_ms, collected.oldest_ms)
+    oldest_ms = collected.oldest_ms
+    begin_ms = effective_begin(collected.since_ms, collected.until_ms, oldest_ms)
     return Report(
         made=moment_of(made_ms),
         period=Period(since=moment_of(collected.since_ms), until=moment_of(collected.until_ms)),
         caller=collected.caller,
-        coverage=_coverage(collected, totals),
+        coverage=Coverage(
+            recorded_since=None if oldest_ms is None else moment_of(oldest_ms),
+            with_bodies=sum(each.exchanges for each in collected.sums.captured),
+            lost_records=None,
+            dropped_contents=None,
+            notes=tuple(_coverage_notes(collected, totals)),
+        ),
         totals=totals,
         volume=volume_of(
             collected.sums.happened,
@@ -126,17 +133,6 @@ def _others(
         outcomes=others.outcomes,
         spent=spent_by(others, settings),
         lowest_readiness=min(known, default=None),
-    )
-
-
-def _coverage(collected: ReportInput, totals: Totals) -> Coverage:
-    oldest = collected.oldest_ms
-    return Coverage(
-        recorded_since=None if oldest is None else moment_of(oldest),
-        with_bodies=sum(each.exchanges for each in collected.sums.captured),
-        lost_records=None,
-        dropped_contents=None,
-        notes=tuple(_coverage_notes(collected, totals)),
     )
 
 

@@ -38,7 +38,7 @@ _NO_NAME: Final = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
-    """What a report depends on besides the records: settings, and today's date (ISO 8601)."""
+    """The input of a report besides the records: settings, and today's date (ISO 8601)."""
 
     policy: Policy
     prices: Mapping[str, Price]

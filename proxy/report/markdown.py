@@ -25,7 +25,8 @@ from proxy.report.formatting import (
     short,
     step_label,
 )
-from proxy.report.model import CallerReport, Compared, CurrentCall, Outcomes, Report
+from proxy.report.model import CallerReport, Compared, CurrentCall, Report
+from proxy.report.outcomes import error_count
 from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
@@ -83,7 +84,11 @@ def _totals(report: Report) -> Iterator[str]:
             ("Forwarded", number(totals.forwarded)),
             ("Rescued by a second try", number(totals.rescued)),
             ("Streamed", number(totals.streamed)),
-            *_outcomes(totals.outcomes),
+            *(
+                (f"- {word}", number(count))
+                for name, word in OUTCOMES.items()
+                if (count := getattr(totals.outcomes, name))
+            ),
             ("Readiness", percent(totals.readiness)),
             ("Tokens in, out", f"{number(spent.input_tokens)}, {number(spent.output_tokens)}"),
             ("Cost", money(spent.cost)),
@@ -97,7 +102,7 @@ def _totals(report: Report) -> Iterator[str]:
             (
                 step_label(bucket.begin, report.volume.step),
                 number(bucket.exchanges),
-                number(_errors(bucket.outcomes)),
+                number(error_count(bucket.outcomes)),
             )
             for bucket in report.volume.buckets
             if bucket.exchanges
@@ -230,15 +235,6 @@ def _retirements(report: Report) -> Iterator[str]:
         yield from _table(("model", "retires", "successor", "exchanges", "callers"), rows)
     yield ""
     yield f"Made on {day(report.made)}."
-
-
-def _outcomes(outcomes: Outcomes) -> list[tuple[str, str]]:
-    counts = ((word, getattr(outcomes, name)) for name, word in OUTCOMES.items())
-    return [(f"- {word}", number(count)) for word, count in counts if count]
-
-
-def _errors(outcomes: Outcomes) -> int:
-    return outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
 
 
 def _heading(text: str, level: int) -> Iterator[str]:

@@ -85,7 +85,7 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     output_tokens: int
     cost: float | None
-    """None if the price is known for none of these tokens."""
+    """The sum in dollars; None if no price is known for any of these tokens."""
     unpriced_models: tuple[str, ...]
     """Models without a known price; `cost` leaves their tokens out."""
 
@@ -172,7 +172,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """The share of a caller's traffic that a current SDK could send without a change of meaning."""
 
     score: float | None
-    """None if no exchange can be judged."""
+    """The share that is ready; None if no exchange can be judged."""
     judged: int
     """Number of exchanges that the score is a share of."""
     is_enough: bool
@@ -229,7 +229,7 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent
     readiness: Readiness
     call: CurrentCall | None
-    """None if no request could be read."""
+    """The replacement of the old call; None if no request could be read."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -272,9 +272,9 @@ class ShadowReport(msgspec.Struct, frozen=True, kw_only=True):
     control: Compared | None
     """The noise floor; None if the rule asks for no controls, or none were recorded."""
     beyond_noise: float | None
-    """How much less similar shadows are than controls; 0 if no less."""
+    """Similarity of controls minus that of shadows; 0 if shadows are no less similar."""
     equal_beyond_noise: float | None
-    """How much smaller the share of equal answers is than with controls; 0 if no smaller."""
+    """Share of equal answers among controls minus that among shadows; 0 if not smaller."""
 
 
 class HitCaller(msgspec.Struct, frozen=True, kw_only=True):

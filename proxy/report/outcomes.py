@@ -35,8 +35,12 @@ def outcomes_of(counted: Counter[Outcome]) -> Outcomes:
 
 def error_share(outcomes: Outcomes, exchanges: int) -> float:
     """Return the share of exchanges that ended in an error, regardless of whose."""
-    errors = outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
-    return share(errors, exchanges)
+    return share(error_count(outcomes), exchanges)
+
+
+def error_count(outcomes: Outcomes) -> int:
+    """Return the number of exchanges that ended in an error, regardless of whose."""
+    return outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
 
 
 def share(part: int, whole: int) -> float:

@@ -91,7 +91,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Ready": f"At least 99 % of {MIN_JUDGED} or more judged requests are ready, and at most 5 % of"
     f" all requests ended in an error: the caller can be rewritten and cut over. Fewer than"
     f" {MIN_JUDGED} requests are too few to tell.",
-    "Errors": "The share of requests that ended in an error, whoever caused it. Refusals by a"
+    "Errors": "The share of requests that ended in an error of any party. Refusals by a"
     " rule and clients that left are not counted as errors.",
     "p50, p95": "Half of the requests, and 95 % of them, took at most this long, from the first"
     " byte of the request to the last byte of the answer. Times are rounded up to two digits, so"

@@ -8,7 +8,6 @@ stand where the texts belong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -64,33 +63,27 @@ def _code(request: object, record: TrafficRecord, policy: Policy, today: str) ->
 
 def example_request(record: TrafficRecord) -> dict[str, Any]:
     """Return a legacy request with the record's values and features, and words for its texts."""
-    stops = list(_stops(record))
+    features = record.features
+    prompt = "THE SYSTEM PROMPT" if "system" in features else ""
+    if "multi_turn" in features:
+        prompt += "\n\nHuman: THE USER'S FIRST MESSAGE\n\nAssistant: THE FIRST ANSWER"
+    prompt += "\n\nHuman: THE USER'S MESSAGE\n\nAssistant:"
+    if "prefill" in features:
+        prompt += " THE BEGINNING OF THE ANSWER"
+    stops = None
+    if "white_space_stops" in features:
+        stops = ["\n\n"]
+    elif "custom_stops" in features:
+        stops = ["A STOP SEQUENCE"]
     fields = {
         "model": record.asked_model,
-        "prompt": "".join(_prompt(record.features)),
+        "prompt": prompt,
         "max_tokens_to_sample": record.max_tokens,
         "temperature": record.temperature,
         "top_p": record.top_p,
         "top_k": record.top_k,
-        "stop_sequences": stops or None,
+        "stop_sequences": stops,
         "stream": record.streamed or None,
-        "metadata": {"user_id": "THE USER'S ID"} if "metadata" in record.features else None,
+        "metadata": {"user_id": "THE USER'S ID"} if "metadata" in features else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _prompt(features: tuple[str, ...]) -> Iterator[str]:
-    if "system" in features:
-        yield "THE SYSTEM PROMPT"
-    if "multi_turn" in features:
-        yield "\n\nHuman: WHAT THE USER SAID FIRST\n\nAssistant: WHAT WAS ANSWERED"
-    yield "\n\nHuman: WHAT THE USER SAYS\n\nAssistant:"
-    if "prefill" in features:
-        yield " HOW THE ANSWER BEGINS"
-
-
-def _stops(record: TrafficRecord) -> Iterator[str]:
-    if "white_space_stops" in record.features:
-        yield "\n\n"
-    elif "custom_stops" in record.features:
-        yield "A STOP SEQUENCE"

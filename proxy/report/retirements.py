@@ -26,7 +26,12 @@ def retirements_of(
                 counts = hit.setdefault(model, {})
                 counts[number] = counts.get(number, 0) + each.exchanges
     found = (_retirement(model, counts, known, catalogue, today) for model, counts in hit.items())
-    return tuple(sorted((each for each in found if each), key=_urgency))
+    return tuple(
+        sorted(
+            (each for each in found if each),
+            key=lambda each: (each.is_past, -each.days_left if each.is_past else each.days_left),
+        )
+    )
 
 
 def _retirement(
@@ -55,7 +60,3 @@ def _retirement(
             for number, count in sorted(counts.items(), key=lambda each: -each[1])
         ),
     )
-
-
-def _urgency(model: Retirement) -> tuple[bool, int]:
-    return model.is_past, abs(model.days_left) if model.is_past else model.days_left

@@ -22,21 +22,21 @@ _CONTROL: Final = "control"
 
 def shadow_reports(shadowed: Sequence[ShadowGroup]) -> tuple[ShadowReport, ...]:
     """Return a report for each rule that had shadows, in order of name."""
-    rules = sorted({each.rule for each in shadowed})
-    return tuple(_report(rule, [each for each in shadowed if each.rule == rule]) for rule in rules)
-
-
-def _report(rule: str, shadowed: Sequence[ShadowGroup]) -> ShadowReport:
-    shadow = _compared(each for each in shadowed if each.leg != _CONTROL)
-    controls = [each for each in shadowed if each.leg == _CONTROL]
-    control = _compared(controls) if controls else None
-    return ShadowReport(
-        rule=rule,
-        shadow=shadow,
-        control=control,
-        beyond_noise=_beyond(control, shadow, "mean_similarity"),
-        equal_beyond_noise=_beyond(control, shadow, "equal_share"),
-    )
+    reports: list[ShadowReport] = []
+    for rule in sorted({each.rule for each in shadowed}):
+        of_rule = [each for each in shadowed if each.rule == rule]
+        shadow = _compared(each for each in of_rule if each.leg != _CONTROL)
+        controls = [each for each in of_rule if each.leg == _CONTROL]
+        control = _compared(controls) if controls else None
+        report = ShadowReport(
+            rule=rule,
+            shadow=shadow,
+            control=control,
+            beyond_noise=_beyond(control, shadow, "mean_similarity"),
+            equal_beyond_noise=_beyond(control, shadow, "equal_share"),
+        )
+        reports.append(report)
+    return tuple(reports)
 
 
 def _compared(shadowed: Iterable[ShadowGroup]) -> Compared:

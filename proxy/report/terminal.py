@@ -75,7 +75,8 @@ class _Page:
             self._line("To see the other callers, use --caller NAME or another --format.", "dim")
         self._shadows(report)
         self._retirements(report)
-        self._ready(report)
+        self._heading("Ready to cut over")
+        self._line(ready_names(report) or "None.")
 
     def _totals(self, report: Report) -> None:
         totals, spent = report.totals, report.totals.spent
@@ -188,10 +189,6 @@ class _Page:
             for model in report.retirements
         ]
         self._table(("model", "retires", "successor", "callers"), rows)
-
-    def _ready(self, report: Report) -> None:
-        self._heading("Ready to cut over")
-        self._line(ready_names(report) or "None.")
 
     def _heading(self, text: str) -> None:
         self._console.print()

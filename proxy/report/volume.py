@@ -30,14 +30,9 @@ def volume_of(happened: Iterable[TimeBucket], step: Step, since_ms: int, until_m
         outcome = outcome_of(each.blame, client_gone=each.client_gone, has_error=each.has_error)
         counts.setdefault(each.step, Counter())[outcome] += each.exchanges
     length = STEPS[step]
-    return Volume(
-        step=step,
-        buckets=tuple(
-            _bucket(number * length, counts.get(number, Counter()))
-            for number in range(since_ms // length, -(-until_ms // length))
-        ),
-    )
-
-
-def _bucket(begin_ms: int, counts: Counter[Outcome]) -> Bucket:
-    return Bucket(begin=moment_of(begin_ms), outcomes=outcomes_of(counts), exchanges=counts.total())
+    buckets: list[Bucket] = []
+    for number in range(since_ms // length, -(-until_ms // length)):
+        count = counts.get(number, Counter())
+        begin, outcomes = moment_of(number * length), outcomes_of(count)
+        buckets.append(Bucket(begin=begin, outcomes=outcomes, exchanges=count.total()))
+    return Volume(step=step, buckets=tuple(buckets))

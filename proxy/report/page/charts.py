@@ -23,7 +23,7 @@ _TOP: Final = 18
 _BASE: Final = 164
 _MAX_BAR_WIDTH: Final = 0.72  # as a share of a step; the rest is space between the bars
 _MAX_BAR_PERCENT: Final = 5  # of the plot, so that a single bar does not look like a wall
-_TEN: Final = 10
+_MAX_UNROUNDED: Final = 10
 _ENDS: Final = (10, 12, 14, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 _ROW: Final = 16
 _STEP_NAMES: Final = {"minute": "%H:%M", "hour": "%a %H:%M", "day": "%a"}
@@ -141,7 +141,7 @@ def _moment(begin: str, given: Volume) -> str:
 
 def _round_up(most: int) -> int:
     """Round up to a number that suits the end of an axis."""
-    if most <= _TEN:
+    if most <= _MAX_UNROUNDED:
         return most
     power = int("1" + "0" * (len(str(most)) - 2))
-    return next(ten * power for ten in _ENDS if ten * power >= most)
+    return next(end * power for end in _ENDS if end * power >= most)

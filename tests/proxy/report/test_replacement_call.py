@@ -59,7 +59,7 @@ def test_without_a_request_that_can_be_read_an_example_stands_for_it(captured):
 
     assert made is not None
     assert not made.is_captured
-    for said in ("THE SYSTEM PROMPT", "WHAT THE USER SAYS", "max_tokens=77"):
+    for said in ("THE SYSTEM PROMPT", "THE USER'S MESSAGE", "max_tokens=77"):
         assert said in made.code
 
 
