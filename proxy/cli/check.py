@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 from datetime import UTC, datetime
@@ -17,9 +18,8 @@ from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
 from proxy.rollout import Question, bucket_of, decide, objections
 from proxy.rollout.rule_schema import BASIS_POINTS
-from proxy.security.keyring import Caller
 from proxy.terminal import say, stop, tell
-from translators import CompletionRequest, InvalidCompletionRequest, decode_completion_request
+from translators import InvalidCompletionRequest, decode_completion_request
 
 _NONE_TRIPPED = frozenset[str]()
 
@@ -54,7 +54,9 @@ def _show(config: Path, settings: Settings) -> None:
     for number, rule in enumerate(settings.rollout, 1):
         share = "" if rule.share == 100 else f" {rule.share:g} % by {rule.by or 'caller'}"  # noqa: PLR2004
         match = rule.match.model_dump(exclude_defaults=True)
-        say(f"{number}. {rule.name}: {rule.action}{share}, of {match or 'all requests'}")
+        pairs = (f"{name} = {json.dumps(value, default=str)}" for name, value in match.items())
+        scope = f"requests with {', '.join(pairs)}" if match else "all requests"
+        say(f"{number}. {rule.name}: {rule.action}{share}, for {scope}")
     say("Requests that no rule matches: translate.")
     if settings.rollout_override is not None:
         action = settings.rollout_override.action
@@ -67,39 +69,30 @@ def _show(config: Path, settings: Settings) -> None:
 def _question(
     config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime | None
 ) -> Question:
-    headers = [_parse_header(line) for line in header]
-    bucket = secrets.randbelow(BASIS_POINTS)
-    return Question(
-        caller=_identify(config, headers, name),
-        headers=headers,
-        request=_read_request(file),
-        now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
-        roll=lambda: bucket,
-    )
-
-
-def _parse_header(line: str) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(":")
-    if not colon or not name.strip():
-        raise InvalidSettings(f"--header {line!r} is not a header: write it as `name: value`")
-    return name.strip().lower().encode(), value.strip().encode()
-
-
-def _identify(config: RuntimeConfig, headers: Headers, name: str | None) -> Caller:
-    if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
-        return config.keyring.identify(headers)
+    headers: Headers = []
+    for line in header:
+        header_name, colon, value = line.partition(":")
+        if not colon or not header_name.strip():
+            raise InvalidSettings(f"--header {line!r} is not a header: write it as `name: value`")
+        headers.append((header_name.strip().lower().encode(), value.strip().encode()))
     keyring = config.keyring
-    return keyring.absent(
-        name=name, digest=keyring.digester.caller(b""), identity=(name or "").encode()
-    )
-
-
-def _read_request(file: Path) -> CompletionRequest:
+    if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
+        caller = keyring.identify(headers)
+    else:
+        digest = keyring.digester.caller(b"")
+        caller = keyring.absent(name=name, digest=digest, identity=(name or "").encode())
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
         raise InvalidSettings(f"cannot read {file}: {exc.strerror}") from exc
-    return decode_completion_request(body).request
+    bucket = secrets.randbelow(BASIS_POINTS)
+    return Question(
+        caller=caller,
+        headers=headers,
+        request=decode_completion_request(body).request,
+        now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
+        roll=lambda: bucket,
+    )
 
 
 def _decide(config: RuntimeConfig, question: Question) -> None:

@@ -90,7 +90,9 @@ def _show_example(url: str, upstream_url: str) -> None:
     body = json.dumps(_REQUEST)
     headers, completion = _post(f"{url}/v1/complete", body)
     _section("The legacy request", _REQUEST)
-    _section("The Messages request it became", _received_by(upstream_url))
+    with _opener.open(f"{upstream_url}/simulator/requests") as answer:
+        received = msgspec.json.decode(answer.read())
+    _section("The Messages request it became", received[-1]["body"])
     say("", "Adjustments", bold=True)
     for name in headers["holdover-adjustments"].split(", "):
         say(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
@@ -124,11 +126,6 @@ def _post(url: str, body: str, headers: Mapping[str, str] = _HEADERS) -> tuple[H
     )
     with _opener.open(request) as answer:
         return answer.headers, answer.read()
-
-
-def _received_by(upstream_url: str) -> object:
-    with _opener.open(f"{upstream_url}/simulator/requests") as answer:
-        return msgspec.json.decode(answer.read())[-1]["body"]
 
 
 def _section(title: str, value: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -48,22 +47,17 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
             stop(f"cannot list the models of {settings.upstream_url}: {exc}", status=1)
         say(*(found or ["The upstream's list agrees with this table of models."]))
         return
-    show_table(_SERVED, _served(catalogue, today), title=f"Models served on {today}")
-    show_table(_BECOMES, _retired(catalogue, today), title="What retired names become today")
+    day = today.isoformat()
+    models = _without_shadowed(catalogue)
+    served = [_row(model, today) for model in models if not model.is_retired(day)]
+    retired = [
+        (model.id, model.retires or "", catalogue.resolve(model.id, day).id)
+        for model in models
+        if model.is_retired(day)
+    ]
+    show_table(_SERVED, served, title=f"Models served on {today}")
+    show_table(_BECOMES, retired, title="What retired names become today")
     say(*_retiring_soon(catalogue, today))
-
-
-def _served(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
-    for model in _without_shadowed(catalogue):
-        if not model.is_retired(today.isoformat()):
-            yield _row(model, today)
-
-
-def _retired(catalogue: Catalogue, today: date) -> Iterator[tuple[str, ...]]:
-    for model in _without_shadowed(catalogue):
-        if model.is_retired(today.isoformat()):
-            becomes = catalogue.resolve(model.id, today.isoformat()).id
-            yield model.id, model.retires or "", becomes
 
 
 def _row(model: Model, today: date) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
 
 _MAX_WAIT_SECONDS: Final = 2
-"""How long to wait for a running loader, which looks at the journals twice a second."""
+"""Limit on waiting for a running loader, which looks at the journals twice a second."""
 _POLL_SECONDS: Final = 0.05
 
 
@@ -45,6 +45,7 @@ def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool)
 def _catch_up(store: Store, state_dir: Path) -> None:
     """Load what this machine's workers have written so far; leave a read-only store unchanged."""
     from proxy.traffic.journal.loader import Loader, alone  # noqa: PLC0415 - SQLAlchemy takes a while
+    from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
     directory = journal_directory(state_dir)
     started = time.time()
@@ -55,7 +56,8 @@ def _catch_up(store: Store, state_dir: Path) -> None:
                     Loader(directory, store).load()
                     return
             # Another loader holds the lock: a server's, or one that outlives its server briefly.
-            if _is_loaded(directory, started):
+            status = read_status(loader_state_in(directory))
+            if status is not None and status.complete_until >= to_milliseconds(started):
                 return
             if time.time() - started > _MAX_WAIT_SECONDS:
                 tell(
@@ -64,11 +66,3 @@ def _catch_up(store: Store, state_dir: Path) -> None:
                 )
                 return
             time.sleep(_POLL_SECONDS)
-
-
-def _is_loaded(directory: Path, moment: float) -> bool:
-    """Return True if the loader reports that everything written before this moment is stored."""
-    from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
-
-    status = read_status(loader_state_in(directory))
-    return status is not None and status.complete_until >= to_milliseconds(moment)

@@ -90,7 +90,7 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
 
 
 def _similarity(found: Similarity) -> Iterator[str]:
-    yield _line("similarity", f"{found.mean:.3f} on average; a tenth {found.p10:.3f} or less")
+    yield _line("similarity", f"{found.mean:.3f} on average; a tenth is at most {found.p10:.3f}")
     highest = max(found.tenths)
     for tenth, count in enumerate(found.tenths):
         bar = "#" * -(-count * _BAR_WIDTH // highest)

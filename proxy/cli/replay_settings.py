@@ -65,7 +65,7 @@ def _without(settings: Settings, key: str, given: Container[str]) -> Settings:
 
 
 def with_environment_key(settings: Settings) -> Settings:
-    """Use the environment's key for the Messages API if there is none; raise `InvalidSettings`."""
+    """Use the environment's key for the Messages API unless one is set; raise `InvalidSettings`."""
     if settings.upstream_key is not None or (key := environment_key()) is None:
         return settings
     return settings.model_copy(update={"upstream_key": SecretStr(key)})

@@ -125,16 +125,15 @@ def _plain_http(name: str, url: str | None) -> Iterator[str]:
     if url is None:
         return
     parts = urlsplit(url)
-    if parts.scheme == "http" and _is_public(parts.hostname or ""):
-        yield (
-            f"{name}: {parts.hostname} is asked over plain http, so anyone on the network path can"
-            " read and change keys and texts; write https://"
-        )
-
-
-def _is_public(host: str) -> bool:
+    host = parts.hostname or ""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return not _PRIVATE_NAMES.fullmatch(host.lower())
-    return (getattr(address, "ipv4_mapped", None) or address).is_global
+        is_public = not _PRIVATE_NAMES.fullmatch(host.lower())
+    else:
+        is_public = (getattr(address, "ipv4_mapped", None) or address).is_global
+    if parts.scheme == "http" and is_public:
+        yield (
+            f"{name}: {host} is asked over plain http, so anyone on the network path can"
+            " read and change keys and texts; write https://"
+        )

@@ -35,7 +35,7 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
-    """Remove the record that a guard has tripped; exit with 1 if there is none."""
+    """Remove the record that a guard has tripped; exit with 1 if it has not."""
     settings = settings_or_exit(config, secrets)
     if Path(name).name != name:  # such a name would lead to a file outside the directory
         stop(f"there is no rule named {name!r}")

@@ -148,7 +148,7 @@ def override(
     config: Rules,
     secrets: Secrets = None,
 ) -> None:
-    """Send every request one way, whatever the rules say; `off` ends that."""
+    """Send every request one way and ignore the rules; `off` ends that."""
     from proxy.cli.rollout import run_override
 
     run_override(config, secrets, action)

@@ -48,13 +48,25 @@ class _ShownBody:
 def run_show(
     config: Path | None, secrets: Path | None, *, demo: bool, name: str, as_json: bool
 ) -> None:
-    """Print the exchange with this id; exit with 1 if there is none, with 2 if several match."""
+    """Print the exchange with this id; exit with 1 if none matches, with 2 if several match."""
     with open_traffic_store(config, secrets, demo=demo) as store, stop_at_closed_pipe():
         record = _one_or_exit(store, name)
         shadows = shadows_of(store, record.id)
         bodies = {body.part: _decode(body) for body in bodies_of(store, record.id)}
         if as_json:
-            say(json_line(_as_object(record, shadows, bodies)))
+            shown = {
+                part: {
+                    "size": body.kept.size,
+                    "digest": body.kept.digest,
+                    "content": body.value,
+                    "timing": body.timing,
+                }
+                for part, body in bodies.items()
+            }
+            shadow_fields = [msgspec.structs.asdict(shadow) for shadow in shadows]
+            say(
+                json_line({"record": record.as_fields(), "shadows": shadow_fields, "bodies": shown})
+            )
         else:
             _print(record, shadows, bodies)
 
@@ -76,24 +88,6 @@ def _one_or_exit(store: Store, name: str) -> TrafficRecord:
 def _decode(body: Body) -> _ShownBody:
     value = None if body.data is None else decode_body(body.data)
     return _ShownBody(body, value, None if body.timing is None else decode_body(body.timing))
-
-
-def _as_object(
-    record: TrafficRecord, shadows: Iterable[ShadowRecord], bodies: Mapping[str, _ShownBody]
-) -> dict[str, Any]:
-    return {
-        "record": record.as_fields(),
-        "shadows": [msgspec.structs.asdict(shadow) for shadow in shadows],
-        "bodies": {
-            part: {
-                "size": body.kept.size,
-                "digest": body.kept.digest,
-                "content": body.value,
-                "timing": body.timing,
-            }
-            for part, body in bodies.items()
-        },
-    }
 
 
 def _print(

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Final
 
 from proxy.terminal_text import escape_for_terminal
-from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord
+from proxy.traffic import ShadowRecord, TrafficRecord
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
 
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -27,7 +27,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "times": ("upstream_ms", "first_token_ms", "first_byte_ms", "total_ms"),
 }
-"""All fields of a record but its adjustments, by section; a test keeps them complete."""
+"""Every field of a record but its adjustments, by section; a test keeps them complete."""
 
 _KINDS: Final = {kind.value: kind for kind in AdjustmentKind}
 
@@ -39,8 +39,15 @@ def record_lines(record: TrafficRecord) -> Iterator[tuple[str, str]]:
         given = {name: fields[name] for name in names if fields[name] not in {None, ()}}
         if given:
             yield group, "\n".join(_lines(given))
-    if record.adjustments:
-        yield "adjustments", "\n".join(map(_adjustment, record.adjustments))
+    lines: list[str] = []
+    for made in record.adjustments:
+        asked, sent = (escape_for_terminal(word) or "(nothing)" for word in (made.asked, made.sent))
+        kind, changed = escape_for_terminal(made.kind), escape_for_terminal(made.field)
+        lines.append(f"  {kind}  {changed}: {asked} -> {sent}")
+        if (known := _KINDS.get(made.kind)) is not None:  # later versions may record other kinds
+            lines += [f"    {EXPLANATIONS[known]}", f"    To avoid it: {REMEDIES[known]}"]
+    if lines:
+        yield "adjustments", "\n".join(lines)
 
 
 def shadow_lines(shadow: ShadowRecord) -> tuple[str, str]:
@@ -64,16 +71,6 @@ def timing_line(timing: Iterable[tuple[float, str, int]]) -> str:
     if not gaps:
         return begin
     return f"{begin}, then {median(gaps):.1f} ms apart (median), at most {max(gaps):.1f} ms"
-
-
-def _adjustment(made: MadeAdjustment) -> str:
-    asked, sent = (escape_for_terminal(word) or "(nothing)" for word in (made.asked, made.sent))
-    lines = [
-        f"  {escape_for_terminal(made.kind)}  {escape_for_terminal(made.field)}: {asked} -> {sent}"
-    ]
-    if (kind := _KINDS.get(made.kind)) is not None:  # a later version may have recorded others
-        lines += [f"    {EXPLANATIONS[kind]}", f"    To avoid it: {REMEDIES[kind]}"]
-    return "\n".join(lines)
 
 
 def _lines(fields: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ milliseconds since the epoch, as in the store.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -45,20 +46,15 @@ def _interval(text: str, now: datetime) -> tuple[int, int]:
     if span := _SPAN.fullmatch(text):
         ago = int(span[1]) * _MILLISECONDS[span[2]]
         return (milliseconds(now) - ago,) * 2
-    try:
+    with suppress(ValueError):
         day = date.fromisoformat(text)
-    except ValueError:
-        return (_parse_time(text),) * 2
-    begin = milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
-    return begin, begin + _MILLISECONDS["d"]
-
-
-def _parse_time(text: str) -> int:
+        begin = milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
+        return begin, begin + _MILLISECONDS["d"]
     try:
-        moment = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError as exc:
         raise InvalidTime(
             f"{text!r} is not a valid time; "
             "write 15m, 24h, 7d, 2026-11-20 or 2026-11-20T09:30 (UTC)"
         ) from exc
-    return milliseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return (milliseconds(time if time.tzinfo else time.replace(tzinfo=UTC)),) * 2

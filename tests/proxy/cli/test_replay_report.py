@@ -112,7 +112,7 @@ def test_a_report_says_how_the_answers_differ():
 
     assert lines[0] == "Replay r: 3 requests replayed, 0 failed"
     assert "  equal             1 of 3" in lines
-    assert "  similarity        0.533 on average; a tenth 0.050 or less" in lines
+    assert "  similarity        0.533 on average; a tenth is at most 0.050" in lines
     assert f"                    0.5 to 0.6  {'#' * 40}  1" in lines
     assert f"                    0.6 to 0.7  {' ' * 40}  0" in lines
     assert "  stop reason       2 of 3 the same" in lines

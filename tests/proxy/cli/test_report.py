@@ -129,7 +129,7 @@ def test_a_condition_on_a_caller_that_nobody_has_heard_of_fails(tmp_path, capsys
     assert [line.partition(":")[2].partition(":")[0] for line in said] == [
         " there is no caller to judge"
     ] * 2
-    assert "Nobody called nightyl spoke" in said[0]
+    assert "No caller named nightyl used" in said[0]
 
 
 def test_only_the_period_and_the_caller_that_are_asked_for_are_reported(tmp_path, capsys):
