@@ -114,21 +114,21 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     body_seconds: ClassVar[float] = 60
     """Time limit between two pieces of a body, while we have room for it."""
 
-    turn_seconds: ClassVar[float] = 0.004
+    max_parse_seconds: ClassVar[float] = 0.004
     """Time to parse before other tasks get a turn: a megabyte may be 100,000 chunks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._reading = _ReadState.NOTHING
-        self._reading_since = 0.0
+        self._read_state = _ReadState.NOTHING
+        self._waiting_since = 0.0
         self._piece_bytes = 0
         self._overhead_bytes = 0
         """Upper bound of the bytes since the parser last reported something."""
         self._discarded_bytes = 0
         self._held = bytearray()
         """Bytes that wait to be parsed, for other tasks or for a pipelined request."""
-        self._clock: asyncio.TimerHandle | None = None
-        self._answering: httptools_impl.RequestResponseCycle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._current_cycle: httptools_impl.RequestResponseCycle | None = None
 
     # Called by the transport
 
@@ -148,56 +148,56 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             return
         until = 0.0
         for start in range(0, len(data), _PIECE_BYTES):
-            if self._reading is _ReadState.REFUSED:
+            if self._read_state is _ReadState.REFUSED:
                 return
             # At most one request may wait: parsed, its bytes take fifty times their size.
             if self.pipeline or (until and time.perf_counter() >= until):
                 self._hold(data[start:])
-                self.loop.call_soon(self._read_on)
+                self.loop.call_soon(self._resume_parsing)
                 break
-            until = until or time.perf_counter() + self.turn_seconds
-            self._take(data[start : start + _PIECE_BYTES])
-        if self._reading is _ReadState.BODY:
-            self._reading_since = self.loop.time()
-        if self._clock is None and self._reading in {_ReadState.HEAD, _ReadState.BODY}:
-            self._watch(self._time_limit)
+            until = until or time.perf_counter() + self.max_parse_seconds
+            self._parse_piece(data[start : start + _PIECE_BYTES])
+        if self._read_state is _ReadState.BODY:
+            self._waiting_since = self.loop.time()
+        if self._timer is None and self._read_state in {_ReadState.HEAD, _ReadState.BODY}:
+            self._start_timer(self._time_limit)
 
     def eof_received(self) -> None:
         """Return None, so that the transport closes itself."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
-        self._stop_watching()
-        if (cycle := self._answering) is not None and not cycle.response_complete:
+        self._stop_timer()
+        if (cycle := self._current_cycle) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
         self.pipeline.clear()
-        self._reading, self._held = _ReadState.REFUSED, bytearray()
+        self._read_state, self._held = _ReadState.REFUSED, bytearray()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
     @property
     def has_read_all(self) -> bool:
         """True if no part of a request is still outstanding."""
-        return self._reading is _ReadState.NOTHING and not self._held
+        return self._read_state is _ReadState.NOTHING and not self._held
 
     def stop_reading(self) -> None:
         """Discard everything that arrives from now on."""
-        self._stop_watching()
-        self._reading, self._held = _ReadState.REFUSED, bytearray()
+        self._stop_timer()
+        self._read_state, self._held = _ReadState.REFUSED, bytearray()
 
     def on_response_complete(self) -> None:
         """Continue with a request that waits, or with bytes that are held."""
         super().on_response_complete()
         # Later, as the application is still running and must not see errors of the next request.
-        self.loop.call_soon(self._read_on)
+        self.loop.call_soon(self._resume_parsing)
 
     def _hold(self, data: bytes) -> None:
         self._held += data
         if len(self._held) > _MAX_HELD_BYTES:
             self.flow.hold()
 
-    def _read_on(self) -> None:
+    def _resume_parsing(self) -> None:
         if self._held and not self.pipeline and not self.transport.is_closing():
             held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
@@ -210,8 +210,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Prepare for a head."""
         super().on_message_begin()
         self._unset_keepalive_if_required()
-        self._stop_watching()  # the timer of the body before
-        self._reading, self._reading_since = _ReadState.HEAD, self.loop.time()
+        self._stop_timer()  # the timer of the body before
+        self._read_state, self._waiting_since = _ReadState.HEAD, self.loop.time()
         self._overhead_bytes = self._piece_bytes
 
     def on_url(self, url: bytes) -> None:
@@ -229,7 +229,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         headers, version = self.headers, self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")
-        self._check_size_of(headers)
+        self._check_header_size(headers)
         headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
         check_coding(headers)
         if version == "1.0":
@@ -237,11 +237,11 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if version == "1.1" or any(name == b"host" for name, _ in headers):
             only_host(headers)
         if not self.url.startswith(b"/"):
-            self._take_host_of_target()
+            self._use_host_of_target()
         super().on_headers_complete()
         self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
         self.headers = []  # so that trailers do not become headers (RFC 9110, section 6.5)
-        self._reading = _ReadState.BODY
+        self._read_state = _ReadState.BODY
         self._overhead_bytes = self._discarded_bytes = 0
 
     def on_body(self, body: bytes) -> None:
@@ -257,8 +257,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Finish reading the request."""
         if self.parser.should_upgrade():
             return
-        self._stop_watching()
-        self._reading = _ReadState.NOTHING
+        self._stop_timer()
+        self._read_state = _ReadState.NOTHING
         self._overhead_bytes = 0
         super().on_message_complete()
 
@@ -267,12 +267,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def refuse(self, failure: Failure) -> None:
         """Answer an unreadable request, after those before it, and close the connection."""
         log.warning("request_refused", status=failure.status, reason=str(failure))
-        is_in_body = self._reading is _ReadState.BODY
+        is_in_body = self._read_state is _ReadState.BODY
         self.stop_reading()
         refusal = cast("ASGI3Application", error_app(failure))
         if not is_in_body:
             self._answer_in_turn(refusal)
-        elif self.cycle is not self._answering:
+        elif self.cycle is not self._current_cycle:
             cycle, _ = self.pipeline.popleft()  # this request, which waits for its turn
             self.pipeline.appendleft((cycle, refusal))
         elif self.cycle.response_started:
@@ -280,11 +280,11 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         else:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            self._answering = None
+            self._current_cycle = None
             self._answer_in_turn(refusal, self.cycle.scope["method"])
 
     def _answer_in_turn(self, refusal: ASGI3Application, method: str = "GET") -> None:
-        before = self._answering
+        before = self._current_cycle
         self.cycle = httptools_impl.RequestResponseCycle(
             scope={"type": "http", "method": method, "http_version": "1.1"},  # type: ignore[typeddict-item]
             transport=self.transport,
@@ -304,10 +304,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, refusal))
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
+        self._current_cycle = cycle
         super()._start_asgi_task(cycle, app)
 
-    def _take(self, piece: bytes) -> None:
+    def _parse_piece(self, piece: bytes) -> None:
         self._piece_bytes = len(piece)
         self._overhead_bytes += self._piece_bytes
         try:
@@ -318,12 +318,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                     "A request may have at most "
                     f"{_MAX_OVERHEAD_BYTES} bytes around its headers and its body."
                 )
-            if self._reading is _ReadState.BODY and self.cycle.response_complete:
+            if self._read_state is _ReadState.BODY and self.cycle.response_complete:
                 self._discarded_bytes += self._piece_bytes
                 if self._discarded_bytes > _MAX_DISCARDED_BYTES:
                     self.transport.close()
         except httptools.HttpParserError as exc:
-            self.refuse(_failure_of(exc))
+            self.refuse(_to_failure(exc))
         except Failure as exc:
             self.refuse(exc)
 
@@ -349,7 +349,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
 
-    def _take_host_of_target(self) -> None:
+    def _use_host_of_target(self) -> None:
         """Use the host of an absolute target in place of the header (RFC 9112, section 3.2.2)."""
         target = httptools.parse_url(self.url)
         if target.host:
@@ -358,7 +358,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.headers[:] = [(b"host", target.host + port), *others]
             only_host(self.headers)
 
-    def _check_size_of(self, headers: Headers) -> None:
+    def _check_header_size(self, headers: Headers) -> None:
         if len(headers) > MAX_HEADERS:
             raise HeadTooLarge(f"A request may have at most {MAX_HEADERS} headers.")
         if self._overhead_bytes > MAX_HEAD_BYTES:  # a cheap upper bound of the size
@@ -372,26 +372,26 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     @property
     def _time_limit(self) -> float:
-        return self.head_seconds if self._reading is _ReadState.HEAD else self.body_seconds
+        return self.head_seconds if self._read_state is _ReadState.HEAD else self.body_seconds
 
-    def _watch(self, seconds: float) -> None:
-        self._clock = self.loop.call_later(seconds, self._look_at_the_clock)
+    def _start_timer(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self._check_time)
 
-    def _stop_watching(self) -> None:
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _look_at_the_clock(self) -> None:
+    def _check_time(self) -> None:
         # One timer serves many pieces: setting one for each costs more than checking the time.
-        self._clock = None
+        self._timer = None
         now = self.loop.time()
         if self.flow.read_paused:  # we are the slow side, not the client
-            self._reading_since = now
-        left = self._reading_since + self._time_limit - now
+            self._waiting_since = now
+        left = self._waiting_since + self._time_limit - now
         if left > 0:
-            self._watch(left)
-        elif self._reading is _ReadState.HEAD:
+            self._start_timer(left)
+        elif self._read_state is _ReadState.HEAD:
             self.refuse(
                 HeadTooSlow(f"The headers did not arrive within {self.head_seconds:g} seconds.")
             )
@@ -409,7 +409,7 @@ def check_coding(headers: Headers) -> None:
         raise UnknownCoding("The only transfer coding supported is `chunked`, once.")
 
 
-def _failure_of(problem: httptools.HttpParserError) -> Failure:
+def _to_failure(problem: httptools.HttpParserError) -> Failure:
     if isinstance(problem.__context__, Failure):
         return problem.__context__  # raised in one of our callbacks
     # Subclasses quote the client or our callbacks, so their text must not go into an answer.

@@ -391,8 +391,8 @@ class Patient(Counting):
     body_seconds = 1
     looks: threading.Semaphore
 
-    def _look_at_the_clock(self) -> None:
-        super()._look_at_the_clock()
+    def _check_time(self) -> None:
+        super()._check_time()
         self.looks.release()
 
 
@@ -526,7 +526,7 @@ def test_a_body_that_nobody_reads_is_passed_over_and_not_for_ever(framing: bytes
 class Yielding(Unhurried):
     """A server that lets others have their turn after each piece."""
 
-    turn_seconds = 0
+    max_parse_seconds = 0
 
 
 def test_nothing_is_held_of_what_is_passed_over():
