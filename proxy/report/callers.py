@@ -110,12 +110,12 @@ class CallerStatistics:
 
     @cached_property
     def most_common_share(self) -> float:
-        """Share of all its requests, however they ended, that are like the usual ones."""
+        """Share of all its requests, however they ended, that are like the most common ones."""
         kinds = {_asked(each) for each in self.most_common}
         return share(_count(each for each in self.shaped if _asked(each) in kinds), self.exchanges)
 
-    def example(self, captured: Mapping[int, int]) -> int | None:
-        """Return the `seq` of the last usual request, of captured ones (`seq` by shape) if any."""
+    def example_seq(self, captured: Mapping[int, int]) -> int | None:
+        """Return the `seq` of a typical request, one in `captured` (`seq` by shape) if possible."""
         whole = [captured[each.shape] for each in self.most_common if each.shape in captured]
         return max(whole or [each.latest for each in self.most_common], default=None)
 

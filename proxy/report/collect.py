@@ -24,7 +24,7 @@ def collect_report_input(
     captured = {each.shape: each.latest for each in sums.captured}
     examples: dict[Who, StoredExample] = {}
     for who, statistics in list(callers.items())[:MAX_CALLERS]:
-        seq = statistics.example(captured)
+        seq = statistics.example_seq(captured)
         example = None if seq is None else example_at(store, seq)
         if example is not None:
             examples[who] = example

@@ -85,7 +85,7 @@ def test_a_caller_that_was_never_judged_has_no_bar_and_no_wait():
     page = as_html(report(one))
 
     assert "not judged" in page
-    assert "How long they wait" not in page
+    assert "How long callers wait" not in page
 
 
 def test_a_caller_in_a_table_leads_to_its_section():
