@@ -36,18 +36,18 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     settings = settings_or_exit(config, secrets_dir)
     runtime = runtime_config_or_exit(settings)
     if request is None:
-        _show(config, settings)
+        _print_summary(config, settings)
         risks = (*risks_of(settings, config), *runtime.keyring.warnings)
         tell(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
-        question = _question(runtime, request, header, caller, now)
+        question = _read_question(runtime, request, header, caller, now)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         stop(str(exc))
-    _decide(runtime, question)
+    _print_decision(runtime, question)
 
 
-def _show(config: Path, settings: Settings) -> None:
+def _print_summary(config: Path, settings: Settings) -> None:
     rules = one_or_many(len(settings.rollout), "rule")
     callers = one_or_many(len(settings.callers), "caller")
     say(f"{config} is valid: {rules}, {callers}.")
@@ -66,7 +66,7 @@ def _show(config: Path, settings: Settings) -> None:
         )
 
 
-def _question(
+def _read_question(
     config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime | None
 ) -> Question:
     headers: Headers = []
@@ -95,7 +95,7 @@ def _question(
     )
 
 
-def _decide(config: RuntimeConfig, question: Question) -> None:
+def _print_decision(config: RuntimeConfig, question: Question) -> None:
     decision = decide(config.rollout, question, _NONE_TRIPPED)
     for rule in config.rollout.rules:
         if config.rollout.override is not None:

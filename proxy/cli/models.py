@@ -48,7 +48,7 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
         say(*(found or ["The upstream's list agrees with this table of models."]))
         return
     day = today.isoformat()
-    models = _without_shadowed(catalogue)
+    models = _effective_models(catalogue)
     served = [_row(model, today) for model in models if not model.is_retired(day)]
     retired = [
         (model.id, model.retires or "", catalogue.resolve(model.id, day).id)
@@ -78,19 +78,20 @@ def _row(model: Model, today: date) -> tuple[str, ...]:
 def _retiring_soon(catalogue: Catalogue, today: date) -> list[str]:
     horizon = (today + _SOON).isoformat()
     certain = [
-        f"{model.id} retires on {model.retires}; {model.successor or 'nothing'} takes its place."
-        for model in _without_shadowed(catalogue)
+        f"{model.id} retires on {model.retires}; "
+        + (f"{model.successor} takes its place." if model.successor else "no successor is known.")
+        for model in _effective_models(catalogue)
         if model.retires and today.isoformat() < model.retires <= horizon
     ]
     possible = [
         f"{model.id} may retire at any time from {model.retires_not_before} on."
-        for model in _without_shadowed(catalogue)
+        for model in _effective_models(catalogue)
         if model.retires is None and (model.retires_not_before or horizon) < horizon
     ]
     return [f"Within {_SOON.days} days:", *(certain + possible or ["nothing retires."])]
 
 
-def _without_shadowed(catalogue: Catalogue) -> list[Model]:
+def _effective_models(catalogue: Catalogue) -> list[Model]:
     return [model for model in catalogue.models if catalogue.find(model.id) is model]
 
 

@@ -14,14 +14,14 @@ from proxy.workers.guards import TRIPS, Trip, read_trips
 from proxy.workers.shared_state import SharedState, directory_for
 
 _OFF = "off"
-_WITHIN = "A running Holdover follows within two seconds; /readyz says so."
+_WHEN_APPLIED = "A running Holdover applies this within two seconds; /readyz shows it."
 
 
 def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> None:
     """Set the share of a rule; exit with 2 if that is not possible."""
     with or_exit():
         set_share(config, name, percent, secrets_dir=secrets)
-    say(f"{name}: {percent:g} %. {_WITHIN}")
+    say(f"{name}: {percent:g} %. {_WHEN_APPLIED}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
@@ -29,9 +29,9 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
     if action == _OFF:
-        say(f"The override is off; the rules decide again. {_WITHIN}")
+        say(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
     else:
-        say(f"Override: every request is answered by `{action}`. {_WITHIN}")
+        say(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
@@ -45,7 +45,7 @@ def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
         stop(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
         stop(f"the guard of {name!r} is not tripped", status=1)
-    say(f"{name}: the guard is armed again, and the rule has its share back. {_WITHIN}")
+    say(f"{name}: the guard is armed again, and the rule has its share back. {_WHEN_APPLIED}")
 
 
 def run_status(config: Path, secrets: Path | None) -> None:
