@@ -20,7 +20,7 @@ def probe_routes(
     guards: Guards,
     keys: KeyHealth,
     metrics: Metrics,
-    evidence: Recording | None,
+    recording: Recording | None,
 ) -> list[Route]:
     """Return the routes to `/healthz`, `/readyz` and `/metrics`."""
 
@@ -49,12 +49,12 @@ def probe_routes(
                 },
                 "state_is_shared": guards.shared_state.is_usable,
                 "refused_keys": msgspec.to_builtins(keys.problems(reloader.config.keyring)),
-                "evidence": evidence and msgspec.to_builtins(evidence.state),
+                "evidence": recording and msgspec.to_builtins(recording.state),
             }
         )
 
     async def metrics_page(_: Request) -> Response:
-        state = evidence.state if evidence else None
+        state = recording.state if recording else None
         return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
 
     pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_page}

@@ -64,7 +64,9 @@ def read_path(raw: bytes) -> Path:
                 raise NotForwardable("path: leave out `.` and `..`")
     except UnicodeError as exc:
         raise NotForwardable("path: percent-encode it as UTF-8") from exc
-    return Path(raw, reading, tuple(filter(None, map(_name, _SEPARATOR.split(reading)))))
+    parts = (_END_OF_NAME.split(part, 1)[0] for part in _SEPARATOR.split(reading))
+    names = (part.strip().casefold() for part in parts)
+    return Path(raw, reading, tuple(name for name in names if name))
 
 
 def _readings(raw: bytes) -> Iterator[str]:
@@ -82,10 +84,6 @@ def _readings(raw: bytes) -> Iterator[str]:
             raise NotForwardable("path: percent-encode it once")
         reading = decoded
         yield reading
-
-
-def _name(part: str) -> str:
-    return _END_OF_NAME.split(part, 1)[0].strip().casefold()
 
 
 def without_prefix(raw_path: bytes, prefix: str) -> bytes:
