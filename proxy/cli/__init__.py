@@ -13,10 +13,10 @@ from contextlib import suppress
 from typing import cast
 
 from proxy.cli.serving_commands import app
-from proxy.cli.traffic_commands import app as evidence
+from proxy.cli.traffic_commands import app as traffic_app
 from proxy.import_path import forget_working_directory
 
-app.add_typer(evidence)  # without a name, so that its commands are on the top level
+app.add_typer(traffic_app)  # without a name, so that its commands are on the top level
 
 
 def main() -> None:

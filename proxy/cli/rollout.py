@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import set_override, set_share
-from proxy.rollout.rule_schema import RuleSettings
 from proxy.terminal import say, show_table, stop
-from proxy.workers.guards import TRIPS, Trip, read_trips
+from proxy.workers.guards import TRIPS, read_trips
 from proxy.workers.shared_state import SharedState, directory_for
 
 _OFF = "off"
@@ -55,17 +53,13 @@ def run_status(config: Path, secrets: Path | None) -> None:
     if settings.rollout_override is not None:
         action = settings.rollout_override.action
         say(f"Override: every request is answered by `{action}`.", bold=True)
-    rows = [
-        (rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", _guard(rule, trips))
-        for rule in settings.rollout
-    ]
+    rows: list[tuple[str, ...]] = []
+    for rule in settings.rollout:
+        guard = "-" if rule.guard is None else "armed"
+        if trip := trips.get(rule.name):
+            guard = f"TRIPPED {trip.since}: {trip.reason}"
+        rows.append((rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", guard))
     show_table(("rule", "action", "share", "by", "guard"), rows)
-
-
-def _guard(rule: RuleSettings, trips: Mapping[str, Trip]) -> str:
-    if trip := trips.get(rule.name):
-        return f"TRIPPED {trip.since}: {trip.reason}"
-    return "-" if rule.guard is None else "armed"
 
 
 def _shared_state(settings: Settings, config: Path) -> SharedState:

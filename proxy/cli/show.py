@@ -100,7 +100,12 @@ def _print(
         _write(console, Text.assemble(("contents", "bold"), "\n", _NO_CONTENTS))
     for parts in _PAIRS:
         pair = [bodies.get(part) for part in parts]
-        shown = _marked_texts(pair, is_terminal=console.is_terminal)
+        values = [None if body is None else body.value for body in pair]
+        shown = [
+            _marked_text(body, pieces, marks, is_terminal=console.is_terminal)
+            for body, pieces, marks in zip(pair, mark_differences(*values), _MARKS, strict=True)
+            if body is not None
+        ]
         has_both = len(shown) == len(parts)
         if has_both and console.is_terminal and console.width >= _MIN_SIDE_BY_SIDE:
             columns = Table.grid(*(Column(ratio=1, overflow="fold") for _ in parts), padding=(0, 1))
@@ -112,16 +117,6 @@ def _print(
                 _write(console, text)
         if has_both and are_too_long(*(body.value for body in pair if body)):
             _write(console, Text("These texts are too long to mark what differs in them.\n"))
-
-
-def _marked_texts(pair: list[_ShownBody | None], *, is_terminal: bool) -> list[Text]:
-    """Return the bodies that exist, each with a title, and with marks on what the other lacks."""
-    values = [None if body is None else body.value for body in pair]
-    return [
-        _marked_text(body, pieces, marks, is_terminal=is_terminal)
-        for body, pieces, marks in zip(pair, mark_differences(*values), _MARKS, strict=True)
-        if body is not None
-    ]
 
 
 def _marked_text(
