@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy.cli.open_store import open_traffic_store
 from proxy.observability.log_config import configure_logs
-from proxy.server.loader_subprocess import read_orders
+from proxy.server.loader_subprocess import decode_loader_config
 
 _NICENESS: Final = 10
 
@@ -27,7 +27,7 @@ def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> N
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
-    loader_config, log_format = read_orders(sys.stdin.readline())
+    loader_config, log_format = decode_loader_config(sys.stdin.readline())
     configure_logs(log_format)
     run_loader(loader_config, _stdin_ends_within)
 

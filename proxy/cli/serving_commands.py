@@ -55,7 +55,8 @@ def load(
     config: Config = None,
     secrets: Secrets = None,
     until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="Take orders from stdin and run until it ends.")
+        bool,
+        typer.Option("--until-eof", help="Read a configuration from stdin; run until it ends."),
     ] = False,
 ) -> None:
     """Load the journals into the store; `serve` does so by itself."""

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from proxy.config.reload import ConfigReloader
 from proxy.cooperative import CooperativeRunner
-from proxy.endpoints.admin_token import AdminToken, WrongTries, peer_of
-from proxy.endpoints.own_answers import METHODS, Page, error, only, refusal
+from proxy.endpoints.admin_token import AdminToken, WrongTokenLimiter, peer_address
+from proxy.endpoints.own_answers import METHODS, Page, error, refusal, restrict_methods
 from proxy.endpoints.request_body import read_body
 from proxy.errors import ClientGone, Failure, MissingKey, NotFound, TooManyTries
 from proxy.explanation import as_explanation
@@ -57,9 +57,9 @@ def admin_pages(
 ) -> Mapping[str, Page]:
     """Return the pages for operators by their path."""
     return {
-        "/holdover/explain": only(_Explain(reloader, lessons), "POST"),
-        "/holdover/lessons": only(_Listing(lessons), "GET", "HEAD"),
-        "/holdover/rollout": only(_Rules(reloader, guards), "GET", "HEAD"),
+        "/holdover/explain": restrict_methods(_Explain(reloader, lessons), "POST"),
+        "/holdover/lessons": restrict_methods(_Listing(lessons), "GET", "HEAD"),
+        "/holdover/rollout": restrict_methods(_Rules(reloader, guards), "GET", "HEAD"),
     }
 
 
@@ -69,7 +69,7 @@ class _Guard:
     def __init__(self, token: AdminToken, metrics: Metrics) -> None:
         self._token = token
         self._metrics = metrics
-        self._wrong = WrongTries()
+        self._wrong = WrongTokenLimiter()
 
     def __call__(self, page: Page) -> Page:
         async def guarded(request: Request) -> Response:
@@ -78,7 +78,7 @@ class _Guard:
                 return await page(request)
             if first(headers, b"authorization") is None:
                 return refusal(_NEEDS_TOKEN)
-            peer = peer_of(request.scope)
+            peer = peer_address(request.scope)
             seconds = self._wrong.add(peer)
             if seconds is not None:
                 self._metrics.admin_token_refused("slowed")

@@ -36,7 +36,7 @@ _MAX_CREDENTIALS: Final = 12
 """Limit for one request; a key and a token in two headers, each joined with another, make 12."""
 
 
-def peer_of(scope: Scope) -> str:
+def peer_address(scope: Scope) -> str:
     """Return the address of the connection's peer, which may be a proxy in front of us."""
     host, _ = scope.get("client") or ("", 0)
     return host
@@ -83,7 +83,7 @@ def _parts(value: bytes) -> list[bytes]:
     return [value, *words, *value.replace(b",", b" ").split()]
 
 
-class WrongTries:
+class WrongTokenLimiter:
     """Counts wrong admin tokens within a minute."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

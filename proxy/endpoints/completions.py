@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from proxy.endpoints.asgi_response import AsgiResponse, Finalize
-from proxy.endpoints.request_body import read_body, until_gone
+from proxy.endpoints.request_body import read_body, wait_for_disconnect
 from proxy.errors import Blame, BodyEndless, ClientGone, ShuttingDown
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
@@ -79,7 +79,7 @@ class CompleteEndpoint:
             except BodyEndless:
                 reply.closes_connection = True
                 raise
-            watchers.append(group.create_task(until_gone(receive)))
+            watchers.append(group.create_task(wait_for_disconnect(receive)))
             return body
 
         await self.exchange.run(notes, read, reply)

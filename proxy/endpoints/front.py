@@ -15,14 +15,14 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy.endpoints.admin_token import AdminToken, peer_of
-from proxy.endpoints.own_answers import METHODS, not_kept, refusal
+from proxy.endpoints.admin_token import AdminToken, peer_address
+from proxy.endpoints.own_answers import METHODS, refusal, without_caching
 from proxy.endpoints.passthrough import logged_path
 from proxy.endpoints.paths import (
     Path,
+    is_bedrock_path,
     is_completion_path,
-    is_of_bedrock,
-    is_ours,
+    is_own_page,
     read_path,
     without_prefix,
 )
@@ -69,7 +69,7 @@ class Front:
         try:
             self.hosts.check(scope["headers"], holds_keys=self.present.config.keyring.holds_keys)
             path = self._path_of(scope)
-            is_page = is_ours(path, self.mount_prefix)
+            is_page = is_own_page(path, self.mount_prefix)
             # Our pages are routed by their raw path, so only the exact spelling reaches them.
             shown = path.raw.decode() if is_page else path.plain
             scope = {**scope, "path": shown, "raw_path": path.raw}
@@ -77,7 +77,7 @@ class Front:
         except Failure as exc:
             if isinstance(exc, MisplacedToken):
                 self.metrics.admin_token_refused("misplaced")
-                log.warning("admin_token_misplaced", peer=peer_of(scope))
+                log.warning("admin_token_misplaced", peer=peer_address(scope))
             log.info(
                 "refused",
                 method=scope["method"][:_METHOD_LENGTH],
@@ -86,7 +86,7 @@ class Front:
                 reason=str(exc),
             )
             is_page, app = True, refusal(exc)
-        await app(scope, receive, not_kept(send) if is_page else send)
+        await app(scope, receive, without_caching(send) if is_page else send)
 
     def _path_of(self, scope: Scope) -> Path:
         """Read the path; raise `MethodNotAllowed` or `NotForwardable`."""
@@ -100,7 +100,7 @@ class Front:
         """Choose translation or forwarding; raise `MisplacedToken` or `NotBedrock`."""
         if self.admin_token.is_in(scope["headers"]):
             raise MisplacedToken(_MISPLACED)
-        if is_of_bedrock(path):
+        if is_bedrock_path(path):
             raise NotBedrock(_NOT_BEDROCK)
         is_completion = scope["method"] == "POST" and is_completion_path(path)
         return self.complete if is_completion else self.forward

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from proxy.config.reload import ConfigReloader
-from proxy.endpoints.own_answers import METHODS, only
+from proxy.endpoints.own_answers import METHODS, restrict_methods
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
@@ -58,4 +58,7 @@ def probe_routes(
         return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
 
     pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_page}
-    return [Route(path, only(page, "GET", "HEAD"), methods=METHODS) for path, page in pages.items()]
+    return [
+        Route(path, restrict_methods(page, "GET", "HEAD"), methods=METHODS)
+        for path, page in pages.items()
+    ]

@@ -48,7 +48,7 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     await refusal(NotFound("Not found"))(scope, receive, send)
 
 
-def only(page: Page, *methods: str) -> Page:
+def restrict_methods(page: Page, *methods: str) -> Page:
     """Return a page that refuses all methods but these."""
 
     async def answer(request: Request) -> Response:
@@ -59,7 +59,7 @@ def only(page: Page, *methods: str) -> Page:
     return answer
 
 
-def not_kept(send: Send) -> Send:
+def without_caching(send: Send) -> Send:
     """Wrap `send` so that caches do not store the response and give it to someone else."""
 
     async def sending(message: Message) -> None:

@@ -46,19 +46,19 @@ class ForwardEndpoint:
         response = _Response(send)
         try:
             async with asyncio.TaskGroup() as group:
-                body = _ArrivingBody(receive)
+                body = _RequestBody(receive)
                 feeding = group.create_task(body.feed())
                 await self._forward(scope, body, response)
                 feeding.cancel()
         except* ClientGone:
             response.outcome = "client_gone"
         except* asyncio.CancelledError:  # the server's grace period at shutdown has ended
-            await response.refuse_if_still_possible(_SHUTTING_DOWN)
+            await response.refuse_unless_started(_SHUTTING_DOWN)
         finally:
             path = logged_path(scope, self.redactor)
             log.info("forward", method=scope["method"], path=path, **response.fields())
 
-    async def _forward(self, scope: Scope, body: _ArrivingBody, response: _Response) -> None:
+    async def _forward(self, scope: Scope, body: _RequestBody, response: _Response) -> None:
         headers: Headers = list(scope["headers"])
         target, query = scope["raw_path"], scope["query_string"]
         has_length = first(headers, b"content-length") not in {None, b"0"}
@@ -93,7 +93,7 @@ def logged_path(scope: Scope, redactor: Redactor) -> str:
     return in_brief(scope["path"], hide, _PATH_LENGTH)
 
 
-class _ArrivingBody:
+class _RequestBody:
     """A request body in transit; the only reader of `receive`, so it notices a disconnect."""
 
     def __init__(self, receive: Receive) -> None:
@@ -139,7 +139,7 @@ class _Response:
         await self._start(failure.status, [*headers, *failure.headers, *NOT_KEPT])
         await self.send({"type": "http.response.body", "body": body})
 
-    async def refuse_if_still_possible(self, failure: Failure) -> None:
+    async def refuse_unless_started(self, failure: Failure) -> None:
         self.outcome = "cut_off"
         if self.status is None:
             await self.refuse(failure)

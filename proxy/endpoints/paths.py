@@ -99,12 +99,12 @@ def is_completion_path(path: Path) -> bool:
     return path.names in _COMPLETION
 
 
-def is_of_bedrock(path: Path) -> bool:
+def is_bedrock_path(path: Path) -> bool:
     """Return True if a client that sends this path takes us for Bedrock (bedrock-vertex A3)."""
     return path.names[:1] == ("model",)
 
 
-def is_ours(path: Path, prefix: str) -> bool:
+def is_own_page(path: Path, prefix: str) -> bool:
     """Return True if this may be a page of Holdover's own, with or without the mount prefix."""
     names, before = path.names, tuple(filter(None, prefix.casefold().split("/")))
     if names[: len(before)] == before:

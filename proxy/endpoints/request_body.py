@@ -45,7 +45,7 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
             return b"".join(pieces)
 
 
-async def until_gone(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Wait until the client closes its connection; then raise `ClientGone`."""
     await receive()  # after the whole body, only a disconnect can come
     raise ClientGone

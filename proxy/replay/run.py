@@ -69,13 +69,13 @@ class Run:
         """Ask all that is left; return False if the budget ended it. Results are kept anyway."""
         try:
             async with asyncio.TaskGroup() as group:
-                return await self._hand_out(group)
+                return await self._start_requests(group)
         except ExceptionGroup as problems:  # errors of the store, which are all alike
             raise problems.exceptions[0] from problems
         finally:
             await self._write()
 
-    async def _hand_out(self, group: asyncio.TaskGroup) -> bool:
+    async def _start_requests(self, group: asyncio.TaskGroup) -> bool:
         free = asyncio.Semaphore(self.concurrency)
         pages = self.store.pages()
         while page := await asyncio.to_thread(next, pages, None):

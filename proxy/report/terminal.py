@@ -87,9 +87,9 @@ class _Page:
                 ("ended", _outcomes(totals.outcomes)),
                 ("rescued", number(totals.rescued) if totals.rescued else ""),
                 ("readiness", percent(totals.readiness)),
-                ("took", _took(totals.latency.total)),
-                ("first byte", _took(totals.latency.first_byte)),
-                ("first token", _took(totals.latency.first_token)),
+                ("took", _percentiles(totals.latency.total)),
+                ("first byte", _percentiles(totals.latency.first_byte)),
+                ("first token", _percentiles(totals.latency.first_token)),
                 ("tokens", f"{number(spent.input_tokens)} in, {number(spent.output_tokens)} out"),
                 ("cost", money(spent.cost)),
                 ("no price for", ", ".join(spent.unpriced_models)),
@@ -121,7 +121,7 @@ class _Page:
             [
                 ("state", badge(caller.readiness)),
                 ("ended", _outcomes(caller.outcomes)),
-                ("took", _took(caller.latency.total)),
+                ("took", _percentiles(caller.latency.total)),
                 ("features", join_names(caller.features, 12)),
                 ("dialects", join_names(caller.dialects)),
                 ("user agents", join_names(caller.user_agents, 3)),
@@ -220,7 +220,7 @@ def _outcomes(outcomes: Outcomes) -> str:
     return ", ".join(f"{number(count)} {word}" for word, count in counts if count)
 
 
-def _took(took: Percentiles | None) -> str:
+def _percentiles(took: Percentiles | None) -> str:
     if took is None:
         return ""
     p50, p95, p99 = map(duration, (took.p50, took.p95, took.p99))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, Protocol
 
-_SECONDS: Final = 2.0
 _LINGER_SECONDS: Final = 2.0
 
 

@@ -51,7 +51,7 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
     for family, address in addresses:
         port = sockets[0].getsockname()[1] if sockets else address[1]
         try:
-            sockets.append(_bound(family, (address[0], port, *address[2:])))
+            sockets.append(_bind(family, (address[0], port, *address[2:])))
         except OSError as exc:
             if exc.errno not in _UNAVAILABLE:
                 for each in sockets:
@@ -63,7 +63,7 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
     return sockets
 
 
-def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -34,17 +34,17 @@ def start_loader(settings: Settings) -> None:
         max_bytes=settings.traffic_max_bytes,
     )
     lock = claim_journal_directory(loader_config)
-    orders = orders_for(loader_config, settings.log_format)
-    threading.Thread(target=_keep_running, args=[orders, lock], daemon=True).start()
+    encoded_config = encode_loader_config(loader_config, settings.log_format)
+    threading.Thread(target=_keep_running, args=[encoded_config, lock], daemon=True).start()
 
 
-def orders_for(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:
+def encode_loader_config(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:
     """Encode a loader's configuration for its stdin, as the settings file may change meanwhile."""
     return msgspec.json.encode((loader_config, log_format), enc_hook=str) + b"\n"
 
 
-def read_orders(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
-    """Decode what `orders_for` has encoded."""
+def decode_loader_config(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
+    """Decode what `encode_loader_config` has encoded."""
     return msgspec.json.decode(
         line, type=tuple[LoaderConfig, LogFormat], dec_hook=lambda kind, value: kind(value)
     )
@@ -85,7 +85,7 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
         return None
 
 
-def _keep_running(orders: bytes, _lock: TextIO | None) -> None:
+def _keep_running(encoded_config: bytes, _lock: TextIO | None) -> None:
     command = holdover_again("load", "--until-eof")
     while True:
         time.sleep(_START_DELAY_SECONDS)
@@ -94,6 +94,6 @@ def _keep_running(orders: bytes, _lock: TextIO | None) -> None:
             subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader,  # noqa: S603 - our own
         ):
             assert loader.stdin is not None
-            loader.stdin.write(orders)
+            loader.stdin.write(encoded_config)
             loader.wait()
         tell("holdover: the loader has ended unexpectedly and is restarted")

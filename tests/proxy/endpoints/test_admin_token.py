@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from proxy.endpoints.admin_token import AdminToken, WrongTries
+from proxy.endpoints.admin_token import AdminToken, WrongTokenLimiter
 from proxy.errors import MissingKey
 
 TOKEN = "a-token,with=signs/in+it=="
@@ -77,7 +77,7 @@ class Clock:
 
 def test_after_ten_wrong_tries_of_one_peer_it_has_to_wait_and_others_have_not():
     clock = Clock()
-    tries = WrongTries(clock)
+    tries = WrongTokenLimiter(clock)
 
     answers = [tries.add("one") for _ in range(11)]
     clock.now += 59.5
@@ -90,7 +90,7 @@ def test_after_ten_wrong_tries_of_one_peer_it_has_to_wait_and_others_have_not():
 
 
 def test_after_a_hundred_wrong_tries_everybody_has_to_wait():
-    tries = WrongTries(Clock())
+    tries = WrongTokenLimiter(Clock())
 
     answers = [tries.add(str(peer)) for peer in range(101)]
 
@@ -100,7 +100,7 @@ def test_after_a_hundred_wrong_tries_everybody_has_to_wait():
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(0, 20)), max_size=400))
 def test_no_more_is_remembered_than_what_is_let_through(tries: list[tuple[int, float]]):
     clock = Clock()
-    wrong = WrongTries(clock)
+    wrong = WrongTokenLimiter(clock)
     let_through: list[tuple[float, int]] = []
 
     for peer, pause in tries:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.endpoints.paths import is_completion_path, is_ours, read_path, without_prefix
+from proxy.endpoints.paths import is_completion_path, is_own_page, read_path, without_prefix
 from proxy.errors import NotForwardable
 
 BASE = "/base/of/all"
@@ -225,4 +225,4 @@ def test_a_completion_path_is_known_however_it_is_spelled(raw: bytes, is_one: bo
     ],
 )
 def test_what_reads_like_a_page_of_ours_is_known(raw: bytes, is_one: bool):
-    assert is_ours(read_path(raw), "/my/app") == is_one
+    assert is_own_page(read_path(raw), "/my/app") == is_one

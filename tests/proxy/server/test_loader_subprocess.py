@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from proxy.server.loader_subprocess import claim_journal_directory, orders_for, read_orders
+from proxy.server.loader_subprocess import (
+    claim_journal_directory,
+    decode_loader_config,
+    encode_loader_config,
+)
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 
@@ -19,7 +23,7 @@ def keeping(tmp_path: Path) -> LoaderConfig:
 
 
 def test_a_loader_understands_what_it_is_told(keeping):
-    assert read_orders(orders_for(keeping, "json")) == (keeping, "json")
+    assert decode_loader_config(encode_loader_config(keeping, "json")) == (keeping, "json")
 
 
 @pytest.mark.parametrize("url", [SHARED, "postgresql://two:second@db/traffic?password=x"])
