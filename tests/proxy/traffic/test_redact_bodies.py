@@ -44,7 +44,7 @@ def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any)
     given: dict[str, Any] = {
         "id": "i",
         "received": "r",
-        "tape": capture,
+        "capture": capture,
         "plan": None,
         "dialect": V2,
         "reply_headers": [],
