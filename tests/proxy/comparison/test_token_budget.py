@@ -174,11 +174,11 @@ class Counting(SharedState):
     def has_been_read_since(self, looks: int) -> bool:
         return self.looks > looks
 
-    def pin(self, topic: str, note: bytes) -> None:
+    def publish(self, topic: str, note: bytes) -> None:
         self.pins += 1
         super().publish(topic, note)
 
-    def others(self, topic: str) -> list[tuple[bytes, float]]:
+    def from_peers(self, topic: str) -> list[tuple[bytes, float]]:
         self.looks += 1
         return super().from_peers(topic)
 

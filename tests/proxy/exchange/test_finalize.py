@@ -168,7 +168,7 @@ class Kept(JournalWriter):
     def __init__(self) -> None:
         self.records: list[str] = []
 
-    def keep(self, entry: TrafficRecord | ShadowRecord) -> None:
+    def add(self, entry: TrafficRecord | ShadowRecord) -> None:
         self.records.append(entry.id)
 
 

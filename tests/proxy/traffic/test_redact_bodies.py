@@ -27,7 +27,7 @@ class Journal(JournalWriter):
         self.kept: list[Content] = []
         self.given_up: list[int] = []
 
-    def keep_content(self, content: Content) -> None:
+    def add_content(self, content: Content) -> None:
         self.kept.append(content)
 
     def give_up_content(self, size: int) -> None:
