@@ -65,9 +65,9 @@ def create_app(
     )
     guards = Guards(shared_state, metrics)
     reloader = ConfigReloader(settings, digester, guards, source, metrics)
-    keys, turns = KeyHealth(shared_state, metrics), CooperativeRunner()
-    dispatcher = _dispatcher_for(settings, turns, keys)
-    shadowed = _dispatcher_for(settings, turns, keys)
+    keys, runner = KeyHealth(shared_state, metrics), CooperativeRunner()
+    dispatcher = _dispatcher_for(settings, runner, keys)
+    shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
     evidence = _start_recording(settings, metrics, digester)
@@ -81,14 +81,14 @@ def create_app(
     )
     traffic = _Traffic(
         complete=CompleteEndpoint(
-            exchange=CompletionHandler(
+            handler=CompletionHandler(
                 present=reloader,
                 dispatcher=dispatcher,
                 shadows=shadows,
-                turns=turns,
+                runner=runner,
                 v1_pings=settings.v1_pings,
             ),
-            settle=ExchangeFinalizer(
+            finalizer=ExchangeFinalizer(
                 evidence=evidence,
                 redactor=redactor,
                 metrics=metrics,
@@ -132,7 +132,7 @@ def create_app(
     pages = Router(
         [
             *probe_routes(reloader, guards, keys, metrics, evidence),
-            *admin_routes(admin_token, admin_pages(reloader, guards, dispatcher.lessons), metrics),
+            *admin_routes(admin_token, admin_pages(reloader, guards, dispatcher.learned), metrics),
         ],
         redirect_slashes=False,
         lifespan=lifespan,
@@ -171,12 +171,12 @@ def _forget(_: ShadowRecord) -> None:
     """Nobody wants evidence."""
 
 
-def _dispatcher_for(settings: Settings, turns: CooperativeRunner, keys: KeyHealth) -> Dispatcher:
+def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:
     timeouts = Timeouts(
         connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
     )
-    lessons = LearnedCapabilities(seconds=settings.lesson_seconds)
-    return Dispatcher(settings.upstream_url, timeouts, lessons, turns, keys.observe)
+    learned = LearnedCapabilities(seconds=settings.lesson_seconds)
+    return Dispatcher(settings.upstream_url, timeouts, learned, runner, keys.observe)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from typing import Any
 
 from proxy.errors import Blame
+from proxy.outcome import outcome_of_old_record
 from proxy.traffic import Body, Content, ShadowRecord, TrafficRecord
 
 _PLAIN: dict[str, Any] = {
@@ -43,9 +44,15 @@ _PLAIN: dict[str, Any] = {
 
 
 def record(**fields: Any) -> TrafficRecord:
-    """One exchange."""
+    """One exchange, whose blame and outcome follow from the other fields unless they are given."""
     empty: dict[str, Any] = dict.fromkeys(TrafficRecord.__struct_fields__)
-    return TrafficRecord(**(empty | _PLAIN | fields))
+    given = empty | _PLAIN | fields
+    has_failed = (given["status"] or 0) >= 400 or given["error_type"] or given["failure"]
+    if has_failed and "blame" not in fields:
+        given["blame"] = Blame.CLIENT if given["status"] in range(400, 500) else Blame.UPSTREAM
+    names = ("route", "status", "error_type", "blame", "client_gone")
+    given["outcome"] = given["outcome"] or outcome_of_old_record(**{n: given[n] for n in names})
+    return TrafficRecord(**given)
 
 
 def shadow_record(**fields: Any) -> ShadowRecord:

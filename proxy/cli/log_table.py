@@ -13,6 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from proxy.outcome import Outcome
 from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import TrafficRecord
 
@@ -51,7 +52,8 @@ class TerminalTable:
         if day != self._day:
             self._print_line(Text(escape_for_terminal(f"{day} UTC"), "dim"))
             self._day = day
-        style = "red" if has_failed(record) else "yellow" if record.client_gone else ""
+        is_answered = record.outcome is Outcome.ANSWERED
+        style = "red" if record.outcome.is_error else "" if is_answered else "yellow"
         self._print((time[:8], *_cells(record), record.id[:_ID_WIDTH]), style)
 
     def _print(self, cells: Iterable[str], style: str) -> None:
@@ -93,12 +95,6 @@ def widths_for(room: int) -> list[int]:
     return widths + last
 
 
-def has_failed(record: TrafficRecord) -> bool:
-    """Return True for what the filter `error` selects: also streams that fail after their 200."""
-    is_error = (record.status or 0) >= 400  # noqa: PLR2004
-    return is_error or record.error_type is not None or record.failure is not None
-
-
 def _cells(record: TrafficRecord) -> list[str]:
     """Return all cells but the time and the id."""
     asked, sent = record.asked_model or "-", record.sent_model
@@ -115,11 +111,13 @@ def _cells(record: TrafficRecord) -> list[str]:
 
 
 def _ending(record: TrafficRecord) -> str:
-    if has_failed(record):
-        return record.error_type or record.failure or "error"
-    if record.client_gone:
-        return "client gone"
-    return record.upstream_stop_reason or record.stop_reason or "-"
+    match record.outcome:
+        case Outcome.ANSWERED:
+            return record.upstream_stop_reason or record.stop_reason or "-"
+        case Outcome.CLIENT_GONE:
+            return "client gone"
+        case _:
+            return record.error_type or record.failure or record.outcome.value
 
 
 def _fit(cell: str, width: int) -> Text:

@@ -23,7 +23,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "sent": ("sent_model",),
     "answered": (
         *("status", "answered_model", "stop_reason", "upstream_stop_reason", "error_type"),
-        *("failure", "blame", "client_gone", "input_tokens", "output_tokens", "reply_bytes"),
+        *("failure", "outcome", "blame", "client_gone", "input_tokens", "output_tokens"),
+        "reply_bytes",
     ),
     "times": ("upstream_ms", "first_token_ms", "first_byte_ms", "total_ms"),
 }

@@ -16,6 +16,7 @@ from starlette.types import Send
 
 from proxy.cooperative import CooperativeRunner
 from proxy.exchange.context import ExchangeContext
+from proxy.exchange.response_headers import translated_headers
 from proxy.headers import Headers
 
 Finalize: TypeAlias = Callable[[ExchangeContext], Awaitable[None]]
@@ -28,9 +29,9 @@ class AsgiResponse:
     def __init__(
         self,
         send: Send,
-        notes: ExchangeContext,
-        settle: Finalize,
-        turns: CooperativeRunner,
+        context: ExchangeContext,
+        finalizer: Finalize,
+        runner: CooperativeRunner,
         *,
         ping_interval: float,
     ) -> None:
@@ -40,15 +41,12 @@ class AsgiResponse:
         """Number of bytes of the body."""
         self.closes_connection = False
         """Set if what the client is still sending is not worth reading."""
-        self.tap: Callable[[bytes], None] | None = None
-        """Called with all bytes of the body."""
         self._send = send
-        self._context = notes
-        self._finalize_exchange = settle
-        self._turns = turns
+        self.context = context
+        self._finalizer = finalizer
+        self._runner = runner
         self._group: asyncio.TaskGroup | None = None
         self._ping_interval = ping_interval
-        self._begin: Callable[[], Headers] | None = None
         self._sending = asyncio.Lock()  # a ping must not come between the start and a frame
         self._last_sent = time.monotonic()
         self._pings: asyncio.Task[None] | None = None
@@ -67,20 +65,19 @@ class AsgiResponse:
         ]
         start = {"type": "http.response.start", "status": status, "headers": headers}
         *before, last = body
-        async for piece in self._turns.iterate(before):
+        async for piece in self._runner.iterate(before):
             await self._account(piece, concludes=False)
         await self._account(last, concludes=True)
         self.has_started = self.has_ended = True
         async with self._sending:
             await self._send(start)
-            async for piece in self._turns.iterate(before):
+            async for piece in self._runner.iterate(before):
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             await self._send({"type": "http.response.body", "body": last})
 
-    def open_stream(self, begin: Callable[[], Headers], ping: Callable[[], bytes] | None) -> None:
+    def open_stream(self, ping: Callable[[], bytes] | None) -> None:
         """Prepare a stream that begins with its first frame, or with a ping if that is late."""
         self.withdraw_stream()
-        self._begin = begin
         self._last_sent = time.monotonic()  # silence starts at upstream's headers
         if ping is not None and self._group is not None:
             self._pings = self._group.create_task(self._ping_while_silent(ping))
@@ -88,7 +85,6 @@ class AsgiResponse:
     def withdraw_stream(self) -> None:
         """Take back a stream that was opened but has not begun."""
         self._stop_pings()
-        self._begin = None
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a response that is forwarded in pieces, unchanged."""
@@ -116,11 +112,10 @@ class AsgiResponse:
 
     async def _send_frame(self, data: bytes, *, concludes: bool, more_body: bool) -> None:
         if not self.has_started:
-            assert self._begin is not None
-            begin, self._begin = self._begin, None  # break the reference cycle, as below
             self.has_started = True
+            self.context.begin_response(200)
             headers = [
-                *begin(),
+                *translated_headers(self.context),
                 (b"content-type", b"text/event-stream; charset=utf-8"),
                 (b"cache-control", b"no-cache"),
                 (b"x-accel-buffering", b"no"),  # nginx would buffer frames
@@ -133,13 +128,13 @@ class AsgiResponse:
 
     async def finalize(self) -> None:
         """Record the exchange; called before its last bytes are sent."""
-        self._context.reply_bytes = self.sent_bytes
-        await self._finalize_exchange(self._context)
+        self.context.reply_bytes = self.sent_bytes
+        await self._finalizer(self.context)
 
     async def _account(self, data: bytes, *, concludes: bool) -> None:
         self.sent_bytes += len(data)
-        if self.tap is not None:
-            self.tap(data)
+        if self.context.capture is not None:
+            self.context.capture.capture_reply(data)
         if concludes:
             await self.finalize()
 

@@ -9,10 +9,11 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.endpoints.asgi_response import AsgiResponse, Finalize
 from proxy.endpoints.request_body import read_body, wait_for_disconnect
-from proxy.errors import Blame, BodyEndless, ClientGone, ShuttingDown
+from proxy.errors import BodyEndless, ClientGone, ShuttingDown
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
-from proxy.exchange.response import reply_with_error
+from proxy.exchange.response import send_error
+from proxy.outcome import Outcome
 from translators import TranslatedError
 
 _SHUTTING_DOWN = TranslatedError(
@@ -24,64 +25,56 @@ _SHUTTING_DOWN = TranslatedError(
 class CompleteEndpoint:
     """The ASGI application for Text Completions requests."""
 
-    exchange: CompletionHandler
-    settle: Finalize
+    handler: CompletionHandler
+    finalizer: Finalize
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, stop if its client leaves, and finalize the exchange in any case."""
-        notes = ExchangeContext(
+        context = ExchangeContext(
             path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
         )
-        turns = self.exchange.turns
-        reply = AsgiResponse(send, notes, self.settle, turns, ping_interval=self.ping_interval)
+        runner = self.handler.runner
+        sink = AsgiResponse(send, context, self.finalizer, runner, ping_interval=self.ping_interval)
         try:
-            await self._run_while_connected(notes, receive, reply)
+            await self._run_while_connected(receive, sink)
         except asyncio.CancelledError:
             # The server's grace period has ended: tell the client rather than leave it hanging.
-            if not reply.has_ended:  # pragma: no branch - no test can hit the moment after the end
-                notes.failure = _SHUTTING_DOWN.message
-                await reply_with_error(reply, notes, _SHUTTING_DOWN, Blame.HOLDOVER)
+            if not sink.has_ended:  # pragma: no branch - no test can hit the moment after the end
+                context.failure = _SHUTTING_DOWN.message
+                await send_error(sink, _SHUTTING_DOWN, Outcome.CUT_OFF)
         finally:
-            await reply.finalize()
+            await sink.finalize()
 
-    async def _run_while_connected(
-        self, notes: ExchangeContext, receive: Receive, reply: AsgiResponse
-    ) -> None:
+    async def _run_while_connected(self, receive: Receive, sink: AsgiResponse) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                reply.run_pings_in(group)
-                await self._run(notes, receive, reply, group)
+                sink.run_pings_in(group)
+                await self._run(receive, sink, group)
         except* ClientGone:
             # Clients may close once they have the last frame; old ones do so before the end of
             # every stream, and that is success (clients, rule 4).
-            notes.client_gone = not reply.has_ended
+            sink.context.client_gone = not sink.has_ended
 
-    async def _run(
-        self,
-        notes: ExchangeContext,
-        receive: Receive,
-        reply: AsgiResponse,
-        group: asyncio.TaskGroup,
-    ) -> None:
+    async def _run(self, receive: Receive, sink: AsgiResponse, group: asyncio.TaskGroup) -> None:
         watchers: list[asyncio.Task[None]] = []
 
         async def read() -> bytes:
             try:
                 body = await read_body(
                     receive,
-                    notes.headers,
+                    sink.context.headers,
                     max_bytes=self.max_body_bytes,
                     timeout_seconds=self.body_timeout,
                 )
             except BodyEndless:
-                reply.closes_connection = True
+                sink.closes_connection = True
                 raise
             watchers.append(group.create_task(wait_for_disconnect(receive)))
             return body
 
-        await self.exchange.run(notes, read, reply)
+        await self.handler.run(read, sink)
         for watcher in watchers:
             watcher.cancel()

@@ -1,20 +1,23 @@
 """
-What is done with an exchange once it is over: kept, counted, judged by, logged.
+What is done with an exchange once it is over: it is recorded, counted, judged and logged.
 
-It is done just before the last bytes leave, so that whoever has seen the end
-of an exchange can find it in the evidence, whatever happens to this process.
+This happens just before the last bytes leave, so that a client that has seen
+the end of an exchange can find its record, whatever happens to this process.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from proxy.errors import Blame, ShuttingDown
+from proxy.errors import Blame
 from proxy.exchange.context import ExchangeContext
+from proxy.exchange.record_builder import build_record
 from proxy.observability.metrics import Metrics
+from proxy.outcome import Outcome
 from proxy.rollout.guard_stats import OTHERS
 from proxy.security.keyring import refuses_key
 from proxy.security.redaction import Redactor
@@ -25,39 +28,52 @@ from proxy.workers.guards import Guards
 
 log = structlog.get_logger("holdover.traffic")
 
+_UNTRIED: Final = (Outcome.NOT_ADMITTED, Outcome.REFUSED, Outcome.CUT_OFF)
+"""Outcomes that say nothing about a route: no upstream decided them."""
+
 
 class Verdict(enum.Enum):
-    """What one exchange says about a rule."""
+    """What one exchange says about the rule that decided it."""
 
     FINE = enum.auto()
     FAILED = enum.auto()
     LEFT = enum.auto()
-    """It took so long at least."""
+    """The client left; its wait is the least time that the answer would have taken."""
     NOTHING = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeFinalizer:
-    """Called for every exchange, however it ended; the second time it does nothing."""
+    """Finalizes exchanges, each once; called again for the same one it does nothing."""
 
     evidence: Recording | None
     redactor: Redactor
     metrics: Metrics
     guards: Guards
 
-    async def __call__(self, notes: ExchangeContext) -> None:
-        """Write down what was said, and then the record; tell everybody."""
-        if notes.is_finalized:
+    async def __call__(self, context: ExchangeContext) -> None:
+        """Keep the bodies, if they are captured, and then the record."""
+        if context.is_finalized:
             return
-        if self.evidence is not None and notes.capture is not None:
-            spoken, notes.capture = _spoken(notes, self.redactor), None
-            await self.evidence.contents.write(spoken)
-        if not notes.is_finalized:  # while that was written, the client may have gone
-            notes.is_finalized = True
-            self.finalize(notes.record(self.redactor), lacked_model=notes.lacked_model)
+        if self.evidence is not None and context.capture is not None:
+            bodies = ExchangeBodies(
+                id=context.id,
+                received=context.received_text,
+                capture=context.capture,
+                plan=context.plan,
+                dialect=context.dialect,
+                reply_headers=context.response_headers,
+                hide=context.hiding(self.redactor),
+            )
+            context.capture = None
+            await self.evidence.contents.write(bodies)
+        if not context.is_finalized:  # while that was written, the client may have gone
+            context.is_finalized = True
+            record = build_record(context, self.redactor)
+            self.finalize(record, lacked_model=context.lacked_model)
 
     def finalize(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
-        """What is done with the record."""
+        """Store, count, judge and log a record."""
         if self.evidence is not None:
             self.evidence.journal_writer.add(record)
         self.metrics.exchange_ended(record)
@@ -70,47 +86,30 @@ class ExchangeFinalizer:
         log.info("exchange", **record.as_fields())
 
 
-def _spoken(notes: ExchangeContext, redactor: Redactor) -> ExchangeBodies:
-    assert notes.capture is not None
-    return ExchangeBodies(
-        id=notes.id,
-        received=notes.received_text,
-        capture=notes.capture,
-        plan=notes.plan,
-        dialect=notes.dialect,
-        reply_headers=notes.answer_headers,
-        hide=notes.hiding(redactor),
-    )
-
-
 def verdict_on(record: TrafficRecord, *, lacked_model: bool) -> Verdict:
     """
-    What an exchange says about the leg that its rule decided on; a second try makes nothing good.
+    Return what an exchange says about the route that its rule decided on.
 
-        nobody was asked: a rule refused it, or we did      NOTHING: anybody can bring that about
-        a shutdown cut it off                               NOTHING
-        there is no such model as the client named          NOTHING: nor is there without the rule
-        upstream refused the client's own key (401 to 403)  NOTHING
-        it failed in any other way: our key was refused,    FAILED
-          another 4xx or 5xx, nobody there, too slow,
-          broken off
-        the client left before it was answered              LEFT
+    A fallback that answers does not make up for a first route that failed.
+
+        no upstream was asked, or a shutdown cut it off     NOTHING: any client can cause that
+        the client's model does not exist there             NOTHING: nor does it without the rule
+        the upstream refused the client's own key (401-403) NOTHING
+        it failed in any other way                          FAILED
+        the client left before the answer began, or         LEFT
+          while it was told about an error
         it was answered, if only by a model's refusal       FINE
     """
-    if _was_not_tried(record) or lacked_model:
+    was_asked = record.upstream_ms is not None or record.first_failure is not None
+    may_be_asked = record.outcome in {Outcome.CLIENT_GONE, Outcome.UPSTREAM_ERROR}
+    is_untried = record.route is None or record.outcome in _UNTRIED
+    if is_untried or lacked_model or not (was_asked or may_be_asked):
         return Verdict.NOTHING
     if record.first_failure is not None:
         return Verdict.FAILED
     if record.status is not None and refuses_key(record.status):
         return Verdict.NOTHING
-    if record.client_gone and (record.first_byte_ms is None or record.blame is not Blame.NOBODY):
-        return Verdict.LEFT
-    return Verdict.FINE if record.blame is Blame.NOBODY else Verdict.FAILED
-
-
-def _was_not_tried(record: TrafficRecord) -> bool:
-    is_cut_off = record.blame is Blame.HOLDOVER and record.status == ShuttingDown.status
-    if record.route in {None, "refuse"} or is_cut_off:
-        return True
-    was_asked = record.upstream_ms is not None or record.first_failure is not None
-    return not (was_asked or record.client_gone or record.blame is Blame.UPSTREAM)
+    if record.outcome is Outcome.CLIENT_GONE:
+        is_told = record.first_byte_ms is not None and record.blame is Blame.NOBODY
+        return Verdict.FINE if is_told else Verdict.LEFT
+    return Verdict.FAILED if record.outcome.is_error else Verdict.FINE

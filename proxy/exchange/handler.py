@@ -1,11 +1,11 @@
 """
 One completion request, from its headers to its record: the order of things.
 
-    identify -> read -> decide -> ask -> translate -> reply -> shadow -> record
+    identify -> read -> decide -> ask -> translate -> respond -> shadow -> record
 
-Everything is decided by plain functions; here it is done, in order, and
-whatever goes wrong on the way becomes the error that the client understands.
-What a reply is made of is the endpoint's business.
+Plain functions decide; this module performs, in order, and turns whatever goes
+wrong on the way into the error that a legacy client understands. How bytes
+reach the client is the endpoint's business.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
 from proxy.config.runtime import RuntimeConfig
 from proxy.cooperative import CooperativeRunner
-from proxy.errors import Blame, ClientGone, Failure, Gone, UpstreamTooSlow
-from proxy.exchange.context import ExchangeContext
+from proxy.errors import ClientGone, Failure, Gone, KeyRefused, UpstreamTooSlow
 from proxy.exchange.forwarding import forward_response
 from proxy.exchange.gone_message import gone_message
-from proxy.exchange.response import ResponseSink, reply_with_completion, reply_with_error
+from proxy.exchange.response import ResponseSink, send_completion, send_error
 from proxy.exchange.shadow import ShadowRunner
 from proxy.exchange.stream import StreamRelay
+from proxy.outcome import Outcome, outcome_of_failure
 from proxy.rollout import Decision, Fallback, Question, Route, buckets_in_steps, decide
 from proxy.security.redaction import describe_crash
-from proxy.upstream.client import UpstreamResponse, close_all
-from proxy.upstream.dispatch import AttemptFailed, Dispatcher, LegacyRequest, failure_of
+from proxy.upstream.attempt import Attempt, AttemptFailed, failed_response
+from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
     Completion,
     ModelRefused,
@@ -48,225 +50,228 @@ from translators import (
 log = structlog.get_logger()
 
 ReadBody = Callable[[], Awaitable[bytes]]
+"""Reads the request's body; it is called once, after the key has been checked."""
+
+_CRASHED: Final = TranslatedError(500, "api_error", "Internal server error", None)
 
 
 class CurrentConfig(Protocol):
-    """What the operator wants now."""
+    """The settings in force, which may change between two requests."""
 
     @property
     def config(self) -> RuntimeConfig:
-        """The last good one."""
+        """The last valid configuration."""
         ...
 
     @property
     def tripped(self) -> frozenset[str]:
-        """Rules whose guards have taken their shares to zero."""
+        """Names of the rules whose guards have taken their share to zero."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletionHandler:
-    """How this process answers completion requests; one for all of them."""
+    """Answers completion requests; one handler serves all requests of a process."""
 
     present: CurrentConfig
     dispatcher: Dispatcher
     shadows: ShadowRunner
-    turns: CooperativeRunner = field(default_factory=CooperativeRunner)
+    runner: CooperativeRunner = field(default_factory=CooperativeRunner)
     v1_pings: bool = False
 
-    async def run(self, notes: ExchangeContext, read: ReadBody, reply: ResponseSink) -> None:
-        """Answer one request. Nothing but cancellation and `ClientGone` gets out of here."""
+    async def run(self, read: ReadBody, sink: ResponseSink) -> None:
+        """Answer one request; raises nothing but cancellation and `ClientGone`."""
+        context = sink.context
         try:
-            await self._run(notes, read, reply)
+            await ExchangeRun(self, sink).answer(read)
         except AttemptFailed as exc:
-            await reply_with_error(reply, notes, exc.error, exc.blame)
+            await send_error(sink, exc.error, exc.outcome)
         except Failure as exc:
-            notes.failure = str(exc)
+            context.failure = str(exc)
             error = TranslatedError(exc.status, exc.error_type, str(exc), None)
-            await reply_with_error(reply, notes, error, exc.blame)
+            await send_error(sink, error, outcome_of_failure(exc))
         except TranslationError as exc:
             error = TranslatedError(exc.status_hint, exc.error_type, str(exc), None)
-            blame = Blame.NOBODY if isinstance(exc, ModelRefused) else Blame.CLIENT
-            await reply_with_error(reply, notes, error, blame)
+            is_refusal = isinstance(exc, ModelRefused)
+            outcome = Outcome.MODEL_REFUSED if is_refusal else Outcome.CLIENT_ERROR
+            await send_error(sink, error, outcome)
         except ClientGone:
             raise
         except Exception as exc:  # noqa: BLE001 - the last door: a bug must not cost the answer
-            log.error("exchange_crashed", id=notes.id, **describe_crash(exc))
-            error = TranslatedError(500, "api_error", "Internal server error", None)
-            await reply_with_error(reply, notes, error, Blame.HOLDOVER)
+            log.error("exchange_crashed", id=context.id, **describe_crash(exc))
+            await send_error(sink, _CRASHED, Outcome.HOLDOVER_ERROR)
 
-    async def _run(self, notes: ExchangeContext, read: ReadBody, reply: ResponseSink) -> None:
-        config, tripped = self.present.config, self.present.tripped
-        caller = notes.caller = config.keyring.identify(notes.headers)
+
+class ExchangeRun:
+    """One completion request while it is answered: its context, its client, and who is asked."""
+
+    def __init__(self, handler: CompletionHandler, sink: ResponseSink) -> None:
+        self._handler = handler
+        self._sink = sink
+        self._context = sink.context
+
+    async def answer(self, read: ReadBody) -> None:
+        """Answer the request; errors that the client should be told are raised."""
+        run = self._handler.runner.run
+        context, present = self._context, self._handler.present
+        config, tripped = present.config, present.tripped
+        caller = context.caller = config.keyring.identify(context.headers)
         body = await read()
-        notes.request_bytes = len(body)
-        asked = await self.turns.run(
-            LegacyRequest.read_in_steps(caller, notes.headers, notes.query, body)
+        context.request_bytes = len(body)
+        request = await run(
+            LegacyRequest.read_in_steps(caller, context.headers, context.query, body)
         )
-        notes.dialect = asked.dialect
-        if asked.decoded is not None:
-            notes.request = asked.decoded.request
-            notes.features = await self.turns.run(features_in_steps(notes.request))
+        context.dialect = request.dialect
+        if request.decoded is not None:
+            context.request = request.decoded.request
+            context.features = await run(features_in_steps(context.request))
         now = datetime.now(UTC)
         question = Question(
             caller=caller,
-            headers=notes.headers,
-            request=notes.request,
+            headers=context.headers,
+            request=context.request,
             now=now,
-            buckets=await self.turns.run(buckets_in_steps(config.rollout, notes.request)),
+            buckets=await run(buckets_in_steps(config.rollout, context.request)),
         )
-        decision = notes.decision = decide(config.rollout, question, tripped)
-        notes.begin_capture(
-            decision.rule.capture if decision.rule else config.rollout.capture, body
-        )
-        if notes.capture is not None:
-            reply.tap = notes.capture.capture_reply
+        decision = context.decision = decide(config.rollout, question, tripped)
+        rule = decision.rule
+        context.begin_capture(rule.capture if rule else config.rollout.capture, body)
         if decision.action == "refuse":
-            notes.begin_attempt("refuse")
-            catalogue = config.rollout.catalogue
-            raise Gone(gone_message(decision, notes.request, catalogue, now.date().isoformat()))
-        await self._answer(asked, decision, notes, reply)
-
-    async def _answer(
-        self, asked: LegacyRequest, decision: Decision, notes: ExchangeContext, reply: ResponseSink
-    ) -> None:
-        """By the legs, and then by the shadow that nobody waits for."""
-        if decision.rule is None:
-            await self._try(decision.route, asked, notes, reply)
+            context.begin_attempt("refuse")
+            catalogue, today = config.rollout.catalogue, now.date().isoformat()
+            raise Gone(gone_message(decision, context.request, catalogue, today))
+        shadow = self._handler.shadows.draw(decision)
+        if shadow is None:
+            await self._ask(request, decision)
             return
-        with self.shadows.schedule_after(asked, decision, notes):
-            await self._try_all(decision.route, decision.rule.on_failure, asked, notes, reply)
+        context.answer_copy = []
+        try:
+            await self._ask(request, decision)
+        except BaseException as exc:
+            self._handler.shadows.skip(shadow, exc)
+            raise
+        self._handler.shadows.schedule(shadow, request, context)
 
-    async def _try_all(
-        self,
-        leg: Route,
-        second: Fallback | None,
-        asked: LegacyRequest,
-        notes: ExchangeContext,
-        reply: ResponseSink,
-    ) -> None:
-        """By one leg, and if that fails by the second one, where there is one."""
-        if second is None:
-            await self._try(leg, asked, notes, reply)
+    async def _ask(self, request: LegacyRequest, decision: Decision) -> None:
+        """Ask by the decided route, and by the rule's fallback if that fails."""
+        fallback = decision.rule.on_failure if decision.rule else None
+        if fallback is None:
+            await self._attempt(decision.route, request)
             return
         try:
-            await self._try_first(leg, second.timeout, asked, notes, reply)
+            await self._first_attempt(decision.route, request, fallback)
         except AttemptFailed as exc:
-            if reply.has_started or not exc.worth_another:
+            if self._sink.has_started or not exc.may_fall_back:
                 raise
-            notes.set_first_failure(exc.error)
-            await self._try(second.route, asked, notes, reply)
+            self._context.set_first_failure(exc.error)
+            await self._attempt(fallback.route, request)
 
-    async def _try_first(
-        self,
-        leg: Route,
-        seconds: float | None,
-        asked: LegacyRequest,
-        notes: ExchangeContext,
-        reply: ResponseSink,
+    async def _first_attempt(
+        self, route: Route, request: LegacyRequest, fallback: Fallback
     ) -> None:
-        """By the first leg of two, which has so many seconds to begin its answer."""
+        """Ask by the first of two routes; its response has to begin within the fallback's time."""
+        loop, timer = asyncio.get_running_loop(), None
         try:
-            async with asyncio.timeout(seconds) as patience:
-                notes.when_begun = lambda: patience.reschedule(None)
-                await self._try(leg, asked, notes, reply, may_fail=True)
+            async with asyncio.timeout(None) as deadline:
+
+                def expire() -> None:
+                    if self._context.first_byte is None:  # afterwards it is too late to fall back
+                        deadline.reschedule(loop.time())
+
+                if fallback.timeout is not None:
+                    timer = loop.call_later(fallback.timeout, expire)
+                await self._attempt(route, request, may_fall_back=True)
         except TimeoutError:
-            reply.withdraw_stream()
-            failure = UpstreamTooSlow(f"The upstream did not answer within {seconds:g} seconds.")
-            notes.failure = str(failure)
-            raise AttemptFailed.of(failure) from None
+            self._sink.withdraw_stream()
+            failure = UpstreamTooSlow(
+                f"The upstream did not answer within {fallback.timeout:g} seconds."
+            )
+            self._context.failure = str(failure)
+            raise AttemptFailed.by(failure) from None
         finally:
-            notes.when_begun = _nothing
+            if timer is not None:
+                timer.cancel()
 
-    async def _try(
-        self,
-        leg: Route,
-        asked: LegacyRequest,
-        notes: ExchangeContext,
-        reply: ResponseSink,
-        *,
-        may_fail: bool = False,
+    async def _attempt(
+        self, route: Route, request: LegacyRequest, *, may_fall_back: bool = False
     ) -> None:
-        """Answer by one leg; if it `may_fail`, `AttemptFailed` before the reply begins."""
-        notes.begin_attempt(leg.action)
-        answers: list[UpstreamResponse] = []
-        try:
-            await self._ask(leg, asked, notes, reply, answers, may_fail=may_fail)
-        except Failure as exc:
-            notes.set_failure(exc)
-            raise AttemptFailed.of(exc) from exc
-        finally:
-            await close_all(answers)
+        """
+        Answer by one route.
 
-    async def _ask(  # noqa: PLR0913 - all that an exchange goes by, and the answers to close
-        self,
-        leg: Route,
-        asked: LegacyRequest,
-        notes: ExchangeContext,
-        reply: ResponseSink,
-        answers: list[UpstreamResponse],
-        *,
-        may_fail: bool,
-    ) -> None:
+        With `may_fall_back` an error that another route may avoid is raised as
+        `AttemptFailed` before the response begins, instead of passed on.
+        """
+        context = self._context
+        context.begin_attempt(route.action)
         try:
-            if leg.action == "forward":
-                answer = await self.dispatcher.send_forwarded(asked, answers)
-                await forward_response(answer, notes, reply, may_fail=may_fail)
-            else:
-                answer, plan = await self.dispatcher.send_translated(
-                    asked, leg.policy, answers, notes.set_plan
-                )
-                await self._pass_on(answer, plan, notes, reply, may_fail=may_fail)
+            async with Attempt(self._handler.dispatcher, request) as attempt:
+                if route.action == "forward":
+                    response = await attempt.forward()
+                    await forward_response(response, self._sink, may_fall_back=may_fall_back)
+                    return
+                try:
+                    response, plan = await attempt.translate(route.policy)
+                finally:
+                    context.plan = attempt.plan
+                await self._translate(response, plan, may_fall_back=may_fall_back)
         except AttemptFailed as exc:
             # What the status does not say, the body may: some gateways answer 200 to everything.
-            self.dispatcher.check_key(asked.caller.destination(leg.action), exc.error.status)
+            self._check_key(request, route, exc)
             raise
+        except Failure as exc:
+            self._note(exc)
+            raise AttemptFailed.by(exc) from exc
 
-    async def _pass_on(
-        self,
-        answer: UpstreamResponse,
-        plan: Plan,
-        notes: ExchangeContext,
-        reply: ResponseSink,
-        *,
-        may_fail: bool,
-    ) -> None:
-        notes.set_response(answer.headers)
-        if notes.capture is not None:
-            answer.tap = notes.capture.capture_upstream
-        if not answer.is_success:
-            notes.failure = f"status {answer.status}"
-            raise await failure_of(answer)
-        if plan.is_streamed:
-            relay = StreamRelay(
-                plan, notes, reply, self.turns, v1_pings=self.v1_pings, may_fail=may_fail
-            )
-            if answer.is_event_stream:
-                await relay.run(answer)
-            else:
-                await relay.run_whole(await self._whole(answer, plan, notes))
-        else:
-            completion = await self._whole(answer, plan, notes)
-            body = await self.turns.run(encode_completion_in_steps(completion, plan.dialect))
-            await reply_with_completion(reply, notes, completion, body)
-
-    async def _whole(
-        self, answer: UpstreamResponse, plan: Plan, notes: ExchangeContext
-    ) -> Completion:
+    def _check_key(self, request: LegacyRequest, route: Route, failed: AttemptFailed) -> None:
+        """Raise another `AttemptFailed` if the failed attempt refused a key of Holdover's."""
+        to = request.caller.destination(route.action)
         try:
-            message = await self.turns.run(decode_message_in_steps(await answer.read()))
-            completion = await self.turns.run(translate_in_steps(message, plan))
+            self._handler.dispatcher.check_key(to, failed.error.status)
+        except KeyRefused as exc:
+            self._note(exc)
+            raise AttemptFailed.by(exc) from exc
+
+    def _note(self, failure: Failure) -> None:
+        self._context.failure = failure.detail
+        if isinstance(failure, KeyRefused):  # the client is told in Holdover's headers, too
+            self._context.set_response(list(failure.headers))
+
+    async def _translate(
+        self, response: UpstreamResponse, plan: Plan, *, may_fall_back: bool
+    ) -> None:
+        """Translate the upstream's response for the client, as it comes."""
+        context, sink, runner = self._context, self._sink, self._handler.runner
+        context.set_response(response.headers)
+        if context.capture is not None:
+            response.tap = context.capture.capture_upstream
+        if not response.is_success:
+            context.failure = f"status {response.status}"
+            raise await failed_response(response)
+        if not plan.is_streamed:
+            completion = await self._whole_completion(response, plan)
+            body = await runner.run(encode_completion_in_steps(completion, plan.dialect))
+            await send_completion(sink, completion, body)
+            return
+        v1_pings = self._handler.v1_pings
+        relay = StreamRelay(plan, sink, runner, v1_pings=v1_pings, may_fall_back=may_fall_back)
+        if response.is_event_stream:
+            await relay.run(response)
+        else:
+            await relay.run_whole(await self._whole_completion(response, plan))
+
+    async def _whole_completion(self, response: UpstreamResponse, plan: Plan) -> Completion:
+        """Read and translate an answer that comes in one piece."""
+        context, runner = self._context, self._handler.runner
+        try:
+            message = await runner.run(decode_message_in_steps(await response.read()))
+            completion = await runner.run(translate_in_steps(message, plan))
         except UpstreamProtocolError as exc:
-            notes.failure = str(exc)
-            raise await failure_of(answer) from exc
-        notes.answered_model = message.model or None
-        notes.upstream_stop_reason = message.stop_reason
-        notes.usage = message.usage or Usage()
-        notes.mark_first_token()
-        if notes.heard is not None:
-            notes.hear(completion.text.encode())
+            context.failure = str(exc)
+            raise await failed_response(response) from exc
+        context.answered_model = message.model or None
+        context.upstream_stop_reason = message.stop_reason
+        context.usage = message.usage or Usage()
+        context.mark_first_token()
+        if context.answer_copy is not None:
+            context.keep_answer(completion.text.encode())
         return completion
-
-
-def _nothing() -> None:
-    """Nobody waits for the reply to begin."""

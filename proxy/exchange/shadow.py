@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -29,13 +28,16 @@ from proxy.comparison.compare import (
 from proxy.comparison.token_budget import DailyTokenBudget
 from proxy.errors import Failure, KeyRefused, UpstreamUnreachable
 from proxy.exchange.context import ExchangeContext
+from proxy.outcome import Outcome
 from proxy.rollout import Decision, Route, Shadow
 from proxy.rollout.rule_schema import BASIS_POINTS
 from proxy.security.redaction import Redacted, Redactor, describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic import ShadowRecord
+from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.decompression import decompressed
-from proxy.upstream.dispatch import AttemptFailed, Dispatcher, LegacyRequest
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.legacy_request import LegacyRequest
 from translators import TranslationError, UpstreamProtocolError
 
 log = structlog.get_logger("holdover.traffic")
@@ -65,6 +67,16 @@ class ShadowObserver(Protocol):
 
     def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
         """One came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnShadow:
+    """A shadow that a request gets once it is answered."""
+
+    rule: str
+    shadow: Shadow
+    route: Route
+    """The route that answers the client; a control asks by it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,50 +128,49 @@ class ShadowRunner:
         self._redactor = redactor
         self._roll = roll
 
-    @contextmanager
-    def schedule_after(
-        self, asked: LegacyRequest, decision: Decision, notes: ExchangeContext
-    ) -> Iterator[None]:
-        """Let an exchange run; then, if a shadow is due, queue it. Never raises by itself."""
+    def draw(self, decision: Decision) -> DrawnShadow | None:
+        """Draw by its rule's share whether a request gets a shadow; return it, or None."""
         rule = decision.rule
         shadow = rule.shadow if rule else None
         if rule is None or shadow is None or self._roll() >= shadow.share:
-            yield
-            return
-        notes.heard = []
-        try:
-            yield
-        except BaseException as exc:
-            gone = isinstance(exc, asyncio.CancelledError)
-            self._observer.shadow_skipped(rule.name, "client_gone" if gone else "primary_failed")
-            raise
-        reason = self._queue(asked, decision, shadow, notes)
+            return None
+        return DrawnShadow(rule=rule.name, shadow=shadow, route=decision.route)
+
+    def skip(self, drawn: DrawnShadow, error: BaseException) -> None:
+        """Count a shadow that is not sent because its exchange ended with this error."""
+        is_gone = isinstance(error, asyncio.CancelledError)
+        self._observer.shadow_skipped(drawn.rule, "client_gone" if is_gone else "primary_failed")
+
+    def schedule(
+        self, drawn: DrawnShadow, request: LegacyRequest, context: ExchangeContext
+    ) -> None:
+        """Queue the shadow of an exchange that is over, or count why it is not sent."""
+        reason = self._queue(drawn, request, context)
         if reason is not None:
-            self._observer.shadow_skipped(rule.name, reason)
+            self._observer.shadow_skipped(drawn.rule, reason)
 
     def _queue(
-        self, asked: LegacyRequest, decision: Decision, shadow: Shadow, notes: ExchangeContext
+        self, drawn: DrawnShadow, request: LegacyRequest, context: ExchangeContext
     ) -> Skipped | None:
-        rule = decision.rule
-        assert rule is not None
-        if notes.error is not None or notes.failure is not None or notes.first_failure is not None:
+        shadow = drawn.shadow
+        if context.outcome is not Outcome.ANSWERED or context.first_failure is not None:
             return "primary_failed"
-        if notes.heard is None:  # beyond all measure
+        if context.answer_copy is None:  # it grew too long to be kept
             return "unreadable"
         due = _QueuedShadow(
-            id=notes.id,
-            rule=rule.name,
+            id=context.id,
+            rule=drawn.rule,
             shadow=shadow,
-            route=decision.route,
-            asked=asked,
-            hide=notes.hiding(self._redactor),
-            heard=b"".join(notes.heard),
-            understand=_reader(notes),
-            tokens=_estimate(asked, shadow),
+            route=drawn.route,
+            asked=request,
+            hide=context.hiding(self._redactor),
+            heard=b"".join(context.answer_copy),
+            understand=_reader(context),
+            tokens=_estimate(request, shadow),
         )
         if self._waiting.full() or self._bytes_waiting + due.size > _MAX_BYTES_WAITING:
             return "queue_full"
-        if not self._budget.reserve(rule.name, due.tokens, shadow.daily_tokens):
+        if not self._budget.reserve(drawn.rule, due.tokens, shadow.daily_tokens):
             return "budget"
         self._bytes_waiting += due.size
         self._waiting.put_nowait(due)
@@ -247,13 +258,13 @@ def _name(problem: Exception) -> str:
     return type(problem).__name__
 
 
-def _reader(notes: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
+def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
     """How to read what the client was told; to do so takes time, and is for later."""
-    seconds, plan = time.perf_counter() - notes.started, notes.plan
+    seconds, plan = time.perf_counter() - context.started, context.plan
     if plan is not None:
-        stop_reason, usage = notes.stop_reason, notes.usage
+        stop_reason, usage = context.stop_reason, context.usage
         return lambda heard: from_translated(heard.decode(), stop_reason, plan, usage, seconds)
-    dialect, headers = notes.dialect if notes.streams else None, notes.answer_headers
+    dialect, headers = context.dialect if context.streams else None, context.response_headers
 
     def read(heard: bytes) -> ComparableAnswer:
         body = decompressed(heard, headers, most=_MAX_BYTES_WAITING)

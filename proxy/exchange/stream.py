@@ -9,12 +9,11 @@ from itertools import groupby
 from typing import Final, NoReturn
 
 from proxy.cooperative import CooperativeRunner
-from proxy.errors import Blame, Failure
-from proxy.exchange.context import ExchangeContext
+from proxy.errors import Failure
 from proxy.exchange.response import ResponseSink
-from proxy.headers import Headers
+from proxy.outcome import Outcome
+from proxy.upstream.attempt import AttemptFailed, status_may_fall_back
 from proxy.upstream.client import UpstreamResponse
-from proxy.upstream.dispatch import AttemptFailed, status_may_fall_back
 from translators import (
     AT_ONCE,
     PING_FRAME,
@@ -45,55 +44,52 @@ what such an answer cost. The number is ours.
 class StreamRelay:
     """Takes one stream from upstream to the client; memory is that of the held-back text."""
 
-    def __init__(  # noqa: PLR0913 - what it goes by, and whom it tells
+    def __init__(
         self,
         plan: Plan,
-        notes: ExchangeContext,
-        reply: ResponseSink,
-        turns: CooperativeRunner,
+        sink: ResponseSink,
+        runner: CooperativeRunner,
         *,
         v1_pings: bool,
-        may_fail: bool = False,
+        may_fall_back: bool = False,
     ) -> None:
         self._plan = plan
-        self._notes = notes
-        self._reply = reply
-        self._turns = turns
+        self._context = sink.context
+        self._sink = sink
+        self._runner = runner
         self._translator = StreamTranslator(plan)
         self._encoder: FrameEncoder | None = None
         self._ping = _ping_of(plan, v1_pings=v1_pings)
-        self._may_fail = may_fail
-        """Somebody else can be asked, so upstream's ping before the first word must not count."""
+        self._may_fall_back = may_fall_back
+        """True if another route may still be asked: an upstream's ping is no answer then."""
 
-    @property
-    def _is_too_early(self) -> bool:
-        return self._may_fail and not self._reply.has_started
-
-    async def run(self, answer: UpstreamResponse) -> None:
-        """Relay until the completion ends, whoever ends it; `AttemptFailed` if it is not whole."""
-        self._reply.open_stream(self._begin, self._ping)
+    async def run(self, response: UpstreamResponse) -> None:
+        """Relay until the completion ends; raises `AttemptFailed` if it is not whole."""
+        self._sink.open_stream(self._ping)
         try:
-            problem = await self._relay(answer)
+            problem = await self._relay(response)
             closing = self._translator.close_in_steps(problem)
-            await self._send_all(await self._turns.run(closing))
+            await self._send_all(await self._runner.run(closing))
         except AttemptFailed:
-            if not self._reply.has_started:
-                self._reply.withdraw_stream()
+            if not self._sink.has_started:
+                self._sink.withdraw_stream()
             raise
         finally:
-            self._take_notes()  # also of what breaks off
+            self._note_progress()  # also of a stream that breaks off
 
     async def run_whole(self, completion: Completion) -> None:
-        """Stream an answer that upstream gave in one piece although a stream was asked for."""
-        self._reply.open_stream(lambda: self._notes.begin_reply(200), self._ping)
+        """Stream a completion that came in one piece although a stream was asked for."""
+        self._sink.open_stream(self._ping)
         self._encoder = FrameEncoder(self._plan.dialect, id=completion.id, model=completion.model)
         await self._send_all(as_chunks(completion))
 
-    async def _relay(self, answer: UpstreamResponse) -> FailureChunk | None:
+    async def _relay(self, response: UpstreamResponse) -> FailureChunk | None:
         try:
-            async for piece in answer.pieces():
-                feeding = self._translator.feed_in_steps(piece)
-                await self._send_all(await self._turns.run(feeding))
+            async for piece in response.pieces():
+                chunks = await self._runner.run(self._translator.feed_in_steps(piece))
+                # The headers of the response, which may begin with these chunks, name the model.
+                self._context.answered_model = self._translator.message.model or None
+                await self._send_all(chunks)
                 if self._translator.has_ended:
                     return None
         except Failure as exc:
@@ -111,7 +107,7 @@ class StreamRelay:
             for chunk in chunks:
                 await self._send((chunk,))
             return
-        async for run in self._turns.iterate(self._runs(chunks)):
+        async for run in self._runner.iterate(self._runs(chunks)):
             await self._send(run)
 
     def _runs(self, chunks: Sequence[CompletionChunk]) -> Iterator[Sequence[CompletionChunk]]:
@@ -131,38 +127,41 @@ class StreamRelay:
     async def _send(self, run: Sequence[CompletionChunk]) -> None:
         match run[0]:
             case TextChunk():
-                await self._say([chunk.text for chunk in run if isinstance(chunk, TextChunk)])
+                await self._send_texts(
+                    [chunk.text for chunk in run if isinstance(chunk, TextChunk)]
+                )
             case PingChunk():  # one of many at once says as much
-                if self._plan.dialect.relays_pings and not self._is_too_early:
-                    await self._reply.frame(PING_FRAME)
+                is_too_early = self._may_fall_back and not self._sink.has_started
+                if self._plan.dialect.relays_pings and not is_too_early:
+                    await self._sink.frame(PING_FRAME)
             case LastChunk() as last:
-                self._notes.stop_reason = last.stop_reason
+                self._context.stop_reason = last.stop_reason
                 if self._translator.has_ended:  # else it came in one piece, and is noted
-                    self._take_notes()  # the record is written before the last chunk leaves
-                await self._reply.conclude(self._frames().encode(last))
+                    self._note_progress()  # the record is written before the last chunk leaves
+                await self._sink.conclude(self._frames().encode(last))
             case failure:
                 self._fail(failure)
 
-    async def _say(self, texts: Sequence[str]) -> None:
+    async def _send_texts(self, texts: Sequence[str]) -> None:
         if self._encoder is None:
-            self._notes.mark_first_token()
-        if self._notes.heard is not None:
-            self._notes.hear("".join(texts).encode())
+            self._context.mark_first_token()
+        if self._context.answer_copy is not None:
+            self._context.keep_answer("".join(texts).encode())
         if len(texts[0]) <= AT_ONCE:
-            await self._reply.frame(self._frames().encode_texts(texts))
+            await self._sink.frame(self._frames().encode_texts(texts))
             return
-        async for frame in self._turns.iterate(self._frames().encode_long_text(texts[0])):
+        async for frame in self._runner.iterate(self._frames().encode_long_text(texts[0])):
             if frame:
-                await self._reply.frame(frame)
+                await self._sink.frame(frame)
 
     def _fail(self, failure: FailureChunk) -> NoReturn:
         if failure.status is not None:  # then it is we who noticed
-            self._notes.failure = failure.message
+            self._context.failure = failure.message
         status = failure.status or error_status(failure.type)
         error = TranslatedError(status, failure.type, failure.message, None)
         # A 400 in a stream is a model's refusal to answer: that is an answer.
-        worth_another = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
-        raise AttemptFailed(error, Blame.UPSTREAM, may_fall_back=worth_another)
+        may_fall_back = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
+        raise AttemptFailed(error, Outcome.UPSTREAM_ERROR, may_fall_back=may_fall_back)
 
     def _frames(self) -> FrameEncoder:
         if self._encoder is None:
@@ -174,14 +173,10 @@ class StreamRelay:
             )
         return self._encoder
 
-    def _begin(self) -> Headers:
-        self._notes.answered_model = self._translator.message.model or None
-        return self._notes.begin_reply(200)
-
-    def _take_notes(self) -> None:
-        self._notes.answered_model = self._translator.message.model or None
-        self._notes.upstream_stop_reason = self._translator.end.stop_reason
-        self._notes.usage = self._translator.usage
+    def _note_progress(self) -> None:
+        self._context.answered_model = self._translator.message.model or None
+        self._context.upstream_stop_reason = self._translator.end.stop_reason
+        self._context.usage = self._translator.usage
 
 
 def _is_long(chunk: CompletionChunk) -> bool:

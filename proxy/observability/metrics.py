@@ -53,6 +53,11 @@ class Metrics:
             "Completion requests answered.",
             ("route", "rule", "status", "blame"),
         )
+        self._outcomes = counter(
+            "holdover_outcomes",
+            "Completion requests by how they ended; each is counted in exactly one outcome.",
+            ("route", "rule", "outcome"),
+        )
         self._began = histogram(
             "holdover_first_byte_seconds",
             "Time until the answer began.",
@@ -109,6 +114,7 @@ class Metrics:
         )
         # For every exchange; to find a number by its labels takes longer than to count.
         self._exchanges_of = cache(self._exchanges.labels)
+        self._outcomes_of = cache(self._outcomes.labels)
         self._began_of = cache(self._began.labels)
         self._adjustments_of = cache(self._adjustments.labels)
         self._known_trips: frozenset[str] = frozenset()
@@ -118,6 +124,7 @@ class Metrics:
         route, rule = record.route or _NONE, record.rule or _NONE
         status = str(record.status or _NONE)
         self._exchanges_of(route, rule, status, record.blame.value).inc()
+        self._outcomes_of(route, rule, record.outcome.value).inc()
         if record.first_byte_ms is not None:
             self._began_of(route, rule).observe(record.first_byte_ms / 1000)
         for kind in {made.kind for made in record.adjustments}:

@@ -27,7 +27,9 @@ from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest, Redactor, describe_crash
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.replay_results import Recorded, ReplayResult
-from proxy.upstream.dispatch import AttemptFailed, Dispatcher, LegacyRequest
+from proxy.upstream.attempt import AttemptFailed
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
     InvalidCompletionRequest,
     ModelRefused,

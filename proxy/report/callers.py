@@ -10,19 +10,19 @@ from typing import Final
 
 import msgspec
 
+from proxy.outcome import Outcome
 from proxy.report.adjustments import adjustments_of, readiness_evidence
 from proxy.report.model import (
     CallerReport,
     ErrorUse,
     Latency,
     ModelUse,
-    Outcome,
     Outcomes,
     Readiness,
     Spent,
     Standing,
 )
-from proxy.report.outcomes import error_share, outcome_of, outcomes_of, share
+from proxy.report.outcomes import error_share, outcomes_of, share
 from proxy.report.prices import Price, spent_on
 from proxy.report.readiness import judge_readiness
 from proxy.report.replacement_call import call_of
@@ -73,13 +73,7 @@ class CallerStatistics:
         """Number of exchanges by outcome."""
         counts: Counter[Outcome] = Counter()
         for each in self.shaped:
-            ending = each.ending
-            outcome = outcome_of(
-                ending.blame,
-                client_gone=ending.client_gone,
-                has_error=ending.error_type is not None,
-            )
-            counts[outcome] += each.exchanges
+            counts[each.ending.outcome] += each.exchanges
         return outcomes_of(counts)
 
     @cached_property
@@ -101,7 +95,7 @@ class CallerStatistics:
     def most_common(self) -> tuple[ShapeGroup, ...]:
         """The most frequent combination of model and features, among answered requests if any."""
         readable = [each for each in self.shaped if each.asked is not None]
-        known = [each for each in readable if each.ending.is_answered] or readable
+        known = [each for each in readable if each.ending.outcome is Outcome.ANSWERED] or readable
         counts: Counter[tuple[str | None, str]] = Counter()
         for each in known:
             counts[_asked(each)] += each.exchanges
@@ -236,7 +230,8 @@ def _errors(caller: CallerStatistics, whole: int) -> tuple[ErrorUse, ...]:
     for each in caller.shaped:
         ending = each.ending
         if ending.error_type is not None:
-            counts[ending.status, ending.error_type, ending.blame] += each.exchanges
+            blame = ending.outcome.blame.value
+            counts[ending.status, ending.error_type, blame] += each.exchanges
     return tuple(
         ErrorUse(
             status=status, type=error_type, blame=blame, count=count, share=share(count, whole)

@@ -12,9 +12,6 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Outcome: TypeAlias = Literal[
-    "answered", "client_error", "upstream_error", "holdover_error", "refused", "client_gone"
-]
 Step: TypeAlias = Literal["minute", "hour", "day"]
 Work: TypeAlias = Literal["nothing", "mechanical", "decision"]
 """The work that a difference means for the person who rewrites a caller: none beyond rewriting, a
@@ -37,14 +34,17 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """Number of exchanges by outcome; every exchange has exactly one."""
+    """How many exchanges ended in each way; the fields are the values of `Outcome`."""
 
     answered: int = 0
     client_error: int = 0
     upstream_error: int = 0
     holdover_error: int = 0
+    not_admitted: int = 0
+    cut_off: int = 0
     refused: int = 0
     """Refused by a rule: a brown-out, a sunset, or the action `refuse`."""
+    model_refused: int = 0
     client_gone: int = 0
 
 

@@ -1,36 +1,16 @@
-"""Sort exchanges by outcome: each has exactly one."""
+"""Counts of how exchanges ended, and shares of them."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import Final
 
-import msgspec
-
-from proxy.errors import Blame
-from proxy.report.model import Outcome, Outcomes
-
-_BY_BLAME: Final[Mapping[Blame, Outcome]] = {
-    # An error without blame was wanted: a rule refused the request, or, if a setting says so, the
-    # model did.
-    Blame.NOBODY: "refused",
-    Blame.CLIENT: "client_error",
-    Blame.UPSTREAM: "upstream_error",
-    Blame.HOLDOVER: "holdover_error",
-}
+from proxy.outcome import Outcome
+from proxy.report.model import Outcomes
 
 
-def outcome_of(blame: str, *, client_gone: bool, has_error: bool) -> Outcome:
-    """Return the outcome; a client that left did not see what else happened."""
-    if client_gone:
-        return "client_gone"
-    return _BY_BLAME[Blame(blame)] if has_error else "answered"
-
-
-def outcomes_of(counted: Counter[Outcome]) -> Outcomes:
+def outcomes_of(counted: Mapping[Outcome, int]) -> Outcomes:
     """Return the counts as an `Outcomes` value."""
-    return msgspec.convert(counted, Outcomes)
+    return Outcomes(**{outcome.value: count for outcome, count in counted.items()})
 
 
 def error_share(outcomes: Outcomes, exchanges: int) -> float:
@@ -40,7 +20,7 @@ def error_share(outcomes: Outcomes, exchanges: int) -> float:
 
 def error_count(outcomes: Outcomes) -> int:
     """Return the number of exchanges that ended in an error, regardless of whose."""
-    return outcomes.client_error + outcomes.upstream_error + outcomes.holdover_error
+    return sum(getattr(outcomes, outcome.value) for outcome in Outcome if outcome.is_error)
 
 
 def share(part: int, whole: int) -> float:

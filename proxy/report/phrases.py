@@ -60,7 +60,10 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "client_error": "client's error",
     "upstream_error": "upstream's error",
     "holdover_error": "Holdover's error",
+    "not_admitted": "not admitted",
+    "cut_off": "cut off by a shutdown",
     "refused": "refused by a rule",
+    "model_refused": "refused by the model",
     "client_gone": "client left",
 }
 """Words for each outcome, in the order in which charts stack them."""

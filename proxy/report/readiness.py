@@ -32,7 +32,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from proxy.errors import Blame, KeyRefused
+from proxy.errors import KeyRefused
+from proxy.outcome import Outcome
 from proxy.report.model import Readiness, Reason, Work
 from proxy.report.outcomes import share
 from proxy.security.keyring import refuses_key
@@ -103,7 +104,7 @@ _OBSTACLES: Final[Mapping[str, Obstacle]] = {
     ),
     "holdover_error": Obstacle(
         "decision",
-        "Holdover failed, or was shutting down.",
+        "Holdover failed.",
         "Look for `exchange_crashed` in the log; these requests could not be judged further.",
     ),
     "refused": Obstacle(
@@ -132,7 +133,13 @@ _UNKNOWN: Final = Obstacle(
 )
 _OLD_DIALECT: Final = "2023-01-01"
 
-_OUR_KEY_REFUSED: Final = (KeyRefused.status, KeyRefused.blame.value)
+_OUR_KEY_REFUSED: Final = (KeyRefused.status, Outcome.HOLDOVER_ERROR)
+_UNJUDGED: Final = (
+    Outcome.CLIENT_GONE,
+    Outcome.CUT_OFF,
+    Outcome.NOT_ADMITTED,
+    Outcome.UPSTREAM_ERROR,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ def judge_readiness(evidence: Iterable[tuple[ReadinessEvidence, int]]) -> Readin
     errors = whole = 0
     for each, exchanges in evidence:
         whole += exchanges
-        errors += exchanges * each.ending.is_error
+        errors += exchanges * each.ending.outcome.is_error
         if (names := _obstacle_names(each)) is not None:
             by_names[names] += exchanges
     judged = ready = 0
@@ -181,19 +188,15 @@ def obstacle_of(name: str) -> Obstacle:
 def _obstacle_names(evidence: ReadinessEvidence) -> frozenset[str] | None:
     """Return the names of all obstacles in these exchanges; None if they cannot be judged."""
     ending = evidence.ending
-    if (
-        ending.client_gone
-        or ending.blame == Blame.UPSTREAM.value
-        or _depends_on_key_or_rate(ending)
-    ):
+    if ending.outcome in _UNJUDGED or _depends_on_key_or_rate(ending):
         return None
     names = set[str]()
     if ending.is_rescued:
         names.add("second_try")
     if ending.route == "refuse":
         names.add("refused")
-    elif ending.blame != Blame.NOBODY.value:
-        names.add("client_error" if ending.blame == Blame.CLIENT.value else "holdover_error")
+    elif ending.outcome in {Outcome.CLIENT_ERROR, Outcome.HOLDOVER_ERROR}:
+        names.add(ending.outcome.value)
     if not names and not evidence.is_planned:
         return None
     if evidence.dialect == _OLD_DIALECT and evidence.streamed:
@@ -203,7 +206,7 @@ def _obstacle_names(evidence: ReadinessEvidence) -> frozenset[str] | None:
 
 def _depends_on_key_or_rate(ending: Ending) -> bool:
     """Return True if the error says nothing about the request itself."""
-    if (ending.status, ending.blame) == _OUR_KEY_REFUSED:
+    if (ending.status, ending.outcome) == _OUR_KEY_REFUSED:
         return True
     status = ending.status
     return status is not None and (refuses_key(status) or status == HTTPStatus.TOO_MANY_REQUESTS)

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from proxy.report.model import Bucket, Outcome, Step, Volume
-from proxy.report.outcomes import outcome_of, outcomes_of
+from proxy.outcome import Outcome
+from proxy.report.model import Bucket, Step, Volume
+from proxy.report.outcomes import outcomes_of
 from proxy.traffic.store.aggregates import TimeBucket
 from proxy.traffic.store.row_mapping import moment_of
 
@@ -27,8 +28,7 @@ def volume_of(happened: Iterable[TimeBucket], step: Step, since_ms: int, until_m
     """Return what happened in each step of the period, oldest first."""
     counts: dict[int, Counter[Outcome]] = {}
     for each in happened:
-        outcome = outcome_of(each.blame, client_gone=each.client_gone, has_error=each.has_error)
-        counts.setdefault(each.step, Counter())[outcome] += each.exchanges
+        counts.setdefault(each.step, Counter())[each.outcome] += each.exchanges
     length = STEPS[step]
     buckets: list[Bucket] = []
     for number in range(since_ms // length, -(-until_ms // length)):

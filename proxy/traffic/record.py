@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from proxy.errors import Blame
+from proxy.outcome import Outcome
 from proxy.security.redaction import CallerDigest, Redacted
 
 
@@ -80,7 +81,9 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     failure: str | None
     """What went wrong, in our own words; never an upstream's or a client's."""
     blame: Blame
+    """Whose fault it is that something failed, also where the client had left by then."""
     client_gone: bool
+    outcome: Outcome
 
     input_tokens: float | None
     output_tokens: float | None
@@ -97,6 +100,7 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
         """As the fields of a log line."""
         fields: dict[str, object] = msgspec.structs.asdict(self)
         fields["blame"] = self.blame.value
+        fields["outcome"] = self.outcome.value
         fields["adjustments"] = [msgspec.structs.asdict(made) for made in self.adjustments]
         return fields
 

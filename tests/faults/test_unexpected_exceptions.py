@@ -26,10 +26,10 @@ async def nothing(_: ExchangeContext) -> None:
 
 
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
-    exchange = CompletionHandler(present=BROKEN, dispatcher=BROKEN, shadows=BROKEN)
+    handler = CompletionHandler(present=BROKEN, dispatcher=BROKEN, shadows=BROKEN)
     endpoint = CompleteEndpoint(
-        exchange=exchange,
-        settle=nothing,
+        handler=handler,
+        finalizer=nothing,
         max_body_bytes=1000,
         body_timeout=1,
         ping_interval=1,

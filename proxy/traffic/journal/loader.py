@@ -21,6 +21,8 @@ from typing import Final
 import msgspec
 import structlog
 
+from proxy.errors import Blame
+from proxy.outcome import outcome_of_old_record
 from proxy.private_files import make_directory, open_file
 from proxy.traffic.content import Content
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, is_complete, read_frames
@@ -37,6 +39,14 @@ _AT_A_TIME: Final = 128 * 1024
 _MAX_REFUSED: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
+
+
+class _RecordWithoutOutcome(msgspec.Struct, kw_only=True, tag="exchange"):
+    route: str | None
+    status: int | None
+    error_type: str | None
+    blame: Blame
+    client_gone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +177,25 @@ def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[byte
 
 def _entries(payloads: tuple[bytes, ...]) -> Iterator[Entry]:
     for payload in payloads:
-        with suppress(msgspec.MsgspecError):  # of another version
+        try:
             yield _DECODER.decode(payload)
+        except msgspec.MsgspecError:  # of another version
+            with suppress(msgspec.MsgspecError):
+                yield _record_without_outcome(payload)
+
+
+def _record_without_outcome(payload: bytes) -> TrafficRecord:
+    """Decode a record of a version that wrote no outcome; raises `MsgspecError` if it is none."""
+    record = msgspec.msgpack.decode(payload, type=_RecordWithoutOutcome)
+    outcome = outcome_of_old_record(
+        route=record.route,
+        status=record.status,
+        error_type=record.error_type,
+        blame=record.blame,
+        client_gone=record.client_gone,
+    )
+    fields = msgspec.msgpack.decode(payload, type=dict[str, object])
+    return msgspec.convert({"outcome": outcome, **fields}, TrafficRecord)
 
 
 @contextmanager

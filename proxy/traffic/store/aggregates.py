@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
 
+from proxy.outcome import Outcome
 from proxy.traffic.store.filters import Filter, conditions_of
 from proxy.traffic.store.schema import bodies, exchanges
 from proxy.traffic.store.store import Store
@@ -35,27 +36,16 @@ _COUNT: Final = func.count()
 _SHAPE: Final = func.coalesce(_columns.shape, -_columns.seq)
 
 
-class Ending(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Ending:
     """How exchanges ended, as far as that makes a difference."""
 
     route: str | None
     status: int | None
     error_type: str | None
-    blame: str
-    client_gone: bool
+    outcome: Outcome
     is_rescued: bool = False
-    """By a second try."""
-
-    @property
-    def is_answered(self) -> bool:
-        """To the end."""
-        good = self.status is not None and self.status // 100 == 2  # noqa: PLR2004
-        return good and self.error_type is None and not self.client_gone
-
-    @property
-    def is_error(self) -> bool:
-        """Whoever's; what a rule refused is none, nor is what became of a client that left."""
-        return not self.client_gone and self.error_type is not None and self.blame != "nobody"
+    """True if the first route failed and the fallback was tried."""
 
 
 class ShapeGroup(NamedTuple):
@@ -111,9 +101,7 @@ class TimeBucket(NamedTuple):
     """Exchanges of one step of time, counted from the epoch."""
 
     step: int
-    blame: str
-    client_gone: bool
-    has_error: bool
+    outcome: Outcome
     exchanges: int
 
 
@@ -148,11 +136,11 @@ def aggregate(
     shaped, called, lasted, happened, captured = rows
     return Aggregates(
         shaped=tuple(
-            ShapeGroup._make((*row[:11], Ending._make(row[11:17]), *row[17:])) for row in shaped
+            ShapeGroup._make((*row[:11], _ending(*row[11:16]), *row[16:])) for row in shaped
         ),
         called=_of(ClientGroup, called),
         lasted=_of(LatencyGroup, lasted),
-        happened=_of(TimeBucket, happened),
+        happened=tuple(TimeBucket(step, Outcome(word), count) for step, word, count in happened),
         captured=_of(CapturedGroup, captured),
         is_cut=max(len(shaped), len(called)) == most_groups,
     )
@@ -179,7 +167,7 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
     queries = [
         _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
         _grouped((_WHO, *map(_rounded_up, durations))),
-        _grouped((step, _columns.blame, _columns.client_gone, _columns.error_type.is_not(None))),
+        _grouped((step, _columns.outcome)),
         _largest(_captured(wanted), most),
     ]
     return [
@@ -203,7 +191,7 @@ def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]
         *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
         *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
         *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
-        *(_columns.blame, _columns.client_gone, _columns.first_failure.is_not(None)),
+        *(_columns.outcome, _columns.first_failure.is_not(None)),
     )
     return select(shape, *said, count, *rest, latest).join_from(
         groups, exchanges, _columns.seq == latest
@@ -250,6 +238,12 @@ def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
 def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
     with store.engine.connect() as connection:
         return connection.execute(query).all()
+
+
+def _ending(
+    route: str | None, status: int | None, error_type: str | None, outcome: str, is_rescued: bool
+) -> Ending:
+    return Ending(route, status, error_type, Outcome(outcome), is_rescued)
 
 
 def _of(kind: type[_Group], rows: Sequence[Any]) -> tuple[_Group, ...]:

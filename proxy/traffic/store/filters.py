@@ -11,26 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, String, and_, exists, func, not_, or_
+from sqlalchemy import ColumnElement, String, exists, or_
 
+from proxy.outcome import Outcome
 from proxy.traffic.store.schema import bodies, exchanges
 
 _columns: Final = exchanges.c
 _TEXTS: Final = [column for column in _columns if isinstance(column.type, String)]
-_HAS_FAILED: Final = or_(
-    func.coalesce(_columns.status, 0) >= HTTPStatus.BAD_REQUEST,
-    _columns.error_type.is_not(None),
-    _columns.failure.is_not(None),
-)
 _OUTCOMES: Final = {
-    "error": _HAS_FAILED,  # also of a stream, after its 200
-    "gone": and_(_columns.client_gone, not_(_HAS_FAILED)),
-    "ok": and_(not_(_columns.client_gone), not_(_HAS_FAILED)),
+    "ok": (Outcome.ANSWERED,),
+    "error": tuple(outcome for outcome in Outcome if outcome.is_error),
+    "refused": (Outcome.REFUSED, Outcome.MODEL_REFUSED),
+    "gone": (Outcome.CLIENT_GONE,),
 }
+"""The words that a status filter may use in place of a number; each outcome has exactly one."""
 
 
 class InvalidFilter(ValueError):
@@ -47,7 +44,7 @@ class Filter:
     """Asked, sent or answered; `*` stands for anything."""
     adjustment: str | None = None
     status: str | None = None
-    """`400`, `4xx`, `error`, `ok`, or `gone`: the client was, and nothing else went wrong."""
+    """`400`, `4xx`, or how exchanges ended: `ok`, `error`, `refused` or `gone`."""
     rule: str | None = None
     route: str | None = None
     feature: str | None = None
@@ -114,14 +111,16 @@ def _is_caller(given: str) -> ColumnElement[bool]:
 
 
 def _has_status(given: str) -> ColumnElement[bool]:
-    if (outcome := _OUTCOMES.get(given)) is not None:
-        return outcome
+    if (outcomes := _OUTCOMES.get(given)) is not None:
+        return _columns.outcome.in_([outcome.value for outcome in outcomes])
     if re.fullmatch("[1-5]xx", given):
         least = int(given[0]) * 100
         return _columns.status.between(least, least + 99)
     if re.fullmatch("[1-5][0-9]{2}", given):
         return _columns.status == int(given)
-    raise InvalidFilter(f"{given!r} is no status; write 400, 4xx, error, ok or gone")
+    raise InvalidFilter(
+        f"{given!r} is not a valid status; write 400, 4xx, ok, error, refused or gone"
+    )
 
 
 def _matches_pattern(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:

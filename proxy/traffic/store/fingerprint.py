@@ -16,7 +16,7 @@ import msgspec
 
 SHAPING: Final = (
     *("caller_name", "caller", "dialect", "streamed", "features", "route", "rule"),
-    *("asked_model", "sent_model", "status", "error_type", "blame", "client_gone"),
+    *("asked_model", "sent_model", "status", "error_type", "outcome"),
 )
 """Columns; and whether there was a second try, and the kinds of the adjustments."""
 _DIGEST_BYTES: Final = 8

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Float, and_, case, cast, exists, func, or_
 
+from proxy.outcome import Outcome
 from proxy.traffic.store.schema import bodies, exchanges, replays
 
 BYTES_PER_TOKEN: Final = 3.5
@@ -28,13 +29,8 @@ MAY_PASS: Final = and_(
     replays.c.failure.is_not(None), or_(*(replays.c.failure.like(reason) for reason in PASSING))
 )
 """Results that are asked for once more."""
-WAS_ANSWERED: Final = and_(
-    func.coalesce(exchanges.c.status, 0).between(200, 299),
-    exchanges.c.error_type.is_(None),
-    exchanges.c.failure.is_(None),
-    exchanges.c.client_gone.is_(False),
-)
-"""To the end: there is something to compare with."""
+WAS_ANSWERED: Final = exchanges.c.outcome == Outcome.ANSWERED.value
+"""True for exchanges whose answer is whole, so that there is something to compare with."""
 
 INPUT: Final = func.coalesce(
     exchanges.c.input_tokens, cast(exchanges.c.request_bytes, Float) / BYTES_PER_TOKEN

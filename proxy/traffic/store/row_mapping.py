@@ -39,6 +39,7 @@ def row_of_exchange(record: TrafficRecord) -> Row:
     row = msgspec.structs.asdict(record)
     row["received_ms"] = milliseconds_of(row.pop("received"))
     row["blame"] = record.blame.value
+    row["outcome"] = record.outcome.value
     for name in _LISTS:
         row[name] = msgspec.json.encode(row[name]).decode()
     stored = _storable(row)

@@ -75,7 +75,8 @@ exchanges: Final = Table(
     Column("first_token_ms", Float),
     Column("first_byte_ms", Float),
     Column("total_ms", Float, nullable=False),
-    Column("shape", BigInteger),  # see `shapes.py`; rows of before there were any have none
+    Column("shape", BigInteger),  # see `fingerprint.py`; rows of before there were any have none
+    Column("outcome", String),
 )
 
 shadows: Final = Table(

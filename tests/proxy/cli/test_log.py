@@ -104,7 +104,7 @@ def test_it_says_that_there_is_nothing_of_the_kind(tmp_path: Path, capsys):
     ("words", "message"),
     [
         ({"since": "yesterday"}, "'yesterday' is not a valid time; write 15m, "),
-        ({"status": "600"}, "'600' is no status; write 400, "),
+        ({"status": "600"}, "'600' is not a valid status; write 400, "),
         (
             {"adjustment": "trim"},
             "'trim' is not a kind of adjustment; use one of replace_r",

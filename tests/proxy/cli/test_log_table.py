@@ -5,7 +5,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from proxy.cli.log_table import PlainTable, TerminalTable, has_failed, widths_for
+from proxy.cli.log_table import PlainTable, TerminalTable, widths_for
+from proxy.errors import Blame
+from proxy.outcome import Outcome
 from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment
 from tests.record_factory import record
@@ -108,9 +110,12 @@ def test_nothing_is_cut_where_nobody_watches():
         ({"upstream_stop_reason": None}, "200 stop_sequence"),
         ({"upstream_stop_reason": None, "stop_reason": None}, "200 -"),
         ({"client_gone": True, "status": None}, "- client gone"),
-        ({"error_type": "overloaded_error", "failure": "x"}, "200 overloaded_error"),
-        ({"failure": "broke off"}, "200 broke off"),
-        ({"status": 400}, "400 error"),
+        (
+            {"error_type": "overloaded_error", "failure": "x", "blame": Blame.UPSTREAM},
+            "200 overloaded_error",
+        ),
+        ({"failure": "broke off", "outcome": Outcome.UPSTREAM_ERROR}, "200 broke off"),
+        ({"status": 500, "outcome": Outcome.HOLDOVER_ERROR}, "500 holdover_error"),
         ({"sent_model": "claude-2.1"}, "claude-2.1"),
         ({"sent_model": None, "asked_model": None}, "-"),
         ({"caller": None}, "-"),
@@ -120,11 +125,3 @@ def test_nothing_is_cut_where_nobody_watches():
 )
 def test_every_cell_says_what_is_known(fields: dict[str, Any], cell: str):
     assert cell in [part.strip() for part in plain(record(**fields))[1].split("  ")]
-
-
-def test_a_stream_that_failed_after_its_200_has_failed():
-    assert has_failed(record(error_type="overloaded_error"))
-    assert has_failed(record(failure="broke off"))
-    assert has_failed(record(status=400))
-    assert not has_failed(record(status=None))
-    assert not has_failed(record())

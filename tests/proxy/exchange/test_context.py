@@ -5,6 +5,8 @@ import pytest
 from proxy.config.build import build_runtime_config
 from proxy.config.settings import load_settings
 from proxy.exchange.context import ExchangeContext
+from proxy.exchange.record_builder import build_record
+from proxy.exchange.response_headers import translated_headers
 from proxy.security.redaction import Digester, Redactor
 
 OURS, OURS_OF_LEGACY = "our-own-upstream-key", "another-one-of-ours"
@@ -28,14 +30,14 @@ def notes(path="/v1/complete", **headers: str) -> ExchangeContext:
     ],
 )
 def test_what_is_kept_can_be_stored(path, kept):
-    assert notes(path).record(Redactor()).path == kept
+    assert build_record(notes(path), Redactor()).path == kept
 
 
 @pytest.mark.parametrize("header", ["x_api_key", "authorization"])
 def test_a_key_is_found_whatever_it_looks_like_also_where_the_text_is_cut(header):
     value = SECRET if header == "x_api_key" else f"Bearer {SECRET}"
     path = "/" + "x" * 250 + SECRET
-    kept = notes(path, user_agent=f"agent {SECRET}", **{header: value}).record(Redactor())
+    kept = build_record(notes(path, user_agent=f"agent {SECRET}", **{header: value}), Redactor())
 
     assert kept.user_agent == "agent [key]"
     assert kept.path == "/" + "x" * 250 + "[key]"
@@ -51,7 +53,7 @@ def test_keys_of_ours_are_found_too_and_the_one_that_was_sent_is_known(route, ke
     asking = notes(user_agent=f"{OURS} and {OURS_OF_LEGACY}", x_api_key="k")
     asking.caller = build_runtime_config(settings, Digester("d")).keyring.identify(asking.headers)
     asking.route = route
-    kept = asking.record(Redactor())
+    kept = build_record(asking, Redactor())
 
     assert kept.user_agent == "[key] and [key]"
     assert kept.key == Digester("d").caller(key.encode())
@@ -60,7 +62,7 @@ def test_keys_of_ours_are_found_too_and_the_one_that_was_sent_is_known(route, ke
 
 def test_half_a_key_is_none_where_a_text_is_too_long_to_be_looked_through():
     agent = "Bearer " + "z" * 4040 + " " + SECRET * 4
-    kept = notes(user_agent=agent, x_api_key=SECRET * 4).record(Redactor())
+    kept = build_record(notes(user_agent=agent, x_api_key=SECRET * 4), Redactor())
 
     assert kept.user_agent == "[key] ..."
 
@@ -69,14 +71,14 @@ def test_what_an_upstream_says_of_a_first_failure_is_redacted():
     failing = notes()
     failing.first_failure = "500 jane@example.com"
 
-    assert failing.record(Redactor()).first_failure == "500 [email]"
+    assert build_record(failing, Redactor()).first_failure == "500 [email]"
 
 
 def test_what_upstream_says_goes_into_headers_as_far_as_it_is_fit_for_one():
     notes = ExchangeContext(path="/v1/complete", headers=[])
     notes.answered_model, notes.upstream_stop_reason = "m\r\nx-evil: 1\u2028", "end_turn"
 
-    headers = dict(notes.begin_reply(200))
+    headers = dict(translated_headers(notes))
 
     assert headers[b"holdover-model"] == b"m??x-evil: 1?"
     assert headers[b"holdover-stop-reason"] == b"end_turn"

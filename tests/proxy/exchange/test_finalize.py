@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,6 +23,14 @@ GUARD = Guard(errors_above=10, min_count=1)
 
 def record(**fields):
     return plain_record(**({"rule": "risky"} | fields))
+
+
+REFUSED: dict[str, Any] = {
+    "route": "refuse",
+    "status": 410,
+    "error_type": "not_found_error",
+    "blame": Blame.NOBODY,
+}
 
 
 def settlement(metrics: Metrics, guards: Guards) -> ExchangeFinalizer:
@@ -68,7 +77,10 @@ def trips(directory: Path, *records: TrafficRecord) -> bool:
         ({"status": 502, "client_gone": True, "blame": Blame.UPSTREAM}, Verdict.LEFT),
         ({"status": None, "first_byte_ms": None, "client_gone": True}, Verdict.LEFT),
         # A model that refuses has answered, though a setting calls it an error.
-        ({"status": 400, "error_type": "invalid_request_error"}, Verdict.FINE),
+        (
+            {"status": 400, "error_type": "invalid_request_error", "blame": Blame.NOBODY},
+            Verdict.FINE,
+        ),
         # What we refuse ourselves, and keys that open nothing: anybody can bring that about.
         ({"status": 400, "upstream_ms": None, "blame": Blame.CLIENT}, Verdict.NOTHING),
         (
@@ -81,7 +93,7 @@ def trips(directory: Path, *records: TrafficRecord) -> bool:
         # A shutdown.
         ({"status": 503, "blame": Blame.HOLDOVER}, Verdict.NOTHING),
         # A brown-out or a sunset is what the operator wanted.
-        ({"route": "refuse", "status": 410, "error_type": "not_found_error"}, Verdict.NOTHING),
+        (REFUSED, Verdict.NOTHING),
     ],
 )
 def test_a_guard_counts_as_failed_what_failed_by_the_rule(tmp_path: Path, fields, verdict):
@@ -116,7 +128,7 @@ def test_callers_are_told_apart_by_name_or_else_by_key(tmp_path: Path, one, othe
 
 
 def test_refusals_do_not_make_the_rest_look_bad(tmp_path: Path):
-    refused = [record(rule="sunset", route="refuse", status=410) for _ in range(20)]
+    refused = [record(rule="sunset", **REFUSED) for _ in range(20)]
 
     assert trips(tmp_path, *refused, record(status=502, blame=Blame.UPSTREAM))
 

@@ -12,8 +12,8 @@ from proxy.cooperative import CooperativeRunner
 from proxy.endpoints.asgi_response import AsgiResponse
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.stream import StreamRelay
+from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.client import UpstreamClient
-from proxy.upstream.dispatch import AttemptFailed
 from proxy.upstream.transport import Timeouts
 from tests.scripted_server import Peer, listening
 from tests.translators.test_stream import STOP, delta, end, plan, start
@@ -64,8 +64,8 @@ async def relayed(a_plan, *stream, turns=None):
     turned = [0]
     turns = turns or CooperativeRunner()
     sent, notes = Sent(), ExchangeContext(path="/v1/complete", headers=[])
-    reply = AsgiResponse(sent.send, notes, settle, turns, ping_interval=60)
-    relay = StreamRelay(a_plan, notes, reply, turns, v1_pings=False)
+    sink = AsgiResponse(sent.send, notes, settle, turns, ping_interval=60)
+    relay = StreamRelay(a_plan, sink, turns, v1_pings=False)
     async with listening(act) as peer:
         upstream = UpstreamClient(peer.url, Timeouts(connect=20, read=20))
         answer = await upstream.send_message([], [b""])

@@ -39,7 +39,7 @@ def test_nothing_happened_yet():
     assert numbers(Metrics()) == {}
 
 
-def test_exchanges_are_counted_by_route_rule_status_and_blame():
+def test_exchanges_are_counted_by_route_rule_status_and_blame_and_by_outcome():
     metrics = Metrics()
     metrics.exchange_ended(record())
     metrics.exchange_ended(record())
@@ -48,6 +48,8 @@ def test_exchanges_are_counted_by_route_rule_status_and_blame():
     assert numbers(metrics) == {
         ("exchanges_total", "nobody", "translate", "r", "200"): 2,
         ("exchanges_total", "upstream", "translate", "", "502"): 1,
+        ("outcomes_total", "answered", "translate", "r"): 2,
+        ("outcomes_total", "upstream_error", "translate", ""): 1,
         ("first_byte_seconds_count", "translate", "r"): 2,
         ("first_byte_seconds_count", "translate", ""): 1,
         ("first_byte_seconds_sum", "translate", "r"): 0.08,
@@ -59,7 +61,10 @@ def test_an_exchange_without_an_answer_took_no_time_until_it_began():
     metrics = Metrics()
     metrics.exchange_ended(record(route=None, rule=None, status=None, first_byte_ms=None))
 
-    assert numbers(metrics) == {("exchanges_total", "nobody", "", "", ""): 1}
+    assert numbers(metrics) == {
+        ("exchanges_total", "nobody", "", "", ""): 1,
+        ("outcomes_total", "answered", "", ""): 1,
+    }
 
 
 def adjusted(kind: str) -> MadeAdjustment:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from proxy.outcome import Outcome
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
@@ -53,7 +54,7 @@ def shaped(**fields: Any) -> ShapeGroup:
         "asked": "claude-2.1",
         "sent": "claude-haiku-4-5-20251001",
         "adjustments": "[]",
-        "ending": Ending("translate", 200, None, "nobody", client_gone=False),
+        "ending": Ending("translate", 200, None, Outcome.ANSWERED),
         "exchanges": 1,
         "first_ms": NOW,
         "last_ms": NOW,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proxy.outcome import Outcome
 from proxy.report.readiness import (
     MIN_JUDGED,
     READY,
@@ -21,9 +22,9 @@ def ending(**fields: Any) -> Ending:
         "route": "translate",
         "status": 200,
         "error_type": None,
-        "blame": "nobody",
+        "outcome": Outcome.ANSWERED,
     }
-    return Ending(**({"client_gone": False} | plain | fields))
+    return Ending(**(plain | fields))
 
 
 def exchanges(
@@ -34,7 +35,11 @@ def exchanges(
 
 
 def bad_request(count: int = 1, **fields: Any) -> tuple[ReadinessEvidence, int]:
-    fields = {"status": 400, "error_type": "invalid_request_error", "blame": "client"} | fields
+    fields = {
+        "status": 400,
+        "error_type": "invalid_request_error",
+        "outcome": Outcome.CLIENT_ERROR,
+    } | fields
     return exchanges(count, is_planned=False, **fields)
 
 
@@ -101,7 +106,9 @@ def test_reasons_that_need_a_decision_come_first_then_the_most_frequent():
 
 
 def test_errors_of_the_clients_and_of_ours_lower_it_even_where_nothing_was_planned():
-    ours = exchanges(1, is_planned=False, status=500, error_type="api_error", blame="holdover")
+    ours = exchanges(
+        1, is_planned=False, status=500, error_type="api_error", outcome=Outcome.HOLDOVER_ERROR
+    )
 
     judged = judge_readiness([exchanges(2), bad_request(), ours])
 
@@ -111,7 +118,7 @@ def test_errors_of_the_clients_and_of_ours_lower_it_even_where_nothing_was_plann
 
 @pytest.mark.parametrize("status", [529, 502, 200])
 def test_what_upstream_failed_at_says_nothing(status):
-    failed: Any = {"status": status, "error_type": "api_error", "blame": "upstream"}
+    failed: Any = {"status": status, "error_type": "api_error", "outcome": Outcome.UPSTREAM_ERROR}
 
     judged = judge_readiness([exchanges(50, "drop_top_p", **failed)])
     assert (judged.score, judged.judged, judged.is_ready) == (None, 0, False)
@@ -119,11 +126,14 @@ def test_what_upstream_failed_at_says_nothing(status):
 
 
 @pytest.mark.parametrize(
-    ("status", "blame"),
-    [*((status, "client") for status in (401, 402, 403, 429)), (502, "holdover")],
+    ("status", "outcome"),
+    [
+        *((status, Outcome.CLIENT_ERROR) for status in (401, 402, 403, 429)),
+        (502, Outcome.HOLDOVER_ERROR),
+    ],
 )
-def test_wrong_keys_and_rate_limits_say_nothing(status, blame):
-    limited = {"status": status, "error_type": "some_error", "blame": blame}
+def test_wrong_keys_and_rate_limits_say_nothing(status, outcome):
+    limited = {"status": status, "error_type": "some_error", "outcome": outcome}
 
     for is_planned in (True, False):
         judged = judge_readiness([exchanges(50, is_planned=is_planned, **limited)])
@@ -131,7 +141,9 @@ def test_wrong_keys_and_rate_limits_say_nothing(status, blame):
 
 
 def test_what_a_rule_refused_lowers_it():
-    refused = {"route": "refuse", "status": 410, "error_type": "not_found_error"}
+    refused = {"route": "refuse", "status": 410, "error_type": "not_found_error"} | {
+        "outcome": Outcome.REFUSED
+    }
 
     assert names(exchanges(1, is_planned=False, **refused)) == [("refused", "decision", 1)]
 
@@ -139,7 +151,9 @@ def test_what_a_rule_refused_lowers_it():
 @pytest.mark.parametrize("is_planned", [True, False])
 def test_forwarded_exchanges_and_clients_that_left_are_not_judged(*, is_planned):
     forwarded = exchanges(5, is_planned=False, route="forward")
-    gone = exchanges(5, "drop_top_k", is_planned=is_planned, status=None, client_gone=True)
+    gone = exchanges(
+        5, "drop_top_k", is_planned=is_planned, status=None, outcome=Outcome.CLIENT_GONE
+    )
 
     assert judge_readiness([forwarded, gone, exchanges(1)]).judged == 1
     assert judge_readiness([forwarded, gone]).score is None
@@ -168,8 +182,8 @@ def test_fewer_than_ten_are_too_few_to_tell():
 @pytest.mark.parametrize(
     "error",
     [
-        {"status": 529, "error_type": "overloaded_error", "blame": "upstream"},
-        {"status": 429, "error_type": "rate_limit_error", "blame": "client"},
+        {"status": 529, "error_type": "overloaded_error", "outcome": Outcome.UPSTREAM_ERROR},
+        {"status": 429, "error_type": "rate_limit_error", "outcome": Outcome.CLIENT_ERROR},
     ],
 )
 def test_with_too_many_errors_nobody_is_ready_whoevers_they_are(error):
@@ -178,7 +192,8 @@ def test_with_too_many_errors_nobody_is_ready_whoevers_they_are(error):
     assert judge_readiness([good, exchanges(5, **error)]).is_ready
     assert not judge_readiness([good, exchanges(6, **error)]).is_ready
     assert judge_readiness([good, exchanges(6, **error)]).score == 1.0
-    assert judge_readiness([good, exchanges(6, client_gone=True, **error)]).is_ready
+    gone = error | {"outcome": Outcome.CLIENT_GONE}
+    assert judge_readiness([good, exchanges(6, **gone)]).is_ready
 
 
 def test_a_stream_of_the_old_dialect_is_something_to_change_and_costs_nothing():

@@ -1,5 +1,6 @@
 import pytest
 
+from proxy.outcome import Outcome
 from proxy.report.model import Outcomes
 from proxy.report.volume import STEPS, step_of, volume_of
 from proxy.traffic.store.aggregates import TimeBucket
@@ -25,9 +26,9 @@ def test_steps_fit_the_period(span, step):
 
 def test_steps_in_which_nothing_happened_are_there_too():
     happened = [
-        TimeBucket(MIDNIGHT // HOUR, "nobody", client_gone=False, has_error=False, exchanges=3),
-        TimeBucket(MIDNIGHT // HOUR, "client", client_gone=False, has_error=True, exchanges=1),
-        TimeBucket(MIDNIGHT // HOUR + 2, "nobody", client_gone=True, has_error=False, exchanges=2),
+        TimeBucket(MIDNIGHT // HOUR, Outcome.ANSWERED, exchanges=3),
+        TimeBucket(MIDNIGHT // HOUR, Outcome.CLIENT_ERROR, exchanges=1),
+        TimeBucket(MIDNIGHT // HOUR + 2, Outcome.CLIENT_GONE, exchanges=2),
     ]
 
     volume = volume_of(happened, "hour", MIDNIGHT, MIDNIGHT + 3 * HOUR)

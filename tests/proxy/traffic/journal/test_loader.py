@@ -111,6 +111,16 @@ def test_what_another_version_wrote_is_passed_over_and_counted(tmp_path, store):
     assert [line["event"] for line in lines] == ["journal_unreadable", "journal_refused"]
 
 
+def test_records_of_before_there_were_outcomes_are_loaded_with_theirs(tmp_path, store):
+    old = {"type": "exchange"} | msgspec.to_builtins(record(id="one", status=529))
+    del old["outcome"]
+    wrote(tmp_path / "j", old).close()
+
+    assert Loader(tmp_path / "j", store).load() == Loaded(rows=1)
+    with store.engine.connect() as connection:
+        assert connection.execute(select(exchanges.c.outcome)).scalar() == "upstream_error"
+
+
 def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
     entries = [record(id="one"), record(id="bad", received="at noon"), record(id="three")]
     wrote(tmp_path / "j", *entries).close()

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from proxy.errors import Blame
+from proxy.outcome import Outcome
 from proxy.traffic import open_store
 from proxy.traffic.record import MadeAdjustment
 from proxy.traffic.store.aggregates import (
@@ -61,7 +62,7 @@ def test_exchanges_of_one_shape_are_counted_together(store):
             asked="claude-2.1",
             sent="claude-haiku-4-5-20251001",
             adjustments="[]",
-            ending=Ending("translate", 200, None, "nobody", client_gone=False),
+            ending=Ending("translate", 200, None, Outcome.ANSWERED),
             exchanges=3,
             first_ms=DAY + 1_000,
             last_ms=DAY + 9_000,
@@ -78,8 +79,8 @@ def test_what_ended_otherwise_is_counted_apart(store):
 
     endings = {each.ending: each.exchanges for each in sums(store).shaped}
     assert endings == {
-        Ending("translate", 200, None, "nobody", client_gone=False): 1,
-        Ending("translate", 529, "overloaded_error", "upstream", client_gone=False): 1,
+        Ending("translate", 200, None, Outcome.ANSWERED): 1,
+        Ending("translate", 529, "overloaded_error", Outcome.UPSTREAM_ERROR): 1,
     }
 
 

@@ -125,5 +125,7 @@ def test_what_is_asked_for_is_found(store: Store, wanted: dict[str, Any], number
 
 @pytest.mark.parametrize("status", ["", "bad", "4x", "600", "0xx", "4xx ", "OK", "40\u0663"])
 def test_what_is_no_status_is_refused_in_words_that_help(store: Store, status: str):
-    with pytest.raises(InvalidFilter, match="is no status; write 400, 4xx, error, ok or gone"):
+    with pytest.raises(
+        InvalidFilter, match="is not a valid status; write 400, 4xx, ok, error, refused or gone"
+    ):
         found(store, status=status)

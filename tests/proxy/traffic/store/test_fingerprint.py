@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.errors import Blame
+from proxy.outcome import Outcome
 from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.fingerprint import SHAPING, fingerprint_of
 from proxy.traffic.store.row_mapping import row_of_exchange
@@ -18,8 +18,7 @@ OTHERWISE = {
     "sent_model": None,
     "status": 500,
     "error_type": "api_error",
-    "blame": Blame.HOLDOVER,
-    "client_gone": True,
+    "outcome": Outcome.HOLDOVER_ERROR,
 }
 
 

@@ -1,7 +1,9 @@
 """What was recorded by an older version is there after the upgrade, whichever version that was."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -10,9 +12,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, insert, inspect, select, text
 
+from proxy.errors import Blame
+from proxy.outcome import outcome_of_old_record
 from proxy.traffic import StoreError, open_store
 from proxy.traffic.store import migrations
+from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
+from proxy.traffic.store.queries import find
 from proxy.traffic.store.row_mapping import row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, metadata, replays, shadows
 from proxy.traffic.store.store import Store
@@ -41,6 +47,9 @@ def downdate(engine: Engine, revision: str) -> None:
         if revision < "0005":
             connection.execute(text("ALTER TABLE exchanges DROP COLUMN shape"))
             del exchange["shape"]
+        if revision < "0006":
+            connection.execute(text("ALTER TABLE exchanges DROP COLUMN outcome"))
+            del exchange["outcome"]
         connection.execute(text("UPDATE holdover_version SET version_num = :it"), {"it": revision})
         for table in list(ROWS)[: REVISIONS.index(revision) + 1]:
             connection.execute(insert(table), exchange if table is exchanges else ROWS[table])
@@ -82,6 +91,30 @@ def test_what_an_older_version_has_recorded_stays(url, revision: str):
     assert counts(store) == [1] * kept + [0] * (len(ROWS) - kept)
     assert differences(store.engine) == []
     store.close()
+
+
+def test_rows_of_before_there_were_outcomes_get_the_one_that_they_had(url):
+    facts: list[dict[str, Any]] = [
+        {"route": route, "status": status, "error_type": kind, "blame": blame, "client_gone": gone}
+        for route, status, kind, blame, gone in product(
+            (None, "translate", "refuse"),
+            (None, 200, 401, 503),
+            (None, "api_error"),
+            Blame,
+            (False, True),
+        )
+    ]
+    older = open_store(url)
+    older.add(record(id=f"{n}", **each) for n, each in enumerate(facts))
+    with older.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE exchanges DROP COLUMN outcome"))
+        connection.execute(text("UPDATE holdover_version SET version_num = '0005'"))
+    older.close()
+    store = open_store(url)
+
+    outcomes = {each.record.id: each.record.outcome for each in find(store, Filter())}
+    store.close()
+    assert outcomes == {f"{n}": outcome_of_old_record(**each) for n, each in enumerate(facts)}
 
 
 def test_many_may_open_a_new_store_at_once(url):

@@ -144,7 +144,7 @@ def test_without_its_driver_it_is_said_what_to_install(tmp_path: Path):
     code = (
         "from proxy.traffic import *\n"
         "try: open_store('postgresql://u:p@127.0.0.1/d')\n"
-        "except StoreProblem as exc: print(exc)"
+        "except StoreError as exc: print(exc)"
     )
     run = subprocess.run(
         [sys.executable, "-c", code],

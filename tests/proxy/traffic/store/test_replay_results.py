@@ -83,7 +83,7 @@ def test_only_what_is_wanted_is_asked_for(store, wanted, numbers):
     "fields",
     [
         {"status": 529},
-        {"status": None},
+        {"status": None, "client_gone": True},
         {"error_type": "overloaded_error"},
         {"failure": "The connection to the upstream broke off."},
         {"client_gone": True},

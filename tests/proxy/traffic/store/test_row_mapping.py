@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from proxy.errors import Blame
+from proxy.outcome import Outcome
 from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord, open_store
 from proxy.traffic.store.row_mapping import (
     exchange_of_row,
@@ -53,6 +54,7 @@ RECORDS = st.builds(
         TrafficRecord,
         received=MOMENT,
         blame=st.sampled_from(Blame),
+        outcome=st.sampled_from(Outcome),
         status=st.none() | st.integers(100, 999),
         features=st.lists(TEXT, max_size=3).map(tuple),
         adjustments=st.lists(st.builds(MadeAdjustment, TEXT, TEXT, TEXT, TEXT), max_size=3).map(

@@ -1,0 +1,183 @@
+"""
+One route tried for one request: translated to the Messages API, or forwarded unchanged.
+
+The first route, the fallback, shadows and replays all ask here. An attempt
+that fails raises `AttemptFailed`, which says what the client would be told and
+whether another route may do better.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from types import TracebackType
+from typing import Final, Self
+
+from proxy.errors import Failure
+from proxy.headers import Headers, forwarded_up, joined, passed_up, retry_after
+from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
+from proxy.security.credentials import Credential
+from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamResponse, close_all
+from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.legacy_request import LegacyRequest
+from translators import (
+    UPSTREAM_VERSION,
+    Plan,
+    Policy,
+    TranslatedError,
+    encode_in_steps,
+    plan_in_steps,
+    translate_error,
+)
+
+USER_AGENT: Final = f"holdover/{version('holdover')}".encode()
+_MAX_PLANS: Final = 5
+"""Requests for one attempt: each refusal but the last has to teach something new."""
+_PATH: Final = b"/v1/complete"
+
+
+class AttemptFailed(Exception):
+    """An attempt brought no answer, and the client has not been told yet."""
+
+    def __init__(
+        self,
+        error: TranslatedError,
+        outcome: Outcome,
+        *,
+        may_fall_back: bool,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.outcome = outcome
+        """How the exchange ends if this is the last attempt."""
+        self.may_fall_back = may_fall_back
+        """True if another route may do better."""
+        self.retry_after = retry_after
+        """Seconds to wait before the next try, if the upstream named them."""
+
+    @classmethod
+    def by(cls, failure: Failure) -> AttemptFailed:
+        """Return what an attempt comes to if the upstream was not reached or broke off."""
+        error = TranslatedError(failure.status, failure.error_type, str(failure), None)
+        return cls(error, outcome_of_failure(failure), may_fall_back=True)
+
+
+class Attempt:
+    """
+    An async context manager around the requests of one attempt; it closes their responses.
+
+    Use either `translate` or `forward`, once.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, request: LegacyRequest) -> None:
+        self.plan: Plan | None = None
+        """The latest plan, also of a request that then failed; None if there is none."""
+        self._dispatcher = dispatcher
+        self._request = request
+        self._responses: list[UpstreamResponse] = []
+
+    async def __aenter__(self) -> Self:
+        """Return the attempt; nothing is sent yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close all responses, the last one first."""
+        await close_all(self._responses)
+
+    async def translate(self, policy: Policy) -> tuple[UpstreamResponse, Plan]:
+        """
+        Ask the Messages API; ask again with what a 400 teaches about the model.
+
+        Raises `InvalidCompletionRequest` if the request cannot be translated,
+        and `Failure` if the upstream cannot be reached or refuses a key of
+        Holdover's. A response with an error status is returned.
+        """
+        dispatcher, request = self._dispatcher, self._request
+        if request.problem is not None:
+            raise request.problem
+        assert request.decoded is not None
+        assert request.dialect is not None
+        to = request.caller.messages
+        betas = joined(request.headers, b"anthropic-beta")
+        plans_left = _MAX_PLANS
+        while True:
+            plans_left -= 1
+            known = dispatcher.learned.current()
+            taught = replace(policy, lessons=known) if known else policy
+            today = datetime.now(UTC).date().isoformat()
+            planning = plan_in_steps(
+                request.decoded, request.dialect, taught, today=today, betas=betas
+            )
+            plan = self.plan = await dispatcher.runner.run(planning)
+            headers = [*passed_up(request.headers), *_own_headers(plan, to.credential)]
+            body = await dispatcher.runner.run(encode_in_steps(plan.request))
+            response = await dispatcher.client_for(to).send_message(headers, body)
+            self._responses.append(response)
+            dispatcher.check_key(to, response.status)
+            is_refused = response.status == HTTPStatus.BAD_REQUEST
+            if not (is_refused and plans_left and await dispatcher.learn(response, plan, known)):
+                return response, plan
+
+    async def forward(self, *, readable: bool = False) -> UpstreamResponse:
+        """
+        Send the client's request unchanged to the legacy upstream; raises `Failure`.
+
+        With `readable` the answer is asked for without compression.
+        """
+        request = self._request
+        to = request.caller.destination("forward")
+        target = _PATH + b"?" + request.query if request.query else _PATH
+        headers = forwarded_up(request.headers, to.instead)
+        if readable:
+            headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
+            headers.append((b"accept-encoding", b"identity"))
+        client = self._dispatcher.client_for(to)
+        response = await client.forward("POST", target, headers, request.body)
+        self._responses.append(response)
+        self._dispatcher.check_key(to, response.status)
+        return response
+
+
+def status_may_fall_back(status: int) -> bool:
+    """
+    Return True if a fallback may answer where the first route answered with this status.
+
+    These are 5xx, 404 (no such model there) and a 400 that taught nothing.
+    """
+    return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} or (
+        status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+async def failed_response(response: UpstreamResponse) -> AttemptFailed:
+    """Read an upstream's error response; raises `Failure` if it cannot be read."""
+    error = translate_error(response.status, await response.read(most=MAX_ERROR_BYTES))
+    return AttemptFailed(
+        error,
+        outcome_of_status(error.status),
+        may_fall_back=status_may_fall_back(error.status),
+        retry_after=retry_after(response.headers),
+    )
+
+
+def _own_headers(plan: Plan, credential: Credential) -> Headers:
+    """Return the headers of a Messages request that Holdover sets, each exactly once."""
+    headers = [
+        *credential.fields,
+        (b"anthropic-version", UPSTREAM_VERSION.encode()),
+        (b"content-type", b"application/json"),
+        (b"accept", b"text/event-stream" if plan.is_streamed else b"application/json"),
+        (b"accept-encoding", b"identity"),  # a compressed stream arrives late
+        (b"user-agent", USER_AGENT),
+    ]
+    if plan.betas is not None:
+        headers.append((b"anthropic-beta", plan.betas.encode("latin-1")))
+    return headers

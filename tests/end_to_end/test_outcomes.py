@@ -1,0 +1,106 @@
+"""One outcome for each exchange: the log, its filters, the report, metrics and guards agree."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.outcome import Outcome
+from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.proxy.cli.test_commands import run
+
+pytestmark = pytest.mark.timeout(90)
+GUARDED = rule("legacy", 'action = "forward"', "guard = { errors_above = 10, min_count = 5 }")
+REFUSING = rule("refused", 'action = "refuse"')
+
+
+def ask(home: Fleet, case: str, **given: Any) -> None:
+    """Ask; the client sees an answer, an error, or that the connection breaks off."""
+    try:
+        home.ask(case, **given)
+    except httpx.RemoteProtocolError as exc:
+        assert "without sending complete message body" in str(exc)  # noqa: PT017 - else it passes
+
+
+def found_by(home: Fleet, status: str) -> list[dict[str, Any]]:
+    told = run("log", "--config", str(home.config), "--status", status, "--format", "json")
+    assert told.returncode == 0, told.stderr
+    return [json.loads(line) for line in told.stdout.splitlines()]
+
+
+def report_of(home: Fleet) -> Any:
+    told = run("report", "--config", str(home.config), "--format", "json")
+    assert told.returncode == 0, told.stderr
+    return json.loads(told.stdout)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"simulate-break-after-events": "3"}, {"simulate-error-after-events": "2"}],
+    ids=["breaks off", "sends an error event"],
+)
+def test_a_forwarded_stream_that_fails_after_its_200_is_an_error_everywhere(
+    tmp_path: Path, headers: dict[str, str]
+):
+    with fleet(tmp_path, GUARDED) as home:
+        for _ in range(2):
+            ask(home, "other")
+        for _ in range(6):
+            ask(home, "legacy", headers=headers, stream=True, model="claude-2.1")
+
+        tripped = home.line("guard_tripped")
+        records = eventually(lambda: home.lines("exchange", rule="legacy")[5:]) and home.lines(
+            "exchange", rule="legacy"
+        )
+        assert {record["outcome"] for record in records} == {"upstream_error"}
+        assert {(record["status"], record["blame"]) for record in records} == {(200, "upstream")}
+        failed = home.number("holdover_outcomes_total", rule="legacy", outcome="upstream_error")
+        assert failed == 6
+        assert (tripped["rule"], len(found_by(home, "error"))) == ("legacy", 6)
+        assert len(found_by(home, "ok")) == 2
+        outcomes = report_of(home)["totals"]["outcomes"]
+        assert (outcomes["answered"], outcomes["upstream_error"]) == (2, 6)
+
+
+@pytest.mark.parametrize(
+    ("case", "given", "outcome", "status"),
+    [
+        ("other", {}, "answered", "ok"),
+        ("refused", {}, "refused", "refused"),
+        ("other", {"headers": {"x-api-key": ""}}, "not_admitted", "error"),
+        ("other", {"headers": {"simulate-error": "400"}}, "client_error", "error"),
+        ("other", {"headers": {"simulate-error": "529"}}, "upstream_error", "error"),
+        (
+            "other",
+            {"headers": {"simulate-break-after-events": "5"}, "stream": True},
+            "upstream_error",
+            "error",
+        ),
+    ],
+)
+def test_the_log_the_report_and_the_metrics_say_the_same_outcome(
+    kept: Fleet, case: str, given: dict[str, Any], outcome: str, status: str
+):
+    before = report_of(kept)["totals"]["outcomes"]
+    counted = kept.number("holdover_outcomes_total", outcome=outcome)
+    told = {word: len(found_by(kept, word)) for word in ("ok", "error", "refused", "gone")}
+    ask(kept, case, **given)
+
+    assert eventually(lambda: kept.number("holdover_outcomes_total", outcome=outcome)) == (
+        counted + 1
+    )
+    after = report_of(kept)["totals"]["outcomes"]
+    assert {name: after[name] - before[name] for name in after} == {
+        each.value: int(each.value == outcome) for each in Outcome
+    }
+    now = {word: len(found_by(kept, word)) for word in told}
+    assert now == told | {status: told[status] + 1}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A fleet for all cases of this file."""
+    with fleet(tmp_path_factory.mktemp("fleet"), REFUSING) as home:
+        yield home
