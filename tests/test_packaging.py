@@ -1,0 +1,60 @@
+"""What a release consists of: version, changelog, types, and the checks before it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+def test_the_version_is_that_of_pyproject_and_has_its_part_of_the_changelog():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert version("holdover") == declared
+    releases = re.findall(r"^## (\S+) \(\d{4}-\d\d-\d\d\)$", read("CHANGELOG.md"), re.MULTILINE)
+    assert releases[0] == declared
+
+
+def test_both_packages_say_that_they_are_typed():
+    assert [(ROOT / name / "py.typed").is_file() for name in ("proxy", "translators")] == [True] * 2
+
+
+def test_every_fragment_has_a_type_that_the_changelog_knows():
+    types = tomllib.loads(read("pyproject.toml"))["tool"]["towncrier"]["type"]
+    known = "|".join(each["directory"] for each in types)
+    names = [path.name for path in (ROOT / ".changes").iterdir() if path.name != "README.md"]
+
+    assert [name for name in names if not re.fullmatch(rf"\d+\.({known})(\.\d+)?\.md", name)] == []
+
+
+def test_a_commit_is_checked_for_what_ci_checks_without_running_the_product():
+    steps = read(".ci/run").split("\nstep ")
+    wanted = {
+        command
+        for step in steps
+        if step.startswith(('"style"', '"floors"', '"types"'))
+        for command in re.findall(r"^(uv run .*)$", step, re.MULTILINE)
+    }
+    hooks = re.findall(r"^ +entry: (.*)$", read(".pre-commit-config.yaml"), re.MULTILINE)
+
+    assert len(wanted) > 3
+    assert wanted == set(hooks)
+
+
+def test_workflows_use_actions_by_the_full_hash_of_a_commit():
+    uses = re.findall(r"uses: (\S+)", read(".github/workflows/ci.yml"))
+
+    assert uses
+    assert [each for each in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each)] == []
+
+
+def test_pinned_packages_name_no_host_they_come_from():
+    assert not re.search(r"://|--(extra-)?index|--find-links", read("deploy/constraints.txt"))
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
