@@ -41,7 +41,7 @@ _MAX_FIELD_NAMES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the operator has decided; the defaults are those of the README."""
+    """What the operator has decided; the defaults are those of the settings."""
 
     catalogue: Catalogue = KNOWN_MODELS
     strictness: Strictness = "lenient"

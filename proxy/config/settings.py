@@ -2,7 +2,7 @@
 What an operator can set: TOML file, `HOLDOVER_*` environment, flags.
 
 A flag beats the environment, the environment beats a secrets directory, that
-beats the file. Every setting is in README's table; a test keeps it complete.
+beats the file. deploy/SETTINGS.md is made from the docstrings of the settings.
 What is wrong with the file is said with its line.
 """
 
@@ -161,11 +161,19 @@ class ModelFacts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_output_tokens: int | None = Field(default=None, gt=0)
+    """Most tokens that the model writes in one answer."""
     prefill: bool | None = None
+    """Set to `false` if the model refuses a conversation that ends with an assistant turn."""
     sampling: Literal["all", "one_of", "none"] | None = None
+    """Sampling fields that the model takes: `all`, `one_of` temperature and top_p, or `none`."""
     thinking: Literal["off", "on", "between_tools", "always"] | None = None
+    """Thinking that the model does unasked: `off` for none, `on` where a request can turn it off,
+    `between_tools` where that value is the least that can be asked for, `always` where nothing
+    turns it off."""
     retires: date | None = None
+    """Date on which the model stops answering."""
     successor: str | None = None
+    """Model that is asked instead once this one has retired."""
 
 
 class PriceSettings(BaseModel):
@@ -174,7 +182,9 @@ class PriceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     input: float = Field(ge=0)
+    """Dollars per million input tokens."""
     output: float = Field(ge=0)
+    """Dollars per million output tokens."""
 
 
 class KeyFrom(BaseModel):
@@ -183,7 +193,9 @@ class KeyFrom(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     env: str | None = None
+    """Name of an environment variable that holds the key."""
     file: Annotated[Path, AfterValidator(_path)] | None = None
+    """Path of a file that holds the key."""
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
@@ -219,8 +231,13 @@ class CallerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     token: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    """SHA-256 of the key or token that the caller sends, as `holdover keys hash` and `holdover keys
+    new` print it."""
     upstream_key: KeyOrPlace | None = None
+    """Key that upstream is asked with for this caller, in place of the caller's own: the key
+    itself, `{ env = "..." }` or `{ file = "..." }`."""
     legacy_key: KeyOrPlace | None = None
+    """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
@@ -250,65 +267,150 @@ HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]
 
 
 class Settings(BaseSettings):
-    """All settings, with the defaults of the README."""
+    """All settings, their defaults and their meaning."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
     host: str = "127.0.0.1"
+    """Address to listen on. Other machines reach every address that is not a loopback address."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
     allowed_hosts: frozenset[HostPattern] = frozenset()
+    """Names that are served if a request has them in `Host` (shell patterns without a port); pages
+    from these hosts may send requests even where a key is held. On a loopback `host`, loopback
+    names are served besides these and no others. On any other `host`, every name is served while
+    the list is empty, and addresses are always served."""
     mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    """Path prefix in front of all paths, such as `/anthropic`. Requests without it are served
+    too."""
     workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port."""
     state_dir: Annotated[Path, AfterValidator(_path)] = Field(
         default_factory=_state_dir, validate_default=True
     )
+    """Directory where workers meet, the journal waits and tripped guards are remembered over
+    restarts. Default: `$STATE_DIRECTORY` (systemd sets it), else `$XDG_STATE_HOME/holdover`, else
+    `~/.local/state/holdover`; a user without a home gets `holdover-UID` in the directory for
+    temporary files. Set it if `holdover rollout` runs as another user than the server."""
 
     upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
+    """Base URL of the Messages API. `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured (HTTP
+    proxies, no SOCKS), and so are `SSL_CERT_FILE` and `SSL_CERT_DIR`."""
     upstream_key: Secret = None
+    """Key that upstream is asked with whatever the client sends. Everyone who reaches Holdover can
+    then use it, unless `callers` are named."""
     legacy_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    """Base URL of a legacy upstream, which rules with `action = "forward"` need."""
     legacy_key: Secret = None
+    """Key that the legacy upstream is asked with whatever the client sends."""
     upstream_connect_timeout: Seconds = 10
+    """Seconds until a connection to an upstream must be made."""
     upstream_read_timeout: Seconds = 600
+    """Seconds of silence after which an upstream is given up. There is no limit on the whole
+    answer."""
 
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    """Limit on the body of a completion request; larger ones get 413, like on the API. A body of
+    more than 64 KiB may hold 64 KiB beside its texts of 256 characters and more, a text may take 64
+    MiB of memory, and a model, a user id or a stop sequence may have 4,096 characters; a body
+    beyond these limits gets 400."""
     body_timeout: Seconds = 60
+    """Seconds for the body of a completion request to arrive; then the client gets 408."""
 
     ping_interval: Seconds = 15
+    """Seconds of silence in a stream after which the client gets a `ping`, in the dialect of
+    2023-06-01 and once upstream's headers are there. Before that, an error can still be answered as
+    an HTTP error."""
     v1_pings: bool = False
+    """Send pings in the dialect of 2023-01-01 too, in the recorded form. Some old clients crash on
+    them."""
 
     strictness: Strictness = "lenient"
+    """`strict` refuses what the documentation of the legacy API said would be refused, in its
+    words; `lenient` repairs it."""
     prefill: Prefill = "continue"
+    """Strategy for models that take no prefill. `continue` sends the prefill as an assistant turn
+    and asks in a user turn to go on, `instruct` asks for it in the system prompt, `reroute` asks
+    `prefill_model` instead, and `reject` answers 400."""
     prefill_model: str | None = Field(default=None, min_length=1)
+    """Model that takes prefills, for `prefill = "reroute"`."""
     leading_space: Literal["legacy", "raw"] = "legacy"
+    """`legacy` begins a completion with a space, as the legacy API always did; `raw` leaves the
+    text as the model wrote it."""
     echoed_model: Literal["asked", "answered"] = "asked"
+    """Model that an answer names: the one that was `asked` for, with aliases resolved as the legacy
+    API did, or the one that `answered`."""
     beta_header: Literal["drop", "pass"] = "drop"
+    """Treatment of the `anthropic-beta` header of completion requests: left out (`drop`) or sent on
+    (`pass`)."""
     refusal: Literal["completion", "error"] = "completion"
+    """Answer to the client when a model refuses: a `completion` with the text that the model wrote,
+    or an `error` (a 400, or an error event once text was sent)."""
     refuse: frozenset[str] = frozenset()
+    """Adjustments that are not made. A request that needs one gets a 400 that names it and says
+    what to change."""
     models: dict[str, str] = Field(default_factory=dict)
+    """Models to ask instead, by shell pattern of the model that was asked for: `"claude-instant-*"
+    = "claude-haiku-4-5"`."""
     model_facts: dict[str, ModelFacts] = Field(default_factory=dict)
+    """Corrections to the table of models (`holdover models`), by model."""
     lesson_seconds: Seconds = 3600
+    """Seconds for which a correction is believed that a refusal by upstream has taught."""
 
     rollout: tuple[RuleSettings, ...] = ()
+    """Rules that decide which way a request goes, in order: `[[rollout]]`."""
     rollout_override: Override = None
+    """Kill switch: sends every request one way, whatever the rules say. An action (`translate`,
+    `forward`, `refuse`), or a table `[rollout-override]`."""
     callers: dict[Name, CallerSettings] = Field(default_factory=dict)
+    """Callers by name: `[callers.NAME]`."""
     shadow_queue: int = Field(default=100, ge=1, le=10_000)
+    """Shadows that may wait in each worker; more are skipped and counted."""
     shadow_connections: int = Field(default=4, ge=1, le=256)
+    """Shadows that each worker asks at a time."""
 
     traffic: bool = True
+    """Keep a record of every completion request, under `state_dir` or in `traffic_url`."""
     traffic_url: StoreUrl = None
+    """Store of the records: `sqlite:////path/to/file.db`, or for several machines
+    `postgresql://user:password@host/database` (install `holdover[postgres]`; write `@` and `/` in a
+    password as `%40` and `%2F`). Default: a SQLite file under `state_dir`."""
     traffic_days: int = Field(default=90, ge=0, le=36_500)
+    """Days after which records and bodies are removed; 0 keeps them whatever their age."""
     traffic_max_bytes: Annotated[int, AfterValidator(_none_or_some)] = 10 * 1024**3
+    """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
+    are removed first, then the oldest records. PostgreSQL does not give the room back but uses it
+    again."""
     capture: Capture = "off"
+    """Part of prompts and answers that is kept: nothing (`off`), their sizes and keyed digests
+    (`digest`), or the redacted bodies (`full`)."""
     redact: dict[Word, Pattern] = Field(default_factory=dict)
+    """Patterns of your own to redact, on top of the built-in ones: regular expressions by the word
+    that stands in their place, as in `[redact]` `ticket = "T-[0-9]{6}"`. A pattern that backtracks
+    without end holds up its worker."""
     journal_max_bytes: int = Field(default=1024**3, ge=1024**2)
+    """Limit on the bytes that wait under `state_dir` for the store. Above it the oldest bodies are
+    dropped first, and records only after all of them."""
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    """Prices that you pay, by shell pattern of the model, in dollars per million tokens:
+    `"claude-haiku-4-5*" = { input = 1.0, output = 5.0 }`. Reports prefer them to the list prices
+    that they know."""
 
     admin_token: Annotated[Secret, AfterValidator(_admin_token)] = None
+    """Token of 16 characters or more that opens `/holdover/explain`, `/holdover/lessons` and
+    `/holdover/rollout` to `Authorization: Bearer`. Without it these pages do not exist. Anyone who
+    may send requests can try tokens, so make it long and random: `openssl rand -hex 32`."""
     digest_key: Secret = None
+    """Key of the digests that stand for callers in logs and records. Default: a random one, kept in
+    `state_dir/digest.key`. Set it to get the same digests on several machines, or to name digests
+    in rules."""
     log_format: Literal["auto", "json", "console"] = "auto"
+    """`json`, `console`, or `auto`: JSON unless the log goes to a terminal. Both spell out what a
+    terminal would act on."""
     shutdown_timeout: Seconds = 30
+    """Seconds that running exchanges get to end at shutdown."""
 
     @model_validator(mode="after")
     def _reroutes_somewhere(self) -> Self:

@@ -81,26 +81,37 @@ class Match(_Written):
     """Which requests a rule is about; what is not said matches all."""
 
     model: Pattern | None = Field(default=None, min_length=1)
+    """Model that is asked for."""
     caller: Pattern | None = None
-    """The name of a caller, or the digest of one that has none."""
+    """Name of the caller; for callers without a name, the digest of their key, as in the log."""
     key: Pattern | None = None
-    """The digest of the key that the client sends."""
+    """Digest of the key that the client sends."""
     user_agent: Pattern | None = None
+    """Value of the `user-agent` header."""
     anthropic_version: Annotated[Pattern | None, BeforeValidator(_as_text)] = None
-    """`none` is a request without the header."""
+    """Value of the `anthropic-version` header; `none` matches requests without it."""
     header: dict[str, Pattern] = Field(default_factory=dict)
+    """Values of other headers by name: `{ x-team = "search-*" }`."""
     streamed: bool | None = None
+    """Match only requests for a stream (`true`), or only the others (`false`)."""
 
 
 class RouteSettings(_Written):
     """One way to answer a request; what is None is as the settings outside the rules say."""
 
     action: Action
+    """`translate` asks the Messages API, `forward` sends the request unchanged to `legacy_url`, and
+    `refuse` answers 410 and says what to call instead."""
     model: str | None = Field(default=None, min_length=1)
+    """Model to ask, for `translate`."""
     prefill: Prefill | None = None
+    """Strategy for prefills, for `translate`; see the setting of this name."""
     prefill_model: str | None = Field(default=None, min_length=1)
+    """Model for prefills, for `translate`; see the setting of this name."""
     strictness: Strictness | None = None
+    """Strictness, for `translate`; see the setting of this name."""
     refuse: Annotated[frozenset[_Kind], Field(strict=False)] = frozenset()
+    """Adjustments that are not made, for `translate`, in addition to those of the setting."""
 
     @model_validator(mode="after")
     def _has_only_what_it_uses(self) -> Self:
@@ -115,31 +126,40 @@ class ShadowSettings(RouteSettings):
     """A second answer that nobody gets, to be compared with the first."""
 
     action: Literal["translate", "forward"] = "translate"
+    """Route of the shadow."""
     share: Percent = 100
+    """Percent of the rule's traffic that gets a shadow."""
     control: bool = False
-    """Send the first request once more too: how much a model differs from itself."""
+    """Send the client's own request once more too, which shows how much a model differs from
+    itself."""
     daily_tokens: int = Field(default=1_000_000, gt=0)
+    """Tokens that the shadows of this rule may use in a day, in all workers together; requests that
+    are on their way may exceed it a little."""
 
 
 class FallbackSettings(RouteSettings):
     """A second try, before the client got its first byte."""
 
     action: Literal["translate", "forward"]
+    """Route of the second attempt."""
     timeout: Annotated[float | None, Field(gt=0, le=86_400)] = None
-    """Seconds that the first try gets until its answer begins."""
+    """Seconds until the first attempt must have begun to answer. A ping counts as a beginning;
+    upstream's own pings are held back until it has something to say."""
 
 
 class Guard(_Written):
     """When a share falls to zero by itself; compared with the traffic outside the rule."""
 
     errors_above: float | None = Field(default=None, ge=0, lt=100)
-    """By how many points of percent its share of errors may be above that of the rest."""
+    """Percentage points by which the rule's share of errors may exceed that of the traffic outside
+    the rule."""
     p95_ratio: float | None = Field(default=None, ge=1, allow_inf_nan=False)
-    """How many times as long as the rest it may take until its answers begin (95th percentile)."""
+    """Factor by which answers may take longer to begin than those of the traffic outside the rule,
+    at the 95th percentile."""
     window: float = Field(default=60, ge=1, le=3600)
-    """Seconds that are looked back."""
+    """Seconds of traffic that are compared."""
     min_count: int = Field(default=50, ge=1)
-    """Fewer exchanges in the window say nothing."""
+    """Exchanges that each side must have in the window before it is judged."""
 
     @model_validator(mode="after")
     def _guards_something(self) -> Self:
@@ -152,19 +172,27 @@ class BrownOut(_Written):
     """Some minutes in which requests are refused, so that whoever still sends them notices."""
 
     start: Moment
+    """Beginning of the first period."""
     minutes: float = Field(gt=0, le=24 * 60)
+    """Length of a period."""
     every: Literal["day", "week"] | None = None
+    """Interval of repetition."""
     until: Moment | None = None
-    """Repetitions that would begin then, or later, do not."""
+    """Time from which on no further period begins."""
 
 
 class Campaign(_Written):
     """What the callers of a rule are told of the end that is coming."""
 
     deprecated: Moment | None = None
+    """Date for the `Deprecation` header of answers."""
     sunset: Moment | None = None
+    """Date for the `Sunset` header of answers; from then on requests get 410."""
     link: str | None = Field(default=None, pattern=r"^https?://[!-;=?-~]+$")
+    """URL that answers link to: where callers read what to do."""
     brown_outs: Annotated[tuple[BrownOut, ...], Field(strict=False)] = ()
+    """Periods in which requests are refused so that callers notice. A `refuse` rule with brown-outs
+    refuses only in them."""
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
@@ -177,14 +205,29 @@ class RuleSettings(RouteSettings):
     """One `[[rollout]]` table."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Name of the rule in headers, logs and metrics. Shares are dealt by it too, so renaming a rule
+    deals its callers anew."""
     match: Match = Match()
+    """Requests that the rule is about; an empty table matches all."""
     share: Percent = 100
+    """Percent of the matching requests that the rule takes, with at most two decimals; the others
+    go on to the next rule."""
     by: By | None = None
+    """Attribute that a share is dealt by. `caller` goes by name, or else by key, so naming a caller
+    deals it anew; `user_id` is the caller where there is none; `prompt` spreads the requests of one
+    caller; `random` is not sticky. Default: `caller`."""
     shadow: Annotated[ShadowSettings | None, BeforeValidator(_as_route)] = None
+    """Second request whose answer only gets compared: a table, or its action alone."""
     on_failure: Annotated[FallbackSettings | None, BeforeValidator(_as_route)] = None
+    """Fallback: a second attempt, made once and before the client got its first byte. A table, or
+    its action alone."""
     guard: Guard | None = None
+    """Limits at which the share falls to zero by itself."""
     campaign: Campaign = Campaign()
+    """Announcement that the callers of the rule have to move."""
     capture: Capture | None = None
+    """Part of prompts and answers that is kept where this rule decides; see the setting of this
+    name."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
