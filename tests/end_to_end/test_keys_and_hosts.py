@@ -1,7 +1,7 @@
 """
 Which secret arrives at which host: every setting, every way to send a key, every way through.
 
-What should arrive is said here once more, in the words of README.
+What should arrive is said here once more, in the words of deploy/README.md.
 """
 
 from __future__ import annotations

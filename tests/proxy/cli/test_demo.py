@@ -23,8 +23,8 @@ README = Path(__file__).parents[3] / "README.md"
 
 
 def commands() -> list[list[str]]:
-    """Those of README's "See your legacy traffic", without `uv run holdover`."""
-    section = README.read_text().partition("## See your legacy traffic")[2]
+    """Those of README's "Log legacy traffic", without `uv run holdover`."""
+    section = README.read_text().partition("## 3. Log legacy traffic")[2]
     block = section.partition("```sh\n")[2].partition("```")[0]
     return [shlex.split(line, comments=True)[3:] for line in block.splitlines()]
 

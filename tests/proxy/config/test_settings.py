@@ -55,12 +55,6 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path):
         load_settings(file)
 
 
-def test_every_setting_is_in_the_readme():
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-
-    assert [name for name in Settings.model_fields if f"| `{name}` |" not in readme] == []
-
-
 def test_an_empty_secret_is_none():
     assert load_settings(admin_token="", digest_key="").admin_token is None
 

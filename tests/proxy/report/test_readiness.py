@@ -51,9 +51,9 @@ def test_every_kind_of_adjustment_is_classified():
     assert set(WORK) == set(AdjustmentKind)
 
 
-def test_readme_names_the_kinds_that_need_a_decision_and_no_others():
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    sentence = readme.partition("if an adjustment needs a decision:")[2].partition(". ")[0]
+def test_the_page_on_traffic_names_the_kinds_that_need_a_decision_and_no_others():
+    page = (Path(__file__).parents[3] / "deploy/TRAFFIC.md").read_text()
+    sentence = page.partition("if an adjustment needs a decision:")[2].partition(". ")[0]
 
     assert {*re.findall("`(.*?)`", sentence)} == {
         kind.value for kind, work in WORK.items() if work == "decision"
