@@ -120,6 +120,23 @@ def commands_in(block: str) -> list[list[str]]:
     return found
 
 
+@pytest.mark.parametrize("package", ["proxy", "translators"])
+def test_the_map_has_every_room_of_the_house(package):
+    page = (ROOT / ".github/CONTRIBUTING.md").read_text()
+    rooms = [path.parent.name + "/" for path in (ROOT / package).glob("*/__init__.py")]
+    rooms += [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
+
+    assert [room for room in sorted(rooms) if f"`{room}`" not in page] == []
+
+
+def test_decisions_are_numbered_and_listed():
+    names = sorted(path.name for path in (ROOT / ".github/decisions").glob("*.md"))
+    page = (ROOT / ".github/CONTRIBUTING.md").read_text()
+
+    assert [int(name.partition("-")[0]) for name in names] == [*range(1, len(names) + 1)]
+    assert re.findall(r"\(decisions/(.*?)\)", page) == names
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES_OF_README
 
