@@ -2,8 +2,8 @@
 Generated tables of the pages in deploy/: `python -m tests.docs` writes them.
 
 A page says where a table belongs: `<!-- table NAME -->` and `<!-- end -->` stand around it. The
-tables come from the settings' models and from what the translators say of
-their adjustments, so a page cannot say anything else than the code does.
+tables come from the settings' models, the metrics and what the translators
+say of their adjustments, so a page cannot say anything else than the code.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -134,7 +135,8 @@ _EXAMPLES: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
 """A request that needs each kind of adjustment, and the settings with which it does."""
 
 
-def tables() -> dict[str, str]:
+@cache
+def tables() -> Mapping[str, str]:
     """Return every table by the name that pages know it by."""
     made = dict(zip(GROUPS, _settings_tables(), strict=True))
     for name, shape in SHAPES.items():

@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, get_args
 
-import pytest
 import typer
 from typer.core import TyperGroup
 
@@ -22,89 +21,28 @@ from proxy.traffic import TrafficRecord
 from tests import docs
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = sorted(
-    path
+PAGES: Final = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
     for folder in (".", ".changes", ".github", ".github/decisions", "deploy")
-    for path in (ROOT / folder).glob("*.md")
-)
+    for path in sorted((ROOT / folder).glob("*.md"))
+}
+"""Texts by the path that they have in the repository."""
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OURS: Final = re.compile(
     r"(?<![\w/.-])((?:proxy|translators|tests|deploy|\.github|\.ci)/[\w./-]*\w/?)"
 )
-MOST_LINES_OF_README: Final = 160
-
-EVERY_PAGE: Final = pytest.mark.parametrize(
-    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
-)
+MAX_LINES_OF_README: Final = 160
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return [text for name, text in FENCE.findall(page.read_text()) if name == language]
+def blocks(page: str, language: str) -> list[str]:
+    return [text for name, text in FENCE.findall(page) if name == language]
 
 
-def anchors(page: Path) -> set[str]:
+def anchors(page: str) -> set[str]:
     """What GitHub makes of the headings."""
-    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page), re.MULTILINE)
     plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
     return {heading.replace(" ", "-") for heading in plain}
-
-
-@pytest.mark.parametrize("page", docs.pages(), ids=lambda page: page.name)
-def test_tables_of_a_page_are_what_the_code_says(page):
-    assert docs.filled_in(page.read_text()) == page.read_text(), "run `python -m tests.docs`"
-
-
-def test_every_table_stands_in_a_page():
-    text = "".join(page.read_text() for page in docs.pages())
-
-    assert [name for name in docs.tables() if f"<!-- table {name} -->" not in text] == []
-
-
-@EVERY_PAGE
-def test_links_of_a_page_lead_somewhere(page):
-    targets = re.findall(r"\]\((?!https?://)([^)\s]+)\)", FENCE.sub("", page.read_text()))
-    broken = []
-    for target in targets:
-        path, _, anchor = target.partition("#")
-        file = (page.parent / path).resolve() if path else page
-        if not file.exists() or (anchor and anchor not in anchors(file)):
-            broken.append(target)
-
-    assert broken == []
-
-
-@EVERY_PAGE
-def test_files_that_a_page_names_are_there(page):
-    names = {name for name in OURS.findall(page.read_text()) if page.name != "CHANGELOG.md"}
-
-    assert [name for name in sorted(names) if not (ROOT / name).exists()] == []
-
-
-@EVERY_PAGE
-def test_settings_that_a_page_shows_are_good(page):
-    for example in blocks(page, "toml"):
-        context = "" if "legacy_url" in example else 'legacy_url = "http://127.0.0.1:9001"\n'
-        settings = load_settings(TomlSource(Path("example.toml"), context + example))
-
-        assert settings.model_fields_set
-
-
-@EVERY_PAGE
-def test_commands_that_a_page_shows_are_those_of_holdover(page):
-    for block in blocks(page, "sh"):
-        for words in commands_in(block):
-            command = typer.main.get_command(app)
-            while isinstance(command, TyperGroup):
-                command = command.commands[words.pop(0)]
-            # Raises `UsageError` for an option, a value or a number of arguments that is wrong.
-            command.make_context(command.name, words)
-
-
-@EVERY_PAGE
-def test_modules_that_a_page_runs_are_there(page):
-    names = set(re.findall(r"python -m ([\w.]+)", page.read_text()))
-
-    assert [name for name in names if find_spec(name) is None] == []
 
 
 def commands_in(block: str) -> list[list[str]]:
@@ -120,55 +58,125 @@ def commands_in(block: str) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("package", ["proxy", "translators"])
-def test_the_map_has_every_room_of_the_house(package):
-    page = (ROOT / ".github/CONTRIBUTING.md").read_text()
-    rooms = [path.parent.name + "/" for path in (ROOT / package).glob("*/__init__.py")]
-    rooms += [path.name for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"]
+def section(path: str, heading: str) -> str:
+    level = heading.partition(" ")[0]
+    return PAGES[path].partition(f"\n{heading}\n")[2].partition(f"\n{level} ")[0]
 
-    assert [room for room in sorted(rooms) if f"`{room}`" not in page] == []
+
+def test_tables_of_a_page_are_what_the_code_says():
+    old = [name for name, page in PAGES.items() if docs.filled_in(page) != page]
+
+    assert old == [], "run `python -m tests.docs`"
+
+
+def test_every_table_stands_in_a_page():
+    text = "".join(PAGES.values())
+
+    assert [name for name in docs.tables() if f"<!-- table {name} -->" not in text] == []
+
+
+def test_links_lead_somewhere():
+    broken = []
+    for name, page in PAGES.items():
+        for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", FENCE.sub("", page)):
+            path, _, anchor = target.partition("#")
+            file = (ROOT / name).parent / path if path else ROOT / name
+            if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+                broken.append(f"{name}: {target}")
+
+    assert broken == []
+
+
+def test_files_that_are_named_are_there():
+    named = {
+        file
+        for name, page in PAGES.items()
+        if name != "CHANGELOG.md"
+        for file in OURS.findall(page)
+    }
+
+    assert [file for file in sorted(named) if not (ROOT / file).exists()] == []
+
+
+def test_settings_that_are_shown_are_good():
+    examples = [example for page in PAGES.values() for example in blocks(page, "toml")]
+
+    assert examples
+    for example in examples:
+        context = "" if "legacy_url" in example else 'legacy_url = "http://127.0.0.1:9001"\n'
+        settings = load_settings(TomlSource(Path("example.toml"), context + example))
+        assert settings.model_fields_set
+
+
+def test_commands_that_are_shown_are_those_of_holdover():
+    shown = [block for page in PAGES.values() for block in blocks(page, "sh")]
+    commands = [words for block in shown for words in commands_in(block)]
+
+    assert commands
+    for words in commands:
+        command = typer.main.get_command(app)
+        while isinstance(command, TyperGroup):
+            command = command.commands[words.pop(0)]
+        # Raises `UsageError` for an option, a value or a number of arguments that is wrong.
+        command.make_context(command.name, words)
+
+
+def test_modules_that_are_run_are_there():
+    named = {
+        module for page in PAGES.values() for module in re.findall(r"python -m ([\w.]+)", page)
+    }
+
+    assert [module for module in sorted(named) if find_spec(module) is None] == []
+
+
+def test_the_map_has_every_room_of_the_house():
+    page = PAGES[".github/CONTRIBUTING.md"]
+    rooms = [
+        f"{path.parent.name}/" if path.name == "__init__.py" else path.name
+        for package in ("proxy", "translators")
+        for pattern in ("*/__init__.py", "[a-z]*.py")
+        for path in sorted((ROOT / package).glob(pattern))
+    ]
+
+    assert [room for room in rooms if f"`{room}`" not in page] == []
 
 
 def test_decisions_are_numbered_and_listed():
-    names = sorted(path.name for path in (ROOT / ".github/decisions").glob("*.md"))
-    page = (ROOT / ".github/CONTRIBUTING.md").read_text()
+    names = [Path(name).name for name in PAGES if name.startswith(".github/decisions/")]
 
     assert [int(name.partition("-")[0]) for name in names] == [*range(1, len(names) + 1)]
-    assert re.findall(r"\(decisions/(.*?)\)", page) == names
+    assert re.findall(r"\(decisions/(.*?)\)", PAGES[".github/CONTRIBUTING.md"]) == names
 
 
 def test_the_readme_is_short():
-    assert len((ROOT / "README.md").read_text().splitlines()) <= MOST_LINES_OF_README
+    assert len(PAGES["README.md"].splitlines()) <= MAX_LINES_OF_README
 
 
 def test_every_event_of_the_log_is_explained():
-    page = (ROOT / "deploy/README.md").read_text()
-    sources = [path.read_text() for path in (ROOT / "proxy").rglob("*.py")]
+    said = re.compile(r"\blog\.(?:info|warning|error)\(\s*\"(\w+)\"")
     events = {
-        event
-        for text in sources
-        for event in re.findall(r"\blog\.(?:info|warning|error)\(\s*\"(\w+)\"", text)
+        event for path in ROOT.glob("proxy/**/*.py") for event in said.findall(path.read_text())
     }
+    explained = section("deploy/README.md", "### Log lines")
 
     assert "exchange" in events
-    assert sorted(event for event in events if f"`{event}`" not in page) == []
+    assert sorted(event for event in events if f"`{event}`" not in explained) == []
 
 
 def test_every_field_of_a_record_is_explained():
-    page = (ROOT / "deploy/TRAFFIC.md").read_text()
-    section = page.partition("### A record")[2].partition("\n### ")[0]
+    explained = section("deploy/TRAFFIC.md", "### A record")
 
-    assert [name for name in TrafficRecord.__struct_fields__ if f"`{name}`" not in section] == []
+    assert [name for name in TrafficRecord.__struct_fields__ if f"`{name}`" not in explained] == []
 
 
 def test_every_reason_to_skip_a_shadow_is_explained():
-    page = (ROOT / "deploy/MIGRATING.md").read_text()
+    page = PAGES["deploy/MIGRATING.md"]
 
     assert [reason for reason in get_args(Skipped) if f"| `{reason}` |" not in page] == []
 
 
 def test_failures_to_rehearse_are_those_of_the_simulator():
-    named = re.findall(r"\bsimulate-([a-z-]+):", (ROOT / "deploy/MIGRATING.md").read_text())
+    named = re.findall(r"\bsimulate-([a-z-]+):", PAGES["deploy/MIGRATING.md"])
 
     assert named
     assert {name.replace("-", "_") for name in named} <= set(Misbehaviour.__dataclass_fields__)
