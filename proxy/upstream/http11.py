@@ -1,8 +1,8 @@
 """
-One HTTP/1.1 connection to an upstream: a request out, its answer in, and then perhaps the next.
+One HTTP/1.1 connection to an upstream, as an asyncio protocol.
 
-The parser is httptools, which uvicorn brings. What an upstream says unasked
-ends the connection: it would be taken for the answer to the next request.
+It sends a request, moves what arrives into the parser, keeps the time, and
+hands itself back to its pool when another request may follow.
 """
 
 from __future__ import annotations
@@ -11,46 +11,35 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final, Protocol, cast
 
-import httptools
 import httpx
 
+from proxy.upstream.response_parser import ConnectionState, ResponseError, ResponseParser
 from proxy.upstream.response_stream import ResponseStream
 
-_MAX_NON_BODY_BYTES: Final = 256 * 1024
-"""Of headers, trailers and whatever else is no body, before some body comes."""
 _MAX_UNREAD_BYTES: Final = 256 * 1024
-"""More than that, and upstream waits until somebody has read it."""
-_INTERIM: Final = range(100, 200)
+"""With more than this unread the connection stops reading, so that the upstream waits."""
 
 
 class ConnectionPool(Protocol):
-    """Where connections go that can be used again."""
+    """The pool that a connection belongs to; a protocol, because the pool imports this module."""
 
     def release(self, connection: Http11Connection) -> None:
-        """This one has nothing to do."""
+        """Take back a connection that another request may use."""
 
     def discard(self, connection: Http11Connection) -> None:
-        """This one is closed."""
+        """Forget a connection that is closed."""
 
 
 class Http11Connection(asyncio.Protocol):
-    """A protocol of asyncio; one answer at a time."""
+    """A connection that carries one request at a time."""
 
     def __init__(self, pool: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
         self.idle_since = loop.time()
-        self.is_fresh = True
-        """Never used before."""
+        self._loop = loop
         self._pool = pool
-        self._parser = httptools.HttpResponseParser(self)
-        # What other clients read, too: a gateway's lines without CR, chunks' padded sizes.
-        self._parser.set_dangerous_leniencies(
-            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        self._parser = ResponseParser()
         self._transport: asyncio.Transport | None = None
-        self._answer: ResponseStream | None = None
-        self._bytes_beside = 0
-        self._can_be_reused = True
+        self._response: ResponseStream | None = None
         self._reads_paused = False
         self._may_write = asyncio.Event()
         self._may_write.set()
@@ -58,180 +47,135 @@ class Http11Connection(asyncio.Protocol):
         self._read_timeout = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    # What a transport of httpx asks of it
+    @property
+    def state(self) -> ConnectionState:
+        """What the connection can be used for, as far as the parser knows."""
+        return self._parser.state
+
+    @property
+    def is_open(self) -> bool:
+        """True if the connection can be written to, as far as this side knows."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> ResponseStream:
-        """Send a request's head, or all of it; `has_body`: the answer to it may have one."""
+        """
+        Send a request's head, or all of it, and return its response, which is still to arrive.
+
+        `has_body` is False for a HEAD request, whose response has none.
+        """
         assert self._transport is not None
-        answer = self._answer = ResponseStream(self, self._loop, has_body=has_body)
-        self._bytes_beside, self._read_timeout = 0, read_timeout
+        response = self._response = ResponseStream(self, self._loop, has_body=has_body)
+        self._parser.begin(response)
+        self._read_timeout = read_timeout
         if self._timer is None:
-            self._timer = self._loop.call_later(read_timeout, self._look_at_the_clock)
+            self._timer = self._loop.call_later(read_timeout, self._check_timeout)
         self._transport.write(head)
-        return answer
+        return response
 
     def send(self, body: AsyncIterator[bytes | memoryview]) -> None:
-        """Send a body as it comes, beside the reading: upstream may answer before its end."""
+        """Send a body piece by piece while reading: an upstream may answer before its end."""
         self._writing = self._loop.create_task(self._send(body))
         self._writing.add_done_callback(self._sent)
 
     def resume(self) -> None:
-        """Somebody has read what was there."""
+        """Go on reading: the reader has taken what there was."""
         if self._reads_paused and self._transport is not None:
             self._reads_paused = False
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Close it now."""
-        self._lose(httpx.RemoteProtocolError("The connection was closed."))
+        """Close the connection at once."""
+        self._close(httpx.RemoteProtocolError("The connection was closed."))
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it can be used again, as far as is known."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    # What asyncio says
+    # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from it
 
     def data_received(self, data: bytes) -> None:
-        """Upstream says something."""
-        answer = self._answer
-        if answer is None:
-            self.abort()
-            return
-        unread_before = answer.unread_bytes
+        """Feed the parser; finish the request when its response is complete."""
+        response = self._response
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._can_be_reused = False
-            if not answer.is_complete:
-                self._lose(httpx.RemoteProtocolError("The upstream does not speak HTTP."))
-                return
-        if answer.is_complete:
-            self._end()
-        elif answer.unread_bytes > unread_before:
-            self._bytes_beside = 0
-            self._pause_if_unread(answer.unread_bytes)
-        else:
-            self._bytes_beside += len(data)
-            if self._bytes_beside > _MAX_NON_BODY_BYTES:
-                self._lose(httpx.RemoteProtocolError("The upstream's headers are too long."))
-        answer.notify()
+            self._parser.feed(data)
+        except ResponseError as exc:
+            self._close(httpx.RemoteProtocolError(str(exc)))
+            return
+        assert response is not None  # else the parser would not have taken the bytes
+        if response.is_complete:
+            self._finish()
+        elif response.unread_bytes > _MAX_UNREAD_BYTES and not self._reads_paused:
+            assert self._transport is not None
+            self._reads_paused = True
+            self._transport.pause_reading()
+        response.notify()
 
     def eof_received(self) -> None:
-        """Upstream says no more; asyncio would first wait until it has read all that we wrote."""
+        """Close at once; asyncio would first wait until the upstream has read the whole request."""
         self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
-        answer = self._answer
-        if exc is None and answer is not None and answer.ends_with_connection:
-            answer.is_complete = True
-            answer.notify()
-        has_spoken = answer is not None and (answer.has_head or self._bytes_beside)
-        kind = httpx.RemoteProtocolError if has_spoken else httpx.ReadError
-        self._lose(kind("The upstream closed the connection."))
+        """Tell the reader, unless the end of the connection completes the response."""
+        has_begun = self._parser.has_begun
+        if exc is None:
+            self._parser.feed_eof()
+            if self._response is not None:
+                self._response.notify()
+        kind = httpx.RemoteProtocolError if has_begun else httpx.ReadError
+        self._close(kind("The upstream closed the connection."))
 
     def pause_writing(self) -> None:
-        """Upstream reads more slowly than we write."""
+        """Hold the body back: the upstream reads more slowly than it arrives."""
         self._may_write.clear()
-        self._restart_the_clock()
+        self._restart_timeout()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Go on with the body."""
         self._may_write.set()
 
-    # What the parser says
+    # What follows
 
-    def on_message_begin(self) -> None:
-        """The first byte of an answer; of a second one to one question, if all of one is there."""
-        if self._answer is None or self._answer.is_complete:
-            self._can_be_reused = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or one that comes after the body, which says nothing to us."""
-        if (answer := self._answer) is not None and not answer.has_head:
-            answer.headers.append((name, value.rstrip(b" \t")))  # as RFC 9110, section 5.5, has it
-
-    def on_headers_complete(self) -> None:
-        """The head is there."""
-        answer = self._answer
-        if answer is None or answer.has_head:
-            return
-        status = self._parser.get_status_code()
-        if status in _INTERIM:
-            answer.headers.clear()
-        else:
-            answer.status, answer.has_head = status, True
-            if not answer.has_body:  # whatever length it says it would have
-                answer.is_complete, self._can_be_reused = True, False
-
-    def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
-        answer = self._answer
-        if answer is not None and answer.has_head and not answer.is_complete:
-            answer.feed(piece)
-
-    def on_message_complete(self) -> None:
-        """The end of an answer, if it was one."""
-        answer = self._answer
-        if answer is not None and answer.has_head:
-            answer.is_complete = True
-            self._can_be_reused &= self._parser.should_keep_alive()
-
-    # What happens then
-
-    def _end(self) -> None:
-        """The answer is there, whatever is still unread of it."""
-        if self._can_be_reused and self._writing is None:
-            self._answer, self.idle_since = None, self._loop.time()
-            self.is_fresh = False
+    def _finish(self) -> None:
+        """Give the connection back if it can be used again; its reader may still be reading."""
+        if self.state is ConnectionState.IDLE and self._writing is None:
+            self._response, self.idle_since = None, self._loop.time()
             self._pool.release(self)
         else:
             self.abort()
 
-    def _lose(self, problem: BaseException) -> None:
+    def _close(self, error: BaseException) -> None:
         transport, self._transport = self._transport, None
         if transport is None:
             return
-        del self._parser  # it knows us too, and neither would go without the collector
+        self._parser.close()
         transport.abort()
         self._pool.discard(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._writing is not None:
             self._writing.cancel()
-        if self._answer is not None:
-            self._answer.set_exception(problem)
-            self._answer = None
+        if self._response is not None:
+            self._response.set_exception(error)
+            self._response = None
 
-    def _pause_if_unread(self, unread_bytes: int) -> None:
-        if unread_bytes > _MAX_UNREAD_BYTES and not self._reads_paused:
-            assert self._transport is not None
-            self._reads_paused = True
-            self._transport.pause_reading()
-
-    def _look_at_the_clock(self) -> None:
-        # One timer for many reads: to set and cancel one for each costs more than the read.
+    def _check_timeout(self) -> None:
+        # One timer serves many reads: setting and cancelling one for each costs more than a read.
         self._timer = None
-        if (answer := self._answer) is None:
+        if (response := self._response) is None:
             return
-        # An upload that is not held up waits for its client.
+        # While a body is being sent and not held up, it is the client that is waited for.
         is_upstreams_turn = self._writing is None or not self._may_write.is_set()
-        since = answer.waiting_since if is_upstreams_turn else None
+        since = response.waiting_since if is_upstreams_turn else None
         left = self._read_timeout - (0 if since is None else self._loop.time() - since)
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+            self._timer = self._loop.call_later(left, self._check_timeout)
         else:
-            self._lose(httpx.ReadTimeout("The upstream is silent."))
+            self._close(httpx.ReadTimeout("The upstream is silent."))
 
-    def _restart_the_clock(self) -> None:
-        """From here on it is upstream's turn."""
-        if (answer := self._answer) is not None and answer.waiting_since is not None:
-            answer.waiting_since = self._loop.time()
+    def _restart_timeout(self) -> None:
+        """Count the upstream's time from now on."""
+        if (response := self._response) is not None and response.waiting_since is not None:
+            response.waiting_since = self._loop.time()
 
     async def _send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         async for piece in body:
@@ -242,8 +186,8 @@ class Http11Connection(asyncio.Protocol):
     def _sent(self, writing: asyncio.Task[None]) -> None:
         if writing.cancelled():
             return
-        if (problem := writing.exception()) is not None:
-            self._lose(problem)
+        if (error := writing.exception()) is not None:
+            self._close(error)
         else:
             self._writing = None
-            self._restart_the_clock()
+            self._restart_timeout()

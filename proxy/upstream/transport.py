@@ -10,28 +10,24 @@ that was never made from one that broke.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
-import aiohappyeyeballs
 import httpx
 
 from proxy.upstream.egress import trust
 from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.pool import Origin, OriginPool
+from proxy.upstream.response_parser import ConnectionState
 from proxy.upstream.response_stream import ResponseStream
 
-_RACE_SECONDS: Final = 0.25
-"""The head start of an address over the next one (RFC 8305, section 8)."""
 _KEEP_IDLE_SECONDS: Final = 15
 """Longer-lived idle connections are more likely closed from the far side as they are reused."""
 _LARGE_BYTES: Final = 256 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS: Final = {"http": 80, "https": 443}
-
-Origin: TypeAlias = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
     def __init__(self, context: ssl.SSLContext, *, keep_idle: float = _KEEP_IDLE_SECONDS) -> None:
         self._context = context
         self._keep_idle = keep_idle
-        self._pools: dict[Origin, _Pool] = {}
+        self._pools: dict[Origin, OriginPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send; return once the headers are there. Raises `httpx.TransportError`s."""
@@ -74,9 +70,9 @@ class DirectTransport(httpx.AsyncBaseTransport):
         origin = url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = _Pool(origin, self._context, self._keep_idle)
+            pool = self._pools[origin] = OriginPool(origin, self._context, self._keep_idle)
         connection = pool.idle() or await pool.connect(timeouts["connect"])
-        may_repeat = not connection.is_fresh and _is_harmless(request)
+        may_repeat = connection.state is ConnectionState.IDLE and _is_harmless(request)
         try:
             return await _answered(request, head, connection, timeouts["read"])
         except httpx.ReadError:  # closed from afar without a word, as it was used again
@@ -90,91 +86,6 @@ class DirectTransport(httpx.AsyncBaseTransport):
         """Close all connections."""
         for pool in self._pools.values():
             pool.close()
-
-
-class _Pool:
-    """The connections to one origin; those that were used last are used first."""
-
-    def __init__(self, origin: Origin, context: ssl.SSLContext, keep_idle: float) -> None:
-        self._origin = origin
-        self._keep_idle = keep_idle
-        self._context = context if origin[0] == "https" else None
-        self._all: set[Http11Connection] = set()
-        self._idle: list[Http11Connection] = []
-        """The one that has been idle for longest comes first."""
-        self._sweeping: asyncio.TimerHandle | None = None
-
-    def idle(self) -> Http11Connection | None:
-        """One that has nothing to do, if there is any."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return None
-
-    async def connect(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109 - httpx has it
-        """Another one; raises `ConnectTimeout` or `ConnectError`."""
-        _, host, port = self._origin
-        try:
-            async with asyncio.timeout(timeout):
-                connection = await self._connect(host, port)
-            if not connection.is_open:
-                raise ConnectionResetError("It was closed before it was used.")
-        except TimeoutError as exc:
-            raise httpx.ConnectTimeout(str(exc)) from exc
-        except (OSError, UnicodeError) as exc:  # a name too long for the DNS is the latter
-            raise httpx.ConnectError(str(exc)) from exc
-        self._all.add(connection)
-        return connection
-
-    def release(self, connection: Http11Connection) -> None:
-        """It can be used again, for a while."""
-        self._idle.append(connection)
-        if self._sweeping is None:
-            self._sweep()
-
-    def discard(self, connection: Http11Connection) -> None:
-        """It is closed."""
-        self._all.discard(connection)
-
-    def close(self) -> None:
-        """Close all of them."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
-        self._idle.clear()
-        for connection in list(self._all):
-            connection.abort()
-
-    async def _connect(self, host: str, port: int) -> Http11Connection:
-        loop = asyncio.get_running_loop()
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        connected = await aiohappyeyeballs.start_connection(
-            addresses, happy_eyeballs_delay=_RACE_SECONDS, interleave=1, loop=loop
-        )
-        try:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            _, connection = await loop.create_connection(
-                lambda: Http11Connection(self, loop),
-                sock=connected,
-                ssl=self._context,
-                server_hostname=host if self._context else None,
-            )
-        except BaseException:
-            connected.close()
-            raise
-        return connection
-
-    def _sweep(self) -> None:
-        """Close what has been idle for too long, now and later."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._idle and self._idle[0].idle_since + self._keep_idle <= now:
-            self._idle.pop(0).abort()
-        self._sweeping = None
-        if self._idle:
-            then = self._idle[0].idle_since + self._keep_idle
-            self._sweeping = loop.call_at(then, self._sweep)
 
 
 async def _answered(
