@@ -1,5 +1,5 @@
 """
-The Text Completions API in terms of the Messages API: pure functions and values.
+Translate between the Text Completions API and the Messages API, in pure functions.
 
     bytes -> CompletionRequest -> Conversation -> Plan -> MessagesRequest -> bytes
           decode             parse_prompt   plan_request             encode
@@ -8,10 +8,10 @@ The Text Completions API in terms of the Messages API: pure functions and values
     bytes -> AnsweredMessage -> Completion -> bytes         (translate_message)
     bytes -> TranslatedError -> bytes                       (translate_error)
 
-Nothing here performs I/O, reads a clock, rolls dice or keeps anything between
-two requests, but for a few short stop sequences and what is made of them.
-Every deliberate difference between what was asked and what is sent is an
-`Adjustment` of the `Plan`. Callers import from here only.
+Nothing here performs I/O, reads a clock or uses random numbers, and nothing is
+kept between two requests except a cache of short stop sequences. Every
+deliberate difference between the client's request and the one sent is an
+`Adjustment` of the `Plan`. Callers import from this module only.
 """
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
@@ -30,7 +30,7 @@ from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling
 from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
 from translators.refusal_lessons import learn
 from translators.sdk_code import LANGUAGES, as_code
-from translators.steps import AT_ONCE, Steps, completed
+from translators.steps import STEP_SIZE, Steps, completed
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completion_parsing import (
     ReadCompletion,
@@ -78,12 +78,12 @@ from translators.wire.stream_assembly import (
 )
 
 __all__ = [
-    "AT_ONCE",
     "EXPLANATIONS",
     "KNOWN_MODELS",
     "LANGUAGES",
     "PING_FRAME",
     "REMEDIES",
+    "STEP_SIZE",
     "UNKNOWN",
     "UNREADABLE",
     "UPSTREAM_VERSION",

@@ -1,4 +1,4 @@
-"""What a translation changed, and why: one `Adjustment` per deliberate difference."""
+"""Names, explanations and remedies of the deliberate changes that a translation makes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class AdjustmentKind(enum.Enum):
-    """Named verb-first: the name must tell an operator what happened."""
+    """Kinds of adjustments; names begin with a verb and tell an operator what happened."""
 
     REPLACE_RETIRED_MODEL = "replace_retired_model"
     MAP_MODEL = "map_model"
@@ -54,8 +54,8 @@ _K = AdjustmentKind
 EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.REPLACE_RETIRED_MODEL: "The model is retired; its official successor answered.",
     _K.MAP_MODEL: "The operator's settings name another model for this one.",
-    _K.APPLY_LESSON: "Upstream refused what the catalogue says the model takes; the request was "
-    "planned by what upstream said.",
+    _K.APPLY_LESSON: "Upstream refused something that the catalogue says this model accepts; the "
+    "request was adapted to what upstream's error said.",
     _K.ADD_LEADING_NEWLINES: "The first marker had no blank line before it; it was read as a turn.",
     _K.TRIM_TRAILING_SPACE: "White space after the final Assistant marker was taken off.",
     _K.RESTORE_ASSISTANT_MARKER: "The final `Assistant:` had lost its blank line; it was read as a "
@@ -80,11 +80,13 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.CAP_MAX_TOKENS: "More tokens than the model can write were asked for; its limit was sent.",
     _K.DROP_NO_EFFECT_VALUE: "The value means `no effect` on the legacy API and is refused today; "
     "it was left out.",
-    _K.DROP_TEMPERATURE: "The model takes no `temperature` (beside `top_p`); it was left out.",
-    _K.DROP_TOP_P: "The model takes no `top_p` (beside `temperature`); it was left out.",
+    _K.DROP_TEMPERATURE: "The model takes no `temperature`, or none together with `top_p`; it was "
+    "left out.",
+    _K.DROP_TOP_P: "The model takes no `top_p`, or none together with `temperature`; it was left "
+    "out.",
     _K.DROP_TOP_K: "The model takes no `top_k`; it was left out.",
-    _K.TURN_OFF_THINKING: "The model thinks unless told not to, which uses up the token budget; "
-    "it was told not to.",
+    _K.TURN_OFF_THINKING: "The model thinks by default, which uses up the token budget; thinking "
+    "was turned off.",
     _K.LOWER_EFFORT: "The model always thinks; it was asked for low effort.",
     _K.ADD_THINKING_HEADROOM: "The model always thinks, and thinking counts as output; the token "
     "budget was raised.",
@@ -94,7 +96,7 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     "out.",
     _K.DROP_UNKNOWN_FIELD: "A field the legacy API never had was left out.",
 }
-"""One sentence per kind, for the people whose requests were changed."""
+"""One sentence per kind that tells the author of a request what was changed, and why."""
 
 
 _END_AT_ASSISTANT = "End the prompt with two newlines and `Assistant:`."
@@ -102,15 +104,15 @@ _END_AT_ASSISTANT = "End the prompt with two newlines and `Assistant:`."
 REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
     _K.REPLACE_RETIRED_MODEL: "Ask for a model that is served today.",
     _K.MAP_MODEL: "Ask for the model that the operator's settings name.",
-    _K.APPLY_LESSON: "Ask only for what the model takes.",
+    _K.APPLY_LESSON: "Leave out what the model does not accept, or ask for another model.",
     _K.ADD_LEADING_NEWLINES: "Begin the prompt with two newlines and `Human:`.",
     _K.TRIM_TRAILING_SPACE: "End the prompt with `Assistant:` and no white space.",
     _K.RESTORE_ASSISTANT_MARKER: _END_AT_ASSISTANT,
     _K.ADD_ASSISTANT_TURN: _END_AT_ASSISTANT,
     _K.TREAT_AS_HUMAN_TURN: "Put two newlines and `Human:` before what is asked.",
-    _K.ADD_OPENING_TURN: "Let a Human turn with text come first.",
+    _K.ADD_OPENING_TURN: "Begin the prompt with a Human turn that has text.",
     _K.DROP_EMPTY_TURN: "Leave out turns without text.",
-    _K.MERGE_TURNS: "Let Human and Assistant turns alternate.",
+    _K.MERGE_TURNS: "Alternate Human and Assistant turns.",
     _K.REPLACE_LONE_SURROGATE: "Do not cut strings inside a surrogate pair.",
     _K.TRIM_PREFILL: "Do not end the prompt with white space.",
     _K.CONTINUE_PREFILL: "End the prompt at `Assistant:`, or ask for a model that takes a prefill.",
@@ -123,18 +125,18 @@ REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
     _K.DROP_TEMPERATURE: "Leave out `temperature`.",
     _K.DROP_TOP_P: "Leave out `top_p`.",
     _K.DROP_TOP_K: "Leave out `top_k`.",
-    _K.TURN_OFF_THINKING: "Ask for a model that does not think unasked.",
+    _K.TURN_OFF_THINKING: "Ask for a model that does not think by default.",
     _K.LOWER_EFFORT: "Ask for a model that does not always think.",
     _K.ADD_THINKING_HEADROOM: "Ask for a model that does not always think.",
     _K.DROP_BETA: "Leave out the `anthropic-beta` header.",
     _K.DROP_LEGACY_FIELD: "Leave the field out.",
     _K.DROP_UNKNOWN_FIELD: "Leave the field out.",
 }
-"""What a caller changes so that the kind is not needed any more."""
+"""One sentence per kind that tells a caller how to avoid the adjustment."""
 
 
 class Adjustment(msgspec.Struct, frozen=True, gc=False):
-    """One deliberate difference between what was asked and what was sent; never prompt text."""
+    """A deliberate difference between the client's request and the one sent, without its text."""
 
     kind: AdjustmentKind
     field: str
@@ -142,9 +144,11 @@ class Adjustment(msgspec.Struct, frozen=True, gc=False):
     sent: str
 
 
-_SHOWN: Final = 16
+_MAX_SHOWN_LENGTH: Final = 16
 
 
-def shown_blank(text: str) -> str:
-    """White space as it is up to a few characters, then counted: a client may send megabytes."""
-    return repr(text) if len(text) <= _SHOWN else f"{len(text)} characters of white space"
+def describe_blank(text: str) -> str:
+    """Quote a few characters of white space, or count them: a client may send megabytes."""
+    return (
+        repr(text) if len(text) <= _MAX_SHOWN_LENGTH else f"{len(text)} characters of white space"
+    )

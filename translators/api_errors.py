@@ -1,10 +1,11 @@
 """
-An upstream error in, the legacy envelope out.
+Translate an upstream error into the legacy error envelope.
 
-Status, type and message stay; names of Messages fields in the message become
-the legacy ones, since the caller has never heard of `max_tokens`. Whatever is
-no API error (HTML of an edge, an empty body) gets the type of its status and
-a plain sentence. Facts: messages-wire 4, legacy-wire 7.
+Status, type and message stay the same, except that names of Messages fields in
+the message become the legacy ones, because the client never sent `max_tokens`.
+A body that is no API error (HTML of an edge, an empty body) gets the type that
+belongs to its status, and a message of our own. Facts: messages-wire 4,
+legacy-wire 7.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ _TYPES: Final[Mapping[int, str]] = {
     529: "overloaded_error",
 }
 _STATUSES: Final[Mapping[str, int]] = {kind: status for status, kind in _TYPES.items()}
-_CLIENTS_FAULT: Final = range(400, 500)
-_SERVERS_FAULT: Final = range(500, 600)
+_CLIENT_ERRORS: Final = range(400, 500)
+_SERVER_ERRORS: Final = range(500, 600)
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatedError:
-    """What a legacy client is told."""
+    """The status and the error object that a legacy client gets."""
 
     status: int
     type: str
@@ -45,32 +46,32 @@ class TranslatedError:
 
 
 def translate_error(status: int, body: bytes) -> TranslatedError:
-    """Translate an answer whose status is not 2xx, or an error object in one whose status is."""
+    """Translate a response whose status is not 2xx, or an error object in a 2xx response."""
     envelope = decode_error(body)
-    if status in _CLIENTS_FAULT or status in _SERVERS_FAULT:
-        told = status
-    else:  # 3xx is no answer to a POST, and an error is never a 200 on the legacy wire
-        told = 502 if envelope is None else error_status(envelope.error.type)
+    if status in _CLIENT_ERRORS or status in _SERVER_ERRORS:
+        sent_status = status
+    else:  # the legacy API neither redirects a POST nor sends an error with status 200
+        sent_status = 502 if envelope is None else error_status(envelope.error.type)
     if envelope is None:
         message = f"The upstream answered with status {status} and no error object."
-        return TranslatedError(told, error_type(told), message, None)
-    kind = envelope.error.type or error_type(told)
+        return TranslatedError(sent_status, error_type(sent_status), message, None)
+    kind = envelope.error.type or error_type(sent_status)
     message = envelope.error.message or f"The upstream answered with status {status}."
-    return TranslatedError(told, kind, in_legacy_terms(message, kind), envelope.request_id)
+    return TranslatedError(sent_status, kind, in_legacy_terms(message, kind), envelope.request_id)
 
 
 def error_type(status: int) -> str:
-    """The type that goes with a status."""
-    return _TYPES.get(status, "invalid_request_error" if status in _CLIENTS_FAULT else "api_error")
+    """Return the error type that belongs to a status."""
+    return _TYPES.get(status, "invalid_request_error" if status in _CLIENT_ERRORS else "api_error")
 
 
 def error_status(kind: str) -> int:
-    """The status of an error that came without one, such as the first event of a stream."""
+    """Return the status that belongs to an error type; 500 for an unknown one."""
     return _STATUSES.get(kind, 500)
 
 
-_AT_THE_START: Final = re.compile(r"\A(?:(?P<prompt>messages|system)(?:\.[\w.]+)?|max_tokens)(?=:)")
-_QUOTED: Final = re.compile(r"`(?P<name>max_tokens|messages|system)`")
+_FIRST_FIELD: Final = re.compile(r"\A(?:(?P<prompt>messages|system)(?:\.[\w.]+)?|max_tokens)(?=:)")
+_QUOTED_FIELD: Final = re.compile(r"`(?P<name>max_tokens|messages|system)`")
 _LEGACY_NAMES: Final = {
     "max_tokens": "max_tokens_to_sample",
     "messages": "prompt",
@@ -79,10 +80,10 @@ _LEGACY_NAMES: Final = {
 
 
 def in_legacy_terms(message: str, kind: str) -> str:
-    """An error's message with the names of Messages fields replaced, if it is about the request."""
+    """Replace names of Messages fields in the message of an `invalid_request_error`."""
     if kind != "invalid_request_error":
         return message
-    message = _AT_THE_START.sub(
+    message = _FIRST_FIELD.sub(
         lambda field: "prompt" if field["prompt"] else "max_tokens_to_sample", message
     )
-    return _QUOTED.sub(lambda field: f"`{_LEGACY_NAMES[field['name']]}`", message)
+    return _QUOTED_FIELD.sub(lambda field: f"`{_LEGACY_NAMES[field['name']]}`", message)

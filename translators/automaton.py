@@ -1,5 +1,5 @@
 """
-A text and many sequences in, the places where one is complete out: in one pass.
+Find where any of many sequences is complete in a text, in a single pass.
 
 The automaton of Aho and Corasick (Communications of the ACM 18:6, 1975). A
 state is a prefix of some sequence: the longest that ends where the text read
@@ -14,38 +14,38 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 START: Final = 0
-"""The state in which nothing is read, or nothing that matters: the empty prefix."""
+"""The initial state: nothing read so far can be the start of a sequence."""
 
-_MAX_BEGINNINGS: Final = 64
-"""In a class of characters, those beyond U+FFFF are compared one by one."""
+_MAX_ALTERNATIVES: Final = 64
+"""Limit on the first characters in one pattern: `re` compares those beyond U+FFFF one by one."""
 _ANY: Final = re.compile(r"(?s:.)")
 _NONE: Final = re.compile(r"(?!)")
 
 
 class Automaton:
     """
-    The prefixes of all sequences, to be shared: built once, and only followed.
+    An immutable automaton over the prefixes of all sequences, safe to share.
 
-    States are numbers of rows, not objects that know each other: those would
-    be cycles of some megabytes, which wait for the garbage collector.
+    States are row numbers rather than linked objects: those would form
+    reference cycles of some megabytes that only the garbage collector frees.
     """
 
     def __init__(self, sequences: Iterable[str]) -> None:
         self.depth = [0]
-        """How many characters, at the end of what was read, each state stands for."""
+        """Length of the prefix that each state stands for."""
         self.match: list[str | None] = [None]
-        """The longest sequence that is complete in each state, if one is."""
-        self._sequence = [""]  # one that begins with the prefix
+        """The longest sequence that is complete in each state, or None."""
+        self._sequence = [""]  # a sequence that begins with the state's prefix
         self._next: list[dict[str, int]] = [{}]
-        self._shorter = [START]  # the longest other prefix that ends where this one does
+        self._shorter = [START]  # the longest proper suffix that is a prefix, too
         for sequence in sequences:
             self._add(sequence)
         self._link()
-        self.beginning: Final = _any_of(self._next[START])
-        """What every sequence begins with, though not all that it finds begins one."""
+        self.first_character: Final = _any_of(self._next[START])
+        """Pattern that finds every place where a sequence can begin, and perhaps others."""
 
     def follow(self, text: str, state: int = START) -> Iterator[tuple[int, int]]:
-        """Yield position and state wherever a sequence is complete, and where the text ends."""
+        """Yield position and state wherever a sequence is complete, and at the end of the text."""
         following, shorter, match, end = self._next, self._shorter, self.match, len(text)
         position = 0
         while position < end:
@@ -58,34 +58,28 @@ class Automaton:
             elif state != START:
                 state = shorter[state]
             else:
-                found = self.beginning.search(text, position + 1)
+                found = self.first_character.search(text, position + 1)
                 position = end if found is None else found.start()
         yield end, state
 
-    def spelled(self, state: int, size: int) -> str:
-        """The characters that a state stands for, or the first of them."""
+    def prefix(self, state: int, size: int) -> str:
+        """Return the first `size` characters, or all, of the prefix that a state stands for."""
         return self._sequence[state][: min(size, self.depth[state])]
 
-    def touched_by(self, text: str) -> set[str]:
-        """The sequences that are complete somewhere in a text, or may have begun where it ends."""
+    def possible_matches(self, text: str) -> set[str]:
+        """Return the sequences that occur in a text or may have begun at its end."""
         passed: set[int] = set()
         state = START
         for _, state in self.follow(text):
             passed.add(state)
-        inside = _reached(passed, self._ending_with)
-        begun = _reached((state,), self._ending_with) - {START}
-        across = _reached(begun, self._continuing)
+        inside = _reachable(passed, lambda state: (self._shorter[state],))
+        begun = _reachable((state,), lambda state: (self._shorter[state],)) - {START}
+        across = _reachable(begun, lambda state: self._next[state].values())
         return {
             match
             for state in inside | across
             if (match := self.match[state]) and len(match) == self.depth[state]
         }
-
-    def _ending_with(self, state: int) -> Iterable[int]:
-        return (self._shorter[state],)
-
-    def _continuing(self, state: int) -> Iterable[int]:
-        return self._next[state].values()
 
     def _add(self, sequence: str) -> None:
         state = START
@@ -102,7 +96,7 @@ class Automaton:
         self.match[state] = sequence
 
     def _link(self) -> None:
-        """Find the longest shorter prefix of each, nearest to the start first."""
+        """Set `_shorter` of every state, breadth first, and the matches inherited by it."""
         waiting = deque(self._next[START].values())
         while waiting:
             state = waiting.popleft()
@@ -116,18 +110,17 @@ class Automaton:
 
 
 def _any_of(characters: Collection[str]) -> re.Pattern[str]:
-    if len(characters) > _MAX_BEGINNINGS:
+    if len(characters) > _MAX_ALTERNATIVES:
         return _ANY
     return re.compile("|".join(map(re.escape, characters))) if characters else _NONE
 
 
-def _reached(states: Iterable[int], onward: Callable[[int], Iterable[int]]) -> set[int]:
-    """These states and all that lie onward from them."""
+def _reachable(states: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:
     reached: set[int] = set()
     waiting = list(states)
     while waiting:
         state = waiting.pop()
         if state not in reached:
             reached.add(state)
-            waiting.extend(onward(state))
+            waiting.extend(neighbours(state))
     return reached

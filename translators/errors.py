@@ -1,27 +1,27 @@
 """
-Everything this package raises on purpose.
+The exceptions that this package raises on purpose.
 
 * `TranslationError`
     * `InvalidCompletionRequest` -- the client's fault
     * `UpstreamProtocolError` -- the upstream's fault
-    * `ModelRefused` -- nobody's; only where an operator wants refusals to be errors
+    * `ModelRefused` -- no fault; raised only if the operator wants refusals to be errors
 
-Anything else that escapes is a bug in this package. Texts of these errors may
-reach a client; they quote field names, never prompts.
+Any other exception that escapes is a bug in this package. Messages of these
+errors may reach a client; they quote field names, never prompts.
 """
 
 from __future__ import annotations
 
 
 class TranslationError(Exception):
-    """Base class; never raised itself."""
+    """Base class of this package's errors, with the error type and status a client gets."""
 
     error_type = "api_error"
     status_hint = 500
 
 
 class InvalidCompletionRequest(TranslationError):
-    """The client sent something the Text Completions API would refuse, too."""
+    """The client sent something that the Text Completions API would refuse as well."""
 
     error_type = "invalid_request_error"
     status_hint = 400
@@ -34,7 +34,7 @@ class UpstreamProtocolError(TranslationError):
 
 
 class ModelRefused(TranslationError):
-    """The model would not answer, and the operator wants that to be an error."""
+    """The model refused to answer, and the operator's policy treats that as an error."""
 
     error_type = "invalid_request_error"
     status_hint = 400

@@ -1,8 +1,8 @@
 """
-Every model of note, as of 2026-11-22: messages-wire 5, legacy-wire 8.
+The built-in table of models, as of 2026-11-22: messages-wire 5, legacy-wire 8.
 
-A retirement day is given only where it is certain; "not sooner than" is not a
-day. The successor is the one the deprecation page names.
+`retires` is given only where it is certain; an announced "not sooner than" is
+in `retires_not_before`. Successors are those that the deprecation page names.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ _HAIKU: Final = "claude-haiku-4-5-20251001"
 _SONNET: Final = "claude-sonnet-4-6"
 _OPUS: Final = "claude-opus-4-8"
 
-_OF_4_5: Final = Capabilities(
+_CAPABILITIES_4_5: Final = Capabilities(
     max_output_tokens=64_000, prefill=True, sampling=Sampling.ONE_OF, thinking=Thinking.OFF
 )
-_OF_4_6: Final = Capabilities(
+_CAPABILITIES_4_6: Final = Capabilities(
     max_output_tokens=128_000, prefill=False, sampling=Sampling.ONE_OF, thinking=Thinking.OFF
 )
 
 
 def _modern(thinking: Thinking, *, max_output_tokens: int | None = 128_000) -> Capabilities:
-    """From 4.7 on: neither prefill nor sampling; what is left is how they think."""
+    """Return capabilities of models since 4.7, which take neither prefill nor sampling."""
     return Capabilities(
         max_output_tokens=max_output_tokens,
         prefill=False,
@@ -34,7 +34,7 @@ def _modern(thinking: Thinking, *, max_output_tokens: int | None = 128_000) -> C
 
 
 def _large(id_: str, capabilities: Capabilities, not_before: str | None = None) -> Model:
-    """From 4.6 on: a window of a million tokens, and ids without a date."""
+    """Return a model since 4.6: a context of a million tokens, and an id without a date."""
     return Model(
         id=id_,
         capabilities=capabilities,
@@ -53,29 +53,29 @@ LIVE: Final = (
     Model(
         id=_HAIKU,
         aliases=("claude-haiku-4-5",),
-        capabilities=_OF_4_5,
+        capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
         retires_not_before="2026-10-15",
     ),
     Model(
         id="claude-opus-4-5-20251101",
         aliases=("claude-opus-4-5",),
-        capabilities=_OF_4_5,
+        capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
         retires_not_before="2026-11-24",
     ),
     Model(
         id="claude-sonnet-4-5-20250929",
         aliases=("claude-sonnet-4-5",),
-        capabilities=_OF_4_5,
+        capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
-        # Deprecated, says the source, and not since when; the day it was written stands for it.
+        # The source says "deprecated" without a day; this is the day on which it was written.
         deprecated="2026-11-22",
         retires="2026-11-30",
         successor="claude-sonnet-5-5",
     ),
-    _large("claude-opus-4-6", _OF_4_6, "2027-02-05"),
-    _large(_SONNET, _OF_4_6, "2027-02-17"),
+    _large("claude-opus-4-6", _CAPABILITIES_4_6, "2027-02-05"),
+    _large(_SONNET, _CAPABILITIES_4_6, "2027-02-17"),
     _large("claude-opus-4-7", _modern(Thinking.OFF), "2027-04-16"),
     _large(_OPUS, _modern(Thinking.OFF), "2027-05-28"),
     _large("claude-sonnet-5", _modern(Thinking.ON), "2027-06-30"),
@@ -105,16 +105,16 @@ RETIRED: Final = (
         "2024-09-04",
         "2024-11-06",
         _HAIKU,
-        # June 2023 on, and their 100k windows
+        # names since June 2023, and the variants with a context of 100k tokens
         *("claude-1", "claude-1-100k", "claude-1.0", "claude-1.1", "claude-1.2"),
         *("claude-1.3", "claude-1.3-100k"),
         *("claude-instant-1", "claude-instant-1-100k", "claude-instant-1.0", "claude-instant-1.1"),
         *("claude-instant-1.1-100k", "claude-instant-1.2"),
-        # spring 2023
+        # names of spring 2023
         *("claude-v1", "claude-v1-100k", "claude-v1.0", "claude-v1.1", "claude-v1.2"),
         *("claude-v1.3", "claude-v1.3-100k", "claude-instant-v1", "claude-instant-v1-100k"),
         *("claude-instant-v1.0", "claude-instant-v1.1", "claude-instant-v1.1-100k"),
-        # Bedrock's names for them
+        # names on Bedrock
         *("anthropic.claude-v1", "anthropic.claude-instant-v1"),
     ),
     *_retired(
@@ -154,11 +154,11 @@ RETIRED: Final = (
 KNOWN_MODELS: Final = Catalogue(models=(*LIVE, *RETIRED))
 
 LEGACY_ALIASES: Final[dict[str, str]] = {
-    # Major versions, which the legacy API answered with the full version they stood for. Only
-    # those a source names: legacy-wire 2.2, 8.1.
+    # The legacy API answered a major version with the full version that it stood for. Only
+    # pairs that a source names are listed: legacy-wire 2.2, 8.1.
     "claude-v1": "claude-v1.3",
     "claude-1": "claude-1.3",
     "claude-2": "claude-2.0",
     "claude-instant-1": "claude-instant-1.2",
 }
-"""What `model` of an answer says for an alias."""
+"""Requested alias -> `model` in the response of the legacy API."""

@@ -1,74 +1,74 @@
 """
-Which features of the legacy API a request uses: what its caller will have to rewrite.
+Find the features of the legacy API that a request uses and its caller must rewrite.
 
-Read off the request as it came, so that it is known of requests that are
-refused or forwarded too. Nothing in here says what the request is about.
+The features are read from the client's own request, so that they are known for
+refused and forwarded requests as well. They reveal nothing of the prompt's text.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from translators.steps import AT_ONCE, Steps, completed, leading_space, said_until
+from translators.steps import STEP_SIZE, Steps, completed, leading_space_length, rstripped_length
 from translators.wire.completion_requests import CompletionRequest
 from translators.wire.completions import BUILTIN_STOP
 
 _HUMAN: Final = "\n\nHuman:"
 _ASSISTANT: Final = "\n\nAssistant:"
-_NO_STOPS: Final = frozenset({"", BUILTIN_STOP})
-"""That change nothing."""
+_NO_EFFECT_STOPS: Final = frozenset({"", BUILTIN_STOP})
 
-_MANY: Final = 100
+_MAX_RFIND_CALLS: Final = 100
+"""Limit on the markers searched one by one in a step; `rfind` beats `count` for a few only."""
 
 
-class _FirstMarker(NamedTuple):
-    """How often a marker is there, and where first and last."""
+class _Occurrences(msgspec.Struct, frozen=True, gc=False):
+    """The number of a marker's occurrences in a prompt, and where the first and last begin."""
 
-    number: int = 0
+    count: int = 0
     first: int = -1
     last: int = -1
 
 
-_NOWHERE: Final = _FirstMarker()
+_NO_OCCURRENCES: Final = _Occurrences()
 
 
 class Features(msgspec.Struct, frozen=True):
-    """What stands out about a request."""
+    """The legacy features of a request, and the size of its prompt."""
 
     names: tuple[str, ...]
-    """`system`, `prefill`, `multi_turn`, `custom_stops`, `white_space_stops`, `streaming`, and the
-    optional fields by name."""
+    """Any of `system`, `prefill`, `multi_turn`, `custom_stops`, `white_space_stops`, `streaming`,
+    and the names of optional fields that are used."""
     turns: int
     prompt_characters: int
 
 
 def features_of(request: CompletionRequest) -> Features:
-    """Look a request over, once."""
+    """Find the legacy features of a request."""
     return completed(features_in_steps(request))
 
 
 def features_in_steps(request: CompletionRequest) -> Steps[Features]:
-    """Look a request over, as `features_of` does, in steps."""
+    """Find the legacy features of a request in steps, like `features_of`."""
     prompt, stops, metadata = request.prompt, request.stop_sequences or (), request.metadata
-    humans = assistants = _NOWHERE
-    for start in range(0, len(prompt), AT_ONCE):
+    humans = assistants = _NO_OCCURRENCES
+    for start in range(0, len(prompt), STEP_SIZE):
         if start:
             yield
-        humans = _found(prompt, _HUMAN, start, humans)
-        assistants = _found(prompt, _ASSISTANT, start, assistants)
+        humans = _find_marker(prompt, _HUMAN, start, humans)
+        assistants = _find_marker(prompt, _ASSISTANT, start, assistants)
     human, answer = humans.first, assistants.last + len(_ASSISTANT)
     found = (
-        ("system", human > 0 and (yield from leading_space(prompt)) < human),
+        ("system", human > 0 and (yield from leading_space_length(prompt)) < human),
         (
             "prefill",
             assistants.last > humans.last
             and len(prompt) > answer
-            and (yield from said_until(prompt)) > answer,
+            and (yield from rstripped_length(prompt)) > answer,
         ),
-        ("multi_turn", humans.number > 1),
-        ("custom_stops", not _NO_STOPS.issuperset(stops)),
+        ("multi_turn", humans.count > 1),
+        ("custom_stops", not _NO_EFFECT_STOPS.issuperset(stops)),
         ("white_space_stops", any(map(str.isspace, stops))),
         ("streaming", request.stream),
         ("temperature", request.temperature not in {None, 1}),
@@ -79,19 +79,19 @@ def features_in_steps(request: CompletionRequest) -> Steps[Features]:
         ("disable_checks", request.disable_checks is not None),
     )
     names = [name for name, is_used in found if is_used]
-    return Features(tuple(names), humans.number + assistants.number, len(prompt))
+    return Features(tuple(names), humans.count + assistants.count, len(prompt))
 
 
-def _found(prompt: str, marker: str, start: int, before: _FirstMarker) -> _FirstMarker:
-    """Where a marker is, up to the end of the part that begins there."""
-    end = start + AT_ONCE + len(marker) - 1  # it may end in the next one
+def _find_marker(prompt: str, marker: str, start: int, before: _Occurrences) -> _Occurrences:
+    """Add the occurrences that begin in the step at `start` to those `before` it."""
+    end = start + STEP_SIZE + len(marker) - 1  # a marker may end in the next step
     last = first = at = prompt.rfind(marker, start, end)
     count = 0
-    while at >= 0 and count < _MANY:  # `rfind` is four times as fast as `count`
+    while at >= 0 and count < _MAX_RFIND_CALLS:  # `rfind` is four times as fast as `count`
         count, first = count + 1, at
         at = prompt.rfind(marker, start, at)
     if at >= 0:
         count, first = count + prompt.count(marker, start, at) + 1, prompt.find(marker, start)
     if not count:
         return before
-    return _FirstMarker(before.number + count, before.first if before.number else first, last)
+    return _Occurrences(before.count + count, before.first if before.count else first, last)

@@ -1,11 +1,11 @@
-"""A whole message in, a completion out; and the facts both wires share about how it ended."""
+"""Translate a whole message into a completion."""
 
 from __future__ import annotations
 
 from translators.completion_text import CompletionText
 from translators.errors import UpstreamProtocolError
 from translators.plan import Plan
-from translators.steps import AT_ONCE, Steps, completed
+from translators.steps import STEP_SIZE, Steps, completed
 from translators.stop_reasons import refusal_of, translate_stop_reason
 from translators.wire.completions import Completion, CompletionChunk, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage
@@ -13,26 +13,26 @@ from translators.wire.messages import AnsweredMessage
 
 def translate_message(message: AnsweredMessage, plan: Plan) -> Completion:
     """
-    Translate a whole answer.
+    Translate a whole message.
 
-    Raises `UpstreamProtocolError` for one that has not ended, and
-    `ModelRefused` for a refusal where the plan says that it is an error.
+    Raises `UpstreamProtocolError` if it has no stop reason, and `ModelRefused`
+    if the model refused and the plan makes that an error.
     """
     return completed(translate_in_steps(message, plan))
 
 
 def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion]:
-    """Translate a whole answer, as `translate_message` does, in steps."""
+    """Translate a whole message in steps, like `translate_message`."""
     if message.stop_reason is None:
         raise UpstreamProtocolError("message: stop_reason is missing")
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
     text = CompletionText(plan)
-    said = "".join([block.said for block in message.content or ()])
-    if len(said) <= AT_ONCE:
-        completion = text.feed(said) + text.flush()
+    visible = "".join([block.visible_text for block in message.content or ()])
+    if len(visible) <= STEP_SIZE:
+        completion = text.feed(visible) + text.flush()
     else:
-        completion = yield from text.feed_in_steps(said)
+        completion = yield from text.feed_in_steps(visible)
         completion += yield from text.flush_in_steps()
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
     return Completion(
@@ -45,12 +45,12 @@ def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion
 
 
 def as_chunks(completion: Completion) -> tuple[CompletionChunk, ...]:
-    """Cut a whole answer into the chunks of the stream it could have been."""
+    """Return the chunks of a stream that a whole completion is equivalent to."""
     assert completion.stop_reason is not None, "only frames of a stream have none"
     last = LastChunk(completion.stop_reason, completion.stop)
     return (TextChunk(completion.text), last) if completion.text else (last,)
 
 
 def completion_id(message_id: str) -> str:
-    """`msg_01...` becomes `compl_01...`, so that one can be found by the other."""
+    """Turn `msg_01...` into `compl_01...`, so that either id can be found by the other."""
     return f"compl_{message_id.removeprefix('msg_')}"

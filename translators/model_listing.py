@@ -1,8 +1,8 @@
 """
-What upstream says of its models against what we believe: `GET /v1/models`.
+Compare upstream's list of models (`GET /v1/models`) with our catalogue.
 
-It says nothing of prefill or sampling, so there the table stands alone
-(messages-wire 5.3).
+The list has no fields for prefill or sampling (messages-wire 5.3), so those
+capabilities cannot be compared.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from translators.models import Catalogue, Model, Thinking
 
 
 class Supported(msgspec.Struct, frozen=True):
-    """A leaf of the capabilities."""
+    """The `{"supported": ...}` object at the leaves of the capabilities."""
 
     supported: bool = False
 
 
 class ThinkingTypes(msgspec.Struct, frozen=True):
-    """How thinking can be set; what a model lacks may be left out."""
+    """The settings of thinking that a model supports; absent ones may be left out."""
 
     disabled: Supported | None = None
     between_tools: Supported | None = None
 
 
 class ThinkingCapability(msgspec.Struct, frozen=True):
-    """Whether and how a model thinks."""
+    """A model's support for thinking."""
 
     supported: bool = False
     types: ThinkingTypes = ThinkingTypes()
 
 
 class ListedCapabilities(msgspec.Struct, frozen=True):
-    """The part of the capabilities that matters here."""
+    """The part of a listed model's capabilities that is compared."""
 
     thinking: ThinkingCapability | None = None
 
 
 class ListedModel(msgspec.Struct, frozen=True):
-    """One model as upstream lists it."""
+    """A model as upstream lists it."""
 
     id: str
     retires_at: str | None = None
@@ -52,7 +52,7 @@ class ListedModel(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """One page of the list."""
+    """A page of the list."""
 
     data: tuple[ListedModel, ...]
     has_more: bool = False
@@ -60,7 +60,7 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def decode_listing(body: bytes) -> Listing:
-    """Decode a page; raise `UpstreamProtocolError`."""
+    """Decode a page of the list; raise `UpstreamProtocolError` if it is not valid."""
     try:
         return msgspec.json.decode(body, type=Listing)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -68,21 +68,21 @@ def decode_listing(body: bytes) -> Listing:
 
 
 def differences(known: Catalogue, listed: Iterable[ListedModel], today: str) -> list[str]:
-    """A sentence for each thing upstream says that we do not believe."""
+    """Return a sentence for each difference between the catalogue and upstream's list."""
     listed = list(listed)
     names = {model.id for model in listed}
-    said = [sentence for one in listed for sentence in _differences(known.find(one.id), one)]
+    changed = [sentence for one in listed for sentence in _differences(known.find(one.id), one)]
     missing = [
-        f"{model.id}: not listed by upstream"
+        f"{model.id}: upstream does not list this model"
         for model in known.models
         if not model.is_retired(today) and names.isdisjoint({model.id, *model.aliases})
     ]
-    return said + missing
+    return changed + missing
 
 
 def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
     if known is None:
-        yield f"{listed.id}: not in our table"
+        yield f"{listed.id}: upstream lists this model, our table does not"
         return
     believed = known.capabilities
     pairs = (
@@ -92,9 +92,11 @@ def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
     )
     for name, ours, theirs in pairs:
         if theirs is not None and ours != theirs:
-            yield f"{listed.id}: {name} {theirs}, we have {ours or 'nothing'}"
+            yield f"{listed.id}: {name} is {theirs} upstream, {ours or 'unknown'} in our table"
     if _contradicts(believed.thinking, listed):
-        yield f"{listed.id}: thinking cannot be what we have ({believed.as_text()})"
+        yield (
+            f"{listed.id}: upstream's list contradicts thinking in our table ({believed.as_text()})"
+        )
 
 
 def _contradicts(believed: Thinking | None, listed: ListedModel) -> bool:

@@ -1,9 +1,9 @@
 """
-Models: what each one takes, when it retires, and what answers in its place.
+What each model accepts, when it retires and which model replaces it.
 
-The types and the look-up; the models themselves are in `known_models.py`.
-Days are ISO dates (`2026-11-30`), which sort as text, and "today" is always
-handed in: translators read no clock.
+This module has the types and the look-up; the models are in `known_models.py`.
+Days are ISO dates (`2026-11-30`), which sort as text. Callers pass in "today",
+because translators read no clock.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from translators.adjustments import Adjustment, AdjustmentKind
 
 
 class Sampling(enum.Enum):
-    """Which of temperature, top_p and top_k a model takes (messages-wire 1.7)."""
+    """Support of a model for temperature, top_p and top_k (messages-wire 1.7)."""
 
     ALL = "all"
-    ONE_OF = "one_of"  # temperature or top_p, not both; top_k beside either
+    ONE_OF = "one_of"  # temperature or top_p, but not both; top_k with either
     NONE = "none"
 
 
 class Thinking(enum.Enum):
-    """Whether a model thinks unasked, and how to stop it (messages-wire 1.8)."""
+    """A model's default for thinking, and the value that turns it off (messages-wire 1.8)."""
 
     OFF = "off"
     ON = "on"  # `disabled` turns it off
@@ -37,24 +37,24 @@ class Thinking(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a model takes; None means unknown, and then nothing is changed on its account."""
+    """Limits and features of a model; None means unknown, and causes no adjustment."""
 
     max_output_tokens: int | None = None
     prefill: bool | None = None
     sampling: Sampling | None = None
     thinking: Thinking | None = None
 
-    def corrected(self, known_better: Capabilities) -> Capabilities:
-        """These, except where the other ones know."""
+    def corrected(self, lesson: Capabilities) -> Capabilities:
+        """Return a copy in which the known values of `lesson` replace those of this object."""
         return Capabilities(
-            max_output_tokens=known_better.max_output_tokens or self.max_output_tokens,
-            prefill=self.prefill if known_better.prefill is None else known_better.prefill,
-            sampling=known_better.sampling or self.sampling,
-            thinking=known_better.thinking or self.thinking,
+            max_output_tokens=lesson.max_output_tokens or self.max_output_tokens,
+            prefill=self.prefill if lesson.prefill is None else lesson.prefill,
+            sampling=lesson.sampling or self.sampling,
+            thinking=lesson.thinking or self.thinking,
         )
 
     def as_text(self) -> str:
-        """What is known, for people: `prefill=no, sampling=none`."""
+        """Describe the known values for people: `prefill=no, sampling=none`."""
         known = (
             ("max_output_tokens", self.max_output_tokens),
             ("prefill", None if self.prefill is None else "yes" if self.prefill else "no"),
@@ -69,34 +69,34 @@ UNKNOWN = Capabilities()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model, under the id that requests name."""
+    """A model that requests can name by its id or an alias."""
 
     id: str
     aliases: tuple[str, ...] = ()
     capabilities: Capabilities = UNKNOWN
     context_tokens: int | None = None
     deprecated: str | None = None
-    """The day on which its retirement was announced."""
+    """Day on which the retirement was announced."""
     retires: str | None = None
-    """The day from which every request for it fails, where that is certain."""
+    """First day on which every request for the model fails; None if it is not certain."""
     retires_not_before: str | None = None
-    """The earliest day on which it may retire, where that is all that was said."""
+    """Earliest possible day of retirement, if no certain one was announced."""
     successor: str | None = None
-    """The officially named replacement."""
+    """Id of the officially named replacement."""
 
     def is_retired(self, today: str) -> bool:
-        """Whether requests for it fail on that day."""
+        """Return True if requests for the model fail on that day."""
         return self.retires is not None and self.retires <= today
 
     def status(self, today: str) -> str:
-        """`active`, `deprecated` or `retired`."""
+        """Return `active`, `deprecated` or `retired`."""
         if self.is_retired(today):
             return "retired"
         return "deprecated" if self.deprecated and self.deprecated <= today else "active"
 
 
 class ResolvedModel(msgspec.Struct, frozen=True):
-    """What to ask for, what it takes, and what was changed to get there."""
+    """The model to send a request to, its capabilities, and the adjustments that led to it."""
 
     id: str
     capabilities: Capabilities
@@ -105,15 +105,15 @@ class ResolvedModel(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All models known, and the operator's own names for some."""
+    """The known models, and the operator's own mapping of names to models."""
 
     models: tuple[Model, ...]
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Pattern of the asked name (`claude-instant-*`) -> model to send; the first match wins."""
+    """Pattern of a requested name (`claude-instant-*`) -> model to send; the first match wins."""
     _by_name: dict[str, Model] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Index the models; of two with one name the first counts."""
+        """Index the models by name; if two share one, the first is found."""
         names = {
             name: model for model in reversed(self.models) for name in (*model.aliases, model.id)
         }
@@ -133,11 +133,11 @@ class Catalogue:
         return ResolvedModel(sent, model.capabilities if model else UNKNOWN, tuple(adjustments))
 
     def find(self, name: str) -> Model | None:
-        """The model of that id or alias."""
+        """Return the model with that id or alias, or None."""
         return self._by_name.get(name)
 
     def with_models(self, models: Iterable[Model]) -> Catalogue:
-        """These models and others, which count first where names are the same."""
+        """Return a catalogue that looks for a name in `models` first, then in this one."""
         return Catalogue(models=(*models, *self.models), overrides=self.overrides)
 
     def _override(self, asked: str) -> str:

@@ -1,9 +1,8 @@
 """
-Every decision about one completion request, in one place.
+Make every decision about a completion request in one place.
 
-A `Plan` is the hinge of the whole: sending, translating back, the record and
-`explain` read the same one, so they cannot disagree. `plan_request` reads no
-clock, rolls no dice and changes nothing it is given.
+Sending the request, translating the answer, the record and `explain` all read
+the same `Plan`, so that they cannot disagree. `plan_request` is a pure function.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
 from translators.models import Capabilities, Catalogue, ResolvedModel
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
-from translators.prompt import TURNS_AT_ONCE, Conversation, Strictness, parse_in_steps
+from translators.prompt import TURNS_PER_STEP, Conversation, Strictness, parse_in_steps
 from translators.sampling import SamplingPlan, plan_sampling
-from translators.steps import AT_ONCE, Steps, completed, windows
+from translators.steps import STEP_SIZE, Steps, completed, windows
 from translators.stops import StopPlan, plan_stops
 from translators.token_budget import BudgetPlan, plan_budget
 from translators.wire.completion_requests import CompletionRequest, DecodedRequest
@@ -33,7 +32,7 @@ EchoedModel: TypeAlias = Literal["asked", "answered"]
 BetaHeader: TypeAlias = Literal["drop", "pass"]
 RefusalAnswer: TypeAlias = Literal["completion", "error"]
 Lessons: TypeAlias = Mapping[str, Capabilities]
-"""By model: what upstream has taught since the catalogue was written."""
+"""Model id -> capabilities learned from upstream's errors, which override the catalogue."""
 
 _NO_LESSONS: Final[Lessons] = {}
 _MAX_FIELD_NAMES: Final = 32
@@ -41,33 +40,33 @@ _MAX_FIELD_NAMES: Final = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the operator has decided; the defaults are those of the settings."""
+    """The operator's settings for translation; the defaults are those of the README."""
 
     catalogue: Catalogue = KNOWN_MODELS
     strictness: Strictness = "lenient"
     prefill: PrefillStrategy | Literal["reroute"] = "continue"
     prefill_model: str | None = None
-    """Where prefills go under `reroute`."""
+    """Model that gets requests with a prefill under `reroute`."""
     leading_space: LeadingSpace = "legacy"
     echoed_model: EchoedModel = "asked"
     beta_header: BetaHeader = "drop"
     refusal: RefusalAnswer = "completion"
-    """How a model's refusal is answered: with what it said, or as an error."""
+    """Form of the answer to a model's refusal: the model's text, or an error."""
     lessons: Lessons = field(default_factory=dict[str, Capabilities])
     refuse: frozenset[AdjustmentKind] = frozenset()
-    """Adjustments that are not made: a request that needs one is refused instead."""
+    """Kinds of adjustments that are not allowed: a request that needs one is refused."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How one completion request is asked, and answered, as a message."""
+    """The Messages request for a completion request, and how to translate the answer back."""
 
     dialect: Dialect
     asked_model: str
     echoed_model: str | None
-    """What `model` of the answer says; None: whatever model answered."""
+    """Value of `model` in the answer; None: the model that upstream names."""
     request: MessagesRequest
     betas: str | None
-    """`anthropic-beta` to send."""
+    """Value of the `anthropic-beta` header to send, or None."""
     emulated_stops: tuple[str, ...]
     echo: str
     trimmed: str
@@ -77,17 +76,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sent_model(self) -> str:
-        """The model that is asked upstream."""
+        """The model that the request is sent to."""
         return self.request.model
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the answer is an event stream."""
+        """True if the answer is an event stream."""
         return self.request.stream
 
     @property
     def adjustment_names(self) -> tuple[str, ...]:
-        """Each kind of adjustment once, in the order in which they were made."""
+        """Names of the kinds of adjustments, without repetition, in the order of use."""
         return tuple(dict.fromkeys(adjustment.kind.value for adjustment in self.adjustments))
 
 
@@ -100,10 +99,11 @@ def plan_request(
     betas: str | None = None,
 ) -> Plan:
     """
-    Decide everything.
+    Plan the translation of a request.
 
-    Raises `InvalidCompletionRequest` where nothing sensible can be asked, or
-    not without an adjustment that the operator refuses.
+    `today` is an ISO date; `betas` is the client's `anthropic-beta` header.
+    Raises `InvalidCompletionRequest` if the request cannot be translated, or
+    only by an adjustment that the operator's policy refuses.
     """
     return completed(plan_in_steps(decoded, dialect, policy, today=today, betas=betas))
 
@@ -116,32 +116,27 @@ def plan_in_steps(
     today: str,
     betas: str | None = None,
 ) -> Steps[Plan]:
-    """Decide everything, as `plan_request` does, in steps."""
+    """Plan the translation of a request in steps, like `plan_request`."""
     plan = yield from _plan(decoded, dialect, policy, today=today, betas=betas)
     if policy.lessons and any(
         adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments
     ):
         without = replace(policy, lessons=_NO_LESSONS)
         untaught = yield from _plan(decoded, dialect, without, today=today, betas=betas)
-        # What was learnt of a model does not concern a request that it does not change.
+        # A lesson that does not change the request is not reported as an adjustment.
         plan = untaught if untaught.request == plan.request else plan
     if policy.refuse:
         for adjustment in plan.adjustments:
             if adjustment.kind in policy.refuse:
-                raise InvalidCompletionRequest(_refused(adjustment))
+                raise InvalidCompletionRequest(
+                    f"{adjustment.field}: {EXPLANATIONS[adjustment.kind]} Such requests are refused"
+                    f" here ({adjustment.kind.value}). {REMEDIES[adjustment.kind]}"
+                )
     return plan
 
 
-def _refused(adjustment: Adjustment) -> str:
-    kind = adjustment.kind
-    return (
-        f"{adjustment.field}: {EXPLANATIONS[kind]} Such requests are refused here"
-        f" ({kind.value}). {REMEDIES[kind]}"
-    )
-
-
 def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
-    """The model to send, and what it takes as far as upstream has taught."""
+    """Resolve a name by the catalogue, then apply the lesson about the model."""
     model = policy.catalogue.resolve(name, today)
     lesson = policy.lessons.get(model.id)
     if lesson is None:
@@ -155,14 +150,20 @@ def _plan(
     decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
 ) -> Steps[Plan]:
     request = decoded.request
-    leftovers = _plan_leftovers(decoded, betas, policy)
+    dropped_fields = _plan_dropped_fields(decoded, betas, policy)
     parsed = yield from parse_in_steps(request.prompt, policy.strictness)
     conversation = parsed.conversation
     model = _plan_model(request.model, conversation, policy, today)
-    if len(conversation.prefill or "") > AT_ONCE:
-        yield  # to trim it, to write of it, and to look for stops in it takes a step each
-    prefill = _plan_prefill(conversation, model, policy)
-    if len(prefill.echo) > AT_ONCE:
+    if len(conversation.prefill or "") > STEP_SIZE:
+        yield  # trimming it, instructing about it and searching it for stops is a step each
+    # A model of unknown capabilities gets the prefill: only upstream can know. If the model that
+    # prefills are rerouted to refuses them as well, it is asked to continue in words.
+    prefill = plan_prefill(
+        conversation,
+        takes_prefill=model.capabilities.prefill is not False,
+        strategy="continue" if policy.prefill == "reroute" else policy.prefill,
+    )
+    if len(prefill.echo) > STEP_SIZE:
         yield
     gains_leading_space = policy.leading_space == "legacy" and conversation.prefill is None
     stops = plan_stops(
@@ -184,7 +185,7 @@ def _plan(
         refusal_is_error=policy.refusal == "error",
         adjustments=(
             *model.adjustments,
-            *leftovers,
+            *dropped_fields,
             *parsed.adjustments,
             *prefill.adjustments,
             *stops.adjustments,
@@ -194,7 +195,7 @@ def _plan(
     )
 
 
-def _messages_request(  # noqa: PLR0913, PLR0917 - one argument a decision: this is where they meet
+def _messages_request(  # noqa: PLR0913, PLR0917 - all decisions meet here, one argument each
     request: CompletionRequest,
     conversation: Conversation,
     model: ResolvedModel,
@@ -204,16 +205,16 @@ def _messages_request(  # noqa: PLR0913, PLR0917 - one argument a decision: this
     sampling: SamplingPlan,
 ) -> Steps[MessagesRequest]:
     user_id = request.metadata.user_id if request.metadata else None
-    spoken: list[Message] = []
-    for start, end in windows(len(conversation.turns), TURNS_AT_ONCE):
+    messages: list[Message] = []
+    for start, end in windows(len(conversation.turns), TURNS_PER_STEP):
         if start:
             yield
-        spoken += [Message(turn.role, turn.text) for turn in conversation.turns[start:end]]
+        messages += [Message(turn.role, turn.text) for turn in conversation.turns[start:end]]
     system = [part for part in (conversation.system, prefill.instruction) if part]
     return MessagesRequest(
         model=model.id,
         max_tokens=budget.max_tokens,
-        messages=(*spoken, *prefill.closing),
+        messages=(*messages, *prefill.closing),
         system="\n\n".join(system) or None,
         stop_sequences=stops.native,
         stream=bool(request.stream),
@@ -240,26 +241,18 @@ def _plan_model(
     )
 
 
-def _plan_prefill(conversation: Conversation, model: ResolvedModel, policy: Policy) -> PrefillPlan:
-    # A model of unknown capabilities gets the prefill as it is: upstream knows best. One that
-    # prefills were rerouted to and that refuses them after all is asked to continue.
-    strategy = "continue" if policy.prefill == "reroute" else policy.prefill
-    takes_prefill = model.capabilities.prefill is not False
-    return plan_prefill(conversation, takes_prefill=takes_prefill, strategy=strategy)
-
-
 def _echoed_model(asked: str, dialect: Dialect, policy: Policy) -> str | None:
     if policy.echoed_model == "answered":
         return None
     return LEGACY_ALIASES.get(asked, asked) if dialect.resolves_aliases else asked
 
 
-def _plan_leftovers(
+def _plan_dropped_fields(
     decoded: DecodedRequest, betas: str | None, policy: Policy
 ) -> tuple[Adjustment, ...]:
-    """Account for everything about the request that has no place in a Messages request."""
+    """Return adjustments for the parts of a request that no Messages request can carry."""
     if decoded.unknown_fields and policy.strictness == "strict":
-        # As recorded in 2023: legacy-wire 7.3.
+        # The text was recorded in 2023: legacy-wire 7.3.
         name = decoded.unknown_fields[0]
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
     adjustments: list[Adjustment] = []

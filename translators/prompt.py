@@ -1,14 +1,14 @@
 r"""
-A legacy prompt in, a conversation out.
+Parse a legacy prompt into a conversation.
 
     prompt  = [ preamble ] *( marker turn )
     marker  = LF LF ( "Human:" / "Assistant:" )   ; exact, case-sensitive
-    turn    = [ SP / LF ] text                    ; the one separator is markup
+    turn    = [ SP / LF ] text                    ; the separator is no part of the text
 
 The preamble is the system prompt; text after a final Assistant marker is the
 prefill. Indentation, inner blank lines and role names inside a sentence are
-text. Sources: legacy-wire 5 (validation, sanitation, error texts, what real
-wrappers send), clients rule 10 (what lenient keys were allowed).
+text. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of
+real wrappers), clients rule 10 (leniency for some API keys).
 
 Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
 """
@@ -24,12 +24,12 @@ import msgspec
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
 from translators.steps import (
-    AT_ONCE,
+    STEP_SIZE,
     Steps,
     completed,
     is_blank,
-    leading_space,
-    said_until,
+    leading_space_length,
+    rstripped_length,
     windows,
 )
 from translators.wire.messages import Role
@@ -37,23 +37,22 @@ from translators.wire.messages import Role
 Strictness: TypeAlias = Literal["strict", "lenient"]
 
 OPENING_TURN: Final = "Begin."
-"""Said for the user where a prompt begins with an Assistant turn."""
+"""The user message that is added in front if a prompt begins with an Assistant turn."""
 
 MAX_TURNS: Final = 100_000
-"""As many as a Messages request may have messages (messages-wire 1.3)."""
+"""Limit on the turns of a prompt: that of messages in a request (messages-wire 1.3)."""
 
-TURNS_AT_ONCE: Final = 8192
-"""In one step."""
+TURNS_PER_STEP: Final = 8192
 
 _ROLES: Final[dict[str, Role]] = {"Human": "user", "Assistant": "assistant"}
 _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
-# The one space or newline after a colon belongs to it, unless a newline begins the next marker.
+# A single space or newline after the colon is markup, unless that newline begins another marker.
 _SEPARATOR: Final = r"(?: |\n(?!\n(?:Human|Assistant):))?"
 _MARKER: Final = re.compile(r"\n\n(Human|Assistant):" + _SEPARATOR)
 _OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):" + _SEPARATOR)
-_REACH: Final = 32
-"""Characters from the beginning of a marker that it takes to know all about it."""
-_LOST_MARKER: Final = "Assistant:"
+_MAX_MARKER_LENGTH: Final = 32
+"""At least the length of a marker, its separator and the marker that may follow."""
+_BARE_MARKER: Final = "Assistant:"
 _MARKER_INSIDE: Final = re.compile(r"\n\n(?=(?:Human|Assistant):)")
 
 _MUST_START: Final = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
@@ -61,14 +60,14 @@ _MUST_END: Final = 'prompt must end with "\n\nAssistant:" turn'
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):
-    """What one side said; never blank."""
+    """The text of a user or assistant turn; never blank."""
 
     role: Role
     text: str
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """`turns` alternate strictly, user first and user last."""
+    """System prompt, alternating turns (the first and last are the user's), and prefill."""
 
     system: str | None
     turns: tuple[Turn, ...]
@@ -76,14 +75,14 @@ class Conversation(msgspec.Struct, frozen=True):
 
 
 class ParsedPrompt(msgspec.Struct, frozen=True):
-    """A conversation, and what was mended to get it."""
+    """A conversation, and the adjustments that parsing made."""
 
     conversation: Conversation
     adjustments: tuple[Adjustment, ...]
 
 
 class _Pieces(msgspec.Struct, frozen=True):
-    """A prompt cut at its markers; turns may be blank and of any order."""
+    """A prompt cut at its markers; turns may be blank and in any order."""
 
     preamble: str
     turns: tuple[Turn, ...]
@@ -91,74 +90,78 @@ class _Pieces(msgspec.Struct, frozen=True):
 
 
 def parse_prompt(prompt: str, strictness: Strictness = "lenient") -> ParsedPrompt:
-    """Cut a prompt into a conversation; raise `InvalidCompletionRequest` where that cannot be."""
+    """Parse a prompt; raise `InvalidCompletionRequest` if it is not acceptable."""
     return completed(parse_in_steps(prompt, strictness))
 
 
 def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
-    """Cut a prompt into a conversation, as `parse_prompt` does, in steps."""
+    """Parse a prompt in steps, like `parse_prompt`."""
     if not prompt:
         raise InvalidCompletionRequest("prompt: String should have at least 1 character")
-    pieces = yield from _cut(prompt)
+    pieces = yield from _cut_at_markers(prompt)
     if strictness == "strict":
-        _refuse_what_the_documentation_refuses(pieces)
+        roles = [turn.role for turn in pieces.turns]
+        errors = [] if roles[:1] == ["user"] else [_MUST_START]
+        errors += [] if roles[-1:] == ["assistant"] else [_MUST_END]
+        if errors:
+            raise InvalidCompletionRequest(", ".join(errors))
     elif not pieces.turns and (yield from is_blank(prompt)):
         raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
     if not (pieces.turns and pieces.turns[-1].role == "assistant"):
-        pieces = yield from _with_lost_marker(pieces)
+        pieces = yield from _restore_assistant_marker(pieces)
     if not any(turn.role == "user" for turn in pieces.turns):
-        pieces = yield from _with_human_turn(pieces)
-    return (yield from _assemble(_with_final_assistant(pieces)))
+        pieces = yield from _treat_preamble_as_human_turn(pieces)
+    return (yield from _assemble(_add_final_assistant_turn(pieces)))
 
 
 def render_prompt(conversation: Conversation) -> str:
-    """Write a conversation as the prompt that would be parsed into it."""
+    """Write the prompt that `parse_prompt` would parse into this conversation."""
     system = conversation.system or ""
     turns = "".join(_render_turn(turn.role, turn.text) for turn in conversation.turns)
     return system + turns + _render_turn("assistant", conversation.prefill or "")
 
 
 def _render_turn(role: Role, text: str) -> str:
-    # Merged turns may touch so that a marker appears between them: there they come apart again.
+    # Joining merged turns can create a marker between them: there the text is split again.
     marker = f"\n\n{_NAMES[role]}:"
     separator = " " if text else ""
     return marker + separator + _MARKER_INSIDE.sub(f"{marker} ", text)
 
 
-def _cut(prompt: str) -> Steps[_Pieces]:
+def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
     adjustments: list[Adjustment] = []
     pieces = yield from _split(prompt)
-    # A pattern takes long white space twice, and neither time in steps.
-    space = (yield from leading_space(prompt)) if len(prompt) > AT_ONCE else 0
+    # In long prompts, leading white space is skipped in steps before the pattern is tried.
+    space = (yield from leading_space_length(prompt)) if len(prompt) > STEP_SIZE else 0
     opening = _OPENING_MARKER.match(prompt, space)
     if opening and not prompt.endswith("\n\n", 0, opening.start(1)):
         adjustments.append(
             Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", f"{opening[1]}:", "a turn")
         )
         pieces[:1] = ["", opening[1], pieces[0][opening.end() :]]
-    preamble, *said = pieces
+    preamble, *rest = pieces
     if (
-        said
-        and said[-2] == "Assistant"
+        rest
+        and rest[-2] == "Assistant"
         and not prompt.endswith(":")
-        and (yield from is_blank(said[-1]))
+        and (yield from is_blank(rest[-1]))
     ):
         adjustments.append(
             Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
         )
     turns: list[Turn] = []
-    for start in range(0, len(said), 2 * TURNS_AT_ONCE):
+    for start in range(0, len(rest), 2 * TURNS_PER_STEP):
         if start:
             yield
-        end = start + 2 * TURNS_AT_ONCE
-        names, texts = said[start:end:2], said[start + 1 : end : 2]
+        end = start + 2 * TURNS_PER_STEP
+        names, texts = rest[start:end:2], rest[start + 1 : end : 2]
         turns += [Turn(_ROLES[name], text) for name, text in zip(names, texts, strict=True)]
     return _Pieces(preamble, tuple(turns), tuple(adjustments))
 
 
 def _split(prompt: str) -> Steps[list[str]]:
-    """What stands before the first marker, then role and text of each turn."""
-    if len(prompt) <= AT_ONCE:
+    """Return the preamble, followed by role and text of each turn in turn."""
+    if len(prompt) <= STEP_SIZE:
         return _MARKER.split(prompt)
     pieces: list[str] = []
     start = 0
@@ -169,63 +172,52 @@ def _split(prompt: str) -> Steps[list[str]]:
         pieces += prompt[start : marker.start()], marker[1]
         start = marker.end()
         if len(pieces) > 2 * MAX_TURNS:
-            raise InvalidCompletionRequest(f"prompt: more than {MAX_TURNS} turns")
+            raise InvalidCompletionRequest(f"prompt: more than {MAX_TURNS} turns; send fewer")
     pieces.append(prompt[start:])
-    yield  # that may have been all of it
+    yield  # the last piece may be the whole prompt: copying it is a step
     return pieces
 
 
 def _markers(prompt: str) -> Iterator[re.Match[str] | None]:
-    """All of them, and None after each part of the prompt."""
+    """Yield all markers, and None after each slice of the prompt."""
     for start, end in windows(len(prompt)):
-        for marker in _MARKER.finditer(prompt, start, end + _REACH):
+        for marker in _MARKER.finditer(prompt, start, end + _MAX_MARKER_LENGTH):
             if marker.start() >= end:
                 break
             yield marker
         yield None
 
 
-def _refuse_what_the_documentation_refuses(pieces: _Pieces) -> None:
-    roles = [turn.role for turn in pieces.turns]
-    problems = [
-        *([] if roles[:1] == ["user"] else [_MUST_START]),
-        *([] if roles[-1:] == ["assistant"] else [_MUST_END]),
-    ]
-    if problems:
-        raise InvalidCompletionRequest(", ".join(problems))
-
-
-def _with_lost_marker(pieces: _Pieces) -> Steps[_Pieces]:
-    """Read a final `Assistant:` as the marker it was meant to be, blank line or not."""
+def _restore_assistant_marker(pieces: _Pieces) -> Steps[_Pieces]:
+    """Read a final `Assistant:` as a marker, even if no blank line precedes it."""
     last = pieces.turns[-1] if pieces.turns else None
     text = pieces.preamble if last is None else last.text
-    end = yield from said_until(text)
-    start = end - len(_LOST_MARKER)
-    if not text.endswith(_LOST_MARKER, 0, end) or not (start == 0 or text[start - 1].isspace()):
+    end = yield from rstripped_length(text)
+    start = end - len(_BARE_MARKER)
+    if not text.endswith(_BARE_MARKER, 0, end) or not (start == 0 or text[start - 1].isspace()):
         return pieces
-    before = text[: (yield from said_until(text, start))]
-    mended = Adjustment(
-        AdjustmentKind.RESTORE_ASSISTANT_MARKER, "prompt", _LOST_MARKER, "a final Assistant turn"
+    before = text[: (yield from rstripped_length(text, start))]
+    restored = Adjustment(
+        AdjustmentKind.RESTORE_ASSISTANT_MARKER, "prompt", _BARE_MARKER, "a final Assistant turn"
     )
     answer = Turn("assistant", "")
     if last is None:
-        return _Pieces(before, (answer,), (*pieces.adjustments, mended))
+        return _Pieces(before, (answer,), (*pieces.adjustments, restored))
     turns = (*pieces.turns[:-1], Turn("user", before), answer)
-    return _Pieces(pieces.preamble, turns, (*pieces.adjustments, mended))
+    return _Pieces(pieces.preamble, turns, (*pieces.adjustments, restored))
 
 
-def _with_human_turn(pieces: _Pieces) -> Steps[_Pieces]:
-    """Ask the preamble where nothing else is asked: then it was no system prompt."""
+def _treat_preamble_as_human_turn(pieces: _Pieces) -> Steps[_Pieces]:
     if (yield from is_blank(pieces.preamble)):
         return pieces
-    asked = Adjustment(
+    moved = Adjustment(
         AdjustmentKind.TREAT_AS_HUMAN_TURN, "prompt", "text without a Human turn", "a user message"
     )
     turns = (Turn("user", pieces.preamble), *pieces.turns)
-    return _Pieces("", turns, (*pieces.adjustments, asked))
+    return _Pieces("", turns, (*pieces.adjustments, moved))
 
 
-def _with_final_assistant(pieces: _Pieces) -> _Pieces:
+def _add_final_assistant_turn(pieces: _Pieces) -> _Pieces:
     if pieces.turns and pieces.turns[-1].role == "assistant":
         return pieces
     added = Adjustment(
@@ -236,18 +228,18 @@ def _with_final_assistant(pieces: _Pieces) -> _Pieces:
 
 
 def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
-    """Drop what is blank, merge runs, and tell the prefill from the turns."""
+    """Drop blank turns, merge consecutive ones of a role, and separate the prefill."""
     adjustments = list(pieces.adjustments)
-    turns, spoken, ends_open = yield from _merged(pieces.turns)
-    dropped = len(pieces.turns) - spoken - ends_open
+    turns, nonblank, last_is_blank = yield from _merge_turns(pieces.turns)
+    dropped = len(pieces.turns) - nonblank - last_is_blank
     if dropped:
         adjustments.append(
             Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{dropped} empty", "0")
         )
-    if len(turns) < spoken:
+    if len(turns) < nonblank:
         adjustments.append(
             Adjustment(
-                AdjustmentKind.MERGE_TURNS, "prompt", f"{spoken} turns", f"{len(turns)} turns"
+                AdjustmentKind.MERGE_TURNS, "prompt", f"{nonblank} turns", f"{len(turns)} turns"
             )
         )
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" else None
@@ -261,31 +253,30 @@ def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
     return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
 
 
-def _merged(turns: tuple[Turn, ...]) -> Steps[tuple[list[Turn], int, bool]]:
-    """One turn for each run of one side's; how many were not blank, and whether the last was."""
+def _merge_turns(turns: tuple[Turn, ...]) -> Steps[tuple[list[Turn], int, bool]]:
+    """Return merged turns, the number that were not blank, and True if the last was blank."""
     merged: list[Turn] = []
     run: list[Turn] = []
-    spoken, ends_blank = 0, False
+    nonblank, last_is_blank = 0, False
     for number, turn in enumerate(turns, 1):
-        if not number % TURNS_AT_ONCE:
+        if not number % TURNS_PER_STEP:
             yield
-        is_long = len(turn.text) > AT_ONCE
-        ends_blank = (yield from is_blank(turn.text)) if is_long else _is_blank(turn.text)
-        if ends_blank:
+        is_long = len(turn.text) > STEP_SIZE
+        if is_long:
+            last_is_blank = yield from is_blank(turn.text)
+        else:
+            last_is_blank = not turn.text or turn.text.isspace()  # `strip` would copy it
+        if last_is_blank:
             continue
-        spoken += 1
+        nonblank += 1
         if run and run[0].role != turn.role:
-            merged.append(_joined(run))
+            merged.append(_join_run(run))
             run = []
         run.append(turn)
     if run:
-        merged.append(_joined(run))
-    return merged, spoken, ends_blank
+        merged.append(_join_run(run))
+    return merged, nonblank, last_is_blank
 
 
-def _is_blank(text: str) -> bool:
-    return not text or text.isspace()  # `strip` would copy it
-
-
-def _joined(run: list[Turn]) -> Turn:
+def _join_run(run: list[Turn]) -> Turn:
     return run[0] if len(run) == 1 else Turn(run[0].role, "\n\n".join([turn.text for turn in run]))

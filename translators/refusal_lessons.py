@@ -1,10 +1,10 @@
 """
-A refusal in, a lesson out: what upstream's own words teach about a model.
+Learn a model's capabilities from the error message of a 400.
 
-Our table of models is out of date one day, or an operator's is wrong. The 400
-that follows says what the model takes after all; these are the texts that are
-known to, as recorded (messages-wire 1.3, 1.5, 1.7, 1.8). A text unknown to us
-teaches nothing and is passed on.
+A table of models gets out of date, and an operator's may be wrong. The 400
+that follows names the feature that the model does not accept. This module
+knows the texts that were recorded (messages-wire 1.3, 1.5, 1.7, 1.8); any
+other text teaches nothing, and the client gets the error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEXTS: Final[tuple[tuple[re.Pattern[str], Capabilities], ...]] = (
         re.compile(r"`(?:temperature|top_p|top_k)` is deprecated for this model\."),
         Capabilities(sampling=Sampling.NONE),
     ),
-    (  # what an upstream says that knows no version of ours but the newest
+    (  # the error of an upstream that applies the newest API version to every request
         re.compile(r"(?:temperature|top_p|top_k): Extra inputs are not permitted"),
         Capabilities(sampling=Sampling.NONE),
     ),
@@ -42,7 +42,7 @@ _TEXTS: Final[tuple[tuple[re.Pattern[str], Capabilities], ...]] = (
         re.compile(r'"thinking\.type\.(?:disabled|between_tools)" is not supported for this model'),
         Capabilities(thinking=Thinking.ALWAYS),
     ),
-    (  # not recorded with a source in the fact sheet: seen in client reports
+    (  # seen in reports of clients; the fact sheet has no recording with a source
         re.compile(r"This model does not support the effort parameter\."),
         Capabilities(thinking=Thinking.OFF),
     ),
@@ -53,12 +53,9 @@ _LIMIT: Final = re.compile(
 
 
 def learn(body: bytes) -> Capabilities | None:
-    """What the body of a 400 teaches about the model that was asked; None: nothing."""
+    """Return the capabilities that the body of a 400 reveals, or None if it reveals none."""
     envelope = decode_error(body)
-    return None if envelope is None else _learn(envelope.error.message)
-
-
-def _learn(refusal: str) -> Capabilities | None:
+    refusal = envelope.error.message if envelope else ""
     if limit := _LIMIT.match(refusal):
         return Capabilities(max_output_tokens=int(limit["limit"]))
     for text, lesson in _TEXTS:

@@ -1,10 +1,10 @@
 """
-temperature, top_p and top_k: what the legacy API took and the model takes.
+Decide which of temperature, top_p and top_k are sent.
 
-Values that mean "no effect" go first (`-1`, documented as the default in
-2023, and `top_k: 0`), then what the model refuses (messages-wire 1.7). Where
-it takes one of temperature and top_p, the one that is not at its default
-stays; temperature, if that decides nothing.
+Values that mean "no effect" are dropped first (`-1`, documented as the default
+in 2023, and `top_k: 0`), then those that the model refuses (messages-wire 1.7).
+If the model takes either temperature or top_p, the one that differs from its
+default is sent; if both or neither do, temperature is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from translators.wire.completion_requests import CompletionRequest
 
 
 class SamplingPlan(msgspec.Struct, frozen=True):
-    """What to send; None is not sent."""
+    """The sampling parameters to send (None: not sent), and the adjustments made."""
 
     temperature: float | None
     top_p: float | None
@@ -35,7 +35,7 @@ _DEFAULTS = frozenset({("temperature", 1), ("top_p", 1)})
 
 
 def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> SamplingPlan:
-    """Decide the three together, for a model of known or unknown (None) capability."""
+    """Plan the three parameters together; `sampling` is None if the model's is unknown."""
     asked = (
         ("temperature", request.temperature),
         ("top_p", request.top_p),
@@ -45,7 +45,7 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
     no_effect = {name for name, value in given.items() if (name, value) in _NO_EFFECT}
     dropped = no_effect | _refused(given.keys() - no_effect, given, sampling)
     adjustments = [
-        Adjustment(_kind(name, given[name]), name, _shown(given[name]), "nothing")
+        Adjustment(_dropping_kind(name, given[name]), name, _format(given[name]), "nothing")
         for name in given
         if name in dropped
     ]
@@ -59,15 +59,17 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
     )
 
 
-def _kind(name: str, value: float) -> AdjustmentKind:
-    """What dropping it is called; at its default it had no effect, on whatever model."""
+def _dropping_kind(name: str, value: float) -> AdjustmentKind:
+    """Return the adjustment for a dropped value; a default has no effect on any model."""
     if (name, value) in _NO_EFFECT or (name, value) in _DEFAULTS:
         return AdjustmentKind.DROP_NO_EFFECT_VALUE
     return _DROPS[name]
 
 
-def _shown(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:g}"  # an int may be beyond floats
+def _format(value: float) -> str:
+    return (
+        str(value) if isinstance(value, int) else f"{value:g}"
+    )  # `:g` fails for integers too large for a float
 
 
 def _refused(names: set[str], given: dict[str, float], sampling: Sampling | None) -> set[str]:

@@ -1,9 +1,9 @@
 """
-A plan in, the equivalent call for a current SDK out: ready to paste.
+Write the call of a current SDK that is equivalent to a plan.
 
-JSON is read by Python and JavaScript alike as what it says, as long as it
-holds neither null nor true nor false, which these requests do not; so values
-are spelled as JSON and nothing a prompt says can get out of its quotes.
+Values are written as JSON, so that no prompt can break out of its quotes. JSON
+without null, true and false, which these requests never contain, is valid in
+Python and JavaScript.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from translators.wire.dialects import UPSTREAM_VERSION
 
 _Fields: TypeAlias = Mapping[str, object]
 
-# Gone from the SDKs' signatures, and from API version 2026-10-21 (messages-wire 1.2, 1.7).
+# Removed from the SDKs' signatures and from API version 2026-10-21 (messages-wire 1.2, 1.7).
 _SAMPLING: Final = frozenset({"temperature", "top_p", "top_k"})
 _OLDER_VERSION: Final = (
-    f"The SDK has no sampling parameters any more; version {UPSTREAM_VERSION} of the API has."
+    f"The SDK no longer has sampling parameters; version {UPSTREAM_VERSION} of the API does."
 )
 
 
-_BEYOND: Final = re.compile("[\U00010000-\U0010ffff]")
-# Above this the SDKs of today refuse to wait for a whole answer (messages-wire 1.9).
+_BEYOND_THE_BASIC_PLANE: Final = re.compile("[\U00010000-\U0010ffff]")
+# The SDKs refuse to wait for a whole answer of more tokens (messages-wire 1.9).
 _MAX_TOKENS_WHOLE: Final = 21_333
 
 
 def as_code(plan: Plan, language: str) -> str:
-    """Write the Messages call; `language` is one of `LANGUAGES`."""
+    """Write the Messages call of a plan; `language` is one of `LANGUAGES`."""
     fields: dict[str, object] = msgspec.to_builtins(plan.request)
     fields.pop("stream", None)
     return _WRITERS[language](plan, fields)
 
 
 def _python(plan: Plan, fields: _Fields) -> str:
-    named, sampling = _divided(fields)
+    named, sampling = _split_sampling(fields)
     arguments = [f"{name}={_literal(value)}," for name, value in named.items()]
     if sampling:
         arguments += [
@@ -49,7 +49,7 @@ def _python(plan: Plan, fields: _Fields) -> str:
             f"extra_body={_literal(sampling)},",
         ]
     call = _indented(arguments, "    ")
-    head = f"{_notes(plan, '#')}import anthropic\n\nclient = anthropic.Anthropic()\n"
+    head = f"{_comments(plan, '#')}import anthropic\n\nclient = anthropic.Anthropic()\n"
     if _streams(plan):
         return (
             f"{head}with client.messages.stream(\n{call}\n) as stream:\n"
@@ -63,7 +63,7 @@ def _python(plan: Plan, fields: _Fields) -> str:
 
 
 def _typescript(plan: Plan, fields: _Fields) -> str:
-    named, sampling = _divided(fields)
+    named, sampling = _split_sampling(fields)
     members = [f"{name}: {_json(value)}," for name, value in named.items()]
     options = ""
     if sampling:
@@ -71,7 +71,7 @@ def _typescript(plan: Plan, fields: _Fields) -> str:
         options = f', {{ headers: {{ "anthropic-version": "{UPSTREAM_VERSION}" }} }}'
     call = _indented(members, "  ")
     head = (
-        f'{_notes(plan, "//")}import Anthropic from "@anthropic-ai/sdk";\n\n'
+        f'{_comments(plan, "//")}import Anthropic from "@anthropic-ai/sdk";\n\n'
         "const client = new Anthropic();\n"
     )
     if _streams(plan):
@@ -88,13 +88,14 @@ def _typescript(plan: Plan, fields: _Fields) -> str:
 
 def _curl(plan: Plan, fields: _Fields) -> str:
     body = _json({**fields, "stream": True} if plan.is_streamed else fields)
+    quoted = body.replace("'", "'\\''")
     return (
-        f"{_notes(plan, '#')}"
+        f"{_comments(plan, '#')}"
         'curl "${ANTHROPIC_BASE_URL:-https://api.anthropic.com}/v1/messages" \\\n'
         '  -H "x-api-key: $ANTHROPIC_API_KEY" \\\n'
         f'  -H "anthropic-version: {UPSTREAM_VERSION}" \\\n'
         '  -H "content-type: application/json" \\\n'
-        f"  -d {_quoted_for_a_shell(body)}\n"
+        f"  -d '{quoted}'\n"
     )
 
 
@@ -110,13 +111,13 @@ def _streams(plan: Plan) -> bool:
     return plan.is_streamed or plan.request.max_tokens > _MAX_TOKENS_WHOLE
 
 
-def _divided(fields: _Fields) -> tuple[dict[str, object], dict[str, object]]:
+def _split_sampling(fields: _Fields) -> tuple[dict[str, object], dict[str, object]]:
     named = {name: value for name, value in fields.items() if name not in _SAMPLING}
     return named, {name: value for name, value in fields.items() if name in _SAMPLING}
 
 
-def _notes(plan: Plan, mark: str) -> str:
-    """What the call does not do by itself, as comments."""
+def _comments(plan: Plan, mark: str) -> str:
+    """Return comments on the parts of the translation that the call does not do."""
     notes = [f"Cut the text at {json.dumps(stop)} yourself." for stop in plan.emulated_stops]
     if plan.echo:
         notes.append(f"Take {json.dumps(plan.echo)} off the start of the text if it is there.")
@@ -124,7 +125,7 @@ def _notes(plan: Plan, mark: str) -> str:
 
 
 def _indented(items: list[str], by: str) -> str:
-    # Not by `textwrap.indent`, which takes U+2028 in a string for the end of a line.
+    # `textwrap.indent` would also break lines at U+2028 inside a string.
     return "\n".join(by + line for item in items for line in item.split("\n"))
 
 
@@ -134,18 +135,13 @@ def _json(value: object) -> str:
 
 def _literal(value: object) -> str:
     """
-    JSON as Python reads it, however it is shown.
+    Return a value as JSON that is also a Python literal.
 
-    Whoever shows code spells what cannot be seen as JSON does: beyond U+FFFF in
-    two halves, which in Python are two characters. So that is spelled here.
+    Code is displayed with unprintable characters escaped as in JSON. Beyond
+    U+FFFF that means a surrogate pair, which Python reads as two characters, so
+    those characters are escaped here, in Python's way.
     """
-    return _BEYOND.sub(lambda found: _spelled(found[0]), _json(value))
-
-
-def _spelled(character: str) -> str:
-    return character if character.isprintable() else f"\\U{ord(character):08x}"
-
-
-def _quoted_for_a_shell(text: str) -> str:
-    escaped = text.replace("'", "'\\''")
-    return f"'{escaped}'"
+    return _BEYOND_THE_BASIC_PLANE.sub(
+        lambda found: found[0] if found[0].isprintable() else f"\\U{ord(found[0]):08x}",
+        _json(value),
+    )

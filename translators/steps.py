@@ -1,10 +1,10 @@
 """
-Work in steps: a generator that yields wherever others may have their turn.
+Long work as a generator that yields so that an event loop can run other tasks.
 
-What takes the longer the longer a text is does a few milliseconds' work at most
-between two yields, whatever the text is, and over a short one it does not yield
-at all. Nothing here looks at a clock: `proxy/` does, and gives way; who has
-nobody waiting takes all the steps at once.
+Functions whose work grows with a text do a few milliseconds of it between two
+yields, and do not yield at all for a short text. This package looks at no
+clock: `proxy/` drives the generator and decides when to let other tasks run.
+Callers without an event loop run all steps in a row with `completed`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Final, TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[None, None, T]
-"""What it comes to is what it returns."""
+"""A generator whose return value is the result of the work."""
 
-AT_ONCE: Final = 64 * 1024
-"""Bytes or characters that are worked on in one step: with what takes longest for each, 10 ms."""
+STEP_SIZE: Final = 64 * 1024
+"""Bytes or characters processed in one step; the slowest kind of work takes 10 ms for them."""
 
 
 def completed(steps: Steps[T]) -> T:
-    """What some work comes to, done at once."""
+    """Run all steps without a pause and return their result."""
     while True:
         try:
             next(steps)
@@ -29,34 +29,34 @@ def completed(steps: Steps[T]) -> T:
             return cast("T", end.value)
 
 
-def windows(length: int, size: int = AT_ONCE) -> Iterator[tuple[int, int]]:
-    """Where each part begins and ends of what is worked on part by part."""
+def windows(length: int, size: int = STEP_SIZE) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each slice of at most `size` in a sequence of this length."""
     for start in range(0, length, size):
         yield start, min(start + size, length)
 
 
-def leading_space(text: str) -> Steps[int]:
-    """How many characters of white space a text begins with."""
+def leading_space_length(text: str) -> Steps[int]:
+    """Return the number of white space characters at the start of a text."""
     for start, end in windows(len(text)):
         if start:
             yield
-        if said := text[start:end].lstrip():
-            return end - len(said)
+        if stripped := text[start:end].lstrip():
+            return end - len(stripped)
     return len(text)
 
 
-def said_until(text: str, end: int | None = None) -> Steps[int]:
-    """Where the white space begins that a text, or its beginning, ends with."""
+def rstripped_length(text: str, end: int | None = None) -> Steps[int]:
+    """Return the length of `text[:end]` without the white space at its end."""
     end = len(text) if end is None else end
     for after, before in windows(end):
         if after:
             yield
         start = end - before
-        if said := text[start : end - after].rstrip():
-            return start + len(said)
+        if stripped := text[start : end - after].rstrip():
+            return start + len(stripped)
     return 0
 
 
 def is_blank(text: str) -> Steps[bool]:
-    """Whether there is nothing in a text but white space."""
-    return (yield from leading_space(text)) == len(text)
+    """Return True if a text is empty or consists of white space only."""
+    return (yield from leading_space_length(text)) == len(text)

@@ -1,9 +1,9 @@
 """
-Why it stopped, in the two words the legacy API had for it: a total function.
+Translate stop reasons into the two that the legacy API had.
 
-Natural ends and stop sequences are both `stop_sequence`, natural ends with
-the built-in stop (legacy-wire 6, 9.7). For refusals, pauses and whatever comes
-later the legacy API had no word; they count as natural ends.
+Natural ends and stop sequences are both `stop_sequence`; a natural end names
+the built-in stop (legacy-wire 6, 9.7). The legacy API had no word for refusals,
+pauses and later additions; they count as natural ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _OUT_OF_TOKENS = frozenset({"max_tokens", "model_context_window_exceeded"})
 def translate_stop_reason(
     stop_reason: str | None, stop_sequence: str | None, emulated_stop: str | None
 ) -> LastChunk:
-    """Translate how a message ended; an emulated stop ended it before anything upstream says."""
+    """Translate how a message ended; an emulated stop takes precedence over upstream's reason."""
     if emulated_stop is not None:
         return LastChunk("stop_sequence", emulated_stop)
     if stop_reason in _OUT_OF_TOKENS:
@@ -27,7 +27,7 @@ def translate_stop_reason(
 
 
 def refusal_of(end: AnsweredMessage | MessageEnd) -> ModelRefused | None:
-    """The refusal that a message ended with, for operators to whom it is an error."""
+    """Return the error for a message that ended with a refusal, or None for any other end."""
     if end.stop_reason != "refusal":
         return None
     details = end.stop_details

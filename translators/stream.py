@@ -1,13 +1,13 @@
 """
-A Messages stream in, a Completions stream out.
+Translate a Messages stream into a Completions stream.
 
     WAITING --message_start--> STREAMING --message_stop, emulated stop--> DONE
        |                           |
        +-------- error, garbage, end of input ---------------> FAILED
 
-All that can happen to the state happens in `_step`. Feeding never raises: a
-failure comes out as the last chunk, in order, after the text that preceded it.
-No I/O: the caller owns the socket and stops reading once we are DONE.
+`feed` never raises: a failure is returned as the last chunk, after the text
+that preceded it. There is no I/O here: the caller owns the socket and stops
+reading once the state is DONE.
 """
 
 from __future__ import annotations
@@ -27,29 +27,28 @@ from translators.wire.completions import CompletionChunk, FailureChunk, PingChun
 from translators.wire.messages import (
     AnsweredMessage,
     ApiError,
-    ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
     ErrorEvent,
+    IgnoredEvent,
     MessageDelta,
     MessageEnd,
     MessagesEvent,
     MessageStart,
     MessageStop,
     Ping,
-    Uninteresting,
     Usage,
     decode_event,
     decode_event_in_steps,
 )
 from translators.wire.sse import MAX_LINE_BYTES, SSEDecoder
 
-_AT_ONCE: Final = 16 * 1024
-"""Bytes in one step: each may be a line, and each line takes as long as many bytes."""
+_BYTES_PER_STEP: Final = 16 * 1024
+"""Smaller than STEP_SIZE, because each byte may be a line of its own, which is slow."""
 
 
 class StreamState(enum.Enum):
-    """Where a stream is."""
+    """The states of the table in the module's docstring."""
 
     WAITING = enum.auto()
     STREAMING = enum.auto()
@@ -58,79 +57,80 @@ class StreamState(enum.Enum):
 
 
 class StreamTranslator:
-    """Translate one stream, however its bytes arrive."""
+    """Translates a stream whose bytes arrive in chunks of any size."""
 
     def __init__(self, plan: Plan) -> None:
         self.state = StreamState.WAITING
         self.message = AnsweredMessage(id="")
-        """Head of the message: known once STREAMING."""
+        """The message without content, known once STREAMING."""
         self.end = MessageEnd()
-        """Why it ended, in upstream's words: known before DONE, unless cut by an emulated stop."""
+        """Upstream's stop reason, known before DONE unless an emulated stop ended the text."""
         self.usage = Usage()
-        """The counts seen so far; in a stream they are cumulative."""
+        """The latest token counts; upstream's counts are cumulative."""
         self.has_ended = False
-        """Whether nothing more will come out, whatever is fed: DONE or FAILED."""
+        """True once DONE or FAILED: further input has no effect."""
         self._decoder = SSEDecoder()
         self._text = CompletionText(plan)
         self._refusal_is_error = plan.refusal_is_error
 
     @property
     def completion_id(self) -> str:
-        """The id of every frame."""
+        """The completion id that every frame carries."""
         return completion_id(self.message.id)
 
     def feed(self, data: bytes) -> list[CompletionChunk]:
-        """Take bytes as they came off the network; return what to send on."""
+        """Decode more bytes of the stream; return the chunks to send to the client."""
         return completed(self.feed_in_steps(data))
 
     def feed_in_steps(self, data: bytes) -> Steps[list[CompletionChunk]]:
-        """Take bytes, as `feed` does, in steps."""
+        """Decode more bytes of the stream in steps, like `feed`."""
         chunks: list[CompletionChunk] = []
-        for start in range(0, len(data), _AT_ONCE):
+        for start in range(0, len(data), _BYTES_PER_STEP):
             if start:
                 yield
-            if self.has_ended:  # what follows must not matter: the result would depend on chunking
+            if self.has_ended:  # ignore the rest: the result must not depend on chunking
                 break
-            part = data[start : start + _AT_ONCE]
+            part = data[start : start + _BYTES_PER_STEP]
             try:
-                yield from self._take(self._decoder.feed(part), chunks)
+                yield from self._process(self._decoder.feed(part), chunks)
             except TranslationError as exc:
                 error = ApiError(exc.error_type, str(exc))
                 chunks += yield from self._fail(error, exc.status_hint)
         return chunks
 
     def close(self, problem: FailureChunk | None = None) -> list[CompletionChunk]:
-        """Say that the network is done, and what went wrong with it if anything did."""
+        """End the stream: no more bytes will come, because of `problem` if one is given."""
         return completed(self.close_in_steps(problem))
 
     def close_in_steps(self, problem: FailureChunk | None = None) -> Steps[list[CompletionChunk]]:
-        """Say that the network is done, as `close` does, in steps."""
+        """End the stream in steps, like `close`."""
         if self.has_ended:
             return []
         problem = problem or FailureChunk("api_error", "The upstream ended the stream too soon.")
         status = problem.status or UpstreamProtocolError.status_hint
         return (yield from self._fail(ApiError(problem.type, problem.message), status))
 
-    def _take(self, events: Iterable[bytes], chunks: list[CompletionChunk]) -> Steps[None]:
+    def _process(self, events: Iterable[bytes], chunks: list[CompletionChunk]) -> Steps[None]:
         for data in events:
-            if len(data) > _AT_ONCE:
+            if len(data) > _BYTES_PER_STEP:
                 chunks += yield from self._step((yield from decode_event_in_steps(data)))
             else:
                 event = decode_event(data)
+                # Nearly all events take this branch, so it comes first and calls no generator.
                 if type(event) is ContentBlockDelta and self._text.has_begun:
-                    chunks += self._say(event.delta)  # nearly all of them: asked first
+                    chunks += self._release(self._text.feed(event.delta.visible_text))
                 else:
                     chunks += yield from self._step(event)
             if self.has_ended:
                 return
-        if self._decoder.is_astray:
+        if self._decoder.is_too_long:
             raise UpstreamProtocolError(
                 f"event stream: a line is longer than {MAX_LINE_BYTES} bytes"
             )
 
     def _step(self, event: MessagesEvent) -> Steps[Sequence[CompletionChunk]]:
         match self.state, event:
-            case _, Uninteresting():
+            case _, IgnoredEvent():
                 return ()
             case _, Ping():
                 return (PingChunk(),)
@@ -139,20 +139,20 @@ class StreamTranslator:
                 return (yield from self._fail(ApiError(error.type, message)))
             case StreamState.WAITING, MessageStart(message=message):
                 self.state, self.message = StreamState.STREAMING, message
-                return self._count(message.usage)
+                return self._update_usage(message.usage)
             case StreamState.STREAMING, _:
-                return (yield from self._step_towards_the_end(event))
+                return (yield from self._step_streaming(event))
             case _:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
 
-    def _step_towards_the_end(self, event: MessagesEvent) -> Steps[Sequence[CompletionChunk]]:
+    def _step_streaming(self, event: MessagesEvent) -> Steps[Sequence[CompletionChunk]]:
         match event:
             case ContentBlockDelta(delta=block) | ContentBlockStart(content_block=block):
-                return self._released((yield from self._text.feed_in_steps(block.said)))
+                return self._release((yield from self._text.feed_in_steps(block.visible_text)))
             case MessageDelta(delta=end, usage=usage):
                 if end.stop_reason is not None:
                     self.end = end
-                return self._count(usage)
+                return self._update_usage(usage)
             case MessageStop():
                 if self.end.stop_reason is None:
                     raise UpstreamProtocolError("message: stop_reason is missing")
@@ -162,20 +162,17 @@ class StreamTranslator:
             case _:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
 
-    def _say(self, block: ContentBlock) -> Sequence[CompletionChunk]:
-        return self._released(self._text.feed(block.said))
-
-    def _released(self, said: str) -> Sequence[CompletionChunk]:
+    def _release(self, text: str) -> Sequence[CompletionChunk]:
         if self._text.matched is not None:
-            return self._finish(said)
-        return (TextChunk(said),) if said else ()
+            return self._finish(text)
+        return (TextChunk(text),) if text else ()
 
-    def _finish(self, said: str) -> list[CompletionChunk]:
+    def _finish(self, text: str) -> list[CompletionChunk]:
         self.state, self.has_ended = StreamState.DONE, True
         last = translate_stop_reason(
             self.end.stop_reason, self.end.stop_sequence, self._text.matched
         )
-        return [TextChunk(said), last] if said else [last]
+        return [TextChunk(text), last] if text else [last]
 
     def _fail(self, error: ApiError, status: int | None = None) -> Steps[list[CompletionChunk]]:
         self.state, self.has_ended = StreamState.FAILED, True
@@ -184,7 +181,7 @@ class StreamTranslator:
         failure = FailureChunk(kind, error.message, status)
         return [TextChunk(held), failure] if held else [failure]
 
-    def _count(self, usage: Usage | None) -> Sequence[CompletionChunk]:
+    def _update_usage(self, usage: Usage | None) -> Sequence[CompletionChunk]:
         if usage is not None:
             self.usage = Usage(
                 usage.input_tokens or self.usage.input_tokens,

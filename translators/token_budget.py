@@ -1,9 +1,9 @@
 """
-Thinking: off where that is legal, cheap where it is not.
+Plan the token limit and keep thinking from using it up.
 
-The legacy API knew no thinking. Today thinking counts as output, so that a
-legacy budget of 50 tokens can be used up before the first word (messages-wire
-0.1, fact 4).
+The legacy API had no thinking. Today thinking counts as output, so that it can
+use up a legacy budget of 50 tokens before the first word (messages-wire 0.1,
+fact 4). It is turned off if the model allows that; otherwise the effort is low.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from translators.models import Capabilities, Thinking
 from translators.wire.messages import OutputConfig, ThinkingConfig
 
 HEADROOM_TOKENS: Final = 4_096
-"""Room for low-effort thinking on top of what was asked; our choice, no source gives one."""
+"""Tokens for low-effort thinking, added to the client's limit; our choice, without a source."""
 
 MAX_INTEGER: Final = 2**31 - 1
-"""Sent where the model's own limit is unknown and the client asked for more than this."""
+"""Limit on max_tokens if the model's own limit is unknown."""
 
 
 class BudgetPlan(msgspec.Struct, frozen=True):
-    """How many tokens to allow, and what to say about thinking."""
+    """The values to send for max_tokens, thinking and effort, and the adjustments made."""
 
     max_tokens: int
     thinking: ThinkingConfig | None
@@ -33,20 +33,17 @@ class BudgetPlan(msgspec.Struct, frozen=True):
 
 
 def plan_budget(asked_tokens: int, capabilities: Capabilities) -> BudgetPlan:
-    """Cap the budget as the legacy API did (legacy-wire 9.8), and keep thinking out of it."""
+    """Cap the token limit as the legacy API did (legacy-wire 9.8), and plan thinking."""
     limit = capabilities.max_output_tokens or MAX_INTEGER
     max_tokens = min(asked_tokens, limit)
     adjustments: list[Adjustment] = []
     if max_tokens < asked_tokens:
-        adjustments.append(_tokens(AdjustmentKind.CAP_MAX_TOKENS, asked_tokens, max_tokens))
+        adjustments.append(_changed_tokens(AdjustmentKind.CAP_MAX_TOKENS, asked_tokens, max_tokens))
     match capabilities.thinking:
         case Thinking.ON:
-            return BudgetPlan(
-                max_tokens, ThinkingConfig("disabled"), None, (*adjustments, _off("disabled"))
-            )
+            return _without_thinking(max_tokens, ThinkingConfig("disabled"), adjustments)
         case Thinking.BETWEEN_TOOLS:
-            thinking = ThinkingConfig("between_tools")
-            return BudgetPlan(max_tokens, thinking, None, (*adjustments, _off("between_tools")))
+            return _without_thinking(max_tokens, ThinkingConfig("between_tools"), adjustments)
         case Thinking.ALWAYS:
             adjustments.append(
                 Adjustment(AdjustmentKind.LOWER_EFFORT, "output_config.effort", "nothing", "low")
@@ -54,15 +51,19 @@ def plan_budget(asked_tokens: int, capabilities: Capabilities) -> BudgetPlan:
             raised = min(max_tokens + HEADROOM_TOKENS, limit)
             if raised > max_tokens:
                 kind = AdjustmentKind.ADD_THINKING_HEADROOM
-                adjustments.append(_tokens(kind, asked_tokens, raised))
+                adjustments.append(_changed_tokens(kind, asked_tokens, raised))
             return BudgetPlan(raised, None, OutputConfig("low"), tuple(adjustments))
         case _:
             return BudgetPlan(max_tokens, None, None, tuple(adjustments))
 
 
-def _tokens(kind: AdjustmentKind, asked: int, sent: int) -> Adjustment:
+def _changed_tokens(kind: AdjustmentKind, asked: int, sent: int) -> Adjustment:
     return Adjustment(kind, "max_tokens_to_sample", str(asked), str(sent))
 
 
-def _off(how: str) -> Adjustment:
-    return Adjustment(AdjustmentKind.TURN_OFF_THINKING, "thinking", "nothing", how)
+def _without_thinking(
+    max_tokens: int, thinking: ThinkingConfig, adjustments: list[Adjustment]
+) -> BudgetPlan:
+    kind = AdjustmentKind.TURN_OFF_THINKING
+    turned_off = Adjustment(kind, "thinking", "nothing", thinking.type)
+    return BudgetPlan(max_tokens, thinking, None, (*adjustments, turned_off))

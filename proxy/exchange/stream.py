@@ -15,8 +15,8 @@ from proxy.outcome import Outcome
 from proxy.upstream.attempt import AttemptFailed, status_may_fall_back
 from proxy.upstream.client import UpstreamResponse
 from translators import (
-    AT_ONCE,
     PING_FRAME,
+    STEP_SIZE,
     Completion,
     CompletionChunk,
     FailureChunk,
@@ -119,7 +119,7 @@ class StreamRelay:
             if kind is TextChunk and (repeats or any(map(_is_long, run))):
                 yield from zip(run, strict=True)
             elif kind is TextChunk:
-                at_once = self._frames().at_once
+                at_once = self._frames().texts_per_step
                 yield from (run[start : start + at_once] for start in range(0, len(run), at_once))
             else:
                 yield run
@@ -147,7 +147,7 @@ class StreamRelay:
             self._context.mark_first_token()
         if self._context.answer_copy is not None:
             self._context.keep_answer("".join(texts).encode())
-        if len(texts[0]) <= AT_ONCE:
+        if len(texts[0]) <= STEP_SIZE:
             await self._sink.frame(self._frames().encode_texts(texts))
             return
         async for frame in self._runner.iterate(self._frames().encode_long_text(texts[0])):
@@ -180,7 +180,7 @@ class StreamRelay:
 
 
 def _is_long(chunk: CompletionChunk) -> bool:
-    return isinstance(chunk, TextChunk) and len(chunk.text) > AT_ONCE
+    return isinstance(chunk, TextChunk) and len(chunk.text) > STEP_SIZE
 
 
 def _ping_of(plan: Plan, *, v1_pings: bool) -> Callable[[], bytes] | None:

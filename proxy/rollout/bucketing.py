@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 
 from proxy.rollout.rule_schema import BASIS_POINTS
-from translators import AT_ONCE, Steps
+from translators import STEP_SIZE, Steps
 
 
 def bucket(rule: str, identity: bytes) -> int:
@@ -22,8 +22,8 @@ def bucket(rule: str, identity: bytes) -> int:
 def bucket_in_steps(rule: str, identity: str) -> Steps[int]:
     """The `bucket` of a long identity, found in steps."""
     digest = _hash(rule)
-    for start in range(0, len(identity), AT_ONCE):
-        digest.update(identity[start : start + AT_ONCE].encode())
+    for start in range(0, len(identity), STEP_SIZE):
+        digest.update(identity[start : start + STEP_SIZE].encode())
         yield
     return _number(digest)
 

@@ -23,7 +23,7 @@ from proxy.rollout.rules import Rollout, Route, Rule
 from proxy.rollout.schedule import brown_out_until, is_over
 from proxy.security.keyring import Caller
 from proxy.security.redaction import HiddenRepr
-from translators import AT_ONCE, CompletionRequest, Steps
+from translators import STEP_SIZE, CompletionRequest, Steps
 
 _WITHOUT_HEADER = "none"
 
@@ -101,7 +101,7 @@ def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Itera
 def buckets_in_steps(rollout: Rollout, request: CompletionRequest | None) -> Steps[dict[str, int]]:
     """Where a request falls in the shares that go by its prompt, if that is a long one."""
     found: dict[str, int] = {}
-    if request is None or len(request.prompt) <= AT_ONCE:
+    if request is None or len(request.prompt) <= STEP_SIZE:
         return found
     for rule in rollout.rules:
         if rule.by == "prompt" and 0 < rule.share < BASIS_POINTS:

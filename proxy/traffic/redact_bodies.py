@@ -191,7 +191,9 @@ def _reassembled(part: str, said: TimedChunks, dialect: Dialect | None) -> Reass
 def _redacted(raw: bytes, hide: Hide) -> str:
     """JSON as what it says; anything else as text, with escapes read that may hide something."""
     try:
-        value, _ = completed(read_json(raw, msgspec.json.decode, most=_MAX_NON_TEXT_BYTES))
+        value, _ = completed(
+            read_json(raw, msgspec.json.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)
+        )
         return _written(_walk(value, hide))
     except UNREADABLE:
         text = raw.decode("utf-8", "replace")

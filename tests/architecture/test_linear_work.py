@@ -133,21 +133,21 @@ def many_sequences_for_upstream(stops, size):
     return lambda: stops.plan_stops(asked, gains_leading_space=True)
 
 
-@shape("stops", steps=20, handed=10)
-def more_beginnings_than_a_pattern_can_look_for(stops, size):
-    scanner = stops.StopScanner(tuple(chr(0x20000 + 2 * number) for number in range(size)))
+@shape("stop_scanner", steps=20, handed=10)
+def more_beginnings_than_a_pattern_can_look_for(stop_scanner, size):
+    scanner = stop_scanner.StopScanner(tuple(chr(0x20000 + 2 * number) for number in range(size)))
     return lambda: scanner.feed("\U00020001" * size)
 
 
-@shape("stops", steps=40, handed=10)
-def a_sequence_that_is_nearly_said_in_small_pieces(stops, size):
-    scanner = stops.StopScanner(("\n" * size,))
+@shape("stop_scanner", steps=40, handed=10)
+def a_sequence_that_is_nearly_said_in_small_pieces(stop_scanner, size):
+    scanner = stop_scanner.StopScanner(("\n" * size,))
     return lambda: [*map(scanner.feed, "\n" * (size - 1)), scanner.flush()]
 
 
-@shape("stops", steps=40, handed=10)
-def sequences_that_begin_again_and_again(stops, size):
-    scanner = stops.StopScanner(("\n" * size, "ab" * size + "c"))
+@shape("stop_scanner", steps=40, handed=10)
+def sequences_that_begin_again_and_again(stop_scanner, size):
+    scanner = stop_scanner.StopScanner(("\n" * size, "ab" * size + "c"))
     return lambda: [*map(scanner.feed, "\n\n\na" + "ab" * (size // 2 - 2)), scanner.flush()]
 
 
@@ -159,15 +159,15 @@ def sequences_that_differ_at_their_ends(automaton, size):
 # Prefills.
 
 
-@shape("prefill", steps=15, handed=10)
-def trimmed_space_that_is_said_again_in_small_pieces(prefill, size):
-    remover = prefill.TrimmedSpaceRemover(" " * size)
+@shape("echo_remover", steps=15, handed=10)
+def trimmed_space_that_is_said_again_in_small_pieces(echo_remover, size):
+    remover = echo_remover.TrimmedSpaceRemover(" " * size)
     return lambda: [*map(remover.feed, " " * size)]
 
 
-@shape("prefill", steps=30, handed=20)
-def an_echo_that_breaks_off_after_much_white_space(prefill, size):
-    remover = prefill.EchoRemover("a" * 2 * size)
+@shape("echo_remover", steps=30, handed=20)
+def an_echo_that_breaks_off_after_much_white_space(echo_remover, size):
+    remover = echo_remover.EchoRemover("a" * 2 * size)
     return lambda: [*map(remover.feed, " " * size + "a" * size + "b")]
 
 
@@ -416,7 +416,7 @@ def lines_of(sse, said):
 def white_space_at_both_ends_of(steps, text):
     return lambda: [
         steps.completed(each(text * 1_000))
-        for each in (steps.leading_space, steps.said_until, steps.is_blank)
+        for each in (steps.leading_space_length, steps.rstripped_length, steps.is_blank)
     ]
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind, shown_blank
+from translators.adjustments import EXPLANATIONS, Adjustment, AdjustmentKind, describe_blank
 
 EVERY_KIND = pytest.mark.parametrize("kind", AdjustmentKind, ids=lambda kind: kind.value)
 
@@ -36,5 +36,5 @@ def test_adjustments_are_values():
 
 
 def test_white_space_is_shown_while_it_is_short_and_then_counted():
-    assert shown_blank("\n" * 16) == repr("\n" * 16)
-    assert shown_blank("\n" * 17) == "17 characters of white space"
+    assert describe_blank("\n" * 16) == repr("\n" * 16)
+    assert describe_blank("\n" * 17) == "17 characters of white space"

@@ -33,8 +33,8 @@ def test_a_state_stands_for_the_longest_beginning_that_the_text_ends_with(sequen
 
     starts = (text[start:] for start in range(len(text) + 1))
     longest = next(s for s in starts if any(q.startswith(s) for q in (*sequences, "")))
-    assert automaton.spelled(state, automaton.depth[state]) == longest
-    assert automaton.spelled(state, 1) == longest[:1]
+    assert automaton.prefix(state, automaton.depth[state]) == longest
+    assert automaton.prefix(state, 1) == longest[:1]
 
 
 @given(sequences=SEQUENCES, one=TEXT, other=TEXT)
@@ -67,12 +67,12 @@ def test_beginnings_of_many_sequences(number):
 def test_no_sequence_is_found_in_any_text():
     automaton = Automaton([])
 
-    assert automaton.beginning.search("a") is None
+    assert automaton.first_character.search("a") is None
     assert [*automaton.follow("abc")] == [(3, START)]
 
 
 def touched(sequences, text):
-    """As the words of `touched_by` say it."""
+    """As the words of `possible_matches` say it."""
     return {
         sequence
         for sequence in sequences
@@ -85,4 +85,4 @@ def touched(sequences, text):
 @example(sequences=["abc", "c"], text="a")
 @example(sequences=["bab", "a"], text="aba")
 def test_what_is_touched_is_complete_inside_or_may_have_begun_at_the_end(sequences, text):
-    assert Automaton(sequences).touched_by(text) == touched(sequences, text)
+    assert Automaton(sequences).possible_matches(text) == touched(sequences, text)

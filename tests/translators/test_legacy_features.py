@@ -3,7 +3,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators import CompletionRequest, Features, features_in_steps, features_of
-from translators.steps import AT_ONCE
+from translators.steps import STEP_SIZE
 from translators.wire.completion_requests import CompletionMetadata
 
 PLAIN = "\n\nHuman: Hi\n\nAssistant:"
@@ -71,9 +71,9 @@ def filled(prompt, size):
         st.sampled_from(["\x01", "\x1f", "\n\nHuman:", "\n\nAssistant:", "\n", " ", "b"]),
         max_size=8,
     ).map("".join),
-    st.sampled_from([AT_ONCE - 9, AT_ONCE - 8, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE]),
+    st.sampled_from([STEP_SIZE - 9, STEP_SIZE - 8, STEP_SIZE - 1, STEP_SIZE, 2 * STEP_SIZE]),
 )
-@example("\x01\n\nHuman:b\n\nAssistant:\x1f", AT_ONCE - 9)
+@example("\x01\n\nHuman:b\n\nAssistant:\x1f", STEP_SIZE - 9)
 def test_a_long_prompt_has_the_features_of_a_short_one(prompt, size):
     short, long = features_of(asked(prompt)), features_of(asked(filled(prompt, size)))
 
@@ -84,7 +84,7 @@ def test_a_long_prompt_has_the_features_of_a_short_one(prompt, size):
 @pytest.mark.parametrize("times", [2, 4])
 @pytest.mark.parametrize("unit", ["a", "\n", "\n\nHuman:", " "])
 def test_a_long_prompt_is_looked_over_part_by_part(unit, times):
-    prompt = unit * (times * AT_ONCE // len(unit))
+    prompt = unit * (times * STEP_SIZE // len(unit))
 
     assert times - 1 <= sum(1 for _ in features_in_steps(asked(prompt))) <= 3 * times
 
@@ -93,4 +93,4 @@ def test_a_long_prompt_is_looked_over_part_by_part(unit, times):
 def test_turns_are_counted_in_every_part(pairs):
     prompt = "\n\nHuman: a\n\nAssistant: b" * pairs
 
-    assert features_of(asked(prompt + " " * AT_ONCE)).turns == 2 * pairs
+    assert features_of(asked(prompt + " " * STEP_SIZE)).turns == 2 * pairs

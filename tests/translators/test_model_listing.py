@@ -27,27 +27,41 @@ def thinking(**types: bool) -> str:
     return f',"capabilities":{{"thinking":{{"supported":true,"types":{{{leaves}}}}}}}'
 
 
+CONTRADICTION = (
+    "m-1: upstream's list contradicts thinking in our table (max_output_tokens=64000, thinking=on)"
+)
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
         (row(), []),
         (row(',"max_tokens":64000,"max_input_tokens":200000'), []),
-        (row(',"max_tokens":128000'), ["m-1: max output tokens 128000, we have 64000"]),
-        (row(',"max_input_tokens":1000000'), ["m-1: context tokens 1000000, we have 200000"]),
-        (row(',"retires_at":"2027-01-01T00:00:00Z"'), ["m-1: retires 2027-01-01, we have nothing"]),
+        (
+            row(',"max_tokens":128000'),
+            ["m-1: max output tokens is 128000 upstream, 64000 in our table"],
+        ),
+        (
+            row(',"max_input_tokens":1000000'),
+            ["m-1: context tokens is 1000000 upstream, 200000 in our table"],
+        ),
+        (
+            row(',"retires_at":"2027-01-01T00:00:00Z"'),
+            ["m-1: retires is 2027-01-01 upstream, unknown in our table"],
+        ),
         (row(thinking(disabled=True)), []),
         (row(thinking(adaptive=True)), []),
         (row(thinking(disabled=True, between_tools=False)), []),
         (
             row(thinking(disabled=False)),
-            ["m-1: thinking cannot be what we have (max_output_tokens=64000, thinking=on)"],
+            [CONTRADICTION],
         ),
         (
             row(thinking(disabled=True, between_tools=True)),
-            ["m-1: thinking cannot be what we have (max_output_tokens=64000, thinking=on)"],
+            [CONTRADICTION],
         ),
-        (row() + ',{"id":"m-2"}', ["m-2: not in our table"]),
-        ("", ["m-1: not listed by upstream"]),
+        (row() + ',{"id":"m-2"}', ["m-2: upstream lists this model, our table does not"]),
+        ("", ["m-1: upstream does not list this model"]),
         ('{"id":"m"}', []),
     ],
 )

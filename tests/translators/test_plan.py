@@ -10,8 +10,8 @@ from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LIVE
 from translators.models import Capabilities, Catalogue, Model, Sampling
 from translators.plan import Plan, Policy, plan_in_steps, plan_request
-from translators.prompt import TURNS_AT_ONCE, parse_in_steps
-from translators.steps import AT_ONCE
+from translators.prompt import TURNS_PER_STEP, parse_in_steps
+from translators.steps import STEP_SIZE
 from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,
@@ -600,7 +600,7 @@ def parsed_in_steps(prompt):
 
 
 def test_a_long_request_is_planned_like_a_short_one_in_steps():
-    long = "a" * (2 * AT_ONCE)
+    long = "a" * (2 * STEP_SIZE)
     prompt = f"\n\nHuman: b\n\nAssistant: {long}"
 
     plan, steps = planned_in_steps("claude-opus-4-8", prompt)
@@ -611,7 +611,7 @@ def test_a_long_request_is_planned_like_a_short_one_in_steps():
 
 
 def test_many_turns_become_messages_a_few_at_a_time():
-    pairs = 3 * TURNS_AT_ONCE // 2
+    pairs = 3 * TURNS_PER_STEP // 2
     prompt = "\n\nHuman:a\n\nAssistant:b" * pairs + "\n\nHuman:c\n\nAssistant:"
 
     plan, steps = planned_in_steps("claude-haiku-4-5", prompt)

@@ -10,7 +10,7 @@ from translators.errors import InvalidCompletionRequest
 from translators.prompt import (
     MAX_TURNS,
     OPENING_TURN,
-    TURNS_AT_ONCE,
+    TURNS_PER_STEP,
     Conversation,
     ParsedPrompt,
     Turn,
@@ -18,7 +18,7 @@ from translators.prompt import (
     parse_prompt,
     render_prompt,
 )
-from translators.steps import AT_ONCE
+from translators.steps import STEP_SIZE
 
 MUST_START = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
 MUST_END = 'prompt must end with "\n\nAssistant:" turn'
@@ -524,7 +524,7 @@ def test_more_turns_than_a_messages_request_may_have_are_refused():
 
 # One of each may stand for as many as make a prompt long: a letter, and white space.
 FILLERS = {"\x01": "a", "\x1f": "\t"}
-SIZES = [AT_ONCE - 9, AT_ONCE - 2, AT_ONCE - 1, AT_ONCE, 2 * AT_ONCE + 5]
+SIZES = [STEP_SIZE - 9, STEP_SIZE - 2, STEP_SIZE - 1, STEP_SIZE, 2 * STEP_SIZE + 5]
 
 
 def filled(text, size):
@@ -547,11 +547,11 @@ def filled(text, size):
     st.sampled_from(SIZES),
     st.sampled_from(["strict", "lenient"]),
 )
-@example("\x01\n\nHuman:\n\nHuman: b", AT_ONCE - 9, "lenient")
-@example("\x01\n\nHuman: \x1f\n\nAssistant:\x1f", AT_ONCE, "lenient")
-@example("\x1fHuman:\x01Assistant:\x1f", AT_ONCE, "lenient")
-@example("\x1f", AT_ONCE, "lenient")
-@example("\n\nHuman: b\x1fAssistant:\x1f", AT_ONCE, "lenient")
+@example("\x01\n\nHuman:\n\nHuman: b", STEP_SIZE - 9, "lenient")
+@example("\x01\n\nHuman: \x1f\n\nAssistant:\x1f", STEP_SIZE, "lenient")
+@example("\x1fHuman:\x01Assistant:\x1f", STEP_SIZE, "lenient")
+@example("\x1f", STEP_SIZE, "lenient")
+@example("\n\nHuman: b\x1fAssistant:\x1f", STEP_SIZE, "lenient")
 def test_a_long_prompt_is_cut_like_a_short_one(prompt, size, strictness):
     try:
         short = parse_prompt(prompt, strictness)
@@ -586,7 +586,7 @@ def test_a_long_prompt_is_cut_like_a_short_one(prompt, size, strictness):
 @pytest.mark.parametrize("start", ["", "\n\nHuman: a"], ids=["at once", "after a turn"])
 @pytest.mark.parametrize("times", [4, 8])
 def test_a_long_prompt_is_cut_part_by_part(unit, start, times):
-    parsing = parse_in_steps(start + unit * (times * AT_ONCE // len(unit)), "lenient")
+    parsing = parse_in_steps(start + unit * (times * STEP_SIZE // len(unit)), "lenient")
     steps = 0
     with suppress(StopIteration, InvalidCompletionRequest):
         while True:
@@ -603,6 +603,6 @@ def test_many_turns_are_worked_on_a_few_at_a_time():
         for turns in (50_000, 100_000)
     )
 
-    parts, bytes_of_a_pair = 50_000 / TURNS_AT_ONCE, 22
-    assert few >= 2 * parts - 2 + 25_000 * bytes_of_a_pair // AT_ONCE
+    parts, bytes_of_a_pair = 50_000 / TURNS_PER_STEP, 22
+    assert few >= 2 * parts - 2 + 25_000 * bytes_of_a_pair // STEP_SIZE
     assert few * 1.9 <= many <= few * 2.1

@@ -3,11 +3,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators.steps import (
-    AT_ONCE,
+    STEP_SIZE,
     completed,
     is_blank,
-    leading_space,
-    said_until,
+    leading_space_length,
+    rstripped_length,
     windows,
 )
 
@@ -18,7 +18,7 @@ def steps_in(work):
 
 
 TEXTS = st.lists(
-    st.sampled_from(["a", " ", "\n", "\u2028", "é", " " * (AT_ONCE - 2), "a" * (AT_ONCE - 2)]),
+    st.sampled_from(["a", " ", "\n", "\u2028", "é", " " * (STEP_SIZE - 2), "a" * (STEP_SIZE - 2)]),
     max_size=6,
 ).map("".join)
 
@@ -26,29 +26,29 @@ TEXTS = st.lists(
 @settings(max_examples=200)  # of tens of thousands of characters each
 @given(TEXTS)
 @example("")
-@example(" " * (2 * AT_ONCE))
-@example(" " * AT_ONCE + "a" + " " * AT_ONCE)
+@example(" " * (2 * STEP_SIZE))
+@example(" " * STEP_SIZE + "a" + " " * STEP_SIZE)
 def test_white_space_is_what_python_strips(text):
-    assert completed(leading_space(text)) == len(text) - len(text.lstrip())
-    assert completed(said_until(text)) == len(text.rstrip())
+    assert completed(leading_space_length(text)) == len(text) - len(text.lstrip())
+    assert completed(rstripped_length(text)) == len(text.rstrip())
     assert completed(is_blank(text)) is (not text.strip())
 
 
 @settings(max_examples=200)  # of tens of thousands of characters each
-@given(TEXTS, st.integers(0, 3 * AT_ONCE))
+@given(TEXTS, st.integers(0, 3 * STEP_SIZE))
 def test_white_space_is_found_at_the_end_of_a_beginning_too(text, end):
     end = min(end, len(text))
 
-    assert completed(said_until(text, end)) == len(text[:end].rstrip())
+    assert completed(rstripped_length(text, end)) == len(text[:end].rstrip())
 
 
-@pytest.mark.parametrize("work", [leading_space, said_until, is_blank])
+@pytest.mark.parametrize("work", [leading_space_length, rstripped_length, is_blank])
 @pytest.mark.parametrize("times", [1, 2, 4])
 def test_white_space_is_looked_through_part_by_part(work, times):
-    assert steps_in(work(" " * (times * AT_ONCE))) == times - 1
+    assert steps_in(work(" " * (times * STEP_SIZE))) == times - 1
 
 
 def test_the_parts_of_a_text_are_all_of_it():
     assert list(windows(0)) == []
-    assert list(windows(AT_ONCE)) == [(0, AT_ONCE)]
+    assert list(windows(STEP_SIZE)) == [(0, STEP_SIZE)]
     assert list(windows(5, 2)) == [(0, 2), (2, 4), (4, 5)]

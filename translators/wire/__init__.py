@@ -1,1 +1,1 @@
-"""Both wires as they are spelled: shapes in, shapes out, no decisions."""
+"""Encoding and decoding of both APIs' requests, answers, events and errors."""

@@ -1,8 +1,8 @@
 """
-Completions as a legacy upstream sends them, read for what they say.
+Decode the completions of a legacy upstream, in order to compare answers.
 
-Only to compare answers: what is forwarded is passed on as it is. Facts:
-legacy-wire 2 (whole answers) and 3 (streams of either dialect).
+Forwarded answers do not pass through here; the client gets them unchanged.
+Facts: legacy-wire 2 (whole answers) and 3 (streams of either dialect).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from translators.wire.sse import SSEDecoder
 
 @dataclass(frozen=True, slots=True)
 class ReadCompletion:
-    """What a legacy answer said."""
+    """Text and stop reason of a legacy answer."""
 
     text: str
     stop_reason: str
@@ -38,21 +38,22 @@ class _Frame(msgspec.Struct, frozen=True):
     error: _Error | None = None
 
 
-_AT_A_TIME: Final = 64 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
+"""All events of a body at once would take several times its memory."""
 _FRAME: Final = msgspec.json.Decoder(_Frame)
 
 
 def read_completion(body: bytes) -> ReadCompletion:
-    """Read a whole answer; raise `UpstreamProtocolError` where it is none."""
+    """Decode a whole answer; raise `UpstreamProtocolError` if it is not valid."""
     return _end(_decode(body), "")
 
 
 def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
-    """Read all bytes of a stream; raise `UpstreamProtocolError` where it did not end well."""
+    """Decode all bytes of a stream; raise `UpstreamProtocolError` if it has no proper end."""
     texts: list[str] = []
     for data in _events(body):
         if not data.startswith(b"{"):
-            continue  # the old dialect's ping and its `[DONE]`
+            continue  # the ping or `[DONE]` of 2023-01-01
         frame = _decode(data)
         if frame.error is not None:
             break
@@ -62,24 +63,23 @@ def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
             texts.append(frame.completion)
         if frame.stop_reason is not None:
             return _end(frame, "".join(texts))
-    raise UpstreamProtocolError("the stream has no end")
+    raise UpstreamProtocolError("completion: the stream ended without a stop reason")
 
 
 def _events(body: bytes) -> Iterator[bytes]:
-    """A few at a time: apart, they take several times as much memory as together."""
     decoder = SSEDecoder()
-    for start in range(0, len(body), _AT_A_TIME):
-        yield from decoder.feed(body[start : start + _AT_A_TIME])
+    for start in range(0, len(body), _CHUNK_BYTES):
+        yield from decoder.feed(body[start : start + _CHUNK_BYTES])
 
 
 def _decode(data: bytes) -> _Frame:
     try:
         return completed(read_json(data, _FRAME.decode))[0]
     except UNREADABLE as exc:
-        raise UpstreamProtocolError(f"not a completion: {exc}") from exc
+        raise UpstreamProtocolError(f"completion: {exc}") from exc
 
 
 def _end(frame: _Frame, text: str) -> ReadCompletion:
     if frame.stop_reason is None:
-        raise UpstreamProtocolError("a completion without its end")
+        raise UpstreamProtocolError("completion: stop_reason is missing")
     return ReadCompletion(text or frame.completion or "", frame.stop_reason)

@@ -1,9 +1,9 @@
 """
-What a client of the Text Completions API asks: bytes in, a typed request out.
+Decode the request of a Text Completions client.
 
-Facts: legacy-wire 1.3. Texts of the 400s follow the validator that serves
-today; for missing and ill-typed fields no recording of the legacy API exists,
-so the wording there is inferred.
+Facts: legacy-wire 1.3. Messages of the 400s follow the validator that the API
+uses today; for missing and ill-typed fields there is no recording of the legacy
+API, so the wording is inferred.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Final
 import msgspec
 
 from translators.errors import InvalidCompletionRequest
-from translators.steps import AT_ONCE, Steps, completed
+from translators.steps import STEP_SIZE, Steps, completed
 from translators.wire.long_json import (
     UNREADABLE,
-    TooMuch,
+    DocumentTooLarge,
     read_json,
     read_short_json,
 )
 
 
 class CompletionMetadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`metadata` of a request; `user_id` is nullable since Python SDK 0.18."""
+    """The `metadata` of a request; `user_id` is nullable since Python SDK 0.18."""
 
     user_id: str | None = None
 
 
 class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/complete`; null stands for "not given" wherever a field is optional."""
+    """Body of `POST /v1/complete`; null in an optional field means "not given"."""
 
     model: str
     prompt: str
@@ -48,7 +48,7 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class DecodedRequest(msgspec.Struct, frozen=True):
-    """A request, and what had to be passed over to read it."""
+    """A request, with the unknown fields and lone surrogates that decoding removed."""
 
     request: CompletionRequest
     unknown_fields: tuple[str, ...] = ()
@@ -61,46 +61,49 @@ _KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
 _KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
 _MAX_NAMES: Final = 64
 _MAX_NAME_LENGTH: Final = 1024
-"""Of an unknown field: far above what anybody calls one."""
+"""Limit on the name of an unknown field; a longer one is described instead of quoted."""
 _MAX_WORD_LENGTH: Final = 4096
-"""Characters of a model, a user id or a stop sequence: far above what upstream takes."""
+"""Limit on a model, a user id and a stop sequence; far more than upstream accepts."""
 
 
 def decode_completion_request(body: bytes) -> DecodedRequest:
-    """Decode a request body; raise `InvalidCompletionRequest` that names the field at fault."""
+    """Decode a request body; raise `InvalidCompletionRequest` that names the invalid field."""
     return completed(decode_in_steps(body))
 
 
 def decode_in_steps(body: bytes) -> Steps[DecodedRequest]:
-    """Decode a request body, as `decode_completion_request` does, in steps."""
+    """Decode a request body in steps, like `decode_completion_request`."""
     try:
-        if len(body) <= AT_ONCE:
+        if len(body) <= STEP_SIZE:
             decoded, lone_surrogates = read_short_json(body, _decode)
         else:
             decoded, lone_surrogates = yield from read_json(body, _decode)
-    except TooMuch as exc:
-        raise InvalidCompletionRequest(f"The request body is too much to read: {exc}") from exc
+    except DocumentTooLarge as exc:
+        raise InvalidCompletionRequest(f"The request body is too large to decode: {exc}") from exc
     except UNREADABLE as exc:
-        # What the decoders say is a position and a reason, never content.
+        # The decoders' messages have a position and a reason, never content.
         raise InvalidCompletionRequest(f"The request body is not valid JSON: {exc}") from exc
     _check_lengths(decoded.request)
     if not (lone_surrogates or decoded.unknown_fields):
         return decoded
-    names = tuple(map(_told, decoded.unknown_fields))
-    return DecodedRequest(decoded.request, names, lone_surrogates)
+    names = [
+        name if len(name) <= _MAX_NAME_LENGTH else f"(a name of {len(name)} characters)"
+        for name in decoded.unknown_fields
+    ]
+    return DecodedRequest(decoded.request, tuple(names), lone_surrogates)
 
 
 def _decode(body: bytes) -> DecodedRequest:
     try:
-        return DecodedRequest(_checked(_REQUEST.decode(body)))
+        return DecodedRequest(_validated(_REQUEST.decode(body)))
     except msgspec.ValidationError as exc:
-        problem = exc
-    # Fields nobody knows are rare: only now look for them, and read the rest as if they were not.
+        first_error = exc
+    # Unknown fields are rare, so the body is searched for them only after decoding has failed.
     try:
         known, unknown = _without_unknown_fields(body)
-        return DecodedRequest(_checked(_REQUEST.decode(known)), unknown)
+        return DecodedRequest(_validated(_REQUEST.decode(known)), unknown)
     except msgspec.ValidationError as exc:
-        raise _ill_typed(exc) from problem
+        raise _field_error(exc) from first_error
 
 
 def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -119,15 +122,11 @@ def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msg
     return msgspec.Raw(msgspec.json.encode(kept))
 
 
-def _told(name: str) -> str:
-    return name if len(name) <= _MAX_NAME_LENGTH else f"(a name of {len(name)} characters)"
-
-
 _MAX_INTEGER: Final = 2**63 - 1
-"""No JSON writer of ours goes far beyond, and no reader of upstream's need."""
+"""Limit on top_k: JSON encoders and decoders may not support a larger integer."""
 
 
-def _checked(request: CompletionRequest) -> CompletionRequest:
+def _validated(request: CompletionRequest) -> CompletionRequest:
     if not request.model:
         raise InvalidCompletionRequest("model: String should have at least 1 character")
     _check_integer("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
@@ -172,7 +171,7 @@ def _check_integer(name: str, value: float, *, minimum: int) -> None:
 _MISSING: Final = re.compile(r"missing required field `(?P<field>\w+)`")
 _EXPECTED: Final = re.compile(r"Expected `(?P<type>\w+)[^`]*`")
 _PATH: Final = re.compile(r"at `\$\.(?P<path>[^`]+)`")
-_WORDS: Final[Mapping[str, str]] = {
+_TYPE_NAMES: Final[Mapping[str, str]] = {
     "str": "string",
     "int": "integer",
     "float": "number",
@@ -182,14 +181,15 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
-def _ill_typed(problem: msgspec.ValidationError) -> InvalidCompletionRequest:
-    text = str(problem)
+def _field_error(error: msgspec.ValidationError) -> InvalidCompletionRequest:
+    """Translate msgspec's message into the wording of the API's validator."""
+    text = str(error)
     path = _PATH.search(text)
     field = path["path"].replace("[...]", "").replace("[", ".").replace("]", "") if path else ""
     if missing := _MISSING.search(text):
         return InvalidCompletionRequest(f"{missing['field']}: Field required")
     expected = _EXPECTED.search(text)
-    word = _WORDS.get(expected["type"]) if expected else None
+    word = _TYPE_NAMES.get(expected["type"]) if expected else None
     wanted = f"Input should be a valid {word}" if word else text.partition(" - at ")[0]
     if not field:
         return InvalidCompletionRequest(wanted)

@@ -1,10 +1,10 @@
 """
-The two dialects of the legacy wire, as traits in a table.
+The two dialects of the legacy API, which `anthropic-version` selects.
 
-`2023-01-01`, and the absence of the header, which only clients older than the
-header produce: cumulative, data-only frames and a `[DONE]`. `2023-06-01` and
-whatever was published after it: named events with deltas, and no terminator
-(legacy-wire 0 and 1.2; clients, rule 1).
+`2023-01-01`, or no header (clients older than the header): cumulative frames
+without event names, and a final `[DONE]`. `2023-06-01` and later versions:
+named events with deltas, and no terminator (legacy-wire 0 and 1.2; clients,
+rule 1).
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from typing import Final
 from translators.errors import InvalidCompletionRequest
 
 UPSTREAM_VERSION: Final = "2023-06-01"
-"""What we say upstream: 2026-10-21 refuses every sampling parameter (messages-wire 0.1)."""
+"""The version sent upstream: 2026-10-21 refuses all sampling parameters (messages-wire 0.1)."""
 
 PUBLISHED_VERSIONS: Final = ("2023-01-01", "2023-06-01", "2026-10-21")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How one version spells a completion."""
+    """The differences between the dialects of completions and streams."""
 
     version: str
     completion: str
-    """One, to be filled in with values that are JSON; keys as recorded (legacy-wire 2.1)."""
+    """Template of a completion; its values are JSON, its keys as recorded (legacy-wire 2.1)."""
     frame_start: bytes
-    """What stands before the JSON of a stream frame."""
+    """Bytes before the JSON of a stream frame."""
     is_cumulative: bool
-    """Whether each frame repeats the whole text so far."""
+    """True if each frame repeats the whole text so far."""
     resolves_aliases: bool
-    """Whether `model` in the answer is the full version of the alias asked for."""
+    """True if `model` in the answer is the full version of the requested alias."""
     terminator: bytes
-    """What follows the last frame of a stream that did not fail."""
+    """Bytes after the last frame of a stream that did not fail."""
     relays_pings: bool
-    """Whether its clients survive an `event: ping` (clients, rule 3)."""
+    """True if clients accept an `event: ping` (clients, rule 3)."""
     ends_abruptly_on_failure: bool
-    """Whether a failed stream has to break off for its clients to notice (clients, rule 4)."""
+    """True if clients notice a failed stream only by a broken connection (clients, rule 4)."""
 
 
 FRAME_END: Final = b"\r\n\r\n"
@@ -74,11 +74,15 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
 
 
 def dialect_of(version: str | None) -> Dialect:
-    """Find the dialect for an `anthropic-version` header (None: the client sent none)."""
+    """
+    Return the dialect for an `anthropic-version` header, or for None if there was no header.
+
+    Raises `InvalidCompletionRequest` for a version that was never published.
+    """
     if version is None:
         return V1
     dialect = DIALECTS.get(version)
     if dialect is None:
-        # Text as recorded, also for a header sent twice (legacy-wire 1.2).
+        # The text was recorded, also for a header that is sent twice (legacy-wire 1.2).
         raise InvalidCompletionRequest(f'anthropic-version: "{version}" is not a valid version')
     return dialect

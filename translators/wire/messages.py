@@ -1,9 +1,9 @@
 """
-The Messages wire: the request we send, the message or the events that come back.
+Encode Messages requests and decode messages, stream events and errors.
 
 Only what a completion needs is decoded; unknown fields, block types, delta
-types and event types are passed over, as the versioning policy of the API
-asks for (messages-wire 3). Facts: messages-wire 1.2, 2, 3.
+types and event types are ignored, as the versioning policy of the API demands
+(messages-wire 3). Facts: messages-wire 1.2, 2, 3.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from translators.errors import UpstreamProtocolError
-from translators.steps import AT_ONCE, Steps, completed
+from translators.steps import STEP_SIZE, Steps, completed
 from translators.wire.long_json import UNREADABLE, read_json, read_short_json, write_text
 
 Role: TypeAlias = Literal["user", "assistant"]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One turn of the conversation, as sent."""
+    """A turn of the conversation in a request."""
 
     role: Role
     content: str
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """Who is behind the request, in the caller's own terms."""
+    """The caller's own id for its user."""
 
     user_id: str
 
 
 class ThinkingConfig(msgspec.Struct, frozen=True):
-    """`disabled`, or `between_tools` for the model that knows no other off (messages-wire 1.8)."""
+    """Turns thinking off: `disabled`, or `between_tools` for some models (messages-wire 1.8)."""
 
     type: Literal["disabled", "between_tools"]
 
 
 class OutputConfig(msgspec.Struct, frozen=True):
-    """How hard the model should try."""
+    """The effort that the model should make."""
 
     effort: Literal["low"]
 
@@ -62,32 +62,32 @@ class MessagesRequest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
 
 
 _MAX_TOKENS: Final = 2**53
-"""Up to there a number is the same for everybody who reads JSON (RFC 8259, section 6)."""
+"""Limit up to which all JSON decoders agree on an integer (RFC 8259, section 6)."""
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens; in a stream each event may carry some of the counts, cumulative."""
+    """Token counts; events of a stream may have either count, and counts are cumulative."""
 
     input_tokens: int | float | None = None
     output_tokens: int | float | None = None
 
     def __post_init__(self) -> None:
-        """Pass over a count that nobody can have meant: no column and no journal would hold it."""
+        """Drop an absurd count, which neither the journal nor the store could hold."""
         for name in self.__struct_fields__:
             if abs(getattr(self, name) or 0) > _MAX_TOKENS:
                 msgspec.structs.force_setattr(self, name, None)
 
 
 class ContentBlock(msgspec.Struct, frozen=True):
-    """A block, or a delta of one, of any type; only those of text have to make sense."""
+    """A content block or a delta of any type; only text blocks are validated."""
 
     type: str = ""
     text: object = None
 
     @property
-    def said(self) -> str:
-        """The text of a block of text; raises `UpstreamProtocolError` if that is none."""
-        if self.type not in _TEXT or self.text is None:
+    def visible_text(self) -> str:
+        """The text of a text block, else ""; raises `UpstreamProtocolError` for other values."""
+        if self.type not in _TEXT_TYPES or self.text is None:
             return ""
         if not isinstance(self.text, str):
             raise UpstreamProtocolError("text: expected a string")
@@ -95,28 +95,26 @@ class ContentBlock(msgspec.Struct, frozen=True):
 
 
 _MAX_NAME_LENGTH: Final = 256
-"""Characters of an id, a model or a kind: far more than upstream gives them. Each frame repeats the
-first two."""
+"""Limit on an id, a model and a type, far above upstream's; each frame repeats the first two."""
 _MAX_STOP_LENGTH: Final = 4096
-"""As long as a client may ask for one."""
+"""Limit on a stop sequence: that of requests."""
 _MAX_EXPLANATION_LENGTH: Final = 16 * 1024
 
 
-def _check_words(longest: int, **words: str | None) -> None:
-    """Raise `UpstreamProtocolError` where one of these is longer than anything upstream says."""
-    for name, word in words.items():
-        if word is not None and len(word) > longest:
-            raise UpstreamProtocolError(f"{name}: expected at most {longest} characters")
+def _check_lengths(limit: int, **fields: str | None) -> None:
+    for name, value in fields.items():
+        if value is not None and len(value) > limit:
+            raise UpstreamProtocolError(f"{name}: expected at most {limit} characters")
 
 
 class ApiError(msgspec.Struct, frozen=True):
-    """An error of either wire; its message is cut where nobody would read on."""
+    """An error of either API; its message is cut at a length that no error needs."""
 
     type: str = ""
     message: str = ""
 
     def __post_init__(self) -> None:
-        """Cut what is longer than any error."""
+        """Cut a message, and drop a type, that is longer than any error needs."""
         if len(self.type) > _MAX_NAME_LENGTH:
             msgspec.structs.force_setattr(self, "type", "")
         if len(self.message) > _MAX_EXPLANATION_LENGTH:
@@ -132,19 +130,19 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
 
 
 class StopDetails(msgspec.Struct, frozen=True):
-    """The explanation of a refusal, cut where nobody would read on."""
+    """The explanation of a refusal, cut at a length that no explanation needs."""
 
     explanation: str | None = None
 
     def __post_init__(self) -> None:
-        """Cut what is longer than any explanation."""
+        """Cut an explanation that is too long."""
         if self.explanation and len(self.explanation) > _MAX_EXPLANATION_LENGTH:
             cut = f"{self.explanation[:_MAX_EXPLANATION_LENGTH]}..."
             msgspec.structs.force_setattr(self, "explanation", cut)
 
 
 class AnsweredMessage(msgspec.Struct, frozen=True):
-    """A whole answer, or the head of a stream (`content` empty, no `stop_reason`)."""
+    """A whole answer, or the start of a stream (`content` empty, no `stop_reason`)."""
 
     id: str
     model: str | None = None
@@ -155,22 +153,22 @@ class AnsweredMessage(msgspec.Struct, frozen=True):
     usage: Usage | None = None
 
     def __post_init__(self) -> None:
-        """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(_MAX_NAME_LENGTH, id=self.id, model=self.model, stop_reason=self.stop_reason)
-        _check_words(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
+        """Raise `UpstreamProtocolError` if a field is longer than its limit."""
+        _check_lengths(_MAX_NAME_LENGTH, id=self.id, model=self.model, stop_reason=self.stop_reason)
+        _check_lengths(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
 
 
 class MessageEnd(msgspec.Struct, frozen=True):
-    """Why the message ended."""
+    """The reason for which a message ended."""
 
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | str | None = None
 
     def __post_init__(self) -> None:
-        """Raise `UpstreamProtocolError` where a word is none."""
-        _check_words(_MAX_NAME_LENGTH, stop_reason=self.stop_reason)
-        _check_words(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
+        """Raise `UpstreamProtocolError` if a field is longer than its limit."""
+        _check_lengths(_MAX_NAME_LENGTH, stop_reason=self.stop_reason)
+        _check_lengths(_MAX_STOP_LENGTH, stop_sequence=self.stop_sequence)
 
 
 class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):
@@ -180,40 +178,40 @@ class MessageStart(msgspec.Struct, frozen=True, tag="message_start"):
 
 
 class ContentBlockStart(msgspec.Struct, frozen=True, tag="content_block_start"):
-    """A block begins; its `text` is empty on the real API but need not be elsewhere."""
+    """The start of a block; `text` is empty on the real API, but not on all gateways."""
 
     content_block: ContentBlock
 
 
 class ContentBlockDelta(msgspec.Struct, frozen=True, tag="content_block_delta"):
-    """More of a block."""
+    """Content to add to a block."""
 
     delta: ContentBlock
 
 
 class MessageDelta(msgspec.Struct, frozen=True, tag="message_delta"):
-    """The end is known; usage is cumulative."""
+    """The reason for the end, and the final usage."""
 
     delta: MessageEnd
     usage: Usage | None = None
 
 
 class MessageStop(msgspec.Struct, frozen=True, tag="message_stop"):
-    """The message is whole. Gateways have been seen to send junk after it."""
+    """The end of the message; some gateways send junk after it."""
 
 
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
-    """A sign of life."""
+    """A sign that the upstream is alive."""
 
 
 class ErrorEvent(msgspec.Struct, frozen=True, tag="error"):
-    """The upstream gave up after it had answered 200."""
+    """An error after the response had begun with status 200."""
 
     error: ApiError
 
 
-class Uninteresting(msgspec.Struct, frozen=True, tag="content_block_stop"):
-    """An event that says nothing about the completion: the end of a block, or one unknown to us."""
+class IgnoredEvent(msgspec.Struct, frozen=True, tag="content_block_stop"):
+    """An event that does not affect the completion: the end of a block, or an unknown type."""
 
 
 MessagesEvent: TypeAlias = (
@@ -224,23 +222,23 @@ MessagesEvent: TypeAlias = (
     | MessageStop
     | Ping
     | ErrorEvent
-    | Uninteresting
+    | IgnoredEvent
 )
 
 
-class _Named(msgspec.Struct):
+class _EventType(msgspec.Struct):
     type: str = ""
 
 
-_TEXT: Final = frozenset({"text", "text_delta"})
+_TEXT_TYPES: Final = frozenset({"text", "text_delta"})
 _DONE: Final = b"[DONE]"
-"""What some gateways end a stream with; it says nothing of the message."""
+"""Data of the last event that some gateways send."""
 
 
 _EVENT: Final[msgspec.json.Decoder[MessagesEvent]] = msgspec.json.Decoder(MessagesEvent)
 _MESSAGE: Final = msgspec.json.Decoder(AnsweredMessage)
 _ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
-_NAMED: Final = msgspec.json.Decoder(_Named)
+_EVENT_TYPE: Final = msgspec.json.Decoder(_EventType)
 _KNOWN_EVENTS: Final = frozenset(
     {
         *("message_start", "message_delta", "message_stop", "error"),
@@ -248,23 +246,23 @@ _KNOWN_EVENTS: Final = frozenset(
     }
 )
 _MAX_NON_TEXT_BYTES: Final = 256 * 1024
-"""Of an answer or an event: there may be much in it that says nothing of the completion."""
+"""Limit on an answer or event without its texts; much of it may not concern the completion."""
 
 _JSON: Final = msgspec.json.Encoder()
-_FEW: Final = 64
-"""Messages, of which it takes no time to say how long they are."""
-_OF_A_MESSAGE: Final = len(b'{"role":"assistant","content":""},')
+_MAX_SUMMED_MESSAGES: Final = 64
+"""Limit on the messages whose lengths are summed up; more are always encoded in steps."""
+_MESSAGE_OVERHEAD: Final = len(b'{"role":"assistant","content":""},')
 
 encode_request: Final = _JSON.encode
-"""A `MessagesRequest` as the bytes to send."""
+"""Encode a `MessagesRequest` as the body to send."""
 
 
 def encode_in_steps(request: MessagesRequest) -> Steps[list[bytes]]:
-    """Pieces that make up what `encode_request` makes of a request in one."""
+    """Encode a request in steps, like `encode_request`; return pieces to be joined."""
     if not _is_long(request):
         return [encode_request(request)]
     shell = msgspec.structs.replace(request, messages=(), system=request.system and "")
-    # A quote within a text is escaped, so that neither is found in one.
+    # Quotes inside texts are escaped, so that neither separator occurs in a text.
     head, name, rest = encode_request(shell).partition(b'"messages":[')
     pieces = [head + name]
     yield from _encode_messages(request.messages, pieces)
@@ -277,9 +275,9 @@ def encode_in_steps(request: MessagesRequest) -> Steps[list[bytes]]:
 
 
 def _is_long(request: MessagesRequest) -> bool:
-    if len(request.messages) > _FEW or (request.system and len(request.system) > AT_ONCE):
+    if len(request.messages) > _MAX_SUMMED_MESSAGES or len(request.system or "") > STEP_SIZE:
         return True
-    return sum([len(message.content) for message in request.messages]) > AT_ONCE
+    return sum([len(message.content) for message in request.messages]) > STEP_SIZE
 
 
 def _encode_messages(messages: tuple[Message, ...], pieces: list[bytes]) -> Steps[None]:
@@ -287,8 +285,8 @@ def _encode_messages(messages: tuple[Message, ...], pieces: list[bytes]) -> Step
     short: list[Message] = []
     size = 0
     for message in messages:
-        is_long = len(message.content) > AT_ONCE
-        if short and (is_long or size > AT_ONCE):
+        is_long = len(message.content) > STEP_SIZE
+        if short and (is_long or size > STEP_SIZE):
             pieces.append(separator + _JSON.encode(short)[1:-1])
             separator, short, size = b",", [], 0
             yield
@@ -300,25 +298,25 @@ def _encode_messages(messages: tuple[Message, ...], pieces: list[bytes]) -> Step
             separator = b","
         else:
             short.append(message)
-            size += len(message.content) + _OF_A_MESSAGE
+            size += len(message.content) + _MESSAGE_OVERHEAD
     if short:
         pieces.append(separator + _JSON.encode(short)[1:-1])
 
 
 def decode_event(data: bytes) -> MessagesEvent:
-    """Decode the data of one event; an event of a type unknown to us is `Uninteresting`."""
+    """Decode an event; raise `UpstreamProtocolError` unless it is valid or of an unknown type."""
     try:
-        return _EVENT.decode(data)  # nearly always
+        return _EVENT.decode(data)  # the usual case
     except UNREADABLE:
         return completed(decode_event_in_steps(data))
 
 
 def decode_event_in_steps(data: bytes) -> Steps[MessagesEvent]:
-    """Decode the data of one event, as `decode_event` does, in steps."""
+    """Decode an event in steps, like `decode_event`."""
     if data == _DONE:
-        return Uninteresting()
+        return IgnoredEvent()
     try:
-        event, _ = yield from read_json(data, _decode_event, most=_MAX_NON_TEXT_BYTES)
+        event, _ = yield from read_json(data, _decode_event, max_rest_bytes=_MAX_NON_TEXT_BYTES)
     except UNREADABLE as exc:
         raise UpstreamProtocolError(f"event stream: {exc}") from exc
     return event
@@ -328,29 +326,29 @@ def _decode_event(data: bytes) -> MessagesEvent:
     try:
         return _EVENT.decode(data)
     except msgspec.ValidationError:
-        if _NAMED.decode(data).type in _KNOWN_EVENTS:
+        if _EVENT_TYPE.decode(data).type in _KNOWN_EVENTS:
             raise
-    return Uninteresting()
+    return IgnoredEvent()
 
 
 def decode_message(body: bytes) -> AnsweredMessage:
-    """Decode a whole answer."""
+    """Decode a whole answer; raise `UpstreamProtocolError` if it is not valid."""
     return completed(decode_message_in_steps(body))
 
 
 def decode_message_in_steps(body: bytes) -> Steps[AnsweredMessage]:
-    """Decode a whole answer, as `decode_message` does, in steps."""
+    """Decode a whole answer in steps, like `decode_message`."""
     try:
-        if len(body) <= AT_ONCE:
+        if len(body) <= STEP_SIZE:
             return read_short_json(body, _MESSAGE.decode)[0]
-        message, _ = yield from read_json(body, _MESSAGE.decode, most=_MAX_NON_TEXT_BYTES)
+        message, _ = yield from read_json(body, _MESSAGE.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)
     except UNREADABLE as exc:
         raise UpstreamProtocolError(f"message: {exc}") from exc
     return message
 
 
 def decode_error(body: bytes) -> ErrorEnvelope | None:
-    """Decode an error body; None if it is not one (HTML of an edge, nothing at all)."""
+    """Decode an error body; return None for any other body (HTML of an edge, empty)."""
     try:
         return _ERROR.decode(body)
     except UNREADABLE:

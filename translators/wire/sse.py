@@ -1,10 +1,10 @@
 """
-Server-sent events: bytes in, the data of each event out.
+Decode server-sent events into the data of each event.
 
-Lines end at CR, LF or CRLF and nowhere else, and are split before decoding:
+Lines end at CR, LF or CRLF and nowhere else, and are split as bytes:
 `str.splitlines()` and `httpx.Response.aiter_lines()` also break at U+2028 and
-friends, which a model may well write. Event names are not kept, because on
-the Messages wire `data` repeats them as `type` (messages-wire 3).
+similar characters, which a model may write. Event names are dropped, because
+`data` repeats them as `type` in the Messages API (messages-wire 3).
 """
 
 from __future__ import annotations
@@ -13,43 +13,44 @@ import re
 from typing import Final
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
-"""More than a whole request may hold, so only an upstream gone astray gets here."""
+"""Limit on a line and on an event's data; more than a whole request may have."""
 
-_BESIDE_A_LINE: Final = 64
-"""Bytes that each further line of an event takes in memory, however short it is."""
+_LINE_OVERHEAD_BYTES: Final = 64
+"""Memory that each further line of an event takes in addition to its content."""
 
-_CR: Final = ord("\r")  # a number is found in bytes much faster than bytes are
+_CR: Final = ord("\r")  # searching bytes for an integer is much faster than for a byte string
 
-# An event as upstream spells it. Anchored and possessive: text full of "data: " is read once.
+# An event in upstream's usual form. The pattern is anchored and possessive, so that a text full of
+# "data: " is read only once.
 _PLAIN_EVENT: Final = re.compile(rb"(?m)^(?:event:.*+\n)?+data: (.*+)\n\n")
 
 
 class SSEDecoder:
-    """Feed it whatever the network hands you; get back the data of the events completed so far."""
+    """Decodes a stream of events that arrives in chunks of any size."""
 
     def __init__(self) -> None:
-        self.is_astray = False
-        """Whether a line went beyond all measure; nothing is read after that."""
-        self._line: list[bytes] = []  # pieces of a line without an end yet: joined once
+        self.is_too_long = False
+        """True once a line or an event exceeded MAX_LINE_BYTES; nothing is decoded after that."""
+        self._line: list[bytes] = []  # pieces of an unfinished line, joined only once
         self._line_bytes = 0
-        self._after_cr = False  # a LF that comes next is the rest of a CRLF
+        self._after_cr = False  # a LF at the start of the next chunk completes a CRLF
         self._data: list[bytes] = []
         self._data_bytes = 0
-        self._byte_order_mark = b"\xef\xbb\xbf"  # before the very first line there may be one
+        self._byte_order_mark = b"\xef\xbb\xbf"  # may precede the first line
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take bytes as they came; never raises, but may find itself astray."""
+        """Decode more bytes; return the data of the events that they complete. Never raises."""
         events: list[bytes] = []
         if self._after_cr or _CR in chunk:
-            chunk = self._with_lf(chunk)
+            chunk = self._normalize_newlines(chunk)
         if self._line or self._data:
             head, end, chunk = chunk.partition(b"\n\n")
             events = self._read_lines(head + end)
-        # At the beginning of an event, a pattern finds plain ones several times faster than a loop
-        # over lines; what it finds is what the loop would, as long as nothing stands between.
+        # Here an event begins. A pattern finds events of the usual form several times faster than
+        # a loop over lines. If anything stands between its matches, the loop has to decode it all.
         found = _PLAIN_EVENT.split(chunk)
         rest = found.pop()
-        if any(found[::2]) or len(chunk) > MAX_LINE_BYTES or self.is_astray:
+        if any(found[::2]) or len(chunk) > MAX_LINE_BYTES or self.is_too_long:
             return events + self._read_lines(chunk)
         if found:
             self._byte_order_mark = b""
@@ -60,21 +61,24 @@ class SSEDecoder:
 
     def _read_lines(self, chunk: bytes) -> list[bytes]:
         events: list[bytes] = []
-        if self.is_astray:
+        if self.is_too_long:
             return events
         first, *lines = chunk.split(b"\n")
-        self._hold(first)
+        if first:
+            self._line.append(first)
+            self._line_bytes += len(first)
+        self.is_too_long = self._line_bytes > MAX_LINE_BYTES
         for line in lines:
-            if self.is_astray:
+            if self.is_too_long:
                 return events
-            data = self._take(self._line[0] if len(self._line) == 1 else b"".join(self._line))
+            data = self._read_line(self._line[0] if len(self._line) == 1 else b"".join(self._line))
             if data is not None:
                 events.append(data)
             self._line, self._line_bytes = [line] if line else [], len(line)
-            self.is_astray = max(len(line), self._data_bytes) > MAX_LINE_BYTES
+            self.is_too_long = max(len(line), self._data_bytes) > MAX_LINE_BYTES
         return events
 
-    def _with_lf(self, chunk: bytes) -> bytes:
+    def _normalize_newlines(self, chunk: bytes) -> bytes:
         if self._after_cr and chunk:
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
@@ -83,24 +87,19 @@ class SSEDecoder:
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return chunk
 
-    def _hold(self, piece: bytes) -> None:
-        if piece:
-            self._line.append(piece)
-            self._line_bytes += len(piece)
-        self.is_astray = self._line_bytes > MAX_LINE_BYTES
-
-    def _take(self, line: bytes) -> bytes | None:
+    def _read_line(self, line: bytes) -> bytes | None:
+        """Process a line; return the data of an event if the line ends one."""
         if self._byte_order_mark:
             line, self._byte_order_mark = line.removeprefix(self._byte_order_mark), b""
         if not line:
             data, self._data, self._data_bytes = self._data, [], 0
             return b"\n".join(data) if data else None
-        beside = _BESIDE_A_LINE if self._data else 0
+        overhead = _LINE_OVERHEAD_BYTES if self._data else 0
         if line.startswith(b"data:"):
-            self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])  # copied once
+            self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])  # copy only once
         elif line == b"data":
             self._data.append(b"")
         else:
             return None
-        self._data_bytes += len(line) + beside
+        self._data_bytes += len(line) + overhead
         return None

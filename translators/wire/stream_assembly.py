@@ -1,8 +1,8 @@
 """
-Streams as the whole answers they come to: what evidence keeps of them, and when each part came.
+Assemble recorded streams into whole answers, with the time of each event.
 
-Nothing is judged: whatever a stream says is taken up, also where it breaks
-off or ends in an error. Facts: messages-wire 3, legacy-wire 3.
+Nothing is validated: streams that break off or end in an error are assembled
+as far as they go. Facts: messages-wire 3, legacy-wire 3.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from translators.wire.sse import SSEDecoder
 
 _Object: TypeAlias = dict[str, object]
 TimedPiece: TypeAlias = tuple[float, bytes]
-"""When it came, and what."""
+"""A time of arrival in any unit, and the bytes that arrived."""
 
-_AT_A_TIME: Final = 64 * 1024
+_CHUNK_BYTES: Final = 64 * 1024
 _MAX_BLOCKS: Final = 1_000_000
-# A delta says which of a block's fields grows (messages-wire 3.2).
-_GROWING: Final[Mapping[str, str]] = {
+# The type of a delta determines the field that it extends (messages-wire 3.2).
+_DELTA_FIELDS: Final[Mapping[str, str]] = {
     "text_delta": "text",
     "thinking_delta": "thinking",
     "signature_delta": "signature",
@@ -32,133 +32,131 @@ _GROWING: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reassembled:
-    """What a stream comes to."""
+    """A stream as a whole answer."""
 
     whole: Mapping[str, object]
     timing: tuple[tuple[float, str, int], ...]
-    """Of each event: when it came, its name, and how many characters of text it brought."""
+    """Time, name and number of characters of text of each event."""
 
 
 def reassemble_message(pieces: Iterable[TimedPiece]) -> Reassembled:
-    """A Messages stream as a message; with an `error` if it said one."""
-    return _reassemble(pieces, _Message())
+    """Assemble a Messages stream into a message, with an `error` field if it had an error event."""
+    return _reassemble(pieces, _MessageAssembler())
 
 
 def reassemble_completion(pieces: Iterable[TimedPiece], *, is_cumulative: bool) -> Reassembled:
-    """A legacy stream of either dialect as a completion; with an `error` if it said one."""
-    return _reassemble(pieces, _Completion(is_cumulative=is_cumulative))
+    """Assemble a legacy stream into a completion, with an `error` field if it had an error."""
+    return _reassemble(pieces, _CompletionAssembler(is_cumulative=is_cumulative))
 
 
-class _Growing(Protocol):
-    def take(self, event: _Object) -> int:
-        """Take an event up; return how many characters it brought."""
+class _Assembler(Protocol):
+    def add(self, event: _Object) -> int:
+        """Add an event; return the number of characters of text in it."""
         ...
 
     def whole(self) -> _Object:
-        """What all of them come to."""
+        """Return the answer that all events make up."""
         ...
 
 
-def _reassemble(pieces: Iterable[TimedPiece], growing: _Growing) -> Reassembled:
+def _reassemble(pieces: Iterable[TimedPiece], assembler: _Assembler) -> Reassembled:
     timing: list[tuple[float, str, int]] = []
     for moment, data in _events(pieces):
-        event = _object(data)
-        characters = 0 if event is None else growing.take(event)
-        name = None if event is None else event.get("type", "completion")
+        try:
+            event = msgspec.json.decode(data, type=_Object)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # The ping and the `[DONE]` of 2023-01-01 are not JSON, either.
+            timing.append((moment, "unreadable", 0))
+            continue
+        name = event.get("type", "completion")
+        characters = assembler.add(event)
         timing.append((moment, name if isinstance(name, str) else "unreadable", characters))
-    return Reassembled(growing.whole(), tuple(timing))
+    return Reassembled(assembler.whole(), tuple(timing))
 
 
 def _events(pieces: Iterable[TimedPiece]) -> Iterator[TimedPiece]:
     decoder = SSEDecoder()
     for moment, piece in pieces:
-        for start in range(0, len(piece), _AT_A_TIME):
-            for data in decoder.feed(piece[start : start + _AT_A_TIME]):
+        for start in range(0, len(piece), _CHUNK_BYTES):
+            for data in decoder.feed(piece[start : start + _CHUNK_BYTES]):
                 yield moment, data
 
 
-def _object(data: bytes) -> _Object | None:
-    """None: the old dialect's ping and its `[DONE]`, or what nobody can read."""
-    try:
-        return msgspec.json.decode(data, type=_Object)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
-class _Completion:
+class _CompletionAssembler:
     def __init__(self, *, is_cumulative: bool) -> None:
         self._is_cumulative = is_cumulative
         self._fields: _Object = {}
         self._texts: list[str] = []
 
-    def take(self, event: _Object) -> int:
-        said = event.get("completion")
-        if not isinstance(said, str):
-            self._fields.update({name: event[name] for name in ("error",) if name in event})
+    def add(self, event: _Object) -> int:
+        text = event.get("completion")
+        if not isinstance(text, str):
+            if "error" in event:
+                self._fields["error"] = event["error"]
             return 0
         self._fields.update(event)
         before = len(self._texts[-1]) if self._is_cumulative and self._texts else 0
-        if self._is_cumulative and said:
+        if self._is_cumulative and text:
             self._texts.clear()
-        if said or not self._is_cumulative:
-            self._texts.append(said)
-        return max(len(said) - before, 0)
+        if text or not self._is_cumulative:
+            self._texts.append(text)
+        return max(len(text) - before, 0)
 
     def whole(self) -> _Object:
         return self._fields | ({"completion": "".join(self._texts)} if self._texts else {})
 
 
-class _Message:
+class _MessageAssembler:
     def __init__(self) -> None:
         self._fields: _Object = {}
         self._blocks: dict[int | None, _Object] = {}
         self._usage: _Object = {}
-        self._said: dict[tuple[int | None, str], list[str]] = {}
+        self._added: dict[tuple[int | None, str], list[str]] = {}
 
-    def take(self, event: _Object) -> int:
+    def add(self, event: _Object) -> int:
         match event.get("type"):
             case "message_start":
-                self._fields.update(_fields(event, "message"))
+                self._fields.update(_object_field(event, "message"))
             case "content_block_start":
-                self._blocks[_index(event)] = _fields(event, "content_block")
+                self._blocks[_block_index(event)] = _object_field(event, "content_block")
             case "content_block_delta":
-                return self._grow(_index(event), _fields(event, "delta"))
+                return self._add_delta(_block_index(event), _object_field(event, "delta"))
             case "message_delta":
-                self._fields.update(_fields(event, "delta"))
-                self._usage.update(_fields(event, "usage"))
+                self._fields.update(_object_field(event, "delta"))
+                self._usage.update(_object_field(event, "usage"))
             case "error":
                 self._fields["error"] = event.get("error")
             case _:
                 pass
         return 0
 
-    def _grow(self, index: int | None, delta: _Object) -> int:
+    def _add_delta(self, index: int | None, delta: _Object) -> int:
         kind = delta.get("type")
-        field = _GROWING.get(kind, "") if isinstance(kind, str) else ""
-        said = delta.get(field)
-        if not isinstance(said, str):
+        field = _DELTA_FIELDS.get(kind, "") if isinstance(kind, str) else ""
+        text = delta.get(field)
+        if not isinstance(text, str):
             return 0
-        self._said.setdefault((index, field), []).append(said)
-        return len(said)
+        self._added.setdefault((index, field), []).append(text)
+        return len(text)
 
     def whole(self) -> _Object:
-        for (index, field), said in self._said.items():
+        for (index, field), texts in self._added.items():
             block = self._blocks.setdefault(index, {})
-            block[field] = "".join([str(block.get(field) or ""), *said])
+            block[field] = "".join([str(block.get(field) or ""), *texts])
         fields = self._fields
         if self._usage:
-            fields = fields | {"usage": _fields(fields, "usage") | self._usage}
+            fields = fields | {"usage": _object_field(fields, "usage") | self._usage}
         return fields | ({"content": list(self._blocks.values())} if self._blocks else {})
 
 
-def _index(event: _Object) -> int | None:
-    """Which block an event is about; None where that is no number, or one beyond all measure."""
+def _block_index(event: _Object) -> int | None:
+    """Return the index of the block that an event belongs to, or None if it is not plausible."""
     index = event.get("index")
-    # Numbers of any size can be chosen so that all of them are one to a dictionary.
+    # Large integers could be chosen so that their hashes collide, which makes a dictionary slow.
     return index if isinstance(index, int) and 0 <= index < _MAX_BLOCKS else None
 
 
-def _fields(event: _Object, name: str) -> _Object:
-    """Those of an object in another; none where it is no object."""
+def _object_field(event: _Object, name: str) -> _Object:
+    """Return the object in a field, or an empty one if the field has no object."""
     value = event.get(name)
     return cast("_Object", value) if isinstance(value, dict) else {}

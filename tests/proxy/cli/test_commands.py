@@ -313,7 +313,7 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
         "holdover: ANTHROPIC_API_KEY: has a control character in it, or another that cannot be "
         "seen\n",
     )
-    assert "claude-opus-4-7: max output tokens 128000, we have 5" in other.stdout
+    assert "claude-opus-4-7: max output tokens is 128000 upstream, 5 in our table" in other.stdout
     assert "claude-opus-4-7" not in same.stdout
     assert nobody.returncode == 1
     assert "The upstream cannot be reached." in nobody.stderr

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from proxy.rollout import basis_points, bucket
 from proxy.rollout.bucketing import bucket_in_steps
 from proxy.rollout.rule_schema import BASIS_POINTS
-from translators import AT_ONCE, completed
+from translators import STEP_SIZE, completed
 
 rules = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=64)
 identities = st.binary(max_size=80)
@@ -110,7 +110,7 @@ def test_each_hundredth_of_a_percent_is_one_bucket():
 @settings(max_examples=50)
 @given(
     rule=rules,
-    prompt=st.lists(st.sampled_from(["a", "é", "😀", "a" * (AT_ONCE - 1)]), max_size=5).map(
+    prompt=st.lists(st.sampled_from(["a", "é", "😀", "a" * (STEP_SIZE - 1)]), max_size=5).map(
         "".join
     ),
 )
@@ -119,4 +119,4 @@ def test_a_long_identity_has_the_bucket_that_it_has_in_one_go(rule: str, prompt:
 
 
 def test_a_long_identity_is_hashed_part_by_part():
-    assert sum(1 for _ in bucket_in_steps("r", "a" * (4 * AT_ONCE))) == 4
+    assert sum(1 for _ in bucket_in_steps("r", "a" * (4 * STEP_SIZE))) == 4

@@ -21,7 +21,7 @@ from proxy.rollout.rule_schema import BASIS_POINTS, BrownOut, Campaign, Match
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Caller, Destination
 from proxy.security.redaction import CallerDigest
-from translators import AT_ONCE, CompletionRequest, Policy, completed
+from translators import STEP_SIZE, CompletionRequest, Policy, completed
 from translators.wire.completion_requests import CompletionMetadata
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -251,7 +251,7 @@ def test_a_refusal_without_brown_outs_refuses_always():
     assert decided(rule(leg=REFUSE)).why is Why.RULE
 
 
-@pytest.mark.parametrize("size", [10, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])
+@pytest.mark.parametrize("size", [10, STEP_SIZE, STEP_SIZE + 1, 3 * STEP_SIZE])
 def test_a_prompt_has_its_bucket_however_long_it_is(size):
     of = request(prompt="a" * size)
     number = bucket("r", of.prompt.encode())
@@ -264,7 +264,7 @@ def test_a_prompt_has_its_bucket_however_long_it_is(size):
         prepared = msgspec.structs.replace(question, buckets=found)
         assert bucket_of(a_rule, prepared) == bucket_of(a_rule, question) == number
         assert decide(rollout, prepared, NONE) == decide(rollout, question, NONE)
-        assert set(found) == ({"r"} if size > AT_ONCE else set())
+        assert set(found) == ({"r"} if size > STEP_SIZE else set())
 
 
 def test_a_bucket_that_was_found_before_is_not_looked_for_again():
@@ -274,7 +274,7 @@ def test_a_bucket_that_was_found_before_is_not_looked_for_again():
 
 
 def test_buckets_are_only_looked_for_where_a_rule_goes_by_long_prompts():
-    long = request(prompt="a" * (AT_ONCE + 1))
+    long = request(prompt="a" * (STEP_SIZE + 1))
     rollout = Rollout(
         otherwise=TRANSLATE,
         rules=(

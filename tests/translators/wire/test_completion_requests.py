@@ -382,8 +382,8 @@ def test_what_is_long_without_a_long_text_is_no_request(document):
     problem = problem_with(document)
 
     assert problem == (
-        "The request body is too much to read: beside texts of 256 characters and more there are"
-        " over 65536 bytes; send fewer or shorter fields"
+        "The request body is too large to decode: without texts of 256 characters and more it"
+        " still has over 65536 bytes; send fewer or shorter fields"
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from translators.errors import UpstreamProtocolError
-from translators.steps import AT_ONCE, completed
+from translators.steps import STEP_SIZE, completed
 from translators.wire.messages import (
     AnsweredMessage,
     ApiError,
@@ -17,6 +17,7 @@ from translators.wire.messages import (
     ContentBlockStart,
     ErrorEnvelope,
     ErrorEvent,
+    IgnoredEvent,
     Message,
     MessageDelta,
     MessageEnd,
@@ -27,7 +28,6 @@ from translators.wire.messages import (
     OutputConfig,
     Ping,
     ThinkingConfig,
-    Uninteresting,
     Usage,
     decode_error,
     decode_event,
@@ -109,7 +109,7 @@ TEXT = ContentBlock("text", "")
             b'"thinking":"hm"}}',
             ContentBlockDelta(ContentBlock("thinking_delta")),
         ),
-        (b'{"type":"content_block_stop","index":0}', Uninteresting()),
+        (b'{"type":"content_block_stop","index":0}', IgnoredEvent()),
         (
             b'{"type":"message_delta","delta":{"stop_details":null,"stop_reason":"stop_sequence",'
             b'"stop_sequence":"charlie"},"usage":{"input_tokens":27,"output_tokens":6}}',
@@ -127,8 +127,8 @@ TEXT = ContentBlock("text", "")
             ErrorEvent(ApiError("overloaded_error", "Overloaded")),
         ),
         (b'{"type":"error","error":{}}', ErrorEvent(ApiError())),
-        (b'{"type":"not_invented_yet","text":5}', Uninteresting()),
-        (rb'{"type":"not_invented_yet","text":"\ud83d"}', Uninteresting()),
+        (b'{"type":"not_invented_yet","text":5}', IgnoredEvent()),
+        (rb'{"type":"not_invented_yet","text":"\ud83d"}', IgnoredEvent()),
         (
             rb'{"type":"content_block_delta","delta":{"type":"text_delta","text":"a\ud83d"}}',
             ContentBlockDelta(ContentBlock("text_delta", "a\ufffd")),
@@ -162,15 +162,15 @@ def test_an_event_that_cannot_be_read_is_the_upstreams_fault(data):
 
 @pytest.mark.parametrize("data", [b"[DONE]", b"{}", b'{"type":"ping","x":{}}', b'{"x":1}'])
 def test_an_event_that_says_nothing_of_the_message_does_no_harm(data):
-    assert isinstance(decode_event(data), Uninteresting | Ping)
+    assert isinstance(decode_event(data), IgnoredEvent | Ping)
 
 
 def test_only_text_has_to_make_sense():
-    assert ContentBlock("tool_use", {"not": "text"}).said == ""
-    assert ContentBlock("text_delta", "Hi").said == "Hi"
-    assert ContentBlock("text").said == ""
+    assert ContentBlock("tool_use", {"not": "text"}).visible_text == ""
+    assert ContentBlock("text_delta", "Hi").visible_text == "Hi"
+    assert ContentBlock("text").visible_text == ""
     with pytest.raises(UpstreamProtocolError, match="text: expected a string"):
-        _ = ContentBlock("text", 5).said
+        _ = ContentBlock("text", 5).visible_text
 
 
 def test_what_is_only_evidence_may_have_any_shape():
@@ -288,8 +288,8 @@ TEXTS = st.sampled_from(
         '"messages":[',
         '"system":""',
         "é😀" * 300,
-        "\n" * (AT_ONCE - 1),
-        "a" * (AT_ONCE + 1),
+        "\n" * (STEP_SIZE - 1),
+        "a" * (STEP_SIZE + 1),
     ]
 )
 
@@ -304,7 +304,7 @@ TEXTS = st.sampled_from(
     model=TEXTS,
     stops=st.lists(TEXTS, max_size=2).map(tuple),
 )
-@example(messages=(), system="a" * (AT_ONCE + 1), model='"system":"', stops=('"messages":[',))
+@example(messages=(), system="a" * (STEP_SIZE + 1), model='"system":"', stops=('"messages":[',))
 def test_a_request_in_pieces_is_the_request(messages, system, model, stops):
     request = MessagesRequest(
         model=model, max_tokens=1, messages=messages, system=system, stop_sequences=stops
@@ -317,41 +317,41 @@ def test_a_request_in_pieces_is_the_request(messages, system, model, stops):
 @pytest.mark.parametrize("times", [4, 8])
 def test_a_long_text_is_spelled_part_by_part(unit, times):
     request = MessagesRequest(
-        model="m", max_tokens=1, messages=(Message("user", unit * (times * AT_ONCE)),), system="s"
+        model="m", max_tokens=1, messages=(Message("user", unit * (times * STEP_SIZE)),), system="s"
     )
     pieces = completed(encode_in_steps(request))
 
-    assert max(map(len, pieces)) <= 6 * AT_ONCE
+    assert max(map(len, pieces)) <= 6 * STEP_SIZE
     assert sum(1 for _ in encode_in_steps(request)) == times + 1  # and the system prompt
 
 
-@pytest.mark.parametrize("content", ["", "a" * 100, "a" * AT_ONCE], ids=len)
+@pytest.mark.parametrize("content", ["", "a" * 100, "a" * STEP_SIZE], ids=len)
 def test_many_messages_are_spelled_a_few_at_a_time(content):
-    messages = (Message("user", content),) * (50 if len(content) == AT_ONCE else 20_000)
+    messages = (Message("user", content),) * (50 if len(content) == STEP_SIZE else 20_000)
     pieces = completed(encode_in_steps(MessagesRequest(model="m", max_tokens=1, messages=messages)))
 
-    assert max(map(len, pieces)) <= 2 * AT_ONCE + 100
+    assert max(map(len, pieces)) <= 2 * STEP_SIZE + 100
 
 
 @pytest.mark.parametrize("kind", ["content_block_delta", "content_block_start"])
 def test_a_long_event_is_read_like_a_short_one(kind):
     name = "delta" if kind == "content_block_delta" else "content_block"
-    block = {"type": "text", "text": "a\n😀" * AT_ONCE, "citations": ["x" * AT_ONCE]}
+    block = {"type": "text", "text": "a\n😀" * STEP_SIZE, "citations": ["x" * STEP_SIZE]}
     event = completed(decode_event_in_steps(msgspec.json.encode({"type": kind, name: block})))
 
-    assert getattr(event, name) == ContentBlock("text", "a\n😀" * AT_ONCE)
+    assert getattr(event, name) == ContentBlock("text", "a\n😀" * STEP_SIZE)
 
 
 def test_a_long_event_of_a_type_unknown_to_us_says_nothing():
     data = msgspec.json.encode(
-        {"type": "not_invented_yet", "text": "a" * AT_ONCE, "list": [1] * 9999}
+        {"type": "not_invented_yet", "text": "a" * STEP_SIZE, "list": [1] * 9999}
     )
 
-    assert decode_event(data) == Uninteresting()
+    assert decode_event(data) == IgnoredEvent()
 
 
 def test_a_long_answer_is_read_like_a_short_one_piece_by_piece():
-    text = "a\n😀" * (2 * AT_ONCE)
+    text = "a\n😀" * (2 * STEP_SIZE)
     content = [{"type": "thinking", "thinking": text}, {"type": "text", "text": text}]
     body = msgspec.json.encode({"id": "msg_1", "content": content, "stop_reason": "end_turn"})
 
@@ -360,13 +360,13 @@ def test_a_long_answer_is_read_like_a_short_one_piece_by_piece():
         content=(ContentBlock("thinking"), ContentBlock("text", text)),
         stop_reason="end_turn",
     )
-    assert sum(1 for _ in decode_message_in_steps(body)) >= len(body) // AT_ONCE
+    assert sum(1 for _ in decode_message_in_steps(body)) >= len(body) // STEP_SIZE
 
 
 def test_an_answer_that_is_long_without_a_long_text_is_the_upstreams_fault():
     body = b'{"id":"m","content":[' + b'{"type":"text"},' * 20_000 + b"{}]}"
 
-    with pytest.raises(UpstreamProtocolError, match="message: beside texts of 256 characters"):
+    with pytest.raises(UpstreamProtocolError, match="message: without texts of 256 characters"):
         decode_message(body)
 
 
@@ -387,7 +387,7 @@ def test_a_word_that_is_longer_than_any_is_no_answer(field, most):
         return json.dumps({"id": "msg_1", "content": [], field: word}).encode()
 
     decode_message(said("a" * most))
-    for length in (most + 1, 3 * AT_ONCE):
+    for length in (most + 1, 3 * STEP_SIZE):
         with pytest.raises(UpstreamProtocolError, match=f"{field}: expected at most {most}"):
             decode_message(said("a" * length))
         start = b'{"type":"message_start","message":%b}' % said("a" * length)
@@ -405,7 +405,7 @@ def test_an_end_has_no_longer_words_either(field, most):
         decode_event(end(most + 1))
 
 
-@pytest.mark.parametrize("length", [16 * 1024 + 1, 3 * AT_ONCE])
+@pytest.mark.parametrize("length", [16 * 1024 + 1, 3 * STEP_SIZE])
 def test_of_an_error_as_much_is_read_as_somebody_would(length):
     said = b'{"type":"error","error":{"type":"%b","message":"%b"}}'
     failed: Any = decode_event(said % (b"a" * length, b"b" * length))

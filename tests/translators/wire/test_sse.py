@@ -63,7 +63,7 @@ def test_a_line_beyond_all_measure_ends_it_after_the_events_before():
     endless = b"data: 1\n\ndata: " + b"x" * MAX_LINE_BYTES
 
     assert decoder.feed(endless) == [b"1"]
-    assert decoder.is_astray
+    assert decoder.is_too_long
     assert decoder.feed(b"\n\ndata: 2\n\n") == []
 
 
@@ -71,14 +71,14 @@ def test_a_line_beyond_all_measure_is_noticed_even_when_it_comes_at_once():
     decoder = SSEDecoder()
 
     assert decoder.feed(b"data: 1\n\n" + b"x" * (MAX_LINE_BYTES + 1) + b"\ndata: 2\n\n") == [b"1"]
-    assert decoder.is_astray
+    assert decoder.is_too_long
 
 
 def test_a_plain_event_beyond_all_measure_is_none():
     decoder = SSEDecoder()
 
     assert decoder.feed(b"data: 1\n\ndata: " + b"x" * MAX_LINE_BYTES + b"\n\n") == [b"1"]
-    assert decoder.is_astray
+    assert decoder.is_too_long
 
 
 def test_the_longest_line_is_still_read():
@@ -87,7 +87,7 @@ def test_the_longest_line_is_still_read():
 
     assert decoder.feed(b"data: " + b"x" * length) == []
     assert list(map(len, decoder.feed(b"\n\n"))) == [length]  # to compare texts takes for ever
-    assert not decoder.is_astray
+    assert not decoder.is_too_long
 
 
 STREAMS = st.lists(
@@ -128,7 +128,7 @@ def test_data_beyond_all_measure_is_noticed_however_many_lines_it_has():
     for _ in range(40):
         decoder.feed(line)
 
-    assert decoder.is_astray
+    assert decoder.is_too_long
 
 
 @pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"data: \n"])
@@ -137,4 +137,4 @@ def test_an_event_of_nothing_but_empty_lines_goes_astray(line):
 
     decoder.feed(line * (MAX_LINE_BYTES // 64 + 1))
 
-    assert decoder.is_astray
+    assert decoder.is_too_long
