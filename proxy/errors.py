@@ -1,23 +1,23 @@
 """
-What can go wrong around a translation, and whose fault it is.
+Errors that an exchange can end with, apart from those of the translation itself.
 
 * `Failure`
     * `MalformedRequest`, `TargetTooLong`, `HeadTooLarge`, `HeadTooSlow`, `BodyStalled`, `Tunnel`,
-      `UnknownCoding`, `ForeignHost`, `ForeignOrigin` -- the client's: no endpoint sees such
-      a request
+      `UnknownCoding`, `ForeignHost`, `ForeignOrigin` -- the client's
+      fault: the server refuses the request before any endpoint sees it
     * `MissingKey` (`UnknownKey`, `MisplacedToken`), `BodyNotReadable`, `BodyTooLarge`,
       `BodyEndless` (`BodyTooLong`, `BodyTooSlow`) -- the client's fault
-    * `Gone` -- nobody's: a rule refuses it
+    * `Gone` -- no one's fault: a rule refuses the request
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
-      client's, before anything is read
-    * `KeyRefused`, `ShuttingDown` -- ours
+      client's fault, found before the body is read
+    * `KeyRefused`, `ShuttingDown` -- Holdover's fault
     * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
-* `ClientGone` -- nobody is left to be told
-* `InvalidSettings` -- the operator's, at the start or when the settings change
+* `ClientGone` -- the client has disconnected, so no error is sent
+* `InvalidSettings` -- the operator's fault, at the start or when the settings change
 
-Together with `translators.TranslationError` the failures are all the errors
-whose text may reach a client. Anything else is a bug of ours, and answers 500
-without saying more.
+Together with `translators.TranslationError` the failures are the only
+errors whose text may reach a client. Any other exception is a bug in Holdover and
+is answered with a 500 that gives no details.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from proxy.terminal_text import escape_for_terminal
 
 
 class Blame(enum.Enum):
-    """Whose fault it is that an exchange did not end as it should."""
+    """The party at fault when an exchange fails."""
 
     NOBODY = "nobody"
     CLIENT = "client"
@@ -39,9 +39,9 @@ class Blame(enum.Enum):
 
 class InvalidSettings(Exception):
     """
-    The settings cannot be used; the text names each setting and what it should be, a line each.
+    The settings are invalid; each line of the text names a setting and what it should be.
 
-    What is quoted of them is printable: it goes to terminals and into logs.
+    Quoted values are escaped, because the text goes to terminals and into logs.
     """
 
     def __init__(self, *findings: str) -> None:
@@ -49,35 +49,35 @@ class InvalidSettings(Exception):
 
 
 class Failure(Exception):
-    """Base class; `status` and `error_type` are what the client is told."""
+    """Base class of errors that are sent to the client with this `status` and `error_type`."""
 
     status = 500
     error_type = "api_error"
     blame = Blame.CLIENT
     headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
-    """What the client is told beside that."""
+    """Response headers that are sent with the error."""
 
     @property
     def detail(self) -> str:
-        """What the log is told."""
+        """The text for the log; by default the text that the client gets."""
         return str(self)
 
 
 class MalformedRequest(Failure):
-    """What came is not HTTP/1.1, or not in a way that everybody reads alike."""
+    """The request is not valid HTTP/1.1, or servers might disagree about its meaning."""
 
     status = 400
     error_type = "invalid_request_error"
 
 
 class TargetTooLong(MalformedRequest):
-    """The path and query of a request go beyond what is read."""
+    """The path and query of the request are longer than the limit."""
 
     status = 414
 
 
 class HeadTooLarge(MalformedRequest):
-    """The headers of a request, or what stands around its body, go beyond what is read."""
+    """The headers, chunk lines or trailers of the request are larger than the limit."""
 
     status = 431
 
@@ -90,17 +90,17 @@ class HeadTooSlow(MalformedRequest):
 
 
 class BodyStalled(HeadTooSlow):
-    """Nothing more of a body arrived in the time allowed."""
+    """No further bytes of the body arrived in the time allowed."""
 
 
 class Tunnel(MalformedRequest):
-    """The request asks for a connection to somebody else (`CONNECT`)."""
+    """The request asks for a tunnel to another host (`CONNECT`)."""
 
     status = 405
 
 
 class UnknownCoding(MalformedRequest):
-    """A body comes in a transfer coding that is not understood here."""
+    """The body has a transfer coding that Holdover does not support."""
 
     status = 501
 
@@ -113,26 +113,26 @@ class ForeignHost(Failure):
 
 
 class ForeignOrigin(ForeignHost):
-    """A page of another site asks for what needs a key that is held here."""
+    """A page of another site requests something that Holdover would do with its own key."""
 
 
 class MissingKey(Failure):
-    """Neither `x-api-key` nor a bearer token; text as recorded (messages-wire 1.1)."""
+    """The request has no API key and no bearer token; text as recorded (messages-wire 1.1)."""
 
     status = 401
     error_type = "authentication_error"
 
 
 class UnknownKey(MissingKey):
-    """None of the keys that the operator lists; text as recorded (messages-wire 4)."""
+    """The key is not among those that the operator lists; text as recorded (messages-wire 4)."""
 
 
 class MisplacedToken(MissingKey):
-    """The admin token, where a key belongs."""
+    """The admin token was sent in place of an API key."""
 
 
 class Gone(Failure):
-    """A rule refuses such requests; the status says that they need not be tried again."""
+    """A rule refuses such requests; the status tells clients not to retry."""
 
     status = 410
     error_type = "not_found_error"
@@ -140,65 +140,65 @@ class Gone(Failure):
 
 
 class BodyTooLarge(Failure):
-    """More than the API takes; text as recorded (messages-wire 4)."""
+    """The body is larger than the API accepts; text as recorded (messages-wire 4)."""
 
     status = 413
     error_type = "request_too_large"
 
 
 class BodyEndless(Failure):
-    """The body goes on beyond the size or the time allowed, and says not where it ends."""
+    """The rest of the body is not read, so the connection cannot be used again."""
 
 
 class BodyTooLong(BodyEndless, BodyTooLarge):
-    """It went on beyond the size allowed."""
+    """The body, of unknown length, grew beyond the size allowed."""
 
 
 class BodyTooSlow(BodyEndless):
-    """It did not arrive in the time allowed."""
+    """The body did not arrive in the time allowed."""
 
     status = 408
     error_type = "timeout_error"
 
 
 class BodyNotReadable(Failure):
-    """The body is encoded in a way that is not decoded here."""
+    """The body has a content encoding that Holdover cannot decode."""
 
     status = 400
     error_type = "invalid_request_error"
 
 
 class NotForwardable(Failure):
-    """A target that is not below the upstream's base url."""
+    """The request target lies outside of the upstream's base URL."""
 
     status = 400
     error_type = "invalid_request_error"
 
 
 class MethodNotAllowed(Failure):
-    """A method that this path does not have, or that no path here has."""
+    """The path does not support the method, or no path does."""
 
     status = 405
     error_type = "invalid_request_error"
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"The methods here are {', '.join(allowed)}.")
+        super().__init__(f"The method is not allowed here. Use one of these: {', '.join(allowed)}.")
         self.allowed = allowed
 
 
 class NotFound(Failure):
-    """A path that is neither one of Holdover's own nor for the upstream."""
+    """The path neither belongs to Holdover nor is forwarded to the upstream."""
 
     status = 404
     error_type = "not_found_error"
 
 
 class NotBedrock(NotFound):
-    """A path of Bedrock's API, whose clients sign what they send to one host and no other."""
+    """The path belongs to Bedrock's API, whose requests are signed for one host only."""
 
 
 class TooManyTries(Failure):
-    """The admin token was guessed at too often."""
+    """There were too many attempts with a wrong admin token."""
 
     status = 429
     error_type = "rate_limit_error"
@@ -206,10 +206,10 @@ class TooManyTries(Failure):
 
 class KeyRefused(Failure):
     """
-    Upstream refused a key that we hold, or missed one that we do not.
+    The upstream rejected a key of Holdover's, or requires one that Holdover does not have.
 
-    The client is not told so in upstream's words, or it would doubt its own key;
-    and its SDK need not ask again, as SDKs do from 500 on (messages-wire 4).
+    The upstream's own text is not passed on, because the client would suspect its own
+    key. The header stops SDKs from retrying, as they do for 5xx (messages-wire 4).
     """
 
     status = 502
@@ -218,33 +218,33 @@ class KeyRefused(Failure):
 
     def __init__(self, setting: str, status: int) -> None:
         super().__init__(
-            "Upstream refused Holdover's own key, or missed one. Yours is not the reason: tell "
-            "whoever runs Holdover."
+            "The upstream rejected Holdover's own API key, or requires one that Holdover does not "
+            "have. Your key is not the cause: contact the operator of Holdover."
         )
-        self._refused = f"{setting}: refused with status {status}"
+        self._refused = f"{setting}: the upstream rejected this key with status {status}"
 
     @property
     def detail(self) -> str:
-        """Which key, by the setting that it is given in."""
+        """The setting that holds the key, and the status that the upstream answered with."""
         return self._refused
 
 
 class ShuttingDown(Failure):
-    """The process ends before the exchange does."""
+    """Holdover shuts down before the exchange has ended."""
 
     status = 503
     blame = Blame.HOLDOVER
 
 
 class UpstreamUnreachable(Failure):
-    """No connection: the request was not sent."""
+    """No connection could be made, so the request was not sent."""
 
     status = 502
     blame = Blame.UPSTREAM
 
 
 class UpstreamTooSlow(Failure):
-    """No answer, or no more of it, in the time allowed."""
+    """The upstream sent no answer, or no further part of it, in the time allowed."""
 
     status = 504
     error_type = "timeout_error"
@@ -252,11 +252,11 @@ class UpstreamTooSlow(Failure):
 
 
 class UpstreamBrokeOff(Failure):
-    """The connection broke after the request was sent."""
+    """The connection to the upstream broke after the request was sent."""
 
     status = 502
     blame = Blame.UPSTREAM
 
 
 class ClientGone(Exception):
-    """The client closed its connection before it had its answer."""
+    """The client closed its connection before it received its answer."""

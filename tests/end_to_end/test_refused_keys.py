@@ -22,8 +22,8 @@ from tests.servers import serving
 pytestmark = pytest.mark.timeout(90)
 OURS: Final = {
     "type": "api_error",
-    "message": "Upstream refused Holdover's own key, or missed one. Yours is not the reason: "
-    "tell whoever runs Holdover.",
+    "message": "The upstream rejected Holdover's own API key, or requires one that Holdover does "
+    "not have. Your key is not the cause: contact the operator of Holdover.",
 }
 TOKEN: Final = "holdover-token-of-ads-and-nobody-else"
 HELD: Final = {"upstream_key": "sk-of-the-server", "legacy_key": "sk-of-the-server-for-legacy"}
@@ -106,7 +106,7 @@ def test_a_key_of_ours_that_is_refused_is_our_fault(home, way, status, stream):
     assert answer.headers["x-should-retry"] == "false"
     assert answer.json()["request_id"] == answer.headers["request-id"] == record["id"]
     assert (record["blame"], record["error_type"]) == ("holdover", "api_error")
-    assert record["failure"] == f"{setting}: refused with status {status}"
+    assert record["failure"] == f"{setting}: the upstream rejected this key with status {status}"
 
 
 @pytest.mark.parametrize("status", ["401", "402", "403"])
@@ -193,7 +193,9 @@ def test_a_key_that_is_missed_is_our_fault_too(tmp_path):
         shown = refused_keys(home)
 
         assert (answer.status_code, answer.json()["error"]) == (502, OURS)
-        assert home.record(answer)["failure"] == "legacy_key: refused with status 401"
+        assert home.record(answer)["failure"] == (
+            "legacy_key: the upstream rejected this key with status 401"
+        )
         assert home.record(answer)["key"] is None
         assert shown["legacy_key"]["key"] is None
         risks = [line["risk"] for line in home.lines("risky_setting")]
