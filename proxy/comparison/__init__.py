@@ -1,1 +1,1 @@
-"""Two answers to one request, side by side, and what such comparisons may cost a day."""
+"""Comparison of two answers to one request, and the daily token budget for it."""

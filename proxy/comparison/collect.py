@@ -1,4 +1,4 @@
-"""One request asked of one leg for its answer alone: no client is waiting."""
+"""Send a request over one route for comparison only, while no client waits."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from translators import (
 )
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
-"""Far above what a legacy client can ask for; to read what an upstream floods takes time."""
+"""Limit on an answer in bytes, far above any legacy answer; longer ones waste time."""
 
 
 async def collect_answer(
     dispatcher: Dispatcher, request: LegacyRequest, route: Route
 ) -> ComparableAnswer:
-    """Ask for a whole answer; raises `AttemptFailed`, `Failure` or `TranslationError`."""
+    """Return the complete answer; raises `AttemptFailed`, `Failure` or `TranslationError`."""
     started = time.perf_counter()
     async with Attempt(dispatcher, request) as attempt:
         if route.action == "forward":
@@ -72,7 +72,7 @@ async def _read_stream(
         chunks += await runner.run(translator.feed_in_steps(piece))
         size += len(piece)
         if size > _MAX_BYTES:
-            raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+            raise UpstreamBrokeOff("The upstream's response is too large.")
         if translator.has_ended:
             break
     chunks += await runner.run(translator.close_in_steps())

@@ -1,4 +1,4 @@
-"""Two answers to one request, side by side: what is the same, and how far the rest is apart."""
+"""Comparison of two answers to one request."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from translators import (
 )
 
 _MAX_COMPARED: Final = 10_000
-"""Characters of each text; the time a comparison takes grows with their product."""
+"""Limit on the compared characters of each text; the time grows with the product of both."""
 _WORD_LENGTH: Final = 256
-"""Characters of a name that are kept, as many as a record has."""
+"""Limit on the characters of a name; records have the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparableAnswer:
-    """What one leg came to."""
+    """An answer, reduced to what can be compared."""
 
     text: str = field(repr=False)
     stop_reason: str | None
@@ -37,11 +37,11 @@ class ComparableAnswer:
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How another answer differs from the one that the client got; the fields of a log line."""
+    """The difference between the client's answer and another; pairs have the client's first."""
 
     equal: bool
     similarity: float
-    """0 to 1: the share of characters that stays, of the first 10,000 of each text."""
+    """A ratio from 0 to 1 over the first 10,000 characters of each text."""
     same_stop_reason: bool
     stop_reasons: tuple[str | None, str | None]
     characters: tuple[int, int]
@@ -50,10 +50,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: tuple[float | None, float | None]
     output_tokens: tuple[float | None, float | None]
     adjustments: tuple[tuple[str, ...], tuple[str, ...]]
-    """All pairs: the client's answer first."""
 
     def redacted(self, hide: Hide) -> Comparison:
-        """The same, without what may not be kept; a client may call a model anything."""
+        """Return a redacted copy: the names of models are the client's to choose."""
         models, reasons = (
             (word and in_brief(word, hide, _WORD_LENGTH) for word in pair)
             for pair in (self.models, self.stop_reasons)
@@ -61,12 +60,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, models=tuple(models), stop_reasons=tuple(reasons))
 
     def as_fields(self) -> Mapping[str, object]:
-        """As the fields of a log line."""
+        """Return the fields of a log line."""
         return msgspec.structs.asdict(self)
 
 
 def compare(one: ComparableAnswer, other: ComparableAnswer) -> Comparison:
-    """Compare what the client got with what it did not get."""
+    """Compare the client's answer with another."""
     cut = slice(_MAX_COMPARED)
     return Comparison(
         equal=one.text == other.text,
@@ -85,7 +84,7 @@ def compare(one: ComparableAnswer, other: ComparableAnswer) -> Comparison:
 def from_translated(
     text: str, stop_reason: str | None, plan: Plan, usage: Usage, seconds: float
 ) -> ComparableAnswer:
-    """The answer of a translated leg."""
+    """Make the comparable answer of a translated route."""
     return ComparableAnswer(
         text=text,
         stop_reason=stop_reason,
@@ -98,9 +97,9 @@ def from_translated(
 
 def from_forwarded(body: bytes, dialect: Dialect | None, seconds: float) -> ComparableAnswer:
     """
-    The answer of a forwarded leg; the dialect if it is a stream.
+    Make the comparable answer of a forwarded route; `dialect` is that of a stream, else None.
 
-    Raises `UpstreamProtocolError` where it is not a whole completion.
+    Raises `UpstreamProtocolError` if the body is not a complete completion.
     """
     read = read_completion(body) if dialect is None else read_completion_stream(body, dialect)
     return ComparableAnswer(

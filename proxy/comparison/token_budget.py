@@ -1,8 +1,8 @@
 """
-What shadows may cost in a day, in tokens, by rule.
+Daily token budgets of the rules' shadow requests.
 
-Spent is what workers have written down, also those of yesterday's process if
-it was the same day; each writes its own account and reads the others'.
+Each worker publishes its own account and reads those of the others, including
+accounts that processes which have ended left on the same day.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _TWO_DAYS: Final = 2 * 86_400
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What one worker spent on one day."""
+    """The tokens that one worker spent on one day."""
 
     day: str
     tokens: dict[str, float]
-    """By rule."""
+    """Tokens spent, by rule."""
 
 
 _ACCOUNT: Final = msgspec.json.Decoder(Account)
@@ -38,7 +38,7 @@ def _today() -> str:
 
 
 class DailyTokenBudget:
-    """The account of this worker, beside those of the others."""
+    """The budget as one worker knows it: its own account and those of the others."""
 
     def __init__(self, today: Callable[[], str] = _today) -> None:
         self._today = today
@@ -47,7 +47,7 @@ class DailyTokenBudget:
         self._of_others = defaultdict[str, float](float)
 
     def reserve(self, rule: str, estimate: float, daily_tokens: int) -> bool:
-        """Set tokens aside, if that many are left today."""
+        """Reserve tokens and return True, or return False if too few are left today."""
         self._start_new_day()
         if self._spent[rule] + self._of_others[rule] + estimate > daily_tokens:
             return False
@@ -55,17 +55,17 @@ class DailyTokenBudget:
         return True
 
     def settle(self, rule: str, estimate: float, used: float) -> None:
-        """Put back what was set aside and not used, or take what was used beyond."""
+        """Correct a reservation of `estimate` tokens to the number used."""
         self._start_new_day()
         self._spent[rule] = max(0.0, self._spent[rule] + used - estimate)
 
     def account(self) -> Account:
-        """For the others to read."""
+        """Return this worker's account for publication."""
         self._start_new_day()
         return Account(self._day, dict(self._spent))
 
     def restore(self, accounts: Iterable[Account]) -> None:
-        """Take in what the others have spent today."""
+        """Replace what is known of the other workers' spending."""
         self._start_new_day()
         self._of_others.clear()
         for account in accounts:
@@ -80,7 +80,7 @@ class DailyTokenBudget:
 
 
 class SharedDailyTokenBudget(DailyTokenBudget):
-    """The same, kept on the workers' noticeboard."""
+    """A daily budget that workers share through files."""
 
     def __init__(self, shared_state: SharedState) -> None:
         super().__init__()
@@ -103,5 +103,5 @@ def _accounts(notes: Iterable[tuple[bytes, float]]) -> Iterator[Account]:
     for note, _ in notes:
         try:
             yield _ACCOUNT.decode(note)
-        except ValueError:  # that of msgspec, or of UTF-8
-            continue  # of another version of Holdover
+        except ValueError:  # not JSON, or not UTF-8
+            continue  # another version of Holdover wrote it

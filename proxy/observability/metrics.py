@@ -1,8 +1,8 @@
 """
-Numbers for Prometheus: what is counted, under which names, for all workers together.
+Prometheus metrics, summed over all workers.
 
-Labels are names of rules, routes and adjustments, which are few; never
-callers, models or anything else that a client can make up.
+Labels are names of rules, routes and adjustments, which are few; never callers,
+models or other values that clients choose.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
 _FILES: Final = ("counter", "histogram", "gauge_livemax")
 _FILE_BYTES: Final = 64 * 1024
-"""As large as they begin. Without blocks of their own, the first number on a full disk is a
-SIGBUS: they are mapped."""
+"""Bytes written to a new file: it is mapped into memory, and to touch a page that a full disk
+has no block for raises SIGBUS."""
 _SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 _SIMILARITIES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
 _NONE: Final = ""
 
 
 class Metrics:
-    """All of them; an observer of everything that happens."""
+    """All metrics of one worker; its methods count one event each."""
 
     def __init__(self) -> None:
         self._shared = _shared_directory()
@@ -50,7 +50,7 @@ class Metrics:
         gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livemax")
         self._exchanges = counter(
             "holdover_exchanges",
-            "Completion requests answered.",
+            "Completion requests that have ended.",
             ("route", "rule", "status", "blame"),
         )
         self._outcomes = counter(
@@ -60,59 +60,68 @@ class Metrics:
         )
         self._began = histogram(
             "holdover_first_byte_seconds",
-            "Time until the answer began.",
+            "Seconds until the first byte of the response.",
             ("route", "rule"),
             buckets=_SECONDS,
         )
-        self._adjustments = counter("holdover_adjustments", "Adjustments made.", ("kind",))
+        self._adjustments = counter(
+            "holdover_adjustments", "Adjustments made to requests or responses.", ("kind",)
+        )
         self._second_tries = counter(
-            "holdover_second_tries", "Requests that were tried again elsewhere.", ("rule", "route")
+            "holdover_second_tries",
+            "Requests sent to the fallback after the first try failed.",
+            ("rule", "route"),
         )
         self._skipped = counter(
-            "holdover_shadows_skipped", "Shadows that were due and not sent.", ("rule", "reason")
+            "holdover_shadows_skipped",
+            "Shadow requests that were due but not sent.",
+            ("rule", "reason"),
         )
         self._failed = counter(
-            "holdover_shadows_failed", "Shadows that came to nothing.", ("rule", "leg")
+            "holdover_shadows_failed", "Shadow requests that failed.", ("rule", "leg")
         )
         self._compared = counter(
             "holdover_shadows_compared",
-            "Shadows compared with the client's answer.",
+            "Shadow responses compared with the response sent to the client.",
             ("rule", "leg", "equal", "same_stop_reason"),
         )
         self._similarity = histogram(
             "holdover_shadow_similarity",
-            "How much of the text is the same, 0 to 1.",
+            "Similarity of the two texts, from 0 to 1.",
             ("rule", "leg"),
             buckets=_SIMILARITIES,
         )
         self._reads = counter(
             "holdover_settings_reads",
-            "Times the settings file was read again, by each worker.",
+            "Reloads of the settings file, counted by each worker.",
             ("outcome",),
         )
         self._bad = gauge(
-            "holdover_settings_bad", "1 while the settings file is not followed because it is bad."
+            "holdover_settings_bad",
+            "1 while the settings file is invalid and the last valid settings stay in use.",
         )
         self._tripped = gauge(
             "holdover_guard_tripped", "1 while a guard keeps a rule's share at zero.", ("rule",)
         )
         self._refused_keys = counter(
             "holdover_key_refusals",
-            "Answers that refuse a key held here, or that miss one.",
+            "Upstream responses that reject a key of Holdover's or require one.",
             ("setting",),
         )
-        self._lost = counter("holdover_records_lost", "Records that are nowhere but in the log.")
+        self._lost = counter(
+            "holdover_records_lost", "Records that could not be stored; only the log has them."
+        )
         self._dropped = counter(
             "holdover_journal_dropped_bytes",
-            "What was not kept, or made room for newer evidence before it was in the store.",
+            "Bytes that were not journalled, or were deleted to make room before they were stored.",
             ("kind",),
         )
         self._admin = counter(
             "holdover_admin_token_refused",
-            "Wrong admin tokens, those beyond the limit, and the right one in a wrong place.",
+            "Refused admin tokens: wrong, sent after too many attempts, or sent as an API key.",
             ("reason",),
         )
-        # For every exchange; to find a number by its labels takes longer than to count.
+        # Cached: every exchange needs them, and a look-up by labels is slower than the count.
         self._exchanges_of = cache(self._exchanges.labels)
         self._outcomes_of = cache(self._outcomes.labels)
         self._began_of = cache(self._began.labels)
@@ -120,7 +129,7 @@ class Metrics:
         self._known_trips: frozenset[str] = frozenset()
 
     def exchange_ended(self, record: TrafficRecord) -> None:
-        """One exchange is over, however it ended."""
+        """Count an exchange that has ended."""
         route, rule = record.route or _NONE, record.rule or _NONE
         status = str(record.status or _NONE)
         self._exchanges_of(route, rule, status, record.blame.value).inc()
@@ -133,59 +142,59 @@ class Metrics:
             self._second_tries.labels(rule, route).inc()
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
-        """One was due and not sent."""
+        """Count a shadow request that was due but not sent."""
         self._skipped.labels(rule, reason).inc()
 
     def shadow_failed(self, rule: str, leg: str) -> None:
-        """One was sent and came to nothing."""
+        """Count a shadow request that failed."""
         self._failed.labels(rule, leg).inc()
 
     def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
-        """One came back."""
+        """Count a shadow response and its comparison."""
         equal, stop = str(comparison.equal).lower(), str(comparison.same_stop_reason).lower()
         self._compared.labels(rule, leg, equal, stop).inc()
         self._similarity.labels(rule, leg).observe(comparison.similarity)
 
     def settings_read(self, *, good: bool) -> None:
-        """The settings file was read again."""
+        """Count a reload; `good` if the settings were valid."""
         self._reads.labels("good" if good else "bad").inc()
         self._bad.set(0 if good else 1)
 
     def guards_tripped(self, rules: frozenset[str]) -> None:
-        """These guards are tripped, now."""
+        """Set the gauges of the rules whose guards are tripped now, and clear all others."""
         self._known_trips |= rules
         for rule in self._known_trips:
             self._tripped.labels(rule).set(rule in rules)
 
     def key_refused(self, setting: str) -> None:
-        """Upstream refused a key of ours; whose, of all callers, is in the log."""
+        """Count a rejected key by its kind of setting; the log names the caller."""
         self._refused_keys.labels(setting.rpartition(".")[2]).inc()
 
     def records_lost(self, count: int) -> None:
-        """So many records are nowhere but in the log."""
+        """Count records that could not be stored; only the log has them."""
         self._lost.inc(count)
 
     def journal_dropped(self, kind: str, size: int) -> None:
-        """So many bytes of `contents` or `records` are not kept."""
+        """Count bytes of `contents` or `records` that were lost."""
         self._dropped.labels(kind).inc(size)
 
     def admin_token_refused(self, reason: str) -> None:
-        """It was `wrong`, `slowed` after too many of these, or right and `misplaced`."""
+        """Count a token that was `wrong`, `slowed` (too many attempts) or right but `misplaced`."""
         self._admin.labels(reason).inc()
 
     def as_text(self, evidence: RecordingStatus | None = None) -> bytes:
-        """All of it, of all workers, in Prometheus's format."""
+        """Return the metrics of all workers in Prometheus's text format."""
         text = self._counted()
         if evidence is not None:
             registry = CollectorRegistry()
-            registry.register(_OfEvidence(evidence))
+            registry.register(_RecordingCollector(evidence))
             text += generate_latest(registry)
         return text
 
     def _counted(self) -> bytes:
         if self._shared is None:
             return generate_latest(self._registry)
-        make_directory(self._shared)  # who cleans up /tmp may have taken it for old
+        make_directory(self._shared)  # a cleaner of /tmp may have deleted it
         _forget_the_dead(self._shared)
         registry = CollectorRegistry()
         MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
@@ -193,31 +202,47 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfEvidence(Collector):
-    """What no worker counts by itself."""
+class _RecordingCollector(Collector):
+    """Metrics read from the recording status when they are scraped."""
 
     state: RecordingStatus
 
     def collect(self) -> Iterable[Metric]:
-        """The numbers as they are now."""
+        """Yield the current values."""
         state, loader = self.state, self.state.loader or LoaderStatus()
         for name, text, value in (
-            ("journal_waiting_bytes", "Evidence not in the store yet.", state.waiting_bytes),
-            ("journal_failed", "1 while records wait in memory.", state.problem is not None),
-            ("store_failed", "1 while the store takes nothing.", loader.problem is not None),
-            ("loader_silent_seconds", "Since the loader said something.", state.silent_seconds),
+            (
+                "journal_waiting_bytes",
+                "Bytes in journals that are not in the store yet.",
+                state.waiting_bytes,
+            ),
+            (
+                "journal_failed",
+                "1 while the journal cannot be written and records wait in memory.",
+                state.problem is not None,
+            ),
+            ("store_failed", "1 while the store cannot be written.", loader.problem is not None),
+            (
+                "loader_silent_seconds",
+                "Seconds since the loader last reported.",
+                state.silent_seconds,
+            ),
         ):
             yield GaugeMetricFamily(f"holdover_{name}", text, value=value)
         for name, text, value in (
-            ("store_rows", "Added to the store.", loader.rows),
-            ("journal_damaged_bytes", "Passed over in journals.", loader.damaged_bytes),
-            ("journal_unreadable_entries", "Whole, and refused.", loader.unreadable),
+            ("store_rows", "Rows added to the store.", loader.rows),
+            ("journal_damaged_bytes", "Damaged bytes skipped in journals.", loader.damaged_bytes),
+            (
+                "journal_unreadable_entries",
+                "Intact journal entries that could not be decoded.",
+                loader.unreadable,
+            ),
         ):
             yield CounterMetricFamily(f"holdover_{name}", text, value=value)
 
 
 def _shared_directory() -> Path | None:
-    """Where workers count together, with room; None: this one counts by itself."""
+    """Create this worker's files in the shared directory; None if it counts by itself."""
     if _SHARED not in os.environ:
         return None
     directory = Path(os.environ[_SHARED])
@@ -226,17 +251,17 @@ def _shared_directory() -> Path | None:
         for kind in _FILES:
             handle = open_file(directory / f"{kind}_{os.getpid()}.db", os.O_WRONLY | os.O_APPEND)
             with os.fdopen(handle, "ab") as file:
-                if not file.tell():  # else it is of another worker with this number, and counts
+                if not file.tell():  # else an earlier worker with this pid left its counts
                     file.write(bytes(_FILE_BYTES))
     except OSError as exc:
         log.error("metrics_not_shared", directory=str(directory), reason=exc.strerror)
-        values.ValueClass = values.MutexValue  # it was chosen when that was imported
+        values.ValueClass = values.MutexValue  # prometheus_client chose the shared kind at import
         return None
     return directory
 
 
 def _forget_the_dead(directory: Path) -> None:
-    """Gauges say what is; those of workers that are gone say what was."""
+    """Delete gauges of dead workers, which would report old states; their counters stay."""
     for file in directory.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         if not _is_alive(pid):
@@ -245,7 +270,7 @@ def _forget_the_dead(directory: Path) -> None:
 
 def _is_alive(pid: int) -> bool:
     try:
-        with suppress(PermissionError):  # somebody else's is no less alive
+        with suppress(PermissionError):  # the process lives, under another user
             os.kill(pid, 0)
     except ProcessLookupError:
         return False
