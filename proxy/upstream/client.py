@@ -72,7 +72,7 @@ class UpstreamResponse:
                 body.append(piece)
                 size += len(piece)
                 if size > most:
-                    raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+                    raise UpstreamBrokeOff("The upstream's response is too large.")
             self._body = b"".join(body)
         return self._body
 
@@ -195,5 +195,5 @@ class UpstreamClient:
             raise _failure_of(exc) from exc
         if answer.status not in _STATUSES:
             await answer.close()
-            raise UpstreamBrokeOff("The upstream answered with a status that there is not.")
+            raise UpstreamBrokeOff("The upstream answered with an invalid status code.")
         return answer

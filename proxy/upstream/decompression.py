@@ -51,7 +51,7 @@ def decompressed(body: bytes, headers: Headers, *, most: int) -> bytes:
     with _as_failures():
         whole = inflater.decompress(body, most)
     if inflater.unconsumed_tail:
-        raise UpstreamBrokeOff("The upstream's answer goes on beyond all measure.")
+        raise UpstreamBrokeOff("The upstream's response is too large.")
     return whole
 
 

@@ -266,7 +266,7 @@ def test_an_answer_beyond_all_measure_is_not_kept():
         told = home.complete()
 
     assert told.status_code == 502
-    assert told.json()["error"]["message"] == "The upstream's answer goes on beyond all measure."
+    assert told.json()["error"]["message"] == "The upstream's response is too large."
 
 
 @pytest.mark.parametrize("version", [{}, V2], ids=["v1", "v2"])
