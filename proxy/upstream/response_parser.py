@@ -63,10 +63,8 @@ class ResponseParser:
     def __init__(self) -> None:
         self.state = ConnectionState.NEW
         self._http = httptools.HttpResponseParser(self)
-        # Other clients read these, too: a gateway's lines without CR, and padded chunk sizes.
-        self._http.set_dangerous_leniencies(
-            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
-        )
+        # Other clients read padded chunk sizes, too.
+        self._http.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self._response: ParsedResponse | None = None
         self._can_be_reused = True
         self._non_body_bytes = 0
@@ -125,6 +123,8 @@ class ResponseParser:
 
     def on_message_begin(self) -> None:
         """Notice a second response to one request: the upstream is out of step."""
+        # Other clients read a gateway's head whose lines end without CR, too.
+        self._http.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         if self._response is None or self._response.is_complete:
             self._can_be_reused = False
 
@@ -136,6 +136,8 @@ class ResponseParser:
 
     def on_headers_complete(self) -> None:
         """Take the end of a head; an interim response is forgotten."""
+        # In chunks the CR has to be there: else one that is a byte short looks whole.
+        self._http.set_dangerous_leniencies(lenient_optional_cr_before_lf=False)
         response = self._response
         if response is None or response.has_head:
             return
