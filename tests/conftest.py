@@ -1,4 +1,4 @@
-"""Options of the whole suite: here they are known whichever folder is asked for."""
+"""Options of the whole suite, known whichever folder is asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import tempfile
 
 import pytest
 
+from tests.hypothesis_profiles import register_profiles
+
+_LAW_TIMEOUT_SECONDS = 300
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
+
+register_profiles()  # before hypothesis's plugin is configured, which may load another
 
 
 def pytest_configure() -> None:
-    """No test, and no process that one starts, leaves evidence among its user's own."""
+    """Keep what tests record, and the processes that they start, out of the user's own state."""
     os.environ.pop("STATE_DIRECTORY", None)
     os.environ["XDG_STATE_HOME"] = _STATE.name
 
@@ -26,3 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="install the official SDKs of every era and run them against the proxy",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run named files and tests in this process, where nothing delays or hides their output."""
+    return 0 if all(".py" in argument for argument in config.args) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a law the time that thousands of examples take on a busy machine."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))

@@ -1,10 +1,35 @@
-"""The laws are tried on far more examples than hypothesis would: subtle cuts hide well."""
+"""
+Profiles of hypothesis: how many examples a law is tried on.
+
+`quick` is the default. CI runs `thorough` (`pytest --hypothesis-profile thorough`): subtle cuts
+between chunks hide so well that a few hundred examples do not find them.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from hypothesis import settings
 
-settings.register_profile("laws", max_examples=2_000, deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("laws")
+_QUICK: Final = 100
+_THOROUGH: Final = 2_000
+_MIN_EXAMPLES: Final = 20
+
+
+def register_profiles() -> None:
+    """Make both known to `--hypothesis-profile`, and load the quick one."""
+    for name, max_examples in {"quick": _QUICK, "thorough": _THOROUGH}.items():
+        settings.register_profile(
+            name, max_examples=max_examples, deadline=None, derandomize="CI" in os.environ
+        )
+    settings.load_profile("quick")
+
+
+def scaled(thorough: int) -> int:
+    """Return `thorough` in the thorough profile, in proportion fewer in a quicker one.
+
+    For laws whose single examples are expensive.
+    """
+    share = settings.default.max_examples / _THOROUGH
+    return max(int(thorough * share), min(thorough, _MIN_EXAMPLES))

@@ -1,5 +1,4 @@
-from tests import hypothesis_profiles as laws
 from tests.harness import home, impatient
 from tests.scripted_server import anyio_backend, certificate
 
-__all__ = ["anyio_backend", "certificate", "home", "impatient", "laws"]
+__all__ = ["anyio_backend", "certificate", "home", "impatient"]

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators.completion_text import CompletionText
 from translators.plan import Plan
 from translators.steps import completed
@@ -81,7 +82,7 @@ def test_completion_does_not_depend_on_chunking(a_plan, deltas):
     assert ("".join(pieces), matched) == ("".join(whole), matched_whole)
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(
     PLANS, st.lists(st.sampled_from(["a", "\n", " ", "b", " " * 9_000, "b" * 16_384]), max_size=6)
 )

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators import CompletionRequest, Features, features_in_steps, features_of
 from translators.steps import STEP_SIZE
 from translators.wire.completion_requests import CompletionMetadata
@@ -65,7 +66,7 @@ def filled(prompt, size):
     return prompt.replace("\x01", "a" * size).replace("\x1f", "\t" * size)
 
 
-@settings(max_examples=300)  # of a hundred thousand characters and more
+@settings(max_examples=scaled(300))  # of a hundred thousand characters and more
 @given(
     st.lists(
         st.sampled_from(["\x01", "\x1f", "\n\nHuman:", "\n\nAssistant:", "\n", " ", "b"]),

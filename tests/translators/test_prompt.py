@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
 from translators.prompt import (
@@ -533,7 +534,7 @@ def filled(text, size):
     return text
 
 
-@settings(max_examples=500)  # of a hundred thousand characters and more
+@settings(max_examples=scaled(500))  # of a hundred thousand characters and more
 @given(
     st.lists(
         st.sampled_from(

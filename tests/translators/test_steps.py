@@ -2,6 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators.steps import (
     STEP_SIZE,
     completed,
@@ -23,7 +24,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(TEXTS)
 @example("")
 @example(" " * (2 * STEP_SIZE))
@@ -34,7 +35,7 @@ def test_white_space_is_what_python_strips(text):
     assert completed(is_blank(text)) is (not text.strip())
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(TEXTS, st.integers(0, 3 * STEP_SIZE))
 def test_white_space_is_found_at_the_end_of_a_beginning_too(text, end):
     end = min(end, len(text))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.config.toml_edit import set_override, set_share
 from proxy.errors import InvalidSettings
+from tests.hypothesis_profiles import scaled
 
 FILE = """\
 # The house, and its rules
@@ -278,7 +279,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(pieces, max_size=8, unique=True),
     percent=st.integers(0, 100),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.config.toml_source import TomlSource, line_of, lines_of, nearest_line
 from proxy.errors import InvalidSettings
+from tests.hypothesis_profiles import scaled
 
 FILE = """\
 # The settings of the house
@@ -99,7 +100,7 @@ scalars = st.sampled_from(["1", "'''\n[x]\n'''", "[\n1, # 2\n\n]", "{ a = 1 }", 
 gaps = st.lists(st.sampled_from(["", "# x = 1", "  # [b]", "\t", None]), max_size=6)
 
 
-@settings(max_examples=500)
+@settings(max_examples=scaled(500))
 @given(
     tables=st.permutations(["[t]", "[u]", "[[l]]", "[[l]]"]),
     values=st.lists(scalars, max_size=3),

@@ -18,6 +18,7 @@ from proxy.report.formatting import short
 from proxy.report.markdown import as_markdown
 from proxy.report.model import Report, Spent
 from proxy.terminal_text import escape_for_terminal
+from tests.hypothesis_profiles import scaled
 from tests.proxy.report.factories import (
     adjustment,
     call,
@@ -103,7 +104,7 @@ def test_there_is_something_to_try(plain: Report):
 
 
 @REPORTS
-@settings(max_examples=400)  # of which each is a whole report, parsed
+@settings(max_examples=scaled(400))  # of which each is a whole report, parsed
 @given(word=TEXTS.filter(lambda word: word not in {"", NONE}))
 @example(
     word="@everyone <!channel> #1 !2 GH-3 owner/name#4 0123456789abcdef0123456789abcdef01234567"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from proxy.rollout import basis_points, bucket
 from proxy.rollout.bucketing import bucket_in_steps
 from proxy.rollout.rule_schema import BASIS_POINTS
+from tests.hypothesis_profiles import scaled
 from translators import STEP_SIZE, completed
 
 rules = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=64)
@@ -107,7 +108,7 @@ def test_each_hundredth_of_a_percent_is_one_bucket():
     assert [basis_points(points / 100) for points in range(10_001)] == list(range(10_001))
 
 
-@settings(max_examples=50)
+@settings(max_examples=scaled(50))
 @given(
     rule=rules,
     prompt=st.lists(st.sampled_from(["a", "é", "😀", "a" * (STEP_SIZE - 1)]), max_size=5).map(

@@ -15,6 +15,7 @@ from proxy.rollout.guard_stats import (
     sum_tallies,
 )
 from proxy.rollout.rule_schema import Guard
+from tests.hypothesis_profiles import scaled
 
 seconds = st.floats(0.001, 600)
 exchanges = st.lists(st.tuples(seconds, st.booleans()), max_size=15)
@@ -62,7 +63,7 @@ def test_the_95th_percentile_is_within_5_percent_of_the_exact_one(latencies):
     assert exact * (1 - 1e-9) <= tally(*latencies).p95 <= exact * 1.05 * (1 + 1e-9)
 
 
-@settings(max_examples=500)
+@settings(max_examples=scaled(500))
 @given(parts=st.lists(exchanges, max_size=3), order=st.randoms())
 def test_the_sum_of_tallies_is_the_tally_of_all_in_any_order(parts, order):
     shuffled = list(parts)

@@ -16,6 +16,7 @@ from proxy.security.keyring import Keyring
 from proxy.security.redaction import Digester
 from proxy.workers.key_health import KeyHealth
 from proxy.workers.shared_state import SharedState
+from tests.hypothesis_profiles import scaled
 
 
 class Counts:
@@ -126,7 +127,7 @@ def test_a_note_of_another_version_says_nothing(tmp_path):
     assert shown(health) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 @given(
     heard=st.lists(st.tuples(st.integers(0, 2), st.sampled_from([200, 401, 403, 500])), max_size=12)
 )

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators.steps import STEP_SIZE, completed
 from translators.wire.long_json import (
     UNREADABLE,
@@ -64,7 +65,7 @@ def texts(draw, units):
     return draw(parts) + filler * (size // len(filler)) + draw(parts) + draw(parts)
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(texts(UNITS), texts(UNITS))
 @example(rb"\ud83d\ude00" * (STEP_SIZE // 6), rb"\\" * STEP_SIZE)
 @example(b"a" * (STEP_SIZE - 3) + rb"\u0041", b"")
@@ -74,7 +75,7 @@ def test_a_long_text_is_read_as_it_would_be_in_one_go(one, other):
     assert read(document) == (DECODER.decode(document), 0)
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(texts([*UNITS, *HALVES]))
 @example(rb"\ud83d" * (STEP_SIZE // 6))
 @example(b"a" * (STEP_SIZE - 6) + rb"\ud83d\ude00")
@@ -85,7 +86,7 @@ def test_halves_of_pairs_are_mended_as_they_would_be_in_one_go(text):
     assert read(document) == read_short_json(document, DECODER.decode)
 
 
-@settings(max_examples=200)  # of tens of thousands of characters each
+@settings(max_examples=scaled(200))  # of tens of thousands of characters each
 @given(texts([*UNITS, *HALVES, *FAULTS]), st.sampled_from([b"}", b'"}', b"", b'","number":"5"}']))
 @example(b"\\" + b"\x80" * STEP_SIZE, b'"}')
 @example(b"a" * (STEP_SIZE - 6) + rb"\ud83d\\" + b"\x80" * STEP_SIZE, b'"}')
@@ -248,7 +249,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 @given(VALUES)
 @example({"0" * 256: ["0" * 256, "0" * 255]})
 def test_a_value_is_written_as_it_would_be_in_one_go(value):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from translators.errors import UpstreamProtocolError
 from translators.steps import STEP_SIZE, completed
 from translators.wire.messages import (
@@ -294,7 +295,7 @@ TEXTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300)  # of tens of thousands of characters each
+@settings(max_examples=scaled(300))  # of tens of thousands of characters each
 @given(
     messages=st.lists(
         st.builds(Message, st.sampled_from(["user", "assistant"]), TEXTS), max_size=5

@@ -18,6 +18,7 @@ from proxy.traffic.journal.loader import Loaded, Loader, alone
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, SegmentWriter, files_of
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
+from tests.hypothesis_profiles import scaled
 from tests.record_factory import record, shadow_record
 
 
@@ -212,7 +213,7 @@ def test_only_one_loads_at_a_time(tmp_path):
     assert (first, second, afterwards) == (True, False, True)
 
 
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=6), st.data())
 def test_whatever_is_read_when_everything_is_loaded_once(shared, tmp_path_factory, steps, data):
     """Workers write and end their files, loaders come and go."""

@@ -20,6 +20,7 @@ from proxy.traffic.store.row_mapping import (
     shadow_of_row,
 )
 from proxy.traffic.store.schema import exchanges, shadows
+from tests.hypothesis_profiles import scaled
 from tests.record_factory import record, shadow_record
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
@@ -72,19 +73,19 @@ SHADOWS = st.builds(
 )
 
 
-@settings(max_examples=60)  # of 45 fields each
+@settings(max_examples=scaled(60))  # of 45 fields each
 @given(RECORDS)
 def test_an_exchange_survives_as_a_row(given_record):
     assert exchange_of_row(row_of_exchange(given_record)) == given_record
 
 
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 @given(SHADOWS)
 def test_a_shadow_survives_as_a_row(given_record):
     assert shadow_of_row(row_of_shadow(given_record)) == given_record
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(exchange=RECORDS, shadow=SHADOWS)
 def test_both_survive_in_a_database(store, exchange, shadow):
     with store.writing() as connection:

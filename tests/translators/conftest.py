@@ -1,3 +1,0 @@
-from tests import hypothesis_profiles as laws
-
-__all__ = ["laws"]
