@@ -31,5 +31,5 @@ def scaled(thorough: int) -> int:
 
     For laws whose single examples are expensive.
     """
-    share = settings.default.max_examples / _THOROUGH
+    share = settings().max_examples / _THOROUGH
     return max(int(thorough * share), min(thorough, _MIN_EXAMPLES))

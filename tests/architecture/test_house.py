@@ -3,9 +3,8 @@
 import ast
 import importlib
 import re
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import translators
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
@@ -41,9 +40,18 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def calls_in(path: Path) -> list[ast.Call]:
+    return [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
+
+
 def imported_roots(path: Path) -> set[str]:
     roots: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             roots |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -55,24 +63,27 @@ def public_names(path: Path) -> list[str]:
     """What a module imports from its own package, in the way a façade does."""
     return [
         alias.asname or alias.name
-        for node in ast.parse(path.read_text()).body
+        for node in parsed(path).body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_translators_import_nothing_that_can_touch_the_world(path):
-    assert imported_roots(path) <= WORLDLESS
+def test_translators_import_nothing_that_can_touch_the_world():
+    worldly = {name_of(path): imported_roots(path) - WORLDLESS for path in MODULES}
+
+    assert {name: roots for name, roots in worldly.items() if roots} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_translator_has_its_own_tests(path):
-    if path.name == "__init__.py":
-        return  # a façade; see below
-    relative = path.relative_to(ROOT)
+def test_every_translator_has_its_own_tests():
+    untested = [
+        name_of(path)
+        for path in MODULES
+        if path.name != "__init__.py"  # façades; see below
+        and not (ROOT / "tests" / path.relative_to(ROOT)).with_name(f"test_{path.name}").is_file()
+    ]
 
-    assert (ROOT / "tests" / relative.parent / f"test_{relative.name}").is_file()
+    assert untested == []
 
 
 def test_every_test_of_a_translator_has_its_module():
@@ -96,17 +107,17 @@ def test_the_front_door_is_sorted_complete_and_open():
     assert all(hasattr(translators, name) for name in translators.__all__)
 
 
-@pytest.mark.parametrize("name", translators.__all__)
-def test_what_the_front_door_shows_is_public_where_it_lives(name):
-    homes = [
-        module
-        for path in MODULES
-        if path.name != "__init__.py"
-        for module in [importlib.import_module(module_name(path))]
-        if getattr(module, name, None) is getattr(translators, name)
+def test_what_the_front_door_shows_is_public_where_it_lives():
+    modules = [
+        importlib.import_module(module_name(path)) for path in MODULES if path.name != "__init__.py"
+    ]
+    homeless = [
+        name
+        for name in translators.__all__
+        if not any(getattr(each, name, None) is getattr(translators, name) for each in modules)
     ]
 
-    assert homes
+    assert homeless == []
 
 
 def module_name(path: Path) -> str:
@@ -117,32 +128,36 @@ def test_every_adjustment_is_explained():
     assert set(EXPLANATIONS) == set(REMEDIES) == set(AdjustmentKind)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_is_left_for_later(path):
+def test_nothing_is_left_for_later():
     words = re.compile("TO" + "DO|FIX" + "ME|XX" + "X")
 
-    assert not words.search(path.read_text())
+    assert [name_of(path) for path in SOURCES if words.search(path.read_text())] == []
 
 
-@pytest.mark.parametrize("path", PROXY, ids=name_of)
-def test_directories_and_files_are_made_in_one_place_alone(path):
+def test_directories_and_files_are_made_in_one_place_alone():
     """What `tempfile` makes is its owner's alone, too."""
-    if path.name == "private_files.py":
-        return
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    makers = [
+        (name_of(path), ast.unparse(call))
+        for path in PROXY
+        if path.name != "private_files.py"
+        for call in calls_in(path)
+        if may_make_something(call)
+    ]
 
-    assert [ast.unparse(call) for call in calls if may_make_something(call)] == []
+    assert makers == []
 
 
-@pytest.mark.parametrize("path", PROXY, ids=name_of)
-def test_what_is_printed_goes_through_what_makes_it_printable(path):
+def test_what_is_printed_goes_through_what_makes_it_printable():
     """Pages and tables of ours do so by themselves; `proxy/cli/test_hostile_text.py` tries them."""
-    if name_of(path) in PRINTING:
-        return
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    names = {ast.unparse(call.func) for call in calls}
+    printers = [
+        (name_of(path), ast.unparse(call.func))
+        for path in PROXY
+        if name_of(path) not in PRINTING
+        for call in calls_in(path)
+        if PRINTS.search(ast.unparse(call.func))
+    ]
 
-    assert {name for name in names if PRINTS.search(name)} == set()
+    assert printers == []
 
 
 def may_make_something(call: ast.Call) -> bool:
@@ -157,11 +172,15 @@ def may_make_something(call: ast.Call) -> bool:
     return name in MAKING
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_every_module_is_named_for_an_idea(path):
-    assert not NOT_UNDERSTOOD_YET.intersection([path.stem, *path.relative_to(ROOT).parts[:-1]])
+def test_every_module_is_named_for_an_idea():
+    unnamed = [
+        name_of(path)
+        for path in SOURCES
+        if NOT_UNDERSTOOD_YET.intersection([path.stem, *path.relative_to(ROOT).parts[:-1]])
+    ]
+
+    assert unnamed == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_translator_says_what_it_is_for(path):
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_every_translator_says_what_it_is_for():
+    assert [name_of(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
