@@ -7,8 +7,8 @@ import pytest
 
 from proxy.workers.guards import TRIPS
 from proxy.workers.shared_state import directory_for
+from tests.command_line import run
 from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.proxy.cli.test_commands import run
 
 pytestmark = pytest.mark.timeout(90)
 NOWHERE = rule(

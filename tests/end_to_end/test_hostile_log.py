@@ -12,10 +12,10 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.command_line import HOLDOVER
 from tests.faults.fleet_under_fault import eventually
 from tests.harness import body
 from tests.hostile import INJECTED, TEXT, WORD, obeyed
-from tests.proxy.cli.test_commands import HOLDOVER
 from tests.servers import serving
 
 BYTES = bytes({*range(0x80, 0x100), *range(0x20, 0x7F)}) + b"\t\x9b31m"

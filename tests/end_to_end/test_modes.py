@@ -9,8 +9,8 @@ import pytest
 
 from proxy.traffic import journal_directory
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
+from tests.command_line import HOLDOVER
 from tests.faults.fleet_under_fault import eventually, fleet, rule
-from tests.proxy.cli.test_commands import HOLDOVER
 
 DIRECTORY, FILE = 0o700, 0o600
 

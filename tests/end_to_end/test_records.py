@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from proxy.simulator import create_simulator
+from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, body
-from tests.proxy.cli.test_commands import running
 from tests.servers import serving
 
 CANARIES = ("canary@example.org", "sk-ant-canary-0000000000", "+49 171 1234567", "10.11.12.13")

@@ -20,8 +20,8 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
+from tests.command_line import HOLDOVER, run
 from tests.harness import KEY, STEP_SECONDS, V2, body
-from tests.proxy.cli.test_commands import HOLDOVER, run
 from tests.servers import serving
 
 PATIENCE_SECONDS = 25.0

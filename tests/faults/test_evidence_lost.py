@@ -25,9 +25,9 @@ from sqlalchemy import select
 
 from proxy.traffic import StoreError, open_store
 from proxy.traffic.store.schema import exchanges
+from tests.command_line import HOLDOVER
 from tests.harness import KEY, PROMPT
 from tests.postgres import postgres
-from tests.proxy.cli.test_commands import HOLDOVER
 from tests.servers import free_port
 
 EXCHANGES = 5_000

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
+from tests.command_line import running
 from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, frames, house, text_of
-from tests.proxy.cli.test_commands import running
 
 
 def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from proxy.simulator import create_simulator
+from tests.command_line import HOLDOVER
 from tests.harness import KEY, V2, body, frames
-from tests.proxy.cli.test_commands import HOLDOVER
 from tests.servers import free_port, serving
 
 

@@ -1,4 +1,4 @@
-"""`holdover check` and `holdover keys`, as real processes."""
+"""`holdover check` and `holdover keys`."""
 
 import hashlib
 import json
@@ -6,8 +6,8 @@ import tomllib
 
 import pytest
 
+from tests.command_line import run
 from tests.harness import body
-from tests.proxy.cli.test_commands import run
 
 RULES = """
 legacy_url = "http://127.0.0.1:9"

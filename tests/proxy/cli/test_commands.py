@@ -1,13 +1,9 @@
-"""The command, as a real process: what a person sees, and what an operator greps for."""
+"""The command: what a person sees, and what an operator greps for."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,48 +12,10 @@ import pytest
 
 from proxy.cli.serving_commands import Language
 from proxy.simulator import create_simulator
+from tests.command_line import HOLDOVER, run, run_process, running
 from tests.harness import KEY, V2, body
 from tests.servers import serving
 from translators import LANGUAGES
-
-HOLDOVER = [sys.executable, "-m", "proxy"]
-
-
-def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*HOLDOVER, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        timeout=20,
-        check=False,
-    )
-
-
-@contextmanager
-def running(*arguments: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A command that serves, and its base url; it is told to stop and waited for."""
-    process = subprocess.Popen(
-        [*HOLDOVER, *arguments],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            event = json.loads(line)["event"]
-            if event.startswith("Uvicorn running on "):
-                yield event.split()[3], process
-                break
-        else:
-            pytest.fail("it stopped before it served")
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
 
 
 def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
@@ -149,7 +107,7 @@ def test_settings_that_cannot_be_used_are_named_and_stop_the_start(
     file = tmp_path / "holdover.toml"
     file.write_text(text)
 
-    result = run("serve", "--config", str(file))
+    result = run_process("serve", "--config", str(file))
 
     assert result.returncode == 2
     assert message in result.stderr
@@ -157,7 +115,7 @@ def test_settings_that_cannot_be_used_are_named_and_stop_the_start(
 
 
 def test_a_settings_file_that_is_not_there_is_said_so():
-    result = run("serve", "--config", "nowhere.toml")
+    result = run_process("serve", "--config", "nowhere.toml")
 
     assert (result.returncode, result.stderr) == (2, "holdover: nowhere.toml: no such file\n")
 
@@ -169,7 +127,7 @@ def test_a_port_that_is_taken_stops_the_start():
 
         port = taken.getsockname()[1]
         for verb in ("serve", "simulate"):
-            result = run(verb, "--port", str(port))
+            result = run_process(verb, "--port", str(port))
 
             said = f"holdover: cannot listen on 127.0.0.1, port {port} (`host`, `port`): "
             assert (result.returncode, result.stderr) == (2, f"{said}Address already in use\n")
@@ -195,7 +153,7 @@ def test_simulate_serves_the_stand_in_alone():
 
 
 def test_demo_shows_every_step_and_needs_nothing():
-    result = run("demo", "--once", "--port", "0")
+    result = run_process("demo", "--once", "--port", "0")
 
     assert result.returncode == 0, result.stderr
     for shown in [
@@ -323,8 +281,8 @@ def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
     file = tmp_path / "holdover.toml"
     file.write_text('refuse = ["drop_everything"]\n')
 
-    for verb in ["serve", "models"]:
-        result = run(verb, "--config", str(file))
+    for verb, execute in [("serve", run_process), ("models", run)]:
+        result = execute(verb, "--config", str(file))
 
         assert result.returncode == 2
         assert "refuse: 'drop_everything' is no adjustment; there are " in result.stderr

@@ -25,10 +25,10 @@ from proxy.traffic import Content, ShadowRecord, TrafficRecord
 from proxy.traffic.record import MadeAdjustment
 from proxy.workers.guards import TRIPS, Trip
 from proxy.workers.shared_state import SharedState, directory_for
+from tests.command_line import HOLDOVER, run_process
 from tests.harness import body
 from tests.hostile import TEXT, obeyed
 from tests.proxy.cli.harness import settings_with
-from tests.proxy.cli.test_commands import HOLDOVER, run
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import kept
 from tests.servers import serving
@@ -165,7 +165,7 @@ def test_what_is_asked_again_is_shown_and_not_obeyed(tmp_path, form, through):
     with serving(create_simulator()) as url:
         environment = {"HOLDOVER_STATE_DIR": str(tmp_path), "HOLDOVER_UPSTREAM_URL": url}
         if through == "pipe":
-            done = run(*verb, **environment)
+            done = run_process(*verb, **environment)
             said = done.stdout + done.stderr
         else:
             said = through_a_terminal(

@@ -14,7 +14,7 @@ import pytest
 
 from proxy.simulator import create_simulator
 from proxy.traffic import default_url, open_store
-from tests.proxy.cli.test_commands import HOLDOVER, run
+from tests.command_line import HOLDOVER, run_process
 from tests.proxy.replay.harness import Scripted
 from tests.recorded_exchanges import exchange
 from tests.servers import serving
@@ -48,7 +48,7 @@ def with_evidence(state_dir: Path, count: int) -> None:
 def replay(
     state_dir: Path, upstream_url: str, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return run(
+    return run_process(
         *("replay", *ALWAYS, *arguments),
         HOLDOVER_STATE_DIR=str(state_dir),
         HOLDOVER_UPSTREAM_URL=upstream_url,
@@ -118,7 +118,7 @@ def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
         # In a file, because the environment goes before the file of rules, too.
         settings = tmp_path / "holdover.toml"
         settings.write_text(f'upstream_url = "{usual_url}"\nstate_dir = "{state_dir}"\n')
-        done = run(
+        done = run_process(
             *("replay", *ALWAYS, "--config", str(settings), "--rules", str(rules), "--yes"),
             ANTHROPIC_API_KEY="sk-ant-api03-real",
             **({"HOLDOVER_UPSTREAM_KEY": held} if held else {}),

@@ -7,8 +7,8 @@ import pytest
 from proxy.cli.risks import risks_of
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
+from tests.command_line import run
 from tests.faults.fleet_under_fault import fleet
-from tests.proxy.cli.test_commands import run
 
 TOKEN = f'token = "sha256:{"0" * 64}"'
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command_line import HOLDOVER, run_process
 from tests.faults.fleet_under_fault import eventually, fleet
-from tests.proxy.cli.test_commands import HOLDOVER, run
 
 SERVE = ("serve", "--port", "0")
 UNSET = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "NO_PROXY": "", "no_proxy": ""}
@@ -25,7 +25,7 @@ NO_FILE = "No such file or directory"
 
 def stopped(*arguments: str, **environment: str) -> str:
     """What a command says that does not get any further: one line, if all is well."""
-    done = run(*arguments, **UNSET | environment)
+    done = run_process(*arguments, **UNSET | environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
     return done.stderr.removeprefix("holdover: ").removesuffix("\n")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.cli.test_commands import run
+from tests.command_line import run_process
 
 NOBODY_AT_HOME = {"HOME": "~", "XDG_STATE_HOME": ""}
 NAME = f"holdover-{os.geteuid()}"
 
 
 def log_in(temporary: Path):
-    return run("log", **NOBODY_AT_HOME, TMPDIR=str(temporary))
+    return run_process("log", **NOBODY_AT_HOME, TMPDIR=str(temporary))
 
 
 def test_it_is_made_for_its_owner_alone(tmp_path: Path):

@@ -1,0 +1,93 @@
+"""
+The command `holdover`, run in this process, or as a process of its own.
+
+A process takes a second to start, so that it is for what takes one: signals, pipes, terminals,
+the environment of an interpreter, and verbs that serve.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import pytest
+from typer.testing import CliRunner
+
+from proxy.cli.serving_commands import app
+
+HOLDOVER: Final = [sys.executable, "-m", "proxy"]
+_STOP_SECONDS: Final = 20
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in this process; exceptions are raised, not printed.
+
+    Verbs that configure logging for their whole process (`serve`, `demo`, `replay`) need one.
+    """
+    result = CliRunner().invoke(
+        app, arguments, input=stdin, env=environment, prog_name="holdover", catch_exceptions=False
+    )
+    return subprocess.CompletedProcess(
+        arguments, result.exit_code, stdout=result.stdout, stderr=result.stderr
+    )
+
+
+def run_process(
+    *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in a process of its own."""
+    return subprocess.run(
+        [*HOLDOVER, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command that serves; yield its base url and its process, and stop it afterwards."""
+    with subprocess.Popen(
+        [*HOLDOVER, *arguments],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            for line in process.stderr:
+                event = json.loads(line)["event"]
+                if event.startswith("Uvicorn running on "):
+                    yield event.split()[3], process
+                    break
+            else:
+                pytest.fail("it stopped before it served")
+        finally:
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Stop a process that leads a session of its own, and whatever it has started.
+
+    The loader ends after its server, and on a busy machine long after it; it holds the pipes.
+    """
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=_STOP_SECONDS)
+    has_stopped = process.poll() is not None
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert has_stopped, "it did not stop when it was told to"
