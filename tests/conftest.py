@@ -18,6 +18,8 @@ register_profiles()  # before hypothesis's plugin is configured, which may load 
 def pytest_configure() -> None:
     """Keep what tests record, and the processes that they start, out of the user's own state."""
     os.environ.pop("STATE_DIRECTORY", None)
+    # Else each of hundreds of processes compiles all that it imports, which takes a second.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["XDG_STATE_HOME"] = _STATE.name
 
 
