@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.harness import STEP_SECONDS
+from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS
 
 CHROMIUM: Final = shutil.which("chromium")
 _FLAGS: Final = (
@@ -31,7 +31,6 @@ _FLAGS: Final = (
     "--disable-sync",
     "--remote-debugging-port=0",
 )
-_PATIENCE_SECONDS: Final = 20
 _LISTEN: Final = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => violations.push(e.blockedURI));
@@ -153,7 +152,7 @@ class Browser:
         return heard["result"]
 
     def _hear(self) -> dict[str, Any]:
-        heard: dict[str, Any] = json.loads(self.connection.recv(timeout=_PATIENCE_SECONDS))
+        heard: dict[str, Any] = json.loads(self.connection.recv(timeout=PATIENCE_SECONDS))
         if "method" in heard:
             self.events.append(heard)
         return heard
@@ -177,14 +176,14 @@ def chromium(directory: Path) -> Iterator[Browser]:
             connection.send('{"id": -1, "method": "Browser.close"}')
     finally:
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.terminate()
-            process.wait(timeout=5)
+            process.wait(timeout=PATIENCE_SECONDS)
 
 
 def _url(file: Path) -> str:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         written = file.read_text().split() if file.exists() else []
         if len(written) == 2:

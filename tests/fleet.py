@@ -14,26 +14,22 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import httpx
 
 from proxy.simulator import create_simulator
+from tests.command_line import HOLDOVER, run_process
 from tests.harness import ADMIN_TOKEN, KEY, V2, body
 from tests.servers import serving
-from tests.worker_connections import PATIENCE_SECONDS, Doors
+from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.worker_connections import Doors
 
-Found = TypeVar("Found")
-
-HOLDOVER: Final = [sys.executable, "-m", "proxy"]
-_STEP_SECONDS: Final = 0.05
 _WORKERS: Final = 2
 
 
@@ -220,7 +216,7 @@ def running_fleet(
 def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
-    process.wait(timeout=30)
+    process.wait(timeout=PATIENCE_SECONDS)
 
 
 def _url_once_all_serve(fleet: Fleet) -> str | None:
@@ -239,21 +235,6 @@ def marked(headers: Mapping[str, Any] | None = None) -> dict[str, str]:
     return {name: value for name, value in (ours | dict(headers or {})).items() if value is not ...}
 
 
-def wait_for(
-    find: Callable[[], Found | None],
-    seconds: float = PATIENCE_SECONDS,
-    about: Callable[[], object] = lambda: None,
-) -> Found:
-    """Ask again and again, until there is an answer that is not false."""
-    deadline = time.monotonic() + seconds
-    while not (found := find()):
-        assert time.monotonic() < deadline, about()
-        time.sleep(_STEP_SECONDS)
-    return found
-
-
 def holdover(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [*HOLDOVER, *arguments], capture_output=True, text=True, timeout=20, check=False
-    )
+    return run_process(*arguments)

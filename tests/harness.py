@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from proxy.config.settings import load_settings
 from proxy.server.uvicorn_protocol import ServerProtocol
 from proxy.simulator import create_simulator
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 V1: dict[str, str] = {}
 V2 = {"anthropic-version": "2023-06-01"}
@@ -24,8 +24,6 @@ KEY = {"x-api-key": "sk-ant-api03-test"}
 ADMIN_TOKEN = "opens-the-pages-of-tests"
 ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 PROMPT = "\n\nHuman: Hello\n\nAssistant:"
-STEP_SECONDS = 0.01
-DEADLINE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,8 @@ class House:
 
     def wait_for_outcome(self, outcome: str) -> dict[str, Any]:
         """The last request, once upstream says it ended this way."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while (last := self.last_received())["outcome"] != outcome:
-            assert time.monotonic() < deadline, last
-            time.sleep(STEP_SECONDS)
-        return last
+        wait_for(lambda: self.last_received()["outcome"] == outcome, about=self.last_received)
+        return self.last_received()
 
 
 @contextmanager
@@ -79,7 +74,10 @@ def house(**settings: Any) -> Iterator[House]:
     with serving(create_simulator()) as upstream_url:
         settings = {"upstream_url": upstream_url} | settings
         app = create_app(load_settings(**settings))
-        with serving(app, http=ServerProtocol) as url, httpx.Client() as client:
+        with (
+            serving(app, http=ServerProtocol) as url,
+            httpx.Client(timeout=PATIENCE_SECONDS) as client,
+        ):
             yield House(url, upstream_url, client)
 
 

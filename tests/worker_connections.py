@@ -6,13 +6,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 import httpx
 
-PATIENCE_SECONDS: Final = 20.0
-"""Long enough for a busy machine; what is waited for comes in a second or two."""
-_STEP_SECONDS: Final = 0.01
+from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS
 
 
 class Doors:
@@ -52,7 +49,7 @@ class Doors:
             owner = self._owner_of(door, self._workers())
             if owner is None or owner in self._open:
                 door.close()
-                time.sleep(_STEP_SECONDS)
+                time.sleep(STEP_SECONDS)
             else:
                 self._open[owner] = door
 

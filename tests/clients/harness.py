@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,12 +25,11 @@ from proxy.config.settings import load_settings
 from proxy.server.uvicorn_protocol import name_unnamed_statuses
 from proxy.simulator import create_simulator
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Simulated: TypeAlias = Mapping[str, object]
 """The simulator's headers, without their prefix."""
-
-_PATIENCE: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -98,7 +97,7 @@ class House:
     def received_once_done(self, *, requests: int = 1) -> list[dict[str, Any]]:
         """What the upstream received, once it is done with so many requests."""
         for _ in range(requests):
-            assert self._told.done.acquire(timeout=_PATIENCE), self.received()
+            assert self._told.done.acquire(timeout=PATIENCE_SECONDS), self.received()
         return self.received()
 
     def exchanges(self) -> list[dict[str, Any]]:

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 import httpx
 
-from tests.fleet import Fleet, marked, wait_for
+from tests.fleet import Fleet, marked
 from tests.harness import body
-from tests.worker_connections import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 _CLIENTS: Final = 12
 _UPSTREAM_TAKES: Final = {"simulate-delay-headers": "100"}

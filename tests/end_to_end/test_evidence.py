@@ -10,8 +10,9 @@ import pytest
 
 from proxy.traffic import PARTS
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
-from tests.fleet import Fleet, holdover, running_fleet, wait_for
+from tests.fleet import Fleet, holdover, running_fleet
 from tests.record_factory import record
+from tests.waiting import wait_for
 
 RULES = """
 [[rollout]]
@@ -111,7 +112,6 @@ def rows(fleet: Fleet) -> int:
     return loader["rows"] if loader else 0
 
 
-@pytest.mark.timeout(60)
 def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
     good = fleet.file.read_text()
     fleet.write("no settings")
@@ -150,7 +150,6 @@ def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
     assert fleet.metric("holdover_store_failed") == 0
 
 
-@pytest.mark.timeout(60)
 def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_path: Path):
     with running_fleet(tmp_path) as fleet:
         (loader,) = wait_for(lambda: loaders_of(fleet))
@@ -162,7 +161,6 @@ def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_pat
     assert list((tmp_path / "state" / "traffic" / "journal").iterdir()) == []
 
 
-@pytest.mark.timeout(60)
 def test_without_evidence_nothing_is_written(tmp_path: Path):
     with running_fleet(tmp_path, settings="traffic = false") as fleet:
         fleet.post()

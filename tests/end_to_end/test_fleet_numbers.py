@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body
+from tests.waiting import wait_for
 
 RULES = """
 [[rollout]]

@@ -8,9 +8,9 @@ import pytest
 from proxy.workers.guards import TRIPS
 from proxy.workers.shared_state import directory_for
 from tests.command_line import run
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 NOWHERE = rule(
     "canary",
     *('action = "translate"', 'model = "claude-nowhere"'),
@@ -45,7 +45,7 @@ def in_each_worker(home: Fleet, expected: bool) -> bool:
 def wait_for_judgements(home: Fleet, times: int = 4) -> None:
     """Until each worker has judged so often, which it writes down each time."""
     seen: dict[Path, set[int]] = {}
-    eventually(lambda: _look(home, seen) and min(map(len, seen.values())) > times)
+    wait_for(lambda: _look(home, seen) and min(map(len, seen.values())) > times)
 
 
 def _look(home: Fleet, seen: dict[Path, set[int]]) -> bool:
@@ -64,7 +64,7 @@ def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
                 send(one, "canary", 12)
                 send(one, "rest", 12)
         tripped = home.line("guard_tripped")
-        eventually(lambda: home.lines("share_is_zero")[1:])
+        wait_for(lambda: home.lines("share_is_zero")[1:])
 
         assert (tripped["rule"], tripped["level"]) == ("canary", "error")
         assert tripped["reason"].startswith("100.0 % of ")
@@ -85,7 +85,7 @@ def trip(home: Fleet) -> None:
     before = len(home.lines("share_is_zero"))
     send(home, "rest", 25)
     send(home, "canary", 25, **FAIL)
-    eventually(lambda: len(home.lines("share_is_zero")) - before == 2)
+    wait_for(lambda: len(home.lines("share_is_zero")) - before == 2)
 
 
 def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
@@ -93,7 +93,7 @@ def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_pa
         trip(home)
         old, _ = home.both_workers()
         home.end_worker(old)
-        eventually(lambda: old not in home.workers and len(home.workers) == 2)
+        wait_for(lambda: old not in home.workers and len(home.workers) == 2)
         assert in_each_worker(home, expected=False)
         assert home.stop() == 0
     with fleet(tmp_path, FAULTY, workers=2) as again:
@@ -110,7 +110,7 @@ def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
         trip(home)
         done = home.rollout("rearm", "canary")
         assert (done.returncode, done.stderr) == (0, "")
-        eventually(lambda: home.lines("guard_rearmed")[1:])
+        wait_for(lambda: home.lines("guard_rearmed")[1:])
 
         assert in_each_worker(home, expected=True)
         wait_for_judgements(home)  # the window still holds what tripped it

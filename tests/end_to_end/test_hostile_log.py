@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.command_line import HOLDOVER
-from tests.faults.fleet_under_fault import eventually
 from tests.harness import body
 from tests.hostile import INJECTED, TEXT, WORD, obeyed
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 BYTES = bytes({*range(0x80, 0x100), *range(0x20, 0x7F)}) + b"\t\x9b31m"
 """What can be in a header: ISO 8859-1, in which C1 is."""
@@ -70,7 +70,7 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         )
         try:
             running = re.compile(r"running on http://\S+?:(\d+)")
-            found = eventually(lambda: running.search(log.read_text()))
+            found = wait_for(lambda: running.search(log.read_text()))
             for asking in REQUESTS:
                 with socket.create_connection(("127.0.0.1", int(found[1]))) as connection:
                     connection.sendall(asking)
@@ -78,7 +78,7 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> str:
                         pass
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE_SECONDS)
     return log.read_text()
 
 

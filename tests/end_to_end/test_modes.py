@@ -10,7 +10,8 @@ import pytest
 from proxy.traffic import journal_directory
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from tests.command_line import HOLDOVER
-from tests.faults.fleet_under_fault import eventually, fleet, rule
+from tests.faults.fleet_under_fault import fleet, rule
+from tests.waiting import wait_for
 
 DIRECTORY, FILE = 0o700, 0o600
 
@@ -47,7 +48,6 @@ def run(*arguments: str, umask: int, state: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077], ids=oct)
-@pytest.mark.timeout(120)
 def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
     place = tmp_path / "home"
     place.mkdir(mode=0o755)
@@ -71,7 +71,6 @@ GUARDED = rule("guarded", 'action = "translate"', "guard = { errors_above = 50 }
 
 
 @pytest.mark.parametrize(("umask", "workers"), [(0o000, 2), (0o022, 1), (0o077, 2)])
-@pytest.mark.timeout(120)
 def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, workers: int):
     place = tmp_path / "state"
     place.mkdir(mode=0o755)
@@ -80,8 +79,8 @@ def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, wor
         with fleet(tmp_path, f'capture = "full"\n{GUARDED}', workers=workers) as home:
             os.umask(before)
             home.ask("guarded")
-            eventually(lambda: any(place.glob("traffic/traffic.db-wal")))
-            eventually(lambda: any(place.glob("*/tallies/*")))
+            wait_for(lambda: any(place.glob("traffic/traffic.db-wal")))
+            wait_for(lambda: any(place.glob("*/tallies/*")))
             while_it_runs = open_to_others(place)
             numbers = [open_to_others(shared) for shared in map(numbers_of, home.workers)]
     finally:

@@ -18,9 +18,10 @@ import pytest
 from proxy.simulator import create_simulator
 from proxy.traffic import StoreError, default_url, open_store
 from proxy.traffic.store.schema import exchanges
-from tests.faults.fleet_under_fault import eventually, new_client
+from tests.faults.fleet_under_fault import new_client
 from tests.harness import KEY, V2, body
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]
 OURS = {"proxy", "translators", "sitecustomize", "usercustomize"}
@@ -82,14 +83,14 @@ def work(command: list[str], planted: Path, *, workers: int = 1, **environment: 
                 env=os.environ | settings | environment,
             )
         try:
-            url = eventually(lambda: url_in(log, process))
+            url = wait_for(lambda: url_in(log, process))
             with new_client() as client:
                 asked = client.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
             assert asked.status_code == 200
-            eventually(lambda: recorded(state))
+            wait_for(lambda: recorded(state))
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE_SECONDS)
 
 
 def url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
@@ -119,7 +120,6 @@ def test_python_takes_what_is_planted_if_it_is_let(planted: Path):
     [(CONSOLE_SCRIPT, 1), (CONSOLE_SCRIPT, 2), (SAFE_MODULE, 2)],
     ids=["script", "script and workers", "module and workers"],
 )
-@pytest.mark.timeout(90)
 def test_a_server_imports_nothing_of_its_working_directory(
     planted: Path, command: list[str], workers: int
 ):
@@ -128,7 +128,6 @@ def test_a_server_imports_nothing_of_its_working_directory(
     assert marks(planted) == ""
 
 
-@pytest.mark.timeout(90)
 def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tmp_path: Path):
     checkout = tmp_path / "checkout"
     for package in ("proxy", "translators"):
@@ -139,7 +138,6 @@ def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tm
     assert marks(planted) == ""
 
 
-@pytest.mark.timeout(90)
 def test_nor_does_a_loader_of_a_server_that_is_its_own_working_directory(tmp_path: Path):
     """A checkout in which something of the standard library, and of what is needed, is planted."""
     checkout = tmp_path / "planted"

@@ -14,12 +14,12 @@ import pytest
 from proxy.security.keyring import hash_token
 from proxy.security.redaction import Digester
 from proxy.simulator import create_simulator
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.faulty_upstreams import Moody
 from tests.harness import KEY, V2
 from tests.servers import serving
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 OURS: Final = {
     "type": "api_error",
     "message": "The upstream rejected Holdover's own API key, or requires one that Holdover does "
@@ -169,7 +169,7 @@ def test_in_a_shadow_it_costs_the_client_nothing_and_is_shown_all_the_same(home)
 
     assert answer.status_code == 200
     assert home.line("shadow_failed")["reason"] == "KeyRefused"
-    eventually(lambda: "legacy_key" in refused_keys(home))
+    wait_for(lambda: "legacy_key" in refused_keys(home))
 
 
 def test_a_rule_whose_requests_fail_by_it_loses_its_share(tmp_path):
@@ -250,7 +250,7 @@ def test_every_worker_knows_and_forgets_together(tmp_path):
         one, other = home.both_workers()
         with home.only(one) as first, home.only(other) as second:
             ask(first, "translate", {"x-messages": "403"})
-            eventually(lambda: "upstream_key" in refused_keys(second))
+            wait_for(lambda: "upstream_key" in refused_keys(second))
             assert ask(second, "translate").status_code == 200
             assert refused_keys(second) == {}
-            eventually(lambda: refused_keys(first) == {})
+            wait_for(lambda: refused_keys(first) == {})

@@ -1,13 +1,12 @@
 """The commands that change rules read the settings as `serve` does, or the kill switch is stuck."""
 
-import os
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.fleet import HOLDOVER
+from tests.command_line import run as run_command
 
 FILE = """
 state_dir = "{state}"
@@ -24,14 +23,7 @@ NOT_TRIPPED = "holdover: the guard of 'known-by-digest' is not tripped\n"
 
 
 def run(config: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*HOLDOVER, "rollout", *arguments, "--config", str(config)],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    return run_command("rollout", *arguments, "--config", str(config), **environment)
 
 
 def rollout(config: Path, *arguments: str, **environment: str) -> str:
@@ -49,7 +41,6 @@ def config(tmp_path: Path) -> Path:
     return config
 
 
-@pytest.mark.timeout(60)
 def test_every_command_can_be_told_where_secrets_are(config: Path):
     option = ("--secrets", str(config.parent / "secrets"))
     said = [

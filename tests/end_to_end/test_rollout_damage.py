@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.end_to_end.load import load_on
-from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body
+from tests.waiting import wait_for
 
 GOOD = """
 [[rollout]]
@@ -66,7 +67,6 @@ def unreadable(file: Path) -> None:
         pytest.skip("root may read everything; a directory in its place stands in for this")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -149,7 +149,6 @@ def test_a_hangup_does_not_make_bad_rules_good(fleet: Fleet):
     assert {rule_of(door) for door in fleet.doors.values()} == {"good"}
 
 
-@pytest.mark.timeout(60)
 def test_a_worker_that_dies_meanwhile_is_replaced_by_one_with_the_last_good_rules(tmp_path: Path):
     with running_fleet(tmp_path, GOOD) as fleet:
         fleet.follow(BETTER)

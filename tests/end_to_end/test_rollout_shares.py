@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fleet import Fleet, marked, running_fleet, wait_for
+from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body
+from tests.waiting import wait_for
 
 CALLERS = 10_000
 CONNECTIONS = 32
@@ -90,7 +91,6 @@ def counted(fleet: Fleet) -> Counter[str]:
     return Counter({rule: int(fleet.metric(series.format(way, rule))) for way, rule in pairs})
 
 
-@pytest.mark.timeout(180)
 def test_a_share_of_ten_thousand_callers_is_fair_and_raising_it_moves_nobody_back(fleet: Fleet):
     fleet.follow(rules(25))
     keys = [f"sk-ant-{number}" for number in range(CALLERS)]

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from tests.end_to_end.fallback_fleet import ONCE, TWICE, ask, said, times_asked, two_legs
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.harness import KEY, V1, V2, body
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 WAYS = pytest.mark.parametrize("case", ["to-legacy", "to-model", "from-legacy"])
@@ -131,7 +131,7 @@ def test_whoever_took_too_long_is_not_listened_to_any_more(home, case, stream):
 
     url = home.legacy_url if case == "from-legacy" else home.upstream_url
     assert answer.status_code == 200
-    eventually(lambda: home.received(url, answer)[0]["outcome"] == "client-disconnected")
+    wait_for(lambda: home.received(url, answer)[0]["outcome"] == "client-disconnected")
 
 
 @FORMS

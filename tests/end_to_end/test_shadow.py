@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.harness import KEY, V1, V2, body, text_of
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 RULES = "\n".join(
     [
         rule("other-model", 'action = "translate"', 'shadow = { model = "claude-sonnet-5" }'),
@@ -49,7 +49,7 @@ def comparison(home: Fleet, answer: httpx.Response, leg: str = "shadow") -> dict
 
 def all_received(home: Fleet, answer: httpx.Response) -> list[dict[str, Any]]:
     """What upstream has received of an exchange, once there is a second request."""
-    eventually(lambda: len(home.received(home.upstream_url, answer)) == 2)
+    wait_for(lambda: len(home.received(home.upstream_url, answer)) == 2)
     return home.received(home.upstream_url, answer)
 
 
@@ -184,7 +184,7 @@ def test_shadows_have_their_share_of_the_traffic(home, share, least, most):
         assert home.ask(case, max_tokens_to_sample=1).status_code == 200
     marker = home.ask("other-model")
     comparison(home, marker)  # first come, first served
-    shadows = eventually(lambda: compared(home, case))[0]
+    shadows = wait_for(lambda: compared(home, case))[0]
 
     assert least <= shadows <= most
     assert not home.number("holdover_shadows_skipped_total", rule=case)

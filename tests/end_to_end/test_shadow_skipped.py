@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.harness import KEY, V1, V2, body
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 POOR = rule("poor", 'action = "translate"', "shadow = { daily_tokens = 300 }")
 RULES = "\n".join(
     [
@@ -102,7 +102,7 @@ def test_nothing_is_compared_with_an_answer_that_nobody_waited_for(home, case):
     with httpx.stream("POST", f"{home.url}/v1/complete", json=request, headers=headers) as answer:
         next(answer.iter_bytes())
 
-    eventually(lambda: skipped(home, case, "client_gone") - before == 1)
+    wait_for(lambda: skipped(home, case, "client_gone") - before == 1)
 
 
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
@@ -128,7 +128,7 @@ def test_a_compressed_answer_is_passed_on_as_it_is_and_compared_all_the_same(hom
     )
 
     assert answer.headers["content-encoding"] == "gzip"
-    eventually(lambda: home.lines("shadow", id=home.record(answer)["id"]))
+    wait_for(lambda: home.lines("shadow", id=home.record(answer)["id"]))
 
 
 @FORMS
@@ -138,7 +138,7 @@ def test_a_forwarded_answer_that_cannot_be_read_is_passed_on_and_not_compared(ho
     answer = home.ask("forwarded", stream=stream, model="claude-2.1", headers=fault)
 
     assert answer.status_code == 200
-    eventually(lambda: skipped(home, "forwarded", "unreadable") - before == 1)
+    wait_for(lambda: skipped(home, "forwarded", "unreadable") - before == 1)
 
 
 def test_the_queue_is_as_long_as_the_settings_say(tmp_path):
@@ -168,7 +168,7 @@ def spend(home: Fleet) -> httpx.Response:
 def wait_for_shadow(home: Fleet, answer: httpx.Response, before: float) -> None:
     """Until it is compared, or skipped because of the budget; so many were before."""
     decided = home.record(answer)
-    eventually(
+    wait_for(
         lambda: (
             home.lines("shadow", id=decided["id"])
             or skipped(home, decided["rule"], "budget") > before
@@ -215,10 +215,10 @@ def test_two_workers_have_one_budget(tmp_path):
         with home.only(one) as first:
             spend(first)
         used = spent(home)
-        eventually(lambda: written_down(home) == pytest.approx(used))
+        wait_for(lambda: written_down(home) == pytest.approx(used))
         with home.only(other) as second:
             second.ask("rich")
-            eventually(lambda: written_down(home, "rich"))  # and then it reads what others wrote
+            wait_for(lambda: written_down(home, "rich"))  # and then it reads what others wrote
             before = skipped(second, "poor", "budget")
             second.ask("poor")
 
@@ -229,7 +229,7 @@ def test_two_workers_have_one_budget(tmp_path):
 def test_a_budget_is_for_the_day_whatever_is_started_again(tmp_path):
     with fleet(tmp_path, POOR) as home:
         spend(home)
-        eventually(lambda: written_down(home) == pytest.approx(spent(home)))
+        wait_for(lambda: written_down(home) == pytest.approx(spent(home)))
     with fleet(tmp_path, POOR) as again:
         again.ask("poor")
 

@@ -13,6 +13,7 @@ from proxy.traffic import TrafficRecord, journal_directory
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
 from tests.harness import House, body, house
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS
 
 FORWARD = {"name": "old", "match": {"header": {"x-case": "old"}}, "action": "forward"}
 TRY = FORWARD | {"name": "try", "match": {"header": {"x-case": "try"}}, "on_failure": "translate"}
@@ -51,7 +52,7 @@ def ask_until_its_end(home: House, marker: str, headers: dict[str, str], **field
     content = json.dumps(body(**fields)).encode()
     given = {"host": "localhost", "x-api-key": "sk-ant-api03-test", "user-agent": marker} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(
             f"POST /v1/complete HTTP/1.1\r\n{head}content-length: {len(content)}\r\n\r\n".encode()
             + content

@@ -8,36 +8,25 @@ import signal
 import ssl
 import subprocess
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
 from tests.command_line import HOLDOVER, run
-from tests.harness import KEY, STEP_SECONDS, V2, body
+from tests.harness import KEY, V2, body
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
-PATIENCE_SECONDS = 25.0
-Found = TypeVar("Found")
 _MAX_ATTEMPTS = 200
 _NO_TLS = ssl.create_default_context()
 """To make one is most of what a client costs."""
-
-
-def eventually(find: Callable[[], Found | None], *, within: float = PATIENCE_SECONDS) -> Found:
-    """What this finds, as soon as it finds something."""
-    deadline = time.monotonic() + within
-    while not (found := find()):
-        assert time.monotonic() < deadline, f"still nothing after {within} s"
-        time.sleep(STEP_SECONDS)
-    return found
 
 
 def new_client() -> httpx.Client:
@@ -89,7 +78,7 @@ class Fleet:
 
     def line(self, event: str, **fields: object) -> dict[str, Any]:
         """The first line of the log that says this, once it is there."""
-        return eventually(lambda: self.lines(event, **fields))[0]
+        return wait_for(lambda: self.lines(event, **fields))[0]
 
     def number(self, name: str, **labels: str) -> float:
         """The sum of a metric over all series that have these labels."""
@@ -121,7 +110,7 @@ class Fleet:
 
     def both_workers(self) -> tuple[int, int]:
         """The two processes that serve, once there are two."""
-        one, other = eventually(lambda: self.workers if len(self.workers) == 2 else None)
+        one, other = wait_for(lambda: self.workers if len(self.workers) == 2 else None)
         return one, other
 
     @contextmanager
@@ -192,7 +181,7 @@ def fleet(
         house.callback(listener.join, PATIENCE_SECONDS)
         house.callback(_end, process)
         client = house.enter_context(new_client())
-        url = eventually(lambda: _url_in(process, said))
+        url = wait_for(lambda: _url_in(process, said))
         yield Fleet(url, upstream_url, legacy_url, config, process, client, said)
 
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.harness import KEY, PROMPT, V2, House, body, house
+from tests.waiting import PATIENCE_SECONDS
 
 
 def envelope(answer: httpx.Response) -> tuple[int, str, str]:
@@ -157,7 +158,10 @@ def test_a_prompt_of_30_megabytes_is_carried(home: House):
     prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
 
     answer = httpx.post(
-        f"{home.url}/v1/complete", json=body(prompt=prompt), headers=KEY | V2, timeout=30
+        f"{home.url}/v1/complete",
+        json=body(prompt=prompt),
+        headers=KEY | V2,
+        timeout=PATIENCE_SECONDS,
     )
 
     # It is upstream that finds it too long, in its own words.

@@ -6,9 +6,9 @@ import zlib
 
 import pytest
 
-from tests.faults.fleet_under_fault import eventually
 from tests.faulty_upstreams import MEGABYTE, WHOLE, Connection, says, treacherous
 from tests.harness import KEY, V2, body, house
+from tests.waiting import wait_for
 
 MESSAGE = json.dumps(
     {
@@ -76,6 +76,6 @@ def test_what_is_forwarded_and_cannot_be_decompressed_is_not_compared(tmp_path, 
     ):
         as_it_came = b"".join(answer.iter_raw())
         unreadable = 'holdover_shadows_skipped_total{reason="unreadable",rule="beside"} 1.0'
-        eventually(lambda: unreadable in home.client.get(f"{home.url}/metrics").text)
+        wait_for(lambda: unreadable in home.client.get(f"{home.url}/metrics").text)
 
     assert as_it_came == {"not gzip": MESSAGE, "a bomb": BOMB}.get(name, NOBODY_KNOWS)

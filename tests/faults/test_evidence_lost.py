@@ -29,6 +29,7 @@ from tests.command_line import HOLDOVER
 from tests.harness import KEY, PROMPT
 from tests.postgres import postgres
 from tests.servers import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 EXCHANGES = 5_000
 KILLS = 5
@@ -112,7 +113,7 @@ def process(*arguments: str, log: Path) -> Iterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
-        started.wait(timeout=10)
+        started.wait(timeout=PATIENCE_SECONDS)
 
 
 async def until(is_so: Callable[[], object], seconds: float = 60) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.command_line import running
 from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, frames, house, text_of
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():
@@ -205,7 +206,11 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
         nonlocal heard
         with (
             httpx.stream(
-                "POST", url + path, json=request, headers=KEY | V2 | manner, timeout=20
+                "POST",
+                url + path,
+                json=request,
+                headers=KEY | V2 | manner,
+                timeout=PATIENCE_SECONDS,
             ) as told,
             suppress(httpx.RemoteProtocolError),
         ):

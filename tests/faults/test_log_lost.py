@@ -13,6 +13,7 @@ from proxy.simulator import create_simulator
 from tests.command_line import HOLDOVER
 from tests.harness import KEY, V2, body, frames
 from tests.servers import free_port, serving
+from tests.waiting import PATIENCE_SECONDS
 
 
 def sink_of(kind: str) -> int:
@@ -37,7 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         )
         yield f"http://127.0.0.1:{port}"
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE_SECONDS)
     os.close(sink)
 
 

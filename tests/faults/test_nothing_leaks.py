@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
-import pytest
 
 from proxy.traffic import decompress
-from tests.fleet import Fleet, holdover, running_fleet, wait_for
+from tests.fleet import Fleet, holdover, running_fleet
+from tests.waiting import wait_for
 
 KEY = "canary-key-of-no-known-shape-4711"
 OTHER_KEY = "sk-ant-api03-canaryCANARYcanary0815"
@@ -95,7 +95,6 @@ def report(config: Path, *options: str) -> bytes:
     return done.stdout.encode() + done.stderr.encode()
 
 
-@pytest.mark.timeout(120)
 def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
     with running_fleet(tmp_path, RULES, settings='capture = "full"') as fleet:
         sent = [ask(fleet, headers, body) for headers, body in requests()]

@@ -9,20 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.fleet_under_fault import (
-    Fleet,
-    children_of,
-    eventually,
-    fleet,
-    is_alive,
-    new_client,
-    rule,
-)
+from tests.faults.fleet_under_fault import Fleet, children_of, fleet, is_alive, new_client, rule
 from tests.faulty_upstreams import HANGS, Connection, says, treacherous
 from tests.faulty_upstreams import WHOLE as TO_BE_JSON
 from tests.harness import KEY, V1, V2, body
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 RULES = rule("translated", 'action = "translate"') + rule("forwarded", 'action = "forward"')
 BESIDE = rule("beside", 'action = "translate"', 'shadow = "forward"')
 HANG = {"x-harm": "hangs"}
@@ -36,7 +28,7 @@ def test_shadows_are_let_go_and_counted(tmp_path):
                 with home.only(worker) as one:
                     for _ in range(8):
                         assert one.ask("beside", headers=HANG).status_code == 200
-            eventually(lambda: len(legacy.accepted) == 8)  # four for each worker; as many wait
+            wait_for(lambda: len(legacy.accepted) == 8)  # four for each worker; as many wait
             assert home.stop() == 0
 
         assert [line["count"] for line in home.lines("shadows_dropped")] == [8, 8]
@@ -53,9 +45,9 @@ def test_shadows_that_a_worker_drops_are_in_the_numbers_of_the_others(tmp_path):
         with home.only(one) as first:
             for _ in range(6):
                 first.ask("beside", headers=HANG)
-        eventually(lambda: len(legacy.accepted) == 4)
+        wait_for(lambda: len(legacy.accepted) == 4)
         home.end_worker(one)
-        eventually(lambda: one not in home.workers and len(home.workers) == 2)
+        wait_for(lambda: one not in home.workers and len(home.workers) == 2)
 
         skipped = {"rule": "beside", "reason": "shutdown"}
         assert home.number("holdover_shadows_skipped_total", **skipped) == 6
@@ -100,7 +92,7 @@ def on_their_way(home: Fleet, crowd: list[Exchange], **behave: str) -> Iterator[
             headers = KEY | version | {"x-case": case, "x-crowd": "1"} | behave
             request = body(model="claude-2.1", stream=stream)
             threads.submit(heard.listen, f"{home.url}/v1/complete", request, headers)
-        eventually(lambda: _arrived(home) == len(crowd))
+        wait_for(lambda: _arrived(home) == len(crowd))
         yield everybody
 
 
@@ -133,7 +125,7 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
     assert not any(heard.broke_off for heard in everybody)
     assert all('"stop_reason":"stop_sequence"' in heard.text for heard in everybody)
     assert not [heard for heard in everybody if "error" in heard.text]
-    eventually(lambda: not any(map(is_alive, processes)))
+    wait_for(lambda: not any(map(is_alive, processes)))
 
 
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
@@ -151,7 +143,7 @@ def test_streams_that_do_not_end_in_time_are_told(tmp_path):
             assert heard.broke_off is (version is V1 or not is_ours)
         told = home.lines("exchange", failure=SHUTTING_DOWN, blame="holdover")
         assert len(told) == len(STREAMS)
-    eventually(lambda: not any(map(is_alive, processes)))
+    wait_for(lambda: not any(map(is_alive, processes)))
 
 
 def test_whole_answers_that_do_not_come_in_time_are_errors_that_say_so(tmp_path):
@@ -181,7 +173,7 @@ def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path,
         headers = KEY | version | {"x-case": "forwarded", "x-harm": form}
         with ThreadPoolExecutor() as threads:
             threads.submit(heard.listen, f"{home.url}/v1/complete", body(), headers)
-            eventually(lambda: heard.pieces)
+            wait_for(lambda: heard.pieces)
             home.stop()
 
         assert (heard.text, heard.broke_off) == (HALF.decode(), True)
@@ -197,7 +189,7 @@ def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
         headers = KEY | V2 | {"simulate-hang-after-events": "4"}
         with ThreadPoolExecutor() as threads:
             threads.submit(heard.listen, f"{home.url}/v1/messages", request, headers)
-            eventually(lambda: heard.pieces)
+            wait_for(lambda: heard.pieces)
             assert home.stop() == 0
 
         assert heard.broke_off

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.faulty_upstreams import (
     FRAME,
     HANGS,
@@ -27,8 +27,8 @@ from tests.faulty_upstreams import (
 )
 from tests.harness import V1, V2
 from tests.servers import serving
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
 )
@@ -86,10 +86,10 @@ def test_answers_are_right_whatever_the_shadow_does(houses, harm):
     usual, memory = what_is_said(home, "alone"), forget_peak(home)
 
     assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
-    eventually(lambda: what_became_of_shadows(home) - before == len(FORMS))
+    wait_for(lambda: what_became_of_shadows(home) - before == len(FORMS))
     assert what_is_said(home, "alone") == usual
     assert peak_megabytes(home) < memory + 150
-    eventually(lambda: all(connection.is_closed for connection in enemy.accepted[accepted:]))
+    wait_for(lambda: all(connection.is_closed for connection in enemy.accepted[accepted:]))
     assert len(enemy.accepted) > accepted
     assert not home.lines("shadow_crashed")
 
@@ -114,7 +114,7 @@ def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
             usual = what_is_said(home, "alone")
 
             assert what_is_said(home, "beside") == usual
-            eventually(lambda: len(home.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
+            wait_for(lambda: len(home.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
 
 
 MOODS = {
@@ -144,7 +144,7 @@ def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, moo
             assert what_is_said(home, "beside", **told) == usual
         assert not home.lines("shadow_crashed")
         if not mood.startswith("hangs"):
-            eventually(lambda: what_became_of_shadows(home) == 3 * len(FORMS))
+            wait_for(lambda: what_became_of_shadows(home) == 3 * len(FORMS))
 
 
 FLOODS = 5

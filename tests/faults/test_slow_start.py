@@ -1,8 +1,7 @@
 """Workers that take their time to begin, as on a machine that has a lot to do."""
 
-import pytest
-
-from tests.faults.fleet_under_fault import eventually, fleet
+from tests.faults.fleet_under_fault import fleet
+from tests.waiting import wait_for
 
 SLOWLY = """
 import sys
@@ -13,12 +12,11 @@ if "--multiprocessing-fork" in sys.orig_argv:
 """
 
 
-@pytest.mark.timeout(90)
 def test_a_worker_that_begins_slowly_is_waited_for(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SLOWLY)
     with fleet(tmp_path, "", workers=2, PYTHONPATH=str(tmp_path)) as home:
         workers = home.both_workers()
-        eventually(lambda: len(home.lines("Application startup complete.")) == 2)
+        wait_for(lambda: len(home.lines("Application startup complete.")) == 2)
 
         assert home.both_workers() == workers
         assert not [line for line in home.said if "died" in line]

@@ -15,6 +15,7 @@ from proxy.simulator import create_simulator
 from tests.command_line import HOLDOVER, run, run_process, running
 from tests.harness import KEY, V2, body
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS
 from translators import LANGUAGES
 
 
@@ -182,7 +183,7 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
         url = next(line.split()[2] for line in process.stdout if line.startswith("Serving on"))
         answer = httpx.post(f"{url.rstrip(';')}/v1/complete", json=body(), headers=KEY | V2)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert answer.status_code == 200
     assert f"Port {port} is in use" in said

@@ -15,9 +15,7 @@ import pytest
 from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
 from proxy.config.settings import load_settings
 from proxy.report.model import Report
-
-pytestmark = pytest.mark.timeout(60)
-
+from tests.waiting import PATIENCE_SECONDS
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -36,7 +34,7 @@ def run(*arguments: str, state: Path) -> str:
         text=True,
         env=os.environ | {"XDG_STATE_HOME": str(state), "PYTHONPATH": str(README.parent)},
         cwd=state,
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
     return done.stdout

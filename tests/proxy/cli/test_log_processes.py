@@ -14,6 +14,7 @@ from typing import Any
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
 from tests.recorded_exchanges import moment
+from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
 
@@ -35,7 +36,7 @@ def following(config: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def next_id(process: subprocess.Popen[str]) -> str:
@@ -52,7 +53,7 @@ def test_what_is_loaded_later_is_shown_until_ctrl_c(tmp_path: Path):
         add_to(tmp_path, numbered(4))
         seen.append(next_id(process))
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=20)
+        rest, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert seen == ["req_0002", "req_0003", "req_0005", "req_0004"]
     assert (rest, said, process.returncode) == ("", "", 0)
@@ -64,7 +65,7 @@ def test_following_ends_when_nobody_reads_though_nothing_comes(tmp_path: Path):
         assert next_id(process) == "req_0001"
         assert process.stdout is not None
         process.stdout.close()
-        code = process.wait(timeout=20)
+        code = process.wait(timeout=PATIENCE_SECONDS)
         assert process.stderr is not None
         said = process.stderr.read()
 
@@ -90,9 +91,13 @@ def test_a_reader_that_has_had_enough_ends_it_without_a_word(tmp_path: Path):
 def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path):
     config = settings_with(tmp_path, numbered(1, 2))
     show = [*HOLDOVER, "show", "req_0001", "--format", "json", "--config", str(config)]
-    shown = subprocess.run(show, capture_output=True, text=True, timeout=20, check=False)
+    shown = subprocess.run(
+        show, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     log = [*HOLDOVER, "log", "--limit", "1", "--demo", "--config", str(config)]
-    demo = subprocess.run(log, capture_output=True, text=True, timeout=20, check=False)
+    demo = subprocess.run(
+        log, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
     assert json.loads(shown.stdout)["record"]["id"] == "req_0001"
     assert (demo.returncode, demo.stdout) == (0, "")

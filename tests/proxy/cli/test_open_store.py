@@ -17,10 +17,10 @@ from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, loader_state_in, read_status
 from proxy.traffic.store.schema import exchanges
-from tests.faults.fleet_under_fault import eventually
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
 from tests.unprivileged import as_nobody, public_directory
+from tests.waiting import wait_for
 
 
 def recorded(config: Path, *, demo: bool = False) -> int:
@@ -87,7 +87,7 @@ def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     with closing(SegmentWriter(keeping.directory, RECORDS)) as journal:
         looked.start()
         try:
-            eventually(lambda: read_status(loader_state_in(keeping.directory)))
+            wait_for(lambda: read_status(loader_state_in(keeping.directory)))
             found: list[int] = []
             for name in ("one", "two", "three"):
                 journal.append(msgspec.msgpack.encode(record(id=name)))

@@ -18,6 +18,7 @@ from tests.command_line import HOLDOVER, run_process
 from tests.proxy.replay.harness import Scripted
 from tests.recorded_exchanges import exchange
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS
 
 ALWAYS = ("--since", "2000-01-01")
 HEADERS = """
@@ -238,7 +239,7 @@ def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("holdover: 16 of 40"))
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     upstream = Scripted()
     with serving(upstream) as url:
         done = replay(tmp_path, url, "--yes", "--name", "n", ANTHROPIC_API_KEY="k")
@@ -262,7 +263,7 @@ def test_whoever_watches_sees_a_bar(state_dir):
         )
         os.close(theirs)
         seen = b"".join(iter(lambda: _read(ours), b""))
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_SECONDS)
     os.close(ours)
 
     assert process.returncode == 0

@@ -21,6 +21,7 @@ from proxy.report.model import Report
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.proxy.report.harness import made
 from tests.record_factory import record
+from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
 
@@ -69,7 +70,7 @@ def on_a_terminal(*arguments: str, cwd: Path) -> tuple[int, str]:
                 shown += piece
         except OSError:  # the other end is closed
             pass
-        return process.wait(timeout=20), shown.decode()
+        return process.wait(timeout=PATIENCE_SECONDS), shown.decode()
 
 
 def test_the_command_offers_what_can_be_written():
@@ -265,14 +266,14 @@ def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_ho
         [*command, "--fail-if", "readiness<0.95", "--fail-if", "callers>1"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     bad = subprocess.run(
         [*command, "--fail-if", "exchanges>1"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

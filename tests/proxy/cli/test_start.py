@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import HOLDOVER, run_process
-from tests.faults.fleet_under_fault import eventually, fleet
+from tests.faults.fleet_under_fault import fleet
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 SERVE = ("serve", "--port", "0")
 UNSET = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "NO_PROXY": "", "no_proxy": ""}
@@ -130,19 +131,18 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.timeout(90)
 def test_a_server_without_a_place_for_its_state_serves_and_says_so(tmp_path: Path, workers: int):
     (tmp_path / "state").write_text("in the way")
     with fleet(tmp_path, "", workers=workers) as home:
         answer = home.ask("any")
-        eventually(lambda: home.lines("loader_waits"))
+        wait_for(lambda: home.lines("loader_waits"))
 
         assert answer.status_code == 200
         assert home.line("loader_waits")["reason"] == "Not a directory"
         assert home.lines("journal_failed")
         (tmp_path / "state").unlink()
         home.ask("any")
-        eventually(lambda: any((tmp_path / "state").glob("traffic/traffic.db")))
+        wait_for(lambda: any((tmp_path / "state").glob("traffic/traffic.db")))
         said = home.said
 
     assert "Traceback" not in "".join(said)
@@ -159,6 +159,6 @@ def test_variables_that_are_for_other_servers_do_not_matter():
     assert process.stderr is not None
     running = any("Uvicorn running" in line for line in process.stderr)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE_SECONDS)
 
     assert running

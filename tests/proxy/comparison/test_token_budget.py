@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from proxy.comparison.token_budget import Account, DailyTokenBudget, SharedDailyTokenBudget
 from proxy.workers.shared_state import SharedState
-from tests.harness import DEADLINE_SECONDS, STEP_SECONDS
+from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS
 
 TODAY, TOMORROW = "2026-09-01", "2026-09-02"
 
@@ -202,7 +202,7 @@ def test_an_account_is_written_again_when_it_has_changed_and_only_then(tmp_path:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(STEP_SECONDS)

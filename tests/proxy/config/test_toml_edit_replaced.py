@@ -12,6 +12,7 @@ import pytest
 
 from proxy.config.toml_edit import set_share
 from proxy.errors import InvalidSettings
+from tests.waiting import PATIENCE_SECONDS
 
 FILE = '[[rollout]]\nname = "first"\naction = "translate"\nshare = 5\n'
 
@@ -91,7 +92,7 @@ def test_of_several_changes_at_once_none_is_lost(tmp_path: Path, several: str):
     with pool:
         done = [pool.submit(change, path, number) for number in range(12)]
         for future in done:
-            future.result(timeout=20)
+            future.result(timeout=PATIENCE_SECONDS)
 
     rules = tomllib.loads(path.read_text())["rollout"]
     assert [rule["share"] for rule in rules] == list(range(1, 13))

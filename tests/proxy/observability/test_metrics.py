@@ -15,6 +15,7 @@ from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment
 from tests.record_factory import record as plain_record
 from tests.small_disk import small_disk
+from tests.waiting import PATIENCE_SECONDS
 from translators import Usage
 
 
@@ -162,7 +163,7 @@ def counted_alone(directory: Path) -> list[str]:
         capture_output=True,
         text=True,
         env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(directory)},
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -195,7 +196,7 @@ def test_without_a_directory_a_worker_counts_by_itself(
 
 def test_a_worker_with_the_number_of_one_that_is_gone_goes_on_with_its_counts(tmp_path: Path):
     first = worker(tmp_path)
-    first.communicate(timeout=10)
+    first.communicate(timeout=PATIENCE_SECONDS)
     before = {path: path.read_bytes() for path in tmp_path.glob("counter_*")}
     renamed = tmp_path / f"counter_{os.getpid()}.db"
     (path,) = before
@@ -228,7 +229,7 @@ def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_e
     workers = [worker(tmp_path), worker(tmp_path)]
     alive = numbers(Metrics())
     for process in workers:
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE_SECONDS)
     gone = numbers(Metrics())
 
     assert alive == {("shadows_skipped_total", "budget", "r"): 2, ("guard_tripped", "a"): 1}
@@ -240,7 +241,7 @@ def test_a_process_that_is_somebody_else_s_is_no_less_alive(
 ):
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
     process = worker(tmp_path)
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE_SECONDS)
     (tmp_path / f"gauge_livemax_{process.pid}.db").rename(tmp_path / "gauge_livemax_1.db")
 
     assert ("guard_tripped", "a") in numbers(Metrics())

@@ -19,6 +19,7 @@ from proxy.rollout import basis_points, bucket
 from proxy.rollout.bucketing import bucket_in_steps
 from proxy.rollout.rule_schema import BASIS_POINTS
 from tests.hypothesis_profiles import scaled
+from tests.waiting import PATIENCE_SECONDS
 from translators import STEP_SIZE, completed
 
 rules = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=64)
@@ -74,7 +75,7 @@ def test_another_process_with_another_seed_gives_the_same_buckets(seed: str):
         text=True,
         check=True,
         env=os.environ | {"PYTHONHASHSEED": seed},
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
 
     here = [bucket(rule, b"caller-%d" % n) for rule in ("a", "b") for n in range(50)]

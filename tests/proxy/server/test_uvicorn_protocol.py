@@ -34,6 +34,7 @@ from tests.client_bytes import (
 )
 from tests.harness import House, body
 from tests.servers import serving
+from tests.waiting import PATIENCE_SECONDS
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 FRAMINGS = {
@@ -289,7 +290,7 @@ def status_line(home: House, status: int) -> bytes:
 
 def connected(url: str) -> socket.socket:
     host, port = url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS)
 
 
 def all_of(connection: socket.socket) -> bytes:
@@ -362,7 +363,7 @@ class Counting(ServerProtocol):
     @classmethod
     def wait_for(cls, size: int) -> None:
         with cls.has_taken:
-            assert cls.has_taken.wait_for(lambda: cls.taken == size, timeout=20)
+            assert cls.has_taken.wait_for(lambda: cls.taken == size, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("offer", ["h2c", "without connection"])
@@ -418,7 +419,7 @@ def test_a_client_is_not_blamed_for_an_application_that_does_not_read(patient: t
     async def late(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         for _ in range(2):
-            assert await asyncio.to_thread(patient.looks.acquire, timeout=20)
+            assert await asyncio.to_thread(patient.looks.acquire, timeout=PATIENCE_SECONDS)
         await Listener()(scope, receive, send)
 
     size = 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.proxy.simulator.harness import HEADERS, question
+from tests.waiting import PATIENCE_SECONDS
 
 
 def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:
@@ -24,7 +25,9 @@ def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:
 def connected(url: str) -> Iterator[socket.socket]:
     address = urlsplit(url)
     assert address.hostname is not None
-    with socket.create_connection((address.hostname, address.port or 80), timeout=10) as connection:
+    with socket.create_connection(
+        (address.hostname, address.port or 80), timeout=PATIENCE_SECONDS
+    ) as connection:
         yield connection
 
 

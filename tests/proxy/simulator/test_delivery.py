@@ -13,6 +13,7 @@ from proxy.simulator.request_log import Outcome, Received
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.proxy.simulator.raw import chunks, connected, read_until, request_bytes
 from tests.servers import serving
+from tests.waiting import wait_for
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -29,9 +30,7 @@ def received(url):
 
 def received_once_over(url):
     """What arrived, as soon as nothing is running any more."""
-    deadline = time.monotonic() + 10
-    while any(entry["outcome"] == "running" for entry in received(url)):
-        assert time.monotonic() < deadline
+    wait_for(lambda: all(entry["outcome"] != "running" for entry in received(url)))
     return received(url)
 
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from proxy.security.redaction import Digester, Redactor
 from proxy.traffic import BodyCapture, Content, JournalWriter, decompress
 from proxy.traffic.redact_bodies import BodyRecorder, ExchangeBodies, content_of
+from tests.waiting import PATIENCE_SECONDS
 from translators import Policy, decode_completion_request, dialect_of, plan_request
 
 KEY, MAIL = "sk-ant-api03-secret-enough", "canary@example.com"
@@ -196,7 +197,7 @@ async def test_nobody_waits_long_for_what_is_ahead_of_him():
     journal = Journal()
     writer = BodyRecorder(journal, DIGESTER)
     ahead = [writer.write(spoken(b"x y " * 16_000)) for _ in range(400)]
-    await asyncio.wait_for(asyncio.gather(*ahead), timeout=20)
+    await asyncio.wait_for(asyncio.gather(*ahead), timeout=PATIENCE_SECONDS)
     written = len(journal.kept)
     await asyncio.to_thread(writer.close)
 

@@ -29,8 +29,6 @@ from tests.proxy.report.factories import (
     volume,
 )
 
-pytestmark = pytest.mark.timeout(60)
-
 PHONE = 390
 ATTACKS = (
     "</style><script>document.title = 'owned'</script>",

@@ -14,6 +14,7 @@ from proxy.traffic.store.errors import UnacceptableEntry
 from tests.postgres import IN_URL, PASSWORD, Postgres, postgres
 from tests.proxy.traffic.store.test_store import counts
 from tests.record_factory import record
+from tests.waiting import PATIENCE_SECONDS
 
 
 def problem_with(url: str) -> StoreError:
@@ -152,7 +153,7 @@ def test_without_its_driver_it_is_said_what_to_install(tmp_path: Path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert run.stdout == "PostgreSQL needs a driver: pip install 'holdover[postgres]'\n"

@@ -14,6 +14,7 @@ from proxy.traffic.store.row_mapping import exchange_of_row, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
 from tests.record_factory import content, record, shadow_record
+from tests.waiting import PATIENCE_SECONDS
 
 
 def counts(store: Store) -> list[int]:
@@ -94,7 +95,12 @@ def test_sqlite_is_for_its_owners_eyes_only_and_lets_readers_read(tmp_path: Path
 def test_who_opens_no_store_imports_no_sqlalchemy():
     code = "import sys, proxy.traffic, proxy.config.settings; sys.exit('sqlalchemy' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=20).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], check=False, timeout=PATIENCE_SECONDS
+        ).returncode
+        == 0
+    )
 
 
 def test_who_opens_a_store_of_this_version_imports_no_alembic(tmp_path: Path):
@@ -105,7 +111,7 @@ def test_who_opens_a_store_of_this_version_imports_no_alembic(tmp_path: Path):
         "sys.exit('alembic' in sys.modules)"
     )
 
-    run = subprocess.run([sys.executable, "-c", code, url], check=False, timeout=20)
+    run = subprocess.run([sys.executable, "-c", code, url], check=False, timeout=PATIENCE_SECONDS)
     assert run.returncode == 0
 
 
