@@ -39,8 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run named files and tests in this process, where nothing delays or hides their output."""
-    return 0 if all(".py" in argument for argument in config.args) else None
+    """Run named files and tests in this process, where nothing delays or hides their output.
+
+    The matrix of SDKs as well: its environments are built once, before its first test.
+    """
+    is_matrix = config.getoption("--sdk-matrix")
+    return 0 if is_matrix or all(".py" in argument for argument in config.args) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
