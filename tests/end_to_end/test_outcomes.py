@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from proxy.outcome import Outcome
-from tests.faults.fleet_under_fault import Fleet, eventually, fleet, rule
-from tests.proxy.cli.test_commands import run
+from tests.command_line import run
+from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(90)
 GUARDED = rule("legacy", 'action = "forward"', "guard = { errors_above = 10, min_count = 5 }")
@@ -51,7 +52,7 @@ def test_a_forwarded_stream_that_fails_after_its_200_is_an_error_everywhere(
             ask(home, "legacy", headers=headers, stream=True, model="claude-2.1")
 
         tripped = home.line("guard_tripped")
-        records = eventually(lambda: home.lines("exchange", rule="legacy")[5:]) and home.lines(
+        records = wait_for(lambda: home.lines("exchange", rule="legacy")[5:]) and home.lines(
             "exchange", rule="legacy"
         )
         assert {record["outcome"] for record in records} == {"upstream_error"}
@@ -88,7 +89,7 @@ def test_the_log_the_report_and_the_metrics_say_the_same_outcome(
     told = {word: len(found_by(kept, word)) for word in ("ok", "error", "refused", "gone")}
     ask(kept, case, **given)
 
-    assert eventually(lambda: kept.number("holdover_outcomes_total", outcome=outcome)) == (
+    assert wait_for(lambda: kept.number("holdover_outcomes_total", outcome=outcome)) == (
         counted + 1
     )
     after = report_of(kept)["totals"]["outcomes"]
