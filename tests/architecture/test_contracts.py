@@ -12,7 +12,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 MAY: Final = {
     "httpx": {"upstream"},
-    "starlette": {"app", "cli", "endpoints", "error_app", "simulator"},
+    "starlette": {"app", "cli", "endpoints", "error_app", "server", "simulator"},
     "sqlalchemy": {"traffic"},
     "proxy.config.settings": {"app", "cli", "config", "server"},
 }

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from proxy.cli.serve import server_for
 from proxy.errors import MissingKey
+from proxy.server.supervisor import server_for
 from proxy.server.uvicorn_protocol import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
