@@ -196,7 +196,7 @@ def _reload_on_signal(reloader: ConfigReloader, group: asyncio.TaskGroup) -> Ite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Traffic:
-    """All that is not Holdover's own: completions are translated, the rest is forwarded."""
+    """The two applications for clients' requests, and the requests that are running."""
 
     complete: ASGIApp
     forward: ASGIApp

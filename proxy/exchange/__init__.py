@@ -1,1 +1,1 @@
-"""One completion request, from its headers to its record."""
+"""Answers completion requests: everything between the endpoint and the upstream."""

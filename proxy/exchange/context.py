@@ -1,5 +1,5 @@
 """
-What is known of one exchange so far; it is filled in as the exchange goes on.
+State of one exchange, filled in while the request is answered.
 
 The record, the log line and the headers of the response are all read off this
 one object, so they agree.
@@ -61,7 +61,7 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     route: Action | None = None
     """The route that answered, or that was tried last."""
     first_failure: str | None = None
-    """Why the first route failed, if the fallback was tried."""
+    """The error of the first route (`529 overloaded_error`), if the fallback was tried."""
     first_lacked_model: bool = False
     """True if the first route failed because the client's model does not exist there."""
     plan: Plan | None = None
@@ -69,7 +69,7 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     response_headers: Headers = []
     """The headers of the upstream's response."""
     answered: float | None = None
-    """When the head of the upstream's response had arrived, by `time.perf_counter`."""
+    """Arrival of the head of the upstream's response, by `time.perf_counter`."""
     first_token: float | None = None
     answered_model: str | None = None
     upstream_stop_reason: str | None = None
@@ -78,13 +78,13 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
 
     status: int | None = None
     first_byte: float | None = None
-    """When the response to the client began, by `time.perf_counter`; no other can begin then."""
+    """Start of the response to the client, by `time.perf_counter`; no other can start after it."""
     reply_bytes: int = 0
     ending: Outcome = Outcome.ANSWERED
-    """How the exchange ends as far as it is known; a client that left comes before it."""
+    """The outcome so far, as if the client stayed until the end."""
     error: TranslatedError | None = None
     failure: str | None = None
-    """What went wrong, in Holdover's own words."""
+    """Description of what went wrong, in Holdover's own words."""
     client_gone: bool = False
 
     is_finalized: bool = False
@@ -97,7 +97,7 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
 
     @property
     def outcome(self) -> Outcome:
-        """How the exchange ended; a client that left did not see how else it would have."""
+        """The outcome; a client that left did not see how else the exchange would have ended."""
         return Outcome.CLIENT_GONE if self.client_gone else self.ending
 
     @property
@@ -108,7 +108,7 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
 
     @property
     def received_text(self) -> str:
-        """When the request's head had arrived: ISO 8601, UTC."""
+        """Arrival of the request's head: ISO 8601, UTC."""
         return to_milliseconds(self.received)
 
     @property

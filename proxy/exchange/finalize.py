@@ -1,5 +1,5 @@
 """
-What is done with an exchange once it is over: it is recorded, counted, judged and logged.
+Finishes an exchange that is over: records, counts, judges and logs it.
 
 This happens just before the last bytes leave, so that a client that has seen
 the end of an exchange can find its record, whatever happens to this process.
@@ -33,7 +33,7 @@ _UNTRIED: Final = (Outcome.NOT_ADMITTED, Outcome.REFUSED, Outcome.CUT_OFF)
 
 
 class Verdict(enum.Enum):
-    """What one exchange says about the rule that decided it."""
+    """The evidence that one exchange gives about the rule that decided it."""
 
     FINE = enum.auto()
     FAILED = enum.auto()

@@ -1,4 +1,4 @@
-"""What a client is told whose requests a rule refuses: since when, until when, and what to call."""
+"""The message to a client whose request a rule refuses: since when, how long, what to call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from translators import Catalogue, CompletionRequest
 def gone_message(
     decision: Decision, request: CompletionRequest | None, catalogue: Catalogue, today: str
 ) -> str:
-    """One message for the legacy envelope; it names the model to move to."""
+    """Return the message for the legacy envelope; it names the model to move to."""
     successor = catalogue.resolve(request.model, today).id if request else "a current model"
     remedy = f"Use the Messages API (POST /v1/messages) with {successor} instead."
     campaign = decision.rule.campaign if decision.rule else None

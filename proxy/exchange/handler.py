@@ -1,5 +1,5 @@
 """
-One completion request, from its headers to its record: the order of things.
+Answers a completion request, from its headers to its record.
 
     identify -> read -> decide -> ask -> translate -> respond -> shadow -> record
 
@@ -103,7 +103,7 @@ class CompletionHandler:
 
 
 class ExchangeRun:
-    """One completion request while it is answered: its context, its client, and who is asked."""
+    """The run of one completion request: its context, its client, and the upstreams it asks."""
 
     def __init__(self, handler: CompletionHandler, sink: ResponseSink) -> None:
         self._handler = handler

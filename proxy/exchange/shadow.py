@@ -1,9 +1,9 @@
 """
-The second leg that nobody waits for: asked after the client had its answer, and compared with it.
+Shadows: requests asked once more by another route, after the client has its answer.
 
-It has upstream connections, lessons and a queue of its own; whatever
-happens in here, the exchange it belongs to is over. What is not sent is
-counted, by reason.
+The answers are compared with what the client got. Shadows have upstream
+connections, learned capabilities and a queue of their own, so they cannot
+slow a client down; those that are not sent are counted by reason.
 """
 
 from __future__ import annotations
@@ -45,28 +45,29 @@ log = structlog.get_logger("holdover.traffic")
 Skipped: TypeAlias = Literal[
     "primary_failed", "client_gone", "unreadable", "queue_full", "budget", "shutdown"
 ]
-"""Why a shadow that was due was not sent."""
+"""Reasons for not sending a shadow that was drawn."""
 
 _MAX_BYTES_WAITING: Final = 64 * 1024 * 1024
-_SECONDS: Final = 600
-"""For one answer, whole."""
-_LONG_ANSWER: Final = 4096
-"""Tokens."""
+"""Most bytes of requests and answers in the queue."""
+_ANSWER_SECONDS: Final = 600
+"""Longest time that one answer may take."""
+_LONG_ANSWER_TOKENS: Final = 4096
+"""Tokens set aside for an answer at most: many clients always ask for the limit."""
 _BYTES_PER_TOKEN: Final = 3
-"""An estimate on the careful side, for budgets."""
+"""Estimate for budgets, rather too many tokens than too few."""
 
 
 class ShadowObserver(Protocol):
-    """Who counts them."""
+    """Counts what becomes of shadows."""
 
     def shadow_skipped(self, rule: str, reason: Skipped) -> None:
-        """One was due and not sent."""
+        """Count a shadow that was drawn and not sent."""
 
     def shadow_failed(self, rule: str, leg: str) -> None:
-        """One was sent and came to nothing."""
+        """Count a shadow that got no answer."""
 
     def shadow_compared(self, rule: str, leg: str, comparison: Comparison) -> None:
-        """One came back."""
+        """Count an answer and how it compares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,27 +88,27 @@ class _QueuedShadow:
     rule: str
     shadow: Shadow
     route: Route
-    """The one the client's answer came by, for the control."""
-    asked: LegacyRequest = field(repr=False)
+    """The route that answered the client, which a control asks again."""
+    request: LegacyRequest = field(repr=False)
     hide: Callable[[str], Redacted]
-    """Takes out what may not be kept, of what clients and upstreams say of themselves."""
-    heard: bytes = field(repr=False)
-    """What the client was told."""
-    understand: Callable[[bytes], ComparableAnswer]
-    """Reads it; raises `UpstreamProtocolError` where it is no completion."""
+    """Redacts names that clients and upstreams give themselves."""
+    answer: bytes = field(repr=False)
+    """The answer that the client got."""
+    read: Callable[[bytes], ComparableAnswer]
+    """Reads `answer`; raises `UpstreamProtocolError` if it is not a completion."""
     tokens: float
-    """Set aside for it."""
+    """Tokens of the budget that are reserved for the shadow."""
 
     @property
     def size(self) -> int:
-        """About how much memory it takes, in bytes."""
-        return len(self.asked.body) + len(self.heard)
+        """Estimate of the memory that it takes, in bytes."""
+        return len(self.request.body) + len(self.answer)
 
 
 class ShadowRunner:
-    """All shadows of the process."""
+    """Draws, queues, sends and compares the shadows of one process."""
 
-    def __init__(  # noqa: PLR0913 - whom it asks, whom it tells, and how many wait
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         dispatcher: Dispatcher,
         budget: DailyTokenBudget,
@@ -162,10 +163,10 @@ class ShadowRunner:
             rule=drawn.rule,
             shadow=shadow,
             route=drawn.route,
-            asked=request,
+            request=request,
             hide=context.hiding(self._redactor),
-            heard=b"".join(context.answer_copy),
-            understand=_reader(context),
+            answer=b"".join(context.answer_copy),
+            read=_reader(context),
             tokens=_estimate(request, shadow),
         )
         if self._waiting.full() or self._bytes_waiting + due.size > _MAX_BYTES_WAITING:
@@ -177,7 +178,7 @@ class ShadowRunner:
         return None
 
     async def run(self) -> None:
-        """Send what is queued, one at a time; as many of these run as there are connections."""
+        """Send queued shadows one at a time, until cancelled; several of these may run."""
         while True:
             due = await self._waiting.get()
             self._bytes_waiting -= due.size
@@ -193,7 +194,7 @@ class ShadowRunner:
             self._budget.settle(due.rule, due.tokens, used)
 
     def drop_all(self) -> None:
-        """At shutdown nobody waits for shadows, those neither that are on their way."""
+        """Drop and count what is queued: a shutdown does not wait for shadows."""
         while not self._waiting.empty():
             self._drop(self._waiting.get_nowait())
         if self._dropped:
@@ -204,9 +205,9 @@ class ShadowRunner:
         self._observer.shadow_skipped(due.rule, "shutdown")
 
     async def _send(self, due: _QueuedShadow) -> float:
-        """Send it, and the control; return what was used in tokens."""
+        """Send a shadow, and its control if it has one; return the tokens used."""
         try:
-            primary = await asyncio.to_thread(due.understand, due.heard)
+            primary = await asyncio.to_thread(due.read, due.answer)
         except (Failure, UpstreamProtocolError):  # compressed in some other way, or no completion
             self._observer.shadow_skipped(due.rule, "unreadable")
             return 0.0
@@ -217,16 +218,16 @@ class ShadowRunner:
     async def _compare(
         self, due: _QueuedShadow, primary: ComparableAnswer, name: str, leg: Route
     ) -> float:
-        """Ask and compare; return what was used in tokens, or may have been."""
+        """Ask by one route and compare; return the tokens that were used, or may have been."""
         try:
-            async with asyncio.timeout(_SECONDS):
-                answered = await collect_answer(self._dispatcher, due.asked, leg)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answered = await collect_answer(self._dispatcher, due.request, leg)
         except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
             reason = f"status {exc.error.status}" if isinstance(exc, AttemptFailed) else _name(exc)
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
             self._keep(_record(due, name, failure=reason))
-            # Refused, or never reached, it cost nothing; of what broke off nobody can say.
+            # A refusal costs nothing; what an answer that broke off cost is not known.
             is_free = isinstance(exc, (AttemptFailed, KeyRefused, UpstreamUnreachable))
             return 0.0 if is_free else due.tokens / (2 if due.shadow.control else 1)
         comparison = await asyncio.to_thread(compare, primary, answered)
@@ -259,7 +260,7 @@ def _name(problem: Exception) -> str:
 
 
 def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
-    """How to read what the client was told; to do so takes time, and is for later."""
+    """Return a function that reads the client's answer; reading takes time, so it is done later."""
     seconds, plan = time.perf_counter() - context.started, context.plan
     if plan is not None:
         stop_reason, usage = context.stop_reason, context.usage
@@ -273,14 +274,14 @@ def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
     return read
 
 
-def _estimate(asked: LegacyRequest, shadow: Shadow) -> float:
-    """What it is likely to use at most, all answers together; what it did is set right later."""
-    asked_for = asked.decoded.request.max_tokens_to_sample if asked.decoded else 0
-    answer = min(asked_for, _LONG_ANSWER)  # many clients always ask for the limit
-    return (len(asked.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
+def _estimate(request: LegacyRequest, shadow: Shadow) -> float:
+    """Return the tokens that a shadow, and its control, are likely to use at most."""
+    asked_for = request.decoded.request.max_tokens_to_sample if request.decoded else 0
+    answer = min(asked_for, _LONG_ANSWER_TOKENS)
+    return (len(request.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
 
 
 def _tokens(due: _QueuedShadow, answered: ComparableAnswer) -> float:
     counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
-    # A legacy upstream does not count.
-    return counted or (len(due.asked.body) + len(answered.text)) / _BYTES_PER_TOKEN
+    # A legacy upstream does not count tokens.
+    return counted or (len(due.request.body) + len(answered.text)) / _BYTES_PER_TOKEN

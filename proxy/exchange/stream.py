@@ -42,7 +42,7 @@ what such an answer cost. The number is ours.
 
 
 class StreamRelay:
-    """Takes one stream from upstream to the client; memory is that of the held-back text."""
+    """Relays one stream from the upstream to the client; it keeps no more than held-back text."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class StreamRelay:
             await self._send(run)
 
     def _runs(self, chunks: Sequence[CompletionChunk]) -> Iterator[Sequence[CompletionChunk]]:
-        """What of a backlog leaves in one write each."""
-        # In the old dialect a backlog's frames together would be the square of the text.
+        """Divide a backlog into the chunks that leave in one write each."""
+        # In the old dialect each frame repeats the text so far: together they would be its square.
         repeats = self._plan.dialect.is_cumulative
         for kind, alike in groupby(chunks, type):
             run = tuple(alike)

@@ -1,5 +1,5 @@
 """
-One route tried for one request: translated to the Messages API, or forwarded unchanged.
+Asks by one route: translated to the Messages API, or forwarded unchanged.
 
 The first route, the fallback, shadows and replays all ask here. An attempt
 that fails raises `AttemptFailed`, which says what the client would be told and
@@ -52,7 +52,7 @@ class AttemptFailed(Exception):
         super().__init__(error.message)
         self.error = error
         self.outcome = outcome
-        """How the exchange ends if this is the last attempt."""
+        """The outcome of the exchange if this is the last attempt."""
         self.may_fall_back = may_fall_back
         """True if another route may do better."""
         self.retry_after = retry_after

@@ -1,5 +1,5 @@
 """
-The one place that speaks to the upstream, in requests and answers.
+Sends requests to one upstream and reads its responses.
 
 The transport is driven without `httpx.AsyncClient`, whose cookie jar would
 hand one caller's cookies to the next.
@@ -20,12 +20,12 @@ from proxy.upstream.egress import LOOPBACK, proxy_for
 from proxy.upstream.transport import Timeouts, transport_for
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
-"""More than any model writes; an upstream that sends more has gone astray."""
+"""Longest answer that is read: more than any model writes."""
 MAX_ERROR_BYTES: Final = 1024 * 1024
-"""The same of errors."""
+"""Longest error response that is read."""
 _SUCCESS: Final[range] = range(200, 300)
 _STATUSES: Final[range] = range(200, 600)
-"""All that there are of a whole answer (RFC 9110, section 15); a server can say no others."""
+"""Status codes of a final response (RFC 9110, section 15)."""
 
 
 def _failure_of(problem: httpx.TransportError) -> Failure:
@@ -41,30 +41,30 @@ def _failure_of(problem: httpx.TransportError) -> Failure:
 
 
 class UpstreamResponse:
-    """An answer whose headers are there and whose body is still to be read, once."""
+    """A response whose head has arrived and whose body can be read once."""
 
     def __init__(self, response: httpx.Response) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
         self._stream = response.stream
         self._body: bytes | None = None
         self.tap: Callable[[bytes], None] | None = None
-        """Hears all that is read."""
+        """Called with every piece of the body that is read."""
         self.status: int = response.status_code
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
 
     @property
     def is_success(self) -> bool:
-        """Whether the status says so."""
+        """True if the status is 2xx."""
         return self.status in _SUCCESS
 
     @property
     def is_event_stream(self) -> bool:
-        """Whether the body is a stream of events."""
+        """True if the body is a stream of server-sent events."""
         content_type = first(self.headers, b"content-type") or b""
         return content_type.lower().startswith(b"text/event-stream")
 
     async def read(self, *, most: int = MAX_ANSWER_BYTES) -> bytes:
-        """The whole body, decoded, of so many bytes at most; asked again, it is the same."""
+        """Return the decoded body; raises `UpstreamBrokeOff` if it has more than `most` bytes."""
         if self._body is None:
             body: list[bytes] = []
             size = 0
@@ -77,13 +77,13 @@ class UpstreamResponse:
         return self._body
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes, decoded."""
+        """Yield the decoded body as it arrives; raises `Failure` if it breaks off."""
         raw = self.raw_pieces()
         decoded = iter_decompressed(raw) if is_compressed(self.headers) else raw
-        return decoded if self.tap is None else _heard(decoded, self.tap)
+        return decoded if self.tap is None else _tapped(decoded, self.tap)
 
     async def raw_pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes, as it is."""
+        """Yield the raw body as it arrives; raises `Failure` if it breaks off."""
         try:
             async for piece in self._stream:
                 yield piece
@@ -91,17 +91,17 @@ class UpstreamResponse:
             raise _failure_of(exc) from exc
 
     async def close(self) -> None:
-        """Let go of it, read or not."""
+        """Release the connection; close it if the body was not read to its end."""
         await self._stream.aclose()
 
 
 async def close_all(answers: list[UpstreamResponse]) -> None:
-    """Let go of them, the last one first."""
+    """Close responses, the last one first."""
     while answers:
         await answers.pop().close()
 
 
-async def _heard(
+async def _tapped(
     pieces: AsyncIterator[bytes], tap: Callable[[bytes], None]
 ) -> AsyncIterator[bytes]:
     async for piece in pieces:
@@ -110,7 +110,7 @@ async def _heard(
 
 
 class _Pieces(httpx.AsyncByteStream):
-    """A long body as it was made, piece by piece; it can be sent again."""
+    """A long request body in pieces, which can be sent more than once."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = pieces
@@ -151,12 +151,12 @@ class UpstreamClient:
 
     @property
     def is_on_loopback(self) -> bool:
-        """Whether it is on this machine, and asked without a proxy."""
+        """True if the upstream is on this machine, so that no proxy is used."""
         return self._url.host in LOOPBACK
 
     async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
         """Send a Messages request; try again once if no connection could be made."""
-        # httpx would find out the same about host, length and body, for a third more.
+        # httpx would derive host, length and body by itself, which takes a third longer.
         length = (b"content-length", b"%d" % sum(map(len, body)))
         request = httpx.Request(
             "POST",
@@ -177,7 +177,7 @@ class UpstreamClient:
         headers: Headers,
         body: AsyncIterator[bytes] | bytes | None,
     ) -> UpstreamResponse:
-        """Send a body, as it comes if it is still coming, to a path with its query."""
+        """Send a request unchanged to a path with its query; a body may still be arriving."""
         request = httpx.Request(
             method, self._url, headers=headers, content=body, extensions=self._extensions
         )

@@ -1,4 +1,4 @@
-"""Bodies that come compressed, read in pieces that stay small whatever they swell to."""
+"""Decompresses response bodies in small pieces, so that a bomb cannot fill the memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from proxy.headers import Headers, first
 
 _COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB: Final = 47
-"""`zlib` finds out which."""
+"""Value of `wbits` with which `zlib` detects the format."""
 _PIECE_BYTES: Final = 256 * 1024
 
 
 def is_compressed(headers: Headers) -> bool:
-    """Whether a body is compressed in a way that is read here."""
+    """Return True if a body is compressed with gzip or deflate."""
     encoding = first(headers, b"content-encoding") or b""
     return encoding.decode("latin-1").lower() in _COMPRESSED
 
 
 async def iter_decompressed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """
-    Decompress; raises `UpstreamBrokeOff` where that is not possible.
+    Decompress a body piece by piece; raises `UpstreamBrokeOff` if it is damaged.
 
     httpx's decoder makes one piece of a bomb, and keeps all that comes after
     the end of what is compressed.
@@ -44,7 +44,7 @@ async def iter_decompressed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 def decompressed(body: bytes, headers: Headers, *, most: int) -> bytes:
-    """A body that was passed on as it came; raises `UpstreamBrokeOff` where it cannot be read."""
+    """Return a forwarded body, decompressed; raises `UpstreamBrokeOff` if it cannot be read."""
     if not is_compressed(headers):
         return body
     inflater = zlib.decompressobj(_GZIP_OR_ZLIB)

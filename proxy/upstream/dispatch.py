@@ -23,7 +23,7 @@ def _ignore(_: Destination, __: int) -> None:
 
 
 class Dispatcher:
-    """One client for each upstream, with connections of its own; shared by all requests."""
+    """Keeps one client for each upstream, with connections of its own, for all requests."""
 
     def __init__(
         self,

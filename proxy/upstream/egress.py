@@ -1,8 +1,8 @@
 """
-How requests leave this machine, as the environment says: whom TLS trusts, and by which proxy.
+The environment's say in how requests leave this machine: certificates and outbound proxies.
 
-What cannot be followed is an `InvalidSettings` that names the variable; it does
-not repeat the address of a proxy, in which there may be a password.
+A variable that cannot be used raises `InvalidSettings`, which names it. The
+address of a proxy is not repeated, because it may contain a password.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _DIRECTORY: Final = "SSL_CERT_DIR"
 _KEY_LOG: Final = "SSLKEYLOGFILE"
 _HOST: Final = re.compile(r"[\w.:-]+")
 _LAST_PORT: Final = 65_535
-_INSTEAD: Final[Mapping[str | None, str]] = {
-    _FILE: "name a file of certificates (PEM), or take it away",
-    _DIRECTORY: "name a directory of certificates, or take it away",
-    _KEY_LOG: "name a file that can be written to, or take it away",
-    None: "is the installation whole?",
+_REMEDIES: Final[Mapping[str | None, str]] = {
+    _FILE: "name a file of certificates (PEM), or unset it",
+    _DIRECTORY: "name a directory of certificates, or unset it",
+    _KEY_LOG: "name a file that can be written to, or unset it",
+    None: "is the installation complete?",
 }
 
 
 def check_egress(*urls: str | None) -> None:
-    """Raise `InvalidSettings` if these could not be asked for what the environment says."""
+    """Raise `InvalidSettings` if the environment keeps these URLs from being asked."""
     trust()
     for url in urls:
         if url is not None:
@@ -42,14 +42,14 @@ def check_egress(*urls: str | None) -> None:
 
 
 def trust() -> ssl.SSLContext:
-    """Whom TLS trusts; raises `InvalidSettings`."""
-    # As httpx has it: a file counts, else a directory.
+    """Return a TLS context that trusts what the environment says; raises `InvalidSettings`."""
+    # httpx uses the file if there is one, else the directory.
     variable = next((name for name in (_FILE, _DIRECTORY) if os.environ.get(name)), None)
     try:
-        if variable == _DIRECTORY:  # of which OpenSSL would say at the first handshake
+        if variable == _DIRECTORY:  # OpenSSL would complain only at the first handshake
             os.listdir(os.environ[_DIRECTORY])
         return httpx.create_ssl_context()
-    except OSError as exc:  # those of OpenSSL are
+    except OSError as exc:  # `ssl.SSLError` is one, too
         if exc.filename is not None and exc.filename == os.environ.get(_KEY_LOG):
             variable = _KEY_LOG
         raise InvalidSettings(_said(variable, exc)) from exc
@@ -57,11 +57,11 @@ def trust() -> ssl.SSLContext:
 
 def _said(variable: str | None, problem: OSError) -> str:
     where = f"{variable}: {os.environ[variable]}" if variable else "TLS cannot be set up"
-    return f"{where}: {problem.strerror or problem}: {_INSTEAD[variable]}"
+    return f"{where}: {problem.strerror or problem}: {_REMEDIES[variable]}"
 
 
 def proxy_for(url: httpx.URL) -> str | None:
-    """The proxy between us and there; None: there is none. Raises `InvalidSettings`."""
+    """Return the URL of the proxy to use for a URL, or None; raises `InvalidSettings`."""
     if url.host in LOOPBACK or urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
@@ -81,13 +81,13 @@ def _problem_with(address: str) -> str | None:
     except (ValueError, httpx.InvalidURL):
         proxy = None
     if proxy is None or not _HOST.fullmatch(proxy.url.host) or (proxy.url.port or 0) > _LAST_PORT:
-        return "is no address of a proxy: write http://HOST:PORT"
+        return "is not the address of a proxy: write http://HOST:PORT"
     if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        return "names a SOCKS proxy, which takes the package `socksio`: name one of HTTP"
+        return "names a SOCKS proxy, which needs the package `socksio`: name an HTTP proxy"
     return None
 
 
 def _variable(scheme: str) -> str:
-    """The name of a variable as the environment spells it; small letters come first there."""
+    """Return a variable's name as the environment spells it; lower case wins, as in urllib."""
     name = f"{scheme}_proxy"
     return name if os.environ.get(name) else name.upper()

@@ -1,5 +1,5 @@
 """
-One HTTP/1.1 connection to an upstream, as an asyncio protocol.
+An HTTP/1.1 connection to an upstream, as an asyncio protocol.
 
 It sends a request, moves what arrives into the parser, keeps the time, and
 hands itself back to its pool when another request may follow.
@@ -17,7 +17,7 @@ from proxy.upstream.response_parser import ConnectionState, ResponseError, Respo
 from proxy.upstream.response_stream import ResponseStream
 
 _MAX_UNREAD_BYTES: Final = 256 * 1024
-"""With more than this unread the connection stops reading, so that the upstream waits."""
+"""Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
 
 
 class ConnectionPool(Protocol):
@@ -49,7 +49,7 @@ class Http11Connection(asyncio.Protocol):
 
     @property
     def state(self) -> ConnectionState:
-        """What the connection can be used for, as far as the parser knows."""
+        """The parser's state: NEW, ACTIVE, IDLE or CLOSED."""
         return self._parser.state
 
     @property

@@ -1,8 +1,8 @@
 """
-What upstream has taught about its models, shared by all requests of the process.
+Corrections of what is known about models, learned from upstream's refusals.
 
-Bounded, and forgetful: a lesson expires, so that an upstream that is mended,
-or a model that changes, is noticed without a restart.
+The number of models is bounded, and a correction expires, so that a model that
+changes is noticed without a restart.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Lesson:
 
 
 class LearnedCapabilities:
-    """Corrected capabilities by model."""
+    """Corrected capabilities by model, shared by all requests of a process."""
 
     def __init__(self, *, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -39,7 +39,7 @@ class LearnedCapabilities:
         self._by_model: dict[str, _Lesson] = {}
 
     def add(self, model: str, lesson: Capabilities) -> None:
-        """Add to what is known of a model; the oldest lesson makes room for the newest."""
+        """Add a correction; the model that was corrected longest ago makes room for a new one."""
         before = self._by_model.pop(model, None)
         known = before.capabilities if before else UNKNOWN
         if len(self._by_model) >= _MAX_MODELS:
@@ -51,7 +51,7 @@ class LearnedCapabilities:
             log.warning("lesson_learnt", model=self._shown(model), lesson=learnt.as_text())
 
     def current(self) -> Mapping[str, Capabilities]:
-        """What is known now; expired lessons are forgotten."""
+        """Return the corrections in force, by model; expired ones are forgotten."""
         if self._by_model:
             now = self._clock()
             self._by_model = {
@@ -60,7 +60,7 @@ class LearnedCapabilities:
         return {model: lesson.capabilities for model, lesson in self._by_model.items()}
 
     def listing(self) -> list[dict[str, object]]:
-        """For people: each model, what was learnt of it, how often it refused, seconds to go."""
+        """List the corrections for people: model, text, number of refusals, seconds left."""
         self.current()
         now = self._clock()
         return [
@@ -74,5 +74,5 @@ class LearnedCapabilities:
         ]
 
     def _shown(self, model: str) -> str:
-        """The name of a model as people may read it: a client may call one anything."""
+        """Return a model's name fit to be read: clients choose it freely."""
         return in_brief(model, self._redactor.text, _MODEL_LENGTH)

@@ -17,7 +17,7 @@ from translators import (
 
 
 class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
-    """One completion request: its raw bytes, and what could be read of them."""
+    """A completion request: its raw bytes, and what could be decoded of them."""
 
     caller: Caller
     headers: Headers
@@ -26,7 +26,7 @@ class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
     decoded: DecodedRequest | None
     dialect: Dialect | None
     problem: InvalidCompletionRequest | None
-    """Why the request cannot be translated; it may still be forwarded."""
+    """The error that keeps the request from being translated; it may still be forwarded."""
 
     @classmethod
     def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> LegacyRequest:

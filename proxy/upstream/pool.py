@@ -13,7 +13,7 @@ import httpx
 from proxy.upstream.http11 import Http11Connection
 
 _HEAD_START_SECONDS: Final = 0.25
-"""How long one address of a name is tried before the next one joins in (RFC 8305, section 8)."""
+"""Time for which one address of a name is tried alone (RFC 8305, section 8)."""
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""

@@ -21,7 +21,7 @@ _INTERIM: Final = range(100, 200)
 
 
 class ConnectionState(enum.Enum):
-    """What a connection can be used for."""
+    """The states of a connection, by what it can be used for."""
 
     NEW = enum.auto()
     """No request has been sent yet."""
@@ -38,7 +38,7 @@ class ResponseError(Exception):
 
 
 class ParsedResponse:
-    """One response as far as it has arrived: the head, and the pieces of body not read yet."""
+    """The part of a response that has arrived: the head, and the unread pieces of its body."""
 
     def __init__(self, *, has_body: bool) -> None:
         self.status = 0

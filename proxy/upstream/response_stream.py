@@ -29,7 +29,7 @@ class ResponseStream(ParsedResponse, httpx.AsyncByteStream):
     ) -> None:
         super().__init__(has_body=has_body)
         self.waiting_since: float | None = None
-        """When the reader began to wait, by the loop's clock; None while it does not wait."""
+        """Start of the reader's wait, by the loop's clock; None while it does not wait."""
         self._source = source
         self._loop = loop
         self._news: asyncio.Future[None] | None = None

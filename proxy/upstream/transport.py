@@ -1,10 +1,10 @@
 """
-httpx's transport interface as thin as it can be: how requests get onto the wire.
+Puts requests onto the wire, behind httpx's transport interface.
 
-httpx's own pool looks through every connection for every request, which is
-what makes it slow under load; it is used where a proxy lies between. The other
-transport is ours: it repeats headers as they are given, and tells a connection
-that was never made from one that broke.
+httpx's own transport looks through every connection for every request, which
+makes it slow under load; it is used only through an outbound proxy. The other
+transport is ours: it sends headers with the spelling they have, and tells a
+connection that was never made from one that broke.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from proxy.upstream.response_parser import ConnectionState
 from proxy.upstream.response_stream import ResponseStream
 
 _KEEP_IDLE_SECONDS: Final = 15
-"""Longer-lived idle connections are more likely closed from the far side as they are reused."""
+"""Seconds that an idle connection is kept; later the upstream is likely to close it in use."""
 _LARGE_BYTES: Final = 256 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PORTS: Final = {"http": 80, "https": 443}
@@ -32,18 +32,18 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """In seconds; there is no total, since a stream may last as long as it moves."""
+    """Timeouts in seconds; there is no total, because a stream may last as long as it moves."""
 
     connect: float = 10
     read: float = 600
 
     def as_extension(self) -> dict[str, float | None]:
-        """As httpx has it in the `extensions` of a request."""
+        """Return the value of the extension `timeout` of an httpx request."""
         return {"connect": self.connect, "read": self.read, "write": self.read, "pool": None}
 
 
 def transport_for(proxy: str | None) -> httpx.AsyncBaseTransport:
-    """How requests go up: straight, or through a proxy; no cookies, no redirects, no decoding."""
+    """Return a transport, direct or through a proxy, without cookies, redirects or decoding."""
     context = trust()
     if proxy is None:
         return DirectTransport(context)
@@ -56,7 +56,7 @@ def transport_for(proxy: str | None) -> httpx.AsyncBaseTransport:
 
 
 class DirectTransport(httpx.AsyncBaseTransport):
-    """HTTP/1.1 over connections of its own, as many as are needed; in one event loop."""
+    """HTTP/1.1 over as many connections as are needed, in one event loop."""
 
     def __init__(self, context: ssl.SSLContext, *, keep_idle: float = _KEEP_IDLE_SECONDS) -> None:
         self._context = context
@@ -64,7 +64,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         self._pools: dict[Origin, OriginPool] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send; return once the headers are there. Raises `httpx.TransportError`s."""
+        """Send a request and wait for the response's head; raises `httpx.TransportError`."""
         timeouts, head = request.extensions["timeout"], _head_of(request)
         url = request.url
         origin = url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
@@ -72,13 +72,13 @@ class DirectTransport(httpx.AsyncBaseTransport):
         if pool is None:
             pool = self._pools[origin] = OriginPool(origin, self._context, self._keep_idle)
         connection = pool.idle() or await pool.connect(timeouts["connect"])
-        may_repeat = connection.state is ConnectionState.IDLE and _is_harmless(request)
+        may_repeat = connection.state is ConnectionState.IDLE and _is_repeatable(request)
         try:
             return await _answered(request, head, connection, timeouts["read"])
-        except httpx.ReadError:  # closed from afar without a word, as it was used again
+        except httpx.ReadError:  # the upstream closed an idle connection just as it was used
             if not may_repeat:
                 raise
-        # Once, and not by another that may be as stale (RFC 9112, section 9.3.1).
+        # Once, on a new connection: another idle one may be as stale (RFC 9112, section 9.3.1).
         connection = await pool.connect(timeouts["connect"])
         return await _answered(request, head, connection, timeouts["read"])
 
@@ -103,7 +103,7 @@ async def _answered(
 def _send(
     request: httpx.Request, head: bytes, connection: Http11Connection, read_timeout: float
 ) -> ResponseStream:
-    """Bytes leave in one write if they are not many, else in pieces."""
+    """Send the request, a short one in a single write; return its response."""
     whole = request.read() if isinstance(request.stream, httpx.ByteStream) else None
     has_body = request.method != "HEAD"
     if whole is not None and len(whole) <= _LARGE_BYTES:
@@ -118,13 +118,13 @@ def _send(
     return answer
 
 
-def _is_harmless(request: httpx.Request) -> bool:
-    """Whether to ask twice changes nothing (RFC 9110, section 9.2.1)."""
+def _is_repeatable(request: httpx.Request) -> bool:
+    """Return True if the request may be sent twice (safe methods: RFC 9110, section 9.2.1)."""
     return request.method in _SAFE and isinstance(request.stream, httpx.ByteStream)
 
 
 def _head_of(request: httpx.Request) -> bytes:
-    """As it leaves; raises `LocalProtocolError` for what would be more than one header."""
+    """Return the head; raises `httpx.LocalProtocolError` if a field contains a line end."""
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
     lines += [b"%b: %b" % header for header in request.headers.raw]
     head = b"\r\n".join((*lines, b"", b""))
@@ -137,7 +137,7 @@ async def _in_pieces(body: bytes) -> AsyncIterator[memoryview]:
     view = memoryview(body)
     for start in range(0, len(body), _LARGE_BYTES):
         yield view[start : start + _LARGE_BYTES]
-        await asyncio.sleep(0)  # a socket may take it all at once, and others wait for their turn
+        await asyncio.sleep(0)  # a socket may take all of it at once, without letting others run
 
 
 async def _in_chunks(body: AsyncIterator[bytes] | httpx.AsyncByteStream) -> AsyncIterator[bytes]:

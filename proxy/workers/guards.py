@@ -1,9 +1,9 @@
 """
 Guards: a rule that does badly loses its share, in every worker, until an operator re-arms it.
 
-Each worker counts what it sees and pins it to the noticeboard; each judges by
-the sum. A trip is a note that outlives restarts; re-arming takes it down, and
-the counting begins anew.
+Each worker publishes its counts in the shared state and judges by the sum of
+all. A trip is stored there, too, and survives restarts; re-arming removes it
+and starts the counts again.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ log = structlog.get_logger()
 TRIPS: Final = "tripped"
 _TALLIES: Final = "tallies"
 _STALE_SECONDS: Final = 5
-"""Live workers pin their tallies twice a second; older ones are of workers that are gone."""
+"""Age from which a worker's counts are ignored; live workers publish them twice a second."""
 _BREACHES_TO_TRIP: Final = 3
-"""In succession: a reading may catch the others' counts half way, or from before a re-arming."""
+"""Judgements in a row that trip a guard: one may see other workers' counts of a moment ago."""
 
 
 class Trip(msgspec.Struct, frozen=True):
-    """Why a rule has lost its share, and since when."""
+    """The trip of a guard: its rule, the time, and the reason."""
 
     rule: str
     since: str
@@ -50,10 +50,10 @@ _TRIP: Final = msgspec.json.Decoder(Trip)
 
 
 class GuardObserver(Protocol):
-    """Who shows it."""
+    """Shows which guards have tripped."""
 
     def guards_tripped(self, rules: frozenset[str]) -> None:
-        """These are, now."""
+        """Take the names of all rules whose guards have tripped."""
 
 
 @dataclass(slots=True)
@@ -70,19 +70,19 @@ class _Watched:
 
 @dataclass(slots=True)
 class Guards:
-    """All guards, as one worker sees them."""
+    """Counts exchanges for all guards and trips them, in one worker."""
 
     shared_state: SharedState
     observer: GuardObserver
     clock: Callable[[], float] = time.monotonic
     trips: Mapping[str, Trip] = field(default_factory=dict[str, Trip])
-    """By rule."""
+    """The trips by rule."""
     tripped: frozenset[str] = frozenset()
     _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
     _unwritten: dict[str, Trip] = field(default_factory=dict[str, Trip])
 
     def watch(self, guards: Mapping[str, Guard]) -> None:
-        """Go by these from now on; what was counted for one that stays as it was is kept."""
+        """Watch these guards from now on; an unchanged one keeps its counts."""
         self.shared_state.expire(_TALLIES, older_than=_STALE_SECONDS)
         self._watched = {
             rule: before
@@ -95,14 +95,14 @@ class Guards:
     def count(
         self, rule: str | None, caller: str, seconds: float, *, is_error: bool | None
     ) -> None:
-        """Count one exchange, whose it was, and the rule that decided; None: its client left."""
+        """Count an exchange for the guards; `is_error` is None if its client left."""
         now = self.clock()
         for name, watched in self._watched.items():
             side = watched.rule if name == rule else watched.rest
             side.add(now, caller, seconds, is_error=is_error)
 
     def judge(self) -> None:
-        """Compare notes with the other workers, and trip what has to be."""
+        """Add up the counts of all workers, and trip the guards that they breach."""
         self._read_trips()
         if not self._watched:
             return
@@ -161,7 +161,7 @@ class Guards:
 
 
 def read_trips(notes: Iterable[Note]) -> dict[str, Trip]:
-    """By rule; a note that cannot be read says at least that there is one."""
+    """Return the trips by rule; a note that cannot be read still counts as a trip."""
     trips: dict[str, Trip] = {}
     for name, note, _ in notes:
         try:

@@ -15,10 +15,10 @@ from tests.waiting import PATIENCE_SECONDS, wait_for
 SERVE = ("serve", "--port", "0")
 UNSET = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "NO_PROXY": "", "no_proxy": ""}
 NO_PROXY = (
-    "is no address of a proxy: write http://HOST:PORT, or put api.anthropic.com into NO_PROXY"
+    "is not the address of a proxy: write http://HOST:PORT, or put api.anthropic.com into NO_PROXY"
 )
 NO_SOCKS = (
-    "names a SOCKS proxy, which takes the package `socksio`: name one of HTTP, "
+    "names a SOCKS proxy, which needs the package `socksio`: name an HTTP proxy, "
     "or put api.anthropic.com into NO_PROXY"
 )
 NO_FILE = "No such file or directory"

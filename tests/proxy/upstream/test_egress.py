@@ -65,7 +65,7 @@ def test_what_is_no_address_of_a_proxy_is_named_by_its_variable(
         check_egress(None, str(FAR))
 
     assert str(told.value) == (
-        f"{variable}: is no address of a proxy: write http://HOST:PORT, "
+        f"{variable}: is not the address of a proxy: write http://HOST:PORT, "
         "or put api.example.com into NO_PROXY"
     )
 
