@@ -15,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.upstream.transport import IncomingResponse, OutgoingRequest, Timeouts, Transport
+
 Act = Callable[["Peer"], Awaitable[None]]
 
 
@@ -113,21 +115,33 @@ def ok(body: bytes, headers: bytes = b"") -> bytes:
 
 
 async def ask(
-    transport: httpx.AsyncBaseTransport, url: str, *, method: str = "GET", **request: Any
-) -> httpx.Response:
-    """Ask, within these `read` and `connect` seconds; the answer's body is still to be read."""
-    timeouts = {name: request.pop(name, 20) for name in ("read", "connect")}
-    timeouts |= {"write": timeouts["read"], "pool": None}
-    return await transport.handle_async_request(
-        httpx.Request(method, url, extensions={"timeout": timeouts}, **request)
+    transport: Transport,
+    url: str,
+    *,
+    method: str = "GET",
+    read: float = 20,
+    connect: float = 20,
+    **request: Any,
+) -> IncomingResponse:
+    """Ask, within these seconds; the response's body is still to be read."""
+    built = httpx.Request(method, url, **request)
+    at = built.url
+    stream: Any = built.stream
+    outgoing = OutgoingRequest(
+        method=built.method,
+        origin=(at.scheme, at.raw_host.decode(), at.port or {"http": 80, "https": 443}[at.scheme]),
+        target=at.raw_path,
+        headers=built.headers.raw,
+        body=(built.read(),) if isinstance(stream, httpx.ByteStream) else aiter(stream),
+        timeouts=Timeouts(connect=connect, read=read),
     )
+    return await transport.send(outgoing)
 
 
-async def heard(response: httpx.Response) -> bytes:
+async def heard(response: IncomingResponse) -> bytes:
     """All of its body."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)
     try:
-        return b"".join([piece async for piece in response.stream])
+        return b"".join([piece async for piece in response])
     finally:
         await response.aclose()
 

@@ -7,7 +7,6 @@ hand one caller's cookies to the next.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
@@ -16,13 +15,24 @@ import httpx
 from proxy.errors import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
 from proxy.headers import Headers, first
 from proxy.upstream.decompression import is_compressed, iter_decompressed
-from proxy.upstream.egress import LOOPBACK, proxy_for
-from proxy.upstream.transport import Timeouts, transport_for
+from proxy.upstream.egress import LOOPBACK, proxy_for, trust
+from proxy.upstream.proxied_transport import ProxiedTransport
+from proxy.upstream.transport import (
+    Body,
+    DirectTransport,
+    IncomingResponse,
+    OutgoingRequest,
+    Timeouts,
+    Transport,
+)
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Longest answer that is read: more than any model writes."""
 MAX_ERROR_BYTES: Final = 1024 * 1024
 """Longest error response that is read."""
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
+"""Methods whose requests name a length also where there is no body (RFC 9110, section 8.6)."""
 _SUCCESS: Final[range] = range(200, 300)
 _STATUSES: Final[range] = range(200, 600)
 """Status codes of a final response (RFC 9110, section 15)."""
@@ -43,14 +53,13 @@ def _failure_of(problem: httpx.TransportError) -> Failure:
 class UpstreamResponse:
     """A response whose head has arrived and whose body can be read once."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        self._stream = response.stream
+    def __init__(self, response: IncomingResponse) -> None:
+        self._response = response
         self._body: bytes | None = None
         self.tap: Callable[[bytes], None] | None = None
         """Called with every piece of the body that is read."""
-        self.status: int = response.status_code
-        self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self.status = response.status
+        self.headers: Headers = [(name.lower(), value) for name, value in response.headers]
 
     @property
     def is_success(self) -> bool:
@@ -85,14 +94,14 @@ class UpstreamResponse:
     async def raw_pieces(self) -> AsyncIterator[bytes]:
         """Yield the raw body as it arrives; raises `Failure` if it breaks off."""
         try:
-            async for piece in self._stream:
+            async for piece in self._response:
                 yield piece
         except httpx.TransportError as exc:
             raise _failure_of(exc) from exc
 
     async def close(self) -> None:
         """Release the connection; close it if the body was not read to its end."""
-        await self._stream.aclose()
+        await self._response.aclose()
 
 
 async def close_all(answers: list[UpstreamResponse]) -> None:
@@ -109,44 +118,18 @@ async def _tapped(
         yield piece
 
 
-class _Pieces(httpx.AsyncByteStream):
-    """A long request body in pieces, which can be sent more than once."""
-
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self._pieces = pieces
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
-            yield piece
-            await asyncio.sleep(0)  # a socket may take them all at once, and others wait
-
-
-class _SpelledURL(httpx.URL):
-    """
-    Its path and query leave as they are spelled; httpx would quote some of it again.
-
-    The `target` that httpx lets a request say otherwise is also what a proxy is
-    asked to CONNECT to.
-    """
-
-    def __init__(self, url: httpx.URL, target: bytes) -> None:
-        super().__init__(url)
-        self._target = target
-
-    @property
-    def raw_path(self) -> bytes:
-        return self._target
-
-
 class UpstreamClient:
     """An upstream under its base url: the Messages API, or a legacy one."""
 
     def __init__(self, url: str, timeouts: Timeouts) -> None:
         self._url = httpx.URL(url)
+        self._origin = (
+            self._url.scheme,
+            self._url.raw_host.decode("ascii"),
+            self._url.port or _DEFAULT_PORTS[self._url.scheme],
+        )
         self._prefix = self._url.raw_path.rstrip(b"/")
-        self._messages = self._url.copy_with(raw_path=self._prefix + b"/v1/messages")
-        self._host = (b"host", self._url.netloc)
-        self._extensions = {"timeout": timeouts.as_extension()}
+        self._timeouts = timeouts
         self._transport = transport_for(proxy_for(self._url))
 
     @property
@@ -156,19 +139,12 @@ class UpstreamClient:
 
     async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
         """Send a Messages request; try again once if no connection could be made."""
-        # httpx would derive host, length and body by itself, which takes a third longer.
         length = (b"content-length", b"%d" % sum(map(len, body)))
-        request = httpx.Request(
-            "POST",
-            self._messages,
-            headers=[self._host, *headers, length],
-            stream=httpx.ByteStream(body[0]) if len(body) == 1 else _Pieces(body),
-            extensions=self._extensions,
-        )
+        fields = [(b"host", self._url.netloc), *headers, length]
         try:
-            return await self._send(request)
+            return await self._send("POST", b"/v1/messages", fields, body)
         except UpstreamUnreachable:
-            return await self._send(request)
+            return await self._send("POST", b"/v1/messages", fields, body)
 
     async def forward(
         self,
@@ -178,22 +154,43 @@ class UpstreamClient:
         body: AsyncIterator[bytes] | bytes | None,
     ) -> UpstreamResponse:
         """Send a request unchanged to a path with its query; a body may still be arriving."""
-        request = httpx.Request(
-            method, self._url, headers=headers, content=body, extensions=self._extensions
-        )
-        request.url = _SpelledURL(self._url, self._prefix + target)
-        return await self._send(request)
+        fields = [(b"Host", self._url.netloc), *headers]
+        names = {name.lower() for name, _ in headers}
+        if body is None or isinstance(body, bytes):
+            pieces: Body = (body,) if body else ()
+            if b"content-length" not in names and (body or method in _WITH_CONTENT):
+                fields.insert(1, (b"Content-Length", b"%d" % len(body or b"")))
+        else:
+            pieces = body
+            if b"content-length" not in names:
+                fields.insert(1, (b"Transfer-Encoding", b"chunked"))
+        return await self._send(method, target, fields, pieces)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
-    async def _send(self, request: httpx.Request) -> UpstreamResponse:
+    async def _send(
+        self, method: str, target: bytes, headers: Headers, body: Body
+    ) -> UpstreamResponse:
+        request = OutgoingRequest(
+            method=method,
+            origin=self._origin,
+            target=self._prefix + target,
+            headers=headers,
+            body=body,
+            timeouts=self._timeouts,
+        )
         try:
-            answer = UpstreamResponse(await self._transport.handle_async_request(request))
+            response = UpstreamResponse(await self._transport.send(request))
         except httpx.TransportError as exc:
             raise _failure_of(exc) from exc
-        if answer.status not in _STATUSES:
-            await answer.close()
+        if response.status not in _STATUSES:
+            await response.close()
             raise UpstreamBrokeOff("The upstream answered with an invalid status code.")
-        return answer
+        return response
+
+
+def transport_for(proxy: str | None) -> Transport:
+    """Return a transport, direct or through a proxy."""
+    return DirectTransport(trust()) if proxy is None else ProxiedTransport(proxy)

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-import httpx
-
 from proxy.upstream.response_parser import ParsedResponse
 
 
@@ -21,7 +19,7 @@ class ByteSource(Protocol):
         """Close the connection: the rest of the response is not wanted."""
 
 
-class ResponseStream(ParsedResponse, httpx.AsyncByteStream):
+class ResponseStream(ParsedResponse):
     """A response whose head can be awaited, and whose body can be iterated over once."""
 
     def __init__(
