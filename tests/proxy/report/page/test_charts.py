@@ -81,10 +81,9 @@ def test_a_plot_of_one_step_says_its_time_once():
 
 
 def test_every_outcome_has_a_colour():
-    outcomes = Outcomes(
-        answered=1, client_error=1, upstream_error=1, holdover_error=1, refused=1, client_gone=1
-    )
-    bucket = Bucket(begin="2026-11-16T00:00:00+00:00", outcomes=outcomes, exchanges=6)
+    names = Outcomes.__struct_fields__
+    outcomes = Outcomes(**dict.fromkeys(names, 1))
+    bucket = Bucket(begin="2026-11-16T00:00:00+00:00", outcomes=outcomes, exchanges=len(names))
 
     drawn = drawings.volume(Volume(step="day", buckets=(bucket,)))
 
