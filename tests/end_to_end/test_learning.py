@@ -120,8 +120,8 @@ def test_refused_adjustments_are_errors_that_say_what_to_change():
     assert dropped.status_code == retired.status_code == 400
     assert dropped.json()["error"] == {
         "type": "invalid_request_error",
-        "message": "top_p: The model takes no `top_p`, or none together with `temperature`; it was left out. "
-        "Such requests are refused here (drop_top_p). Leave out `top_p`.",
+        "message": "top_p: The model takes no `top_p`, or none together with `temperature`; "
+        "it was left out. Such requests are refused here (drop_top_p). Leave out `top_p`.",
     }
     assert "Ask for a model that is served today." in retired.json()["error"]["message"]
     assert fine.status_code == 200
