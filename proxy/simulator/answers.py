@@ -1,4 +1,4 @@
-"""A whole answer as a value: blocks, ending, usage. What is sent is written from it."""
+"""The model's answer as a value: blocks, ending and usage, not yet encoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingBlock:
-    """With no text when the model omits it, which is what 4.7 and later do by default."""
+    """A block of thinking; the text is empty where the model omits it (4.7 and later)."""
 
     thinking: str
     signature: str = SIGNATURE
@@ -29,7 +29,7 @@ class ThinkingBlock:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueBlock:
-    """A block that comes whole in its `content_block_start`."""
+    """A block without deltas: a stream sends all of it in `content_block_start`."""
 
     content: dict[str, object]
 

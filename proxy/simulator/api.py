@@ -1,9 +1,9 @@
 """
-The API as an ASGI application: a request in, a recorded and delivered reply out.
+The API as an ASGI application: read a request, log it, build the reply and deliver it.
 
     receive -> simulate-* headers -> route -> key -> endpoint -> faults -> delivery
 
-Whatever raises a `Refusal` on the way is answered as the API would answer it.
+Any step may raise a `Refusal`, which becomes the error response of the API.
 """
 
 from __future__ import annotations
@@ -109,7 +109,11 @@ def _route(path: str) -> tuple[str, Endpoint]:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """Up to one byte more than is allowed; None if the client went away before the end."""
+    """
+    Read the request body, or return None if the client disconnects first.
+
+    Reading stops one byte past the limit: enough to recognise a body that is too large.
+    """
     body = bytearray()
     while len(body) <= MAX_BODY:
         message = await receive()

@@ -1,8 +1,8 @@
 """
-What the API says when it refuses: an HTTP status, an error type, a message.
+Errors as the API answers them: HTTP status, error type and message.
 
-The texts are those of messages-wire sections 1 and 4. Where a comment says
-*assumed*, no recording of the text is known; only the status is meaningful.
+The texts were recorded (messages-wire sections 1 and 4). Where a comment says
+*assumed*, no recording of the text is known, and only the status can be relied on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ RECORDED_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
 
 
 class Refusal(Exception):
-    """Raised anywhere below the application; answered as an error object."""
+    """An error of the API, raised by any check or endpoint and answered by `Api`."""
 
     def __init__(
         self,
@@ -69,24 +69,24 @@ class Refusal(Exception):
 
     @property
     def is_from_the_edge(self) -> bool:
-        """A 413 is Cloudflare's, unless it has a code that only the API knows."""
+        """Return True for a 413 of Cloudflare; a 413 of the API itself has an error code."""
         return self.status == 413 and self.error_code is None  # noqa: PLR2004
 
     def describe(self, request_id: str | None) -> dict[str, object]:
-        """The body of the answer; `details` is there only when it says something."""
+        """Return the body of an error response; `details` is present only with an error code."""
         error: dict[str, object] = {"type": self.error_type, "message": self.message}
         if self.error_code is not None:
             error["details"] = {"error_code": self.error_code}
         return {"type": "error", "error": error, "request_id": request_id}
 
     def describe_in_stream(self, request_id: str) -> dict[str, object]:
-        """The data of an `error` event, in the recorded key order (messages-wire 3.6)."""
+        """Return the data of an `error` event, in the recorded key order (messages-wire 3.6)."""
         details = None if self.error_code is None else {"error_code": self.error_code}
         error = {"details": details, "type": self.error_type, "message": self.message}
         return {"type": "error", "error": error, "request_id": request_id}
 
     def describe_at_the_edge(self) -> dict[str, object]:
-        """What Cloudflare answers before the API sees anything: no `type`, no `request_id`."""
+        """Return the body of an error of Cloudflare, which has no `type` and no `request_id`."""
         error_type = "forbidden" if self.status == 403 else self.error_type  # noqa: PLR2004
         return {"error": {"type": error_type, "message": self.message}}
 
@@ -96,5 +96,5 @@ def invalid_request(message: str) -> Refusal:
 
 
 def unknown_model(model: str) -> Refusal:
-    """Retired, never published and not permitted look the same from outside."""
+    """Return the one error for retired, unpublished and forbidden models alike."""
     return Refusal(404, f"model: {model}")

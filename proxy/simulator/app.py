@@ -1,4 +1,4 @@
-"""Puts the simulator together: the API, and two pages of its own under `/simulator`."""
+"""The simulator as one application: the API, and two pages of its own under `/simulator`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def create_simulator(
     legacy_models_alive: bool = False,
 ) -> Starlette:
     """
-    An ASGI application that answers like the API on a given day.
+    Return an ASGI application that answers like the API on a given day.
 
-    `today` decides which models are retired (default: the day of this call).
-    `strict_alternation` refuses turns that partner clouds refuse.
-    `legacy_models_alive` lets `/v1/complete` answer, as it did until July 2025.
+    `today` decides which models are retired (default: the current day, UTC).
+    `ping_after_start` sends a ping after the first `content_block_start` of each stream.
+    `strict_alternation` refuses consecutive turns of one role, as partner clouds may.
+    `legacy_models_alive` makes `/v1/complete` answer as it did until July 2025.
     """
     journal = Journal()
     conditions = Conditions(

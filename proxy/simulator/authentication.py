@@ -1,7 +1,7 @@
 """
-What is checked before the body is looked at: key, version, beta header.
+Checks of the key, the version and the beta header, all before the body is read.
 
-In which order the real API checks is not known; here the key comes first.
+The order in which the real API checks them is not known; here the key comes first.
 """
 
 from __future__ import annotations
@@ -44,11 +44,15 @@ KNOWN_BETAS: Final = frozenset(
 )
 
 _BEARER: Final = "bearer "
-_INVALID: Final = "invalid"  # any key with this word in it is a wrong one here
+_INVALID: Final = "invalid"  # the simulator rejects any key that contains this word
 
 
 def check_key(headers: Headers) -> None:
-    """Texts: messages-wire 1.1. With both credentials, the API key wins."""
+    """
+    Raise a 401 unless the request has a valid API key or bearer token.
+
+    If both are sent, only the API key counts. The texts are recorded (messages-wire 1.1).
+    """
     key = headers.get("x-api-key", "")
     if key:
         _check_credential(key, "invalid x-api-key")
@@ -65,7 +69,7 @@ def _check_credential(credential: str, complaint: str) -> None:
 
 
 def check_version(headers: Headers) -> str:
-    """A header sent twice is joined first, which makes it invalid, as was recorded."""
+    """Return the version sent; a missing or unknown one is a 400."""
     version = asked_version(headers)
     if version is None:
         raise invalid_request("anthropic-version: header is required")
@@ -73,10 +77,11 @@ def check_version(headers: Headers) -> str:
 
 
 def asked_version(headers: Headers) -> str | None:
+    """Return the version sent, or None if there is no such header; an unknown one is a 400."""
     values = headers.getlist("anthropic-version")
     if not values:
         return None
-    version = ", ".join(values)
+    version = ", ".join(values)  # joined, and therefore invalid, if sent twice: so recorded
     if version not in PUBLISHED_VERSIONS:
         raise invalid_request(f'anthropic-version: "{version}" is not a valid version')
     return version

@@ -1,8 +1,7 @@
 """
-What the simulated model says when nobody tells it what to say.
+Default texts of the simulated model, for requests that do not set `simulate-text`.
 
-The same request always gets the same words, and they quote the last thing the
-user said, so that a test sees what arrived here.
+They are deterministic, and quote the last user turn, so that a test can see what arrived.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from proxy.simulator.requests import Message, MessagesRequest
 
 _MAX_QUOTE_LENGTH: Final = 200
 
-# messages-wire 1.3: the documented words for going on without a prefill.
+# The documented way to continue an answer on a model without prefill (messages-wire 1.3).
 _CONTINUATION: Final = re.compile(
     r"Your previous response was interrupted and ended with\s*(?P<ending>.*?)\s*"
     r"Continue from where you left off",
@@ -35,7 +34,7 @@ def answer_text(request: MessagesRequest) -> str:
 
 
 def text_to_continue(request: MessagesRequest) -> str:
-    """The prefill, or what the last user turn asks in the documented words to continue."""
+    """Return the prefill, or the text that the last user turn asks to continue."""
     last = request.messages[-1]
     if last.role == "assistant":
         return last.text

@@ -1,8 +1,7 @@
 """
-`POST /v1/complete` bodies: decoded JSON in, a checked completion request out.
+Parsing of `POST /v1/complete` bodies: decoded JSON in, a validated completion request out.
 
-Prompt rules and texts are those of legacy-wire 5.1 and 5.2, for keys that were
-checked strictly.
+The prompt is held to the rules for strictly checked keys (legacy-wire 5.1 and 5.2).
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ _OPTIONAL: Final[dict[str, Check]] = {
     "stop_sequences": nullable(list_of(text())),
     "stream": nullable(boolean),
     "temperature": nullable(number_within(0, 1)),
-    # -1, the documented default of 2023, was sent by clients of both versions (legacy-wire 1.3).
+    # Clients of both versions sent -1, the documented default of 2023 (legacy-wire 1.3).
     "top_k": nullable(integer(at_least=-1)),
     "top_p": nullable(number_within(-1, 1)),
 }
-# Sent by clients of the first version only; that it was tolerated is inferred from their working.
+# Only clients of the first version send these; since they worked, the API must accept them.
 _FIRST_VERSION: Final[dict[str, Check]] = {"tags": anything, "disable_checks": anything}
 
 _CHECK: Final = record(required=_REQUIRED, optional=_OPTIONAL)
@@ -60,7 +59,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
 
     @property
     def stops(self) -> list[str]:
-        """The built-in stop is always active (legacy-wire 6); empty ones never match."""
+        """The built-in stop (always active, legacy-wire 6) and the non-empty ones of the body."""
         return [HUMAN, *(sequence for sequence in self.stop_sequences or () if sequence)]
 
     @property
@@ -79,7 +78,7 @@ def parse_completion_request(body: object, *, is_first_version: bool) -> Complet
 
 
 def check_prompt(prompt: str) -> None:
-    """After the two documented repairs: a lost leading blank line, trailing spaces."""
+    """Refuse a prompt whose turns are wrong, after the two repairs that the API documents."""
     prompt = prompt.rstrip(" ")
     if prompt.startswith(HUMAN.lstrip()):
         prompt = "\n\n" + prompt
@@ -90,4 +89,5 @@ def check_prompt(prompt: str) -> None:
     if prompt.rfind(ASSISTANT) <= prompt.rfind(HUMAN):
         complaints.append(f'prompt must end with "{ASSISTANT}" turn')
     if complaints:
-        raise invalid_request(", ".join(complaints))  # joined so by a partner cloud; here inferred
+        # That both complaints are joined is recorded from a partner cloud only.
+        raise invalid_request(", ".join(complaints))

@@ -1,4 +1,4 @@
-"""A completion in, the bytes of either legacy dialect out (legacy-wire 2 and 3)."""
+"""Encoding of completions in either version of the legacy API (legacy-wire 2 and 3)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import msgspec
 from proxy.simulator.frames import Frame, json_frame
 
 _DONE: Final = Frame(None, b"[DONE]")
-# Literal, from a decoder's test: not JSON (legacy-wire 3.2).
+# Copied from a test of a decoder; its data was not JSON (legacy-wire 3.2).
 _FIRST_VERSION_PING: Final = Frame("ping", b"2023-04-28 21:18:31.866238")
 _PING: Final = Frame("ping", b'{"type": "ping"}')
-_DELTAS_BEFORE_PING: Final = 2  # so in both recordings
+_DELTAS_BEFORE_PING: Final = 2  # as in both recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def _with_pings(frames: Iterable[Frame], pings: list[Frame]) -> Iterator[Frame]:
 
 
 def _cumulative(completion: Completion) -> Iterator[Frame]:
-    """The last frame repeats everything and says why it ended."""
+    """Yield frames that each repeat the text so far; the last one adds the stop reason."""
     text = ""
     for delta in completion.deltas[:-1]:
         text += delta

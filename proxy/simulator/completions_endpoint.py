@@ -1,8 +1,8 @@
 """
-`POST /v1/complete`, the native one.
+`POST /v1/complete` as the API itself served it.
 
-Today it answers nobody: every model it served is retired, and it never served
-any other. With `legacy_models_alive` it answers as it did in its last years.
+Every model it served is retired, so it refuses all requests by default. With
+`legacy_models_alive` it answers as it did before July 2025.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from proxy.simulator.request_context import Call
 from proxy.simulator.served_models import MODELS
 from proxy.simulator.tokens import clip_deltas, split_into_deltas
 
-_CRLF: Final = b"\r\n"  # in both dialects (legacy-wire 3)
+_CRLF: Final = b"\r\n"  # in both versions (legacy-wire 3)
 _FIRST_VERSION: Final = "2023-01-01"
 
 
@@ -46,7 +46,7 @@ def answer_completion(call: Call) -> Reply:
 
 
 def _check_version(call: Call) -> str:
-    """No header meant the first version to old clients, and is an error today (legacy-wire 1.2)."""
+    """Return the version; a missing header once meant the first, now 400 (legacy-wire 1.2)."""
     if call.conditions.legacy_models_alive:
         return asked_version(call.headers) or _FIRST_VERSION
     return check_version(call.headers)

@@ -1,8 +1,8 @@
 """
-What the API refuses in messages, system and stop sequences, whatever the model.
+Checks of messages, system and stop sequences that apply to every model.
 
-The texts are recorded (messages-wire 1.3, 1.4 and 1.6). Which of several
-mistakes is reported is not known; here it is the first one in this file.
+The texts are recorded (messages-wire 1.3, 1.4 and 1.6). Which of several mistakes
+the API reports is not known; here it is the first one found in the order of this file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None
 
 
 def check_prefill_ending(prefill: str) -> None:
-    """Apart from the rest because a model that takes no prefill says that instead."""
+    """
+    Refuse a prefill that ends with whitespace.
+
+    This check is separate since models that take no prefill must answer that instead.
+    """
     if prefill != prefill.rstrip():
         raise invalid_request(
             "messages: final assistant content cannot end with trailing whitespace"
@@ -55,7 +59,7 @@ def _check_text(where: str, text: str) -> None:
 
 
 def _check_alternation(messages: list[Message]) -> None:
-    """What the API enforced until 2024-10-08, and partner clouds may enforce today."""
+    """Require alternating roles, as the API did until 2024-10-08 and partner clouds still may."""
     if messages[0].role != "user":
         raise invalid_request('messages: first message must use the "user" role')
     for earlier, later in pairwise(messages):
