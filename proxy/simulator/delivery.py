@@ -1,8 +1,8 @@
 """
-How the bytes of a reply leave: in what pieces, after what pauses, up to where.
+Delivery of a reply: the size of writes, the pauses between them, broken connections.
 
-`plan_delivery` decides it all; `deliver` carries it out and watches for the
-client to go away, at every moment, also during a pause.
+`plan_delivery` decides and is pure; `deliver` sends. It watches the connection
+at the same time, so that it notices a disconnect even during a pause.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MILLISECONDS: Final = 1000
 @dataclass(frozen=True, slots=True)
 class Write:
     data: bytes
-    events: int = 0  # how many are complete when this is written
+    events: int = 0  # number of events that this write completes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _encoded(reply: Streamed, *, gzip: bool) -> Iterator[Write]:
 
 
 def _cut(writes: list[Write], asked: Misbehaviour) -> Iterator[Write]:
-    """In pieces of the size asked for, and only as many bytes as asked for."""
+    """Split writes into pieces of the requested size, and stop at the requested length."""
     room = asked.break_after_bytes
     for write in writes:
         data = write.data[:room]
@@ -110,7 +110,7 @@ def _pause(milliseconds: int) -> Iterator[Pause]:
 
 
 async def deliver(delivery: Delivery, received: Received, receive: Receive, send: Send) -> None:
-    """Returns once all is sent, or as soon as the client is gone."""
+    """Send the reply; return when all is sent, or at once if the client disconnects."""
     async with asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(_send(delivery, received, send))
         watching = tasks.create_task(_client_gone(receive))
@@ -135,7 +135,7 @@ async def _send(delivery: Delivery, received: Received, send: Send) -> None:
         # Returning without a last body message makes the server close the connection.
         received.outcome = Outcome.BROKEN_OFF
         return
-    # Before the last bytes: whoever has read them all finds this written down.
+    # Set before the last bytes, so that a client that has read them finds it in the log.
     received.outcome = Outcome.FINISHED
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

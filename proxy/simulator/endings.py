@@ -1,4 +1,4 @@
-"""Why an answer ends, and where."""
+"""The end of an answer: its stop reason, and the position in the text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ class Ending:
 
 
 def end_text(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple[int, Ending]:
-    """How long the text gets with so many tokens, and why it ends; `reason` is for running out."""
+    """
+    Return the length of the text within the token budget, and the ending.
+
+    `reason` is the stop reason to give when the budget runs out.
+    """
     length = cut_after_tokens(text, tokens)
     stop = find_stop(text[:length], stops)
     if stop is not None:
@@ -35,7 +39,7 @@ def end_text(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple
 
 
 def override_ending(ending: Ending, asked: Misbehaviour) -> Ending:
-    """The stop reason the request asked for, with what belongs to it."""
+    """Return the ending that the request asks for in headers, or the given one."""
     if asked.stop_reason is None and asked.stop_sequence is None and asked.stop_details is None:
         return ending
     reason = asked.stop_reason or ("stop_sequence" if asked.stop_sequence else ending.reason)

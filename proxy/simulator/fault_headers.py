@@ -1,8 +1,8 @@
 """
-`simulate-*` request headers in, one frozen `Misbehaviour` out.
+Parsing of the `simulate-*` request headers into one frozen value.
 
-The header of a field is its name with dashes: `stop_reason` is
-`simulate-stop-reason`. The package docstring says what each one does.
+A field is set by the header of its name: `stop_reason` by `simulate-stop-reason`.
+The package docstring describes each of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from proxy.simulator.api_errors import invalid_request
 
 PREFIX: Final = "simulate-"
-MAX_PAUSE: Final = 60_000  # milliseconds; nobody's test hangs longer than this
+MAX_PAUSE: Final = 60_000  # milliseconds: a mistyped number must not block a client for long
 _MAX_REPETITIONS: Final = 100_000
 
 BLOCKS_BEFORE: Final = ("thinking", "redacted_thinking", "fallback", "unknown")
@@ -26,9 +26,9 @@ ERROR_SHAPES: Final = ("api", "cloudflare", "html", "empty", "null-request-id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misbehaviour:
-    """What one request asked this simulator to do instead of the usual."""
+    """Behaviour that one request asks the simulator for, instead of the default."""
 
-    # what is answered
+    # content of the answer
     text: str | None = None
     deltas: tuple[str, ...] | None = None
     blocks: tuple[object, ...] | None = None
@@ -88,7 +88,7 @@ class Misbehaviour:
 
 
 class _Unreadable(Exception):
-    """Carries what was expected instead."""
+    """The value of a header is invalid; the message describes a valid one."""
 
 
 def _number(least: int, greatest: int | None = None) -> Callable[[str], int]:
@@ -202,7 +202,11 @@ HEADERS: Final = tuple(PREFIX + field.name.replace("_", "-") for field in fields
 
 
 def parse_misbehaviour(headers: list[tuple[str, str]]) -> Misbehaviour:
-    """Refuses a header it does not know: a typo must not look like a test that passes."""
+    """
+    Parse all `simulate-*` headers; an unknown, repeated or invalid one is a 400.
+
+    A mistyped name must not be ignored: the test that sent it would pass for no reason.
+    """
     asked: dict[str, object] = {}
     for name, value in headers:
         if name.startswith(PREFIX):

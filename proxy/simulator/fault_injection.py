@@ -1,4 +1,4 @@
-"""A right reply in, the wrong one that was asked for out."""
+"""Changes to a correct reply: the errors and malformed streams that a request asks for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from proxy.simulator.replies import Reply, Streamed, Whole, reply_refusal
 _TEXT_BEGINS: Final = re.compile(rb'"(?:text|completion)":"')
 _NOT_UTF8: Final = b"\xff\xfe"
 _KEEP_ALIVE: Final = Comment(b"keep-alive")
-# What an Anthropic-compatible gateway was recorded to append (messages-wire 3.7).
+# An Anthropic-compatible gateway was recorded to append this (messages-wire 3.7).
 _JUNK: Final = Frame("data", b"[DONE]")
 _ORDINARY: Final = Misbehaviour()
 

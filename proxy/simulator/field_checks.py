@@ -1,10 +1,10 @@
 """
-Shape checks for decoded JSON that complain in the API's words.
+Validation of decoded JSON, with the error messages of the API.
 
-A check takes where it is (`messages.0.content`) and what is there, and raises a
-`Refusal` or returns. The API validates with pydantic v2, so the wording is
-pydantic's; `Field required` and `Extra inputs are not permitted` are recorded
-(messages-wire 1.2), the others are *assumed* from pydantic.
+A check takes a path (`messages.0.content`) and the value there, and raises a
+`Refusal` if it is invalid. The API validates with pydantic v2. Its texts `Field
+required` and `Extra inputs are not permitted` are recorded (messages-wire 1.2), the
+others are *assumed* to be those of pydantic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Check = Callable[[str, object], None]
 
 
 def anything(_where: str, _value: object) -> None:
-    """For fields whose insides this simulator does not look into."""
+    """Accept any value, in fields that the simulator does not use."""
 
 
 def text(*, at_least: int = 0, at_most: int | None = None) -> Check:
@@ -99,7 +99,7 @@ def text_or(check: Check) -> Check:
 
 
 def record(*, required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    """A closed object: fields in the order given, then whatever does not belong."""
+    """Check an object: its fields in the order given, then that there are no others."""
     fields = {**required, **optional}
 
     def check(where: str, value: object) -> None:
@@ -117,7 +117,7 @@ def record(*, required: Mapping[str, Check], optional: Mapping[str, Check]) -> C
 
 
 def tagged(variants: Mapping[str, Check]) -> Check:
-    """An object whose `type` says which of the variants it must be."""
+    """Check an object by the variant that its `type` names."""
     expected = ", ".join(f"'{name}'" for name in variants)
 
     def check(where: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""Server-sent events as values, and as bytes with the line ends somebody wants."""
+"""Server-sent events as values, encoded with any kind of line end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxy.simulator.identifiers import padding
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event, unnamed if its name is None."""
+    """An event, sent without an `event:` line if its name is None."""
 
     name: str | None
     data: bytes
@@ -24,7 +24,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """A line that every decoder must ignore, as gateways send to keep a connection open."""
+    """A comment line, as gateways send to keep a connection open; decoders must ignore it."""
 
     text: bytes
     is_text: bool = False
@@ -36,7 +36,11 @@ class Comment:
 def json_frame(
     name: str | None, content: object, *, pad: int | None = None, is_text: bool = False
 ) -> Frame:
-    """Compact JSON; `pad` is a number that decides how many spaces come before the last `}`."""
+    """
+    Return an event with compact JSON as its data.
+
+    `pad` puts 0 to 15 spaces before the last `}`; the number only seeds how many.
+    """
     data = msgspec.json.encode(content)
     if pad is not None:
         data = data[:-1] + padding(pad) + b"}"

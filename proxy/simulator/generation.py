@@ -1,8 +1,8 @@
 """
-A checked request in, a whole `Answer` out, before the first byte is sent.
+Generation of a whole `Answer` to a valid request, before the first byte is sent.
 
-A budget is spent on thinking first, then on text (messages-wire 1.8); the text
-ends at the first stop sequence that is completed within what is left.
+`max_tokens` is spent on thinking first, then on text (messages-wire 1.8). The text
+ends at the first stop sequence that is complete within the rest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
 
 _TOKENS_OF_AN_EMPTY_ANSWER: Final = 2  # recorded: 2 to 3 (messages-wire 2)
 
-# How long the model thinks. Invented: only the order is known.
+# Tokens of thinking for each effort. The numbers are invented: only their order is known.
 _THINKING_TOKENS: Final = {"low": 16, "medium": 160, "high": 480, "xhigh": 960, "max": 1920}
 _THOUGHT: Final = "The user wants an answer."
 
@@ -70,7 +70,7 @@ def _tokens_thought(request: MessagesRequest, model: Model, asked: Misbehaviour)
 
 
 def _tokens_left(request: MessagesRequest, model: Model, thought: int) -> tuple[int, str]:
-    """And the stop reason to give when they are used up."""
+    """Return the tokens left for text, and the stop reason to give if they run out."""
     room = model.traits.context_window - input_tokens(request)
     if room < request.max_tokens:
         return max(0, room - thought), "model_context_window_exceeded"
@@ -103,7 +103,7 @@ def _text_of(blocks: tuple[Block, ...]) -> str:
 
 
 def _clip(blocks: tuple[Block, ...], length: int) -> tuple[Block, ...]:
-    """The blocks up to so many characters; none of them is left empty."""
+    """Return the blocks up to a length in characters, without empty ones."""
     kept: list[Block] = []
     for block in blocks:
         if length == 0:

@@ -1,4 +1,4 @@
-"""Ids and padding that look random and are not: a number in, the same text out every time."""
+"""Ids and padding that look random, yet are computed from a number, so that they repeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_PADDING_LENGTH: Final = 15
 
 
 def identifier(prefix: str, number: int) -> str:
-    """`req_01` and 22 more characters, as recorded: 24 after the underscore."""
+    """Return an id of the recorded form: a prefix, `_01` and 22 base58 characters."""
     remainder = int.from_bytes(hashlib.sha256(f"{prefix}{number}".encode()).digest(), "big")
     digits = []
     for _ in range(_DIGITS):
@@ -21,6 +21,6 @@ def identifier(prefix: str, number: int) -> str:
 
 
 def padding(number: int) -> bytes:
-    """0 to 15 spaces, which hide the length of what a stream says (messages-wire 3.1)."""
+    """Return 0 to 15 spaces, as the API sends to hide the length of deltas (messages-wire 3.1)."""
     scattered = number * 2654435761 >> 9  # Knuth's multiplicative hash
     return b" " * (scattered % (_MAX_PADDING_LENGTH + 1))

@@ -1,4 +1,4 @@
-"""The names `/v1/complete` ever served, and what its aliases meant (legacy-wire 8.1)."""
+"""The models that `/v1/complete` ever served, and their aliases (legacy-wire 8.1)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-LEGACY_OUTPUT_CAP: Final = 4_096  # silently applied (legacy-wire 8.2)
+LEGACY_OUTPUT_CAP: Final = 4_096  # tokens; the API cut longer answers silently (legacy-wire 8.2)
 
-# An alias was a major version and answered as its newest minor one (legacy-wire 2.2);
-# the `-v` names of early 2023 were echoed as they came.
+# An alias was a major version, and answers named its newest minor version (legacy-wire 2.2);
+# the `-v` names of early 2023 were returned unchanged.
 _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "claude-1": "claude-1.3",
@@ -32,5 +32,5 @@ _NAMES: Final = frozenset(
 
 
 def resolve_legacy_model(name: str) -> str | None:
-    """The version that answers to this name, or None if `/v1/complete` never knew it."""
+    """Return the model that an id or alias means, or None if it was never served."""
     return _ALIASES.get(name, name) if name in _NAMES else None

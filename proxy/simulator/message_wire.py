@@ -1,4 +1,4 @@
-"""An `Answer` in, a whole message or the events of a stream out (messages-wire 2 and 3)."""
+"""Encoding of an `Answer` as a message or as stream events (messages-wire 2 and 3)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import msgspec
 from proxy.simulator.answers import Answer, Block, TextBlock, ThinkingBlock, Usage
 from proxy.simulator.frames import Frame, json_frame
 
-# The one event the real API neither compacts nor pads (messages-wire 3.1).
+# The only event that the real API neither compacts nor pads (messages-wire 3.1).
 PING: Final = Frame("ping", b'{"type": "ping"}')
 _UNKNOWN: Final = Frame("weather_report", b'{"type":"weather_report","sky":"clear"}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStyle:
-    """What a stream has besides the answer."""
+    """Events of a stream that are not part of the answer."""
 
     pings: int
     unknown_events: bool = False
@@ -31,10 +31,10 @@ def encode_message(answer: Answer) -> bytes:
 
 def encode_events(answer: Answer, style: StreamStyle) -> tuple[Frame, ...]:
     """
-    message_start, blocks, message_delta, message_stop.
+    Return the events of a stream: message_start, blocks, message_delta, message_stop.
 
-    Pings come right after the first content_block_start, and not at all in an
-    empty answer: so it was recorded (messages-wire 3, 3.3).
+    As recorded, pings follow the first content_block_start, and an empty answer has
+    none (messages-wire 3, 3.3).
     """
     frames: list[Frame] = [_start(answer)]
     if style.unknown_events:
@@ -105,7 +105,7 @@ def _whole_block(block: Block) -> dict[str, object]:
 def _message(
     answer: Answer, content: list[dict[str, object]], *, is_started: bool
 ) -> dict[str, object]:
-    """In the recorded key order. A message that has only started has no stop reason yet."""
+    """Return the message in the recorded key order; at its start it has no stop reason yet."""
     ending = answer.ending
     return {
         "id": answer.id,
@@ -134,7 +134,7 @@ def _usage(usage: Usage, *, is_started: bool) -> dict[str, object]:
 
 
 def _final_usage(usage: Usage) -> dict[str, object]:
-    """Cumulative, in the recorded form of a message_delta (messages-wire 3.2)."""
+    """Return the totals in the recorded form of a message_delta (messages-wire 3.2)."""
     counted: dict[str, object] = {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": 0,

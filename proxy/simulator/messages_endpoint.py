@@ -1,4 +1,4 @@
-"""`POST /v1/messages`."""
+"""`POST /v1/messages`: check the request, generate an answer, encode it."""
 
 from __future__ import annotations
 

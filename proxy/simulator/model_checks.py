@@ -1,4 +1,4 @@
-"""What a particular model refuses: its limit, prefill, sampling, thinking, effort."""
+"""Checks that depend on the model: limits, roles, thinking, effort, sampling, prefill."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_against_model(request: MessagesRequest, model: Model) -> None:
 
 
 def input_tokens(request: MessagesRequest) -> int:
-    """An estimate: the wording of a turn costs as much everywhere, and a little for its role."""
+    """Estimate the input tokens: by the length of all texts, plus a constant for each turn."""
     characters = sum(len(text) for text in request.system_texts)
     characters += sum(len(message.text) for message in request.messages)
     return estimate_tokens(characters) + _TOKENS_OF_A_TURN * len(request.messages)
@@ -60,7 +60,7 @@ def _check_limit(request: MessagesRequest, model: Model) -> None:
             f"which is the maximum allowed number of output tokens for {request.model}"
         )
     if request.max_tokens == 0 and (request.stream or request.thinking is not None):
-        # messages-wire 1.5: 400 together with stream, thinking etc.; the text is *assumed*.
+        # A 400 together with stream, thinking etc. (messages-wire 1.5); the text is *assumed*.
         raise invalid_request("max_tokens: 0 is not allowed together with `stream` or `thinking`")
 
 
@@ -71,7 +71,7 @@ def _check_window(request: MessagesRequest, model: Model) -> None:
 
 
 def _check_roles(request: MessagesRequest, model: Model) -> None:
-    """System turns: only some models, never first (messages-wire 1.3); texts *assumed*."""
+    """Refuse system turns at the start or on models without (messages-wire 1.3, text assumed)."""
     for index, message in enumerate(request.messages):
         if message.role == "system" and (index == 0 or not model.traits.takes_system_turns):
             raise invalid_request(f"messages.{index}.role: Input should be 'user' or 'assistant'")
@@ -92,7 +92,7 @@ def _check_thinking(request: MessagesRequest, model: Model) -> None:
 
 
 def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> str | None:
-    """messages-wire 1.8, row by row."""
+    """Return the error text for this type of thinking, or None (table in messages-wire 1.8)."""
     match asked.type:
         case "disabled":
             return _refuse_disabled(taken)
@@ -125,8 +125,8 @@ def _refuse_enabled(taken: Thinking) -> str | None:
         case Thinking.UNKNOWN:
             return _not_supported("enabled")  # *assumed*
         case _:
-            # 4.7 and later. The text for fable and mythos recommends `enabled`, against "also
-            # .enabled form on 4.7+" of the same section: the stricter reading is taken.
+            # 4.7 and later. The text for fable and mythos recommends `enabled`, but the same
+            # section lists its rejection on 4.7+; the stricter reading is implemented.
             return f"{_not_supported('enabled')} {_USE_EFFORT}"
 
 
@@ -139,7 +139,7 @@ def _check_effort(request: MessagesRequest, model: Model) -> None:
     if effort is None:
         return
     if not model.traits.takes_effort:
-        # Recorded by several clients of haiku-4-5 in 2026; not in messages-wire.
+        # Several clients recorded this of haiku-4-5 in 2026; it is not in messages-wire.
         raise invalid_request("This model does not support the effort parameter.")
     is_off = request.thinking is not None and not request.thinking.is_on
     if is_off and model.traits.thinking.is_on_by_default and effort in {"xhigh", "max"}:
@@ -158,7 +158,7 @@ def _check_sampling(request: MessagesRequest, model: Model) -> None:
         case Sampling.NO_EFFECT:
             _check_no_effect(request, greatest_top_p=1)
         case _:
-            # Even top_p 1 is refused here (messages-wire 1.7, where sources conflict).
+            # These models refuse even top_p 1 (messages-wire 1.7, where sources conflict).
             _check_no_effect(request, greatest_top_p=_NO_EFFECT_TOP_P)
             _check_one_of(request)
     if thinks(request, model) and not model.traits.omits_thinking_text:
@@ -183,7 +183,11 @@ def _check_no_effect(request: MessagesRequest, *, greatest_top_p: float) -> None
 
 
 def _check_sampling_while_thinking(request: MessagesRequest) -> None:
-    """messages-wire 1.7 has the rule; clients quote the first text, the other two are assumed."""
+    """
+    Refuse sampling that thinking excludes (messages-wire 1.7).
+
+    Clients quote the first text; the other two are *assumed*.
+    """
     if request.temperature not in {None, 1}:
         raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
     if request.top_k is not None:
@@ -198,7 +202,7 @@ def _check_prefill(request: MessagesRequest, model: Model) -> None:
     if request.messages[-1].role != "assistant":
         return
     if not model.traits.takes_prefill or thinks(request, model):
-        # With thinking on, the documentation says "rejected"; that it is this text is *assumed*.
+        # With thinking on, the documentation says "rejected"; the text is *assumed*.
         raise invalid_request(
             "This model does not support assistant message prefill. "
             "The conversation must end with a user message."

@@ -1,4 +1,4 @@
-"""What there is to know about a model: everything a rule asks about is in its `Traits`."""
+"""The type of a model; checks look only at its `Traits`, never at its name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 
 class Sampling(enum.Enum):
-    """Which of temperature, top_p and top_k a model takes under version 2023-06-01."""
+    """Rule for temperature, top_p and top_k under version 2023-06-01."""
 
     ALL = enum.auto()
     ONE_OF = enum.auto()  # temperature or top_p, never both
-    NO_EFFECT = enum.auto()  # only values that change nothing
-    NO_EFFECT_EXACTLY = enum.auto()  # the same, but top_p must be 0.99 to the digit
+    NO_EFFECT = enum.auto()  # only values without effect: temperature 1, top_p from 0.99 to 1
+    NO_EFFECT_EXACTLY = enum.auto()  # temperature 1 or top_p 0.99, not both
 
 
 class Thinking(enum.Enum):
-    """Which `thinking.type` a model takes, and what it does when none is sent."""
+    """Values of `thinking.type` that a model takes, and its default."""
 
     UNKNOWN = enum.auto()  # the parameter did not exist for these models
     BUDGET = enum.auto()  # off by default; enabled only
@@ -27,7 +27,7 @@ class Thinking(enum.Enum):
     ON = enum.auto()  # on by default; disabled turns it off
     ON_BETWEEN_TOOLS = enum.auto()  # on by default; only between_tools turns it off
     ALWAYS = enum.auto()
-    ALWAYS_BY_EFFORT = enum.auto()  # always, with a refusal text of its own
+    ALWAYS_BY_EFFORT = enum.auto()  # like ALWAYS, but the error text recommends effort
 
     @property
     def is_on_by_default(self) -> bool:
@@ -41,7 +41,7 @@ _ON_BY_DEFAULT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """How one generation of models behaves."""
+    """Limits and parameters of one generation of models; sizes are in tokens."""
 
     context_window: int
     max_tokens: int
@@ -65,12 +65,12 @@ class Model:
 
     @property
     def line(self) -> str:
-        """`haiku`, `sonnet`, `opus`, `fable` or `mythos`."""
+        """The model line: `haiku`, `sonnet`, `opus`, `fable` or `mythos`."""
         return next(word for word in self.id.split("-") if word in _LINES)
 
     @property
     def display_name(self) -> str:
-        """`Claude Haiku 4.5`; how the real names are spelled is *assumed*."""
+        """A name such as `Claude Haiku 4.5`; the spelling of real ones is *assumed*."""
         words = [word for word in self.id.split("-")[1:] if len(word) < _DIGITS_OF_A_DATE]
         names = [word.capitalize() for word in words if not word.isdigit()]
         numbers = ".".join(word for word in words if word.isdigit())
@@ -89,5 +89,5 @@ _LINES: Final = frozenset({"haiku", "sonnet", "opus", "fable", "mythos"})
 
 
 def find_model(models: tuple[Model, ...], name: str) -> Model | None:
-    """By dated id or alias, retired or not."""
+    """Return the model with this id or alias, retired or not; None if there is none."""
     return next((model for model in models if name == model.id or name in model.aliases), None)

@@ -20,7 +20,7 @@ _LIFECYCLES: Final = ("active", "deprecated", "retired")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 
-# Which types of `thinking` each class takes (messages-wire 1.8).
+# The values of `thinking.type` that models take (messages-wire 1.8).
 _TYPES: Final[dict[Thinking, frozenset[str]]] = {
     Thinking.UNKNOWN: frozenset({"disabled"}),
     Thinking.BUDGET: frozenset({"disabled", "enabled"}),
@@ -34,7 +34,7 @@ _TYPES: Final[dict[Thinking, frozenset[str]]] = {
 
 
 def answer_model(call: Call) -> Reply:
-    """By id or alias; a retired model is still described."""
+    """Describe the model with this id or alias, even if it is retired."""
     check_version(call.headers)
     name = call.path.rpartition("/")[2]
     model = find_model(MODELS, name)
@@ -69,7 +69,11 @@ def _limit(value: str) -> int:
 
 
 def _in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
-    """Retired ones only when asked; that the parameter repeats is *assumed*."""
+    """
+    Return the models in the requested lifecycles, by default all but the retired ones.
+
+    That the parameter may be repeated is *assumed*.
+    """
     asked = [*query.getlist("lifecycle"), *query.getlist("lifecycle[]")]
     wanted = asked or ["active", "deprecated"]
     for lifecycle in wanted:
@@ -79,7 +83,7 @@ def _in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
 
 
 def _page(models: list[Model], query: QueryParams, limit: int) -> tuple[list[Model], bool]:
-    """Ids that are not in the list are taken for its far end: an empty page."""
+    """Return one page, and whether more follow; an unknown id gives an empty page."""
     ids = [model.id for model in models]
     if (before := query.get("before_id")) is not None:
         end = ids.index(before) if before in ids else 0
@@ -112,7 +116,7 @@ def _moment(day: datetime.date | None) -> str | None:
 
 
 def _capabilities(model: Model) -> dict[str, object]:
-    """Of the documented tree, what this simulator knows. Prefill and sampling are not in it."""
+    """Return part of the documented tree, which has no entry for prefill or sampling."""
     types = _TYPES[model.traits.thinking]
     effort = {level: _leaf(supported=model.traits.takes_effort) for level in _EFFORTS}
     return {

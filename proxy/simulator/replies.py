@@ -1,4 +1,4 @@
-"""What an endpoint answers, before anybody decides how the bytes leave."""
+"""The reply of an endpoint: a whole body or a stream of events, not yet delivered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from proxy.simulator.frames import Comment, Frame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """One body with its length; `is_from_api` is false where only the edge was involved."""
+    """A reply with a content length; `is_from_api` is false if the edge alone answers."""
 
     body: bytes
     status: int = 200
@@ -23,7 +23,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """`breaks_off` leaves out the final chunk, so that a client sees the connection fail."""
+    """A chunked reply; with `breaks_off` the last chunk is missing, as in a lost connection."""
 
     frames: tuple[Frame | Comment, ...]
     newline: bytes

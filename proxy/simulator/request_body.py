@@ -1,4 +1,4 @@
-"""Request bodies: bytes in, decoded JSON out, or the refusal that the API would give."""
+"""Decompression and JSON decoding of request bodies, with the errors of the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decode_json(body: bytes, *, content_encoding: str = "") -> object:
 
 
 def _complaint(body: bytes, exc: Exception) -> str:
-    """The text for lone surrogates is recorded in many client issues; the others are *assumed*."""
+    """Return the error text: recorded for lone surrogates, otherwise *assumed*."""
     surrogate = _LONE_SURROGATE.search(body)
     if surrogate is None:
         return str(exc)
@@ -40,7 +40,11 @@ def _complaint(body: bytes, exc: Exception) -> str:
 
 
 def _decompress(body: bytes, content_encoding: str) -> bytes:
-    """The API takes compressed bodies (messages-wire 1.9); codes documented, texts *assumed*."""
+    """
+    Return the plain body (messages-wire 1.9).
+
+    The error codes are documented, the texts are *assumed*.
+    """
     if content_encoding in {"", "identity"}:
         return body
     if content_encoding != "gzip":
@@ -61,5 +65,5 @@ def _decompress(body: bytes, content_encoding: str) -> bytes:
 
 
 def body_too_large() -> Refusal:
-    """Given by the edge, which has never heard of request ids (messages-wire 4)."""
+    """Return the 413 of the edge, which does not know request ids (messages-wire 4)."""
     return Refusal(413, _TOO_LARGE)

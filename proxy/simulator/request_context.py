@@ -1,4 +1,4 @@
-"""One HTTP request as the endpoints see it, and what they know about the world."""
+"""The arguments of every endpoint: one HTTP request, and the simulator's configuration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from proxy.simulator.request_body import decode_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What is the same for every request to one simulator."""
+    """Configuration of one simulator, from the arguments of `create_simulator`."""
 
     today: datetime.date
     ping_after_start: bool
@@ -29,7 +29,7 @@ class Call:
     headers: Headers
     body: bytes
     asked: Misbehaviour
-    number: int  # counts requests; ids are made from it
+    number: int  # of this request, counted from 1; ids are computed from it
     conditions: Conditions
 
     @property

@@ -1,4 +1,4 @@
-"""What arrived, oldest first: the last thousand requests, for tests to ask about."""
+"""The log of the last thousand requests, served at `/simulator/requests`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Outcome(enum.Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Received:
-    """One request, filled in while it is answered."""
+    """A request in the log, completed while it is answered."""
 
     method: str
     path: str
@@ -36,7 +36,7 @@ class Received:
     events_sent: int = 0
 
     def keep_body(self, body: bytes) -> None:
-        """Whole up to 256 KiB; of longer ones the beginning, so that a thousand fit."""
+        """Keep a body up to 256 KiB, and only the beginning of a longer one, to bound memory."""
         self.body_bytes = len(body)
         is_long = len(body) > _MAX_KEPT_BODY
         self.raw = body[:_KEPT_OF_A_LONGER_BODY] if is_long else body
@@ -57,7 +57,7 @@ class Received:
 
 
 class Journal:
-    """Bounded, in order of arrival."""
+    """The last thousand requests, in order of arrival."""
 
     def __init__(self) -> None:
         self._received: deque[Received] = deque(maxlen=_KEPT)

@@ -1,9 +1,8 @@
 """
-`POST /v1/messages` bodies: decoded JSON in, a typed request out.
+Parsing of `POST /v1/messages` bodies: decoded JSON in, a typed request out.
 
-The set of fields is closed at every level that a text client can reach
-(messages-wire 1.2). Tools, images and the like are accepted as they are: this
-simulator never uses them.
+Unknown fields are refused at every level that matters for text (messages-wire 1.2).
+Tools, images and the like are accepted unchecked and ignored.
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ _CHECK_WITHOUT_SAMPLING: Final = record(required=_REQUIRED, optional=_OPTIONAL)
 
 
 class TextBlock(msgspec.Struct, frozen=True):
-    """Any content block; only text blocks have something in `text`."""
+    """A content block of any type; `text` is empty unless it is a text block."""
 
     type: str
     text: str = ""
@@ -125,7 +124,7 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def texts(self) -> list[str]:
-        """Of each text block; a string is one text block (messages-wire 1.3)."""
+        """The text of each text block; a string is one text block (messages-wire 1.3)."""
         if isinstance(self.content, str):
             return [self.content]
         return [block.text for block in self.content if block.type == "text"]
@@ -146,7 +145,7 @@ class OutputConfig(msgspec.Struct, frozen=True):
 
 
 class MessagesRequest(msgspec.Struct, frozen=True):
-    """What was asked, known to have the right shape and nothing more."""
+    """A request whose fields are valid; content and model are checked elsewhere."""
 
     model: str
     messages: list[Message]
@@ -162,7 +161,7 @@ class MessagesRequest(msgspec.Struct, frozen=True):
 
     @property
     def prefill(self) -> str:
-        """The text of a final assistant turn, which the answer continues."""
+        """The text of a final assistant turn, which the answer continues, or an empty string."""
         return self.messages[-1].text if self.messages[-1].role == "assistant" else ""
 
     @property
@@ -173,7 +172,12 @@ class MessagesRequest(msgspec.Struct, frozen=True):
 
 
 def parse_messages_request(body: object, *, takes_sampling: bool) -> MessagesRequest:
-    """Version 2026-10-21 knows no sampling fields at all (messages-wire 1.7)."""
+    """
+    Return the request, or raise a 400 for the first invalid field.
+
+    Without `takes_sampling`, as in version 2026-10-21 (messages-wire 1.7), sampling
+    fields are unknown ones.
+    """
     check = _CHECK if takes_sampling else _CHECK_WITHOUT_SAMPLING
     check("", body)
     return msgspec.convert(body, MessagesRequest, strict=False)

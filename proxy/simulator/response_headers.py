@@ -1,8 +1,8 @@
 """
-Headers of answers: the API's own, and those of the edge in front of it.
+Response headers: those of the API, and those of the edge (CDN) in front of it.
 
-The edge's say nothing to a client of a proxy and must not leak through one
-(messages-wire 2, the table of response headers); they are here to be caught.
+A proxy must not forward the headers of the edge (messages-wire 2, the table of
+response headers); they are sent so that tests notice if it does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-The models this API has ever served, and what each generation of them takes.
+The models that the API has ever served, and the parameters each generation takes.
 
-Written from messages-wire sections 1.5 to 1.8 and 5; no other module compares
+The source is messages-wire, sections 1.5 to 1.8 and 5. No other module compares
 model names.
 """
 
@@ -78,9 +78,9 @@ def _model(
     )
 
 
-# Newest first, as the models list gives them. Release days of retired models are those in
-# their names; limits of retired models other than 3-opus and sonnet-4 are *assumed*.
-# fable-5-1 and mythos-5-1 came out "early September 2026": the day is *assumed*.
+# Newest first, in the order of the models list. Release dates of retired models are taken
+# from their names; limits of retired models other than 3-opus and sonnet-4 are *assumed*.
+# fable-5-1 and mythos-5-1 were released in "early September 2026": the day is *assumed*.
 MODELS: Final[tuple[Model, ...]] = (
     _model("claude-fable-5-2", "2026-11-09", _since_4_7(Thinking.ALWAYS)),
     _model("claude-mythos-5-2", "2026-11-09", _since_4_7(Thinking.ALWAYS)),
@@ -106,7 +106,7 @@ MODELS: Final[tuple[Model, ...]] = (
         "claude-opus-4-7", "2026-04-16", _since_4_7(Thinking.ADAPTIVE, takes_system_turns=False)
     ),
     _model(
-        # Deprecated; when it retires is not settled, and its limits are *assumed*.
+        # Deprecated without a retirement date; its limits are *assumed*.
         "claude-mythos-preview",
         "2026-04-07",
         _since_4_7(Thinking.ALWAYS, takes_system_turns=False),
@@ -124,7 +124,7 @@ MODELS: Final[tuple[Model, ...]] = (
         "claude-sonnet-4-5-20250929 claude-sonnet-4-5",
         "2025-09-29",
         _budgeted(64_000),
-        deprecated="2026-08-22",  # the day is *assumed*: deprecated on that snapshot of the docs
+        deprecated="2026-08-22",  # *assumed*: the docs of this date call it deprecated
         retires="2026-11-30",
     ),
     _model(
@@ -201,7 +201,7 @@ MODELS: Final[tuple[Model, ...]] = (
 
 
 def resolve_model(name: str, *, today: datetime.date) -> Model:
-    """The model that answers to this name today; refuses like the API if none does."""
+    """Return the model with this id or alias; a 404 if it is unknown or retired today."""
     model = find_model(MODELS, name)
     if model is None or model.lifecycle(today) == "retired":
         raise unknown_model(name)

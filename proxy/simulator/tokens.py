@@ -1,4 +1,4 @@
-"""What a token is here, and where generated text ends."""
+"""Tokens of the simulator: counting, cutting, and splitting text into deltas."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-# One simulated token: up to eight characters of a word with the space before it.
-# Real tokens are not like this; what matters is that a budget has an exact meaning.
+# A simulated token is up to eight characters of a word, with the space before it. Real
+# tokens differ, but tests need a budget with an exact meaning.
 _TOKEN: Final = re.compile(r"\s?\S{1,8}|\s")
 _TWO_TOKENS: Final = re.compile(r"(?:\s?\S{1,8}|\s){1,2}")
 _CHARACTERS_PER_INPUT_TOKEN: Final = 4
@@ -18,12 +18,12 @@ def count_tokens(text: str) -> int:
 
 
 def estimate_tokens(characters: int) -> int:
-    """For input, which can be megabytes: cheap, and never zero for some text."""
+    """Estimate the tokens of an input by its length alone, since it may be megabytes long."""
     return -(-characters // _CHARACTERS_PER_INPUT_TOKEN)
 
 
 def cut_after_tokens(text: str, tokens: int) -> int:
-    """The length of what a budget of so many tokens lets through."""
+    """Return the length in characters of the first `tokens` tokens of a text."""
     if tokens >= len(text):
         return len(text)  # no token is shorter than a character
     end = 0
@@ -35,14 +35,14 @@ def cut_after_tokens(text: str, tokens: int) -> int:
 
 
 def split_into_deltas(text: str, size: int | None) -> tuple[str, ...]:
-    """Pieces of so many characters, or of two tokens; no text, no pieces."""
+    """Split a text into deltas of `size` characters, or of two tokens each if it is None."""
     if size is None:
         return tuple(_TWO_TOKENS.findall(text))
     return tuple(text[start : start + size] for start in range(0, len(text), size))
 
 
 def clip_deltas(deltas: Iterable[str], length: int) -> tuple[str, ...]:
-    """The deltas up to so many characters: what comes after is never sent, not even in part."""
+    """Return the deltas of the first `length` characters; the last one may be cut."""
     kept: list[str] = []
     for delta in deltas:
         if length == 0:
@@ -54,10 +54,10 @@ def clip_deltas(deltas: Iterable[str], length: int) -> tuple[str, ...]:
 
 def find_stop(text: str, sequences: Sequence[str]) -> tuple[int, str] | None:
     """
-    Where the first sequence to be completed begins, and which one it is.
+    Return the start of the stop sequence that is completed first, and the sequence.
 
-    "Earliest match in output wins, not list order" (messages-wire 1.6). That the
-    earliest *completed* is meant, as a sampler would see it, is inferred.
+    "Earliest match in output wins, not list order" (messages-wire 1.6). This is taken to
+    mean the match that *ends* first, since a sampler sees the text token by token.
     """
     hits = [
         (start + len(sequence), start, sequence)
