@@ -16,7 +16,7 @@ from proxy.cli.serving_commands import app
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.exchange.shadow import Skipped
-from proxy.simulator.fault_headers import Misbehaviour
+from proxy.simulator.fault_headers import SimulateOptions
 from proxy.traffic import TrafficRecord
 from tests import docs
 
@@ -179,4 +179,4 @@ def test_failures_to_rehearse_are_those_of_the_simulator():
     named = re.findall(r"\bsimulate-([a-z-]+):", PAGES["deploy/MIGRATING.md"])
 
     assert named
-    assert {name.replace("-", "_") for name in named} <= set(Misbehaviour.__dataclass_fields__)
+    assert {name.replace("-", "_") for name in named} <= set(SimulateOptions.__dataclass_fields__)

@@ -50,7 +50,7 @@ RECORDED_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
 )
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An error of the API, raised by any check or endpoint and answered by `Api`."""
 
     def __init__(
@@ -91,10 +91,10 @@ class Refusal(Exception):
         return {"error": {"type": error_type, "message": self.message}}
 
 
-def invalid_request(message: str) -> Refusal:
-    return Refusal(400, message)
+def invalid_request(message: str) -> ApiError:
+    return ApiError(400, message)
 
 
-def unknown_model(model: str) -> Refusal:
+def model_not_found(model: str) -> ApiError:
     """Return the one error for retired, unpublished and forbidden models alike."""
-    return Refusal(404, f"model: {model}")
+    return ApiError(404, f"model: {model}")

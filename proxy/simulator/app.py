@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from proxy.simulator.api import Api
-from proxy.simulator.request_context import Conditions
-from proxy.simulator.request_log import Journal
+from proxy.simulator.request_context import SimulatorConfig
+from proxy.simulator.request_log import RequestLog
 
 
 def create_simulator(
@@ -29,8 +29,8 @@ def create_simulator(
     `strict_alternation` refuses consecutive turns of one role, as partner clouds may.
     `legacy_models_alive` makes `/v1/complete` answer as it did until July 2025.
     """
-    journal = Journal()
-    conditions = Conditions(
+    request_log = RequestLog()
+    config = SimulatorConfig(
         today=today or datetime.datetime.now(tz=datetime.UTC).date(),
         ping_after_start=ping_after_start,
         strict_alternation=strict_alternation,
@@ -42,14 +42,14 @@ def create_simulator(
 
     async def requests(request: Request) -> Response:
         if request.method == "DELETE":
-            journal.clear()
+            request_log.clear()
             return Response(status_code=204)
-        return JSONResponse(journal.describe())
+        return JSONResponse(request_log.describe())
 
     return Starlette(
         routes=[
             Route("/simulator/health", health, methods=["GET"]),
             Route("/simulator/requests", requests, methods=["GET", "DELETE"]),
-            Mount("", app=Api(conditions, journal)),
+            Mount("", app=Api(config, request_log)),
         ]
     )

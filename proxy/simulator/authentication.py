@@ -10,11 +10,11 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from proxy.simulator.api_errors import Refusal, invalid_request
+from proxy.simulator.api_errors import ApiError, invalid_request
 
-WITHOUT_SAMPLING: Final = "2026-10-21"
+VERSION_WITHOUT_SAMPLING: Final = "2026-10-21"
 # Whether 2023-01-01 still works on /v1/messages is not known; it is published, so it does here.
-PUBLISHED_VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", WITHOUT_SAMPLING})
+PUBLISHED_VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", VERSION_WITHOUT_SAMPLING})
 
 # Names that the official SDKs list; *assumed* to be enabled for every key.
 KNOWN_BETAS: Final = frozenset(
@@ -59,24 +59,24 @@ def check_key(headers: Headers) -> None:
         return
     authorization = headers.get("authorization", "")
     if not authorization.lower().startswith(_BEARER):
-        raise Refusal(401, "x-api-key header is required")
+        raise ApiError(401, "x-api-key header is required")
     _check_credential(authorization[len(_BEARER) :], "Invalid bearer token")
 
 
 def _check_credential(credential: str, complaint: str) -> None:
     if _INVALID in credential:
-        raise Refusal(401, complaint)
+        raise ApiError(401, complaint)
 
 
 def check_version(headers: Headers) -> str:
     """Return the version sent; a missing or unknown one is a 400."""
-    version = asked_version(headers)
+    version = read_version(headers)
     if version is None:
         raise invalid_request("anthropic-version: header is required")
     return version
 
 
-def asked_version(headers: Headers) -> str | None:
+def read_version(headers: Headers) -> str | None:
     """Return the version sent, or None if there is no such header; an unknown one is a 400."""
     values = headers.getlist("anthropic-version")
     if not values:

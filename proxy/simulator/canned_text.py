@@ -23,7 +23,7 @@ _CONTINUATION: Final = re.compile(
 )
 
 
-def answer_text(request: MessagesRequest) -> str:
+def default_text(request: MessagesRequest) -> str:
     quote = _last_question(request.messages)[:_MAX_QUOTE_LENGTH]
     ending = text_to_continue(request)
     if ending.endswith("{"):

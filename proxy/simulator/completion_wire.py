@@ -32,7 +32,7 @@ class Completion:
 
 
 def encode_completion(completion: Completion, *, is_first_version: bool) -> bytes:
-    describe = _first_version if is_first_version else _second_version
+    describe = _describe_first_version if is_first_version else _describe_second_version
     content = describe(completion, completion.text, is_last=True)
     return msgspec.json.encode(content)
 
@@ -41,8 +41,8 @@ def encode_completion_events(
     completion: Completion, *, is_first_version: bool, pings: int
 ) -> tuple[Frame, ...]:
     if is_first_version:
-        return (*_with_pings(_cumulative(completion), [_FIRST_VERSION_PING] * pings), _DONE)
-    return tuple(_with_pings(_incremental(completion), [_PING] * pings))
+        return (*_with_pings(_cumulative_frames(completion), [_FIRST_VERSION_PING] * pings), _DONE)
+    return tuple(_with_pings(_incremental_frames(completion), [_PING] * pings))
 
 
 def _with_pings(frames: Iterable[Frame], pings: list[Frame]) -> Iterator[Frame]:
@@ -52,23 +52,29 @@ def _with_pings(frames: Iterable[Frame], pings: list[Frame]) -> Iterator[Frame]:
         yield frame
 
 
-def _cumulative(completion: Completion) -> Iterator[Frame]:
+def _cumulative_frames(completion: Completion) -> Iterator[Frame]:
     """Yield frames that each repeat the text so far; the last one adds the stop reason."""
     text = ""
     for delta in completion.deltas[:-1]:
         text += delta
-        yield json_frame(None, _first_version(completion, text, is_last=False), is_text=True)
-    yield json_frame(None, _first_version(completion, completion.text, is_last=True), is_text=True)
+        yield json_frame(
+            None, _describe_first_version(completion, text, is_last=False), is_text=True
+        )
+    yield json_frame(
+        None, _describe_first_version(completion, completion.text, is_last=True), is_text=True
+    )
 
 
-def _incremental(completion: Completion) -> Iterator[Frame]:
+def _incremental_frames(completion: Completion) -> Iterator[Frame]:
     for number, delta in enumerate(completion.deltas):
-        content = _second_version(completion, delta, is_last=False)
+        content = _describe_second_version(completion, delta, is_last=False)
         yield json_frame("completion", content, pad=number, is_text=True)
-    yield json_frame("completion", _second_version(completion, "", is_last=True), pad=1)
+    yield json_frame("completion", _describe_second_version(completion, "", is_last=True), pad=1)
 
 
-def _first_version(completion: Completion, text: str, *, is_last: bool) -> dict[str, object]:
+def _describe_first_version(
+    completion: Completion, text: str, *, is_last: bool
+) -> dict[str, object]:
     return {
         "completion": text,
         "stop": completion.stop if is_last else None,
@@ -80,7 +86,9 @@ def _first_version(completion: Completion, text: str, *, is_last: bool) -> dict[
     }
 
 
-def _second_version(completion: Completion, text: str, *, is_last: bool) -> dict[str, object]:
+def _describe_second_version(
+    completion: Completion, text: str, *, is_last: bool
+) -> dict[str, object]:
     return {
         "type": "completion",
         "id": completion.id,

@@ -15,9 +15,9 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
-from proxy.simulator.fault_headers import Misbehaviour
-from proxy.simulator.replies import Reply, Streamed, Whole
-from proxy.simulator.request_log import Outcome, Received
+from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.replies import Reply, StreamedReply, WholeReply
+from proxy.simulator.request_log import LoggedRequest, Outcome
 
 _GZIP_WINDOW: Final = 31
 _MILLISECONDS: Final = 1000
@@ -43,45 +43,47 @@ class Delivery:
     breaks_off: bool
 
 
-def plan_delivery(reply: Reply, asked: Misbehaviour, headers: list[tuple[str, str]]) -> Delivery:
-    if asked.gzip:
+def plan_delivery(
+    reply: Reply, options: SimulateOptions, headers: list[tuple[str, str]]
+) -> Delivery:
+    if options.gzip:
         headers = [*headers, ("content-encoding", "gzip")]
-    if isinstance(reply, Whole):
-        body = _whole_body(reply, asked)
+    if isinstance(reply, WholeReply):
+        body = _whole_body(reply, options)
         headers = [*headers, ("content-length", str(len(body)))]
-        steps: Iterable[Write | Pause] = _cut([Write(body)], asked)
+        steps: Iterable[Write | Pause] = _split_writes([Write(body)], options)
         status, breaks_off = reply.status, False
     else:
-        steps = _stream_steps(reply, asked)
-        status = asked.status or 200
-        breaks_off = reply.breaks_off or asked.hang_after_events is not None
+        steps = _stream_steps(reply, options)
+        status = options.status or 200
+        breaks_off = reply.breaks_off or options.hang_after_events is not None
     return Delivery(
         status=status,
         headers=headers,
-        before_headers=asked.delay_headers / _MILLISECONDS,
+        before_headers=options.delay_headers / _MILLISECONDS,
         steps=tuple(steps),
-        breaks_off=breaks_off or asked.break_after_bytes is not None,
+        breaks_off=breaks_off or options.break_after_bytes is not None,
     )
 
 
-def _whole_body(reply: Whole, asked: Misbehaviour) -> bytes:
-    body = reply.body[: asked.truncate_body]
-    return zlib.compress(body, wbits=_GZIP_WINDOW) if asked.gzip else body
+def _whole_body(reply: WholeReply, options: SimulateOptions) -> bytes:
+    body = reply.body[: options.truncate_body]
+    return zlib.compress(body, wbits=_GZIP_WINDOW) if options.gzip else body
 
 
-def _stream_steps(reply: Streamed, asked: Misbehaviour) -> Iterator[Write | Pause]:
-    yield from _pause(asked.delay_first_event)
-    writes = list(_encoded(reply, gzip=asked.gzip))[: asked.hang_after_events]
-    if asked.one_write:
+def _stream_steps(reply: StreamedReply, options: SimulateOptions) -> Iterator[Write | Pause]:
+    yield from _pause(options.delay_first_event)
+    writes = list(_encoded(reply, gzip=options.gzip))[: options.hang_after_events]
+    if options.one_write:
         writes = [Write(b"".join(write.data for write in writes), sum(w.events for w in writes))]
-    for index, write in enumerate(_cut(writes, asked)):
-        yield from _pause(asked.delay_events if index else 0)
+    for index, write in enumerate(_split_writes(writes, options)):
+        yield from _pause(options.delay_events if index else 0)
         yield write
-    if asked.hang_after_events is not None:
-        yield from _pause(asked.hang_for)
+    if options.hang_after_events is not None:
+        yield from _pause(options.hang_for)
 
 
-def _encoded(reply: Streamed, *, gzip: bool) -> Iterator[Write]:
+def _encoded(reply: StreamedReply, *, gzip: bool) -> Iterator[Write]:
     chunks = (frame.encode(reply.newline) for frame in reply.frames)
     if not gzip:
         yield from (Write(chunk, events=1) for chunk in chunks)
@@ -92,12 +94,12 @@ def _encoded(reply: Streamed, *, gzip: bool) -> Iterator[Write]:
     yield Write(compressor.flush())
 
 
-def _cut(writes: list[Write], asked: Misbehaviour) -> Iterator[Write]:
+def _split_writes(writes: list[Write], options: SimulateOptions) -> Iterator[Write]:
     """Split writes into pieces of the requested size, and stop at the requested length."""
-    room = asked.break_after_bytes
+    room = options.break_after_bytes
     for write in writes:
         data = write.data[:room]
-        size = asked.write or max(1, len(data))
+        size = options.write or max(1, len(data))
         for start in range(0, len(data), size):
             is_last = start + size >= len(write.data)
             yield Write(data[start : start + size], events=write.events if is_last else 0)
@@ -109,20 +111,20 @@ def _pause(milliseconds: int) -> Iterator[Pause]:
         yield Pause(milliseconds / _MILLISECONDS)
 
 
-async def deliver(delivery: Delivery, received: Received, receive: Receive, send: Send) -> None:
+async def deliver(delivery: Delivery, logged: LoggedRequest, receive: Receive, send: Send) -> None:
     """Send the reply; return when all is sent, or at once if the client disconnects."""
     async with asyncio.TaskGroup() as tasks:
-        sending = tasks.create_task(_send(delivery, received, send))
+        sending = tasks.create_task(_send(delivery, logged, send))
         watching = tasks.create_task(_client_gone(receive))
         sending.add_done_callback(lambda _: watching.cancel())
         watching.add_done_callback(lambda _: sending.cancel())
     if sending.cancelled():
-        received.outcome = Outcome.CLIENT_DISCONNECTED
+        logged.outcome = Outcome.CLIENT_DISCONNECTED
 
 
-async def _send(delivery: Delivery, received: Received, send: Send) -> None:
+async def _send(delivery: Delivery, logged: LoggedRequest, send: Send) -> None:
     await asyncio.sleep(delivery.before_headers)
-    received.status = delivery.status
+    logged.status = delivery.status
     headers = [(name.encode(), value.encode("latin-1")) for name, value in delivery.headers]
     await send({"type": "http.response.start", "status": delivery.status, "headers": headers})
     for step in delivery.steps:
@@ -130,13 +132,13 @@ async def _send(delivery: Delivery, received: Received, send: Send) -> None:
             await asyncio.sleep(step.seconds)
         else:
             await send({"type": "http.response.body", "body": step.data, "more_body": True})
-            received.events_sent += step.events
+            logged.events_sent += step.events
     if delivery.breaks_off:
         # Returning without a last body message makes the server close the connection.
-        received.outcome = Outcome.BROKEN_OFF
+        logged.outcome = Outcome.BROKEN_OFF
         return
     # Set before the last bytes, so that a client that has read them finds it in the log.
-    received.outcome = Outcome.FINISHED
+    logged.outcome = Outcome.FINISHED
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

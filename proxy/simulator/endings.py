@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.simulator.fault_headers import Misbehaviour
-from proxy.simulator.tokens import cut_after_tokens, find_stop
+from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.tokens import find_stop, length_of_tokens
 
 _REFUSAL: Final[Mapping[str, object]] = {
     "type": "refusal",
@@ -23,13 +23,13 @@ class Ending:
     details: Mapping[str, object] | None = None
 
 
-def end_text(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple[int, Ending]:
+def find_ending(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple[int, Ending]:
     """
     Return the length of the text within the token budget, and the ending.
 
     `reason` is the stop reason to give when the budget runs out.
     """
-    length = cut_after_tokens(text, tokens)
+    length = length_of_tokens(text, tokens)
     stop = find_stop(text[:length], stops)
     if stop is not None:
         return stop[0], Ending(reason="stop_sequence", sequence=stop[1])
@@ -38,10 +38,14 @@ def end_text(text: str, tokens: int, reason: str, stops: Sequence[str]) -> tuple
     return length, Ending(reason="end_turn")
 
 
-def override_ending(ending: Ending, asked: Misbehaviour) -> Ending:
+def override_ending(ending: Ending, options: SimulateOptions) -> Ending:
     """Return the ending that the request asks for in headers, or the given one."""
-    if asked.stop_reason is None and asked.stop_sequence is None and asked.stop_details is None:
+    if (
+        options.stop_reason is None
+        and options.stop_sequence is None
+        and options.stop_details is None
+    ):
         return ending
-    reason = asked.stop_reason or ("stop_sequence" if asked.stop_sequence else ending.reason)
-    details = asked.stop_details or (_REFUSAL if reason == "refusal" else None)
-    return Ending(reason=reason, sequence=asked.stop_sequence, details=details)
+    reason = options.stop_reason or ("stop_sequence" if options.stop_sequence else ending.reason)
+    details = options.stop_details or (_REFUSAL if reason == "refusal" else None)
+    return Ending(reason=reason, sequence=options.stop_sequence, details=details)

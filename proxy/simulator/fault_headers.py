@@ -25,7 +25,7 @@ ERROR_SHAPES: Final = ("api", "cloudflare", "html", "empty", "null-request-id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misbehaviour:
+class SimulateOptions:
     """Behaviour that one request asks the simulator for, instead of the default."""
 
     # content of the answer
@@ -87,7 +87,7 @@ class Misbehaviour:
         return self.error is not None or self.is_error_in_stream
 
 
-class _Unreadable(Exception):
+class _InvalidValue(Exception):
     """The value of a header is invalid; the message describes a valid one."""
 
 
@@ -96,10 +96,10 @@ def _number(least: int, greatest: int | None = None) -> Callable[[str], int]:
 
     def parse(value: str) -> int:
         if not (value.isascii() and value.isdigit()):
-            raise _Unreadable(bounds)
+            raise _InvalidValue(bounds)
         number = int(value)
         if number < least or (greatest is not None and number > greatest):
-            raise _Unreadable(bounds)
+            raise _InvalidValue(bounds)
         return number
 
     return parse
@@ -110,7 +110,7 @@ def _json(expected_type: object, wording: str) -> Callable[[str], object]:
         try:
             return msgspec.json.decode(value, type=expected_type)
         except msgspec.DecodeError as exc:
-            raise _Unreadable(wording) from exc
+            raise _InvalidValue(wording) from exc
 
     return parse
 
@@ -118,7 +118,7 @@ def _json(expected_type: object, wording: str) -> Callable[[str], object]:
 def _word(*words: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in words:
-            raise _Unreadable(f"one of {', '.join(words)}")
+            raise _InvalidValue(f"one of {', '.join(words)}")
         return value
 
     return parse
@@ -131,11 +131,11 @@ def _words(*words: str) -> Callable[[str], tuple[str, ...]]:
 
 def _flag(value: str) -> bool:
     if value not in {"0", "1"}:
-        raise _Unreadable("0 or 1")
+        raise _InvalidValue("0 or 1")
     return value == "1"
 
 
-def _truth(value: str) -> bool:
+def _true_or_false(value: str) -> bool:
     return _word("true", "false")(value) == "true"
 
 
@@ -173,7 +173,7 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "error_after_deltas": _COUNT,
         "status": _STATUS,
         "retry_after": str,
-        "should_retry": _truth,
+        "should_retry": _true_or_false,
         "pings": _COUNT,
         "unknown_events": _flag,
         "comments": _flag,
@@ -198,10 +198,10 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     }
 )
 
-HEADERS: Final = tuple(PREFIX + field.name.replace("_", "-") for field in fields(Misbehaviour))
+HEADERS: Final = tuple(PREFIX + field.name.replace("_", "-") for field in fields(SimulateOptions))
 
 
-def parse_misbehaviour(headers: list[tuple[str, str]]) -> Misbehaviour:
+def parse_simulate_headers(headers: list[tuple[str, str]]) -> SimulateOptions:
     """
     Parse all `simulate-*` headers; an unknown, repeated or invalid one is a 400.
 
@@ -214,7 +214,7 @@ def parse_misbehaviour(headers: list[tuple[str, str]]) -> Misbehaviour:
             if field in asked:
                 raise invalid_request(f"{name}: sent twice")
             asked[field] = _parse(name, field, value)
-    return Misbehaviour(**asked)  # type: ignore[arg-type]  # each parser returns its field's type
+    return SimulateOptions(**asked)  # type: ignore[arg-type]  # each parser returns its field's type
 
 
 def _parse(name: str, field: str, value: str) -> object:
@@ -222,5 +222,5 @@ def _parse(name: str, field: str, value: str) -> object:
         raise invalid_request(f"{name}: no such header in this simulator")
     try:
         return PARSERS[field](value)
-    except _Unreadable as exc:
+    except _InvalidValue as exc:
         raise invalid_request(f"{name}: expected {exc}") from exc

@@ -6,83 +6,85 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from proxy.simulator.api_errors import RECORDED_MESSAGES, Refusal
-from proxy.simulator.fault_headers import Misbehaviour
+from proxy.simulator.api_errors import RECORDED_MESSAGES, ApiError
+from proxy.simulator.fault_headers import SimulateOptions
 from proxy.simulator.frames import Comment, Frame, json_frame
-from proxy.simulator.replies import Reply, Streamed, Whole, reply_refusal
+from proxy.simulator.replies import Reply, StreamedReply, WholeReply, error_reply
 
-_TEXT_BEGINS: Final = re.compile(rb'"(?:text|completion)":"')
-_NOT_UTF8: Final = b"\xff\xfe"
+_TEXT_START: Final = re.compile(rb'"(?:text|completion)":"')
+_INVALID_UTF8: Final = b"\xff\xfe"
 _KEEP_ALIVE: Final = Comment(b"keep-alive")
 # An Anthropic-compatible gateway was recorded to append this (messages-wire 3.7).
-_JUNK: Final = Frame("data", b"[DONE]")
-_ORDINARY: Final = Misbehaviour()
+_TRAILING_JUNK: Final = Frame("data", b"[DONE]")
+_NO_OPTIONS: Final = SimulateOptions()
 
 
-def _simulated_refusal(asked: Misbehaviour) -> Refusal:
-    status = 529 if asked.error is None else asked.error
-    message = asked.error_message
-    return Refusal(
+def _simulated_error(options: SimulateOptions) -> ApiError:
+    status = 529 if options.error is None else options.error
+    message = options.error_message
+    return ApiError(
         status,
         RECORDED_MESSAGES.get(status, "Internal server error") if message is None else message,
-        error_type=asked.error_type,
-        error_code=asked.error_code,
+        error_type=options.error_type,
+        error_code=options.error_code,
     )
 
 
-def apply_faults(reply: Reply, asked: Misbehaviour, *, request_id: str) -> Reply:
-    if asked == _ORDINARY:
+def apply_faults(reply: Reply, options: SimulateOptions, *, request_id: str) -> Reply:
+    if options == _NO_OPTIONS:
         return reply
-    if asked.is_error and (isinstance(reply, Whole) or not asked.is_error_in_stream):
-        refusal = _simulated_refusal(asked)
-        reply = reply_refusal(refusal, request_id, shape=asked.error_shape)
-    if isinstance(reply, Whole):
-        return replace(reply, status=asked.status or reply.status)
-    return _apply_to_stream(reply, asked, request_id)
+    if options.is_error and (isinstance(reply, WholeReply) or not options.is_error_in_stream):
+        error = _simulated_error(options)
+        reply = error_reply(error, request_id, shape=options.error_shape)
+    if isinstance(reply, WholeReply):
+        return replace(reply, status=options.status or reply.status)
+    return _apply_to_stream(reply, options, request_id)
 
 
-def _apply_to_stream(reply: Streamed, asked: Misbehaviour, request_id: str) -> Streamed:
+def _apply_to_stream(
+    reply: StreamedReply, options: SimulateOptions, request_id: str
+) -> StreamedReply:
     frames = reply.frames
-    if asked.invalid_utf8:
-        frames = _spoil_first_text(frames)
-    if asked.is_error_in_stream:
-        error = json_frame("error", _simulated_refusal(asked).describe_in_stream(request_id), pad=0)
-        frames = (*_before_error(frames, asked), error)
-    if asked.end_after_events is not None:
-        frames = frames[: asked.end_after_events]
-    if asked.break_after_events is not None:
-        frames = frames[: asked.break_after_events]
-    if asked.trailing_junk:
-        frames = (*frames, _JUNK)
-    if asked.comments:
+    if options.invalid_utf8:
+        frames = _insert_invalid_utf8(frames)
+    if options.is_error_in_stream:
+        error = json_frame("error", _simulated_error(options).describe_in_stream(request_id), pad=0)
+        frames = (*_before_error(frames, options), error)
+    if options.end_after_events is not None:
+        frames = frames[: options.end_after_events]
+    if options.break_after_events is not None:
+        frames = frames[: options.break_after_events]
+    if options.trailing_junk:
+        frames = (*frames, _TRAILING_JUNK)
+    if options.comments:
         frames = tuple(part for frame in frames for part in (_KEEP_ALIVE, frame))
-    return Streamed(
+    return StreamedReply(
         frames=frames,
-        newline=asked.newline or reply.newline,
-        breaks_off=asked.break_after_events is not None,
+        newline=options.newline or reply.newline,
+        breaks_off=options.break_after_events is not None,
     )
 
 
 def _before_error(
-    frames: tuple[Frame | Comment, ...], asked: Misbehaviour
+    frames: tuple[Frame | Comment, ...], options: SimulateOptions
 ) -> tuple[Frame | Comment, ...]:
-    if asked.error_after_events is not None:
-        return frames[: asked.error_after_events]
+    if options.error_after_events is not None:
+        return frames[: options.error_after_events]
     kept: list[Frame | Comment] = []
     texts = 0
     for frame in frames:
-        if frame.is_text and texts == asked.error_after_deltas:
+        if frame.is_text and texts == options.error_after_deltas:
             break
         texts += frame.is_text
         kept.append(frame)
     return tuple(kept)
 
 
-def _spoil_first_text(frames: tuple[Frame | Comment, ...]) -> tuple[Frame | Comment, ...]:
+def _insert_invalid_utf8(frames: tuple[Frame | Comment, ...]) -> tuple[Frame | Comment, ...]:
     first = next((index for index, frame in enumerate(frames) if frame.is_text), None)
     if first is None:
         return frames
     frame = frames[first]
     assert isinstance(frame, Frame)
-    spoilt = replace(frame, data=_TEXT_BEGINS.sub(rb"\g<0>" + _NOT_UTF8, frame.data, count=1))
+    spoilt = replace(frame, data=_TEXT_START.sub(rb"\g<0>" + _INVALID_UTF8, frame.data, count=1))
     return (*frames[:first], spoilt, *frames[first + 1 :])

@@ -1,8 +1,8 @@
 """
 Validation of decoded JSON, with the error messages of the API.
 
-A check takes a path (`messages.0.content`) and the value there, and raises a
-`Refusal` if it is invalid. The API validates with pydantic v2. Its texts `Field
+A check takes a path (`messages.0.content`) and the value there, and raises an
+`ApiError` if it is invalid. The API validates with pydantic v2. Its texts `Field
 required` and `Extra inputs are not permitted` are recorded (messages-wire 1.2), the
 others are *assumed* to be those of pydantic.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from proxy.simulator.api_errors import Refusal, invalid_request
+from proxy.simulator.api_errors import ApiError, invalid_request
 
 Check = Callable[[str, object], None]
 
@@ -23,11 +23,15 @@ def anything(_where: str, _value: object) -> None:
 def text(*, at_least: int = 0, at_most: int | None = None) -> Check:
     def check(where: str, value: object) -> None:
         if not isinstance(value, str):
-            raise _wrong(where, "Input should be a valid string")
+            raise _invalid_field(where, "Input should be a valid string")
         if len(value) < at_least:
-            raise _wrong(where, f"String should have at least {at_least} {_characters(at_least)}")
+            raise _invalid_field(
+                where, f"String should have at least {at_least} {_characters(at_least)}"
+            )
         if at_most is not None and len(value) > at_most:
-            raise _wrong(where, f"String should have at most {at_most} {_characters(at_most)}")
+            raise _invalid_field(
+                where, f"String should have at most {at_most} {_characters(at_most)}"
+            )
 
     return check
 
@@ -36,11 +40,11 @@ def integer(*, at_least: int | None = None) -> Check:
     def check(where: str, value: object) -> None:
         if isinstance(value, float) and not value.is_integer():
             wording = "Input should be a valid integer, got a number with a fractional part"
-            raise _wrong(where, wording)
+            raise _invalid_field(where, wording)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _wrong(where, "Input should be a valid integer")
+            raise _invalid_field(where, "Input should be a valid integer")
         if at_least is not None and value < at_least:
-            raise _wrong(where, f"Input should be greater than or equal to {at_least}")
+            raise _invalid_field(where, f"Input should be greater than or equal to {at_least}")
 
     return check
 
@@ -48,17 +52,17 @@ def integer(*, at_least: int | None = None) -> Check:
 def number_within(lowest: float, highest: float) -> Check:
     def check(where: str, value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _wrong(where, "Input should be a valid number")
+            raise _invalid_field(where, "Input should be a valid number")
         if not lowest <= value <= highest:
             # Recorded for temperature: `temperature: range: 0..1` (messages-wire 1.7).
-            raise _wrong(where, f"range: {lowest:g}..{highest:g}")
+            raise _invalid_field(where, f"range: {lowest:g}..{highest:g}")
 
     return check
 
 
 def boolean(where: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise _wrong(where, "Input should be a valid boolean")
+        raise _invalid_field(where, "Input should be a valid boolean")
 
 
 def one_of(*words: str) -> Check:
@@ -67,7 +71,7 @@ def one_of(*words: str) -> Check:
 
     def check(where: str, value: object) -> None:
         if value not in words:
-            raise _wrong(where, f"Input should be {expected}")
+            raise _invalid_field(where, f"Input should be {expected}")
 
     return check
 
@@ -83,7 +87,7 @@ def nullable(check: Check) -> Check:
 def list_of(check: Check) -> Check:
     def check_each(where: str, value: object) -> None:
         if not isinstance(value, list):
-            raise _wrong(where, "Input should be a valid list")
+            raise _invalid_field(where, "Input should be a valid list")
         for index, item in enumerate(value):
             check(f"{where}.{index}", item)
 
@@ -106,12 +110,12 @@ def record(*, required: Mapping[str, Check], optional: Mapping[str, Check]) -> C
         members = as_object(where, value)
         for name, check_field in fields.items():
             if name in members:
-                check_field(_inside(where, name), members[name])
+                check_field(_join_path(where, name), members[name])
             elif name in required:
-                raise _wrong(_inside(where, name), "Field required")
+                raise _invalid_field(_join_path(where, name), "Field required")
         for name in members:
             if name not in fields:
-                raise _wrong(_inside(where, name), "Extra inputs are not permitted")
+                raise _invalid_field(_join_path(where, name), "Extra inputs are not permitted")
 
     return check
 
@@ -123,11 +127,11 @@ def tagged(variants: Mapping[str, Check]) -> Check:
     def check(where: str, value: object) -> None:
         members = as_object(where, value)
         if "type" not in members:
-            raise _wrong(_inside(where, "type"), "Field required")
+            raise _invalid_field(_join_path(where, "type"), "Field required")
         tag = members["type"]
         if not isinstance(tag, str) or tag not in variants:
             wording = f"Input tag '{tag}' found using 'type' does not match any of the"
-            raise _wrong(where, f"{wording} expected tags: {expected}")
+            raise _invalid_field(where, f"{wording} expected tags: {expected}")
         variants[tag](where, value)
 
     return check
@@ -135,11 +139,11 @@ def tagged(variants: Mapping[str, Check]) -> Check:
 
 def as_object(where: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise _wrong(where, "Input should be a valid dictionary")
+        raise _invalid_field(where, "Input should be a valid dictionary")
     return value
 
 
-def _inside(where: str, name: str) -> str:
+def _join_path(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
@@ -147,5 +151,5 @@ def _characters(count: int) -> str:
     return "character" if count == 1 else "characters"
 
 
-def _wrong(where: str, wording: str) -> Refusal:
+def _invalid_field(where: str, wording: str) -> ApiError:
     return invalid_request(f"{where}: {wording}" if where else wording)

@@ -17,22 +17,22 @@ from proxy.simulator.answers import (
     ThinkingBlock,
     Usage,
 )
-from proxy.simulator.canned_text import answer_text, text_to_continue
-from proxy.simulator.endings import end_text, override_ending
-from proxy.simulator.fault_headers import Misbehaviour
-from proxy.simulator.model_checks import input_tokens, thinks
+from proxy.simulator.canned_text import default_text, text_to_continue
+from proxy.simulator.endings import find_ending, override_ending
+from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.model_checks import estimate_input_tokens, is_thinking
 from proxy.simulator.models import Model
 from proxy.simulator.requests import MessagesRequest
 from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
 
-_TOKENS_OF_AN_EMPTY_ANSWER: Final = 2  # recorded: 2 to 3 (messages-wire 2)
+_EMPTY_ANSWER_TOKENS: Final = 2  # recorded: 2 to 3 (messages-wire 2)
 
 # Tokens of thinking for each effort. The numbers are invented: only their order is known.
 _THINKING_TOKENS: Final = {"low": 16, "medium": 160, "high": 480, "xhigh": 960, "max": 1920}
-_THOUGHT: Final = "The user wants an answer."
+_THINKING_TEXT: Final = "The user wants an answer."
 
-_BEFORE: Final[dict[str, Block]] = {
-    "thinking": ThinkingBlock(_THOUGHT),
+_BLOCKS_BEFORE_TEXT: Final[dict[str, Block]] = {
+    "thinking": ThinkingBlock(_THINKING_TEXT),
     "redacted_thinking": OpaqueBlock({"type": "redacted_thinking", "data": "EmwKAhgBEgy3va3p"}),
     "fallback": OpaqueBlock(
         {"type": "fallback", "from": "claude-fable-5", "to": "claude-opus-4-8", "trigger": None}
@@ -42,58 +42,62 @@ _BEFORE: Final[dict[str, Block]] = {
 
 
 def generate_answer(
-    request: MessagesRequest, model: Model, asked: Misbehaviour, *, message_id: str
+    request: MessagesRequest, model: Model, options: SimulateOptions, *, message_id: str
 ) -> Answer:
-    thought = _tokens_thought(request, model, asked)
-    said = (*_echo(request, asked), *_said(request, asked))
+    thought = _count_thinking_tokens(request, model, options)
+    said = (*_echo(request, options), *_content_blocks(request, options))
     text = _text_of(said)
     tokens, reason = _tokens_left(request, model, thought or 0)
-    length, ending = end_text(text, tokens, reason, request.stop_sequences)
+    length, ending = find_ending(text, tokens, reason, request.stop_sequences)
     spoken = said if ending.reason == "end_turn" else _clip(said, length)
-    before = tuple(_BEFORE[name] for name in asked.blocks_before)
+    before = tuple(_BLOCKS_BEFORE_TEXT[name] for name in options.blocks_before)
     blocks = (*_thinking(request, model, thought), *before, *spoken)
     return Answer(
         id=message_id,
         model=model.id,
-        blocks=() if asked.empty or request.max_tokens == 0 else blocks,
-        ending=override_ending(ending, asked),
+        blocks=() if options.empty or request.max_tokens == 0 else blocks,
+        ending=override_ending(ending, options),
         usage=_usage(request, model, thought, text[:length]),
     )
 
 
-def _tokens_thought(request: MessagesRequest, model: Model, asked: Misbehaviour) -> int | None:
-    if not thinks(request, model) or request.max_tokens == 0:
+def _count_thinking_tokens(
+    request: MessagesRequest, model: Model, options: SimulateOptions
+) -> int | None:
+    if not is_thinking(request, model) or request.max_tokens == 0:
         return None
     effort = request.output_config.effort or model.traits.default_effort
-    tokens = _THINKING_TOKENS[effort] if asked.thinking_tokens is None else asked.thinking_tokens
+    tokens = (
+        _THINKING_TOKENS[effort] if options.thinking_tokens is None else options.thinking_tokens
+    )
     return min(tokens, request.max_tokens)
 
 
 def _tokens_left(request: MessagesRequest, model: Model, thought: int) -> tuple[int, str]:
     """Return the tokens left for text, and the stop reason to give if they run out."""
-    room = model.traits.context_window - input_tokens(request)
+    room = model.traits.context_window - estimate_input_tokens(request)
     if room < request.max_tokens:
         return max(0, room - thought), "model_context_window_exceeded"
     return request.max_tokens - thought, "max_tokens"
 
 
-def _echo(request: MessagesRequest, asked: Misbehaviour) -> tuple[Block, ...]:
-    begun = text_to_continue(request) if asked.echo_prefill else ""
-    return (TextBlock(split_into_deltas(begun, asked.delta_size)),) if begun else ()
+def _echo(request: MessagesRequest, options: SimulateOptions) -> tuple[Block, ...]:
+    begun = text_to_continue(request) if options.echo_prefill else ""
+    return (TextBlock(split_into_deltas(begun, options.delta_size)),) if begun else ()
 
 
-def _said(request: MessagesRequest, asked: Misbehaviour) -> tuple[Block, ...]:
-    if asked.blocks is not None:
-        return tuple(_block(content, asked) for content in asked.blocks)
-    if asked.deltas is not None:
-        return (TextBlock(asked.deltas * asked.repeat),)
-    text = (answer_text(request) if asked.text is None else asked.text) * asked.repeat
-    return (TextBlock(split_into_deltas(text, asked.delta_size)),) if text else ()
+def _content_blocks(request: MessagesRequest, options: SimulateOptions) -> tuple[Block, ...]:
+    if options.blocks is not None:
+        return tuple(_parse_block(content, options) for content in options.blocks)
+    if options.deltas is not None:
+        return (TextBlock(options.deltas * options.repeat),)
+    text = (default_text(request) if options.text is None else options.text) * options.repeat
+    return (TextBlock(split_into_deltas(text, options.delta_size)),) if text else ()
 
 
-def _block(content: object, asked: Misbehaviour) -> Block:
+def _parse_block(content: object, options: SimulateOptions) -> Block:
     if isinstance(content, str):
-        return TextBlock(split_into_deltas(content, asked.delta_size))
+        return TextBlock(split_into_deltas(content, options.delta_size))
     assert isinstance(content, dict)
     return OpaqueBlock(content)
 
@@ -121,14 +125,14 @@ def _thinking(request: MessagesRequest, model: Model, thought: int | None) -> tu
         return ()
     display = request.thinking.display if request.thinking is not None else None
     is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
-    return (ThinkingBlock("" if is_omitted else _THOUGHT),)
+    return (ThinkingBlock("" if is_omitted else _THINKING_TEXT),)
 
 
 def _usage(request: MessagesRequest, model: Model, thought: int | None, text: str) -> Usage:
     said = count_tokens(text) + (thought or 0)
     return Usage(
-        input_tokens=input_tokens(request),
-        output_tokens=said or min(_TOKENS_OF_AN_EMPTY_ANSWER, request.max_tokens),
+        input_tokens=estimate_input_tokens(request),
+        output_tokens=said or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
         thinking_tokens=thought,
         # Recorded on haiku-4-5; of the others only "global" is (messages-wire 2).
         inference_geo="not_available" if "haiku-4-5" in model.id else "global",

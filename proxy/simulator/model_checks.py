@@ -8,11 +8,11 @@ from proxy.simulator.api_errors import invalid_request
 from proxy.simulator.content_checks import check_prefill_ending
 from proxy.simulator.models import Model, Sampling, Thinking
 from proxy.simulator.requests import MessagesRequest
-from proxy.simulator.requests import Thinking as AskedThinking
+from proxy.simulator.requests import Thinking as RequestedThinking
 from proxy.simulator.tokens import estimate_tokens
 
 _DOCUMENTATION: Final = "Please consult our documentation at https://docs.claude.com/en/docs"
-_TOKENS_OF_A_TURN: Final = 4
+_TOKENS_PER_TURN: Final = 4
 _NO_EFFECT_TOP_P: Final = 0.99
 _MIN_TOP_P_WHILE_THINKING: Final = 0.95
 _USE_EFFORT: Final = (
@@ -39,14 +39,14 @@ def check_against_model(request: MessagesRequest, model: Model) -> None:
     _check_prefill(request, model)
 
 
-def input_tokens(request: MessagesRequest) -> int:
+def estimate_input_tokens(request: MessagesRequest) -> int:
     """Estimate the input tokens: by the length of all texts, plus a constant for each turn."""
     characters = sum(len(text) for text in request.system_texts)
     characters += sum(len(message.text) for message in request.messages)
-    return estimate_tokens(characters) + _TOKENS_OF_A_TURN * len(request.messages)
+    return estimate_tokens(characters) + _TOKENS_PER_TURN * len(request.messages)
 
 
-def thinks(request: MessagesRequest, model: Model) -> bool:
+def is_thinking(request: MessagesRequest, model: Model) -> bool:
     if request.thinking is None:
         return model.traits.thinking.is_on_by_default
     return request.thinking.is_on
@@ -65,7 +65,7 @@ def _check_limit(request: MessagesRequest, model: Model) -> None:
 
 
 def _check_window(request: MessagesRequest, model: Model) -> None:
-    tokens, window = input_tokens(request), model.traits.context_window
+    tokens, window = estimate_input_tokens(request), model.traits.context_window
     if tokens > window:
         raise invalid_request(f"prompt is too long: {tokens} tokens > {window} maximum")
 
@@ -78,59 +78,59 @@ def _check_roles(request: MessagesRequest, model: Model) -> None:
 
 
 def _check_thinking(request: MessagesRequest, model: Model) -> None:
-    asked = request.thinking
-    if asked is None:
+    requested = request.thinking
+    if requested is None:
         return
-    complaint = _refuse_thinking(asked, model.traits.thinking)
+    complaint = _refuse_thinking(requested, model.traits.thinking)
     if complaint is not None:
         raise invalid_request(complaint)
-    if asked.type == "enabled" and request.max_tokens <= asked.budget_tokens:
+    if requested.type == "enabled" and request.max_tokens <= requested.budget_tokens:
         raise invalid_request(
             "`max_tokens` must be greater than `thinking.budget_tokens`. "
             f"{_DOCUMENTATION}/build-with-claude/extended-thinking#max-tokens-and-context-window-size"
         )
 
 
-def _refuse_thinking(asked: AskedThinking, taken: Thinking) -> str | None:
+def _refuse_thinking(requested: RequestedThinking, supported: Thinking) -> str | None:
     """Return the error text for this type of thinking, or None (table in messages-wire 1.8)."""
-    match asked.type:
+    match requested.type:
         case "disabled":
-            return _refuse_disabled(taken)
+            return _refuse_disabled(supported)
         case "between_tools":
-            is_taken = taken is Thinking.ON_BETWEEN_TOOLS
-            return None if is_taken else _not_supported("between_tools")
+            is_supported = supported is Thinking.ON_BETWEEN_TOOLS
+            return None if is_supported else _thinking_not_supported("between_tools")
         case "adaptive":
-            is_taken = taken not in {Thinking.BUDGET, Thinking.UNKNOWN}
-            return None if is_taken else "adaptive thinking is not supported on this model"
+            is_supported = supported not in {Thinking.BUDGET, Thinking.UNKNOWN}
+            return None if is_supported else "adaptive thinking is not supported on this model"
         case _:
-            return _refuse_enabled(taken)
+            return _refuse_enabled(supported)
 
 
-def _refuse_disabled(taken: Thinking) -> str | None:
-    match taken:
+def _refuse_disabled(supported: Thinking) -> str | None:
+    match supported:
         case Thinking.ALWAYS_BY_EFFORT:
-            return f"{_not_supported('disabled')} {_USE_EFFORT}"
+            return f"{_thinking_not_supported('disabled')} {_USE_EFFORT}"
         case Thinking.ALWAYS:
-            return f"{_not_supported('disabled')} {_USE_BUDGET}"
+            return f"{_thinking_not_supported('disabled')} {_USE_BUDGET}"
         case Thinking.ON_BETWEEN_TOOLS:
             return _USE_BETWEEN_TOOLS
         case _:
             return None
 
 
-def _refuse_enabled(taken: Thinking) -> str | None:
-    match taken:
+def _refuse_enabled(supported: Thinking) -> str | None:
+    match supported:
         case Thinking.BUDGET | Thinking.BUDGET_OR_ADAPTIVE:
             return None
         case Thinking.UNKNOWN:
-            return _not_supported("enabled")  # *assumed*
+            return _thinking_not_supported("enabled")  # *assumed*
         case _:
             # 4.7 and later. The text for fable and mythos recommends `enabled`, but the same
             # section lists its rejection on 4.7+; the stricter reading is implemented.
-            return f"{_not_supported('enabled')} {_USE_EFFORT}"
+            return f"{_thinking_not_supported('enabled')} {_USE_EFFORT}"
 
 
-def _not_supported(kind: str) -> str:
+def _thinking_not_supported(kind: str) -> str:
     return f'"thinking.type.{kind}" is not supported for this model.'
 
 
@@ -154,18 +154,18 @@ def _check_sampling(request: MessagesRequest, model: Model) -> None:
         case Sampling.ALL:
             pass
         case Sampling.ONE_OF:
-            _check_one_of(request)
+            _check_temperature_or_top_p(request)
         case Sampling.NO_EFFECT:
-            _check_no_effect(request, greatest_top_p=1)
+            _check_sampling_has_no_effect(request, max_top_p=1)
         case _:
             # These models refuse even top_p 1 (messages-wire 1.7, where sources conflict).
-            _check_no_effect(request, greatest_top_p=_NO_EFFECT_TOP_P)
-            _check_one_of(request)
-    if thinks(request, model) and not model.traits.omits_thinking_text:
+            _check_sampling_has_no_effect(request, max_top_p=_NO_EFFECT_TOP_P)
+            _check_temperature_or_top_p(request)
+    if is_thinking(request, model) and not model.traits.omits_thinking_text:
         _check_sampling_while_thinking(request)
 
 
-def _check_one_of(request: MessagesRequest) -> None:
+def _check_temperature_or_top_p(request: MessagesRequest) -> None:
     if request.temperature is not None and request.top_p is not None:
         raise invalid_request(
             "`temperature` and `top_p` cannot both be specified for this model. "
@@ -173,10 +173,10 @@ def _check_one_of(request: MessagesRequest) -> None:
         )
 
 
-def _check_no_effect(request: MessagesRequest, *, greatest_top_p: float) -> None:
+def _check_sampling_has_no_effect(request: MessagesRequest, *, max_top_p: float) -> None:
     if request.temperature not in {None, 1}:
         raise invalid_request("`temperature` is deprecated for this model.")
-    if request.top_p is not None and not _NO_EFFECT_TOP_P <= request.top_p <= greatest_top_p:
+    if request.top_p is not None and not _NO_EFFECT_TOP_P <= request.top_p <= max_top_p:
         raise invalid_request("`top_p` is deprecated for this model.")
     if request.top_k is not None:
         raise invalid_request("`top_k` is deprecated for this model.")
@@ -201,7 +201,7 @@ def _check_sampling_while_thinking(request: MessagesRequest) -> None:
 def _check_prefill(request: MessagesRequest, model: Model) -> None:
     if request.messages[-1].role != "assistant":
         return
-    if not model.traits.takes_prefill or thinks(request, model):
+    if not model.traits.takes_prefill or is_thinking(request, model):
         # With thinking on, the documentation says "rejected"; the text is *assumed*.
         raise invalid_request(
             "This model does not support assistant message prefill. "

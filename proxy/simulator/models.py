@@ -71,7 +71,7 @@ class Model:
     @property
     def display_name(self) -> str:
         """A name such as `Claude Haiku 4.5`; the spelling of real ones is *assumed*."""
-        words = [word for word in self.id.split("-")[1:] if len(word) < _DIGITS_OF_A_DATE]
+        words = [word for word in self.id.split("-")[1:] if len(word) < _DATE_DIGITS]
         names = [word.capitalize() for word in words if not word.isdigit()]
         numbers = ".".join(word for word in words if word.isdigit())
         return " ".join(["Claude", *names, numbers]).strip()
@@ -84,7 +84,7 @@ class Model:
         return "active"
 
 
-_DIGITS_OF_A_DATE: Final = 8
+_DATE_DIGITS: Final = 8
 _LINES: Final = frozenset({"haiku", "sonnet", "opus", "fable", "mythos"})
 
 

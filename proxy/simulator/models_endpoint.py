@@ -7,21 +7,21 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
-from proxy.simulator.api_errors import invalid_request, unknown_model
+from proxy.simulator.api_errors import invalid_request, model_not_found
 from proxy.simulator.authentication import check_version
 from proxy.simulator.models import Model, Thinking, find_model
-from proxy.simulator.replies import Reply, reply_json
-from proxy.simulator.request_context import Call
+from proxy.simulator.replies import Reply, json_reply
+from proxy.simulator.request_context import RequestContext
 from proxy.simulator.served_models import MODELS
 
 _DEFAULT_LIMIT: Final = "20"
-_GREATEST_LIMIT: Final = 1_000
+_MAX_LIMIT: Final = 1_000
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 
 # The values of `thinking.type` that models take (messages-wire 1.8).
-_TYPES: Final[dict[Thinking, frozenset[str]]] = {
+_SUPPORTED_THINKING_TYPES: Final[dict[Thinking, frozenset[str]]] = {
     Thinking.UNKNOWN: frozenset({"disabled"}),
     Thinking.BUDGET: frozenset({"disabled", "enabled"}),
     Thinking.BUDGET_OR_ADAPTIVE: frozenset({"disabled", "enabled", "adaptive"}),
@@ -33,24 +33,24 @@ _TYPES: Final[dict[Thinking, frozenset[str]]] = {
 }
 
 
-def answer_model(call: Call) -> Reply:
+def answer_model(context: RequestContext) -> Reply:
     """Describe the model with this id or alias, even if it is retired."""
-    check_version(call.headers)
-    name = call.path.rpartition("/")[2]
+    check_version(context.headers)
+    name = context.path.rpartition("/")[2]
     model = find_model(MODELS, name)
     if model is None:
-        raise unknown_model(name)
-    return reply_json(_describe(model, call.conditions.today))
+        raise model_not_found(name)
+    return json_reply(_describe(model, context.config.today))
 
 
-def answer_model_list(call: Call) -> Reply:
-    check_version(call.headers)
-    models = _in_lifecycle(call.query, call.conditions.today)
-    limit = _limit(call.query.get("limit", _DEFAULT_LIMIT))
-    page, has_more = _page(models, call.query, limit)
-    return reply_json(
+def answer_model_list(context: RequestContext) -> Reply:
+    check_version(context.headers)
+    models = _in_lifecycle(context.query, context.config.today)
+    limit = _limit(context.query.get("limit", _DEFAULT_LIMIT))
+    page, has_more = _page(models, context.query, limit)
+    return json_reply(
         {
-            "data": [_describe(model, call.conditions.today) for model in page],
+            "data": [_describe(model, context.config.today) for model in page],
             "has_more": has_more,
             "first_id": page[0].id if page else None,
             "last_id": page[-1].id if page else None,
@@ -62,7 +62,7 @@ def _limit(value: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise invalid_request("limit: Input should be a valid integer")
     limit = int(value)
-    if not 1 <= limit <= _GREATEST_LIMIT:
+    if not 1 <= limit <= _MAX_LIMIT:
         bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
         raise invalid_request(f"limit: Input should be {bound}")
     return limit
@@ -100,10 +100,10 @@ def _describe(model: Model, today: datetime.date) -> dict[str, object]:
         "type": "model",
         "id": model.id,
         "display_name": model.display_name,
-        "created_at": _moment(model.released),
+        "created_at": _midnight(model.released),
         "lifecycle": model.lifecycle(today),
-        "deprecated_at": _moment(model.deprecated),
-        "retires_at": _moment(model.retires),
+        "deprecated_at": _midnight(model.deprecated),
+        "retires_at": _midnight(model.retires),
         "line": model.line,
         "max_input_tokens": model.traits.context_window,
         "max_tokens": model.traits.max_tokens,
@@ -111,13 +111,13 @@ def _describe(model: Model, today: datetime.date) -> dict[str, object]:
     }
 
 
-def _moment(day: datetime.date | None) -> str | None:
+def _midnight(day: datetime.date | None) -> str | None:
     return None if day is None else f"{day.isoformat()}T00:00:00Z"
 
 
 def _capabilities(model: Model) -> dict[str, object]:
     """Return part of the documented tree, which has no entry for prefill or sampling."""
-    types = _TYPES[model.traits.thinking]
+    types = _SUPPORTED_THINKING_TYPES[model.traits.thinking]
     effort = {level: _leaf(supported=model.traits.takes_effort) for level in _EFFORTS}
     return {
         "batch": _leaf(supported=True),

@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.api_errors import Refusal
+from proxy.simulator.api_errors import ApiError
 from proxy.simulator.frames import Comment, Frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class WholeReply:
     """A reply with a content length; `is_from_api` is false if the edge alone answers."""
 
     body: bytes
@@ -22,7 +22,7 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streamed:
+class StreamedReply:
     """A chunked reply; with `breaks_off` the last chunk is missing, as in a lost connection."""
 
     frames: tuple[Frame | Comment, ...]
@@ -30,7 +30,7 @@ class Streamed:
     breaks_off: bool = False
 
 
-Reply = Whole | Streamed
+Reply = WholeReply | StreamedReply
 
 _HTML: Final = (
     b"<html>\r\n<head><title>%(status)d</title></head>\r\n<body>\r\n"
@@ -39,26 +39,28 @@ _HTML: Final = (
 )
 
 
-def reply_json(content: object) -> Whole:
-    return Whole(body=msgspec.json.encode(content))
+def json_reply(content: object) -> WholeReply:
+    return WholeReply(body=msgspec.json.encode(content))
 
 
-def reply_refusal(refusal: Refusal, request_id: str, *, shape: str = "api") -> Whole:
-    status = refusal.status
-    match "cloudflare" if refusal.is_from_the_edge and shape == "api" else shape:
+def error_reply(error: ApiError, request_id: str, *, shape: str = "api") -> WholeReply:
+    status = error.status
+    match "cloudflare" if error.is_from_the_edge and shape == "api" else shape:
         case "cloudflare":
-            body = msgspec.json.encode(refusal.describe_at_the_edge())
-            return Whole(body=body, status=status, is_from_api=False)
+            body = msgspec.json.encode(error.describe_at_the_edge())
+            return WholeReply(body=body, status=status, is_from_api=False)
         case "html":
             body = _HTML % {b"status": status}
             content_type = "text/html; charset=UTF-8"
-            return Whole(body=body, status=status, content_type=content_type, is_from_api=False)
+            return WholeReply(
+                body=body, status=status, content_type=content_type, is_from_api=False
+            )
         case "empty":
-            return Whole(body=b"", status=status, is_from_api=False)
+            return WholeReply(body=b"", status=status, is_from_api=False)
         case "null-request-id":
             # Recorded with a 401, without a request-id header (messages-wire 1.1).
-            body = msgspec.json.encode(refusal.describe(None))
-            return Whole(body=body, status=status, is_from_api=False)
+            body = msgspec.json.encode(error.describe(None))
+            return WholeReply(body=body, status=status, is_from_api=False)
         case _:
-            body = msgspec.json.encode(refusal.describe(request_id))
-            return Whole(body=body, status=status)
+            body = msgspec.json.encode(error.describe(request_id))
+            return WholeReply(body=body, status=status)

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.api_errors import Refusal, invalid_request
+from proxy.simulator.api_errors import ApiError, invalid_request
 
-MAX_BODY: Final = 32_000_000  # messages-wire 1.9: "32 MB"; whether MB or MiB is not known
+MAX_BODY_BYTES: Final = 32_000_000  # messages-wire 1.9: "32 MB"; whether MB or MiB is not known
 
 _TOO_LARGE: Final = "Request exceeds the maximum size"
 _GZIP_WINDOW: Final = 31
@@ -26,11 +26,11 @@ def decode_json(body: bytes, *, content_encoding: str = "") -> object:
     try:
         return msgspec.json.decode(plain)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        complaint = _complaint(plain, exc)
+        complaint = _describe_json_error(plain, exc)
         raise invalid_request(f"The request body is not valid JSON: {complaint}") from exc
 
 
-def _complaint(body: bytes, exc: Exception) -> str:
+def _describe_json_error(body: bytes, exc: Exception) -> str:
     """Return the error text: recorded for lone surrogates, otherwise *assumed*."""
     surrogate = _LONE_SURROGATE.search(body)
     if surrogate is None:
@@ -48,22 +48,22 @@ def _decompress(body: bytes, content_encoding: str) -> bytes:
     if content_encoding in {"", "identity"}:
         return body
     if content_encoding != "gzip":
-        raise Refusal(
+        raise ApiError(
             400,
             f"content-encoding: {content_encoding} is not supported",
             error_code="request_body_encoding_unsupported",
         )
     try:
-        plain = zlib.decompressobj(wbits=_GZIP_WINDOW).decompress(body, MAX_BODY + 1)
+        plain = zlib.decompressobj(wbits=_GZIP_WINDOW).decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as exc:
-        raise Refusal(
+        raise ApiError(
             400, f"content-encoding: {exc}", error_code="request_body_encoding_invalid"
         ) from exc
-    if len(plain) > MAX_BODY:
-        raise Refusal(413, _TOO_LARGE, error_code="request_body_too_large_after_decoding")
+    if len(plain) > MAX_BODY_BYTES:
+        raise ApiError(413, _TOO_LARGE, error_code="request_body_too_large_after_decoding")
     return plain
 
 
-def body_too_large() -> Refusal:
+def body_too_large() -> ApiError:
     """Return the 413 of the edge, which does not know request ids (messages-wire 4)."""
-    return Refusal(413, _TOO_LARGE)
+    return ApiError(413, _TOO_LARGE)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers, QueryParams
 
-from proxy.simulator.fault_headers import Misbehaviour
+from proxy.simulator.fault_headers import SimulateOptions
 from proxy.simulator.request_body import decode_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
+class SimulatorConfig:
     """Configuration of one simulator, from the arguments of `create_simulator`."""
 
     today: datetime.date
@@ -22,23 +22,23 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RequestContext:
     method: str
     path: str
     query: QueryParams
     headers: Headers
     body: bytes
-    asked: Misbehaviour
+    options: SimulateOptions
     number: int  # of this request, counted from 1; ids are computed from it
-    conditions: Conditions
+    config: SimulatorConfig
 
     @property
     def pings(self) -> int:
-        usual = 1 if self.conditions.ping_after_start else 0
-        return usual if self.asked.pings is None else self.asked.pings
+        usual = 1 if self.config.ping_after_start else 0
+        return usual if self.options.pings is None else self.options.pings
 
     def decode_body(self) -> object:
         return decode_json(self.body, content_encoding=self.headers.get("content-encoding", ""))
 
     def wants_stream(self, *, usual: bool) -> bool:
-        return usual if self.asked.form is None else self.asked.form == "stream"
+        return usual if self.options.form is None else self.options.form == "stream"

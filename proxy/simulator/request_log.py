@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-_KEPT: Final = 1_000
-_MAX_KEPT_BODY: Final = 262_144
-_KEPT_OF_A_LONGER_BODY: Final = 1_000
+_MAX_REQUESTS: Final = 1_000
+_MAX_BODY_BYTES: Final = 262_144
+_EXCERPT_BYTES: Final = 1_000
 
 
 class Outcome(enum.Enum):
@@ -22,7 +22,7 @@ class Outcome(enum.Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Received:
+class LoggedRequest:
     """A request in the log, completed while it is answered."""
 
     method: str
@@ -38,8 +38,8 @@ class Received:
     def keep_body(self, body: bytes) -> None:
         """Keep a body up to 256 KiB, and only the beginning of a longer one, to bound memory."""
         self.body_bytes = len(body)
-        is_long = len(body) > _MAX_KEPT_BODY
-        self.raw = body[:_KEPT_OF_A_LONGER_BODY] if is_long else body
+        is_long = len(body) > _MAX_BODY_BYTES
+        self.raw = body[:_EXCERPT_BYTES] if is_long else body
 
     def describe(self) -> dict[str, object]:
         return {
@@ -56,13 +56,13 @@ class Received:
         }
 
 
-class Journal:
+class RequestLog:
     """The last thousand requests, in order of arrival."""
 
     def __init__(self) -> None:
-        self._received: deque[Received] = deque(maxlen=_KEPT)
+        self._received: deque[LoggedRequest] = deque(maxlen=_MAX_REQUESTS)
 
-    def add(self, received: Received) -> None:
+    def add(self, received: LoggedRequest) -> None:
         self._received.append(received)
 
     def clear(self) -> None:

@@ -27,7 +27,7 @@ from proxy.simulator.field_checks import (
 )
 
 _MAX_USER_ID_LENGTH: Final = 512
-_SMALLEST_BUDGET: Final = 1024
+_MIN_THINKING_BUDGET: Final = 1024
 
 _TEXT_BLOCK: Final = record(
     required={"type": one_of("text"), "text": text()},
@@ -56,7 +56,7 @@ _THINKING: Final = tagged(
         "enabled": record(
             required={
                 "type": anything,
-                "budget_tokens": integer(at_least=_SMALLEST_BUDGET),
+                "budget_tokens": integer(at_least=_MIN_THINKING_BUDGET),
             },
             optional={"display": _DISPLAY},
         ),

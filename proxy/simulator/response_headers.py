@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime
 
-from proxy.simulator.fault_headers import Misbehaviour
-from proxy.simulator.replies import Reply, Streamed
+from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.replies import Reply, StreamedReply
 
 _ORGANIZATION = "5d1c7a52-8f0e-4c7b-9a64-2f8f3b0c9e11"
 _WORKSPACE = "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ"
@@ -33,19 +33,19 @@ _EDGE = (
 
 
 def response_headers(
-    reply: Reply, asked: Misbehaviour, *, request_id: str, today: datetime.date
+    reply: Reply, options: SimulateOptions, *, request_id: str, today: datetime.date
 ) -> list[tuple[str, str]]:
-    headers = [*_content_headers(reply, asked), *_EDGE]
-    if isinstance(reply, Streamed) or reply.is_from_api:
+    headers = [*_content_headers(reply, options), *_EDGE]
+    if isinstance(reply, StreamedReply) or reply.is_from_api:
         headers += [("request-id", request_id), *_api_headers(today)]
-    return headers + _retry_headers(reply, asked)
+    return headers + _retry_headers(reply, options)
 
 
-def _content_headers(reply: Reply, asked: Misbehaviour) -> list[tuple[str, str]]:
-    if isinstance(reply, Streamed):
-        content_type = asked.content_type or "text/event-stream; charset=utf-8"
+def _content_headers(reply: Reply, options: SimulateOptions) -> list[tuple[str, str]]:
+    if isinstance(reply, StreamedReply):
+        content_type = options.content_type or "text/event-stream; charset=utf-8"
         return [("content-type", content_type), ("cache-control", "no-cache")]
-    return [("content-type", asked.content_type or reply.content_type)]
+    return [("content-type", options.content_type or reply.content_type)]
 
 
 def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
@@ -61,12 +61,12 @@ def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
     return headers
 
 
-def _retry_headers(reply: Reply, asked: Misbehaviour) -> list[tuple[str, str]]:
+def _retry_headers(reply: Reply, options: SimulateOptions) -> list[tuple[str, str]]:
     headers = []
-    if asked.retry_after is not None:
-        headers.append(("retry-after", asked.retry_after))
-    if asked.should_retry is not None:
-        headers.append(("x-should-retry", "true" if asked.should_retry else "false"))
-    elif not isinstance(reply, Streamed) and reply.status == _OVERLOADED:
+    if options.retry_after is not None:
+        headers.append(("retry-after", options.retry_after))
+    if options.should_retry is not None:
+        headers.append(("x-should-retry", "true" if options.should_retry else "false"))
+    elif not isinstance(reply, StreamedReply) and reply.status == _OVERLOADED:
         headers.append(("x-should-retry", "true"))  # recorded (messages-wire 2)
     return headers

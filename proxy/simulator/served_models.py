@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-from proxy.simulator.api_errors import unknown_model
+from proxy.simulator.api_errors import model_not_found
 from proxy.simulator.models import Model, Sampling, Thinking, Traits, find_model
 
 
@@ -204,5 +204,5 @@ def resolve_model(name: str, *, today: datetime.date) -> Model:
     """Return the model with this id or alias; a 404 if it is unknown or retired today."""
     model = find_model(MODELS, name)
     if model is None or model.lifecycle(today) == "retired":
-        raise unknown_model(name)
+        raise model_not_found(name)
     return model

@@ -22,7 +22,7 @@ def estimate_tokens(characters: int) -> int:
     return -(-characters // _CHARACTERS_PER_INPUT_TOKEN)
 
 
-def cut_after_tokens(text: str, tokens: int) -> int:
+def length_of_tokens(text: str, tokens: int) -> int:
     """Return the length in characters of the first `tokens` tokens of a text."""
     if tokens >= len(text):
         return len(text)  # no token is shorter than a character

@@ -7,9 +7,9 @@ from starlette.types import Message
 
 from proxy.simulator import create_simulator
 from proxy.simulator.delivery import deliver, plan_delivery
-from proxy.simulator.fault_headers import Misbehaviour
-from proxy.simulator.replies import Whole
-from proxy.simulator.request_log import Outcome, Received
+from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.replies import WholeReply
+from proxy.simulator.request_log import LoggedRequest, Outcome
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.proxy.simulator.raw import chunks, connected, read_until, request_bytes
 from tests.servers import serving
@@ -167,8 +167,8 @@ def test_a_connection_stays_usable_after_a_refusal(url):
 def test_what_is_left_of_a_request_does_not_look_like_a_client_that_left():
     to_come: list[Message] = [{"type": "http.request", "more_body": False}]
     sent: list[Message] = []
-    entry = Received(method="POST", path="/", query="", headers=[])
-    reply = plan_delivery(Whole(body=b"x"), Misbehaviour(delay_headers=1), [])
+    entry = LoggedRequest(method="POST", path="/", query="", headers=[])
+    reply = plan_delivery(WholeReply(body=b"x"), SimulateOptions(delay_headers=1), [])
 
     async def receive() -> Message:
         if not to_come:

@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 import proxy.simulator
-from proxy.simulator.fault_headers import HEADERS, PARSERS, Misbehaviour
+from proxy.simulator.fault_headers import HEADERS, PARSERS, SimulateOptions
 from tests.proxy.simulator.harness import (
     HEADERS as RIGHT,
 )
@@ -21,7 +21,7 @@ from tests.proxy.simulator.harness import (
 
 
 def test_every_header_has_a_parser_and_a_place_in_the_docstring():
-    assert set(PARSERS) == {field.name for field in fields(Misbehaviour)}
+    assert set(PARSERS) == {field.name for field in fields(SimulateOptions)}
     listed = {line.split()[0] for line in proxy.simulator.__doc__.split("\n") if "    s" in line}
     assert set(HEADERS) <= listed
 

@@ -3,7 +3,7 @@ import json
 import httpx
 
 from proxy.simulator import create_simulator
-from proxy.simulator.request_log import Journal, Received
+from proxy.simulator.request_log import LoggedRequest, RequestLog
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.servers import serving
 
@@ -67,9 +67,9 @@ def test_of_a_very_long_body_the_beginning_is_kept():
 
 
 def test_the_last_thousand_are_kept():
-    journal = Journal()
+    journal = RequestLog()
     for number in range(1_001):
-        journal.add(Received(method="GET", path=f"/{number}", query="", headers=[]))
+        journal.add(LoggedRequest(method="GET", path=f"/{number}", query="", headers=[]))
 
     paths = [entry["path"] for entry in journal.describe()]
 

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from proxy.simulator.tokens import (
     clip_deltas,
     count_tokens,
-    cut_after_tokens,
     find_stop,
+    length_of_tokens,
     split_into_deltas,
 )
 
@@ -14,7 +14,7 @@ TEXT = st.text("ab \n\u2028é", max_size=60)
 
 @given(text=TEXT, tokens=st.integers(0, 70))
 def test_a_budget_lets_through_that_many_tokens_or_all(text, tokens):
-    let_through = text[: cut_after_tokens(text, tokens)]
+    let_through = text[: length_of_tokens(text, tokens)]
 
     assert count_tokens(let_through) == min(tokens, count_tokens(text))
 
