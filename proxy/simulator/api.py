@@ -93,19 +93,16 @@ class Api:
 def _reply(context: RequestContext) -> Reply:
     if len(context.body) > MAX_BODY_BYTES:
         raise body_too_large()
-    method, endpoint = _route(context.path)
+    if context.path in _ROUTES:
+        method, endpoint = _ROUTES[context.path]
+    elif context.path.startswith(_MODEL_PREFIX):
+        method, endpoint = "GET", answer_model
+    else:
+        raise ApiError(404, "Not Found")  # recorded in 2023 as "Not found" (legacy-wire 7.3)
     if context.method != method:
         raise ApiError(405, "Method Not Allowed")  # the text is *assumed*
     check_key(context.headers)
     return endpoint(context)
-
-
-def _route(path: str) -> tuple[str, Endpoint]:
-    if path in _ROUTES:
-        return _ROUTES[path]
-    if path.startswith(_MODEL_PREFIX):
-        return "GET", answer_model
-    raise ApiError(404, "Not Found")  # recorded in 2023 as "Not found" (legacy-wire 7.3)
 
 
 async def _read_body(receive: Receive) -> bytes | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.requests import Message, MessagesRequest
+from proxy.simulator.requests import MessagesRequest
 
 _MAX_QUOTE_LENGTH: Final = 200
 
@@ -24,10 +24,13 @@ _CONTINUATION: Final = re.compile(
 
 
 def default_text(request: MessagesRequest) -> str:
-    quote = _last_question(request.messages)[:_MAX_QUOTE_LENGTH]
+    asked = [message.text for message in request.messages if message.role == "user"]
+    questions = [text for text in asked if _CONTINUATION.search(text) is None]
+    quote = (questions or asked or [""])[-1][:_MAX_QUOTE_LENGTH]
     ending = text_to_continue(request)
-    if ending.endswith("{"):
-        return f'"answer":{_as_json(f"You said {quote}")},"continued":true}}'
+    if ending.endswith("{"):  # the client wants JSON
+        value = msgspec.json.encode(f"You said {quote}").decode()
+        return f'"answer":{value},"continued":true}}'
     if ending:
         return f' and so on, continuing what was begun in answer to "{quote}" until it is said.'
     return f'You said "{quote}" and this is what the simulator answers, in several deltas.'
@@ -42,18 +45,4 @@ def text_to_continue(request: MessagesRequest) -> str:
     if asked is None:
         return ""
     answers = [message.text for message in request.messages if message.role == "assistant"]
-    return answers[-1] if answers else _unquoted(asked["ending"])
-
-
-def _last_question(messages: list[Message]) -> str:
-    asked = [message.text for message in messages if message.role == "user"]
-    questions = [text for text in asked if _CONTINUATION.search(text) is None]
-    return (questions or asked or [""])[-1]
-
-
-def _unquoted(ending: str) -> str:
-    return ending.removesuffix(".").strip("`\"'[]")
-
-
-def _as_json(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+    return answers[-1] if answers else asked["ending"].removesuffix(".").strip("`\"'[]")

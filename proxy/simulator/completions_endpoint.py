@@ -32,7 +32,12 @@ _FIRST_VERSION: Final = "2023-01-01"
 
 
 def answer_completion(context: RequestContext) -> Reply:
-    is_first_version = _check_version(context) == _FIRST_VERSION
+    if context.config.legacy_models_alive:
+        # Old clients could leave out the header and got the first version (legacy-wire 1.2).
+        version = read_version(context.headers) or _FIRST_VERSION
+    else:
+        version = check_version(context.headers)
+    is_first_version = version == _FIRST_VERSION
     request = parse_completion_request(context.decode_body(), is_first_version=is_first_version)
     model = _resolve_model(request.model, is_alive=context.config.legacy_models_alive)
     check_prompt(request.prompt)
@@ -43,13 +48,6 @@ def answer_completion(context: RequestContext) -> Reply:
         )
         return StreamedReply(frames=frames, newline=_CRLF)
     return WholeReply(body=encode_completion(completion, is_first_version=is_first_version))
-
-
-def _check_version(context: RequestContext) -> str:
-    """Return the version; a missing header once meant the first, now 400 (legacy-wire 1.2)."""
-    if context.config.legacy_models_alive:
-        return read_version(context.headers) or _FIRST_VERSION
-    return check_version(context.headers)
 
 
 def _resolve_model(name: str, *, is_alive: bool) -> str:

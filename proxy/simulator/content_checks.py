@@ -20,7 +20,10 @@ def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None
     for text in request.system_texts:
         _check_text("system", text)
     for sequence in request.stop_sequences:
-        _check_stop_sequence(sequence)
+        if not sequence:
+            raise invalid_request("stop_sequences: each stop sequence must be non-empty")
+        if sequence.isspace():
+            raise invalid_request("stop_sequences: each stop sequence must contain non-whitespace")
 
 
 def check_prefill_ending(prefill: str) -> None:
@@ -68,10 +71,3 @@ def _check_alternation(messages: list[Message]) -> None:
                 'messages: roles must alternate between "user" and "assistant", '
                 f'but found multiple "{later.role}" roles in a row'
             )
-
-
-def _check_stop_sequence(sequence: str) -> None:
-    if not sequence:
-        raise invalid_request("stop_sequences: each stop sequence must be non-empty")
-    if sequence.isspace():
-        raise invalid_request("stop_sequences: each stop sequence must contain non-whitespace")

@@ -49,7 +49,9 @@ def plan_delivery(
     if options.gzip:
         headers = [*headers, ("content-encoding", "gzip")]
     if isinstance(reply, WholeReply):
-        body = _whole_body(reply, options)
+        body = reply.body[: options.truncate_body]
+        if options.gzip:
+            body = zlib.compress(body, wbits=_GZIP_WINDOW)
         headers = [*headers, ("content-length", str(len(body)))]
         steps: Iterable[Write | Pause] = _split_writes([Write(body)], options)
         status, breaks_off = reply.status, False
@@ -64,11 +66,6 @@ def plan_delivery(
         steps=tuple(steps),
         breaks_off=breaks_off or options.break_after_bytes is not None,
     )
-
-
-def _whole_body(reply: WholeReply, options: SimulateOptions) -> bytes:
-    body = reply.body[: options.truncate_body]
-    return zlib.compress(body, wbits=_GZIP_WINDOW) if options.gzip else body
 
 
 def _stream_steps(reply: StreamedReply, options: SimulateOptions) -> Iterator[Write | Pause]:

@@ -31,7 +31,7 @@ class SimulateOptions:
     # content of the answer
     text: str | None = None
     deltas: tuple[str, ...] | None = None
-    blocks: tuple[object, ...] | None = None
+    blocks: tuple[str | dict[str, object], ...] | None = None
     blocks_before: tuple[str, ...] = ()
     delta_size: int | None = None
     repeat: int = 1
@@ -115,32 +115,27 @@ def _json(expected_type: object, wording: str) -> Callable[[str], object]:
     return parse
 
 
-def _word(*words: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value not in words:
-            raise _InvalidValue(f"one of {', '.join(words)}")
-        return value
+def _choice(choices: Mapping[str, object]) -> Callable[[str], object]:
+    def parse(value: str) -> object:
+        if value not in choices:
+            raise _InvalidValue(f"one of {', '.join(choices)}")
+        return choices[value]
 
     return parse
 
 
-def _words(*words: str) -> Callable[[str], tuple[str, ...]]:
-    parse_one = _word(*words)
-    return lambda value: tuple(parse_one(word.strip()) for word in value.split(","))
+def _word(*words: str) -> Callable[[str], object]:
+    return _choice({word: word for word in words})
+
+
+def _list_of(parse: Callable[[str], object]) -> Callable[[str], object]:
+    return lambda value: tuple(parse(word.strip()) for word in value.split(","))
 
 
 def _flag(value: str) -> bool:
     if value not in {"0", "1"}:
         raise _InvalidValue("0 or 1")
     return value == "1"
-
-
-def _true_or_false(value: str) -> bool:
-    return _word("true", "false")(value) == "true"
-
-
-def _newline(value: str) -> bytes:
-    return {"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}[_word("lf", "crlf", "cr")(value)]
 
 
 _TEXT: Final = _json(str, "a JSON string")
@@ -155,7 +150,7 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "blocks": _json(
             tuple[str | dict[str, object], ...], "a JSON array of strings and content blocks"
         ),
-        "blocks_before": _words(*BLOCKS_BEFORE),
+        "blocks_before": _list_of(_word(*BLOCKS_BEFORE)),
         "delta_size": _number(1),
         "repeat": _number(1, _MAX_REPETITIONS),
         "empty": _flag,
@@ -173,11 +168,11 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "error_after_deltas": _COUNT,
         "status": _STATUS,
         "retry_after": str,
-        "should_retry": _true_or_false,
+        "should_retry": _choice({"true": True, "false": False}),
         "pings": _COUNT,
         "unknown_events": _flag,
         "comments": _flag,
-        "newline": _newline,
+        "newline": _choice({"lf": b"\n", "crlf": b"\r\n", "cr": b"\r"}),
         "end_after_events": _COUNT,
         "trailing_junk": _flag,
         "invalid_utf8": _flag,
@@ -207,20 +202,17 @@ def parse_simulate_headers(headers: list[tuple[str, str]]) -> SimulateOptions:
 
     A mistyped name must not be ignored: the test that sent it would pass for no reason.
     """
-    asked: dict[str, object] = {}
+    options: dict[str, object] = {}
     for name, value in headers:
-        if name.startswith(PREFIX):
-            field = name.removeprefix(PREFIX).replace("-", "_")
-            if field in asked:
-                raise invalid_request(f"{name}: sent twice")
-            asked[field] = _parse(name, field, value)
-    return SimulateOptions(**asked)  # type: ignore[arg-type]  # each parser returns its field's type
-
-
-def _parse(name: str, field: str, value: str) -> object:
-    if field not in PARSERS:
-        raise invalid_request(f"{name}: no such header in this simulator")
-    try:
-        return PARSERS[field](value)
-    except _InvalidValue as exc:
-        raise invalid_request(f"{name}: expected {exc}") from exc
+        if not name.startswith(PREFIX):
+            continue
+        field = name.removeprefix(PREFIX).replace("-", "_")
+        if field in options:
+            raise invalid_request(f"{name}: sent twice")
+        if field not in PARSERS:
+            raise invalid_request(f"{name}: no such header in this simulator")
+        try:
+            options[field] = PARSERS[field](value)
+        except _InvalidValue as exc:
+            raise invalid_request(f"{name}: expected {exc}") from exc
+    return SimulateOptions(**options)  # type: ignore[arg-type]  # parsers return the field's type

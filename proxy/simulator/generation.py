@@ -44,62 +44,58 @@ _BLOCKS_BEFORE_TEXT: Final[dict[str, Block]] = {
 def generate_answer(
     request: MessagesRequest, model: Model, options: SimulateOptions, *, message_id: str
 ) -> Answer:
-    thought = _count_thinking_tokens(request, model, options)
-    said = (*_echo(request, options), *_content_blocks(request, options))
-    text = _text_of(said)
-    tokens, reason = _tokens_left(request, model, thought or 0)
+    thinking_tokens = _count_thinking_tokens(request, model, options)
+    content = _content_blocks(request, options)
+    if options.echo_prefill and (prefill := text_to_continue(request)):
+        content = (TextBlock(split_into_deltas(prefill, options.delta_size)), *content)
+    text = _text_of(content)
+    tokens, reason = _tokens_left(request, model, thinking_tokens or 0)
     length, ending = find_ending(text, tokens, reason, request.stop_sequences)
-    spoken = said if ending.reason == "end_turn" else _clip(said, length)
+    if ending.reason != "end_turn":
+        content = _clip(content, length)
     before = tuple(_BLOCKS_BEFORE_TEXT[name] for name in options.blocks_before)
-    blocks = (*_thinking(request, model, thought), *before, *spoken)
+    thinking = (_thinking_block(request, model),) if thinking_tokens else ()
+    is_empty = options.empty or request.max_tokens == 0
     return Answer(
         id=message_id,
         model=model.id,
-        blocks=() if options.empty or request.max_tokens == 0 else blocks,
+        blocks=() if is_empty else (*thinking, *before, *content),
         ending=override_ending(ending, options),
-        usage=_usage(request, model, thought, text[:length]),
+        usage=_usage(request, model, thinking_tokens, text[:length]),
     )
 
 
 def _count_thinking_tokens(
     request: MessagesRequest, model: Model, options: SimulateOptions
 ) -> int | None:
+    """Return the tokens used for thinking, or None if the model does not think."""
     if not is_thinking(request, model) or request.max_tokens == 0:
         return None
     effort = request.output_config.effort or model.traits.default_effort
-    tokens = (
-        _THINKING_TOKENS[effort] if options.thinking_tokens is None else options.thinking_tokens
-    )
-    return min(tokens, request.max_tokens)
+    tokens = options.thinking_tokens
+    return min(_THINKING_TOKENS[effort] if tokens is None else tokens, request.max_tokens)
 
 
-def _tokens_left(request: MessagesRequest, model: Model, thought: int) -> tuple[int, str]:
+def _tokens_left(request: MessagesRequest, model: Model, thinking_tokens: int) -> tuple[int, str]:
     """Return the tokens left for text, and the stop reason to give if they run out."""
     room = model.traits.context_window - estimate_input_tokens(request)
     if room < request.max_tokens:
-        return max(0, room - thought), "model_context_window_exceeded"
-    return request.max_tokens - thought, "max_tokens"
-
-
-def _echo(request: MessagesRequest, options: SimulateOptions) -> tuple[Block, ...]:
-    begun = text_to_continue(request) if options.echo_prefill else ""
-    return (TextBlock(split_into_deltas(begun, options.delta_size)),) if begun else ()
+        return max(0, room - thinking_tokens), "model_context_window_exceeded"
+    return request.max_tokens - thinking_tokens, "max_tokens"
 
 
 def _content_blocks(request: MessagesRequest, options: SimulateOptions) -> tuple[Block, ...]:
     if options.blocks is not None:
-        return tuple(_parse_block(content, options) for content in options.blocks)
+        return tuple(
+            TextBlock(split_into_deltas(block, options.delta_size))
+            if isinstance(block, str)
+            else OpaqueBlock(block)
+            for block in options.blocks
+        )
     if options.deltas is not None:
         return (TextBlock(options.deltas * options.repeat),)
     text = (default_text(request) if options.text is None else options.text) * options.repeat
     return (TextBlock(split_into_deltas(text, options.delta_size)),) if text else ()
-
-
-def _parse_block(content: object, options: SimulateOptions) -> Block:
-    if isinstance(content, str):
-        return TextBlock(split_into_deltas(content, options.delta_size))
-    assert isinstance(content, dict)
-    return OpaqueBlock(content)
 
 
 def _text_of(blocks: tuple[Block, ...]) -> str:
@@ -120,20 +116,18 @@ def _clip(blocks: tuple[Block, ...], length: int) -> tuple[Block, ...]:
     return tuple(kept)
 
 
-def _thinking(request: MessagesRequest, model: Model, thought: int | None) -> tuple[Block, ...]:
-    if not thought:
-        return ()
+def _thinking_block(request: MessagesRequest, model: Model) -> ThinkingBlock:
     display = request.thinking.display if request.thinking is not None else None
     is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
-    return (ThinkingBlock("" if is_omitted else _THINKING_TEXT),)
+    return ThinkingBlock("" if is_omitted else _THINKING_TEXT)
 
 
-def _usage(request: MessagesRequest, model: Model, thought: int | None, text: str) -> Usage:
-    said = count_tokens(text) + (thought or 0)
+def _usage(request: MessagesRequest, model: Model, thinking_tokens: int | None, text: str) -> Usage:
+    output_tokens = count_tokens(text) + (thinking_tokens or 0)
     return Usage(
         input_tokens=estimate_input_tokens(request),
-        output_tokens=said or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
-        thinking_tokens=thought,
-        # Recorded on haiku-4-5; of the others only "global" is (messages-wire 2).
+        output_tokens=output_tokens or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
+        thinking_tokens=thinking_tokens,
+        # "not_available" is recorded on haiku-4-5, "global" on others (messages-wire 2).
         inference_geo="not_available" if "haiku-4-5" in model.id else "global",
     )

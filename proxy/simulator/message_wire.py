@@ -36,7 +36,8 @@ def encode_events(answer: Answer, style: StreamStyle) -> tuple[Frame, ...]:
     As recorded, pings follow the first content_block_start, and an empty answer has
     none (messages-wire 3, 3.3).
     """
-    frames: list[Frame] = [_start(answer)]
+    message = _message(answer, [], is_started=True)
+    frames: list[Frame] = [_event("message_start", message=message)]
     if style.unknown_events:
         frames.append(_UNKNOWN)
     for index, block in enumerate(answer.blocks):
@@ -45,21 +46,14 @@ def encode_events(answer: Answer, style: StreamStyle) -> tuple[Frame, ...]:
         frames.extend([PING] * style.pings if index == 0 else [])
         frames.extend(others)
         frames.extend([_UNKNOWN] if style.unknown_events else [])
-    return (*frames, *_end(answer))
-
-
-def _start(answer: Answer) -> Frame:
-    return _event("message_start", message=_message(answer, [], is_started=True))
-
-
-def _end(answer: Answer) -> Iterator[Frame]:
     delta = {
         "stop_reason": answer.ending.reason,
         "stop_sequence": answer.ending.sequence,
         "stop_details": answer.ending.details,
     }
-    yield _event("message_delta", delta=delta, usage=_final_usage(answer.usage))
-    yield _event("message_stop")
+    frames.append(_event("message_delta", delta=delta, usage=_final_usage(answer.usage)))
+    frames.append(_event("message_stop"))
+    return tuple(frames)
 
 
 def _block_events(index: int, block: Block) -> Iterator[Frame]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from proxy.simulator.api_errors import invalid_request
 from proxy.simulator.content_checks import check_prefill_ending
 from proxy.simulator.models import Model, Sampling, Thinking
 from proxy.simulator.requests import MessagesRequest
-from proxy.simulator.requests import Thinking as RequestedThinking
 from proxy.simulator.tokens import estimate_tokens
 
 _DOCUMENTATION: Final = "Please consult our documentation at https://docs.claude.com/en/docs"
@@ -22,6 +23,8 @@ _USE_BUDGET: Final = (
     "Thinking defaults to adaptive mode when not specified; "
     'use "thinking.type.enabled" with "budget_tokens" for extended thinking.'
 )
+_WITH_BUDGET: Final = {Thinking.BUDGET, Thinking.BUDGET_OR_ADAPTIVE}
+_NO_ADAPTIVE_THINKING: Final = "adaptive thinking is not supported on this model"
 _USE_BETWEEN_TOOLS: Final = (
     'To turn thinking off on this model, send "thinking": {"type": "between_tools"} instead of '
     '{"type": "disabled"}. The model does not think before responding. The short updates it '
@@ -29,9 +32,37 @@ _USE_BETWEEN_TOOLS: Final = (
 )
 
 
+def _thinking_not_supported(kind: str) -> str:
+    return f'"thinking.type.{kind}" is not supported for this model.'
+
+
+# The error text for each `thinking.type` that a kind of model refuses (messages-wire 1.8).
+_THINKING_ERRORS: Final[Mapping[tuple[str, Thinking], str]] = MappingProxyType(
+    {
+        ("disabled", Thinking.ALWAYS): f"{_thinking_not_supported('disabled')} {_USE_BUDGET}",
+        ("disabled", Thinking.ALWAYS_BY_EFFORT): (
+            f"{_thinking_not_supported('disabled')} {_USE_EFFORT}"
+        ),
+        ("disabled", Thinking.ON_BETWEEN_TOOLS): _USE_BETWEEN_TOOLS,
+        ("adaptive", Thinking.UNKNOWN): _NO_ADAPTIVE_THINKING,
+        ("adaptive", Thinking.BUDGET): _NO_ADAPTIVE_THINKING,
+        ("enabled", Thinking.UNKNOWN): _thinking_not_supported("enabled"),  # *assumed*
+        # 4.7 and later. The text for fable and mythos recommends `enabled`, but the same
+        # section lists its rejection on 4.7+; the stricter reading is implemented.
+        **{
+            ("enabled", kind): f"{_thinking_not_supported('enabled')} {_USE_EFFORT}"
+            for kind in set(Thinking) - _WITH_BUDGET - {Thinking.UNKNOWN}
+        },
+        **{
+            ("between_tools", kind): _thinking_not_supported("between_tools")
+            for kind in set(Thinking) - {Thinking.ON_BETWEEN_TOOLS}
+        },
+    }
+)
+
+
 def check_against_model(request: MessagesRequest, model: Model) -> None:
-    _check_limit(request, model)
-    _check_window(request, model)
+    _check_limits(request, model)
     _check_roles(request, model)
     _check_thinking(request, model)
     _check_effort(request, model)
@@ -52,7 +83,7 @@ def is_thinking(request: MessagesRequest, model: Model) -> bool:
     return request.thinking.is_on
 
 
-def _check_limit(request: MessagesRequest, model: Model) -> None:
+def _check_limits(request: MessagesRequest, model: Model) -> None:
     limit = model.traits.max_tokens
     if request.max_tokens > limit:
         raise invalid_request(
@@ -62,9 +93,6 @@ def _check_limit(request: MessagesRequest, model: Model) -> None:
     if request.max_tokens == 0 and (request.stream or request.thinking is not None):
         # A 400 together with stream, thinking etc. (messages-wire 1.5); the text is *assumed*.
         raise invalid_request("max_tokens: 0 is not allowed together with `stream` or `thinking`")
-
-
-def _check_window(request: MessagesRequest, model: Model) -> None:
     tokens, window = estimate_input_tokens(request), model.traits.context_window
     if tokens > window:
         raise invalid_request(f"prompt is too long: {tokens} tokens > {window} maximum")
@@ -81,57 +109,14 @@ def _check_thinking(request: MessagesRequest, model: Model) -> None:
     requested = request.thinking
     if requested is None:
         return
-    complaint = _refuse_thinking(requested, model.traits.thinking)
-    if complaint is not None:
-        raise invalid_request(complaint)
+    error = _THINKING_ERRORS.get((requested.type, model.traits.thinking))
+    if error is not None:
+        raise invalid_request(error)
     if requested.type == "enabled" and request.max_tokens <= requested.budget_tokens:
         raise invalid_request(
             "`max_tokens` must be greater than `thinking.budget_tokens`. "
             f"{_DOCUMENTATION}/build-with-claude/extended-thinking#max-tokens-and-context-window-size"
         )
-
-
-def _refuse_thinking(requested: RequestedThinking, supported: Thinking) -> str | None:
-    """Return the error text for this type of thinking, or None (table in messages-wire 1.8)."""
-    match requested.type:
-        case "disabled":
-            return _refuse_disabled(supported)
-        case "between_tools":
-            is_supported = supported is Thinking.ON_BETWEEN_TOOLS
-            return None if is_supported else _thinking_not_supported("between_tools")
-        case "adaptive":
-            is_supported = supported not in {Thinking.BUDGET, Thinking.UNKNOWN}
-            return None if is_supported else "adaptive thinking is not supported on this model"
-        case _:
-            return _refuse_enabled(supported)
-
-
-def _refuse_disabled(supported: Thinking) -> str | None:
-    match supported:
-        case Thinking.ALWAYS_BY_EFFORT:
-            return f"{_thinking_not_supported('disabled')} {_USE_EFFORT}"
-        case Thinking.ALWAYS:
-            return f"{_thinking_not_supported('disabled')} {_USE_BUDGET}"
-        case Thinking.ON_BETWEEN_TOOLS:
-            return _USE_BETWEEN_TOOLS
-        case _:
-            return None
-
-
-def _refuse_enabled(supported: Thinking) -> str | None:
-    match supported:
-        case Thinking.BUDGET | Thinking.BUDGET_OR_ADAPTIVE:
-            return None
-        case Thinking.UNKNOWN:
-            return _thinking_not_supported("enabled")  # *assumed*
-        case _:
-            # 4.7 and later. The text for fable and mythos recommends `enabled`, but the same
-            # section lists its rejection on 4.7+; the stricter reading is implemented.
-            return f"{_thinking_not_supported('enabled')} {_USE_EFFORT}"
-
-
-def _thinking_not_supported(kind: str) -> str:
-    return f'"thinking.type.{kind}" is not supported for this model.'
 
 
 def _check_effort(request: MessagesRequest, model: Model) -> None:

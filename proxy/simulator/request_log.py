@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,12 +43,16 @@ class LoggedRequest:
         self.raw = body[:_EXCERPT_BYTES] if is_long else body
 
     def describe(self) -> dict[str, object]:
+        """Return the entry as the log page shows it; `body` is null unless it is valid JSON."""
+        body: object = None
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            body = msgspec.json.decode(self.raw)
         return {
             "method": self.method,
             "path": self.path,
             "query": self.query,
             "headers": self.headers,
-            "body": _decoded(self.raw),
+            "body": body,
             "raw": self.raw.decode(errors="replace"),
             "body_bytes": self.body_bytes,
             "status": self.status,
@@ -70,10 +75,3 @@ class RequestLog:
 
     def describe(self) -> list[dict[str, object]]:
         return [received.describe() for received in self._received]
-
-
-def _decoded(raw: bytes) -> object:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

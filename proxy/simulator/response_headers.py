@@ -35,17 +35,14 @@ _EDGE = (
 def response_headers(
     reply: Reply, options: SimulateOptions, *, request_id: str, today: datetime.date
 ) -> list[tuple[str, str]]:
-    headers = [*_content_headers(reply, options), *_EDGE]
+    if isinstance(reply, StreamedReply):
+        content_type = options.content_type or "text/event-stream; charset=utf-8"
+        headers = [("content-type", content_type), ("cache-control", "no-cache"), *_EDGE]
+    else:
+        headers = [("content-type", options.content_type or reply.content_type), *_EDGE]
     if isinstance(reply, StreamedReply) or reply.is_from_api:
         headers += [("request-id", request_id), *_api_headers(today)]
     return headers + _retry_headers(reply, options)
-
-
-def _content_headers(reply: Reply, options: SimulateOptions) -> list[tuple[str, str]]:
-    if isinstance(reply, StreamedReply):
-        content_type = options.content_type or "text/event-stream; charset=utf-8"
-        return [("content-type", content_type), ("cache-control", "no-cache")]
-    return [("content-type", options.content_type or reply.content_type)]
 
 
 def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
