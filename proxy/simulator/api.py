@@ -83,14 +83,14 @@ class Api:
                 number=number,
                 config=self._config,
             )
-            reply = apply_faults(_reply(context), options, request_id=request_id)
+            reply = apply_faults(_dispatch(context), options, request_id=request_id)
         except ApiError as exc:
             reply = error_reply(exc, request_id)
         sent = response_headers(reply, options, request_id=request_id, today=self._config.today)
         await deliver(plan_delivery(reply, options, sent), logged, receive, send)
 
 
-def _reply(context: RequestContext) -> Reply:
+def _dispatch(context: RequestContext) -> Reply:
     if len(context.body) > MAX_BODY_BYTES:
         raise body_too_large()
     if context.path in _ROUTES:

@@ -128,10 +128,6 @@ def _word(*words: str) -> Callable[[str], object]:
     return _choice({word: word for word in words})
 
 
-def _list_of(parse: Callable[[str], object]) -> Callable[[str], object]:
-    return lambda value: tuple(parse(word.strip()) for word in value.split(","))
-
-
 def _flag(value: str) -> bool:
     if value not in {"0", "1"}:
         raise _InvalidValue("0 or 1")
@@ -150,7 +146,9 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "blocks": _json(
             tuple[str | dict[str, object], ...], "a JSON array of strings and content blocks"
         ),
-        "blocks_before": _list_of(_word(*BLOCKS_BEFORE)),
+        "blocks_before": lambda value: tuple(
+            map(_word(*BLOCKS_BEFORE), map(str.strip, value.split(",")))
+        ),
         "delta_size": _number(1),
         "repeat": _number(1, _MAX_REPETITIONS),
         "empty": _flag,

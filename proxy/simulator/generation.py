@@ -55,13 +55,20 @@ def generate_answer(
         content = _clip(content, length)
     before = tuple(_BLOCKS_BEFORE_TEXT[name] for name in options.blocks_before)
     thinking = (_thinking_block(request, model),) if thinking_tokens else ()
+    output_tokens = count_tokens(text[:length]) + (thinking_tokens or 0)
     is_empty = options.empty or request.max_tokens == 0
     return Answer(
         id=message_id,
         model=model.id,
         blocks=() if is_empty else (*thinking, *before, *content),
         ending=override_ending(ending, options),
-        usage=_usage(request, model, thinking_tokens, text[:length]),
+        usage=Usage(
+            input_tokens=estimate_input_tokens(request),
+            output_tokens=output_tokens or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
+            thinking_tokens=thinking_tokens,
+            # "not_available" is recorded on haiku-4-5, "global" on others (messages-wire 2).
+            inference_geo="not_available" if "haiku-4-5" in model.id else "global",
+        ),
     )
 
 
@@ -120,14 +127,3 @@ def _thinking_block(request: MessagesRequest, model: Model) -> ThinkingBlock:
     display = request.thinking.display if request.thinking is not None else None
     is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
     return ThinkingBlock("" if is_omitted else _THINKING_TEXT)
-
-
-def _usage(request: MessagesRequest, model: Model, thinking_tokens: int | None, text: str) -> Usage:
-    output_tokens = count_tokens(text) + (thinking_tokens or 0)
-    return Usage(
-        input_tokens=estimate_input_tokens(request),
-        output_tokens=output_tokens or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
-        thinking_tokens=thinking_tokens,
-        # "not_available" is recorded on haiku-4-5, "global" on others (messages-wire 2).
-        inference_geo="not_available" if "haiku-4-5" in model.id else "global",
-    )

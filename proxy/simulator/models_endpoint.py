@@ -46,7 +46,13 @@ def answer_model(context: RequestContext) -> Reply:
 def answer_model_list(context: RequestContext) -> Reply:
     check_version(context.headers)
     models = _in_lifecycle(context.query, context.config.today)
-    limit = _limit(context.query.get("limit", _DEFAULT_LIMIT))
+    limit_text = context.query.get("limit", _DEFAULT_LIMIT)
+    if not (limit_text.isascii() and limit_text.isdigit()):
+        raise invalid_request("limit: Input should be a valid integer")
+    limit = int(limit_text)
+    if not 1 <= limit <= _MAX_LIMIT:
+        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
+        raise invalid_request(f"limit: Input should be {bound}")
     page, has_more = _page(models, context.query, limit)
     return json_reply(
         {
@@ -56,16 +62,6 @@ def answer_model_list(context: RequestContext) -> Reply:
             "last_id": page[-1].id if page else None,
         }
     )
-
-
-def _limit(value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
-        raise invalid_request("limit: Input should be a valid integer")
-    limit = int(value)
-    if not 1 <= limit <= _MAX_LIMIT:
-        bound = "greater than or equal to 1" if limit < 1 else "less than or equal to 1000"
-        raise invalid_request(f"limit: Input should be {bound}")
-    return limit
 
 
 def _in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:

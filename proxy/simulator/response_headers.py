@@ -42,7 +42,13 @@ def response_headers(
         headers = [("content-type", options.content_type or reply.content_type), *_EDGE]
     if isinstance(reply, StreamedReply) or reply.is_from_api:
         headers += [("request-id", request_id), *_api_headers(today)]
-    return headers + _retry_headers(reply, options)
+    if options.retry_after is not None:
+        headers.append(("retry-after", options.retry_after))
+    if options.should_retry is not None:
+        headers.append(("x-should-retry", "true" if options.should_retry else "false"))
+    elif not isinstance(reply, StreamedReply) and reply.status == _OVERLOADED:
+        headers.append(("x-should-retry", "true"))  # recorded (messages-wire 2)
+    return headers
 
 
 def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
@@ -55,15 +61,4 @@ def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
         headers.append((f"{prefix}-limit", str(limit)))
         headers.append((f"{prefix}-remaining", str(limit - 1)))
         headers.append((f"{prefix}-reset", f"{today.isoformat()}T00:01:00Z"))
-    return headers
-
-
-def _retry_headers(reply: Reply, options: SimulateOptions) -> list[tuple[str, str]]:
-    headers = []
-    if options.retry_after is not None:
-        headers.append(("retry-after", options.retry_after))
-    if options.should_retry is not None:
-        headers.append(("x-should-retry", "true" if options.should_retry else "false"))
-    elif not isinstance(reply, StreamedReply) and reply.status == _OVERLOADED:
-        headers.append(("x-should-retry", "true"))  # recorded (messages-wire 2)
     return headers
