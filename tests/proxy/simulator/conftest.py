@@ -9,6 +9,6 @@ from tests.servers import serving
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """A simulator that nobody asks what it received: the day is that of the facts."""
+    """The base url of a simulator that all tests share, on the date of the recorded facts."""
     with serving(create_simulator(today=datetime.date(2026, 11, 22))) as base_url:
         yield base_url

@@ -1,4 +1,4 @@
-"""Small builders: a request that is right, and what a client sees of the answer."""
+"""Builders of valid requests, and readers of the simulator's responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADERS = {"x-api-key": "sk-ant-api03-right", "anthropic-version": "2023-06-01"}
 
 
 def question(text: str = "Hello there", **changes: Any) -> dict[str, Any]:
-    """A right request; a change to None takes the field out."""
+    """Return a valid request body; a change to None removes the field."""
     body = {
         "model": "claude-haiku-4-5",
         "max_tokens": 500,
@@ -24,7 +24,7 @@ def question(text: str = "Hello there", **changes: Any) -> dict[str, Any]:
 
 
 def turns(*texts: str) -> list[dict[str, str]]:
-    """User first, then in turns."""
+    """Return messages with alternating roles, starting with the user."""
     return [
         {"role": "assistant" if index % 2 else "user", "content": text}
         for index, text in enumerate(texts)
@@ -39,11 +39,11 @@ def ask(
     path: str = "/v1/messages",
     **simulate: str,
 ) -> httpx.Response:
-    """Post it; `pings="2"` becomes the header `simulate-pings: 2`."""
-    wishes = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
+    """Post a request; `pings="2"` becomes the header `simulate-pings: 2`."""
+    simulated = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
     sent = HEADERS if headers is None else headers
     with httpx.Client(verify=_NO_TLS) as client:
-        return client.post(url + path, json=body or question(), headers={**sent, **wishes})
+        return client.post(url + path, json=body or question(), headers={**sent, **simulated})
 
 
 def stream(url: str, body: dict[str, Any] | None = None, **simulate: Any) -> httpx.Response:
@@ -51,7 +51,7 @@ def stream(url: str, body: dict[str, Any] | None = None, **simulate: Any) -> htt
 
 
 def refusal(response: httpx.Response) -> tuple[int, str]:
-    """Checks the shape on the way."""
+    """Return the status and message of an error response, after checking its shape."""
     error = response.json()
     assert list(error) == ["type", "error", "request_id"]
     assert error["type"] == "error"
@@ -64,7 +64,7 @@ def text_of(response: httpx.Response) -> str:
 
 
 def events(response: httpx.Response) -> list[tuple[str, Any]]:
-    """Name and decoded data of each event."""
+    """Return the name and decoded data of each event."""
     assert response.content.endswith(b"\n\n")
     frames = response.content.decode().removesuffix("\n\n").split("\n\n")
     lines = [frame.split("\n") for frame in frames]

@@ -1,4 +1,4 @@
-"""One request over a bare socket: what arrives, piece by piece, and going away early."""
+"""A request over a plain socket, to see single chunks and to disconnect early."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.waiting import PATIENCE_SECONDS
 
 def request_bytes(body: dict[str, Any] | None = None, **simulate: str) -> bytes:
     content = json.dumps(body or question()).encode()
-    wishes = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
-    headers = {"host": "localhost", "content-length": str(len(content)), **HEADERS, **wishes}
+    simulated = {f"simulate-{name.replace('_', '-')}": value for name, value in simulate.items()}
+    headers = {"host": "localhost", "content-length": str(len(content)), **HEADERS, **simulated}
     lines = ["POST /v1/messages HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
@@ -32,7 +32,7 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def read_until(connection: socket.socket, mark: bytes) -> bytes:
-    """Everything up to and with the mark, or up to the end of the connection."""
+    """Read up to and including the mark, or to the end of the connection."""
     data = b""
     while mark not in data:
         piece = connection.recv(65_536)
@@ -43,7 +43,7 @@ def read_until(connection: socket.socket, mark: bytes) -> bytes:
 
 
 def chunks(data: bytes) -> list[bytes]:
-    """The chunks of a chunked body, without the empty last one if it is there."""
+    """Return the chunks of a chunked body, without the empty last one."""
     _, _, rest = data.partition(b"\r\n\r\n")
     found = []
     while rest:

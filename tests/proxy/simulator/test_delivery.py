@@ -24,24 +24,24 @@ def exchange(url, **simulate):
         return chunks(read_until(connection, LAST_CHUNK))
 
 
-def received(url):
+def logged_requests(url):
     return httpx.get(f"{url}/simulator/requests").json()
 
 
-def received_once_over(url):
-    """What arrived, as soon as nothing is running any more."""
-    wait_for(lambda: all(entry["outcome"] != "running" for entry in received(url)))
-    return received(url)
+def finished_requests(url):
+    """Return the logged requests as soon as none is running."""
+    wait_for(lambda: all(entry["outcome"] != "running" for entry in logged_requests(url)))
+    return logged_requests(url)
 
 
-def test_every_event_is_a_write_of_its_own(url):
+def test_every_event_is_sent_in_its_own_write(url):
     written = exchange(url)
 
     assert len(written) == 14
     assert all(chunk.startswith(b"event: ") and chunk.endswith(b"\n\n") for chunk in written)
 
 
-def test_all_events_can_come_in_one_write(url):
+def test_all_events_can_be_sent_in_one_write(url):
     [written] = exchange(url, one_write="1")
 
     assert written.count(b"event: ") == 14
@@ -57,7 +57,7 @@ def test_writes_can_be_of_any_size(url):
 @pytest.mark.parametrize(
     "simulate", [{"break_after_events": "3"}, {"break_after_bytes": "500"}, {"write": "5"}]
 )
-def test_pieces_change_nothing_but_where_they_are_cut(url, simulate):
+def test_split_and_broken_streams_send_the_bytes_of_a_whole_one(url, simulate):
     whole = b"".join(exchange(url)).split(b"\n\n", 1)[1]  # the first event has an id
 
     cut = b"".join(exchange(url, **simulate)).split(b"\n\n", 1)[1]
@@ -75,7 +75,7 @@ def test_a_broken_connection_has_no_last_chunk(url):
     assert not data.endswith(LAST_CHUNK)
 
 
-def test_a_connection_can_break_right_after_the_headers(url):
+def test_a_connection_can_break_after_the_headers(url):
     with pytest.raises(httpx.RemoteProtocolError):
         stream(url, break_after_events="0")
     with pytest.raises(httpx.RemoteProtocolError):
@@ -90,15 +90,15 @@ def test_a_connection_can_break_within_a_whole_answer(url):
 def test_a_connection_can_break_within_an_event():
     with serving(create_simulator()) as url:
         exchange(url, break_after_bytes="20")
-        [entry] = received_once_over(url)
+        [entry] = finished_requests(url)
 
         assert (entry["outcome"], entry["events_sent"]) == ("broken-off", 0)
 
 
-def test_a_hang_ends_in_a_broken_connection():
+def test_a_hang_ends_with_a_broken_connection():
     with serving(create_simulator()) as url:
         assert len(exchange(url, hang_after_events="3", hang_for="1")) == 3
-        [entry] = received_once_over(url)
+        [entry] = finished_requests(url)
 
         assert (entry["outcome"], entry["events_sent"]) == ("broken-off", 3)
 
@@ -106,7 +106,7 @@ def test_a_hang_ends_in_a_broken_connection():
 @pytest.mark.parametrize(
     "delay", [{"delay_headers": "5"}, {"delay_first_event": "5"}, {"delay_events": "5"}]
 )
-def test_delays_delay_and_change_nothing(url, delay):
+def test_a_delayed_stream_is_answered_later(url, delay):
     began = time.monotonic()
 
     assert stream(url, None, **delay).status_code == 200
@@ -117,13 +117,13 @@ def test_a_whole_answer_can_be_delayed(url):
     assert ask(url, delay_headers="1").status_code == 200
 
 
-def test_a_client_that_leaves_during_a_delay_is_noticed_at_once():
+def test_a_disconnect_during_a_delay_is_noticed_at_once():
     with serving(create_simulator()) as url:
         with connected(url) as connection:
             connection.sendall(request_bytes(delay_headers="60000"))
-            while not received(url):
+            while not logged_requests(url):
                 pass
-        [entry] = received_once_over(url)
+        [entry] = finished_requests(url)
 
     assert (entry["outcome"], entry["status"]) == ("client-disconnected", None)
 
@@ -136,24 +136,24 @@ def test_a_client_that_leaves_during_a_delay_is_noticed_at_once():
         {"delay_first_event": "60000"},
     ],
 )
-def test_a_client_that_leaves_a_silent_stream_is_noticed_at_once(simulate):
+def test_a_disconnect_from_a_silent_stream_is_noticed_at_once(simulate):
     with serving(create_simulator()) as url:
         with connected(url) as connection:
             connection.sendall(request_bytes(question(stream=True), **simulate))
             read_until(connection, b"\r\n\r\n")
-        [entry] = received_once_over(url)
+        [entry] = finished_requests(url)
 
     assert (entry["outcome"], entry["status"]) == ("client-disconnected", 200)
     assert entry["events_sent"] <= 2
 
 
-def test_a_client_that_leaves_before_its_request_is_whole_is_noticed():
+def test_a_disconnect_within_the_request_body_is_noticed():
     with serving(create_simulator()) as url:
         with connected(url) as connection:
             connection.sendall(request_bytes()[:-10])
-            while not received(url):
+            while not logged_requests(url):
                 pass
-        [entry] = received_once_over(url)
+        [entry] = finished_requests(url)
 
     assert (entry["outcome"], entry["status"], entry["raw"]) == ("client-disconnected", None, "")
 
@@ -164,7 +164,7 @@ def test_a_connection_stays_usable_after_a_refusal(url):
         assert client.post(f"{url}/v1/messages", json=question()).status_code == 200
 
 
-def test_what_is_left_of_a_request_does_not_look_like_a_client_that_left():
+def test_the_rest_of_a_request_is_not_taken_for_a_disconnect():
     to_come: list[Message] = [{"type": "http.request", "more_body": False}]
     sent: list[Message] = []
     entry = LoggedRequest(method="POST", path="/", query="", headers=[])

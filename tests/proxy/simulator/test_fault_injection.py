@@ -39,7 +39,7 @@ def test_an_error_has_the_type_and_text_of_its_status(url, ask_for, status, erro
     assert response.json()["error"]["type"] == error_type
 
 
-def test_an_error_can_say_anything(url):
+def test_every_field_of_an_error_can_be_set(url):
     response = ask(
         url,
         error="429",
@@ -59,7 +59,7 @@ def test_an_error_can_say_anything(url):
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_only_an_overloaded_api_says_unasked_that_one_should_retry(url):
+def test_only_a_529_sends_x_should_retry_by_default(url):
     assert ask(url, error="529").headers["x-should-retry"] == "true"
     assert "x-should-retry" not in ask(url, error="500").headers
     assert ask(url, should_retry="true").headers["x-should-retry"] == "true"
@@ -72,7 +72,7 @@ def test_only_an_overloaded_api_says_unasked_that_one_should_retry(url):
         ("413", "request_too_large", "Request exceeds the maximum size"),
     ],
 )
-def test_the_edge_answers_in_a_shape_of_its_own(url, status, error_type, message):
+def test_errors_of_cloudflare_have_their_own_shape(url, status, error_type, message):
     text = json.dumps(message)
     response = ask(url, error=status, error_shape="cloudflare", error_message=text)
 
@@ -101,14 +101,14 @@ def test_an_error_can_have_no_request_id(url):
     assert "request-id" not in response.headers
 
 
-def test_an_error_can_come_with_a_200(url):
+def test_an_error_can_be_sent_with_status_200(url):
     response = ask(url, error="529", status="200")
 
     assert response.status_code == 200
     assert response.json()["error"]["type"] == "overloaded_error"
 
 
-def test_a_stream_can_come_with_any_status(url):
+def test_a_stream_can_be_sent_with_any_status(url):
     assert stream(url, status="206").status_code == 206
 
 
@@ -135,7 +135,7 @@ def test_an_error_can_be_the_first_event(url):
     assert data["request_id"] == response.headers["request-id"]
 
 
-def test_an_error_can_come_after_some_text(url):
+def test_an_error_can_follow_some_text(url):
     response = stream(url, deltas='["a", "b", "c"]', error_after_deltas="2", error_code="x")
 
     assert deltas(response) == ["a", "b"]
@@ -144,23 +144,23 @@ def test_an_error_can_come_after_some_text(url):
     assert data["error"] == OVERLOADED | {"details": {"error_code": "x"}}
 
 
-def test_an_error_after_more_text_than_there_is_comes_at_the_end(url):
+def test_an_error_placed_after_the_last_delta_is_the_last_event(url):
     names = [name for name, _ in events(stream(url, error_after_deltas="99"))]
 
     assert names[-2:] == ["message_stop", "error"]
 
 
-def test_an_error_in_the_stream_of_a_whole_answer_is_an_ordinary_one(url):
+def test_a_whole_answer_with_an_error_in_the_stream_is_an_error_response(url):
     assert refusal(ask(url, error_after_deltas="2")) == (529, "Overloaded")
 
 
-def test_a_stream_can_end_without_saying_so(url):
+def test_a_stream_can_end_without_message_stop(url):
     names = [name for name, _ in events(stream(url, end_after_events="2"))]
 
     assert names == ["message_start", "content_block_start"]
 
 
-def test_junk_can_follow_the_end(url):
+def test_junk_can_follow_the_last_event(url):
     assert stream(url, trailing_junk="1").content.endswith(b"event: data\ndata: [DONE]\n\n")
 
 
@@ -173,19 +173,19 @@ def test_lines_can_end_in_any_way(url, name, newline):
     assert content.replace(newline, b"").translate(None, b"\r\n") == content.replace(newline, b"")
 
 
-def test_comments_can_come_between_events(url):
+def test_comments_can_be_sent_between_events(url):
     content = stream(url, comments="1", end_after_events="4").content
 
     assert content.count(b": keep-alive\n\n") == content.count(b"event: ") == 4
 
 
-def test_bytes_can_be_no_utf8(url):
+def test_a_stream_can_contain_invalid_utf8(url):
     assert b'"text":"\xff\xfeabc"' in stream(url, text='"abc"', invalid_utf8="1").content
     assert b"\xff" not in stream(url, empty="1", invalid_utf8="1").content
 
 
 @pytest.mark.parametrize("ask_for", [ask, stream])
-def test_answers_can_be_compressed_unasked(url, ask_for):
+def test_answers_can_be_compressed_without_accept_encoding(url, ask_for):
     response = ask_for(url, gzip="1")
 
     assert response.headers["content-encoding"] == "gzip"

@@ -1,4 +1,4 @@
-"""The simulator must be able to disagree with the translators."""
+"""The simulator shares no code with the translators, so that it can disagree with them."""
 
 import ast
 import sys
@@ -22,6 +22,6 @@ def imported(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_it_imports_nothing_of_the_project_but_itself(path):
+def test_the_simulator_imports_no_other_part_of_the_project(path):
     for module in imported(path):
         assert module.startswith("proxy.simulator") or module.partition(".")[0] in ALLOWED

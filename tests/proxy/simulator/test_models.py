@@ -12,7 +12,7 @@ def ids(response):
     return [model["id"] for model in response.json()["data"]]
 
 
-def test_a_model_is_found_by_its_alias_and_described(url):
+def test_a_model_is_described_by_its_alias(url):
     model = get(url, "/v1/models/claude-sonnet-4-5").json()
 
     capabilities = model.pop("capabilities")
@@ -45,7 +45,7 @@ def test_an_unknown_model_is_not_found(url, name):
     assert refusal(get(url, f"/v1/models/{name}")) == (404, f"model: {name}")
 
 
-def test_the_list_has_the_callable_models_newest_first(url):
+def test_active_and_deprecated_models_are_listed_newest_first(url):
     listed = ids(get(url, "/v1/models", limit=1_000))
 
     assert listed[0] == "claude-fable-5-2"
@@ -53,7 +53,7 @@ def test_the_list_has_the_callable_models_newest_first(url):
     assert len(listed) == 19
 
 
-def test_retired_models_are_listed_when_asked_for(url):
+def test_retired_models_are_listed_on_request(url):
     retired = ids(get(url, "/v1/models", lifecycle="retired", limit=100))
 
     assert retired[0] == "claude-opus-4-1-20250805"
@@ -64,7 +64,7 @@ def test_retired_models_are_listed_when_asked_for(url):
     ]
 
 
-def test_the_list_comes_in_pages(url):
+def test_the_list_is_paged(url):
     everything = ids(get(url, "/v1/models", limit=1_000))
     first = get(url, "/v1/models", limit=15).json()
     rest = get(url, "/v1/models", after_id=first["last_id"]).json()
@@ -75,7 +75,7 @@ def test_the_list_comes_in_pages(url):
     assert [model["id"] for model in back["data"]] == everything[13:15]
 
 
-def test_a_page_beside_an_unknown_model_is_empty(url):
+def test_a_page_next_to_an_unknown_model_is_empty(url):
     empty = {"data": [], "has_more": False, "first_id": None, "last_id": None}
 
     assert get(url, "/v1/models", after_id="x").json() == empty
@@ -91,11 +91,11 @@ def test_a_page_beside_an_unknown_model_is_empty(url):
         ({"lifecycle": "x"}, "lifecycle: Input should be 'active', 'deprecated' or 'retired'"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(url, query, expected):
+def test_an_invalid_query_is_refused(url, query, expected):
     assert refusal(get(url, "/v1/models", **query)) == (400, expected)
 
 
-def test_models_need_a_version_and_a_key_too(url):
+def test_models_require_a_version_and_a_key(url):
     without_version = {"x-api-key": "k"}
 
     assert httpx.get(f"{url}/v1/models", headers=without_version).status_code == 400

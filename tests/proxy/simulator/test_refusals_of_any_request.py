@@ -40,7 +40,7 @@ def test_a_missing_or_wrong_key_is_refused(url, headers, expected):
         VERSION | KEY | {"authorization": "Bearer invalid"},
     ],
 )
-def test_a_bearer_token_will_do_and_is_not_looked_at_beside_a_key(url, headers):
+def test_a_bearer_token_is_accepted_and_ignored_next_to_a_key(url, headers):
     assert ask(url, headers=headers).status_code == 200
 
 
@@ -54,7 +54,7 @@ def test_only_published_versions_are_valid(url):
     assert refusal(response) == (400, 'anthropic-version: "2023-10-01" is not a valid version')
 
 
-def test_a_version_sent_twice_is_joined_and_so_invalid(url):
+def test_a_version_header_sent_twice_is_invalid(url):
     twice = [*KEY.items(), *VERSION.items(), *VERSION.items()]
     response = httpx.post(f"{url}/v1/messages", json=question(), headers=twice)
 
@@ -63,7 +63,7 @@ def test_a_version_sent_twice_is_joined_and_so_invalid(url):
 
 
 @pytest.mark.parametrize("version", ["2023-01-01", "2023-06-01", "2026-10-21"])
-def test_every_published_version_is_taken(url, version):
+def test_every_published_version_is_accepted(url, version):
     assert ask(url, headers=KEY | {"anthropic-version": version}).status_code == 200
 
 
@@ -75,7 +75,7 @@ def test_an_unknown_beta_is_refused_by_name(url):
     assert refusal(response) == (400, expected)
 
 
-def test_known_betas_are_taken(url):
+def test_known_betas_are_accepted(url):
     headers = HEADERS | {"anthropic-beta": "context-1m-2025-08-07,files-api-2025-04-14"}
 
     assert ask(url, headers=headers).status_code == 200
@@ -90,7 +90,7 @@ def test_a_body_that_is_not_json_is_refused(url, body):
 
 
 @pytest.mark.parametrize("half", ["\\ud83d", "\\ud83d\\u0041", "\\ude00"])
-def test_half_a_surrogate_pair_is_not_valid_json(url, half):
+def test_a_lone_surrogate_is_not_valid_json(url, half):
     status, message = refusal(post(url, f'{{"model": "{half}"}}'.encode()))
 
     assert status == 400
@@ -103,7 +103,7 @@ def test_a_body_that_is_not_an_object_is_refused(url):
     assert refusal(post(url, b"[]")) == (400, "Input should be a valid dictionary")
 
 
-def test_a_compressed_body_is_read(url):
+def test_a_gzip_body_is_decompressed(url):
     body = gzip.compress(json.dumps(question()).encode())
 
     assert post(url, body, content_encoding="gzip").status_code == 200
@@ -118,9 +118,7 @@ def test_a_compressed_body_is_read(url):
         (gzip.compress(b" " * 32_000_001), "gzip", 413, "request_body_too_large_after_decoding"),
     ],
 )
-def test_a_body_that_cannot_be_decompressed_has_a_code_of_its_own(
-    url, body, encoding, status, code
-):
+def test_a_body_that_cannot_be_decompressed_has_an_error_code(url, body, encoding, status, code):
     response = post(url, body, content_encoding=encoding)
 
     assert refusal(response)[0] == status
@@ -148,5 +146,5 @@ def test_another_method_is_not_allowed(url, method, path):
 
 
 @pytest.mark.parametrize("path", ["/", "//v1/messages", "/v1/nonsense", "/simulator/nonsense"])
-def test_there_is_nothing_on_other_paths(url, path):
+def test_other_paths_are_not_found(url, path):
     assert refusal(ask(url, path=path)) == (404, "Not Found")

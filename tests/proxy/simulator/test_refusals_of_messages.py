@@ -40,7 +40,7 @@ def said(role, content):
         ),
     ],
 )
-def test_fields_are_a_closed_set(url, body, expected):
+def test_unknown_and_missing_fields_are_refused(url, body, expected):
     assert refusal(ask(url, body)) == (400, expected)
 
 
@@ -92,16 +92,16 @@ def test_fields_are_a_closed_set(url, body, expected):
         ),
     ],
 )
-def test_an_ill_typed_field_is_refused_where_it_is(url, change, expected):
+def test_an_invalid_field_is_refused_with_its_path(url, change, expected):
     assert refusal(ask(url, question(**change))) == (400, expected)
 
 
-def test_a_whole_number_may_be_written_with_a_point(url):
+def test_an_integer_may_be_written_as_a_float(url):
     assert ask(url, question(max_tokens=30.0)).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["temperature", "top_p", "top_k"])
-def test_the_newest_version_knows_no_sampling(url, name):
+def test_the_newest_version_refuses_sampling_fields(url, name):
     headers = HEADERS | {"anthropic-version": "2026-10-21"}
     body = {**question(), name: 1}
 
@@ -145,7 +145,7 @@ def test_empty_and_blank_text_is_refused(url, body, expected):
     assert refusal(ask(url, body)) == (400, expected)
 
 
-def test_turns_of_one_role_and_an_assistant_first_are_taken_today(url):
+def test_repeated_roles_and_an_assistant_first_are_accepted(url):
     same = [{"role": "user", "content": "x"}, {"role": "user", "content": "y"}]
     first = [{"role": "assistant", "content": "x"}, {"role": "user", "content": "y"}]
 
@@ -164,7 +164,7 @@ def test_turns_of_one_role_and_an_assistant_first_are_taken_today(url):
         ),
     ],
 )
-def test_a_strict_upstream_refuses_them(url, roles, expected):
+def test_strict_alternation_refuses_repeated_roles_and_an_assistant_first(url, roles, expected):
     body = question(messages=[{"role": role, "content": "x"} for role in roles])
 
     assert refusal(ask(url, body, strict_alternation="1")) == (400, expected)
@@ -172,13 +172,13 @@ def test_a_strict_upstream_refuses_them(url, roles, expected):
         assert refusal(ask(strict_url, body)) == (400, expected)
 
 
-def test_a_strict_upstream_takes_turns_that_alternate(url):
+def test_strict_alternation_accepts_alternating_turns(url):
     body = question(messages=turns("x", "y", "z"))
 
     assert ask(url, body, strict_alternation="1").status_code == 200
 
 
-def test_a_limit_is_named_with_the_name_that_was_asked_for(url):
+def test_the_max_tokens_error_names_the_requested_model(url):
     expected = (
         "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens "
         "for claude-haiku-4-5"
@@ -187,7 +187,7 @@ def test_a_limit_is_named_with_the_name_that_was_asked_for(url):
 
 
 @pytest.mark.parametrize("change", [{"stream": True}, {"thinking": {"type": "disabled"}}])
-def test_a_budget_of_no_tokens_goes_with_nothing_else(url, change):
+def test_zero_max_tokens_excludes_streaming_and_thinking(url, change):
     assert refusal(ask(url, question(max_tokens=0, **change)))[0] == 400
 
 
@@ -215,7 +215,7 @@ def test_a_retired_or_unknown_model_is_not_found(url, model):
 
 
 @pytest.mark.parametrize("role_at", [0, 1])
-def test_a_system_turn_is_never_first_and_not_for_every_model(url, role_at):
+def test_a_system_turn_is_refused_first_and_by_some_models(url, role_at):
     messages = turns("x", "y")
     messages.insert(role_at, {"role": "system", "content": "z"})
     messages.append({"role": "user", "content": "w"})
@@ -248,14 +248,14 @@ def test_a_system_turn_is_never_first_and_not_for_every_model(url, role_at):
     ],
 )
 @pytest.mark.parametrize("prefill", ["{", "", "Sure: "])
-def test_no_model_since_4_6_takes_a_prefill(url, model, prefill):
+def test_models_since_4_6_refuse_a_prefill(url, model, prefill):
     body = question(model=model, messages=turns("x", prefill))
 
     assert refusal(ask(url, body)) == (400, PREFILL)
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"])
-def test_the_4_5_models_take_one_with_thinking_off(url, model):
+def test_models_up_to_4_5_accept_a_prefill_without_thinking(url, model):
     body = question(model=model, messages=turns("x", "{"), max_tokens=2_000)
     thinking = {"type": "enabled", "budget_tokens": 1_024}
 

@@ -27,7 +27,7 @@ ENABLED = {"type": "enabled", "budget_tokens": 1_024}
         "claude-sonnet-4-6",
     ],
 )
-def test_temperature_and_top_p_do_not_go_together(url, model):
+def test_temperature_excludes_top_p(url, model):
     assert refusal(ask(url, question(model=model, temperature=1, top_p=1))) == (400, ONE_OF)
     assert ask(url, question(model=model, temperature=0.3, top_k=5)).status_code == 200
     assert ask(url, question(model=model, top_p=0.3)).status_code == 200
@@ -38,13 +38,13 @@ def test_temperature_and_top_p_do_not_go_together(url, model):
     ("change", "name"),
     [({"temperature": 0.99}, "temperature"), ({"top_p": 0.9}, "top_p"), ({"top_k": 0}, "top_k")],
 )
-def test_sampling_that_has_an_effect_is_deprecated_since_4_7(url, model, change, name):
+def test_models_since_4_7_refuse_sampling_with_an_effect(url, model, change, name):
     expected = f"`{name}` is deprecated for this model."
     assert refusal(ask(url, question(model=model, **change))) == (400, expected)
 
 
 @pytest.mark.parametrize("change", [{"temperature": 1.0, "top_p": 0.99}, {"top_p": 1}])
-def test_sampling_without_effect_is_taken_since_4_7(url, change):
+def test_models_since_4_7_accept_sampling_without_effect(url, change):
     assert ask(url, question(model="claude-opus-4-8", **change)).status_code == 200
 
 
@@ -56,7 +56,7 @@ def test_sampling_without_effect_is_taken_since_4_7(url, change):
         ({"temperature": 0}, "`temperature` is deprecated for this model."),
     ],
 )
-def test_haiku_5_5_takes_one_value_of_top_p_and_that_alone(url, change, expected):
+def test_haiku_5_5_accepts_one_top_p_without_temperature(url, change, expected):
     assert refusal(ask(url, question(model="claude-haiku-5-5", **change))) == (400, expected)
     assert ask(url, question(model="claude-haiku-5-5", top_p=0.99)).status_code == 200
 
@@ -72,7 +72,7 @@ def test_haiku_5_5_takes_one_value_of_top_p_and_that_alone(url, change, expected
         ),
     ],
 )
-def test_older_models_take_no_sampling_while_they_think(url, change, expected):
+def test_older_models_refuse_sampling_while_thinking(url, change, expected):
     body = question(model="claude-sonnet-4-6", thinking=ADAPTIVE)
 
     assert refusal(ask(url, body | change)) == (400, expected)
@@ -107,7 +107,7 @@ def test_older_models_take_no_sampling_while_they_think(url, change, expected):
         ("claude-opus-4-7", ENABLED, f'"thinking.type.enabled" {BY_EFFORT}'),
     ],
 )
-def test_a_kind_of_thinking_that_a_model_lacks_is_refused(url, model, thinking, expected):
+def test_an_unsupported_thinking_type_is_refused(url, model, thinking, expected):
     body = question(model=model, thinking=thinking, max_tokens=2_000)
 
     assert refusal(ask(url, body)) == (400, expected)
@@ -127,13 +127,13 @@ def test_a_kind_of_thinking_that_a_model_lacks_is_refused(url, model, thinking, 
         ("claude-fable-5", ADAPTIVE),
     ],
 )
-def test_a_kind_of_thinking_that_a_model_has_is_taken(url, model, thinking):
+def test_a_supported_thinking_type_is_accepted(url, model, thinking):
     body = question(model=model, thinking=thinking, max_tokens=2_000)
 
     assert ask(url, body).status_code == 200
 
 
-def test_a_thinking_budget_must_leave_something_to_say(url):
+def test_a_thinking_budget_must_be_below_max_tokens(url):
     expected = (
         "`max_tokens` must be greater than `thinking.budget_tokens`. Please consult our "
         "documentation at https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
@@ -143,7 +143,7 @@ def test_a_thinking_budget_must_leave_something_to_say(url):
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-sonnet-4-5"])
-def test_effort_is_refused_by_models_that_have_none(url, model):
+def test_models_without_effort_refuse_it(url, model):
     body = question(model=model, output_config={"effort": "low"})
 
     expected = "This model does not support the effort parameter."
@@ -155,7 +155,7 @@ def test_effort_is_refused_by_models_that_have_none(url, model):
     ("model", "thinking"),
     [("claude-opus-5", DISABLED), ("claude-sonnet-5-5", BETWEEN_TOOLS)],
 )
-def test_great_effort_needs_thinking(url, effort, model, thinking):
+def test_high_effort_requires_thinking(url, effort, model, thinking):
     body = question(model=model, thinking=thinking, output_config={"effort": effort})
 
     expected = (
@@ -166,13 +166,13 @@ def test_great_effort_needs_thinking(url, effort, model, thinking):
     assert ask(url, body | {"output_config": {"effort": "high"}}).status_code == 200
 
 
-def test_a_model_is_served_until_the_day_it_retires():
+def test_a_model_is_served_until_its_retirement_date():
     for day, status in (("2026-11-29", 200), ("2026-11-30", 404)):
         with serving(create_simulator(today=datetime.date.fromisoformat(day))) as url:
             assert ask(url, question(model="claude-sonnet-4-5")).status_code == status
 
 
-def test_before_they_retired_older_models_took_all_sampling_and_no_thinking():
+def test_models_before_4_accept_all_sampling_and_no_thinking():
     with serving(create_simulator(today=datetime.date(2025, 1, 1))) as url:
         model = "claude-3-opus-20240229"
         assert ask(url, question(model=model, temperature=0.1, top_p=0.1, top_k=3)).is_success
@@ -182,6 +182,6 @@ def test_before_they_retired_older_models_took_all_sampling_and_no_thinking():
         )
 
 
-def test_without_a_date_the_simulator_takes_today():
+def test_the_date_defaults_to_today():
     with serving(create_simulator()) as url:
         assert ask(url, question(model="claude-3-opus-20240229")).status_code == 404

@@ -8,17 +8,17 @@ from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.servers import serving
 
 
-def received(url):
+def logged_requests(url):
     return httpx.get(f"{url}/simulator/requests").json()
 
 
-def test_what_arrived_is_listed_oldest_first():
+def test_requests_are_listed_oldest_first():
     with serving(create_simulator()) as url:
         ask(url, question("first"), path="/v1/messages?beta=true")
         stream(url, question("second"))
         httpx.get(f"{url}/v1/nonsense")
 
-        first, second, third = received(url)
+        first, second, third = logged_requests(url)
 
     assert list(first) == [
         "method", "path", "query", "headers", "body", "raw", "body_bytes", "status", "outcome",
@@ -33,44 +33,44 @@ def test_what_arrived_is_listed_oldest_first():
     assert (third["status"], third["outcome"]) == (404, "finished")
 
 
-def test_the_list_can_be_emptied():
+def test_the_list_can_be_cleared():
     with serving(create_simulator()) as url:
         ask(url)
 
         assert httpx.delete(f"{url}/simulator/requests").status_code == 204
-        assert received(url) == []
+        assert logged_requests(url) == []
 
 
-def test_the_simulator_says_that_it_is_there(url):
+def test_the_health_page_answers(url):
     assert httpx.get(f"{url}/simulator/health").json() == {"status": "ok"}
     assert httpx.head(f"{url}/simulator/health").status_code == 200
 
 
-def test_a_body_that_is_no_json_is_kept_as_text():
+def test_a_body_that_is_not_json_is_logged_as_text():
     with serving(create_simulator()) as url:
         httpx.post(f"{url}/v1/messages", content=b"caf\xe9")
 
-        [entry] = received(url)
+        [entry] = logged_requests(url)
 
     assert (entry["body"], entry["raw"], entry["body_bytes"]) == (None, "caf\ufffd", 4)
 
 
-def test_of_a_very_long_body_the_beginning_is_kept():
+def test_only_the_beginning_of_a_very_long_body_is_logged():
     with serving(create_simulator()) as url:
         ask(url, question("x" * 300_000))
 
-        [entry] = received(url)
+        [entry] = logged_requests(url)
 
     assert entry["body"] is None
     assert len(entry["raw"]) == 1_000
     assert entry["body_bytes"] > 300_000
 
 
-def test_the_last_thousand_are_kept():
-    journal = RequestLog()
+def test_the_last_thousand_requests_are_kept():
+    request_log = RequestLog()
     for number in range(1_001):
-        journal.add(LoggedRequest(method="GET", path=f"/{number}", query="", headers=[]))
+        request_log.add(LoggedRequest(method="GET", path=f"/{number}", query="", headers=[]))
 
-    paths = [entry["path"] for entry in journal.describe()]
+    paths = [entry["path"] for entry in request_log.describe()]
 
     assert (len(paths), paths[0], paths[-1]) == (1_000, "/1", "/1000")

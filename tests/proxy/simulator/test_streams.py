@@ -29,7 +29,7 @@ def test_a_stream_runs_from_message_start_to_message_stop(url):
     assert all(data["type"] == name for name, data in events(response))
 
 
-def test_the_deltas_of_a_stream_make_the_text_of_the_whole_answer(url):
+def test_the_deltas_of_a_stream_join_to_the_text_of_a_whole_answer(url):
     assert "".join(deltas(stream(url))) == text_of(ask(url)) == WHOLE
 
 
@@ -42,7 +42,7 @@ def test_the_message_starts_empty_and_with_all_its_keys(url):
     assert message["usage"]["service_tier"] == "standard"
 
 
-def test_the_end_says_why_and_counts_everything(url):
+def test_message_delta_has_the_stop_reason_and_the_total_usage(url):
     body = question(stop_sequences=["two"])
     _, ended = events(stream(url, body, text='"one two"'))[-2]
 
@@ -59,13 +59,13 @@ def test_the_end_says_why_and_counts_everything(url):
     }
 
 
-def test_no_delta_holds_a_part_of_the_stop_sequence(url):
+def test_no_delta_contains_part_of_the_stop_sequence(url):
     body = question(stop_sequences=["\n\nHuman:"])
 
     assert deltas(stream(url, body, deltas='["Bye.\\n", "\\nHum", "an: ok"]')) == ["Bye."]
 
 
-def test_json_is_compact_and_padded_and_the_ping_is_neither(url):
+def test_json_is_compact_and_padded_except_in_a_ping(url):
     lines = stream(url).content.split(b"\n")
 
     assert b'data: {"type": "ping"}' in lines
@@ -74,7 +74,7 @@ def test_json_is_compact_and_padded_and_the_ping_is_neither(url):
     assert b'data: {"type":"content_block_stop","index":0       }' in lines
 
 
-def test_the_same_request_is_answered_with_the_same_bytes_but_for_the_ids(url):
+def test_equal_requests_get_equal_bytes_except_ids(url):
     first, second = stream(url).content, stream(url).content
 
     assert first.split(b"\n\n")[1:] == second.split(b"\n\n")[1:]
@@ -91,28 +91,28 @@ def test_an_empty_answer_has_no_block_events_and_no_ping(url):
     assert names(stream(url, empty="1")) == ["message_start", "message_delta", "message_stop"]
 
 
-def test_an_omitted_thought_is_one_signature(url):
+def test_omitted_thinking_is_only_a_signature_delta(url):
     body = question(model="claude-sonnet-5", max_tokens=1000)
-    told = [data for _, data in events(stream(url, body))]
+    sent = [data for _, data in events(stream(url, body))]
 
-    assert told[1]["content_block"] == {"type": "thinking", "thinking": "", "signature": ""}
-    assert told[2] == {"type": "ping"}
-    assert told[3]["delta"]["type"] == "signature_delta"
-    assert told[4] == {"type": "content_block_stop", "index": 0}
-    assert told[5]["content_block"] == {"type": "text", "text": ""}
-    assert told[-2]["usage"]["output_tokens_details"] == {"thinking_tokens": 480}
+    assert sent[1]["content_block"] == {"type": "thinking", "thinking": "", "signature": ""}
+    assert sent[2] == {"type": "ping"}
+    assert sent[3]["delta"]["type"] == "signature_delta"
+    assert sent[4] == {"type": "content_block_stop", "index": 0}
+    assert sent[5]["content_block"] == {"type": "text", "text": ""}
+    assert sent[-2]["usage"]["output_tokens_details"] == {"thinking_tokens": 480}
 
 
-def test_a_summarized_thought_comes_before_its_signature(url):
+def test_summarized_thinking_precedes_its_signature(url):
     thinking = {"type": "adaptive"}
     body = question(model="claude-opus-4-6", max_tokens=1000, thinking=thinking)
-    told = [data for _, data in events(stream(url, body))]
+    sent = [data for _, data in events(stream(url, body))]
 
-    kinds = [data["delta"]["type"] for data in told if data["type"] == "content_block_delta"]
+    kinds = [data["delta"]["type"] for data in sent if data["type"] == "content_block_delta"]
     assert kinds[:2] == ["thinking_delta", "signature_delta"]
 
 
-def test_redacted_and_unknown_blocks_come_whole_in_their_start(url):
+def test_redacted_and_unknown_blocks_are_sent_in_their_start_event(url):
     response = stream(url, blocks_before="redacted_thinking, fallback, unknown, thinking")
     starts = [data for name, data in events(response) if name == "content_block_start"]
 
@@ -121,12 +121,12 @@ def test_redacted_and_unknown_blocks_come_whole_in_their_start(url):
     assert [data["index"] for data in starts] == [0, 1, 2, 3, 4]
 
 
-def test_pings_can_be_counted_out(url):
+def test_the_number_of_pings_can_be_set(url):
     assert names(stream(url, pings="3")).count("ping") == 3
     assert names(stream(url, pings="0")).count("ping") == 0
 
 
-def test_a_simulator_can_be_told_not_to_ping():
+def test_pings_can_be_turned_off():
     day = datetime.date(2026, 11, 22)
     with serving(create_simulator(today=day, ping_after_start=False)) as url:
         assert "ping" not in names(stream(url))

@@ -41,7 +41,7 @@ def test_an_answer_has_the_recorded_shape(url):
     }
 
 
-def test_an_answer_comes_with_the_headers_of_the_api_and_of_the_edge(url):
+def test_an_answer_has_the_headers_of_the_api_and_the_edge(url):
     headers = ask(url).headers
 
     assert headers["content-type"] == "application/json"
@@ -59,11 +59,11 @@ def test_no_two_answers_share_an_id(url):
     assert first.headers["request-id"] != second.headers["request-id"]
 
 
-def test_a_model_without_an_alias_answers_under_its_own_name(url):
+def test_a_model_without_an_alias_is_answered_with_its_own_name(url):
     assert ask(url, question(model="claude-opus-4-8")).json()["model"] == "claude-opus-4-8"
 
 
-def test_the_answer_quotes_no_more_than_the_beginning_of_a_long_question(url):
+def test_the_answer_quotes_only_the_beginning_of_a_long_question(url):
     assert 'You said "' + "x" * 200 + '" and' in text_of(ask(url, question("x" * 5_000)))
 
 
@@ -84,7 +84,7 @@ def test_a_prefill_is_continued_and_not_repeated(url):
 
 
 @pytest.mark.parametrize("prefill", ["{", "```json\n{"])
-def test_a_prefill_that_opens_an_object_is_continued_to_a_whole_one(url, prefill):
+def test_a_prefill_that_opens_a_json_object_is_completed(url, prefill):
     body = question(messages=turns('Say "hi".', prefill))
 
     whole = json.loads("{" + text_of(ask(url, body)))
@@ -92,7 +92,7 @@ def test_a_prefill_that_opens_an_object_is_continued_to_a_whole_one(url, prefill
     assert whole == {"answer": 'You said Say "hi".', "continued": True}
 
 
-def test_the_documented_words_make_a_model_continue_its_last_turn(url):
+def test_the_documented_phrase_makes_a_model_continue_its_last_turn(url):
     asked = (
         "Your previous response was interrupted and ended with `A bird that`. "
         "Continue from where you left off."
@@ -104,7 +104,7 @@ def test_the_documented_words_make_a_model_continue_its_last_turn(url):
     )
 
 
-def test_the_documented_words_alone_are_enough_to_continue(url):
+def test_the_documented_phrase_alone_is_enough_to_continue(url):
     asked = (
         "Your previous response was interrupted and ended with `{`. "
         "Continue from where you left off."
@@ -119,11 +119,11 @@ def test_a_conversation_of_one_assistant_turn_has_no_question_to_quote(url):
     assert 'in answer to ""' in text_of(ask(url, body))
 
 
-def test_an_empty_final_assistant_turn_is_no_prefill_to_a_model_that_takes_one(url):
+def test_an_empty_final_assistant_turn_is_not_a_prefill(url):
     assert text_of(ask(url, question(messages=turns("Hi", "")))).startswith('You said "Hi"')
 
 
-def test_a_budget_of_no_tokens_warms_the_cache_and_says_nothing(url):
+def test_zero_max_tokens_gives_an_empty_answer(url):
     message = ask(url, question(max_tokens=0)).json()
 
     assert message["content"] == []
@@ -131,7 +131,7 @@ def test_a_budget_of_no_tokens_warms_the_cache_and_says_nothing(url):
     assert message["usage"]["output_tokens"] == 0
 
 
-def test_a_small_budget_cuts_the_text(url):
+def test_max_tokens_cuts_the_text(url):
     message = ask(url, question(max_tokens=3), text='"one two three four"').json()
 
     assert message["content"] == [{"type": "text", "text": "one two three"}]
@@ -139,7 +139,7 @@ def test_a_small_budget_cuts_the_text(url):
     assert message["usage"]["output_tokens"] == 3
 
 
-def test_a_budget_that_is_just_enough_ends_the_turn(url):
+def test_a_text_of_exactly_max_tokens_ends_the_turn(url):
     message = ask(url, question(max_tokens=3), text='"one two three"').json()
 
     assert message["stop_reason"] == "end_turn"
@@ -173,7 +173,7 @@ def test_the_stop_sequence_completed_first_wins(url):
     assert message["stop_sequence"] == "bc"
 
 
-def test_a_stop_sequence_beyond_the_budget_is_never_reached(url):
+def test_a_stop_sequence_beyond_max_tokens_is_not_reached(url):
     body = question(stop_sequences=["four"], max_tokens=3)
 
     assert ask(url, body, text='"one two three four"').json()["stop_reason"] == "max_tokens"
@@ -186,7 +186,7 @@ def test_a_stop_at_the_first_token_leaves_no_content(url):
     assert message["stop_sequence"] == "alpha"
 
 
-def test_thinking_by_default_comes_as_a_block_without_its_text(url):
+def test_default_thinking_is_a_block_without_text(url):
     message = ask(url, question(model="claude-opus-5")).json()
 
     assert [block["type"] for block in message["content"]] == ["thinking", "text"]
@@ -196,7 +196,7 @@ def test_thinking_by_default_comes_as_a_block_without_its_text(url):
     assert message["usage"]["inference_geo"] == "global"
 
 
-def test_a_small_budget_is_spent_on_thinking_and_leaves_no_text(url):
+def test_thinking_can_use_all_of_max_tokens(url):
     message = ask(url, question(model="claude-fable-5-2", max_tokens=50)).json()
 
     assert [block["type"] for block in message["content"]] == ["thinking"]
@@ -212,7 +212,7 @@ def test_a_small_budget_is_spent_on_thinking_and_leaves_no_text(url):
         {"model": "claude-fable-5-2", "output_config": {"effort": "low"}},
     ],
 )
-def test_a_small_budget_is_enough_when_little_is_thought(url, change):
+def test_little_thinking_leaves_tokens_for_text(url, change):
     assert text_of(ask(url, question(max_tokens=50, **change))).startswith("You said")
 
 
@@ -228,7 +228,7 @@ def test_a_small_budget_is_enough_when_little_is_thought(url, change):
         ),
     ],
 )
-def test_the_display_decides_whether_a_thought_can_be_read(url, change, expected):
+def test_the_display_setting_shows_or_hides_thinking(url, change, expected):
     content = ask(url, question(**{"max_tokens": 1000, **change})).json()["content"]
 
     assert (content[0]["thinking"] == "") is expected

@@ -47,7 +47,7 @@ def test_every_header_has_a_parser_and_a_place_in_the_docstring():
         ("delay-events", "60001", "expected a whole number from 0 to 60000"),
     ],
 )  # fmt: skip
-def test_a_header_that_makes_no_sense_is_refused(url, name, value, complaint):
+def test_an_unknown_or_invalid_header_is_refused(url, name, value, complaint):
     response = ask(url, headers=RIGHT | {f"simulate-{name}": value})
 
     assert refusal(response) == (400, f"simulate-{name}: {complaint}")
@@ -63,17 +63,17 @@ def test_a_malformed_request_is_refused_before_anything_is_simulated(url):
     assert refusal(ask(url, question(messages=[]), error="529"))[0] == 400
 
 
-def test_text_can_be_given_and_can_be_anything(url):
+def test_any_text_can_be_set(url):
     text = 'a "quoted" line\n\u2028\x00\x85 😀 end'
 
     assert text_of(ask(url, text=json.dumps(text))) == text
 
 
-def test_text_that_is_empty_is_no_content(url):
+def test_an_empty_text_makes_an_empty_content(url):
     assert ask(url, text='""').json()["content"] == []
 
 
-def test_deltas_can_be_given_one_by_one(url):
+def test_deltas_can_be_set(url):
     assert deltas(stream(url, deltas='["a", "", "b"]')) == ["a", "", "b"]
     assert text_of(ask(url, deltas='["a", "", "b"]')) == "ab"
 
@@ -82,14 +82,14 @@ def test_deltas_can_be_of_any_size(url):
     assert deltas(stream(url, text='"abcde"', delta_size="2")) == ["ab", "cd", "e"]
 
 
-def test_a_long_answer_is_a_short_one_many_times(url):
+def test_an_answer_can_be_repeated(url):
     body = question(max_tokens=64_000)
 
     assert text_of(ask(url, body, text='"ab "', repeat="9000")) == "ab " * 9_000
     assert deltas(stream(url, body, deltas='["a", "b"]', repeat="2")) == ["a", "b", "a", "b"]
 
 
-def test_blocks_can_be_given_one_by_one(url):
+def test_blocks_can_be_set(url):
     blocks = json.dumps(["one", {"type": "novelty", "x": 1}, "two", ""])
 
     assert ask(url, blocks=blocks).json()["content"] == [
@@ -109,7 +109,7 @@ def test_a_stop_in_one_block_drops_the_blocks_after_it(url):
     assert [block.get("text") for block in message["content"]] == ["one", None, "two "]
 
 
-def test_a_prefill_can_be_echoed_over_several_deltas(url):
+def test_a_prefill_can_be_echoed_in_several_deltas(url):
     body = question(messages=turns("Name a bird.", "A bird that"))
 
     answer = deltas(stream(url, body, echo_prefill="1", text='" sings"', delta_size="4"))
@@ -117,7 +117,7 @@ def test_a_prefill_can_be_echoed_over_several_deltas(url):
     assert answer == ["A bi", "rd t", "hat", " sin", "gs"]
 
 
-def test_the_turn_to_be_continued_is_what_is_echoed(url):
+def test_an_echo_without_prefill_repeats_the_interrupted_turn(url):
     asked = (
         "Your previous response was interrupted and ended with `x`. "
         "Continue from where you left off."
@@ -128,11 +128,11 @@ def test_the_turn_to_be_continued_is_what_is_echoed(url):
     assert text_of(ask(url, body, echo_prefill="1", text='" sings"')) == "A bird that sings"
 
 
-def test_there_is_no_echo_of_nothing(url):
+def test_nothing_is_echoed_without_a_prefill(url):
     assert text_of(ask(url, echo_prefill="1", text='"x"')) == "x"
 
 
-def test_the_length_of_a_thought_can_be_set(url):
+def test_the_number_of_thinking_tokens_can_be_set(url):
     body = question(model="claude-fable-5-2")
 
     short = ask(url, body, thinking_tokens="3").json()
@@ -143,13 +143,13 @@ def test_the_length_of_a_thought_can_be_set(url):
 
 
 @pytest.mark.parametrize("reason", ["pause_turn", "model_context_window_exceeded", "invented"])
-def test_any_stop_reason_can_be_given(url, reason):
+def test_any_stop_reason_can_be_set(url, reason):
     message = ask(url, stop_reason=reason).json()
 
     assert (message["stop_reason"], message["stop_details"]) == (reason, None)
 
 
-def test_a_refusal_brings_its_details(url):
+def test_a_refusal_has_stop_details(url):
     message = ask(url, stop_reason="refusal", text='""').json()
 
     assert message["content"] == []
@@ -160,20 +160,20 @@ def test_a_refusal_brings_its_details(url):
     }
 
 
-def test_stop_details_can_be_given(url):
+def test_stop_details_can_be_set(url):
     message = ask(url, stop_details='{"type": "refusal", "category": null}').json()
 
     assert message["stop_reason"] == "end_turn"
     assert message["stop_details"] == {"type": "refusal", "category": None}
 
 
-def test_a_stop_sequence_can_be_claimed(url):
+def test_a_stop_sequence_can_be_set(url):
     message = ask(url, stop_sequence='"\\n\\nHuman:"').json()
 
     assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "\n\nHuman:")
 
 
-def test_events_nobody_knows_come_at_the_start_and_after_each_block(url):
+def test_unknown_events_follow_message_start_and_each_block(url):
     names = [name for name, _ in events(stream(url, text='"x"', unknown_events="1"))]
 
     assert names == [
@@ -189,6 +189,6 @@ def test_events_nobody_knows_come_at_the_start_and_after_each_block(url):
     ]
 
 
-def test_a_stream_can_be_answered_whole_and_the_other_way_round(url):
+def test_a_whole_answer_can_replace_a_stream_and_vice_versa(url):
     assert text_of(stream(url, form="whole")).startswith("You said")
     assert "".join(deltas(ask(url, form="stream"))).startswith("You said")
