@@ -33,7 +33,7 @@ ERROR_TYPES: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
-RECORDED_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
+ERROR_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "Output blocked by content filtering policy",
         401: "API key is invalid.",

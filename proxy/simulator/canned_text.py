@@ -16,7 +16,7 @@ from proxy.simulator.requests import MessagesRequest
 _MAX_QUOTE_LENGTH: Final = 200
 
 # The documented way to continue an answer on a model without prefill (messages-wire 1.3).
-_CONTINUATION: Final = re.compile(
+_CONTINUATION_REQUEST: Final = re.compile(
     r"Your previous response was interrupted and ended with\s*(?P<ending>.*?)\s*"
     r"Continue from where you left off",
     re.DOTALL,
@@ -25,7 +25,7 @@ _CONTINUATION: Final = re.compile(
 
 def default_text(request: MessagesRequest) -> str:
     asked = [message.text for message in request.messages if message.role == "user"]
-    questions = [text for text in asked if _CONTINUATION.search(text) is None]
+    questions = [text for text in asked if _CONTINUATION_REQUEST.search(text) is None]
     quote = (questions or asked or [""])[-1][:_MAX_QUOTE_LENGTH]
     ending = text_to_continue(request)
     if ending.endswith("{"):  # the client wants JSON
@@ -41,7 +41,7 @@ def text_to_continue(request: MessagesRequest) -> str:
     last = request.messages[-1]
     if last.role == "assistant":
         return last.text
-    asked = _CONTINUATION.search(last.text)
+    asked = _CONTINUATION_REQUEST.search(last.text)
     if asked is None:
         return ""
     answers = [message.text for message in request.messages if message.role == "assistant"]

@@ -20,7 +20,7 @@ from proxy.simulator.completion_requests import (
 from proxy.simulator.completion_wire import Completion, encode_completion, encode_completion_events
 from proxy.simulator.endings import find_ending, override_ending
 from proxy.simulator.identifiers import identifier
-from proxy.simulator.legacy_models import LEGACY_OUTPUT_CAP, resolve_legacy_model
+from proxy.simulator.legacy_models import MAX_LEGACY_OUTPUT_TOKENS, resolve_legacy_model
 from proxy.simulator.models import find_model
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply
 from proxy.simulator.request_context import RequestContext
@@ -63,18 +63,18 @@ def _resolve_model(name: str, *, is_alive: bool) -> str:
 
 def _complete(request: CompletionRequest, model: str, context: RequestContext) -> Completion:
     deltas = _completion_deltas(request, context)
-    budget = min(request.max_tokens_to_sample, LEGACY_OUTPUT_CAP)
+    budget = min(request.max_tokens_to_sample, MAX_LEGACY_OUTPUT_TOKENS)
     length, ending = find_ending("".join(deltas), budget, "max_tokens", request.stops)
     if ending.reason == "end_turn":
         ending = override_ending(ending, context.options)
-    is_over = ending.reason == "max_tokens"
+    is_cut = ending.reason == "max_tokens"
     return Completion(
         id=identifier("compl", context.number),
         model=model,
         deltas=clip_deltas(deltas, length),
-        stop_reason="max_tokens" if is_over else "stop_sequence",
+        stop_reason="max_tokens" if is_cut else "stop_sequence",
         # A natural end looks like the built-in stop (legacy-wire 2.2).
-        stop=None if is_over else ending.sequence or HUMAN,
+        stop=None if is_cut else ending.sequence or HUMAN,
     )
 
 

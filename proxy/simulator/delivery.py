@@ -38,7 +38,7 @@ class Pause:
 class Delivery:
     status: int
     headers: list[tuple[str, str]]
-    before_headers: float
+    header_delay_seconds: float
     steps: tuple[Write | Pause, ...]
     breaks_off: bool
 
@@ -56,21 +56,21 @@ def plan_delivery(
         steps: Iterable[Write | Pause] = _split_writes([Write(body)], options)
         status, breaks_off = reply.status, False
     else:
-        steps = _stream_steps(reply, options)
+        steps = _plan_stream(reply, options)
         status = options.status or 200
         breaks_off = reply.breaks_off or options.hang_after_events is not None
     return Delivery(
         status=status,
         headers=headers,
-        before_headers=options.delay_headers / _MILLISECONDS,
+        header_delay_seconds=options.delay_headers / _MILLISECONDS,
         steps=tuple(steps),
         breaks_off=breaks_off or options.break_after_bytes is not None,
     )
 
 
-def _stream_steps(reply: StreamedReply, options: SimulateOptions) -> Iterator[Write | Pause]:
+def _plan_stream(reply: StreamedReply, options: SimulateOptions) -> Iterator[Write | Pause]:
     yield from _pause(options.delay_first_event)
-    writes = list(_encoded(reply, gzip=options.gzip))[: options.hang_after_events]
+    writes = list(_encode_frames(reply, gzip=options.gzip))[: options.hang_after_events]
     if options.one_write:
         writes = [Write(b"".join(write.data for write in writes), sum(w.events for w in writes))]
     for index, write in enumerate(_split_writes(writes, options)):
@@ -80,7 +80,7 @@ def _stream_steps(reply: StreamedReply, options: SimulateOptions) -> Iterator[Wr
         yield from _pause(options.hang_for)
 
 
-def _encoded(reply: StreamedReply, *, gzip: bool) -> Iterator[Write]:
+def _encode_frames(reply: StreamedReply, *, gzip: bool) -> Iterator[Write]:
     chunks = (frame.encode(reply.newline) for frame in reply.frames)
     if not gzip:
         yield from (Write(chunk, events=1) for chunk in chunks)
@@ -112,7 +112,7 @@ async def deliver(delivery: Delivery, logged: LoggedRequest, receive: Receive, s
     """Send the reply; return when all is sent, or at once if the client disconnects."""
     async with asyncio.TaskGroup() as tasks:
         sending = tasks.create_task(_send(delivery, logged, send))
-        watching = tasks.create_task(_client_gone(receive))
+        watching = tasks.create_task(_wait_for_disconnect(receive))
         sending.add_done_callback(lambda _: watching.cancel())
         watching.add_done_callback(lambda _: sending.cancel())
     if sending.cancelled():
@@ -120,7 +120,7 @@ async def deliver(delivery: Delivery, logged: LoggedRequest, receive: Receive, s
 
 
 async def _send(delivery: Delivery, logged: LoggedRequest, send: Send) -> None:
-    await asyncio.sleep(delivery.before_headers)
+    await asyncio.sleep(delivery.header_delay_seconds)
     logged.status = delivery.status
     headers = [(name.encode(), value.encode("latin-1")) for name, value in delivery.headers]
     await send({"type": "http.response.start", "status": delivery.status, "headers": headers})
@@ -139,6 +139,6 @@ async def _send(delivery: Delivery, logged: LoggedRequest, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _client_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

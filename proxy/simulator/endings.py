@@ -9,7 +9,7 @@ from typing import Final
 from proxy.simulator.fault_headers import SimulateOptions
 from proxy.simulator.tokens import find_stop, length_of_tokens
 
-_REFUSAL: Final[Mapping[str, object]] = {
+_REFUSAL_DETAILS: Final[Mapping[str, object]] = {
     "type": "refusal",
     "category": "cyber",
     "explanation": "This request was declined because it could enable cyber harm.",
@@ -47,5 +47,5 @@ def override_ending(ending: Ending, options: SimulateOptions) -> Ending:
     ):
         return ending
     reason = options.stop_reason or ("stop_sequence" if options.stop_sequence else ending.reason)
-    details = options.stop_details or (_REFUSAL if reason == "refusal" else None)
+    details = options.stop_details or (_REFUSAL_DETAILS if reason == "refusal" else None)
     return Ending(reason=reason, sequence=options.stop_sequence, details=details)

@@ -17,7 +17,7 @@ import msgspec
 from proxy.simulator.api_errors import invalid_request
 
 PREFIX: Final = "simulate-"
-MAX_PAUSE: Final = 60_000  # milliseconds: a mistyped number must not block a client for long
+MAX_PAUSE_MILLISECONDS: Final = 60_000  # a mistyped number must not block a client for long
 _MAX_REPETITIONS: Final = 100_000
 
 BLOCKS_BEFORE: Final = ("thinking", "redacted_thinking", "fallback", "unknown")
@@ -74,7 +74,7 @@ class SimulateOptions:
     delay_first_event: int = 0
     delay_events: int = 0
     hang_after_events: int | None = None
-    hang_for: int = MAX_PAUSE
+    hang_for: int = MAX_PAUSE_MILLISECONDS
     # strictness
     strict_alternation: bool = False
 
@@ -137,7 +137,7 @@ def _flag(value: str) -> bool:
 _TEXT: Final = _json(str, "a JSON string")
 _COUNT: Final = _number(0)
 _STATUS: Final = _number(200, 599)
-_PAUSE: Final = _number(0, MAX_PAUSE)
+_PAUSE: Final = _number(0, MAX_PAUSE_MILLISECONDS)
 
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {

@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from proxy.simulator.api_errors import RECORDED_MESSAGES, ApiError
+from proxy.simulator.api_errors import ERROR_MESSAGES, ApiError
 from proxy.simulator.fault_headers import SimulateOptions
 from proxy.simulator.frames import Comment, Frame, json_frame
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply, error_reply
 
 _TEXT_START: Final = re.compile(rb'"(?:text|completion)":"')
 _INVALID_UTF8: Final = b"\xff\xfe"
-_KEEP_ALIVE: Final = Comment(b"keep-alive")
+_KEEP_ALIVE_COMMENT: Final = Comment(b"keep-alive")
 # An Anthropic-compatible gateway was recorded to append this (messages-wire 3.7).
 _TRAILING_JUNK: Final = Frame("data", b"[DONE]")
 _NO_OPTIONS: Final = SimulateOptions()
@@ -24,7 +24,7 @@ def _simulated_error(options: SimulateOptions) -> ApiError:
     message = options.error_message
     return ApiError(
         status,
-        RECORDED_MESSAGES.get(status, "Internal server error") if message is None else message,
+        ERROR_MESSAGES.get(status, "Internal server error") if message is None else message,
         error_type=options.error_type,
         error_code=options.error_code,
     )
@@ -49,7 +49,7 @@ def _apply_to_stream(
         frames = _insert_invalid_utf8(frames)
     if options.is_error_in_stream:
         error = json_frame("error", _simulated_error(options).describe_in_stream(request_id), pad=0)
-        frames = (*_before_error(frames, options), error)
+        frames = (*_frames_before_error(frames, options), error)
     if options.end_after_events is not None:
         frames = frames[: options.end_after_events]
     if options.break_after_events is not None:
@@ -57,7 +57,7 @@ def _apply_to_stream(
     if options.trailing_junk:
         frames = (*frames, _TRAILING_JUNK)
     if options.comments:
-        frames = tuple(part for frame in frames for part in (_KEEP_ALIVE, frame))
+        frames = tuple(part for frame in frames for part in (_KEEP_ALIVE_COMMENT, frame))
     return StreamedReply(
         frames=frames,
         newline=options.newline or reply.newline,
@@ -65,7 +65,7 @@ def _apply_to_stream(
     )
 
 
-def _before_error(
+def _frames_before_error(
     frames: tuple[Frame | Comment, ...], options: SimulateOptions
 ) -> tuple[Frame | Comment, ...]:
     if options.error_after_events is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-LEGACY_OUTPUT_CAP: Final = 4_096  # tokens; the API cut longer answers silently (legacy-wire 8.2)
+MAX_LEGACY_OUTPUT_TOKENS: Final = 4_096  # longer answers were cut silently (legacy-wire 8.2)
 
 # An alias was a major version, and answers named its newest minor version (legacy-wire 2.2);
 # the `-v` names of early 2023 were returned unchanged.

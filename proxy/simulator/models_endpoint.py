@@ -45,7 +45,7 @@ def answer_model(context: RequestContext) -> Reply:
 
 def answer_model_list(context: RequestContext) -> Reply:
     check_version(context.headers)
-    models = _in_lifecycle(context.query, context.config.today)
+    models = _models_in_lifecycle(context.query, context.config.today)
     limit_text = context.query.get("limit", _DEFAULT_LIMIT)
     if not (limit_text.isascii() and limit_text.isdigit()):
         raise invalid_request("limit: Input should be a valid integer")
@@ -64,7 +64,7 @@ def answer_model_list(context: RequestContext) -> Reply:
     )
 
 
-def _in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
+def _models_in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
     """
     Return the models in the requested lifecycles, by default all but the retired ones.
 
@@ -114,16 +114,16 @@ def _midnight(day: datetime.date | None) -> str | None:
 def _capabilities(model: Model) -> dict[str, object]:
     """Return part of the documented tree, which has no entry for prefill or sampling."""
     types = _SUPPORTED_THINKING_TYPES[model.traits.thinking]
-    effort = {level: _leaf(supported=model.traits.takes_effort) for level in _EFFORTS}
+    effort = {level: _support(supported=model.traits.takes_effort) for level in _EFFORTS}
     return {
-        "batch": _leaf(supported=True),
+        "batch": _support(supported=True),
         "effort": {"supported": model.traits.takes_effort, **effort},
         "thinking": {
             "supported": model.traits.thinking is not Thinking.UNKNOWN,
-            "types": {name: _leaf(supported=name in types) for name in _THINKING_TYPES},
+            "types": {name: _support(supported=name in types) for name in _THINKING_TYPES},
         },
     }
 
 
-def _leaf(*, supported: bool) -> dict[str, bool]:
+def _support(*, supported: bool) -> dict[str, bool]:
     return {"supported": supported}

@@ -44,13 +44,14 @@ _OTHER_BLOCKS: Final = (
     "server_tool_use",
     "container_upload",
 )
-_CONTENT: Final = text_or(
+_MESSAGE_CONTENT: Final = text_or(
     list_of(tagged({"text": _TEXT_BLOCK, **dict.fromkeys(_OTHER_BLOCKS, anything)}))
 )
 _MESSAGE: Final = record(
-    required={"role": one_of("user", "assistant", "system"), "content": _CONTENT}, optional={}
+    required={"role": one_of("user", "assistant", "system"), "content": _MESSAGE_CONTENT},
+    optional={},
 )
-_DISPLAY: Final = nullable(one_of("summarized", "omitted"))
+_THINKING_DISPLAY: Final = nullable(one_of("summarized", "omitted"))
 _THINKING: Final = tagged(
     {
         "enabled": record(
@@ -58,9 +59,9 @@ _THINKING: Final = tagged(
                 "type": anything,
                 "budget_tokens": integer(at_least=_MIN_THINKING_BUDGET),
             },
-            optional={"display": _DISPLAY},
+            optional={"display": _THINKING_DISPLAY},
         ),
-        "adaptive": record(required={"type": anything}, optional={"display": _DISPLAY}),
+        "adaptive": record(required={"type": anything}, optional={"display": _THINKING_DISPLAY}),
         "disabled": record(required={"type": anything}, optional={}),
         # "no other thinking field" (messages-wire 1.8)
         "between_tools": record(required={"type": anything}, optional={}),

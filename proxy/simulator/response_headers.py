@@ -14,10 +14,15 @@ from proxy.simulator.replies import Reply, StreamedReply
 
 _ORGANIZATION = "5d1c7a52-8f0e-4c7b-9a64-2f8f3b0c9e11"
 _WORKSPACE = "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ"
-_LIMITS = {"requests": 4_000, "tokens": 480_000, "input-tokens": 400_000, "output-tokens": 80_000}
+_RATE_LIMITS = {
+    "requests": 4_000,
+    "tokens": 480_000,
+    "input-tokens": 400_000,
+    "output-tokens": 80_000,
+}
 _OVERLOADED = 529
 
-_EDGE = (
+_EDGE_HEADERS = (
     ("server", "cloudflare"),
     ("cf-ray", "99d3f1a2be7c1d2e-FRA"),
     ("cf-cache-status", "DYNAMIC"),
@@ -37,9 +42,9 @@ def response_headers(
 ) -> list[tuple[str, str]]:
     if isinstance(reply, StreamedReply):
         content_type = options.content_type or "text/event-stream; charset=utf-8"
-        headers = [("content-type", content_type), ("cache-control", "no-cache"), *_EDGE]
+        headers = [("content-type", content_type), ("cache-control", "no-cache"), *_EDGE_HEADERS]
     else:
-        headers = [("content-type", options.content_type or reply.content_type), *_EDGE]
+        headers = [("content-type", options.content_type or reply.content_type), *_EDGE_HEADERS]
     if isinstance(reply, StreamedReply) or reply.is_from_api:
         headers += [("request-id", request_id), *_api_headers(today)]
     if options.retry_after is not None:
@@ -56,7 +61,7 @@ def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
         ("anthropic-organization-id", _ORGANIZATION),
         ("anthropic-workspace-id", _WORKSPACE),
     ]
-    for name, limit in _LIMITS.items():
+    for name, limit in _RATE_LIMITS.items():
         prefix = f"anthropic-ratelimit-{name}"
         headers.append((f"{prefix}-limit", str(limit)))
         headers.append((f"{prefix}-remaining", str(limit - 1)))

@@ -14,7 +14,7 @@ from proxy.simulator.api_errors import model_not_found
 from proxy.simulator.models import Model, Sampling, Thinking, Traits, find_model
 
 
-def _before_4(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:
+def _up_to_4_0(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:
     return Traits(
         context_window=200_000,
         max_tokens=max_tokens,
@@ -25,7 +25,7 @@ def _before_4(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:
     )
 
 
-def _budgeted(max_tokens: int, *, takes_effort: bool = False) -> Traits:
+def _from_4_1_to_4_5(max_tokens: int, *, takes_effort: bool = False) -> Traits:
     return Traits(
         context_window=200_000,
         max_tokens=max_tokens,
@@ -117,83 +117,83 @@ MODELS: Final[tuple[Model, ...]] = (
     _model(
         "claude-opus-4-5-20251101 claude-opus-4-5",
         "2025-11-24",
-        _budgeted(64_000, takes_effort=True),
+        _from_4_1_to_4_5(64_000, takes_effort=True),
     ),
-    _model("claude-haiku-4-5-20251001 claude-haiku-4-5", "2025-10-15", _budgeted(64_000)),
+    _model("claude-haiku-4-5-20251001 claude-haiku-4-5", "2025-10-15", _from_4_1_to_4_5(64_000)),
     _model(
         "claude-sonnet-4-5-20250929 claude-sonnet-4-5",
         "2025-09-29",
-        _budgeted(64_000),
+        _from_4_1_to_4_5(64_000),
         deprecated="2026-08-22",  # *assumed*: the docs of this date call it deprecated
         retires="2026-11-30",
     ),
     _model(
         "claude-opus-4-1-20250805 claude-opus-4-1",
         "2025-08-05",
-        _budgeted(32_000),
+        _from_4_1_to_4_5(32_000),
         deprecated="2026-06-05",
         retires="2026-08-05",
     ),
     _model(
         "claude-opus-4-20250514 claude-opus-4-0 claude-4-opus-20250514",
         "2025-05-14",
-        _before_4(32_000, Thinking.BUDGET),
+        _up_to_4_0(32_000, Thinking.BUDGET),
         deprecated="2026-04-14",
         retires="2026-06-15",
     ),
     _model(
         "claude-sonnet-4-20250514 claude-sonnet-4-0",
         "2025-05-14",
-        _before_4(64_000, Thinking.BUDGET),
+        _up_to_4_0(64_000, Thinking.BUDGET),
         deprecated="2026-04-14",
         retires="2026-06-15",
     ),
     _model(
         "claude-3-7-sonnet-20250219 claude-3-7-sonnet-latest",
         "2025-02-19",
-        _before_4(64_000, Thinking.BUDGET),
+        _up_to_4_0(64_000, Thinking.BUDGET),
         deprecated="2025-10-28",
         retires="2026-02-19",
     ),
     _model(
         "claude-3-5-haiku-20241022 claude-3-5-haiku-latest",
         "2024-10-22",
-        _before_4(8_192),
+        _up_to_4_0(8_192),
         deprecated="2025-12-19",
         retires="2026-02-19",
     ),
     _model(
         "claude-3-5-sonnet-20241022 claude-3-5-sonnet-latest",
         "2024-10-22",
-        _before_4(8_192),
+        _up_to_4_0(8_192),
         deprecated="2025-08-13",
         retires="2025-10-28",
     ),
     _model(
         "claude-3-5-sonnet-20240620",
         "2024-06-20",
-        _before_4(8_192),
+        _up_to_4_0(8_192),
         deprecated="2025-08-13",
         retires="2025-10-28",
     ),
     _model(
         "claude-3-haiku-20240307",
         "2024-03-07",
-        _before_4(4_096),
+        _up_to_4_0(4_096),
         deprecated="2026-02-19",
         retires="2026-04-20",
     ),
     _model(
         "claude-3-opus-20240229 claude-3-opus-latest",
         "2024-02-29",
-        _before_4(4_096),
+        _up_to_4_0(4_096),
         deprecated="2025-06-30",
         retires="2026-01-05",
     ),
     _model(
         "claude-3-sonnet-20240229",
         "2024-02-29",
-        _before_4(4_096),
+        _up_to_4_0(4_096),
         deprecated="2025-01-21",
         retires="2025-07-21",
     ),

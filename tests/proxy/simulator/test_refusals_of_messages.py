@@ -255,7 +255,7 @@ def test_models_since_4_6_refuse_a_prefill(url, model, prefill):
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"])
-def test_models_up_to_4_5_accept_a_prefill_without_thinking(url, model):
+def test_the_4_5_models_accept_a_prefill_without_thinking(url, model):
     body = question(model=model, messages=turns("x", "{"), max_tokens=2_000)
     thinking = {"type": "enabled", "budget_tokens": 1_024}
 
