@@ -39,6 +39,8 @@ Block = TextBlock | ThinkingBlock | OpaqueBlock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
+    """Token counts; `output_tokens` includes thinking, which is None if there was none."""
+
     input_tokens: int
     output_tokens: int
     thinking_tokens: int | None

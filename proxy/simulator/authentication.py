@@ -88,6 +88,7 @@ def read_version(headers: Headers) -> str | None:
 
 
 def check_betas(headers: Headers) -> None:
+    """Raise a 400 that names every unknown value of the beta headers."""
     asked = ",".join(headers.getlist("anthropic-beta")).split(",")
     unexpected = [name for beta in asked if (name := beta.strip()) and name not in KNOWN_BETAS]
     if unexpected:

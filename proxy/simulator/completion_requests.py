@@ -72,6 +72,7 @@ class CompletionRequest(msgspec.Struct, frozen=True):
 
 
 def parse_completion_request(body: object, *, is_first_version: bool) -> CompletionRequest:
+    """Return the request, or raise a 400 for the first invalid field."""
     check = _CHECK_FIRST_VERSION if is_first_version else _CHECK
     check("", body)
     return msgspec.convert(body, CompletionRequest, strict=False)

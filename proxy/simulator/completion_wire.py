@@ -20,6 +20,8 @@ _DELTAS_BEFORE_PING: Final = 2  # as in both recordings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
+    """A whole completion; `stop` is the stop sequence that ended it, or None."""
+
     id: str
     model: str
     deltas: tuple[str, ...]

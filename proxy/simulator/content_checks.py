@@ -14,6 +14,7 @@ from proxy.simulator.requests import Message, MessagesRequest
 
 
 def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None:
+    """Raise a 400 for empty texts, blank texts or, on request, roles that do not alternate."""
     _check_messages(request.messages)
     if strict_alternation:
         _check_alternation(request.messages)

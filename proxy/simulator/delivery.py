@@ -25,6 +25,8 @@ _MILLISECONDS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Write:
+    """Bytes that are sent at once."""
+
     data: bytes
     events: int = 0  # number of events that this write completes
 
@@ -36,6 +38,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
+    """The plan of a delivery; if it breaks off, the connection ends before the last chunk."""
+
     status: int
     headers: list[tuple[str, str]]
     header_delay_seconds: float

@@ -31,6 +31,7 @@ def _simulated_error(options: SimulateOptions) -> ApiError:
 
 
 def apply_faults(reply: Reply, options: SimulateOptions, *, request_id: str) -> Reply:
+    """Return the reply with the requested faults, or an error response in its place."""
     if options == _NO_OPTIONS:
         return reply
     if options.is_error and (isinstance(reply, WholeReply) or not options.is_error_in_stream):

@@ -44,6 +44,7 @@ _BLOCKS_BEFORE_TEXT: Final[dict[str, Block]] = {
 def generate_answer(
     request: MessagesRequest, model: Model, options: SimulateOptions, *, message_id: str
 ) -> Answer:
+    """Return the answer to a request that has passed all checks; `message_id` is its id."""
     thinking_tokens = _count_thinking_tokens(request, model, options)
     content = _content_blocks(request, options)
     if options.echo_prefill and (prefill := text_to_continue(request)):

@@ -62,6 +62,7 @@ _THINKING_ERRORS: Final[Mapping[tuple[str, Thinking], str]] = MappingProxyType(
 
 
 def check_against_model(request: MessagesRequest, model: Model) -> None:
+    """Raise a 400 for anything in the request that this model does not accept."""
     _check_limits(request, model)
     _check_roles(request, model)
     _check_thinking(request, model)

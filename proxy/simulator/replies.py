@@ -44,6 +44,7 @@ def json_reply(content: object) -> WholeReply:
 
 
 def error_reply(error: ApiError, request_id: str, *, shape: str = "api") -> WholeReply:
+    """Return an error response; `shape` is a value of `simulate-error-shape`."""
     status = error.status
     match "cloudflare" if error.is_from_the_edge and shape == "api" else shape:
         case "cloudflare":

@@ -23,6 +23,8 @@ class SimulatorConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestContext:
+    """A request with its `simulate-*` options."""
+
     method: str
     path: str
     query: QueryParams
@@ -34,6 +36,7 @@ class RequestContext:
 
     @property
     def pings(self) -> int:
+        """Number of pings to send in a stream."""
         usual = 1 if self.config.ping_after_start else 0
         return usual if self.options.pings is None else self.options.pings
 
@@ -41,4 +44,5 @@ class RequestContext:
         return decode_json(self.body, content_encoding=self.headers.get("content-encoding", ""))
 
     def wants_stream(self, *, usual: bool) -> bool:
+        """Return True to stream; `usual` is what the body asks for, and options override it."""
         return usual if self.options.form is None else self.options.form == "stream"
