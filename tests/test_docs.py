@@ -16,7 +16,7 @@ from proxy.cli.serving_commands import app
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.exchange.shadow import Skipped
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.traffic import TrafficRecord
 from tests import docs
 

@@ -17,16 +17,16 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from proxy.simulator.api_errors import ApiError
-from proxy.simulator.authentication import check_key
+from proxy.simulator.checks.authentication import check_key
+from proxy.simulator.checks.request_body import MAX_BODY_BYTES, body_too_large
 from proxy.simulator.completions_endpoint import answer_completion
 from proxy.simulator.delivery import deliver, plan_delivery
-from proxy.simulator.fault_headers import SimulateOptions, parse_simulate_headers
-from proxy.simulator.fault_injection import apply_faults
+from proxy.simulator.faults.fault_headers import SimulateOptions, parse_simulate_headers
+from proxy.simulator.faults.fault_injection import apply_faults
 from proxy.simulator.identifiers import identifier
 from proxy.simulator.messages_endpoint import answer_messages
 from proxy.simulator.models_endpoint import answer_model, answer_model_list
 from proxy.simulator.replies import Reply, error_reply
-from proxy.simulator.request_body import MAX_BODY_BYTES, body_too_large
 from proxy.simulator.request_context import RequestContext, SimulatorConfig
 from proxy.simulator.request_log import LoggedRequest, Outcome, RequestLog
 from proxy.simulator.response_headers import response_headers

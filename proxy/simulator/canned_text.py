@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from proxy.simulator.requests import MessagesRequest
+from proxy.simulator.checks.messages_requests import MessagesRequest
 
 _MAX_QUOTE_LENGTH: Final = 200
 

@@ -10,22 +10,26 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.simulator.api_errors import invalid_request, model_not_found
-from proxy.simulator.authentication import check_version, read_version
-from proxy.simulator.completion_requests import (
+from proxy.simulator.catalogue.legacy_models import MAX_LEGACY_OUTPUT_TOKENS, resolve_legacy_model
+from proxy.simulator.catalogue.models import find_model
+from proxy.simulator.catalogue.served_models import MODELS
+from proxy.simulator.checks.authentication import check_version, read_version
+from proxy.simulator.checks.completion_requests import (
     HUMAN,
     CompletionRequest,
     check_prompt,
     parse_completion_request,
 )
-from proxy.simulator.completion_wire import Completion, encode_completion, encode_completion_events
 from proxy.simulator.endings import find_ending, override_ending
 from proxy.simulator.identifiers import identifier
-from proxy.simulator.legacy_models import MAX_LEGACY_OUTPUT_TOKENS, resolve_legacy_model
-from proxy.simulator.models import find_model
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply
 from proxy.simulator.request_context import RequestContext
-from proxy.simulator.served_models import MODELS
 from proxy.simulator.tokens import clip_deltas, split_into_deltas
+from proxy.simulator.wire.completion_wire import (
+    Completion,
+    encode_completion,
+    encode_completion_events,
+)
 
 _CRLF: Final = b"\r\n"  # in both versions (legacy-wire 3)
 _FIRST_VERSION: Final = "2023-01-01"

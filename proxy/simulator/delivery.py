@@ -15,7 +15,7 @@ from typing import Final
 
 from starlette.types import Receive, Send
 
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply
 from proxy.simulator.request_log import LoggedRequest, Outcome
 

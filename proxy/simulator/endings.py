@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.tokens import find_stop, length_of_tokens
 
 _REFUSAL_DETAILS: Final[Mapping[str, object]] = {

@@ -18,11 +18,11 @@ from proxy.simulator.answers import (
     Usage,
 )
 from proxy.simulator.canned_text import default_text, text_to_continue
+from proxy.simulator.catalogue.models import Model
+from proxy.simulator.checks.messages_requests import MessagesRequest
+from proxy.simulator.checks.model_checks import estimate_input_tokens, is_thinking
 from proxy.simulator.endings import find_ending, override_ending
-from proxy.simulator.fault_headers import SimulateOptions
-from proxy.simulator.model_checks import estimate_input_tokens, is_thinking
-from proxy.simulator.models import Model
-from proxy.simulator.requests import MessagesRequest
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
 
 _EMPTY_ANSWER_TOKENS: Final = 2  # recorded: 2 to 3 (messages-wire 2)

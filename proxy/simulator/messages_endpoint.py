@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.simulator.authentication import VERSION_WITHOUT_SAMPLING, check_betas, check_version
-from proxy.simulator.content_checks import check_content
+from proxy.simulator.catalogue.served_models import resolve_model
+from proxy.simulator.checks.authentication import (
+    VERSION_WITHOUT_SAMPLING,
+    check_betas,
+    check_version,
+)
+from proxy.simulator.checks.content_checks import check_content
+from proxy.simulator.checks.messages_requests import parse_messages_request
+from proxy.simulator.checks.model_checks import check_against_model
 from proxy.simulator.generation import generate_answer
 from proxy.simulator.identifiers import identifier
-from proxy.simulator.message_wire import StreamStyle, encode_events, encode_message
-from proxy.simulator.model_checks import check_against_model
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply
 from proxy.simulator.request_context import RequestContext
-from proxy.simulator.requests import parse_messages_request
-from proxy.simulator.served_models import resolve_model
+from proxy.simulator.wire.message_wire import StreamStyle, encode_events, encode_message
 
 _LF: Final = b"\n"
 

@@ -8,11 +8,11 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from proxy.simulator.api_errors import invalid_request, model_not_found
-from proxy.simulator.authentication import check_version
-from proxy.simulator.models import Model, Thinking, find_model
+from proxy.simulator.catalogue.models import Model, Thinking, find_model
+from proxy.simulator.catalogue.served_models import MODELS
+from proxy.simulator.checks.authentication import check_version
 from proxy.simulator.replies import Reply, json_reply
 from proxy.simulator.request_context import RequestContext
-from proxy.simulator.served_models import MODELS
 
 _DEFAULT_LIMIT: Final = "20"
 _MAX_LIMIT: Final = 1_000

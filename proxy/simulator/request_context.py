@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers, QueryParams
 
-from proxy.simulator.fault_headers import SimulateOptions
-from proxy.simulator.request_body import decode_json
+from proxy.simulator.checks.request_body import decode_json
+from proxy.simulator.faults.fault_headers import SimulateOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

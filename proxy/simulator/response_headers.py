@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.replies import Reply, StreamedReply
 
 _ORGANIZATION = "5d1c7a52-8f0e-4c7b-9a64-2f8f3b0c9e11"

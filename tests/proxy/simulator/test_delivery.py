@@ -7,7 +7,7 @@ from starlette.types import Message
 
 from proxy.simulator import create_simulator
 from proxy.simulator.delivery import deliver, plan_delivery
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.replies import WholeReply
 from proxy.simulator.request_log import LoggedRequest, Outcome
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream

@@ -4,7 +4,7 @@ from dataclasses import fields
 import pytest
 
 import proxy.simulator
-from proxy.simulator.fault_headers import HEADERS, PARSERS, SimulateOptions
+from proxy.simulator.faults.fault_headers import HEADERS, PARSERS, SimulateOptions
 from tests.proxy.simulator.harness import (
     HEADERS as RIGHT,
 )

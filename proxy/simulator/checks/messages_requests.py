@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from proxy.simulator.field_checks import (
+from proxy.simulator.checks.field_checks import (
     Check,
     anything,
     boolean,

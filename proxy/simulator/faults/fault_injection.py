@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from proxy.simulator.api_errors import ERROR_MESSAGES, ApiError
-from proxy.simulator.fault_headers import SimulateOptions
+from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.frames import Comment, Frame, json_frame
 from proxy.simulator.replies import Reply, StreamedReply, WholeReply, error_reply
 

@@ -11,7 +11,7 @@ import datetime
 from typing import Final
 
 from proxy.simulator.api_errors import model_not_found
-from proxy.simulator.models import Model, Sampling, Thinking, Traits, find_model
+from proxy.simulator.catalogue.models import Model, Sampling, Thinking, Traits, find_model
 
 
 def _up_to_4_0(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:

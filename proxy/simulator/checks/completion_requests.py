@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from proxy.simulator.api_errors import invalid_request
-from proxy.simulator.field_checks import (
+from proxy.simulator.checks.field_checks import (
     Check,
     anything,
     boolean,

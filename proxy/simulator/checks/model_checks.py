@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from proxy.simulator.api_errors import invalid_request
-from proxy.simulator.content_checks import check_prefill_ending
-from proxy.simulator.models import Model, Sampling, Thinking
-from proxy.simulator.requests import MessagesRequest
+from proxy.simulator.catalogue.models import Model, Sampling, Thinking
+from proxy.simulator.checks.content_checks import check_prefill_ending
+from proxy.simulator.checks.messages_requests import MessagesRequest
 from proxy.simulator.tokens import estimate_tokens
 
 _DOCUMENTATION: Final = "Please consult our documentation at https://docs.claude.com/en/docs"

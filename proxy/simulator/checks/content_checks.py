@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from proxy.simulator.api_errors import invalid_request
-from proxy.simulator.requests import Message, MessagesRequest
+from proxy.simulator.checks.messages_requests import Message, MessagesRequest
 
 
 def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None:

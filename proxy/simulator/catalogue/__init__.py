@@ -1,0 +1,1 @@
+"""Models that the simulator serves, and those that it knows to be retired."""

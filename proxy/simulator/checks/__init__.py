@@ -1,0 +1,1 @@
+"""Checks requests as the real API does, and answers its recorded errors."""

@@ -1,0 +1,1 @@
+"""Faults that a request can ask for, and that play in its answer."""

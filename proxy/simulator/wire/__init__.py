@@ -1,0 +1,1 @@
+"""Both wires as the real API spells them."""
