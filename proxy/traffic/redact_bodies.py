@@ -164,7 +164,7 @@ def _answer(part: str, heard: CapturedBody, spoken: ExchangeBodies) -> tuple[str
         try:
             raw = decompressed(raw, spoken.reply_headers, most=_MAX_DECOMPRESSED_BYTES)
         except UpstreamBrokeOff:
-            return "(compressed in a way that is not read here)", None
+            return "(not kept: the compressed body could not be decompressed)", None
         said = [(said[0][0], raw)]
     if not _OF_A_STREAM.match(raw):
         return _redacted(raw, spoken.hide), None

@@ -128,5 +128,5 @@ def _said(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
 
 def _silent(status: LoaderStatus) -> LoaderStatus:
     """It may be dead, or wait for a store that hangs, or be unable to write its note."""
-    problem = f"the loader has said nothing since {status.at or 'the start'}"
+    problem = f"the loader has not reported since {status.at or 'the start'}"
     return msgspec.structs.replace(status, problem=problem)

@@ -167,5 +167,5 @@ def read_trips(notes: Iterable[Note]) -> dict[str, Trip]:
         try:
             trips[name] = _TRIP.decode(note)
         except ValueError:
-            trips[name] = Trip(name, "?", "the note about it cannot be read")
+            trips[name] = Trip(name, "?", "the note about this trip cannot be read")
     return trips

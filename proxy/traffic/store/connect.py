@@ -1,8 +1,8 @@
 """
-A database that is there, is a store, and is of this version: its engine.
+Opens a database as a store, creating or upgrading its tables as needed.
 
-A file is made for its owner's eyes only. While one process makes or upgrades
-it, others wait.
+A SQLite file is created readable by its owner only. While one process creates or
+upgrades a store, other processes wait.
 """
 
 from __future__ import annotations
@@ -23,25 +23,28 @@ from proxy.traffic.store.schema import exchanges
 
 
 def open_sqlite(file: Path, *, read_only: bool) -> Engine:
-    """Make the file, if it is to be written; raises `StoreError`."""
+    """Open a SQLite file; create it unless `read_only`. Raises `StoreError`."""
     if read_only:
         if not file.exists():
-            raise StoreError(f"{file} does not exist: nothing has been recorded there")
-        with _kept(sqlite_engine(file, read_only=True)) as engine:
+            raise StoreError(f"{file} does not exist: no traffic has been recorded there yet")
+        with _disposed_on_error(sqlite_engine(file, read_only=True)) as engine:
             check_current(engine, str(file))
         return engine
     try:
-        with _alone(file), _kept(sqlite_engine(file, read_only=False)) as engine:
+        with (
+            _creation_lock(file),
+            _disposed_on_error(sqlite_engine(file, read_only=False)) as engine,
+        ):
             bring_up_to_date(engine, str(file))
     except OSError as exc:
-        raise StoreError(f"{file} cannot be made or opened: {exc.strerror}") from exc
+        raise StoreError(f"{file} cannot be created or opened: {exc.strerror}") from exc
     return engine
 
 
 def open_postgresql(url: str, *, read_only: bool) -> Engine:
-    """The server is there already; raises `StoreError`."""
+    """Open a database of a running PostgreSQL server; raises `StoreError`."""
     engine, name = postgresql_engine(url, read_only=read_only)
-    with _kept(engine):
+    with _disposed_on_error(engine):
         if read_only:
             check_current(engine, name)
         else:
@@ -55,12 +58,13 @@ def _check_writable(engine: Engine, name: str) -> None:
     may_insert = func.has_table_privilege(exchanges.name, "INSERT")
     with engine.connect() as connection:
         if connection.execute(select(is_standby | ~may_insert)).scalar_one():
-            raise ReadOnlyStoreError(f"{name} cannot be written: by this user, or at all")
+            raise ReadOnlyStoreError(
+                f"{name} cannot be written: the server is read-only, or this user may not insert"
+            )
 
 
 @contextmanager
-def _kept(engine: Engine) -> Iterator[Engine]:
-    """Let go of it if it turns out to be unfit."""
+def _disposed_on_error(engine: Engine) -> Iterator[Engine]:
     try:
         yield engine
     except BaseException:
@@ -69,15 +73,15 @@ def _kept(engine: Engine) -> Iterator[Engine]:
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Nobody else makes it meanwhile: in switching to a write-ahead log, one of two would fail."""
+def _creation_lock(file: Path) -> Iterator[None]:
+    """Keep other processes from creating the file; two that switch it to WAL would collide."""
     make_directory(file.parent)
     directory = os.open(file.parent, os.O_RDONLY)
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
         if file.exists() and not (_may_write(file) and _may_write(file.parent)):
             raise ReadOnlyStoreError(
-                f"{file} cannot be written: it, or its directory, is read-only"
+                f"{file} cannot be written: the file or its directory is read-only"
             )
         if not file.exists():
             os.close(open_file(file, os.O_WRONLY))

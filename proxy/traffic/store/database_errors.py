@@ -1,8 +1,8 @@
 """
-What databases complain of, in words for an operator, and whether it may pass.
+Translation of database errors into texts for operators, with the chance of a retry.
 
-Messages of drivers name hosts, users and files, and no passwords. No SQL and no
-values are repeated: they are somebody's traffic.
+Driver messages name hosts, users and files, but no passwords. SQL and its values
+are never repeated, because they contain clients' traffic.
 """
 
 from __future__ import annotations
@@ -16,68 +16,85 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError, UnacceptableEntry
 
-Told: TypeAlias = Callable[[BaseException], Exception]
+ErrorTranslator: TypeAlias = Callable[[BaseException], Exception]
 
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: ("is locked by another program", True),
     sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", True),
-    sqlite3.SQLITE_IOERR: ("cannot be read or written: the disk, or what is mounted there", True),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened: is it a file that this user may read?", False),
-    sqlite3.SQLITE_NOTADB: ("is no SQLite database: move it away, or name another file", False),
+    sqlite3.SQLITE_IOERR: (
+        "cannot be read or written: the disk, or its mount, reports an error",
+        True,
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        "cannot be opened: check that it is a file and that this user may read it",
+        False,
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "is not a SQLite database: move it away, or configure another file",
+        False,
+    ),
     sqlite3.SQLITE_CORRUPT: (
-        "is damaged: move it away, with -wal and -shm, and a new one is made;"
-        " `sqlite3 FILE .recover` saves the rest",
+        "is damaged: move it away, with its -wal and -shm files, and a new one is created;"
+        " `sqlite3 FILE .recover` saves what can still be read",
         False,
     ),
 }
 _PASSING_STATES: Final = re.compile("08|40|53|55|57|58")
-"""Classes of SQLSTATE: connections, conflicts, resources, locks, somebody at work, the system."""
+"""
+Classes of SQLSTATE that may pass: connection, transaction rollback, resources, lock not
+available, operator intervention, system error.
+"""
 _READ_ONLY_STATES: Final = {"25006", "42501"}
 _TOO_LARGE: Final = "54"
-"""Class of SQLSTATE: what is larger than PostgreSQL can keep, or find again."""
+"""Class of SQLSTATE: the value exceeds a limit of PostgreSQL."""
 _REFUSALS: Final = re.compile(
     "authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
     "|does not exist|permission denied|invalid .*(option|value)"
 )
-"""There is no SQLSTATE where no connection was made; a server that speaks another language is
-taken for one that may let us in later."""
+"""
+Messages that mean a lasting refusal. A failed connection has no SQLSTATE, so only its English
+text can be matched; any other text counts as an error that may pass.
+"""
 
 
 def translate_database_error(
-    error: Exception | None, cause: BaseException, told: Told
+    error: Exception | None, cause: BaseException, translate: ErrorTranslator
 ) -> Exception | None:
-    """What to raise in place of what SQLAlchemy would; None: it is no complaint of a database."""
+    """Return the error to raise instead of SQLAlchemy's; None if the database is not its cause."""
     if isinstance(error, DataError | IntegrityError):
         return UnacceptableEntry(type(cause).__name__)
     if isinstance(error, DBAPIError):
-        return told(cause)
-    if isinstance(cause, OverflowError | UnicodeError):  # while a value was made ready
+        return translate(cause)
+    if isinstance(cause, OverflowError | UnicodeError):  # raised while a value was converted
         return UnacceptableEntry(type(cause).__name__)
     return None
 
 
 def translate_sqlite_error(error: BaseException, name: str) -> StoreError:
-    """What is wrong with a file."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it goes into detail
+    """Return the error that describes a problem with a SQLite file."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits are the extended code
     if code == sqlite3.SQLITE_READONLY:
-        return ReadOnlyStoreError(f"{name} cannot be written: it, or its directory, is read-only")
-    text, may_pass = _SQLITE.get(code, (f"cannot be used: {_said(error)}", False))
+        return ReadOnlyStoreError(
+            f"{name} cannot be written: the file or its directory is read-only"
+        )
+    text, may_pass = _SQLITE.get(code, (f"cannot be used: {_first_line(error)}", False))
     return StoreError(f"{name} {text}", may_pass=may_pass)
 
 
 def translate_postgresql_error(error: BaseException, name: str) -> Exception:
-    """What is wrong with a server, or on the way to it."""
-    state, said = getattr(error, "sqlstate", None), _said(error)
+    """Return the error that describes a problem with a PostgreSQL server or connection."""
+    state, message = getattr(error, "sqlstate", None), _first_line(error)
     if state is None:
-        may_pass = not _REFUSALS.search(said)
-        return StoreError(f"{name} cannot be used: {said}", may_pass=may_pass)
+        may_pass = not _REFUSALS.search(message)
+        return StoreError(f"{name} cannot be used: {message}", may_pass=may_pass)
     if state in _READ_ONLY_STATES:
-        return ReadOnlyStoreError(f"{name} cannot be written: {said}")
+        return ReadOnlyStoreError(f"{name} cannot be written: {message}")
     if state.startswith(_TOO_LARGE):
         return UnacceptableEntry(f"SQLSTATE {state}")
-    return StoreError(f"{name} cannot be used: {said}", may_pass=bool(_PASSING_STATES.match(state)))
+    may_pass = bool(_PASSING_STATES.match(state))
+    return StoreError(f"{name} cannot be used: {message}", may_pass=may_pass)
 
 
-def _said(error: BaseException) -> str:
-    """The first line: the rest of a message may quote what was to be done."""
+def _first_line(error: BaseException) -> str:
+    # The other lines of a driver's message may quote the statement and its values.
     return str(error).strip().partition("\n")[0] or type(error).__name__

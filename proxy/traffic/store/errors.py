@@ -1,20 +1,20 @@
-"""What can be wrong with a store, in words for its operator; never with a password in them."""
+"""Errors of the store. Their texts are written for operators and never contain a password."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """A store that cannot be used as it is; the text says what to do."""
+    """Raised if a store cannot be used; the text says why and, where known, what to do."""
 
     def __init__(self, text: str, *, may_pass: bool = False) -> None:
         super().__init__(text)
         self.may_pass = may_pass
-        """Whether the same may go well later, without anybody doing anything about the store."""
+        """True if a later attempt may succeed without anyone repairing the store."""
 
 
 class ReadOnlyStoreError(StoreError):
-    """It can be read, but not written to."""
+    """Raised if a store can be read but not written."""
 
 
 class UnacceptableEntry(Exception):
-    """The store is well, and refuses one of these entries for what it says."""
+    """Raised if a working store rejects one of the given entries because of its values."""

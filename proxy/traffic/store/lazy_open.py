@@ -1,4 +1,4 @@
-"""Opening a store, without SQLAlchemy for those who never open one."""
+"""Opens a store; SQLAlchemy is imported only when this is called."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, *, read_only: bool = False) -> Store:
-    """The store at this address, made or brought up to date if need be; raises `StoreError`."""
-    from proxy.traffic.store.store import Store  # noqa: PLC0415 - half a second
+    """Open the store at a URL; create or upgrade it unless `read_only`. Raises `StoreError`."""
+    from proxy.traffic.store.store import Store  # noqa: PLC0415 - the import takes half a second
 
     return Store.open(url, read_only=read_only)

@@ -1,7 +1,8 @@
 """
-A store is brought up to date where it is, by one of those who open it; the others wait.
+Upgrades a store in place to the newest revision.
 
-Alembic is imported only if something is due.
+If several processes open an old store, one upgrades it and the others wait. Alembic is
+imported only if an upgrade is due, because its import is slow.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 
 HEAD: Final = REVISIONS[-1]
 _LOCK: Final = 0x484F4C44
-"""Of PostgreSQL's advisory locks, the one that is ours."""
-_ALONE: Final = threading.Lock()
-"""Alembic keeps what it works on in a global."""
+"""Key of the PostgreSQL advisory lock that is held during an upgrade."""
+_ALEMBIC_LOCK: Final = threading.Lock()
+"""Alembic keeps its current context in a global, so only one thread may use it."""
 
 
 def bring_up_to_date(engine: Engine, name: str) -> None:
-    """To the newest revision, all of it or nothing; raises `StoreError`."""
+    """Upgrade the store to the newest revision in one transaction; raises `StoreError`."""
     with engine.connect() as connection:
         if _is_current(connection, name):
             return
     options = {BEGINS: "IMMEDIATE"}
-    with _ALONE, engine.connect().execution_options(**options) as connection, connection.begin():
+    with (
+        _ALEMBIC_LOCK,
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         if not _is_current(connection, name):
@@ -37,10 +42,13 @@ def bring_up_to_date(engine: Engine, name: str) -> None:
 
 
 def check_current(engine: Engine, name: str) -> None:
-    """Whether it can be read as it is; raises `StoreError`."""
+    """Raise `StoreError` unless the store is at the newest revision."""
     with engine.connect() as connection:
         if not _is_current(connection, name):
-            raise StoreError(f"{name} is of an older version, or empty, and cannot be upgraded")
+            raise StoreError(
+                f"{name} is empty or from an older version of Holdover, and is opened read-only:"
+                " start this version's `holdover serve` once to upgrade it"
+            )
 
 
 def _is_current(connection: Connection, name: str) -> bool:
@@ -48,7 +56,7 @@ def _is_current(connection: Connection, name: str) -> bool:
     if revision is not None and revision not in REVISIONS:
         raise StoreError(
             f"{name} is at revision {revision!r}, which this version of Holdover does not know:"
-            " use the newer one that made it"
+            " use the newer version that wrote it"
         )
     return revision == HEAD
 
@@ -61,7 +69,7 @@ def _revision_of(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - rarely needed, and slow
+    from alembic import command  # noqa: PLC0415 - rarely needed, and slow to import
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})

@@ -1,7 +1,7 @@
 """
-Where evidence is kept: SQLite on this machine, or a PostgreSQL that a fleet shares.
+The store of recorded traffic: SQLite on this machine, or a PostgreSQL database shared by a fleet.
 
-What is added twice is there once. Only `proxy.traffic` touches a database.
+Adding an entry twice stores it once. Only `proxy.traffic` touches a database.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from proxy.traffic.store.url import checked_url, file_of
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 
-_PATIENCE: Final = "SET LOCAL statement_timeout = '60s'"
-"""With somebody else's lock, say: whoever waits for longer could not say why."""
+_SET_STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '60s'"
+"""A statement that waits for another session's lock fails with an error instead of hanging."""
 
 
 class Store:
-    """An open store; `engine` is for those in this package who read it."""
+    """An open store; only modules of this package use its `engine`."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False) -> Store:
-        """See `open_store`."""
+        """Open the store at a URL; see `open_store`."""
         try:
             url = checked_url(url)
         except ValueError as exc:
-            raise StoreError(f"the address of the store: {exc}") from exc
+            raise StoreError(f"the URL of the store is not valid: {exc}") from exc
         file = file_of(url)
         if file is not None:
             return cls(open_sqlite(file, read_only=read_only))
@@ -48,13 +48,14 @@ class Store:
 
     def add(self, entries: Iterable[Entry]) -> int:
         """
-        Add all of them or none; twice is once. How many rows are new.
+        Add all entries or none, and return the number of new rows.
 
-        Raises `StoreError`, or, if it is about one of them, `UnacceptableEntry`.
+        Entries that are already stored are skipped. Raises `UnacceptableEntry` if one of the
+        entries cannot be stored, else `StoreError`.
         """
         try:
             rows = _rows_of(entries)
-        except ValueError as exc:  # a time that is none, say, of another version
+        except ValueError as exc:  # an invalid time, for example, written by another version
             raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
             return sum(
@@ -63,16 +64,16 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write whatever it has read: nobody else writes meanwhile."""
+        """Open a write transaction; on SQLite no other connection can write until it ends."""
         with self.engine.connect() as connection:
             connection.execution_options(**{BEGINS: "IMMEDIATE"})
             with connection.begin():
                 if connection.dialect.name == "postgresql":
-                    connection.exec_driver_sql(_PATIENCE)
+                    connection.exec_driver_sql(_SET_STATEMENT_TIMEOUT)
                 yield connection
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close all connections to the database."""
         self.engine.dispose()
 
 

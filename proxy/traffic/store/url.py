@@ -1,7 +1,7 @@
 """
-Where a store is: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+Addresses of stores: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
 
-Nothing here repeats what was given: a password may be in any part of it.
+Errors never quote the given address, because a password may be in any part of it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _POSTGRESQL: Final = re.compile(
 
 
 def default_url(state_dir: Path) -> str:
-    """The store of this machine."""
+    """Return the URL of the SQLite store in the state directory."""
     return _SQLITE + quote(str(state_dir.absolute() / "traffic" / "traffic.db"))
 
 
 def checked_url(url: str) -> str:
-    """With the driver in it; raises `ValueError`, whose text says what to write instead."""
+    """Return the URL with its driver; raises `ValueError` that says what to write instead."""
     if url.startswith(_SQLITE):
         if not file_of(url) or "?" in url:
-            raise ValueError("sqlite:/// is followed by the path of a file, and by nothing else")
+            raise ValueError("sqlite:/// must be followed by the path of a file and nothing else")
         return url
     found = _POSTGRESQL.fullmatch(url)
     if found is None:
@@ -39,6 +39,6 @@ def checked_url(url: str) -> str:
 
 
 def file_of(url: str) -> Path | None:
-    """Of SQLite; None: it is a PostgreSQL, or no file is named."""
+    """Return the file of a SQLite URL; None for PostgreSQL, or if the URL names no file."""
     path = unquote(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
     return Path(path) if path not in {"", ":memory:"} else None

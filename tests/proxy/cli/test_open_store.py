@@ -125,7 +125,9 @@ def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):
 
     assert told.value.exit_code == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"holdover: {tmp_path / 'traffic' / 'traffic.db'} is no SQLite database")
+    assert said.startswith(
+        f"holdover: {tmp_path / 'traffic' / 'traffic.db'} is not a SQLite database"
+    )
     assert said.count("\n") == 1
 
 

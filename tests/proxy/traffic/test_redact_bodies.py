@@ -133,7 +133,7 @@ def test_what_cannot_be_decompressed_is_called_that():
     headers = [(b"content-encoding", b"gzip")]
 
     assert texts(spoken(reply=[b"no gzip"], reply_headers=headers))["legacy_back"] == (
-        "(compressed in a way that is not read here)"
+        "(not kept: the compressed body could not be decompressed)"
     )
 
 

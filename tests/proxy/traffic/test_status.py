@@ -56,7 +56,7 @@ def test_a_loader_that_is_silent_is_a_problem_whatever_it_said_last(directory, a
     state = of_evidence.state
 
     assert state.loader is not None
-    assert state.loader.problem == "the loader has said nothing since then"
+    assert state.loader.problem == "the loader has not reported since then"
     assert state.loader.rows == 3
     assert b"holdover_store_failed 1.0" in Metrics().as_text(state)
     assert f"holdover_loader_silent_seconds {state.silent_seconds}".encode() in Metrics().as_text(
@@ -69,7 +69,7 @@ def test_a_loader_that_never_spoke_is_a_problem_after_a_while(directory):
 
     assert young.loader is None
     assert old.loader is not None
-    assert old.loader.problem == "the loader has said nothing since the start"
+    assert old.loader.problem == "the loader has not reported since the start"
 
 
 def test_what_the_loader_of_before_said_is_no_problem_of_a_young_worker(directory):

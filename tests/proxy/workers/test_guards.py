@@ -260,7 +260,7 @@ def test_a_note_that_cannot_be_read_keeps_the_share_at_zero(tmp_path: Path):
     SharedState(tmp_path).write(f"{TRIPS}/risky", b"{")
 
     assert worker(tmp_path).trips == {
-        "risky": Trip("risky", "?", "the note about it cannot be read")
+        "risky": Trip("risky", "?", "the note about this trip cannot be read")
     }
 
 

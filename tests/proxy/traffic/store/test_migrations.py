@@ -160,5 +160,5 @@ def test_an_older_store_cannot_be_read_only(url):
     downdate(store.engine, "0003")
     store.close()
 
-    with pytest.raises(StoreError, match="is of an older version"):
+    with pytest.raises(StoreError, match="is empty or from an older version"):
         open_store(url, read_only=True)

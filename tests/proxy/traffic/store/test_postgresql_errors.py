@@ -68,7 +68,9 @@ def test_who_may_only_read_can_read(server: Postgres):
         f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader_of_{database}",
     )
     readers = server.url(database, user=f"reader_of_{database}")
-    with pytest.raises(ReadOnlyStoreError, match="cannot be written: by this user"):
+    with pytest.raises(
+        ReadOnlyStoreError, match="cannot be written: the server is read-only, or this user"
+    ):
         open_store(readers)
     reader = open_store(readers, read_only=True)
 

@@ -32,7 +32,7 @@ def test_a_store_in_a_directory_that_may_only_be_read_can_be_read(public: Path):
     public.chmod(0o555)
     with as_nobody():
         with pytest.raises(
-            ReadOnlyStoreError, match="cannot be written: it, or its directory"
+            ReadOnlyStoreError, match="cannot be written: the file or its directory"
         ) as told:
             open_store(url)
         reader = open_store(url, read_only=True)
@@ -66,12 +66,12 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(public: Path):
 
 def test_a_directory_that_cannot_be_made_is_said_to_be_so(tmp_path: Path):
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"traffic\.db cannot be made or opened: Not a direct"):
+    with pytest.raises(StoreError, match=r"traffic\.db cannot be created or opened: Not a direct"):
         open_store(f"sqlite:///{tmp_path / 'file' / 'traffic.db'}")
 
 
 def test_nothing_is_made_for_who_only_reads(tmp_path: Path):
-    with pytest.raises(StoreError, match="does not exist: nothing has been recorded there"):
+    with pytest.raises(StoreError, match="does not exist: no traffic has been recorded there yet"):
         open_store(f"sqlite:///{tmp_path / 'new' / 'traffic.db'}", read_only=True)
 
     assert list(tmp_path.iterdir()) == []
@@ -80,7 +80,7 @@ def test_nothing_is_made_for_who_only_reads(tmp_path: Path):
 def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path):
     file = tmp_path / "traffic.db"
     file.write_text("Dear diary, " * 100)
-    with pytest.raises(StoreError, match="is no SQLite database: move it away") as told:
+    with pytest.raises(StoreError, match="is not a SQLite database: move it away") as told:
         open_store(f"sqlite:///{file}")
 
     assert not told.value.may_pass
@@ -121,7 +121,7 @@ def test_nothing_is_written_into_a_file_that_was_moved_away(tmp_path: Path, *, i
     (tmp_path / "traffic.db").rename(tmp_path / "damaged.db")
     if is_replaced:
         open_store(url).close()
-    with pytest.raises(StoreError, match="has been moved or deleted") as told:
+    with pytest.raises(StoreError, match="was moved or deleted") as told:
         store.add([record(id="req_2")])
     store.close()
     anew = open_store(url)

@@ -38,7 +38,7 @@ def test_an_address_gets_its_driver(given: str, meant: str | None):
     ],
 )
 def test_an_address_that_cannot_be_read_is_refused_and_not_repeated(given: str):
-    with pytest.raises(StoreError, match="the address of the store: ") as told:
+    with pytest.raises(StoreError, match="the URL of the store is not valid: ") as told:
         open_store(given)
     assert "can" not in str(told.value)
     assert not told.value.may_pass
