@@ -44,14 +44,14 @@ def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool)
 
 def _catch_up(store: Store, state_dir: Path) -> None:
     """Load what this machine's workers have written so far; leave a read-only store unchanged."""
-    from proxy.traffic.journal.loader import Loader, alone  # noqa: PLC0415 - SQLAlchemy takes a while
+    from proxy.traffic.journal.loader import Loader, loader_lock  # noqa: PLC0415 - SQLAlchemy takes a while
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
     directory = journal_directory(state_dir)
     started = time.time()
     with suppress(OSError, ReadOnlyStoreError):
         while True:
-            with alone(directory) as is_alone:
+            with loader_lock(directory) as is_alone:
                 if is_alone:
                     Loader(directory, store).load()
                     return

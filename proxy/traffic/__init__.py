@@ -1,4 +1,4 @@
-"""Evidence of legacy traffic: one record per exchange, and what was said if that is wanted."""
+"""Recorded traffic: one record per exchange and, where configured, its redacted bodies."""
 
 from proxy.traffic.body_capture import BodyCapture
 from proxy.traffic.content import PARTS, Body, Content, compress, decompress

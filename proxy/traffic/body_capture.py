@@ -1,4 +1,4 @@
-"""What was said in one exchange, as it was said and when, until it can be read."""
+"""In-memory capture of the bodies of one exchange, with the arrival time of each chunk."""
 
 from __future__ import annotations
 
@@ -10,34 +10,39 @@ from typing import Final, Literal, TypeAlias
 from proxy.rollout.rule_schema import Capture
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
-"""Far above what a legacy client can ask for, in its own words and in Messages' together."""
-_LAST: Final = 4
-"""Of a stream that repeats itself: its last text, its end, and what may come between and after."""
+"""Limit on the bodies of one exchange; far more than a legacy request can lead to."""
+_LAST_CHUNKS: Final = 4
+"""
+Chunks kept of a cumulative stream: its last text, its end, and pings or errors around them.
+"""
 
 TimedChunks: TypeAlias = list[tuple[float, bytes]]
-"""Pieces of a body, each with the milliseconds since the exchange began."""
+"""Chunks of a body, each with the milliseconds since the exchange began."""
 Keeps: TypeAlias = Literal["nothing", "last", "all"]
 
 
 @dataclass(slots=True)
 class CapturedBody:
-    """One body, as it comes."""
+    """One body, captured chunk by chunk."""
 
     keeps: Keeps
-    """`last`, where each piece says all that those before it said: all would be its square."""
+    """
+    `last` for the cumulative dialect: every event repeats the whole text, so keeping all of
+    them would take memory quadratic in the length of the answer.
+    """
     size: int = 0
     pieces: TimedChunks = field(default_factory=list[tuple[float, bytes]], repr=False)
     moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
-    """Of each piece of which only the last are kept: when it came, and how long it was."""
+    """Arrival time and size of each chunk, recorded only if `keeps` is `last`."""
     _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b, repr=False)
 
     @property
     def digest(self) -> bytes:
-        """Of all that came; not keyed."""
+        """Unkeyed BLAKE2b digest of the whole body."""
         return self._hash.digest()
 
     def take(self, moment: float, piece: bytes) -> None:
-        """One more piece."""
+        """Add a chunk that arrived at `moment`, in milliseconds since the exchange began."""
         self.size += len(piece)
         self._hash.update(piece)
         if self.keeps == "nothing":
@@ -45,39 +50,41 @@ class CapturedBody:
         self.pieces.append((moment, piece))
         if self.keeps == "last":
             self.moments.append((moment, len(piece)))
-            del self.pieces[:-_LAST]
+            del self.pieces[:-_LAST_CHUNKS]
 
 
 @dataclass(slots=True)
 class BodyCapture:
-    """Runs along with an exchange; nothing of it has been redacted."""
+    """Captures the bodies of one exchange while it runs; nothing is redacted yet."""
 
     level: Capture
     started: float
-    """As `time.perf_counter` says it."""
+    """Start of the exchange on the clock of `time.perf_counter`."""
     legacy_in: bytes = field(repr=False)
     messages_back: CapturedBody = field(init=False)
     legacy_back: CapturedBody = field(init=False)
     size: int = 0
-    """Of all that is to be made ready, in bytes."""
+    """Bytes that have to be redacted and compressed when the exchange ends."""
     is_over: bool = False
-    """It was too long; what there is would be half of it, so nothing is kept."""
+    """True if the limit was exceeded; then no body is kept, as all would be incomplete."""
 
     def __post_init__(self) -> None:
-        self.size = 2 * len(self.legacy_in)  # it is sent on as well
+        self.size = 2 * len(
+            self.legacy_in
+        )  # counted twice, because the translated request is kept as well
         self.begin_attempt(repeats=False)
 
     def begin_attempt(self, *, repeats: bool) -> None:
-        """Somebody is asked; whether the client is told all so far with each piece."""
+        """Start capturing the answer of a leg; `repeats` if each chunk repeats the text so far."""
         self.messages_back = self._heard(repeats=False)
         self.legacy_back = self._heard(repeats=repeats)
 
     def capture_upstream(self, piece: bytes) -> None:
-        """Take a piece of what upstream answers."""
+        """Add a chunk of the upstream's response."""
         self._take(self.messages_back, piece)
 
     def capture_reply(self, piece: bytes) -> None:
-        """Take a piece of what the client is told."""
+        """Add a chunk of the response to the client."""
         self._take(self.legacy_back, piece)
 
     def _heard(self, *, repeats: bool) -> CapturedBody:

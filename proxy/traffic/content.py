@@ -1,4 +1,4 @@
-"""What was said in an exchange, where the operator wants it kept: redacted, and compressed."""
+"""Redacted and compressed bodies of an exchange, kept where rules ask for them."""
 
 from __future__ import annotations
 
@@ -17,33 +17,35 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     part: str
     """One of `PARTS`."""
     size: int
-    """In bytes, as it was on the wire."""
+    """Bytes on the wire."""
     digest: str
-    """Of what was on the wire; keyed."""
+    """Keyed digest of the bytes on the wire."""
     data: bytes | None
-    """Redacted, zstd: JSON where it was JSON, a stream as the whole answer it comes to; None:
-    only the digest is kept."""
+    """
+    The redacted body, compressed with zstd. A stream is kept as the whole answer that it
+    amounts to. None if only the digest is kept.
+    """
     timing: bytes | None
-    """Of a stream: zstd of JSON, `[[milliseconds, event, characters], ...]`."""
+    """Events of a stream: zstd of JSON, `[[milliseconds, event, characters], ...]`."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, tag="content"):
     """The bodies of one exchange."""
 
     id: str
-    """Of the exchange."""
+    """Id of the exchange."""
     received: str
-    """As in its record."""
+    """Arrival of the request, copied from the exchange's record: ISO 8601, UTC."""
     bodies: tuple[Body, ...]
 
 
 def compress(text: bytes) -> bytes:
-    """As a body keeps it."""
+    """Compress text with zstd, for `Body.data` and `Body.timing`."""
     return zstandard.compress(text)
 
 
 def decompress(data: bytes) -> bytes:
-    """The same back; where it is damaged, a word that says so."""
+    """Decompress text made by `compress`; return `(damaged)` if that is not possible."""
     try:
         return zstandard.decompress(data)
     except zstandard.ZstdError:

@@ -1,11 +1,11 @@
 """
-Keeping the store up with the journals, beside the serving: a process that does nothing else.
+The loader process: moves entries from the journals of all workers into the store.
 
-Whatever is wrong with the store, the journals wait, and it is tried again.
+If the store fails, the entries stay in the journals and the loader tries again.
 
-Nobody waits for evidence, but clients wait for the workers that share a core
-with it. So it is loaded on a thread that all others come before; what that has
-not done after a while, the loader does with its share of the core.
+Loading is not urgent, but it competes with the workers for the processor. So a thread with
+idle priority loads first; what it has not done after `_IDLE_PRIORITY_SECONDS`, the main
+thread loads with normal priority.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import structlog
 
 from proxy.security.redaction import describe_crash
 from proxy.timestamps import to_milliseconds
-from proxy.traffic.journal.loader import Loaded, Loader, alone
+from proxy.traffic.journal.loader import Loaded, Loader, loader_lock
 from proxy.traffic.status import (
     LoaderConfig,
     LoaderStatus,
@@ -38,43 +38,47 @@ from proxy.workers.shared_state import SharedState
 
 log = structlog.get_logger()
 
-_BETWEEN_LOOKS: Final = 0.5
-_BETWEEN_TRIES: Final = 2.0
-_BETWEEN_PRUNINGS: Final = 60.0
+_POLL_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 2.0
+_PRUNE_SECONDS: Final = 60.0
 _IDLE_PRIORITY_SECONDS: Final = 10.0
 _NOTHING: Final = Loaded()
 
 
 def run_loader(
-    keeping: LoaderConfig, wait: Callable[[float], bool], *, leisure: float = _IDLE_PRIORITY_SECONDS
+    config: LoaderConfig,
+    wait: Callable[[float], bool],
+    *,
+    idle_seconds: float = _IDLE_PRIORITY_SECONDS,
 ) -> None:
     """
-    Load until `wait`, which waits so many seconds, says that it is over; then once more.
+    Load until `wait` returns True, then once more.
 
-    For `leisure` seconds at most, and until it is over, others come first. Where
-    there can be no journals, there is nothing to do, until there can be some.
+    `wait` is called with the seconds until the next look and returns True when the service
+    ends. Each look uses idle priority for at most `idle_seconds`. While the directory of the
+    journals cannot be used or another loader holds its lock, this only waits.
     """
     problem: OSError | None = None
     while True:
-        with ExitStack() as until_then:
+        with ExitStack() as stack:
             try:
-                is_alone = until_then.enter_context(alone(keeping.directory))
+                is_alone = stack.enter_context(loader_lock(config.directory))
             except OSError as exc:
                 if problem is None:
-                    log.error("loader_waits", directory=str(keeping.directory), reason=exc.strerror)
+                    log.error("loader_waits", directory=str(config.directory), reason=exc.strerror)
                 is_alone, problem = False, exc
             if is_alone:
-                _Loading(keeping, wait, leisure).run()
+                _Loading(config, wait, idle_seconds).run()
                 return
-        if wait(_BETWEEN_TRIES):
+        if wait(_RETRY_SECONDS):
             return
 
 
 @dataclass(slots=True)
 class _Loading:
-    keeping: LoaderConfig
+    config: LoaderConfig
     wait: Callable[[float], bool]
-    leisure: float
+    idle_seconds: float
     shared_state: SharedState = field(init=False)
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
@@ -84,65 +88,64 @@ class _Loading:
 
     def __post_init__(self) -> None:
         self.began_ms = _now_ms()
-        self.shared_state = loader_state_in(self.keeping.directory)
+        self.shared_state = loader_state_in(self.config.directory)
         self.status = read_status(self.shared_state) or LoaderStatus()
 
     def run(self) -> None:
-        """Look again and again."""
         is_over = False
-        with ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as behind:
+        with ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as idle:
             while not is_over:
-                is_well = self._look(behind)
-                is_over = self.wait(_BETWEEN_LOOKS if is_well else _BETWEEN_TRIES)
+                is_well = self._look(idle)
+                is_over = self.wait(_POLL_SECONDS if is_well else _RETRY_SECONDS)
         self._look()
-        self._let_go()
+        self._close()
 
-    def _let_go(self) -> None:
+    def _close(self) -> None:
         if self.loader is not None:
             self.loader.store.close()
             self.loader = None
 
-    def _look(self, behind: Executor | None = None) -> bool:
-        """Load what is there, first `behind` all others; whether all is well."""
+    def _look(self, idle: Executor | None = None) -> bool:
+        """Load all entries, first in `idle`; return False if the store or the loader failed."""
         began = time.time()
         try:
             if self.loader is None:
-                self.loader = Loader(self.keeping.directory, open_store(self.keeping.url))
+                self.loader = Loader(self.config.directory, open_store(self.config.url))
             parts = self.loader.parts()
-            if behind is not None:
-                behind.submit(self._take, parts, time.monotonic() + self.leisure).result()
+            if idle is not None:
+                idle.submit(self._take, parts, time.monotonic() + self.idle_seconds).result()
             self._take(parts)
             self._prune(self.loader)
         except StoreError as exc:
-            self._let_go()  # it may have been moved away: opening it makes a new one
-            self._say(str(exc))
+            self._close()  # if the file was moved away, opening creates a new one
+            self._report(str(exc))
             return False
-        except Exception as exc:  # noqa: BLE001 - the journals wait for whoever mends it
+        except Exception as exc:  # noqa: BLE001 - the process must survive; the journals keep the entries
             log.error("loader_crashed", **describe_crash(exc))
-            self._say(type(exc).__name__)
+            self._report(type(exc).__name__)
             return False
         self.status = msgspec.structs.replace(self.status, complete_until=to_milliseconds(began))
-        self._say(None)
+        self._report(None)
         return True
 
     def _take(self, parts: Iterator[Loaded], until: float | None = None) -> None:
         for loaded in parts:
-            self._say(self.status.problem, loaded)  # whether all is well, is not known yet
+            self._report(self.status.problem, loaded)  # a problem is over only after the whole look
             if until is not None and (time.monotonic() >= until or self.wait(0)):
                 return
 
     def _prune(self, loader: Loader) -> None:
-        if time.monotonic() - self.pruned < _BETWEEN_PRUNINGS:
+        if time.monotonic() - self.pruned < _PRUNE_SECONDS:
             return
         elapsed_ms = int((time.monotonic() - self.began) * 1000)
         now_ms = believable_ms(_now_ms(), began_ms=self.began_ms, elapsed_ms=elapsed_ms)
-        days, max_bytes = self.keeping.days, self.keeping.max_bytes
+        days, max_bytes = self.config.days, self.config.max_bytes
         loader.prune_refused(now_ms=now_ms, days=days)
         pruned = prune(loader.store, now_ms=now_ms, days=days, max_bytes=max_bytes)
         if pruned.is_done:
             self.pruned = time.monotonic()
 
-    def _say(self, problem: str | None, loaded: Loaded = _NOTHING) -> None:
+    def _report(self, problem: str | None, loaded: Loaded = _NOTHING) -> None:
         if problem != self.status.problem:
             if problem is None:
                 log.info("store_works_again")
@@ -161,8 +164,8 @@ class _Loading:
 
 
 def _use_idle_scheduling() -> None:
-    """Let this thread run when nothing else wants to; without privileges that is for good."""
-    with suppress(OSError, AttributeError):  # a sandbox may forbid it; not all systems have it
+    """Run this thread only on an idle processor; an unprivileged process cannot undo this."""
+    with suppress(OSError, AttributeError):  # forbidden by a sandbox, or missing on this system
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 

@@ -1,4 +1,4 @@
-"""What is kept of one exchange, and of its shadows: the fields of the log lines."""
+"""Records of exchanges and of their shadows; their fields are those of the log lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proxy.security.redaction import CallerDigest, Redacted
 
 
 class MadeAdjustment(msgspec.Struct, frozen=True):
-    """One adjustment: what was asked, and what was sent instead."""
+    """One adjustment of a request: the value the client asked for and the one sent instead."""
 
     kind: str
     field: Redacted
@@ -22,51 +22,50 @@ class MadeAdjustment(msgspec.Struct, frozen=True):
 
 class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     """
-    One exchange. No keys and no prompt text; times in milliseconds from its first byte.
+    One exchange, without keys and prompt text. Times are milliseconds since its first byte.
 
-    What clients and upstreams say of themselves is here without keys and
-    people's data.
+    Texts from clients and upstreams (`Redacted`) are free of keys and personal data.
     """
 
     id: str
     request_id: str
-    """Of upstream, if it gave one; else ours. Also in the `request-id` response header."""
+    """The upstream's id of the request, else ours; also sent as the `request-id` header."""
     received: str
-    """When its head was there: ISO 8601, UTC."""
+    """Arrival of the request's head: ISO 8601, UTC."""
     path: Redacted
 
     caller: CallerDigest | None
     """Digest of the key that the client sent."""
     caller_name: str | None
-    """From the settings' list of callers."""
+    """Name of the caller, if the settings list one for its key."""
     key: CallerDigest | None
-    """Digest of the key that upstream was asked with."""
+    """Digest of the key that was sent to the upstream."""
     user_agent: Redacted | None
     sdk: Redacted | None
     version: Redacted | None
-    """`anthropic-version` as the client sent it."""
+    """The client's `anthropic-version` header."""
     dialect: str | None
     streamed: bool
     features: tuple[str, ...]
-    """Of the legacy API, as `translators.features_of` names them."""
+    """Features of the legacy API that the request uses, named by `translators.features_of`."""
     turns: int | None
     prompt_characters: int | None
     max_tokens: int | None
-    """As asked for, like the four that follow; None: not said, or not readable."""
+    """Requested value, like the four below; None if it is missing or not readable."""
     temperature: float | None
     top_p: float | None
     top_k: int | None
     stops: int | None
-    """How many stop sequences."""
+    """Number of stop sequences."""
 
     route: str | None
     """`translate`, `forward` or `refuse`: the leg that answered, or failed last."""
     rule: str | None
-    """The rollout rule that decided; None: none did."""
+    """The rollout rule that decided; None if no rule matched."""
     why: str | None
-    """What the decision rests on: a rule, the override, a sunset, a brown-out, or the default."""
+    """Basis of the decision: a rule, the override, a sunset, a brown-out, or the default."""
     first_failure: Redacted | None
-    """Why the first leg failed, where a second one was tried."""
+    """Reason why the first leg failed, if a second one was tried."""
 
     asked_model: Redacted | None
     sent_model: Redacted | None
@@ -74,14 +73,14 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     adjustments: tuple[MadeAdjustment, ...]
 
     status: int | None
-    """None: the client was gone before there was one."""
+    """HTTP status sent to the client; None if it disconnected before."""
     stop_reason: str | None
     upstream_stop_reason: str | None
     error_type: str | None
     failure: str | None
-    """What went wrong, in our own words; never an upstream's or a client's."""
+    """Our description of what went wrong; contains no text of an upstream or a client."""
     blame: Blame
-    """Whose fault it is that something failed, also where the client had left by then."""
+    """The party at fault for a failure, even if the client had disconnected by then."""
     client_gone: bool
     outcome: Outcome
 
@@ -90,14 +89,14 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     request_bytes: int
     reply_bytes: int
     upstream_ms: float | None
-    """Until the head of the answer that was passed on was there."""
+    """Time until the head of the relayed upstream response arrived."""
     first_token_ms: float | None
-    """Until there was text to pass on; None for what is forwarded as it is."""
+    """Time until the first text was available; None for forwarded responses."""
     first_byte_ms: float | None
     total_ms: float
 
     def as_fields(self) -> dict[str, object]:
-        """As the fields of a log line."""
+        """Return the fields of the exchange's log line."""
         fields: dict[str, object] = msgspec.structs.asdict(self)
         fields["blame"] = self.blame.value
         fields["outcome"] = self.outcome.value
@@ -106,16 +105,16 @@ class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
 
 
 class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):
-    """What a shadow, or a control, of one exchange came to."""
+    """The result of a shadow or a control request of one exchange."""
 
     id: str
-    """Of the exchange."""
+    """Id of the exchange."""
     ended: str
-    """When: ISO 8601, UTC."""
+    """End of the shadow: ISO 8601, UTC."""
     rule: str
     leg: str
-    """`shadow`, or `control`: the client's own request once more."""
+    """`shadow`, or `control` if the client's own request was repeated."""
     failure: str | None
-    """Why there is nothing to compare."""
+    """Reason why there is nothing to compare; None if there is a comparison."""
     comparison: Mapping[str, object] | None
     """The fields of a `Comparison`."""

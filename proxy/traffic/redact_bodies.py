@@ -1,11 +1,10 @@
 """
-What was said in an exchange, made ready to be kept: read, redacted, compressed.
+Redacts and compresses the captured bodies of an exchange and writes them to the journal.
 
-A stream becomes the whole answer it comes to, because what may not be kept is
-hidden as well by being cut into deltas; for the same reason JSON is redacted
-as what it says, not as it is spelled. All of it takes time in proportion to
-the text, so it is done beside the event loop; before the client knows that
-its exchange is over, if that is a matter of milliseconds.
+Streams are reassembled before redaction, because a secret that is split across two deltas
+would match no pattern; JSON is decoded first, because an escape could hide one. The work
+takes time in proportion to the text, so threads do it. The exchange waits for small bodies,
+which take milliseconds, so that they are usually written before the client has its answer.
 """
 
 from __future__ import annotations
@@ -44,38 +43,38 @@ from translators import (
 
 log = structlog.get_logger()
 
-_AT_ONCE_BYTES: Final = 64 * 1024
-"""About 20 ms of work, for which a client waits."""
-_PATIENCE_SECONDS: Final = 0.25
-"""Where many are ahead of it, it does not."""
+_MAX_SMALL_BYTES: Final = 64 * 1024
+"""Limit on bodies that an exchange waits for: about 20 ms of work."""
+_MAX_WAIT_SECONDS: Final = 0.25
+"""Limit on that wait, which is long only if other bodies are ahead in the queue."""
 _MAX_WAITING_BYTES: Final = 128 * 1024 * 1024
 _MAX_NAMED_LENGTH: Final = 256
-"""Nothing longer is a secret only because of its name."""
+"""Limit on values that are tested as `name: "value"`; longer ones are no passwords."""
 _MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
 _MAX_NON_TEXT_BYTES: Final = 1024 * 1024
-"""Of JSON that is read as such; nobody writes more beside texts that are long."""
-_OF_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
-"""A field, or a comment; JSON begins otherwise."""
+"""Limit on JSON outside of long texts; larger bodies are redacted as plain text."""
+_STREAM_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
+"""Matches the start of an event stream: a field or a comment, unlike any JSON."""
 _ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeBodies:
-    """One exchange, as far as what was said in it goes."""
+    """The captured bodies of one exchange, with what is needed to redact them."""
 
     id: str
     received: str
     capture: BodyCapture
     plan: Plan | None
-    """None where nothing was translated."""
+    """The translated request; None if nothing was translated."""
     dialect: Dialect | None
     reply_headers: Headers
-    """Of an answer that was passed on as it came; it may be compressed."""
+    """Headers of a forwarded response, whose body may be compressed."""
     hide: Hide
 
 
 class BodyRecorder:
-    """Writes contents into the journal in threads: large ones must not hold up small ones."""
+    """Writes bodies to the journal in two threads: one for small ones, one for large."""
 
     def __init__(self, journal_writer: JournalWriter, digester: Digester) -> None:
         self._journal_writer = journal_writer
@@ -84,50 +83,50 @@ class BodyRecorder:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large-contents")
         self._waiting_bytes = 0
 
-    async def write(self, spoken: ExchangeBodies) -> None:
-        """Write down what was said; if it is little, it is most likely written on return."""
-        size = spoken.capture.size
-        if spoken.capture.is_over or self._waiting_bytes + size > _MAX_WAITING_BYTES:
+    async def write(self, bodies: ExchangeBodies) -> None:
+        """Write the bodies of an exchange; small ones are usually written when this returns."""
+        size = bodies.capture.size
+        if bodies.capture.is_over or self._waiting_bytes + size > _MAX_WAITING_BYTES:
             self._journal_writer.give_up_content(size)
             return
         self._waiting_bytes += size
-        is_small = size <= _AT_ONCE_BYTES
-        writing = (self._small if is_small else self._large).submit(self._write, spoken)
+        is_small = size <= _MAX_SMALL_BYTES
+        writing = (self._small if is_small else self._large).submit(self._write, bodies)
         writing.add_done_callback(partial(self._written, asyncio.get_running_loop(), size))
         if is_small:
-            await asyncio.wait({asyncio.wrap_future(writing)}, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait({asyncio.wrap_future(writing)}, timeout=_MAX_WAIT_SECONDS)
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write all waiting bodies, then end the threads."""
         self._small.shutdown(wait=True)
         self._large.shutdown(wait=True)
 
-    def _write(self, spoken: ExchangeBodies) -> None:
+    def _write(self, bodies: ExchangeBodies) -> None:
         try:
-            self._journal_writer.add_content(content_of(spoken, self._digester))
-        except Exception as exc:  # noqa: BLE001 - a bug in here must not cost an answer
-            log.error("capture_crashed", id=spoken.id, **describe_crash(exc))
-            self._journal_writer.give_up_content(spoken.capture.size)
+            self._journal_writer.add_content(content_of(bodies, self._digester))
+        except Exception as exc:  # noqa: BLE001 - a bug in the redaction must not fail the exchange
+            log.error("capture_crashed", id=bodies.id, **describe_crash(exc))
+            self._journal_writer.give_up_content(bodies.capture.size)
 
     def _written(self, loop: asyncio.AbstractEventLoop, size: int, _: Future[None]) -> None:
-        with suppress(RuntimeError):  # the loop has ended: nobody counts any more
+        with suppress(RuntimeError):  # the loop has ended, so the count no longer matters
             loop.call_soon_threadsafe(self._forget, size)
 
     def _forget(self, size: int) -> None:
         self._waiting_bytes -= size
 
 
-def content_of(spoken: ExchangeBodies, digester: Digester) -> Content:
-    """The bodies of one exchange, as they are kept."""
-    return Content(id=spoken.id, received=spoken.received, bodies=tuple(_bodies(spoken, digester)))
+def content_of(bodies: ExchangeBodies, digester: Digester) -> Content:
+    """Return the redacted and compressed bodies of one exchange."""
+    return Content(id=bodies.id, received=bodies.received, bodies=tuple(_bodies(bodies, digester)))
 
 
-def _bodies(spoken: ExchangeBodies, digester: Digester) -> Iterator[Body]:
-    capture = spoken.capture
-    sent = b"".join(completed(encode_in_steps(spoken.plan.request))) if spoken.plan else None
+def _bodies(bodies: ExchangeBodies, digester: Digester) -> Iterator[Body]:
+    capture = bodies.capture
+    sent = b"".join(completed(encode_in_steps(bodies.plan.request))) if bodies.plan else None
     for part, raw in (("legacy_in", capture.legacy_in), ("messages_out", sent)):
         if raw is not None:
-            text = _redacted(raw, spoken.hide) if capture.level == "full" else None
+            text = _redacted(raw, bodies.hide) if capture.level == "full" else None
             heard = CapturedBody("nothing")
             heard.take(0, raw)
             yield _body(part, heard, digester, text)
@@ -136,7 +135,7 @@ def _bodies(spoken: ExchangeBodies, digester: Digester) -> Iterator[Body]:
         ("legacy_back", capture.legacy_back),
     ):
         if heard.size:
-            text, timing = _answer(part, heard, spoken) if heard.pieces else (None, None)
+            text, timing = _answer(part, heard, bodies) if heard.pieces else (None, None)
             yield _body(part, heard, digester, text, timing)
 
 
@@ -156,26 +155,26 @@ def _body(
     )
 
 
-def _answer(part: str, heard: CapturedBody, spoken: ExchangeBodies) -> tuple[str, bytes | None]:
-    """An answer's text, and the timing of its events if it was a stream."""
+def _answer(part: str, heard: CapturedBody, bodies: ExchangeBodies) -> tuple[str, bytes | None]:
+    """Return an answer's redacted text, and the timing of its events if it was a stream."""
     said = heard.pieces
     raw = b"".join(piece for _, piece in said)
-    if part == "legacy_back" and spoken.plan is None and is_compressed(spoken.reply_headers):
+    if part == "legacy_back" and bodies.plan is None and is_compressed(bodies.reply_headers):
         try:
-            raw = decompressed(raw, spoken.reply_headers, most=_MAX_DECOMPRESSED_BYTES)
+            raw = decompressed(raw, bodies.reply_headers, most=_MAX_DECOMPRESSED_BYTES)
         except UpstreamBrokeOff:
             return "(not kept: the compressed body could not be decompressed)", None
         said = [(said[0][0], raw)]
-    if not _OF_A_STREAM.match(raw):
-        return _redacted(raw, spoken.hide), None
-    read = _reassembled(part, said, spoken.dialect)
-    text = _written(_walk(read.whole, spoken.hide))
+    if not _STREAM_START.match(raw):
+        return _redacted(raw, bodies.hide), None
+    read = _reassembled(part, said, bodies.dialect)
+    text = _written(_walk(read.whole, bodies.hide))
     timing = list(_growth(heard)) if heard.moments else read.timing
     return text, compress(msgspec.json.encode(timing))
 
 
 def _growth(heard: CapturedBody) -> Iterator[tuple[float, str, int]]:
-    """Of a stream that repeats itself: by how much each piece is longer than the one before."""
+    """Yield, for each chunk of a cumulative stream, how much longer it is than the last."""
     before = 0
     for moment, size in heard.moments:
         yield moment, "completion", max(size - before, 0)
@@ -189,7 +188,7 @@ def _reassembled(part: str, said: TimedChunks, dialect: Dialect | None) -> Reass
 
 
 def _redacted(raw: bytes, hide: Hide) -> str:
-    """JSON as what it says; anything else as text, with escapes read that may hide something."""
+    """Redact the values of JSON; redact other text after decoding its unicode escapes."""
     try:
         value, _ = completed(
             read_json(raw, msgspec.json.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)
@@ -201,7 +200,7 @@ def _redacted(raw: bytes, hide: Hide) -> str:
 
 
 def _written(value: object) -> str:
-    # In pieces, because while one is made the event loop has to wait for its thread's turn.
+    # In steps, because each step holds the GIL and so stops the event loop.
     return b"".join(completed(write_json(value))).decode()
 
 
@@ -215,16 +214,18 @@ def _walk(value: object, hide: Hide, name: str = "") -> object:
             return [_walk(inner, hide, name) for inner in value]
         case bool() | None:
             return value
-        case number:  # a telephone or a card has one, too
+        case number:  # a phone or card number may be a JSON number
             hidden = _named(name, text := str(number), hide)
             return number if hidden == text else hidden
 
 
 def _named(name: str, value: str, hide: Hide) -> str:
-    """A value as it may be kept: it may be its name that says that it is a password."""
+    """Redact a value; its name may be what shows that it is a password."""
     hidden = hide(value)
     if not name or hidden != value or len(value) > _MAX_NAMED_LENGTH:
         return hidden
-    before, spelled = f'{hide(name)}: "', value.replace('"', "'")
-    told = hide(f'{name}: "{spelled}"')
-    return value if told == f'{before}{spelled}"' else told.removeprefix(before).removesuffix('"')
+    before, quoted = f'{hide(name)}: "', value.replace('"', "'")
+    hidden = hide(f'{name}: "{quoted}"')
+    if hidden == f'{before}{quoted}"':
+        return value
+    return hidden.removeprefix(before).removesuffix('"')

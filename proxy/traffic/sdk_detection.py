@@ -1,4 +1,4 @@
-"""Which SDK sent a request, as its own headers tell (legacy-wire 1.1)."""
+"""Detects the SDK that sent a request from its headers (legacy-wire 1.1)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from typing import Final
 
 from proxy.headers import Headers
 
-_TELLING: Final = frozenset(
+_SDK_HEADERS: Final = frozenset(
     b"x-stainless-lang x-stainless-package-version anthropic-sdk client".split()
 )
 
 
 def detect_sdk(headers: Headers) -> str | None:
-    """`python 0.3.11` or the like; None for clients that were written by hand."""
-    # Of several with one name the first one counts.
-    told = {name: value for name, value in reversed(headers) if name in _TELLING}
-    if not told:
+    """Return language and version, such as `python 0.3.11`; None if no SDK sent the request."""
+    # `reversed`, so that the first of several headers with one name counts.
+    sent = {name: value for name, value in reversed(headers) if name in _SDK_HEADERS}
+    if not sent:
         return None
-    language = told.get(b"x-stainless-lang")
-    version = told.get(b"x-stainless-package-version")
+    language = sent.get(b"x-stainless-lang")
+    version = sent.get(b"x-stainless-package-version")
     if language and version:
         return f"{_text(language)} {_text(version)}"
-    # Before the generated SDKs: `anthropic-python/0.2.10`.
-    name = told.get(b"anthropic-sdk") or told.get(b"client")
+    # Older, hand-written SDKs send `anthropic-python/0.2.10`.
+    name = sent.get(b"anthropic-sdk") or sent.get(b"client")
     if name and name.startswith(b"anthropic-"):
         return _text(name).removeprefix("anthropic-").replace("/", " ")
     return None

@@ -1,7 +1,7 @@
 """
-The evidence of one worker, and how it stands with what is on its way into the store.
+Status of the recording: this worker's journal, and the loader that empties all journals.
 
-A process of its own loads the journals; it says how it is doing in a note.
+The loader is a process of its own; it publishes its status as a note in the shared state.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from proxy.workers.shared_state import SharedState
 _TOPIC: Final = "loader"
 _NAME: Final = "status"
 _SILENCE_SECONDS: Final = 30
-"""From a loader that looks twice a second, and after every few megabytes; then it is not well."""
+"""A loader that has not reported for this long is stuck; it reports twice a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoaderConfig:
-    """What is loaded where, and for how long it is kept."""
+    """Configuration of the loader: the journals, the store, and how long rows are kept."""
 
     directory: Path
-    """Of the journals."""
+    """Directory of the journals."""
     url: str = field(repr=False)
     days: int
     max_bytes: int
 
 
 class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How the loader is doing; the numbers are since the directory was begun."""
+    """Status of the loader; its counters run since the state directory was created."""
 
     at: str = ""
-    """When it looked last: ISO 8601, UTC."""
+    """Time of this report: ISO 8601, UTC."""
     problem: str | None = None
-    """Why nothing can be loaded."""
+    """Reason why nothing can be loaded; None if all is well."""
     read_bytes: int = 0
-    """Of the journals that are there: what is in the store already."""
+    """Bytes of the present journal files that are already in the store."""
     complete_until: str = ""
-    """All that was in the journals at this moment is in the store: ISO 8601, UTC."""
+    """Everything journalled before this time is in the store: ISO 8601, UTC."""
     rows: int = 0
-    """Added to the store."""
+    """Number of rows added to the store."""
     damaged_bytes: int = 0
     unreadable: int = 0
 
@@ -58,32 +58,32 @@ _DECODER: Final = msgspec.json.Decoder(LoaderStatus)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingStatus:
-    """What an operator wants to know."""
+    """Status of the recording, for `/readyz` and the metrics."""
 
     problem: str | None
-    """Why this worker cannot write its journal."""
+    """Reason why this worker cannot write its journal; None if it can."""
     waiting_bytes: int
-    """In the journals of all workers, not yet in the store."""
+    """Bytes in the journals of all workers that are not yet in the store."""
     loader: LoaderStatus | None
     silent_seconds: float
-    """Since the loader said something, or since this worker began, if that was later."""
+    """Seconds since the loader's last report or this worker's start, whichever is later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """Where records and contents go."""
+    """The recording of one worker: its journal and its recorder of bodies."""
 
     directory: Path
-    """Of the journals."""
+    """Directory of the journals."""
     journal_writer: JournalWriter
     contents: BodyRecorder
     began: float = field(default_factory=time.monotonic)
 
     @property
     def state(self) -> RecordingStatus:
-        """How it stands."""
-        status, written = _said(loader_state_in(self.directory)) or (None, -math.inf)
-        # Clocks jump both ways.
+        """The present status, read from the journals and the loader's note."""
+        status, written = _noted(loader_state_in(self.directory)) or (None, -math.inf)
+        # The wall clock may have been set back or forth since the note was written.
         silent = min(abs(time.time() - written), time.monotonic() - self.began)
         if silent > _SILENCE_SECONDS:
             status = _silent(status or LoaderStatus())
@@ -96,29 +96,29 @@ class Recording:
         )
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write everything that is still in memory, then close the journal."""
         self.contents.close()
         self.journal_writer.close()
 
 
 def loader_state_in(directory: Path) -> SharedState:
-    """Where the loader of these journals leaves its note."""
+    """Return the shared state in which the loader of these journals leaves its note."""
     return SharedState(directory.parent)
 
 
 def read_status(shared_state: SharedState) -> LoaderStatus | None:
-    """What the loader said last, if it has said anything that can be read."""
-    said = _said(shared_state)
-    return said and said[0]
+    """Return the loader's last status; None if there is no readable note."""
+    noted = _noted(shared_state)
+    return noted and noted[0]
 
 
 def write_status(shared_state: SharedState, status: LoaderStatus) -> None:
-    """Say how it is going."""
+    """Publish the loader's status."""
     shared_state.write(f"{_TOPIC}/{_NAME}", msgspec.json.encode(status))
 
 
-def _said(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
-    """The same, and when."""
+def _noted(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
+    """Return the loader's last status and the time of its note."""
     for name, note, written in shared_state.read(_TOPIC):
         with suppress(msgspec.MsgspecError):
             if name == _NAME:
@@ -127,6 +127,6 @@ def _said(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
 
 
 def _silent(status: LoaderStatus) -> LoaderStatus:
-    """It may be dead, or wait for a store that hangs, or be unable to write its note."""
+    # The loader may be dead, wait for a store that hangs, or be unable to write its note.
     problem = f"the loader has not reported since {status.at or 'the start'}"
     return msgspec.structs.replace(status, problem=problem)

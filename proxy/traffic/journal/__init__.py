@@ -1,1 +1,1 @@
-"""Files in which records wait for the store: written by workers, emptied by the loader."""
+"""Journals: files in which entries wait for the store, written by workers, read by the loader."""

@@ -1,11 +1,10 @@
 """
-From the journals into the store: everything, once, in batches.
+Loads entries from the journals into the store, in batches.
 
-A file is read for as long as its writer lives, and removed when it is
-complete and all of it is in the store. Where a file was read before, its
-entries are there already, and adding them again changes nothing; so nothing
-has to be remembered, and a loader may die at any moment. A file with something
-in it that cannot be loaded, by this version, is put aside.
+A file is followed while its writer lives, and removed once it is complete and all of it is
+in the store. The store skips entries that it already has, so the read positions need not
+survive a restart and a loader may die at any moment. A file with an entry that this version
+cannot load is moved to the directory `refused`.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ from proxy.traffic.store.store import Entry, Store
 log = structlog.get_logger()
 
 _BATCH: Final = 100
-"""Some five milliseconds of work, in which nobody else may write into the store."""
-_AT_A_TIME: Final = 128 * 1024
-_MAX_REFUSED: Final = 64 * 1024 * 1024
+"""Entries per transaction: about 5 ms, in which no other process can write to the store."""
+_CHUNK_BYTES: Final = 128 * 1024
+_MAX_REFUSED_BYTES: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
 
@@ -51,14 +50,14 @@ class _RecordWithoutOutcome(msgspec.Struct, kw_only=True, tag="exchange"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What one look at the journals came to."""
+    """Counts of a pass over the journals, or of a part of it."""
 
     rows: int = 0
-    """New in the store."""
+    """Number of rows that are new in the store."""
     damaged_bytes: int = 0
-    """Passed over: half-written when a worker died, or broken since."""
+    """Skipped bytes: written incompletely when a worker died, or damaged since."""
     unreadable: int = 0
-    """Whole, and of no kind that is known here, or that the store refuses."""
+    """Intact entries that this version does not know or the store rejects."""
 
     def __add__(self, other: Loaded) -> Loaded:
         return Loaded(
@@ -70,48 +69,51 @@ class Loaded:
 
 @dataclass(slots=True)
 class Loader:
-    """Loads one directory of journals; one of its kind at a time (`alone`)."""
+    """Loads the journals of one directory; hold `loader_lock` while using it."""
 
     directory: Path
     store: Store
-    most_refused: int = _MAX_REFUSED
-    """Bytes of files that are put aside; others are removed."""
+    max_refused_bytes: int = _MAX_REFUSED_BYTES
+    """Limit on the files in `refused`; beyond it, such files are deleted."""
     _read: dict[str, int] = field(default_factory=dict[str, int])
-    """How far each file has been read, in bytes."""
+    """Bytes read of each file, by its name."""
     _refused: set[str] = field(default_factory=set[str])
-    """Files with something in them that is not in the store."""
+    """Names of files with an entry that could not be stored."""
 
     @property
     def read_bytes(self) -> int:
-        """Of the files that are there: what has been read."""
+        """Bytes that have been read of the files that still exist."""
         return sum(self._read.values())
 
     def load(self) -> Loaded:
-        """Load what is there; raises `StoreError`, and then what is left is loaded next time."""
+        """Load all entries. Raises `StoreError`; the next call continues where this one failed."""
         return sum(self.parts(), start=Loaded())
 
     def parts(self) -> Iterator[Loaded]:
-        """The same, piece by piece."""
-        # Records first: what was said makes no sense without them.
+        """Load all entries like `load`, yielding the counts after each chunk of a file."""
+        # Records first, because contents are found through their records.
         paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
         for path in paths:
-            with suppress(FileNotFoundError):  # it made room for newer ones
+            with suppress(FileNotFoundError):  # a worker deleted it to make room
                 yield from self._load_file(path)
-        self._read = {name: end for name, end in self._read.items() if name in _names(paths)}
+        names = {path.name for path in paths}
+        self._read = {name: end for name, end in self._read.items() if name in names}
 
     def prune_refused(self, *, now_ms: int, days: int) -> None:
-        """What was put aside is kept no longer than anything else; 0 days are no bound."""
-        for path in self._aside.glob("*") if days else ():
+        """Delete refused files that are older than `days`; 0 keeps them for ever."""
+        for path in self._refused_directory.glob("*") if days else ():
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < now_ms / 1000 - days * _DAY_SECONDS:
                     path.unlink()
 
     @property
-    def _aside(self) -> Path:
+    def _refused_directory(self) -> Path:
         return self.directory.parent / "refused"
 
     def _load_file(self, path: Path) -> Iterator[Loaded]:
-        was_complete = is_complete(path)  # asked first: what is written meanwhile is not missed
+        was_complete = is_complete(
+            path
+        )  # before reading, so that nothing written meanwhile is missed
         for payloads, damaged, end in _pieces(path, self._read.get(path.name, 0), was_complete):
             loaded = self._add(payloads)
             self._read[path.name] = end
@@ -125,16 +127,16 @@ class Loader:
             self._finish(path)
 
     def _finish(self, path: Path) -> None:
-        """Remove it, or put it aside for a version that knows more."""
+        """Delete a loaded file, or move it to `refused` for a newer version to load."""
         if path.name not in self._refused:
             path.unlink()
-        elif waiting_bytes(self._aside) + path.stat().st_size > self.most_refused:
+        elif waiting_bytes(self._refused_directory) + path.stat().st_size > self.max_refused_bytes:
             path.unlink()
             log.error("journal_refused", file=path.name, removed=True)
         else:
-            make_directory(self._aside)
-            aside = path.rename(self._aside / path.name)
-            log.error("journal_refused", file=path.name, kept=str(aside))
+            make_directory(self._refused_directory)
+            kept = path.rename(self._refused_directory / path.name)
+            log.error("journal_refused", file=path.name, kept=str(kept))
         self._read.pop(path.name, None)
         self._refused.discard(path.name)
 
@@ -146,7 +148,7 @@ class Loader:
         return loaded
 
     def _add_batch(self, batch: list[Entry]) -> Loaded:
-        """Add them, one by one if the store refuses one of them."""
+        """Add entries; if the store rejects the batch, add them one by one."""
         try:
             return Loaded(rows=self.store.add(batch))
         except UnacceptableEntry:
@@ -155,17 +157,13 @@ class Loader:
             return sum((self._add_batch([entry]) for entry in batch), start=Loaded())
 
 
-def _names(paths: list[Path]) -> set[str]:
-    return {path.name for path in paths}
-
-
 def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
-    """Payloads, damaged bytes, and where the next frame begins, piece by piece."""
+    """Yield payloads, damaged bytes, and the offset of the next frame for each chunk read."""
     with path.open("rb") as file:
         data, position = b"", start
         file.seek(start)
         while True:
-            more = file.read(max(_AT_A_TIME, len(data)))  # twice as much, where a frame is long
+            more = file.read(max(_CHUNK_BYTES, len(data)))  # doubles until a long frame fits
             data += more
             piece = read_frames(data, is_complete=complete and not more)
             if piece.payloads or piece.damaged:
@@ -179,13 +177,13 @@ def _entries(payloads: tuple[bytes, ...]) -> Iterator[Entry]:
     for payload in payloads:
         try:
             yield _DECODER.decode(payload)
-        except msgspec.MsgspecError:  # of another version
+        except msgspec.MsgspecError:  # written by another version
             with suppress(msgspec.MsgspecError):
                 yield _record_without_outcome(payload)
 
 
 def _record_without_outcome(payload: bytes) -> TrafficRecord:
-    """Decode a record of a version that wrote no outcome; raises `MsgspecError` if it is none."""
+    """Decode a record of a version that wrote no outcome; raises `MsgspecError`."""
     record = msgspec.msgpack.decode(payload, type=_RecordWithoutOutcome)
     outcome = outcome_of_old_record(
         route=record.route,
@@ -199,8 +197,8 @@ def _record_without_outcome(payload: bytes) -> TrafficRecord:
 
 
 @contextmanager
-def alone(directory: Path) -> Iterator[bool]:
-    """Whether nobody else loads these journals; for as long as this lasts, nobody will."""
+def loader_lock(directory: Path) -> Iterator[bool]:
+    """Try to lock the journals against other loaders; yield False if one holds the lock."""
     make_directory(directory)
     with os.fdopen(open_file(directory.parent / "loader.lock", os.O_RDWR)) as file:
         try:

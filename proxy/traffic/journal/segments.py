@@ -1,14 +1,12 @@
 """
-An append-only file per worker: what an exchange came to, before its client knows.
+Journal files: append-only files of frames, written by one worker and read by the loader.
 
     magic (4) | length (4) | CRC-32 of the payload (4) | payload
 
-A frame is one `write`, so it is in the kernel's hands, whole, before the
-client has its answer: a worker that is killed loses nothing. It is not
-synced, so a machine that loses its power may lose its last moments. The
-writer holds a lock on its file for as long as it lives; a file without a lock
-is complete. Contents have files of their own, so that they can be let go of
-before any record is.
+A frame is written with one `write` before the client has its whole answer, so a worker that is
+killed loses nothing. Frames are not synced, so a power cut may lose the last moments. The
+writer holds a lock on its file while it lives; a file without a lock is complete. Contents
+have files of their own, so that they can be deleted before any record is.
 """
 
 from __future__ import annotations
@@ -33,16 +31,16 @@ CONTENTS: Final = ".content"
 _MAGIC: Final = b"\xf5HJ1"
 _HEAD: Final = struct.Struct(">4sII")
 FILE_BYTES: Final = 8 * 1024 * 1024
-"""A file that has grown to this is ended, so that it can be loaded and removed."""
+"""A file of this size is ended, so that it can be loaded and deleted."""
 
 
 def journal_directory(state_dir: Path) -> Path:
-    """Where all workers of a machine write theirs."""
+    """Return the directory in which all workers of a machine write their journals."""
     return state_dir / "traffic" / "journal"
 
 
 class SegmentWriter:
-    """One worker's end of it, for one kind of entries."""
+    """Writes the journal files of one worker for one kind of entries."""
 
     def __init__(self, directory: Path, kind: str, *, file_bytes: int = FILE_BYTES) -> None:
         self._directory = directory
@@ -54,40 +52,42 @@ class SegmentWriter:
 
     @property
     def begins_a_file(self) -> bool:
-        """Whether the next frame will be the first of a file."""
+        """True if the next frame will be the first of a file."""
         return self._file is None
 
     def append(self, payload: bytes) -> None:
-        """Write one frame; raises `OSError`, and then nothing of it is there."""
+        """Write one frame; if this raises `OSError`, nothing of it is in the file."""
         frame = _HEAD.pack(_MAGIC, len(payload), zlib.crc32(payload)) + payload
         if self._file is None:
             self._file = self._begin(frame)
         elif self._file.is_in_place:
             self._file.write(frame)
         else:
-            before = self._file
+            before = self._file  # moved or deleted: write its frames again into a new file
             self._file = self._begin(os.pread(before.handle, before.size, 0) + frame)
             os.close(before.handle)
         if self._file.size >= self._file_bytes:
             self.close()
 
     def end_old(self, seconds: float) -> None:
-        """End the present file if it was begun so long ago, so that it can be removed."""
-        if self._file is not None and time.monotonic() - self._file.begun >= seconds:
+        """End the present file if it is older than `seconds`, so that the loader can delete it."""
+        if self._file is not None and time.monotonic() - self._file.started >= seconds:
             self.close()
 
     def close(self) -> None:
-        """End the present file; the next frame begins another."""
+        """End the present file; the next frame starts a new one."""
         if self._file is not None:
             os.close(self._file.handle)
             self._file = None
 
     def _begin(self, frames: bytes) -> _File:
-        """Another file that begins with these."""
+        """Create a file that starts with these frames."""
         make_directory(self._directory)
         self._number += 1
         path = self._directory / f"{self._me}-{self._number:06}{self._kind}"
-        unlocked = path.with_suffix(".new")  # without a lock it would pass for a complete one
+        unlocked = path.with_suffix(
+            ".new"
+        )  # a file under its final name without a lock counts as complete
         handle = open_file(unlocked, os.O_RDWR | os.O_APPEND)
         file = _File(path, handle, os.fstat(handle).st_ino)
         try:
@@ -103,27 +103,27 @@ class SegmentWriter:
 
 @dataclass(slots=True)
 class _File:
-    """A file in our hands, whatever becomes of its name."""
+    """An open journal file, which may have been moved or deleted by name."""
 
     path: Path
     handle: int
     number: int
-    """Of its inode."""
+    """Number of its inode."""
     size: int = 0
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def is_in_place(self) -> bool:
-        """Whether it is still where a loader looks, and not moved away or removed."""
+        """True if the file is still at its path, where the loader looks."""
         try:
             return os.stat(self.path).st_ino == self.number
         except OSError:
             return False
 
     def write(self, frames: bytes) -> None:
-        """Append all of it, or, with an `OSError`, nothing."""
+        """Append all frames, or nothing if this raises `OSError`."""
         written = os.write(self.handle, frames)
-        if written < len(frames):  # the disk is full: take back what is there of it
+        if written < len(frames):  # the disk is full: remove the part that was written
             os.ftruncate(self.handle, self.size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.size += written
@@ -131,20 +131,20 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some frames of a file, and where the next one would begin."""
+    """Frames of a part of a file, and the offset of the next one."""
 
     payloads: tuple[bytes, ...]
     end: int
     damaged: int
-    """Bytes that are no frame, and were passed over."""
+    """Number of bytes that belong to no intact frame and were skipped."""
 
 
 def read_frames(data: bytes, *, is_complete: bool) -> Piece:
     """
-    The frames in some bytes of a file.
+    Return the frames in a part of a file.
 
-    Passes over what is broken to the next frame that is not. What may still be
-    growing is left for later, unless the file is complete.
+    Damaged bytes are skipped up to the next intact frame. An incomplete frame at the end is
+    left for the next call, unless the file is complete.
     """
     payloads: list[bytes] = []
     position = damaged = 0
@@ -183,7 +183,7 @@ def _next_whole(data: bytes, position: int) -> int | None:
 
 
 def files_of(directory: Path, kind: str) -> list[Path]:
-    """All files of a kind, oldest first; those that vanish meanwhile are not among them."""
+    """Return all files of a kind, oldest first, except those that vanish meanwhile."""
     found: list[tuple[int, Path]] = []
     for path in directory.glob(f"*{kind}"):
         with suppress(FileNotFoundError):
@@ -192,7 +192,7 @@ def files_of(directory: Path, kind: str) -> list[Path]:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether nobody writes to a file any more; raises `FileNotFoundError`."""
+    """Return True if the writer of a file has ended it; raises `FileNotFoundError`."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

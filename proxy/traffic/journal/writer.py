@@ -1,9 +1,9 @@
 """
-What a worker does with its evidence: into the journal, at once, whatever the disk says.
+Writes the records and contents of one worker to its journal.
 
-The journal may grow to a bound, and a disk may be full. Then the oldest
-contents go first, and records only after all of them; records that cannot be
-written wait in memory. Whatever is let go of is counted and logged.
+The journals have a size limit, and a disk may be full. Then the oldest contents are deleted
+first, and records only when no contents are left. Records that cannot be written wait in
+memory. Every loss is counted and logged.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 
 log = structlog.get_logger()
 
-_MAX_WAITING: Final = 10_000
-"""Records, of about a kilobyte."""
+_MAX_WAITING_RECORDS: Final = 10_000
+"""Limit on records that wait in memory, each about a kilobyte."""
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 class JournalObserver(Protocol):
-    """Who counts what is not kept."""
+    """Counts the entries that could not be kept."""
 
     def records_lost(self, count: int) -> None:
-        """So many records are nowhere but in the log."""
+        """Count records that could not be written and exist only in the log."""
 
     def journal_dropped(self, kind: str, size: int) -> None:
-        """So many bytes of `contents` or `records` made room for newer ones."""
+        """Count bytes of `contents` or `records` that were deleted or not written."""
 
 
 class JournalWriter:
-    """One worker's evidence."""
+    """The journal of one worker."""
 
     def __init__(
         self,
@@ -62,13 +62,13 @@ class JournalWriter:
         self._records = SegmentWriter(directory, RECORDS, file_bytes=file_bytes)
         self._contents = SegmentWriter(directory, CONTENTS, file_bytes=file_bytes)
         self._waiting: deque[bytes] = deque()
-        self._alone = threading.Lock()
-        """With the contents' journal: they come from threads."""
+        self._contents_lock = threading.Lock()
+        """Guards the journal of contents, which several threads write."""
         self.problem: str | None = None
-        """Why records wait in memory."""
+        """Reason why records wait in memory; None if they can be written."""
 
     def add(self, entry: TrafficRecord | ShadowRecord) -> None:
-        """Write a record down; it is not lost if the process dies now."""
+        """Write a record; once this returns, it survives the death of the process."""
         self._waiting.append(_ENCODER.encode(entry))
         try:
             self._write_waiting()
@@ -80,29 +80,29 @@ class JournalWriter:
             log.info("journal_works_again")
 
     def add_content(self, content: Content) -> None:
-        """The same for what was said, which may have to go; from any thread."""
+        """Write contents, or drop them if there is no room; may be called from any thread."""
         payload = _ENCODER.encode(content)
-        if self.problem is not None:  # what room there is, is for records
+        if self.problem is not None:  # the room that is left is for records
             self.give_up_content(len(payload))
             return
-        with self._alone:
+        with self._contents_lock:
             try:
                 self._append(self._contents, payload)
             except OSError:
                 self.give_up_content(len(payload))
 
     def give_up_content(self, size: int) -> None:
-        """Note that something is not kept, of about so many bytes."""
+        """Count contents of about `size` bytes that are not kept."""
         self._observer.journal_dropped("contents", size)
 
     def end_old(self, seconds: float) -> None:
-        """End files that were begun so long ago: what is loaded is kept in the store alone."""
+        """End files older than `seconds`, so that loaded entries stay in the store alone."""
         self._records.end_old(seconds)
-        with self._alone:
+        with self._contents_lock:
             self._contents.end_old(seconds)
 
     def close(self) -> None:
-        """Write down what waits, if that is possible at last."""
+        """Write waiting records if possible, count the rest as lost, and close the files."""
         with suppress(OSError):
             self._write_waiting()
         self._lose(len(self._waiting))
@@ -114,8 +114,8 @@ class JournalWriter:
             try:
                 self._append(self._records, self._waiting[0])
             except OSError:
-                with self._alone:
-                    self._contents.close()  # so that what is in there can go, too
+                with self._contents_lock:
+                    self._contents.close()  # only an ended file can be dropped
                 if not self._drop_oldest(CONTENTS):
                     raise
                 self._append(self._records, self._waiting[0])
@@ -127,13 +127,13 @@ class JournalWriter:
         journal.append(payload)
 
     def _make_room(self) -> None:
-        """Keep the journals of all workers within a bound."""
+        """Delete old files until the journals of all workers are within the limit."""
         for kind in (CONTENTS, RECORDS):
             while waiting_bytes(self._directory) > self._max_bytes and self._drop_oldest(kind):
                 pass
 
     def _drop_oldest(self, kind: str) -> bool:
-        """Remove the oldest file of a kind that nobody writes to; whether there was one."""
+        """Delete the oldest complete file of a kind; return False if there is none."""
         for path in files_of(self._directory, kind):
             with suppress(OSError):
                 if is_complete(path):
@@ -149,7 +149,7 @@ class JournalWriter:
         if self.problem is None:
             log.error("journal_failed", directory=str(self._directory), reason=problem.strerror)
         self.problem = problem.strerror or type(problem).__name__
-        too_many = len(self._waiting) - _MAX_WAITING
+        too_many = len(self._waiting) - _MAX_WAITING_RECORDS
         for _ in range(too_many):
             self._waiting.popleft()
         self._lose(max(too_many, 0))
@@ -161,7 +161,7 @@ class JournalWriter:
 
 
 def waiting_bytes(directory: Path) -> int:
-    """What is in the journals of all workers."""
+    """Return the size of all journal files in a directory, in bytes."""
     size = 0
     for path in directory.glob("*"):
         with suppress(OSError):

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from proxy.cli.open_store import open_traffic_store
 from proxy.traffic import default_url, journal_directory, open_store
-from proxy.traffic.journal.loader import alone
+from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, loader_state_in, read_status
@@ -68,7 +68,7 @@ def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
     journal = SegmentWriter(journal_directory(tmp_path), RECORDS)
     journal.append(msgspec.msgpack.encode(record()))
     journal.close()
-    with alone(journal_directory(tmp_path)):
+    with loader_lock(journal_directory(tmp_path)):
         found = recorded(config)
 
     assert found == 0
@@ -107,7 +107,7 @@ def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
     config = settings_with(tmp_path, [])
     if has_looked:
         run_loader(keeping_in(tmp_path), lambda _seconds: True)
-    with alone(journal_directory(tmp_path)):
+    with loader_lock(journal_directory(tmp_path)):
         found = recorded(config)
 
     assert found == 0

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from proxy.traffic import default_url, journal_directory, open_store, waiting_bytes
-from proxy.traffic.journal.loader import alone
+from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, LoaderStatus, loader_state_in, read_status
@@ -212,7 +212,7 @@ def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
 
 def test_while_another_loads_this_one_waits(keeping):
     write(keeping, "one")
-    with alone(keeping.directory):
+    with loader_lock(keeping.directory):
         run_loader(keeping, steps())
         with pytest.raises(AssertionError):
             status(keeping)
@@ -220,7 +220,7 @@ def test_while_another_loads_this_one_waits(keeping):
 
 def test_it_takes_over_when_the_other_ends(keeping):
     write(keeping, "one")
-    other = alone(keeping.directory)
+    other = loader_lock(keeping.directory)
     other.__enter__()
     run_loader(keeping, steps(lambda: other.__exit__(None, None, None), lambda: None))
 
@@ -236,7 +236,7 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
 
 
 def policies(
-    keeping: LoaderConfig, wait: Callable[[float], bool], leisure: float = 60
+    keeping: LoaderConfig, wait: Callable[[float], bool], idle_seconds: float = 60
 ) -> list[int]:
     """How the threads are scheduled on which three pieces are loaded, a file each."""
     seen: list[int] = []
@@ -250,7 +250,7 @@ def policies(
         return line
 
     with capture_logs([look]):
-        run_loader(keeping, wait, leisure=leisure)
+        run_loader(keeping, wait, idle_seconds=idle_seconds)
     return seen
 
 
@@ -259,7 +259,7 @@ def test_all_others_come_before_the_loading(keeping):
 
 
 def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
-    seen = policies(keeping, steps(lambda: None), leisure=0)
+    seen = policies(keeping, steps(lambda: None), idle_seconds=0)
 
     assert seen == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
 

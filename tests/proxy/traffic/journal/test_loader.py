@@ -14,7 +14,7 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from proxy.traffic import Body, Content, StoreError, compress, open_store
-from proxy.traffic.journal.loader import Loaded, Loader, alone
+from proxy.traffic.journal.loader import Loaded, Loader, loader_lock
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, SegmentWriter, files_of
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
@@ -136,7 +136,7 @@ def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
 def refused(directory: Path, store: Store, most: int = 10_000) -> list[Path]:
     """Where a file is that has something in it that cannot be loaded."""
     journal = wrote(directory / "j", {"type": "of tomorrow"})
-    loader = Loader(directory / "j", store, most_refused=most)
+    loader = Loader(directory / "j", store, max_refused_bytes=most)
     loader.load()
     journal.append(msgspec.msgpack.encode(record(id="one")))
     loader.load()
@@ -205,9 +205,9 @@ def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
 
 
 def test_only_one_loads_at_a_time(tmp_path):
-    with alone(tmp_path / "j") as first, alone(tmp_path / "j") as second:
+    with loader_lock(tmp_path / "j") as first, loader_lock(tmp_path / "j") as second:
         pass
-    with alone(tmp_path / "j") as afterwards:
+    with loader_lock(tmp_path / "j") as afterwards:
         pass
 
     assert (first, second, afterwards) == (True, False, True)
