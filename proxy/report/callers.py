@@ -195,8 +195,9 @@ def caller_report(
         latency=caller.latency,
         spent=spent_by(caller, settings),
         readiness=caller.readiness,
-        call=example
-        and call_of(example, caller.most_common_share, settings.policy, settings.today),
+        call=None
+        if example is None
+        else call_of(example, caller.most_common_share, settings.policy, settings.today),
     )
 
 

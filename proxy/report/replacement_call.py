@@ -29,7 +29,7 @@ _JAVASCRIPT: Final = ("js", "typescript", "node", "axios", "undici", "javascript
 
 def call_of(example: StoredExample, share: float, policy: Policy, today: str) -> CurrentCall | None:
     """Return the captured request as code, else an example; None if neither can be planned."""
-    record, captured = example
+    record, captured = example.record, example.request
     for request in (captured, example_request(record)):
         code = _code(request, record, policy, today)
         if code is not None:

@@ -31,7 +31,7 @@ class CapturedBody:
     them would take memory quadratic in the length of the answer.
     """
     size: int = 0
-    pieces: TimedChunks = field(default_factory=list[tuple[float, bytes]], repr=False)
+    chunks: TimedChunks = field(default_factory=list[tuple[float, bytes]], repr=False)
     moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """Arrival time and size of each chunk, recorded only if `keeps` is `last`."""
     _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b, repr=False)
@@ -41,16 +41,16 @@ class CapturedBody:
         """Unkeyed BLAKE2b digest of the whole body."""
         return self._hash.digest()
 
-    def take(self, moment: float, piece: bytes) -> None:
+    def take(self, moment: float, chunk: bytes) -> None:
         """Add a chunk that arrived at `moment`, in milliseconds since the exchange began."""
-        self.size += len(piece)
-        self._hash.update(piece)
+        self.size += len(chunk)
+        self._hash.update(chunk)
         if self.keeps == "nothing":
             return
-        self.pieces.append((moment, piece))
+        self.chunks.append((moment, chunk))
         if self.keeps == "last":
-            self.moments.append((moment, len(piece)))
-            del self.pieces[:-_LAST_CHUNKS]
+            self.moments.append((moment, len(chunk)))
+            del self.chunks[:-_LAST_CHUNKS]
 
 
 @dataclass(slots=True)
@@ -76,28 +76,28 @@ class BodyCapture:
 
     def begin_attempt(self, *, repeats: bool) -> None:
         """Start capturing the answer of a leg; `repeats` if each chunk repeats the text so far."""
-        self.messages_back = self._heard(repeats=False)
-        self.legacy_back = self._heard(repeats=repeats)
+        self.messages_back = self._new_body(repeats=False)
+        self.legacy_back = self._new_body(repeats=repeats)
 
-    def capture_upstream(self, piece: bytes) -> None:
+    def capture_upstream(self, chunk: bytes) -> None:
         """Add a chunk of the upstream's response."""
-        self._take(self.messages_back, piece)
+        self._take(self.messages_back, chunk)
 
-    def capture_reply(self, piece: bytes) -> None:
+    def capture_reply(self, chunk: bytes) -> None:
         """Add a chunk of the response to the client."""
-        self._take(self.legacy_back, piece)
+        self._take(self.legacy_back, chunk)
 
-    def _heard(self, *, repeats: bool) -> CapturedBody:
+    def _new_body(self, *, repeats: bool) -> CapturedBody:
         if self.level != "full":
             return CapturedBody("nothing")
         return CapturedBody("last" if repeats else "all")
 
-    def _take(self, heard: CapturedBody, piece: bytes) -> None:
-        if heard.keeps == "all":
-            self.size += len(piece)
+    def _take(self, body: CapturedBody, chunk: bytes) -> None:
+        if body.keeps == "all":
+            self.size += len(chunk)
             self.is_over = self.is_over or self.size > _MAX_BYTES
         if self.is_over:
-            self.messages_back.pieces.clear()
-            self.legacy_back.pieces.clear()
+            self.messages_back.chunks.clear()
+            self.legacy_back.chunks.clear()
             return
-        heard.take(round((time.perf_counter() - self.started) * 1000, 3), piece)
+        body.take(round((time.perf_counter() - self.started) * 1000, 3), chunk)

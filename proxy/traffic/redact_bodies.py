@@ -127,64 +127,64 @@ def _bodies(bodies: ExchangeBodies, digester: Digester) -> Iterator[Body]:
     for part, raw in (("legacy_in", capture.legacy_in), ("messages_out", sent)):
         if raw is not None:
             text = _redacted(raw, bodies.hide) if capture.level == "full" else None
-            heard = CapturedBody("nothing")
-            heard.take(0, raw)
-            yield _body(part, heard, digester, text)
-    for part, heard in (
+            captured = CapturedBody("nothing")
+            captured.take(0, raw)
+            yield _body(part, captured, digester, text)
+    for part, captured in (
         ("messages_back", capture.messages_back),
         ("legacy_back", capture.legacy_back),
     ):
-        if heard.size:
-            text, timing = _answer(part, heard, bodies) if heard.pieces else (None, None)
-            yield _body(part, heard, digester, text, timing)
+        if captured.size:
+            text, timing = _answer(part, captured, bodies) if captured.chunks else (None, None)
+            yield _body(part, captured, digester, text, timing)
 
 
 def _body(
     part: str,
-    heard: CapturedBody,
+    captured: CapturedBody,
     digester: Digester,
     text: str | None,
     timing: bytes | None = None,
 ) -> Body:
     return Body(
         part=part,
-        size=heard.size,
-        digest=digester.body(heard.digest),
+        size=captured.size,
+        digest=digester.body(captured.digest),
         data=None if text is None else compress(text.encode("utf-8", "replace")),
         timing=timing,
     )
 
 
-def _answer(part: str, heard: CapturedBody, bodies: ExchangeBodies) -> tuple[str, bytes | None]:
+def _answer(part: str, captured: CapturedBody, bodies: ExchangeBodies) -> tuple[str, bytes | None]:
     """Return an answer's redacted text, and the timing of its events if it was a stream."""
-    said = heard.pieces
-    raw = b"".join(piece for _, piece in said)
+    chunks = captured.chunks
+    raw = b"".join(chunk for _, chunk in chunks)
     if part == "legacy_back" and bodies.plan is None and is_compressed(bodies.reply_headers):
         try:
             raw = decompressed(raw, bodies.reply_headers, most=_MAX_DECOMPRESSED_BYTES)
         except UpstreamBrokeOff:
             return "(not kept: the compressed body could not be decompressed)", None
-        said = [(said[0][0], raw)]
+        chunks = [(chunks[0][0], raw)]
     if not _STREAM_START.match(raw):
         return _redacted(raw, bodies.hide), None
-    read = _reassembled(part, said, bodies.dialect)
-    text = _written(_walk(read.whole, bodies.hide))
-    timing = list(_growth(heard)) if heard.moments else read.timing
+    read = _reassembled(part, chunks, bodies.dialect)
+    text = _json_text(_walk(read.whole, bodies.hide))
+    timing = list(_growth(captured)) if captured.moments else read.timing
     return text, compress(msgspec.json.encode(timing))
 
 
-def _growth(heard: CapturedBody) -> Iterator[tuple[float, str, int]]:
+def _growth(captured: CapturedBody) -> Iterator[tuple[float, str, int]]:
     """Yield, for each chunk of a cumulative stream, how much longer it is than the last."""
     before = 0
-    for moment, size in heard.moments:
+    for moment, size in captured.moments:
         yield moment, "completion", max(size - before, 0)
         before = size
 
 
-def _reassembled(part: str, said: TimedChunks, dialect: Dialect | None) -> Reassembled:
+def _reassembled(part: str, chunks: TimedChunks, dialect: Dialect | None) -> Reassembled:
     if part == "messages_back":
-        return reassemble_message(said)
-    return reassemble_completion(said, is_cumulative=dialect is None or dialect.is_cumulative)
+        return reassemble_message(chunks)
+    return reassemble_completion(chunks, is_cumulative=dialect is None or dialect.is_cumulative)
 
 
 def _redacted(raw: bytes, hide: Hide) -> str:
@@ -193,13 +193,13 @@ def _redacted(raw: bytes, hide: Hide) -> str:
         value, _ = completed(
             read_json(raw, msgspec.json.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)
         )
-        return _written(_walk(value, hide))
+        return _json_text(_walk(value, hide))
     except UNREADABLE:
         text = raw.decode("utf-8", "replace")
         return hide(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
 
 
-def _written(value: object) -> str:
+def _json_text(value: object) -> str:
     # In steps, because each step holds the GIL and so stops the event loop.
     return b"".join(completed(write_json(value))).decode()
 

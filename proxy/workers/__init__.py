@@ -1,1 +1,1 @@
-"""State that the workers of one machine share: notes in a directory, guards, refused keys."""
+"""State shared by the workers of one machine: notes in a directory, guards, refused keys."""

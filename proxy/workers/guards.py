@@ -1,9 +1,9 @@
 """
-Guards: a rule that does badly loses its share, in every worker, until an operator re-arms it.
+Guards: a rule that performs badly loses its share in every worker until it is re-armed.
 
-Each worker publishes its counts in the shared state and judges by the sum of
-all. A trip is stored there, too, and survives restarts; re-arming removes it
-and starts the counts again.
+Each worker publishes its counts in the shared state and judges by the sum of all workers. A
+trip is a note that survives restarts; an operator re-arms the guard by removing it, and
+counting starts from zero.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ log = structlog.get_logger()
 TRIPS: Final = "tripped"
 _TALLIES: Final = "tallies"
 _STALE_SECONDS: Final = 5
-"""Age from which a worker's counts are ignored; live workers publish them twice a second."""
+"""Live workers publish their tallies twice a second; older ones are of ended workers."""
 _BREACHES_TO_TRIP: Final = 3
-"""Judgements in a row that trip a guard: one may see other workers' counts of a moment ago."""
+"""Consecutive breaches; a single one may rest on outdated counts of other workers."""
 
 
 class Trip(msgspec.Struct, frozen=True):
-    """The trip of a guard: its rule, the time, and the reason."""
+    """A tripped guard: its rule, the time in ISO 8601, and the reason."""
 
     rule: str
     since: str
@@ -40,7 +40,7 @@ class Trip(msgspec.Struct, frozen=True):
 
 
 class _Pair(msgspec.Struct, frozen=True):
-    # A version that did not tell callers apart reads no exchanges in it, and its own is refused.
+    # An older version, which did not distinguish callers, reads zero exchanges from this.
     rule: ByCaller
     rest: ByCaller
 
@@ -50,10 +50,10 @@ _TRIP: Final = msgspec.json.Decoder(Trip)
 
 
 class GuardObserver(Protocol):
-    """Shows which guards have tripped."""
+    """Shows tripped guards, for example as a metric."""
 
     def guards_tripped(self, rules: frozenset[str]) -> None:
-        """Take the names of all rules whose guards have tripped."""
+        """Report all rules whose guards are tripped now."""
 
 
 @dataclass(slots=True)
@@ -70,19 +70,19 @@ class _Watched:
 
 @dataclass(slots=True)
 class Guards:
-    """Counts exchanges for all guards and trips them, in one worker."""
+    """All guards, as seen by one worker."""
 
     shared_state: SharedState
     observer: GuardObserver
     clock: Callable[[], float] = time.monotonic
     trips: Mapping[str, Trip] = field(default_factory=dict[str, Trip])
-    """The trips by rule."""
+    """The known trips, by rule; a trip may outlive its rule."""
     tripped: frozenset[str] = frozenset()
     _watched: dict[str, _Watched] = field(default_factory=dict[str, _Watched])
     _unwritten: dict[str, Trip] = field(default_factory=dict[str, Trip])
 
     def watch(self, guards: Mapping[str, Guard]) -> None:
-        """Watch these guards from now on; an unchanged one keeps its counts."""
+        """Replace the guards; counts of a guard that stays the same are kept."""
         self.shared_state.expire(_TALLIES, older_than=_STALE_SECONDS)
         self._watched = {
             rule: before
@@ -90,19 +90,19 @@ class Guards:
             else _Watched.by(guard)
             for rule, guard in guards.items()
         }
-        self._read_trips()  # so that no request goes by a tripped rule before the first judgement
+        self._read_trips()  # so that no request follows a tripped rule before the first `judge`
 
     def count(
         self, rule: str | None, caller: str, seconds: float, *, is_error: bool | None
     ) -> None:
-        """Count an exchange for the guards; `is_error` is None if its client left."""
+        """Count one exchange; `is_error` is None if the client disconnected."""
         now = self.clock()
         for name, watched in self._watched.items():
             side = watched.rule if name == rule else watched.rest
             side.add(now, caller, seconds, is_error=is_error)
 
     def judge(self) -> None:
-        """Add up the counts of all workers, and trip the guards that they breach."""
+        """Publish this worker's tallies, and trip the guards that all tallies together breach."""
         self._read_trips()
         if not self._watched:
             return
@@ -114,11 +114,11 @@ class Guards:
         self.shared_state.publish(_TALLIES, msgspec.msgpack.encode(mine))
         pairs = [mine, *self._tallies_of_others()]
         for rule, watched in self._watched.items():
-            about = [pair[rule] for pair in pairs if rule in pair]
+            known = [pair[rule] for pair in pairs if rule in pair]
             reason = breach(
                 watched.guard,
-                merge_tallies(pair.rule for pair in about),
-                merge_tallies(pair.rest for pair in about),
+                merge_tallies(pair.rule for pair in known),
+                merge_tallies(pair.rest for pair in known),
             )
             watched.breaches = watched.breaches + 1 if reason else 0
             if reason and watched.breaches >= _BREACHES_TO_TRIP and rule not in self.tripped:
@@ -127,11 +127,11 @@ class Guards:
     def _tallies_of_others(self) -> list[dict[str, _Pair]]:
         tallies: list[dict[str, _Pair]] = []
         for note, written in self.shared_state.from_peers(_TALLIES):
-            if abs(time.time() - written) < _STALE_SECONDS:  # clocks jump both ways
+            if abs(time.time() - written) < _STALE_SECONDS:  # a clock may be set back or forth
                 try:
                     tallies.append(_PAIRS.decode(note))
-                except ValueError:  # that of msgspec, or of UTF-8
-                    continue  # of another version of Holdover
+                except ValueError:  # of msgspec, or of the UTF-8 decoder
+                    continue  # written by another version of Holdover
         return tallies
 
     def _trip(self, rule: str, reason: str) -> None:
@@ -145,10 +145,12 @@ class Guards:
             if self.shared_state.write(f"{TRIPS}/{rule}", msgspec.json.encode(trip)):
                 del self._unwritten[rule]
         notes = self.shared_state.try_read(TRIPS)
-        # Who cannot see whether a guard was re-armed goes by what was.
+        # If notes cannot be read, re-arming cannot be seen either: keep the known trips.
         written = self.trips if notes is None else read_trips(notes)
         self.trips = {**written, **self._unwritten}
-        tripped = frozenset(self.trips) & self._watched.keys()  # a note may outlive its rule
+        tripped = (
+            frozenset(self.trips) & self._watched.keys()
+        )  # a note may outlive its rule, which is no longer watched
         for rule in self.tripped - tripped:
             log.warning("guard_rearmed", rule=rule)
             if watched := self._watched.get(rule):
@@ -161,7 +163,7 @@ class Guards:
 
 
 def read_trips(notes: Iterable[Note]) -> dict[str, Trip]:
-    """Return the trips by rule; a note that cannot be read still counts as a trip."""
+    """Return trips by rule; an unreadable note still counts as a trip."""
     trips: dict[str, Trip] = {}
     for name, note, _ in notes:
         try:

@@ -1,9 +1,8 @@
 """
-Which of the keys that are held here upstream refuses: known to all workers, until it takes one.
+Keeps track of our own keys that an upstream refuses, across all workers.
 
-What a worker hears is a note on the board, under the setting that the key is
-given in. It outlives restarts, since those mend no key, and is taken down by
-whoever is the first to be answered with that key.
+A refusal is a note in the shared state, named after the setting of the key. It survives
+restarts, which repair no key. The first worker that gets an answer with the key removes it.
 """
 
 from __future__ import annotations
@@ -28,40 +27,41 @@ _SUCCESS: Final = range(200, 300)
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """What upstream said about a key of ours, and since when."""
+    """An upstream's refusal of one of our keys."""
 
     key: str | None
-    """Its digest; None: there is none, and upstream wants one."""
+    """Digest of the key; None if no key is configured and the upstream asks for one."""
     url: str
     status: int
     since: str
+    """Time of the first refusal: ISO 8601, UTC."""
 
 
 _REFUSAL: Final = msgspec.json.Decoder(Refusal)
 
 
 class KeyHealthObserver(Protocol):
-    """Who counts refusals."""
+    """Counts refusals."""
 
     def key_refused(self, setting: str) -> None:
-        """Upstream refused the key that is given in this setting."""
+        """Count a refusal of the key from this setting."""
 
 
 class KeyHealth:
-    """The keys of ours, as one worker knows them."""
+    """The refused keys, as known to one worker."""
 
     def __init__(self, shared_state: SharedState, observer: KeyHealthObserver) -> None:
         self._shared_state = shared_state
         self._observer = observer
         self._heard: dict[str, Refusal] = {}
-        """What this worker was told itself, by setting."""
+        """Refusals that this worker observed itself, by setting."""
         self._unwritten: set[str] = set()
-        """Settings of which the board could not be told."""
+        """Settings whose refusal could not be written to the shared state yet."""
         self._written: dict[str, Refusal] = {}
-        """What was on the board at the last look."""
+        """Refusals in the shared state when it was last read, by setting."""
 
     def observe(self, to: Destination, status: int) -> None:
-        """Take note of an answer to a request that was sent with a key of ours."""
+        """Record the upstream's status for a request that was sent with one of our keys."""
         assert to.setting is not None
         if refuses_key(status):
             self._observer.key_refused(to.setting)
@@ -70,7 +70,7 @@ class KeyHealth:
             self._accepted(to.setting)
 
     def problems(self, keyring: Keyring) -> dict[str, Refusal]:
-        """Refusals of the keys that are held now, by setting."""
+        """Return the refusals of the keys that are configured now, by setting."""
         held = {key.setting: key.digest for key in keyring.held}
         return {
             setting: refusal
@@ -79,17 +79,17 @@ class KeyHealth:
         }
 
     async def keep_up(self) -> None:
-        """Exchange notes with the other workers, for as long as the process serves."""
+        """Call `compare_notes` twice a second until the task is cancelled."""
         while True:
             self.compare_notes()
             await asyncio.sleep(_POLL_SECONDS)
 
     def compare_notes(self) -> None:
-        """Read the board; what somebody took down was answered."""
+        """Read the shared state; a note that another worker removed means an accepted key."""
         for setting in tuple(self._unwritten):
             self._write(setting)
         if (notes := self._shared_state.try_read(_TOPIC)) is None:
-            return  # who cannot see what was answered goes by what was refused
+            return  # unreadable: keep the known refusals
         self._written = dict(_refusals(notes))
         for setting in self._heard.keys() - self._written.keys() - self._unwritten:
             del self._heard[setting]
@@ -107,7 +107,7 @@ class KeyHealth:
         self._heard.pop(setting, None)
         self._unwritten.discard(setting)
         self._written.pop(setting, None)
-        with suppress(OSError):  # of a board that cannot be written
+        with suppress(OSError):  # the directory may be read-only
             self._shared_state.remove(f"{_TOPIC}/{setting}")
         log.info("key_accepted", setting=setting)
 
@@ -119,5 +119,5 @@ class KeyHealth:
 
 def _refusals(notes: Iterable[Note]) -> Iterable[tuple[str, Refusal]]:
     for setting, note, _ in notes:
-        with suppress(ValueError):  # another version's, or half of one
+        with suppress(ValueError):  # written by another version, or unreadable
             yield setting, _REFUSAL.decode(note)

@@ -1,9 +1,8 @@
 """
-A directory on which the workers of one Holdover pin notes for each other.
+Shared state: a directory of notes through which the workers of one machine exchange state.
 
-Each worker writes its own notes and reads the others'. A note is replaced
-whole, so nobody reads half of one. A directory that cannot be used makes the
-workers strangers to each other and stops nothing; that is logged, once.
+Notes are replaced atomically, so a reader never sees half of one. If the directory cannot be
+used, the workers go on without each other's state; that is logged once.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from proxy.private_files import make_directory, replace_file
 log = structlog.get_logger()
 
 Note: TypeAlias = tuple[str, bytes, float]
-"""Its name, its text, and when it was written."""
+"""Name, text, and time of writing in seconds since the epoch."""
 
 
 def directory_for(state_dir: Path, config: Path | None) -> Path:
-    """Where the workers that go by one settings file meet, over restarts too."""
-    # Not resolved: Kubernetes and others put each version behind the same link.
+    """Return the directory for all workers with this settings file, stable over restarts."""
+    # Not resolved: Kubernetes mounts each version of a file behind the same symbolic link.
     name = os.path.abspath(config) if config else ""
     return state_dir / hashlib.blake2b(name.encode(), digest_size=6).hexdigest()
 
 
 class SharedState:
-    """One worker's view of it."""
+    """Reads and writes notes for one worker."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -43,32 +42,32 @@ class SharedState:
         self._is_usable = True
 
     def publish(self, topic: str, note: bytes) -> None:
-        """Replace this worker's note on a topic."""
+        """Write or replace this worker's own note on a topic."""
         self.write(f"{topic}/{self._me}", note)
 
     def from_peers(self, topic: str) -> list[tuple[bytes, float]]:
-        """The other workers' notes on a topic, those of ended ones too, and when they wrote."""
+        """Return notes of the other workers, even ended ones, with their times of writing."""
         return [(note, written) for name, note, written in self.read(topic) if name != self._me]
 
     def read(self, topic: str) -> list[Note]:
-        """All notes on a topic; none where they cannot be read."""
+        """Return all notes on a topic; an empty list if they cannot be read."""
         return self.try_read(topic) or []
 
     def try_read(self, topic: str) -> list[Note] | None:
-        """The same; None where they cannot be read, which is not to say that there are none."""
+        """Return all notes on a topic; None if they cannot be read, [] if there are none."""
         try:
             paths = sorted((self._directory / topic).iterdir())
-            # What begins with a dot is being written.
+            # A name that starts with a dot is a file that is still being written.
             notes = [_note(path) for path in paths if not path.name.startswith(".")]
         except FileNotFoundError:
-            return []  # nobody wrote one
+            return []  # no note was written yet
         except OSError as exc:
             self._log_error(exc)
             return None
         return [note for note in notes if note is not None]
 
     def write(self, name: str, note: bytes) -> bool:
-        """Write a note that belongs to nobody, `TOPIC/NAME`; False where that is not possible."""
+        """Write a note `TOPIC/NAME` shared by all workers; return False if that fails."""
         path = self._directory / name
         try:
             make_directory(path.parent)
@@ -80,7 +79,7 @@ class SharedState:
         return True
 
     def remove(self, name: str) -> bool:
-        """Remove a note, `TOPIC/NAME`; whether there was one."""
+        """Remove the note `TOPIC/NAME`; return False if there was none."""
         try:
             (self._directory / name).unlink()
         except FileNotFoundError:
@@ -88,15 +87,15 @@ class SharedState:
         return True
 
     def expire(self, topic: str, *, older_than: float) -> None:
-        """Remove what workers that are gone left behind, if it is older than that, in seconds."""
+        """Remove notes on a topic older than `older_than` seconds, left by ended workers."""
         for name, _, written in self.read(topic):
-            if abs(time.time() - written) > older_than:  # clocks jump both ways
-                with suppress(OSError):  # somebody else's; it is only in the way
+            if abs(time.time() - written) > older_than:  # a clock may be set back or forth
+                with suppress(OSError):  # another user's note, which does no harm
                     self.remove(f"{topic}/{name}")
 
     @property
     def is_usable(self) -> bool:
-        """Whether the last attempt to read or write it went well."""
+        """False if the last attempt to read or write a note failed."""
         return self._is_usable
 
     def _log_error(self, problem: OSError) -> None:
@@ -108,10 +107,10 @@ class SharedState:
 def _note(path: Path) -> Note | None:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would take for ever
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would block for ever
             return None
-        with suppress(PermissionError):  # that it is there says something already
+        with suppress(PermissionError):  # its existence alone can matter, as that of a trip does
             return path.name, path.read_bytes(), status.st_mtime
         return path.name, b"", status.st_mtime
     except FileNotFoundError:
-        return None  # it was taken down just now
+        return None  # it was removed meanwhile

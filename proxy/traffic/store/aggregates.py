@@ -1,10 +1,10 @@
 """
-Sums over the exchanges of a period, counted where they are kept.
+Counts and sums over the exchanges of a period, computed by the database.
 
-One pass over the period for each question, two at a time; rows come back by
-the group. Most is counted by the shape of exchanges, of which the last one
-says what they have in common. Clients that mean it can make as many groups as
-exchanges: then only the largest come back, and `is_cut` says so.
+Each kind of group needs one pass over the period, and two passes run at a time. Most counts
+are grouped by the shape of exchanges; the columns that a shape stands for are read from its
+last exchange. Clients can create as many groups as exchanges, so only the largest groups are
+returned, and `is_cut` tells if there were more.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from proxy.traffic.store.schema import bodies, exchanges
 from proxy.traffic.store.store import Store
 
 Who = str | None
-"""The name of a caller, or the digest of its key; None: it sent none."""
+"""The name of a caller, or the digest of its key; None if it sent no key."""
 
 _Group = TypeVar("_Group")
 
 _MAX_GROUPS: Final = 50_000
-_AT_A_TIME: Final = 2
+_PARALLEL_PASSES: Final = 2
 
 _columns: Final = exchanges.c
 _WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
 _COUNT: Final = func.count()
-# What has no shape is like nothing else.
+# A row without a shape, from an older version, is a group of its own.
 _SHAPE: Final = func.coalesce(_columns.shape, -_columns.seq)
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How exchanges ended, as far as that makes a difference."""
+    """The end of an exchange, as far as reports distinguish it."""
 
     route: str | None
     status: int | None
@@ -49,7 +49,7 @@ class Ending:
 
 
 class ShapeGroup(NamedTuple):
-    """Exchanges of one shape; lists are JSON."""
+    """Exchanges of one shape; `features` and `adjustments` are JSON."""
 
     shape: int
     who: Who
@@ -61,9 +61,9 @@ class ShapeGroup(NamedTuple):
     rule: str | None
     asked: str | None
     sent: str | None
-    """None: it came to no request for upstream, so that what would be adjusted is not known."""
+    """The model sent upstream; None if no request was made, so no adjustments are known."""
     adjustments: str
-    """Of the last of them; all have these kinds."""
+    """Adjustments of the last exchange; all have the same kinds."""
     ending: Ending
     exchanges: int
     first_ms: int
@@ -75,7 +75,7 @@ class ShapeGroup(NamedTuple):
 
 
 class ClientGroup(NamedTuple):
-    """Exchanges of the same program."""
+    """Exchanges of one caller with one SDK and one user agent."""
 
     who: Who
     sdk: str | None
@@ -85,9 +85,9 @@ class ClientGroup(NamedTuple):
 
 class LatencyGroup(NamedTuple):
     """
-    Exchanges that took no longer, in milliseconds rounded up to two digits.
+    Exchanges with the same durations: milliseconds, rounded up to two digits.
 
-    None: they never got there.
+    A duration is None if that point was never reached.
     """
 
     who: Who
@@ -98,7 +98,7 @@ class LatencyGroup(NamedTuple):
 
 
 class TimeBucket(NamedTuple):
-    """Exchanges of one step of time, counted from the epoch."""
+    """Exchanges of one step of time; steps are numbered from the epoch."""
 
     step: int
     outcome: Outcome
@@ -106,7 +106,7 @@ class TimeBucket(NamedTuple):
 
 
 class CapturedGroup(NamedTuple):
-    """Exchanges of one shape whose request is kept whole."""
+    """Exchanges of one shape whose request body is kept."""
 
     shape: int
     exchanges: int
@@ -116,7 +116,7 @@ class CapturedGroup(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregates:
-    """All that a report counts."""
+    """All groups that a report needs."""
 
     shaped: tuple[ShapeGroup, ...]
     called: tuple[ClientGroup, ...]
@@ -129,9 +129,9 @@ class Aggregates:
 def aggregate(
     store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MAX_GROUPS
 ) -> Aggregates:
-    """Count; steps of time are of this length."""
+    """Count the matching exchanges; time buckets are `step_ms` long."""
     passes = _passes(store, wanted, step_ms, most_groups)
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    with ThreadPoolExecutor(_PARALLEL_PASSES) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
     shaped, called, lasted, happened, captured = rows
     return Aggregates(
@@ -147,20 +147,20 @@ def aggregate(
 
 
 def oldest_in(store: Store) -> int | None:
-    """When the first exchange of all that are kept was, in milliseconds; None: there is none."""
+    """Return the time of the oldest exchange in milliseconds; None if the store is empty."""
     oldest: int | None = _rows(store, select(func.min(_columns.received_ms)))[0][0]
     return oldest
 
 
 def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
-    """Those of the filter; and it was there already: what is loaded meanwhile is in no pass."""
+    # Rows that are loaded while the passes run are left out of all of them.
     highest = _rows(store, select(func.coalesce(func.max(_columns.seq), 0)))[0][0]
-    # A sum, so that SQLite looks for the period by its index, and not for this.
+    # `+ 0` keeps SQLite from using the index on `seq` instead of the one on the time.
     return [*conditions_of(wanted), _columns.seq + 0 <= highest]
 
 
 def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
-    """In the order of `Aggregates`."""
+    """Return the queries, in the order of the fields of `Aggregates`."""
     conditions = _conditions(store, wanted)
     durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms
@@ -177,7 +177,7 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
 
 
 def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
-    """Grouped by a number alone; what it stands for is read off one row of each group."""
+    """Group by the shape, and read the columns behind it from the last row of each group."""
     sums = (
         *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
         func.coalesce(func.sum(_columns.input_tokens), 0.0),
@@ -187,13 +187,13 @@ def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]
     grouped = _grouped((_SHAPE,), *sums).where(*conditions)
     groups = _largest(grouped, most).subquery()
     shape, count, *rest, latest = groups.c
-    said = (
+    described = (
         *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
         *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
         *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
         *(_columns.outcome, _columns.first_failure.is_not(None)),
     )
-    return select(shape, *said, count, *rest, latest).join_from(
+    return select(shape, *described, count, *rest, latest).join_from(
         groups, exchanges, _columns.seq == latest
     )
 
@@ -203,7 +203,7 @@ def _largest(query: Select[Any], most: int) -> Select[Any]:
 
 
 def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
-    """Grouped by the names of the keys: by what they are, SQLite would find that out twice."""
+    """Group by the labels of the keys; given expressions, SQLite would compute them twice."""
     labels = [key.label(f"key_{number}") for number, key in enumerate(keys)]
     return select(*labels, _COUNT, *sums).group_by(*(label.name for label in labels))
 
@@ -221,17 +221,17 @@ def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
 
 def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
     """
-    To two digits: few enough groups for a histogram, and at most a tenth too much.
+    Round milliseconds up to two significant digits, and to at least one millisecond.
 
-    Nor is it less than a millisecond. It takes neither logarithms nor `ceil`,
-    which SQLite need not have, nor an order.
+    This leaves few groups for a histogram and an error of at most a tenth. It avoids
+    logarithms and `ceil`, which not every SQLite has.
     """
-    # Durations are recorded to the microsecond at most: what is more than that is rounded up.
+    # Durations have at most microseconds, so adding 0.4999 rounds any fraction up.
     whole = cast(func.round(milliseconds + 0.4999), BigInteger)
     steps = [10**power for power in range(7)]
     rounded = [(whole + step - 1) // step * step for step in steps]
     fits = [milliseconds <= 100 * step for step in steps]
-    # Of NULL it is NULL.
+    # NULL stays NULL.
     return case(*zip(fits, rounded, strict=True), else_=rounded[-1])
 
 

@@ -1,8 +1,8 @@
 """
-How much room a store takes, and giving back what it no longer needs.
+Measures the size of a store and returns free pages to the file system.
 
-Counted is what is in use. A database keeps the room of what was deleted, for
-what comes; if that counted, there would be no end to deleting.
+Only space in use counts. A database keeps the space of deleted rows for new ones; if that
+counted, deleting rows would never bring a store below its limit.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from sqlalchemy import Connection, Engine, Table, func, select
 
 from proxy.traffic.store.schema import metadata
 
-_SPARE: Final = 10
-"""A tenth of SQLite's pages may wait for what comes."""
+_SPARE_DIVISOR: Final = 10
+"""SQLite keeps a tenth of its pages free for new rows."""
 _STEP_PAGES: Final = 1_000
-_SAMPLE: Final = 200
-_BESIDES: Final = 150
-"""Bytes that PostgreSQL takes for a row beside what is in it: its head, its places in indices."""
+_SAMPLE_ROWS: Final = 200
+_ROW_OVERHEAD: Final = 150
+"""Bytes that PostgreSQL needs for a row besides its values: header and index entries."""
 
 
 def size_of(engine: Engine, *, at_least: int) -> int:
-    """In bytes; on PostgreSQL an estimate, made only if the files are larger than `at_least`."""
+    """
+    Return the bytes in use.
+
+    On PostgreSQL this is the size of the files if they are no larger than `at_least`, else
+    an estimate from a sample of rows.
+    """
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             pages, free, bytes_each = _pages(connection)
@@ -36,12 +41,12 @@ def size_of(engine: Engine, *, at_least: int) -> int:
 
 
 def give_back_space(connection: Connection) -> bool:
-    """Cut a step off SQLite's file, if there is much to spare; whether it did."""
+    """Shrink SQLite's file by one step if many pages are free; return True if it shrank."""
     if connection.dialect.name != "sqlite":
-        return False  # only VACUUM FULL could, and that locks everybody out
+        return False  # only VACUUM FULL could, and it locks the tables
     before, free, _ = _pages(connection)
-    for _ in range(min(free - before // _SPARE, _STEP_PAGES)):
-        # Asked for more, Python's sqlite3 stops after the first, too.
+    for _ in range(min(free - before // _SPARE_DIVISOR, _STEP_PAGES)):
+        # One page at a time: Python's sqlite3 stops after the first page anyway.
         connection.exec_driver_sql("PRAGMA incremental_vacuum(1)")
     return _pages(connection)[0] < before
 
@@ -55,9 +60,11 @@ def _pages(connection: Connection) -> tuple[int, int, int]:
 
 
 def _estimate(connection: Connection, table: Table) -> int:
-    """Rows, times what the last of them take, contents included."""
-    last = select(table).order_by(*(column.desc() for column in table.primary_key)).limit(_SAMPLE)
+    """Return the number of rows times the average size of the last ones."""
+    last = (
+        select(table).order_by(*(column.desc() for column in table.primary_key)).limit(_SAMPLE_ROWS)
+    )
     row = func.pg_column_size(last.subquery().table_valued())
     count = connection.execute(select(func.count()).select_from(table)).scalar_one()
     each = connection.execute(select(func.avg(row))).scalar() or 0
-    return int(count * (_BESIDES + each))
+    return int(count * (_ROW_OVERHEAD + each))

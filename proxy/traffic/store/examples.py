@@ -1,8 +1,8 @@
-"""Single exchanges that stand for many: what is kept of them."""
+"""Reads single exchanges that serve as examples in reports."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -14,15 +14,16 @@ from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import decode_body
 
 
-class StoredExample(NamedTuple):
-    """An exchange, and the request of its client if that was captured."""
+@dataclass(frozen=True, slots=True)
+class StoredExample:
+    """An exchange, and the client's request if it was captured."""
 
     record: TrafficRecord
     request: object | None
 
 
 def example_at(store: Store, seq: int) -> StoredExample | None:
-    """The exchange in this place in the order of loading; None: it is gone by now."""
+    """Return the exchange with this `seq`; None if it was deleted meanwhile."""
     with store.engine.connect() as connection:
         query = select(exchanges).where(exchanges.c.seq == seq)
         row = connection.execute(query).first()

@@ -1,9 +1,8 @@
 """
-Which exchanges are meant: what an operator asks for, as conditions on the rows.
+Filters: an operator's choice of exchanges, and its translation into SQL conditions.
 
-Nothing in them is particular to one engine. Comparisons with `LIKE` are made
-on both sides in lower case, because SQLite does not tell cases apart and
-PostgreSQL does.
+The conditions work on both engines. Both sides of a `LIKE` are compared in lower case,
+because SQLite ignores case and PostgreSQL does not.
 """
 
 from __future__ import annotations
@@ -27,41 +26,42 @@ _OUTCOMES: Final = {
     "refused": (Outcome.REFUSED, Outcome.MODEL_REFUSED),
     "gone": (Outcome.CLIENT_GONE,),
 }
-"""The words that a status filter may use in place of a number; each outcome has exactly one."""
+"""Words that a status filter accepts instead of a number; each outcome has exactly one."""
 
 
 class InvalidFilter(ValueError):
-    """Nothing can be meant by it; the text says what could."""
+    """Raised if a filter's value is not valid; the text says which values are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What is asked for: all of it; None is no condition."""
+    """Conditions on exchanges, all of which must hold; None means no condition."""
 
     caller: str | None = None
-    """A name, or how a digest begins."""
+    """A caller's name, or the start of its key's digest."""
     model: str | None = None
-    """Asked, sent or answered; `*` stands for anything."""
+    """The asked, sent or answered model; `*` matches any text."""
     adjustment: str | None = None
+    """A kind of adjustment that was made."""
     status: str | None = None
-    """`400`, `4xx`, or how exchanges ended: `ok`, `error`, `refused` or `gone`."""
+    """`400`, `4xx`, or the outcome: `ok`, `error`, `refused` or `gone`."""
     rule: str | None = None
     route: str | None = None
     feature: str | None = None
     sdk: str | None = None
-    """With its version or without; `*` stands for anything."""
+    """An SDK, with or without its version; `*` matches any text."""
     since: int | None = None
     until: int | None = None
-    """Milliseconds; up to this one, without it."""
+    """Milliseconds since the epoch; `since` is included, `until` is not."""
     text: str | None = None
-    """Said in the record or in contents that were kept, whatever the case and white space."""
+    """Text in the record or the kept bodies; case and white space do not matter."""
 
 
 def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
     """
-    What the rows of `exchanges` have to meet; raises `InvalidFilter`.
+    Return the conditions on rows of `exchanges`; raises `InvalidFilter`.
 
-    For `text` this is only what can be told without reading contents.
+    The condition for `text` is a coarse prefilter; `contains_text` makes the decision.
     """
     return list(_conditions(wanted))
 
@@ -91,7 +91,7 @@ def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.feature is not None:
         yield _columns.features.icontains(_as_json(wanted.feature), autoescape=True)
     if wanted.adjustment is not None:
-        # What clients say stands in JSON strings, where a quote has a backslash before it.
+        # Values of clients cannot match: a quote within a JSON string has a backslash before it.
         kind = f'"kind":{_as_json(wanted.adjustment)}'
         yield _columns.adjustments.icontains(kind, autoescape=True)
     if wanted.text is not None:
@@ -130,10 +130,10 @@ def _matches_pattern(column: ColumnElement[str], pattern: str) -> ColumnElement[
 
 def _may_contain_text(text: str) -> ColumnElement[bool]:
     """
-    A net with wide meshes: what has the same letters and digits in this order.
+    Match rows that have the text's ASCII letters and digits in this order.
 
-    Only of those do engines agree what their lower case is, and JSON what they
-    look like.
+    Engines agree only on the lower case of ASCII letters, and JSON escapes many other
+    characters, so this is a coarse prefilter.
     """
     words = re.findall("[A-Za-z0-9]+", text)
     return or_(*(column.ilike("%".join(["", *words, ""])) for column in _TEXTS))

@@ -1,9 +1,9 @@
 """
-The shape of an exchange: a number that it shares with those that reports count it with.
+The shape of an exchange: a hash of the columns by which reports group exchanges.
 
-Grouping by one number is several times as fast as by the dozen texts behind
-it, which one row of each group says as well as all of them. What clients
-choose freely, and may choose anew for each request, is no part of it.
+Grouping by one number is several times as fast as by a dozen columns, whose values can be
+read from any row of the group. Values that clients choose freely are left out, because they
+could make every exchange a group of its own.
 """
 
 from __future__ import annotations
@@ -14,25 +14,28 @@ from typing import Any, Final
 
 import msgspec
 
-SHAPING: Final = (
+SHAPE_COLUMNS: Final = (
     *("caller_name", "caller", "dialect", "streamed", "features", "route", "rule"),
     *("asked_model", "sent_model", "status", "error_type", "outcome"),
 )
-"""Columns; and whether there was a second try, and the kinds of the adjustments."""
+"""
+Columns in the hash; besides them it covers the kinds of adjustments and whether a second leg
+was tried.
+"""
 _DIGEST_BYTES: Final = 8
 
 
-class _Made(msgspec.Struct):
+class _Adjustment(msgspec.Struct):
     kind: str
 
 
-_KINDS: Final = msgspec.json.Decoder(list[_Made])
+_KINDS: Final = msgspec.json.Decoder(list[_Adjustment])
 
 
 def fingerprint_of(row: Mapping[str, Any]) -> int:
-    """Of a row of `exchanges`; 64 bits are enough not to mistake one for another."""
+    """Return the shape of a row of `exchanges`; collisions of 64 bits are negligible."""
     kinds = sorted({made.kind for made in _KINDS.decode(row["adjustments"])})
     is_rescued = row["first_failure"] is not None
-    said = msgspec.json.encode([*(row[name] for name in SHAPING), is_rescued, *kinds])
-    digest = hashlib.blake2b(said, digest_size=_DIGEST_BYTES).digest()
+    values = msgspec.json.encode([*(row[name] for name in SHAPE_COLUMNS), is_rescued, *kinds])
+    digest = hashlib.blake2b(values, digest_size=_DIGEST_BYTES).digest()
     return int.from_bytes(digest, "big", signed=True)

@@ -1,8 +1,8 @@
 """
-Questions to the store: which exchanges there were, and what was said in one.
+Queries for exchanges and for the bodies and shadows of one exchange.
 
-All is read in pages, each in a short transaction of its own: a store is
-larger than memory, and who follows it may not stand in the loader's way.
+Exchanges are read in pages, each in a short transaction of its own, because a store may be
+larger than memory and a long read would hinder the loader.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from proxy.traffic.store.text_search import contains_text, decode_body, texts_of
 
 _PAGE: Final = 500
 _BODIES: Final = 16
-"""In memory at a time."""
+"""Number of bodies in memory at a time."""
 _OVERLAP: Final = 10_000
 _TRIES: Final = 5
 
@@ -30,20 +30,20 @@ _columns: Final = exchanges.c
 
 
 class FoundExchange(NamedTuple):
-    """An exchange, and its place in the order of loading."""
+    """An exchange, and its place `seq` in the order of loading."""
 
     seq: int
     record: TrafficRecord
 
 
 def find(store: Store, wanted: Filter) -> Iterator[FoundExchange]:
-    """All that are meant, oldest first; raises `InvalidFilter`."""
+    """Yield all exchanges that match the filter, oldest first; raises `InvalidFilter`."""
     for page in _pages(store, wanted, newest_first=False):
         yield from page
 
 
 def latest(store: Store, wanted: Filter, limit: int) -> list[FoundExchange]:
-    """The last so many of them, newest last; raises `InvalidFilter`."""
+    """Return the last `limit` exchanges that match, newest last; raises `InvalidFilter`."""
     found: list[FoundExchange] = []
     for page in _pages(store, wanted, newest_first=True):
         found += page
@@ -53,22 +53,26 @@ def latest(store: Store, wanted: Filter, limit: int) -> list[FoundExchange]:
 
 
 def list_exchanges(store: Store, wanted: Filter, limit: int) -> Iterable[FoundExchange]:
-    """The last so many, or all if it is 0; newest last."""
+    """Return the last `limit` exchanges that match, or all if it is 0; newest last."""
     return latest(store, wanted, limit) if limit else find(store, wanted)
 
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
-    """Whether anything of what was said in the exchanges that are meant is kept."""
+    """Return True if a body of any matching exchange is kept."""
     kept = select(_columns.seq).where(*conditions_of(wanted), has_contents).limit(1)
     with store.engine.connect() as connection:
         return connection.execute(kept).first() is not None
 
 
 def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:
-    """Those with this id, of ours or of upstream; else those whose ids begin so."""
+    """
+    Return at most `most` records by id.
+
+    The id may be ours or the upstream's; if none equals `name`, ids that start with it match.
+    """
     ids = (_columns.id, _columns.request_id)
-    begins_so = or_(*(column.startswith(name, autoescape=True) for column in ids))
-    for condition in (*(column == name for column in ids), begins_so):
+    has_prefix = or_(*(column.startswith(name, autoescape=True) for column in ids))
+    for condition in (*(column == name for column in ids), has_prefix):
         query = select(exchanges).where(condition).order_by(_columns.seq).limit(most)
         with store.engine.connect() as connection:
             if rows := connection.execute(query).all():
@@ -77,14 +81,14 @@ def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:
 
 
 def shadows_of(store: Store, exchange_id: str) -> list[ShadowRecord]:
-    """What its shadows came to."""
+    """Return the records of an exchange's shadows."""
     query = select(shadows).where(shadows.c.exchange_id == exchange_id).order_by(shadows.c.leg)
     with store.engine.connect() as connection:
         return [shadow_of_row(row._asdict()) for row in connection.execute(query)]
 
 
 def bodies_of(store: Store, exchange_id: str) -> list[Body]:
-    """What is kept of what was said, in the order in which it was."""
+    """Return the kept bodies of an exchange, in the order of `PARTS`."""
     query = select(bodies).where(bodies.c.exchange_id == exchange_id)
     with store.engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
@@ -94,11 +98,11 @@ def bodies_of(store: Store, exchange_id: str) -> list[Body]:
 
 class Tail:
     """
-    What is loaded from now on, each exchange once.
+    Follows the store: yields each exchange that is loaded from now on once.
 
-    PostgreSQL hands out `seq` before a row can be seen, so that of two loaders
-    the second may be seen first; and contents come after their records. So each
-    look goes back a little.
+    PostgreSQL assigns `seq` before a row becomes visible, so rows of two loaders may appear
+    out of order, and contents are loaded after their records. So each poll looks again at
+    the last `_OVERLAP` rows.
     """
 
     def __init__(self, store: Store, wanted: Filter) -> None:
@@ -113,12 +117,12 @@ class Tail:
         self._tried = dict.fromkeys(self._recent(), self._tries)
 
     def earlier(self, limit: int) -> Iterator[FoundExchange]:
-        """The last so many that were there at the beginning, newest last; 0: all."""
+        """Yield the last `limit` exchanges that were there at the start, or all if it is 0."""
         before = list_exchanges(self._store, self._wanted, limit)
         return (each for each in before if each.seq <= self._low or each.seq in self._tried)
 
     def poll(self) -> Iterator[FoundExchange]:
-        """What has come since the last time."""
+        """Yield the matching exchanges that are new since the last call."""
         recent = self._recent()
         self._tried = {seq: self._tried.get(seq, 0) + 1 for seq in recent}
         self._low = max([self._low, *(seq - _OVERLAP for seq in recent[-1:])])
@@ -148,7 +152,7 @@ def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list
 
 
 def _is_beyond(row: Row, *, newest_first: bool) -> ColumnElement[bool]:
-    """Further in the order than this row; the first half is what an index helps with."""
+    """Match rows that follow this one; the first comparison lets the engine use the index."""
     time, seq = row["received_ms"], row["seq"]
     if newest_first:
         return and_(
@@ -166,7 +170,7 @@ def _rows(
 
 
 def _meant(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExchange]:
-    """Those among the rows in which the text that is looked for was really said."""
+    """Return the exchanges of the rows that really contain the text of the filter."""
     found = [FoundExchange(row["seq"], exchange_of_row(row)) for row in rows]
     if wanted.text is None:
         return found
@@ -178,7 +182,7 @@ def _meant(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExcha
 
 
 def _saying(store: Store, text: str, among: set[str]) -> set[str]:
-    """Those in whose contents it was said; of these only a few are in memory at a time."""
+    """Return the ids whose bodies contain the text, reading a few bodies at a time."""
     query = (
         select(bodies.c.exchange_id, bodies.c.data)
         .where(bodies.c.exchange_id.in_(among), bodies.c.data.is_not(None))

@@ -1,4 +1,4 @@
-"""Which exchanges can be asked again, and about how many tokens that takes: in SQL."""
+"""SQL conditions for exchanges that can be replayed, and estimates of the tokens needed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from proxy.outcome import Outcome
 from proxy.traffic.store.schema import bodies, exchanges, replays
 
 BYTES_PER_TOKEN: Final = 3.5
-"""An estimate, where nobody counted."""
+"""Estimate for exchanges without a count of tokens."""
 PASSING: Final = ("status 429", "status 5%", "unreachable", "no key", "key refused", "crashed")
-"""Failures, as patterns of LIKE, that need not happen again."""
+"""Failures that may not happen again, as patterns of LIKE."""
 
 IN, BACK = bodies.alias("legacy_in"), bodies.alias("legacy_back")
 
 
 def captured(body: Any, part: str) -> ColumnElement[bool]:
-    """A body that is there, whole."""
+    """Match the body of this part of an exchange, if it was captured in full."""
     return and_(body.c.exchange_id == exchanges.c.id, body.c.part == part, body.c.data.is_not(None))
 
 
@@ -28,9 +28,9 @@ HAS_CONTENT: Final = and_(
 MAY_PASS: Final = and_(
     replays.c.failure.is_not(None), or_(*(replays.c.failure.like(reason) for reason in PASSING))
 )
-"""Results that are asked for once more."""
+"""True for failed results that the next run of the replay repeats."""
 WAS_ANSWERED: Final = exchanges.c.outcome == Outcome.ANSWERED.value
-"""True for exchanges whose answer is whole, so that there is something to compare with."""
+"""True for exchanges with a complete answer to compare with."""
 
 INPUT: Final = func.coalesce(
     exchanges.c.input_tokens, cast(exchanges.c.request_bytes, Float) / BYTES_PER_TOKEN
@@ -38,9 +38,9 @@ INPUT: Final = func.coalesce(
 _REPLY: Final = cast(exchanges.c.reply_bytes, Float) / BYTES_PER_TOKEN
 OUTPUT: Final = func.coalesce(
     exchanges.c.output_tokens,
-    # The old dialect repeats itself: its streams are larger than what was said.
+    # Cumulative streams are larger than their text, so max_tokens bounds the estimate.
     case((exchanges.c.max_tokens > _REPLY, _REPLY), else_=exchanges.c.max_tokens),
     _REPLY,
 )
 MAX_OUTPUT: Final = func.coalesce(exchanges.c.max_tokens, OUTPUT)
-"""If an answer is as long as it may be."""
+"""Output tokens if the answer is as long as the request allows."""

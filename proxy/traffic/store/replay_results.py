@@ -1,10 +1,9 @@
 """
-What a replay asks of the store and keeps in it: what is left to ask, and what came of the rest.
+The store as a replay uses it: exchanges left to replay, and results.
 
-An exchange can be asked again if its request was captured in full, and
-compared if a whole answer was. A result is kept under the replay's name, so
-that a replay that was interrupted goes on; what came to nothing for a reason
-that may have passed is left for the next time.
+An exchange can be replayed if its request and its complete answer were captured in full.
+Results are kept under the name of the replay, so that an interrupted replay can continue;
+exchanges that failed for a reason that may have passed are tried again by the next run.
 """
 
 from __future__ import annotations
@@ -49,72 +48,72 @@ from proxy.traffic.store.schema import exchanges, replays
 from proxy.traffic.store.store import Store
 
 _PAGE: Final = 16
-"""Bodies are in it; they are small as a rule, and compressed."""
+"""Exchanges per page, few because each comes with its bodies."""
 _RESULTS: Final = 1_000
 _RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """What is left to ask of what went to one model, and about how many tokens it takes."""
+    """Exchanges of one model left to replay, and an estimate of the tokens needed."""
 
     model: str | None
-    """The one that was asked when it was recorded."""
+    """The model that the recorded request was sent to."""
     requests: int
     input_tokens: float
     output_tokens: float
     most_output_tokens: float
-    """If every answer is as long as it may be."""
+    """Output tokens if every answer is as long as its request allows."""
 
 
 class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is to replay."""
+    """Numbers of exchanges to replay, already replayed, and unusable."""
 
     exchanges: int
     unanswered: int
-    """They came to no whole answer, so that there is nothing to compare with."""
+    """Exchanges without a complete answer to compare with."""
     without_content: int
-    """Their bodies were not captured in full."""
+    """Exchanges whose bodies were not captured in full."""
     done: int
     left: tuple[LeftOut, ...]
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange with what was said, compressed."""
+    """One exchange with its compressed bodies."""
 
     record: TrafficRecord
     tokens: float
-    """About what it takes to ask it again."""
+    """Estimated tokens of replaying it."""
     legacy_in: bytes
     legacy_back: bytes
 
     def texts(self) -> tuple[bytes, bytes]:
-        """Request and answer."""
+        """Return the decompressed request and answer."""
         return decompress(self.legacy_in), decompress(self.legacy_back)
 
 
 class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking one exchange again."""
+    """The result of replaying one exchange."""
 
     id: str
     failure: str | None
     comparison: Mapping[str, Any] | None
-    """The fields of a `Comparison`; None: see the failure."""
+    """The fields of a `Comparison`; None if there is a failure."""
     tokens: float
-    """Used, by upstream's count where it counts."""
+    """Tokens used, as counted by the upstream if it counts them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayStore:
-    """The store, as one replay sees it."""
+    """The store as used by one replay."""
 
     store: Store = field(repr=False)
     name: str
     wanted: Filter = field(default_factory=Filter)
     limit: int | None = None
-    """At most so many, with those that are done; the newest ones."""
+    """Limit on exchanges, including those already replayed; the newest are taken."""
 
     def found(self) -> ReplayPlan:
-        """Count; of bodies nothing is read."""
+        """Count the exchanges to replay, without reading bodies."""
         done = self._done()
         numbers = select(
             func.count(),
@@ -138,16 +137,16 @@ class ReplayStore:
         )
 
     def begin(self) -> None:
-        """Forget what is to be asked once more; a store that cannot be written says so here."""
+        """Delete results that this run repeats; raises `StoreError` if the store is read-only."""
         with self.store.engine.begin() as connection:
             connection.execute(delete(replays).where(self._is_ours(), MAY_PASS))
 
     def used(self) -> float:
-        """Tokens, in all runs so far."""
+        """Return the tokens used in all runs so far."""
         return self._number(select(func.sum(replays.c.tokens)).where(self._is_ours()))
 
     def pages(self) -> Iterator[list[Recorded]]:
-        """What is left, newest first, a few at a time; each is read when it is asked for."""
+        """Yield pages of exchanges left to replay, newest first; each is read on demand."""
         room = None if self.limit is None else max(0, self.limit - self._done())
         place = exchanges.c.received_ms, exchanges.c.seq
         contents = IN.c.data.label("legacy_in"), BACK.c.data.label("legacy_back")
@@ -164,7 +163,7 @@ class ReplayStore:
             query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
 
     def keep(self, results: Sequence[ReplayResult]) -> None:
-        """Keep them all, or none; a later result takes the place of an earlier one."""
+        """Store all results or none; a later result of an exchange replaces an earlier one."""
         now = time.time_ns() // 1_000_000
         rows = [
             {
@@ -185,7 +184,7 @@ class ReplayStore:
             connection.execute(insert.on_conflict_do_update(index_elements=key, set_=given), rows)
 
     def results(self) -> Iterator[ReplayResult]:
-        """All that is kept, by the exchanges' ids; read as it is asked for."""
+        """Yield all stored results in the order of exchange ids, read in pages on demand."""
         query = select(replays).where(self._is_ours()).order_by(replays.c.exchange_id)
         after = ""
         while True:
@@ -205,7 +204,7 @@ class ReplayStore:
             return connection.execute(query).scalar_one() or 0
 
     def _left(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """What can be asked and compared, and is not done."""
+        """Select exchanges that can be replayed and compared and have no result yet."""
         is_done = exists().where(
             self._is_ours(), replays.c.exchange_id == exchanges.c.id, not_(MAY_PASS)
         )

@@ -1,9 +1,9 @@
 """
-What is too old or too much is let go of, a little at a time.
+Deletes rows that are too old, or too many for the size limit, in small steps.
 
-Oldest first, some hundred rows in a transaction, found by the index on their
-time: whoever wants to write waits for a moment at most. If it is about size,
-what was said goes before who said it.
+A transaction deletes at most a few hundred rows, oldest first, found by the index on their
+time, so that other writers wait for a moment at most. If the store is too large, bodies are
+deleted before records.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from proxy.traffic.store.disk_usage import give_back_space, size_of
 from proxy.traffic.store.schema import bodies, exchanges, replays, shadows
 from proxy.traffic.store.store import Store
 
-_ROUNDS: Final = 10
-_ROWS: Final = 500
-_BODIES: Final = 100
-"""They are larger, and so is what is written to be rid of them."""
+_MAX_STEPS: Final = 10
+_ROWS_PER_STEP: Final = 500
+_BODIES_PER_STEP: Final = 100
+"""Bodies per transaction: fewer, because they are larger and take longer to delete."""
 _DAY_MS: Final = 86_400_000
 
 _TIMES: Final[dict[Table, Column[int]]] = {
@@ -30,12 +30,12 @@ _TIMES: Final[dict[Table, Column[int]]] = {
     exchanges: exchanges.c.received_ms,
     replays: replays.c.done_ms,
 }
-"""In the order in which they go."""
+"""The time of each table's rows; old rows are deleted table by table in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """How many rows are gone, and whether that is all for now."""
+    """Numbers of deleted rows; `is_done` is False if there is more to delete."""
 
     bodies: int = 0
     shadows: int = 0
@@ -46,24 +46,24 @@ class Pruned:
 
 def believable_ms(now_ms: int, *, began_ms: int, elapsed_ms: int) -> int:
     """
-    What to prune by: a clock may be set forwards by years, and what is deleted stays so.
+    Return the time to prune by, which cannot jump forwards with the wall clock.
 
-    It is believed at the start, `began_ms`, and from then on as far as time has
-    passed by a clock that nobody sets. So what a wrong clock says at the start
-    is done; and one that is put right, or a machine that has slept, is not
-    caught up with before the next start, which only keeps things longer.
+    A clock that is set forwards by years would delete everything. So the wall clock counts
+    only at the start (`began_ms`); later it may be ahead by no more than `elapsed_ms` of the
+    monotonic clock. If the wall clock was wrong at the start, rows may still be deleted too
+    early; if it is corrected later or the machine sleeps, rows are only kept longer.
     """
     return min(now_ms, began_ms + elapsed_ms)
 
 
 def prune(store: Store, *, now_ms: int, days: int, max_bytes: int) -> Pruned:
-    """Do a bounded part of what there is to do; 0 days, or bytes, are no bound."""
+    """Delete a bounded number of rows; 0 days or bytes mean no limit on age or size."""
     counts = dict.fromkeys(_TIMES, 0)
     rounds = _rounds(store, now_ms - days * _DAY_MS if days else None, max_bytes)
     is_done = True
     for done, (table, count) in enumerate(rounds, start=1):
         counts[table] += count
-        if done == _ROUNDS:
+        if done == _MAX_STEPS:
             is_done = False
             break
     with store.writing() as connection:
@@ -73,33 +73,35 @@ def prune(store: Store, *, now_ms: int, days: int, max_bytes: int) -> Pruned:
 
 
 def _rounds(store: Store, before_ms: int | None, max_bytes: int) -> Iterator[tuple[Table, int]]:
-    """One small transaction after the other, until nothing has to go."""
+    """Delete in small transactions until both limits are met; yield table and row count."""
     if before_ms is not None:
         for table in _TIMES:
             while count := _delete_oldest(store, table, before_ms):
                 yield table, count
     while max_bytes and size_of(store.engine, at_least=max_bytes) > max_bytes:
-        first = _first_to_go(store)
-        if first is None:
+        shrinkable = _table_to_shrink(store)
+        if shrinkable is None:
             return
-        yield first, _delete_oldest(store, first, None)
+        yield shrinkable, _delete_oldest(store, shrinkable, None)
 
 
-def _first_to_go(store: Store) -> Table | None:
-    """What was said, whatever its age; then what is oldest."""
+def _table_to_shrink(store: Store) -> Table | None:
+    """Return `bodies` while it has rows, then the table with the oldest row."""
     with store.engine.connect() as connection:
         oldest = {
             table: connection.execute(select(func.min(time))).scalar()
             for table, time in _TIMES.items()
         }
-    there = {table: time for table, time in oldest.items() if time is not None}
-    return bodies if bodies in there else min(there, key=there.__getitem__, default=None)
+    filled = {table: time for table, time in oldest.items() if time is not None}
+    return bodies if bodies in filled else min(filled, key=filled.__getitem__, default=None)
 
 
 def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
-    """Some of them; what came within one millisecond goes together."""
+    """Delete one step of rows and return their number; equal times are deleted together."""
     time = _TIMES[table]
-    oldest = select(time).order_by(time).limit(_BODIES if table is bodies else _ROWS)
+    oldest = (
+        select(time).order_by(time).limit(_BODIES_PER_STEP if table is bodies else _ROWS_PER_STEP)
+    )
     if before_ms is not None:
         oldest = oldest.where(time < before_ms)
     with store.writing() as connection:

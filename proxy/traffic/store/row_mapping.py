@@ -1,8 +1,8 @@
 """
-Records as rows of the store, and rows as records: what goes in comes out.
+Conversion between records and rows of the store.
 
-But for what no database takes: a null character in a text, and whole numbers
-of more than 64 bits. Clients can ask for both.
+A record survives the round trip unchanged, except for values that no database accepts and
+that clients can send: null characters in texts and integers of more than 64 bits.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _MAX: Final = 2**63 - 1
 
 
 def milliseconds_of(moment: str) -> int:
-    """ISO 8601 as milliseconds since the epoch."""
+    """Return a time in ISO 8601 as milliseconds since the epoch."""
     return (datetime.fromisoformat(moment) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def moment_of(milliseconds: int) -> str:
-    """The same back, in UTC."""
+    """Return milliseconds since the epoch as ISO 8601 in UTC."""
     return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
 
 
 def row_of_exchange(record: TrafficRecord) -> Row:
-    """A row of `exchanges`."""
+    """Return the row of `exchanges` for a record."""
     row = msgspec.structs.asdict(record)
     row["received_ms"] = milliseconds_of(row.pop("received"))
     row["blame"] = record.blame.value
@@ -47,7 +47,7 @@ def row_of_exchange(record: TrafficRecord) -> Row:
 
 
 def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
-    """The record that became this row."""
+    """Return the record of a row of `exchanges`."""
     fields: Row = {name: row[name] for name in TrafficRecord.__struct_fields__ if name in row}
     fields["received"] = moment_of(row["received_ms"])
     for name in _LISTS:
@@ -56,7 +56,7 @@ def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
 
 
 def row_of_shadow(record: ShadowRecord) -> Row:
-    """A row of `shadows`."""
+    """Return the row of `shadows` for a record."""
     compared = record.comparison
     row = {
         "exchange_id": record.id,
@@ -70,7 +70,7 @@ def row_of_shadow(record: ShadowRecord) -> Row:
 
 
 def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
-    """The record that became this row."""
+    """Return the record of a row of `shadows`."""
     compared = row["comparison"]
     return ShadowRecord(
         id=row["exchange_id"],
@@ -83,7 +83,7 @@ def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
 
 
 def rows_of_content(content: Content) -> list[Row]:
-    """Rows of `bodies`."""
+    """Return the rows of `bodies` for the contents of an exchange."""
     received_ms = milliseconds_of(content.received)
     return [
         {"exchange_id": content.id, "received_ms": received_ms, **msgspec.structs.asdict(body)}

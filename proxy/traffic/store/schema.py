@@ -1,8 +1,7 @@
 """
-The tables of the store, as they are now; `migrations/` says how they came to be.
+The current tables of the store, for SQLite and PostgreSQL; `migrations/` creates them.
 
-One schema for SQLite and PostgreSQL. Times are milliseconds since the epoch,
-UTC. What is a list in a record is JSON in its column.
+Times are milliseconds since the epoch, UTC. Lists of a record are stored as JSON.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# SQLite counts up by itself only in an INTEGER PRIMARY KEY.
-_COUNTING: Final = BigInteger().with_variant(Integer, "sqlite")
+# SQLite auto-increments only an INTEGER PRIMARY KEY.
+_AUTO_INCREMENT: Final = BigInteger().with_variant(Integer, "sqlite")
 
 exchanges: Final = Table(
     "exchanges",
     metadata,
-    Column("seq", _COUNTING, primary_key=True, autoincrement=True),  # in the order of loading
+    Column("seq", _AUTO_INCREMENT, primary_key=True, autoincrement=True),  # in the order of loading
     Column("id", String, nullable=False, unique=True),
     Column("request_id", Text, nullable=False),
     Column("received_ms", BigInteger, nullable=False, index=True),
@@ -75,7 +74,7 @@ exchanges: Final = Table(
     Column("first_token_ms", Float),
     Column("first_byte_ms", Float),
     Column("total_ms", Float, nullable=False),
-    Column("shape", BigInteger),  # see `fingerprint.py`; rows of before there were any have none
+    Column("shape", BigInteger),  # see `fingerprint.py`; NULL in rows from before it existed
     Column("outcome", String),
 )
 
@@ -96,9 +95,9 @@ bodies: Final = Table(
     Column("exchange_id", String, primary_key=True),
     Column("part", String, primary_key=True),  # one of `content.PARTS`
     Column("received_ms", BigInteger, nullable=False, index=True),
-    Column("size", BigInteger, nullable=False),  # in bytes, as it was on the wire
+    Column("size", BigInteger, nullable=False),  # bytes on the wire
     Column("digest", String, nullable=False),
-    Column("data", LargeBinary),  # redacted, zstd; none where only the digest is kept
+    Column("data", LargeBinary),  # redacted, zstd; NULL if only the digest is kept
     Column("timing", LargeBinary),  # of a stream: zstd of JSON, [[milliseconds, event, characters]]
 )
 

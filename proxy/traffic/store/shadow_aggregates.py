@@ -1,4 +1,4 @@
-"""What the shadows of a period came to, counted where they are kept."""
+"""Counts and sums over the shadows of a period, computed by the database."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from proxy.traffic.store.store import Store
 
 
 class ShadowGroup(NamedTuple):
-    """Shadows, or controls, of one rule that failed for one reason, or did not."""
+    """Shadows or controls of one rule with the same failure; None if they succeeded."""
 
     rule: str
     leg: str
     failure: str | None
     exchanges: int
     similarity: float | None
-    """The sum of them."""
+    """Sum of the similarities; None if nothing was compared."""
     equal: int
+    """Number of equal answers."""
 
 
 def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
-    """Of the exchanges that are meant."""
+    """Group the shadows of the matching exchanges by rule, leg and failure."""
     compared = _as_json(store)
     keys = (shadows.c.rule, shadows.c.leg, shadows.c.failure)
     is_equal = case((compared["equal"].as_boolean(), 1), else_=0)
@@ -35,7 +36,7 @@ def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
             func.sum(is_equal),
         )
         .join_from(shadows, exchanges, shadows.c.exchange_id == exchanges.c.id)
-        # They ended later than they were received: the index on it leaves out the rest.
+        # A shadow ends after its exchange was received, so this index excludes older rows.
         .where(*conditions_of(wanted), shadows.c.ended_ms >= (wanted.since or 0))
         .group_by(*keys)
     )
@@ -44,7 +45,7 @@ def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
 
 
 def _as_json(store: Store) -> ColumnElement[Any]:
-    """SQLite reads JSON out of text; PostgreSQL wants to be told that it is some."""
+    """Return the comparison as JSON: SQLite reads it from text, PostgreSQL needs a cast."""
     comparison = shadows.c.comparison
     if store.engine.dialect.name == "sqlite":
         return type_coerce(comparison, JSON)

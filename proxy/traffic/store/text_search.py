@@ -1,8 +1,7 @@
 """
-What was said, from what is kept of it; and whether it is what somebody looks for.
+Full-text search in records and kept bodies.
 
-White space and case make no difference to that: a prompt is wrapped wherever
-its author wrapped it.
+Case and white space are ignored, because the same prompt may be wrapped in different places.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from proxy.traffic.record import TrafficRecord
 
 
 def decode_body(data: bytes) -> object:
-    """What a body or its timing says: the value of its JSON, or else its text."""
+    """Return the decoded JSON of a compressed body or timing, or its text if it is not JSON."""
     raw = decompress(data)
     try:
         return msgspec.json.decode(raw)
@@ -25,12 +24,12 @@ def decode_body(data: bytes) -> object:
 
 
 def texts_of_record(record: TrafficRecord) -> Iterator[str]:
-    """All words in a record; when it was is none."""
+    """Yield all texts in a record except its time."""
     return texts_of(dict(record.as_fields()) | {"received": None})
 
 
 def texts_of(value: object) -> Iterator[str]:
-    """All texts in a value of JSON, wherever they stand; names of fields are none."""
+    """Yield all texts in a JSON value, at any depth; names of fields are left out."""
     left = [value]
     while left:
         match left.pop():
@@ -45,10 +44,10 @@ def texts_of(value: object) -> Iterator[str]:
 
 
 def contains_text(wanted: str, texts: Iterable[str]) -> bool:
-    """Whether one of the texts has it."""
-    plain = _plain(wanted)
-    return any(plain in _plain(text) for text in texts)
+    """Return True if a text contains `wanted`, ignoring case and white space."""
+    normalized = _normalized(wanted)
+    return any(normalized in _normalized(text) for text in texts)
 
 
-def _plain(text: str) -> str:
+def _normalized(text: str) -> str:
     return " ".join(text.split()).casefold()

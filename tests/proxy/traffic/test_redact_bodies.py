@@ -162,7 +162,7 @@ def test_a_stream_that_repeats_itself_is_remembered_by_its_end():
     said = spoken(reply=[*pieces, end], dialect=V1, repeats=True)
     (_, body) = content_of(said, DIGESTER).bodies
 
-    assert len(said.capture.legacy_back.pieces) == 4
+    assert len(said.capture.legacy_back.chunks) == 4
     assert decompress(body.data or b"") == b'{"completion":"%s"}' % (b"x" * 891)
     timing = msgspec.json.decode(decompress(body.timing or b""))
     assert timing[:3] == [
@@ -216,7 +216,7 @@ async def test_what_was_too_long_to_remember_is_given_up_aloud():
     writer.close()
 
     assert (journal.kept, journal.given_up) == ([], [70_000_005])
-    assert long.capture.legacy_back.pieces == long.capture.messages_back.pieces == []
+    assert long.capture.legacy_back.chunks == long.capture.messages_back.chunks == []
 
 
 @pytest.mark.anyio

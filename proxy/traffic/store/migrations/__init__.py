@@ -1,8 +1,8 @@
-"""How the store came to be as it is: each revision once, in this order, and never changed again."""
+"""Migrations of the store. A released revision is never changed."""
 
 from typing import Final
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
-"""The last one is what `schema.py` says; a test compares them."""
+"""Revisions in order; the last one produces the tables of `schema.py`, as a test checks."""
 VERSION_TABLE: Final = "holdover_version"
-"""Not Alembic's own: a fleet may share a database with somebody else who uses it."""
+"""Differs from Alembic's default, because another program may use Alembic in this database."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: over the connection of whoever opens the store, in its transaction."""
+"""Entry point for Alembic; it runs on the connection and in the transaction of `migrate`."""
 
 from alembic import context
 
@@ -7,6 +7,6 @@ from proxy.traffic.store.migrations import VERSION_TABLE
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=VERSION_TABLE,
-    transactional_ddl=True,  # on SQLite, too, where the transaction is begun by hand
+    transactional_ddl=True,  # also on SQLite, because `engines` begins transactions explicitly
 )
 context.run_migrations()

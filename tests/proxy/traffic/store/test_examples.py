@@ -2,7 +2,7 @@ import pytest
 
 from proxy.traffic import default_url, open_store
 from proxy.traffic.content import Body, Content
-from proxy.traffic.store.examples import example_at
+from proxy.traffic.store.examples import StoredExample, example_at
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept
 
@@ -31,7 +31,7 @@ def test_without_a_captured_request_there_is_only_the_record(store):
     of = record(id="a")
     store.add([of, Content(id="a", received=of.received, bodies=(digest, answer))])
 
-    assert example_at(store, 1) == (of, None)
+    assert example_at(store, 1) == StoredExample(of, None)
 
 
 def test_what_is_gone_by_now_is_no_example(store):

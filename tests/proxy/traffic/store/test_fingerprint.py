@@ -2,7 +2,7 @@ import pytest
 
 from proxy.outcome import Outcome
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.store.fingerprint import SHAPING, fingerprint_of
+from proxy.traffic.store.fingerprint import SHAPE_COLUMNS, fingerprint_of
 from proxy.traffic.store.row_mapping import row_of_exchange
 from tests.record_factory import record
 
@@ -39,7 +39,7 @@ def test_a_second_try_makes_another_shape_and_why_does_not():
 
 
 def test_all_that_shapes_is_tried():
-    assert set(OTHERWISE) == set(SHAPING)
+    assert set(OTHERWISE) == set(SHAPE_COLUMNS)
 
 
 @pytest.mark.parametrize("name", OTHERWISE)

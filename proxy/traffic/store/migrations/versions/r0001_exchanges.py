@@ -1,4 +1,4 @@
-"""One row per exchange."""
+"""Creates the table of exchanges."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,6 @@ COUNTING = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.create_table(
         "exchanges",
         sa.Column("seq", COUNTING, primary_key=True, autoincrement=True),

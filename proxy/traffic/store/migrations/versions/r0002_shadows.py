@@ -1,4 +1,4 @@
-"""What shadows and controls came to."""
+"""Creates the table of shadow and control results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,6 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.create_table(
         "shadows",
         sa.Column("exchange_id", sa.String, primary_key=True),

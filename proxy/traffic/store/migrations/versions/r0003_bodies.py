@@ -1,4 +1,4 @@
-"""What was said, where that is wanted."""
+"""Creates the table of captured bodies."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,6 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.create_table(
         "bodies",
         sa.Column("exchange_id", sa.String, primary_key=True),

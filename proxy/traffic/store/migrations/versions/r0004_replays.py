@@ -1,4 +1,4 @@
-"""What came of asking recorded requests again."""
+"""Creates the table of replay results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,6 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.create_table(
         "replays",
         sa.Column("replay", sa.String, primary_key=True),

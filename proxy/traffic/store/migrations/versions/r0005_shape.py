@@ -1,4 +1,4 @@
-"""What exchanges have in common, as one number to group them by; older ones have none."""
+"""Adds the shape of exchanges, a number to group them by; it stays NULL in older rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,4 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.add_column("exchanges", sa.Column("shape", sa.BigInteger))

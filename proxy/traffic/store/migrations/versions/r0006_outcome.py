@@ -1,4 +1,4 @@
-"""How each exchange ended, as one word; for rows of before, from what they say of it."""
+"""Adds the outcome of exchanges, derived from other columns in older rows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,6 @@ _UNAVAILABLE = 503
 
 
 def upgrade() -> None:
-    """From the revision before."""
     op.add_column("exchanges", sa.Column("outcome", sa.String))
     names = ("route", "status", "error_type", "blame", "client_gone", "outcome")
     exchanges = sa.table("exchanges", *map(sa.column, names))
