@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from proxy.traffic import Body, Content, compress
+from proxy.traffic.store.queries import FoundExchange
 from tests.harness import body
 from tests.record_factory import record
 
@@ -29,3 +31,12 @@ def exchange(number: int, completion: str = " Hi", **fields: Any) -> list[Any]:
 def moment(number: int) -> str:
     """So many seconds after midnight."""
     return f"2026-11-23T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}.000+00:00"
+
+
+def numbered(*numbers: int, **fields: Any) -> list[Any]:
+    """Return records that are a second apart."""
+    return [record(id=f"req_{n:04}", received=moment(n), **fields) for n in numbers]
+
+
+def ids(found: Iterable[FoundExchange]) -> list[int]:
+    return [int(each.record.id.removeprefix("req_")) for each in found]

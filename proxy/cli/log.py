@@ -20,7 +20,8 @@ from proxy.terminal import stop, tell
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
-from proxy.traffic.store.queries import Tail, has_contents_of, list_exchanges
+from proxy.traffic.store.queries import has_contents_of, list_exchanges
+from proxy.traffic.store.tail import Tail
 from translators import AdjustmentKind
 
 Show: TypeAlias = Callable[[TrafficRecord], None]

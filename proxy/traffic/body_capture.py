@@ -23,7 +23,7 @@ Keeps: TypeAlias = Literal["nothing", "last", "all"]
 
 @dataclass(slots=True)
 class CapturedBody:
-    """One body, captured chunk by chunk."""
+    """A body that is captured chunk by chunk."""
 
     keeps: Keeps
     """

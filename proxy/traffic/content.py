@@ -12,10 +12,10 @@ PARTS: Final = ("legacy_in", "messages_out", "messages_back", "legacy_back")
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the bodies of an exchange."""
+    """A body of an exchange, or only its digest."""
 
     part: str
-    """One of `PARTS`."""
+    """Name of the body, from `PARTS`."""
     size: int
     """Bytes on the wire."""
     digest: str

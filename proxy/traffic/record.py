@@ -12,7 +12,7 @@ from proxy.security.redaction import CallerDigest, Redacted
 
 
 class MadeAdjustment(msgspec.Struct, frozen=True):
-    """One adjustment of a request: the value the client asked for and the one sent instead."""
+    """An adjustment of a request: the value the client asked for and the one sent instead."""
 
     kind: str
     field: Redacted
@@ -22,7 +22,7 @@ class MadeAdjustment(msgspec.Struct, frozen=True):
 
 class TrafficRecord(msgspec.Struct, frozen=True, kw_only=True, tag="exchange"):
     """
-    One exchange, without keys and prompt text. Times are milliseconds since its first byte.
+    Record of an exchange, without keys and prompt text; times are milliseconds from its start.
 
     Texts from clients and upstreams (`Redacted`) are free of keys and personal data.
     """

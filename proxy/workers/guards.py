@@ -70,7 +70,7 @@ class _Watched:
 
 @dataclass(slots=True)
 class Guards:
-    """All guards, as seen by one worker."""
+    """The guards of all rules, as seen by one worker."""
 
     shared_state: SharedState
     observer: GuardObserver

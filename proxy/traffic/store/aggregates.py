@@ -116,7 +116,7 @@ class CapturedGroup(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregates:
-    """All groups that a report needs."""
+    """The groups of exchanges that a report needs."""
 
     shaped: tuple[ShapeGroup, ...]
     called: tuple[ClientGroup, ...]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from proxy.traffic.content import PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
@@ -20,11 +20,10 @@ from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import contains_text, decode_body, texts_of, texts_of_record
 
-_PAGE: Final = 500
+PAGE_ROWS: Final = 500
+"""Limit on the exchanges that a query reads in one transaction."""
 _BODIES: Final = 16
 """Number of bodies in memory at a time."""
-_OVERLAP: Final = 10_000
-_TRIES: Final = 5
 
 _columns: Final = exchanges.c
 
@@ -96,59 +95,15 @@ def bodies_of(store: Store, exchange_id: str) -> list[Body]:
     return sorted(kept, key=lambda body: PARTS.index(body.part))
 
 
-class Tail:
-    """
-    Follows the store: yields each exchange that is loaded from now on once.
-
-    PostgreSQL assigns `seq` before a row becomes visible, so rows of two loaders may appear
-    out of order, and contents are loaded after their records. So each poll looks again at
-    the last `_OVERLAP` rows.
-    """
-
-    def __init__(self, store: Store, wanted: Filter) -> None:
-        self._store = store
-        self._conditions = conditions_of(wanted)
-        self._wanted = wanted
-        self._tries = 1 if wanted.text is None else _TRIES
-        self._tried: dict[int, int] = {}
-        with store.engine.connect() as connection:
-            highest = connection.execute(select(func.max(_columns.seq))).scalar()
-        self._low = (highest or 0) - _OVERLAP
-        self._tried = dict.fromkeys(self._recent(), self._tries)
-
-    def earlier(self, limit: int) -> Iterator[FoundExchange]:
-        """Yield the last `limit` exchanges that were there at the start, or all if it is 0."""
-        before = list_exchanges(self._store, self._wanted, limit)
-        return (each for each in before if each.seq <= self._low or each.seq in self._tried)
-
-    def poll(self) -> Iterator[FoundExchange]:
-        """Yield the matching exchanges that are new since the last call."""
-        recent = self._recent()
-        self._tried = {seq: self._tried.get(seq, 0) + 1 for seq in recent}
-        self._low = max([self._low, *(seq - _OVERLAP for seq in recent[-1:])])
-        new = [seq for seq in recent if self._tried[seq] <= self._tries]
-        for start in range(0, len(new), _PAGE):
-            page = _columns.seq.in_(new[start : start + _PAGE])
-            rows = _rows(self._store, [*self._conditions, page], [_columns.seq])
-            for found in _meant(self._store, self._wanted, rows):
-                self._tried[found.seq] = self._tries
-                yield found
-
-    def _recent(self) -> Sequence[int]:
-        query = select(_columns.seq).where(_columns.seq > self._low).order_by(_columns.seq)
-        with self._store.engine.connect() as connection:
-            return connection.execute(query).scalars().all()
-
-
 def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list[FoundExchange]]:
     conditions = conditions_of(wanted)
     place = (_columns.received_ms, _columns.seq)
     order = [column.desc() if newest_first else column for column in place]
-    rows = _rows(store, conditions, order)
+    rows = page_of_rows(store, conditions, order)
     while rows:
-        yield _meant(store, wanted, rows)
+        yield containing_text(store, wanted, rows)
         beyond = _is_beyond(rows[-1], newest_first=newest_first)
-        rows = _rows(store, [*conditions, beyond], order) if len(rows) == _PAGE else []
+        rows = page_of_rows(store, [*conditions, beyond], order) if len(rows) == PAGE_ROWS else []
 
 
 def _is_beyond(row: Row, *, newest_first: bool) -> ColumnElement[bool]:
@@ -161,27 +116,27 @@ def _is_beyond(row: Row, *, newest_first: bool) -> ColumnElement[bool]:
     return and_(_columns.received_ms >= time, or_(_columns.received_ms > time, _columns.seq > seq))
 
 
-def _rows(
+def page_of_rows(
     store: Store, conditions: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]]
 ) -> list[Row]:
-    query = select(exchanges).where(*conditions).order_by(*order).limit(_PAGE)
+    query = select(exchanges).where(*conditions).order_by(*order).limit(PAGE_ROWS)
     with store.engine.connect() as connection:
         return [row._asdict() for row in connection.execute(query)]
 
 
-def _meant(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExchange]:
+def containing_text(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExchange]:
     """Return the exchanges of the rows that really contain the text of the filter."""
     found = [FoundExchange(row["seq"], exchange_of_row(row)) for row in rows]
     if wanted.text is None:
         return found
-    saying = {
+    matching = {
         each.record.id for each in found if contains_text(wanted.text, texts_of_record(each.record))
     }
-    saying |= _saying(store, wanted.text, {each.record.id for each in found} - saying)
-    return [each for each in found if each.record.id in saying]
+    matching |= _ids_with_text(store, wanted.text, {each.record.id for each in found} - matching)
+    return [each for each in found if each.record.id in matching]
 
 
-def _saying(store: Store, text: str, among: set[str]) -> set[str]:
+def _ids_with_text(store: Store, text: str, among: set[str]) -> set[str]:
     """Return the ids whose bodies contain the text, reading a few bodies at a time."""
     query = (
         select(bodies.c.exchange_id, bodies.c.data)

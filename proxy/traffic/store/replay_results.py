@@ -78,7 +78,7 @@ class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange with its compressed bodies."""
+    """A recorded exchange with its compressed bodies."""
 
     record: TrafficRecord
     tokens: float

@@ -1,1 +1,1 @@
-"""One module per revision."""
+"""The migrations, each in a module of its own."""
