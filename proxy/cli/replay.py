@@ -100,9 +100,9 @@ def run_replay(
             replay = replay.with_settings(with_upstream_url(replay.settings, url))
         opened = stack.enter_context(open_traffic_store(config, secrets, demo=demo))
         store = ReplayStore(opened, replay.name, replay.filters, options.limit)
-        found = store.found()
+        found = store.plan()
         is_simulated = _show_estimate(replay, found)
-        if found.left:
+        if found.remaining:
             _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
         report = build_replay_report(replay.name, store.results(), replay.prices)
     if options.as_json:
@@ -175,7 +175,7 @@ def _run(replay: _Replay, store: ReplayStore, found: ReplayPlan) -> None:
     options = replay.options
     budget = TokenBudget(options.budget_tokens, store.used())
     try:
-        with progress(sum(left.requests for left in found.left)) as observer:
+        with progress(sum(left.requests for left in found.remaining)) as observer:
             is_complete = asyncio.run(_ask(replay, store, budget, observer))
     except KeyboardInterrupt:
         stop(

@@ -8,7 +8,7 @@ from proxy.replay import ReplayReport, cost_of
 from proxy.replay.report import ReplaySpending, Similarity
 from proxy.report.prices import Price
 from proxy.terminal_text import escape_for_terminal
-from proxy.traffic.store.replay_results import LeftOut, ReplayPlan
+from proxy.traffic.store.replay_results import RemainingRequests, ReplayPlan
 
 _LABEL_WIDTH = 18
 _BAR_WIDTH = 40
@@ -25,22 +25,22 @@ def estimate_lines(
         yield _line("", f"{found.without_content:,} have no content (see the setting `capture`)")
     if found.done:
         yield _line("", f"{found.done:,} were done before under this name")
-    yield _line("to ask", _requests(sum(each.requests for each in found.left)))
-    if found.left:
+    yield _line("to ask", _requests(sum(each.requests for each in found.remaining)))
+    if found.remaining:
         given, likely, most = (
-            sum(numbers) for numbers in zip(*map(_tokens, found.left), strict=True)
+            sum(numbers) for numbers in zip(*map(_tokens, found.remaining), strict=True)
         )
         yield _line("input tokens", f"about {given:,.0f}")
         yield _line("output tokens", f"about {likely:,.0f}, at most {most:,.0f}")
-        yield _line("cost", " ".join(_costs(found.left, model, prices)))
+        yield _line("cost", " ".join(_costs(found.remaining, model, prices)))
 
 
-def _tokens(left: LeftOut) -> tuple[float, float, float]:
+def _tokens(left: RemainingRequests) -> tuple[float, float, float]:
     return left.input_tokens, left.output_tokens, left.most_output_tokens
 
 
 def _costs(
-    left: tuple[LeftOut, ...], model: str | None, prices: Mapping[str, Price]
+    left: tuple[RemainingRequests, ...], model: str | None, prices: Mapping[str, Price]
 ) -> Iterator[str]:
     likely = most = 0.0
     unpriced = set[str]()

@@ -26,7 +26,7 @@ from proxy.rollout import Decision, Question, Route, decide
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest, Redactor, describe_crash
 from proxy.traffic import TrafficRecord
-from proxy.traffic.store.replay_results import Recorded, ReplayResult
+from proxy.traffic.store.replay_results import RecordedExchange, ReplayResult
 from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
@@ -75,7 +75,7 @@ class Asker:
     pauses: tuple[float, ...] = (1, 2, 4, 8)
     """Seconds before each further try, unless upstream says how long to wait."""
 
-    async def ask(self, recorded: Recorded) -> ReplayResult:
+    async def ask(self, recorded: RecordedExchange) -> ReplayResult:
         """Ask once more and compare; errors become results too."""
         try:
             return await self._ask(recorded)
@@ -88,7 +88,7 @@ class Asker:
             log.error("replay_crashed", id=recorded.record.id, **describe_crash(exc))
             return _failed(recorded, "crashed", recorded.tokens)
 
-    async def _ask(self, recorded: Recorded) -> ReplayResult:
+    async def _ask(self, recorded: RecordedExchange) -> ReplayResult:
         request, then, decision = await asyncio.to_thread(self._prepare, recorded)
         if decision.action == "refuse":
             return _failed(recorded, "refused by a rule", 0)
@@ -102,7 +102,7 @@ class Asker:
         return await asyncio.to_thread(self._compare, recorded, then, now)
 
     def _prepare(
-        self, recorded: Recorded
+        self, recorded: RecordedExchange
     ) -> tuple[LegacyRequest, ComparableAnswer | None, Decision]:
         record = recorded.record
         body, answer = recorded.texts()
@@ -140,7 +140,7 @@ class Asker:
             return await collect_answer(self.dispatcher, request, route)
 
     def _compare(
-        self, recorded: Recorded, then: ComparableAnswer, now: ComparableAnswer
+        self, recorded: RecordedExchange, then: ComparableAnswer, now: ComparableAnswer
     ) -> ReplayResult:
         counted = (now.usage.input_tokens or 0) + (now.usage.output_tokens or 0)
         now = replace(now, text=self.redactor.text(now.text))
@@ -181,5 +181,5 @@ def _recorded_answer(record: TrafficRecord, answer: bytes) -> ComparableAnswer |
     )
 
 
-def _failed(recorded: Recorded, failure: str, tokens: float) -> ReplayResult:
+def _failed(recorded: RecordedExchange, failure: str, tokens: float) -> ReplayResult:
     return ReplayResult(id=recorded.record.id, failure=failure, comparison=None, tokens=tokens)

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from proxy.traffic.store.replay_results import Recorded, ReplayResult, ReplayStore
+from proxy.traffic.store.replay_results import RecordedExchange, ReplayResult, ReplayStore
 
 
 class RequestAsker(Protocol):
     """The interface of `Asker`, which tests replace."""
 
-    async def ask(self, recorded: Recorded) -> ReplayResult:
+    async def ask(self, recorded: RecordedExchange) -> ReplayResult:
         """Ask a recorded request again; errors become results too."""
 
 
@@ -86,7 +86,7 @@ class Run:
                 group.create_task(self._ask(recorded, free))
         return True
 
-    async def _ask(self, recorded: Recorded, free: asyncio.Semaphore) -> None:
+    async def _ask(self, recorded: RecordedExchange, free: asyncio.Semaphore) -> None:
         result = await self.asker.ask(recorded)
         self._unwritten.append(result)
         await self.budget.settle(recorded.tokens, result.tokens)

@@ -69,7 +69,7 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
         ),
         totals=totals,
         volume=volume_of(
-            collected.sums.happened,
+            collected.sums.buckets,
             step_of(begin_ms, collected.until_ms),
             begin_ms,
             collected.until_ms,
@@ -98,7 +98,7 @@ def effective_begin(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
 def _totals(everybody: CallerStatistics, callers: int, settings: ReportSettings) -> Totals:
     exchanges, outcomes = everybody.exchanges, everybody.outcomes
     routes: Counter[tuple[str | None, bool]] = Counter()
-    for each in everybody.shaped:
+    for each in everybody.shapes:
         routes[each.ending.route, each.ending.is_rescued] += each.exchanges
     return Totals(
         exchanges=exchanges,
@@ -108,7 +108,7 @@ def _totals(everybody: CallerStatistics, callers: int, settings: ReportSettings)
         translated=routes["translate", False] + routes["translate", True],
         forwarded=routes["forward", False],
         rescued=everybody.rescued,
-        streamed=sum(each.exchanges for each in everybody.shaped if each.streamed),
+        streamed=sum(each.exchanges for each in everybody.shapes if each.streamed),
         readiness=everybody.readiness.score,
         latency=everybody.latency,
         spent=spent_by(everybody, settings),
@@ -154,7 +154,7 @@ def _coverage_notes(collected: ReportInput, totals: Totals) -> Iterator[str]:
             " and a rule's `on_failure` made another."
         )
     if collected.sums.is_cut:
-        counted_or_not = sum(each.exchanges for each in collected.sums.happened)
+        counted_or_not = sum(each.exchanges for each in collected.sums.buckets)
         yield (
             "There are so many different callers, models, features or programs that the rarest are"
             f" not counted: {counted_or_not - totals.exchanges:,} exchanges are left out."

@@ -49,52 +49,52 @@ class ReportSettings:
 class CallerStatistics:
     """The sums of one caller, or of several merged; derived values are computed once."""
 
-    shaped: list[ShapeGroup] = field(default_factory=list)
-    called: list[ClientGroup] = field(default_factory=list)
-    lasted: list[LatencyGroup] = field(default_factory=list)
+    shapes: list[ShapeGroup] = field(default_factory=list)
+    clients: list[ClientGroup] = field(default_factory=list)
+    latencies: list[LatencyGroup] = field(default_factory=list)
 
     @cached_property
     def name(self) -> str | None:
         """The caller's name in the settings."""
-        return next((each.name for each in self.shaped if each.name), None)
+        return next((each.name for each in self.shapes if each.name), None)
 
     @cached_property
     def digest(self) -> str | None:
         """The digest of the caller's key."""
-        return next((each.digest for each in self.shaped if each.digest), None)
+        return next((each.digest for each in self.shapes if each.digest), None)
 
     @cached_property
     def exchanges(self) -> int:
         """Number of exchanges."""
-        return sum(each.exchanges for each in self.shaped)
+        return sum(each.exchanges for each in self.shapes)
 
     @cached_property
     def outcomes(self) -> Outcomes:
         """Number of exchanges by outcome."""
         counts: Counter[Outcome] = Counter()
-        for each in self.shaped:
+        for each in self.shapes:
             counts[each.ending.outcome] += each.exchanges
         return outcomes_of(counts)
 
     @cached_property
     def latency(self) -> Latency:
         """Percentiles of the durations."""
-        return latency_of(self.lasted)
+        return latency_of(self.latencies)
 
     @cached_property
     def readiness(self) -> Readiness:
         """Readiness to use a current SDK."""
-        return judge_readiness(readiness_evidence(self.shaped))
+        return judge_readiness(readiness_evidence(self.shapes))
 
     @cached_property
     def rescued(self) -> int:
         """Number of exchanges that a second try rescued."""
-        return _count(each for each in self.shaped if each.ending.is_rescued)
+        return _count(each for each in self.shapes if each.ending.is_rescued)
 
     @cached_property
     def most_common(self) -> tuple[ShapeGroup, ...]:
         """The most frequent combination of model and features, among answered requests if any."""
-        readable = [each for each in self.shaped if each.asked is not None]
+        readable = [each for each in self.shapes if each.asked is not None]
         known = [each for each in readable if each.ending.outcome is Outcome.ANSWERED] or readable
         counts: Counter[tuple[str | None, str]] = Counter()
         for each in known:
@@ -106,12 +106,12 @@ class CallerStatistics:
     def most_common_share(self) -> float:
         """Share of all its requests, however they ended, that are like the most common ones."""
         kinds = {_asked(each) for each in self.most_common}
-        return share(_count(each for each in self.shaped if _asked(each) in kinds), self.exchanges)
+        return share(_count(each for each in self.shapes if _asked(each) in kinds), self.exchanges)
 
     def example_seq(self, captured: Mapping[int, int]) -> int | None:
         """Return the `seq` of a typical request, one in `captured` (`seq` by shape) if possible."""
         whole = [captured[each.shape] for each in self.most_common if each.shape in captured]
-        return max(whole or [each.latest for each in self.most_common], default=None)
+        return max(whole or [each.latest_seq for each in self.most_common], default=None)
 
 
 _SUMS: Final = tuple(each.name for each in fields(CallerStatistics))
@@ -120,8 +120,8 @@ _SUMS: Final = tuple(each.name for each in fields(CallerStatistics))
 def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
     """Split the sums by caller, in order of volume, then of name."""
     callers: dict[Who, CallerStatistics] = {}
-    for each in sums.shaped:
-        callers.setdefault(each.who, CallerStatistics()).shaped.append(each)
+    for each in sums.shapes:
+        callers.setdefault(each.who, CallerStatistics()).shapes.append(each)
     for name in _SUMS[1:]:
         for row in getattr(sums, name):
             # Between the queries, a caller's last record may have been deleted or its first added.
@@ -155,7 +155,7 @@ def standing_of(caller: CallerStatistics) -> Standing:
 
 def spent_by(caller: CallerStatistics, settings: ReportSettings) -> Spent:
     """Return a caller's tokens and their cost."""
-    return spent_on(caller.shaped, settings.prices)
+    return spent_on(caller.shapes, settings.prices)
 
 
 def caller_report(
@@ -168,29 +168,29 @@ def caller_report(
         digest=caller.digest,
         exchanges=own,
         share=share(own, whole),
-        first_seen=moment_of(min(each.first_ms for each in caller.shaped)),
-        last_seen=moment_of(max(each.last_ms for each in caller.shaped)),
+        first_seen=moment_of(min(each.first_ms for each in caller.shapes)),
+        last_seen=moment_of(max(each.last_ms for each in caller.shapes)),
         outcomes=caller.outcomes,
         error_share=error_share(caller.outcomes, own),
         rescued=caller.rescued,
-        streamed_share=share(_count(each for each in caller.shaped if each.streamed), own),
-        sdks=ranked(_counts((each.sdk, each.exchanges) for each in caller.called), own),
+        streamed_share=share(_count(each for each in caller.shapes if each.streamed), own),
+        sdks=ranked(_counts((each.sdk, each.exchanges) for each in caller.clients), own),
         user_agents=ranked(
-            _counts((each.user_agent, each.exchanges) for each in caller.called), own
+            _counts((each.user_agent, each.exchanges) for each in caller.clients), own
         ),
-        dialects=ranked(_counts((each.dialect, each.exchanges) for each in caller.shaped), own),
-        rules=ranked(_counts((each.rule, each.exchanges) for each in caller.shaped), own),
-        routes=ranked(_counts((each.ending.route, each.exchanges) for each in caller.shaped), own),
+        dialects=ranked(_counts((each.dialect, each.exchanges) for each in caller.shapes), own),
+        rules=ranked(_counts((each.rule, each.exchanges) for each in caller.shapes), own),
+        routes=ranked(_counts((each.ending.route, each.exchanges) for each in caller.shapes), own),
         models=_models(caller, own),
         features=ranked(
             _counts(
                 (name, each.exchanges)
-                for each in caller.shaped
+                for each in caller.shapes
                 for name in _FEATURES.decode(each.features)
             ),
             own,
         ),
-        adjustments=adjustments_of(caller.shaped, own),
+        adjustments=adjustments_of(caller.shapes, own),
         errors=_errors(caller, own),
         latency=caller.latency,
         spent=spent_by(caller, settings),
@@ -218,7 +218,7 @@ def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:
 
 def _models(caller: CallerStatistics, whole: int) -> tuple[ModelUse, ...]:
     counts: Counter[tuple[str | None, str | None]] = Counter()
-    for each in caller.shaped:
+    for each in caller.shapes:
         counts[each.asked, each.sent] += each.exchanges
     return tuple(
         ModelUse(asked=asked, sent=sent, count=count, share=share(count, whole))
@@ -228,7 +228,7 @@ def _models(caller: CallerStatistics, whole: int) -> tuple[ModelUse, ...]:
 
 def _errors(caller: CallerStatistics, whole: int) -> tuple[ErrorUse, ...]:
     counts: Counter[tuple[int | None, str | None, str]] = Counter()
-    for each in caller.shaped:
+    for each in caller.shapes:
         ending = each.ending
         if ending.error_type is not None:
             blame = ending.outcome.blame.value

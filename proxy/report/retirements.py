@@ -20,7 +20,7 @@ def retirements_of(
     hit: dict[str, dict[int, int]] = {}
     known = list(callers)
     for number, caller in enumerate(known):
-        for each in caller.shaped:
+        for each in caller.shapes:
             # A forwarded request went to the model it asks for, even if a first try sent another.
             if model := each.asked if each.ending.route == "forward" else each.sent:
                 counts = hit.setdefault(model, {})

@@ -65,7 +65,7 @@ class BodyCapture:
     legacy_back: CapturedBody = field(init=False)
     size: int = 0
     """Bytes that have to be redacted and compressed when the exchange ends."""
-    is_over: bool = False
+    is_too_large: bool = False
     """True if the limit was exceeded; then no body is kept, as all would be incomplete."""
 
     def __post_init__(self) -> None:
@@ -95,8 +95,8 @@ class BodyCapture:
     def _take(self, body: CapturedBody, chunk: bytes) -> None:
         if body.keeps == "all":
             self.size += len(chunk)
-            self.is_over = self.is_over or self.size > _MAX_BYTES
-        if self.is_over:
+            self.is_too_large = self.is_too_large or self.size > _MAX_BYTES
+        if self.is_too_large:
             self.messages_back.chunks.clear()
             self.legacy_back.chunks.clear()
             return

@@ -86,7 +86,7 @@ class BodyRecorder:
     async def write(self, bodies: ExchangeBodies) -> None:
         """Write the bodies of an exchange; small ones are usually written when this returns."""
         size = bodies.capture.size
-        if bodies.capture.is_over or self._waiting_bytes + size > _MAX_WAITING_BYTES:
+        if bodies.capture.is_too_large or self._waiting_bytes + size > _MAX_WAITING_BYTES:
             self._journal_writer.give_up_content(size)
             return
         self._waiting_bytes += size

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
 
@@ -23,8 +23,6 @@ from proxy.traffic.store.store import Store
 
 Who = str | None
 """The name of a caller, or the digest of its key; None if it sent no key."""
-
-_Group = TypeVar("_Group")
 
 _MAX_GROUPS: Final = 50_000
 _PARALLEL_PASSES: Final = 2
@@ -48,7 +46,8 @@ class Ending:
     """True if the first route failed and the fallback was tried."""
 
 
-class ShapeGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ShapeGroup:
     """Exchanges of one shape; `features` and `adjustments` are JSON."""
 
     shape: int
@@ -70,11 +69,12 @@ class ShapeGroup(NamedTuple):
     last_ms: int
     input_tokens: float
     output_tokens: float
-    latest: int
-    """`seq` of the last of them."""
+    latest_seq: int
+    """`seq` of the last exchange."""
 
 
-class ClientGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ClientGroup:
     """Exchanges of one caller with one SDK and one user agent."""
 
     who: Who
@@ -83,7 +83,8 @@ class ClientGroup(NamedTuple):
     exchanges: int
 
 
-class LatencyGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LatencyGroup:
     """
     Exchanges with the same durations: milliseconds, rounded up to two digits.
 
@@ -97,7 +98,8 @@ class LatencyGroup(NamedTuple):
     exchanges: int
 
 
-class TimeBucket(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TimeBucket:
     """Exchanges of one step of time; steps are numbered from the epoch."""
 
     step: int
@@ -105,23 +107,24 @@ class TimeBucket(NamedTuple):
     exchanges: int
 
 
-class CapturedGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CapturedGroup:
     """Exchanges of one shape whose request body is kept."""
 
     shape: int
     exchanges: int
-    latest: int
-    """`seq` of the last of them."""
+    latest_seq: int
+    """`seq` of the last exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregates:
     """The groups of exchanges that a report needs."""
 
-    shaped: tuple[ShapeGroup, ...]
-    called: tuple[ClientGroup, ...]
-    lasted: tuple[LatencyGroup, ...]
-    happened: tuple[TimeBucket, ...]
+    shapes: tuple[ShapeGroup, ...]
+    clients: tuple[ClientGroup, ...]
+    latencies: tuple[LatencyGroup, ...]
+    buckets: tuple[TimeBucket, ...]
     captured: tuple[CapturedGroup, ...]
     is_cut: bool
 
@@ -133,20 +136,24 @@ def aggregate(
     passes = _passes(store, wanted, step_ms, most_groups)
     with ThreadPoolExecutor(_PARALLEL_PASSES) as pool:
         rows = list(pool.map(lambda query: _rows(store, query), passes))
-    shaped, called, lasted, happened, captured = rows
+    shapes, clients, latencies, buckets, captured = rows
     return Aggregates(
-        shaped=tuple(
-            ShapeGroup._make((*row[:11], _ending(*row[11:16]), *row[16:])) for row in shaped
-        ),
-        called=_of(ClientGroup, called),
-        lasted=_of(LatencyGroup, lasted),
-        happened=tuple(TimeBucket(step, Outcome(word), count) for step, word, count in happened),
-        captured=_of(CapturedGroup, captured),
-        is_cut=max(len(shaped), len(called)) == most_groups,
+        shapes=tuple(map(_shape_group, shapes)),
+        clients=tuple(ClientGroup(*row) for row in clients),
+        latencies=tuple(LatencyGroup(*row) for row in latencies),
+        buckets=tuple(TimeBucket(step, Outcome(word), count) for step, word, count in buckets),
+        captured=tuple(CapturedGroup(*row) for row in captured),
+        is_cut=max(len(shapes), len(clients)) == most_groups,
     )
 
 
-def oldest_in(store: Store) -> int | None:
+def _shape_group(row: Sequence[Any]) -> ShapeGroup:
+    route, status, error_type, outcome, is_rescued = row[11:16]
+    ending = Ending(route, status, error_type, Outcome(outcome), is_rescued)
+    return ShapeGroup(*(*row[:11], ending, *row[16:]))
+
+
+def oldest_received_ms(store: Store) -> int | None:
     """Return the time of the oldest exchange in milliseconds; None if the store is empty."""
     oldest: int | None = _rows(store, select(func.min(_columns.received_ms)))[0][0]
     return oldest
@@ -171,12 +178,12 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
         _largest(_captured(wanted), most),
     ]
     return [
-        _shaped(conditions, most),
+        _by_shape(conditions, most),
         *(query.where(*conditions) for query in queries),
     ]
 
 
-def _shaped(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
+def _by_shape(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
     """Group by the shape, and read the columns behind it from the last row of each group."""
     sums = (
         *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
@@ -238,13 +245,3 @@ def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
 def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
     with store.engine.connect() as connection:
         return connection.execute(query).all()
-
-
-def _ending(
-    route: str | None, status: int | None, error_type: str | None, outcome: str, is_rescued: bool
-) -> Ending:
-    return Ending(route, status, error_type, Outcome(outcome), is_rescued)
-
-
-def _of(kind: type[_Group], rows: Sequence[Any]) -> tuple[_Group, ...]:
-    return tuple(kind(*row) for row in rows)

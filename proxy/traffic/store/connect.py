@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, select
 from proxy.private_files import make_directory, open_file
 from proxy.traffic.store.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
-from proxy.traffic.store.migrate import bring_up_to_date, check_current
+from proxy.traffic.store.migrate import check_current, upgrade
 from proxy.traffic.store.schema import exchanges
 
 
@@ -35,7 +35,7 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
             _creation_lock(file),
             _disposed_on_error(sqlite_engine(file, read_only=False)) as engine,
         ):
-            bring_up_to_date(engine, str(file))
+            upgrade(engine, str(file))
     except OSError as exc:
         raise StoreError(f"{file} cannot be created or opened: {exc.strerror}") from exc
     return engine
@@ -48,7 +48,7 @@ def open_postgresql(url: str, *, read_only: bool) -> Engine:
         if read_only:
             check_current(engine, name)
         else:
-            bring_up_to_date(engine, name)
+            upgrade(engine, name)
             _check_writable(engine, name)
     return engine
 

@@ -24,7 +24,7 @@ _ALEMBIC_LOCK: Final = threading.Lock()
 """Alembic keeps its current context in a global, so only one thread may use it."""
 
 
-def bring_up_to_date(engine: Engine, name: str) -> None:
+def upgrade(engine: Engine, name: str) -> None:
     """Upgrade the store to the newest revision in one transaction; raises `StoreError`."""
     with engine.connect() as connection:
         if _is_current(connection, name):

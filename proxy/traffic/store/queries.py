@@ -8,7 +8,8 @@ larger than memory and a long read would hinder the loader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -28,7 +29,8 @@ _BODIES: Final = 16
 _columns: Final = exchanges.c
 
 
-class FoundExchange(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FoundExchange:
     """An exchange, and its place `seq` in the order of loading."""
 
     seq: int

@@ -53,7 +53,7 @@ _RESULTS: Final = 1_000
 _RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
 
 
-class LeftOut(msgspec.Struct, frozen=True):
+class RemainingRequests(msgspec.Struct, frozen=True):
     """Exchanges of one model left to replay, and an estimate of the tokens needed."""
 
     model: str | None
@@ -74,10 +74,10 @@ class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
     without_content: int
     """Exchanges whose bodies were not captured in full."""
     done: int
-    left: tuple[LeftOut, ...]
+    remaining: tuple[RemainingRequests, ...]
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True):
     """A recorded exchange with its compressed bodies."""
 
     record: TrafficRecord
@@ -112,7 +112,7 @@ class ReplayStore:
     limit: int | None = None
     """Limit on exchanges, including those already replayed; the newest are taken."""
 
-    def found(self) -> ReplayPlan:
+    def plan(self) -> ReplayPlan:
         """Count the exchanges to replay, without reading bodies."""
         done = self._done()
         numbers = select(
@@ -133,7 +133,7 @@ class ReplayStore:
             unanswered=unanswered,
             without_content=without_content,
             done=done,
-            left=tuple(LeftOut(*row) for row in rows),
+            remaining=tuple(RemainingRequests(*row) for row in rows),
         )
 
     def begin(self) -> None:
@@ -145,7 +145,7 @@ class ReplayStore:
         """Return the tokens used in all runs so far."""
         return self._number(select(func.sum(replays.c.tokens)).where(self._is_ours()))
 
-    def pages(self) -> Iterator[list[Recorded]]:
+    def pages(self) -> Iterator[list[RecordedExchange]]:
         """Yield pages of exchanges left to replay, newest first; each is read on demand."""
         room = None if self.limit is None else max(0, self.limit - self._done())
         place = exchanges.c.received_ms, exchanges.c.seq
@@ -220,8 +220,8 @@ class ReplayStore:
         return replays.c.replay == self.name
 
 
-def _recorded(row: Row[Any]) -> Recorded:
-    return Recorded(
+def _recorded(row: Row[Any]) -> RecordedExchange:
+    return RecordedExchange(
         record=exchange_of_row(row._asdict()),
         tokens=row.tokens,
         legacy_in=row.legacy_in,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, case, cast, func, select, type_coerce
 
@@ -11,7 +12,8 @@ from proxy.traffic.store.schema import exchanges, shadows
 from proxy.traffic.store.store import Store
 
 
-class ShadowGroup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ShadowGroup:
     """Shadows or controls of one rule with the same failure; None if they succeeded."""
 
     rule: str
@@ -41,7 +43,7 @@ def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
         .group_by(*keys)
     )
     with store.engine.connect() as connection:
-        return tuple(ShadowGroup._make(row) for row in connection.execute(query))
+        return tuple(ShadowGroup(*row) for row in connection.execute(query))
 
 
 def _as_json(store: Store) -> ColumnElement[Any]:

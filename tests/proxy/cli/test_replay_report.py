@@ -8,14 +8,14 @@ from proxy.cli.replay_report import estimate_lines, report_lines
 from proxy.comparison.compare import Comparison
 from proxy.replay import build_replay_report
 from proxy.report.prices import Price
-from proxy.traffic.store.replay_results import LeftOut, ReplayPlan, ReplayResult
+from proxy.traffic.store.replay_results import RemainingRequests, ReplayPlan, ReplayResult
 
 PRICES = {"m": Price(1_000_000, 1_000_000), "n": Price(0.01, 0.01)}
 
 
-def found(*left: LeftOut, **numbers: int) -> ReplayPlan:
+def found(*left: RemainingRequests, **numbers: int) -> ReplayPlan:
     plain = {"exchanges": 9, "unanswered": 0, "without_content": 0, "done": 0}
-    return ReplayPlan(left=left, **(plain | numbers))
+    return ReplayPlan(remaining=left, **(plain | numbers))
 
 
 def estimate(found: ReplayPlan, model: str | None = None) -> list[str]:
@@ -52,7 +52,7 @@ def test_an_estimate_of_nothing_is_short():
 
 def test_an_estimate_says_what_is_left_out_and_what_is_left():
     lines = estimate(
-        found(LeftOut("m", 1, 2, 3, 1000), unanswered=1, without_content=2, done=3), "m"
+        found(RemainingRequests("m", 1, 2, 3, 1000), unanswered=1, without_content=2, done=3), "m"
     )
 
     assert lines == [
@@ -83,7 +83,7 @@ def test_an_estimate_says_what_is_left_out_and_what_is_left():
     ],
 )
 def test_costs_are_of_the_models_whose_price_is_known(models, model, cost):
-    lines = estimate(found(*(LeftOut(name, 1, 2, 3, 3) for name in models)), model)
+    lines = estimate(found(*(RemainingRequests(name, 1, 2, 3, 3) for name in models)), model)
 
     assert lines[-1] == f"  cost              {cost}"
 

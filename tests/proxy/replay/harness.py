@@ -18,7 +18,7 @@ from proxy.cooperative import CooperativeRunner
 from proxy.replay import Asker
 from proxy.security.redaction import Redactor
 from proxy.traffic import compress
-from proxy.traffic.store.replay_results import Recorded, ReplayResult
+from proxy.traffic.store.replay_results import RecordedExchange, ReplayResult
 from proxy.traffic.store.schema import metadata
 from proxy.traffic.store.store import Store
 from proxy.upstream.dispatch import Dispatcher
@@ -52,10 +52,12 @@ def stored(path: Any) -> Iterator[Store]:
         store.close()
 
 
-def recorded(answer: object = None, *, request: bytes | None = None, **fields: Any) -> Recorded:
+def recorded(
+    answer: object = None, *, request: bytes | None = None, **fields: Any
+) -> RecordedExchange:
     """One exchange; what is no field of a record is one of the request."""
     asked = {name: fields.pop(name) for name in ("prompt", "stream", "model") if name in fields}
-    return Recorded(
+    return RecordedExchange(
         record=record(**fields),
         tokens=20,
         legacy_in=compress(request or json.dumps(body(**asked)).encode()),
@@ -82,7 +84,10 @@ class Scripted:
 
 
 def ask(
-    upstream_url: str, *asked: Recorded, key: bytes | None = b"sk-ant-api03-mine", **settings: Any
+    upstream_url: str,
+    *asked: RecordedExchange,
+    key: bytes | None = b"sk-ant-api03-mine",
+    **settings: Any,
 ) -> list[ReplayResult]:
     """Ask all of them, one after the other, without pauses."""
 

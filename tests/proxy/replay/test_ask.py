@@ -9,7 +9,7 @@ import pytest
 from proxy.security.redaction import Redacted
 from proxy.simulator import create_simulator
 from proxy.traffic import MadeAdjustment
-from proxy.traffic.store.replay_results import Recorded
+from proxy.traffic.store.replay_results import RecordedExchange
 from tests.proxy.replay.harness import COMPLETION, MESSAGE, Scripted, ask, recorded
 from tests.servers import serving
 
@@ -20,7 +20,7 @@ NOWHERE = "http://127.0.0.1:9"
 BROKEN: Any = None
 
 
-def damaged(**bodies: bytes) -> Recorded:
+def damaged(**bodies: bytes) -> RecordedExchange:
     return msgspec.structs.replace(recorded(), **bodies)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.replay import Run, TokenBudget
-from proxy.traffic.store.replay_results import Recorded, ReplayResult, ReplayStore
+from proxy.traffic.store.replay_results import RecordedExchange, ReplayResult, ReplayStore
 from tests.proxy.replay.harness import stored
 from tests.recorded_exchanges import exchange
 
@@ -32,7 +32,7 @@ class Counting:
         self._most = most
         self._together = asyncio.Barrier(together)
 
-    async def ask(self, recorded: Recorded) -> ReplayResult:
+    async def ask(self, recorded: RecordedExchange) -> ReplayResult:
         """At rest after so many: the next ones never come back."""
         self.at_a_time += 1
         self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)

@@ -192,7 +192,7 @@ def test_a_caller_that_is_gone_meanwhile_is_left_out(tmp_path):
     store = open_store(default_url(tmp_path))
     sums = aggregate(store, Filter(), 1_000)
     store.close()
-    late = replace(sums, called=(ClientGroup("who", None, None, 1),))
+    late = replace(sums, clients=(ClientGroup("who", None, None, 1),))
 
     assert callers_of(late) == {}
 

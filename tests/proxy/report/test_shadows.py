@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from proxy.report.model import Compared, Counted
@@ -50,6 +52,6 @@ def test_failures_are_counted_and_are_no_comparison(leg):
 
 
 def test_rules_come_by_name():
-    others = [each._replace(rule=rule) for rule in "ba" for each in [shadowed()]]
+    others = [replace(each, rule=rule) for rule in "ba" for each in [shadowed()]]
 
     assert [each.rule for each in shadow_reports(others)] == ["a", "b"]

@@ -11,11 +11,12 @@ from proxy.traffic import open_store
 from proxy.traffic.record import MadeAdjustment
 from proxy.traffic.store.aggregates import (
     Aggregates,
+    CapturedGroup,
     Ending,
     LatencyGroup,
     ShapeGroup,
     aggregate,
-    oldest_in,
+    oldest_received_ms,
 )
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.row_mapping import row_of_exchange
@@ -49,7 +50,7 @@ def test_exchanges_of_one_shape_are_counted_together(store):
         ]
     )
 
-    assert sums(store).shaped == (
+    assert sums(store).shapes == (
         ShapeGroup(
             shape=row_of_exchange(record(caller_name="nightly"))["shape"],
             who="nightly",
@@ -68,7 +69,7 @@ def test_exchanges_of_one_shape_are_counted_together(store):
             last_ms=DAY + 9_000,
             input_tokens=14.0,
             output_tokens=28.0,
-            latest=3,
+            latest_seq=3,
         ),
     )
 
@@ -77,7 +78,7 @@ def test_what_ended_otherwise_is_counted_apart(store):
     fields = {"status": 529, "error_type": "overloaded_error", "blame": Blame.UPSTREAM}
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), **fields)])
 
-    endings = {each.ending: each.exchanges for each in sums(store).shaped}
+    endings = {each.ending: each.exchanges for each in sums(store).shapes}
     assert endings == {
         Ending("translate", 200, None, Outcome.ANSWERED): 1,
         Ending("translate", 529, "overloaded_error", Outcome.UPSTREAM_ERROR): 1,
@@ -88,7 +89,7 @@ def test_what_a_second_try_rescued_is_counted_apart(store):
     rescued = {"first_failure": "503 api_error", "route": "forward"}
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), **rescued)])
 
-    assert {each.ending.is_rescued: each.exchanges for each in sums(store).shaped} == {
+    assert {each.ending.is_rescued: each.exchanges for each in sums(store).shapes} == {
         False: 1,
         True: 1,
     }
@@ -99,8 +100,8 @@ def test_rows_of_before_there_were_shapes_are_counted_one_by_one(store):
     with store.engine.begin() as connection:
         connection.execute(update(exchanges).where(exchanges.c.seq < 3).values(shape=None))
 
-    assert [each.exchanges for each in sums(store).shaped] == [1, 1, 1]
-    assert sum(each.exchanges for each in sums(store).happened) == 3
+    assert [each.exchanges for each in sums(store).shapes] == [1, 1, 1]
+    assert sum(each.exchanges for each in sums(store).buckets) == 3
 
 
 def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
@@ -113,7 +114,7 @@ def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
         ]
     )
 
-    counted = {each.who: each.exchanges for each in sums(store).called}
+    counted = {each.who: each.exchanges for each in sums(store).clients}
     assert counted == {"nightly": 2, "aaaa": 1, None: 1}
 
 
@@ -124,7 +125,7 @@ def test_durations_are_rounded_up_to_two_digits(store):
         record(id=f"{n}", received=moment(n), total_ms=each) for n, each in enumerate(durations)
     )
 
-    counted = {each.total: each.exchanges for each in sums(store).lasted}
+    counted = {each.total: each.exchanges for each in sums(store).latencies}
     expected = {0: 1, 1: 1, 7: 1, 8: 1, 100: 1, 130: 3, 140: 1, 1_900: 1, 55_000: 1}
     assert counted == expected | {99_000_000: 1, 101_000_000: 1}
 
@@ -132,14 +133,14 @@ def test_durations_are_rounded_up_to_two_digits(store):
 def test_what_never_got_to_a_first_token_has_no_time_of_it(store):
     store.add([record(id="a", received=moment(1), first_token_ms=None, first_byte_ms=31.0)])
 
-    assert sums(store).lasted == (LatencyGroup("0123456789abcdef", 6, 31, None, 1),)
+    assert sums(store).latencies == (LatencyGroup("0123456789abcdef", 6, 31, None, 1),)
 
 
 def test_steps_of_time_are_counted_from_the_epoch(store):
     hours = [0, 59 * 60, 3_600, 3_601]
     store.add(record(id=f"{n}", received=moment(each)) for n, each in enumerate(hours))
 
-    steps = {each.step: each.exchanges for each in sums(store).happened}
+    steps = {each.step: each.exchanges for each in sums(store).buckets}
     assert steps == {DAY // HOUR: 2, DAY // HOUR + 1: 2}
 
 
@@ -149,7 +150,7 @@ def test_of_one_kind_of_adjustment_the_last_one_made_is_shown(store):
         record(id=f"{n}", received=moment(n), adjustments=(made,)) for n, made in enumerate(asked)
     )
 
-    [shaped] = sums(store).shaped
+    [shaped] = sums(store).shapes
     assert shaped.exchanges == 2
     assert shaped.adjustments == (
         '[{"kind":"cap_max_tokens","field":"field","asked":"2","sent":"1"}]'
@@ -167,8 +168,8 @@ def test_only_what_is_meant_is_counted(store):
     )
 
     counted = sums(store, Filter(since=DAY, until=DAY + 24 * HOUR, caller="nightly"))
-    assert [each.exchanges for each in counted.shaped] == [1]
-    assert oldest_in(store) == DAY - 1
+    assert [each.exchanges for each in counted.shapes] == [1]
+    assert oldest_received_ms(store) == DAY - 1
 
 
 def test_requests_that_were_captured_are_counted_with_the_last_of_them(store):
@@ -177,14 +178,14 @@ def test_requests_that_were_captured_are_counted_with_the_last_of_them(store):
     store.add([record(id="plain", received=moment(9))])
 
     shape = row_of_exchange(record())["shape"]
-    assert sums(store).captured == ((shape, 3, 3),)
-    assert sums(store, Filter(since=DAY + 2_000)).captured == ((shape, 2, 3),)
+    assert sums(store).captured == (CapturedGroup(shape, 3, 3),)
+    assert sums(store, Filter(since=DAY + 2_000)).captured == (CapturedGroup(shape, 2, 3),)
 
 
 def test_an_empty_store_comes_to_nothing(store):
     counted = sums(store)
 
-    assert (counted.shaped, counted.happened, oldest_in(store)) == ((), (), None)
+    assert (counted.shapes, counted.buckets, oldest_received_ms(store)) == ((), (), None)
 
 
 def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
@@ -194,6 +195,6 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
     )
 
     counted = aggregate(store, EVERYTHING, HOUR, most_groups=2)
-    assert [each.user_agent for each in counted.called] == ["c", "b"]
-    assert sum(each.exchanges for each in counted.shaped) == 6
+    assert [each.user_agent for each in counted.clients] == ["c", "b"]
+    assert sum(each.exchanges for each in counted.shapes) == 6
     assert counted.is_cut

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.traffic import Content, ReadOnlyStoreError, open_store
 from proxy.traffic.store.filters import Filter
-from proxy.traffic.store.replay_results import LeftOut, ReplayResult, ReplayStore
+from proxy.traffic.store.replay_results import RemainingRequests, ReplayResult, ReplayStore
 from proxy.traffic.store.store import Store
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept, moment
@@ -76,7 +76,7 @@ def test_only_what_is_wanted_is_asked_for(store, wanted, numbers):
     store.add(exchange(3))
 
     assert ids(replay(store, **wanted)) == [f"req_{number:04}" for number in numbers]
-    assert sum(left.requests for left in replay(store, **wanted).found().left) == len(numbers)
+    assert sum(left.requests for left in replay(store, **wanted).plan().remaining) == len(numbers)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_only_what_is_wanted_is_asked_for(store, wanted, numbers):
 def test_what_came_to_no_whole_answer_has_nothing_to_compare_with(store, fields):
     store.add(exchange(1, **fields))
 
-    found = replay(store).found()
+    found = replay(store).plan()
     assert ids(replay(store)) == []
     assert (found.exchanges, found.unanswered, found.without_content) == (1, 1, 0)
 
@@ -102,7 +102,7 @@ def test_what_was_not_captured_in_full_cannot_be_asked_again(store, parts):
     bodies = tuple(kept(part, {}) for part in parts)
     store.add([record(), Content(id=record().id, received=record().received, bodies=bodies)])
 
-    found = replay(store).found()
+    found = replay(store).plan()
     assert ids(replay(store)) == []
     assert (found.exchanges, found.unanswered, found.without_content) == (1, 0, 1)
 
@@ -113,7 +113,7 @@ def test_digests_alone_are_no_content(store):
     store.add([recorded, Content(id=content.id, received=content.received, bodies=digests)])
 
     assert ids(replay(store)) == []
-    assert replay(store).found().without_content == 1
+    assert replay(store).plan().without_content == 1
 
 
 def _fields(body):
@@ -137,7 +137,7 @@ def test_what_nobody_counted_is_estimated_by_bytes(store, fields, tokens):
     store.add(exchange(1, sent_model="m", **fields))
 
     [[recorded]] = replay(store).pages()
-    assert replay(store).found().left == (LeftOut("m", 1, *tokens),)
+    assert replay(store).plan().remaining == (RemainingRequests("m", 1, *tokens),)
     assert recorded.tokens == tokens[0] + tokens[1]
 
 
@@ -145,7 +145,7 @@ def test_the_estimate_is_by_the_models_that_were_asked_the_busiest_first(store):
     for number, model in enumerate(["a", "b", None, "b"]):
         store.add(exchange(number, sent_model=model))
 
-    left = replay(store).found().left
+    left = replay(store).plan().remaining
     assert [(each.model, each.requests, each.input_tokens) for each in left[:1]] == [("b", 2, 12)]
     assert {each.model for each in left} == {"a", "b", None}
 
@@ -157,7 +157,7 @@ def test_what_is_done_is_not_asked_again_under_the_same_name(store):
 
     assert ids(replay(store)) == ["req_0003", "req_0000"]
     assert ids(replay(store, "other")) == ["req_0003", "req_0002", "req_0001", "req_0000"]
-    assert replay(store).found().done == 2
+    assert replay(store).plan().done == 2
     assert replay(store).used() == 10
     assert replay(store, "other").used() == 0
 
@@ -168,7 +168,7 @@ def test_a_limit_counts_what_is_done(store):
     replay(store).keep([result(1)])
 
     assert ids(replay(store, limit=2)) == ["req_0003"]
-    assert [left.requests for left in replay(store, limit=2).found().left] == [1]
+    assert [left.requests for left in replay(store, limit=2).plan().remaining] == [1]
     assert ids(replay(store, limit=1)) == []
 
 
@@ -180,7 +180,7 @@ def test_what_may_have_passed_is_asked_again_and_the_later_result_stays(store, f
     replay(store).keep([result(1, failure)])
 
     assert ids(replay(store)) == ["req_0001"]
-    assert replay(store).found().done == 0
+    assert replay(store).plan().done == 0
 
     replay(store).keep([result(1)])
     assert ids(replay(store)) == []

@@ -1,5 +1,7 @@
 """What shadows came to, on both engines."""
 
+from operator import attrgetter
+
 import pytest
 
 from proxy.traffic import open_store
@@ -26,7 +28,7 @@ def test_similarities_and_equal_answers_are_summed_by_rule_and_leg(store):
     store.add(record(id=f"{n}", received=moment(n)) for n in range(3))
     store.add([compared(0, 1.0), compared(1, 0.5), compared(2, 0.25, "control")])
 
-    assert sorted(aggregate_shadows(store, Filter())) == [
+    assert sorted(aggregate_shadows(store, Filter()), key=attrgetter("leg")) == [
         ShadowGroup("risky", "control", None, 1, 0.25, 0),
         ShadowGroup("risky", "shadow", None, 2, 1.5, 1),
     ]
