@@ -32,7 +32,7 @@ class CapturedBody:
     """
     size: int = 0
     chunks: TimedChunks = field(default_factory=list[tuple[float, bytes]], repr=False)
-    moments: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
+    arrivals: list[tuple[float, int]] = field(default_factory=list[tuple[float, int]])
     """Arrival time and size of each chunk, recorded only if `keeps` is `last`."""
     _hash: hashlib.blake2b = field(default_factory=hashlib.blake2b, repr=False)
 
@@ -41,15 +41,15 @@ class CapturedBody:
         """Unkeyed BLAKE2b digest of the whole body."""
         return self._hash.digest()
 
-    def take(self, moment: float, chunk: bytes) -> None:
-        """Add a chunk that arrived at `moment`, in milliseconds since the exchange began."""
+    def take(self, at_ms: float, chunk: bytes) -> None:
+        """Add a chunk that arrived `at_ms` milliseconds after the exchange began."""
         self.size += len(chunk)
         self._hash.update(chunk)
         if self.keeps == "nothing":
             return
-        self.chunks.append((moment, chunk))
+        self.chunks.append((at_ms, chunk))
         if self.keeps == "last":
-            self.moments.append((moment, len(chunk)))
+            self.arrivals.append((at_ms, len(chunk)))
             del self.chunks[:-_LAST_CHUNKS]
 
 

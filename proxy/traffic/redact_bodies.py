@@ -169,15 +169,15 @@ def _answer(part: str, captured: CapturedBody, bodies: ExchangeBodies) -> tuple[
         return _redacted(raw, bodies.hide), None
     read = _reassembled(part, chunks, bodies.dialect)
     text = _json_text(_walk(read.whole, bodies.hide))
-    timing = list(_growth(captured)) if captured.moments else read.timing
+    timing = list(_growth(captured)) if captured.arrivals else read.timing
     return text, compress(msgspec.json.encode(timing))
 
 
 def _growth(captured: CapturedBody) -> Iterator[tuple[float, str, int]]:
     """Yield, for each chunk of a cumulative stream, how much longer it is than the last."""
     before = 0
-    for moment, size in captured.moments:
-        yield moment, "completion", max(size - before, 0)
+    for at_ms, size in captured.arrivals:
+        yield at_ms, "completion", max(size - before, 0)
         before = size
 
 
