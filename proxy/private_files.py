@@ -1,8 +1,8 @@
 """
-Directories (0700) and files (0600) for their owner alone, whatever the umask and whatever is above.
+Creation of directories (0700) and files (0600) that only their owner can open, under any umask.
 
-All that Holdover makes is made here; a test finds what is not. What is there
-already keeps its mode: its owner may have opened it to somebody on purpose.
+Holdover creates all of its files here; a test finds those that it does not. Files and
+directories that exist keep their mode: the owner may have opened them on purpose.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ _OTHERS: Final = 0o077
 
 
 class NotOurs(OSError):
-    """A directory that somebody else made, or that others get into; the text says which."""
+    """Another user owns a directory or has access to it; the text says which."""
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, and those above it, where there is none; raises `OSError`."""
+    """Create a directory and its parents if they are missing; raises `OSError`."""
     if path.is_dir():
         return
     if not path.parent.exists():
         make_directory(path.parent)
     try:
         path.mkdir(mode=_DIRECTORY)
-        path.chmod(_DIRECTORY)  # a umask may have taken too much
+        path.chmod(_DIRECTORY)  # the umask may have removed permissions
     except FileExistsError:
-        os.stat(f"{path}/.")  # another process was first, or else something is in the way
+        os.stat(f"{path}/.")  # fails unless another process has created the directory
 
 
 def claim_directory(path: Path) -> None:
     """
-    Make a directory in a place where everybody may make some; raises `OSError`.
+    Create a directory in a place where every user may create some; raises `OSError`.
 
-    One that is there has to be ours, and closed to all others: whoever made it
-    first could read, or replace, what is put there (CWE-377).
+    An existing directory must belong to this user and be closed to all others, who
+    could otherwise read or replace the files in it (CWE-377).
     """
     try:
         path.mkdir(mode=_DIRECTORY)
@@ -49,23 +49,23 @@ def claim_directory(path: Path) -> None:
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            raise NotOurs(f"{path} is there, and no directory") from None
+            raise NotOurs(f"{path} exists and is not a directory") from None
         if found.st_uid != os.geteuid():
-            raise NotOurs(f"{path} was made by somebody else") from None
+            raise NotOurs(f"{path} belongs to another user") from None
         if found.st_mode & _OTHERS:
-            raise NotOurs(f"{path} is open to others") from None
+            raise NotOurs(f"{path} is accessible to other users") from None
 
 
 def open_file(path: Path, flags: int) -> int:
-    """A descriptor of a file, which is made if it is not there; raises `OSError`."""
+    """Open a file, or create it if it is missing, and return its descriptor; raises `OSError`."""
     try:
         return _made(path, flags)
     except FileExistsError:
-        return os.open(path, flags | os.O_CREAT, _FILE)  # it may be gone by now
+        return os.open(path, flags | os.O_CREAT, _FILE)  # may have been removed since
 
 
 def write_beside(path: Path, data: bytes) -> Path:
-    """Write what may take a file's place into a new one, whose name begins with a dot."""
+    """Write data to a new hidden file in the directory of `path`, and return the new path."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = _made(beside, os.O_WRONLY)
     try:
@@ -81,9 +81,9 @@ def replace_file(
     path: Path, data: bytes, prepare: Callable[[Path], object] = lambda beside: beside
 ) -> None:
     """
-    Write a file in one step, so that nobody reads half of it; raises `OSError`.
+    Write a file atomically, so that no reader sees half of it; raises `OSError`.
 
-    `prepare` is given the new one before it takes the other's place.
+    `prepare` is called with the path of the new file before it replaces the old one.
     """
     beside = write_beside(path, data)
     try:
@@ -96,5 +96,5 @@ def replace_file(
 
 def _made(path: Path, flags: int) -> int:
     handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FILE)
-    os.fchmod(handle, _FILE)  # a umask may have taken too much
+    os.fchmod(handle, _FILE)  # the umask may have removed permissions
     return handle

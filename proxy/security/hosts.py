@@ -1,11 +1,11 @@
 """
-Which host a request names, and whether a page of another site sent it.
+Checks of the host that a request names and of the site that sent it.
 
-A browser sends requests for any page that it shows. Two things give a foreign
-page away: one that reaches us under a name of its own (DNS rebinding) names
-itself as `Host`; one that asks another site names itself as `Origin`, or its
-browser says `Sec-Fetch-Site: cross-site` (Fetch Metadata). What somebody could
-gain that way is the use of a key that is held here.
+A browser sends requests for any page that it shows, so a page of another site could
+spend a key that Holdover holds. Two headers give such a page away. If its own domain
+name was pointed at our address (DNS rebinding), `Host` has that name. If it requests
+our name from another site, `Origin` has the page's site, or the browser sends
+`Sec-Fetch-Site: cross-site` (Fetch Metadata).
 """
 
 from __future__ import annotations
@@ -25,18 +25,22 @@ _LOCAL: Final = "localhost"
 
 
 def only_host(headers: Headers) -> bytes:
-    """The value of the one Host header; raises `MalformedRequest` (RFC 9112, section 3.2)."""
+    """
+    Return the value of the Host header.
+
+    Raises `MalformedRequest` unless there is exactly one valid Host (RFC 9112, section 3.2).
+    """
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) != 1:
-        raise MalformedRequest("A request names its host exactly once: send one Host header.")
+        raise MalformedRequest("A request must have exactly one Host header.")
     if _HOST.fullmatch(hosts[0]) is None:
-        raise MalformedRequest("The Host header is no host with or without a port.")
+        raise MalformedRequest("The Host header is not a valid host name or address.")
     return hosts[0]
 
 
 @lru_cache(256)
 def is_loopback(name: str) -> bool:
-    """Whether a name, or an address, always means this machine."""
+    """Return True if a name or an address always means this machine."""
     if name == _LOCAL or name.endswith(f".{_LOCAL}"):  # RFC 6761, section 6.3
         return True
     address = _address(name)
@@ -45,26 +49,26 @@ def is_loopback(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCheck:
-    """By which names this process is asked, and which pages of other sites may ask it."""
+    """Names under which this process is served, and other sites whose pages may use it."""
 
     is_local: bool
-    """Whether it listens on a loopback address."""
+    """True if the process listens on a loopback address."""
     allowed: frozenset[str] = frozenset()
-    """Further names, as shell patterns in lower case."""
+    """Further host names, as shell patterns in lower case."""
 
     def check(self, headers: Headers, *, holds_keys: bool) -> None:
-        """Raise `ForeignHost` or `ForeignOrigin` where such a request is not served."""
+        """Raise `ForeignHost` or `ForeignOrigin` if the request must not be served."""
         host = first(headers, b"host")
-        # Without one it is a request of HTTP/1.0, which no browser sends.
+        # Only HTTP/1.0 requests have no Host, and no browser sends those.
         if host is not None and not self._serves(_name(host)):
             raise ForeignHost(
-                "This Host is not served here. If it is meant to be, whoever runs Holdover adds it"
-                " to the setting allowed_hosts."
+                "Holdover does not serve the host in the Host header. To allow it, the operator of"
+                " Holdover must add it to the setting allowed_hosts."
             )
         if holds_keys and self._is_foreign(headers, host or b""):
             raise ForeignOrigin(
-                "A page of another site may not use a key that Holdover holds. If it is meant to,"
-                " whoever runs Holdover adds its host to the setting allowed_hosts."
+                "Pages of other sites may not use Holdover's API key. To allow this page, the"
+                " operator of Holdover must add its host to the setting allowed_hosts."
             )
 
     def _serves(self, name: str) -> bool:
@@ -72,7 +76,7 @@ class HostCheck:
             return True
         if is_loopback(name) or self._is_allowed(name):
             return True
-        # A page under an address is that of the address: it cannot be taken over by a name.
+        # DNS rebinding needs a name, so a Host that is an IP address is safe.
         return not self.is_local and _address(name) is not None
 
     def _is_allowed(self, name: str) -> bool:
@@ -92,7 +96,7 @@ class HostCheck:
 
 @lru_cache(256)
 def _name(host: bytes) -> str:
-    """A host without its port, as it is compared."""
+    """Return a host without its port, in lower case; empty if it is not valid."""
     found = _HOST.fullmatch(host)
     return found["name"].decode("ascii").lower().removesuffix(".") if found else ""
 

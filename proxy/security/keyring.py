@@ -1,20 +1,19 @@
 """
-Who is calling, and with which key an upstream is asked on their behalf.
+Identification of callers, and the choice of the key that is sent to an upstream for them.
 
-A key belongs to the origin (scheme, host, port) that it was given for, and
-never leaves for another. So where a request goes and what it is asked with are
-one value, a `Destination`, and this table is the only one that makes them:
+A key belongs to the origin (scheme, host, port) that it was given for and is never
+sent to another. URL and key are therefore one value, a `Destination`, which only
+this module creates, by this table:
 
-    a key is held for the upstream   the client sends             sent        a refusal is
-    yes: the caller's, or else       anything                     that key    our fault
-      the server's
-    no                               a token that opens a key     nothing     our fault
-    no                               a key of its own, or none    what it is  the client's
+    Holdover has a key for the upstream   client sends            sent on    a rejection is due to
+    yes: the caller's, else the server's  anything                that key   Holdover
+    no                                    a token for a held key  no key     Holdover
+    no                                    its own key, or none    the same   the client
 
-A token opens a key where it stands in the list of callers and any key is held
-for its caller, or for all: whoever had it could spend that key, so it is as
-secret. Tokens are known by their SHA-256 alone: they are random and long, so
-there is nothing to guess, and the file that lists them gives nobody access.
+A token in the list of callers gives access to a held key if Holdover has any key
+for this caller or for all callers. Such a token can spend that key, so it is as
+secret as the key and is sent nowhere. The settings hold only the SHA-256 of tokens:
+tokens are long and random, so a hash reveals nothing and gives no access.
 """
 
 from __future__ import annotations
@@ -40,88 +39,88 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class HeldKey(HiddenRepr, frozen=True, kw_only=True):
-    """A key of the operator's."""
+    """An API key from the settings."""
 
     secret: bytes
     digest: CallerDigest
     setting: str
-    """Where it was given: `upstream_key`, or `callers.NAME.legacy_key`."""
+    """Setting that holds the key: `upstream_key`, or `callers.NAME.legacy_key`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """An upstream's base url, and the key that it is asked with for callers without their own."""
+    """An upstream's base URL, and the key for callers who have none of their own."""
 
     name: Literal["upstream", "legacy"]
-    """As settings about it begin."""
+    """Prefix of the settings for this upstream."""
     url: str
     key: HeldKey | None = None
 
     @property
     def setting(self) -> str:
-        """Where such a key is given, if it is."""
+        """Name of the setting for its key, whether or not it is set."""
         return f"{self.name}_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCaller:
-    """One entry of the operator's list, and the keys that upstreams are asked with for it."""
+    """An entry of the setting `callers`, and the upstream keys for this caller."""
 
     name: str
     token_hash: str
-    """SHA-256 of what the client sends, in hex."""
+    """Hex SHA-256 of the token that the client sends."""
     messages_key: HeldKey | None = None
     legacy_key: HeldKey | None = None
 
     @property
     def keys(self) -> tuple[HeldKey | None, HeldKey | None]:
-        """For the Messages API, and for the legacy upstream."""
+        """Keys for the Messages API and for the legacy upstream, in this order."""
         return self.messages_key, self.legacy_key
 
 
 class Destination(HiddenRepr, frozen=True, kw_only=True):
-    """An upstream as it is asked for one caller: where, and with what."""
+    """An upstream's URL, and the credential that is sent there for one caller."""
 
     url: str
     credential: Credential
-    """Empty: none is sent."""
+    """The credential to send; empty if none is sent."""
     digest: CallerDigest | None
-    """What stands for the key in logs; None: none is sent."""
+    """Digest of the key, for logs; None if no key is sent."""
     setting: str | None = None
-    """The one to look at where the key is refused, or missed; None: that is the client's affair."""
+    """Setting to correct if the key is rejected or missing; None if the client's key is sent."""
     instead: Headers | None = None
-    """The headers that replace the client's own credentials; None: those pass as they come."""
+    """Headers that replace the client's credentials; None if those pass unchanged."""
 
 
 class Caller(HiddenRepr, frozen=True, kw_only=True):
-    """Who sent a request, and how upstreams are asked for it."""
+    """The sender of a request, and the destinations for its requests."""
 
     name: str | None
     digest: CallerDigest
-    """Of the key that the client sends."""
+    """Digest of the key that the client sends."""
     identity: bytes
-    """What stays the same for this caller: the name, or else the key."""
+    """Bytes that always identify this caller: its name, or its key if it has no name."""
     messages: Destination
     legacy: Destination | None
-    """None: there is no legacy upstream."""
+    """Destination for `forward` rules; None if there is no legacy upstream."""
 
     def destination(self, action: str | None) -> Destination:
-        """Who is asked by a leg of this kind."""
+        """Return the upstream for a rule's action."""
         if action != "forward":
             return self.messages
-        assert self.legacy is not None  # settings in which a rule forwards to nobody are refused
+        assert self.legacy is not None  # settings with a forward rule need a legacy_url
         return self.legacy
 
     @property
     def held_secrets(self) -> list[bytes]:
-        """Keys of ours that are used for it."""
+        """Secrets from the settings that are sent upstream for this caller."""
         ours = [to for to in (self.messages, self.legacy) if to is not None and to.setting]
         return [to.credential.secret for to in ours if to.credential.secret]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyring:
-    """Whose key is whose, and where it may go."""
+    """Known callers and upstreams with their keys."""
 
     digester: Digester
     messages: Site
@@ -130,40 +129,40 @@ class Keyring:
 
     @property
     def urls(self) -> frozenset[str]:
-        """Of all upstreams."""
+        """Base URLs of all upstreams."""
         return frozenset(site.url for site in self._sites)
 
     @property
     def held(self) -> Iterator[HeldKey]:
-        """All keys of ours; one that serves two upstreams comes twice."""
+        """Every key in the settings; a key for two upstreams occurs twice."""
         yield from (site.key for site in self._sites if site.key is not None)
         for known in self.known:
             yield from (key for key in known.keys if key is not None)
 
     @property
     def holds_keys(self) -> bool:
-        """Whether any request is made with another key than the client's."""
+        """True if any request may be sent with a key other than the client's."""
         return next(self.held, None) is not None
 
     @property
     def refuses_strangers(self) -> bool:
-        """Whether a key that is not listed is turned away: as soon as there is one of ours."""
+        """True if only listed callers are served, because strangers could spend a held key."""
         return bool(self.known) and self.holds_keys
 
     @property
     def warnings(self) -> Iterator[str]:
-        """What an operator who holds a key for one upstream may not expect of the other."""
+        """Warnings about an upstream that gets clients' own keys, or no key, by accident."""
         if self.legacy and self.messages.key and not (self.legacy.key or self.known):
             yield (
-                "legacy_url: clients' own keys will be sent there, since upstream_key belongs to "
-                "upstream_url alone; set legacy_key if it is to be asked with a key of yours"
+                "legacy_url: clients' own keys will be sent there, because upstream_key is only "
+                "for upstream_url; to send a key of yours instead, set legacy_key"
             )
         for site in self._sites:
             if without := [known.name for known in self.known if self._misses_key(known, site)]:
                 yield (
-                    f"{site.name}_url: no key will be sent there for {', '.join(without)}: what "
-                    "they send opens a key of yours, so it goes nowhere, and none is held for that "
-                    f"upstream; set {site.setting}, or callers.NAME.{site.setting}"
+                    f"{site.name}_url: no key will be sent there for {', '.join(without)}, because "
+                    "there is none for this upstream, and their tokens are never sent on; "
+                    f"set {site.setting}, or callers.NAME.{site.setting}"
                 )
 
     def _misses_key(self, known: KnownCaller, site: Site) -> bool:
@@ -171,7 +170,12 @@ class Keyring:
         return (key or site.key) is None and self._opens_a_key(known)
 
     def identify(self, headers: Headers) -> Caller:
-        """The one who sent these; `MissingKey` or `UnknownKey` where nobody may ask like that."""
+        """
+        Return the caller that sent these headers.
+
+        Raises `MissingKey` if the request needs a key and has none, and `UnknownKey`
+        if only listed callers are served and this one is not listed.
+        """
         given = self._given(headers)
         known = self._find(given.secret)
         if known is None and self.refuses_strangers:
@@ -185,12 +189,12 @@ class Keyring:
         )
 
     def absent(self, *, name: str | None, digest: CallerDigest, identity: bytes) -> Caller:
-        """Somebody who is not there to send a key: upstreams are asked with ours, or none."""
+        """Return a caller without a request (for replays and `check`): only held keys are sent."""
         known = next((known for known in self.known if known.name == name), None)
         return self._caller(known, _NO_CREDENTIAL, name=name, digest=digest, identity=identity)
 
     def for_other_paths(self, headers: Headers) -> Destination:
-        """How the Messages API is asked for anything but completions; raises as `identify`."""
+        """Return the destination of requests that are not completions; raises like `identify`."""
         if self.holds_keys:
             return self.identify(headers).messages
         return Destination(url=self.messages.url, credential=_NO_CREDENTIAL, digest=None)
@@ -230,10 +234,10 @@ class Keyring:
         except MissingKey:
             if self.known or not self.holds_keys:
                 raise
-            return _NO_CREDENTIAL  # the server's key serves everybody
+            return _NO_CREDENTIAL  # the server's key is used for all clients
 
     def _find(self, secret: bytes) -> KnownCaller | None:
-        """Look at every entry, always, so that the time it takes tells nothing."""
+        # Compare with every entry, so that the time taken reveals nothing about the list.
         if not self.known:
             return None
         token_hash, found = hash_token(secret), None
@@ -244,17 +248,17 @@ class Keyring:
 
 
 class _Own(NamedTuple):
-    """What a client sends."""
+    """The client's own credential and what may be done with it."""
 
     credential: Credential
     digest: CallerDigest
     opens_a_key: bool
     passes_untouched: bool
-    """There are no tokens that another of its headers could hold."""
+    """True if Holdover has no keys, so that no header of the client can hold a token for one."""
 
 
 def _destination(site: Site, callers_key: HeldKey | None, own: _Own) -> Destination:
-    """What the table above says."""
+    """Apply the table at the top of this module."""
     digest: CallerDigest | None
     setting: str | None
     if (key := callers_key or site.key) is not None:
@@ -273,16 +277,16 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _Own) -> Destinat
 
 
 def refuses_key(status: int) -> bool:
-    """Whether an answer is about the key or its account, and not about the request."""
+    """Return True if a status rejects the key or its account rather than the request."""
     return status in _REFUSES_KEYS
 
 
 def origin_of(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of a base url: whom a key is trusted to (RFC 6454, section 4)."""
+    """Return scheme, host and port of a base URL: the scope of a key (RFC 6454, section 4)."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def hash_token(token: bytes) -> str:
-    """How a token is written in the settings."""
+    """Return the hex SHA-256 of a token, as the settings list it."""
     return hashlib.sha256(token).hexdigest()

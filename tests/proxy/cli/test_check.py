@@ -134,15 +134,15 @@ LISTED = f'[callers.a]\ntoken = "{TOKEN_OF_A}"\n'
 LEGACY = 'legacy_url = "http://legacy.invalid"\n'
 KEY = 'upstream_key = "sk-1"\n'
 OWN_KEYS = (
-    "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key "
-    "belongs to upstream_url alone; set legacy_key if it is to be asked with a key of yours.\n"
+    "holdover: warning: legacy_url: clients' own keys will be sent there, because "
+    "upstream_key is only for upstream_url; to send a key of yours instead, set legacy_key.\n"
 )
 
 
 def no_key(url: str, names: str, key: str) -> str:
     return (
-        f"holdover: warning: {url}: no key will be sent there for {names}: what they send opens "
-        "a key of yours, so it goes nowhere, and none is held for that upstream; "
+        f"holdover: warning: {url}: no key will be sent there for {names}, because "
+        "there is none for this upstream, and their tokens are never sent on; "
         f"set {key}, or callers.NAME.{key}.\n"
     )
 

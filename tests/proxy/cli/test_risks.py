@@ -165,8 +165,8 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
         " `callers`, so that tokens are required.",
         "holdover: warning: legacy_url: old.example.com is asked over plain http, so anyone on the"
         " network path can read and change keys and texts; write https://.",
-        "holdover: warning: legacy_url: clients' own keys will be sent there, since upstream_key"
-        " belongs to upstream_url alone; set legacy_key if it is to be asked with a key of yours.",
+        "holdover: warning: legacy_url: clients' own keys will be sent there, because upstream_key"
+        " is only for upstream_url; to send a key of yours instead, set legacy_key.",
         "",
     ]
     file.chmod(0o600)

@@ -33,12 +33,12 @@ def strangers_directory(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "problem"),
     [
-        (lambda path: path.symlink_to("/"), "is there, and no directory"),
-        (lambda path: path.write_text(""), "is there, and no directory"),
-        (lambda path: path.mkdir(mode=0o755), "is open to others"),
+        (lambda path: path.symlink_to("/"), "exists and is not a directory"),
+        (lambda path: path.write_text(""), "exists and is not a directory"),
+        (lambda path: path.mkdir(mode=0o755), "is accessible to other users"),
         pytest.param(
             strangers_directory,
-            "was made by somebody else",
+            "belongs to another user",
             marks=pytest.mark.skipif(os.geteuid() != 0, reason="it takes two users"),
         ),
     ],
