@@ -1,1 +1,1 @@
-"""Keys and whose they are, hosts and foreign pages, and what may not be kept."""
+"""Keys and their owners, checks of hosts and origins, and redaction of secrets."""

@@ -1,4 +1,4 @@
-"""The credentials of a request: which of them is used, and which may be secrets."""
+"""The credential that a request uses, and all header values that may be secrets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ _NOT_SHOWN: Final = CREDENTIALS | {b"proxy-authorization", b"x-amz-security-toke
 
 
 class Credential(HiddenRepr, frozen=True):
-    """The one credential of a request, as the header it came in."""
+    """The credential that a request uses, and the header that carries it."""
 
     name: bytes
     value: bytes
     secret: bytes
-    """The bare key or token; empty: there is none."""
+    """Bare key or token; empty if there is no credential."""
 
     @property
     def fields(self) -> Headers:
-        """As it stands among headers."""
+        """Headers to send: one with the credential, or none."""
         return [(self.name, self.value)] if self.secret else []
 
 
 def secrets_in(headers: Headers) -> list[bytes]:
-    """All that may be a key, whichever of them is used."""
+    """Return every header value that may be a secret, whether or not it is used."""
     secrets: list[bytes] = []
     for name, value in headers:
         if spelled(name) in _NOT_SHOWN:
@@ -36,10 +36,10 @@ def secrets_in(headers: Headers) -> list[bytes]:
 
 def find_credential(headers: Headers) -> Credential:
     """
-    The one credential to use; `MissingKey` if there is none.
+    Return the credential to use; raises `MissingKey` if there is none.
 
-    Where both are sent, the API key wins (messages-wire 1.1). An empty one
-    counts as not sent.
+    An API key takes precedence over a bearer token (messages-wire 1.1). An empty
+    header counts as not sent.
     """
     if key := (first(headers, b"x-api-key") or b"").strip():
         return Credential(b"x-api-key", key, key)

@@ -1,12 +1,12 @@
 """
-What may be said of things that may not be shown.
+Safe descriptions of keys, crashes and texts for logs and records.
 
-Of a key, a digest, keyed: a plain hash of a key that leaks elsewhere could be
-looked for in our logs, this one cannot without the digest key. Of a crash,
-its type and place: messages and local variables may quote keys and prompts.
-Of what clients and upstreams say of themselves, what is left when keys and
-people's data are taken out: records take it as `Redacted` only, so that a type
-checker finds what a `Redactor` has not seen.
+* A key becomes a keyed digest. With a plain hash, anyone with a list of leaked keys could
+  look for them in our logs; with a keyed one, that takes the digest key.
+* A crash becomes its type and place, because messages and local variables may
+  quote keys and prompts.
+* A text from a client or an upstream loses keys and personal data. Records accept
+  only `Redacted` texts, so that the type checker finds texts that no `Redactor` has seen.
 """
 
 from __future__ import annotations
@@ -31,50 +31,50 @@ _DIGEST_BYTES = 8
 _CACHED: Final = 1024
 _SHORT: Final = 256
 _PIECE: Final = 16 * 1024
-"""Characters: while an expression looks through a text, no other thread has its turn."""
+"""Characters searched at once: a regular expression keeps all other threads waiting."""
 _LONG_ENOUGH: Final = 8
-"""Less than that is no key; to take it out of a text would take the text apart."""
+"""Minimum length of a secret: replacing shorter strings would garble the text."""
 _LOOKED_AT: Final = 4096
-"""Characters of a word, of which a few are kept."""
+"""Characters of a text that are redacted before it is shortened."""
 _LAST_WORDS: Final = re.compile(r"\S*+(?:\s++[^\s\d]*+\d\S*+)*+")
-"""Backwards: the last, and those with digits before it."""
+"""Matches a reversed text: its last word, and the words with digits directly before it."""
 _HALF_A_WORD: Final = re.compile(r"\[[\w-]*\Z")
 
 
 class HiddenRepr(msgspec.Struct, frozen=True):
-    """A value with a secret in it: nobody is shown more than what kind it is of."""
+    """A value with a secret in it, whose `repr` shows only its type."""
 
     def __repr__(self) -> str:
-        """For logs and tracebacks."""
+        """Return the type alone, for logs and tracebacks."""
         return f"{type(self).__name__}(...)"
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        """For those tracebacks that show values, too."""
+        """Return no fields, because Rich's tracebacks show local variables."""
         return []
 
 
 class Digester:
-    """Digest secrets under one key; without a key given, one for the life of the process."""
+    """Digests secrets under one key; if none is given, under a random key of this process."""
 
     def __init__(self, key: str | None) -> None:
         material = secrets.token_bytes(32) if key is None else key.encode()
         self._key = hashlib.blake2b(material, digest_size=32).digest()
-        # Taking in the key is most of the work, and always the same.
+        # Hashing the key is most of the work, so it is done once and copied.
         self._begun = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
 
     def body(self, body: bytes) -> str:
-        """What tells whether two bodies are the same."""
+        """Return a hex digest that is equal for equal bodies."""
         return hashlib.blake2b(body, key=self._key, digest_size=2 * _DIGEST_BYTES).hexdigest()
 
     def caller(self, credential: bytes) -> CallerDigest:
-        """What stands for the caller with this credential, everywhere."""
+        """Return the digest that identifies a credential's caller in logs and records."""
         digest = self._begun.copy()
         digest.update(credential)
         return CallerDigest(digest.hexdigest())
 
 
 def describe_crash(crash: BaseException) -> dict[str, object]:
-    """The type of an exception and where it came from, as the fields of a log line."""
+    """Return the type of an exception and its stack frames, as fields of a log line."""
     frames = traceback.extract_tb(crash.__traceback__)
     return {
         "error": type(crash).__qualname__,
@@ -83,27 +83,28 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
 
 
 class Redactor:
-    """Takes out of texts what the table of sensitive kinds finds, and what else is given."""
+    """Replaces secrets in texts: the built-in kinds, and the operator's own patterns."""
 
     def __init__(self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE) -> None:
         """
-        Patterns by the word that stands in their place; `re.error` where one is none.
+        Compile the operator's patterns; the keys of `patterns` are the words that replace matches.
 
-        Each of them looks through a whole text in one go, which no other thread interrupts.
+        Raises `re.error` for an invalid pattern. Each pattern searches a whole text at once,
+        during which no other thread runs.
         """
         self._given = [
             (re.compile(pattern), f"[{word}]") for word, pattern in (patterns or {}).items()
         ]
         self._finder = Finder(KINDS, piece=piece)
-        # Names of programs and models come again with every request.
+        # Names of programs and models occur in every request.
         self._short = lru_cache(_CACHED)(self._redact)
 
     def text(self, text: str) -> Redacted:
-        """A text without what may not be kept."""
+        """Return a text with its secrets replaced."""
         return self._short(text) if len(text) <= _SHORT else self._redact(text)
 
     def hiding(self, secrets: Iterable[str]) -> Hide:
-        """A way to redact that hides these secrets as well, whatever they look like."""
+        """Return a function that redacts texts and also replaces the given secrets."""
         hidden = sorted({one for one in secrets if len(one) >= _LONG_ENOUGH}, key=len, reverse=True)
 
         def hide(text: str) -> Redacted:
@@ -114,7 +115,7 @@ class Redactor:
         return hide
 
     def _redact(self, text: str) -> Redacted:
-        # Who gave a pattern may mean it to match across anything.
+        # Operators' patterns come first, because they may span what the table would replace.
         for pattern, instead in self._given:
             text = pattern.sub(instead, text)
         return Redacted(self._finder.without(text))
@@ -122,10 +123,10 @@ class Redactor:
 
 def in_brief(text: str, hide: Hide, most: int) -> Redacted:
     """
-    So many characters of a text at most, as it may be kept.
+    Return at most `most` characters of a text, redacted.
 
-    It is cut after it is redacted, because half a key looks like none, and not
-    in the midst of a word that stands in the place of something.
+    The text is redacted before it is cut, because no pattern matches half a key.
+    It is never cut within a replacement such as `[key]`.
     """
     hidden = hide(whole_words(text))
     if len(hidden) <= most:
@@ -134,7 +135,12 @@ def in_brief(text: str, hide: Hide, most: int) -> Redacted:
 
 
 def whole_words(text: str) -> str:
-    """As much of a text as is looked at, and nothing that the rest of it may be a part of."""
+    """
+    Return the beginning of a text, cut where no secret can be split.
+
+    The last word, and words with digits directly before it, may continue beyond the
+    cut (as parts of a key or a telephone number), so they are dropped.
+    """
     if len(text) <= _LOOKED_AT:
         return text
     beginning = text[:_LOOKED_AT]

@@ -1,4 +1,4 @@
-"""A table of the kinds of secrets that may not be kept, and the search for them in a text."""
+"""The table of secrets and personal data that are never stored, and the search for them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Credentials that are known by their form: keys in files, tokens, those of a URL or a header."""
+"""Credentials with a form of their own: private keys, tokens, and those in URLs and headers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proxy.security.sensitive.values import is_code, is_generated, is_placeholde
 
 _W: Final = "[A-Za-z0-9_-]"
 _BREAK: Final = r"[\s\\\"'+,>|]"
-"""Between the lines of a key: as a file has them, as JSON does, and as code puts them together."""
+"""Characters between the lines of a key in a file, in JSON, or joined by source code."""
 _RUN: Final = "[A-Za-z0-9+/=]{12,}+"
 _LINES: Final = rf"{_RUN}(?:{_BREAK}{{1,12}}+{_RUN})*+"
 _PEM_END: Final = (
@@ -144,7 +144,7 @@ _WORDS: Final = re.compile(r"[^\W\d_]++(?:[-'.][^\W\d_]++)*+[.:]?|(?:realm|error
 
 
 def _bearer(found: re.Match[str], _: int) -> Span | None:
-    """The bearer of a letter is none: words are no token, however many."""
+    """Reject words, as in "the bearer of this letter"."""
     value = beginning(found, "word")
     if is_placeholder(value) or is_code(value) or value.startswith("realm="):
         return None
@@ -153,16 +153,16 @@ def _bearer(found: re.Match[str], _: int) -> Span | None:
 
 
 def _basic(found: re.Match[str], _: int) -> Span | None:
-    """A name, a colon, a password."""
+    """Accept base64 of a name, a colon and a password."""
     try:
-        said = b64decode(found["secret"] + "==").decode()
+        decoded = b64decode(found["secret"] + "==").decode()
     except (NotBase64, ValueError):
         return None
-    return found.span() if ":" in said and said.isprintable() else None
+    return found.span() if ":" in decoded and decoded.isprintable() else None
 
 
 def _authorization(found: re.Match[str], _: int) -> Span | None:
-    """After a scheme whatever is no word, without one what nobody has thought up."""
+    """Accept anything but words after a scheme, and only random values without a scheme."""
     value, (start, end) = beginning(found, "word"), found.span("word")
     if is_placeholder(value) or is_code(value) or _WORDS.fullmatch(value):
         return None

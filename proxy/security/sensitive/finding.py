@@ -1,11 +1,13 @@
 """
-Takes out of a text what a table of kinds finds in it.
+Search for the kinds of a table in a text, and replacement of what is found.
 
-Beginnings are looked for all at once: each has a character that is rare in
-prose, and only where that follows the right one, and much follows it, is
-anything compared. Words are looked for in small letters. Shapes come last, and
-those that are made of digits only where digits come together. All of it goes
-through a text in pieces: no other thread has its turn while one is searched.
+* Prefixes come first, all in one pass. Each contains a character that is rare in prose;
+  a text is compared with a prefix only where that character follows the right one and
+  long enough a word follows.
+* Words are searched for in lower case.
+* Shapes come last; those made of digits are tried only near seven or more digits.
+
+Texts are searched in pieces, because a regular expression keeps all other threads waiting.
 """
 
 from __future__ import annotations
@@ -20,25 +22,25 @@ from typing import Final, NamedTuple, TypeAlias
 from proxy.security.sensitive.kinds import REACH, Confirm, Kind, Span
 
 _RARE: Final = "~_J/zKQB-2.CA"
-"""The rarest first."""
+"""Characters of prefixes that are rare in prose, the rarest first."""
 _GO_ON: Final = "(?=[A-Za-z0-9_.+/~%-]{8})(?=[A-Za-z0-9_.+/~%-]{0,23}[A-Z0-9]|[A-Za-z0-9]{20})"
-"""What follows in a key: much, and sooner or later a digit or a capital, or very much."""
+"""Matches the rest of a key: 8 characters; and 20 alphanumerics, or a digit or capital soon."""
 _DIGITS: Final = r"\d(?:[ .\-/()\u00a0\u2007\u2009\u202f\u2010-\u2013]{0,3}\d){6,256}+"
 _ASCII_DIGITS: Final = r"[0-9](?:[ .\-/()]{0,3}[0-9]){6,256}+"
 _AROUND_DIGITS: Final = 16
-"""Letters that belong to them: `+`, `(`, a country, a bank."""
+"""Characters before the digits that may belong to a number: `+`, `(`, a country, a bank."""
 _Spans: TypeAlias = Iterator[tuple[int, int, str]]
-"""From, to, and what stands there instead; one after the other."""
+"""Start, end and replacement of each match; in order, without overlaps."""
 
 
 @cache
 def _compiled(expression: str) -> re.Pattern[str]:
-    """Once for all finders: these are more than `re` itself would keep."""
+    # `re` would not cache so many expressions.
     return re.compile(expression)
 
 
 class _Page(NamedTuple):
-    """A text as it is, and as it is looked at: of the same length."""
+    """A text, and the form of it that is searched; both have the same length."""
 
     text: str
     seen: str
@@ -55,12 +57,12 @@ _ESCAPED: Final = re.compile(
     r"(?:\x9b|(?:\x1b|\\(?:x1b|033|e|u001b))\[)[0-9;?]{0,16}[A-Za-z]"
     r"|\\(?:u00|x)(?P<sign>2[0-9A-Fa-f]|3[A-Fa-f]|5[B-Fb-f]|60|7[B-Eb-e])|\\[nrtbfv0]"
 )
-"""Colours of a terminal, and signs between words as JSON and programs spell them."""
+"""Matches terminal colours, and escaped spaces and signs of JSON and source code."""
 _LINES: Final = frozenset({"\\n", "\\r", "\\t"})
 
 
 def _with_lines(text: str) -> str:
-    """With line breaks for what stands for them, in JSON that a prompt holds."""
+    """Replace escaped white space, as in JSON within a prompt, by real line breaks."""
     if "\\" in text:
         for escape in ("\\n", "\\r", "\\t"):
             text = text.replace(escape, "\n ")
@@ -69,10 +71,10 @@ def _with_lines(text: str) -> str:
 
 def _readable(text: str, piece: int) -> str:
     """
-    The same length of text, as who reads it sees it: without colours and escapes.
+    Replace terminal colours and escapes by what a reader sees; the length stays the same.
 
-    In a prompt there may be JSON, a program, or what a terminal has shown; a
-    letter that belongs to those is no part of the word behind it.
+    A prompt may contain JSON, source code or terminal output. The last letter of an
+    escape does not belong to the word that follows it.
     """
     if "\\" in text or "\x1b" in text or "\x9b" in text:
         escapes = list(_each(_ESCAPED, text, (0, len(text)), piece))
@@ -96,7 +98,7 @@ def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 
 class _Sought(NamedTuple):
-    """A kind, ready to be looked for."""
+    """A kind with its compiled expression."""
 
     pattern: re.Pattern[str]
     confirm: Confirm
@@ -111,7 +113,7 @@ class _Beginning(NamedTuple):
 
 
 class Finder:
-    """Finds the kinds of one table; of two in one place, the one that comes first in it."""
+    """Finds the kinds of a table; where two kinds match, the earlier row wins."""
 
     def __init__(
         self,
@@ -120,7 +122,7 @@ class Finder:
         piece: int,
         compiled: Callable[[str], re.Pattern[str]] = _compiled,
     ) -> None:
-        """By pieces of so many characters; whoever compiles expressions can count their steps."""
+        """Search in pieces of `piece` characters; tests pass `compiled` to count steps."""
         self._piece = piece
         self._shapes: list[_Sought] = []
         self._shapes_in_digits: list[_Sought] = []
@@ -142,9 +144,9 @@ class Finder:
         self._overlap = max((len(word) - 1 for word in self._by_word), default=0)
 
     def without(self, text: str) -> str:
-        """The text with words in the place of what was found in it."""
+        """Return the text with every match replaced."""
         text = self._without(_Page(text, _with_lines(text)))
-        # Once more as a reader sees it: what was a part of a value there, here parts a value.
+        # Search again without escapes: they may have been taken for parts of a value.
         seen = _readable(text, self._piece)
         return text if seen is text else self._without(_Page(text, seen))
 
@@ -160,7 +162,7 @@ class Finder:
         return self._without_shapes_in_digits(page).text
 
     def _may_be_in(self, pattern: re.Pattern[str], text: str) -> bool:
-        """Without pieces, most of what is looked through is soon done with."""
+        # Most short texts do not match, so one search at first saves the search in pieces.
         return len(text) > self._piece or pattern.search(text) is not None
 
     def _beginning(self, text: str) -> _Spans:
@@ -188,7 +190,7 @@ class Finder:
                 if found and (span := sought.confirm(found, free)):
                     yield *span, sought.instead
                     free = span[1]
-                elif found and found.lastgroup == "word":  # which has been judged as a whole
+                elif found and found.lastgroup == "word":  # `confirm` has rejected the whole word
                     free = found.end()
 
     def _places(self, small: str) -> list[tuple[int, _Sought]]:
@@ -212,7 +214,7 @@ class Finder:
         return page
 
     def _digits_of(self, text: str) -> list[Span]:
-        """Where seven or more of them come together, and what is around them."""
+        """Return spans with seven or more digits close together, and their surroundings."""
         digits = self._ascii_digits if text.isascii() else self._digits
         spans: list[Span] = []
         if not self._may_be_in(digits, text):
@@ -235,18 +237,18 @@ class Finder:
 
 
 def _rare_at(letters: str) -> int:
-    """Where the last of its rarest characters stands, not counting the first."""
+    """Return the index of the rarest character, which is never the first one."""
     rarest = min(set(letters[1:]) & set(_RARE), key=_RARE.index)
     return letters.rindex(rarest)
 
 
 def _small(text: str) -> str:
-    """In small letters, each in its place: only this capital becomes two."""
+    # `lower` changes the length of only this capital, the dotted I.
     return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
 def _each(pattern: re.Pattern[str], text: str, within: Span, size: int) -> Iterator[re.Match[str]]:
-    """As `finditer`, of what begins within a span, in pieces: it may end in the next."""
+    """Like `finditer`, for matches that begin within a span; search `size` characters at once."""
     start, end = within
     while start < end:
         first, stop = start, min(start + size, end)

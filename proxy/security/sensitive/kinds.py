@@ -1,11 +1,10 @@
 """
-What a row of the table of sensitive things is.
+Definition of a row in the table of sensitive data.
 
-A kind is found where one of its beginnings or words stands, or by its shape,
-and what is found is taken out if a closer look confirms it. An expression has
-made up its mind within a bounded number of characters, or runs on to the end
-of a word: so the time it takes grows with the text and no faster, whatever
-the text is. The tests count its steps.
+A kind is found by its prefixes, by a word before it, or by its shape. A match is
+replaced if the kind's `confirm` function accepts it. Every expression either decides
+within a bounded number of characters or runs to the end of a word, so the time
+for a search is linear in the length of any text. The tests count the steps.
 """
 
 from __future__ import annotations
@@ -17,60 +16,64 @@ from typing import Final, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
 Confirm: TypeAlias = Callable[[re.Match[str], int], Span | None]
-"""Where to take out what was found, from the second argument on at most; None: it is none."""
+"""
+Takes a match and the end of the previous one; returns the span to replace.
+
+The span never begins before that end. None rejects the match.
+"""
 
 REACH: Final = 1024
-"""Characters in which a shape is known to be there, or not; only words run on."""
+"""Maximum length of a shape in characters, except for words, which may be longer."""
 LOOKED_AT: Final = 256
-"""Characters of a word that tell whether it is a secret."""
+"""Characters at the beginning of a word that decide whether it is a secret."""
 _APART: Final = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
-"""Where a word begins, also behind what is escaped in a URL, or a word without a space after it."""
+"""Start of a word; it may directly follow a percent escape of a URL, or a non-ASCII letter."""
 
 
 def whole(found: re.Match[str], _: int) -> Span:
-    """All of it."""
+    """Accept the whole match."""
     return found.span()
 
 
 def secret(found: re.Match[str], _: int = 0) -> Span:
-    """The group of that name, or all; without the full stop of a sentence."""
+    """Accept the group `secret`, or else the whole match, without a full stop at its end."""
     group = "secret" if "secret" in found.re.groupindex else 0
     start, end = found.span(group)
     return start, end - 1 if found[group].endswith(".") else end
 
 
 def beginning(found: re.Match[str], group: str | int = 0) -> str:
-    """As much of it as tells what it is."""
+    """Return the beginning of a group, at most `LOOKED_AT` characters."""
     start, end = found.span(group)
     return found.string[start : min(end, start + LOOKED_AT)]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One row: how it is called, the word that stands in its place, and how it looks."""
+    """A row of the table: a name, the word that replaces matches, and how to find them."""
 
     name: str
     instead: str
     expression: str
-    """Of all of it, or of what follows its beginning or word."""
+    """Regular expression for what follows a prefix or word; for the whole, if there is neither."""
     _: KW_ONLY
     starts: tuple[str, ...] = ()
-    """Beginnings of words of many letters and digits, spelled exactly so."""
+    """Prefixes, case-sensitive, of long words of letters and digits."""
     words: tuple[str, ...] = ()
-    """In small letters; in a text they may be in capitals, and parts of longer words."""
+    """Words in lower case; a text may have them in any case and within longer words."""
     needs: tuple[str, ...] = ()
-    """Of a shape: what is in it, the one or the other."""
+    """Strings of which every match of a shape contains at least one."""
     in_digits: bool = False
-    """Of a shape: whether it holds seven digits with little in between."""
+    """True if every match of a shape contains seven digits with at most three signs between."""
     confirm: Confirm = whole
     examples: tuple[str, ...]
-    """What is taken out, in «these» if it is not all of it."""
+    """Texts that match; the part that is replaced is in «» if it is not the whole text."""
     innocents: tuple[str, ...] = ()
-    """What looks like it, and stays."""
+    """Similar texts that are not replaced."""
 
     @property
     def whole_expression(self) -> str:
-        """With its beginning or word."""
+        """The expression with its prefix or word."""
         starts, words = ("|".join(map(re.escape, each)) for each in (self.starts, self.words))
         before = f"{_APART}(?:{starts})" if starts else f"(?i:{words})" if words else ""
         return before + self.expression

@@ -1,4 +1,4 @@
-"""Addresses of machines; numbers with as many dots that are versions or sections stay."""
+"""IPv4 and IPv6 addresses, as opposed to versions and section numbers with as many dots."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _COLONS: Final = 6
 _DIGIT: Final = re.compile("[0-9]")
 _OF_A_WORD: Final = re.compile("[A-Za-z0-9_.]")
 _GROUP: Final = re.compile("[0-9A-Fa-f]{3}|[.]")
-"""There are slices of lists that look like addresses, too."""
+"""Matches three hex digits or a dot; slices of lists, such as `1::2`, have neither."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"\.(?<=[0-9]\.){_OCTET}(?:\.{_OCTET}){{2}}(?!\d|\.\d)"
 _FIRST: Final = re.compile(
     r"(?:[0-5]52|[0-9][0-4]2|[0-9]{2}1|[0-9][1-9]|[1-9])(?![A-Za-z0-9_]|\.\d)"
 )
-"""Backwards; addresses that begin with zero are those of nobody."""
+"""Matches a reversed first number, 1 to 255: no host has an address that begins with zero."""
 _COMPARED: Final = re.compile(r"(?:[=~<>^!]=\s?|\w[<>]|\^|\xa7\s?)\Z")
 _PRODUCT: Final = re.compile(r"[^\W\d_]/\Z")
 _OF_A_FILE: Final = re.compile(r"\.(?:tar|zip|whl|jar|deb|rpm|tgz|gz|v\d)|-(?!\d)\w")
@@ -40,17 +40,17 @@ _MIN_LENGTH: Final = len("1.2.3.4")
 
 
 def _ipv6(found: re.Match[str], free: int) -> Span | None:
-    """Hexadecimal and colons may be a time of day, or a label and an address."""
+    """Find the address: digits and colons may also be a time, or a label before an address."""
     text, (colon, end) = found.string, found.span()
     if "::" not in found[0] and found[0].count(":") < _COLONS:
         return None
-    if not _DIGIT.search(text, max(free, colon - 4), end):  # a name of a name in C++
+    if not _DIGIT.search(text, max(free, colon - 4), end):  # a qualified name in C++
         return None
     start = colon
     while start > max(free, colon - 4) and text[start - 1] in hexdigits:
         start -= 1
     before = text[start - 1 : start]
-    if before == ":":  # in the midst of a longer row
+    if before == ":":  # within a longer sequence of groups
         return None
     starts = [colon + 1] if _OF_A_WORD.match(before) else [start, colon + 1]
     ends = [end, end - 1] if text[end - 1] == ":" else [end]
@@ -69,7 +69,7 @@ def _ipv4(found: re.Match[str], free: int) -> Span | None:
 
 
 def _is_version(number: str, before: str, after: str) -> bool:
-    """Whether it is compared or packed, or called one; a browser's begins after a slash."""
+    """Return True if a comparison, a file name, a product or a word marks a version."""
     if _COMPARED.search(before) or _OF_A_FILE.match(after):
         return True
     if number.endswith(".0.0") and _PRODUCT.search(before):

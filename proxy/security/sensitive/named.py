@@ -1,9 +1,9 @@
 """
 Values that are secret because of their names: `password=`, `"api_key":`, `my password is`.
 
-One expression says how a value follows its name: in shells, in code, in JSON,
-YAML, XML and URLs, and in what people write. Whether the value is a secret, a
-word of the sentence, or only says where the secret is, is judged by its looks.
+One expression describes how a value follows its name in shells, code, JSON, YAML, XML, URLs
+and prose. The looks of the value then decide if it is a secret, a mere word of
+the sentence, or a reference to a secret elsewhere.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from proxy.security.sensitive.values import (
 )
 
 _LINK: Final = (
-    # The end of a quoted name; what is said in brackets; for whom.
+    # The end of a quoted name; a remark in brackets; "for", "of" and what the secret is for.
     r"(?:\\{0,3}[\"'`]\]?)?(?:\s?[(\[][^()\[\]\n]{1,24}[)\]])?"
     r"(?:\s(?:for|of|to|on|pour|für|de|del|van|para|di)"
     r"(?:\s(?![^\s:=]{0,12}(?i:pass|token|secret|key))[^\s:=,;.]{1,24}){1,4}?)?"
-    # With a type, an equals sign or a colon; as the next field; in words; next to it.
+    # An equals sign or colon, perhaps after a type; a field `value`; a call; a verb; only spaces.
     r"(?P<link>[ \t]{0,4}(?::[ \t]{0,2}(?:str|[sS]tring|SecretStr|bytes)[ \t]{0,2})?"
     r"(?:=>|:=|=(?![=~>])|[:\uff1a](?![:=])|(?<!-)>)[ \t]{0,4}"
     r"|,?\s{0,24}\\?[\"']?value\\?[\"']?\s{0,2}[:=]\s{0,2}"
@@ -65,11 +65,11 @@ _OPENS_NOTHING: Final = re.compile(
     "(?i:page|next|prev|previous|forward|backward|continuation|cursor|marker|resume|sync|request"
     "|idempotency|lock|stop|eos|bos|pad|unk|mask|sep|cls|special|max|min|num|new|public|key)"
 )
-"""Tokens that open nothing."""
+"""Matches words before "token" or "key" that mean no credential, as in `next_page_token`."""
 
 
 class _Value(NamedTuple):
-    """What stands where the value of a name would, and what is around it."""
+    """A possible value of a name, and the text around it."""
 
     text: str
     span: Span
@@ -91,14 +91,14 @@ class _Value(NamedTuple):
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it only says where a secret is, or was."""
+        """True for a template, a placeholder or code in place of a secret."""
         if is_template(self.text) or is_placeholder(self.text):
             return True
         return not self.is_quoted and is_code(self.text)
 
     @property
     def is_linked(self) -> bool:
-        """Whether it is the value of that name, and not only the next word."""
+        """True if a sign or a verb links the value to the name; otherwise it may be any word."""
         link = self.link.strip()
         if link == ">":  # the end of a tag, or of something else
             return self.after.startswith("<")
@@ -106,23 +106,23 @@ class _Value(NamedTuple):
 
     @property
     def is_assigned(self) -> bool:
-        """Whether a program or its settings give it to that name."""
+        """True for an assignment or argument in code or settings."""
         return self.link.strip() in {"=", ":=", "=>"} or self.link == "("
 
     @property
     def is_said(self) -> bool:
-        """Whether a sentence says what it is."""
+        """True if a verb links name and value, as in "the password is"."""
         return self.link.strip()[:1].isalpha() and "value" not in self.link
 
     @property
     def is_last(self) -> bool:
-        """Whether nothing comes after it that would go on with a sentence, or with code."""
+        """True if neither a sentence nor code goes on after the value."""
         is_tight = self.link == "=" and self.after[:1].isspace()
         return is_tight or (self.link != " = " and _CLOSED.match(self.after) is not None)
 
 
 def _taken(value: _Value, found: re.Match[str]) -> Span:
-    """From where to where; of what is very long only the beginning has been looked at."""
+    # The expression matches only the beginning of a very long value.
     start, end = value.span
     if end - start >= LOOKED_AT and (rest := _REST.match(found.string, end)):
         end = rest.end()
@@ -130,7 +130,7 @@ def _taken(value: _Value, found: re.Match[str]) -> Span:
 
 
 def _chosen(found: re.Match[str], _: int) -> Span | None:
-    """A password: people choose them, so that it may be a word."""
+    """Confirm a password: people choose them, so it may be a word."""
     value = _Value.of(found)
     if len(value.text) < _MIN_LENGTH or value.is_elsewhere:
         return None
@@ -142,7 +142,7 @@ def _chosen(found: re.Match[str], _: int) -> Span | None:
 
 
 def _assigned(found: re.Match[str], free: int) -> Span | None:
-    """A password, but to pass is a verb as well."""
+    """Confirm a password after the name "pass", which may be a verb without `=`, `:` or `>`."""
     return _chosen(found, free) if _ASSIGNMENT.search(found["link"]) else None
 
 
@@ -160,7 +160,7 @@ def _is_chosen(value: _Value) -> bool:
 
 
 def _issued(least: int, *, even_next: bool = False) -> Confirm:
-    """A token, or a key: machines make them, so that no word is one."""
+    """Confirm a token or key: machines generate them, so it is never a word."""
 
     def confirm(found: re.Match[str], _: int) -> Span | None:
         value = _Value.of(found)
@@ -176,7 +176,7 @@ def _issued(least: int, *, even_next: bool = False) -> Confirm:
 
 
 def _session(found: re.Match[str], free: int) -> Span | None:
-    """What everything is called that needs a name is no key."""
+    """Confirm a session's key, but no UUID: those are mere names of things."""
     span = _issued(8 if found["link"] == "=" else 16)(found, free)
     return None if span is None or _UUID.fullmatch(found.string, *span) else span
 

@@ -1,4 +1,4 @@
-"""What points at people: mail, bank accounts, cards, social security."""
+"""Personal data: e-mail addresses, bank accounts, payment cards, social security numbers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _EMAIL: Final = (
     r"(?!\dx[.])(?:[\w-]{1,63}+[.\uff0e]){1,8}(?:[^\W\d_]{2,63}+|xn--[\w-]{1,60}+)"
 )
 _BEFORE_AT: Final = re.compile(r'"[^"\n]{1,64}+"\\?|[\w.!#$%&\'*+?^`{|}~-]{0,127}\w')
-"""Backwards."""
+"""Matches the reversed part of an e-mail address before its `@`."""
 
 
 def _email(found: re.Match[str], free: int) -> Span | None:
     at = found.start()
     before = _BEFORE_AT.match(found.string[max(free, at - 128) : at][::-1])
-    if before is None or before[0] == "tig":  # in addresses of repositories everybody is `git`
+    if before is None or before[0] == "tig":  # `git@host` in the address of a repository
         return None
     return at - before.end(), found.end()
 
@@ -64,11 +64,11 @@ _IBAN_LENGTHS: Final = dict(
         " XK20 YE30",
     )
 )
-"""By country: the registry of ISO 13616."""
+"""Length of an IBAN by country, from the registry of ISO 13616."""
 
 
 def _iban(found: re.Match[str], _: int) -> Span | None:
-    """As long as in its country, and with the right check digits: 1 is left of it by 97."""
+    """Accept a number with its country's length and valid check digits (remainder 1 by 97)."""
     start, end, text = found.start(), found.end(), found.string
     length = int(_IBAN_LENGTHS.get(text[start : start + 2], 0))
     number = text[start:end]
@@ -123,7 +123,7 @@ ACCOUNTS: Final = (
 )
 
 _GAP: Final = rf"(?:[{SPACE}]?[{DASH}][{SPACE}]?|[{SPACE}]{{1,2}}|(?<=\d{{3}})\.(?=\d{{3}}))"
-# Within a word only at one of its ends, and not where letters amid digits say that it is a digest.
+# Within a word, a card number is only at its start or end; letters among digits mean a digest.
 _CARD: Final = (
     r"(?![017])\d(?<!\d\d)(?<!\d\.\d)(?<![0-9][A-Za-z]\d)(?<![0-9][A-Za-z]{2}\d)(?=(?P<number>"
     r"(?:\d{12,18}+(?![A-Za-z_])|(?<![A-Za-z_]\d)\d{12,18}+(?!\d))(?![A-Fa-f][0-9A-Fa-f])"
@@ -140,13 +140,13 @@ _CARD_NUMBER: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|3(?:0[0-5]|[689]\d)\d{11}|3[47]\d{13}"
     r"|(?:3[05-9]|5\d|2[2-7]|6\d|8[12])\d{14}|9792\d{12}|(?:5[06-9]|6\d)\d{15,17}"
 )
-"""Who issues them, and how long they are (ISO/IEC 7812)."""
+"""Matches the issuers' prefixes with their lengths (ISO/IEC 7812)."""
 _DOUBLED: Final = str.maketrans("0123456789", "0246813579")
-"""The sum of the digits of its double."""
+"""Maps a digit to the sum of the digits of its double, for the Luhn algorithm."""
 
 
 def _card(found: re.Match[str], _: int) -> Span | None:
-    """All groups of digits, or without the last: it may be the month of its expiry."""
+    """Accept all groups of digits, or all but the last, which may be the month of expiry."""
     text, start, end = found.string, found.start(), found.end("number")
     groups = _DIGITS.findall(text, start, end)
     if _is_card("".join(groups)):
@@ -158,7 +158,7 @@ def _card(found: re.Match[str], _: int) -> Span | None:
 
 
 def _is_card(number: str) -> bool:
-    """With the right check digit."""
+    """Return True for an issuer's prefix and length, with a valid check digit (Luhn)."""
     if not number.isascii():
         number = "".join(str(int(digit)) for digit in number)
     if not _CARD_NUMBER.fullmatch(number):

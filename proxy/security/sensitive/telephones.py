@@ -1,4 +1,4 @@
-"""Telephone numbers: with a country code, in the shape of North America's, or called one."""
+"""Telephone numbers: international, North American, or national after a word for a telephone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CALLED: Final = re.compile(
     "|gsm|viber)[^\\W\\d_]*|(?:call|dial|reach)(?:e?s|l?ed|l?ing|able)?|rings?|cell"
     "|(?!iphone|microphone)[^\\W\\d_]*(?:phone|telefono?)|tel|tél|telf|ph|mob|bel|тел|моб"
 )
-"""Words for telephones and for calling."""
+"""Matches words for telephones and for calling, in several languages."""
 _LETTER: Final = re.compile(r"(?<![^\W_])[TMFP][:.]\s{0,3}\Z")
 _UNSPACED: Final = re.compile("電話|携帯|电话|手机|전화|телефон")
 _BETWEEN: Final = re.compile(
@@ -25,7 +25,7 @@ _BETWEEN: Final = re.compile(
     "|an|au|al|en|el|es|le|la|il|è|é|ist|mich|uns|mir|n[uú]mero|numéro|nummer|or|oder|ou|o|and|und"
     "|y|et|e|home|work|office|desk|direct|main|private|via|please|bitte|back|op|dem|der|per|ext"
 )
-"""What stands between such a word and the number."""
+"""Matches words that may stand between a word for a telephone and the number."""
 _DATE: Final = re.compile(
     r"(?:(?:19|20)\d\d(?:(?P<gap>[-./ ]?)[01]?\d(?P=gap)[0-3]?\d|[-\u2013/](?:19|20)\d\d)"
     r"|[0-3]?\d[-./][01]?\d[-./](?:19|20)?\d\d)(?![-./]?\d)"
@@ -49,7 +49,12 @@ def _national(found: re.Match[str], free: int) -> Span | None:
 
 
 def _is_called(before: str, *, is_marked: bool) -> bool:
-    """Whether what comes before says so; of a number that begins like one, less is enough."""
+    """
+    Return True if the words before a number say that it is a telephone number.
+
+    A number with a typical beginning (`is_marked`: `0`, `(` or `+`) may have up to two
+    other words between it and the word for a telephone.
+    """
     if _UNSPACED.search(before) or (is_marked and _LETTER.search(before)):
         return True
     if not is_marked:

@@ -1,4 +1,4 @@
-"""What a value looks like that stands where a secret could: generated, chosen, or none."""
+"""Tests of a value where a secret could be: generated, chosen by a person, or no secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODE: Final = re.compile(
     r"|[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+)+\Z"
     r"|(?:https?:/)?/|~/|[A-Za-z]:\\"
 )
-"""A call, a member, a variable, a template, a path."""
+"""Matches calls, members, variables, templates and paths."""
 _TEMPLATE: Final = re.compile(r"\[|[$%]\(|\$\{|\{\{|\{[\w.]*+\}")
 _WORDS = "(?:[A-Z]?[a-z]++(?:[A-Z][a-z]{2,}+)*+|[A-Z]++)"
 _ALGORITHM = (
@@ -27,27 +27,31 @@ _NAME: Final = re.compile(
     rf"{_WORDS}\d{{0,4}}(?:[-_.:/]{_WORDS}\d{{0,4}})*+[-_.:]?v?\d{{0,4}}(?:\.\d{{1,4}})*+"
     rf"|\d+(?:[.:-]\d+)*+[A-Za-z]{{0,8}}|{_ALGORITHM}"
 )
-"""Words, with numbers at their ends; a number with a unit; an algorithm or a version."""
+"""Matches words with numbers at their ends, numbers with a unit, algorithms and versions."""
 _BACK_AND_FORTH: Final = re.compile(r"[a-z][A-Z]")
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a reader is meant to put something else in its place."""
+    """Return True if readers are meant to replace the value by their own."""
     return _PLACEHOLDER.search(value) is not None
 
 
 def is_code(value: str) -> bool:
-    """Whether the value is elsewhere, and this says where."""
+    """Return True if the text is code or a path that refers to a value elsewhere."""
     return _CODE.match(value) is not None
 
 
 def is_template(value: str) -> bool:
-    """Whether something is put in its place later, or has been."""
+    """Return True for a template, or for a word such as `[key]` that replaced a secret."""
     return _TEMPLATE.match(value) is not None
 
 
 def is_generated(value: str, least: int) -> bool:
-    """Whether nobody has thought this up: letters and digits, or both cases, as they come."""
+    """
+    Return True if a value of at least `least` characters looks random.
+
+    It mixes letters and digits, or changes often between lower and upper case.
+    """
     if len(value) < least or _NAME.fullmatch(value):
         return False
     if any(map(str.isdigit, value)):
@@ -56,14 +60,14 @@ def is_generated(value: str, least: int) -> bool:
 
 
 def is_strong(value: str) -> bool:
-    """Whether no sentence would go on like that: letters, and a digit or a sign among them."""
+    """Return True if a value has letters with digits or signs, unlike a word of a sentence."""
     if _NO_PASSWORD.fullmatch(value) or not any(map(str.isalpha, value)):
         return False
     return any(map(str.isdigit, value)) or _SIGN.search(value) is not None
 
 
 def is_strange(value: str) -> bool:
-    """Whether it is no word even where one would come next."""
+    """Return True if a value cannot be the next word of a sentence."""
     return len(value) >= _STRANGE and is_strong(value) and _UNSPOKEN.search(value) is not None
 
 
@@ -71,4 +75,4 @@ _STRANGE: Final = 6
 _UNSPOKEN: Final = re.compile(r"[0-9!@#$%^&*]")
 _SIGN: Final = re.compile(r"[^\w\s'\u2019./()-]|_")
 _NO_PASSWORD: Final = re.compile(rf"{_ALGORITHM}|\d[\d.,-]*+[A-Za-z-]+")
-"""An algorithm, a version; a number with its unit."""
+"""Matches algorithms, versions, and numbers with a unit."""

@@ -1,4 +1,4 @@
-"""Keys of vendors that begin as no other word does, as their documentation shows them."""
+"""Keys of vendors with a prefix or middle part of their own, as the vendors document them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ANY: Final = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY" * 8
 _HEX: Final = "0f1e2d3c4b5a69788796a5b4c3d2e1f0" * 8
 _BIG: Final = "A2BC3DE4FG5HJ6KL7MN2PQ3RS4TU5VW6" * 8
 _UUID: Final = "0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0"
-"""For examples: made up, and put together here, so that nothing takes this file for a secret."""
+"""Invented parts of examples, joined at run time so that no scanner reports this file."""
 
 _L: Final = "[A-Za-z0-9]"
 _W: Final = "[A-Za-z0-9_-]"
@@ -29,7 +29,7 @@ def _no_placeholder(found: re.Match[str], _: int) -> Span | None:
 
 
 def _sk(found: re.Match[str], free: int) -> Span | None:
-    """Words of many a language are joined by hyphens; one part of a key is no word."""
+    """Reject words joined by hyphens: at least one part of a key is not a word."""
     parts = re.split("[-_]", beginning(found))
     is_key = parts[1] == "ant" or any(map(_PART_OF_SK.fullmatch, parts))
     return _no_placeholder(found, free) if is_key else None
@@ -145,7 +145,7 @@ VENDORS: Final = (
         ("pscale_tkn_" + _ANY[:43],),
     ),
     _key("OpenShift", "sha256~", f"{_W}{{43}}", ("sha256~" + _ANY[:43],)),
-    # Where code is kept, built and published.
+    # Hosting, building and publishing of code.
     _key(
         "GitHub",
         "ghp_ gho_ ghu_ ghs_ ghr_",
@@ -303,7 +303,7 @@ VENDORS: Final = (
 
 
 def _after(letters: str, least: int, most: int) -> Confirm:
-    """What was found, and so many of these letters before it, as one word."""
+    """Accept a match after `least` to `most` of these letters, and include them."""
     before = re.compile(rf"[{letters}]{{{least},{most}}}+(?![{letters}])")
 
     def confirm(found: re.Match[str], free: int) -> Span | None:
