@@ -1,18 +1,18 @@
 """
-The proxy around the translators: everything that touches the world.
+The proxy around the translators: everything that does I/O.
 
 A request goes from `endpoints/` to `exchange/`, which asks `rollout/` what to do with it and
-`upstream/` for an answer; what is known of it at its end goes to `traffic/` and `observability/`.
+`upstream/` for an answer. The finished exchange goes to `traffic/` and `observability/`.
 
 * `cli/` -- one module per command; `server/` -- the process that serves.
-* `endpoints/` -- raw ASGI in and out, no policy.
+* `endpoints/` -- the ASGI endpoints, which decide nothing.
 * `exchange/` -- one completion request, from its headers to its record.
-* `rollout/` -- the rules, as plain functions; `config/` -- the settings that they come from.
-* `upstream/` -- everybody who is asked for an answer; alone in speaking httpx.
-* `traffic/` -- records and bodies: journal, loader and store; alone in knowing databases.
-* `security/` -- keys, hosts, and what may not be kept; `workers/` -- what processes share.
-* `comparison/`, `replay/`, `report/` -- what is made of the answers and of the records.
+* `rollout/` -- the rules, as plain functions; `config/` -- settings, and the rules in them.
+* `upstream/` -- connections to the upstreams; only this package imports httpx.
+* `traffic/` -- records and bodies: journal, loader and store; only this package uses databases.
+* `security/` -- keys, hosts and redaction; `workers/` -- state that processes share.
+* `comparison/`, `replay/`, `report/` -- answers compared, requests repeated, records summed up.
 
-`app.py` builds them all, once. `simulator/` stands apart: it plays the
-upstream, is written from the facts, and imports nothing from here.
+`app.py` builds all objects. `simulator/` plays the upstream for tests and trials; it is
+written from the recorded facts and imports nothing from the other packages.
 """

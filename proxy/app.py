@@ -1,4 +1,4 @@
-"""The composition root: every object is built here, once, and handed down."""
+"""The composition root: builds every object of the proxy once and passes it on."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
 from proxy.workers.shared_state import SharedState, directory_for
 
-_LAST_WORDS_SECONDS: Final = 1
-_JOURNAL_SECONDS: Final = 60
-"""That old, a journal is ended, so that the loader removes it."""
+_CUT_OFF_SECONDS: Final = 1
+_MAX_SEGMENT_SECONDS: Final = 60
+"""Age at which a journal segment is closed, so that the loader can store and remove it."""
 
 
 def create_app(
@@ -55,8 +55,8 @@ def create_app(
     """
     Build the proxy; it connects to nothing before its first request.
 
-    With a source it follows changes of its settings file. Workers share a
-    digester. Raises `InvalidSettings`.
+    With a `source` the proxy reloads its settings file when that changes. Workers must
+    share one `digester`. Raises `InvalidSettings`.
     """
     digester = digester or digester_of(settings)
     metrics = Metrics()
@@ -118,7 +118,7 @@ def create_app(
             ]
             with _reload_on_signal(reloader, group):
                 yield
-            await traffic.last_words()
+            await traffic.wait_for_cut_off()
             for task in background:
                 task.cancel()
         shadows.drop_all()
@@ -128,7 +128,7 @@ def create_app(
             evidence.close()
 
     admin_token = AdminToken(settings.admin_token)
-    # A bare router: Starlette's own middleware would wrap every `send`.
+    # A bare router, because the middleware of `Starlette` would wrap every `send`.
     pages = Router(
         [
             *probe_routes(reloader, guards, keys, metrics, evidence),
@@ -139,8 +139,8 @@ def create_app(
     )
     pages.default = not_found
     return Front(
-        complete=traffic.completing,
-        forward=traffic.forwarding,
+        complete=traffic.serve_completion,
+        forward=traffic.serve_forward,
         pages=pages,
         mount_prefix=settings.mount_prefix,
         hosts=HostCheck(is_local=is_loopback(settings.host), allowed=settings.allowed_hosts),
@@ -161,14 +161,14 @@ def _start_recording(settings: Settings, metrics: Metrics, digester: Digester) -
 
 
 async def _end_old_segments(journal_writer: JournalWriter) -> None:
-    """Let no journal live long after its last entry: what was said stays no longer than it may."""
+    # A segment without new entries would otherwise outlive the retention of its bodies.
     while True:
-        await asyncio.sleep(_JOURNAL_SECONDS)
-        journal_writer.end_old(_JOURNAL_SECONDS)
+        await asyncio.sleep(_MAX_SEGMENT_SECONDS)
+        journal_writer.end_old(_MAX_SEGMENT_SECONDS)
 
 
 def _forget(_: ShadowRecord) -> None:
-    """Nobody wants evidence."""
+    """Discard a shadow's record: recording is off."""
 
 
 def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:
@@ -181,7 +181,7 @@ def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHeal
 
 @contextmanager
 def _reload_on_signal(reloader: ConfigReloader, group: asyncio.TaskGroup) -> Iterator[None]:
-    """SIGHUP reads the settings file; only a process's main thread hears of signals."""
+    """Read the settings file again at SIGHUP; only the main thread can handle signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -196,16 +196,16 @@ def _reload_on_signal(reloader: ConfigReloader, group: asyncio.TaskGroup) -> Ite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Traffic:
-    """The two applications for clients' requests, and the requests that are running."""
+    """The endpoints for API requests, and the tasks that are serving them."""
 
     complete: ASGIApp
     forward: ASGIApp
     running: set[asyncio.Task[object]] = field(default_factory=set)
 
-    async def completing(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_completion(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._run(self.complete, scope, receive, send)
 
-    async def forwarding(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve_forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._run(self.forward, scope, receive, send)
 
     async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -217,7 +217,7 @@ class _Traffic:
         finally:
             self.running.discard(task)
 
-    async def last_words(self) -> None:
-        """Let exchanges that shutdown cut off tell their clients so, and be logged."""
+    async def wait_for_cut_off(self) -> None:
+        """Give exchanges that shutdown cuts off time to send an error and to be recorded."""
         if self.running:
-            await asyncio.wait(self.running, timeout=_LAST_WORDS_SECONDS)
+            await asyncio.wait(self.running, timeout=_CUT_OFF_SECONDS)

@@ -1,10 +1,10 @@
 """
-Whose turn it is: long work gives way to whoever waits, in time and not in bytes.
+Cooperative scheduling: long work in steps that yields to the event loop every few milliseconds.
 
-What a text does to those who work on it, its bytes do not say: a megabyte of
-prose takes a hundredth of what one of newlines does. So the clock is asked, and
-the event loop turns every few milliseconds. However many have long work to do,
-they take turns, and hold up the others for no longer than one of them does.
+Time slices are measured by the clock, because the size of a text does not predict
+its cost: a megabyte of newlines takes a hundred times as long as one of prose. Long
+jobs take turns: between two turns of the event loop at most one of them runs, so many
+jobs delay other requests no longer than one job does.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SLICE_SECONDS: Final = 0.004
 
 
 class CooperativeRunner:
-    """The turns of one event loop."""
+    """Runs long jobs on one event loop in turns."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._queue = asyncio.Lock()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Take all steps of some work, and give way between two of them when it is time."""
+        """Run all steps and return their result; yield between two steps when the slice is over."""
         until = self._clock() + _SLICE_SECONDS
         while True:
             try:
@@ -40,16 +40,16 @@ class CooperativeRunner:
                 await self._yield_to_event_loop()
                 until = self._clock() + _SLICE_SECONDS
 
-    async def iterate(self, things: Iterable[T]) -> AsyncIterator[T]:
-        """Hand them out, and give way between two of them when it is time."""
+    async def iterate(self, items: Iterable[T]) -> AsyncIterator[T]:
+        """Iterate over the items; yield to the event loop when the time slice is over."""
         until = self._clock() + _SLICE_SECONDS
-        for thing in things:
-            yield thing
+        for item in items:
+            yield item
             if self._clock() >= until:
                 await self._yield_to_event_loop()
                 until = self._clock() + _SLICE_SECONDS
 
     async def _yield_to_event_loop(self) -> None:
-        """Until the loop has turned, and those who came before have had their turn, too."""
+        # The lock is fair: jobs that yielded earlier resume first, one per turn of the loop.
         async with self._queue:
             await asyncio.sleep(0)

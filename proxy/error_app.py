@@ -1,4 +1,4 @@
-"""An error of ours as an ASGI application, for requests that no endpoint gets to see."""
+"""ASGI application that answers with an error, for requests that reach no endpoint."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from proxy.errors import Failure
 from translators import encode_error
 
 NOT_KEPT: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-"""Headers of what is our own: a cache would give it to the next one."""
+"""Headers of Holdover's own responses: a cache must not serve them to other clients."""
 
 
 def new_request_id() -> str:
-    """An id for a request that upstream gave none."""
+    """Return an id for a request to which the upstream has given none."""
     return f"req_{secrets.token_hex(12)}"
 
 
 def error_app(failure: Failure) -> ASGIApp:
-    """Answer with the error, in the legacy envelope, and close the connection."""
+    """Return an application that sends the error as legacy JSON and closes the connection."""
 
     async def app(_: Scope, __: Receive, send: Send) -> None:
         request_id = new_request_id()

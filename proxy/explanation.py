@@ -1,4 +1,4 @@
-"""A plan in the words of its users."""
+"""Explanation of a translation plan, as shown to users."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from translators import EXPLANATIONS, REMEDIES, Plan
 
 
 def as_explanation(plan: Plan) -> dict[str, object]:
-    """The request that goes up, what was adjusted, and how the answer is put back."""
+    """Return a plan as JSON data: the Messages request, its adjustments, the answer's form."""
     return {
         "request": plan.request,
         "adjustments": [

@@ -1,19 +1,18 @@
 """
-From where we import, and every Python that we start: from nowhere in the working directory.
+Removal of the working directory from the import path, here and in child processes.
 
-Python looks there first with `-m` and `-c`, and `multiprocessing` starts its
-processes with `-c`: who may write there would run what they like with our
-rights. An empty entry of PYTHONPATH is the working directory, too. What the
-operator names, PYTHONPATH from the root on or the user's own site-packages, is
-the operator's.
+With `-m` and `-c`, Python searches the working directory first, and `multiprocessing`
+starts its processes with `-c`. Anyone who can write to that directory could run code
+with Holdover's rights. An empty entry of PYTHONPATH also means the working directory.
+Absolute entries of PYTHONPATH and the user's site-packages stay: the operator chose them.
 
-A checkout is an exception: it is where we are. It comes last, so that nothing
-else in it is taken for something of the standard library, or for what we need.
+If Holdover runs from a checkout, that directory is needed to import Holdover itself. It
+comes last, so that no other file in it hides the standard library or a dependency.
 """
 
 from __future__ import annotations
 
-# These three are there before any of ours; to import others the path has to be clean.
+# Python's own start imports these three; other imports have to wait until the path is clean.
 import os
 import site
 import sys
@@ -25,12 +24,12 @@ _AGAIN = (
 
 
 def forget_working_directory() -> None:
-    """Take it off the path, here and in every process that Python starts for us."""
+    """Remove the working directory from the import path, also for processes started later."""
     given = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
     named = [entry for entry in given if os.path.isabs(entry)]
     if named:
         os.environ["PYTHONPATH"] = os.pathsep.join(named)
-    os.environ["PYTHONSAFEPATH"] = "1"  # for processes that others start for us
+    os.environ["PYTHONSAFEPATH"] = "1"  # for children that libraries start
     found = _found_from_here([entry for entry in given if entry not in named])
     found -= {*named, *site.getsitepackages()}
     sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in found]
@@ -39,26 +38,26 @@ def forget_working_directory() -> None:
 
 
 def _found_from_here(entries: list[str]) -> set[str]:
-    """The working directory, and what these are in it."""
+    """Return the working directory and the absolute paths of these entries."""
     try:
         return {os.getcwd(), *map(os.path.abspath, entries)}
-    except OSError:  # it has been removed
+    except OSError:  # the directory has been removed
         return set()
 
 
 def holdover_again(*arguments: str) -> list[str]:
     """
-    The command for another process of Holdover that imports what this one does.
+    Return the command for another Holdover process with the import path of this one.
 
-    It is isolated (`-I`): it sees no environment variable of Python's, and no
-    site-packages of its user's but those that this one sees.
+    The process is isolated (`-I`): it ignores Python's environment variables, and sees the
+    user's site-packages only if this process does.
     """
-    import json  # noqa: PLC0415 - see above
+    import json  # noqa: PLC0415 - the path is clean by now
 
     bytecode = ["-B"] if sys.dont_write_bytecode else []
     return [sys.executable, "-I", *bytecode, "-c", _AGAIN, *arguments, json.dumps(sys.path)]
 
 
 def children_heed_the_environment() -> bool:
-    """Whether processes of `multiprocessing` are safe: with `-E` alone Python does not hear us."""
+    """Return False if `multiprocessing` is unsafe: under `-E`, children ignore PYTHONSAFEPATH."""
     return bool(sys.flags.safe_path) or not sys.flags.ignore_environment

@@ -1,7 +1,8 @@
 """
-What verbs say, line by line: nothing that is quoted in a line ends it, or moves the cursor.
+Output of the commands: lines and tables in which control characters are escaped.
 
-All verbs print by these, but for those that draw pages and tables of their own.
+Text from clients or models can thus neither end a line nor move the cursor. All commands
+print with these functions, except those that draw pages of their own.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ import typer
 from proxy.terminal_text import escape_for_terminal
 
 _WIDE = 160
-"""Where no terminal says how wide it is."""
+"""Width of tables in columns if the output is not a terminal."""
 
 
 def say(*lines: str, bold: bool = False) -> None:
-    """Print lines."""
+    """Print lines to standard output."""
     for line in lines:
         typer.secho(escape_for_terminal(line), bold=bold or None)
 
 
 def tell(*lines: str) -> None:
-    """Print lines beside what is printed, which may be read by a program."""
+    """Print lines to standard error, because a program may read the standard output."""
     for line in lines:
         typer.echo(escape_for_terminal(line), err=True)
 
 
 def stop(*lines: str, status: int = 2) -> NoReturn:
-    """Say why it goes no further, and end with this status."""
+    """Print an error to standard error and exit with this status."""
     first, *others = lines
     tell(f"holdover: {first}", *others)
     raise typer.Exit(status)
@@ -39,8 +40,8 @@ def stop(*lines: str, status: int = 2) -> NoReturn:
 def show_table(
     head: Sequence[str], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> None:
-    """Print a table; what is in a cell means nothing to who draws it."""
-    # A tenth of a second, which verbs without a table need not wait for.
+    """Print a table; markup in cells is printed literally."""
+    # The import takes a tenth of a second, which other commands need not wait for.
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415

@@ -1,11 +1,11 @@
 """
-Foreign text for a terminal: what clients and models say may be printed, not obeyed.
+Escaping of untrusted text, so that a terminal displays it but does not obey it.
 
-An escape sequence in the name of a model would clear the screen of whoever
-looks at the log, and a mark for right-to-left text would turn the rest of a
-line around. Everything that Unicode does not call printable is spelled as in
-JSON. Joiners stay where they may join something, which Indic and Persian
-scripts and emoji need; between Latin letters they are only there to hide.
+An escape sequence in a model's name could clear the operator's screen, and a mark for
+right-to-left text could reverse the rest of a line. Every character that Unicode does not
+define as printable is therefore escaped as in JSON. Invisible joiners stay between
+non-Latin characters, because Indic and Persian scripts and emoji need them. Between Latin
+letters they would only disguise a word, so they are escaped.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Final
 
 _JOINERS: Final = frozenset("\u200c\u200d")
 _LATIN: Final = "\u02ff"
-"""The last of its letters, and of what is written with them."""
+"""The last of the Latin letters and of the modifiers that are written with them."""
 
 
 def escape_for_terminal(text: str) -> str:
-    """The same text, on one line, with nothing in it that a terminal acts on."""
+    """Return the text as one line, with control and other unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -29,12 +29,12 @@ def escape_for_terminal(text: str) -> str:
 
 
 def json_line(value: object) -> str:
-    """The value as one line of JSON, in ASCII: a terminal acts on nothing in it either."""
+    """Return the value as one line of ASCII JSON, which is also safe for a terminal."""
     return json.dumps(value)
 
 
 def _joins(text: str, place: int) -> bool:
-    """Whether there is a joiner between two characters that are seen, and not Latin."""
+    """Return True for a joiner between two visible characters that are not Latin."""
     around = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
     return text[place] in _JOINERS and all(
         character > _LATIN and character.isprintable() for character in around
