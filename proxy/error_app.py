@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from proxy.errors import Failure
 from translators import encode_error
 
-NOT_KEPT: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+NO_STORE_HEADERS: Final = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 """Headers of Holdover's own responses: a cache must not serve them to other clients."""
 
 
@@ -30,7 +30,7 @@ def error_app(failure: Failure) -> ASGIApp:
             (b"content-length", b"%d" % len(body)),
             (b"request-id", request_id.encode()),
             (b"connection", b"close"),
-            *NOT_KEPT,
+            *NO_STORE_HEADERS,
         ]
         await send({"type": "http.response.start", "status": failure.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -17,8 +17,8 @@ import os
 import site
 import sys
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_AGAIN = (
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_RUN_MAIN = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from proxy.cli import main; main()"
 )
 
@@ -30,14 +30,14 @@ def forget_working_directory() -> None:
     if named:
         os.environ["PYTHONPATH"] = os.pathsep.join(named)
     os.environ["PYTHONSAFEPATH"] = "1"  # for children that libraries start
-    found = _found_from_here([entry for entry in given if entry not in named])
+    found = _working_directory_entries([entry for entry in given if entry not in named])
     found -= {*named, *site.getsitepackages()}
     sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in found]
-    if _HERE not in sys.path:
-        sys.path.append(_HERE)
+    if _ROOT not in sys.path:
+        sys.path.append(_ROOT)
 
 
-def _found_from_here(entries: list[str]) -> set[str]:
+def _working_directory_entries(entries: list[str]) -> set[str]:
     """Return the working directory and the absolute paths of these entries."""
     try:
         return {os.getcwd(), *map(os.path.abspath, entries)}
@@ -45,7 +45,7 @@ def _found_from_here(entries: list[str]) -> set[str]:
         return set()
 
 
-def holdover_again(*arguments: str) -> list[str]:
+def holdover_command(*arguments: str) -> list[str]:
     """
     Return the command for another Holdover process with the import path of this one.
 
@@ -55,7 +55,7 @@ def holdover_again(*arguments: str) -> list[str]:
     import json  # noqa: PLC0415 - the path is clean by now
 
     bytecode = ["-B"] if sys.dont_write_bytecode else []
-    return [sys.executable, "-I", *bytecode, "-c", _AGAIN, *arguments, json.dumps(sys.path)]
+    return [sys.executable, "-I", *bytecode, "-c", _RUN_MAIN, *arguments, json.dumps(sys.path)]
 
 
 def children_heed_the_environment() -> bool:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-_DIRECTORY: Final = 0o700
-_FILE: Final = 0o600
-_OTHERS: Final = 0o077
+_DIRECTORY_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_OTHERS_MASK: Final = 0o077
 
 
-class NotOurs(OSError):
+class UnsafeDirectory(OSError):
     """Another user owns a directory or has access to it; the text says which."""
 
 
@@ -30,8 +30,8 @@ def make_directory(path: Path) -> None:
     if not path.parent.exists():
         make_directory(path.parent)
     try:
-        path.mkdir(mode=_DIRECTORY)
-        path.chmod(_DIRECTORY)  # the umask may have removed permissions
+        path.mkdir(mode=_DIRECTORY_MODE)
+        path.chmod(_DIRECTORY_MODE)  # the umask may have removed permissions
     except FileExistsError:
         os.stat(f"{path}/.")  # fails unless another process has created the directory
 
@@ -44,30 +44,30 @@ def claim_directory(path: Path) -> None:
     could otherwise read or replace the files in it (CWE-377).
     """
     try:
-        path.mkdir(mode=_DIRECTORY)
-        path.chmod(_DIRECTORY)
+        path.mkdir(mode=_DIRECTORY_MODE)
+        path.chmod(_DIRECTORY_MODE)
     except FileExistsError:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
-            raise NotOurs(f"{path} exists and is not a directory") from None
+            raise UnsafeDirectory(f"{path} exists and is not a directory") from None
         if found.st_uid != os.geteuid():
-            raise NotOurs(f"{path} belongs to another user") from None
-        if found.st_mode & _OTHERS:
-            raise NotOurs(f"{path} is accessible to other users") from None
+            raise UnsafeDirectory(f"{path} belongs to another user") from None
+        if found.st_mode & _OTHERS_MASK:
+            raise UnsafeDirectory(f"{path} is accessible to other users") from None
 
 
 def open_file(path: Path, flags: int) -> int:
     """Open a file, or create it if it is missing, and return its descriptor; raises `OSError`."""
     try:
-        return _made(path, flags)
+        return _create(path, flags)
     except FileExistsError:
-        return os.open(path, flags | os.O_CREAT, _FILE)  # may have been removed since
+        return os.open(path, flags | os.O_CREAT, _FILE_MODE)  # may have been removed since
 
 
-def write_beside(path: Path, data: bytes) -> Path:
+def write_temporary(path: Path, data: bytes) -> Path:
     """Write data to a new hidden file in the directory of `path`, and return the new path."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = _made(beside, os.O_WRONLY)
+    handle = _create(beside, os.O_WRONLY)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -85,7 +85,7 @@ def replace_file(
 
     `prepare` is called with the path of the new file before it replaces the old one.
     """
-    beside = write_beside(path, data)
+    beside = write_temporary(path, data)
     try:
         prepare(beside)
         beside.replace(path)
@@ -94,7 +94,7 @@ def replace_file(
         raise
 
 
-def _made(path: Path, flags: int) -> int:
-    handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FILE)
-    os.fchmod(handle, _FILE)  # the umask may have removed permissions
+def _create(path: Path, flags: int) -> int:
+    handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    os.fchmod(handle, _FILE_MODE)  # the umask may have removed permissions
     return handle

@@ -14,7 +14,7 @@ import typer
 
 from proxy.terminal_text import escape_for_terminal
 
-_WIDE = 160
+_DEFAULT_WIDTH = 160
 """Width of tables in columns if the output is not a terminal."""
 
 
@@ -50,4 +50,4 @@ def show_table(
     for row in rows:
         table.add_row(*(Text(escape_for_terminal(cell), overflow="fold") for cell in row))
     console = Console()
-    (console if console.is_terminal else Console(width=_WIDE)).print(table)
+    (console if console.is_terminal else Console(width=_DEFAULT_WIDTH)).print(table)

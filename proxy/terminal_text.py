@@ -14,7 +14,7 @@ import json
 from typing import Final
 
 _JOINERS: Final = frozenset("\u200c\u200d")
-_LATIN: Final = "\u02ff"
+_LAST_LATIN: Final = "\u02ff"
 """The last of the Latin letters and of the modifiers that are written with them."""
 
 
@@ -23,7 +23,9 @@ def escape_for_terminal(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() or _joins(text, place) else _spelled(character)
+        character
+        if character.isprintable() or _is_needed_joiner(text, place)
+        else _escape(character)
         for place, character in enumerate(text)
     )
 
@@ -33,13 +35,13 @@ def json_line(value: object) -> str:
     return json.dumps(value)
 
 
-def _joins(text: str, place: int) -> bool:
+def _is_needed_joiner(text: str, place: int) -> bool:
     """Return True for a joiner between two visible characters that are not Latin."""
     around = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
     return text[place] in _JOINERS and all(
-        character > _LATIN and character.isprintable() for character in around
+        character > _LAST_LATIN and character.isprintable() for character in around
     )
 
 
-def _spelled(character: str) -> str:
+def _escape(character: str) -> str:
     return json.dumps(character)[1:-1]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from proxy.private_files import make_directory, write_beside
+from proxy.private_files import make_directory, write_temporary
 
 _NAME: Final = "digest.key"
 
@@ -18,7 +18,7 @@ def load_or_create_digest_key(state_dir: Path) -> str | None:
     path = state_dir / _NAME
     try:
         make_directory(state_dir)
-        beside = write_beside(path, secrets.token_hex(32).encode())
+        beside = write_temporary(path, secrets.token_hex(32).encode())
         with suppress(FileExistsError):  # who was first has it
             os.link(beside, path)
         beside.unlink()

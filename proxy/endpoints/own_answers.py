@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from proxy.error_app import NOT_KEPT
+from proxy.error_app import NO_STORE_HEADERS
 from proxy.errors import Failure, MethodNotAllowed, NotBedrock, NotFound
 from translators import encode_error
 
@@ -64,7 +64,7 @@ def without_caching(send: Send) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *NOT_KEPT]}
+            message = {**message, "headers": [*message["headers"], *NO_STORE_HEADERS]}
         await send(message)
 
     return sending

@@ -15,7 +15,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from proxy.error_app import NOT_KEPT
+from proxy.error_app import NO_STORE_HEADERS
 from proxy.errors import ClientGone, Failure, ShuttingDown
 from proxy.exchange.handler import CurrentConfig
 from proxy.headers import Headers, end_to_end, first
@@ -136,7 +136,7 @@ class _Response:
     async def refuse(self, failure: Failure) -> None:
         body = encode_error(failure.error_type, str(failure), None)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(failure.status, [*headers, *failure.headers, *NOT_KEPT])
+        await self._start(failure.status, [*headers, *failure.headers, *NO_STORE_HEADERS])
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse_unless_started(self, failure: Failure) -> None:

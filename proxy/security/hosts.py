@@ -21,7 +21,7 @@ from proxy.errors import ForeignHost, ForeignOrigin, MalformedRequest
 from proxy.headers import Headers, first
 
 _HOST: Final = re.compile(rb"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::\d*)?")
-_LOCAL: Final = "localhost"
+_LOCALHOST: Final = "localhost"
 
 
 def only_host(headers: Headers) -> bytes:
@@ -41,7 +41,7 @@ def only_host(headers: Headers) -> bytes:
 @lru_cache(256)
 def is_loopback(name: str) -> bool:
     """Return True if a name or an address always means this machine."""
-    if name == _LOCAL or name.endswith(f".{_LOCAL}"):  # RFC 6761, section 6.3
+    if name == _LOCALHOST or name.endswith(f".{_LOCALHOST}"):  # RFC 6761, section 6.3
         return True
     address = _address(name)
     return address is not None and address.is_loopback
@@ -60,7 +60,7 @@ class HostCheck:
         """Raise `ForeignHost` or `ForeignOrigin` if the request must not be served."""
         host = first(headers, b"host")
         # Only HTTP/1.0 requests have no Host, and no browser sends those.
-        if host is not None and not self._serves(_name(host)):
+        if host is not None and not self._serves(_host_name(host)):
             raise ForeignHost(
                 "Holdover does not serve the host in the Host header. To allow it, the operator of"
                 " Holdover must add it to the setting allowed_hosts."
@@ -91,11 +91,11 @@ class HostCheck:
 
     def _is_own(self, origin: bytes, host: bytes) -> bool:
         _, _, authority = origin.lower().partition(b"://")
-        return authority == host.lower() or self._is_allowed(_name(authority))
+        return authority == host.lower() or self._is_allowed(_host_name(authority))
 
 
 @lru_cache(256)
-def _name(host: bytes) -> str:
+def _host_name(host: bytes) -> str:
     """Return a host without its port, in lower case; empty if it is not valid."""
     found = _HOST.fullmatch(host)
     return found["name"].decode("ascii").lower().removesuffix(".") if found else ""

@@ -176,7 +176,7 @@ class Keyring:
         Raises `MissingKey` if the request needs a key and has none, and `UnknownKey`
         if only listed callers are served and this one is not listed.
         """
-        given = self._given(headers)
+        given = self._credential_of(headers)
         known = self._find(given.secret)
         if known is None and self.refuses_strangers:
             raise UnknownKey("invalid x-api-key")
@@ -208,7 +208,9 @@ class Keyring:
         digest: CallerDigest,
         identity: bytes,
     ) -> Caller:
-        own = _Own(given, digest, self._opens_a_key(known), passes_untouched=not self.holds_keys)
+        own = _OwnCredential(
+            given, digest, self._opens_a_key(known), passes_untouched=not self.holds_keys
+        )
         messages_key, legacy_key = known.keys if known else (None, None)
         return Caller(
             name=name,
@@ -228,7 +230,7 @@ class Keyring:
         keys = (*known.keys, *(site.key for site in self._sites))
         return any(key is not None for key in keys)
 
-    def _given(self, headers: Headers) -> Credential:
+    def _credential_of(self, headers: Headers) -> Credential:
         try:
             return find_credential(headers)
         except MissingKey:
@@ -247,7 +249,7 @@ class Keyring:
         return found
 
 
-class _Own(NamedTuple):
+class _OwnCredential(NamedTuple):
     """The client's own credential and what may be done with it."""
 
     credential: Credential
@@ -257,7 +259,7 @@ class _Own(NamedTuple):
     """True if Holdover has no keys, so that no header of the client can hold a token for one."""
 
 
-def _destination(site: Site, callers_key: HeldKey | None, own: _Own) -> Destination:
+def _destination(site: Site, callers_key: HeldKey | None, own: _OwnCredential) -> Destination:
     """Apply the table at the top of this module."""
     digest: CallerDigest | None
     setting: str | None

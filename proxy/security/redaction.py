@@ -28,17 +28,17 @@ Redacted = NewType("Redacted", str)
 Hide: TypeAlias = Callable[[str], Redacted]
 
 _DIGEST_BYTES = 8
-_CACHED: Final = 1024
-_SHORT: Final = 256
-_PIECE: Final = 16 * 1024
+_CACHE_SIZE: Final = 1024
+_MAX_CACHED_LENGTH: Final = 256
+_PIECE_LENGTH: Final = 16 * 1024
 """Characters searched at once: a regular expression keeps all other threads waiting."""
-_LONG_ENOUGH: Final = 8
+_MIN_SECRET_LENGTH: Final = 8
 """Minimum length of a secret: replacing shorter strings would garble the text."""
-_LOOKED_AT: Final = 4096
+_MAX_REDACTED_LENGTH: Final = 4096
 """Characters of a text that are redacted before it is shortened."""
 _LAST_WORDS: Final = re.compile(r"\S*+(?:\s++[^\s\d]*+\d\S*+)*+")
 """Matches a reversed text: its last word, and the words with digits directly before it."""
-_HALF_A_WORD: Final = re.compile(r"\[[\w-]*\Z")
+_CUT_REPLACEMENT: Final = re.compile(r"\[[\w-]*\Z")
 
 
 class HiddenRepr(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Digester:
         material = secrets.token_bytes(32) if key is None else key.encode()
         self._key = hashlib.blake2b(material, digest_size=32).digest()
         # Hashing the key is most of the work, so it is done once and copied.
-        self._begun = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
+        self._keyed_hash = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
 
     def body(self, body: bytes) -> str:
         """Return a hex digest that is equal for equal bodies."""
@@ -68,7 +68,7 @@ class Digester:
 
     def caller(self, credential: bytes) -> CallerDigest:
         """Return the digest that identifies a credential's caller in logs and records."""
-        digest = self._begun.copy()
+        digest = self._keyed_hash.copy()
         digest.update(credential)
         return CallerDigest(digest.hexdigest())
 
@@ -85,7 +85,9 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
 class Redactor:
     """Replaces secrets in texts: the built-in kinds, and the operator's own patterns."""
 
-    def __init__(self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE) -> None:
+    def __init__(
+        self, patterns: Mapping[str, str] | None = None, *, piece: int = _PIECE_LENGTH
+    ) -> None:
         """
         Compile the operator's patterns; the keys of `patterns` are the words that replace matches.
 
@@ -97,15 +99,17 @@ class Redactor:
         ]
         self._finder = Finder(KINDS, piece=piece)
         # Names of programs and models occur in every request.
-        self._short = lru_cache(_CACHED)(self._redact)
+        self._short = lru_cache(_CACHE_SIZE)(self._redact)
 
     def text(self, text: str) -> Redacted:
         """Return a text with its secrets replaced."""
-        return self._short(text) if len(text) <= _SHORT else self._redact(text)
+        return self._short(text) if len(text) <= _MAX_CACHED_LENGTH else self._redact(text)
 
     def hiding(self, secrets: Iterable[str]) -> Hide:
         """Return a function that redacts texts and also replaces the given secrets."""
-        hidden = sorted({one for one in secrets if len(one) >= _LONG_ENOUGH}, key=len, reverse=True)
+        hidden = sorted(
+            {one for one in secrets if len(one) >= _MIN_SECRET_LENGTH}, key=len, reverse=True
+        )
 
         def hide(text: str) -> Redacted:
             for secret in hidden:
@@ -131,7 +135,7 @@ def in_brief(text: str, hide: Hide, most: int) -> Redacted:
     hidden = hide(whole_words(text))
     if len(hidden) <= most:
         return hidden
-    return Redacted(_HALF_A_WORD.sub("", hidden[:most]))
+    return Redacted(_CUT_REPLACEMENT.sub("", hidden[:most]))
 
 
 def whole_words(text: str) -> str:
@@ -141,8 +145,8 @@ def whole_words(text: str) -> str:
     The last word, and words with digits directly before it, may continue beyond the
     cut (as parts of a key or a telephone number), so they are dropped.
     """
-    if len(text) <= _LOOKED_AT:
+    if len(text) <= _MAX_REDACTED_LENGTH:
         return text
-    beginning = text[:_LOOKED_AT]
+    beginning = text[:_MAX_REDACTED_LENGTH]
     last = _LAST_WORDS.match(beginning[::-1])
     return beginning[: len(beginning) - (last.end() if last else 0)] + "..."

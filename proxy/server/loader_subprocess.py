@@ -14,7 +14,7 @@ from typing import Final, TextIO
 import msgspec
 
 from proxy.config.settings import Settings, store_url_of
-from proxy.import_path import holdover_again
+from proxy.import_path import holdover_command
 from proxy.observability.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
 from proxy.terminal import stop, tell
@@ -86,7 +86,7 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
 
 
 def _keep_running(encoded_config: bytes, _lock: TextIO | None) -> None:
-    command = holdover_again("load", "--until-eof")
+    command = holdover_command("load", "--until-eof")
     while True:
         time.sleep(_START_DELAY_SECONDS)
         with (

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from proxy.private_files import (
-    NotOurs,
+    UnsafeDirectory,
     claim_directory,
     make_directory,
     open_file,
     replace_file,
-    write_beside,
+    write_temporary,
 )
 from tests.small_disk import small_disk
 from tests.unprivileged import as_nobody, public_directory
@@ -51,7 +51,7 @@ def test_a_file_is_for_its_owner_alone(tmp_path: Path, mask: int):
     with umask(mask):
         os.close(open_file(tmp_path / "opened", os.O_RDWR))
         replace_file(tmp_path / "replaced", b"text")
-        beside = write_beside(tmp_path / "name", b"text")
+        beside = write_temporary(tmp_path / "name", b"text")
 
     made = [tmp_path / "opened", tmp_path / "replaced", beside]
     assert [mode_of(path) for path in made] == [0o600] * 3
@@ -127,7 +127,7 @@ def test_a_claimed_directory_is_ours_alone_and_stays_ours(tmp_path: Path, mask: 
 def test_a_claimed_directory_is_not_one_that_a_link_points_to(tmp_path: Path):
     (tmp_path / "there").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to("there")
-    with pytest.raises(NotOurs, match="not a directory"):
+    with pytest.raises(UnsafeDirectory, match="not a directory"):
         claim_directory(tmp_path / "link")
 
 
@@ -135,7 +135,7 @@ def test_a_claimed_directory_is_not_one_that_a_link_points_to(tmp_path: Path):
 def test_a_claimed_directory_is_not_one_that_others_get_into(tmp_path: Path, mode: int):
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(mode)
-    with pytest.raises(NotOurs, match="accessible to other users"):
+    with pytest.raises(UnsafeDirectory, match="accessible to other users"):
         claim_directory(tmp_path / "open")
 
 
@@ -145,5 +145,5 @@ def test_a_claimed_directory_is_not_somebody_elses():
         place.chmod(0o1777)
         with as_nobody():
             claim_directory(place / "name")
-        with pytest.raises(NotOurs, match="another user"):
+        with pytest.raises(UnsafeDirectory, match="another user"):
             claim_directory(place / "name")

@@ -7,7 +7,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Final
 
-from proxy.security.sensitive.kinds import Kind, Span, beginning, secret
+from proxy.security.sensitive.kinds import Kind, Span, accept_secret, beginning
 from proxy.security.sensitive.values import is_code, is_generated, is_placeholder
 
 _W: Final = "[A-Za-z0-9_-]"
@@ -23,18 +23,18 @@ _BASE64: Final = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8c
 _JWT: Final = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 
 
-def _with_its_dashes(found: re.Match[str], _: int) -> Span:
+def _with_dashes(found: re.Match[str], _: int) -> Span:
     return found.start() - len("-----"), found.end()
 
 
-WITH_A_SHAPE: Final = (
+PRIVATE_KEYS_AND_TOKENS: Final = (
     Kind(
         "private key",
         "key",
         rf"(?<=-----BEGIN )(?:[A-Z0-9]{{1,12}} ){{0,4}}PRIVATE KEY(?: BLOCK)?-----{_BREAK}{{0,12}}+"
         rf"(?:[A-Z][A-Za-z-]{{2,20}}: [^\n\\]{{0,100}}{_BREAK}{{1,12}}+){{0,5}}{_LINES}{_PEM_END}",
         words=("begin ",),
-        confirm=_with_its_dashes,
+        confirm=_with_dashes,
         examples=(
             "-----BEGIN "
             + "PRIVATE KEY-----\n"
@@ -62,7 +62,7 @@ WITH_A_SHAPE: Final = (
         "key",
         rf"\d{{1,4}}{_BREAK}{{1,8}}+(?P<secret>{_LINES})",
         words=("private-lines: ",),
-        confirm=secret,
+        confirm=accept_secret,
         examples=(f"Private-Lines: 2\n«{_BASE64}\n{_BASE64}»",),
     ),
     Kind(
@@ -71,28 +71,30 @@ WITH_A_SHAPE: Final = (
         rf"(?<=eyJ)(?:(?<!{_W}eyJ)|(?<=%[0-9A-Fa-f]{{2}}eyJ))"
         rf"{_W}{{8,}}+\.\.?{_W}{{8,}}+(?:\.{_W}++){{0,3}}",
         words=("eyj",),
-        confirm=secret,
+        confirm=accept_secret,
         examples=(_JWT, "«" + _JWT.rpartition(".")[0] + "»."),
         innocents=("eyJhbGciOiJIUzI1NiJ9", "eyJ.eyJ.eyJ"),
     ),
 )
 
 
-def _of_a_url(found: re.Match[str], _: int) -> Span | None:
+def _url_password(found: re.Match[str], _: int) -> Span | None:
     value = found["secret"]
-    if is_placeholder(value) or is_code(value) or value.lower() in _EXAMPLES:
+    if is_placeholder(value) or is_code(value) or value.lower() in _EXAMPLE_PASSWORDS:
         return None
     return found.span("secret")
 
 
-_EXAMPLES: Final = frozenset({"password", "pass", "passwd", "pwd", "pw", "secret", "token"})
+_EXAMPLE_PASSWORDS: Final = frozenset(
+    {"password", "pass", "passwd", "pwd", "pw", "secret", "token"}
+)
 IN_URLS: Final = (
     Kind(
         "key in a URL",
         "key",
         rf"(?P<secret>(?=[A-Za-z_-]{{0,40}}\d){_W}{{20,}}+(?::[^\s/@\"'<>\\]{{0,256}})?)@(?=[\w.\[-])",
         words=("://",),
-        confirm=secret,
+        confirm=accept_secret,
         examples=(
             "https://«0f1e2d3c4b5a69788796a5b4c3d2e1f0»@o4504.ingest.sentry.io/4505",
             "https://«0f1e2d3c4b5a69788796a5b4c3d2e1f0:x-oauth-basic»@github.com/acme/app",
@@ -104,7 +106,7 @@ IN_URLS: Final = (
         "password",
         r"[^\s/@:\"'<>\\]{0,128}+:(?P<secret>[^\s/\"'<>\\]{1,256})@(?=[\w.\[-])",
         words=("://",),
-        confirm=_of_a_url,
+        confirm=_url_password,
         examples=(
             "postgres://app:«s3cr3t»@db.internal:5432/app",
             "redis://:«p4ssw0rd»@cache",
@@ -124,7 +126,7 @@ IN_URLS: Final = (
         r"|(?:[\w-]{1,40}\.)?(?:webhook|outlook)\.office\.com/webhook(?:b2)?"
         r"|hooks\.zapier\.com/hooks/catch)/(?P<secret>[A-Za-z0-9@_/-]{16,}+)",
         words=("://",),
-        confirm=secret,
+        confirm=accept_secret,
         examples=(
             "https://hooks.slack.com/services/«T0AB12CD3/B0EF45GH6/aB3dE5fG7hJ9kL1mN2pQ4rS6»",
             "https://discord.com/api/webhooks/«123456789012345678/aB3dE5fG7hJ9kL1mN2pQ4rS6tU8v»",
@@ -139,7 +141,7 @@ IN_URLS: Final = (
 _SCHEMES: Final = (
     "(?i:bearer|basic|token|key|api[-_]?key|apitoken|negotiate|ssws|geniekey|digest|hmac|splunk)"
 )
-_LONG_FOR_WORDS: Final = 32
+_MIN_TOKEN_LENGTH: Final = 32
 _WORDS: Final = re.compile(r"[^\W\d_]++(?:[-'.][^\W\d_]++)*+[.:]?|(?:realm|error|scope)=?")
 
 
@@ -148,7 +150,7 @@ def _bearer(found: re.Match[str], _: int) -> Span | None:
     value = beginning(found, "word")
     if is_placeholder(value) or is_code(value) or value.startswith("realm="):
         return None
-    is_one = value.endswith("=") or len(value) >= _LONG_FOR_WORDS or is_generated(value, 8)
+    is_one = value.endswith("=") or len(value) >= _MIN_TOKEN_LENGTH or is_generated(value, 8)
     return (found.start(), found.end() - found["word"].endswith(".")) if is_one else None
 
 

@@ -19,11 +19,13 @@ from functools import cache
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
-from proxy.security.sensitive.kinds import REACH, Confirm, Kind, Span
+from proxy.security.sensitive.kinds import MAX_SHAPE_LENGTH, Confirm, Kind, Span
 
-_RARE: Final = "~_J/zKQB-2.CA"
+_RARE_CHARACTERS: Final = "~_J/zKQB-2.CA"
 """Characters of prefixes that are rare in prose, the rarest first."""
-_GO_ON: Final = "(?=[A-Za-z0-9_.+/~%-]{8})(?=[A-Za-z0-9_.+/~%-]{0,23}[A-Z0-9]|[A-Za-z0-9]{20})"
+_REST_OF_KEY: Final = (
+    "(?=[A-Za-z0-9_.+/~%-]{8})(?=[A-Za-z0-9_.+/~%-]{0,23}[A-Z0-9]|[A-Za-z0-9]{20})"
+)
 """Matches the rest of a key: 8 characters; and 20 alphanumerics, or a digit or capital soon."""
 _DIGITS: Final = r"\d(?:[ .\-/()\u00a0\u2007\u2009\u202f\u2010-\u2013]{0,3}\d){6,256}+"
 _ASCII_DIGITS: Final = r"[0-9](?:[ .\-/()]{0,3}[0-9]){6,256}+"
@@ -39,18 +41,20 @@ def _compiled(expression: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
-class _Page(NamedTuple):
+class _SearchedText(NamedTuple):
     """A text, and the form of it that is searched; both have the same length."""
 
     text: str
     seen: str
 
-    def without(self, found: _Spans) -> _Page:
+    def without(self, found: _Spans) -> _SearchedText:
         spans = list(found)
         if not spans:
             return self
-        text = _replaced(self.text, spans)
-        return _Page(text, text if self.seen is self.text else _replaced(self.seen, spans))
+        text = _replace_spans(self.text, spans)
+        return _SearchedText(
+            text, text if self.seen is self.text else _replace_spans(self.seen, spans)
+        )
 
 
 _ESCAPED: Final = re.compile(
@@ -69,7 +73,7 @@ def _with_lines(text: str) -> str:
     return text
 
 
-def _readable(text: str, piece: int) -> str:
+def _unescaped(text: str, piece: int) -> str:
     """
     Replace terminal colours and escapes by what a reader sees; the length stays the same.
 
@@ -77,18 +81,18 @@ def _readable(text: str, piece: int) -> str:
     escape does not belong to the word that follows it.
     """
     if "\\" in text or "\x1b" in text or "\x9b" in text:
-        escapes = list(_each(_ESCAPED, text, (0, len(text)), piece))
+        escapes = list(_find_in_pieces(_ESCAPED, text, (0, len(text)), piece))
         if any(found[0] not in _LINES for found in escapes):
-            return _replaced(text, ((*found.span(), _as_seen(found)) for found in escapes))
+            return _replace_spans(text, ((*found.span(), _unescape(found)) for found in escapes))
     return text
 
 
-def _as_seen(escape: re.Match[str]) -> str:
+def _unescape(escape: re.Match[str]) -> str:
     sign = chr(int(escape["sign"], 16)) if escape["sign"] else " "
     return "\n" + " " * (len(escape[0]) - 2) + sign
 
 
-def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
     kept: list[str] = []
     free = 0
     for start, end, instead in spans:
@@ -97,19 +101,19 @@ def _replaced(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
     return "".join((*kept, text[free:]))
 
 
-class _Sought(NamedTuple):
+class _CompiledKind(NamedTuple):
     """A kind with its compiled expression."""
 
     pattern: re.Pattern[str]
     confirm: Confirm
-    instead: str
+    replacement: str
     needs: tuple[str, ...]
 
 
-class _Beginning(NamedTuple):
+class _Prefix(NamedTuple):
     letters: str
     rare_at: int
-    sought: _Sought
+    sought: _CompiledKind
 
 
 class Finder:
@@ -124,40 +128,42 @@ class Finder:
     ) -> None:
         """Search in pieces of `piece` characters; tests pass `compiled` to count steps."""
         self._piece = piece
-        self._shapes: list[_Sought] = []
-        self._shapes_in_digits: list[_Sought] = []
-        self._by_word: defaultdict[str, list[_Sought]] = defaultdict(list)
-        self._by_pair: defaultdict[str, list[_Beginning]] = defaultdict(list)
+        self._shapes: list[_CompiledKind] = []
+        self._shapes_in_digits: list[_CompiledKind] = []
+        self._by_word: defaultdict[str, list[_CompiledKind]] = defaultdict(list)
+        self._by_pair: defaultdict[str, list[_Prefix]] = defaultdict(list)
         for kind in kinds:
             pattern = compiled(kind.whole_expression)
-            sought = _Sought(pattern, kind.confirm, f"[{kind.instead}]", kind.needs)
+            sought = _CompiledKind(pattern, kind.confirm, f"[{kind.replacement}]", kind.needs)
             for start in kind.starts:
                 at = _rare_at(start)
-                self._by_pair[start[at - 1 : at + 1]].append(_Beginning(start, at, sought))
+                self._by_pair[start[at - 1 : at + 1]].append(_Prefix(start, at, sought))
             for word in kind.words:
                 self._by_word[word].append(sought)
             if not kind.starts and not kind.words:
                 (self._shapes_in_digits if kind.in_digits else self._shapes).append(sought)
         rare = re.escape("".join({pair[1] for pair in self._by_pair}))
-        self._rare = compiled(f"[{rare}]{_GO_ON}" if rare else "(?!)")
+        self._rare = compiled(f"[{rare}]{_REST_OF_KEY}" if rare else "(?!)")
         self._digits, self._ascii_digits = compiled(_DIGITS), compiled(_ASCII_DIGITS)
         self._overlap = max((len(word) - 1 for word in self._by_word), default=0)
 
     def without(self, text: str) -> str:
         """Return the text with every match replaced."""
-        text = self._without(_Page(text, _with_lines(text)))
+        text = self._without(_SearchedText(text, _with_lines(text)))
         # Search again without escapes: they may have been taken for parts of a value.
-        seen = _readable(text, self._piece)
-        return text if seen is text else self._without(_Page(text, seen))
+        seen = _unescaped(text, self._piece)
+        return text if seen is text else self._without(_SearchedText(text, seen))
 
-    def _without(self, page: _Page) -> str:
+    def _without(self, page: _SearchedText) -> str:
         if self._may_be_in(self._rare, page.seen):
-            page = page.without(self._beginning(page.seen))
-        page = page.without(self._called(page.seen))
+            page = page.without(self._find_by_prefix(page.seen))
+        page = page.without(self._find_by_word(page.seen))
         for sought in self._shapes:
             for needed in sought.needs:
                 if needed in page.seen and self._may_be_in(sought.pattern, page.seen):
-                    page = page.without(self._shaped(sought, page.seen, [(0, len(page.seen))]))
+                    page = page.without(
+                        self._find_by_shape(sought, page.seen, [(0, len(page.seen))])
+                    )
                     break
         return self._without_shapes_in_digits(page).text
 
@@ -165,9 +171,9 @@ class Finder:
         # Most short texts do not match, so one search at first saves the search in pieces.
         return len(text) > self._piece or pattern.search(text) is not None
 
-    def _beginning(self, text: str) -> _Spans:
+    def _find_by_prefix(self, text: str) -> _Spans:
         free = 0
-        for rare in _each(self._rare, text, (0, len(text)), self._piece):
+        for rare in _find_in_pieces(self._rare, text, (0, len(text)), self._piece):
             at = rare.start()
             if at < free:
                 continue
@@ -177,24 +183,24 @@ class Finder:
                     found = sought.pattern.match(text, start)
                     if found:
                         if span := sought.confirm(found, free):
-                            yield *span, sought.instead
+                            yield *span, sought.replacement
                         free = found.end()
 
-    def _called(self, text: str) -> _Spans:
+    def _find_by_word(self, text: str) -> _Spans:
         free = 0
         for start in range(0, len(text), self._piece):
-            small = _small(text[start : start + self._piece + self._overlap])
-            for place, sought in self._places(small):
+            small = _lowered(text[start : start + self._piece + self._overlap])
+            for place, sought in self._word_positions(small):
                 at = start + place
                 found = sought.pattern.match(text, at) if at >= free else None
                 if found and (span := sought.confirm(found, free)):
-                    yield *span, sought.instead
+                    yield *span, sought.replacement
                     free = span[1]
                 elif found and found.lastgroup == "word":  # `confirm` has rejected the whole word
                     free = found.end()
 
-    def _places(self, small: str) -> list[tuple[int, _Sought]]:
-        places: list[tuple[int, _Sought]] = []
+    def _word_positions(self, small: str) -> list[tuple[int, _CompiledKind]]:
+        places: list[tuple[int, _CompiledKind]] = []
         for word, called in self._by_word.items():
             place = small.find(word)
             while 0 <= place < self._piece:
@@ -203,12 +209,12 @@ class Finder:
         places.sort(key=itemgetter(0))
         return places
 
-    def _without_shapes_in_digits(self, page: _Page) -> _Page:
+    def _without_shapes_in_digits(self, page: _SearchedText) -> _SearchedText:
         where = self._digits_of(page.seen)
         for sought in self._shapes_in_digits:
             if not where:
                 break
-            before, page = page, page.without(self._shaped(sought, page.seen, where))
+            before, page = page, page.without(self._find_by_shape(sought, page.seen, where))
             if page is not before:
                 where = self._digits_of(page.seen)
         return page
@@ -219,41 +225,43 @@ class Finder:
         spans: list[Span] = []
         if not self._may_be_in(digits, text):
             return spans
-        for found in _each(digits, text, (0, len(text)), self._piece):
+        for found in _find_in_pieces(digits, text, (0, len(text)), self._piece):
             start, end = found.start() - _AROUND_DIGITS, found.end()
-            if spans and start <= spans[-1][1] + REACH:
+            if spans and start <= spans[-1][1] + MAX_SHAPE_LENGTH:
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((max(start, 0), end))
         return spans
 
-    def _shaped(self, sought: _Sought, text: str, where: Iterable[Span]) -> _Spans:
+    def _find_by_shape(self, sought: _CompiledKind, text: str, where: Iterable[Span]) -> _Spans:
         free = 0
         for within in where:
-            for found in _each(sought.pattern, text, within, self._piece):
+            for found in _find_in_pieces(sought.pattern, text, within, self._piece):
                 if found.start() >= free and (span := sought.confirm(found, free)):
-                    yield *span, sought.instead
+                    yield *span, sought.replacement
                     free = span[1]
 
 
 def _rare_at(letters: str) -> int:
     """Return the index of the rarest character, which is never the first one."""
-    rarest = min(set(letters[1:]) & set(_RARE), key=_RARE.index)
+    rarest = min(set(letters[1:]) & set(_RARE_CHARACTERS), key=_RARE_CHARACTERS.index)
     return letters.rindex(rarest)
 
 
-def _small(text: str) -> str:
+def _lowered(text: str) -> str:
     # `lower` changes the length of only this capital, the dotted I.
     return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
-def _each(pattern: re.Pattern[str], text: str, within: Span, size: int) -> Iterator[re.Match[str]]:
+def _find_in_pieces(
+    pattern: re.Pattern[str], text: str, within: Span, size: int
+) -> Iterator[re.Match[str]]:
     """Like `finditer`, for matches that begin within a span; search `size` characters at once."""
     start, end = within
     while start < end:
         first, stop = start, min(start + size, end)
         start = stop
-        for found in pattern.finditer(text, first, stop + REACH):
+        for found in pattern.finditer(text, first, stop + MAX_SHAPE_LENGTH):
             if found.start() >= stop:
                 break
             if found.end() > stop:

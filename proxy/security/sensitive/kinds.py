@@ -22,20 +22,20 @@ Takes a match and the end of the previous one; returns the span to replace.
 The span never begins before that end. None rejects the match.
 """
 
-REACH: Final = 1024
+MAX_SHAPE_LENGTH: Final = 1024
 """Maximum length of a shape in characters, except for words, which may be longer."""
-LOOKED_AT: Final = 256
+MAX_INSPECTED_LENGTH: Final = 256
 """Characters at the beginning of a word that decide whether it is a secret."""
-_APART: Final = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
+_WORD_START: Final = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
 """Start of a word; it may directly follow a percent escape of a URL, or a non-ASCII letter."""
 
 
-def whole(found: re.Match[str], _: int) -> Span:
+def accept_match(found: re.Match[str], _: int) -> Span:
     """Accept the whole match."""
     return found.span()
 
 
-def secret(found: re.Match[str], _: int = 0) -> Span:
+def accept_secret(found: re.Match[str], _: int = 0) -> Span:
     """Accept the group `secret`, or else the whole match, without a full stop at its end."""
     group = "secret" if "secret" in found.re.groupindex else 0
     start, end = found.span(group)
@@ -43,9 +43,9 @@ def secret(found: re.Match[str], _: int = 0) -> Span:
 
 
 def beginning(found: re.Match[str], group: str | int = 0) -> str:
-    """Return the beginning of a group, at most `LOOKED_AT` characters."""
+    """Return the beginning of a group, at most `MAX_INSPECTED_LENGTH` characters."""
     start, end = found.span(group)
-    return found.string[start : min(end, start + LOOKED_AT)]
+    return found.string[start : min(end, start + MAX_INSPECTED_LENGTH)]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Kind:
     """A row of the table: a name, the word that replaces matches, and how to find them."""
 
     name: str
-    instead: str
+    replacement: str
     expression: str
     """Regular expression for what follows a prefix or word; for the whole, if there is neither."""
     _: KW_ONLY
@@ -65,7 +65,7 @@ class Kind:
     """Strings of which every match of a shape contains at least one."""
     in_digits: bool = False
     """True if every match of a shape contains seven digits with at most three signs between."""
-    confirm: Confirm = whole
+    confirm: Confirm = accept_match
     examples: tuple[str, ...]
     """Texts that match; the part that is replaced is in «» if it is not the whole text."""
     innocents: tuple[str, ...] = ()
@@ -75,5 +75,5 @@ class Kind:
     def whole_expression(self) -> str:
         """The expression with its prefix or word."""
         starts, words = ("|".join(map(re.escape, each)) for each in (self.starts, self.words))
-        before = f"{_APART}(?:{starts})" if starts else f"(?i:{words})" if words else ""
+        before = f"{_WORD_START}(?:{starts})" if starts else f"(?i:{words})" if words else ""
         return before + self.expression

@@ -13,25 +13,25 @@ from proxy.security.sensitive.kinds import Kind, Span
 _IPV6: Final = r":(?<!::)[0-9A-Fa-f:]{1,60}+(?:(?:\.\d{1,3}){3})?+(?![A-Za-z0-9_:])"
 _COLONS: Final = 6
 _DIGIT: Final = re.compile("[0-9]")
-_OF_A_WORD: Final = re.compile("[A-Za-z0-9_.]")
+_WORD_CHARACTER: Final = re.compile("[A-Za-z0-9_.]")
 _GROUP: Final = re.compile("[0-9A-Fa-f]{3}|[.]")
 """Matches three hex digits or a dot; slices of lists, such as `1::2`, have neither."""
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4: Final = rf"\.(?<=[0-9]\.){_OCTET}(?:\.{_OCTET}){{2}}(?!\d|\.\d)"
-_FIRST: Final = re.compile(
+_REVERSED_FIRST_OCTET: Final = re.compile(
     r"(?:[0-5]52|[0-9][0-4]2|[0-9]{2}1|[0-9][1-9]|[1-9])(?![A-Za-z0-9_]|\.\d)"
 )
 """Matches a reversed first number, 1 to 255: no host has an address that begins with zero."""
-_COMPARED: Final = re.compile(r"(?:[=~<>^!]=\s?|\w[<>]|\^|\xa7\s?)\Z")
+_COMPARISON: Final = re.compile(r"(?:[=~<>^!]=\s?|\w[<>]|\^|\xa7\s?)\Z")
 _PRODUCT: Final = re.compile(r"[^\W\d_]/\Z")
-_OF_A_FILE: Final = re.compile(r"\.(?:tar|zip|whl|jar|deb|rpm|tgz|gz|v\d)|-(?!\d)\w")
-_OF_A_VERSION: Final = re.compile(
+_FILE_SUFFIX: Final = re.compile(r"\.(?:tar|zip|whl|jar|deb|rpm|tgz|gz|v\d)|-(?!\d)\w")
+_VERSION_WORD: Final = re.compile(
     "v|ver|versions?|releases?|builds?|rev|revisions?|sections?|sect?|chapters?|clauses?|articles?"
     "|paragraphs?|appendix|annex|figures?|fig|tables?|firmware|drivers?|(?:up|down)graded?"
     "|updated?|bumped|assembly|oid|numbered|items?|steps?|rules?|part|requires?"
     "|(?:file|product|assembly)version"
 )
-_OF_AN_ADDRESS: Final = re.compile(
+_ADDRESS_WORD: Final = re.compile(
     "at|on|hosts?|servers?|ips?|ipv|addr|address(?:es)?|clients?|via|ping|connect[a-z]*|nodes?"
     "|peers?|listen[a-z]*|gateway|dns|ssh|https?|remote"
 )
@@ -52,14 +52,14 @@ def _ipv6(found: re.Match[str], free: int) -> Span | None:
     before = text[start - 1 : start]
     if before == ":":  # within a longer sequence of groups
         return None
-    starts = [colon + 1] if _OF_A_WORD.match(before) else [start, colon + 1]
+    starts = [colon + 1] if _WORD_CHARACTER.match(before) else [start, colon + 1]
     ends = [end, end - 1] if text[end - 1] == ":" else [end]
     return next((span for span in product(starts, ends) if _is_ip(text[slice(*span)])), None)
 
 
 def _ipv4(found: re.Match[str], free: int) -> Span | None:
     text, end = found.string, found.end()
-    first = _FIRST.match(text[max(free, found.start() - 5) : found.start()][::-1])
+    first = _REVERSED_FIRST_OCTET.match(text[max(free, found.start() - 5) : found.start()][::-1])
     if first is None:
         return None
     start = found.start() - first.end()
@@ -70,14 +70,14 @@ def _ipv4(found: re.Match[str], free: int) -> Span | None:
 
 def _is_version(number: str, before: str, after: str) -> bool:
     """Return True if a comparison, a file name, a product or a word marks a version."""
-    if _COMPARED.search(before) or _OF_A_FILE.match(after):
+    if _COMPARISON.search(before) or _FILE_SUFFIX.match(after):
         return True
     if number.endswith(".0.0") and _PRODUCT.search(before):
         return True
     for word in reversed(_WORDS.findall(before.lower())):
-        if _OF_AN_ADDRESS.fullmatch(word):
+        if _ADDRESS_WORD.fullmatch(word):
             return False
-        if _OF_A_VERSION.fullmatch(word):
+        if _VERSION_WORD.fullmatch(word):
             return True
     return len(number) == _MIN_LENGTH and not after.startswith((":", "/"))
 

@@ -11,7 +11,14 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from proxy.security.sensitive.kinds import LOOKED_AT, Confirm, Kind, Span, beginning, secret
+from proxy.security.sensitive.kinds import (
+    MAX_INSPECTED_LENGTH,
+    Confirm,
+    Kind,
+    Span,
+    accept_secret,
+    beginning,
+)
 from proxy.security.sensitive.values import (
     is_code,
     is_generated,
@@ -37,15 +44,15 @@ _LINK: Final = (
 )
 _VALUE: Final = (
     r"(?:[brufBRUF@]{1,2}(?=[\"'`]))?(?:"
-    rf"\\{{1,3}}[\"'](?P<escaped>[^\"'\\\n]{{1,{LOOKED_AT}}}+)"
-    rf"|\"(?P<double>(?:[^\"\\\n]|\\.){{1,{LOOKED_AT}}}+)"
-    rf"|'(?P<single>(?:[^'\\\n]|\\.){{1,{LOOKED_AT}}}+)"
-    rf"|`(?P<back>[^`\n]{{1,{LOOKED_AT}}}+)"
-    rf"|(?P<word>(?:[^\s\"'`<>,;&|\\:]{{1,{LOOKED_AT}}}+"
+    rf"\\{{1,3}}[\"'](?P<escaped>[^\"'\\\n]{{1,{MAX_INSPECTED_LENGTH}}}+)"
+    rf"|\"(?P<double>(?:[^\"\\\n]|\\.){{1,{MAX_INSPECTED_LENGTH}}}+)"
+    rf"|'(?P<single>(?:[^'\\\n]|\\.){{1,{MAX_INSPECTED_LENGTH}}}+)"
+    rf"|`(?P<back>[^`\n]{{1,{MAX_INSPECTED_LENGTH}}}+)"
+    rf"|(?P<word>(?:[^\s\"'`<>,;&|\\:]{{1,{MAX_INSPECTED_LENGTH}}}+"
     r"|:(?!//)|&(?![A-Za-z_][\w.-]{0,32}=)|\\(?![\"'\\])){1,32}+))"
 )
 _REST: Final = re.compile(r"[^\s\"'`<>\\]++")
-_COMMON: Final = re.compile(
+_COMMON_WORD: Final = re.compile(
     r"(?i:none|null|nil|true|false|yes|no|on|off|undefined|empty|missing|required|optional"
     r"|mandatory|string|str|text|char|varchar|bytes|bool(?:ean)?|int|object|any|type|values?|input|data|field"
     r"|form|label|hidden|masked|encrypted|hashed|plain(?:text)?|(?:in)?valid|(?:in)?correct|wrong"
@@ -57,11 +64,11 @@ _SENTENCE: Final = re.compile(
     r"\b(?i:enter|your|please|must|the|is|are|a|an|new|confirm|required|invalid|forgot|reset"
     r"|current|to|and|or|for|of)\b|[?:]"
 )
-_CLOSED: Final = re.compile(r"[ \t]*(?:\Z|[\n\r#])|[&;\"'}<\]`]")
+_VALUE_END: Final = re.compile(r"[ \t]*(?:\Z|[\n\r#])|[&;\"'}<\]`]")
 _VARIABLE: Final = re.compile(r"[A-Za-z]++(?:_[A-Za-z]++)++")
 _LIKE_ITS_NAME: Final = re.compile("(?i:pass|pwd|token|secret|key|phrase)")
 _NAME_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-_OPENS_NOTHING: Final = re.compile(
+_HARMLESS_QUALIFIER: Final = re.compile(
     "(?i:page|next|prev|previous|forward|backward|continuation|cursor|marker|resume|sync|request"
     "|idempotency|lock|stop|eos|bos|pad|unk|mask|sep|cls|special|max|min|num|new|public|key)"
 )
@@ -90,7 +97,7 @@ class _Value(NamedTuple):
         return cls(text, (start, end), found["link"], before, after, group != "word")
 
     @property
-    def is_elsewhere(self) -> bool:
+    def is_reference(self) -> bool:
         """True for a template, a placeholder or code in place of a secret."""
         if is_template(self.text) or is_placeholder(self.text):
             return True
@@ -110,7 +117,7 @@ class _Value(NamedTuple):
         return self.link.strip() in {"=", ":=", "=>"} or self.link == "("
 
     @property
-    def is_said(self) -> bool:
+    def is_stated(self) -> bool:
         """True if a verb links name and value, as in "the password is"."""
         return self.link.strip()[:1].isalpha() and "value" not in self.link
 
@@ -118,74 +125,74 @@ class _Value(NamedTuple):
     def is_last(self) -> bool:
         """True if neither a sentence nor code goes on after the value."""
         is_tight = self.link == "=" and self.after[:1].isspace()
-        return is_tight or (self.link != " = " and _CLOSED.match(self.after) is not None)
+        return is_tight or (self.link != " = " and _VALUE_END.match(self.after) is not None)
 
 
-def _taken(value: _Value, found: re.Match[str]) -> Span:
+def _value_span(value: _Value, found: re.Match[str]) -> Span:
     # The expression matches only the beginning of a very long value.
     start, end = value.span
-    if end - start >= LOOKED_AT and (rest := _REST.match(found.string, end)):
+    if end - start >= MAX_INSPECTED_LENGTH and (rest := _REST.match(found.string, end)):
         end = rest.end()
     return start, end
 
 
-def _chosen(found: re.Match[str], _: int) -> Span | None:
+def _confirm_password(found: re.Match[str], _: int) -> Span | None:
     """Confirm a password: people choose them, so it may be a word."""
     value = _Value.of(found)
-    if len(value.text) < _MIN_LENGTH or value.is_elsewhere:
+    if len(value.text) < _MIN_LENGTH or value.is_reference:
         return None
     if value.is_linked:
-        is_one = _is_chosen(value)
+        is_one = _is_password(value)
     else:
         is_one = not value.link.strip() and is_strange(value.text)
-    return _taken(value, found) if is_one else None
+    return _value_span(value, found) if is_one else None
 
 
-def _assigned(found: re.Match[str], free: int) -> Span | None:
+def _confirm_pass(found: re.Match[str], free: int) -> Span | None:
     """Confirm a password after the name "pass", which may be a verb without `=`, `:` or `>`."""
-    return _chosen(found, free) if _ASSIGNMENT.search(found["link"]) else None
+    return _confirm_password(found, free) if _ASSIGNMENT.search(found["link"]) else None
 
 
-def _is_chosen(value: _Value) -> bool:
+def _is_password(value: _Value) -> bool:
     text = value.text
-    if _COMMON.fullmatch(text) or _VARIABLE.fullmatch(text):
+    if _COMMON_WORD.fullmatch(text) or _VARIABLE.fullmatch(text):
         return False
     if text.replace("-", "").isalpha() and _LIKE_ITS_NAME.search(text):
         return False
     if value.is_quoted:
         return _SENTENCE.search(text) is None
     if text.isdigit() or text.isalpha():
-        return value.is_last and not value.is_said
+        return value.is_last and not value.is_stated
     return is_strong(text)
 
 
-def _issued(least: int, *, even_next: bool = False) -> Confirm:
+def _confirm_generated(least: int, *, even_next: bool = False) -> Confirm:
     """Confirm a token or key: machines generate them, so it is never a word."""
 
     def confirm(found: re.Match[str], _: int) -> Span | None:
         value = _Value.of(found)
-        is_one = is_generated(value.text, least if value.is_linked else _LONG)
+        is_one = is_generated(value.text, least if value.is_linked else _MIN_UNLINKED_LENGTH)
         is_one = is_one or (value.is_assigned and _NUMBERED.fullmatch(value.text) is not None)
-        if not is_one or not (value.is_linked or even_next) or value.is_elsewhere:
+        if not is_one or not (value.is_linked or even_next) or value.is_reference:
             return None
         words = _NAME_WORD.findall(value.before)
-        opens_nothing = words and _OPENS_NOTHING.fullmatch(words[-1])
-        return None if opens_nothing else _taken(value, found)
+        opens_nothing = words and _HARMLESS_QUALIFIER.fullmatch(words[-1])
+        return None if opens_nothing else _value_span(value, found)
 
     return confirm
 
 
-def _session(found: re.Match[str], free: int) -> Span | None:
+def _confirm_session(found: re.Match[str], free: int) -> Span | None:
     """Confirm a session's key, but no UUID: those are mere names of things."""
-    span = _issued(8 if found["link"] == "=" else 16)(found, free)
+    span = _confirm_generated(8 if found["link"] == "=" else 16)(found, free)
     return None if span is None or _UUID.fullmatch(found.string, *span) else span
 
 
-def _generated(found: re.Match[str], _: int) -> Span | None:
-    return secret(found) if is_generated(beginning(found, "secret"), 16) else None
+def _confirm_random(found: re.Match[str], _: int) -> Span | None:
+    return accept_secret(found) if is_generated(beginning(found, "secret"), 16) else None
 
 
-def _for_a_command(found: re.Match[str], _: int) -> Span | None:
+def _confirm_command_password(found: re.Match[str], _: int) -> Span | None:
     value = beginning(found, "secret")
     return None if is_placeholder(value) or is_code(value) else found.span("secret")
 
@@ -193,15 +200,18 @@ def _for_a_command(found: re.Match[str], _: int) -> Span | None:
 _NUMBERED: Final = re.compile(r"(?=.{8})[A-Za-z]++\d{2,4}")
 _ASSIGNMENT: Final = re.compile("[=:>]")
 _MIN_LENGTH: Final = 4
-_LONG: Final = 20
+_MIN_UNLINKED_LENGTH: Final = 20
 _UUID: Final = re.compile(r"(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
-_OF_WHAT: Final = (
+_KEY_QUALIFIERS: Final = (
     "api|app|access|account|auth|authentication|private|encryption|signing|master|subscription"
     "|service|storage|license|secret|webhook|hmac|crypto|jwt|deploy|admin|client|application"
     "|consumer|integration|server|security"
 )
-_KEYS: Final = "|".join(rf"(?<={what}key)|(?<={what}[ _-]key)" for what in _OF_WHAT.split("|"))
-_MORE: Final = r"(?:[ _-]?(?:\d{1,4}|(?i:base|prod|dev|test|staging|live|string|raw)))?"
+_KEYS: Final = "|".join(
+    rf"(?<={what}key)|(?<={what}[ _-]key)" for what in _KEY_QUALIFIERS.split("|")
+)
+_TAIL: Final = r"(?:[ _-]?(?:\d{1,4}|(?i:base|prod|dev|test|staging|live|string|raw)))?"
+"""Matches an optional end of a name: a number, or a word such as `_base` or `_prod`."""
 
 NAMED: Final = (
     Kind(
@@ -209,9 +219,9 @@ NAMED: Final = (
         "password",
         r"(?i:w(?:or[dt]|d)s?|[ _-]?phrase|[ _-]?code)"
         r"(?:[ _-]?(?i:confirm(?:ation)?|repeat|again|old|new|current|plain))?"
-        rf"{_MORE}{_LINK}{_VALUE}",
+        rf"{_TAIL}{_LINK}{_VALUE}",
         words=("pass",),
-        confirm=_chosen,
+        confirm=_confirm_password,
         examples=(
             "username=bob&password=«hunter2»&submit=1",
             "my password is «Tr0ub4dor&3»",
@@ -245,16 +255,16 @@ NAMED: Final = (
     Kind(
         "password in short",
         "password",
-        rf"(?:(?<![A-Za-z](?i:pass))|(?<=[a-z]Pass))(?![A-Za-z]){_MORE}{_LINK}{_VALUE}",
+        rf"(?:(?<![A-Za-z](?i:pass))|(?<=[a-z]Pass))(?![A-Za-z]){_TAIL}{_LINK}{_VALUE}",
         words=("pass",),
-        confirm=_assigned,
+        confirm=_confirm_pass,
         examples=("DB_PASS=«winter_mute7»", "dbPass: '«hunter2»'"),
         innocents=("compass=north1234", "tests pass: 128", 'should_pass("hunter2")', "pass nact-2"),
     ),
     Kind(
         "password in other words",
         "password",
-        rf"(?i:(?<=contrase)[nñ]a)?{_MORE}{_LINK}{_VALUE}",
+        rf"(?i:(?<=contrase)[nñ]a)?{_TAIL}{_LINK}{_VALUE}",
         words=(
             "pwd",
             "kennwort",
@@ -269,7 +279,7 @@ NAMED: Final = (
             "パスワード",
             "비밀번호",
         ),
-        confirm=_chosen,
+        confirm=_confirm_password,
         examples=(
             "Kennwort: «S0mmer2024!»",
             "la contraseña es «gato_negro7»",
@@ -281,9 +291,9 @@ NAMED: Final = (
     Kind(
         "secret",
         "key",
-        rf"(?i:(?:[ _-]?access)?(?:[ _-]?(?:key|token|value))?(?:[_-]base)?){_MORE}{_LINK}{_VALUE}",
+        rf"(?i:(?:[ _-]?access)?(?:[ _-]?(?:key|token|value))?(?:[_-]base)?){_TAIL}{_LINK}{_VALUE}",
         words=("secret",),
-        confirm=_issued(8, even_next=True),
+        confirm=_confirm_generated(8, even_next=True),
         examples=(
             "client_secret=«0f1e2d3c4b5a6978»",
             "client_secret=«mysecretvalue123»",
@@ -299,9 +309,9 @@ NAMED: Final = (
     Kind(
         "token",
         "key",
-        rf"(?i:[ _-]?(?:value|secret))?{_MORE}{_LINK}{_VALUE}",
+        rf"(?i:[ _-]?(?:value|secret))?{_TAIL}{_LINK}{_VALUE}",
         words=("token",),
-        confirm=_issued(8, even_next=True),
+        confirm=_confirm_generated(8, even_next=True),
         examples=(
             "X-Auth-Token: «0f1e2d3c4b5a6978»",
             "access_token=«aB3dE5fG7hJ9»&page=2",
@@ -318,9 +328,9 @@ NAMED: Final = (
     Kind(
         "key",
         "key",
-        rf"(?i:{_KEYS}|(?<=[?&]key))s?{_MORE}{_LINK}{_VALUE}",
+        rf"(?i:{_KEYS}|(?<=[?&]key))s?{_TAIL}{_LINK}{_VALUE}",
         words=("key",),
-        confirm=_issued(8, even_next=True),
+        confirm=_confirm_generated(8, even_next=True),
         examples=(
             "X-API-Key: «0f1e2d3c4b5a6978»",
             "AccountKey=«aB3dE5fG7hJ9+/kL1mN2pQ4rS6==»",
@@ -338,7 +348,7 @@ NAMED: Final = (
         "key",
         rf"(?i:nature)?(?P<link>=){_VALUE}",
         words=("sig",),
-        confirm=_issued(16),
+        confirm=_confirm_generated(16),
         examples=("?sv=2022&sig=«aB3dE5fG7hJ9kL1mN2pQ4rS6%3D»",),
         innocents=("signature=none",),
     ),
@@ -347,7 +357,7 @@ NAMED: Final = (
         "key",
         rf"{_LINK}{_VALUE}",
         words=("creds", "credentials", "appid", "_auth"),
-        confirm=_issued(8),
+        confirm=_confirm_generated(8),
         examples=("appid=«0f1e2d3c4b5a69788796a5b4c3d2e1f0»", "_auth=«YWRtaW46aHVudGVyMjI=»"),
     ),
     Kind(
@@ -355,7 +365,7 @@ NAMED: Final = (
         "key",
         r"[\"']?\s{0,2}[=:]\s{0,2}[\"']?(?P<secret>[A-Za-z0-9]{20,}+)",
         words=("_pat",),
-        confirm=_generated,
+        confirm=_confirm_random,
         examples=("AZURE_DEVOPS_EXT_PAT=«ab3de5fg7hj2kl4mn6pq7rs»",),
         innocents=('HEX_PAT = "[0-9A-Fa-f]{1,4}"',),
     ),
@@ -364,7 +374,7 @@ NAMED: Final = (
         "key",
         r"[\"'](?P<secret>[A-Za-z0-9_-]{32,}+)[\"']",
         words=("client(",),
-        confirm=_generated,
+        confirm=_confirm_random,
         examples=('cohere.Client("«aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xYaB3d»")',),
         innocents=('Client("the-name-of-a-client-of-some-length")',),
     ),
@@ -373,7 +383,7 @@ NAMED: Final = (
         "key",
         rf"(?i:(?:ion)?[ _-]?(?:id|key|cookie)?){_LINK}{_VALUE}",
         words=("sess",),
-        confirm=_session,
+        confirm=_confirm_session,
         examples=("PHPSESSID=«0f1e2d3c4b5a69788796a5b4c3»",),
         innocents=("session: 3 of 12", "session_id=550e8400-e29b-41d4-a716-446655440000"),
     ),
@@ -382,7 +392,7 @@ NAMED: Final = (
         "key",
         rf"(?<![^\W_]sid)(?P<link>=){_VALUE}",
         words=("sid",),
-        confirm=_issued(16),
+        confirm=_confirm_generated(16),
         examples=("connect.sid=«s%3Aab3de5fg7hj9kl1mn2pq4rs6»",),
         innocents=("sid=none",),
     ),
@@ -391,7 +401,7 @@ NAMED: Final = (
         "password",
         r"[ \t]{1,4}[\"']?[^\s:\"']{1,64}:(?P<secret>(?![0-9/]+(?![^\s/]))[^\s\"'/]{4,}+)(?!/)",
         words=(" -u", " --user"),
-        confirm=_for_a_command,
+        confirm=_confirm_command_password,
         examples=(
             "curl -u admin:«P@ss-2024» https://nexus.example.com",
             "curl --user 'api:«hunter22»' x",
@@ -409,7 +419,7 @@ NAMED: Final = (
         r"|(?<=mysql)(?:dump|admin|import)?[ \t][^\n]{0,80}?[ \t]-p)"
         r"[\"']?(?P<secret>[^\s\"']{4,}+)",
         words=("sshpass", "mysql"),
-        confirm=_for_a_command,
+        confirm=_confirm_command_password,
         examples=("sshpass -p «tiger_1987» ssh root@build", "mysql -u root -p«tiger_1987» shop"),
         innocents=("sshpass -p $PASSWORD ssh", "mysql -u root -p shop"),
     ),

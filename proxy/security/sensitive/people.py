@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.security.sensitive.kinds import Kind, Span, secret
+from proxy.security.sensitive.kinds import Kind, Span, accept_secret
 from proxy.security.sensitive.numbers import DASH, SPACE
 
 _EMAIL: Final = (
@@ -13,13 +13,13 @@ _EMAIL: Final = (
     r"|(?<=&)(?:#0{0,4}64|#[xX]0{0,4}40|commat);)"
     r"(?!\dx[.])(?:[\w-]{1,63}+[.\uff0e]){1,8}(?:[^\W\d_]{2,63}+|xn--[\w-]{1,60}+)"
 )
-_BEFORE_AT: Final = re.compile(r'"[^"\n]{1,64}+"\\?|[\w.!#$%&\'*+?^`{|}~-]{0,127}\w')
+_REVERSED_LOCAL_PART: Final = re.compile(r'"[^"\n]{1,64}+"\\?|[\w.!#$%&\'*+?^`{|}~-]{0,127}\w')
 """Matches the reversed part of an e-mail address before its `@`."""
 
 
 def _email(found: re.Match[str], free: int) -> Span | None:
     at = found.start()
-    before = _BEFORE_AT.match(found.string[max(free, at - 128) : at][::-1])
+    before = _REVERSED_LOCAL_PART.match(found.string[max(free, at - 128) : at][::-1])
     if before is None or before[0] == "tig":  # `git@host` in the address of a repository
         return None
     return at - before.end(), found.end()
@@ -83,9 +83,7 @@ def _iban(found: re.Match[str], _: int) -> Span | None:
     return (start, end) if int(digits) % 97 == 1 else None
 
 
-_PERSON: Final = (
-    r"(?!000|666|9)\d{3}(?P<gap>[- ]?)(?!00)\d{2}(?P=gap)(?!0000)\d{4}(?![A-Za-z0-9_-])"
-)
+_SSN: Final = r"(?!000|666|9)\d{3}(?P<gap>[- ]?)(?!00)\d{2}(?P=gap)(?!0000)\d{4}(?![A-Za-z0-9_-])"
 
 ACCOUNTS: Final = (
     Kind(
@@ -115,9 +113,9 @@ ACCOUNTS: Final = (
     Kind(
         "US social security, so called",
         "ssn",
-        rf"[^\d\n]{{0,24}}(?P<secret>{_PERSON})",
+        rf"[^\d\n]{{0,24}}(?P<secret>{_SSN})",
         words=("ssn", "social security"),
-        confirm=secret,
+        confirm=accept_secret,
         examples=("SSN: «457 55 5462»", "my social security number is «457555462»"),
     ),
 )

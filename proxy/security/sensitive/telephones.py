@@ -11,16 +11,16 @@ from proxy.security.sensitive.numbers import DASH, SPACE
 _GAP: Final = rf"[{SPACE}{DASH}./]"
 _GAPS: Final = rf"[{SPACE}{DASH}./()]{{0,3}}"
 _EXTENSION: Final = rf"(?:[{SPACE}]?(?:x|ext\.?)[{SPACE}]?\d{{1,6}})?"
-_CALLED: Final = re.compile(
+_TELEPHONE_WORD: Final = re.compile(
     "(?:phone|tel[eé](?:fo|ph?)|téléph|telemóvel|mobi|m[oó]vil|celul|cellu|handy|portable|fax"
     "|hotline|whatsapp|sms|anruf|ruf|appel|ll[aá]m|ligue|chiam|durchwahl|contact|kontakt|erreich"
     "|gsm|viber)[^\\W\\d_]*|(?:call|dial|reach)(?:e?s|l?ed|l?ing|able)?|rings?|cell"
     "|(?!iphone|microphone)[^\\W\\d_]*(?:phone|telefono?)|tel|tél|telf|ph|mob|bel|тел|моб"
 )
 """Matches words for telephones and for calling, in several languages."""
-_LETTER: Final = re.compile(r"(?<![^\W_])[TMFP][:.]\s{0,3}\Z")
-_UNSPACED: Final = re.compile("電話|携帯|电话|手机|전화|телефон")
-_BETWEEN: Final = re.compile(
+_TELEPHONE_LETTER: Final = re.compile(r"(?<![^\W_])[TMFP][:.]\s{0,3}\Z")
+_UNSPACED_TELEPHONE_WORD: Final = re.compile("電話|携帯|电话|手机|전화|телефон")
+_FILLER_WORD: Final = re.compile(
     "me|us|him|her|them|at|on|numbers?|no|nr|num|is|are|was|unter|under|to|the|my|our|your|his|auf"
     "|an|au|al|en|el|es|le|la|il|è|é|ist|mich|uns|mir|n[uú]mero|numéro|nummer|or|oder|ou|o|and|und"
     "|y|et|e|home|work|office|desk|direct|main|private|via|please|bitte|back|op|dem|der|per|ext"
@@ -45,25 +45,25 @@ def _national(found: re.Match[str], free: int) -> Span | None:
     if _TIME.fullmatch(found[0]):
         return None
     before = text[max(free, start - 48) : start]
-    return (start, found.end()) if _is_called(before, is_marked=is_marked) else None
+    return (start, found.end()) if _follows_telephone_word(before, is_marked=is_marked) else None
 
 
-def _is_called(before: str, *, is_marked: bool) -> bool:
+def _follows_telephone_word(before: str, *, is_marked: bool) -> bool:
     """
     Return True if the words before a number say that it is a telephone number.
 
     A number with a typical beginning (`is_marked`: `0`, `(` or `+`) may have up to two
     other words between it and the word for a telephone.
     """
-    if _UNSPACED.search(before) or (is_marked and _LETTER.search(before)):
+    if _UNSPACED_TELEPHONE_WORD.search(before) or (is_marked and _TELEPHONE_LETTER.search(before)):
         return True
     if not is_marked:
         before = before[max(map(before.rfind, "0123456789")) + 1 :]
     strangers = 0
     for word in reversed(re.findall(r"[^\W\d_]+", before.lower())[-8:]):
-        if _CALLED.fullmatch(word):
+        if _TELEPHONE_WORD.fullmatch(word):
             return True
-        strangers += not _BETWEEN.fullmatch(word)
+        strangers += not _FILLER_WORD.fullmatch(word)
         if strangers > 2 * is_marked:
             break
     return False

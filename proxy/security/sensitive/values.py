@@ -28,7 +28,7 @@ _NAME: Final = re.compile(
     rf"|\d+(?:[.:-]\d+)*+[A-Za-z]{{0,8}}|{_ALGORITHM}"
 )
 """Matches words with numbers at their ends, numbers with a unit, algorithms and versions."""
-_BACK_AND_FORTH: Final = re.compile(r"[a-z][A-Z]")
+_CASE_CHANGE: Final = re.compile(r"[a-z][A-Z]")
 
 
 def is_placeholder(value: str) -> bool:
@@ -56,7 +56,7 @@ def is_generated(value: str, least: int) -> bool:
         return False
     if any(map(str.isdigit, value)):
         return any(map(str.isalpha, value))
-    return len(value) >= 2 * least and len(_BACK_AND_FORTH.findall(value)) * 6 >= len(value)
+    return len(value) >= 2 * least and len(_CASE_CHANGE.findall(value)) * 6 >= len(value)
 
 
 def is_strong(value: str) -> bool:
@@ -68,10 +68,14 @@ def is_strong(value: str) -> bool:
 
 def is_strange(value: str) -> bool:
     """Return True if a value cannot be the next word of a sentence."""
-    return len(value) >= _STRANGE and is_strong(value) and _UNSPOKEN.search(value) is not None
+    return (
+        len(value) >= _MIN_STRANGE_LENGTH
+        and is_strong(value)
+        and _UNSPOKEN.search(value) is not None
+    )
 
 
-_STRANGE: Final = 6
+_MIN_STRANGE_LENGTH: Final = 6
 _UNSPOKEN: Final = re.compile(r"[0-9!@#$%^&*]")
 _SIGN: Final = re.compile(r"[^\w\s'\u2019./()-]|_")
 _NO_PASSWORD: Final = re.compile(rf"{_ALGORITHM}|\d[\d.,-]*+[A-Za-z-]+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.security.sensitive.kinds import Confirm, Kind, Span, beginning, secret
+from proxy.security.sensitive.kinds import Confirm, Kind, Span, accept_secret, beginning
 from proxy.security.sensitive.values import is_placeholder
 
 _ANY: Final = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY" * 8
@@ -19,19 +19,19 @@ _W: Final = "[A-Za-z0-9_-]"
 _H: Final = "[0-9A-Fa-f]"
 _U: Final = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _END: Final = "(?![A-Za-z0-9])"
-_PART_OF_SK: Final = re.compile(
+_RANDOM_PART: Final = re.compile(
     r"(?=.{8})(?:[A-Za-z]*\d+[A-Za-z][A-Za-z0-9]*|[A-Za-z]+\d{5,}|[A-Za-z0-9]{24,}|\d{16,})"
 )
 
 
 def _no_placeholder(found: re.Match[str], _: int) -> Span | None:
-    return None if is_placeholder(beginning(found)) else secret(found)
+    return None if is_placeholder(beginning(found)) else accept_secret(found)
 
 
 def _sk(found: re.Match[str], free: int) -> Span | None:
     """Reject words joined by hyphens: at least one part of a key is not a word."""
     parts = re.split("[-_]", beginning(found))
-    is_key = parts[1] == "ant" or any(map(_PART_OF_SK.fullmatch, parts))
+    is_key = parts[1] == "ant" or any(map(_RANDOM_PART.fullmatch, parts))
     return _no_placeholder(found, free) if is_key else None
 
 
@@ -302,19 +302,19 @@ VENDORS: Final = (
 )
 
 
-def _after(letters: str, least: int, most: int) -> Confirm:
+def _with_letters_before(letters: str, least: int, most: int) -> Confirm:
     """Accept a match after `least` to `most` of these letters, and include them."""
     before = re.compile(rf"[{letters}]{{{least},{most}}}+(?![{letters}])")
 
     def confirm(found: re.Match[str], free: int) -> Span | None:
         start = found.start()
         word = before.match(found.string[max(free, start - most - 1) : start][::-1])
-        return (start - word.end(), secret(found)[1]) if word else None
+        return (start - word.end(), accept_secret(found)[1]) if word else None
 
     return confirm
 
 
-VENDORS_BY_THEIR_MIDST: Final = (
+VENDORS_BY_INFIX: Final = (
     Kind(
         "Databricks",
         "key",
@@ -328,7 +328,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf":(?<=\d{{8}}:)(?=[A-Za-z0-9_-]{{0,30}}[A-Z]){_W}{{33,37}}+(?!{_W})",
         needs=(":",),
-        confirm=_after("0-9", 8, 11),
+        confirm=_with_letters_before("0-9", 8, 11),
         examples=("1234567890" + ":AA" + _ANY[:33],),
         innocents=("12345678:" + _HEX[:35],),
     ),
@@ -337,7 +337,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf"\.atlasv1\.{_W}{{40,100}}+",
         needs=(".atlasv1.",),
-        confirm=_after("A-Za-z0-9", 12, 16),
+        confirm=_with_letters_before("A-Za-z0-9", 12, 16),
         examples=(_ANY[:14] + ".atlasv1." + _ANY[:67],),
     ),
     Kind(
@@ -345,7 +345,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         r"Q~[A-Za-z0-9_.~-]{28,40}+",
         needs=("Q~",),
-        confirm=_after("A-Za-z0-9_.~-", 4, 4),
+        confirm=_with_letters_before("A-Za-z0-9_.~-", 4, 4),
         examples=(_ANY[:3] + "8Q~" + _ANY[:34],),
     ),
     Kind(
@@ -353,7 +353,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf"\.{_W}{{6}}\.{_W}{{27,48}}+",
         needs=(".",),
-        confirm=_after("A-Za-z0-9_-", 23, 30),
+        confirm=_with_letters_before("A-Za-z0-9_-", 23, 30),
         examples=("MT" + _ANY[:22] + "." + _ANY[:6] + "." + _ANY[:38],),
         innocents=("www.cookie.example-of-a-long-name-of-a-host",),
     ),
@@ -362,7 +362,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf"\.[0-9a-f]{{64}}{_END}",
         needs=(".",),
-        confirm=_after("A-Za-z0-9", 17, 17),
+        confirm=_with_letters_before("A-Za-z0-9", 17, 17),
         examples=("pat" + _ANY[:14] + "." + _HEX[:64],),
     ),
     Kind(
@@ -370,7 +370,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf"-us\d{{1,2}}{_END}",
         needs=("-us",),
-        confirm=_after("0-9a-f", 32, 32),
+        confirm=_with_letters_before("0-9a-f", 32, 32),
         examples=(_HEX[:32] + "-us14",),
         innocents=("en-us1",),
     ),
@@ -379,7 +379,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf"NRAL{_END}",
         needs=("NRAL",),
-        confirm=_after("0-9a-f", 36, 36),
+        confirm=_with_letters_before("0-9a-f", 36, 36),
         examples=(_HEX[:36] + "NRAL",),
     ),
     Kind(
@@ -387,7 +387,7 @@ VENDORS_BY_THEIR_MIDST: Final = (
         "key",
         rf":APA91b{_W}{{100,200}}+",
         needs=(":APA91b",),
-        confirm=_after("A-Za-z0-9_-", 11, 22),
+        confirm=_with_letters_before("A-Za-z0-9_-", 11, 22),
         examples=("AAAA" + _ANY[:7] + ":APA91b" + _ANY[:134],),
     ),
 )

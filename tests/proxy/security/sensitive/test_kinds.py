@@ -37,7 +37,7 @@ def as_written(example):
 
 def as_kept(kind, example):
     marked = example if "«" in example else f"«{example}»"
-    return re.sub("«.*»", f"[{kind.instead}]", marked, flags=re.DOTALL)
+    return re.sub("«.*»", f"[{kind.replacement}]", marked, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("kind", "example"), EXAMPLES)

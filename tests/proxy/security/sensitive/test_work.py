@@ -23,7 +23,7 @@ from proxy.security.sensitive import (
     values,
     vendors,
 )
-from proxy.security.sensitive.kinds import REACH
+from proxy.security.sensitive.kinds import MAX_SHAPE_LENGTH
 from tests.proxy.security.sensitive.counted import Steps
 from tests.proxy.security.sensitive.hostile import COMMON, hostile_to
 
@@ -171,4 +171,4 @@ def test_other_threads_have_their_turn_between_the_pieces_of_a_text(part, size):
 
     finder.without(part * 4000)
 
-    assert max(searched) <= size + REACH
+    assert max(searched) <= size + MAX_SHAPE_LENGTH
