@@ -18,22 +18,22 @@ _DEFAULT_WIDTH = 160
 """Width of tables in columns if the output is not a terminal."""
 
 
-def say(*lines: str, bold: bool = False) -> None:
+def print_lines(*lines: str, bold: bool = False) -> None:
     """Print lines to standard output."""
     for line in lines:
         typer.secho(escape_for_terminal(line), bold=bold or None)
 
 
-def tell(*lines: str) -> None:
+def print_to_stderr(*lines: str) -> None:
     """Print lines to standard error, because a program may read the standard output."""
     for line in lines:
         typer.echo(escape_for_terminal(line), err=True)
 
 
-def stop(*lines: str, status: int = 2) -> NoReturn:
+def exit_with_error(*lines: str, status: int = 2) -> NoReturn:
     """Print an error to standard error and exit with this status."""
     first, *others = lines
-    tell(f"holdover: {first}", *others)
+    print_to_stderr(f"holdover: {first}", *others)
     raise typer.Exit(status)
 
 

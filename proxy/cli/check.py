@@ -18,7 +18,7 @@ from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
 from proxy.rollout import Question, bucket_of, decide, objections
 from proxy.rollout.rule_schema import BASIS_POINTS
-from proxy.terminal import say, stop, tell
+from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
 
 _NONE_TRIPPED = frozenset[str]()
@@ -38,29 +38,29 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     if request is None:
         _print_summary(config, settings)
         risks = (*risks_of(settings, config), *runtime.keyring.warnings)
-        tell(*(f"holdover: warning: {risk}." for risk in risks))
+        print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
         question = _read_question(runtime, request, header, caller, now)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
-        stop(str(exc))
+        exit_with_error(str(exc))
     _print_decision(runtime, question)
 
 
 def _print_summary(config: Path, settings: Settings) -> None:
     rules = one_or_many(len(settings.rollout), "rule")
     callers = one_or_many(len(settings.callers), "caller")
-    say(f"{config} is valid: {rules}, {callers}.")
+    print_lines(f"{config} is valid: {rules}, {callers}.")
     for number, rule in enumerate(settings.rollout, 1):
         share = "" if rule.share == 100 else f" {rule.share:g} % by {rule.by or 'caller'}"  # noqa: PLR2004
         match = rule.match.model_dump(exclude_defaults=True)
         pairs = (f"{name} = {json.dumps(value, default=str)}" for name, value in match.items())
         scope = f"requests with {', '.join(pairs)}" if match else "all requests"
-        say(f"{number}. {rule.name}: {rule.action}{share}, for {scope}")
-    say("Requests that no rule matches: translate.")
+        print_lines(f"{number}. {rule.name}: {rule.action}{share}, for {scope}")
+    print_lines("Requests that no rule matches: translate.")
     if settings.rollout_override is not None:
         action = settings.rollout_override.action
-        say(
+        print_lines(
             f"OVERRIDE: every request is answered by `{action}`; the rules above are ignored.",
             bold=True,
         )
@@ -101,12 +101,12 @@ def _print_decision(config: RuntimeConfig, question: Question) -> None:
         if config.rollout.override is not None:
             break
         if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
-            say(f"{rule.name}: no: {objection}.")
+            print_lines(f"{rule.name}: no: {objection}.")
             continue
         within = f" (bucket {bucket_of(rule, question)} by {rule.by} is within its share)"
-        say(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
+        print_lines(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
         break
-    say(f"{decision.action}, because of: {decision.why.value}", bold=True)
+    print_lines(f"{decision.action}, because of: {decision.why.value}", bold=True)
     if decision.action == "refuse":
         today = question.now.date().isoformat()
-        say(gone_message(decision, question.request, config.rollout.catalogue, today))
+        print_lines(gone_message(decision, question.request, config.rollout.catalogue, today))

@@ -27,7 +27,7 @@ from proxy.cli.embedded_simulator import run_in_thread
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.observability.log_config import configure_logs
 from proxy.simulator import create_simulator
-from proxy.terminal import say, tell
+from proxy.terminal import print_lines, print_to_stderr
 from translators import EXPLANATIONS, AdjustmentKind
 
 _REQUEST = {
@@ -82,7 +82,7 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
             _show_example(_url(front), upstream_url)
             _run_old_clients(_url(front), state_dir)
             if keep_serving:
-                say("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
+                print_lines("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 
@@ -93,14 +93,14 @@ def _show_example(url: str, upstream_url: str) -> None:
     with _opener.open(f"{upstream_url}/simulator/requests") as answer:
         received = msgspec.json.decode(answer.read())
     _section("The Messages request it became", received[-1]["body"])
-    say("", "Adjustments", bold=True)
+    print_lines("", "Adjustments", bold=True)
     for name in headers["holdover-adjustments"].split(", "):
-        say(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
+        print_lines(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
     _section("The completion that came back", msgspec.json.decode(completion))
-    say("", "Try it", bold=True)
-    say(*_CALL.format(url=url, body=body).split("\n"))
-    say("", "The change for an old SDK", bold=True)
-    say(*_SDK.format(url=url).split("\n"))
+    print_lines("", "Try it", bold=True)
+    print_lines(*_CALL.format(url=url, body=body).split("\n"))
+    print_lines("", "The change for an old SDK", bold=True)
+    print_lines(*_SDK.format(url=url).split("\n"))
 
 
 def _run_old_clients(url: str, state_dir: Path) -> None:
@@ -114,10 +114,12 @@ def _run_old_clients(url: str, state_dir: Path) -> None:
     count = sum(1 for client in OLD_CLIENTS for _ in client.requests())
     with ThreadPoolExecutor(_CONCURRENT_CLIENTS) as pool:
         list(pool.map(send_all, OLD_CLIENTS))
-    say("", "See who calls", bold=True)
-    say(f"{len(OLD_CLIENTS)} made-up clients have sent {count} more requests. Look at them with:")
-    say(*_SEE.split("\n"))
-    say(_RECORDED.format(directory=state_dir))
+    print_lines("", "See who calls", bold=True)
+    print_lines(
+        f"{len(OLD_CLIENTS)} made-up clients have sent {count} more requests. Look at them with:"
+    )
+    print_lines(*_SEE.split("\n"))
+    print_lines(_RECORDED.format(directory=state_dir))
 
 
 def _post(url: str, body: str, headers: Mapping[str, str] = _HEADERS) -> tuple[HTTPMessage, bytes]:
@@ -129,8 +131,8 @@ def _post(url: str, body: str, headers: Mapping[str, str] = _HEADERS) -> tuple[H
 
 
 def _section(title: str, value: object) -> None:
-    say("", title, bold=True)
-    say(*json.dumps(value, indent=2, ensure_ascii=False).split("\n"))
+    print_lines("", title, bold=True)
+    print_lines(*json.dumps(value, indent=2, ensure_ascii=False).split("\n"))
 
 
 @contextmanager
@@ -141,7 +143,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
             listener.bind(("127.0.0.1", port))
         except OSError:
             listener.bind(("127.0.0.1", 0))
-            tell(f"Port {port} is in use; using {listener.getsockname()[1]} instead.")
+            print_to_stderr(f"Port {port} is in use; using {listener.getsockname()[1]} instead.")
         listener.listen()
         yield listener
 

@@ -10,7 +10,7 @@ import msgspec
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.explanation import as_explanation
-from proxy.terminal import say, stop
+from proxy.terminal import exit_with_error, print_lines
 from translators import (
     InvalidCompletionRequest,
     as_code,
@@ -26,7 +26,7 @@ def run_explain(file: Path, version: str | None, config: Path | None, language: 
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
-        stop(f"cannot read {file}: {exc.strerror}")
+        exit_with_error(f"cannot read {file}: {exc.strerror}")
     try:
         plan = plan_request(
             decode_completion_request(body),
@@ -35,9 +35,9 @@ def run_explain(file: Path, version: str | None, config: Path | None, language: 
             today=datetime.now(UTC).date().isoformat(),
         )
     except InvalidCompletionRequest as exc:
-        stop(str(exc), status=1)
+        exit_with_error(str(exc), status=1)
     if language is not None:
         text = as_code(plan, language).removesuffix("\n")
     else:
         text = msgspec.json.format(msgspec.json.encode(as_explanation(plan))).decode()
-    say(*text.split("\n"))  # line ends within JSON strings are escaped already
+    print_lines(*text.split("\n"))  # line ends within JSON strings are escaped already

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from proxy.config.settings import Name
 from proxy.security.keyring import hash_token
-from proxy.terminal import say, stop
+from proxy.terminal import exit_with_error, print_lines
 
 _TOKEN_BYTES = 32
 
@@ -19,9 +19,9 @@ def run_new(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as exc:
-        stop(f"{name!r} is not a valid name for a caller: {exc.errors()[0]['msg']}")
+        exit_with_error(f"{name!r} is not a valid name for a caller: {exc.errors()[0]['msg']}")
     token = f"holdover-{secrets.token_urlsafe(_TOKEN_BYTES)}"
-    say(
+    print_lines(
         f"# Give this token to {name}; it is not stored anywhere:",
         f"# {token}",
         "",
@@ -35,5 +35,5 @@ def run_hash() -> None:
     """Print the hash of the token or key on standard input, without its line end."""
     token = sys.stdin.buffer.readline().strip()
     if not token:
-        stop("standard input is empty: pipe the key or token into this command")
-    say(f"sha256:{hash_token(token)}")
+        exit_with_error("standard input is empty: pipe the key or token into this command")
+    print_lines(f"sha256:{hash_token(token)}")

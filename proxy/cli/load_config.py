@@ -17,7 +17,7 @@ from proxy.config.build import build_runtime_config, digester_of, policy_of
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings, header_value, load_settings
 from proxy.errors import InvalidSettings
-from proxy.terminal import stop
+from proxy.terminal import exit_with_error
 from translators import Policy
 
 KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
@@ -38,7 +38,7 @@ def or_exit() -> Iterator[None]:
     try:
         yield
     except InvalidSettings as exc:
-        stop(*str(exc).split("\n"))
+        exit_with_error(*str(exc).split("\n"))
 
 
 def policy_or_exit(settings: Settings) -> Policy:

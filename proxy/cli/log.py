@@ -16,7 +16,7 @@ from rich.console import Console
 from proxy.cli.log_table import PlainTable, TerminalTable
 from proxy.cli.open_store import open_traffic_store
 from proxy.cli.time_options import InvalidTime, since, until
-from proxy.terminal import stop, tell
+from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
@@ -43,10 +43,10 @@ def run_log(  # noqa: PLR0913 - an option each
     try:
         filters = filter_of(options, datetime.now(UTC))
     except (InvalidFilter, InvalidTime) as exc:
-        stop(str(exc))
+        exit_with_error(str(exc))
     with open_traffic_store(config, secrets, demo=demo) as store, stop_at_closed_pipe():
         if filters.text is not None and not has_contents_of(store, filters):
-            tell(
+            print_to_stderr(
                 "holdover: no contents were kept for these exchanges (see the setting `capture`), "
                 "so only their records are searched for the text"
             )
@@ -59,7 +59,7 @@ def run_log(  # noqa: PLR0913 - an option each
             show(found.record)
             is_empty = False
         if is_empty:
-            tell("holdover: no such exchange is recorded")
+            print_to_stderr("holdover: no such exchange is recorded")
 
 
 def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:

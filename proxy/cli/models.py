@@ -15,7 +15,7 @@ from proxy.cli.load_config import (
 from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
-from proxy.terminal import say, show_table, stop
+from proxy.terminal import exit_with_error, print_lines, show_table
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 from translators import (
@@ -44,8 +44,8 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
             with or_exit():
                 found = asyncio.run(_compare_with_upstream(catalogue, settings, today))
         except (Failure, UpstreamProtocolError) as exc:
-            stop(f"cannot list the models of {settings.upstream_url}: {exc}", status=1)
-        say(*(found or ["The upstream's list agrees with this table of models."]))
+            exit_with_error(f"cannot list the models of {settings.upstream_url}: {exc}", status=1)
+        print_lines(*(found or ["The upstream's list agrees with this table of models."]))
         return
     day = today.isoformat()
     models = _effective_models(catalogue)
@@ -57,7 +57,7 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
     ]
     show_table(_SERVED, served, title=f"Models served on {today}")
     show_table(_BECOMES, retired, title="What retired names become today")
-    say(*_retiring_soon(catalogue, today))
+    print_lines(*_retiring_soon(catalogue, today))
 
 
 def _row(model: Model, today: date) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from proxy.cli.load_config import settings_or_exit
 from proxy.config.settings import store_url_of
-from proxy.terminal import stop, tell
+from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.timestamps import to_milliseconds
 from proxy.traffic import ReadOnlyStoreError, StoreError, journal_directory, open_store
 
@@ -39,7 +39,7 @@ def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool)
         finally:
             store.close()
     except StoreError as exc:
-        stop(str(exc))
+        exit_with_error(str(exc))
 
 
 def _catch_up(store: Store, state_dir: Path) -> None:
@@ -60,7 +60,7 @@ def _catch_up(store: Store, state_dir: Path) -> None:
             if status is not None and status.complete_until >= to_milliseconds(started):
                 return
             if time.time() - started > _MAX_WAIT_SECONDS:
-                tell(
+                print_to_stderr(
                     "holdover: the most recent exchanges are still being loaded and are missing "
                     "here; try again in a few seconds"
                 )

@@ -38,7 +38,7 @@ from proxy.observability.log_config import configure_logs
 from proxy.replay import Asker, Run, TokenBudget, build_replay_report, is_simulator
 from proxy.report.prices import Price
 from proxy.security.redaction import Redactor
-from proxy.terminal import say, stop, tell
+from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.replay_results import ReplayPlan, ReplayStore
@@ -106,9 +106,9 @@ def run_replay(
             _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
         report = build_replay_report(replay.name, store.results(), replay.prices)
     if options.as_json:
-        say(json_line(msgspec.to_builtins(report)))
+        print_lines(json_line(msgspec.to_builtins(report)))
     else:
-        say(*report_lines(report))
+        print_lines(*report_lines(report))
 
 
 def _prepare(settings: Settings, options: ReplayOptions, secrets: Path | None) -> _Replay:
@@ -143,12 +143,12 @@ def _show_estimate(replay: _Replay, found: ReplayPlan) -> bool:
     urls = list(upstream_urls(replay.settings))
     is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
     targets = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
-    tell(f"Replay {replay.name}: asks {targets}")
-    tell(*estimate_lines(found, replay.options.model, replay.prices))
-    tell("The recorded texts are sent as they were kept, that is, redacted.")
+    print_to_stderr(f"Replay {replay.name}: asks {targets}")
+    print_to_stderr(*estimate_lines(found, replay.options.model, replay.prices))
+    print_to_stderr("The recorded texts are sent as they were kept, that is, redacted.")
     for rule in replay.settings.rollout:
         if rule.match.header:
-            tell(
+            print_to_stderr(
                 f"Rule {rule.name} matches headers, which are not recorded, "
                 "so it matches no request here."
             )
@@ -160,9 +160,9 @@ def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
     if is_simulated:
         return replay.with_settings(with_simulator_keys(replay.settings))
     if not replay.options.yes:
-        stop("nothing was sent; add --yes to send it")
+        exit_with_error("nothing was sent; add --yes to send it")
     if not replay.config.keyring.holds_keys:
-        stop(
+        exit_with_error(
             "there is no key to ask with, since clients' keys are not recorded; set upstream_key, "
             f"or {KEY_VARIABLE} in the environment. If the file given with --rules names another "
             "upstream, neither key is sent there: write upstream_key into that file"
@@ -178,12 +178,12 @@ def _run(replay: _Replay, store: ReplayStore, found: ReplayPlan) -> None:
         with progress(sum(left.requests for left in found.remaining)) as observer:
             is_complete = asyncio.run(_ask(replay, store, budget, observer))
     except KeyboardInterrupt:
-        stop(
+        exit_with_error(
             "interrupted. Results so far are kept; run the same command again for the rest.",
             status=_INTERRUPTED,
         )
     if not is_complete:
-        tell(
+        print_to_stderr(
             "holdover: stopped, as the next request might exceed the budget of "
             f"{options.budget_tokens:,} tokens; run the same command with a larger one to go on"
         )

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from proxy.terminal import tell
+from proxy.terminal import print_to_stderr
 from proxy.traffic.store.replay_results import ReplayResult
 
 ProgressObserver: TypeAlias = Callable[[ReplayResult], None]
@@ -57,7 +57,7 @@ class _Lines:
         self._failed += result.failure is not None
         if self._tenths > before:
             progress = f"{self._done:,} of {self._total:,} replayed, {self._failed:,} failed"
-            tell(f"holdover: {progress}")
+            print_to_stderr(f"holdover: {progress}")
 
     @property
     def _tenths(self) -> int:

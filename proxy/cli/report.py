@@ -24,7 +24,7 @@ from proxy.report.model import Report
 from proxy.report.prices import Price
 from proxy.report.terminal import as_terminal
 from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
-from proxy.terminal import stop, tell
+from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 
 _DEFAULT_HTML_FILE: Final = Path("holdover-report.html")
@@ -48,7 +48,7 @@ def run_report(  # noqa: PLR0913 - an option each
         conditions = [Condition.parse(text) for text in fail_if]
         period = _period(begin, end, now)
     except (InvalidTime, InvalidCondition) as exc:
-        stop(str(exc))
+        exit_with_error(str(exc))
     settings = settings_or_exit(config, secrets)
     report_settings = ReportSettings(
         policy=policy_or_exit(settings),
@@ -64,7 +64,7 @@ def run_report(  # noqa: PLR0913 - an option each
     report = build_report(collected, report_settings, milliseconds(now))
     _write(report, form, output)
     failures = [each for condition in conditions for each in broken_thresholds(condition, report)]
-    tell(*(f"holdover: {failure}" for failure in failures))
+    print_to_stderr(*(f"holdover: {failure}" for failure in failures))
     if failures:
         raise typer.Exit(1)
 
@@ -110,8 +110,8 @@ def _write(report: Report, form: str, output: Path | None) -> None:
             # Readable by its owner only, as it may quote prompts.
             replace_file(output, _WRITERS[form](report).encode())
         except OSError as exc:
-            stop(f"cannot write {output}: {exc.strerror}")
-        tell(f"Wrote {output}.")
+            exit_with_error(f"cannot write {output}: {exc.strerror}")
+        print_to_stderr(f"Wrote {output}.")
     elif form == "terminal" and is_terminal:
         width = shutil.get_terminal_size().columns
         typer.echo(as_terminal(report, width=width, in_color=True), nl=False)

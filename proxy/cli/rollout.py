@@ -7,7 +7,7 @@ from pathlib import Path
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import set_override, set_share
-from proxy.terminal import say, show_table, stop
+from proxy.terminal import exit_with_error, print_lines, show_table
 from proxy.workers.guards import TRIPS, read_trips
 from proxy.workers.shared_state import SharedState, directory_for
 
@@ -19,7 +19,7 @@ def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> 
     """Set the share of a rule; exit with 2 if that is not possible."""
     with or_exit():
         set_share(config, name, percent, secrets_dir=secrets)
-    say(f"{name}: {percent:g} %. {_WHEN_APPLIED}")
+    print_lines(f"{name}: {percent:g} %. {_WHEN_APPLIED}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
@@ -27,23 +27,25 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
     if action == _OFF:
-        say(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
+        print_lines(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
     else:
-        say(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
+        print_lines(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     """Remove the record that a guard has tripped; exit with 1 if it has not."""
     settings = settings_or_exit(config, secrets)
     if Path(name).name != name:  # such a name would lead to a file outside the directory
-        stop(f"there is no rule named {name!r}")
+        exit_with_error(f"there is no rule named {name!r}")
     try:
         was_tripped = _shared_state(settings, config).remove(f"{TRIPS}/{name}")
     except OSError as exc:
-        stop(f"{settings.state_dir}: {exc.strerror}")
+        exit_with_error(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
-        stop(f"the guard of {name!r} is not tripped", status=1)
-    say(f"{name}: the guard is armed again, and the rule has its share back. {_WHEN_APPLIED}")
+        exit_with_error(f"the guard of {name!r} is not tripped", status=1)
+    print_lines(
+        f"{name}: the guard is armed again, and the rule has its share back. {_WHEN_APPLIED}"
+    )
 
 
 def run_status(config: Path, secrets: Path | None) -> None:
@@ -52,7 +54,7 @@ def run_status(config: Path, secrets: Path | None) -> None:
     trips = read_trips(_shared_state(settings, config).read(TRIPS))
     if settings.rollout_override is not None:
         action = settings.rollout_override.action
-        say(f"Override: every request is answered by `{action}`.", bold=True)
+        print_lines(f"Override: every request is answered by `{action}`.", bold=True)
     rows: list[tuple[str, ...]] = []
     for rule in settings.rollout:
         guard = "-" if rule.guard is None else "armed"

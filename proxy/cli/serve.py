@@ -18,9 +18,9 @@ from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
-from proxy.server.supervisor import Server, WorkerFactory, config_for, run_workers
-from proxy.server.uvicorn_protocol import name_unnamed_statuses
-from proxy.terminal import stop
+from proxy.server.memory import freeze_gc, tune_malloc
+from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.terminal import exit_with_error
 from proxy.upstream.egress import check_egress
 
 log = structlog.get_logger()
@@ -61,7 +61,9 @@ def _check_or_exit(settings: Settings, config: Path | None) -> None:
         check_egress(settings.upstream_url, settings.legacy_url)
         risks = [*risks_of(settings, config), *runtime.keyring.warnings]
     if settings.workers > 1 and not children_heed_the_environment():
-        stop("Python was started with -E, so that workers would import what is here: add -P")
+        exit_with_error(
+            "Python was started with -E, so that workers would import what is here: add -P"
+        )
     for risk in risks:
         log.warning("risky_setting", risk=risk)
 

@@ -17,7 +17,7 @@ from proxy.cli.log import stop_at_closed_pipe
 from proxy.cli.open_store import open_traffic_store
 from proxy.cli.show_sections import record_lines, shadow_lines, timing_line
 from proxy.cli.word_diff import DiffPiece, are_too_long, mark_differences
-from proxy.terminal import say, stop
+from proxy.terminal import exit_with_error, print_lines
 from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
 from proxy.traffic.store.queries import bodies_of, find_by_id, shadows_of
@@ -64,7 +64,7 @@ def run_show(
                 for part, body in bodies.items()
             }
             shadow_fields = [msgspec.structs.asdict(shadow) for shadow in shadows]
-            say(
+            print_lines(
                 json_line({"record": record.as_fields(), "shadows": shadow_fields, "bodies": shown})
             )
         else:
@@ -75,13 +75,15 @@ def _one_or_exit(store: Store, name: str) -> TrafficRecord:
     name = name.encode(errors="replace").decode()
     found = find_by_id(store, name, _MAX_LISTED)
     if not found:
-        stop(f"there is no exchange with the id {name}", status=1)
+        exit_with_error(f"there is no exchange with the id {name}", status=1)
     if len(found) > 1:
         for record in found:
             asked = record.asked_model or "-"
-            say(f"{record.id}  {record.received}  {asked}  {record.status or '-'}")
+            print_lines(f"{record.id}  {record.received}  {asked}  {record.status or '-'}")
         more = " or more" if len(found) == _MAX_LISTED else ""
-        stop(f"{len(found)}{more} exchanges have an id that begins like this; give more of it")
+        exit_with_error(
+            f"{len(found)}{more} exchanges have an id that begins like this; give more of it"
+        )
     return found[0]
 
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from proxy.terminal import stop
+from proxy.terminal import exit_with_error
 
 _BACKLOG: Final = 2048
 _UNAVAILABLE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -30,7 +30,9 @@ def listen_or_exit(host: str, port: int) -> list[socket.socket]:
         return listen(dict.fromkeys((family, address) for family, *_, address in found))
     except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
         reason = getattr(exc, "strerror", None) or "this is not a valid host name"
-        stop(f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}")
+        exit_with_error(
+            f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}"
+        )
 
 
 def say_where(host: str, sockets: Iterable[socket.socket]) -> None:

@@ -17,7 +17,7 @@ from proxy.config.settings import Settings, store_url_of
 from proxy.import_path import holdover_command
 from proxy.observability.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
-from proxy.terminal import stop, tell
+from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 
@@ -75,7 +75,7 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
             file.seek(0)
             if file.read() != store_digest:
                 state_dir = loader_config.directory.parents[1]
-                stop(
+                exit_with_error(
                     f"state_dir: another Holdover uses {state_dir} with a different traffic_url; "
                     "give each its own state_dir, or both the same traffic_url"
                 )
@@ -96,4 +96,4 @@ def _keep_running(encoded_config: bytes, _lock: TextIO | None) -> None:
             assert loader.stdin is not None
             loader.stdin.write(encoded_config)
             loader.wait()
-        tell("holdover: the loader has ended unexpectedly and is restarted")
+        print_to_stderr("holdover: the loader has ended unexpectedly and is restarted")
