@@ -7,7 +7,7 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Final
 
-from proxy.security.sensitive.kinds import Kind, Span, accept_secret, beginning
+from proxy.security.sensitive.kinds import Kind, Span, accept_secret, inspected_part
 from proxy.security.sensitive.values import is_code, is_generated, is_placeholder
 
 _W: Final = "[A-Za-z0-9_-]"
@@ -147,7 +147,7 @@ _WORDS: Final = re.compile(r"[^\W\d_]++(?:[-'.][^\W\d_]++)*+[.:]?|(?:realm|error
 
 def _bearer(found: re.Match[str], _: int) -> Span | None:
     """Reject words, as in "the bearer of this letter"."""
-    value = beginning(found, "word")
+    value = inspected_part(found, "word")
     if is_placeholder(value) or is_code(value) or value.startswith("realm="):
         return None
     is_one = value.endswith("=") or len(value) >= _MIN_TOKEN_LENGTH or is_generated(value, 8)
@@ -165,7 +165,7 @@ def _basic(found: re.Match[str], _: int) -> Span | None:
 
 def _authorization(found: re.Match[str], _: int) -> Span | None:
     """Accept anything but words after a scheme, and only random values without a scheme."""
-    value, (start, end) = beginning(found, "word"), found.span("word")
+    value, (start, end) = inspected_part(found, "word"), found.span("word")
     if is_placeholder(value) or is_code(value) or _WORDS.fullmatch(value):
         return None
     if found["scheme"]:

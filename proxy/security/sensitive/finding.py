@@ -29,7 +29,7 @@ _REST_OF_KEY: Final = (
 """Matches the rest of a key: 8 characters; and 20 alphanumerics, or a digit or capital soon."""
 _DIGITS: Final = r"\d(?:[ .\-/()\u00a0\u2007\u2009\u202f\u2010-\u2013]{0,3}\d){6,256}+"
 _ASCII_DIGITS: Final = r"[0-9](?:[ .\-/()]{0,3}[0-9]){6,256}+"
-_AROUND_DIGITS: Final = 16
+_CONTEXT_LENGTH: Final = 16
 """Characters before the digits that may belong to a number: `+`, `(`, a country, a bank."""
 _Spans: TypeAlias = Iterator[tuple[int, int, str]]
 """Start, end and replacement of each match; in order, without overlaps."""
@@ -45,7 +45,7 @@ class _SearchedText(NamedTuple):
     """A text, and the form of it that is searched; both have the same length."""
 
     text: str
-    seen: str
+    searched: str
 
     def without(self, found: _Spans) -> _SearchedText:
         spans = list(found)
@@ -53,7 +53,7 @@ class _SearchedText(NamedTuple):
             return self
         text = _replace_spans(self.text, spans)
         return _SearchedText(
-            text, text if self.seen is self.text else _replace_spans(self.seen, spans)
+            text, text if self.searched is self.text else _replace_spans(self.searched, spans)
         )
 
 
@@ -65,7 +65,7 @@ _ESCAPED: Final = re.compile(
 _LINES: Final = frozenset({"\\n", "\\r", "\\t"})
 
 
-def _with_lines(text: str) -> str:
+def _unescaped_lines(text: str) -> str:
     """Replace escaped white space, as in JSON within a prompt, by real line breaks."""
     if "\\" in text:
         for escape in ("\\n", "\\r", "\\t"):
@@ -136,7 +136,7 @@ class Finder:
             pattern = compiled(kind.whole_expression)
             sought = _CompiledKind(pattern, kind.confirm, f"[{kind.replacement}]", kind.needs)
             for start in kind.starts:
-                at = _rare_at(start)
+                at = _rarest_index(start)
                 self._by_pair[start[at - 1 : at + 1]].append(_Prefix(start, at, sought))
             for word in kind.words:
                 self._by_word[word].append(sought)
@@ -149,20 +149,20 @@ class Finder:
 
     def without(self, text: str) -> str:
         """Return the text with every match replaced."""
-        text = self._without(_SearchedText(text, _with_lines(text)))
+        text = self._without(_SearchedText(text, _unescaped_lines(text)))
         # Search again without escapes: they may have been taken for parts of a value.
         seen = _unescaped(text, self._piece)
         return text if seen is text else self._without(_SearchedText(text, seen))
 
     def _without(self, page: _SearchedText) -> str:
-        if self._may_be_in(self._rare, page.seen):
-            page = page.without(self._find_by_prefix(page.seen))
-        page = page.without(self._find_by_word(page.seen))
+        if self._may_be_in(self._rare, page.searched):
+            page = page.without(self._find_by_prefix(page.searched))
+        page = page.without(self._find_by_word(page.searched))
         for sought in self._shapes:
             for needed in sought.needs:
-                if needed in page.seen and self._may_be_in(sought.pattern, page.seen):
+                if needed in page.searched and self._may_be_in(sought.pattern, page.searched):
                     page = page.without(
-                        self._find_by_shape(sought, page.seen, [(0, len(page.seen))])
+                        self._find_by_shape(sought, page.searched, [(0, len(page.searched))])
                     )
                     break
         return self._without_shapes_in_digits(page).text
@@ -210,23 +210,23 @@ class Finder:
         return places
 
     def _without_shapes_in_digits(self, page: _SearchedText) -> _SearchedText:
-        where = self._digits_of(page.seen)
+        where = self._digit_spans(page.searched)
         for sought in self._shapes_in_digits:
             if not where:
                 break
-            before, page = page, page.without(self._find_by_shape(sought, page.seen, where))
+            before, page = page, page.without(self._find_by_shape(sought, page.searched, where))
             if page is not before:
-                where = self._digits_of(page.seen)
+                where = self._digit_spans(page.searched)
         return page
 
-    def _digits_of(self, text: str) -> list[Span]:
+    def _digit_spans(self, text: str) -> list[Span]:
         """Return spans with seven or more digits close together, and their surroundings."""
         digits = self._ascii_digits if text.isascii() else self._digits
         spans: list[Span] = []
         if not self._may_be_in(digits, text):
             return spans
         for found in _find_in_pieces(digits, text, (0, len(text)), self._piece):
-            start, end = found.start() - _AROUND_DIGITS, found.end()
+            start, end = found.start() - _CONTEXT_LENGTH, found.end()
             if spans and start <= spans[-1][1] + MAX_SHAPE_LENGTH:
                 spans[-1] = (spans[-1][0], end)
             else:
@@ -242,7 +242,7 @@ class Finder:
                     free = span[1]
 
 
-def _rare_at(letters: str) -> int:
+def _rarest_index(letters: str) -> int:
     """Return the index of the rarest character, which is never the first one."""
     rarest = min(set(letters[1:]) & set(_RARE_CHARACTERS), key=_RARE_CHARACTERS.index)
     return letters.rindex(rarest)

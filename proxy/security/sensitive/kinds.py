@@ -42,7 +42,7 @@ def accept_secret(found: re.Match[str], _: int = 0) -> Span:
     return start, end - 1 if found[group].endswith(".") else end
 
 
-def beginning(found: re.Match[str], group: str | int = 0) -> str:
+def inspected_part(found: re.Match[str], group: str | int = 0) -> str:
     """Return the beginning of a group, at most `MAX_INSPECTED_LENGTH` characters."""
     start, end = found.span(group)
     return found.string[start : min(end, start + MAX_INSPECTED_LENGTH)]

@@ -17,7 +17,7 @@ from proxy.security.sensitive.kinds import (
     Kind,
     Span,
     accept_secret,
-    beginning,
+    inspected_part,
 )
 from proxy.security.sensitive.values import (
     is_code,
@@ -189,11 +189,11 @@ def _confirm_session(found: re.Match[str], free: int) -> Span | None:
 
 
 def _confirm_random(found: re.Match[str], _: int) -> Span | None:
-    return accept_secret(found) if is_generated(beginning(found, "secret"), 16) else None
+    return accept_secret(found) if is_generated(inspected_part(found, "secret"), 16) else None
 
 
 def _confirm_command_password(found: re.Match[str], _: int) -> Span | None:
-    value = beginning(found, "secret")
+    value = inspected_part(found, "secret")
     return None if is_placeholder(value) or is_code(value) else found.span("secret")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.security.sensitive.kinds import Confirm, Kind, Span, accept_secret, beginning
+from proxy.security.sensitive.kinds import Confirm, Kind, Span, accept_secret, inspected_part
 from proxy.security.sensitive.values import is_placeholder
 
 _ANY: Final = "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY" * 8
@@ -25,12 +25,12 @@ _RANDOM_PART: Final = re.compile(
 
 
 def _no_placeholder(found: re.Match[str], _: int) -> Span | None:
-    return None if is_placeholder(beginning(found)) else accept_secret(found)
+    return None if is_placeholder(inspected_part(found)) else accept_secret(found)
 
 
 def _sk(found: re.Match[str], free: int) -> Span | None:
     """Reject words joined by hyphens: at least one part of a key is not a word."""
-    parts = re.split("[-_]", beginning(found))
+    parts = re.split("[-_]", inspected_part(found))
     is_key = parts[1] == "ant" or any(map(_RANDOM_PART.fullmatch, parts))
     return _no_placeholder(found, free) if is_key else None
 
