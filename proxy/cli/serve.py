@@ -18,8 +18,8 @@ from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
-from proxy.server.memory import freeze_gc, tune_malloc
-from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.supervisor import Server, WorkerFactory, config_for, run_workers
+from proxy.server.uvicorn_protocol import name_unnamed_statuses
 from proxy.terminal import exit_with_error
 from proxy.upstream.egress import check_egress
 
