@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import cast
 
 from proxy.cli.serving_commands import app
-from proxy.cli.traffic_commands import app as traffic_app
+from proxy.cli.traffic.commands import app as traffic_app
 from proxy.import_path import forget_working_directory
 
 app.add_typer(traffic_app)  # without a name, so that its commands are on the top level

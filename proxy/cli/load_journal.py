@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from proxy.cli.open_store import open_traffic_store
+from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.observability.log_config import configure_logs
 from proxy.server.loader_subprocess import decode_loader_config
 

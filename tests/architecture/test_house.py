@@ -20,8 +20,13 @@ SOURCES = sorted(
 PROXY = [path for path in SOURCES if path.is_relative_to(ROOT / "proxy")]
 PRINTS = re.compile(r"^print$|^typer\.s?echo$|^Console$|std(out|err)\.(buffer\.)?write")
 PRINTING = {
-    *("proxy/terminal.py", "proxy/cli/report.py", "proxy/cli/log.py", "proxy/cli/show.py"),
-    *("proxy/cli/replay_progress.py", "proxy/report/terminal.py"),
+    *(
+        "proxy/terminal.py",
+        "proxy/cli/traffic/report.py",
+        "proxy/cli/traffic/log.py",
+        "proxy/cli/traffic/show.py",
+    ),
+    *("proxy/cli/traffic/replay_progress.py", "proxy/report/terminal.py"),
 }
 MAKING = {
     *("mkdir", "makedirs", "mknod", "mkfifo", "touch", "write_text", "write_bytes"),

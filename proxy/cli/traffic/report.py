@@ -13,8 +13,8 @@ import msgspec
 import typer
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
-from proxy.cli.open_store import open_traffic_store
-from proxy.cli.time_options import InvalidTime, milliseconds, since, until
+from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings

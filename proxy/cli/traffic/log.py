@@ -13,9 +13,9 @@ from typing import Final, TypeAlias
 
 from rich.console import Console
 
-from proxy.cli.log_table import PlainTable, TerminalTable
-from proxy.cli.open_store import open_traffic_store
-from proxy.cli.time_options import InvalidTime, since, until
+from proxy.cli.traffic.log_table import PlainTable, TerminalTable
+from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.time_options import InvalidTime, since, until
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord

@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from proxy.cli.log_table import PlainTable, TerminalTable, widths_for
+from proxy.cli.traffic.log_table import PlainTable, TerminalTable, widths_for
 from proxy.errors import Blame
 from proxy.outcome import Outcome
 from proxy.security.redaction import Redacted

@@ -15,11 +15,11 @@ import msgspec
 
 from proxy.cli.embedded_simulator import embedded_simulator
 from proxy.cli.load_config import KEY_VARIABLE, or_exit, settings_or_exit
-from proxy.cli.log import filter_of
-from proxy.cli.open_store import open_traffic_store
-from proxy.cli.replay_progress import ProgressObserver, progress
-from proxy.cli.replay_report import estimate_lines, report_lines
-from proxy.cli.replay_settings import (
+from proxy.cli.traffic.log import filter_of
+from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.replay_progress import ProgressObserver, progress
+from proxy.cli.traffic.replay_report import estimate_lines, report_lines
+from proxy.cli.traffic.replay_settings import (
     default_name,
     upstream_urls,
     with_environment_key,
@@ -28,7 +28,7 @@ from proxy.cli.replay_settings import (
     with_simulator_keys,
     with_upstream_url,
 )
-from proxy.cli.time_options import InvalidTime
+from proxy.cli.traffic.time_options import InvalidTime
 from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings

@@ -1,6 +1,6 @@
 import pytest
 
-from proxy.cli.show_sections import GROUPS, record_lines, shadow_lines, timing_line
+from proxy.cli.traffic.show_sections import GROUPS, record_lines, shadow_lines, timing_line
 from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment, TrafficRecord
 from tests.record_factory import record, shadow_record

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 import typer
 
-from proxy.cli.report import FORMATS, run_report
-from proxy.cli.traffic_commands import ReportFormat
+from proxy.cli.traffic.commands import ReportFormat
+from proxy.cli.traffic.report import FORMATS, run_report
 from proxy.report.model import Report
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.proxy.report.harness import made

@@ -6,7 +6,7 @@ import pytest
 import typer
 from msgspec.structs import replace
 
-from proxy.cli.show import run_show
+from proxy.cli.traffic.show import run_show
 from proxy.traffic import Body, compress
 from proxy.traffic.content import Content
 from tests.proxy.cli.harness import settings_with

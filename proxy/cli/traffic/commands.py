@@ -23,7 +23,7 @@ class LogFormat(enum.Enum):
 
 
 class ReportFormat(enum.Enum):
-    """Output formats of `report`; a test keeps them equal to `proxy.cli.report.FORMATS`."""
+    """Output formats of `report`; a test keeps them equal to `proxy.cli.traffic.report.FORMATS`."""
 
     TERMINAL = "terminal"
     HTML = "html"
@@ -78,7 +78,7 @@ def log(  # noqa: PLR0913, PLR0917 - an option each
     secrets: Secrets = None,
 ) -> None:
     """Show recorded exchanges, newest last."""
-    from proxy.cli.log import run_log
+    from proxy.cli.traffic.log import run_log
 
     options = {
         "caller": caller,
@@ -118,7 +118,7 @@ def show(
     secrets: Secrets = None,
 ) -> None:
     """Show one exchange: what was decided, what was changed, and the recorded bodies."""
-    from proxy.cli.show import run_show
+    from proxy.cli.traffic.show import run_show
 
     run_show(config, secrets, demo=demo, name=exchange, as_json=form is LogFormat.JSON)
 
@@ -146,7 +146,7 @@ def report(  # noqa: PLR0913, PLR0917 - an option each
     secrets: Secrets = None,
 ) -> None:
     """Report who still sends legacy traffic, with what, and what each caller must change."""
-    from proxy.cli.report import run_report
+    from proxy.cli.traffic.report import run_report
 
     run_report(
         config,
@@ -198,7 +198,7 @@ def replay(  # noqa: PLR0913, PLR0917 - an option each
     secrets: Secrets = None,
 ) -> None:
     """Send recorded requests again, by present or other rules or models, and compare answers."""
-    from proxy.cli.replay import ReplayOptions, run_replay
+    from proxy.cli.traffic.replay import ReplayOptions, run_replay
 
     options = ReplayOptions(
         since=since,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.replay_report import estimate_lines, report_lines
+from proxy.cli.traffic.replay_report import estimate_lines, report_lines
 from proxy.comparison.compare import Comparison
 from proxy.replay import build_replay_report
 from proxy.report.prices import Price

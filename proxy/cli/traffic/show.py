@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from proxy.cli.log import stop_at_closed_pipe
-from proxy.cli.open_store import open_traffic_store
-from proxy.cli.show_sections import record_lines, shadow_lines, timing_line
-from proxy.cli.word_diff import DiffPiece, are_too_long, mark_differences
+from proxy.cli.traffic.log import stop_at_closed_pipe
+from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.show_sections import record_lines, shadow_lines, timing_line
+from proxy.cli.traffic.word_diff import DiffPiece, are_too_long, mark_differences
 from proxy.terminal import exit_with_error, print_lines
 from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import typer
 
-from proxy.cli.log import filter_of, run_log
-from proxy.cli.time_options import InvalidTime
+from proxy.cli.traffic.log import filter_of, run_log
+from proxy.cli.traffic.time_options import InvalidTime
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from tests.proxy.cli.harness import settings_with
 from tests.record_factory import record

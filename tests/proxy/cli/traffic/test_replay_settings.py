@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli.replay_settings import (
+from proxy.cli.traffic.replay_settings import (
     default_name,
     upstream_urls,
     with_environment_key,
@@ -23,7 +23,7 @@ from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester
 
 NAME = """
-from proxy.cli.replay_settings import default_name
+from proxy.cli.traffic.replay_settings import default_name
 from proxy.config.settings import load_settings
 rules = [{"name": "r", "action": "translate", "refuse": ["drop_temperature", "cap_max_tokens"]}]
 settings = load_settings(rollout=rules, refuse=["trim_prefill", "merge_turns", "map_model"])

@@ -10,7 +10,7 @@ import pytest
 import typer
 from sqlalchemy import func, select
 
-from proxy.cli.open_store import open_traffic_store
+from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter

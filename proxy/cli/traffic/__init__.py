@@ -1,0 +1,1 @@
+"""The commands that read what has been recorded: log, show, report and replay."""
