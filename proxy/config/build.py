@@ -1,4 +1,4 @@
-"""Settings as the values that exchanges go by; raises `InvalidSettings` where they make none."""
+"""Build the runtime configuration from the settings; raises `InvalidSettings`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _HASH: Final = "sha256:"
 
 
 def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfig:
-    """All that may change while the process runs."""
+    """Build everything that may change while the process runs."""
     policy = policy_of(settings)
     override = settings.rollout_override
     return RuntimeConfig(
@@ -54,7 +54,7 @@ def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfi
 
 
 def digester_of(settings: Settings) -> Digester:
-    """One for the life of the process: callers must not change their names on the way."""
+    """Return the digester for the life of the process, so that digests of callers stay the same."""
     return Digester(settings.digest_key.get_secret_value() if settings.digest_key else None)
 
 
@@ -104,7 +104,7 @@ def _route(written: RouteSettings, policy: Policy) -> Route:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the settings outside the rules say about translation."""
+    """Return the translation policy that the settings outside the rules describe."""
     known = replace(KNOWN_MODELS, overrides=settings.models)
     facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
     return Policy(
@@ -141,7 +141,9 @@ def _kind(name: str) -> AdjustmentKind:
         return AdjustmentKind(name)
     except ValueError:
         known = ", ".join(kind.value for kind in AdjustmentKind)
-        raise InvalidSettings(f"refuse: {name!r} is no adjustment; there are {known}") from None
+        raise InvalidSettings(
+            f"refuse: {name!r} is not an adjustment; choose from {known}"
+        ) from None
 
 
 def _keyring(settings: Settings, digester: Digester) -> Keyring:
@@ -153,7 +155,7 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
     def keys_of(
         holder: Settings | CallerSettings, prefix: str
     ) -> tuple[HeldKey | None, HeldKey | None]:
-        """Those for the Messages API and for the legacy upstream."""
+        """Return the keys for the Messages API and for the legacy upstream."""
         messages = _held(f"{prefix}upstream_key", holder.upstream_key, digester)
         legacy = _held(f"{prefix}legacy_key", holder.legacy_key, digester)
         return messages, legacy or (messages if serves_both else None)
@@ -179,7 +181,9 @@ def _refuse_shared_tokens(callers: Mapping[str, CallerSettings]) -> None:
     by_token: dict[str, str] = {}
     for name, caller in callers.items():
         if (other := by_token.setdefault(caller.token, name)) != name:
-            raise InvalidSettings(f"callers.{name}.token: is that of {other!r} too")
+            raise InvalidSettings(
+                f"callers.{name}.token: is also the token of {other!r}; give each its own"
+            )
 
 
 def _held(setting: str, written: SecretStr | KeyFrom | None, digester: Digester) -> HeldKey | None:

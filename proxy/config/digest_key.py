@@ -1,4 +1,4 @@
-"""The key of callers' digests, kept where nobody set one: a caller has one digest over restarts."""
+"""A generated digest key, kept on disk so that callers keep their digests over restarts."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _NAME: Final = "digest.key"
 
 
 def load_or_create_digest_key(state_dir: Path) -> str | None:
-    """That of this directory, made if it has none; None where none can be kept."""
+    """Return the key in this directory, created if missing; None if it cannot be stored or read."""
     path = state_dir / _NAME
     try:
         make_directory(state_dir)
-        beside = write_temporary(path, secrets.token_hex(32).encode())
-        with suppress(FileExistsError):  # who was first has it
+        beside = write_beside(path, secrets.token_hex(32).encode())
+        with suppress(FileExistsError):  # another process was first; its key is used
             os.link(beside, path)
         beside.unlink()
     except OSError:
-        pass  # it may be there all the same, and readable
+        pass  # an existing key may still be readable
     try:
         return path.read_text().strip() or None
     except (OSError, UnicodeDecodeError):

@@ -1,9 +1,9 @@
 """
-The regime of the moment: read again when its file changes, kept when the new one is bad.
+Reload the settings when their file changes, and keep the old ones if the new are invalid.
 
-The file is looked at twice a second and read once it has stayed the same
-between two looks, so that nobody's half-written file is; a signal reads it at
-once. Exchanges take the regime they begin with and keep it.
+The file is polled twice a second and read when two polls in a row find it
+unchanged, so that a half-written file is not read. A signal reads it at once.
+Running exchanges keep the configuration that they began with.
 """
 
 from __future__ import annotations
@@ -38,42 +38,42 @@ _LIVE: Final = (
     *("upstream_url", "upstream_key", "legacy_url", "legacy_key"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
     *("leading_space", "echoed_model", "beta_header", "capture"),
-    "prices",  # of reports, which read them themselves
+    "prices",  # only reports use them, and read them from the file
 )
 """Settings that take effect while the process runs; all others wait for a restart."""
 
 
 class ReloadObserver(Protocol):
-    """Who counts them."""
+    """Counter of reloads."""
 
     def settings_read(self, *, good: bool) -> None:
-        """The file was read again."""
+        """Count a reload, and whether the file was valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigSource:
-    """Where settings come from when they are read again."""
+    """The settings file, and the function that loads it."""
 
     file: TomlSource
-    """What the process begins with; it need not be what the file says by now."""
+    """Contents of the file at the start of the process; the file may have changed since."""
     load: Load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigVersion:
-    """Which settings are followed, and what is wrong with newer ones."""
+    """Version of the settings in effect, and the problem with a newer one."""
 
     digest: str | None
-    """Of the file's text; None: there is no file."""
+    """Digest of the file's text; None if there is no file."""
     loaded: datetime
     problem: str | None = None
-    """Why the file as it is now is not followed."""
+    """Error in the current file, which is therefore ignored."""
     waiting: tuple[str, ...] = ()
     """Settings that have changed in the file and wait for a restart."""
 
 
 class ConfigReloader:
-    """What the operator wants now, as one worker knows it."""
+    """The current configuration in a worker, reloaded when the file changes."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class ConfigReloader:
         self._observer = observer
         self._seen, self._read = _begin(source)
         self._reading = asyncio.Lock()
-        """One reading at a time, or a slow one of an old file would undo what came after."""
+        """Serializes reloads: a slow reload of an old file must not undo a newer one."""
         self.config = build_runtime_config(settings, digester)
-        """Raises `InvalidSettings`, at the start; from then on it is the last good one."""
+        """Last valid configuration; the first one raises `InvalidSettings` if it is invalid."""
         digest = _digest(source.file) if source else None
         self.version = ConfigVersion(digest=digest, loaded=datetime.now(UTC))
         guards.watch(self.config.rollout.guards)
@@ -103,22 +103,22 @@ class ConfigReloader:
         return self._guards.tripped
 
     async def watch_file(self) -> None:
-        """Look at the file for as long as the process serves."""
+        """Poll the file until cancelled."""
         while True:
             await self._look()
             await asyncio.sleep(_POLL_SECONDS)
 
     async def keep_judging(self) -> None:
-        """Look at the guards, also while a long file is being read."""
+        """Judge the guards until cancelled, even while a long file is being read."""
         while True:
             try:
                 self._guards.judge()
-            except Exception as exc:  # noqa: BLE001 - whatever happens, judging goes on
+            except Exception as exc:  # noqa: BLE001 - no crash may end the judging
                 log.error("judging_crashed", **describe_crash(exc))
             await asyncio.sleep(_POLL_SECONDS)
 
     async def read_again(self) -> None:
-        """Read the file now, changed or not: somebody asked for it."""
+        """Read the file now, even if it is unchanged."""
         if self._source is None:
             return
         async with self._reading:
@@ -145,12 +145,12 @@ class ConfigReloader:
             return settings, build_runtime_config(settings, self._digester), _digest(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
-        except Exception as exc:  # noqa: BLE001 - a mistake of ours in reading must not end the serving
+        except Exception as exc:  # noqa: BLE001 - a bug in reading must not end the serving
             log.error("settings_crashed", **describe_crash(exc))
             return None, None, f"{source.file.path}: {type(exc).__name__}"
 
     def _follow(self, settings: Settings | None, config: RuntimeConfig | None, said: str) -> None:
-        """From now on go by these; or, if they are none, say what was said about them."""
+        """Apply the new settings, or log the problem; `said` is a digest or the problem."""
         before = self.version
         self._observer.settings_read(good=settings is not None)
         if settings is None or config is None:
@@ -183,7 +183,7 @@ def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
 
 
 def _begin(source: ConfigSource | None) -> tuple[object, object]:
-    """What is seen of the file at the start, and what of that has been read."""
+    """Return the file's signature at the start, and that signature again if it has been read."""
     if source is None:
         return None, None
     signature = _signature(source.file.path)
@@ -195,7 +195,7 @@ def _begin(source: ConfigSource | None) -> tuple[object, object]:
 
 
 def _signature(path: Path) -> object:
-    """What changes when the file does; a file that is gone has one, too."""
+    """Return a value that changes with the file; a missing file has one, too."""
     try:
         stat = path.stat()
     except OSError as exc:

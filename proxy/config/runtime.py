@@ -1,8 +1,7 @@
 """
-What an exchange goes by, from its first byte to its last: one frozen value.
+Immutable configuration of an exchange, from its first byte to its last.
 
-A change of the settings makes a new one; exchanges that have begun keep
-theirs.
+A reload builds a new value; running exchanges keep the old one.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from proxy.security.keyring import Keyring
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
-    """Rules; upstreams, and the keys that they are asked with."""
+    """The rules, and the upstreams with their keys."""
 
     rollout: Rollout
     keyring: Keyring

@@ -1,9 +1,9 @@
 """
-What an operator can set: TOML file, `HOLDOVER_*` environment, flags.
+All settings, read from flags, `HOLDOVER_*` variables, a secrets directory and a TOML file.
 
-A flag beats the environment, the environment beats a secrets directory, that
-beats the file. deploy/SETTINGS.md is made from the docstrings of the settings.
-What is wrong with the file is said with its line.
+The first of these that gives a setting wins. `python -m tests.docs` writes
+deploy/SETTINGS.md from the docstrings of the settings. Errors in the file are
+reported with their line.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from proxy.traffic import checked_url, default_url
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
-# What Kubernetes puts into every container beside a service called `holdover`.
+# Kubernetes sets HOLDOVER_SERVICE_HOST and the like if a service is called `holdover`.
 _OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
 _MIN_TOKEN_LENGTH: Final = 16
 _MIN_STORE_BYTES: Final = 16 * 1024**2
@@ -59,32 +59,32 @@ def _http_url(url: str) -> str:
     parsed = TypeAdapter(AnyHttpUrl).validate_python(url)
     for part in ("username", "password", "query", "fragment"):
         if getattr(parsed, part) is not None:
-            raise ValueError(f"a base url has no {part}")
+            raise ValueError(f"a base URL must not have a {part}; remove it")
     return str(parsed).rstrip("/")
 
 
 def _trimmed(secret: object) -> object:
-    """Without what an editor, a shell or a mounted file has left around it."""
+    """Strip white space that an editor, a shell or a mounted file may have added."""
     text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
     return text.strip() if isinstance(text, str) else text
 
 
 def _or_none(secret: object) -> object:
-    """An empty secret is one that was not given: `${TOKEN:-}` makes such."""
+    """Treat an empty secret as missing, as `${TOKEN:-}` produces it."""
     return None if secret == "" else secret
 
 
 def check_printable(secret: str) -> str:
-    """The secret, if it is one line of text; else `ValueError`, which does not show it."""
+    """Return the secret if it is one printable line; else raise a `ValueError` that hides it."""
     if not secret.isprintable():
-        raise ValueError("has a control character in it, or another that cannot be seen")
+        raise ValueError("contains a control character or another that is invisible")
     return secret
 
 
 def header_value(secret: str) -> str:
     """Return the secret if it can stand in a header field (RFC 9110, section 5.5)."""
     if any(character > _LATIN_1_ENDS for character in check_printable(secret)):
-        raise ValueError("has a character in it that cannot stand in a header")
+        raise ValueError("contains a character that is not Latin-1, as HTTP headers need")
     return secret
 
 
@@ -97,13 +97,13 @@ def _header_value(secret: SecretStr | None) -> SecretStr | None:
 
 
 def _admin_token(token: SecretStr | None) -> SecretStr | None:
-    """Nobody can be kept from trying; so it is its length that keeps them out."""
+    """Require a token long enough not to be guessed, since attempts are not limited."""
     if token is not None:
         text = token.get_secret_value()
         if len(text) < _MIN_TOKEN_LENGTH or len(text.split()) != 1:
             raise ValueError(
-                f"give at least {_MIN_TOKEN_LENGTH} characters without white space, e.g. what "
-                "`openssl rand -hex 24` prints"
+                f"use at least {_MIN_TOKEN_LENGTH} characters without white space, such as the "
+                "output of `openssl rand -hex 24`"
             )
     return token
 
@@ -114,24 +114,24 @@ def _store_url(url: SecretStr | None) -> SecretStr | None:
 
 _Given = Annotated[SecretStr | None, BeforeValidator(_or_none), BeforeValidator(_trimmed)]
 Secret = Annotated[_Given, AfterValidator(_header_value)]
-"""One that stands, or may stand, in a header."""
+"""A secret that can be sent in a header."""
 StoreUrl = Annotated[_Given, AfterValidator(_printable), AfterValidator(_store_url)]
 
 
 def _none_or_some(size: int) -> int:
     if size != 0 and size < _MIN_STORE_BYTES:
-        raise ValueError(f"give 0, or at least {_MIN_STORE_BYTES}")
+        raise ValueError(f"use 0 for no limit, or at least {_MIN_STORE_BYTES} bytes")
     return size
 
 
 def _pattern(pattern: str) -> str:
-    """One that a `Redactor` can use."""
+    """Return the pattern if a `Redactor` can use it."""
     try:
         takes_nothing = re.compile(pattern).search("") is not None
     except re.error as exc:
-        raise ValueError(f"is no regular expression: {exc}") from exc
+        raise ValueError(f"is not a valid regular expression: {exc}") from exc
     if takes_nothing:
-        raise ValueError("matches the empty text")
+        raise ValueError("matches the empty text; write a pattern that needs a character")
     return pattern
 
 
@@ -140,13 +140,13 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
 def _path(path: Path) -> Path:
-    """A path that files and other processes can be told of; raises `ValueError`."""
+    """Return the path if it is UTF-8 without null characters."""
     try:
         named = str(path).encode()
     except UnicodeEncodeError as exc:
         raise ValueError("is not UTF-8") from exc
     if b"\0" in named:
-        raise ValueError("holds a character that no path does")
+        raise ValueError("contains a null character, which no path can have")
     return path
 
 
@@ -156,7 +156,7 @@ def _prefix(prefix: str) -> str:
 
 
 class ModelFacts(BaseModel):
-    """What an operator knows better about a model; None leaves what is known."""
+    """Corrections to what is known about a model; None corrects nothing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -177,7 +177,7 @@ class ModelFacts(BaseModel):
 
 
 class PriceSettings(BaseModel):
-    """What a model costs, in dollars per million tokens."""
+    """Prices of a model, in dollars per million tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -188,7 +188,7 @@ class PriceSettings(BaseModel):
 
 
 class KeyFrom(BaseModel):
-    """Where a key is kept, if not in the file itself."""
+    """Place of a key that is kept outside the settings file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -200,7 +200,7 @@ class KeyFrom(BaseModel):
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
         if (self.env is None) == (self.file is None):
-            raise ValueError("give env or file")
+            raise ValueError("give exactly one of env and file")
         return self
 
 
@@ -226,7 +226,7 @@ KeyOrPlace = Annotated[
 
 
 class CallerSettings(BaseModel):
-    """A caller by name: what it sends, and with which keys the upstreams are asked for it."""
+    """A named caller: its token, and the keys that are sent upstream for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -244,22 +244,22 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 
 
 def _state_dir() -> Path:
-    """Where systemd says (`StateDirectory=`), or where the XDG base directories say."""
+    """Return the directory from systemd (`StateDirectory=`) or the XDG base directories."""
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given)
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
-    except RuntimeError:  # nobody's home: a container without a user
+    except RuntimeError:  # the user has no home, as in a container
         return _own_directory()
 
 
 def _own_directory() -> Path:
-    """A directory where everybody may make one: it is made now, so that nobody else can."""
+    """Create a directory in the shared temporary directory, before another user can."""
     try:
         path = Path(tempfile.gettempdir()) / f"holdover-{os.geteuid()}"
         claim_directory(path)
     except OSError as exc:
-        raise ValueError(f"state_dir: {exc.strerror or exc}: name another") from exc
+        raise ValueError(f"state_dir: {exc.strerror or exc}; set it to another directory") from exc
     return path
 
 
@@ -267,7 +267,7 @@ HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]
 
 
 class Settings(BaseSettings):
-    """All settings, their defaults and their meaning."""
+    """The settings, with defaults and docstrings."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -437,14 +437,14 @@ class Settings(BaseSettings):
 
     @classmethod
     def _written(cls) -> dict[str, object]:
-        """What the file says; there is none here."""
+        """Return the settings from the file; overridden where there is a file."""
         return {}
 
 
 def load_settings(
     config: Path | TomlSource | None = None, *, secrets: Path | None = None, **flags: object
 ) -> Settings:
-    """Read all sources; raise `InvalidSettings`. A flag that is None was not given."""
+    """Read all sources, ignoring flags that are None; raise `InvalidSettings` on any error."""
     file = TomlSource.read(config) if isinstance(config, Path) else config
     _refuse_misspelt(os.environ, "environment")
     if secrets is not None:
@@ -482,7 +482,7 @@ def _contradictions(settings: Settings) -> Iterable[tuple[Place, str]]:
 
 
 def _refuse_unreadable(secrets: Path) -> None:
-    """A secret that is there and cannot be read would be one that was not given."""
+    """Raise an error for an unreadable secret, which would otherwise count as missing."""
     try:
         if not secrets.is_dir():
             raise InvalidSettings(f"{secrets}: no such directory")
@@ -496,12 +496,14 @@ def _refuse_unreadable(secrets: Path) -> None:
 
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
-    """A name with our prefix that is no setting would be ignored in silence."""
+    """Raise an error for an unknown `HOLDOVER_` name, which would otherwise be ignored."""
     for name in names:
         setting = name.upper().removeprefix(_PREFIX).lower()
         known = setting in Settings.model_fields or setting in _NOT_SETTINGS
         if name.upper().startswith(_PREFIX) and not known and not _OF_KUBERNETES.match(setting):
-            raise InvalidSettings(f"{where}: {name}: there is no such setting")
+            raise InvalidSettings(
+                f"{where}: {name}: there is no such setting; correct or remove it"
+            )
 
 
 def _sentences(problem: ValidationError, file: TomlSource) -> list[str]:
@@ -509,6 +511,6 @@ def _sentences(problem: ValidationError, file: TomlSource) -> list[str]:
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:
-    """Where the store is; that of the demo is on this machine whatever the settings say."""
+    """Return the URL of the store; the demo always uses the local one."""
     given = settings.traffic_url
     return default_url(state_dir) if given is None or demo else given.get_secret_value()

@@ -1,11 +1,10 @@
 """
-Changes to a settings file that a person wrote: no other line changes, and nobody reads half of it.
+Edit a settings file without changing any other line, and replace it atomically.
 
-What TOML's own writers keep of a file is what it says; they move comments, and
-tables that stand between two rules. So lines are changed here, and what cannot
-be changed like that is left to them. The new text is read as settings before
-it takes the old one's place, in one step; two who change the file at once take
-turns.
+TOML writers keep the values of a file but move comments and tables. So this
+module edits single lines, and uses a TOML writer only if a line cannot be
+edited. The new text is validated as settings before it replaces the old file;
+a lock lets concurrent edits take turns.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ _NAME: Final = re.compile(r"(\s*)name\s*=")
 
 
 def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
-    """Set a rule's share; raises `InvalidSettings` and leaves the file as it is."""
+    """Set a rule's share in percent; on `InvalidSettings` the file is unchanged."""
     value = float(percent)
     share = str(int(value) if value.is_integer() else value)
     _edit(path, lambda file: _with_share(file, _place_of(rule, file), share), secrets_dir)
 
 
 def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
-    """Send everything one way, or, with None, stop doing so; raises `InvalidSettings`."""
+    """Set the override, or remove it with None; on `InvalidSettings` the file is unchanged."""
 
     def edit(file: TomlSource) -> str:
         places = _places((_OVERRIDE,), file.tree().get(_OVERRIDE))
@@ -75,14 +74,14 @@ def _with_share(file: TomlSource, place: tuple[str, int], share: str) -> str:
 
 
 def _written_anew(file: TomlSource, place: tuple[str, int], share: str) -> str:
-    """For a rule that shares its line with others: `rollout = [{ name = "a", ... }]`."""
+    """Set the share of a rule that shares its line: `rollout = [{ name = "a", ... }]`."""
     document = tomlkit.parse(file.text)
     document[place[0]][place[1]]["share"] = tomlkit.value(share)
     return tomlkit.dumps(document)
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:
-    """Of a value and of all that is in it, if anything is."""
+    """Yield the places of a value and of all values in it."""
     if value is not None:
         yield place
     for name, inner in value.items() if isinstance(value, dict) else ():
@@ -90,7 +89,7 @@ def _places(place: Place, value: object) -> Iterator[Place]:
 
 
 def _override(action: str, lines: list[str]) -> str:
-    """The first line: no table has begun there, and everybody sees it."""
+    """Return the override for the first line, which is before all tables and easy to see."""
     return f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(lines[0])}"
 
 
@@ -108,10 +107,10 @@ def _edit(path: Path, edit: Callable[[TomlSource], str], secrets_dir: Path | Non
 
 
 def _check(file: TomlSource, before: TomlSource, secrets_dir: Path | None) -> None:
-    """Raise what is wrong with a file, but not what only seems so, and did before."""
+    """Raise problems that the edit caused, or that no environment of the server can solve."""
     if problems := _problems(file, secrets_dir):
         known = _problems(before, secrets_dir)
-        # The server may have these from its own environment.
+        # The server's own environment may set these, so their absence is uncertain.
         certain = _problems(
             file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
         )
@@ -122,7 +121,7 @@ def _check(file: TomlSource, before: TomlSource, secrets_dir: Path | None) -> No
 
 
 def _problems(file: TomlSource, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
-    """What is wrong with a file, by what it is without the line it is on."""
+    """Return the problems with a file, keyed by their text without the line number."""
     try:
         load_settings(file, secrets=secrets_dir, **flags)
     except InvalidSettings as exc:
@@ -145,14 +144,14 @@ def _alone_in(directory: Path) -> Iterator[None]:
 
 def _replace(path: Path, text: str) -> None:
     try:
-        # It may hold keys, and has the old one's mode only later.
+        # The file may hold keys: it is created private, and gets the old mode only later.
         replace_file(path, text.encode(), lambda beside: _make_alike(beside, path))
     except OSError as exc:
         raise InvalidSettings(f"{path}: {exc.strerror}") from exc
 
 
 def _make_alike(beside: Path, path: Path) -> None:
-    """On the disk, and with the mode and the owner of the one whose place it takes."""
+    """Flush the new file to disk, and copy mode and owner from the old one."""
     with beside.open("rb") as file:
         os.fsync(file.fileno())
     shutil.copystat(path, beside)

@@ -1,7 +1,7 @@
 """
-A settings file: what it says, and on which line; TOML's own readers do not say that.
+A settings file, and the line of each value, which TOML parsers do not report.
 
-`legacy-url` is `legacy_url`: people write both.
+Names of settings may be written with `-` or `_`.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import Final, TypeAlias
 from proxy.errors import InvalidSettings
 
 Place: TypeAlias = tuple[str | int, ...]
-"""Keys and places in lists, from the top: `("rollout", 1, "share")`."""
+"""Path of a value: keys and list indexes from the top, such as `("rollout", 1, "share")`."""
 
 _NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "header", "prices"})
-"""What holds names of theirs, in which a hyphen is a hyphen."""
+"""Tables whose keys the operator chooses, in which `-` stays `-`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TomlSource:
-    """A settings file as it was at one moment."""
+    """The text of a settings file when it was read."""
 
     path: Path
     text: str = field(default="", repr=False)
-    """It may hold keys."""
+    """Text of the file; hidden from `repr`, since it may hold keys."""
 
     @classmethod
     def read(cls, path: Path) -> TomlSource:
-        """Read it; raise `InvalidSettings` where there is nothing to read."""
+        """Read the file; raise `InvalidSettings` if it is missing or unreadable."""
         try:
-            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would take for ever
+            if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would block
                 raise InvalidSettings(f"{path}: is not a file")
-            return cls(path, path.read_bytes().decode())  # with the ends of lines as they are
+            return cls(path, path.read_bytes().decode())  # keeps CRLF
         except FileNotFoundError as exc:
             raise InvalidSettings(f"{path}: no such file") from exc
         except (OSError, UnicodeDecodeError) as exc:
@@ -45,16 +45,16 @@ class TomlSource:
             raise InvalidSettings(f"{path}: {reason}") from exc
 
     def tree(self) -> dict[str, object]:
-        """What is written there, with `-` and `_` in names of settings the same."""
+        """Parse the file, with `-` in names of settings replaced by `_`."""
         try:
             return _spelled(tomllib.loads(self.text))
-        except ValueError as exc:  # that of TOML is one
+        except ValueError as exc:  # includes TOMLDecodeError
             raise InvalidSettings(f"{self.path}: {exc}") from exc
         except RecursionError as exc:
             raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
 
     def describe_error(self, place: tuple[str | int, ...], sentence: str) -> str:
-        """A sentence about a place, with its line if it is in here."""
+        """Put the place, and its line if it is in this file, before a sentence."""
         sentence = sentence.removeprefix("Value error, ")
         first_word = sentence.partition(":")[0]
         line = nearest_line((*place, first_word), self.text) if self.text else None
@@ -83,17 +83,17 @@ def _spelled_value(value: object, *, is_theirs: bool) -> object:
 
 
 def line_of(place: Place, text: str) -> int | None:
-    """The line, counted from 1, on which a value's statement begins; None if it is not there."""
+    """Return the first line (from 1) of a value's statement; None if the value is missing."""
     lines = lines_of(place, text)
     return None if lines is None else lines.start + 1
 
 
 def lines_of(place: Place, text: str) -> range | None:
     """
-    The lines, counted from 0, of the statement with which a value first appears.
+    Return the lines (from 0) of the statement in which a value first appears.
 
-    What has appeared stays, so that halving finds it: a file of a thousand
-    callers is read a dozen times, not once for each of its lines.
+    A value that has appeared stays, so bisection finds it: a file of a thousand
+    callers is parsed a dozen times, not once for each line.
     """
     lines = text.split("\n")
     ends = list(_ends_of_statements(lines))
@@ -104,7 +104,7 @@ def lines_of(place: Place, text: str) -> range | None:
 
 
 def _ends_of_statements(lines: Sequence[str]) -> Iterator[int]:
-    """After how many lines a statement, a comment or a blank line ends: it is TOML by itself."""
+    """Yield the line numbers after which a statement, comment or blank line ends."""
     begin = 0
     for end in range(1, len(lines) + 1):
         try:
@@ -120,7 +120,7 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def nearest_line(place: Place, text: str) -> int | None:
-    """The line of a value, or of what it would be part of if it were not missing."""
+    """Return the line of a value or, if it is missing, of the nearest table around it."""
     for length in range(len(place), 0, -1):
         if (line := line_of(place[:length], text)) is not None:
             return line

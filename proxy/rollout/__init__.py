@@ -1,10 +1,8 @@
 """
-Which way a request goes: rules, sticky shares, schedules, guards. Plain functions and values.
+Rules that choose the route of a request: shares, schedules and guards, without I/O.
 
     RuleSettings -> Rule        compiled once, when the settings are read
     Question -> Decision        `decide`, for every request
-
-Nothing here performs I/O.
 """
 
 from proxy.rollout.bucketing import basis_points, bucket

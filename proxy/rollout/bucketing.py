@@ -1,9 +1,9 @@
 """
-Which share of the traffic somebody belongs to.
+Buckets assign callers, users or prompts to a rule's share of the traffic.
 
-A bucket is a hash of the rule's name and of whatever the share goes by,
-nothing else: no process, machine, restart or other rule moves anybody, and
-who is in a share stays in it when it is raised.
+A bucket is a hash of the rule's name and of the attribute that the share is
+dealt by, and of nothing else. So no process, machine, restart or other rule
+changes it, and a caller in a share stays in it when the share is raised.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from translators import STEP_SIZE, Steps
 
 
 def bucket(rule: str, identity: bytes) -> int:
-    """0 to 9,999, evenly; those below a share's basis points are in it."""
+    """Return a bucket from 0 to 9,999; buckets below a share's basis points are in the share."""
     return _number(_hash(rule, identity))
 
 
 def bucket_in_steps(rule: str, identity: str) -> Steps[int]:
-    """The `bucket` of a long identity, found in steps."""
+    """Return the `bucket` of a long identity, hashed in steps."""
     digest = _hash(rule)
     for start in range(0, len(identity), STEP_SIZE):
         digest.update(identity[start : start + STEP_SIZE].encode())
@@ -37,5 +37,5 @@ def _number(digest: hashlib.blake2b) -> int:
 
 
 def basis_points(percent: float) -> int:
-    """A share as a number of buckets."""
+    """Convert a share in percent to a number of buckets."""
     return round(percent * (BASIS_POINTS // 100))

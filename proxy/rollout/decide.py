@@ -1,9 +1,9 @@
 """
-Which rule decides about a request, and what it decides: first match wins.
+Choose the rule that decides about a request: the first match wins.
 
-A rule decides if everything it names matches and the request is in its share.
-What is outside of a share goes on to the next rule, and what no rule decides
-is translated by the settings outside the rules.
+A rule decides if all its patterns match and the request is in its share.
+Otherwise the next rule is tried, and a request that no rule decides is
+translated by the settings outside the rules.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _WITHOUT_HEADER = "none"
 
 
 class Why(enum.Enum):
-    """What a decision rests on."""
+    """Reason for a decision."""
 
     DEFAULT = "default"
     """No rule decided."""
@@ -40,31 +40,31 @@ class Why(enum.Enum):
 
 
 class Question(HiddenRepr, frozen=True, kw_only=True):
-    """What is known of a request when its route is decided."""
+    """Facts about a request that rules may look at."""
 
     caller: Caller
     headers: Headers
     request: CompletionRequest | None
-    """None: it cannot be read. Rules that look into it do not match."""
+    """Parsed request; None if it is unreadable, and then rules that need it do not match."""
     now: datetime
     buckets: Mapping[str, int] = {}
-    """By rule: of a long prompt, which it takes time to find."""
+    """Buckets found ahead of time for a long prompt, by name of the rule."""
     roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS)
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """How one request is answered."""
+    """The route for one request, and the reason for it."""
 
     action: Action
     route: Route
     why: Why
     rule: Rule | None = None
     ends: datetime | None = None
-    """Of a brown-out."""
+    """End of the brown-out that refuses the request."""
 
 
 def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Decision:
-    """Decide; `tripped` names the rules whose guards have taken their shares to zero."""
+    """Return the decision; `tripped` names the rules whose guards have set their shares to zero."""
     if rollout.override is not None:
         leg = rollout.override
         return Decision(action=leg.action, route=leg, why=Why.OVERRIDE)
@@ -84,12 +84,12 @@ def _by_rule(rule: Rule, question: Question) -> Decision:
 
 
 def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Iterator[str]:
-    """Why a rule does not decide, cheapest reason first, in words; nothing if it does."""
+    """Yield reasons why a rule does not decide, cheapest first; nothing if it does."""
     yield from _mismatches(rule.match, question)
     if rule.route.action == "refuse" and rule.campaign.brown_outs:
         over = is_over(rule.campaign, question.now)
         if not over and brown_out_until(rule.campaign, question.now) is None:
-            yield "it is not the time of a brown-out"
+            yield "no brown-out is going on"
     if rule.name in tripped:
         yield "its guard has taken its share to zero"
     elif rule.share == 0:
@@ -99,7 +99,7 @@ def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Itera
 
 
 def buckets_in_steps(rollout: Rollout, request: CompletionRequest | None) -> Steps[dict[str, int]]:
-    """Where a request falls in the shares that go by its prompt, if that is a long one."""
+    """Return the buckets of a long prompt, for each rule whose share is dealt by prompt."""
     found: dict[str, int] = {}
     if request is None or len(request.prompt) <= STEP_SIZE:
         return found
@@ -110,7 +110,7 @@ def buckets_in_steps(rollout: Rollout, request: CompletionRequest | None) -> Ste
 
 
 def bucket_of(rule: Rule, question: Question) -> int:
-    """Where in a rule's share a request falls; who sends no user id goes by the caller."""
+    """Return the bucket of a request; without a user id or prompt, the caller's bucket."""
     request = question.request
     if rule.name in question.buckets:
         return question.buckets[rule.name]
@@ -130,7 +130,11 @@ def _mismatches(match: Match, question: Question) -> Iterator[str]:
     if match.streamed is not None and (
         request is None or bool(request.stream) is not match.streamed
     ):
-        yield "it is for streams" if match.streamed else "it is for whole answers"
+        yield (
+            "it matches only streamed requests"
+            if match.streamed
+            else "it matches only requests without a stream"
+        )
     if match.model is not None:
         yield from _unlike("model", request.model if request else None, match.model)
     if match.caller is not None:

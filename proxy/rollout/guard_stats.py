@@ -1,18 +1,19 @@
 """
-How a rule does beside the rest of the traffic, over a window of time.
+Statistics that compare a rule with the rest of the traffic over a sliding window.
 
-Callers are told apart, since one of them alone can fail as often as it likes:
-each side is judged without the caller who makes it look worst. So what one
-caller does neither takes a rule's share away, as long as the others do well by
-it, nor hides that they do not. Where there is only one, it is what there is.
-(Sides of another mix do not compare: no caller's share is cut, though one who
-does very much and well outweighs others.)
+Exchanges are counted by caller, because a single caller can cause any number
+of errors. Each side (the rule, and the rest) is judged without the caller that
+makes it look worst. So a single caller can neither trip a guard while others
+do well, nor hide that the others do badly. If a side has too few exchanges of
+other callers, all its exchanges count. No caller's
+count is capped, since the sides would not compare; so a caller with much
+successful traffic outweighs the others.
 
-A client that leaves before it is answered says how long it has waited, and
-nothing about failure: that is told by those who stay.
+If a client leaves before its answer begins, its waiting time counts as a
+latency, but the exchange counts neither as a success nor as an error.
 
-Latencies are counted in classes that each reach 5 % further than the last, so
-that the counts of several workers can be added up.
+Latencies are counted in classes, each 5 % wider than the last, so that the
+counts of several workers can be added up.
 """
 
 from __future__ import annotations
@@ -27,27 +28,27 @@ import msgspec
 from proxy.rollout.rule_schema import Guard
 
 _SLOTS: Final = 60
-"""A window is forgotten in as many pieces."""
+"""Number of slots into which a window is divided; the oldest slot is dropped as a whole."""
 _STEP: Final = math.log(1.05)
 _MIN_LENGTH: Final = 0.001
-"""Seconds; what is quicker is not told apart."""
+"""Upper end of the lowest latency class, in seconds."""
 MAX_CALLERS: Final = 32
-"""In a window, by name; keys are easily invented, so all further ones are one caller together."""
+"""Limit on callers counted separately; keys are easy to invent, so further callers are merged."""
 OTHERS: Final = ""
-"""What they are called."""
+"""Name under which callers beyond `MAX_CALLERS` are counted together."""
 _ENOUGH: Final = 0.1
-"""Of the `min_count` of a guard, in exchanges of others: with fewer the one caller is judged by."""
+"""Fraction of `min_count` that the other callers must reach before the worst one is left out."""
 
 
 class Tally(msgspec.Struct):
-    """Exchanges, how many failed, and how long their answers took to begin, by class."""
+    """Counts of exchanges, errors and latencies (seconds until the answer began, by class)."""
 
     count: int = 0
     errors: int = 0
     latencies: dict[int, int] = msgspec.field(default_factory=dict[int, int])
 
     def add(self, seconds: float, *, is_error: bool | None) -> None:
-        """Count one exchange; None: its client has left after so many seconds."""
+        """Count an exchange; `is_error` is None if its client left before the answer began."""
         if is_error is not None:
             self.count += 1
             self.errors += is_error
@@ -55,14 +56,14 @@ class Tally(msgspec.Struct):
         self.latencies[latency] = self.latencies.get(latency, 0) + 1
 
     def add_all(self, other: Tally) -> None:
-        """Count what another one has counted."""
+        """Add the counts of another tally."""
         self.count += other.count
         self.errors += other.errors
         for latency, count in other.latencies.items():
             self.latencies[latency] = self.latencies.get(latency, 0) + count
 
     def subtract(self, part: Tally) -> None:
-        """Forget a part of what is counted."""
+        """Subtract counts that were added earlier."""
         self.count -= part.count
         self.errors -= part.errors
         for latency, count in part.latencies.items():
@@ -72,23 +73,23 @@ class Tally(msgspec.Struct):
 
     @property
     def waits(self) -> int:
-        """How many latencies there are."""
+        """Number of latencies, including those of clients that left."""
         return sum(self.latencies.values())
 
     def without(self, part: Tally) -> Tally:
-        """The rest of it."""
+        """Return a copy without the counts of `part`."""
         rest = Tally(self.count, self.errors, dict(self.latencies))
         rest.subtract(part)
         return rest
 
     @property
     def error_percent(self) -> float:
-        """Of 100 exchanges, how many failed."""
+        """Percent of the exchanges that failed."""
         return 100 * self.errors / self.count if self.count else 0.0
 
     @property
     def p95(self) -> float:
-        """Seconds within which 95 % began to be answered, to 5 %."""
+        """Seconds within which 95 % of the answers began, precise to 5 %."""
         left = 0.95 * self.waits
         for latency in sorted(self.latencies):
             left -= self.latencies[latency]
@@ -101,7 +102,7 @@ ByCaller: TypeAlias = Mapping[str, Tally]
 
 
 def sum_tallies(tallies: Iterable[Tally]) -> Tally:
-    """All of them together."""
+    """Return the sum of several tallies."""
     whole = Tally()
     for tally in tallies:
         whole.add_all(tally)
@@ -109,7 +110,7 @@ def sum_tallies(tallies: Iterable[Tally]) -> Tally:
 
 
 def merge_tallies(sides: Iterable[ByCaller]) -> ByCaller:
-    """What several workers have counted of the same callers."""
+    """Add up the tallies of several workers, caller by caller."""
     whole: dict[str, Tally] = {}
     for side in sides:
         for caller, tally in side.items():
@@ -118,7 +119,7 @@ def merge_tallies(sides: Iterable[ByCaller]) -> ByCaller:
 
 
 class SlidingWindow:
-    """What callers have done in the last seconds."""
+    """Tallies by caller over the last `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self._width = seconds / _SLOTS
@@ -127,7 +128,7 @@ class SlidingWindow:
         """The sum of all slots."""
 
     def add(self, now: float, caller: str, seconds: float, *, is_error: bool | None) -> None:
-        """Count an exchange that ends now; None: its client has left."""
+        """Count an exchange that ends now; `is_error` is None if its client has left."""
         slot = int(now / self._width)
         self._forget(slot)
         if not self._slots or self._slots[-1][0] != slot:
@@ -140,7 +141,7 @@ class SlidingWindow:
             tally.add(seconds, is_error=is_error)
 
     def tallies(self, now: float) -> ByCaller:
-        """What is still within the window; it goes on changing."""
+        """Return the live tallies of the window; later exchanges change them."""
         self._forget(int(now / self._width))
         return self._whole
 
@@ -155,14 +156,16 @@ class SlidingWindow:
 
 
 def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
-    """How a rule breaches its guard, in words; None if it does not."""
+    """Return a sentence on how a rule breaches its guard; None if it does not."""
     comparable = _count(rest) >= guard.min_count
     if guard.errors_above is not None and _count(rule) >= guard.min_count:
         failed, usual = (_fair(side, guard, _error_percent) for side in (rule, rest))
         expected = usual.error_percent if comparable else 0.0
         if failed.error_percent > expected + guard.errors_above:
             beside = (
-                f"beside {expected:.1f} % outside it" if comparable else "and too few outside it"
+                f"compared with {expected:.1f} % outside the rule"
+                if comparable
+                else "with too few outside the rule to compare"
             )
             whose = _whose(failed.count, _count(rule))
             return (
@@ -173,13 +176,13 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
         if slow.p95 > usual.p95 * guard.p95_ratio:
             return (
                 f"95 % of {slow.waits} answers{_whose(slow.waits, _waits(rule))} began within"
-                f" {slow.p95:.3f} s, beside {usual.p95:.3f} s outside it"
+                f" {slow.p95:.3f} s, compared with {usual.p95:.3f} s outside the rule"
             )
     return None
 
 
 def _fair(side: ByCaller, guard: Guard, measure: Callable[[Tally], float]) -> Tally:
-    """All callers' exchanges, or all but one's, if they look better without that caller."""
+    """Return the sum of all tallies, or of all but the worst caller's if that is better."""
     least = max(1, guard.min_count * _ENOUGH)
     whole = sum_tallies(side.values())
     others = [whole.without(tally) for tally in side.values() if whole.count - tally.count >= least]
@@ -203,4 +206,4 @@ def _p95(tally: Tally) -> float:
 
 
 def _whose(judged: int, all_of_them: int) -> str:
-    return f" that count, of {all_of_them}," if judged < all_of_them else ""
+    return f" ({all_of_them} with the worst caller)" if judged < all_of_them else ""

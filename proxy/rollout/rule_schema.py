@@ -1,8 +1,8 @@
 """
-What an operator may write in `[[rollout]]`: the shapes, and what a rule must be by itself.
+Schema of `[[rollout]]`, with the checks that concern a single rule.
 
-What rules must be together, and beside the other settings, is in
-`rollout.contradictions`. Types are strict: `share = "25"` is a mistake, not 25.
+`rollout.validation` checks the rules against each other and against the other
+settings. Types are strict: `share = "25"` is a mistake, not 25.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ Action: TypeAlias = Literal["translate", "forward", "refuse"]
 By: TypeAlias = Literal["caller", "user_id", "prompt", "random"]
 Strictness: TypeAlias = Literal["strict", "lenient"]
 Capture: TypeAlias = Literal["off", "digest", "full"]
-"""Of what was said: nothing; how long it was, and a digest; the redacted text."""
+"""Part of prompts and answers to keep: nothing, sizes and digests, or redacted text."""
 Prefill: TypeAlias = Literal["continue", "instruct", "reroute", "reject"]
 
 BASIS_POINTS: Final = 10_000
-"""All of the traffic: shares have two decimals of a percent."""
+"""Buckets in 100 %: shares have two decimals of a percent."""
 
 
 def _as_moment(value: object) -> object:
-    """A day stands for its first moment in UTC; a time without its offset stands for nothing."""
+    """Convert a day to its start in UTC; refuse a time without an offset."""
     if isinstance(value, str):
         value = _day_or_time(value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise ValueError("say which time that is: end it with Z, or an offset such as +02:00")
+            raise ValueError("has no time zone: end it with Z, or an offset such as +02:00")
         try:
             value.astimezone(UTC)
         except OverflowError as exc:
-            raise ValueError("there is no such time in UTC") from exc
+            raise ValueError("is outside the years 1 to 9999 in UTC") from exc
     return value
 
 
@@ -50,7 +50,7 @@ def _day_or_time(value: str) -> date:
 
 
 def _as_text(value: object) -> object:
-    """`2023-06-01` without quotes is a date to TOML."""
+    """Convert dates to text: TOML reads `2023-06-01` without quotes as a date."""
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -60,14 +60,14 @@ def _as_route(value: object) -> object:
 
 def _with_two_decimals(value: object) -> object:
     if isinstance(value, float) and math.isfinite(value) and value != round(value, 2):
-        raise ValueError("a share has two decimals at most")
+        raise ValueError("has more than two decimals; round it")
     return value
 
 
 Moment = Annotated[datetime, BeforeValidator(_as_moment)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_with_two_decimals)]
 Pattern: TypeAlias = str
-"""As of a shell: `*`, `?`, `[...]`; case matters."""
+"""A case-sensitive shell pattern with `*`, `?` and `[...]`."""
 
 
 class _Written(BaseModel):
@@ -78,7 +78,7 @@ _Kind = Annotated[AdjustmentKind, Field(strict=False)]
 
 
 class Match(_Written):
-    """Which requests a rule is about; what is not said matches all."""
+    """Conditions on requests; a condition that is left out matches all."""
 
     model: Pattern | None = Field(default=None, min_length=1)
     """Model that is asked for."""
@@ -97,7 +97,7 @@ class Match(_Written):
 
 
 class RouteSettings(_Written):
-    """One way to answer a request; what is None is as the settings outside the rules say."""
+    """A way to answer a request; None means that the setting outside the rules applies."""
 
     action: Action
     """`translate` asks the Messages API, `forward` sends the request unchanged to `legacy_url`, and
@@ -118,12 +118,12 @@ class RouteSettings(_Written):
         if self.action != "translate":
             for name in ("model", "prefill", "prefill_model", "strictness", "refuse"):
                 if getattr(self, name):
-                    raise ValueError(f'{name}: only for action = "translate"')
+                    raise ValueError(f'{name}: needs action = "translate"; change or remove it')
         return self
 
 
 class ShadowSettings(RouteSettings):
-    """A second answer that nobody gets, to be compared with the first."""
+    """A second request whose answer is not sent but compared with the first answer."""
 
     action: Literal["translate", "forward"] = "translate"
     """Route of the shadow."""
@@ -148,7 +148,7 @@ class FallbackSettings(RouteSettings):
 
 
 class Guard(_Written):
-    """When a share falls to zero by itself; compared with the traffic outside the rule."""
+    """Limits, relative to the traffic outside the rule, beyond which the share becomes zero."""
 
     errors_above: float | None = Field(default=None, ge=0, lt=100)
     """Percentage points by which the rule's share of errors may exceed that of the traffic outside
@@ -169,7 +169,7 @@ class Guard(_Written):
 
 
 class BrownOut(_Written):
-    """Some minutes in which requests are refused, so that whoever still sends them notices."""
+    """A period in which requests are refused, so that callers notice the coming end."""
 
     start: Moment
     """Beginning of the first period."""
@@ -182,7 +182,7 @@ class BrownOut(_Written):
 
 
 class Campaign(_Written):
-    """What the callers of a rule are told of the end that is coming."""
+    """Announcement to the callers of a rule that the API will end."""
 
     deprecated: Moment | None = None
     """Date for the `Deprecation` header of answers."""
@@ -197,12 +197,12 @@ class Campaign(_Written):
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         if self.deprecated and self.sunset and self.sunset < self.deprecated:
-            raise ValueError("sunset: is before deprecated")
+            raise ValueError("sunset: must not be before deprecated")
         return self
 
 
 class RuleSettings(RouteSettings):
-    """One `[[rollout]]` table."""
+    """A rule: one table `[[rollout]]`."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     """Name of the rule in headers, logs and metrics. Shares are dealt by it too, so renaming a rule
@@ -232,16 +232,16 @@ class RuleSettings(RouteSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.by is not None and "share" not in self.model_fields_set:
-            raise ValueError("by: there is no share to choose by it")
+            raise ValueError("by: has no effect without share; add a share or remove it")
         if self.action == "refuse":
             for name in ("shadow", "on_failure", "guard"):
                 if getattr(self, name) is not None:
-                    raise ValueError(f"{name}: a refusal asks nobody")
+                    raise ValueError(f'{name}: has no effect with action = "refuse"; remove it')
         return self
 
 
 class OverrideSettings(RouteSettings):
-    """`[rollout-override]`: every request goes this way, whatever the rules say."""
+    """The table `[rollout-override]`, a route for every request that overrides all rules."""
 
 
 Override = Annotated[OverrideSettings | None, BeforeValidator(_as_route)]

@@ -1,4 +1,4 @@
-"""The rules as they are followed: what was written, with everything looked up."""
+"""Rules compiled from the settings, with all defaults and models filled in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from translators import Catalogue, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One way to answer a request; the policy is that of a translation."""
+    """A way to answer a request, with the policy for translating it."""
 
     action: Action
     policy: Policy = field(repr=False)
@@ -19,32 +19,32 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fallback:
-    """What is done when the first leg fails before its answer began."""
+    """A second attempt, made if the first one fails before its answer has begun."""
 
     route: Route
     timeout: float | None
-    """Seconds that the first leg gets."""
+    """Seconds for the first attempt to begin its answer; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """A second leg whose answer is only compared."""
+    """A second request whose answer is only compared."""
 
     route: Route
     share: int
-    """In basis points of the rule's traffic."""
+    """Share of the rule's traffic, in basis points."""
     control: bool
     daily_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rollout rule."""
+    """A compiled rollout rule."""
 
     name: str
     match: Match
     share: int
-    """In basis points of the requests that reach it."""
+    """Share of the matching requests, in basis points."""
     by: By
     route: Route
     on_failure: Fallback | None
@@ -52,25 +52,25 @@ class Rule:
     guard: Guard | None
     campaign: Campaign
     capture: Capture
-    """How much is kept of what is said in exchanges that it decides."""
+    """Part of prompts and answers that is kept for exchanges that the rule decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """All rules, in order, and what happens to a request that none of them decides."""
+    """The rules in order, and the route for requests that no rule decides."""
 
     otherwise: Route
     rules: tuple[Rule, ...] = ()
     override: Route | None = None
     capture: Capture = "off"
-    """Where no rule decides."""
+    """Capture level for requests that no rule decides."""
 
     @property
     def catalogue(self) -> Catalogue:
-        """The models, as outside the rules."""
+        """Return the table of models that applies outside the rules."""
         return self.otherwise.policy.catalogue
 
     @property
     def guards(self) -> Mapping[str, Guard]:
-        """By the name of their rule."""
+        """Return all guards, by name of the rule."""
         return {rule.name: rule.guard for rule in self.rules if rule.guard is not None}

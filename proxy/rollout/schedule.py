@@ -1,4 +1,4 @@
-"""When a campaign refuses requests, and what it tells callers until then."""
+"""Schedule of a campaign: brown-outs, the sunset, and headers that announce them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PERIODS: Final = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 
 def brown_out_until(campaign: Campaign, now: datetime) -> datetime | None:
-    """The end of the brown-out that is going on; None if there is none."""
+    """Return the end of the current brown-out; None outside brown-outs."""
     ends = (_end(brown_out, now) for brown_out in campaign.brown_outs)
     return max((end for end in ends if end is not None), default=None)
 
@@ -30,12 +30,12 @@ def _end(brown_out: BrownOut, now: datetime) -> datetime | None:
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:
-    """Whether the sunset has come."""
+    """Return True once the sunset has passed."""
     return campaign.sunset is not None and campaign.sunset <= now
 
 
 def campaign_headers(campaign: Campaign) -> Headers:
-    """`Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to read on."""
+    """Return the headers `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and `Link`."""
     headers: Headers = []
     if campaign.deprecated is not None:
         headers.append((b"deprecation", b"@%d" % campaign.deprecated.timestamp()))

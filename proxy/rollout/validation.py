@@ -1,8 +1,8 @@
 """
-What rules must not say together: each finding names the place and what is wrong with it.
+Checks for contradictions between rules; each finding gives a place and a problem.
 
-A rule that can never match does nothing, and whoever wrote it believes that
-it does something; so it is refused, like two shares that cannot both be.
+A rule that can never match has no effect, although its author expects one; so
+it is an error. Shares of the same match that exceed 100 % are errors too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from proxy.rollout.rule_schema import (
 )
 
 Finding: TypeAlias = tuple[tuple[str | int, ...], str]
-"""Where it is (`("rollout", 1, "match")`), and what is wrong there."""
+"""A place in the settings, such as `("rollout", 1, "match")`, and the problem there."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 _WILDCARD: Final = re.compile(r"[*?\[]")
@@ -37,17 +37,17 @@ def validate_rules(
     callers: Mapping[str, object],
     keeps_digests: bool,
 ) -> Iterator[Finding]:
-    """All that is wrong with the rules together, in their order."""
+    """Yield all contradictions, in the order of the rules."""
     for number, rule in enumerate(rules):
         place = ("rollout", number)
         if any(rule.name == earlier.name for earlier in rules[:number]):
-            yield (*place, "name"), f"there is another rule {rule.name!r}"
+            yield (*place, "name"), f"an earlier rule is named {rule.name!r} too; rename one"
         yield from _of_match(place, rule.match, callers, keeps_digests=keeps_digests)
         yield from _of_neighbours(place, rule, rules[:number])
         for where, leg in _routes(place, rule):
             yield from _findings_on_route(where, leg, has_legacy_url=has_legacy_url)
         if rule.on_failure is not None and _goes_the_same_way(rule, rule.on_failure):
-            yield (*place, "on_failure"), "is what has just failed"
+            yield (*place, "on_failure"), "repeats the route that has just failed; choose another"
     yield from _of_shares(rules)
     if override is not None:
         yield from _findings_on_route(
@@ -70,7 +70,7 @@ def _findings_on_route(
     if leg.action == "forward" and not has_legacy_url:
         yield (*place, "action"), "forward needs the setting legacy_url"
     if leg.prefill == "reroute" and leg.prefill_model is None:
-        yield (*place, "prefill"), "reroute needs prefill_model beside it"
+        yield (*place, "prefill"), "reroute needs prefill_model in the same table"
 
 
 def _of_match(
@@ -86,9 +86,9 @@ def _of_match(
         sentence = "is a digest, which changes with every start unless digest_key is set"
         yield (*place, by_digest[0]), sentence
     if match.key is not None and not (_WILDCARD.search(match.key) or _is_digest(match.key)):
-        yield (*place, "key"), "can never match: a digest has 16 hexadecimal digits"
+        yield (*place, "key"), "can never match: a digest has 16 lower-case hexadecimal digits"
     if caller is not None and not _is_digest(caller) and not _can_match(caller, callers):
-        yield (*place, "caller"), "can never match: no name in callers is like that"
+        yield (*place, "caller"), "can never match: no caller in [callers] has such a name"
 
 
 def _is_digest(pattern: str | None) -> bool:
@@ -96,7 +96,7 @@ def _is_digest(pattern: str | None) -> bool:
 
 
 def _can_match(pattern: str, callers: Mapping[str, object]) -> bool:
-    # A pattern may be meant for digests, which nobody can list.
+    # A pattern may be meant for digests, which cannot be listed.
     return bool(_WILDCARD.search(pattern)) or any(fnmatchcase(name, pattern) for name in callers)
 
 
@@ -110,14 +110,17 @@ def _of_neighbours(
 
 
 def _takes_all(rule: RuleSettings) -> bool:
-    """For good, that is: a share that is written, if only as 100, may be turned back."""
+    """Return True if later rules can never get a request that this one matches.
+
+    A written share, even of 100, may be lowered later, so such a rule does not count.
+    """
     is_now_and_then = rule.action == "refuse" and rule.campaign.brown_outs
     is_dial = "share" in rule.model_fields_set or rule.guard is not None
     return not is_dial and not is_now_and_then
 
 
 def _covers(wide: Match, narrow: Match) -> bool:
-    """Whether all that the narrow one matches is matched by the wide one; False if in doubt."""
+    """Return True if `wide` surely matches every request that `narrow` matches."""
     if wide.streamed is not None and wide.streamed is not narrow.streamed:
         return False
     pairs = [
@@ -133,7 +136,7 @@ def _pattern_covers(wide: str | None, narrow: str | None) -> bool:
         return True
     if narrow is None or "[" in narrow or "?" in wide or "[" in wide:
         return False
-    # `*` is then the only wildcard of the wide one, and swallows those of the narrow one whole.
+    # `*` is the only wildcard left in `wide`, and it matches any `*` in `narrow` literally.
     return fnmatchcase(narrow, wide)
 
 
@@ -149,7 +152,7 @@ def _of_shares(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
             names = ", ".join(repr(rule.name) for _, rule in shared)
             yield (
                 ("rollout", shared[-1][0], "share"),
-                f"{names} match the same requests, and their shares come to {total / 100:g} %",
+                f"{names} match the same requests, and their shares add up to {total / 100:g} %",
             )
 
 

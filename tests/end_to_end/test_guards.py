@@ -241,7 +241,7 @@ def test_what_fails_for_every_caller_takes_it_away(tmp_path):
             send(home, "canary", 8, **{"x-api-key": caller} | FAIL)
 
         reason = home.line("guard_tripped")["reason"]
-        assert reason == "100.0 % of 24 exchanges failed, and too few outside it"
+        assert reason == "100.0 % of 24 exchanges failed, with too few outside the rule to compare"
 
 
 def test_too_few_exchanges_say_nothing(tmp_path):

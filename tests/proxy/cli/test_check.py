@@ -77,7 +77,7 @@ def test_a_bad_file_is_refused_with_the_line(config):
 def test_the_rule_that_decides_is_named_and_why_the_others_do_not(config):
     said = check(config)
 
-    assert "streams: no: it is for streams.\n" in said
+    assert "streams: no: it matches only streamed requests.\n" in said
     assert "half: no: caller" in said
     assert "ended: yes.\n" in said
     assert "refuse, because of: rule" in said
@@ -87,7 +87,10 @@ def test_the_rule_that_decides_is_named_and_why_the_others_do_not(config):
 def test_what_no_rule_decides_is_translated(config):
     config.write_text(RULES.partition('[[rollout]]\nname = "half"')[0])
 
-    assert check(config) == "streams: no: it is for streams.\ntranslate, because of: default\n"
+    assert (
+        check(config)
+        == "streams: no: it matches only streamed requests.\ntranslate, because of: default\n"
+    )
 
 
 def test_a_share_is_shown_with_the_bucket(config):

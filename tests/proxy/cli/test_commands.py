@@ -269,8 +269,7 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
 
     assert (no_key.returncode, no_key.stderr) == (
         2,
-        "holdover: ANTHROPIC_API_KEY: has a control character in it, or another that cannot be "
-        "seen\n",
+        "holdover: ANTHROPIC_API_KEY: contains a control character or another that is invisible\n",
     )
     assert "claude-opus-4-7: max output tokens is 128000 upstream, 5 in our table" in other.stdout
     assert "claude-opus-4-7" not in same.stdout
@@ -286,4 +285,4 @@ def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
         result = execute(verb, "--config", str(file))
 
         assert result.returncode == 2
-        assert "refuse: 'drop_everything' is no adjustment; there are " in result.stderr
+        assert "refuse: 'drop_everything' is not an adjustment; choose from " in result.stderr

@@ -88,7 +88,7 @@ def test_workers_that_would_import_from_the_working_directory_are_not_started():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        (r'"a\u0000b"', "holds a character that no path does"),
+        (r'"a\u0000b"', "contains a null character, which no path can have"),
         ("{ a = 1 }", ""),
     ],
 )

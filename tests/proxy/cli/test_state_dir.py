@@ -49,5 +49,6 @@ def test_one_that_somebody_else_may_have_made_is_refused(tmp_path: Path, make, p
 
     done = log_in(tmp_path)
 
-    said = f"holdover: environment: state_dir: {tmp_path / NAME} {problem}: name another\n"
+    said = f"holdover: environment: state_dir: {tmp_path / NAME} {problem}; "
+    said += "set it to another directory\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)

@@ -124,7 +124,7 @@ def test_what_an_operator_knows_of_a_model_counts_first():
 
 def test_an_adjustment_that_nobody_knows_is_named():
     with pytest.raises(
-        InvalidSettings, match="refuse: 'x' is no adjustment; there are replace_ret"
+        InvalidSettings, match="refuse: 'x' is not an adjustment; choose from replace_ret"
     ):
         policy_of(read("refuse = ['x']"))
 
@@ -247,11 +247,11 @@ def test_keys_are_where_the_settings_say(tmp_path: Path, monkeypatch: pytest.Mon
         ("{ file = 'DIR/blank' }", "DIR/blank is empty"),
         (
             "{ file = 'DIR/two' }",
-            "DIR/two has a control character in it, or another that cannot be seen",
+            "DIR/two contains a control character or another that is invisible",
         ),
         (
             "{ env = 'NO_HEADER' }",
-            "the variable NO_HEADER has a character in it that cannot stand in a header",
+            "the variable NO_HEADER contains a character that is not Latin-1, as HTTP headers need",
         ),
     ],
 )
@@ -304,7 +304,7 @@ def test_a_key_stands_in_a_header_as_it_is_written():
 def test_two_callers_with_one_token_are_refused():
     token = f"token = 'sha256:{hash_token(b't')}'"
 
-    with pytest.raises(InvalidSettings, match=r"callers\.b\.token: is that of 'a' too"):
+    with pytest.raises(InvalidSettings, match=r"callers\.b\.token: is also the token of 'a'"):
         compiled(f"[callers.a]\n{token}\n[callers.b]\n{token}")
 
 

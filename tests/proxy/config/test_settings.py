@@ -63,8 +63,8 @@ def test_an_empty_secret_is_none():
     ("settings", "problem"),
     [
         ({"prefill": "reroute"}, "prefill: reroute needs prefill_model"),
-        ({"upstream_url": "http://u:p@h"}, "upstream_url: .*a base url has no username"),
-        ({"upstream_url": "http://h/?q=1"}, "upstream_url: .*a base url has no query"),
+        ({"upstream_url": "http://u:p@h"}, "upstream_url: .*a base URL must not have a username"),
+        ({"upstream_url": "http://h/?q=1"}, "upstream_url: .*a base URL must not have a query"),
         ({"shutdown_timeout": float("inf")}, "shutdown_timeout: "),
         ({"prefill_model": ""}, "prefill_model: String should have at least 1 character"),
         ({"legacy_url": "nonsense"}, "legacy_url: Input should be a valid URL"),
@@ -77,7 +77,9 @@ def test_settings_that_would_fail_later_fail_at_once(settings, problem: str):
 
 def test_a_misspelt_variable_or_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "HOLDOVER_ADMIN_TOKN").write_text("x")
-    with pytest.raises(InvalidSettings, match="HOLDOVER_ADMIN_TOKN: there is no such setting"):
+    with pytest.raises(
+        InvalidSettings, match="HOLDOVER_ADMIN_TOKN: there is no such setting; correct or remove it"
+    ):
         load_settings(secrets=tmp_path)
     with pytest.raises(InvalidSettings, match="no such directory"):
         load_settings(secrets=tmp_path / "nowhere")
@@ -123,7 +125,7 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
         (RULE + "shaer = 25", "h.toml, line 6: rollout.0.shaer: Extra inputs are not permitted"),
         (
             RULE + 'by = "random"',
-            "h.toml, line 6: rollout.0: by: there is no share to choose by it",
+            "h.toml, line 6: rollout.0: by: has no effect without share; add a share or remove it",
         ),
         (
             RULE + '[rollout.match]\nmodel = "x"\nstreamed = "yes"',
@@ -132,7 +134,7 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
         (RULE + "[[rollout]]\nname = 'b'", "h.toml, line 6: rollout.1.action: Field required"),
         (
             RULE + 'share = 5\nprefill = "reroute"',
-            "h.toml, line 7: rollout.0.prefill: reroute needs prefill_model beside it",
+            "h.toml, line 7: rollout.0.prefill: reroute needs prefill_model in the same table",
         ),
         (
             RULE + "on-failure = 'forward'",
@@ -155,7 +157,7 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nupstream-key = {{}}",
-            "h.toml, line 3: callers.a.upstream_key.place: give env or file",
+            "h.toml, line 3: callers.a.upstream_key.place: give exactly one of env and file",
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = ' '",
@@ -167,11 +169,11 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = \"sk-\\t1\"",
-            "h.toml, line 3: callers.a.legacy_key.key: has a control character in it",
+            "h.toml, line 3: callers.a.legacy_key.key: contains a control character",
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nupstream-key = {{ env = 'A', file = 'b' }}",
-            "h.toml, line 3: callers.a.upstream_key.place: give env or file",
+            "h.toml, line 3: callers.a.upstream_key.place: give exactly one of env and file",
         ),
     ],
 )
@@ -237,8 +239,8 @@ def test_an_admin_token_that_can_be_guessed_or_sent_by_nobody_stops_the_start(to
         load_settings(admin_token=token)
 
     assert str(told.value) == (
-        "admin_token: give at least 16 characters without white space, e.g. what "
-        "`openssl rand -hex 24` prints"
+        "admin_token: use at least 16 characters without white space, such as the output of "
+        "`openssl rand -hex 24`"
     )
 
 
@@ -300,7 +302,7 @@ def test_a_secret_with_a_character_that_cannot_be_seen_stops_the_start_unseen(
         given(source, name, secret, tmp_path, monkeypatch)
 
     said = str(caught.value)
-    assert said.endswith(f"{name}: has a control character in it, or another that cannot be seen")
+    assert said.endswith(f"{name}: contains a control character or another that is invisible")
     assert len(said.splitlines()) == 1
     assert "cret" not in said
     assert LONG not in said
@@ -312,7 +314,10 @@ def test_a_secret_that_no_header_can_hold_stops_the_start_unseen(name):
     with pytest.raises(InvalidSettings) as caught:
         by_flag(name, f"{LONG}\u20ac")
 
-    assert str(caught.value) == f"{name}: has a character in it that cannot stand in a header"
+    assert (
+        str(caught.value)
+        == f"{name}: contains a character that is not Latin-1, as HTTP headers need"
+    )
 
 
 def test_a_store_may_have_a_name_that_no_header_can_hold():
@@ -390,7 +395,8 @@ def test_without_a_file_there_are_the_defaults():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "said"), [("(", "is no regular expression"), ("x*", "matches the empty text")]
+    ("pattern", "said"),
+    [("(", "is not a valid regular expression"), ("x*", "matches the empty text")],
 )
 def test_a_pattern_has_to_find_something(pattern, said):
     assert f"redact.ticket: {said}" in problem(f'[redact]\nticket = "{pattern}"')

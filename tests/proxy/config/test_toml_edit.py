@@ -115,7 +115,7 @@ def test_a_share_is_changed_however_the_rule_is_written(tmp_path: Path, text: st
         ("third", 5, "there is no rule 'third'"),
         ("first", 101, "line 8: rollout.0.share: Input should be less than or equal to 100"),
         ("first", -1, "line 8: rollout.0.share: Input should be greater than or equal to 0"),
-        ("first", 33.333, "line 8: rollout.0.share: a share has two decimals at most"),
+        ("first", 33.333, "line 8: rollout.0.share: has more than two decimals; round it"),
         ("first", float("inf"), "line 8: rollout.0.share: Input should be less than"),
         ("first", float("nan"), "line 8: rollout.0.share: Input should be"),
     ],

@@ -99,12 +99,16 @@ SDK = [(b"user-agent", b"Anthropic/Python 0.2.10"), (b"x-team", b"search"), (b"x
         ({"model": "Claude-2*"}, {}, "model 'claude-2.1' is not 'Claude-2*'"),
         ({"model": "*"}, {"of": None}, "there is no model"),
         ({"streamed": True}, {"of": request(stream=True)}, None),
-        ({"streamed": True}, {}, "it is for streams"),
-        ({"streamed": True}, {"of": None}, "it is for streams"),
+        ({"streamed": True}, {}, "it matches only streamed requests"),
+        ({"streamed": True}, {"of": None}, "it matches only streamed requests"),
         ({"streamed": False}, {}, None),
         ({"streamed": False}, {"of": request(stream=False)}, None),
-        ({"streamed": False}, {"of": request(stream=True)}, "it is for whole answers"),
-        ({"streamed": False}, {"of": None}, "it is for whole answers"),
+        (
+            {"streamed": False},
+            {"of": request(stream=True)},
+            "it matches only requests without a stream",
+        ),
+        ({"streamed": False}, {"of": None}, "it matches only requests without a stream"),
         ({"caller": "billing-*"}, {"by": caller("billing-eu")}, None),
         ({"caller": "billing"}, {"by": caller("search")}, "caller 'search' is not 'billing'"),
         ({"caller": "0123456789abcdef"}, {}, None),
@@ -235,9 +239,9 @@ def test_after_its_sunset_a_rule_refuses_for_good_also_in_a_brown_out():
 @pytest.mark.parametrize(
     ("at", "reason"),
     [
-        (NOON - timedelta(seconds=1), "it is not the time of a brown-out"),
+        (NOON - timedelta(seconds=1), "no brown-out is going on"),
         (NOON, None),
-        (NOON + timedelta(minutes=10), "it is not the time of a brown-out"),
+        (NOON + timedelta(minutes=10), "no brown-out is going on"),
         (NOON + timedelta(days=30), None),  # its sunset
     ],
 )

@@ -179,7 +179,7 @@ LATENCY = Guard(p95_ratio=2, min_count=20)
             ERRORS,
             tally(*[1] * 20, errors=2),
             tally(*[1] * 20),
-            "10.0 % of 20 exchanges failed, beside 0.0 % outside it",
+            "10.0 % of 20 exchanges failed, compared with 0.0 % outside the rule",
         ),
         # The rest fails as well: it is not the rule.
         (ERRORS, tally(*[1] * 20, errors=2), tally(*[1] * 20, errors=1), None),
@@ -187,14 +187,14 @@ LATENCY = Guard(p95_ratio=2, min_count=20)
             ERRORS,
             tally(*[1] * 20, errors=3),
             tally(*[1] * 20, errors=1),
-            "15.0 % of 20 exchanges failed, beside 5.0 % outside it",
+            "15.0 % of 20 exchanges failed, compared with 5.0 % outside the rule",
         ),
         # Too few outside it: an error is an error.
         (
             ERRORS,
             tally(*[1] * 20, errors=2),
             tally(*[1] * 19, errors=19),
-            "10.0 % of 20 exchanges failed, and too few outside it",
+            "10.0 % of 20 exchanges failed, with too few outside the rule to compare",
         ),
         (ERRORS, tally(*[1] * 20, errors=1), tally(), None),
         (LATENCY, tally(*[4] * 20), tally(*[4] * 20), None),
@@ -204,20 +204,20 @@ LATENCY = Guard(p95_ratio=2, min_count=20)
             LATENCY,
             tally(*[4] * 20),
             tally(*[1] * 20),
-            "95 % of 20 answers began within 4.001 s, beside 1.021 s outside it",
+            "95 % of 20 answers began within 4.001 s, compared with 1.021 s outside the rule",
         ),
         # Of both, the errors are named.
         (
             Guard(errors_above=5, p95_ratio=2, min_count=1),
             tally(4, errors=1),
             tally(1),
-            "100.0 % of 1 exchanges failed, beside 0.0 % outside it",
+            "100.0 % of 1 exchanges failed, compared with 0.0 % outside the rule",
         ),
         (
             Guard(errors_above=5, p95_ratio=2, min_count=1),
             tally(4),
             tally(1),
-            "95 % of 1 answers began within 4.001 s, beside 1.021 s outside it",
+            "95 % of 1 answers began within 4.001 s, compared with 1.021 s outside the rule",
         ),
     ],
 )
@@ -241,28 +241,30 @@ def test_a_guard_is_breached_where_a_rule_does_worse_than_the_rest(guard, rule, 
                 "c": tally(*[1] * 6),
             },
             {"a": tally(*[1] * 20)},
-            "10.0 % of 10 exchanges that count, of 510, failed, beside 0.0 % outside it",
+            "10.0 % of 10 exchanges (510 with the worst caller) failed,"
+            " compared with 0.0 % outside the rule",
         ),
         # The others have done too little to go by.
         (
             ERRORS,
             {"a": tally(*[1] * 20, errors=20), "b": tally(1)},
             {},
-            "95.2 % of 21 exchanges failed, and too few outside it",
+            "95.2 % of 21 exchanges failed, with too few outside the rule to compare",
         ),
         # Nor does one who fails outside the rule hide that everybody fails by it.
         (
             ERRORS,
             {"a": tally(*[1] * 20, errors=10), "b": tally(*[1] * 20, errors=10)},
             {"c": tally(*[1] * 500, errors=500), "a": tally(*[1] * 10)},
-            "50.0 % of 40 exchanges failed, beside 0.0 % outside it",
+            "50.0 % of 40 exchanges failed, compared with 0.0 % outside the rule",
         ),
         (LATENCY, {"a": tally(*[9] * 50), "b": tally(*[1] * 5)}, {"b": tally(*[1] * 20)}, None),
         (
             LATENCY,
             {"a": tally(*[9] * 50), "b": tally(*[4] * 5)},
             {"b": tally(*[1] * 20), "a": tally(*[9] * 20)},
-            "95 % of 5 answers that count, of 55, began within 4.001 s, beside 1.021 s outside it",
+            "95 % of 5 answers (55 with the worst caller) began within 4.001 s,"
+            " compared with 1.021 s outside the rule",
         ),
     ],
 )

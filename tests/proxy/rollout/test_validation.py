@@ -40,7 +40,7 @@ def test_without_rules_there_is_nothing_wrong():
 
 def test_two_rules_of_one_name_would_share_one_fate():
     assert found(rule(share=5), rule("b", share=5), rule(share=5)) == [
-        ("rollout.2.name", "there is another rule 'a'")
+        ("rollout.2.name", "an earlier rule is named 'a' too; rename one")
     ]
 
 
@@ -105,8 +105,16 @@ def test_a_dead_rule_is_named_once_with_the_first_that_covers_it():
         ({"key": DIGEST}, {}, None),
         ({"key": "01*"}, {}, None),
         ({"key": "[0-9]*"}, {"keeps_digests": False}, None),
-        ({"key": DIGEST.upper()}, {}, "key: can never match: a digest has 16 hexadecimal digits"),
-        ({"key": "sk-ant-1"}, {}, "key: can never match: a digest has 16 hexadecimal digits"),
+        (
+            {"key": DIGEST.upper()},
+            {},
+            "key: can never match: a digest has 16 lower-case hexadecimal digits",
+        ),
+        (
+            {"key": "sk-ant-1"},
+            {},
+            "key: can never match: a digest has 16 lower-case hexadecimal digits",
+        ),
         (
             {"key": DIGEST},
             {"keeps_digests": False},
@@ -120,8 +128,12 @@ def test_a_dead_rule_is_named_once_with_the_first_that_covers_it():
         ({"caller": DIGEST}, {}, None),
         ({"caller": "ads"}, {"callers": ["ads"]}, None),
         ({"caller": "a*"}, {"callers": ["bds"]}, None),
-        ({"caller": "ads"}, {}, "caller: can never match: no name in callers is like that"),
-        ({"caller": "Ads"}, {"callers": ["ads"]}, "caller: can never match: no name in callers"),
+        ({"caller": "ads"}, {}, "caller: can never match: no caller in [callers] has such a name"),
+        (
+            {"caller": "Ads"},
+            {"callers": ["ads"]},
+            "caller: can never match: no caller in [callers]",
+        ),
     ],
 )
 def test_callers_and_keys_that_cannot_be_met_are_refused(match, beside, problem):
@@ -154,9 +166,9 @@ def test_rerouting_needs_a_model_to_reroute_to():
     override = OverrideSettings(action="translate", prefill="reroute")
 
     assert found(rule(prefill="reroute", shadow=reroute), override=override) == [
-        ("rollout.0.prefill", "reroute needs prefill_model beside it"),
-        ("rollout.0.shadow.prefill", "reroute needs prefill_model beside it"),
-        ("rollout_override.prefill", "reroute needs prefill_model beside it"),
+        ("rollout.0.prefill", "reroute needs prefill_model in the same table"),
+        ("rollout.0.shadow.prefill", "reroute needs prefill_model in the same table"),
+        ("rollout_override.prefill", "reroute needs prefill_model in the same table"),
     ]
     assert found(rule(prefill="reroute", prefill_model="m")) == []
 
@@ -172,7 +184,11 @@ def test_rerouting_needs_a_model_to_reroute_to():
     ],
 )
 def test_what_has_just_failed_is_no_second_try(fields, is_same):
-    problems = [("rollout.0.on_failure", "is what has just failed")] if is_same else []
+    problems = (
+        [("rollout.0.on_failure", "repeats the route that has just failed; choose another")]
+        if is_same
+        else []
+    )
 
     assert found(rule(**fields)) == problems
 
@@ -189,7 +205,7 @@ def test_shares_of_the_same_requests_are_of_one_whole():
     assert found(*rules) == [
         (
             "rollout.2.share",
-            "'a', 'c' match the same requests, and their shares come to 100.01 %",
+            "'a', 'c' match the same requests, and their shares add up to 100.01 %",
         )
     ]
 
@@ -238,9 +254,9 @@ def test_everything_covers_itself_and_nothing_said_covers_everything(narrow):
             "[[rollout]]\nname = 'a'\naction = 'translate'\nshare = 60\n"
             "[[rollout]]\nshare = 60\nname = 'a'\naction = 'refuse'\n",
             [
-                "h.toml, line 7: rollout.1.name: there is another rule 'a'",
+                "h.toml, line 7: rollout.1.name: an earlier rule is named 'a' too; rename one",
                 "h.toml, line 6: rollout.1.share: 'a', 'a' match the same requests,"
-                " and their shares come to 120 %",
+                " and their shares add up to 120 %",
             ],
         ),
         (

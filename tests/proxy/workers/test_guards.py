@@ -68,7 +68,7 @@ def test_a_rule_that_fails_in_three_readings_running_loses_its_share_loudly(tmp_
     with capture_logs() as lines:
         readings = judge(guards, 4)
 
-    reason = "25.0 % of 20 exchanges failed, beside 0.0 % outside it"
+    reason = "25.0 % of 20 exchanges failed, compared with 0.0 % outside the rule"
     assert readings == [NONE, NONE, RISKY, RISKY]
     assert seen.tripped == [RISKY]
     assert guards.trips == {"risky": Trip("risky", guards.trips["risky"].since, reason)}
@@ -312,5 +312,5 @@ def test_a_guard_of_latencies_trips_as_well(tmp_path: Path):
     judge(guards, 3)
 
     assert guards.trips["slow"].reason == (
-        "95 % of 10 answers began within 0.516 s, beside 0.103 s outside it"
+        "95 % of 10 answers began within 0.516 s, compared with 0.103 s outside the rule"
     )

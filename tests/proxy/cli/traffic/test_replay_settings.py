@@ -147,7 +147,7 @@ def test_the_key_of_the_environment_is_one_for_the_messages_api(
 def test_a_key_of_the_environment_that_can_be_none_is_named_and_not_shown(monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant\nsk-ant")
 
-    with pytest.raises(InvalidSettings, match="ANTHROPIC_API_KEY: has a control character in it"):
+    with pytest.raises(InvalidSettings, match="ANTHROPIC_API_KEY: contains a control character"):
         with_environment_key(load_settings())
 
 
