@@ -105,7 +105,7 @@ class ConfigReloader:
     async def watch_file(self) -> None:
         """Poll the file until cancelled."""
         while True:
-            await self._look()
+            await self._poll()
             await asyncio.sleep(_POLL_SECONDS)
 
     async def keep_judging(self) -> None:
@@ -123,9 +123,9 @@ class ConfigReloader:
             return
         async with self._reading:
             self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
-            self._follow(*await asyncio.to_thread(self._load, self._source))
+            self._apply(*await asyncio.to_thread(self._load, self._source))
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         if self._source is None:
             return
         signature = await asyncio.to_thread(_signature, self._source.file.path)
@@ -149,7 +149,7 @@ class ConfigReloader:
             log.error("settings_crashed", **describe_crash(exc))
             return None, None, f"{source.file.path}: {type(exc).__name__}"
 
-    def _follow(self, settings: Settings | None, config: RuntimeConfig | None, said: str) -> None:
+    def _apply(self, settings: Settings | None, config: RuntimeConfig | None, said: str) -> None:
         """Apply the new settings, or log the problem; `said` is a digest or the problem."""
         before = self.version
         self._observer.settings_read(good=settings is not None)

@@ -48,7 +48,7 @@ from proxy.traffic import checked_url, default_url
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 _PREFIX: Final = "HOLDOVER_"
 # Kubernetes sets HOLDOVER_SERVICE_HOST and the like if a service is called `holdover`.
-_OF_KUBERNETES: Final = re.compile(r"service_(?:host|port)|port_\d")
+_KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")
 _MIN_TOKEN_LENGTH: Final = 16
 _MIN_STORE_BYTES: Final = 16 * 1024**2
 _LATIN_1_ENDS: Final = "\xff"
@@ -118,7 +118,7 @@ Secret = Annotated[_Given, AfterValidator(_header_value)]
 StoreUrl = Annotated[_Given, AfterValidator(_printable), AfterValidator(_store_url)]
 
 
-def _none_or_some(size: int) -> int:
+def _valid_store_size(size: int) -> int:
     if size != 0 and size < _MIN_STORE_BYTES:
         raise ValueError(f"use 0 for no limit, or at least {_MIN_STORE_BYTES} bytes")
     return size
@@ -379,7 +379,7 @@ class Settings(BaseSettings):
     password as `%40` and `%2F`). Default: a SQLite file under `state_dir`."""
     traffic_days: int = Field(default=90, ge=0, le=36_500)
     """Days after which records and bodies are removed; 0 keeps them whatever their age."""
-    traffic_max_bytes: Annotated[int, AfterValidator(_none_or_some)] = 10 * 1024**3
+    traffic_max_bytes: Annotated[int, AfterValidator(_valid_store_size)] = 10 * 1024**3
     """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
     are removed first, then the oldest records. PostgreSQL does not give the room back but uses it
     again."""
@@ -500,7 +500,11 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
     for name in names:
         setting = name.upper().removeprefix(_PREFIX).lower()
         known = setting in Settings.model_fields or setting in _NOT_SETTINGS
-        if name.upper().startswith(_PREFIX) and not known and not _OF_KUBERNETES.match(setting):
+        if (
+            name.upper().startswith(_PREFIX)
+            and not known
+            and not _KUBERNETES_VARIABLE.match(setting)
+        ):
             raise InvalidSettings(
                 f"{where}: {name}: there is no such setting; correct or remove it"
             )

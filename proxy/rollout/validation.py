@@ -42,13 +42,13 @@ def validate_rules(
         place = ("rollout", number)
         if any(rule.name == earlier.name for earlier in rules[:number]):
             yield (*place, "name"), f"an earlier rule is named {rule.name!r} too; rename one"
-        yield from _of_match(place, rule.match, callers, keeps_digests=keeps_digests)
-        yield from _of_neighbours(place, rule, rules[:number])
+        yield from _match_findings(place, rule.match, callers, keeps_digests=keeps_digests)
+        yield from _reachability_findings(place, rule, rules[:number])
         for where, leg in _routes(place, rule):
             yield from _findings_on_route(where, leg, has_legacy_url=has_legacy_url)
         if rule.on_failure is not None and _goes_the_same_way(rule, rule.on_failure):
             yield (*place, "on_failure"), "repeats the route that has just failed; choose another"
-    yield from _of_shares(rules)
+    yield from _share_findings(rules)
     if override is not None:
         yield from _findings_on_route(
             ("rollout_override",), override, has_legacy_url=has_legacy_url
@@ -73,7 +73,7 @@ def _findings_on_route(
         yield (*place, "prefill"), "reroute needs prefill_model in the same table"
 
 
-def _of_match(
+def _match_findings(
     place: tuple[str | int, ...],
     match: Match,
     callers: Mapping[str, object],
@@ -100,16 +100,16 @@ def _can_match(pattern: str, callers: Mapping[str, object]) -> bool:
     return bool(_WILDCARD.search(pattern)) or any(fnmatchcase(name, pattern) for name in callers)
 
 
-def _of_neighbours(
+def _reachability_findings(
     place: tuple[str | int, ...], rule: RuleSettings, earlier: Sequence[RuleSettings]
 ) -> Iterator[Finding]:
     for other in earlier:
-        if _takes_all(other) and _covers(other.match, rule.match):
+        if _always_decides(other) and _covers(other.match, rule.match):
             yield place, f"can never match: {other.name!r} takes all of its requests"
             return
 
 
-def _takes_all(rule: RuleSettings) -> bool:
+def _always_decides(rule: RuleSettings) -> bool:
     """Return True if later rules can never get a request that this one matches.
 
     A written share, even of 100, may be lowered later, so such a rule does not count.
@@ -140,7 +140,7 @@ def _pattern_covers(wide: str | None, narrow: str | None) -> bool:
     return fnmatchcase(narrow, wide)
 
 
-def _of_shares(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
+def _share_findings(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
     for match in _different(rule.match for rule in rules):
         shared = [
             (number, rule)
