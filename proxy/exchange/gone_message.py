@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.rollout import Decision, Why
+from proxy.rollout import Decision, DecisionReason
 from translators import Catalogue, CompletionRequest
 
 
@@ -19,7 +19,7 @@ def gone_message(
 
 def _fact(decision: Decision) -> str:
     match decision.why, decision.rule, decision.ends:
-        case Why.SUNSET, rule, _ if rule and rule.campaign.sunset:
+        case DecisionReason.SUNSET, rule, _ if rule and rule.campaign.sunset:
             return f"POST /v1/complete ended here on {rule.campaign.sunset:%Y-%m-%d}."
         case _, rule, ends if ends is not None:
             sunset = rule and rule.campaign.sunset

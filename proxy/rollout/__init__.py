@@ -8,8 +8,8 @@ Rules that choose the route of a request: shares, schedules and guards, without 
 from proxy.rollout.bucketing import basis_points, bucket
 from proxy.rollout.decide import (
     Decision,
+    DecisionReason,
     Question,
-    Why,
     bucket_of,
     buckets_in_steps,
     decide,
@@ -21,6 +21,7 @@ from proxy.rollout.validation import Finding, validate_rules
 
 __all__ = [
     "Decision",
+    "DecisionReason",
     "Fallback",
     "Finding",
     "Question",
@@ -28,7 +29,6 @@ __all__ = [
     "Route",
     "Rule",
     "Shadow",
-    "Why",
     "basis_points",
     "brown_out_until",
     "bucket",

@@ -28,7 +28,7 @@ from translators import STEP_SIZE, CompletionRequest, Steps
 _WITHOUT_HEADER = "none"
 
 
-class Why(enum.Enum):
+class DecisionReason(enum.Enum):
     """Reason for a decision."""
 
     DEFAULT = "default"
@@ -57,7 +57,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     action: Action
     route: Route
-    why: Why
+    why: DecisionReason
     rule: Rule | None = None
     ends: datetime | None = None
     """End of the brown-out that refuses the request."""
@@ -67,20 +67,24 @@ def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Dec
     """Return the decision; `tripped` names the rules whose guards have set their shares to zero."""
     if rollout.override is not None:
         leg = rollout.override
-        return Decision(action=leg.action, route=leg, why=Why.OVERRIDE)
+        return Decision(action=leg.action, route=leg, why=DecisionReason.OVERRIDE)
     for rule in rollout.rules:
         if next(objections(rule, question, tripped), None) is None:
             return _by_rule(rule, question)
-    return Decision(action=rollout.otherwise.action, route=rollout.otherwise, why=Why.DEFAULT)
+    return Decision(
+        action=rollout.otherwise.action, route=rollout.otherwise, why=DecisionReason.DEFAULT
+    )
 
 
 def _by_rule(rule: Rule, question: Question) -> Decision:
     ends = brown_out_until(rule.campaign, question.now)
     if is_over(rule.campaign, question.now):
-        return Decision(action="refuse", route=rule.route, why=Why.SUNSET, rule=rule)
+        return Decision(action="refuse", route=rule.route, why=DecisionReason.SUNSET, rule=rule)
     if ends is not None:
-        return Decision(action="refuse", route=rule.route, why=Why.BROWN_OUT, rule=rule, ends=ends)
-    return Decision(action=rule.route.action, route=rule.route, why=Why.RULE, rule=rule)
+        return Decision(
+            action="refuse", route=rule.route, why=DecisionReason.BROWN_OUT, rule=rule, ends=ends
+        )
+    return Decision(action=rule.route.action, route=rule.route, why=DecisionReason.RULE, rule=rule)
 
 
 def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Iterator[str]:

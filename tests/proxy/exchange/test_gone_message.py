@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from proxy.exchange.gone_message import gone_message
-from proxy.rollout import Decision, Route, Rule, Why
+from proxy.rollout import Decision, DecisionReason, Route, Rule
 from proxy.rollout.rule_schema import Campaign, Match
 from translators import KNOWN_MODELS, CompletionRequest, Policy
 
@@ -31,7 +31,7 @@ def refused(why, *, asked="claude-2", ends=None, **campaign):
         action="refuse",
         route=REFUSE,
         why=why,
-        rule=None if why is Why.OVERRIDE else rule,
+        rule=None if why is DecisionReason.OVERRIDE else rule,
         ends=ends,
     )
     request = CompletionRequest(model=asked, prompt="", max_tokens_to_sample=1) if asked else None
@@ -44,22 +44,22 @@ USE = "Use the Messages API (POST /v1/messages) with {} instead."
 @pytest.mark.parametrize(
     ("why", "fields", "fact"),
     [
-        (Why.RULE, {}, "POST /v1/complete is no longer served here."),
-        (Why.RULE, {"sunset": SUNSET}, "POST /v1/complete is no longer served here."),
-        (Why.OVERRIDE, {}, "POST /v1/complete is no longer served here."),
-        (Why.SUNSET, {"sunset": SUNSET}, "POST /v1/complete ended here on 2026-12-31."),
+        (DecisionReason.RULE, {}, "POST /v1/complete is no longer served here."),
+        (DecisionReason.RULE, {"sunset": SUNSET}, "POST /v1/complete is no longer served here."),
+        (DecisionReason.OVERRIDE, {}, "POST /v1/complete is no longer served here."),
+        (DecisionReason.SUNSET, {"sunset": SUNSET}, "POST /v1/complete ended here on 2026-12-31."),
         (
-            Why.BROWN_OUT,
+            DecisionReason.BROWN_OUT,
             {"ends": NOON},
             "POST /v1/complete is switched off until 2026-09-01 12:30 UTC.",
         ),
         (
-            Why.BROWN_OUT,
+            DecisionReason.BROWN_OUT,
             {"ends": NOON.astimezone(timezone(timedelta(hours=2)))},
             "POST /v1/complete is switched off until 2026-09-01 14:30 UTC+02:00.",
         ),
         (
-            Why.BROWN_OUT,
+            DecisionReason.BROWN_OUT,
             {"ends": NOON, "sunset": SUNSET},
             "POST /v1/complete is switched off until 2026-09-01 12:30 UTC;"
             " it ends for good on 2026-12-31.",
@@ -80,8 +80,8 @@ def test_a_refusal_says_since_when_or_until_when_and_what_to_call(why, fields, f
     ],
 )
 def test_a_refusal_names_the_model_to_move_to(asked, successor):
-    assert refused(Why.RULE, asked=asked).endswith(USE.format(successor))
+    assert refused(DecisionReason.RULE, asked=asked).endswith(USE.format(successor))
 
 
 def test_a_refusal_says_where_to_read_on():
-    assert refused(Why.RULE, link=LINK).endswith(f"instead. See {LINK}")
+    assert refused(DecisionReason.RULE, link=LINK).endswith(f"instead. See {LINK}")

@@ -6,11 +6,11 @@ import pytest
 
 from proxy.rollout import (
     Decision,
+    DecisionReason,
     Question,
     Rollout,
     Route,
     Rule,
-    Why,
     bucket_of,
     buckets_in_steps,
     decide,
@@ -70,7 +70,7 @@ def decided(*rules, question=None, tripped=NONE, override=None):
 
 
 def test_without_rules_everything_goes_by_the_settings_outside_of_them():
-    assert decided() == Decision(action="translate", route=TRANSLATE, why=Why.DEFAULT)
+    assert decided() == Decision(action="translate", route=TRANSLATE, why=DecisionReason.DEFAULT)
 
 
 def test_the_first_rule_that_matches_decides():
@@ -79,13 +79,15 @@ def test_the_first_rule_that_matches_decides():
 
     decision = decided(other, first, second)
 
-    assert decision == Decision(action="forward", route=FORWARD, why=Why.RULE, rule=first)
+    assert decision == Decision(
+        action="forward", route=FORWARD, why=DecisionReason.RULE, rule=first
+    )
 
 
 def test_the_override_goes_before_all_rules():
     decision = decided(rule(leg=FORWARD), override=REFUSE)
 
-    assert decision == Decision(action="refuse", route=REFUSE, why=Why.OVERRIDE)
+    assert decision == Decision(action="refuse", route=REFUSE, why=DecisionReason.OVERRIDE)
 
 
 SDK = [(b"user-agent", b"Anthropic/Python 0.2.10"), (b"x-team", b"search"), (b"x-team", b"ads")]
@@ -142,7 +144,7 @@ def test_a_rule_matches_what_it_names_and_says_what_does_not(match, given, reaso
 
 
 def test_a_rule_without_a_match_decides_also_about_what_cannot_be_read():
-    assert decided(rule(), question=asked(of=None)).why is Why.RULE
+    assert decided(rule(), question=asked(of=None)).why is DecisionReason.RULE
 
 
 def test_who_is_not_in_a_share_goes_on_to_the_next_rule():
@@ -169,7 +171,9 @@ def test_a_tripped_guard_leaves_a_rule_nothing_whatever_its_share(share):
     reason = objection(rule("bad", share=share), asked(), frozenset({"bad"}))
 
     assert reason == "its guard has taken its share to zero"
-    assert decided(rule("bad", share=share), tripped=frozenset({"bad"})).why is Why.DEFAULT
+    assert (
+        decided(rule("bad", share=share), tripped=frozenset({"bad"})).why is DecisionReason.DEFAULT
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,8 +216,8 @@ def test_from_its_sunset_on_a_rule_refuses():
     before = decided(a_rule, question=asked(at=NOON - timedelta(seconds=1)))
     after = decided(a_rule, question=asked(at=NOON))
 
-    assert before == Decision(action="forward", route=FORWARD, why=Why.RULE, rule=a_rule)
-    assert after == Decision(action="refuse", route=FORWARD, why=Why.SUNSET, rule=a_rule)
+    assert before == Decision(action="forward", route=FORWARD, why=DecisionReason.RULE, rule=a_rule)
+    assert after == Decision(action="refuse", route=FORWARD, why=DecisionReason.SUNSET, rule=a_rule)
 
 
 BROWN_OUT = BrownOut(start=NOON, minutes=10)
@@ -226,14 +230,14 @@ def test_in_a_brown_out_a_rule_refuses_and_knows_until_when():
 
     ends = NOON + timedelta(minutes=10)
     assert decision == Decision(
-        action="refuse", route=FORWARD, why=Why.BROWN_OUT, rule=a_rule, ends=ends
+        action="refuse", route=FORWARD, why=DecisionReason.BROWN_OUT, rule=a_rule, ends=ends
     )
 
 
 def test_after_its_sunset_a_rule_refuses_for_good_also_in_a_brown_out():
     campaign = Campaign(sunset=NOON, brown_outs=(BROWN_OUT,))
 
-    assert decided(rule(campaign=campaign)).why is Why.SUNSET
+    assert decided(rule(campaign=campaign)).why is DecisionReason.SUNSET
 
 
 @pytest.mark.parametrize(
@@ -252,7 +256,7 @@ def test_a_refusal_with_brown_outs_refuses_in_them_alone_until_its_sunset(at, re
 
 
 def test_a_refusal_without_brown_outs_refuses_always():
-    assert decided(rule(leg=REFUSE)).why is Why.RULE
+    assert decided(rule(leg=REFUSE)).why is DecisionReason.RULE
 
 
 @pytest.mark.parametrize("size", [10, STEP_SIZE, STEP_SIZE + 1, 3 * STEP_SIZE])
