@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from proxy.private_files import make_directory, write_temporary
+from proxy.private_files import make_directory
 
 _NAME: Final = "digest.key"
 
@@ -18,10 +18,10 @@ def load_or_create_digest_key(state_dir: Path) -> str | None:
     path = state_dir / _NAME
     try:
         make_directory(state_dir)
-        beside = write_beside(path, secrets.token_hex(32).encode())
+        temporary = write_temporary(path, secrets.token_hex(32).encode())
         with suppress(FileExistsError):  # another process was first; its key is used
-            os.link(beside, path)
-        beside.unlink()
+            os.link(temporary, path)
+        temporary.unlink()
     except OSError:
         pass  # an existing key may still be readable
     try:
