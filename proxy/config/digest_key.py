@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from proxy.private_files import make_directory
+from proxy.private_files import make_directory, write_temporary
 
 _NAME: Final = "digest.key"
 
