@@ -10,8 +10,9 @@ from proxy.exchange.response import ResponseSink
 from proxy.exchange.response_headers import forwarded_headers
 from proxy.headers import first
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
-from proxy.upstream.attempt import AttemptFailed, failed_response, status_may_fall_back
+from proxy.upstream.attempt import AttemptFailed, failed_response
 from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.fallback import status_may_fall_back
 from translators import TranslatedError, error_type, translate_error
 
 _SUCCESS: Final = 200

@@ -12,8 +12,9 @@ from proxy.cooperative import CooperativeRunner
 from proxy.errors import Failure
 from proxy.exchange.response import ResponseSink
 from proxy.outcome import Outcome
-from proxy.upstream.attempt import AttemptFailed, status_may_fall_back
+from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.client import UpstreamResponse
+from proxy.upstream.fallback import status_may_fall_back
 from translators import (
     PING_FRAME,
     STEP_SIZE,

@@ -21,6 +21,7 @@ from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.security.credentials import Credential
 from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamResponse, close_all
 from proxy.upstream.dispatch import Dispatcher
+from proxy.upstream.fallback import status_may_fall_back
 from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
     UPSTREAM_VERSION,
@@ -144,17 +145,6 @@ class Attempt:
         self._responses.append(response)
         self._dispatcher.check_key(to, response.status)
         return response
-
-
-def status_may_fall_back(status: int) -> bool:
-    """
-    Return True if a fallback may answer where the first route answered with this status.
-
-    These are 5xx, 404 (no such model there) and a 400 that taught nothing.
-    """
-    return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND} or (
-        status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    )
 
 
 async def failed_response(response: UpstreamResponse) -> AttemptFailed:
