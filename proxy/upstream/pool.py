@@ -12,6 +12,8 @@ import httpx
 
 from proxy.upstream.http11 import Http11Connection
 
+KEEP_IDLE_SECONDS: Final = 15
+"""Seconds that an idle connection is kept; later the upstream is likely to close it in use."""
 _HEAD_START_SECONDS: Final = 0.25
 """Time for which one address of a name is tried alone (RFC 8305, section 8)."""
 

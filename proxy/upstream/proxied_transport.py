@@ -10,7 +10,8 @@ import httpx
 
 from proxy.headers import Headers
 from proxy.upstream.egress import trust
-from proxy.upstream.transport import KEEP_IDLE_SECONDS, OutgoingRequest
+from proxy.upstream.pool import KEEP_IDLE_SECONDS
+from proxy.upstream.transport import OutgoingRequest
 
 _LIMITS: Final = httpx.Limits(
     max_connections=None,

@@ -18,12 +18,10 @@ import httpx
 
 from proxy.headers import Headers
 from proxy.upstream.http11 import Http11Connection
-from proxy.upstream.pool import Origin, OriginPool
+from proxy.upstream.pool import KEEP_IDLE_SECONDS, Origin, OriginPool
 from proxy.upstream.response_parser import ConnectionState
 from proxy.upstream.response_stream import ResponseStream
 
-KEEP_IDLE_SECONDS: Final = 15
-"""Seconds that an idle connection is kept; later the upstream is likely to close it in use."""
 _LARGE_BYTES: Final = 256 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
