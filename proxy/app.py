@@ -106,7 +106,7 @@ def create_app(
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(reloader.watch_file()),
-                group.create_task(reloader.keep_judging()),
+                group.create_task(guards.keep_judging()),
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
                 *(

@@ -108,15 +108,6 @@ class ConfigReloader:
             await self._poll()
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def keep_judging(self) -> None:
-        """Judge the guards until cancelled, even while a long file is being read."""
-        while True:
-            try:
-                self._guards.judge()
-            except Exception as exc:  # noqa: BLE001 - no crash may end the judging
-                log.error("judging_crashed", **describe_crash(exc))
-            await asyncio.sleep(_POLL_SECONDS)
-
     async def read_again(self) -> None:
         """Read the file now, even if it is unchanged."""
         if self._source is None:

@@ -8,6 +8,7 @@ counting starts from zero.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +20,14 @@ import structlog
 
 from proxy.rollout.guard_stats import ByCaller, SlidingWindow, breach, merge_tallies
 from proxy.rollout.rule_schema import Guard
+from proxy.security.redaction import describe_crash
 from proxy.workers.shared_state import Note, SharedState
 
 log = structlog.get_logger()
 
 TRIPS: Final = "tripped"
 _TALLIES: Final = "tallies"
+_JUDGE_SECONDS: Final = 0.5
 _STALE_SECONDS: Final = 5
 """Live workers publish their tallies twice a second; older ones are of ended workers."""
 _BREACHES_TO_TRIP: Final = 3
@@ -100,6 +103,15 @@ class Guards:
         for name, watched in self._watched.items():
             side = watched.rule if name == rule else watched.rest
             side.add(now, caller, seconds, is_error=is_error)
+
+    async def keep_judging(self) -> None:
+        """Judge until cancelled."""
+        while True:
+            try:
+                self.judge()
+            except Exception as exc:  # noqa: BLE001 - no crash may end the judging
+                log.error("judging_crashed", **describe_crash(exc))
+            await asyncio.sleep(_JUDGE_SECONDS)
 
     def judge(self) -> None:
         """Publish this worker's tallies, and trip the guards that all tallies together breach."""

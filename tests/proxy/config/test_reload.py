@@ -108,10 +108,10 @@ async def test_judging_goes_on_after_a_crash(tmp_path):
                 judged.set()
             raise ZeroDivisionError
 
-    here = reloader(tmp_path, guards=Broken(SharedState(tmp_path / "state"), Metrics()))
+    guards = Broken(SharedState(tmp_path / "state"), Metrics())
     with capture_logs() as lines:
         async with asyncio.TaskGroup() as group:
-            judging = group.create_task(here.keep_judging())
+            judging = group.create_task(guards.keep_judging())
             async with asyncio.timeout(10):
                 await judged.wait()
             judging.cancel()
