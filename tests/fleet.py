@@ -1,14 +1,15 @@
 """
-Holdover as an operator runs it: `serve` with two workers, two upstreams, and a file of rules.
+Holdover as an operator runs it: `serve` with a settings file, and two upstreams behind it.
 
 Everything is a process or a server of its own, and is asked over real sockets.
-The upstreams are simulators: one speaks the Messages API, the legacy one still
-has its old models. What a worker follows is asked of that worker, over a
-connection that the kernel says it owns.
+Unless a test brings others, the upstreams are simulators: one speaks the Messages API,
+the legacy one still has its old models. To ask one certain worker, a test uses a connection
+that the kernel says is that worker's.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -17,136 +18,164 @@ import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
-from tests.command_line import HOLDOVER, run_process
-from tests.harness import ADMIN_TOKEN, KEY, V2, body
-from tests.servers import serving
+from tests.command_line import HOLDOVER, run
+from tests.harness import KEY, V2, body
+from tests.processes import children_of, command_of, is_alive
+from tests.servers import new_client, serving
 from tests.waiting import PATIENCE_SECONDS, wait_for
 from tests.worker_connections import Doors
-
-_WORKERS: Final = 2
 
 
 @dataclass(slots=True)
 class Fleet:
-    """A running Holdover, its file, and both upstreams."""
+    """A running Holdover of one or more workers, its settings file, and both upstreams."""
 
-    url: str
+    config: Path
     upstream_url: str
     legacy_url: str
-    file: Path
-    process: subprocess.Popen[bytes]
+    worker_count: int
     client: httpx.Client
-    _log: Path
-    _state: Path
-    _doors: Doors | None = None
+    process: subprocess.Popen[bytes] = field(init=False)
+    url: str = field(init=False)
+    _doors: Doors = field(init=False)
+
+    @property
+    def state_dir(self) -> Path:
+        """The directory in which the workers meet."""
+        return self.config.with_name("state")
+
+    @property
+    def log(self) -> Path:
+        """The file that all processes log to; a pipe would be full if a test did not read it."""
+        return self.config.with_name("log")
 
     def post(
         self, headers: Mapping[str, Any] | None = None, content: bytes | None = None, **fields: Any
     ) -> httpx.Response:
-        """Ask for a completion, so that it can be found again; a header that is `...` is not sent.
+        """Ask for a completion with `marked` headers, and read its answer to the end."""
+        url, given = f"{self.url}/v1/complete", marked(headers)
+        if content is not None:
+            return self.client.post(url, content=content, headers=given)
+        return self.client.post(url, json=body(**fields), headers=given)
 
-        Streams are read to their end, as bytes.
+    def ask(
+        self,
+        case: str,
+        *,
+        version: Mapping[str, str] = V2,
+        headers: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> httpx.Response:
+        """Ask for a completion that the rule of that name decides about; see `rule`."""
+        dialect = {"anthropic-version": ...} | dict(version)
+        return self.post({"x-case": case} | dialect | dict(headers or {}), **fields)
+
+    def lines(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
         """
-        given = marked(headers)
-        sent = content if content is not None else json.dumps(body(**fields)).encode()
-        return self.client.post(f"{self.url}/v1/complete", content=sent, headers=given)
+        Return the lines of the log so far that have these fields.
 
-    def route_of(self, headers: Mapping[str, Any] | None = None, **fields: Any) -> str | None:
-        """The rule that decides about such a request."""
-        rule: str | None = self.post(headers, **fields).headers.get("holdover-rule")
-        return rule
+        Each line must be whole JSON, except for what the server says as a command.
+        """
+        *whole, _ = self.log.read_text().split("\n")
+        lines = [json.loads(line) for line in whole if not line.startswith("holdover: ")]
+        wanted = fields if event is None else {"event": event} | fields
+        return [line for line in lines if wanted.items() <= line.items()]
 
-    def line_of(self, answer: httpx.Response) -> dict[str, Any]:
-        """The line of the log about an exchange."""
-        marker = answer.request.headers["user-agent"]
-        return wait_for(lambda: next(iter(self.exchanges(marker)), None))
+    def line(self, event: str, **fields: object) -> dict[str, Any]:
+        """Return the first such line of the log, once it is there."""
+        return wait_for(lambda: self.lines(event, **fields))[0]
 
-    def exchanges(self, marker: str = "") -> list[dict[str, Any]]:
-        """The lines about exchanges, of one request or of all."""
-        return [line for line in self.lines(marker) if line["event"] == "exchange"]
+    def record(self, answer: httpx.Response) -> dict[str, Any]:
+        """Return the line of the log about the exchange that led to this answer."""
+        return self.line("exchange", user_agent=answer.request.headers["user-agent"])
 
-    def lines(self, containing: str = "") -> list[dict[str, Any]]:
-        """What has been logged, by all processes; that each line is whole is part of the test."""
-        *whole, _ = self._log.read_text().split("\n")
-        return [json.loads(line) for line in whole if containing in line]
+    def received(self, url: str, answer: httpx.Response) -> list[dict[str, Any]]:
+        """Return the requests that a simulator got for this answer."""
+        return self.received_with(url, "x-marker", answer.request.headers["x-marker"])
 
-    def heard(self, answer: httpx.Response) -> tuple[str, dict[str, Any]]:
-        """Who was asked for an answer, `messages` or `legacy`, and what arrived there."""
-        marker = answer.request.headers["x-marker"]
-        [(who, request)] = [
-            (who, request)
-            for who, requests in self.arrived().items()
-            for request in requests
-            if dict(request["headers"]).get("x-marker") == marker
-        ]
-        return who, request
+    def received_with(self, url: str, header: str, value: str) -> list[dict[str, Any]]:
+        """Return the requests with this header that a simulator got, of the last thousand."""
+        requests = self.client.get(f"{url}/simulator/requests").json()
+        return [request for request in requests if [header, value] in request["headers"]]
 
-    def arrived(self) -> dict[str, list[dict[str, Any]]]:
-        """What both upstreams have received: the last thousand requests each."""
+    def upstream_request(self, answer: httpx.Response) -> tuple[str, dict[str, Any]]:
+        """Return which upstream was asked for this answer, and the one request that it got."""
         urls = {"messages": self.upstream_url, "legacy": self.legacy_url}
-        return {
-            who: self.client.get(f"{url}/simulator/requests").json() for who, url in urls.items()
-        }
+        [asked] = [(who, one) for who, url in urls.items() for one in self.received(url, answer)]
+        return asked
+
+    def arrived(self) -> list[dict[str, Any]]:
+        """Return what both upstreams have received: the last thousand requests of each."""
+        urls = (self.upstream_url, self.legacy_url)
+        answers = [self.client.get(f"{url}/simulator/requests").json() for url in urls]
+        return [request for requests in answers for request in requests]
 
     def forget(self) -> None:
         """Let both upstreams forget what they have received."""
         for url in (self.upstream_url, self.legacy_url):
             self.client.delete(f"{url}/simulator/requests")
 
+    def number(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric over all its series that have these labels."""
+        text = self.client.get(f"{self.url}/metrics").text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
     def ready(self) -> dict[int, dict[str, Any]]:
-        """What each worker says of itself at `/readyz`."""
+        """Return the answer of each worker to `/readyz`, by its process id."""
         return {pid: door.get("/readyz").json() for pid, door in self.doors.items()}
 
     def settings_of_workers(self, name: str) -> set[Any]:
-        """What the workers say of their settings: one value if they agree."""
+        """Return what the workers report about their settings: one value if they agree."""
         return {ready["settings"][name] for ready in self.ready().values()}
 
-    def metric(self, series: str) -> float:
-        """A number from `/metrics`, zero if there is none yet."""
-        for line in self.client.get(f"{self.url}/metrics").text.splitlines():
-            name, _, value = line.rpartition(" ")
-            if name == series:
-                return float(value)
-        return 0.0
+    def rollout(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `holdover rollout` on the settings file."""
+        return run("rollout", *arguments, "--config", str(self.config))
 
     def text(self, rules: str, settings: str = "") -> str:
-        """A settings file of this fleet; no two are the same."""
+        """Return a settings file of this fleet; no two are equal."""
         return (
             f'# {uuid.uuid4().hex}\nupstream_url = "{self.upstream_url}"\n'
-            f'legacy-url = "{self.legacy_url}"\nworkers = {_WORKERS}\nport = 0\n'
-            f'state_dir = "{self._state}"\nlog_format = "json"\n'
-            f'admin_token = "{ADMIN_TOKEN}"\ndigest_key = "fleet"\n{settings}\n{rules}\n'
+            f'legacy-url = "{self.legacy_url}"\nworkers = {self.worker_count}\nport = 0\n'
+            f'state_dir = "{self.state_dir}"\nlog_format = "json"\n'
+            f"{settings}\n{rules}\n"
         )
 
     def write(self, text: str) -> None:
-        """Replace the settings file in one step, whatever is in its place."""
-        beside = self.file.with_suffix(".new")
+        """Replace the settings file in one step, even if a directory is in its place."""
+        beside = self.config.with_suffix(".new")
         beside.write_text(text)
-        if self.file.is_dir():
-            shutil.rmtree(self.file)
-        beside.replace(self.file)
+        if self.config.is_dir():
+            shutil.rmtree(self.config)
+        beside.replace(self.config)
 
     def follow(self, rules: str, settings: str = "") -> None:
-        """Write rules and wait until every worker goes by them."""
+        """Write rules and wait until every worker has taken them."""
         with self.changing():
             self.write(self.text(rules, settings))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Let the file be changed; then wait until every worker goes by another version."""
+        """Let the block change the file; then wait until every worker has taken the change."""
         before = self.settings_of_workers("version")
         yield
         wait_for(lambda: self._all_follow_something_but(before))
 
     def wait_for_problem(self, *containing: str) -> None:
-        """Wait until every worker says that something is wrong with the file, in these words."""
+        """Wait until every worker reports a problem with the file, in these words."""
         problems: set[Any] = set()
 
         def is_said() -> bool:
@@ -157,7 +186,7 @@ class Fleet:
         wait_for(is_said, about=lambda: problems)
 
     def wait_for_recovery(self) -> None:
-        """Wait until nothing is wrong with the file, as every worker says."""
+        """Wait until no worker reports a problem with the file."""
         wait_for(lambda: self.settings_of_workers("problem") == {None})
 
     def _all_follow_something_but(self, before: set[Any]) -> bool:
@@ -165,76 +194,121 @@ class Fleet:
         return len(versions) == 1 and not versions & before
 
     @property
-    def doors(self) -> Mapping[int, httpx.Client]:
-        """By worker: a client whose connection is that worker's."""
-        assert self._doors is not None
-        return self._doors.by_worker()
+    def workers(self) -> tuple[int, ...]:
+        """The processes that serve, oldest first; none if there is but one, the server itself."""
+        children = children_of(self.process.pid)
+        return tuple(pid for pid in children if b"spawn_main" in command_of(pid))
 
-    def open_doors(self) -> Doors:
-        """Once all workers serve."""
-        self._doors = Doors(self.url, lambda: self.workers, _WORKERS)
-        return self._doors
+    def both_workers(self) -> tuple[int, int]:
+        """Return the two processes that serve, once there are two."""
+        one, other = wait_for(lambda: self.workers if len(self.workers) == 2 else None)
+        return one, other
+
+    def wait_for_successor(self, worker: int) -> None:
+        """Wait until a worker has ended and another one has taken its place."""
+        wait_for(lambda: worker not in self.workers and len(self.workers) == self.worker_count)
 
     @property
-    def workers(self) -> tuple[int, ...]:
-        """The process ids of all workers there have ever been."""
-        started = [line["event"] for line in self.lines("Started server process")]
-        return tuple(int(event.partition("[")[2].rstrip("]")) for event in started)
+    def doors(self) -> Mapping[int, httpx.Client]:
+        """A client for each worker, whose connection is that worker's."""
+        return self._doors.by_worker()
+
+    def only(self, worker: int) -> Fleet:
+        """Return this fleet as one worker shows it: its client is that worker's door."""
+        one = copy.copy(self)
+        one.client = self.doors[worker]
+        return one
+
+    def end_worker(self, worker: int) -> None:
+        """Tell one of them to stop; its place is taken by another one."""
+        assert worker in self.workers
+        os.kill(worker, signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Tell the server to stop, wait for it, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(timeout=PATIENCE_SECONDS)
+
+    def start(self, stack: ExitStack, environment: Mapping[str, str]) -> None:
+        """Start the server, to be stopped by the stack, and wait until all its workers serve."""
+        self.log.unlink(missing_ok=True)  # another fleet's, which ran in this directory
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*HOLDOVER, "serve", "--config", str(self.config)],
+                stderr=log,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | environment,
+            )
+        stack.callback(_end, self.process)
+        self.url = wait_for(self._url_once_all_serve)
+        self._doors = Doors(self.url, lambda: self.workers, self.worker_count)
+        stack.callback(self._doors.close)
+
+    def _url_once_all_serve(self) -> str | None:
+        events = [line["event"] for line in self.lines()]
+        assert self.process.poll() is None, events
+        if events.count("Application startup complete.") < self.worker_count:
+            return None
+        return next(
+            (event.split()[3] for event in events if event.startswith("Uvicorn runn")), None
+        )
 
 
 @contextmanager
 def running_fleet(
-    directory: Path, rules: str = "", *, settings: str = "", **environment: str
+    directory: Path,
+    settings: str = "",
+    *,
+    workers: int = 1,
+    upstream_url: str | None = None,
+    legacy_url: str | None = None,
+    **environment: str,
 ) -> Iterator[Fleet]:
-    """Start it, wait until both workers serve, and end it."""
+    """
+    Run `holdover serve` in a directory, with these settings and, after them, rules.
+
+    Simulators stand in for upstreams that are not given.
+    """
     with ExitStack() as stack:
+        legacy = create_simulator(legacy_models_alive=True)
         fleet = Fleet(
-            url="",
-            upstream_url=stack.enter_context(serving(create_simulator())),
-            legacy_url=stack.enter_context(serving(create_simulator(legacy_models_alive=True))),
-            file=directory / "holdover.toml",
-            process=None,  # type: ignore[arg-type] # it needs the file
-            client=stack.enter_context(httpx.Client(timeout=PATIENCE_SECONDS)),
-            _log=directory / "log",
-            _state=directory / "state",
+            config=directory / "holdover.toml",
+            upstream_url=upstream_url or stack.enter_context(serving(create_simulator())),
+            legacy_url=legacy_url or stack.enter_context(serving(legacy)),
+            worker_count=workers,
+            client=stack.enter_context(new_client()),
         )
-        fleet.write(fleet.text(rules, settings))
-        # To a file: a pipe that nobody reads would be full in no time.
-        with (directory / "log").open("ab") as log:
-            fleet.process = subprocess.Popen(
-                [*HOLDOVER, "serve", "--config", str(fleet.file)],
-                stderr=log,
-                env=os.environ | environment,
-            )
-        stack.callback(_end, fleet.process)
-        fleet.url = wait_for(lambda: _url_once_all_serve(fleet))
-        doors = fleet.open_doors()
-        stack.callback(doors.close)
+        fleet.write(fleet.text(settings))
+        fleet.start(stack, environment)
         yield fleet
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    process.wait(timeout=PATIENCE_SECONDS)
+    if process.poll() is not None:
+        return
+    workers = children_of(process.pid)
+    process.terminate()
+    try:
+        process.wait(timeout=PATIENCE_SECONDS)
+    finally:
+        for pid in (process.pid, *workers):
+            if is_alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
 
 
-def _url_once_all_serve(fleet: Fleet) -> str | None:
-    lines = fleet.lines()
-    assert fleet.process.poll() is None, lines
-    events: list[str] = [line["event"] for line in lines]
-    if events.count("Application startup complete.") < _WORKERS:
-        return None
-    return next(event.split()[3] for event in events if event.startswith("Uvicorn running on "))
+def rule(name: str, *lines: str) -> str:
+    """Return a rule for requests with the header `x-case: NAME`."""
+    match = f'match = {{ header = {{ x-case = "{name}" }} }}'
+    return "\n".join(["[[rollout]]", f'name = "{name}"', match, *lines, ""])
 
 
 def marked(headers: Mapping[str, Any] | None = None) -> dict[str, str]:
-    """The headers of a client; a marker in two of them tells its request apart everywhere."""
+    """
+    Return the headers of a client, with a marker in two of them that tells its request apart.
+
+    A header that is `...` is not sent.
+    """
     marker = uuid.uuid4().hex
     ours = KEY | V2 | {"user-agent": f"test/{marker}", "x-marker": marker}
     return {name: value for name, value in (ours | dict(headers or {})).items() if value is not ...}
-
-
-def holdover(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return run_process(*arguments)

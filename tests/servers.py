@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Final
 
+import httpx
 import uvicorn
 from starlette.types import ASGIApp
+
+from tests.waiting import PATIENCE_SECONDS
+
+# Making one is most of what a client costs.
+_TLS: Final = ssl.create_default_context()
+
+
+def new_client(**options: Any) -> httpx.Client:
+    """Return a patient client that has no connections yet."""
+    return httpx.Client(timeout=PATIENCE_SECONDS, verify=_TLS, **options)
 
 
 def free_port() -> int:

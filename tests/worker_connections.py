@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import httpx
 
+from tests.processes import files_of
+from tests.servers import new_client
 from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS
 
 
@@ -41,9 +42,8 @@ class Doors:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(self._open) < self._count:
             assert time.monotonic() < deadline, f"only {set(self._open)} ever answer"
-            door = httpx.Client(
+            door = new_client(
                 base_url=self._url,
-                timeout=PATIENCE_SECONDS,
                 limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
             )
             owner = self._owner_of(door, self._workers())
@@ -62,7 +62,7 @@ class Doors:
         except httpx.TransportError:
             return None  # a worker that has just died
         inode = _far_end(theirs=self._url.port or 0, ours=port)
-        return next((pid for pid in candidates if _has_open(pid, f"socket:[{inode}]")), None)
+        return next((pid for pid in candidates if f"socket:[{inode}]" in files_of(pid)), None)
 
 
 def _far_end(*, theirs: int, ours: int) -> str:
@@ -70,10 +70,3 @@ def _far_end(*, theirs: int, ours: int) -> str:
     _, *sockets = Path("/proc/net/tcp").read_text().splitlines()
     ends = [f"0100007F:{theirs:04X}", f"0100007F:{ours:04X}"]
     return next(row[9] for row in map(str.split, sockets) if row[1:3] == ends)
-
-
-def _has_open(pid: int, target: str) -> bool:
-    try:
-        return any(os.readlink(file) == target for file in Path(f"/proc/{pid}/fd").iterdir())
-    except FileNotFoundError:
-        return False  # it has ended, or closed a file just now

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from proxy.simulator import create_simulator
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.faulty_upstreams import ForModel, Moody
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import frames
 from tests.servers import serving
 
@@ -54,7 +54,7 @@ def two_legs(directory: Path) -> Iterator[Fleet]:
     with (
         serving(upstream) as upstream_url,
         serving(Moody(legacy, b"x-legacy")) as legacy_url,
-        fleet(directory, RULES, upstream_url=upstream_url, legacy_url=legacy_url) as home,
+        running_fleet(directory, RULES, upstream_url=upstream_url, legacy_url=legacy_url) as home,
     ):
         yield home
 

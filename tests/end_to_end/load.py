@@ -53,12 +53,8 @@ class Load:
     def is_accounted_for(self, fleet: Fleet) -> bool:
         """Whether each request was asked of one upstream once, and logged once."""
         once = Counter(self.outcomes)
-        asked = Counter(
-            dict(request["headers"])["x-marker"]
-            for requests in fleet.arrived().values()
-            for request in requests
-        )
-        markers = ((line["user_agent"] or "").partition("/")[2] for line in fleet.exchanges())
+        asked = Counter(dict(request["headers"])["x-marker"] for request in fleet.arrived())
+        markers = ((line["user_agent"] or "").partition("/")[2] for line in fleet.lines("exchange"))
         logged = Counter(marker for marker in markers if marker in once)
         return asked == logged == Counter(dict.fromkeys(once, 1))
 

@@ -14,7 +14,7 @@ import pytest
 from proxy.security.keyring import hash_token
 from proxy.security.redaction import Digester
 from tests.fleet import Fleet, marked, running_fleet
-from tests.harness import ADMIN, body
+from tests.harness import ADMIN, ADMIN_TOKEN, body
 
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (
@@ -58,10 +58,14 @@ MESSAGES = {
     "messages": [{"role": "user", "content": "Hi"}],
 }
 
+TO_START_WITH = f'admin_token = "{ADMIN_TOKEN}"\ndigest_key = "fleet"\n'
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), KEY_OF_SEARCH=OF_SEARCH) as running:
+    with running_fleet(
+        tmp_path_factory.mktemp("fleet"), TO_START_WITH, workers=2, KEY_OF_SEARCH=OF_SEARCH
+    ) as running:
         yield running
 
 
@@ -90,7 +94,7 @@ def ask(fleet: Fleet, path: str, headers: dict[str, Any]) -> httpx.Response:
 def credentials(fleet: Fleet, answer: httpx.Response) -> list[tuple[str, str]]:
     """What upstream was asked with."""
     assert answer.status_code == 200, answer.text
-    _, heard = fleet.heard(answer)
+    _, heard = fleet.upstream_request(answer)
     return [
         (name, value) for name, value in heard["headers"] if name in {"x-api-key", "authorization"}
     ]
@@ -207,7 +211,7 @@ def test_the_log_names_callers_and_otherwise_shows_the_digest_of_their_key(
 ):
     with_settings(fleet, settings)
 
-    line = fleet.line_of(ask(fleet, path, bearer(key)))
+    line = fleet.record(ask(fleet, path, bearer(key)))
 
     assert line["caller_name"] == name
     assert line["caller"] == Digester("fleet").caller(key.encode())
@@ -216,7 +220,7 @@ def test_the_log_names_callers_and_otherwise_shows_the_digest_of_their_key(
 def test_someone_turned_away_is_in_the_log_without_a_caller(fleet: Fleet):
     with_settings(fleet, MAPPED)
 
-    line = fleet.line_of(ask(fleet, "translated", api_key(STRANGER)))
+    line = fleet.record(ask(fleet, "translated", api_key(STRANGER)))
 
     assert (line["status"], line["error_type"], line["blame"]) == (
         *(401, "authentication_error"),
@@ -246,14 +250,14 @@ def test_keys_and_tokens_are_shown_nowhere(fleet: Fleet):
 
 def with_settings(fleet: Fleet, settings: str) -> None:
     """Let every worker go by these settings, unless they do already."""
-    if f'digest_key = "fleet"\n{settings}\n{FORWARDED}' not in fleet.file.read_text():
-        fleet.follow(FORWARDED, settings)
+    if f"{TO_START_WITH}{settings}\n{FORWARDED}" not in fleet.config.read_text():
+        fleet.follow(FORWARDED, TO_START_WITH + settings)
 
 
 @contextmanager
 def broken(fleet: Fleet) -> Iterator[None]:
     """While a mistake is in the file, next to keys."""
-    good = fleet.file.read_text()
+    good = fleet.config.read_text()
     fleet.write(good + f'[callers.new]\ntoken = "{STRANGER}"\nupstream_key = 5\n')
     try:
         fleet.wait_for_problem("callers.new.token", "callers.new.upstream_key")

@@ -10,7 +10,8 @@ import pytest
 
 from proxy.traffic import PARTS
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
-from tests.fleet import Fleet, holdover, running_fleet
+from tests.command_line import run_process
+from tests.fleet import Fleet, running_fleet
 from tests.record_factory import record
 from tests.waiting import wait_for
 
@@ -37,14 +38,14 @@ action = "forward"
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("evidence")
-    with running_fleet(directory, RULES, settings='capture = "full"') as running:
+    with running_fleet(directory, 'capture = "full"\n' + RULES, workers=2) as running:
         yield running
 
 
 def shown(fleet: Fleet, id_: str) -> dict[str, object]:
     """All that is kept of an exchange, as soon as the loader has come by."""
-    show = ("show", id_, "--format", "json", "--config", str(fleet.file))
-    said = wait_for(lambda: holdover(*show).stdout)
+    show = ("show", id_, "--format", "json", "--config", str(fleet.config))
+    said = wait_for(lambda: run_process(*show).stdout)
     decoded: dict[str, object] = msgspec.json.decode(said)
     return decoded
 
@@ -65,12 +66,12 @@ def bodies(page: dict[str, object]) -> dict[str, object]:
 def test_the_four_bodies_of_an_exchange_can_be_looked_at(fleet: Fleet, stream, version):
     answer = fleet.post({"anthropic-version": version}, stream=stream)
 
-    assert shows(fleet, fleet.line_of(answer)["id"], *PARTS)
+    assert shows(fleet, fleet.record(answer)["id"], *PARTS)
 
 
 def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
     answer = fleet.post({"x-case": "old"}, model="claude-2.1")
-    line = fleet.line_of(answer)
+    line = fleet.record(answer)
 
     assert shows(fleet, line["id"], "legacy_in", "legacy_back")
 
@@ -79,7 +80,7 @@ def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
 def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
     answer = fleet.post({"x-case": case})
 
-    assert shows(fleet, fleet.line_of(answer)["id"], *parts)
+    assert shows(fleet, fleet.record(answer)["id"], *parts)
 
 
 def loaders_of(fleet: Fleet) -> list[int]:
@@ -113,7 +114,7 @@ def rows(fleet: Fleet) -> int:
 
 
 def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
-    good = fleet.file.read_text()
+    good = fleet.config.read_text()
     fleet.write("no settings")
     fleet.wait_for_problem("line 1")
     (first,) = wait_for(lambda: loaders_of(fleet))
@@ -131,8 +132,8 @@ def test_a_server_with_the_same_directory_and_another_store_is_refused(
 ):
     other = tmp_path / "other.toml"
     url = f"sqlite:///{tmp_path}/other.db"
-    other.write_text(f"{fleet.file.read_text()}".replace("[[", f'traffic_url = "{url}"\n[[', 1))
-    refused = holdover("serve", "--config", str(other))
+    other.write_text(f"{fleet.config.read_text()}".replace("[[", f'traffic_url = "{url}"\n[[', 1))
+    refused = run_process("serve", "--config", str(other))
 
     assert refused.returncode == 2
     assert "with a different traffic_url" in refused.stderr
@@ -140,29 +141,29 @@ def test_a_server_with_the_same_directory_and_another_store_is_refused(
 
 def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
     fleet.post()
-    wait_for(lambda: fleet.metric("holdover_store_rows_total") > 0)
-    wait_for(lambda: fleet.metric("holdover_journal_waiting_bytes") == 0)
+    wait_for(lambda: fleet.number("holdover_store_rows_total") > 0)
+    wait_for(lambda: fleet.number("holdover_journal_waiting_bytes") == 0)
     evidence = fleet.ready()[fleet.workers[0]]["evidence"]
 
     assert evidence["problem"] is None
     assert evidence["waiting_bytes"] == 0
     assert evidence["silent_seconds"] < 30
-    assert fleet.metric("holdover_store_failed") == 0
+    assert fleet.number("holdover_store_failed") == 0
 
 
 def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_path: Path):
-    with running_fleet(tmp_path) as fleet:
+    with running_fleet(tmp_path, workers=2) as fleet:
         (loader,) = wait_for(lambda: loaders_of(fleet))
         markers = [fleet.post().request.headers["user-agent"] for _ in range(20)]
     wait_for(lambda: not Path(f"/proc/{loader}").exists())
-    log = holdover("log", "--format", "json", "--config", str(fleet.file)).stdout
+    log = run_process("log", "--format", "json", "--config", str(fleet.config)).stdout
 
     assert [msgspec.json.decode(line)["user_agent"] for line in log.splitlines()] == markers
     assert list((tmp_path / "state" / "traffic" / "journal").iterdir()) == []
 
 
 def test_without_evidence_nothing_is_written(tmp_path: Path):
-    with running_fleet(tmp_path, settings="traffic = false") as fleet:
+    with running_fleet(tmp_path, "traffic = false", workers=2) as fleet:
         fleet.post()
         ready, numbers = fleet.ready(), fleet.client.get(f"{fleet.url}/metrics").text
 
@@ -177,8 +178,8 @@ def test_the_journals_can_be_loaded_by_hand(tmp_path: Path):
     journal = SegmentWriter(tmp_path / "traffic" / "journal", RECORDS)
     journal.append(msgspec.msgpack.encode(record(id="req_left")))
     journal.close()
-    done = holdover("load", "--config", str(config))
+    done = run_process("load", "--config", str(config))
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list((tmp_path / "traffic" / "journal").iterdir()) == []
-    assert "req_left" in holdover("log", "--format", "json", "--config", str(config)).stdout
+    assert "req_left" in run_process("log", "--format", "json", "--config", str(config)).stdout

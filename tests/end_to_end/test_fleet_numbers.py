@@ -41,7 +41,7 @@ LABELS = {
 
 @pytest.fixture
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES) as running:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES, workers=2) as running:
         yield running
 
 
@@ -84,7 +84,7 @@ def test_the_numbers_of_all_workers_add_up_and_stay_when_one_of_them_dies(fleet:
         assert not any("pid=" in name for name in said)
 
     os.kill(doomed, signal.SIGKILL)
-    wait_for(lambda: len(fleet.workers) == 3)
+    fleet.wait_for_successor(doomed)
     ask(other, "counted", 1)
 
     assert wait_for_numbers(other, expected | {"counted": 9})

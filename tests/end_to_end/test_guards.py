@@ -8,7 +8,7 @@ import pytest
 from proxy.workers.guards import TRIPS
 from proxy.workers.shared_state import directory_for
 from tests.command_line import run
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
 NOWHERE = rule(
@@ -35,11 +35,8 @@ def is_decided_by_the_rule(home: Fleet) -> bool:
 
 def in_each_worker(home: Fleet, expected: bool) -> bool:
     """Whether that is so, or not so, in both."""
-    said = []
-    for worker in home.both_workers():
-        with home.only(worker) as one:
-            said.append(is_decided_by_the_rule(one))
-    return said == [expected, expected]
+    workers = map(home.only, home.both_workers())
+    return [is_decided_by_the_rule(one) for one in workers] == [expected, expected]
 
 
 def wait_for_judgements(home: Fleet, times: int = 4) -> None:
@@ -57,26 +54,24 @@ def _look(home: Fleet, seen: dict[Path, set[int]]) -> bool:
 
 def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
     """What each worker has seen is too little; together it is enough."""
-    with fleet(tmp_path, NOWHERE, workers=2) as home:
-        for worker in home.both_workers():
-            with home.only(worker) as one:
-                assert one.ask("canary").status_code == 404
-                send(one, "canary", 12)
-                send(one, "rest", 12)
+    with running_fleet(tmp_path, NOWHERE, workers=2) as home:
+        for one in map(home.only, home.both_workers()):
+            assert one.ask("canary").status_code == 404
+            send(one, "canary", 12)
+            send(one, "rest", 12)
         tripped = home.line("guard_tripped")
         wait_for(lambda: home.lines("share_is_zero")[1:])
 
         assert (tripped["rule"], tripped["level"]) == ("canary", "error")
         assert tripped["reason"].startswith("100.0 % of ")
-        for worker in home.both_workers():
-            with home.only(worker) as one:
-                answer = one.ask("canary")
-                assert answer.status_code == 200
-                assert "holdover-rule" not in answer.headers
-                assert home.record(answer)["why"] == "default"
-                said = one.client.get(f"{home.url}/readyz").json()["tripped"]
-                assert said["canary"]["reason"] == tripped["reason"]
-                assert one.number("holdover_guard_tripped", rule="canary") == 1
+        for one in map(home.only, home.both_workers()):
+            answer = one.ask("canary")
+            assert answer.status_code == 200
+            assert "holdover-rule" not in answer.headers
+            assert home.record(answer)["why"] == "default"
+            said = one.client.get(f"{home.url}/readyz").json()["tripped"]
+            assert said["canary"]["reason"] == tripped["reason"]
+            assert one.number("holdover_guard_tripped", rule="canary") == 1
         assert "TRIPPED" in home.rollout("status").stdout
 
 
@@ -89,14 +84,14 @@ def trip(home: Fleet) -> None:
 
 
 def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
-    with fleet(tmp_path, FAULTY, workers=2) as home:
+    with running_fleet(tmp_path, FAULTY, workers=2) as home:
         trip(home)
         old, _ = home.both_workers()
         home.end_worker(old)
-        wait_for(lambda: old not in home.workers and len(home.workers) == 2)
+        home.wait_for_successor(old)
         assert in_each_worker(home, expected=False)
         assert home.stop() == 0
-    with fleet(tmp_path, FAULTY, workers=2) as again:
+    with running_fleet(tmp_path, FAULTY, workers=2) as again:
         first = again.ask("canary")
 
         assert "holdover-rule" not in first.headers
@@ -106,7 +101,7 @@ def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_pa
 
 
 def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
-    with fleet(tmp_path, FAULTY, workers=2) as home:
+    with running_fleet(tmp_path, FAULTY, workers=2) as home:
         trip(home)
         done = home.rollout("rearm", "canary")
         assert (done.returncode, done.stderr) == (0, "")
@@ -151,7 +146,7 @@ SLOWLY = {"simulate-delay-headers": "1000"}
 
 
 def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
-    with fleet(tmp_path, SLOW) as home:
+    with running_fleet(tmp_path, SLOW) as home:
         send(home, "rest", 40)
         send(home, "canary", 24, **SLOWLY)
 
@@ -161,7 +156,7 @@ def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
 
 
 def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
-    with fleet(tmp_path, SLOW) as home:
+    with running_fleet(tmp_path, SLOW) as home:
         for case in ("rest", "canary"):
             send(home, case, 24, **SLOWLY)
         wait_for_judgements(home)
@@ -176,7 +171,7 @@ def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
         *('action = "translate"', 'model = "claude-nowhere"', 'on_failure = "translate"'),
         "guard = { errors_above = 10, min_count = 20 }",
     )
-    with fleet(tmp_path, rules) as home:
+    with running_fleet(tmp_path, rules) as home:
         assert home.ask("canary").status_code == 200
         send(home, "canary", 25)
 
@@ -205,7 +200,7 @@ CANARIES = "\n".join(
     ("case", "status"), [("canary", 404), ("rescued", 200), ("forwarded", 404)]
 )
 def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_path, case, status):
-    with fleet(tmp_path, CANARIES) as home:
+    with running_fleet(tmp_path, CANARIES) as home:
         with ThreadPoolExecutor(25) as crowd:
             answers = list(crowd.map(lambda _: home.ask(case, model="claude-nowhere"), range(120)))
         wait_for_judgements(home)
@@ -217,7 +212,7 @@ def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_
 def test_a_path_that_does_not_exist_says_something(tmp_path):
     """It is a web server that says so, and not upstream of a model: the url is wrong."""
     html = {"simulate-error": "404", "simulate-error-shape": "html"}
-    with fleet(tmp_path, CANARIES) as home:
+    with running_fleet(tmp_path, CANARIES) as home:
         send(home, "forwarded", 24, **html)
 
         assert home.line("guard_tripped")["rule"] == "forwarded"
@@ -225,7 +220,7 @@ def test_a_path_that_does_not_exist_says_something(tmp_path):
 
 def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
     """120 requests that fail, and some of two other callers that do not."""
-    with fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as home:
         for caller in ("sk-one", "sk-another"):
             send(home, "canary", 5, **{"x-api-key": caller})
         send(home, "canary", 120, **{"x-api-key": "sk-nonsense"} | FAIL)
@@ -236,7 +231,7 @@ def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
 
 
 def test_what_fails_for_every_caller_takes_it_away(tmp_path):
-    with fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as home:
         for caller in ("sk-one", "sk-another", "sk-third"):
             send(home, "canary", 8, **{"x-api-key": caller} | FAIL)
 
@@ -245,7 +240,7 @@ def test_what_fails_for_every_caller_takes_it_away(tmp_path):
 
 
 def test_too_few_exchanges_say_nothing(tmp_path):
-    with fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as home:
         send(home, "canary", 19, **FAIL)
         send(home, "rest", 40)
         wait_for_judgements(home)
@@ -256,7 +251,7 @@ def test_too_few_exchanges_say_nothing(tmp_path):
 
 @pytest.mark.parametrize(("failing", "of_the_rest"), [(25, 25), (0, 25)])
 def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, failing, of_the_rest):
-    with fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as home:
         send(home, "rest", of_the_rest, **FAIL)
         send(home, "canary", failing, **FAIL)
         send(home, "canary", 25 - failing)
@@ -268,16 +263,16 @@ def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, faili
 
 def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
     (tmp_path / "state").write_text("not a directory")
-    with fleet(tmp_path, FAULTY, workers=2) as home:
+    with running_fleet(tmp_path, FAULTY, workers=2) as home:
         one, other = home.both_workers()
-        with home.only(one) as first:
-            for _ in range(25):
-                first.ask("rest")
-                first.ask("canary", headers=FAIL)
-            home.line("share_is_zero")
-            assert not is_decided_by_the_rule(first)
-        with home.only(other) as second:
-            assert is_decided_by_the_rule(second)
+        first = home.only(one)
+        for _ in range(25):
+            first.ask("rest")
+            first.ask("canary", headers=FAIL)
+        home.line("share_is_zero")
+        assert not is_decided_by_the_rule(first)
+        second = home.only(other)
+        assert is_decided_by_the_rule(second)
         told = home.lines("state_not_shared")
 
         assert 1 <= len(told) <= 2

@@ -10,7 +10,7 @@ import pytest
 from proxy.traffic import journal_directory
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from tests.command_line import HOLDOVER
-from tests.faults.fleet_under_fault import fleet, rule
+from tests.fleet import rule, running_fleet
 from tests.waiting import wait_for
 
 DIRECTORY, FILE = 0o700, 0o600
@@ -76,7 +76,7 @@ def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, wor
     place.mkdir(mode=0o755)
     before = os.umask(umask)
     try:
-        with fleet(tmp_path, f'capture = "full"\n{GUARDED}', workers=workers) as home:
+        with running_fleet(tmp_path, f'capture = "full"\n{GUARDED}', workers=workers) as home:
             os.umask(before)
             home.ask("guarded")
             wait_for(lambda: any(place.glob("traffic/traffic.db-wal")))

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.outcome import Outcome
 from tests.command_line import run
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(90)
@@ -45,7 +45,7 @@ def report_of(home: Fleet) -> Any:
 def test_a_forwarded_stream_that_fails_after_its_200_is_an_error_everywhere(
     tmp_path: Path, headers: dict[str, str]
 ):
-    with fleet(tmp_path, GUARDED) as home:
+    with running_fleet(tmp_path, GUARDED) as home:
         for _ in range(2):
             ask(home, "other")
         for _ in range(6):
@@ -106,5 +106,5 @@ def test_the_log_the_report_and_the_metrics_say_the_same_outcome(
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A fleet for all cases of this file."""
-    with fleet(tmp_path_factory.mktemp("fleet"), REFUSING) as home:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), REFUSING) as home:
         yield home

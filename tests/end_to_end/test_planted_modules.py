@@ -18,9 +18,8 @@ import pytest
 from proxy.simulator import create_simulator
 from proxy.traffic import StoreError, default_url, open_store
 from proxy.traffic.store.schema import exchanges
-from tests.faults.fleet_under_fault import new_client
 from tests.harness import KEY, V2, body
-from tests.servers import serving
+from tests.servers import new_client, serving
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ import pytest
 from proxy.security.keyring import hash_token
 from proxy.security.redaction import Digester
 from proxy.simulator import create_simulator
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.faulty_upstreams import Moody
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V2
 from tests.servers import serving
 from tests.waiting import wait_for
@@ -60,7 +60,7 @@ def holdover(directory: Path, settings: str, *, workers: int = 1) -> Iterator[Fl
         serving(Moody(legacy, b"x-legacy")) as legacy_url,
     ):
         known = f'digest_key = "k"\ntraffic = false\n{settings}\n{RULES}'
-        with fleet(
+        with running_fleet(
             directory, known, workers=workers, upstream_url=upstream_url, legacy_url=legacy_url
         ) as running:
             yield running
@@ -152,7 +152,7 @@ def test_no_key_is_shown(home):
         ask(home, way, {mood: "401"})
     pages = [home.client.get(home.url + page).text for page in ("/readyz", "/metrics")]
 
-    shown = "\n".join([*pages, *home.said])
+    shown = "\n".join([*pages, home.log.read_text()])
     assert [key for key in HELD.values() if key in shown] == []
 
 
@@ -248,9 +248,9 @@ def test_an_upstream_that_says_so_in_a_200_is_understood(home, stream, mood):
 def test_every_worker_knows_and_forgets_together(tmp_path):
     with holdover(tmp_path, KEYS, workers=2) as home:
         one, other = home.both_workers()
-        with home.only(one) as first, home.only(other) as second:
-            ask(first, "translate", {"x-messages": "403"})
-            wait_for(lambda: "upstream_key" in refused_keys(second))
-            assert ask(second, "translate").status_code == 200
-            assert refused_keys(second) == {}
-            wait_for(lambda: refused_keys(first) == {})
+        first, second = home.only(one), home.only(other)
+        ask(first, "translate", {"x-messages": "403"})
+        wait_for(lambda: "upstream_key" in refused_keys(second))
+        assert ask(second, "translate").status_code == 200
+        assert refused_keys(second) == {}
+        wait_for(lambda: refused_keys(first) == {})

@@ -35,7 +35,7 @@ BETTER = GOOD.replace('"good"', '"better"').replace('"forward"', '"translate"')
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), GOOD) as running:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), GOOD, workers=2) as running:
         yield running
 
 
@@ -84,12 +84,12 @@ def test_damage_drops_nothing_is_said_aloud_and_can_be_mended(
     fleet.follow(GOOD)
     versions = fleet.settings_of_workers("version")
     with load_on(fleet) as load:
-        damage(fleet.file)
-        fleet.wait_for_problem(str(fleet.file), problem)
+        damage(fleet.config)
+        fleet.wait_for_problem(str(fleet.config), problem)
         load.wait_for_more()
         during = load.latest(10)
         followed = fleet.settings_of_workers("version")
-        is_bad = fleet.metric("holdover_settings_bad")
+        is_bad = fleet.number("holdover_settings_bad")
         fleet.follow(BETTER)
         load.wait_for_more()
 
@@ -100,7 +100,7 @@ def test_damage_drops_nothing_is_said_aloud_and_can_be_mended(
     assert list(dict.fromkeys(load.outcomes.values())) == ["good", "better"]
     assert wait_for(lambda: load.is_accounted_for(fleet))
     assert fleet.settings_of_workers("problem") == {None}
-    assert fleet.metric("holdover_settings_bad") == 0
+    assert fleet.number("holdover_settings_bad") == 0
 
 
 def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
@@ -110,13 +110,13 @@ def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
         ("<!DOCTYPE html>\n<title>503</title>\n", ": Invalid statement (at line 1, column 1)"),
         ("\n \n\t\n", ": is empty"),
         (f"refuse = {'[' * 100_000}\n", ": is nested too deeply"),
-        (fleet.text(f"{GOOD}\nshades = 5"), ", line 21: rollout.1.shades: Extra inputs are not"),
-        (fleet.text(GOOD + NEVER), ", line 21: rollout.2: can never match: 'later' takes all"),
-        (fleet.text(GOOD, "models = 5"), ", line 10: models: Input should be a valid dictionary"),
-        (fleet.text(GOOD, "port = 5\nport = 6"), ": Cannot overwrite a value (at line 10"),
+        (fleet.text(f"{GOOD}\nshades = 5"), ", line 19: rollout.1.shades: Extra inputs are not"),
+        (fleet.text(GOOD + NEVER), ", line 19: rollout.2: can never match: 'later' takes all"),
+        (fleet.text(GOOD, "models = 5"), ", line 8: models: Input should be a valid dictionary"),
+        (fleet.text(GOOD, "port = 5\nport = 6"), ": Cannot overwrite a value (at line 8"),
     ]:
         fleet.write(text)
-        fleet.wait_for_problem(f"{fleet.file}{problem}")
+        fleet.wait_for_problem(f"{fleet.config}{problem}")
 
         assert fleet.settings_of_workers("version") == versions
         assert {rule_of(door) for door in fleet.doors.values()} == {"good"}
@@ -125,39 +125,38 @@ def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
 def test_what_was_there_before_the_damage_is_good_again_when_it_comes_back(fleet: Fleet):
     fleet.follow(GOOD)
     versions = fleet.settings_of_workers("version")
-    away = fleet.file.with_suffix(".away")
-    fleet.file.rename(away)
+    away = fleet.config.with_suffix(".away")
+    fleet.config.rename(away)
     fleet.wait_for_problem("no such file")
-    away.rename(fleet.file)
+    away.rename(fleet.config)
     fleet.wait_for_recovery()
 
     assert fleet.settings_of_workers("version") == versions
-    assert fleet.metric("holdover_settings_bad") == 0
+    assert fleet.number("holdover_settings_bad") == 0
 
 
 def test_a_hangup_does_not_make_bad_rules_good(fleet: Fleet):
     fleet.follow(GOOD)
     workers = fleet.workers
-    reads = 'holdover_settings_reads_total{outcome="bad"}'
     fleet.write("[[rollout]\n")
     fleet.wait_for_problem("Expected")
-    before = fleet.metric(reads)
+    before = bad_reads(fleet)
     fleet.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: fleet.metric(reads) == before + len(workers))
+    wait_for(lambda: bad_reads(fleet) == before + len(workers))
 
     assert fleet.workers == workers
     assert {rule_of(door) for door in fleet.doors.values()} == {"good"}
 
 
 def test_a_worker_that_dies_meanwhile_is_replaced_by_one_with_the_last_good_rules(tmp_path: Path):
-    with running_fleet(tmp_path, GOOD) as fleet:
+    with running_fleet(tmp_path, GOOD, workers=2) as fleet:
         fleet.follow(BETTER)
         fleet.write("share = = 5\n")
         fleet.wait_for_problem("Invalid value")
         dead, alive = fleet.doors
         os.kill(dead, signal.SIGKILL)
         fleet.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: len(fleet.workers) == 3)
+        fleet.wait_for_successor(dead)
         rules = {rule_of(door) for door in fleet.doors.values()}
         fleet.wait_for_problem("Invalid value")
         fleet.follow(GOOD)
@@ -166,6 +165,10 @@ def test_a_worker_that_dies_meanwhile_is_replaced_by_one_with_the_last_good_rule
         assert dead not in fleet.doors
         assert rules == {"better"}
         assert {rule_of(door) for door in fleet.doors.values()} == {"good"}
+
+
+def bad_reads(fleet: Fleet) -> float:
+    return fleet.number("holdover_settings_reads_total", outcome="bad")
 
 
 def rule_of(door: httpx.Client) -> str | None:

@@ -31,7 +31,7 @@ _ID = re.compile(rb'(?<=id":")[^"]+')
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES) as running:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES, workers=2) as running:
         yield running
 
 
@@ -112,8 +112,8 @@ def test_the_legacy_upstream_gets_what_the_client_sends(fleet: Fleet, content: b
     through = ask(fleet, fleet.url, headers, content)
     direct = ask(fleet, fleet.legacy_url, headers, content)
 
-    who, heard = fleet.heard(through)
-    _, expected = fleet.heard(direct)
+    who, heard = fleet.upstream_request(through)
+    _, expected = fleet.upstream_request(direct)
     assert who == "legacy"
     assert (heard["method"], heard["path"], heard["query"]) == (
         *("POST", "/v1/complete"),
@@ -136,7 +136,7 @@ def test_a_key_goes_up_in_the_header_it_came_in(fleet: Fleet, header: str):
     value = "sk-ant-api03-mine" if header == "x-api-key" else "Bearer sk-ant-api03-mine"
     answer = ask(fleet, fleet.url, {"x-api-key": ..., header: value}, WHOLE)
 
-    heard = dict(fleet.heard(answer)[1]["headers"])
+    heard = dict(fleet.upstream_request(answer)[1]["headers"])
     assert heard[header] == value
     assert {"x-api-key", "authorization"} & set(heard) == {header}
 
@@ -160,7 +160,7 @@ def test_however_a_client_spells_the_path_the_legacy_upstream_knows_it(fleet: Fl
     answer = fleet.client.post(fleet.url + path, content=WHOLE, headers=marked())
 
     assert answer.status_code == 200
-    assert fleet.heard(answer)[1]["path"] == "/v1/complete"
+    assert fleet.upstream_request(answer)[1]["path"] == "/v1/complete"
 
 
 def test_an_error_of_the_legacy_upstream_is_blamed_on_who_is_to_blame(fleet: Fleet):
@@ -168,7 +168,7 @@ def test_an_error_of_the_legacy_upstream_is_blamed_on_who_is_to_blame(fleet: Fle
     for status in ("200", "400", "429", "500", "529"):
         manner = {} if status == "200" else {"simulate-error": status}
         answer = fleet.post(manner, model="claude-2.1")
-        line = fleet.line_of(answer)
+        line = fleet.record(answer)
         blamed[str(line["status"])] = (line["blame"], line["error_type"])
 
     assert blamed == {

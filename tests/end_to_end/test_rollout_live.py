@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from proxy.config import reload
+from tests.command_line import run_process
 from tests.end_to_end.load import load_on
-from tests.fleet import Fleet, holdover, marked, running_fleet
+from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body, frames, text_of
 from tests.waiting import wait_for
 
@@ -30,7 +31,7 @@ REFUSED = rule("refused", "refuse")
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), TRANSLATED) as running:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), TRANSLATED, workers=2) as running:
         yield running
 
 
@@ -42,6 +43,10 @@ def rules_of_workers(fleet: Fleet) -> set[str | None]:
         )
         for door in fleet.doors.values()
     }
+
+
+def good_reads(fleet: Fleet) -> float:
+    return fleet.number("holdover_settings_reads_total", outcome="good")
 
 
 def wait_for_rule(fleet: Fleet, name: str | None) -> None:
@@ -63,8 +68,7 @@ def test_the_file_is_looked_at_often_enough_for_what_is_promised():
 def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
     fleet.follow(TRANSLATED)
     workers = fleet.workers
-    reads = 'holdover_settings_reads_total{outcome="good"}'
-    before = fleet.metric(reads)
+    before = good_reads(fleet)
     headers = marked({"simulate-delay-events": "100"})
     content = body(stream=True)
     with fleet.client.stream(
@@ -73,14 +77,14 @@ def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
         pieces = answer.iter_raw()
         first = next(pieces)
         fleet.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: fleet.metric(reads) == before + len(workers))
+        wait_for(lambda: good_reads(fleet) == before + len(workers))
         whole = first + b"".join(pieces)
 
     assert fleet.workers == workers
     assert set(fleet.doors) == set(workers)
     assert rules_of_workers(fleet) == {"translated"}
     assert frames(whole)[-1][1]["stop_reason"] == "stop_sequence"
-    assert fleet.line_of(answer)["status"] == 200
+    assert fleet.record(answer)["status"] == 200
 
 
 def test_a_hangup_makes_a_change_known_to_all(fleet: Fleet):
@@ -103,11 +107,11 @@ def test_a_stream_ends_under_the_rules_it_began_with(fleet: Fleet):
         pieces = answer.iter_raw()
         first = next(pieces)
         fleet.follow(REFUSED)
-        _, still_asked = fleet.heard(answer)
+        _, still_asked = fleet.upstream_request(answer)
         refused = fleet.post()
         whole = first + b"".join(pieces)
 
-    line = fleet.line_of(answer)
+    line = fleet.record(answer)
     assert still_asked["outcome"] == "running"
     assert refused.status_code == 410
     assert text_of(whole) == "".join(deltas)
@@ -145,32 +149,32 @@ def test_the_commands_change_what_a_running_fleet_does(fleet: Fleet):
     fleet.follow(
         rule("moved", "forward", "share = 0 # nobody yet") + "# the rest stays\n" + TRANSLATED
     )
-    before = fleet.file.read_text()
-    config = ("--config", str(fleet.file))
+    before = fleet.config.read_text()
+    config = ("--config", str(fleet.config))
     decided: list[tuple[str, str | None]] = []
     for command in COMMANDS:
         with fleet.changing():
-            result = holdover("rollout", *command, *config)
+            result = run_process("rollout", *command, *config)
             assert result.returncode == 0, result.stderr
-        line = fleet.line_of(fleet.post(model="claude-2.1"))
+        line = fleet.record(fleet.post(model="claude-2.1"))
         decided.append((line["route"], line["rule"]))
 
     assert decided == list(COMMANDS.values())
-    assert fleet.file.read_text().rstrip() == before.rstrip()
+    assert fleet.config.read_text().rstrip() == before.rstrip()
     assert fleet.settings_of_workers("problem") == {None}
 
 
 def test_a_change_the_command_cannot_make_leaves_the_file_and_the_fleet_alone(fleet: Fleet):
     fleet.follow(TRANSLATED)
-    before = fleet.file.read_text()
-    config = ("--config", str(fleet.file))
+    before = fleet.config.read_text()
+    config = ("--config", str(fleet.config))
     results = [
-        holdover("rollout", *command, *config)
+        run_process("rollout", *command, *config)
         for command in [("share", "nobody", "5"), ("share", "translated", "101"), ("override", "x")]
     ]
 
     assert [result.returncode for result in results] == [2, 2, 2]
-    assert fleet.file.read_text() == before
+    assert fleet.config.read_text() == before
     assert rules_of_workers(fleet) == {"translated"}
 
 

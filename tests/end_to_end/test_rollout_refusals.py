@@ -97,7 +97,7 @@ sunset = {moment(days=40)}
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES) as running:
+    with running_fleet(tmp_path_factory.mktemp("fleet"), RULES, workers=2) as running:
         yield running
 
 
@@ -112,7 +112,7 @@ def told(answer: httpx.Response) -> tuple[int, str, str]:
 
 
 def decided(fleet: Fleet, answer: httpx.Response) -> tuple[Any, ...]:
-    line = fleet.line_of(answer)
+    line = fleet.record(answer)
     return tuple(line[name] for name in ("route", "rule", "why", "status", "blame"))
 
 
@@ -122,7 +122,7 @@ def decided(fleet: Fleet, answer: httpx.Response) -> tuple[Any, ...]:
 def test_a_refusal_names_the_model_to_move_to(fleet: Fleet, model: str, stream: bool, version: Any):
     headers = {"anthropic-version": version}
     answer = fleet.post(headers | {"x-case": "refused"}, model=model, stream=stream)
-    successor = fleet.line_of(fleet.post(headers, model=model))["sent_model"]
+    successor = fleet.record(fleet.post(headers, model=model))["sent_model"]
 
     assert told(answer) == (
         *(410, "not_found_error"),
@@ -132,7 +132,7 @@ def test_a_refusal_names_the_model_to_move_to(fleet: Fleet, model: str, stream: 
     assert answer.headers["holdover-rule"] == "refused"
     assert decided(fleet, answer) == ("refuse", "refused", "rule", 410, "nobody")
     with pytest.raises(ValueError, match="not enough values"):
-        fleet.heard(answer)
+        fleet.upstream_request(answer)
 
 
 def test_what_cannot_be_read_is_refused_too(fleet: Fleet):

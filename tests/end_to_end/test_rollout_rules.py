@@ -16,6 +16,7 @@ BILLING, SEARCH, STRANGER = "token-of-billing", "token-of-search", "sk-ant-api03
 DIGESTS = {key: Digester("fleet").caller(key.encode()) for key in (BILLING, SEARCH, STRANGER)}
 
 SETTINGS = f"""
+digest_key = "fleet"
 [callers.billing]
 token = "sha256:{hash_token(BILLING.encode())}"
 [callers."team.search"]
@@ -109,7 +110,7 @@ match = {{ header = {{ x-case = "outside" }} }}
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     directory = tmp_path_factory.mktemp("fleet")
-    with running_fleet(directory, RULES, settings=SETTINGS) as running:
+    with running_fleet(directory, SETTINGS + RULES, workers=2) as running:
         yield running
 
 
@@ -161,8 +162,8 @@ def test_a_rule_decides_about_what_it_names_and_nothing_else(
 ):
     answer = fleet.post(headers, **{"model": "claude-2.1"} | fields)
 
-    who, _ = fleet.heard(answer)
-    line = fleet.line_of(answer)
+    who, _ = fleet.upstream_request(answer)
+    line = fleet.record(answer)
     assert answer.status_code == 200
     assert answer.headers.get("holdover-rule") == rule
     assert who == ("legacy" if rule else "messages")
@@ -171,8 +172,13 @@ def test_a_rule_decides_about_what_it_names_and_nothing_else(
     )
 
 
+def deciding_rule(fleet: Fleet, headers: dict[str, Any], **fields: Any) -> str | None:
+    rule: str | None = fleet.post(headers, **fields).headers.get("holdover-rule")
+    return rule
+
+
 def test_letters_have_a_case_in_patterns(fleet: Fleet):
-    assert fleet.route_of(case("model"), model="Claude-Instant-1.2") is None
+    assert deciding_rule(fleet, case("model"), model="Claude-Instant-1.2") is None
 
 
 @pytest.mark.parametrize(
@@ -187,13 +193,13 @@ def test_letters_have_a_case_in_patterns(fleet: Fleet):
 def test_the_first_rule_that_matches_decides(
     fleet: Fleet, model: str, stream: bool, rule: str | None
 ):
-    assert fleet.route_of(case("order"), model=model, stream=stream) == rule
+    assert deciding_rule(fleet, case("order"), model=model, stream=stream) == rule
 
 
 def test_what_is_outside_of_a_share_goes_to_the_next_rule_and_stays_there(fleet: Fleet):
     def routes() -> list[str | None]:
         return [
-            fleet.route_of(case("outside", x_api_key=f"sk-{number}"), model="claude-2.1")
+            deciding_rule(fleet, case("outside", x_api_key=f"sk-{number}"), model="claude-2.1")
             for number in range(40)
         ]
 
@@ -212,11 +218,11 @@ def test_a_request_that_cannot_be_read_is_decided_by_rules_that_do_not_look_into
     )
 
     assert (by_model.status_code, by_model.headers.get("holdover-rule")) == (400, None)
-    assert fleet.line_of(by_model)["route"] == "translate"
+    assert fleet.record(by_model)["route"] == "translate"
     assert by_header.headers["holdover-rule"] == "by-header"
     assert by_header.status_code == direct.status_code
     assert by_header.json()["error"] == direct.json()["error"]
-    assert fleet.heard(by_header)[1]["raw"] == unreadable.decode()
+    assert fleet.upstream_request(by_header)[1]["raw"] == unreadable.decode()
 
 
 def test_both_workers_decide_alike(fleet: Fleet):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end.fallback_fleet import TWICE, ask, said, times_asked, two_legs
-from tests.faults.fleet_under_fault import Fleet
+from tests.fleet import Fleet
 from tests.harness import V1, V2
 
 SAID = {

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.fallback_fleet import ONCE, TWICE, ask, said, times_asked, two_legs
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body
 from tests.waiting import wait_for
 
@@ -81,7 +81,7 @@ def test_what_can_be_learnt_is_learnt_and_not_tried_elsewhere(home):
 def heard(home: Fleet, case: str, mood: dict[str, str], version: dict[str, str]) -> tuple[str, Any]:
     """What a client hears of a stream that may break off, and the request it belongs to."""
     name = f"{case}-{len(version)}-{'-'.join(mood)}"
-    who = {"x-case": case, "x-ask": name, "user-agent": name, "x-first": json.dumps(mood)}
+    who = {"x-case": case, "x-marker": name, "user-agent": name, "x-first": json.dumps(mood)}
     request = body(model="claude-2.1", stream=True)
     pieces: list[bytes] = []
     url = f"{home.url}/v1/complete"
@@ -115,7 +115,7 @@ def test_once_the_client_has_heard_a_word_it_is_told_that_there_are_no_more(
 def test_a_ping_of_our_own_is_a_first_byte(tmp_path):
     """Upstream's are held back; but a client that waits for long is not left without any."""
     rules = rule("to-legacy", 'action = "translate"', 'on_failure = "forward"')
-    with fleet(tmp_path, "ping_interval = 0.1\n" + rules) as home:
+    with running_fleet(tmp_path, "ping_interval = 0.1\n" + rules) as home:
         silence = {"simulate-hang-after-events": "1", "simulate-hang-for": "500"}
         answer = home.ask("to-legacy", model="claude-2.1", stream=True, headers=silence)
 
@@ -213,7 +213,7 @@ def nowhere() -> Iterator[str]:
 def test_where_the_legacy_upstream_is_down_the_new_one_answers_or_the_client_is_told(
     tmp_path, nowhere, version, stream
 ):
-    with fleet(tmp_path, DOWN, legacy_url=nowhere) as home:
+    with running_fleet(tmp_path, DOWN, legacy_url=nowhere) as home:
         form = {"version": version, "stream": stream, "model": "claude-2.1"}
         tried_again = home.ask("from-legacy", **form)
         told = home.ask("legacy-alone", **form)
@@ -231,7 +231,7 @@ def test_where_the_legacy_upstream_is_down_the_new_one_answers_or_the_client_is_
 
 
 def test_where_the_new_upstream_is_down_the_legacy_one_answers(tmp_path, nowhere):
-    with fleet(tmp_path, DOWN, upstream_url=nowhere) as home:
+    with running_fleet(tmp_path, DOWN, upstream_url=nowhere) as home:
         answer = home.ask("to-legacy", model="claude-2.1")
 
         assert "the old API answers" in said(answer)

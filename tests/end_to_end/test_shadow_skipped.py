@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body
 from tests.waiting import wait_for
 
@@ -36,7 +36,7 @@ FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A rule for each kind of shadow."""
-    with fleet(tmp_path_factory.mktemp("skipped"), RULES) as running:
+    with running_fleet(tmp_path_factory.mktemp("skipped"), RULES) as running:
         yield running
 
 
@@ -145,7 +145,10 @@ def test_the_queue_is_as_long_as_the_settings_say(tmp_path):
     settings = "shadow_queue = 2\nshadow_connections = 1\n" + rule(
         "beside", 'action = "translate"', 'shadow = "forward"'
     )
-    with nobody_at_home() as legacy_url, fleet(tmp_path, settings, legacy_url=legacy_url) as home:
+    with (
+        nobody_at_home() as legacy_url,
+        running_fleet(tmp_path, settings, legacy_url=legacy_url) as home,
+    ):
         answers = [home.ask("beside") for _ in range(6)]
 
         assert [answer.status_code for answer in answers] == [200] * 6
@@ -210,27 +213,27 @@ def written_down(home: Fleet, rule_name: str = "poor") -> float:
 
 def test_two_workers_have_one_budget(tmp_path):
     rich = rule("rich", 'action = "translate"', 'shadow = "translate"')
-    with fleet(tmp_path, POOR + rich, workers=2) as home:
+    with running_fleet(tmp_path, POOR + rich, workers=2) as home:
         one, other = home.both_workers()
-        with home.only(one) as first:
-            spend(first)
+        first = home.only(one)
+        spend(first)
         used = spent(home)
         wait_for(lambda: written_down(home) == pytest.approx(used))
-        with home.only(other) as second:
-            second.ask("rich")
-            wait_for(lambda: written_down(home, "rich"))  # and then it reads what others wrote
-            before = skipped(second, "poor", "budget")
-            second.ask("poor")
+        second = home.only(other)
+        second.ask("rich")
+        wait_for(lambda: written_down(home, "rich"))  # and then it reads what others wrote
+        before = skipped(second, "poor", "budget")
+        second.ask("poor")
 
-            assert skipped(second, "poor", "budget") - before == 1
+        assert skipped(second, "poor", "budget") - before == 1
         assert spent(home) == used
 
 
 def test_a_budget_is_for_the_day_whatever_is_started_again(tmp_path):
-    with fleet(tmp_path, POOR) as home:
+    with running_fleet(tmp_path, POOR) as home:
         spend(home)
         wait_for(lambda: written_down(home) == pytest.approx(spent(home)))
-    with fleet(tmp_path, POOR) as again:
+    with running_fleet(tmp_path, POOR) as again:
         again.ask("poor")
 
         assert skipped(again, "poor", "budget") == 1

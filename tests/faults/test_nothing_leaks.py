@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 
 from proxy.traffic import decompress
-from tests.fleet import Fleet, holdover, running_fleet
+from tests.command_line import run_process
+from tests.fleet import Fleet, running_fleet
 from tests.waiting import wait_for
 
 KEY = "canary-key-of-no-known-shape-4711"
@@ -90,24 +91,24 @@ def contents(database: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def report(config: Path, *options: str) -> bytes:
-    done = holdover(*options, "--config", str(config))
+    done = run_process(*options, "--config", str(config))
     assert done.returncode == 0, done.stderr
     return done.stdout.encode() + done.stderr.encode()
 
 
 def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
-    with running_fleet(tmp_path, RULES, settings='capture = "full"') as fleet:
+    with running_fleet(tmp_path, 'capture = "full"\n' + RULES, workers=2) as fleet:
         sent = [ask(fleet, headers, body) for headers, body in requests()]
         fleet.client.get(f"{fleet.url}/v1/{PLANTED}?key={KEY}", headers=HEADERS)
         wait_for(lambda: shadows_end(fleet))
         metrics = fleet.client.get(f"{fleet.url}/metrics").content
         ready = fleet.client.get(f"{fleet.url}/readyz").content
-    log = report(fleet.file, "log", "--format", "json", "--limit", "0")
+    log = report(fleet.config, "log", "--format", "json", "--limit", "0")
     pages = [
-        report(fleet.file, "report", "--format", "json"),
-        report(fleet.file, "report", "--format", "markdown"),
-        report(fleet.file, "report", "--format", "html", "--output", str(tmp_path / "page.html")),
-        report(fleet.file, "log"),
+        report(fleet.config, "report", "--format", "json"),
+        report(fleet.config, "report", "--format", "markdown"),
+        report(fleet.config, "report", "--format", "html", "--output", str(tmp_path / "page.html")),
+        report(fleet.config, "log"),
     ]
 
     said = list(contents(tmp_path / "state" / "traffic" / "traffic.db"))
@@ -129,11 +130,8 @@ def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
 
 def shadows_end(fleet: Fleet) -> bool:
     """Whether nothing of them is on its way any more."""
-    lines = fleet.lines('"rule"')
-    ended = [line for line in lines if line["event"] in {"shadow", "shadow_failed"}]
-    answered = [line for line in lines if line["event"] == "exchange" and line["status"] == 200]
-    old: int = sum(line["rule"] == "old" for line in answered)
-    return len(ended) >= old
+    ended = fleet.lines("shadow") + fleet.lines("shadow_failed")
+    return len(ended) >= len(fleet.lines("exchange", status=200, rule="old"))
 
 
 def ask(fleet: Fleet, headers: dict[str, str], body: bytes) -> httpx.Response:

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.faults.fleet_under_fault import Fleet, children_of, fleet, is_alive, new_client, rule
 from tests.faulty_upstreams import HANGS, Connection, says, treacherous
 from tests.faulty_upstreams import WHOLE as TO_BE_JSON
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body
+from tests.processes import children_of, is_alive
+from tests.servers import new_client
 from tests.waiting import wait_for
 
 RULES = rule("translated", 'action = "translate"') + rule("forwarded", 'action = "forward"')
@@ -23,11 +25,10 @@ SHUTTING_DOWN = "Holdover is shutting down."
 
 def test_shadows_are_let_go_and_counted(tmp_path):
     with treacherous(HANGS) as legacy:
-        with fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home:
-            for worker in home.both_workers():
-                with home.only(worker) as one:
-                    for _ in range(8):
-                        assert one.ask("beside", headers=HANG).status_code == 200
+        with running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home:
+            for one in map(home.only, home.both_workers()):
+                for _ in range(8):
+                    assert one.ask("beside", headers=HANG).status_code == 200
             wait_for(lambda: len(legacy.accepted) == 8)  # four for each worker; as many wait
             assert home.stop() == 0
 
@@ -39,15 +40,15 @@ def test_shadows_are_let_go_and_counted(tmp_path):
 def test_shadows_that_a_worker_drops_are_in_the_numbers_of_the_others(tmp_path):
     with (
         treacherous(HANGS) as legacy,
-        fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home,
+        running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home,
     ):
         one, _ = home.both_workers()
-        with home.only(one) as first:
-            for _ in range(6):
-                first.ask("beside", headers=HANG)
+        first = home.only(one)
+        for _ in range(6):
+            first.ask("beside", headers=HANG)
         wait_for(lambda: len(legacy.accepted) == 4)
         home.end_worker(one)
-        wait_for(lambda: one not in home.workers and len(home.workers) == 2)
+        home.wait_for_successor(one)
 
         skipped = {"rule": "beside", "reason": "shutdown"}
         assert home.number("holdover_shadows_skipped_total", **skipped) == 6
@@ -114,7 +115,7 @@ def processes_of(home: Fleet) -> list[int]:
 
 
 def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_path):
-    with fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as home:
         processes = processes_of(home)
         slow = {"simulate-delay-headers": "1000", "simulate-delay-events": "50"}
         with on_their_way(home, STREAMS * 3 + WHOLE * 3, **slow) as everybody:
@@ -129,7 +130,7 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
 
 
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
-    with fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
         processes = processes_of(home)
         with on_their_way(home, STREAMS, **{"simulate-hang-after-events": "6"}) as everybody:
             assert home.stop() == 0
@@ -147,7 +148,7 @@ def test_streams_that_do_not_end_in_time_are_told(tmp_path):
 
 
 def test_whole_answers_that_do_not_come_in_time_are_errors_that_say_so(tmp_path):
-    with fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
         with on_their_way(home, WHOLE, **{"simulate-delay-headers": "60000"}) as everybody:
             assert home.stop() == 0
 
@@ -168,7 +169,10 @@ HALVES = {
 @pytest.mark.parametrize("form", HALVES)
 def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path, form, version):
     rules = "shutdown_timeout = 1\n" + RULES
-    with treacherous(HALVES) as legacy, fleet(tmp_path, rules, legacy_url=legacy.url) as home:
+    with (
+        treacherous(HALVES) as legacy,
+        running_fleet(tmp_path, rules, legacy_url=legacy.url) as home,
+    ):
         heard = Heard()
         headers = KEY | version | {"x-case": "forwarded", "x-harm": form}
         with ThreadPoolExecutor() as threads:
@@ -182,7 +186,7 @@ def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path,
 
 
 def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
-    with fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
         heard = Heard()
         request = {"model": "claude-haiku-4-5", "max_tokens": 99, "stream": True}
         request |= {"messages": [{"role": "user", "content": "Hello"}]}
@@ -197,6 +201,6 @@ def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
 
 
 def test_clients_who_only_keep_their_connections_hold_nobody_up(tmp_path):
-    with fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as home:
         assert home.ask("translated").status_code == 200
         assert home.stop() == 0

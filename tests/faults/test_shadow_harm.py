@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from proxy.simulator import create_simulator
-from tests.faults.fleet_under_fault import Fleet, fleet, rule
 from tests.faulty_upstreams import (
     FRAME,
     HANGS,
@@ -25,6 +24,7 @@ from tests.faulty_upstreams import (
     says,
     treacherous,
 )
+from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import V1, V2
 from tests.servers import serving
 from tests.waiting import wait_for
@@ -41,7 +41,7 @@ def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, Tr
     """A proxy whose legacy upstream harms whom it can."""
     with treacherous(HARM) as enemy:
         directory = tmp_path_factory.mktemp("harm")
-        with fleet(directory, RULES, legacy_url=enemy.url) as home:
+        with running_fleet(directory, RULES, legacy_url=enemy.url) as home:
             yield home, enemy
 
 
@@ -96,7 +96,7 @@ def test_answers_are_right_whatever_the_shadow_does(houses, harm):
 
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
-    with treacherous(HANGS) as enemy, fleet(tmp_path, RULES, legacy_url=enemy.url) as home:
+    with treacherous(HANGS) as enemy, running_fleet(tmp_path, RULES, legacy_url=enemy.url) as home:
         usual = what_is_said(home, "alone")
         for _ in range(5):
             assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
@@ -110,7 +110,7 @@ def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with fleet(tmp_path, RULES, legacy_url=nobody) as home:
+        with running_fleet(tmp_path, RULES, legacy_url=nobody) as home:
             usual = what_is_said(home, "alone")
 
             assert what_is_said(home, "beside") == usual
@@ -136,7 +136,7 @@ def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, moo
     )
     simulator = create_simulator()
     upstream = ForModel(simulator, OTHER, Moody(simulator, b"x-mood"))
-    with serving(upstream) as url, fleet(tmp_path, rules, upstream_url=url) as home:
+    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as home:
         usual = what_is_said(home, "alone")
 
         for _ in range(3):
@@ -173,7 +173,7 @@ def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
         "beside", 'action = "translate"', 'shadow = { model = "claude-flood" }'
     )
     upstream = ForModel(create_simulator(), "claude-flood", flood_with_deltas)
-    with serving(upstream) as url, fleet(tmp_path, rules, upstream_url=url) as home:
+    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as home:
         for _ in range(FLOODS):
             assert home.ask("beside", stream=True).status_code == 200
         answered = 0
@@ -194,7 +194,10 @@ def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_
         connection.socket.sendall(LAST_FRAME)
 
     endless = {"goes on": says(STREAM, b"\r\n", then=go_on)}
-    with treacherous(endless) as legacy, fleet(tmp_path, rules, legacy_url=legacy.url) as home:
+    with (
+        treacherous(endless) as legacy,
+        running_fleet(tmp_path, rules, legacy_url=legacy.url) as home,
+    ):
         usual = peak_megabytes(home)
         answer = home.ask("beside", stream=True, headers={"x-harm": "goes on"})
 

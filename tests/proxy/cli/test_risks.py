@@ -8,7 +8,7 @@ from proxy.cli.risks import risks_of
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
 from tests.command_line import run
-from tests.faults.fleet_under_fault import fleet
+from tests.fleet import running_fleet
 
 TOKEN = f'token = "sha256:{"0" * 64}"'
 
@@ -174,7 +174,7 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
 
 
 def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
-    with fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as home:
+    with running_fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as home:
         (tmp_path / "holdover.toml").chmod(0o644)
         answer = home.ask("any")
         line = home.line("risky_setting")

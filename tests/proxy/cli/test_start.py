@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import HOLDOVER, run_process
-from tests.faults.fleet_under_fault import fleet
+from tests.fleet import running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
 SERVE = ("serve", "--port", "0")
@@ -133,7 +133,7 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_without_a_place_for_its_state_serves_and_says_so(tmp_path: Path, workers: int):
     (tmp_path / "state").write_text("in the way")
-    with fleet(tmp_path, "", workers=workers) as home:
+    with running_fleet(tmp_path, "", workers=workers) as home:
         answer = home.ask("any")
         wait_for(lambda: home.lines("loader_waits"))
 
@@ -143,9 +143,9 @@ def test_a_server_without_a_place_for_its_state_serves_and_says_so(tmp_path: Pat
         (tmp_path / "state").unlink()
         home.ask("any")
         wait_for(lambda: any((tmp_path / "state").glob("traffic/traffic.db")))
-        said = home.said
+        log = home.log.read_text()
 
-    assert "Traceback" not in "".join(said)
+    assert "Traceback" not in log
     assert len(home.lines("loader_waits")) == 1
 
 

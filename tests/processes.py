@@ -1,0 +1,32 @@
+"""Facts that Linux publishes about processes, under /proc."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started, oldest first."""
+    with suppress(FileNotFoundError):
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return []
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, or nothing if it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def is_alive(pid: int) -> bool:
+    """Return True if there is such a process and it has not ended."""
+    return bool(command_of(pid))
+
+
+def files_of(pid: int) -> list[str]:
+    """Return what a process has open; nothing if it closes a file or ends meanwhile."""
+    with suppress(OSError):
+        return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
+    return []
