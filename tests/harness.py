@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
 from proxy.app import create_app
 from proxy.config.settings import load_settings
-from proxy.server.uvicorn_protocol import ServerProtocol
+from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.simulator import create_simulator
-from tests.servers import serving
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.servers import closed_together, new_client, serving
+from tests.waiting import wait_for
 
 V1: dict[str, str] = {}
 V2 = {"anthropic-version": "2023-06-01"}
@@ -27,7 +28,7 @@ PROMPT = "\n\nHuman: Hello\n\nAssistant:"
 
 
 @dataclass(frozen=True)
-class House:
+class ProxyUnderTest:
     """A proxy and the upstream behind it."""
 
     url: str
@@ -69,29 +70,37 @@ class House:
 
 
 @contextmanager
-def house(**settings: Any) -> Iterator[House]:
-    """A simulator with a proxy of these settings in front of it."""
-    with serving(create_simulator()) as upstream_url:
-        settings = {"upstream_url": upstream_url} | settings
-        app = create_app(load_settings(**settings))
-        with (
-            serving(app, http=ServerProtocol) as url,
-            httpx.Client(timeout=PATIENCE_SECONDS) as client,
-        ):
-            yield House(url, upstream_url, client)
+def running_proxy(
+    upstream: ASGIApp | None = None,
+    front: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    /,
+    **settings: Any,
+) -> Iterator[ProxyUnderTest]:
+    """
+    Serve a proxy with these settings as `holdover serve` does, and an upstream behind it.
+
+    The upstream is a simulator unless the test brings its own; `front` may wrap the proxy.
+    """
+    name_unnamed_statuses()
+    with closed_together() as opened:
+        upstream_url = opened(serving(upstream or create_simulator()))
+        app = create_app(load_settings(**{"upstream_url": upstream_url} | settings))
+        url = opened(serving(front(app), http=ServerProtocol))
+        with new_client() as client:
+            yield ProxyUnderTest(url, upstream_url, client)
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[House]:
+def home() -> Iterator[ProxyUnderTest]:
     """A proxy with default settings; tests tell their own requests apart."""
-    with house() as default:
+    with running_proxy() as default:
         yield default
 
 
 @pytest.fixture
-def impatient() -> Iterator[House]:
-    """A proxy that pings at once and waits for nobody."""
-    with house(ping_interval=0.05, upstream_read_timeout=0.5) as hasty:
+def impatient() -> Iterator[ProxyUnderTest]:
+    """A proxy that pings at once and soon gives up on its upstream."""
+    with running_proxy(ping_interval=0.05, upstream_read_timeout=0.5) as hasty:
         yield hasty
 
 

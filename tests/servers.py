@@ -6,8 +6,9 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import httpx
@@ -65,3 +66,23 @@ def serving(app: ASGIApp, *, http: type[asyncio.Protocol] | str = "auto") -> Ite
         server.should_exit = True
         thread.join(timeout=10)
         listener.close()
+
+
+@contextmanager
+def closed_together() -> Iterator[Callable[[AbstractContextManager[str]], str]]:
+    """
+    Yield a function that opens a server and returns its url; close all of them at once.
+
+    Each takes a while to notice that it may stop, and there are hundreds in a run.
+    """
+    servers: list[AbstractContextManager[str]] = []
+
+    def opened(server: AbstractContextManager[str]) -> str:
+        servers.append(server)
+        return server.__enter__()
+
+    try:
+        yield opened
+    finally:
+        with ThreadPoolExecutor() as closers:
+            list(closers.map(lambda server: server.__exit__(None, None, None), servers))

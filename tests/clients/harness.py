@@ -1,5 +1,5 @@
 """
-A house to knock at: Holdover on loopback, and behind it a simulator that was told what to do.
+A proxy on loopback for old clients, and behind it a simulator that follows a script.
 
 Old clients can set no headers, so what the simulator is to do differently is put into their
 requests here, between Holdover and the simulator.
@@ -10,21 +10,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from proxy.app import create_app
-from proxy.config.settings import load_settings
-from proxy.server.uvicorn_protocol import name_unnamed_statuses
 from proxy.simulator import create_simulator
-from tests.servers import serving
+from tests.harness import ProxyUnderTest, running_proxy
 from tests.waiting import PATIENCE_SECONDS
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -33,8 +28,8 @@ Simulated: TypeAlias = Mapping[str, object]
 
 
 @dataclass(slots=True)
-class _Told:
-    """The simulator, with headers that its caller did not send."""
+class _ScriptedSimulator:
+    """A simulator whose requests get headers that the client did not send."""
 
     simulator: ASGIApp
     always: Headers
@@ -57,81 +52,63 @@ class _Told:
 
 
 @dataclass(slots=True)
-class _Door:
-    """Holdover, counting who knocks."""
+class _ConnectionCounter:
+    """An application that notes which connections its requests come from."""
 
-    holdover: ASGIApp
-    callers: list[object] = field(default_factory=list)
+    app: ASGIApp
+    callers: set[object]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            self.callers.append(scope["client"])
-        await self.holdover(scope, receive, send)
+            self.callers.add(scope["client"])
+        await self.app(scope, receive, send)
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """Holdover and what is behind it."""
+@dataclass(frozen=True)
+class ScriptedProxy(ProxyUnderTest):
+    """A proxy before a scripted simulator, with its log and the connections of its clients."""
 
-    url: str
     log: list[Any]
-    """Whole once the house is closed: the last lines are written after the client has left."""
-    _upstream_url: str
-    _told: _Told
-    _door: _Door
+    """Complete once the proxy has stopped: its last lines are written after the client has left."""
+    _simulator: _ScriptedSimulator
+    _callers: set[object]
 
     @property
     def connections(self) -> int:
-        return len(set(self._door.callers))
+        """How many connections clients have used."""
+        return len(self._callers)
 
     @property
     def arrivals(self) -> list[float]:
         """When each request reached the upstream, in seconds."""
-        return self._told.arrivals
-
-    def received(self) -> list[dict[str, Any]]:
-        """What the upstream received."""
-        answer = httpx.get(f"{self._upstream_url}/simulator/requests")
-        return answer.json()  # type: ignore[no-any-return]
+        return self._simulator.arrivals
 
     def received_once_done(self, *, requests: int = 1) -> list[dict[str, Any]]:
-        """What the upstream received, once it is done with so many requests."""
+        """Return what the upstream has received, once it has finished that many requests."""
         for _ in range(requests):
-            assert self._told.done.acquire(timeout=PATIENCE_SECONDS), self.received()
+            assert self._simulator.done.acquire(timeout=PATIENCE_SECONDS), self.received()
         return self.received()
 
     def exchanges(self) -> list[dict[str, Any]]:
-        """The lines that an operator reads about each completion request."""
+        """Return the lines that an operator reads about each completion request."""
         return [line for line in self.log if line["event"] == "exchange"]
 
 
 @contextmanager
-def house(
+def scripted_proxy(
     *turns: Simulated, settings: Mapping[str, Any] | None = None, **always: object
-) -> Iterator[House]:
-    """Keep house while the block runs; `turns` are for one upstream request each."""
-    name_unnamed_statuses()  # as `holdover serve` does
-    told = _Told(create_simulator(), _headers(always), [_headers(turn) for turn in turns])
-    with capture_logs() as log, _closed_at_once() as opened:
-        upstream_url = opened(serving(told))
-        door = _Door(create_app(load_settings(upstream_url=upstream_url, **(settings or {}))))
-        yield House(opened(serving(door)), log, upstream_url, told, door)
-
-
-@contextmanager
-def _closed_at_once() -> Iterator[Callable[[AbstractContextManager[str]], str]]:
-    """Each server takes a while to notice that it may go; there are hundreds in a run."""
-    servers: list[AbstractContextManager[str]] = []
-
-    def opened(server: AbstractContextManager[str]) -> str:
-        servers.append(server)
-        return server.__enter__()
-
-    try:
-        yield opened
-    finally:
-        with ThreadPoolExecutor() as closers:
-            list(closers.map(lambda server: server.__exit__(None, None, None), servers))
+) -> Iterator[ScriptedProxy]:
+    """Run a proxy whose simulator obeys `always`, and each of `turns` for one request."""
+    script = [_headers(turn) for turn in turns]
+    simulator = _ScriptedSimulator(create_simulator(), _headers(always), script)
+    callers: set[object] = set()
+    with (
+        capture_logs() as log,
+        running_proxy(
+            simulator, lambda app: _ConnectionCounter(app, callers), **(settings or {})
+        ) as proxy,
+    ):
+        yield ScriptedProxy(proxy.url, proxy.upstream_url, proxy.client, log, simulator, callers)
 
 
 def _headers(simulated: Simulated) -> Headers:

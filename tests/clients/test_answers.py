@@ -6,7 +6,7 @@ import re
 from itertools import accumulate
 from typing import Any
 
-from tests.clients.harness import house
+from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import (
     NODE_0_137_0,
     PYTHON_0_3_11,
@@ -34,7 +34,7 @@ def ending(seen: Seen) -> tuple[object, ...]:
 
 @every(SDKS)
 def test_a_stream_says_what_the_whole_answer_says(client: Client):
-    with house(deltas=DELTAS) as home:
+    with scripted_proxy(deltas=DELTAS) as home:
         seen = client.ask(home.url)
 
     expected = (TEXT, "stop_sequence", "\n\nHuman:")
@@ -50,7 +50,7 @@ def test_a_stream_says_what_the_whole_answer_says(client: Client):
 
 @every(SDKS)
 def test_awkward_characters_arrive_as_they_were_said(client: Client):
-    with house(deltas=AWKWARD) as home:
+    with scripted_proxy(deltas=AWKWARD) as home:
         seen = client.ask(home.url)
 
     expected = f" {''.join(AWKWARD)}"
@@ -67,7 +67,7 @@ def test_an_answer_ends_where_the_request_says(client: Client):
     }
     script = [call for limit in limits.values() for call in calls_in(client.ways, **limit)]
 
-    with house(text="one\n\ntwo END three") as home:
+    with scripted_proxy(text="one\n\ntwo END three") as home:
         seen = client.run(home.url, script)
 
     assert [ending(one) for one in seen] == [end for end in limits for _ in client.ways]
@@ -77,7 +77,7 @@ def test_an_answer_ends_where_the_request_says(client: Client):
 def test_whole_answers_pass_the_strict_validation_of_releases_whose_streams_never_did(
     client: Client,
 ):
-    with house(deltas=DELTAS) as home:
+    with scripted_proxy(deltas=DELTAS) as home:
         seen = client.run(home.url, calls_in(("whole", "async whole")), strict=True)
 
     assert [ending(one) for one in seen] == [(TEXT, "stop_sequence", "\n\nHuman:")] * 2
@@ -85,7 +85,7 @@ def test_whole_answers_pass_the_strict_validation_of_releases_whose_streams_neve
 
 @every((PYTHON_0_7_8, PYTHON_0_18_1, PYTHON_0_39_0, PYTHON_0_125_0))
 def test_a_raw_response_shows_the_headers(client: Client):
-    with house() as home:
+    with scripted_proxy() as home:
         whole, streamed = client.run(home.url, calls_in(("raw whole", "raw streamed")))
 
     assert whole.headers is not None
@@ -99,7 +99,7 @@ def test_a_raw_response_shows_the_headers(client: Client):
 
 @every((PYTHON_0_125_0, NODE_0_137_0))
 def test_an_answer_knows_the_id_of_its_request(client: Client):
-    with house() as home:
+    with scripted_proxy() as home:
         (seen,) = client.run(home.url, calls_in(("whole",)))
 
     assert seen.request_id is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.clients.harness import house
+from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import (
     NEW,
     NODE_0_4_4,
@@ -21,7 +21,7 @@ MIXED: tuple[Way, ...] = ("whole", "streamed", "whole", "whole", "streamed", "wh
 
 @every(SDKS)
 def test_a_base_url_may_end_in_a_slash(client: Client):
-    with house(text="Hello.") as home:
+    with scripted_proxy(text="Hello.") as home:
         seen = client.ask(f"{home.url}/")
 
     assert {one.text for one in seen.values()} == {" Hello."}
@@ -29,7 +29,7 @@ def test_a_base_url_may_end_in_a_slash(client: Client):
 
 @every(tuple(client for client in SDKS if client is not PYTHON_0_2_2))  # which loses the prefix
 def test_a_base_url_may_have_a_prefix(client: Client):
-    with house(settings={"mount_prefix": "/legacy"}, text="Hello.") as home:
+    with scripted_proxy(settings={"mount_prefix": "/legacy"}, text="Hello.") as home:
         seen = client.run(f"{home.url}/legacy/", calls_in(("whole", "streamed")))
 
     assert [one.text for one in seen] == [" Hello."] * 2
@@ -37,7 +37,7 @@ def test_a_base_url_may_have_a_prefix(client: Client):
 
 @every(SDKS)
 def test_one_client_makes_several_calls(client: Client):
-    with house(text="Hello.") as home:
+    with scripted_proxy(text="Hello.") as home:
         seen = client.run(home.url, calls_in(MIXED))
 
     assert [one.text for one in seen] == [" Hello."] * len(MIXED)
@@ -47,7 +47,7 @@ def test_one_client_makes_several_calls(client: Client):
 
 @every(NEW)
 def test_a_bearer_token_and_the_users_own_headers_go_upstream(client: Client):
-    with house() as home:
+    with scripted_proxy() as home:
         seen = client.run(
             home.url,
             calls_in(client.ways),

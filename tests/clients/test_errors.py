@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clients.harness import Simulated, house
+from tests.clients.harness import Simulated, scripted_proxy
 from tests.clients.sdks import (
     INVALID_KEY,
     NEW,
@@ -80,7 +80,7 @@ def test_each_status_is_the_exception_that_the_client_has_for_it(client: Client)
     script = [call for params in asked.values() for call in calls_in(client.ways, **params)]
     upstream: list[Simulated] = [{}, {"error": 429}, {"error": 529}]
 
-    with house(*(turn for turn in upstream for _ in client.ways)) as home:
+    with scripted_proxy(*(turn for turn in upstream for _ in client.ways)) as home:
         seen = client.run(home.url, script)
 
     cases = [(way, status) for status in asked for way in client.ways]
@@ -89,7 +89,7 @@ def test_each_status_is_the_exception_that_the_client_has_for_it(client: Client)
 
 @every(SDKS)
 def test_a_wrong_key_is_an_authentication_error(client: Client):
-    with house() as home:
+    with scripted_proxy() as home:
         seen = client.run(home.url, calls_in(client.ways), api_key=INVALID_KEY)
 
     assert [told(client, one) for one in seen] == [expected(client, w, 401) for w in client.ways]
@@ -103,7 +103,7 @@ def test_clients_retry_when_and_how_often_the_upstream_says(client: Client):
         [{"error": 400, "should_retry": "true"}, {}],
     )
 
-    with house(*(turn for turns in hints for turn in turns)) as home:
+    with scripted_proxy(*(turn for turns in hints for turn in turns)) as home:
         seen = client.run(home.url, calls_in(("whole",)) * 3, max_retries=1)
 
     assert [one.error_class for one in seen] == [None, "RateLimitError", None]

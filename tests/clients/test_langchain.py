@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clients.harness import house
+from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import LANGCHAIN, Client, calls_in, every
 
 QUESTION = "Name a colour"
@@ -16,7 +16,7 @@ def question(llm: dict[str, Any] | None = None, **params: Any) -> list[dict[str,
 
 @every((LANGCHAIN,))
 def test_a_bare_question_is_answered_alike_whole_and_streamed(client: Client):
-    with house(text="Sure, here you go:\nBlue it is.") as home:
+    with scripted_proxy(text="Sure, here you go:\nBlue it is.") as home:
         seen = client.run(home.url, question())
         body = home.received()[0]["body"]
 
@@ -30,7 +30,7 @@ def test_a_bare_question_is_answered_alike_whole_and_streamed(client: Client):
 def test_its_sampling_defaults_and_stops_are_no_errors(client: Client):
     llm = {"model": "claude-instant-1.2", "temperature": 1, "top_k": 0, "top_p": 1}
 
-    with house(text="Blue.\nObservation: none") as home:
+    with scripted_proxy(text="Blue.\nObservation: none") as home:
         seen = client.run(home.url, question(llm, stop=["\nObservation:"]))
 
     assert [one.text for one in seen] == ["Blue."] * len(client.ways)
@@ -38,7 +38,7 @@ def test_its_sampling_defaults_and_stops_are_no_errors(client: Client):
 
 @every((LANGCHAIN,))
 def test_a_failure_is_raised_whole_and_streamed(client: Client):
-    with house(error=429) as home:
+    with scripted_proxy(error=429) as home:
         seen = client.run(home.url, question())
 
     assert [one.error_class for one in seen] == ["RateLimitError"] * len(client.ways)
@@ -46,7 +46,7 @@ def test_a_failure_is_raised_whole_and_streamed(client: Client):
 
 @every((LANGCHAIN,))
 def test_a_stream_that_fails_is_raised(client: Client):
-    with house(error_after_deltas=2) as home:
+    with scripted_proxy(error_after_deltas=2) as home:
         seen = client.run(home.url, question()[1::2])
 
     assert [one.error_class for one in seen] == ["APIStatusError"] * 2

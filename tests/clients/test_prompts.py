@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.clients.harness import house
+from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import PYTHON_0_125_0, SDKS, Client, calls_in, every
 
 CONVERSATION = (
@@ -34,7 +34,7 @@ def test_prompts_become_messages_however_they_are_sent(client: Client):
     script = [call for params in asked for call in calls_in(client.ways, **params, **unchecked)]
     said = ("A pleasure.", " two, three.", "One,\ntwo, three.", "Yes.")
 
-    with house(*({"text": text} for text in said for _ in client.ways)) as home:
+    with scripted_proxy(*({"text": text} for text in said for _ in client.ways)) as home:
         seen = client.run(home.url, script)
         bodies = [received["body"] for received in home.received()]
 

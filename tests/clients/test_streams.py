@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.clients.harness import house
+from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import (
     NODE_0_4_4,
     NODE_0_5_10,
@@ -42,7 +42,7 @@ def class_of_failure(client: Client, way: Way) -> str | None:
 def test_a_stream_that_fails_is_never_taken_for_an_answer(client: Client):
     failures = [failure for failure in BROKEN for _ in client.streams]
 
-    with house(*failures, deltas=DELTAS) as home:
+    with scripted_proxy(*failures, deltas=DELTAS) as home:
         seen = client.run(home.url, calls_in(client.streams) * len(BROKEN), max_retries=2)
 
     expected = [class_of_failure(client, way) for way in client.streams] * len(BROKEN)
@@ -57,7 +57,7 @@ def test_a_stream_that_fails_is_never_taken_for_an_answer(client: Client):
 
 @every((NODE_0_4_4,))
 def test_typescript_0_4_resolves_a_failed_stream_with_the_error_itself(client: Client):
-    with house(error_after_deltas=2, deltas=DELTAS) as home:
+    with scripted_proxy(error_after_deltas=2, deltas=DELTAS) as home:
         (seen,) = client.run(home.url, calls_in(client.streams))
 
     error = {"type": "overloaded_error", "message": "Overloaded"}
@@ -69,7 +69,7 @@ def test_pings_comments_odd_events_and_slow_crumbs_change_nothing(client: Client
     odd = {"pings": 3, "comments": 1, "unknown_events": 1, "newline": "cr", "write": 50}
     slow = {"delay_first_event": 200}
 
-    with house(**odd, **slow, deltas=DELTAS, settings={"ping_interval": 0.05}) as home:
+    with scripted_proxy(**odd, **slow, deltas=DELTAS, settings={"ping_interval": 0.05}) as home:
         seen = client.run(home.url, calls_in(client.streams))
 
     assert [one.text for one in seen] == ["".join(SAID)] * len(client.streams)
@@ -78,7 +78,7 @@ def test_pings_comments_odd_events_and_slow_crumbs_change_nothing(client: Client
 
 @every(SDKS)
 def test_a_stream_closed_half_way_is_closed_upstream_too(client: Client):
-    with house(hang_after_events=6, deltas=DELTAS) as home:
+    with scripted_proxy(hang_after_events=6, deltas=DELTAS) as home:
         client.run(home.url, calls_in(client.streams, read=2))
         received = home.received_once_done(requests=len(client.streams))
 
@@ -89,7 +89,7 @@ def test_a_stream_closed_half_way_is_closed_upstream_too(client: Client):
 
 @every(OLD)
 def test_an_error_before_the_first_text_is_an_http_error_also_in_a_stream(client: Client):
-    with house(error_after_events=1) as home:
+    with scripted_proxy(error_after_events=1) as home:
         seen = client.run(home.url, calls_in(client.streams))
 
     assert not any(one.looks_complete for one in seen)

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from proxy.security.keyring import hash_token
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
-from tests.harness import ADMIN_TOKEN, body, house
+from tests.harness import ADMIN_TOKEN, body, running_proxy
 
 BEARER: Final = f"authorization: Bearer {ADMIN_TOKEN}"
 PAGE: Final = "/holdover/lessons"
@@ -56,7 +56,7 @@ class Way:
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
     """With each kind of keys."""
     settings = {"admin_token": ADMIN_TOKEN} | request.param
-    with recording() as upstream, house(upstream_url=upstream.url, **settings) as home:
+    with recording() as upstream, running_proxy(upstream_url=upstream.url, **settings) as home:
         yield Way(home.url, upstream)
 
 
@@ -133,7 +133,7 @@ def test_nobody_keeps_a_page_that_it_opens(
 
 
 def test_who_guesses_is_logged_counted_and_slowed_down_and_locks_nobody_out():
-    with recording() as up, house(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
+    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
         with capture_logs() as lines:
             told = [
                 say(home.url, spelled("GET", PAGE, f"authorization: Bearer guess-{number}"))
@@ -176,7 +176,7 @@ def test_of_many_guesses_at_once_each_is_answered_and_its_connection_closed():
     async def guesses(port: int) -> list[bytes]:
         return await asyncio.gather(*(guess(port) for _ in range(300)))
 
-    with recording() as up, house(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
+    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
         answers = asyncio.run(guesses(int(home.url.rpartition(":")[2])))
 
     assert [b" 429 " in answer for answer in answers].count(True) == 290

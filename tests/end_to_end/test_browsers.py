@@ -3,14 +3,14 @@
 import httpx
 import pytest
 
-from tests.harness import KEY, V2, body, house
+from tests.harness import KEY, V2, body, running_proxy
 
 PATHS = ["/v1/complete", "/v1/messages", "/healthz", "/readyz", "/metrics", "/holdover/rollout"]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_host_that_is_not_this_machine_is_refused_everywhere(path: str):
-    with house() as home:
+    with running_proxy() as home:
         answer = httpx.post(
             home.url + path, json=body(), headers=KEY | V2 | {"host": "evil.example"}
         )
@@ -23,13 +23,13 @@ def test_a_host_that_is_not_this_machine_is_refused_everywhere(path: str):
 
 
 def test_a_host_is_served_that_the_settings_allow():
-    with house(allowed_hosts=["proxy.example"]) as home:
+    with running_proxy(allowed_hosts=["proxy.example"]) as home:
         assert home.complete(headers={"host": "proxy.example"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_foreign_page_cannot_spend_a_key_that_is_held(path: str):
-    with house(upstream_key="sk-ant-api03-held") as home:
+    with running_proxy(upstream_key="sk-ant-api03-held") as home:
         answer = httpx.post(
             home.url + path, json=body(), headers=V2 | {"origin": "https://evil.example"}
         )
@@ -39,10 +39,10 @@ def test_a_foreign_page_cannot_spend_a_key_that_is_held(path: str):
 
 
 def test_a_foreign_page_may_use_keys_of_its_own():
-    with house() as home:
+    with running_proxy() as home:
         assert home.complete(headers={"origin": "https://app.example"}).status_code == 200
 
 
 def test_a_program_may_use_a_key_that_is_held():
-    with house(upstream_key="sk-ant-api03-held") as home:
+    with running_proxy(upstream_key="sk-ant-api03-held") as home:
         assert home.complete().status_code == 200

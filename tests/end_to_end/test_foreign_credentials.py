@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.end_to_end.raw import Recorder, recording, say, spelled
-from tests.harness import body, house
+from tests.harness import body, running_proxy
 
 HELD: Final = "sk-held-by-the-server"
 RULES: Final = [
@@ -71,7 +71,10 @@ WAYS = pytest.mark.parametrize("way", ["path", "messages", "legacy"])
 @pytest.fixture(scope="module")
 def passing() -> Iterator[Ways]:
     """Clients' keys pass through."""
-    with recording() as up, house(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home:
+    with (
+        recording() as up,
+        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home,
+    ):
         yield Ways(home.url, up)
 
 
@@ -80,7 +83,9 @@ def holding() -> Iterator[Ways]:
     """The server's key is used for everybody."""
     with (
         recording() as up,
-        house(upstream_url=up.url, legacy_url=up.url, rollout=RULES, upstream_key=HELD) as home,
+        running_proxy(
+            upstream_url=up.url, legacy_url=up.url, rollout=RULES, upstream_key=HELD
+        ) as home,
     ):
         yield Ways(home.url, up)
 
@@ -171,7 +176,10 @@ def test_an_upstream_speaks_neither_for_us_nor_for_our_host(way: str):
         b"clear-site-data: '*'\r\nreport-to: {}\r\nnel: {}\r\nreporting-endpoints: a='b'\r\n"
         b"x-kept: 1\r\n\r\n{}"
     )
-    with recording() as up, house(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home:
+    with (
+        recording() as up,
+        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home,
+    ):
         up.answer = said
         if way == "path":
             request = spelled("GET", "/v1/models", "x-api-key: k")

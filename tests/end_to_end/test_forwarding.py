@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.harness import KEY, V2, House
+from tests.harness import KEY, V2, ProxyUnderTest
 
 MESSAGES = {
     "model": "claude-haiku-4-5",
@@ -13,7 +13,7 @@ MESSAGES = {
 }
 
 
-def test_a_messages_request_and_its_answer_pass_untouched(home: House):
+def test_a_messages_request_and_its_answer_pass_untouched(home: ProxyUnderTest):
     content = json.dumps(MESSAGES, indent=3).encode()
     through = httpx.post(
         f"{home.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
@@ -28,7 +28,7 @@ def test_a_messages_request_and_its_answer_pass_untouched(home: House):
     assert set(through.headers) - changing == set(direct.headers) - changing - of_its_host
 
 
-def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: House):
+def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: ProxyUnderTest):
     manner = {"simulate-delay-events": "30"}
     with httpx.stream(
         "POST",
@@ -43,7 +43,7 @@ def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: House):
     assert b"event: message_stop" in pieces[-1]
 
 
-def test_newest_clients_keep_their_version_and_their_bearer_key(home: House):
+def test_newest_clients_keep_their_version_and_their_bearer_key(home: ProxyUnderTest):
     headers = {"anthropic-version": "2026-10-21", "authorization": "Bearer sk-ant-api03-x"}
 
     answer = httpx.get(f"{home.url}/v1/models", headers=headers)
@@ -54,7 +54,7 @@ def test_newest_clients_keep_their_version_and_their_bearer_key(home: House):
     assert heard["authorization"] == "Bearer sk-ant-api03-x"
 
 
-def test_a_body_of_unknown_length_is_streamed_up(home: House):
+def test_a_body_of_unknown_length_is_streamed_up(home: ProxyUnderTest):
     def pieces() -> Iterator[bytes]:
         content = json.dumps(MESSAGES).encode()
         yield content[:10]
@@ -65,27 +65,27 @@ def test_a_body_of_unknown_length_is_streamed_up(home: House):
     assert answer.json()["type"] == "message"
 
 
-def test_errors_of_other_paths_are_upstreams_own(home: House):
+def test_errors_of_other_paths_are_upstreams_own(home: ProxyUnderTest):
     answer = httpx.get(f"{home.url}/v1/nothing/here", headers=KEY | V2)
 
     assert answer.status_code == 404
 
 
-def test_other_methods_on_the_completion_path_are_forwarded(home: House):
+def test_other_methods_on_the_completion_path_are_forwarded(home: ProxyUnderTest):
     answer = httpx.get(f"{home.url}/v1/complete", headers=KEY | V2)
 
     assert answer.status_code == 405
     assert home.last_received()["method"] == "GET"
 
 
-def test_cookies_of_one_caller_never_reach_another(home: House):
+def test_cookies_of_one_caller_never_reach_another(home: ProxyUnderTest):
     httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2 | {"cookie": "session=1"})
     httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
 
     assert "cookie" not in dict(home.last_received()["headers"])
 
 
-def test_a_client_that_goes_takes_its_forwarded_request_with_it(home: House):
+def test_a_client_that_goes_takes_its_forwarded_request_with_it(home: ProxyUnderTest):
     with httpx.stream(
         "POST",
         f"{home.url}/v1/messages",
@@ -97,7 +97,7 @@ def test_a_client_that_goes_takes_its_forwarded_request_with_it(home: House):
     home.wait_for_outcome("client-disconnected")
 
 
-def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(home: House):
+def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(home: ProxyUnderTest):
     manner = {"simulate-break-after-events": "3"}
 
     with pytest.raises(httpx.RemoteProtocolError):
@@ -108,7 +108,7 @@ def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(home: House):
         )
 
 
-def test_holdover_answers_its_own_probes(home: House):
+def test_holdover_answers_its_own_probes(home: ProxyUnderTest):
     for path, status in [("/healthz", "alive"), ("/readyz", "ready")]:
         answer = httpx.get(home.url + path)
 

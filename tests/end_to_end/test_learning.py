@@ -6,7 +6,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, house, text_of
+from tests.harness import (
+    ADMIN,
+    ADMIN_TOKEN,
+    KEY,
+    PROMPT,
+    V2,
+    ProxyUnderTest,
+    body,
+    running_proxy,
+    text_of,
+)
 
 WRONG: dict[str, Any] = {
     "claude-opus-4-8": {"prefill": True, "sampling": "all", "max_output_tokens": 1_000_000},
@@ -17,9 +27,9 @@ WRONG: dict[str, Any] = {
 
 
 @pytest.fixture
-def misled() -> Iterator[House]:
+def misled() -> Iterator[ProxyUnderTest]:
     """A proxy whose operator believes models to take what they refuse."""
-    with house(model_facts=WRONG, admin_token=ADMIN_TOKEN) as home:
+    with running_proxy(model_facts=WRONG, admin_token=ADMIN_TOKEN) as home:
         yield home
 
 
@@ -27,7 +37,7 @@ def adjustments(answer: httpx.Response) -> list[str]:
     return answer.headers["holdover-adjustments"].split(", ")
 
 
-def tries(home: House) -> int:
+def tries(home: ProxyUnderTest) -> int:
     return len(home.received())
 
 
@@ -53,7 +63,7 @@ def tries(home: House) -> int:
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_refusal_in_known_words_is_learnt_from_and_never_seen(
-    misled: House, fields: dict[str, Any], lesson: str, consequence: str, stream: bool
+    misled: ProxyUnderTest, fields: dict[str, Any], lesson: str, consequence: str, stream: bool
 ):
     fields = {"model": "claude-opus-4-8"} | fields
 
@@ -70,7 +80,7 @@ def test_a_refusal_in_known_words_is_learnt_from_and_never_seen(
     assert [one["learnt"] for one in learnt] == [lesson]
 
 
-def test_several_wrong_beliefs_are_corrected_in_one_exchange(misled: House):
+def test_several_wrong_beliefs_are_corrected_in_one_exchange(misled: ProxyUnderTest):
     answer = misled.complete(
         model="claude-opus-4-8", prompt=PROMPT + " I", temperature=0.5, top_k=3
     )
@@ -79,7 +89,7 @@ def test_several_wrong_beliefs_are_corrected_in_one_exchange(misled: House):
     assert tries(misled) == 3
 
 
-def test_an_unknown_refusal_is_passed_on_after_one_try(misled: House):
+def test_an_unknown_refusal_is_passed_on_after_one_try(misled: ProxyUnderTest):
     manner = {"simulate-error": "400", "simulate-error-message": '"max_tokens: no, because"'}
 
     answer = misled.complete(model="claude-opus-4-7", headers=manner)
@@ -89,7 +99,7 @@ def test_an_unknown_refusal_is_passed_on_after_one_try(misled: House):
     assert tries(misled) == 1
 
 
-def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(misled: House):
+def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(misled: ProxyUnderTest):
     text = '"`temperature` is deprecated for this model."'
     manner = {"simulate-error": "400", "simulate-error-message": text}
 
@@ -100,7 +110,7 @@ def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(misled: House):
 
 
 def test_a_lesson_expires():
-    with house(model_facts=WRONG, lesson_seconds=0.05) as forgetful:
+    with running_proxy(model_facts=WRONG, lesson_seconds=0.05) as forgetful:
         taught = asked = 0
         while taught < 2 and asked < 200:
             assert forgetful.complete(model="claude-opus-4-8", top_k=5).status_code == 200
@@ -111,7 +121,7 @@ def test_a_lesson_expires():
 
 
 def test_refused_adjustments_are_errors_that_say_what_to_change():
-    with house(refuse=["drop_top_p", "replace_retired_model"]) as particular:
+    with running_proxy(refuse=["drop_top_p", "replace_retired_model"]) as particular:
         dropped = particular.complete(model="claude-opus-4-8", top_p=0.5)
         retired = particular.complete(model="claude-2", stream=True)
         fine = particular.complete()
@@ -129,7 +139,7 @@ def test_refused_adjustments_are_errors_that_say_what_to_change():
 
 def test_refusals_are_completions_unless_an_operator_wants_errors():
     manner = {"simulate-stop-reason": "refusal", "simulate-pings": "0"}
-    with house(refusal="error") as stern, house() as mild:
+    with running_proxy(refusal="error") as stern, running_proxy() as mild:
         whole = stern.complete(headers=manner)
         streamed = stern.complete(stream=True, headers=manner | {"simulate-empty": "1"})
         late = stern.stream(headers=V2 | manner)
@@ -142,7 +152,7 @@ def test_refusals_are_completions_unless_an_operator_wants_errors():
     assert told.json()["stop_reason"] == "stop_sequence"
 
 
-def test_admin_pages_need_their_token(misled: House):
+def test_admin_pages_need_their_token(misled: ProxyUnderTest):
     explain = f"{misled.url}/holdover/explain"
     request = body(model="claude-2", top_k=-1)
 
@@ -172,7 +182,7 @@ def test_admin_pages_need_their_token(misled: House):
     assert tries(misled) == 0
 
 
-def test_without_a_token_the_admin_pages_do_not_exist(home: House):
+def test_without_a_token_the_admin_pages_do_not_exist(home: ProxyUnderTest):
     before = len(home.received())
 
     for path in ["explain", "lessons", "anything"]:

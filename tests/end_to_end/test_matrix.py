@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import KEY, PROMPT, V1, V2, House, body, frames, house
+from tests.harness import KEY, PROMPT, V1, V2, ProxyUnderTest, body, frames, running_proxy
 from translators import KNOWN_MODELS
 
 SNAPSHOT = Path(__file__).parent / "matrix.txt"
@@ -49,14 +49,14 @@ def said_by_whole(answer: httpx.Response) -> tuple[str, str, str | None]:
 
 
 @pytest.fixture
-def fresh() -> Iterator[House]:
+def fresh() -> Iterator[ProxyUnderTest]:
     """A proxy that has learnt nothing yet."""
-    with house() as home:
+    with running_proxy() as home:
         yield home
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_no_request_that_the_legacy_api_took_is_refused(fresh: House, model: str):
+def test_no_request_that_the_legacy_api_took_is_refused(fresh: ProxyUnderTest, model: str):
     for name, fields in REQUESTS.items():
         answers = []
         for version in (V1, V2):
@@ -75,7 +75,7 @@ def test_no_request_that_the_legacy_api_took_is_refused(fresh: House, model: str
         assert answers[0][0], f"{name}: no text"
 
 
-def test_what_is_adjusted_is_what_a_reviewer_has_read(fresh: House):
+def test_what_is_adjusted_is_what_a_reviewer_has_read(fresh: ProxyUnderTest):
     lines = []
     for model in MODELS:
         lines.append(model)
@@ -111,7 +111,7 @@ def test_what_is_adjusted_is_what_a_reviewer_has_read(fresh: House):
     ids=str,
 )
 def test_the_simulator_refuses_what_a_wrong_translation_would_send(
-    home: House, wrong: dict[str, Any]
+    home: ProxyUnderTest, wrong: dict[str, Any]
 ):
     right = {
         "model": "claude-opus-4-8",

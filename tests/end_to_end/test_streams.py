@@ -4,13 +4,13 @@ import socket
 import httpx
 import pytest
 
-from tests.harness import KEY, V1, V2, House, body, frames, house, text_of
+from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy, text_of
 
 DELTAS = {"simulate-deltas": json.dumps(["Hel", "lo", " \u2028you 🌳"])}
 HELLO = " Hello \u2028you 🌳"
 
 
-def test_new_dialect_streams_named_deltas_and_just_ends(home: House):
+def test_new_dialect_streams_named_deltas_and_just_ends(home: ProxyUnderTest):
     events = frames(home.stream(model="claude-2", headers=V2 | DELTAS))
 
     spoken = [event for name, event in events if name == "completion"]
@@ -23,7 +23,7 @@ def test_new_dialect_streams_named_deltas_and_just_ends(home: House):
     }
 
 
-def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: House):
+def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: ProxyUnderTest):
     events = frames(home.stream(model="claude-v1", headers=V1 | DELTAS))
 
     assert [name for name, _ in events] == [None] * len(events)
@@ -36,7 +36,7 @@ def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: Ho
     ]
 
 
-def test_headers_of_a_stream_are_those_of_an_event_stream(home: House):
+def test_headers_of_a_stream_are_those_of_an_event_stream(home: ProxyUnderTest):
     answer = httpx.post(f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
 
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -63,7 +63,7 @@ def test_headers_of_a_stream_are_those_of_an_event_stream(home: House):
 )
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 def test_however_upstream_sends_it_the_text_is_that_of_the_whole_answer(
-    home: House, manner: dict[str, str], version: dict[str, str]
+    home: ProxyUnderTest, manner: dict[str, str], version: dict[str, str]
 ):
     text = {"simulate-text": json.dumps("Ünïcode \u2028 line,\n\n and more 🌳.")}
     whole = home.complete(headers=text).json()
@@ -78,7 +78,7 @@ def test_however_upstream_sends_it_the_text_is_that_of_the_whole_answer(
     assert streamed == whole["completion"]
 
 
-def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(home: House):
+def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(home: ProxyUnderTest):
     manner = {"simulate-pings": "3"}
 
     assert (
@@ -88,7 +88,7 @@ def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(home: House):
     assert b"ping" not in home.stream(headers=V1 | manner)
 
 
-def test_a_silent_upstream_is_covered_by_pings_of_our_own(impatient: House):
+def test_a_silent_upstream_is_covered_by_pings_of_our_own(impatient: ProxyUnderTest):
     data = impatient.stream(
         headers=V2 | {"simulate-delay-first-event": "300", "simulate-pings": "0"}
     )
@@ -99,14 +99,14 @@ def test_a_silent_upstream_is_covered_by_pings_of_our_own(impatient: House):
 
 
 def test_old_dialect_is_pinged_in_the_recorded_form_only_if_an_operator_asks():
-    with house(ping_interval=0.05, v1_pings=True) as pinging:
+    with running_proxy(ping_interval=0.05, v1_pings=True) as pinging:
         data = pinging.stream(headers={"simulate-delay-first-event": "300"})
 
     assert data.startswith(b"event: ping\r\ndata: 20")
     assert frames(data)[-1] == (None, "[DONE]")
 
 
-def test_every_frame_is_a_chunk_of_its_own(home: House):
+def test_every_frame_is_a_chunk_of_its_own(home: ProxyUnderTest):
     host, port = home.url.removeprefix("http://").split(":")
     content = json.dumps(body(stream=True)).encode()
     with socket.create_connection((host, int(port))) as connection:
@@ -133,7 +133,7 @@ def test_every_frame_is_a_chunk_of_its_own(home: House):
     )
 
 
-def test_upstream_is_let_go_of_at_an_emulated_stop(home: House):
+def test_upstream_is_let_go_of_at_an_emulated_stop(home: ProxyUnderTest):
     data = home.stream(
         stop_sequences=["\n"],
         headers=V2
@@ -148,7 +148,7 @@ def test_upstream_is_let_go_of_at_an_emulated_stop(home: House):
     assert home.wait_for_outcome("client-disconnected")["events_sent"] < 20
 
 
-def test_a_client_that_goes_takes_the_upstream_request_with_it(home: House):
+def test_a_client_that_goes_takes_the_upstream_request_with_it(home: ProxyUnderTest):
     manner = {"simulate-delay-events": "20", "simulate-deltas": json.dumps(["."] * 500)}
     with httpx.stream(
         "POST", f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2 | manner
@@ -159,7 +159,7 @@ def test_a_client_that_goes_takes_the_upstream_request_with_it(home: House):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_goes_before_the_first_byte_does_so_too(home: House, stream: bool):
+def test_a_client_that_goes_before_the_first_byte_does_so_too(home: ProxyUnderTest, stream: bool):
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
             f"{home.url}/v1/complete",

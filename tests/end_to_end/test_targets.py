@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
-from tests.harness import KEY, body, house
+from tests.harness import KEY, body, running_proxy
 
 BASE: Final = b"/base/path"
 KEY_LINE: Final = f"x-api-key: {KEY['x-api-key']}"
@@ -31,7 +31,7 @@ def way() -> Iterator[Way]:
     settings = {"allowed_hosts": ["other.example"]}
     with (
         recording() as upstream,
-        house(upstream_url=upstream.url + BASE.decode(), **settings) as home,
+        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as home,
     ):
         yield Way(home.url, upstream)
 
@@ -42,7 +42,7 @@ def mounted() -> Iterator[Way]:
     settings = {"mount_prefix": "/my/app", "allowed_hosts": ["other.example"]}
     with (
         recording() as upstream,
-        house(upstream_url=upstream.url + BASE.decode(), **settings) as home,
+        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as home,
     ):
         yield Way(home.url, upstream)
 

@@ -3,10 +3,10 @@ import json
 import httpx
 import pytest
 
-from tests.harness import KEY, PROMPT, V2, House, body, house
+from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
 
 
-def test_answer_has_the_recorded_shape_of_the_new_dialect(home: House):
+def test_answer_has_the_recorded_shape_of_the_new_dialect(home: ProxyUnderTest):
     answer = home.complete(model="claude-2", headers={"simulate-text": '"Hi there!"'})
 
     identity = answer.json()["id"]
@@ -19,7 +19,7 @@ def test_answer_has_the_recorded_shape_of_the_new_dialect(home: House):
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_answer_has_the_recorded_shape_of_the_old_dialect(home: House):
+def test_answer_has_the_recorded_shape_of_the_old_dialect(home: ProxyUnderTest):
     answer = httpx.post(
         f"{home.url}/v1/complete",
         json=body(model="claude-v1"),
@@ -33,7 +33,7 @@ def test_answer_has_the_recorded_shape_of_the_old_dialect(home: House):
     )
 
 
-def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: House):
+def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: ProxyUnderTest):
     home.complete(
         model="claude-instant-1",
         prompt="Be brief.\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Now\n\nAssistant: I",
@@ -65,7 +65,7 @@ def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: Ho
     assert dict(heard["headers"])["anthropic-version"] == "2023-06-01"
 
 
-def test_a_bearer_token_goes_up_as_one(home: House):
+def test_a_bearer_token_goes_up_as_one(home: ProxyUnderTest):
     answer = httpx.post(
         f"{home.url}/v1/complete",
         json=body(),
@@ -77,7 +77,7 @@ def test_a_bearer_token_goes_up_as_one(home: House):
     assert "x-api-key" not in headers
 
 
-def test_where_both_credentials_are_sent_only_the_key_goes_up(home: House):
+def test_where_both_credentials_are_sent_only_the_key_goes_up(home: ProxyUnderTest):
     home.complete(headers={"authorization": "Bearer tok-1"})
 
     headers = dict(home.last_received()["headers"])
@@ -85,7 +85,7 @@ def test_where_both_credentials_are_sent_only_the_key_goes_up(home: House):
     assert "authorization" not in headers
 
 
-def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(home: House):
+def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(home: ProxyUnderTest):
     answer = home.complete(model="claude-2.1", temperature=0.3, prompt=PROMPT + " ")
 
     assert answer.headers["holdover-adjustments"] == (
@@ -95,7 +95,7 @@ def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(hom
     assert answer.headers["holdover-stop-reason"] == "end_turn"
 
 
-def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: House):
+def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: ProxyUnderTest):
     answer = home.complete()
 
     assert answer.headers["request-id"].startswith("req_")
@@ -116,7 +116,7 @@ def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: House):
         "/v1/complete?beta=true",
     ],
 )
-def test_every_spelling_of_the_path_is_understood(home: House, path: str):
+def test_every_spelling_of_the_path_is_understood(home: ProxyUnderTest, path: str):
     answer = httpx.post(home.url + path, json=body(), headers=KEY | V2)
 
     assert answer.json()["type"] == "completion"
@@ -131,7 +131,7 @@ def test_every_spelling_of_the_path_is_understood(home: House, path: str):
     ],
     ids=["spaced and escaped", "compact and raw", "pretty-printed"],
 )
-def test_every_spelling_of_the_body_is_understood(home: House, spell):
+def test_every_spelling_of_the_body_is_understood(home: ProxyUnderTest, spell):
     content = spell(body(prompt="\n\nHuman: Grüße 🌳\n\nAssistant:")).encode()
 
     httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
@@ -139,7 +139,7 @@ def test_every_spelling_of_the_body_is_understood(home: House, spell):
     assert home.last_received()["body"]["messages"] == [{"role": "user", "content": "Grüße 🌳"}]
 
 
-def test_half_an_emoji_from_javascript_is_replaced_and_said(home: House):
+def test_half_an_emoji_from_javascript_is_replaced_and_said(home: ProxyUnderTest):
     content = json.dumps(body(prompt="\n\nHuman: cut \ud83d off\n\nAssistant:"))
 
     answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
@@ -148,7 +148,7 @@ def test_half_an_emoji_from_javascript_is_replaced_and_said(home: House):
     assert home.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
 
 
-def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: House):
+def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: ProxyUnderTest):
     blocks = ["One", {"type": "thinking", "thinking": "hm", "signature": "s"}, " two"]
 
     answer = home.complete(headers={"simulate-blocks": json.dumps(blocks)})
@@ -167,20 +167,22 @@ def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: Hou
         ("never_heard_of", ("stop_sequence", "\n\nHuman:")),
     ],
 )
-def test_every_stop_reason_becomes_one_of_two(home: House, said: str, expected: tuple[str, str]):
+def test_every_stop_reason_becomes_one_of_two(
+    home: ProxyUnderTest, said: str, expected: tuple[str, str]
+):
     answer = home.complete(headers={"simulate-stop-reason": said})
 
     assert (answer.json()["stop_reason"], answer.json()["stop"]) == expected
     assert answer.headers["holdover-stop-reason"] == said
 
 
-def test_an_empty_answer_is_an_empty_completion(home: House):
+def test_an_empty_answer_is_an_empty_completion(home: ProxyUnderTest):
     answer = home.complete(headers={"simulate-empty": "1"})
 
     assert answer.json()["completion"] == ""
 
 
-def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(home: House):
+def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(home: ProxyUnderTest):
     answer = home.complete(
         stop_sequences=["\n\n"], headers={"simulate-text": json.dumps("One.\n\nTwo.")}
     )
@@ -188,12 +190,12 @@ def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(home: House):
     assert (answer.json()["completion"], answer.json()["stop"]) == (" One.", "\n\n")
 
 
-def test_a_compressed_answer_is_understood(home: House):
+def test_a_compressed_answer_is_understood(home: ProxyUnderTest):
     assert home.complete(headers={"simulate-gzip": "1"}).json()["completion"].startswith(" You")
 
 
 def test_a_mount_prefix_is_taken_off_and_may_be_missing():
-    with house(mount_prefix="/anthropic") as mounted:
+    with running_proxy(mount_prefix="/anthropic") as mounted:
         paths = ["/anthropic/v1/complete", "/v1/complete"]
         answers = [httpx.post(mounted.url + path, json=body(), headers=KEY | V2) for path in paths]
 

@@ -11,7 +11,7 @@ import pytest
 from proxy.simulator import create_simulator
 from proxy.traffic import TrafficRecord, journal_directory
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
-from tests.harness import House, body, house
+from tests.harness import ProxyUnderTest, body, running_proxy
 from tests.servers import serving
 from tests.waiting import PATIENCE_SECONDS
 
@@ -23,11 +23,11 @@ NEW = {"anthropic-version": "2023-06-01"}
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Path]]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProxyUnderTest, Path]]:
     state = tmp_path_factory.mktemp("state")
     with (
         serving(create_simulator(legacy_models_alive=True)) as legacy,
-        house(
+        running_proxy(
             state_dir=state, legacy_url=legacy, rollout=[FORWARD, TRY, REFUSE], capture="full"
         ) as home,
     ):
@@ -46,7 +46,9 @@ def contents_of(directory: Path, id_: str) -> bool:
     return any(id_.encode() in path.read_bytes() for path in files_of(directory, CONTENTS))
 
 
-def ask_until_its_end(home: House, marker: str, headers: dict[str, str], **fields: object) -> bytes:
+def ask_until_its_end(
+    home: ProxyUnderTest, marker: str, headers: dict[str, str], **fields: object
+) -> bytes:
     """Read until a client may take the answer for complete, and not a byte further."""
     host, port = home.url.removeprefix("http://").split(":")
     content = json.dumps(body(**fields)).encode()

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from tests.faults.test_bad_requests import envelope
-from tests.harness import KEY, V1, V2, House, body, frames, house
+from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy
 
 BROKEN = "The upstream ended the stream too soon."
 
@@ -26,7 +26,7 @@ BROKEN = "The upstream ended the stream too soon."
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_errors_keep_status_type_and_retry_headers(
-    home: House, status: int, kind: str, stream: bool
+    home: ProxyUnderTest, status: int, kind: str, stream: bool
 ):
     manner = {
         "simulate-error": str(status),
@@ -42,7 +42,7 @@ def test_errors_keep_status_type_and_retry_headers(
 
 
 @pytest.mark.parametrize("shape", ["html", "empty", "cloudflare", "null-request-id"])
-def test_whatever_shape_an_error_has_it_arrives_in_the_envelope(home: House, shape: str):
+def test_whatever_shape_an_error_has_it_arrives_in_the_envelope(home: ProxyUnderTest, shape: str):
     manner = {"simulate-error": "413", "simulate-error-shape": shape}
 
     answer = home.complete(headers=manner)
@@ -51,19 +51,19 @@ def test_whatever_shape_an_error_has_it_arrives_in_the_envelope(home: House, sha
     assert "<" not in answer.text
 
 
-def test_half_a_body_is_no_answer(home: House):
+def test_half_a_body_is_no_answer(home: ProxyUnderTest):
     answer = home.complete(headers={"simulate-truncate-body": "40"})
 
     assert envelope(answer)[:2] == (502, "api_error")
 
 
-def test_an_error_object_under_a_good_status_is_an_error(home: House):
+def test_an_error_object_under_a_good_status_is_an_error(home: ProxyUnderTest):
     answer = home.complete(headers={"simulate-error": "529", "simulate-status": "200"})
 
     assert envelope(answer)[:2] == (529, "overloaded_error")
 
 
-def test_a_stream_where_none_was_asked_for_is_no_answer(home: House):
+def test_a_stream_where_none_was_asked_for_is_no_answer(home: ProxyUnderTest):
     answer = home.complete(headers={"simulate-form": "stream"})
 
     assert envelope(answer)[:2] == (502, "api_error")
@@ -72,7 +72,7 @@ def test_a_stream_where_none_was_asked_for_is_no_answer(home: House):
 @pytest.mark.parametrize("events", [0, 1, 2])
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 def test_an_error_before_the_first_word_is_an_http_error(
-    home: House, events: int, version: dict[str, str]
+    home: ProxyUnderTest, events: int, version: dict[str, str]
 ):
     manner = {"simulate-error-after-events": str(events), "simulate-pings": "0"}
 
@@ -83,7 +83,7 @@ def test_an_error_before_the_first_word_is_an_http_error(
     assert envelope(answer)[:2] == (529, "overloaded_error")
 
 
-def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(home: House):
+def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(home: ProxyUnderTest):
     data = home.stream(headers=V2 | {"simulate-error-after-deltas": "2"})
 
     name, error = frames(data)[-1]
@@ -95,7 +95,7 @@ def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(home: Hous
     assert not any(event.get("stop_reason") for name, event in frames(data) if name == "completion")
 
 
-def raw_answer(home: House, manner: bytes) -> bytes:
+def raw_answer(home: ProxyUnderTest, manner: bytes) -> bytes:
     """Every byte of a stream of the old dialect, as the socket gives them."""
     host, port = home.url.removeprefix("http://").split(":")
     content = json.dumps(body(stream=True)).encode()
@@ -115,7 +115,9 @@ def raw_answer(home: House, manner: bytes) -> bytes:
         b"simulate-break-after-events: 4\r\n",
     ],
 )
-def test_a_failed_stream_of_the_old_dialect_says_so_and_breaks_off(home: House, manner: bytes):
+def test_a_failed_stream_of_the_old_dialect_says_so_and_breaks_off(
+    home: ProxyUnderTest, manner: bytes
+):
     answer = raw_answer(home, manner)
 
     assert b"\r\nevent: error\r\ndata: " in answer
@@ -132,7 +134,7 @@ def test_a_failed_stream_of_the_old_dialect_says_so_and_breaks_off(home: House, 
     ],
 )
 def test_a_stream_that_ends_before_its_message_never_looks_complete(
-    home: House, manner: dict[str, str], message: str
+    home: ProxyUnderTest, manner: dict[str, str], message: str
 ):
     data = home.stream(headers=V2 | manner)
 
@@ -142,27 +144,27 @@ def test_a_stream_that_ends_before_its_message_never_looks_complete(
     )
 
 
-def test_bytes_that_are_no_text_end_the_stream_with_an_error(home: House):
+def test_bytes_that_are_no_text_end_the_stream_with_an_error(home: ProxyUnderTest):
     data = home.stream(headers=V2 | {"simulate-invalid-utf8": "1", "simulate-pings": "1"})
 
     assert frames(data)[-1][0] == "error"
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_upstream_that_says_nothing_is_a_timeout(impatient: House, stream: bool):
+def test_an_upstream_that_says_nothing_is_a_timeout(impatient: ProxyUnderTest, stream: bool):
     answer = impatient.complete(stream=stream, headers={"simulate-delay-headers": "3000"})
 
     assert envelope(answer)[:2] == (504, "timeout_error")
 
 
-def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(impatient: House):
+def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(impatient: ProxyUnderTest):
     data = impatient.stream(headers=V2 | {"simulate-hang-after-events": "5"})
 
     assert frames(data)[-1][1]["error"]["type"] == "timeout_error"
 
 
 def test_an_upstream_that_is_not_there_is_said_so():
-    with house(upstream_url="http://127.0.0.1:9") as alone:
+    with running_proxy(upstream_url="http://127.0.0.1:9") as alone:
         answer = alone.complete()
         forwarded = httpx.get(f"{alone.url}/v1/models")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.harness import KEY, PROMPT, V2, House, body, house
+from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -34,7 +34,9 @@ def envelope(answer: httpx.Response) -> tuple[int, str, str]:
     ],
     ids=lambda value: repr(value[:16]),
 )
-def test_a_body_that_is_no_object_is_a_legacy_error(home: House, content: bytes, message: str):
+def test_a_body_that_is_no_object_is_a_legacy_error(
+    home: ProxyUnderTest, content: bytes, message: str
+):
     answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
 
     status, kind, said = envelope(answer)
@@ -65,13 +67,15 @@ def test_a_body_that_is_no_object_is_a_legacy_error(home: House, content: bytes,
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_field_that_is_wrong_is_named(home: House, change: dict[str, object], message: str):
+def test_a_field_that_is_wrong_is_named(
+    home: ProxyUnderTest, change: dict[str, object], message: str
+):
     answer = httpx.post(f"{home.url}/v1/complete", json=body(**change), headers=KEY | V2)
 
     assert envelope(answer) == (400, "invalid_request_error", message)
 
 
-def test_an_unknown_version_is_refused_in_the_recorded_words(home: House):
+def test_an_unknown_version_is_refused_in_the_recorded_words(home: ProxyUnderTest):
     for version in ["2023-10-01", "2023-06-01, 2023-06-01"]:
         answer = home.complete(headers={"anthropic-version": version})
 
@@ -79,7 +83,7 @@ def test_an_unknown_version_is_refused_in_the_recorded_words(home: House):
         assert envelope(answer) == (400, "invalid_request_error", message)
 
 
-def test_a_request_without_a_key_never_reaches_upstream(home: House):
+def test_a_request_without_a_key_never_reaches_upstream(home: ProxyUnderTest):
     before = len(home.received())
 
     answer = httpx.post(f"{home.url}/v1/complete", json=body(), headers=V2)
@@ -88,13 +92,13 @@ def test_a_request_without_a_key_never_reaches_upstream(home: House):
     assert len(home.received()) == before
 
 
-def test_a_wrong_key_is_refused_by_upstream_and_said_so(home: House):
+def test_a_wrong_key_is_refused_by_upstream_and_said_so(home: ProxyUnderTest):
     answer = home.complete(headers={"x-api-key": "invalid"})
 
     assert envelope(answer)[:2] == (401, "authentication_error")
 
 
-def test_names_of_messages_fields_become_legacy_ones(home: House):
+def test_names_of_messages_fields_become_legacy_ones(home: ProxyUnderTest):
     message = json.dumps("max_tokens: must be less than `messages`")
     manner = {"simulate-error": "400", "simulate-error-message": message}
 
@@ -103,7 +107,7 @@ def test_names_of_messages_fields_become_legacy_ones(home: House):
     assert envelope(answer)[2] == "max_tokens_to_sample: must be less than `prompt`"
 
 
-def test_the_connection_stays_usable_after_an_error(home: House):
+def test_the_connection_stays_usable_after_an_error(home: ProxyUnderTest):
     with httpx.Client(base_url=home.url, headers=KEY | V2) as client:
         bad = client.post("/v1/complete", content=b"{")
         good = client.post("/v1/complete", json=body())
@@ -112,7 +116,7 @@ def test_the_connection_stays_usable_after_an_error(home: House):
         assert bad.extensions["network_stream"] is good.extensions["network_stream"]
 
 
-def test_a_compressed_request_body_is_refused_by_name(home: House):
+def test_a_compressed_request_body_is_refused_by_name(home: ProxyUnderTest):
     answer = home.complete(headers={"content-encoding": "gzip"})
 
     assert envelope(answer)[0] == 400
@@ -120,18 +124,18 @@ def test_a_compressed_request_body_is_refused_by_name(home: House):
 
 
 @pytest.fixture
-def strict() -> Iterator[House]:
-    with house(max_body_bytes=50_000, body_timeout=0.3) as home:
+def strict() -> Iterator[ProxyUnderTest]:
+    with running_proxy(max_body_bytes=50_000, body_timeout=0.3) as home:
         yield home
 
 
-def test_a_body_over_the_limit_is_too_large(strict: House):
+def test_a_body_over_the_limit_is_too_large(strict: ProxyUnderTest):
     answer = strict.complete(prompt=PROMPT + "x" * 100_000)
 
     assert envelope(answer) == (413, "request_too_large", "Request exceeds the maximum size")
 
 
-def test_a_body_over_the_limit_that_does_not_say_so_is_too_large(strict: House):
+def test_a_body_over_the_limit_that_does_not_say_so_is_too_large(strict: ProxyUnderTest):
     def pieces() -> Iterator[bytes]:
         yield from [b" " * 10_000] * 10
 
@@ -141,7 +145,7 @@ def test_a_body_over_the_limit_that_does_not_say_so_is_too_large(strict: House):
     assert answer.headers["connection"] == "close"
 
 
-def test_a_body_that_never_ends_is_given_up(strict: House):
+def test_a_body_that_never_ends_is_given_up(strict: ProxyUnderTest):
     host, port = strict.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
@@ -154,7 +158,7 @@ def test_a_body_that_never_ends_is_given_up(strict: House):
     assert b'"timeout_error"' in answer
 
 
-def test_a_prompt_of_30_megabytes_is_carried(home: House):
+def test_a_prompt_of_30_megabytes_is_carried(home: ProxyUnderTest):
     prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
 
     answer = httpx.post(

@@ -7,7 +7,7 @@ import zlib
 import pytest
 
 from tests.faulty_upstreams import MEGABYTE, WHOLE, Connection, says, treacherous
-from tests.harness import KEY, V2, body, house
+from tests.harness import KEY, V2, body, running_proxy
 from tests.waiting import wait_for
 
 MESSAGE = json.dumps(
@@ -41,7 +41,7 @@ ANSWERS = {
     "name", ["gzip", "deflate", "long", "with junk after it", "with bombs after it"]
 )
 def test_what_is_compressed_is_understood(name):
-    with treacherous(ANSWERS) as upstream, house(upstream_url=upstream.url) as home:
+    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as home:
         answer = home.complete(headers={"x-harm": name})
 
     assert answer.status_code == 200
@@ -58,7 +58,7 @@ def test_what_is_compressed_is_understood(name):
     ],
 )
 def test_what_cannot_be_decompressed_is_an_error_that_says_so(name, message):
-    with treacherous(ANSWERS) as upstream, house(upstream_url=upstream.url) as home:
+    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as home:
         answer = home.complete(headers={"x-harm": name})
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (502, message)
@@ -69,7 +69,7 @@ def test_what_is_forwarded_and_cannot_be_decompressed_is_not_compared(tmp_path, 
     rule = {"name": "beside", "action": "forward", "shadow": "translate"}
     with (
         treacherous(ANSWERS) as legacy,
-        house(legacy_url=legacy.url, rollout=[rule], state_dir=tmp_path) as home,
+        running_proxy(legacy_url=legacy.url, rollout=[rule], state_dir=tmp_path) as home,
         home.client.stream(
             "POST", f"{home.url}/v1/complete", json=body(), headers=KEY | V2 | {"x-harm": name}
         ) as answer,

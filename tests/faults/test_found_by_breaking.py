@@ -11,14 +11,25 @@ import httpx
 import pytest
 
 from tests.command_line import running
-from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, V2, House, body, frames, house, text_of
+from tests.harness import (
+    ADMIN,
+    ADMIN_TOKEN,
+    KEY,
+    PROMPT,
+    V2,
+    ProxyUnderTest,
+    body,
+    frames,
+    running_proxy,
+    text_of,
+)
 from tests.waiting import PATIENCE_SECONDS
 
 
 def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():
     """Its ping would have come in the middle of the next answer on the connection."""
     slow = {"simulate-delay-events": "60", "simulate-deltas": json.dumps(["."] * 12)}
-    with house(ping_interval=0.2) as home, httpx.Client(headers=KEY | V2) as client:
+    with running_proxy(ping_interval=0.2) as home, httpx.Client(headers=KEY | V2) as client:
         url = f"{home.url}/v1/complete"
         failed = client.post(
             url, json=body(stream=True), headers={"simulate-error-after-events": "0"}
@@ -74,7 +85,7 @@ def answer(text: str, headers: bytes = b"") -> bytes:
 
 def test_what_upstream_says_unasked_is_nobodys_answer():
     said = [answer("first") + b"<later>" + answer("unasked"), answer("second"), answer("third")]
-    with upstream_saying(*said) as upstream_url, house(upstream_url=upstream_url) as home:
+    with upstream_saying(*said) as upstream_url, running_proxy(upstream_url=upstream_url) as home:
         heard = []
         for _ in range(3):
             heard.append(home.complete().json()["completion"])
@@ -85,14 +96,17 @@ def test_what_upstream_says_unasked_is_nobodys_answer():
 
 def test_long_headers_of_an_answer_are_read():
     long = b"x-long: " + b"x" * 20_000 + b"\r\n"
-    with upstream_saying(answer("Hi", long)) as upstream_url, house(upstream_url=upstream_url) as h:
+    with (
+        upstream_saying(answer("Hi", long)) as upstream_url,
+        running_proxy(upstream_url=upstream_url) as h,
+    ):
         assert h.complete().json()["completion"] == " Hi"
 
 
 def test_an_offer_to_upgrade_costs_no_body():
     content = json.dumps(body()).encode()
     with (
-        house() as home,
+        running_proxy() as home,
         running("serve", "--port", "0", "--upstream-url", home.upstream_url) as (
             url,
             _,
@@ -112,7 +126,7 @@ def test_an_offer_to_upgrade_costs_no_body():
 
 
 def test_an_empty_admin_token_opens_nothing():
-    with house(admin_token="") as home:
+    with running_proxy(admin_token="") as home:
         told = httpx.get(f"{home.url}/holdover/lessons", headers={"authorization": "Bearer"})
 
     assert told.status_code == 404
@@ -120,7 +134,7 @@ def test_an_empty_admin_token_opens_nothing():
 
 @pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
 def test_the_admin_token_never_goes_upstream(path: str):
-    with house(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as home:
+    with running_proxy(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as home:
         told = httpx.get(home.url + path, headers=ADMIN)
 
         assert home.received() == []
@@ -131,7 +145,7 @@ def test_the_admin_token_never_goes_upstream(path: str):
     "request_line",
     [b"GET /v1/../../admin", b"GET /v1/%2e%2e/x", b"OPTIONS *"],
 )
-def test_what_is_not_below_the_base_url_is_refused(home: House, request_line: bytes):
+def test_what_is_not_below_the_base_url_is_refused(home: ProxyUnderTest, request_line: bytes):
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
@@ -143,7 +157,7 @@ def test_what_is_not_below_the_base_url_is_refused(home: House, request_line: by
     assert b'"invalid_request_error"' in said
 
 
-def test_a_target_is_forwarded_as_it_is_spelled(home: House):
+def test_a_target_is_forwarded_as_it_is_spelled(home: ProxyUnderTest):
     target = "/v1/models/%7Ea%2Fb?q=<>\"'&r=%20"
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
@@ -157,7 +171,7 @@ def test_a_target_is_forwarded_as_it_is_spelled(home: House):
 
 
 @pytest.mark.parametrize("escape", ["\\n", "\\ud83d\\ude00"])
-def test_a_large_body_with_one_lone_surrogate_is_understood(home: House, escape: str):
+def test_a_large_body_with_one_lone_surrogate_is_understood(home: ProxyUnderTest, escape: str):
     """It held up all others for seconds; that is not timed here."""
     prompt = "\\n\\nHuman: " + escape * 20_000 + "\\ud83d\\n\\nAssistant:"
     content = (
@@ -171,7 +185,7 @@ def test_a_large_body_with_one_lone_surrogate_is_understood(home: House, escape:
 
 def test_a_lesson_does_not_concern_those_whom_it_does_not_change():
     facts = {"claude-opus-4-8": {"max_output_tokens": 1_000_000}}
-    with house(model_facts=facts, refuse=["apply_lesson"]) as home:
+    with running_proxy(model_facts=facts, refuse=["apply_lesson"]) as home:
         answers = [
             home.complete(model="claude-opus-4-8", max_tokens_to_sample=tokens)
             for tokens in (10, 500_000, 10)
@@ -180,7 +194,7 @@ def test_a_lesson_does_not_concern_those_whom_it_does_not_change():
     assert [one.status_code for one in answers] == [200, 400, 200]
 
 
-def test_an_echo_may_begin_with_other_white_space_than_the_prefill(home: House):
+def test_an_echo_may_begin_with_other_white_space_than_the_prefill(home: ProxyUnderTest):
     told = home.complete(
         model="claude-opus-4-8",
         prompt=PROMPT + "\n\nSure",
@@ -217,7 +231,7 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
             for piece in told.iter_raw():
                 heard += piece
 
-    with house() as home:
+    with running_proxy() as home:
         flags = ["--port", "0", "--upstream-url", home.upstream_url]
         with running("serve", *flags, HOLDOVER_SHUTDOWN_TIMEOUT="1") as (url, process):
             asking = threading.Thread(target=ask, args=(url,))
@@ -254,7 +268,7 @@ def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
 
 
 def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
-    with house(admin_token=ADMIN_TOKEN) as home:
+    with running_proxy(admin_token=ADMIN_TOKEN) as home:
         host, port = home.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
@@ -267,7 +281,7 @@ def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
 
 def test_an_answer_beyond_all_measure_is_not_kept():
     endless = b"HTTP/1.1 200 OK\r\ncontent-length: 70000000\r\n\r\n" + b" " * 70_000_000
-    with upstream_saying(endless) as upstream_url, house(upstream_url=upstream_url) as home:
+    with upstream_saying(endless) as upstream_url, running_proxy(upstream_url=upstream_url) as home:
         told = home.complete()
 
     assert told.status_code == 502
@@ -277,7 +291,7 @@ def test_an_answer_beyond_all_measure_is_not_kept():
 @pytest.mark.parametrize("version", [{}, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("deltas", [1, 16, 17, 300])
 def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
-    home: House, version: dict[str, str], deltas: int
+    home: ProxyUnderTest, version: dict[str, str], deltas: int
 ):
     manner = {"simulate-deltas": json.dumps(["é"] * deltas), "simulate-one-write": "1"}
 
@@ -288,7 +302,7 @@ def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
     assert ("".join(spoken) if version else spoken[-1]) == " " + "é" * deltas
 
 
-def test_a_backlog_of_several_reads_is_whole(home: House):
+def test_a_backlog_of_several_reads_is_whole(home: ProxyUnderTest):
     manner = {"simulate-deltas": json.dumps(["e"] * 4_000), "simulate-one-write": "1"}
 
     said = home.stream(headers=V2 | manner, max_tokens_to_sample=4_000)

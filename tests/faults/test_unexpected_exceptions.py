@@ -14,7 +14,7 @@ from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
 from proxy.security.redaction import Redactor
-from tests.harness import KEY, V2, House, body, house
+from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import serving
 
 CRASHED = {"type": "api_error", "message": "Internal server error"}
@@ -48,7 +48,7 @@ def test_a_bug_of_ours_in_forwarding_does_so_too():
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)
 
 
-def test_a_client_that_goes_while_it_sends_is_no_error(home: House):
+def test_a_client_that_goes_while_it_sends_is_no_error(home: ProxyUnderTest):
     host, port = home.url.removeprefix("http://").split(":")
     before = len(home.received())
     for path in [b"/v1/complete", b"/v1/messages"]:
@@ -63,7 +63,7 @@ def test_a_client_that_goes_while_it_sends_is_no_error(home: House):
     assert len(completed) == 1
 
 
-def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: House):
+def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: ProxyUnderTest):
     host, port = home.url.removeprefix("http://").split(":")
     content = json.dumps(body()).encode()
     with socket.create_connection((host, int(port))) as connection:
@@ -76,7 +76,7 @@ def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: House):
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_integers_beyond_all_measure_are_refused(home: House):
+def test_integers_beyond_all_measure_are_refused(home: ProxyUnderTest):
     answer = home.complete(top_k=10**30)
 
     assert answer.json()["error"]["message"] == (
@@ -85,7 +85,7 @@ def test_integers_beyond_all_measure_are_refused(home: House):
 
 
 def test_a_beta_header_passes_if_an_operator_says_so():
-    with house(beta_header="pass") as passing:
+    with running_proxy(beta_header="pass") as passing:
         passing.complete(headers={"anthropic-beta": "context-1m-2025-08-07"})
 
         heard = dict(passing.last_received()["headers"])
@@ -103,7 +103,7 @@ def test_an_upstream_that_does_not_let_us_in_is_given_up():
             one.settimeout(0)
             one.connect_ex(address)
         url = f"http://127.0.0.1:{address[1]}"
-        with house(upstream_url=url, upstream_connect_timeout=0.2) as locked_out:
+        with running_proxy(upstream_url=url, upstream_connect_timeout=0.2) as locked_out:
             answer = locked_out.complete()
         for one in waiting:
             one.close()
@@ -139,7 +139,7 @@ def test_the_proxy_that_the_environment_names_is_used():
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with environment(http_proxy=proxy, no_proxy=""):
             upstream = "http://upstream.invalid"
-            with house(upstream_url=upstream) as behind:
+            with running_proxy(upstream_url=upstream) as behind:
                 answer = httpx.get(f"{behind.url}/v1/models", headers=V2, trust_env=False)
         thread.join()
 
@@ -147,7 +147,9 @@ def test_the_proxy_that_the_environment_names_is_used():
     assert heard[0].startswith(b"GET http://upstream.invalid/v1/models HTTP/1.1\r\n")
 
 
-def test_a_client_that_waits_for_leave_is_told_at_once_that_its_body_is_too_large(home: House):
+def test_a_client_that_waits_for_leave_is_told_at_once_that_its_body_is_too_large(
+    home: ProxyUnderTest,
+):
     host, port = home.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(

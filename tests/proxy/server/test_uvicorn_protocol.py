@@ -32,7 +32,7 @@ from tests.client_bytes import (
     splits,
     told,
 )
-from tests.harness import House, body
+from tests.harness import ProxyUnderTest, body
 from tests.servers import serving
 from tests.waiting import PATIENCE_SECONDS
 
@@ -276,7 +276,7 @@ def test_space_around_a_value_is_not_part_of_it():
     assert heard.requests[0].headers[1] == (b"x", b"a b")
 
 
-def status_line(home: House, status: int) -> bytes:
+def status_line(home: ProxyUnderTest, status: int) -> bytes:
     content = json.dumps(body()).encode()
     with connected(home.url) as connection:
         connection.sendall(
@@ -597,7 +597,7 @@ def test_who_speaks_http_1_0_hears_of_no_100():
     assert b"100 Continue" not in asyncio.run(told([data])).said
 
 
-def test_every_error_has_a_reason_phrase(home: House):
+def test_every_error_has_a_reason_phrase(home: ProxyUnderTest):
     name_unnamed_statuses()
 
     assert status_line(home, 529) == b"HTTP/1.1 529 Overloaded"
