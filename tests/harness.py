@@ -91,14 +91,14 @@ def running_proxy(
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[ProxyUnderTest]:
+def holdover() -> Iterator[ProxyUnderTest]:
     """A proxy with default settings; tests tell their own requests apart."""
     with running_proxy() as default:
         yield default
 
 
 @pytest.fixture
-def impatient() -> Iterator[ProxyUnderTest]:
+def hasty_holdover() -> Iterator[ProxyUnderTest]:
     """A proxy that pings at once and soon gives up on its upstream."""
     with running_proxy(ping_interval=0.05, upstream_read_timeout=0.5) as hasty:
         yield hasty

@@ -34,8 +34,8 @@ def ending(seen: Seen) -> tuple[object, ...]:
 
 @every(SDKS)
 def test_a_stream_says_what_the_whole_answer_says(client: Client):
-    with scripted_proxy(deltas=DELTAS) as home:
-        seen = client.ask(home.url)
+    with scripted_proxy(deltas=DELTAS) as proxy:
+        seen = client.ask(proxy.url)
 
     expected = (TEXT, "stop_sequence", "\n\nHuman:")
     assert {way: ending(one) for way, one in seen.items()} == dict.fromkeys(client.ways, expected)
@@ -44,14 +44,14 @@ def test_a_stream_says_what_the_whole_answer_says(client: Client):
     assert [list(seen[way].pieces) for way in client.streams] == [events] * len(client.streams)
     assert {one.returned and one.returned["model"] for one in seen.values()} == {"claude-2.1"}
     # TypeScript 0.4 leaves before the end of every stream. That is no failure.
-    outcomes = {(line["status"], line["error_type"], line["blame"]) for line in home.exchanges()}
+    outcomes = {(line["status"], line["error_type"], line["blame"]) for line in proxy.exchanges()}
     assert outcomes == {(200, None, "nobody")}
 
 
 @every(SDKS)
 def test_awkward_characters_arrive_as_they_were_said(client: Client):
-    with scripted_proxy(deltas=AWKWARD) as home:
-        seen = client.ask(home.url)
+    with scripted_proxy(deltas=AWKWARD) as proxy:
+        seen = client.ask(proxy.url)
 
     expected = f" {''.join(AWKWARD)}"
     assert {way: one.text for way, one in seen.items()} == dict.fromkeys(client.ways, expected)
@@ -67,8 +67,8 @@ def test_an_answer_ends_where_the_request_says(client: Client):
     }
     script = [call for limit in limits.values() for call in calls_in(client.ways, **limit)]
 
-    with scripted_proxy(text="one\n\ntwo END three") as home:
-        seen = client.run(home.url, script)
+    with scripted_proxy(text="one\n\ntwo END three") as proxy:
+        seen = client.run(proxy.url, script)
 
     assert [ending(one) for one in seen] == [end for end in limits for _ in client.ways]
 
@@ -77,16 +77,16 @@ def test_an_answer_ends_where_the_request_says(client: Client):
 def test_whole_answers_pass_the_strict_validation_of_releases_whose_streams_never_did(
     client: Client,
 ):
-    with scripted_proxy(deltas=DELTAS) as home:
-        seen = client.run(home.url, calls_in(("whole", "async whole")), strict=True)
+    with scripted_proxy(deltas=DELTAS) as proxy:
+        seen = client.run(proxy.url, calls_in(("whole", "async whole")), strict=True)
 
     assert [ending(one) for one in seen] == [(TEXT, "stop_sequence", "\n\nHuman:")] * 2
 
 
 @every((PYTHON_0_7_8, PYTHON_0_18_1, PYTHON_0_39_0, PYTHON_0_125_0))
 def test_a_raw_response_shows_the_headers(client: Client):
-    with scripted_proxy() as home:
-        whole, streamed = client.run(home.url, calls_in(("raw whole", "raw streamed")))
+    with scripted_proxy() as proxy:
+        whole, streamed = client.run(proxy.url, calls_in(("raw whole", "raw streamed")))
 
     assert whole.headers is not None
     assert streamed.headers is not None
@@ -99,8 +99,8 @@ def test_a_raw_response_shows_the_headers(client: Client):
 
 @every((PYTHON_0_125_0, NODE_0_137_0))
 def test_an_answer_knows_the_id_of_its_request(client: Client):
-    with scripted_proxy() as home:
-        (seen,) = client.run(home.url, calls_in(("whole",)))
+    with scripted_proxy() as proxy:
+        (seen,) = client.run(proxy.url, calls_in(("whole",)))
 
     assert seen.request_id is not None
-    assert seen.request_id == home.exchanges()[0]["request_id"]
+    assert seen.request_id == proxy.exchanges()[0]["request_id"]

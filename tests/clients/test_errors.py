@@ -80,8 +80,8 @@ def test_each_status_is_the_exception_that_the_client_has_for_it(client: Client)
     script = [call for params in asked.values() for call in calls_in(client.ways, **params)]
     upstream: list[Simulated] = [{}, {"error": 429}, {"error": 529}]
 
-    with scripted_proxy(*(turn for turn in upstream for _ in client.ways)) as home:
-        seen = client.run(home.url, script)
+    with scripted_proxy(*(turn for turn in upstream for _ in client.ways)) as proxy:
+        seen = client.run(proxy.url, script)
 
     cases = [(way, status) for status in asked for way in client.ways]
     assert [told(client, one) for one in seen] == [expected(client, *case) for case in cases]
@@ -89,8 +89,8 @@ def test_each_status_is_the_exception_that_the_client_has_for_it(client: Client)
 
 @every(SDKS)
 def test_a_wrong_key_is_an_authentication_error(client: Client):
-    with scripted_proxy() as home:
-        seen = client.run(home.url, calls_in(client.ways), api_key=INVALID_KEY)
+    with scripted_proxy() as proxy:
+        seen = client.run(proxy.url, calls_in(client.ways), api_key=INVALID_KEY)
 
     assert [told(client, one) for one in seen] == [expected(client, w, 401) for w in client.ways]
 
@@ -103,10 +103,10 @@ def test_clients_retry_when_and_how_often_the_upstream_says(client: Client):
         [{"error": 400, "should_retry": "true"}, {}],
     )
 
-    with scripted_proxy(*(turn for turns in hints for turn in turns)) as home:
-        seen = client.run(home.url, calls_in(("whole",)) * 3, max_retries=1)
+    with scripted_proxy(*(turn for turns in hints for turn in turns)) as proxy:
+        seen = client.run(proxy.url, calls_in(("whole",)) * 3, max_retries=1)
 
     assert [one.error_class for one in seen] == [None, "RateLimitError", None]
-    first, second, *others = home.arrivals
+    first, second, *others = proxy.arrivals
     assert second - first >= 1  # on their own they wait for half a second at most
     assert len(others) == 3

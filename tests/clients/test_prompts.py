@@ -34,9 +34,9 @@ def test_prompts_become_messages_however_they_are_sent(client: Client):
     script = [call for params in asked for call in calls_in(client.ways, **params, **unchecked)]
     said = ("A pleasure.", " two, three.", "One,\ntwo, three.", "Yes.")
 
-    with scripted_proxy(*({"text": text} for text in said for _ in client.ways)) as home:
-        seen = client.run(home.url, script)
-        bodies = [received["body"] for received in home.received()]
+    with scripted_proxy(*({"text": text} for text in said for _ in client.ways)) as proxy:
+        seen = client.run(proxy.url, script)
+        bodies = [received["body"] for received in proxy.received()]
 
     texts = (" A pleasure.", " two, three.", "two, three.", " Yes.")
     assert [one.text for one in seen] == [text for text in texts for _ in client.ways]

@@ -1,3 +1,3 @@
-from tests.harness import home, impatient
+from tests.harness import hasty_holdover, holdover
 
-__all__ = ["home", "impatient"]
+__all__ = ["hasty_holdover", "holdover"]

@@ -54,9 +54,9 @@ def two_legs(directory: Path) -> Iterator[Fleet]:
     with (
         serving(upstream) as upstream_url,
         serving(Moody(legacy, b"x-legacy")) as legacy_url,
-        running_fleet(directory, RULES, upstream_url=upstream_url, legacy_url=legacy_url) as home,
+        running_fleet(directory, RULES, upstream_url=upstream_url, legacy_url=legacy_url) as fleet,
     ):
-        yield home
+        yield fleet
 
 
 def moods(case: str, first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
@@ -69,17 +69,17 @@ def moods(case: str, first: dict[str, str], second: dict[str, str]) -> dict[str,
     return {name: json.dumps(mood) for name, mood in zip(names, (first, second), strict=True)}
 
 
-def ask(home: Fleet, case: str, first: dict[str, str], **more: Any) -> httpx.Response:
+def ask(fleet: Fleet, case: str, first: dict[str, str], **more: Any) -> httpx.Response:
     """Ask for a model that both upstreams know; the first leg behaves like that."""
     second = more.pop("second", {})
     headers = moods(case, first, second) | more.pop("headers", {})
-    return home.ask(case, model="claude-2.1", headers=headers, **more)
+    return fleet.ask(case, model="claude-2.1", headers=headers, **more)
 
 
-def times_asked(home: Fleet, answer: httpx.Response) -> tuple[int, int]:
+def times_asked(fleet: Fleet, answer: httpx.Response) -> tuple[int, int]:
     """How often an exchange has asked upstream, and the legacy one."""
-    urls = (home.upstream_url, home.legacy_url)
-    one, other = (len(home.received(url, answer)) for url in urls)
+    urls = (fleet.upstream_url, fleet.legacy_url)
+    one, other = (len(fleet.received(url, answer)) for url in urls)
     return one, other
 
 

@@ -56,8 +56,8 @@ class Way:
 def way(request: pytest.FixtureRequest) -> Iterator[Way]:
     """With each kind of keys."""
     settings = {"admin_token": ADMIN_TOKEN} | request.param
-    with recording() as upstream, running_proxy(upstream_url=upstream.url, **settings) as home:
-        yield Way(home.url, upstream)
+    with recording() as upstream, running_proxy(upstream_url=upstream.url, **settings) as holdover:
+        yield Way(holdover.url, upstream)
 
 
 @pytest.mark.parametrize("lines", SPELLINGS)
@@ -133,16 +133,16 @@ def test_nobody_keeps_a_page_that_it_opens(
 
 
 def test_who_guesses_is_logged_counted_and_slowed_down_and_locks_nobody_out():
-    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
+    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as holdover:
         with capture_logs() as lines:
             told = [
-                say(home.url, spelled("GET", PAGE, f"authorization: Bearer guess-{number}"))
+                say(holdover.url, spelled("GET", PAGE, f"authorization: Bearer guess-{number}"))
                 for number in range(15)
             ]
-            missing = say(home.url, spelled("GET", PAGE))
-            opened = say(home.url, spelled("GET", PAGE, BEARER))
-            misplaced = say(home.url, spelled("GET", "/v1/models", BEARER))
-        _, _, numbers = say(home.url, spelled("GET", "/metrics"))
+            missing = say(holdover.url, spelled("GET", PAGE))
+            opened = say(holdover.url, spelled("GET", PAGE, BEARER))
+            misplaced = say(holdover.url, spelled("GET", "/v1/models", BEARER))
+        _, _, numbers = say(holdover.url, spelled("GET", "/metrics"))
 
     assert [status for status, _, _ in told] == [401] * 10 + [429] * 5
     assert json.loads(told[-1][2])["error"]["type"] == "rate_limit_error"
@@ -176,7 +176,7 @@ def test_of_many_guesses_at_once_each_is_answered_and_its_connection_closed():
     async def guesses(port: int) -> list[bytes]:
         return await asyncio.gather(*(guess(port) for _ in range(300)))
 
-    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as home:
-        answers = asyncio.run(guesses(int(home.url.rpartition(":")[2])))
+    with recording() as up, running_proxy(upstream_url=up.url, admin_token=ADMIN_TOKEN) as holdover:
+        answers = asyncio.run(guesses(int(holdover.url.rpartition(":")[2])))
 
     assert [b" 429 " in answer for answer in answers].count(True) == 290

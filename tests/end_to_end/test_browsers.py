@@ -10,12 +10,12 @@ PATHS = ["/v1/complete", "/v1/messages", "/healthz", "/readyz", "/metrics", "/ho
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_host_that_is_not_this_machine_is_refused_everywhere(path: str):
-    with running_proxy() as home:
+    with running_proxy() as holdover:
         answer = httpx.post(
-            home.url + path, json=body(), headers=KEY | V2 | {"host": "evil.example"}
+            holdover.url + path, json=body(), headers=KEY | V2 | {"host": "evil.example"}
         )
 
-        assert home.received() == []
+        assert holdover.received() == []
     assert answer.status_code == 403
     error = answer.json()["error"]
     assert error["type"] == "permission_error"
@@ -23,26 +23,26 @@ def test_a_host_that_is_not_this_machine_is_refused_everywhere(path: str):
 
 
 def test_a_host_is_served_that_the_settings_allow():
-    with running_proxy(allowed_hosts=["proxy.example"]) as home:
-        assert home.complete(headers={"host": "proxy.example"}).status_code == 200
+    with running_proxy(allowed_hosts=["proxy.example"]) as holdover:
+        assert holdover.complete(headers={"host": "proxy.example"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_foreign_page_cannot_spend_a_key_that_is_held(path: str):
-    with running_proxy(upstream_key="sk-ant-api03-held") as home:
+    with running_proxy(upstream_key="sk-ant-api03-held") as holdover:
         answer = httpx.post(
-            home.url + path, json=body(), headers=V2 | {"origin": "https://evil.example"}
+            holdover.url + path, json=body(), headers=V2 | {"origin": "https://evil.example"}
         )
 
-        assert home.received() == []
+        assert holdover.received() == []
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
 
 
 def test_a_foreign_page_may_use_keys_of_its_own():
-    with running_proxy() as home:
-        assert home.complete(headers={"origin": "https://app.example"}).status_code == 200
+    with running_proxy() as holdover:
+        assert holdover.complete(headers={"origin": "https://app.example"}).status_code == 200
 
 
 def test_a_program_may_use_a_key_that_is_held():
-    with running_proxy(upstream_key="sk-ant-api03-held") as home:
-        assert home.complete().status_code == 200
+    with running_proxy(upstream_key="sk-ant-api03-held") as holdover:
+        assert holdover.complete().status_code == 200

@@ -73,9 +73,9 @@ def passing() -> Iterator[Ways]:
     """Clients' keys pass through."""
     with (
         recording() as up,
-        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home,
+        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as holdover,
     ):
-        yield Ways(home.url, up)
+        yield Ways(holdover.url, up)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,9 @@ def holding() -> Iterator[Ways]:
         recording() as up,
         running_proxy(
             upstream_url=up.url, legacy_url=up.url, rollout=RULES, upstream_key=HELD
-        ) as home,
+        ) as holdover,
     ):
-        yield Ways(home.url, up)
+        yield Ways(holdover.url, up)
 
 
 @WAYS
@@ -178,7 +178,7 @@ def test_an_upstream_speaks_neither_for_us_nor_for_our_host(way: str):
     )
     with (
         recording() as up,
-        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as home,
+        running_proxy(upstream_url=up.url, legacy_url=up.url, rollout=RULES) as holdover,
     ):
         up.answer = said
         if way == "path":
@@ -186,7 +186,7 @@ def test_an_upstream_speaks_neither_for_us_nor_for_our_host(way: str):
         else:
             sent = json.dumps(body()).encode()
             request = spelled("POST", "/v1/complete", "x-leg: legacy", "x-api-key: k", body=sent)
-        status, headers, _ = say(home.url, request)
+        status, headers, _ = say(holdover.url, request)
 
     ours = {b"holdover-rule": b"old"} if way == "legacy" else {}
     assert status == 200

@@ -13,13 +13,13 @@ MESSAGES = {
 }
 
 
-def test_a_messages_request_and_its_answer_pass_untouched(home: ProxyUnderTest):
+def test_a_messages_request_and_its_answer_pass_untouched(holdover: ProxyUnderTest):
     content = json.dumps(MESSAGES, indent=3).encode()
     through = httpx.post(
-        f"{home.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
+        f"{holdover.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
     )
-    heard = home.last_received()
-    direct = httpx.post(f"{home.upstream_url}/v1/messages", content=content, headers=KEY | V2)
+    heard = holdover.last_received()
+    direct = httpx.post(f"{holdover.upstream_url}/v1/messages", content=content, headers=KEY | V2)
 
     assert heard["raw"] == content.decode()
     assert heard["query"] == "a=%2Fb&c=d%20e"
@@ -28,11 +28,11 @@ def test_a_messages_request_and_its_answer_pass_untouched(home: ProxyUnderTest):
     assert set(through.headers) - changing == set(direct.headers) - changing - of_its_host
 
 
-def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: ProxyUnderTest):
+def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(holdover: ProxyUnderTest):
     manner = {"simulate-delay-events": "30"}
     with httpx.stream(
         "POST",
-        f"{home.url}/v1/messages",
+        f"{holdover.url}/v1/messages",
         json=MESSAGES | {"stream": True},
         headers=KEY | V2 | manner,
     ) as answer:
@@ -43,73 +43,75 @@ def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(home: ProxyUn
     assert b"event: message_stop" in pieces[-1]
 
 
-def test_newest_clients_keep_their_version_and_their_bearer_key(home: ProxyUnderTest):
+def test_newest_clients_keep_their_version_and_their_bearer_key(holdover: ProxyUnderTest):
     headers = {"anthropic-version": "2026-10-21", "authorization": "Bearer sk-ant-api03-x"}
 
-    answer = httpx.get(f"{home.url}/v1/models", headers=headers)
+    answer = httpx.get(f"{holdover.url}/v1/models", headers=headers)
 
-    heard = dict(home.last_received()["headers"])
+    heard = dict(holdover.last_received()["headers"])
     assert answer.status_code == 200
     assert heard["anthropic-version"] == "2026-10-21"
     assert heard["authorization"] == "Bearer sk-ant-api03-x"
 
 
-def test_a_body_of_unknown_length_is_streamed_up(home: ProxyUnderTest):
+def test_a_body_of_unknown_length_is_streamed_up(holdover: ProxyUnderTest):
     def pieces() -> Iterator[bytes]:
         content = json.dumps(MESSAGES).encode()
         yield content[:10]
         yield content[10:]
 
-    answer = httpx.post(f"{home.url}/v1/messages", content=pieces(), headers=KEY | V2)
+    answer = httpx.post(f"{holdover.url}/v1/messages", content=pieces(), headers=KEY | V2)
 
     assert answer.json()["type"] == "message"
 
 
-def test_errors_of_other_paths_are_upstreams_own(home: ProxyUnderTest):
-    answer = httpx.get(f"{home.url}/v1/nothing/here", headers=KEY | V2)
+def test_errors_of_other_paths_are_upstreams_own(holdover: ProxyUnderTest):
+    answer = httpx.get(f"{holdover.url}/v1/nothing/here", headers=KEY | V2)
 
     assert answer.status_code == 404
 
 
-def test_other_methods_on_the_completion_path_are_forwarded(home: ProxyUnderTest):
-    answer = httpx.get(f"{home.url}/v1/complete", headers=KEY | V2)
+def test_other_methods_on_the_completion_path_are_forwarded(holdover: ProxyUnderTest):
+    answer = httpx.get(f"{holdover.url}/v1/complete", headers=KEY | V2)
 
     assert answer.status_code == 405
-    assert home.last_received()["method"] == "GET"
+    assert holdover.last_received()["method"] == "GET"
 
 
-def test_cookies_of_one_caller_never_reach_another(home: ProxyUnderTest):
-    httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2 | {"cookie": "session=1"})
-    httpx.post(f"{home.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
+def test_cookies_of_one_caller_never_reach_another(holdover: ProxyUnderTest):
+    httpx.post(
+        f"{holdover.url}/v1/messages", json=MESSAGES, headers=KEY | V2 | {"cookie": "session=1"}
+    )
+    httpx.post(f"{holdover.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
 
-    assert "cookie" not in dict(home.last_received()["headers"])
+    assert "cookie" not in dict(holdover.last_received()["headers"])
 
 
-def test_a_client_that_goes_takes_its_forwarded_request_with_it(home: ProxyUnderTest):
+def test_a_client_that_goes_takes_its_forwarded_request_with_it(holdover: ProxyUnderTest):
     with httpx.stream(
         "POST",
-        f"{home.url}/v1/messages",
+        f"{holdover.url}/v1/messages",
         json=MESSAGES | {"stream": True},
         headers=KEY | V2 | {"simulate-delay-events": "1000"},
     ) as answer:
         next(answer.iter_raw())
 
-    home.wait_for_outcome("client-disconnected")
+    holdover.wait_for_outcome("client-disconnected")
 
 
-def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(home: ProxyUnderTest):
+def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(holdover: ProxyUnderTest):
     manner = {"simulate-break-after-events": "3"}
 
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.post(
-            f"{home.url}/v1/messages",
+            f"{holdover.url}/v1/messages",
             json=MESSAGES | {"stream": True},
             headers=KEY | V2 | manner,
         )
 
 
-def test_holdover_answers_its_own_probes(home: ProxyUnderTest):
+def test_holdover_answers_its_own_probes(holdover: ProxyUnderTest):
     for path, status in [("/healthz", "alive"), ("/readyz", "ready")]:
-        answer = httpx.get(home.url + path)
+        answer = httpx.get(holdover.url + path)
 
         assert (answer.status_code, answer.json()["status"]) == (200, status)

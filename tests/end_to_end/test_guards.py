@@ -21,76 +21,76 @@ FAULTY = rule("canary", 'action = "translate"', "guard = { errors_above = 10, mi
 FAIL = {"simulate-error": "529"}
 
 
-def send(home: Fleet, case: str, count: int, **headers: str) -> None:
+def send(fleet: Fleet, case: str, count: int, **headers: str) -> None:
     """So many exchanges of a case, some at a time."""
     with ThreadPoolExecutor(25) as crowd:
-        list(crowd.map(lambda _: home.ask(case, headers=headers), range(count)))
+        list(crowd.map(lambda _: fleet.ask(case, headers=headers), range(count)))
 
 
-def is_decided_by_the_rule(home: Fleet) -> bool:
+def is_decided_by_the_rule(fleet: Fleet) -> bool:
     """Whether the canary's requests go its way."""
-    rule_name: str | None = home.ask("canary").headers.get("holdover-rule")
+    rule_name: str | None = fleet.ask("canary").headers.get("holdover-rule")
     return rule_name == "canary"
 
 
-def in_each_worker(home: Fleet, expected: bool) -> bool:
+def in_each_worker(fleet: Fleet, expected: bool) -> bool:
     """Whether that is so, or not so, in both."""
-    workers = map(home.only, home.both_workers())
+    workers = map(fleet.only, fleet.both_workers())
     return [is_decided_by_the_rule(one) for one in workers] == [expected, expected]
 
 
-def wait_for_judgements(home: Fleet, times: int = 4) -> None:
+def wait_for_judgements(fleet: Fleet, times: int = 4) -> None:
     """Until each worker has judged so often, which it writes down each time."""
     seen: dict[Path, set[int]] = {}
-    wait_for(lambda: _look(home, seen) and min(map(len, seen.values())) > times)
+    wait_for(lambda: _look(fleet, seen) and min(map(len, seen.values())) > times)
 
 
-def _look(home: Fleet, seen: dict[Path, set[int]]) -> bool:
-    notes = list(home.state_dir.glob("*/tallies/[!.]*"))
+def _look(fleet: Fleet, seen: dict[Path, set[int]]) -> bool:
+    notes = list(fleet.state_dir.glob("*/tallies/[!.]*"))
     for note in notes:
         seen.setdefault(note, set()).add(note.stat().st_mtime_ns)
-    return len(notes) == max(1, len(home.workers))
+    return len(notes) == max(1, len(fleet.workers))
 
 
 def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
     """What each worker has seen is too little; together it is enough."""
-    with running_fleet(tmp_path, NOWHERE, workers=2) as home:
-        for one in map(home.only, home.both_workers()):
+    with running_fleet(tmp_path, NOWHERE, workers=2) as fleet:
+        for one in map(fleet.only, fleet.both_workers()):
             assert one.ask("canary").status_code == 404
             send(one, "canary", 12)
             send(one, "rest", 12)
-        tripped = home.line("guard_tripped")
-        wait_for(lambda: home.lines("share_is_zero")[1:])
+        tripped = fleet.line("guard_tripped")
+        wait_for(lambda: fleet.lines("share_is_zero")[1:])
 
         assert (tripped["rule"], tripped["level"]) == ("canary", "error")
         assert tripped["reason"].startswith("100.0 % of ")
-        for one in map(home.only, home.both_workers()):
+        for one in map(fleet.only, fleet.both_workers()):
             answer = one.ask("canary")
             assert answer.status_code == 200
             assert "holdover-rule" not in answer.headers
-            assert home.record(answer)["why"] == "default"
-            said = one.client.get(f"{home.url}/readyz").json()["tripped"]
+            assert fleet.record(answer)["why"] == "default"
+            said = one.client.get(f"{fleet.url}/readyz").json()["tripped"]
             assert said["canary"]["reason"] == tripped["reason"]
             assert one.number("holdover_guard_tripped", rule="canary") == 1
-        assert "TRIPPED" in home.rollout("status").stdout
+        assert "TRIPPED" in fleet.rollout("status").stdout
 
 
-def trip(home: Fleet) -> None:
+def trip(fleet: Fleet) -> None:
     """Make the canary's guard trip, in each worker."""
-    before = len(home.lines("share_is_zero"))
-    send(home, "rest", 25)
-    send(home, "canary", 25, **FAIL)
-    wait_for(lambda: len(home.lines("share_is_zero")) - before == 2)
+    before = len(fleet.lines("share_is_zero"))
+    send(fleet, "rest", 25)
+    send(fleet, "canary", 25, **FAIL)
+    wait_for(lambda: len(fleet.lines("share_is_zero")) - before == 2)
 
 
 def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
-    with running_fleet(tmp_path, FAULTY, workers=2) as home:
-        trip(home)
-        old, _ = home.both_workers()
-        home.end_worker(old)
-        home.wait_for_successor(old)
-        assert in_each_worker(home, expected=False)
-        assert home.stop() == 0
+    with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
+        trip(fleet)
+        old, _ = fleet.both_workers()
+        fleet.end_worker(old)
+        fleet.wait_for_successor(old)
+        assert in_each_worker(fleet, expected=False)
+        assert fleet.stop() == 0
     with running_fleet(tmp_path, FAULTY, workers=2) as again:
         first = again.ask("canary")
 
@@ -101,20 +101,20 @@ def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_pa
 
 
 def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
-    with running_fleet(tmp_path, FAULTY, workers=2) as home:
-        trip(home)
-        done = home.rollout("rearm", "canary")
+    with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
+        trip(fleet)
+        done = fleet.rollout("rearm", "canary")
         assert (done.returncode, done.stderr) == (0, "")
-        wait_for(lambda: home.lines("guard_rearmed")[1:])
+        wait_for(lambda: fleet.lines("guard_rearmed")[1:])
 
-        assert in_each_worker(home, expected=True)
-        wait_for_judgements(home)  # the window still holds what tripped it
-        assert len(home.lines("guard_tripped")) <= 2
-        assert in_each_worker(home, expected=True)
-        assert home.client.get(f"{home.url}/readyz").json()["tripped"] == {}
-        assert home.number("holdover_guard_tripped", rule="canary") == 0
-        trip(home)
-        assert in_each_worker(home, expected=False)
+        assert in_each_worker(fleet, expected=True)
+        wait_for_judgements(fleet)  # the window still holds what tripped it
+        assert len(fleet.lines("guard_tripped")) <= 2
+        assert in_each_worker(fleet, expected=True)
+        assert fleet.client.get(f"{fleet.url}/readyz").json()["tripped"] == {}
+        assert fleet.number("holdover_guard_tripped", rule="canary") == 0
+        trip(fleet)
+        assert in_each_worker(fleet, expected=False)
 
 
 @pytest.mark.parametrize("name", ["canary", "canari"])
@@ -146,23 +146,23 @@ SLOWLY = {"simulate-delay-headers": "1000"}
 
 
 def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
-    with running_fleet(tmp_path, SLOW) as home:
-        send(home, "rest", 40)
-        send(home, "canary", 24, **SLOWLY)
+    with running_fleet(tmp_path, SLOW) as fleet:
+        send(fleet, "rest", 40)
+        send(fleet, "canary", 24, **SLOWLY)
 
-        reason = home.line("guard_tripped")["reason"]
+        reason = fleet.line("guard_tripped")["reason"]
         assert reason.startswith("95 % of 24 answers began within 1.")
-        assert not is_decided_by_the_rule(home)
+        assert not is_decided_by_the_rule(fleet)
 
 
 def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
-    with running_fleet(tmp_path, SLOW) as home:
+    with running_fleet(tmp_path, SLOW) as fleet:
         for case in ("rest", "canary"):
-            send(home, case, 24, **SLOWLY)
-        wait_for_judgements(home)
+            send(fleet, case, 24, **SLOWLY)
+        wait_for_judgements(fleet)
 
-        assert not home.lines("guard_tripped")
-        assert is_decided_by_the_rule(home)
+        assert not fleet.lines("guard_tripped")
+        assert is_decided_by_the_rule(fleet)
 
 
 def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
@@ -171,11 +171,11 @@ def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
         *('action = "translate"', 'model = "claude-nowhere"', 'on_failure = "translate"'),
         "guard = { errors_above = 10, min_count = 20 }",
     )
-    with running_fleet(tmp_path, rules) as home:
-        assert home.ask("canary").status_code == 200
-        send(home, "canary", 25)
+    with running_fleet(tmp_path, rules) as fleet:
+        assert fleet.ask("canary").status_code == 200
+        send(fleet, "canary", 25)
 
-        assert home.line("guard_tripped")["rule"] == "canary"
+        assert fleet.line("guard_tripped")["rule"] == "canary"
 
 
 CANARIES = "\n".join(
@@ -200,81 +200,81 @@ CANARIES = "\n".join(
     ("case", "status"), [("canary", 404), ("rescued", 200), ("forwarded", 404)]
 )
 def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_path, case, status):
-    with running_fleet(tmp_path, CANARIES) as home:
+    with running_fleet(tmp_path, CANARIES) as fleet:
         with ThreadPoolExecutor(25) as crowd:
-            answers = list(crowd.map(lambda _: home.ask(case, model="claude-nowhere"), range(120)))
-        wait_for_judgements(home)
+            answers = list(crowd.map(lambda _: fleet.ask(case, model="claude-nowhere"), range(120)))
+        wait_for_judgements(fleet)
 
         assert {answer.status_code for answer in answers} == {status}
-        assert not home.lines("guard_tripped")
+        assert not fleet.lines("guard_tripped")
 
 
 def test_a_path_that_does_not_exist_says_something(tmp_path):
     """It is a web server that says so, and not upstream of a model: the url is wrong."""
     html = {"simulate-error": "404", "simulate-error-shape": "html"}
-    with running_fleet(tmp_path, CANARIES) as home:
-        send(home, "forwarded", 24, **html)
+    with running_fleet(tmp_path, CANARIES) as fleet:
+        send(fleet, "forwarded", 24, **html)
 
-        assert home.line("guard_tripped")["rule"] == "forwarded"
+        assert fleet.line("guard_tripped")["rule"] == "forwarded"
 
 
 def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
     """120 requests that fail, and some of two other callers that do not."""
-    with running_fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as fleet:
         for caller in ("sk-one", "sk-another"):
-            send(home, "canary", 5, **{"x-api-key": caller})
-        send(home, "canary", 120, **{"x-api-key": "sk-nonsense"} | FAIL)
-        wait_for_judgements(home)
+            send(fleet, "canary", 5, **{"x-api-key": caller})
+        send(fleet, "canary", 120, **{"x-api-key": "sk-nonsense"} | FAIL)
+        wait_for_judgements(fleet)
 
-        assert not home.lines("guard_tripped")
-        assert is_decided_by_the_rule(home)
+        assert not fleet.lines("guard_tripped")
+        assert is_decided_by_the_rule(fleet)
 
 
 def test_what_fails_for_every_caller_takes_it_away(tmp_path):
-    with running_fleet(tmp_path, FAULTY) as home:
+    with running_fleet(tmp_path, FAULTY) as fleet:
         for caller in ("sk-one", "sk-another", "sk-third"):
-            send(home, "canary", 8, **{"x-api-key": caller} | FAIL)
+            send(fleet, "canary", 8, **{"x-api-key": caller} | FAIL)
 
-        reason = home.line("guard_tripped")["reason"]
+        reason = fleet.line("guard_tripped")["reason"]
         assert reason == "100.0 % of 24 exchanges failed, with too few outside the rule to compare"
 
 
 def test_too_few_exchanges_say_nothing(tmp_path):
-    with running_fleet(tmp_path, FAULTY) as home:
-        send(home, "canary", 19, **FAIL)
-        send(home, "rest", 40)
-        wait_for_judgements(home)
+    with running_fleet(tmp_path, FAULTY) as fleet:
+        send(fleet, "canary", 19, **FAIL)
+        send(fleet, "rest", 40)
+        wait_for_judgements(fleet)
 
-        assert not home.lines("guard_tripped")
-        assert is_decided_by_the_rule(home)
+        assert not fleet.lines("guard_tripped")
+        assert is_decided_by_the_rule(fleet)
 
 
 @pytest.mark.parametrize(("failing", "of_the_rest"), [(25, 25), (0, 25)])
 def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, failing, of_the_rest):
-    with running_fleet(tmp_path, FAULTY) as home:
-        send(home, "rest", of_the_rest, **FAIL)
-        send(home, "canary", failing, **FAIL)
-        send(home, "canary", 25 - failing)
-        wait_for_judgements(home)
+    with running_fleet(tmp_path, FAULTY) as fleet:
+        send(fleet, "rest", of_the_rest, **FAIL)
+        send(fleet, "canary", failing, **FAIL)
+        send(fleet, "canary", 25 - failing)
+        wait_for_judgements(fleet)
 
-        assert not home.lines("guard_tripped")
-        assert is_decided_by_the_rule(home)
+        assert not fleet.lines("guard_tripped")
+        assert is_decided_by_the_rule(fleet)
 
 
 def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
     (tmp_path / "state").write_text("not a directory")
-    with running_fleet(tmp_path, FAULTY, workers=2) as home:
-        one, other = home.both_workers()
-        first = home.only(one)
+    with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
+        one, other = fleet.both_workers()
+        first = fleet.only(one)
         for _ in range(25):
             first.ask("rest")
             first.ask("canary", headers=FAIL)
-        home.line("share_is_zero")
+        fleet.line("share_is_zero")
         assert not is_decided_by_the_rule(first)
-        second = home.only(other)
+        second = fleet.only(other)
         assert is_decided_by_the_rule(second)
-        told = home.lines("state_not_shared")
+        told = fleet.lines("state_not_shared")
 
         assert 1 <= len(told) <= 2
         assert {line["reason"] for line in told} == {"Not a directory"}
-        assert home.rollout("rearm", "canary").returncode == 2
+        assert fleet.rollout("rearm", "canary").returncode == 2

@@ -29,16 +29,16 @@ WRONG: dict[str, Any] = {
 @pytest.fixture
 def misled() -> Iterator[ProxyUnderTest]:
     """A proxy whose operator believes models to take what they refuse."""
-    with running_proxy(model_facts=WRONG, admin_token=ADMIN_TOKEN) as home:
-        yield home
+    with running_proxy(model_facts=WRONG, admin_token=ADMIN_TOKEN) as holdover:
+        yield holdover
 
 
 def adjustments(answer: httpx.Response) -> list[str]:
     return answer.headers["holdover-adjustments"].split(", ")
 
 
-def tries(home: ProxyUnderTest) -> int:
-    return len(home.received())
+def tries(holdover: ProxyUnderTest) -> int:
+    return len(holdover.received())
 
 
 @pytest.mark.parametrize(
@@ -182,11 +182,11 @@ def test_admin_pages_need_their_token(misled: ProxyUnderTest):
     assert tries(misled) == 0
 
 
-def test_without_a_token_the_admin_pages_do_not_exist(home: ProxyUnderTest):
-    before = len(home.received())
+def test_without_a_token_the_admin_pages_do_not_exist(holdover: ProxyUnderTest):
+    before = len(holdover.received())
 
     for path in ["explain", "lessons", "anything"]:
-        answer = httpx.post(f"{home.url}/holdover/{path}", json=body(), headers=KEY)
+        answer = httpx.post(f"{holdover.url}/holdover/{path}", json=body(), headers=KEY)
         assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
 
-    assert len(home.received()) == before
+    assert len(holdover.received()) == before

@@ -51,8 +51,8 @@ def said_by_whole(answer: httpx.Response) -> tuple[str, str, str | None]:
 @pytest.fixture
 def fresh() -> Iterator[ProxyUnderTest]:
     """A proxy that has learnt nothing yet."""
-    with running_proxy() as home:
-        yield home
+    with running_proxy() as holdover:
+        yield holdover
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -111,14 +111,14 @@ def test_what_is_adjusted_is_what_a_reviewer_has_read(fresh: ProxyUnderTest):
     ids=str,
 )
 def test_the_simulator_refuses_what_a_wrong_translation_would_send(
-    home: ProxyUnderTest, wrong: dict[str, Any]
+    holdover: ProxyUnderTest, wrong: dict[str, Any]
 ):
     right = {
         "model": "claude-opus-4-8",
         "max_tokens": 10,
         "messages": [{"role": "user", "content": "Hi"}],
     }
-    url = f"{home.upstream_url}/v1/messages"
+    url = f"{holdover.upstream_url}/v1/messages"
 
     assert httpx.post(url, json=right, headers=KEY | V2).status_code == 200
     assert httpx.post(url, json=right | wrong, headers=KEY | V2).status_code in {400, 404}

@@ -76,13 +76,13 @@ def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, wor
     place.mkdir(mode=0o755)
     before = os.umask(umask)
     try:
-        with running_fleet(tmp_path, f'capture = "full"\n{GUARDED}', workers=workers) as home:
+        with running_fleet(tmp_path, f'capture = "full"\n{GUARDED}', workers=workers) as fleet:
             os.umask(before)
-            home.ask("guarded")
+            fleet.ask("guarded")
             wait_for(lambda: any(place.glob("traffic/traffic.db-wal")))
             wait_for(lambda: any(place.glob("*/tallies/*")))
             while_it_runs = open_to_others(place)
-            numbers = [open_to_others(shared) for shared in map(numbers_of, home.workers)]
+            numbers = [open_to_others(shared) for shared in map(numbers_of, fleet.workers)]
     finally:
         os.umask(before)
 

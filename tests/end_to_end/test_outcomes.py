@@ -17,22 +17,22 @@ GUARDED = rule("legacy", 'action = "forward"', "guard = { errors_above = 10, min
 REFUSING = rule("refused", 'action = "refuse"')
 
 
-def ask(home: Fleet, case: str, **given: Any) -> None:
+def ask(fleet: Fleet, case: str, **given: Any) -> None:
     """Ask; the client sees an answer, an error, or that the connection breaks off."""
     try:
-        home.ask(case, **given)
+        fleet.ask(case, **given)
     except httpx.RemoteProtocolError as exc:
         assert "without sending complete message body" in str(exc)  # noqa: PT017 - else it passes
 
 
-def found_by(home: Fleet, status: str) -> list[dict[str, Any]]:
-    told = run("log", "--config", str(home.config), "--status", status, "--format", "json")
+def found_by(fleet: Fleet, status: str) -> list[dict[str, Any]]:
+    told = run("log", "--config", str(fleet.config), "--status", status, "--format", "json")
     assert told.returncode == 0, told.stderr
     return [json.loads(line) for line in told.stdout.splitlines()]
 
 
-def report_of(home: Fleet) -> Any:
-    told = run("report", "--config", str(home.config), "--format", "json")
+def report_of(fleet: Fleet) -> Any:
+    told = run("report", "--config", str(fleet.config), "--format", "json")
     assert told.returncode == 0, told.stderr
     return json.loads(told.stdout)
 
@@ -45,23 +45,23 @@ def report_of(home: Fleet) -> Any:
 def test_a_forwarded_stream_that_fails_after_its_200_is_an_error_everywhere(
     tmp_path: Path, headers: dict[str, str]
 ):
-    with running_fleet(tmp_path, GUARDED) as home:
+    with running_fleet(tmp_path, GUARDED) as fleet:
         for _ in range(2):
-            ask(home, "other")
+            ask(fleet, "other")
         for _ in range(6):
-            ask(home, "legacy", headers=headers, stream=True, model="claude-2.1")
+            ask(fleet, "legacy", headers=headers, stream=True, model="claude-2.1")
 
-        tripped = home.line("guard_tripped")
-        records = wait_for(lambda: home.lines("exchange", rule="legacy")[5:]) and home.lines(
+        tripped = fleet.line("guard_tripped")
+        records = wait_for(lambda: fleet.lines("exchange", rule="legacy")[5:]) and fleet.lines(
             "exchange", rule="legacy"
         )
         assert {record["outcome"] for record in records} == {"upstream_error"}
         assert {(record["status"], record["blame"]) for record in records} == {(200, "upstream")}
-        failed = home.number("holdover_outcomes_total", rule="legacy", outcome="upstream_error")
+        failed = fleet.number("holdover_outcomes_total", rule="legacy", outcome="upstream_error")
         assert failed == 6
-        assert (tripped["rule"], len(found_by(home, "error"))) == ("legacy", 6)
-        assert len(found_by(home, "ok")) == 2
-        outcomes = report_of(home)["totals"]["outcomes"]
+        assert (tripped["rule"], len(found_by(fleet, "error"))) == ("legacy", 6)
+        assert len(found_by(fleet, "ok")) == 2
+        outcomes = report_of(fleet)["totals"]["outcomes"]
         assert (outcomes["answered"], outcomes["upstream_error"]) == (2, 6)
 
 
@@ -106,5 +106,5 @@ def test_the_log_the_report_and_the_metrics_say_the_same_outcome(
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A fleet for all cases of this file."""
-    with running_fleet(tmp_path_factory.mktemp("fleet"), REFUSING) as home:
-        yield home
+    with running_fleet(tmp_path_factory.mktemp("fleet"), REFUSING) as fleet:
+        yield fleet

@@ -67,39 +67,39 @@ def holdover(directory: Path, settings: str, *, workers: int = 1) -> Iterator[Fl
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with holdover(tmp_path_factory.mktemp("held"), KEYS) as running:
         yield running
 
 
 def ask(
-    home: Fleet, way: str, moods: Mapping[str, str] | None = None, **fields: Any
+    fleet: Fleet, way: str, moods: Mapping[str, str] | None = None, **fields: Any
 ) -> httpx.Response:
     """Ask, of upstreams of which some refuse with a status."""
     refusing = {name: json.dumps({"error": status}) for name, status in (moods or {}).items()}
     headers = KEY | V2 | refusing
     match way:
         case "/v1/models":
-            return home.client.get(home.url + way, headers=headers)
+            return fleet.client.get(fleet.url + way, headers=headers)
         case "/v1/messages":
-            return home.client.post(home.url + way, headers=headers, json=MESSAGES)
+            return fleet.client.post(fleet.url + way, headers=headers, json=MESSAGES)
         case _:
-            return home.ask(way, model="claude-2.1", headers=headers, **fields)
+            return fleet.ask(way, model="claude-2.1", headers=headers, **fields)
 
 
-def refused_keys(home: Fleet) -> dict[str, Any]:
+def refused_keys(fleet: Fleet) -> dict[str, Any]:
     """What `/readyz` says of them."""
-    said: dict[str, Any] = home.client.get(f"{home.url}/readyz").json()["refused_keys"]
+    said: dict[str, Any] = fleet.client.get(f"{fleet.url}/readyz").json()["refused_keys"]
     return said
 
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", ["401", "402", "403"])
 @pytest.mark.parametrize("way", ["translate", "forward"])
-def test_a_key_of_ours_that_is_refused_is_our_fault(home, way, status, stream):
+def test_a_key_of_ours_that_is_refused_is_our_fault(fleet, way, status, stream):
     setting, mood = WAYS[way]
-    answer = ask(home, way, {mood: status}, stream=stream)
-    record = home.record(answer)
+    answer = ask(fleet, way, {mood: status}, stream=stream)
+    record = fleet.record(answer)
 
     assert (answer.status_code, answer.json()["error"]) == (502, OURS)
     assert answer.headers["content-type"] == "application/json"
@@ -111,73 +111,73 @@ def test_a_key_of_ours_that_is_refused_is_our_fault(home, way, status, stream):
 
 @pytest.mark.parametrize("status", ["401", "402", "403"])
 @pytest.mark.parametrize("way", ["/v1/messages", "/v1/models"])
-def test_so_it_is_on_every_other_path(home, way, status):
-    answer = ask(home, way, {WAYS[way][1]: status})
+def test_so_it_is_on_every_other_path(fleet, way, status):
+    answer = ask(fleet, way, {WAYS[way][1]: status})
 
     assert (answer.status_code, answer.json()["error"]) == (502, OURS)
     assert answer.headers["x-should-retry"] == "false"
-    assert home.line("forward", path=way, status=502)
+    assert fleet.line("forward", path=way, status=502)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_counted_logged_loudly_and_shown_until_upstream_answers(home, way):
+def test_it_is_counted_logged_loudly_and_shown_until_upstream_answers(fleet, way):
     setting, mood = WAYS[way]
-    assert ask(home, way).status_code == 200
-    lines, number = home.lines("key_refused"), refusals(home, setting)
-    assert setting not in refused_keys(home)
+    assert ask(fleet, way).status_code == 200
+    lines, number = fleet.lines("key_refused"), refusals(fleet, setting)
+    assert setting not in refused_keys(fleet)
 
     for _ in range(3):
-        ask(home, way, {mood: "401"})
-    shown = refused_keys(home)[setting]
-    ask(home, way, {mood: "529"})  # which says nothing about the key
-    still = refused_keys(home)[setting]
-    assert ask(home, way).status_code == 200
+        ask(fleet, way, {mood: "401"})
+    shown = refused_keys(fleet)[setting]
+    ask(fleet, way, {mood: "529"})  # which says nothing about the key
+    still = refused_keys(fleet)[setting]
+    assert ask(fleet, way).status_code == 200
 
-    url = home.legacy_url if setting == "legacy_key" else home.upstream_url
+    url = fleet.legacy_url if setting == "legacy_key" else fleet.upstream_url
     digest = Digester("k").caller(HELD[setting].encode())
     assert shown == still == {"key": digest, "url": url, "status": 401, "since": shown["since"]}
-    [line] = home.lines("key_refused")[len(lines) :]
+    [line] = fleet.lines("key_refused")[len(lines) :]
     assert (line["level"], line["setting"], line["key"]) == ("error", setting, digest)
-    assert refusals(home, setting) == number + 3
-    assert setting not in refused_keys(home)
-    assert home.line("key_accepted", setting=setting)
+    assert refusals(fleet, setting) == number + 3
+    assert setting not in refused_keys(fleet)
+    assert fleet.line("key_accepted", setting=setting)
 
 
-def refusals(home: Fleet, setting: str) -> float:
-    return home.number("holdover_key_refusals_total", setting=setting)
+def refusals(fleet: Fleet, setting: str) -> float:
+    return fleet.number("holdover_key_refusals_total", setting=setting)
 
 
-def test_no_key_is_shown(home):
+def test_no_key_is_shown(fleet):
     for way, (_, mood) in WAYS.items():
-        ask(home, way, {mood: "401"})
-    pages = [home.client.get(home.url + page).text for page in ("/readyz", "/metrics")]
+        ask(fleet, way, {mood: "401"})
+    pages = [fleet.client.get(fleet.url + page).text for page in ("/readyz", "/metrics")]
 
-    shown = "\n".join([*pages, home.log.read_text()])
+    shown = "\n".join([*pages, fleet.log.read_text()])
     assert [key for key in HELD.values() if key in shown] == []
 
 
-def test_somebody_else_is_asked_where_a_rule_says_so(home):
-    answer = ask(home, "rescued", {"x-messages": "401"})
+def test_somebody_else_is_asked_where_a_rule_says_so(fleet):
+    answer = ask(fleet, "rescued", {"x-messages": "401"})
 
     assert answer.status_code == 200
-    record = home.record(answer)
+    record = fleet.record(answer)
     assert (record["route"], record["first_failure"]) == ("forward", "502 api_error")
 
 
-def test_in_a_shadow_it_costs_the_client_nothing_and_is_shown_all_the_same(home):
-    answer = ask(home, "beside", {"x-legacy": "401"})
+def test_in_a_shadow_it_costs_the_client_nothing_and_is_shown_all_the_same(fleet):
+    answer = ask(fleet, "beside", {"x-legacy": "401"})
 
     assert answer.status_code == 200
-    assert home.line("shadow_failed")["reason"] == "KeyRefused"
-    wait_for(lambda: "legacy_key" in refused_keys(home))
+    assert fleet.line("shadow_failed")["reason"] == "KeyRefused"
+    wait_for(lambda: "legacy_key" in refused_keys(fleet))
 
 
 def test_a_rule_whose_requests_fail_by_it_loses_its_share(tmp_path):
-    with holdover(tmp_path, KEYS) as home:
+    with holdover(tmp_path, KEYS) as fleet:
         for _ in range(5):
-            assert ask(home, "watched", {"x-messages": "401"}).status_code == 502
+            assert ask(fleet, "watched", {"x-messages": "401"}).status_code == 502
 
-        assert home.line("guard_tripped")["rule"] == "watched"
+        assert fleet.line("guard_tripped")["rule"] == "watched"
 
 
 LISTED: Final = f"""
@@ -188,27 +188,27 @@ token = "sha256:{hash_token(TOKEN.encode())}"
 
 def test_a_key_that_is_missed_is_our_fault_too(tmp_path):
     """The client's token opens a key of ours, so it is not sent: then nothing is."""
-    with holdover(tmp_path, f'{LISTED}upstream_key = "sk-of-ads"\n') as home:
-        answer = home.ask("forward", model="claude-2.1", headers={"x-api-key": TOKEN})
-        shown = refused_keys(home)
+    with holdover(tmp_path, f'{LISTED}upstream_key = "sk-of-ads"\n') as fleet:
+        answer = fleet.ask("forward", model="claude-2.1", headers={"x-api-key": TOKEN})
+        shown = refused_keys(fleet)
 
         assert (answer.status_code, answer.json()["error"]) == (502, OURS)
-        assert home.record(answer)["failure"] == (
+        assert fleet.record(answer)["failure"] == (
             "legacy_key: the upstream rejected this key with status 401"
         )
-        assert home.record(answer)["key"] is None
+        assert fleet.record(answer)["key"] is None
         assert shown["legacy_key"]["key"] is None
-        risks = [line["risk"] for line in home.lines("risky_setting")]
+        risks = [line["risk"] for line in fleet.lines("risky_setting")]
         assert any("set legacy_key, or callers.NAME.legacy_key" in risk for risk in risks)
 
 
 def test_a_key_of_one_caller_is_named_by_its_setting_and_in_no_metric(tmp_path):
-    with holdover(tmp_path, f'{LISTED}upstream_key = "sk-invalid"\n') as home:
-        answer = home.ask("translate", model="claude-2.1", headers={"x-api-key": TOKEN})
+    with holdover(tmp_path, f'{LISTED}upstream_key = "sk-invalid"\n') as fleet:
+        answer = fleet.ask("translate", model="claude-2.1", headers={"x-api-key": TOKEN})
 
         assert answer.status_code == 502
-        assert list(refused_keys(home)) == ["callers.ads.upstream_key"]
-        assert refusals(home, "upstream_key") == 1
+        assert list(refused_keys(fleet)) == ["callers.ads.upstream_key"]
+        assert refusals(fleet, "upstream_key") == 1
 
 
 @pytest.mark.parametrize("status", ["401", "402", "403"])
@@ -237,18 +237,18 @@ def own_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         (True, {"error": "403", "error-after-events": "0"}),
     ],
 )
-def test_an_upstream_that_says_so_in_a_200_is_understood(home, stream, mood):
+def test_an_upstream_that_says_so_in_a_200_is_understood(fleet, stream, mood):
     headers = {"x-messages": json.dumps(mood)}
-    answer = home.ask("translate", stream=stream, headers=headers, model="claude-2.1")
+    answer = fleet.ask("translate", stream=stream, headers=headers, model="claude-2.1")
 
     assert (answer.status_code, answer.json()["error"]) == (502, OURS)
-    assert home.record(answer)["blame"] == "holdover"
+    assert fleet.record(answer)["blame"] == "holdover"
 
 
 def test_every_worker_knows_and_forgets_together(tmp_path):
-    with holdover(tmp_path, KEYS, workers=2) as home:
-        one, other = home.both_workers()
-        first, second = home.only(one), home.only(other)
+    with holdover(tmp_path, KEYS, workers=2) as fleet:
+        one, other = fleet.both_workers()
+        first, second = fleet.only(one), fleet.only(other)
         ask(first, "translate", {"x-messages": "403"})
         wait_for(lambda: "upstream_key" in refused_keys(second))
         assert ask(second, "translate").status_code == 200

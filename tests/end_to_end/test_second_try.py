@@ -19,7 +19,7 @@ WAYS = pytest.mark.parametrize("case", list(SAID))
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A rule for each way to try twice."""
     with two_legs(tmp_path_factory.mktemp("second")) as running:
         yield running
@@ -41,14 +41,14 @@ REFUSALS = [
 @WAYS
 @pytest.mark.parametrize(("mood", "reason"), REFUSALS, ids=[reason for _, reason in REFUSALS])
 def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR0917 - a table
-    home, case, mood, reason, version, stream
+    fleet, case, mood, reason, version, stream
 ):
-    answer = ask(home, case, mood, version=version, stream=stream)
+    answer = ask(fleet, case, mood, version=version, stream=stream)
 
     assert answer.status_code == 200
     assert SAID[case] in said(answer)
-    assert times_asked(home, answer) == TWICE[case]
-    record = home.record(answer)
+    assert times_asked(fleet, answer) == TWICE[case]
+    record = fleet.record(answer)
     assert record["first_failure"] == reason
     assert record["route"] == ("forward" if case == "to-legacy" else "translate")
     assert (record["status"], record["error_type"], record["failure"]) == (200, None, None)
@@ -67,11 +67,11 @@ def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR09
     ],
     ids=["cut JSON", "a stream", "an error in a 200", "broken off"],
 )
-def test_a_whole_answer_that_is_none_is_tried_elsewhere(home, case, mood, reason, version):
-    answer = ask(home, case, mood, version=version)
+def test_a_whole_answer_that_is_none_is_tried_elsewhere(fleet, case, mood, reason, version):
+    answer = ask(fleet, case, mood, version=version)
 
     assert SAID[case] in said(answer)
-    assert home.record(answer)["first_failure"] == reason
+    assert fleet.record(answer)["first_failure"] == reason
 
 
 BEFORE_THE_FIRST_WORD = {
@@ -90,36 +90,36 @@ BEFORE_THE_FIRST_WORD = {
 @DIALECTS
 @pytest.mark.parametrize("case", ["to-legacy", "to-model"])
 @pytest.mark.parametrize("mood", BEFORE_THE_FIRST_WORD.values(), ids=BEFORE_THE_FIRST_WORD)
-def test_a_stream_that_fails_before_its_first_word_is_tried_elsewhere(home, case, mood, version):
-    answer = ask(home, case, mood, version=version, stream=True)
+def test_a_stream_that_fails_before_its_first_word_is_tried_elsewhere(fleet, case, mood, version):
+    answer = ask(fleet, case, mood, version=version, stream=True)
 
     assert answer.status_code == 200
     assert SAID[case] in said(answer)
     assert b"error" not in answer.content
-    assert times_asked(home, answer) == TWICE[case]
-    assert home.record(answer)["first_failure"] is not None
+    assert times_asked(fleet, answer) == TWICE[case]
+    assert fleet.record(answer)["first_failure"] is not None
 
 
 @DIALECTS
 @pytest.mark.parametrize("mood", [{"break-after-events": "0"}, {"hang-after-events": "0"}])
-def test_a_forwarded_stream_that_has_only_headers_is_tried_elsewhere(home, mood, version):
-    answer = ask(home, "from-legacy", mood, version=version, stream=True)
+def test_a_forwarded_stream_that_has_only_headers_is_tried_elsewhere(fleet, mood, version):
+    answer = ask(fleet, "from-legacy", mood, version=version, stream=True)
 
     assert SAID["from-legacy"] in said(answer)
-    assert times_asked(home, answer) == (1, 1)
-    assert home.record(answer)["route"] == "translate"
+    assert times_asked(fleet, answer) == (1, 1)
+    assert fleet.record(answer)["route"] == "translate"
 
 
-def test_a_forwarded_stream_that_begins_with_an_error_is_tried_elsewhere(home):
-    answer = ask(home, "from-legacy", {"error-after-events": "0"}, stream=True)
+def test_a_forwarded_stream_that_begins_with_an_error_is_tried_elsewhere(fleet):
+    answer = ask(fleet, "from-legacy", {"error-after-events": "0"}, stream=True)
 
     assert SAID["from-legacy"] in said(answer)
-    assert home.record(answer)["first_failure"] == "529 overloaded_error"
+    assert fleet.record(answer)["first_failure"] == "529 overloaded_error"
 
 
-def test_a_forwarded_stream_that_begins_with_an_error_for_everybody_is_not(home):
+def test_a_forwarded_stream_that_begins_with_an_error_for_everybody_is_not(fleet):
     mood = {"error-after-events": "0", "error": "429"}
-    answer = ask(home, "from-legacy", mood, stream=True)
+    answer = ask(fleet, "from-legacy", mood, stream=True)
 
     assert answer.text.startswith("event: error")
-    assert times_asked(home, answer) == (0, 1)
+    assert times_asked(fleet, answer) == (0, 1)

@@ -35,31 +35,31 @@ FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A rule for each kind of shadow."""
     with running_fleet(tmp_path_factory.mktemp("shadow"), RULES) as running:
         yield running
 
 
-def comparison(home: Fleet, answer: httpx.Response, leg: str = "shadow") -> dict[str, Any]:
+def comparison(fleet: Fleet, answer: httpx.Response, leg: str = "shadow") -> dict[str, Any]:
     """What the log says of an answer's shadow."""
     assert answer.status_code == 200, answer.text
-    return home.line("shadow", id=home.record(answer)["id"], leg=leg)
+    return fleet.line("shadow", id=fleet.record(answer)["id"], leg=leg)
 
 
-def all_received(home: Fleet, answer: httpx.Response) -> list[dict[str, Any]]:
+def all_received(fleet: Fleet, answer: httpx.Response) -> list[dict[str, Any]]:
     """What upstream has received of an exchange, once there is a second request."""
-    wait_for(lambda: len(home.received(home.upstream_url, answer)) == 2)
-    return home.received(home.upstream_url, answer)
+    wait_for(lambda: len(fleet.received(fleet.upstream_url, answer)) == 2)
+    return fleet.received(fleet.upstream_url, answer)
 
 
 @DIALECTS
 @FORMS
-def test_a_shadow_by_another_model_has_a_translation_of_its_own(home, version, stream):
-    answer = home.ask("other-model", version=version, stream=stream, temperature=0.3)
+def test_a_shadow_by_another_model_has_a_translation_of_its_own(fleet, version, stream):
+    answer = fleet.ask("other-model", version=version, stream=stream, temperature=0.3)
 
-    said = comparison(home, answer)
-    primary, shadow = home.received(home.upstream_url, answer)
+    said = comparison(fleet, answer)
+    primary, shadow = fleet.received(fleet.upstream_url, answer)
     assert primary["body"]["temperature"] == 0.3
     assert "temperature" not in shadow["body"]
     assert shadow["body"]["stream" if stream else "model"] in {True, "claude-sonnet-5"}
@@ -75,12 +75,12 @@ def test_a_shadow_by_another_model_has_a_translation_of_its_own(home, version, s
 
 @DIALECTS
 @FORMS
-def test_a_shadow_may_go_by_another_strategy_for_prefills(home, version, stream):
+def test_a_shadow_may_go_by_another_strategy_for_prefills(fleet, version, stream):
     prompt = "\n\nHuman: Count.\n\nAssistant: One, two,"
-    answer = home.ask("other-strategy", version=version, stream=stream, prompt=prompt)
+    answer = fleet.ask("other-strategy", version=version, stream=stream, prompt=prompt)
 
-    said = comparison(home, answer)
-    primary, shadow = home.received(home.upstream_url, answer)
+    said = comparison(fleet, answer)
+    primary, shadow = fleet.received(fleet.upstream_url, answer)
     assert [turn["role"] for turn in primary["body"]["messages"]] == ["user", "assistant", "user"]
     assert [turn["role"] for turn in shadow["body"]["messages"]] == ["user"]
     assert "continue_prefill" in said["adjustments"][0]
@@ -90,10 +90,10 @@ def test_a_shadow_may_go_by_another_strategy_for_prefills(home, version, stream)
 @DIALECTS
 @FORMS
 @pytest.mark.parametrize("case", ["forward-beside", "translate-beside"])
-def test_the_old_upstream_and_the_new_are_compared(home, case, version, stream):
-    answer = home.ask(case, version=version, stream=stream, model="claude-2.1")
+def test_the_old_upstream_and_the_new_are_compared(fleet, case, version, stream):
+    answer = fleet.ask(case, version=version, stream=stream, model="claude-2.1")
 
-    said = comparison(home, answer)
+    said = comparison(fleet, answer)
     mine, other = (1, 0) if case == "translate-beside" else (0, 1)
     assert said["equal"] is False
     assert 0.5 < said["similarity"] < 1
@@ -110,41 +110,41 @@ def test_the_old_upstream_and_the_new_are_compared(home, case, version, stream):
     )
 
 
-def test_a_whole_answer_and_a_stream_are_the_same_text_to_a_comparison(home):
+def test_a_whole_answer_and_a_stream_are_the_same_text_to_a_comparison(fleet):
     text = {"simulate-text": json.dumps("Grüße 🌳\u2028 and more")}
-    whole = home.ask("forward-beside", headers=text, model="claude-2.1")
-    stream = home.ask("forward-beside", headers=text, model="claude-2.1", stream=True)
+    whole = fleet.ask("forward-beside", headers=text, model="claude-2.1")
+    stream = fleet.ask("forward-beside", headers=text, model="claude-2.1", stream=True)
 
     # The leading space is Holdover's.
-    assert comparison(home, whole)["characters"] == [18, 17]
-    assert comparison(home, stream)["characters"] == [18, 17]
+    assert comparison(fleet, whole)["characters"] == [18, 17]
+    assert comparison(fleet, stream)["characters"] == [18, 17]
 
 
-def test_another_reason_to_stop_is_seen(home):
-    answer = home.ask("forward-beside", model="claude-2.1", max_tokens_to_sample=13)
+def test_another_reason_to_stop_is_seen(fleet):
+    answer = fleet.ask("forward-beside", model="claude-2.1", max_tokens_to_sample=13)
 
-    said = comparison(home, answer)
+    said = comparison(fleet, answer)
     assert said["stop_reasons"] == ["max_tokens", "stop_sequence"]
     assert said["same_stop_reason"] is False
 
 
 @FORMS
-def test_nothing_is_asked_before_the_client_has_its_answer(home, stream):
+def test_nothing_is_asked_before_the_client_has_its_answer(fleet, stream):
     slow = {"simulate-delay-headers": "300", "simulate-delay-events": "20"}
-    answer = home.ask("other-model", stream=stream, headers=slow)
+    answer = fleet.ask("other-model", stream=stream, headers=slow)
 
-    primary, shadow = all_received(home, answer)
+    primary, shadow = all_received(fleet, answer)
     assert (primary["outcome"], shadow["outcome"]) == ("finished", "running")
-    assert comparison(home, answer)["equal"]
+    assert comparison(fleet, answer)["equal"]
 
 
-def test_nothing_is_asked_while_a_stream_runs(home):
+def test_nothing_is_asked_while_a_stream_runs(fleet):
     headers = KEY | V2 | {"x-case": "other-model", "x-marker": "slowly"}
     slow = {"simulate-delay-events": "50"}
-    url, request = f"{home.url}/v1/complete", body(stream=True)
-    with home.client.stream("POST", url, json=request, headers=headers | slow) as answer:
+    url, request = f"{fleet.url}/v1/complete", body(stream=True)
+    with fleet.client.stream("POST", url, json=request, headers=headers | slow) as answer:
         meanwhile = [
-            [asked["outcome"] for asked in home.received(home.upstream_url, answer)]
+            [asked["outcome"] for asked in fleet.received(fleet.upstream_url, answer)]
             for piece in answer.iter_bytes()
             if b'"stop_reason":null' in piece
         ]
@@ -153,96 +153,96 @@ def test_nothing_is_asked_while_a_stream_runs(home):
     assert len(meanwhile) > 2
     assert meanwhile.count(["running"]) > 1
     assert all(first == "finished" for first, *others in meanwhile if others)
-    assert len(all_received(home, answer)) == 2
+    assert len(all_received(fleet, answer)) == 2
 
 
 @FORMS
-def test_a_control_asks_the_first_question_again(home, stream):
-    answer = home.ask("control", model="claude-2.1", stream=stream)
+def test_a_control_asks_the_first_question_again(fleet, stream):
+    answer = fleet.ask("control", model="claude-2.1", stream=stream)
 
-    control = comparison(home, answer, "control")
-    primary, again = home.received(home.upstream_url, answer)
+    control = comparison(fleet, answer, "control")
+    primary, again = fleet.received(fleet.upstream_url, answer)
     assert again["body"] == primary["body"]
     assert control["models"] == ["claude-opus-4-8"] * 2
     assert control["equal"] is True
-    assert comparison(home, answer, "shadow")["models"] == ["claude-opus-4-8", None]
+    assert comparison(fleet, answer, "shadow")["models"] == ["claude-opus-4-8", None]
 
 
-def test_a_control_of_a_forwarded_request_is_forwarded(home):
-    answer = home.ask("control-of-forward", model="claude-2.1")
+def test_a_control_of_a_forwarded_request_is_forwarded(fleet):
+    answer = fleet.ask("control-of-forward", model="claude-2.1")
 
-    assert comparison(home, answer, "control")["models"] == [None, None]
-    assert comparison(home, answer, "shadow")["models"] == [None, "claude-opus-4-8"]
-    assert len(home.received(home.legacy_url, answer)) == 2
+    assert comparison(fleet, answer, "control")["models"] == [None, None]
+    assert comparison(fleet, answer, "shadow")["models"] == [None, "claude-opus-4-8"]
+    assert len(fleet.received(fleet.legacy_url, answer)) == 2
 
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (50, 60, 140), (100, 200, 200)])
-def test_shadows_have_their_share_of_the_traffic(home, share, least, most):
+def test_shadows_have_their_share_of_the_traffic(fleet, share, least, most):
     """Of 200, half is 100, give or take 7; six times that is never seen."""
     case = f"share-{share}"
     for _ in range(200):
-        assert home.ask(case, max_tokens_to_sample=1).status_code == 200
-    marker = home.ask("other-model")
-    comparison(home, marker)  # first come, first served
-    shadows = wait_for(lambda: compared(home, case))[0]
+        assert fleet.ask(case, max_tokens_to_sample=1).status_code == 200
+    marker = fleet.ask("other-model")
+    comparison(fleet, marker)  # first come, first served
+    shadows = wait_for(lambda: compared(fleet, case))[0]
 
     assert least <= shadows <= most
-    assert not home.number("holdover_shadows_skipped_total", rule=case)
+    assert not fleet.number("holdover_shadows_skipped_total", rule=case)
 
 
-def compared(home: Fleet, case: str) -> tuple[float, ...]:
+def compared(fleet: Fleet, case: str) -> tuple[float, ...]:
     """How many shadows of 200 exchanges are compared, once all are that were asked; or nothing."""
-    asked = len(home.received_with(home.upstream_url, "x-case", case)) - 200
-    shadows = home.number("holdover_shadows_compared_total", rule=case)
+    asked = len(fleet.received_with(fleet.upstream_url, "x-case", case)) - 200
+    shadows = fleet.number("holdover_shadows_compared_total", rule=case)
     return (shadows,) if asked == shadows else ()
 
 
-def test_a_rule_without_a_shadow_has_none(home):
-    answer = home.ask("no-shadow")
-    comparison(home, home.ask("other-model"))
+def test_a_rule_without_a_shadow_has_none(fleet):
+    answer = fleet.ask("no-shadow")
+    comparison(fleet, fleet.ask("other-model"))
 
-    assert len(home.received(home.upstream_url, answer)) == 1
-    assert not home.lines("shadow", id=home.record(answer)["id"])
+    assert len(fleet.received(fleet.upstream_url, answer)) == 1
+    assert not fleet.lines("shadow", id=fleet.record(answer)["id"])
 
 
-def test_what_came_of_shadows_is_counted(home):
-    before = home.number("holdover_shadows_compared_total", rule="control", leg="control")
-    answer = home.ask("control", model="claude-2.1")
-    comparison(home, answer, "control")
+def test_what_came_of_shadows_is_counted(fleet):
+    before = fleet.number("holdover_shadows_compared_total", rule="control", leg="control")
+    answer = fleet.ask("control", model="claude-2.1")
+    comparison(fleet, answer, "control")
 
     same = {"rule": "control", "leg": "control", "equal": "true", "same_stop_reason": "true"}
     other = {"rule": "control", "leg": "shadow", "equal": "false"}
-    assert home.number("holdover_shadows_compared_total", **same) == before + 1
-    assert home.number("holdover_shadows_compared_total", **other) >= 1
-    assert home.number("holdover_shadow_similarity_count", rule="control") >= 2
+    assert fleet.number("holdover_shadows_compared_total", **same) == before + 1
+    assert fleet.number("holdover_shadows_compared_total", **other) >= 1
+    assert fleet.number("holdover_shadow_similarity_count", rule="control") >= 2
 
 
-def test_neither_prompts_nor_answers_are_in_any_line(home):
+def test_neither_prompts_nor_answers_are_in_any_line(fleet):
     prompt = "\n\nHuman: canary-prompt\n\nAssistant: canary-prefill"
     said = {"simulate-text": '"canary-answer"'}
     for case in ("other-model", "forward-beside", "translate-beside", "control"):
-        answer = home.ask(case, headers=said, prompt=prompt, model="claude-2.1")
+        answer = fleet.ask(case, headers=said, prompt=prompt, model="claude-2.1")
         assert "canary-answer" in answer.text
-        comparison(home, answer)
-    failing = home.ask("forward-beside", prompt=prompt)  # the old upstream does not know the model
-    home.line("shadow_failed", id=home.record(failing)["id"])
+        comparison(fleet, answer)
+    failing = fleet.ask("forward-beside", prompt=prompt)  # the old upstream does not know the model
+    fleet.line("shadow_failed", id=fleet.record(failing)["id"])
 
-    log = home.log.read_text()
+    log = fleet.log.read_text()
     assert "canary" not in log
     assert KEY["x-api-key"] not in log
 
 
-def test_a_shadow_that_fails_says_how_and_is_counted(home):
-    before = home.number("holdover_shadows_failed_total", rule="forward-beside", leg="shadow")
-    answer = home.ask("forward-beside", model="claude-haiku-4-5")
+def test_a_shadow_that_fails_says_how_and_is_counted(fleet):
+    before = fleet.number("holdover_shadows_failed_total", rule="forward-beside", leg="shadow")
+    answer = fleet.ask("forward-beside", model="claude-haiku-4-5")
 
-    failed = home.line("shadow_failed", id=home.record(answer)["id"])
+    failed = fleet.line("shadow_failed", id=fleet.record(answer)["id"])
     assert (failed["leg"], failed["reason"]) == ("shadow", "status 400")
-    after = home.number("holdover_shadows_failed_total", rule="forward-beside", leg="shadow")
+    after = fleet.number("holdover_shadows_failed_total", rule="forward-beside", leg="shadow")
     assert (answer.status_code, after - before) == (200, 1)
 
 
-def test_text_of_a_stream_with_a_shadow_is_whole(home):
-    answer = home.ask("other-model", stream=True)
+def test_text_of_a_stream_with_a_shadow_is_whole(fleet):
+    answer = fleet.ask("other-model", stream=True)
 
     assert text_of(answer.content).endswith("in several deltas.")

@@ -10,8 +10,8 @@ DELTAS = {"simulate-deltas": json.dumps(["Hel", "lo", " \u2028you 🌳"])}
 HELLO = " Hello \u2028you 🌳"
 
 
-def test_new_dialect_streams_named_deltas_and_just_ends(home: ProxyUnderTest):
-    events = frames(home.stream(model="claude-2", headers=V2 | DELTAS))
+def test_new_dialect_streams_named_deltas_and_just_ends(holdover: ProxyUnderTest):
+    events = frames(holdover.stream(model="claude-2", headers=V2 | DELTAS))
 
     spoken = [event for name, event in events if name == "completion"]
     assert [event["completion"] for event in spoken] == [" Hel", "lo", " \u2028you 🌳", ""]
@@ -23,8 +23,8 @@ def test_new_dialect_streams_named_deltas_and_just_ends(home: ProxyUnderTest):
     }
 
 
-def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: ProxyUnderTest):
-    events = frames(home.stream(model="claude-v1", headers=V1 | DELTAS))
+def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(holdover: ProxyUnderTest):
+    events = frames(holdover.stream(model="claude-v1", headers=V1 | DELTAS))
 
     assert [name for name, _ in events] == [None] * len(events)
     *spoken, done = [event for _, event in events]
@@ -36,8 +36,8 @@ def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(home: Pr
     ]
 
 
-def test_headers_of_a_stream_are_those_of_an_event_stream(home: ProxyUnderTest):
-    answer = httpx.post(f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
+def test_headers_of_a_stream_are_those_of_an_event_stream(holdover: ProxyUnderTest):
+    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
 
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"
@@ -63,12 +63,12 @@ def test_headers_of_a_stream_are_those_of_an_event_stream(home: ProxyUnderTest):
 )
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 def test_however_upstream_sends_it_the_text_is_that_of_the_whole_answer(
-    home: ProxyUnderTest, manner: dict[str, str], version: dict[str, str]
+    holdover: ProxyUnderTest, manner: dict[str, str], version: dict[str, str]
 ):
     text = {"simulate-text": json.dumps("Ünïcode \u2028 line,\n\n and more 🌳.")}
-    whole = home.complete(headers=text).json()
+    whole = holdover.complete(headers=text).json()
 
-    data = home.stream(headers=version | text | manner)
+    data = holdover.stream(headers=version | text | manner)
 
     events = [event for _, event in frames(data) if isinstance(event, dict)]
     last = [event for event in events if event.get("stop_reason")]
@@ -78,18 +78,18 @@ def test_however_upstream_sends_it_the_text_is_that_of_the_whole_answer(
     assert streamed == whole["completion"]
 
 
-def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(home: ProxyUnderTest):
+def test_pings_of_upstream_reach_the_new_dialect_and_not_the_old(holdover: ProxyUnderTest):
     manner = {"simulate-pings": "3"}
 
     assert (
-        home.stream(headers=V2 | manner).count(b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n')
+        holdover.stream(headers=V2 | manner).count(b'event: ping\r\ndata: {"type": "ping"}\r\n\r\n')
         == 3
     )
-    assert b"ping" not in home.stream(headers=V1 | manner)
+    assert b"ping" not in holdover.stream(headers=V1 | manner)
 
 
-def test_a_silent_upstream_is_covered_by_pings_of_our_own(impatient: ProxyUnderTest):
-    data = impatient.stream(
+def test_a_silent_upstream_is_covered_by_pings_of_our_own(hasty_holdover: ProxyUnderTest):
+    data = hasty_holdover.stream(
         headers=V2 | {"simulate-delay-first-event": "300", "simulate-pings": "0"}
     )
 
@@ -106,8 +106,8 @@ def test_old_dialect_is_pinged_in_the_recorded_form_only_if_an_operator_asks():
     assert frames(data)[-1] == (None, "[DONE]")
 
 
-def test_every_frame_is_a_chunk_of_its_own(home: ProxyUnderTest):
-    host, port = home.url.removeprefix("http://").split(":")
+def test_every_frame_is_a_chunk_of_its_own(holdover: ProxyUnderTest):
+    host, port = holdover.url.removeprefix("http://").split(":")
     content = json.dumps(body(stream=True)).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
@@ -133,8 +133,8 @@ def test_every_frame_is_a_chunk_of_its_own(home: ProxyUnderTest):
     )
 
 
-def test_upstream_is_let_go_of_at_an_emulated_stop(home: ProxyUnderTest):
-    data = home.stream(
+def test_upstream_is_let_go_of_at_an_emulated_stop(holdover: ProxyUnderTest):
+    data = holdover.stream(
         stop_sequences=["\n"],
         headers=V2
         | {
@@ -145,27 +145,29 @@ def test_upstream_is_let_go_of_at_an_emulated_stop(home: ProxyUnderTest):
 
     assert text_of(data) == " One."
     assert frames(data)[-1][1]["stop"] == "\n"
-    assert home.wait_for_outcome("client-disconnected")["events_sent"] < 20
+    assert holdover.wait_for_outcome("client-disconnected")["events_sent"] < 20
 
 
-def test_a_client_that_goes_takes_the_upstream_request_with_it(home: ProxyUnderTest):
+def test_a_client_that_goes_takes_the_upstream_request_with_it(holdover: ProxyUnderTest):
     manner = {"simulate-delay-events": "20", "simulate-deltas": json.dumps(["."] * 500)}
     with httpx.stream(
-        "POST", f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | V2 | manner
+        "POST", f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | V2 | manner
     ) as answer:
         next(answer.iter_bytes())
 
-    assert home.wait_for_outcome("client-disconnected")["events_sent"] < 100
+    assert holdover.wait_for_outcome("client-disconnected")["events_sent"] < 100
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_goes_before_the_first_byte_does_so_too(home: ProxyUnderTest, stream: bool):
+def test_a_client_that_goes_before_the_first_byte_does_so_too(
+    holdover: ProxyUnderTest, stream: bool
+):
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
-            f"{home.url}/v1/complete",
+            f"{holdover.url}/v1/complete",
             json=body(stream=stream),
             headers=KEY | V2 | {"simulate-delay-headers": "20000"},
             timeout=0.2,
         )
 
-    assert home.wait_for_outcome("client-disconnected")["events_sent"] == 0
+    assert holdover.wait_for_outcome("client-disconnected")["events_sent"] == 0

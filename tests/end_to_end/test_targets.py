@@ -31,9 +31,9 @@ def way() -> Iterator[Way]:
     settings = {"allowed_hosts": ["other.example"]}
     with (
         recording() as upstream,
-        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as home,
+        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as holdover,
     ):
-        yield Way(home.url, upstream)
+        yield Way(holdover.url, upstream)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def mounted() -> Iterator[Way]:
     settings = {"mount_prefix": "/my/app", "allowed_hosts": ["other.example"]}
     with (
         recording() as upstream,
-        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as home,
+        running_proxy(upstream_url=upstream.url + BASE.decode(), **settings) as holdover,
     ):
-        yield Way(home.url, upstream)
+        yield Way(holdover.url, upstream)
 
 
 def envelope(said: bytes) -> str:

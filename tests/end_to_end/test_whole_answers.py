@@ -6,8 +6,8 @@ import pytest
 from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
 
 
-def test_answer_has_the_recorded_shape_of_the_new_dialect(home: ProxyUnderTest):
-    answer = home.complete(model="claude-2", headers={"simulate-text": '"Hi there!"'})
+def test_answer_has_the_recorded_shape_of_the_new_dialect(holdover: ProxyUnderTest):
+    answer = holdover.complete(model="claude-2", headers={"simulate-text": '"Hi there!"'})
 
     identity = answer.json()["id"]
     assert answer.text == (
@@ -19,9 +19,9 @@ def test_answer_has_the_recorded_shape_of_the_new_dialect(home: ProxyUnderTest):
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_answer_has_the_recorded_shape_of_the_old_dialect(home: ProxyUnderTest):
+def test_answer_has_the_recorded_shape_of_the_old_dialect(holdover: ProxyUnderTest):
     answer = httpx.post(
-        f"{home.url}/v1/complete",
+        f"{holdover.url}/v1/complete",
         json=body(model="claude-v1"),
         headers=KEY | {"simulate-text": '"Hi there!"'},
     )
@@ -33,8 +33,8 @@ def test_answer_has_the_recorded_shape_of_the_old_dialect(home: ProxyUnderTest):
     )
 
 
-def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: ProxyUnderTest):
-    home.complete(
+def test_upstream_hears_a_messages_request_with_one_version_and_one_key(holdover: ProxyUnderTest):
+    holdover.complete(
         model="claude-instant-1",
         prompt="Be brief.\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: Now\n\nAssistant: I",
         temperature=0.5,
@@ -44,7 +44,7 @@ def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: Pr
         headers={"x-stainless-lang": "python", "anthropic-beta": "old-2023", "cookie": "a=b"},
     )
 
-    heard = home.last_received()
+    heard = holdover.last_received()
     assert heard["body"] == {
         "model": "claude-haiku-4-5-20251001",
         "max_tokens": 200,
@@ -65,28 +65,30 @@ def test_upstream_hears_a_messages_request_with_one_version_and_one_key(home: Pr
     assert dict(heard["headers"])["anthropic-version"] == "2023-06-01"
 
 
-def test_a_bearer_token_goes_up_as_one(home: ProxyUnderTest):
+def test_a_bearer_token_goes_up_as_one(holdover: ProxyUnderTest):
     answer = httpx.post(
-        f"{home.url}/v1/complete",
+        f"{holdover.url}/v1/complete",
         json=body(),
         headers=V2 | {"authorization": "bearer  tok-1", "x-api-key": ""},
     )
 
-    headers = dict(home.last_received()["headers"])
+    headers = dict(holdover.last_received()["headers"])
     assert (answer.status_code, headers["authorization"]) == (200, "Bearer tok-1")
     assert "x-api-key" not in headers
 
 
-def test_where_both_credentials_are_sent_only_the_key_goes_up(home: ProxyUnderTest):
-    home.complete(headers={"authorization": "Bearer tok-1"})
+def test_where_both_credentials_are_sent_only_the_key_goes_up(holdover: ProxyUnderTest):
+    holdover.complete(headers={"authorization": "Bearer tok-1"})
 
-    headers = dict(home.last_received()["headers"])
+    headers = dict(holdover.last_received()["headers"])
     assert headers["x-api-key"] == KEY["x-api-key"]
     assert "authorization" not in headers
 
 
-def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(home: ProxyUnderTest):
-    answer = home.complete(model="claude-2.1", temperature=0.3, prompt=PROMPT + " ")
+def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(
+    holdover: ProxyUnderTest,
+):
+    answer = holdover.complete(model="claude-2.1", temperature=0.3, prompt=PROMPT + " ")
 
     assert answer.headers["holdover-adjustments"] == (
         "replace_retired_model, trim_trailing_space, drop_temperature"
@@ -95,8 +97,8 @@ def test_every_change_is_named_in_a_header_and_so_is_the_model_that_answered(hom
     assert answer.headers["holdover-stop-reason"] == "end_turn"
 
 
-def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: ProxyUnderTest):
-    answer = home.complete()
+def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(holdover: ProxyUnderTest):
+    answer = holdover.complete()
 
     assert answer.headers["request-id"].startswith("req_")
     assert "anthropic-ratelimit-requests-limit" in answer.headers
@@ -116,8 +118,8 @@ def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(home: ProxyUn
         "/v1/complete?beta=true",
     ],
 )
-def test_every_spelling_of_the_path_is_understood(home: ProxyUnderTest, path: str):
-    answer = httpx.post(home.url + path, json=body(), headers=KEY | V2)
+def test_every_spelling_of_the_path_is_understood(holdover: ProxyUnderTest, path: str):
+    answer = httpx.post(holdover.url + path, json=body(), headers=KEY | V2)
 
     assert answer.json()["type"] == "completion"
 
@@ -131,27 +133,27 @@ def test_every_spelling_of_the_path_is_understood(home: ProxyUnderTest, path: st
     ],
     ids=["spaced and escaped", "compact and raw", "pretty-printed"],
 )
-def test_every_spelling_of_the_body_is_understood(home: ProxyUnderTest, spell):
+def test_every_spelling_of_the_body_is_understood(holdover: ProxyUnderTest, spell):
     content = spell(body(prompt="\n\nHuman: Grüße 🌳\n\nAssistant:")).encode()
 
-    httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+    httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
-    assert home.last_received()["body"]["messages"] == [{"role": "user", "content": "Grüße 🌳"}]
+    assert holdover.last_received()["body"]["messages"] == [{"role": "user", "content": "Grüße 🌳"}]
 
 
-def test_half_an_emoji_from_javascript_is_replaced_and_said(home: ProxyUnderTest):
+def test_half_an_emoji_from_javascript_is_replaced_and_said(holdover: ProxyUnderTest):
     content = json.dumps(body(prompt="\n\nHuman: cut \ud83d off\n\nAssistant:"))
 
-    answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+    answer = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     assert answer.headers["holdover-adjustments"] == "replace_lone_surrogate"
-    assert home.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
+    assert holdover.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
 
 
-def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: ProxyUnderTest):
+def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(holdover: ProxyUnderTest):
     blocks = ["One", {"type": "thinking", "thinking": "hm", "signature": "s"}, " two"]
 
-    answer = home.complete(headers={"simulate-blocks": json.dumps(blocks)})
+    answer = holdover.complete(headers={"simulate-blocks": json.dumps(blocks)})
 
     assert answer.json()["completion"] == " One two"
 
@@ -168,30 +170,30 @@ def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(home: Pro
     ],
 )
 def test_every_stop_reason_becomes_one_of_two(
-    home: ProxyUnderTest, said: str, expected: tuple[str, str]
+    holdover: ProxyUnderTest, said: str, expected: tuple[str, str]
 ):
-    answer = home.complete(headers={"simulate-stop-reason": said})
+    answer = holdover.complete(headers={"simulate-stop-reason": said})
 
     assert (answer.json()["stop_reason"], answer.json()["stop"]) == expected
     assert answer.headers["holdover-stop-reason"] == said
 
 
-def test_an_empty_answer_is_an_empty_completion(home: ProxyUnderTest):
-    answer = home.complete(headers={"simulate-empty": "1"})
+def test_an_empty_answer_is_an_empty_completion(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"simulate-empty": "1"})
 
     assert answer.json()["completion"] == ""
 
 
-def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(home: ProxyUnderTest):
-    answer = home.complete(
+def test_a_stop_that_upstream_refuses_cuts_the_answer_all_the_same(holdover: ProxyUnderTest):
+    answer = holdover.complete(
         stop_sequences=["\n\n"], headers={"simulate-text": json.dumps("One.\n\nTwo.")}
     )
 
     assert (answer.json()["completion"], answer.json()["stop"]) == (" One.", "\n\n")
 
 
-def test_a_compressed_answer_is_understood(home: ProxyUnderTest):
-    assert home.complete(headers={"simulate-gzip": "1"}).json()["completion"].startswith(" You")
+def test_a_compressed_answer_is_understood(holdover: ProxyUnderTest):
+    assert holdover.complete(headers={"simulate-gzip": "1"}).json()["completion"].startswith(" You")
 
 
 def test_a_mount_prefix_is_taken_off_and_may_be_missing():

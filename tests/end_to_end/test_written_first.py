@@ -29,9 +29,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ProxyUnderT
         serving(create_simulator(legacy_models_alive=True)) as legacy,
         running_proxy(
             state_dir=state, legacy_url=legacy, rollout=[FORWARD, TRY, REFUSE], capture="full"
-        ) as home,
+        ) as holdover,
     ):
-        yield home, journal_directory(state)
+        yield holdover, journal_directory(state)
 
 
 def in_journal(directory: Path, marker: str) -> list[TrafficRecord]:
@@ -47,10 +47,10 @@ def contents_of(directory: Path, id_: str) -> bool:
 
 
 def ask_until_its_end(
-    home: ProxyUnderTest, marker: str, headers: dict[str, str], **fields: object
+    holdover: ProxyUnderTest, marker: str, headers: dict[str, str], **fields: object
 ) -> bytes:
     """Read until a client may take the answer for complete, and not a byte further."""
-    host, port = home.url.removeprefix("http://").split(":")
+    host, port = holdover.url.removeprefix("http://").split(":")
     content = json.dumps(body(**fields)).encode()
     given = {"host": "localhost", "x-api-key": "sk-ant-api03-test", "user-agent": marker} | headers
     head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
@@ -94,10 +94,12 @@ def _is_complete(said: bytes) -> bool:
     ids=str,
 )
 def test_a_record_is_there_before_the_last_byte(kept, headers, model, stream):
-    home, directory = kept
+    holdover, directory = kept
     marker = f"test/{headers}/{model}/{stream}"
     for number in range(5):
-        said = ask_until_its_end(home, f"{marker}/{number}", headers, model=model, stream=stream)
+        said = ask_until_its_end(
+            holdover, f"{marker}/{number}", headers, model=model, stream=stream
+        )
         found = in_journal(directory, f"{marker}/{number}")
 
         assert len(found) == 1
@@ -107,9 +109,9 @@ def test_a_record_is_there_before_the_last_byte(kept, headers, model, stream):
 
 
 def test_a_stream_that_fails_is_written_down_before_its_client_is_told(kept):
-    home, directory = kept
+    holdover, directory = kept
     headers = NEW | {"simulate-error-after-deltas": "2"}
-    said = ask_until_its_end(home, "test/fails", headers, stream=True)
+    said = ask_until_its_end(holdover, "test/fails", headers, stream=True)
     (found,) = in_journal(directory, "test/fails")
 
     assert b"event: error" in said
@@ -117,11 +119,11 @@ def test_a_stream_that_fails_is_written_down_before_its_client_is_told(kept):
 
 
 def test_a_compressed_stream_is_written_down_when_it_ends(kept):
-    home, directory = kept
+    holdover, directory = kept
     given = {"x-api-key": "k" * 9, "user-agent": "test/gzip", "x-case": "old", "simulate-gzip": "1"}
     for number in range(5):
-        answer = home.client.post(
-            f"{home.url}/v1/complete",
+        answer = holdover.client.post(
+            f"{holdover.url}/v1/complete",
             json=body(model="claude-2.1", stream=True),
             headers=NEW | given | {"user-agent": f"test/gzip/{number}"},
         )

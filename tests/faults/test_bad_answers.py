@@ -26,7 +26,7 @@ BROKEN = "The upstream ended the stream too soon."
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_errors_keep_status_type_and_retry_headers(
-    home: ProxyUnderTest, status: int, kind: str, stream: bool
+    holdover: ProxyUnderTest, status: int, kind: str, stream: bool
 ):
     manner = {
         "simulate-error": str(status),
@@ -34,7 +34,7 @@ def test_errors_keep_status_type_and_retry_headers(
         "simulate-should-retry": "false",
     }
 
-    answer = home.complete(stream=stream, headers=manner)
+    answer = holdover.complete(stream=stream, headers=manner)
 
     assert envelope(answer)[:2] == (status, kind)
     assert answer.headers["retry-after"] == "7"
@@ -42,29 +42,31 @@ def test_errors_keep_status_type_and_retry_headers(
 
 
 @pytest.mark.parametrize("shape", ["html", "empty", "cloudflare", "null-request-id"])
-def test_whatever_shape_an_error_has_it_arrives_in_the_envelope(home: ProxyUnderTest, shape: str):
+def test_whatever_shape_an_error_has_it_arrives_in_the_envelope(
+    holdover: ProxyUnderTest, shape: str
+):
     manner = {"simulate-error": "413", "simulate-error-shape": shape}
 
-    answer = home.complete(headers=manner)
+    answer = holdover.complete(headers=manner)
 
     assert envelope(answer)[:2] == (413, "request_too_large")
     assert "<" not in answer.text
 
 
-def test_half_a_body_is_no_answer(home: ProxyUnderTest):
-    answer = home.complete(headers={"simulate-truncate-body": "40"})
+def test_half_a_body_is_no_answer(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"simulate-truncate-body": "40"})
 
     assert envelope(answer)[:2] == (502, "api_error")
 
 
-def test_an_error_object_under_a_good_status_is_an_error(home: ProxyUnderTest):
-    answer = home.complete(headers={"simulate-error": "529", "simulate-status": "200"})
+def test_an_error_object_under_a_good_status_is_an_error(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"simulate-error": "529", "simulate-status": "200"})
 
     assert envelope(answer)[:2] == (529, "overloaded_error")
 
 
-def test_a_stream_where_none_was_asked_for_is_no_answer(home: ProxyUnderTest):
-    answer = home.complete(headers={"simulate-form": "stream"})
+def test_a_stream_where_none_was_asked_for_is_no_answer(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"simulate-form": "stream"})
 
     assert envelope(answer)[:2] == (502, "api_error")
 
@@ -72,19 +74,19 @@ def test_a_stream_where_none_was_asked_for_is_no_answer(home: ProxyUnderTest):
 @pytest.mark.parametrize("events", [0, 1, 2])
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 def test_an_error_before_the_first_word_is_an_http_error(
-    home: ProxyUnderTest, events: int, version: dict[str, str]
+    holdover: ProxyUnderTest, events: int, version: dict[str, str]
 ):
     manner = {"simulate-error-after-events": str(events), "simulate-pings": "0"}
 
     answer = httpx.post(
-        f"{home.url}/v1/complete", json=body(stream=True), headers=KEY | version | manner
+        f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | version | manner
     )
 
     assert envelope(answer)[:2] == (529, "overloaded_error")
 
 
-def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(home: ProxyUnderTest):
-    data = home.stream(headers=V2 | {"simulate-error-after-deltas": "2"})
+def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(holdover: ProxyUnderTest):
+    data = holdover.stream(headers=V2 | {"simulate-error-after-deltas": "2"})
 
     name, error = frames(data)[-1]
     assert name == "error"
@@ -95,9 +97,9 @@ def test_an_error_after_the_first_word_is_an_event_of_the_new_dialect(home: Prox
     assert not any(event.get("stop_reason") for name, event in frames(data) if name == "completion")
 
 
-def raw_answer(home: ProxyUnderTest, manner: bytes) -> bytes:
+def raw_answer(holdover: ProxyUnderTest, manner: bytes) -> bytes:
     """Every byte of a stream of the old dialect, as the socket gives them."""
-    host, port = home.url.removeprefix("http://").split(":")
+    host, port = holdover.url.removeprefix("http://").split(":")
     content = json.dumps(body(stream=True)).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
@@ -116,9 +118,9 @@ def raw_answer(home: ProxyUnderTest, manner: bytes) -> bytes:
     ],
 )
 def test_a_failed_stream_of_the_old_dialect_says_so_and_breaks_off(
-    home: ProxyUnderTest, manner: bytes
+    holdover: ProxyUnderTest, manner: bytes
 ):
-    answer = raw_answer(home, manner)
+    answer = raw_answer(holdover, manner)
 
     assert b"\r\nevent: error\r\ndata: " in answer
     assert b"[DONE]" not in answer
@@ -134,9 +136,9 @@ def test_a_failed_stream_of_the_old_dialect_says_so_and_breaks_off(
     ],
 )
 def test_a_stream_that_ends_before_its_message_never_looks_complete(
-    home: ProxyUnderTest, manner: dict[str, str], message: str
+    holdover: ProxyUnderTest, manner: dict[str, str], message: str
 ):
-    data = home.stream(headers=V2 | manner)
+    data = holdover.stream(headers=V2 | manner)
 
     assert frames(data)[-1] == (
         "error",
@@ -144,21 +146,23 @@ def test_a_stream_that_ends_before_its_message_never_looks_complete(
     )
 
 
-def test_bytes_that_are_no_text_end_the_stream_with_an_error(home: ProxyUnderTest):
-    data = home.stream(headers=V2 | {"simulate-invalid-utf8": "1", "simulate-pings": "1"})
+def test_bytes_that_are_no_text_end_the_stream_with_an_error(holdover: ProxyUnderTest):
+    data = holdover.stream(headers=V2 | {"simulate-invalid-utf8": "1", "simulate-pings": "1"})
 
     assert frames(data)[-1][0] == "error"
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_upstream_that_says_nothing_is_a_timeout(impatient: ProxyUnderTest, stream: bool):
-    answer = impatient.complete(stream=stream, headers={"simulate-delay-headers": "3000"})
+def test_an_upstream_that_says_nothing_is_a_timeout(hasty_holdover: ProxyUnderTest, stream: bool):
+    answer = hasty_holdover.complete(stream=stream, headers={"simulate-delay-headers": "3000"})
 
     assert envelope(answer)[:2] == (504, "timeout_error")
 
 
-def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(impatient: ProxyUnderTest):
-    data = impatient.stream(headers=V2 | {"simulate-hang-after-events": "5"})
+def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(
+    hasty_holdover: ProxyUnderTest,
+):
+    data = hasty_holdover.stream(headers=V2 | {"simulate-hang-after-events": "5"})
 
     assert frames(data)[-1][1]["error"]["type"] == "timeout_error"
 

@@ -35,9 +35,9 @@ def envelope(answer: httpx.Response) -> tuple[int, str, str]:
     ids=lambda value: repr(value[:16]),
 )
 def test_a_body_that_is_no_object_is_a_legacy_error(
-    home: ProxyUnderTest, content: bytes, message: str
+    holdover: ProxyUnderTest, content: bytes, message: str
 ):
-    answer = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+    answer = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     status, kind, said = envelope(answer)
     assert (status, kind) == (400, "invalid_request_error")
@@ -68,47 +68,47 @@ def test_a_body_that_is_no_object_is_a_legacy_error(
     ids=lambda value: str(value)[:40],
 )
 def test_a_field_that_is_wrong_is_named(
-    home: ProxyUnderTest, change: dict[str, object], message: str
+    holdover: ProxyUnderTest, change: dict[str, object], message: str
 ):
-    answer = httpx.post(f"{home.url}/v1/complete", json=body(**change), headers=KEY | V2)
+    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(**change), headers=KEY | V2)
 
     assert envelope(answer) == (400, "invalid_request_error", message)
 
 
-def test_an_unknown_version_is_refused_in_the_recorded_words(home: ProxyUnderTest):
+def test_an_unknown_version_is_refused_in_the_recorded_words(holdover: ProxyUnderTest):
     for version in ["2023-10-01", "2023-06-01, 2023-06-01"]:
-        answer = home.complete(headers={"anthropic-version": version})
+        answer = holdover.complete(headers={"anthropic-version": version})
 
         message = f'anthropic-version: "{version}" is not a valid version'
         assert envelope(answer) == (400, "invalid_request_error", message)
 
 
-def test_a_request_without_a_key_never_reaches_upstream(home: ProxyUnderTest):
-    before = len(home.received())
+def test_a_request_without_a_key_never_reaches_upstream(holdover: ProxyUnderTest):
+    before = len(holdover.received())
 
-    answer = httpx.post(f"{home.url}/v1/complete", json=body(), headers=V2)
+    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(), headers=V2)
 
     assert envelope(answer) == (401, "authentication_error", "x-api-key header is required")
-    assert len(home.received()) == before
+    assert len(holdover.received()) == before
 
 
-def test_a_wrong_key_is_refused_by_upstream_and_said_so(home: ProxyUnderTest):
-    answer = home.complete(headers={"x-api-key": "invalid"})
+def test_a_wrong_key_is_refused_by_upstream_and_said_so(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"x-api-key": "invalid"})
 
     assert envelope(answer)[:2] == (401, "authentication_error")
 
 
-def test_names_of_messages_fields_become_legacy_ones(home: ProxyUnderTest):
+def test_names_of_messages_fields_become_legacy_ones(holdover: ProxyUnderTest):
     message = json.dumps("max_tokens: must be less than `messages`")
     manner = {"simulate-error": "400", "simulate-error-message": message}
 
-    answer = home.complete(headers=manner)
+    answer = holdover.complete(headers=manner)
 
     assert envelope(answer)[2] == "max_tokens_to_sample: must be less than `prompt`"
 
 
-def test_the_connection_stays_usable_after_an_error(home: ProxyUnderTest):
-    with httpx.Client(base_url=home.url, headers=KEY | V2) as client:
+def test_the_connection_stays_usable_after_an_error(holdover: ProxyUnderTest):
+    with httpx.Client(base_url=holdover.url, headers=KEY | V2) as client:
         bad = client.post("/v1/complete", content=b"{")
         good = client.post("/v1/complete", json=body())
 
@@ -116,8 +116,8 @@ def test_the_connection_stays_usable_after_an_error(home: ProxyUnderTest):
         assert bad.extensions["network_stream"] is good.extensions["network_stream"]
 
 
-def test_a_compressed_request_body_is_refused_by_name(home: ProxyUnderTest):
-    answer = home.complete(headers={"content-encoding": "gzip"})
+def test_a_compressed_request_body_is_refused_by_name(holdover: ProxyUnderTest):
+    answer = holdover.complete(headers={"content-encoding": "gzip"})
 
     assert envelope(answer)[0] == 400
     assert "content-encoding" in envelope(answer)[2]
@@ -125,8 +125,8 @@ def test_a_compressed_request_body_is_refused_by_name(home: ProxyUnderTest):
 
 @pytest.fixture
 def strict() -> Iterator[ProxyUnderTest]:
-    with running_proxy(max_body_bytes=50_000, body_timeout=0.3) as home:
-        yield home
+    with running_proxy(max_body_bytes=50_000, body_timeout=0.3) as holdover:
+        yield holdover
 
 
 def test_a_body_over_the_limit_is_too_large(strict: ProxyUnderTest):
@@ -158,11 +158,11 @@ def test_a_body_that_never_ends_is_given_up(strict: ProxyUnderTest):
     assert b'"timeout_error"' in answer
 
 
-def test_a_prompt_of_30_megabytes_is_carried(home: ProxyUnderTest):
+def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
     prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
 
     answer = httpx.post(
-        f"{home.url}/v1/complete",
+        f"{holdover.url}/v1/complete",
         json=body(prompt=prompt),
         headers=KEY | V2,
         timeout=PATIENCE_SECONDS,

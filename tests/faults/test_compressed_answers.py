@@ -41,8 +41,8 @@ ANSWERS = {
     "name", ["gzip", "deflate", "long", "with junk after it", "with bombs after it"]
 )
 def test_what_is_compressed_is_understood(name):
-    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as home:
-        answer = home.complete(headers={"x-harm": name})
+    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as holdover:
+        answer = holdover.complete(headers={"x-harm": name})
 
     assert answer.status_code == 200
     assert answer.json()["completion"].endswith(" of it.")
@@ -58,8 +58,8 @@ def test_what_is_compressed_is_understood(name):
     ],
 )
 def test_what_cannot_be_decompressed_is_an_error_that_says_so(name, message):
-    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as home:
-        answer = home.complete(headers={"x-harm": name})
+    with treacherous(ANSWERS) as upstream, running_proxy(upstream_url=upstream.url) as holdover:
+        answer = holdover.complete(headers={"x-harm": name})
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (502, message)
 
@@ -69,13 +69,13 @@ def test_what_is_forwarded_and_cannot_be_decompressed_is_not_compared(tmp_path, 
     rule = {"name": "beside", "action": "forward", "shadow": "translate"}
     with (
         treacherous(ANSWERS) as legacy,
-        running_proxy(legacy_url=legacy.url, rollout=[rule], state_dir=tmp_path) as home,
-        home.client.stream(
-            "POST", f"{home.url}/v1/complete", json=body(), headers=KEY | V2 | {"x-harm": name}
+        running_proxy(legacy_url=legacy.url, rollout=[rule], state_dir=tmp_path) as holdover,
+        holdover.client.stream(
+            "POST", f"{holdover.url}/v1/complete", json=body(), headers=KEY | V2 | {"x-harm": name}
         ) as answer,
     ):
         as_it_came = b"".join(answer.iter_raw())
         unreadable = 'holdover_shadows_skipped_total{reason="unreadable",rule="beside"} 1.0'
-        wait_for(lambda: unreadable in home.client.get(f"{home.url}/metrics").text)
+        wait_for(lambda: unreadable in holdover.client.get(f"{holdover.url}/metrics").text)
 
     assert as_it_came == {"not gzip": MESSAGE, "a bomb": BOMB}.get(name, NOBODY_KNOWS)

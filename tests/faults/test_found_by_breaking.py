@@ -29,8 +29,8 @@ from tests.waiting import PATIENCE_SECONDS
 def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():
     """Its ping would have come in the middle of the next answer on the connection."""
     slow = {"simulate-delay-events": "60", "simulate-deltas": json.dumps(["."] * 12)}
-    with running_proxy(ping_interval=0.2) as home, httpx.Client(headers=KEY | V2) as client:
-        url = f"{home.url}/v1/complete"
+    with running_proxy(ping_interval=0.2) as holdover, httpx.Client(headers=KEY | V2) as client:
+        url = f"{holdover.url}/v1/complete"
         failed = client.post(
             url, json=body(stream=True), headers={"simulate-error-after-events": "0"}
         )
@@ -85,10 +85,13 @@ def answer(text: str, headers: bytes = b"") -> bytes:
 
 def test_what_upstream_says_unasked_is_nobodys_answer():
     said = [answer("first") + b"<later>" + answer("unasked"), answer("second"), answer("third")]
-    with upstream_saying(*said) as upstream_url, running_proxy(upstream_url=upstream_url) as home:
+    with (
+        upstream_saying(*said) as upstream_url,
+        running_proxy(upstream_url=upstream_url) as holdover,
+    ):
         heard = []
         for _ in range(3):
-            heard.append(home.complete().json()["completion"])
+            heard.append(holdover.complete().json()["completion"])
             threading.Event().wait(0.2)  # until what is unasked has come
 
     assert heard == [" first", " second", " third"]
@@ -106,8 +109,8 @@ def test_long_headers_of_an_answer_are_read():
 def test_an_offer_to_upgrade_costs_no_body():
     content = json.dumps(body()).encode()
     with (
-        running_proxy() as home,
-        running("serve", "--port", "0", "--upstream-url", home.upstream_url) as (
+        running_proxy() as holdover,
+        running("serve", "--port", "0", "--upstream-url", holdover.upstream_url) as (
             url,
             _,
         ),
@@ -126,18 +129,18 @@ def test_an_offer_to_upgrade_costs_no_body():
 
 
 def test_an_empty_admin_token_opens_nothing():
-    with running_proxy(admin_token="") as home:
-        told = httpx.get(f"{home.url}/holdover/lessons", headers={"authorization": "Bearer"})
+    with running_proxy(admin_token="") as holdover:
+        told = httpx.get(f"{holdover.url}/holdover/lessons", headers={"authorization": "Bearer"})
 
     assert told.status_code == 404
 
 
 @pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
 def test_the_admin_token_never_goes_upstream(path: str):
-    with running_proxy(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as home:
-        told = httpx.get(home.url + path, headers=ADMIN)
+    with running_proxy(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as holdover:
+        told = httpx.get(holdover.url + path, headers=ADMIN)
 
-        assert home.received() == []
+        assert holdover.received() == []
     assert told.status_code == (200 if path.startswith("/deep") else 404)
 
 
@@ -145,8 +148,8 @@ def test_the_admin_token_never_goes_upstream(path: str):
     "request_line",
     [b"GET /v1/../../admin", b"GET /v1/%2e%2e/x", b"OPTIONS *"],
 )
-def test_what_is_not_below_the_base_url_is_refused(home: ProxyUnderTest, request_line: bytes):
-    host, port = home.url.removeprefix("http://").split(":")
+def test_what_is_not_below_the_base_url_is_refused(holdover: ProxyUnderTest, request_line: bytes):
+    host, port = holdover.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
             request_line + b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
@@ -157,9 +160,9 @@ def test_what_is_not_below_the_base_url_is_refused(home: ProxyUnderTest, request
     assert b'"invalid_request_error"' in said
 
 
-def test_a_target_is_forwarded_as_it_is_spelled(home: ProxyUnderTest):
+def test_a_target_is_forwarded_as_it_is_spelled(holdover: ProxyUnderTest):
     target = "/v1/models/%7Ea%2Fb?q=<>\"'&r=%20"
-    host, port = home.url.removeprefix("http://").split(":")
+    host, port = holdover.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
             f"GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
@@ -167,35 +170,35 @@ def test_a_target_is_forwarded_as_it_is_spelled(home: ProxyUnderTest):
         while connection.recv(65536):
             pass
 
-    assert home.last_received()["query"] == "q=<>\"'&r=%20"
+    assert holdover.last_received()["query"] == "q=<>\"'&r=%20"
 
 
 @pytest.mark.parametrize("escape", ["\\n", "\\ud83d\\ude00"])
-def test_a_large_body_with_one_lone_surrogate_is_understood(home: ProxyUnderTest, escape: str):
+def test_a_large_body_with_one_lone_surrogate_is_understood(holdover: ProxyUnderTest, escape: str):
     """It held up all others for seconds; that is not timed here."""
     prompt = "\\n\\nHuman: " + escape * 20_000 + "\\ud83d\\n\\nAssistant:"
     content = (
         '{"model":"claude-haiku-4-5","max_tokens_to_sample":5,"prompt":"' + prompt + '"}'
     ).encode()
 
-    told = httpx.post(f"{home.url}/v1/complete", content=content, headers=KEY | V2)
+    told = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     assert told.headers["holdover-adjustments"] == "replace_lone_surrogate"
 
 
 def test_a_lesson_does_not_concern_those_whom_it_does_not_change():
     facts = {"claude-opus-4-8": {"max_output_tokens": 1_000_000}}
-    with running_proxy(model_facts=facts, refuse=["apply_lesson"]) as home:
+    with running_proxy(model_facts=facts, refuse=["apply_lesson"]) as holdover:
         answers = [
-            home.complete(model="claude-opus-4-8", max_tokens_to_sample=tokens)
+            holdover.complete(model="claude-opus-4-8", max_tokens_to_sample=tokens)
             for tokens in (10, 500_000, 10)
         ]
 
     assert [one.status_code for one in answers] == [200, 400, 200]
 
 
-def test_an_echo_may_begin_with_other_white_space_than_the_prefill(home: ProxyUnderTest):
-    told = home.complete(
+def test_an_echo_may_begin_with_other_white_space_than_the_prefill(holdover: ProxyUnderTest):
+    told = holdover.complete(
         model="claude-opus-4-8",
         prompt=PROMPT + "\n\nSure",
         headers={"simulate-text": json.dumps(" Sure\nNext")},
@@ -231,12 +234,12 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
             for piece in told.iter_raw():
                 heard += piece
 
-    with running_proxy() as home:
-        flags = ["--port", "0", "--upstream-url", home.upstream_url]
+    with running_proxy() as holdover:
+        flags = ["--port", "0", "--upstream-url", holdover.upstream_url]
         with running("serve", *flags, HOLDOVER_SHUTDOWN_TIMEOUT="1") as (url, process):
             asking = threading.Thread(target=ask, args=(url,))
             asking.start()
-            while not home.received():
+            while not holdover.received():
                 threading.Event().wait(0.01)
             process.send_signal(signal.SIGTERM)
             asking.join()
@@ -268,21 +271,24 @@ def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
 
 
 def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
-    with running_proxy(admin_token=ADMIN_TOKEN) as home:
-        host, port = home.url.removeprefix("http://").split(":")
+    with running_proxy(admin_token=ADMIN_TOKEN) as holdover:
+        host, port = holdover.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
                 b"POST /holdover/explain HTTP/1.1\r\nhost: localhost\r\nauthorization: %b\r\n"
                 b"content-length: 99\r\n\r\n{" % ADMIN["authorization"].encode()
             )
 
-        assert home.complete().status_code == 200
+        assert holdover.complete().status_code == 200
 
 
 def test_an_answer_beyond_all_measure_is_not_kept():
     endless = b"HTTP/1.1 200 OK\r\ncontent-length: 70000000\r\n\r\n" + b" " * 70_000_000
-    with upstream_saying(endless) as upstream_url, running_proxy(upstream_url=upstream_url) as home:
-        told = home.complete()
+    with (
+        upstream_saying(endless) as upstream_url,
+        running_proxy(upstream_url=upstream_url) as holdover,
+    ):
+        told = holdover.complete()
 
     assert told.status_code == 502
     assert told.json()["error"]["message"] == "The upstream's response is too large."
@@ -291,21 +297,21 @@ def test_an_answer_beyond_all_measure_is_not_kept():
 @pytest.mark.parametrize("version", [{}, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("deltas", [1, 16, 17, 300])
 def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
-    home: ProxyUnderTest, version: dict[str, str], deltas: int
+    holdover: ProxyUnderTest, version: dict[str, str], deltas: int
 ):
     manner = {"simulate-deltas": json.dumps(["é"] * deltas), "simulate-one-write": "1"}
 
-    events = [event for _, event in frames(home.stream(headers=version | manner)) if event]
+    events = [event for _, event in frames(holdover.stream(headers=version | manner)) if event]
 
     spoken = [event["completion"] for event in events if "stop_reason" in event]
     assert len(spoken) == deltas + 1
     assert ("".join(spoken) if version else spoken[-1]) == " " + "é" * deltas
 
 
-def test_a_backlog_of_several_reads_is_whole(home: ProxyUnderTest):
+def test_a_backlog_of_several_reads_is_whole(holdover: ProxyUnderTest):
     manner = {"simulate-deltas": json.dumps(["e"] * 4_000), "simulate-one-write": "1"}
 
-    said = home.stream(headers=V2 | manner, max_tokens_to_sample=4_000)
+    said = holdover.stream(headers=V2 | manner, max_tokens_to_sample=4_000)
 
     spoken = [event["completion"] for name, event in frames(said) if name == "completion"]
     assert spoken == [" e", *["e"] * 3_999, ""]

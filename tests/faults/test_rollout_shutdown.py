@@ -25,34 +25,34 @@ SHUTTING_DOWN = "Holdover is shutting down."
 
 def test_shadows_are_let_go_and_counted(tmp_path):
     with treacherous(HANGS) as legacy:
-        with running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home:
-            for one in map(home.only, home.both_workers()):
+        with running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as fleet:
+            for one in map(fleet.only, fleet.both_workers()):
                 for _ in range(8):
                     assert one.ask("beside", headers=HANG).status_code == 200
             wait_for(lambda: len(legacy.accepted) == 8)  # four for each worker; as many wait
-            assert home.stop() == 0
+            assert fleet.stop() == 0
 
-        assert [line["count"] for line in home.lines("shadows_dropped")] == [8, 8]
-        assert not home.lines("shadow_failed")
-        assert not home.lines("shadow_crashed")
+        assert [line["count"] for line in fleet.lines("shadows_dropped")] == [8, 8]
+        assert not fleet.lines("shadow_failed")
+        assert not fleet.lines("shadow_crashed")
 
 
 def test_shadows_that_a_worker_drops_are_in_the_numbers_of_the_others(tmp_path):
     with (
         treacherous(HANGS) as legacy,
-        running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as home,
+        running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as fleet,
     ):
-        one, _ = home.both_workers()
-        first = home.only(one)
+        one, _ = fleet.both_workers()
+        first = fleet.only(one)
         for _ in range(6):
             first.ask("beside", headers=HANG)
         wait_for(lambda: len(legacy.accepted) == 4)
-        home.end_worker(one)
-        home.wait_for_successor(one)
+        fleet.end_worker(one)
+        fleet.wait_for_successor(one)
 
         skipped = {"rule": "beside", "reason": "shutdown"}
-        assert home.number("holdover_shadows_skipped_total", **skipped) == 6
-        assert home.number("holdover_shadows_skipped_total", rule="beside") == 6
+        assert fleet.number("holdover_shadows_skipped_total", **skipped) == 6
+        assert fleet.number("holdover_shadows_skipped_total", rule="beside") == 6
 
 
 @dataclass(slots=True)
@@ -85,22 +85,22 @@ Exchange = tuple[str, dict[str, str], bool]
 
 
 @contextmanager
-def on_their_way(home: Fleet, crowd: list[Exchange], **behave: str) -> Iterator[list[Heard]]:
+def on_their_way(fleet: Fleet, crowd: list[Exchange], **behave: str) -> Iterator[list[Heard]]:
     """Exchanges that have reached their upstreams when this begins, and are over when it ends."""
     everybody = [Heard() for _ in crowd]
     with ThreadPoolExecutor(len(crowd)) as threads:
         for heard, (case, version, stream) in zip(everybody, crowd, strict=True):
             headers = KEY | version | {"x-case": case, "x-crowd": "1"} | behave
             request = body(model="claude-2.1", stream=stream)
-            threads.submit(heard.listen, f"{home.url}/v1/complete", request, headers)
-        wait_for(lambda: _arrived(home) == len(crowd))
+            threads.submit(heard.listen, f"{fleet.url}/v1/complete", request, headers)
+        wait_for(lambda: _arrived(fleet) == len(crowd))
         yield everybody
 
 
-def _arrived(home: Fleet) -> int:
+def _arrived(fleet: Fleet) -> int:
     """How many an upstream is answering; streams only once something of them was sent."""
-    urls = (home.upstream_url, home.legacy_url)
-    received = [one for url in urls for one in home.received_with(url, "x-crowd", "1")]
+    urls = (fleet.upstream_url, fleet.legacy_url)
+    received = [one for url in urls for one in fleet.received_with(url, "x-crowd", "1")]
     return sum(one["events_sent"] > 1 or not (one["body"] or {}).get("stream") for one in received)
 
 
@@ -109,17 +109,17 @@ STREAMS: list[Exchange] = [(case, version, True) for case in CASES for version i
 WHOLE: list[Exchange] = [(case, version, False) for case in CASES for version in (V1, V2)]
 
 
-def processes_of(home: Fleet) -> list[int]:
+def processes_of(fleet: Fleet) -> list[int]:
     """All that belong to it, by id."""
-    return [home.process.pid, *children_of(home.process.pid)]
+    return [fleet.process.pid, *children_of(fleet.process.pid)]
 
 
 def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_path):
-    with running_fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as home:
-        processes = processes_of(home)
+    with running_fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as fleet:
+        processes = processes_of(fleet)
         slow = {"simulate-delay-headers": "1000", "simulate-delay-events": "50"}
-        with on_their_way(home, STREAMS * 3 + WHOLE * 3, **slow) as everybody:
-            status = home.stop()
+        with on_their_way(fleet, STREAMS * 3 + WHOLE * 3, **slow) as everybody:
+            status = fleet.stop()
 
     assert status == 0
     assert [heard.status for heard in everybody] == [200] * 24
@@ -130,10 +130,10 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
 
 
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
-    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
-        processes = processes_of(home)
-        with on_their_way(home, STREAMS, **{"simulate-hang-after-events": "6"}) as everybody:
-            assert home.stop() == 0
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
+        processes = processes_of(fleet)
+        with on_their_way(fleet, STREAMS, **{"simulate-hang-after-events": "6"}) as everybody:
+            assert fleet.stop() == 0
 
         for heard, (case, version, _) in zip(everybody, STREAMS, strict=True):
             is_ours = case == "translated"
@@ -142,20 +142,20 @@ def test_streams_that_do_not_end_in_time_are_told(tmp_path):
             assert heard.text.count("event: error") == heard.text.count(SHUTTING_DOWN) == is_ours
             # In the old dialect it would be taken for complete; so would somebody else's words.
             assert heard.broke_off is (version is V1 or not is_ours)
-        told = home.lines("exchange", failure=SHUTTING_DOWN, blame="holdover")
+        told = fleet.lines("exchange", failure=SHUTTING_DOWN, blame="holdover")
         assert len(told) == len(STREAMS)
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
 def test_whole_answers_that_do_not_come_in_time_are_errors_that_say_so(tmp_path):
-    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
-        with on_their_way(home, WHOLE, **{"simulate-delay-headers": "60000"}) as everybody:
-            assert home.stop() == 0
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
+        with on_their_way(fleet, WHOLE, **{"simulate-delay-headers": "60000"}) as everybody:
+            assert fleet.stop() == 0
 
         for heard in everybody:
             assert heard.status == 503
             assert f'"message":"{SHUTTING_DOWN}"' in heard.text
-        assert len(home.lines("exchange", status=503)) == len(WHOLE)
+        assert len(fleet.lines("exchange", status=503)) == len(WHOLE)
 
 
 HALF = b'{"completion":" half of'
@@ -171,36 +171,36 @@ def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path,
     rules = "shutdown_timeout = 1\n" + RULES
     with (
         treacherous(HALVES) as legacy,
-        running_fleet(tmp_path, rules, legacy_url=legacy.url) as home,
+        running_fleet(tmp_path, rules, legacy_url=legacy.url) as fleet,
     ):
         heard = Heard()
         headers = KEY | version | {"x-case": "forwarded", "x-harm": form}
         with ThreadPoolExecutor() as threads:
-            threads.submit(heard.listen, f"{home.url}/v1/complete", body(), headers)
+            threads.submit(heard.listen, f"{fleet.url}/v1/complete", body(), headers)
             wait_for(lambda: heard.pieces)
-            home.stop()
+            fleet.stop()
 
         assert (heard.text, heard.broke_off) == (HALF.decode(), True)
-        assert not home.lines("Exception in ASGI application\n")
-        assert home.line("exchange")["failure"] == SHUTTING_DOWN
+        assert not fleet.lines("Exception in ASGI application\n")
+        assert fleet.line("exchange")["failure"] == SHUTTING_DOWN
 
 
 def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
-    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as home:
+    with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         heard = Heard()
         request = {"model": "claude-haiku-4-5", "max_tokens": 99, "stream": True}
         request |= {"messages": [{"role": "user", "content": "Hello"}]}
         headers = KEY | V2 | {"simulate-hang-after-events": "4"}
         with ThreadPoolExecutor() as threads:
-            threads.submit(heard.listen, f"{home.url}/v1/messages", request, headers)
+            threads.submit(heard.listen, f"{fleet.url}/v1/messages", request, headers)
             wait_for(lambda: heard.pieces)
-            assert home.stop() == 0
+            assert fleet.stop() == 0
 
         assert heard.broke_off
-        assert home.line("forward")["outcome"] == "cut_off"
+        assert fleet.line("forward")["outcome"] == "cut_off"
 
 
 def test_clients_who_only_keep_their_connections_hold_nobody_up(tmp_path):
-    with running_fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as home:
-        assert home.ask("translated").status_code == 200
-        assert home.stop() == 0
+    with running_fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as fleet:
+        assert fleet.ask("translated").status_code == 200
+        assert fleet.stop() == 0

@@ -37,18 +37,19 @@ FORMS = [(version, stream) for version in (V1, V2) for stream in (False, True)]
 
 
 @pytest.fixture(scope="module")
-def houses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, Treacherous]]:
+def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fleet, Treacherous]]:
     """A proxy whose legacy upstream harms whom it can."""
     with treacherous(HARM) as enemy:
         directory = tmp_path_factory.mktemp("harm")
-        with running_fleet(directory, RULES, legacy_url=enemy.url) as home:
-            yield home, enemy
+        with running_fleet(directory, RULES, legacy_url=enemy.url) as fleet:
+            yield fleet, enemy
 
 
-def what_is_said(home: Fleet, case: str, **headers: str) -> list[tuple[int, str]]:
+def what_is_said(fleet: Fleet, case: str, **headers: str) -> list[tuple[int, str]]:
     """The answers of a case in every form, without the names that each has of its own."""
     answers = [
-        home.ask(case, version=version, stream=stream, headers=headers) for version, stream in FORMS
+        fleet.ask(case, version=version, stream=stream, headers=headers)
+        for version, stream in FORMS
     ]
     return [(answer.status_code, anonymous(answer.text)) for answer in answers]
 
@@ -60,48 +61,49 @@ def anonymous(text: str) -> str:
     return repr([{**one, "id": None, "log_id": None} for one in said])
 
 
-def what_became_of_shadows(home: Fleet) -> float:
+def what_became_of_shadows(fleet: Fleet) -> float:
     """How many have come back, in whatever way."""
-    return home.number("holdover_shadows_compared_total") + home.number(
+    return fleet.number("holdover_shadows_compared_total") + fleet.number(
         "holdover_shadows_failed_total"
     )
 
 
-def peak_megabytes(home: Fleet) -> float:
+def peak_megabytes(fleet: Fleet) -> float:
     """The most memory that a process had since it was last forgotten."""
-    status = Path(f"/proc/{home.process.pid}/status").read_text().splitlines()
+    status = Path(f"/proc/{fleet.process.pid}/status").read_text().splitlines()
     return int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) / 1024
 
 
-def forget_peak(home: Fleet) -> float:
+def forget_peak(fleet: Fleet) -> float:
     """Begin anew; return how much it is now."""
-    Path(f"/proc/{home.process.pid}/clear_refs").write_text("5")
-    return peak_megabytes(home)
+    Path(f"/proc/{fleet.process.pid}/clear_refs").write_text("5")
+    return peak_megabytes(fleet)
 
 
 @pytest.mark.parametrize("harm", HARM)
-def test_answers_are_right_whatever_the_shadow_does(houses, harm):
-    home, enemy = houses
-    before, accepted = what_became_of_shadows(home), len(enemy.accepted)
-    usual, memory = what_is_said(home, "alone"), forget_peak(home)
+def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
+    fleet, enemy = harmed
+    before, accepted = what_became_of_shadows(fleet), len(enemy.accepted)
+    usual, memory = what_is_said(fleet, "alone"), forget_peak(fleet)
 
-    assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
-    wait_for(lambda: what_became_of_shadows(home) - before == len(FORMS))
-    assert what_is_said(home, "alone") == usual
-    assert peak_megabytes(home) < memory + 150
+    assert what_is_said(fleet, "beside", **{"x-harm": harm}) == usual
+    wait_for(lambda: what_became_of_shadows(fleet) - before == len(FORMS))
+    assert what_is_said(fleet, "alone") == usual
+    assert peak_megabytes(fleet) < memory + 150
     wait_for(lambda: all(connection.is_closed for connection in enemy.accepted[accepted:]))
     assert len(enemy.accepted) > accepted
-    assert not home.lines("shadow_crashed")
+    assert not fleet.lines("shadow_crashed")
 
 
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
-    with treacherous(HANGS) as enemy, running_fleet(tmp_path, RULES, legacy_url=enemy.url) as home:
-        usual = what_is_said(home, "alone")
+    with treacherous(HANGS) as enemy, running_fleet(tmp_path, RULES, legacy_url=enemy.url) as fleet:
+        usual = what_is_said(fleet, "alone")
         for _ in range(5):
-            assert what_is_said(home, "beside", **{"x-harm": harm}) == usual
+            assert what_is_said(fleet, "beside", **{"x-harm": harm}) == usual
 
-        assert what_became_of_shadows(home) == 0
+        assert what_became_of_shadows(fleet) == 0
+        wait_for(lambda: len(enemy.accepted) >= 4)
         assert len(enemy.accepted) == 4  # so many at a time; the rest waits
         assert not any(connection.is_closed for connection in enemy.accepted)
 
@@ -110,11 +112,11 @@ def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        with running_fleet(tmp_path, RULES, legacy_url=nobody) as home:
-            usual = what_is_said(home, "alone")
+        with running_fleet(tmp_path, RULES, legacy_url=nobody) as fleet:
+            usual = what_is_said(fleet, "alone")
 
-            assert what_is_said(home, "beside") == usual
-            wait_for(lambda: len(home.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
+            assert what_is_said(fleet, "beside") == usual
+            wait_for(lambda: len(fleet.lines("shadow_failed", reason="UpstreamUnreachable")) == 4)
 
 
 MOODS = {
@@ -136,15 +138,15 @@ def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, moo
     )
     simulator = create_simulator()
     upstream = ForModel(simulator, OTHER, Moody(simulator, b"x-mood"))
-    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as home:
-        usual = what_is_said(home, "alone")
+    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as fleet:
+        usual = what_is_said(fleet, "alone")
 
         for _ in range(3):
             told = {"x-mood": json.dumps(MOODS[mood])}
-            assert what_is_said(home, "beside", **told) == usual
-        assert not home.lines("shadow_crashed")
+            assert what_is_said(fleet, "beside", **told) == usual
+        assert not fleet.lines("shadow_crashed")
         if not mood.startswith("hangs"):
-            wait_for(lambda: what_became_of_shadows(home) == 3 * len(FORMS))
+            wait_for(lambda: what_became_of_shadows(fleet) == 3 * len(FORMS))
 
 
 FLOODS = 5
@@ -173,16 +175,16 @@ def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
         "beside", 'action = "translate"', 'shadow = { model = "claude-flood" }'
     )
     upstream = ForModel(create_simulator(), "claude-flood", flood_with_deltas)
-    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as home:
+    with serving(upstream) as url, running_fleet(tmp_path, rules, upstream_url=url) as fleet:
         for _ in range(FLOODS):
-            assert home.ask("beside", stream=True).status_code == 200
+            assert fleet.ask("beside", stream=True).status_code == 200
         answered = 0
-        while len(home.lines("shadow_failed")) < FLOODS:
-            assert home.ask("alone").status_code == 200
+        while len(fleet.lines("shadow_failed")) < FLOODS:
+            assert fleet.ask("alone").status_code == 200
             answered += 1
 
         assert answered > 6 * FLOODS  # without turns it was 3 for each, with them 12 and more
-        assert peak_megabytes(home) < 250
+        assert peak_megabytes(fleet) < 250
 
 
 def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_path):
@@ -196,12 +198,12 @@ def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_
     endless = {"goes on": says(STREAM, b"\r\n", then=go_on)}
     with (
         treacherous(endless) as legacy,
-        running_fleet(tmp_path, rules, legacy_url=legacy.url) as home,
+        running_fleet(tmp_path, rules, legacy_url=legacy.url) as fleet,
     ):
-        usual = peak_megabytes(home)
-        answer = home.ask("beside", stream=True, headers={"x-harm": "goes on"})
+        usual = peak_megabytes(fleet)
+        answer = fleet.ask("beside", stream=True, headers={"x-harm": "goes on"})
 
         assert len(answer.content) > size - MEGABYTE
         assert answer.content.endswith(LAST_FRAME)
-        assert home.number("holdover_shadows_skipped_total", reason="unreadable") == 1
-        assert peak_megabytes(home) < usual + 90
+        assert fleet.number("holdover_shadows_skipped_total", reason="unreadable") == 1
+        assert peak_megabytes(fleet) < usual + 90

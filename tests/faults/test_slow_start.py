@@ -16,7 +16,7 @@ if "--multiprocessing-fork" in sys.orig_argv:
 
 def test_a_worker_that_begins_slowly_is_waited_for(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SLOWLY)
-    with running_fleet(tmp_path, "", workers=2, PYTHONPATH=str(tmp_path)) as home:
+    with running_fleet(tmp_path, "", workers=2, PYTHONPATH=str(tmp_path)) as fleet:
         assert (tmp_path / "begun").read_text().split("\n") == ["a worker", "a worker", ""]
-        assert len(home.lines("Application startup complete.")) == 2
-        assert "died" not in home.log.read_text()
+        assert len(fleet.lines("Application startup complete.")) == 2
+        assert "died" not in fleet.log.read_text()

@@ -48,9 +48,9 @@ def test_a_bug_of_ours_in_forwarding_does_so_too():
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)
 
 
-def test_a_client_that_goes_while_it_sends_is_no_error(home: ProxyUnderTest):
-    host, port = home.url.removeprefix("http://").split(":")
-    before = len(home.received())
+def test_a_client_that_goes_while_it_sends_is_no_error(holdover: ProxyUnderTest):
+    host, port = holdover.url.removeprefix("http://").split(":")
+    before = len(holdover.received())
     for path in [b"/v1/complete", b"/v1/messages"]:
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(
@@ -58,13 +58,13 @@ def test_a_client_that_goes_while_it_sends_is_no_error(home: ProxyUnderTest):
                 b"content-length: 99\r\n\r\n{" % path
             )
 
-    assert home.complete().status_code == 200
-    completed = [request for request in home.received()[before:] if request["status"] == 200]
+    assert holdover.complete().status_code == 200
+    completed = [request for request in holdover.received()[before:] if request["status"] == 200]
     assert len(completed) == 1
 
 
-def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: ProxyUnderTest):
-    host, port = home.url.removeprefix("http://").split(":")
+def test_headers_that_are_no_utf_8_do_not_stop_a_request(holdover: ProxyUnderTest):
+    host, port = holdover.url.removeprefix("http://").split(":")
     content = json.dumps(body()).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
@@ -76,8 +76,8 @@ def test_headers_that_are_no_utf_8_do_not_stop_a_request(home: ProxyUnderTest):
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_integers_beyond_all_measure_are_refused(home: ProxyUnderTest):
-    answer = home.complete(top_k=10**30)
+def test_integers_beyond_all_measure_are_refused(holdover: ProxyUnderTest):
+    answer = holdover.complete(top_k=10**30)
 
     assert answer.json()["error"]["message"] == (
         "top_k: Input should be less than or equal to 9223372036854775807"
@@ -148,9 +148,9 @@ def test_the_proxy_that_the_environment_names_is_used():
 
 
 def test_a_client_that_waits_for_leave_is_told_at_once_that_its_body_is_too_large(
-    home: ProxyUnderTest,
+    holdover: ProxyUnderTest,
 ):
-    host, port = home.url.removeprefix("http://").split(":")
+    host, port = holdover.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
             b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"

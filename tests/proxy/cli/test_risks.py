@@ -174,10 +174,10 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
 
 
 def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
-    with running_fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as home:
+    with running_fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as fleet:
         (tmp_path / "holdover.toml").chmod(0o644)
-        answer = home.ask("any")
-        line = home.line("risky_setting")
+        answer = fleet.ask("any")
+        line = fleet.line("risky_setting")
 
     assert answer.status_code == 200
     assert line["level"] == "warning"

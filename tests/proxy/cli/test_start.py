@@ -133,20 +133,20 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_without_a_place_for_its_state_serves_and_says_so(tmp_path: Path, workers: int):
     (tmp_path / "state").write_text("in the way")
-    with running_fleet(tmp_path, "", workers=workers) as home:
-        answer = home.ask("any")
-        wait_for(lambda: home.lines("loader_waits"))
+    with running_fleet(tmp_path, "", workers=workers) as fleet:
+        answer = fleet.ask("any")
+        wait_for(lambda: fleet.lines("loader_waits"))
 
         assert answer.status_code == 200
-        assert home.line("loader_waits")["reason"] == "Not a directory"
-        assert home.lines("journal_failed")
+        assert fleet.line("loader_waits")["reason"] == "Not a directory"
+        assert fleet.lines("journal_failed")
         (tmp_path / "state").unlink()
-        home.ask("any")
+        fleet.ask("any")
         wait_for(lambda: any((tmp_path / "state").glob("traffic/traffic.db")))
-        log = home.log.read_text()
+        log = fleet.log.read_text()
 
     assert "Traceback" not in log
-    assert len(home.lines("loader_waits")) == 1
+    assert len(fleet.lines("loader_waits")) == 1
 
 
 def test_variables_that_are_for_other_servers_do_not_matter():

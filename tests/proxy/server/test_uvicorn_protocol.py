@@ -276,9 +276,9 @@ def test_space_around_a_value_is_not_part_of_it():
     assert heard.requests[0].headers[1] == (b"x", b"a b")
 
 
-def status_line(home: ProxyUnderTest, status: int) -> bytes:
+def status_line(holdover: ProxyUnderTest, status: int) -> bytes:
     content = json.dumps(body()).encode()
-    with connected(home.url) as connection:
+    with connected(holdover.url) as connection:
         connection.sendall(
             b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
             b"connection: close\r\nsimulate-error: %d\r\ncontent-length: %d\r\n\r\n%b"
@@ -597,12 +597,12 @@ def test_who_speaks_http_1_0_hears_of_no_100():
     assert b"100 Continue" not in asyncio.run(told([data])).said
 
 
-def test_every_error_has_a_reason_phrase(home: ProxyUnderTest):
+def test_every_error_has_a_reason_phrase(holdover: ProxyUnderTest):
     name_unnamed_statuses()
 
-    assert status_line(home, 529) == b"HTTP/1.1 529 Overloaded"
-    assert status_line(home, 520) == b"HTTP/1.1 520 Error"
-    assert status_line(home, 404) == b"HTTP/1.1 404 Not Found"
+    assert status_line(holdover, 529) == b"HTTP/1.1 529 Overloaded"
+    assert status_line(holdover, 520) == b"HTTP/1.1 520 Error"
+    assert status_line(holdover, 404) == b"HTTP/1.1 404 Not Found"
 
 
 def test_the_server_says_nothing_of_itself():
