@@ -1,4 +1,4 @@
-"""The far end of connections: upstreams in a test's own event loop, which do as they are told."""
+"""Upstreams that follow a script, connection by connection, in the event loop of a test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from proxy.upstream.transport import IncomingResponse, OutgoingRequest, Timeouts, Transport
 
@@ -96,6 +97,16 @@ async def listening(
         for peer in here.peers:
             peer.writer.transport.abort()
         await asyncio.gather(*tasks)
+
+
+@contextmanager
+def listening_in_a_thread(act: Act) -> Iterator[Listening]:
+    """Let `act` serve connections in an event loop of its own, for tests that have none."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(listening(act)) as upstream,
+    ):
+        yield upstream
 
 
 def answers(*said: bytes) -> Act:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from proxy.security.keyring import hash_token
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
-from tests.harness import ADMIN_TOKEN, body, running_proxy
+from tests.harness import ADMIN, ADMIN_TOKEN, body, running_proxy
 
 BEARER: Final = f"authorization: Bearer {ADMIN_TOKEN}"
 PAGE: Final = "/holdover/lessons"
@@ -180,3 +182,31 @@ def test_of_many_guesses_at_once_each_is_answered_and_its_connection_closed():
         answers = asyncio.run(guesses(int(holdover.url.rpartition(":")[2])))
 
     assert [b" 429 " in answer for answer in answers].count(True) == 290
+
+
+def test_an_empty_admin_token_opens_nothing():
+    with running_proxy(admin_token="") as holdover:
+        told = httpx.get(f"{holdover.url}/holdover/lessons", headers={"authorization": "Bearer"})
+
+    assert told.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
+def test_the_admin_token_never_goes_upstream(path: str):
+    with running_proxy(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as holdover:
+        told = httpx.get(holdover.url + path, headers=ADMIN)
+
+        assert holdover.received() == []
+    assert told.status_code == (200 if path.startswith("/deep") else 404)
+
+
+def test_a_client_that_goes_while_it_asks_to_explain_is_no_error():
+    with running_proxy(admin_token=ADMIN_TOKEN) as holdover:
+        host, port = holdover.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /holdover/explain HTTP/1.1\r\nhost: localhost\r\nauthorization: %b\r\n"
+                b"content-length: 99\r\n\r\n{" % ADMIN["authorization"].encode()
+            )
+
+        assert holdover.complete().status_code == 200

@@ -1,4 +1,5 @@
 import json
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -115,3 +116,32 @@ def test_holdover_answers_its_own_probes(holdover: ProxyUnderTest):
         answer = httpx.get(holdover.url + path)
 
         assert (answer.status_code, answer.json()["status"]) == (200, status)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"GET /v1/../../admin", b"GET /v1/%2e%2e/x", b"OPTIONS *"],
+)
+def test_what_is_not_below_the_base_url_is_refused(holdover: ProxyUnderTest, request_line: bytes):
+    host, port = holdover.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            request_line + b" HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        )
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert said.startswith(b"HTTP/1.1 400 "), said
+    assert b'"invalid_request_error"' in said
+
+
+def test_a_target_is_forwarded_as_it_is_spelled(holdover: ProxyUnderTest):
+    target = "/v1/models/%7Ea%2Fb?q=<>\"'&r=%20"
+    host, port = holdover.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(
+            f"GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+        )
+        while connection.recv(65536):
+            pass
+
+    assert holdover.last_received()["query"] == "q=<>\"'&r=%20"

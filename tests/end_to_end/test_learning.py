@@ -190,3 +190,14 @@ def test_without_a_token_the_admin_pages_do_not_exist(holdover: ProxyUnderTest):
         assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
 
     assert len(holdover.received()) == before
+
+
+def test_a_lesson_does_not_concern_those_whom_it_does_not_change():
+    facts = {"claude-opus-4-8": {"max_output_tokens": 1_000_000}}
+    with running_proxy(model_facts=facts, refuse=["apply_lesson"]) as holdover:
+        answers = [
+            holdover.complete(model="claude-opus-4-8", max_tokens_to_sample=tokens)
+            for tokens in (10, 500_000, 10)
+        ]
+
+    assert [one.status_code for one in answers] == [200, 400, 200]

@@ -171,3 +171,40 @@ def test_a_client_that_goes_before_the_first_byte_does_so_too(
         )
 
     assert holdover.wait_for_outcome("client-disconnected")["events_sent"] == 0
+
+
+def test_a_stream_that_failed_before_its_first_frame_leaves_no_ping_behind():
+    """Its ping would have come in the middle of the next answer on the connection."""
+    slow = {"simulate-delay-events": "60", "simulate-deltas": json.dumps(["."] * 12)}
+    with running_proxy(ping_interval=0.2) as holdover, httpx.Client(headers=KEY | V2) as client:
+        url = f"{holdover.url}/v1/complete"
+        failed = client.post(
+            url, json=body(stream=True), headers={"simulate-error-after-events": "0"}
+        )
+        streamed = client.post(url, json=body(stream=True), headers=slow)
+
+    assert failed.status_code == 529
+    assert text_of(streamed.content) == " ............"
+
+
+@pytest.mark.parametrize("version", [{}, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize("deltas", [1, 16, 17, 300])
+def test_a_backlog_of_frames_says_what_the_frames_would_have_said(
+    holdover: ProxyUnderTest, version: dict[str, str], deltas: int
+):
+    manner = {"simulate-deltas": json.dumps(["é"] * deltas), "simulate-one-write": "1"}
+
+    events = [event for _, event in frames(holdover.stream(headers=version | manner)) if event]
+
+    spoken = [event["completion"] for event in events if "stop_reason" in event]
+    assert len(spoken) == deltas + 1
+    assert ("".join(spoken) if version else spoken[-1]) == " " + "é" * deltas
+
+
+def test_a_backlog_of_several_reads_is_whole(holdover: ProxyUnderTest):
+    manner = {"simulate-deltas": json.dumps(["e"] * 4_000), "simulate-one-write": "1"}
+
+    said = holdover.stream(headers=V2 | manner, max_tokens_to_sample=4_000)
+
+    spoken = [event["completion"] for name, event in frames(said) if name == "completion"]
+    assert spoken == [" e", *["e"] * 3_999, ""]

@@ -204,3 +204,13 @@ def test_a_mount_prefix_is_taken_off_and_may_be_missing():
         assert [answer.status_code for answer in answers] == [200, 200]
         models = httpx.get(f"{mounted.url}/anthropic/v1/models", headers=KEY | V2)
         assert models.status_code == 200
+
+
+def test_an_echo_may_begin_with_other_white_space_than_the_prefill(holdover: ProxyUnderTest):
+    told = holdover.complete(
+        model="claude-opus-4-8",
+        prompt=PROMPT + "\n\nSure",
+        headers={"simulate-text": json.dumps(" Sure\nNext")},
+    )
+
+    assert told.json()["completion"] == "\nNext"

@@ -1,11 +1,14 @@
+import asyncio
 import json
 import socket
+import threading
 
 import httpx
 import pytest
 
 from tests.faults.test_bad_requests import envelope
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy
+from tests.scripted_server import Peer, answers, listening_in_a_thread
 
 BROKEN = "The upstream ended the stream too soon."
 
@@ -175,3 +178,53 @@ def test_an_upstream_that_is_not_there_is_said_so():
     assert envelope(answer)[:2] == (502, "api_error")
     assert forwarded.status_code == 502
     assert forwarded.json()["error"]["message"] == "The upstream cannot be reached."
+
+
+def whole_answer(text: str, headers: bytes = b"") -> bytes:
+    message = {"id": "msg_1", "model": "m", "content": [{"type": "text", "text": text}]}
+    content = json.dumps(message | {"stop_reason": "end_turn"}).encode()
+    return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(content), content)
+
+
+def test_what_upstream_says_unasked_is_nobodys_answer():
+    answers_left = ["first", "second", "third"]
+
+    async def act(peer: Peer) -> None:
+        while answers_left:
+            await peer.hear()
+            await peer.say(whole_answer(text := answers_left.pop(0)))
+            if text == "first":
+                await asyncio.sleep(0.05)
+                await peer.say(whole_answer("unasked"))
+
+    with (
+        listening_in_a_thread(act) as upstream,
+        running_proxy(upstream_url=upstream.url) as holdover,
+    ):
+        heard = []
+        for _ in range(3):
+            heard.append(holdover.complete().json()["completion"])
+            threading.Event().wait(0.2)  # until what is unasked has come
+
+    assert heard == [" first", " second", " third"]
+
+
+def test_long_headers_of_an_answer_are_read():
+    long = b"x-long: " + b"x" * 20_000 + b"\r\n"
+    with (
+        listening_in_a_thread(answers(whole_answer("Hi", long))) as upstream,
+        running_proxy(upstream_url=upstream.url) as holdover,
+    ):
+        assert holdover.complete().json()["completion"] == " Hi"
+
+
+def test_an_answer_beyond_all_measure_is_not_kept():
+    endless = b"HTTP/1.1 200 OK\r\ncontent-length: 70000000\r\n\r\n" + b" " * 70_000_000
+    with (
+        listening_in_a_thread(answers(endless)) as upstream,
+        running_proxy(upstream_url=upstream.url) as holdover,
+    ):
+        told = holdover.complete()
+
+    assert told.status_code == 502
+    assert told.json()["error"]["message"] == "The upstream's response is too large."

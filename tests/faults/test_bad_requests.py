@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
 from tests.waiting import PATIENCE_SECONDS
 
@@ -170,3 +171,38 @@ def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
 
     # It is upstream that finds it too long, in its own words.
     assert envelope(answer)[2].startswith("prompt is too long: ")
+
+
+def test_an_offer_to_upgrade_costs_no_body():
+    content = json.dumps(body()).encode()
+    with (
+        running_proxy() as holdover,
+        running("serve", "--port", "0", "--upstream-url", holdover.upstream_url) as (
+            url,
+            _,
+        ),
+    ):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(
+                b"POST /v1/complete HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\n"
+                b"Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+                b"content-length: %d\r\n\r\n" % len(content)
+            )
+            connection.sendall(content)
+            said = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n"), said
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\ud83d\\ude00"])
+def test_a_large_body_with_one_lone_surrogate_is_understood(holdover: ProxyUnderTest, escape: str):
+    """Such a body once held up all others for seconds; the time is not measured here."""
+    prompt = "\\n\\nHuman: " + escape * 20_000 + "\\ud83d\\n\\nAssistant:"
+    content = (
+        '{"model":"claude-haiku-4-5","max_tokens_to_sample":5,"prompt":"' + prompt + '"}'
+    ).encode()
+
+    told = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
+
+    assert told.headers["holdover-adjustments"] == "replace_lone_surrogate"
