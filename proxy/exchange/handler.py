@@ -170,22 +170,25 @@ class ExchangeRun:
         self, route: Route, request: LegacyRequest, fallback: Fallback
     ) -> None:
         """Ask by the first of two routes; its response has to begin within the fallback's time."""
-        loop, timer = asyncio.get_running_loop(), None
+        task, is_late = asyncio.current_task(), False
+        assert task is not None
+        cancelled_before = task.cancelling()
+
+        def expire() -> None:
+            nonlocal is_late
+            if self._context.first_byte is None:  # afterwards it is too late to fall back
+                is_late = task.cancel()
+
+        # `asyncio.timeout` would decide a moment before it cancels: a response could begin between.
+        seconds = fallback.timeout
+        timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, expire)
         try:
-            async with asyncio.timeout(None) as deadline:
-
-                def expire() -> None:
-                    if self._context.first_byte is None:  # afterwards it is too late to fall back
-                        deadline.reschedule(loop.time())
-
-                if fallback.timeout is not None:
-                    timer = loop.call_later(fallback.timeout, expire)
-                await self._attempt(route, request, may_fall_back=True)
-        except TimeoutError:
+            await self._attempt(route, request, may_fall_back=True)
+        except asyncio.CancelledError:
+            if not is_late or task.uncancel() > cancelled_before:  # somebody else cancels, too
+                raise
             self._sink.withdraw_stream()
-            failure = UpstreamTooSlow(
-                f"The upstream did not answer within {fallback.timeout:g} seconds."
-            )
+            failure = UpstreamTooSlow(f"The upstream did not answer within {seconds:g} seconds.")
             self._context.failure = str(failure)
             raise AttemptFailed.by(failure) from None
         finally:
