@@ -34,16 +34,16 @@ class ProxyUnderTest:
     url: str
     upstream_url: str
     client: httpx.Client
-    """For tests that do not care about connections: making a client is what costs time."""
+    """A client for tests that do not care about connections: making one is what costs time."""
 
     def complete(self, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
-        """A whole answer to a legacy request in the new dialect."""
+        """Return a whole answer to a legacy request in the new dialect."""
         return self.client.post(
             f"{self.url}/v1/complete", json=body(**fields), headers=KEY | V2 | (headers or {})
         )
 
     def stream(self, *, headers: dict[str, str] | None = None, **fields: Any) -> bytes:
-        """All bytes of a streamed answer, in the dialect that `headers` ask for."""
+        """Return the bytes of a streamed answer, in the dialect that `headers` ask for."""
         answer = self.client.post(
             f"{self.url}/v1/complete",
             json=body(stream=True, **fields),
@@ -53,18 +53,18 @@ class ProxyUnderTest:
         return answer.content
 
     def received(self) -> list[dict[str, Any]]:
-        """What upstream has received so far."""
+        """Return what the upstream has received so far."""
         requests: list[dict[str, Any]] = self.client.get(
             f"{self.upstream_url}/simulator/requests"
         ).json()
         return requests
 
     def last_received(self) -> dict[str, Any]:
-        """The last request that upstream has received."""
+        """Return the last request that the upstream has received."""
         return self.received()[-1]
 
     def wait_for_outcome(self, outcome: str) -> dict[str, Any]:
-        """The last request, once upstream says it ended this way."""
+        """Return the last request, once the upstream reports that it ended this way."""
         wait_for(lambda: self.last_received()["outcome"] == outcome, about=self.last_received)
         return self.last_received()
 
