@@ -225,9 +225,17 @@ class Fleet:
         os.kill(worker, signal.SIGTERM)
 
     def stop(self) -> int:
-        """Tell the server to stop, wait for it, and return its exit status."""
+        """Stop the server, wait for it and all that it has started, and return its exit status."""
+        started = children_of(self.process.pid)  # the loader has work to end when its server has
         self.process.terminate()
-        return self.process.wait(timeout=PATIENCE_SECONDS)
+        try:
+            status = self.process.wait(timeout=PATIENCE_SECONDS)
+            wait_for(lambda: not any(map(is_alive, started)))
+        finally:
+            for pid in filter(is_alive, (self.process.pid, *started)):
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        return status
 
     def start(self, stack: ExitStack, environment: Mapping[str, str]) -> None:
         """Start the server, to be stopped by the stack, and wait until all its workers serve."""
@@ -239,10 +247,14 @@ class Fleet:
                 stdout=subprocess.DEVNULL,
                 env=os.environ | environment,
             )
-        stack.callback(_end, self.process)
+        stack.callback(self._stop_unless_it_has)
         self.url = wait_for(self._url_once_all_serve)
         self._doors = Doors(self.url, lambda: self.workers, self.worker_count)
         stack.callback(self._doors.close)
+
+    def _stop_unless_it_has(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
 
     def _url_once_all_serve(self) -> str | None:
         events = [line["event"] for line in self.lines()]
@@ -281,20 +293,6 @@ def running_fleet(
         fleet.write(fleet.text(settings))
         fleet.start(stack, environment)
         yield fleet
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    workers = children_of(process.pid)
-    process.terminate()
-    try:
-        process.wait(timeout=PATIENCE_SECONDS)
-    finally:
-        for pid in (process.pid, *workers):
-            if is_alive(pid):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
 
 
 def rule(name: str, *lines: str) -> str:
