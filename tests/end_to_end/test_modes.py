@@ -80,6 +80,7 @@ def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, wor
             os.umask(before)
             fleet.ask("guarded")
             wait_for(lambda: any(place.glob("traffic/traffic.db-wal")))
+            wait_for((place / "traffic/loader/status").exists)
             wait_for(lambda: any(place.glob("*/tallies/*")))
             while_it_runs = open_to_others(place)
             numbers = [open_to_others(shared) for shared in map(numbers_of, fleet.workers)]
