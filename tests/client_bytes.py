@@ -137,6 +137,7 @@ async def told(
         if not connection.pipeline and not connection._held:
             break
         await _turns()
+    await _turns()  # for the application, which may have the last bytes only now
     is_closed = wire.is_ended
     connection.connection_lost(None)
     await asyncio.gather(*state.tasks)
