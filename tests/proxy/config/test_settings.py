@@ -165,7 +165,7 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = 'sk-\u20ac'",
-            "h.toml, line 3: callers.a.legacy_key.key: has a character in it that cannot stand in",
+            "h.toml, line 3: callers.a.legacy_key.key: contains a character that is not Latin-1",
         ),
         (
             f"[callers.a]\ntoken = '{HASH}'\nlegacy-key = \"sk-\\t1\"",

@@ -72,5 +72,7 @@ def test_a_store_has_room_for_something_or_no_bound(given: int, is_good: bool):
     if is_good:
         assert load_settings(traffic_max_bytes=given).traffic_max_bytes == given
         return
-    with pytest.raises(InvalidSettings, match="traffic_max_bytes: give 0, or at least 16777216"):
+    with pytest.raises(
+        InvalidSettings, match="traffic_max_bytes: use 0 for no limit, or at least 16777216"
+    ):
         load_settings(traffic_max_bytes=given)
