@@ -238,3 +238,27 @@ def test_where_the_new_upstream_is_down_the_legacy_one_answers(tmp_path, nowhere
 
         assert "the old API answers" in said(answer)
         assert fleet.record(answer)["first_failure"] == "502 api_error"
+
+
+def test_a_stream_that_begins_in_time_may_last_longer_than_the_first_try_has(fleet):
+    answer = ask(fleet, "to-legacy", {"delay-events": "150"}, stream=True)
+
+    assert answer.status_code == 200
+    assert fleet.record(answer)["total_ms"] > 700
+    assert times_asked(fleet, answer) == ONCE["to-legacy"]
+
+
+def test_a_client_that_leaves_during_the_first_try_begins_no_second(fleet):
+    who = {"x-case": "to-legacy", "x-ask": "leaving", "user-agent": "leaving"}
+    mood = {"x-first": json.dumps({"delay-headers": "9000"})}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{fleet.url}/v1/complete",
+            json=body(model="claude-2.1"),
+            headers=KEY | V2 | who | mood,
+            timeout=0.3,
+        )
+
+    record = fleet.line("exchange", user_agent="leaving")
+    assert (record["outcome"], record["first_failure"]) == ("client_gone", None)
+    assert fleet.received_with(fleet.legacy_url, "x-ask", "leaving") == []

@@ -82,3 +82,12 @@ def test_what_upstream_says_goes_into_headers_as_far_as_it_is_fit_for_one():
 
     assert headers[b"holdover-model"] == b"m??x-evil: 1?"
     assert headers[b"holdover-stop-reason"] == b"end_turn"
+
+
+def test_an_answer_too_long_to_be_compared_is_not_kept():
+    context = notes()
+    context.answer_copy = []
+    for _ in range(33):
+        context.keep_answer(bytes(2**20))
+
+    assert context.answer_copy is None

@@ -189,3 +189,20 @@ async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
     assert bodies == [b"".join(pieces)] * 2
     assert all(b"\r\ncontent-length: 600000" in head.lower() for head in heads)
     assert not any(b"transfer-encoding" in head.lower() for head in heads)
+
+
+async def test_a_body_that_is_still_arriving_goes_through_a_proxy_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async def body() -> AsyncIterator[bytes]:
+        yield b"he"
+        yield b"llo"
+
+    heads: list[bytes] = []
+    async with listening(keeping(heads, ok(b"one"))) as proxy:
+        monkeypatch.setenv("http_proxy", f"{proxy.host}:{proxy.port}")
+        async with asking(f"http://{HOST}:81/base") as upstream:
+            headers = [*HEADERS, (b"content-length", b"5")]
+            said = await whole(await upstream.forward("POST", TARGET, headers, body()))
+
+    assert said == b"one"
