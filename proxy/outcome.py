@@ -1,8 +1,8 @@
 """
 How an exchange ended: one outcome for each, and the only definition of success and failure.
 
-The outcome is decided once, where the record is built. Guards, log filters,
-sums, report, replay and metrics look at it and at nothing else.
+The outcome is decided once, where an exchange ends, and kept in its record.
+Guards, log filters, sums, report, replay and metrics look at nothing else.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Outcome(enum.Enum):
 
     @property
     def blame(self) -> Blame:
-        """Whose fault the outcome is."""
+        """The party at fault; NOBODY for outcomes that are not errors."""
         return _BLAME.get(self, Blame.NOBODY)
 
 

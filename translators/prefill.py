@@ -33,7 +33,7 @@ _INSTRUCT: Final = (
 
 
 class PrefillPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send for a prefill, and what to remove from the start of the answer."""
+    """The plan for a prefill: the text to send, and the echo to remove from the answer."""
 
     closing: tuple[Message, ...] = ()
     """Messages to add after the conversation."""

@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 
 from proxy.error_app import new_request_id
-from proxy.errors import Failure
 from proxy.headers import Headers, first
 from proxy.outcome import Outcome
 from proxy.rollout import Decision
@@ -187,8 +186,3 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
         content_type = first(self.response_headers, b"content-type") or b""
         is_of_the_api = content_type.lower().startswith(_API_CONTENT_TYPES)
         return status == HTTPStatus.NOT_FOUND and is_of_the_api and not is_chosen_here
-
-
-def failed_by(failure: Failure) -> TranslatedError:
-    """Return the error that a client is told for a failure."""
-    return TranslatedError(failure.status, failure.error_type, str(failure), None)

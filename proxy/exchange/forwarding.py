@@ -10,7 +10,7 @@ from proxy.exchange.response import ResponseSink
 from proxy.exchange.response_headers import forwarded_headers
 from proxy.headers import first
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
-from proxy.upstream.attempt import AttemptFailed, failed_response
+from proxy.upstream.attempt import AttemptFailed, error_of_failure, failed_response
 from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.fallback import status_may_fall_back
 from translators import TranslatedError, error_type, translate_error
@@ -60,8 +60,7 @@ async def forward_response(
     except Failure as exc:
         # Too late for an error of Holdover's: an end without the last chunk tells the client.
         context.failure = str(exc)
-        error = TranslatedError(exc.status, exc.error_type, str(exc), None)
-        context.fail(outcome_of_failure(exc), error)
+        context.fail(outcome_of_failure(exc), error_of_failure(exc))
         await sink.end(abruptly=True)
         return
     await sink.end(abruptly=False)

@@ -29,7 +29,7 @@ from proxy.exchange.stream import StreamRelay
 from proxy.outcome import Outcome, outcome_of_failure
 from proxy.rollout import Decision, Fallback, Question, Route, buckets_in_steps, decide
 from proxy.security.redaction import describe_crash
-from proxy.upstream.attempt import Attempt, AttemptFailed, failed_response
+from proxy.upstream.attempt import Attempt, AttemptFailed, error_of_failure, failed_response
 from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
@@ -88,8 +88,7 @@ class CompletionHandler:
             await send_error(sink, exc.error, exc.outcome)
         except Failure as exc:
             context.failure = str(exc)
-            error = TranslatedError(exc.status, exc.error_type, str(exc), None)
-            await send_error(sink, error, outcome_of_failure(exc))
+            await send_error(sink, error_of_failure(exc), outcome_of_failure(exc))
         except TranslationError as exc:
             error = TranslatedError(exc.status_hint, exc.error_type, str(exc), None)
             is_refusal = isinstance(exc, ModelRefused)

@@ -62,8 +62,7 @@ class AttemptFailed(Exception):
     @classmethod
     def by(cls, failure: Failure) -> AttemptFailed:
         """Return what an attempt comes to if the upstream was not reached or broke off."""
-        error = TranslatedError(failure.status, failure.error_type, str(failure), None)
-        return cls(error, outcome_of_failure(failure), may_fall_back=True)
+        return cls(error_of_failure(failure), outcome_of_failure(failure), may_fall_back=True)
 
 
 class Attempt:
@@ -145,6 +144,11 @@ class Attempt:
         self._responses.append(response)
         self._dispatcher.check_key(to, response.status)
         return response
+
+
+def error_of_failure(failure: Failure) -> TranslatedError:
+    """Return the error that a client is told for a failure."""
+    return TranslatedError(failure.status, failure.error_type, str(failure), None)
 
 
 async def failed_response(response: UpstreamResponse) -> AttemptFailed:
