@@ -38,13 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run named files and tests in this process, where nothing delays or hides their output.
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run two tests a core, because most of them wait for processes half of their time.
 
-    The matrix of SDKs as well: its environments are built once, before its first test.
+    Named files and tests run in this process, where nothing delays or hides their output. So does
+    the matrix of SDKs: its environments are built once, before its first test.
     """
-    is_matrix = config.getoption("--sdk-matrix")
-    return 0 if is_matrix or all(".py" in argument for argument in config.args) else None
+    if config.getoption("--sdk-matrix") or all(".py" in argument for argument in config.args):
+        return 0
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage go through what is there from the first test to the last."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

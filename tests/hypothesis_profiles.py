@@ -26,10 +26,10 @@ def register_profiles() -> None:
     settings.load_profile("quick")
 
 
-def scaled(thorough: int) -> int:
+def scaled(thorough: int, *, at_least: int = _MIN_EXAMPLES) -> int:
     """Return `thorough` in the thorough profile, in proportion fewer in a quicker one.
 
-    For laws whose single examples are expensive.
+    For laws whose single examples are expensive, and for tests that do a thing many times.
     """
     share = settings().max_examples / _THOROUGH
-    return max(int(thorough * share), min(thorough, _MIN_EXAMPLES))
+    return max(int(thorough * share), min(thorough, at_least))

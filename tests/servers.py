@@ -26,6 +26,19 @@ def new_client(**options: Any) -> httpx.Client:
     return httpx.Client(timeout=PATIENCE_SECONDS, verify=_TLS, **options)
 
 
+def fetch(method: str, url: str, **options: Any) -> httpx.Response:
+    """Ask once, over a connection of its own, and read the answer to its end."""
+    with new_client() as client:
+        return client.request(method, url, **options)
+
+
+@contextmanager
+def fetch_streamed(method: str, url: str, **options: Any) -> Iterator[httpx.Response]:
+    """Ask once, over a connection of its own; the answer is for the block to read."""
+    with new_client() as client, client.stream(method, url, **options) as answer:
+        yield answer
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on, just now."""
     with socket.socket() as listener:

@@ -20,7 +20,7 @@ import pytest
 
 from tests.work import Work, counted, is_linear, work_of
 
-SIZES: Final = (150, 300, 600)
+SIZES: Final = (100, 200, 400)
 Run: TypeAlias = Callable[[], object]
 
 

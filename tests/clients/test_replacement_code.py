@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 
 from proxy.simulator import create_simulator
 from tests.clients.sdks import KEY, NEWEST_NODE, NEWEST_PYTHON, Client, every
-from tests.servers import serving
+from tests.servers import fetch, serving
 
 REQUESTS: Final[dict[str, dict[str, Any]]] = {
     "plain": {"model": "claude-2.1"},
@@ -62,7 +61,7 @@ def run(command: tuple[str, ...], upstream: str, folder: Path) -> str:
 
 
 def received(upstream: str) -> dict[str, Any]:
-    body: dict[str, Any] = httpx.get(f"{upstream}/simulator/requests").json()[-1]["body"]
+    body: dict[str, Any] = fetch("GET", f"{upstream}/simulator/requests").json()[-1]["body"]
     return body
 
 

@@ -1,5 +1,5 @@
 """
-About a hundred requests a second, each told apart from all others, and an account of them.
+About fifty requests a second, each told apart from all others, and an account of them.
 
 Clients ask one after the other; upstream takes its time, as long as it is told
 to by the request, and that is all that paces them.
@@ -19,11 +19,12 @@ import httpx
 
 from tests.fleet import Fleet, marked
 from tests.harness import body
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.servers import new_client
+from tests.waiting import wait_for
 
-_CLIENTS: Final = 12
+_CLIENTS: Final = 6
 _UPSTREAM_TAKES: Final = {"simulate-delay-headers": "100"}
-_MAX: Final = 75
+_MAX: Final = 150
 """Of each client: an upstream remembers no more than a thousand requests."""
 _KINDS: Final[list[tuple[dict[str, Any], dict[str, Any]]]] = [
     ({}, {}),
@@ -78,7 +79,7 @@ def load_on(fleet: Fleet) -> Iterator[Load]:
 
 
 def _ask(url: str, load: Load, stop: threading.Event) -> None:
-    with httpx.Client(timeout=PATIENCE_SECONDS) as client:
+    with new_client() as client:
         for headers, fields in itertools.islice(itertools.cycle(_KINDS), _MAX):
             if stop.is_set():
                 return

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,6 +16,7 @@ from proxy.security.keyring import hash_token
 from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
 from tests.harness import ADMIN, ADMIN_TOKEN, body, running_proxy
+from tests.servers import fetch
 
 BEARER: Final = f"authorization: Bearer {ADMIN_TOKEN}"
 PAGE: Final = "/holdover/lessons"
@@ -186,7 +186,7 @@ def test_of_many_guesses_at_once_each_is_answered_and_its_connection_closed():
 
 def test_an_empty_admin_token_opens_nothing():
     with running_proxy(admin_token="") as holdover:
-        told = httpx.get(f"{holdover.url}/holdover/lessons", headers={"authorization": "Bearer"})
+        told = fetch("GET", f"{holdover.url}/holdover/lessons", headers={"authorization": "Bearer"})
 
     assert told.status_code == 404
 
@@ -194,7 +194,7 @@ def test_an_empty_admin_token_opens_nothing():
 @pytest.mark.parametrize("path", ["//holdover/lessons", "/holdover", "/deep/holdover/lessons"])
 def test_the_admin_token_never_goes_upstream(path: str):
     with running_proxy(mount_prefix="/deep", admin_token=ADMIN_TOKEN) as holdover:
-        told = httpx.get(holdover.url + path, headers=ADMIN)
+        told = fetch("GET", holdover.url + path, headers=ADMIN)
 
         assert holdover.received() == []
     assert told.status_code == (200 if path.startswith("/deep") else 404)

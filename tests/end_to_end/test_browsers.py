@@ -1,9 +1,9 @@
 """What a page in somebody's browser can make of a Holdover on their machine."""
 
-import httpx
 import pytest
 
 from tests.harness import KEY, V2, body, running_proxy
+from tests.servers import fetch
 
 PATHS = ["/v1/complete", "/v1/messages", "/healthz", "/readyz", "/metrics", "/holdover/rollout"]
 
@@ -11,8 +11,8 @@ PATHS = ["/v1/complete", "/v1/messages", "/healthz", "/readyz", "/metrics", "/ho
 @pytest.mark.parametrize("path", PATHS)
 def test_a_host_that_is_not_this_machine_is_refused_everywhere(path: str):
     with running_proxy() as holdover:
-        answer = httpx.post(
-            holdover.url + path, json=body(), headers=KEY | V2 | {"host": "evil.example"}
+        answer = fetch(
+            "POST", holdover.url + path, json=body(), headers=KEY | V2 | {"host": "evil.example"}
         )
 
         assert holdover.received() == []
@@ -30,8 +30,11 @@ def test_a_host_is_served_that_the_settings_allow():
 @pytest.mark.parametrize("path", PATHS)
 def test_a_foreign_page_cannot_spend_a_key_that_is_held(path: str):
     with running_proxy(upstream_key="sk-ant-api03-held") as holdover:
-        answer = httpx.post(
-            holdover.url + path, json=body(), headers=V2 | {"origin": "https://evil.example"}
+        answer = fetch(
+            "POST",
+            holdover.url + path,
+            json=body(),
+            headers=V2 | {"origin": "https://evil.example"},
         )
 
         assert holdover.received() == []

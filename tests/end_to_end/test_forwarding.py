@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.harness import KEY, V2, ProxyUnderTest
+from tests.servers import fetch, fetch_streamed
 
 MESSAGES = {
     "model": "claude-haiku-4-5",
@@ -16,11 +17,13 @@ MESSAGES = {
 
 def test_a_messages_request_and_its_answer_pass_untouched(holdover: ProxyUnderTest):
     content = json.dumps(MESSAGES, indent=3).encode()
-    through = httpx.post(
-        f"{holdover.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
+    through = fetch(
+        "POST", f"{holdover.url}/v1/messages?a=%2Fb&c=d%20e", content=content, headers=KEY | V2
     )
     heard = holdover.last_received()
-    direct = httpx.post(f"{holdover.upstream_url}/v1/messages", content=content, headers=KEY | V2)
+    direct = fetch(
+        "POST", f"{holdover.upstream_url}/v1/messages", content=content, headers=KEY | V2
+    )
 
     assert heard["raw"] == content.decode()
     assert heard["query"] == "a=%2Fb&c=d%20e"
@@ -31,7 +34,7 @@ def test_a_messages_request_and_its_answer_pass_untouched(holdover: ProxyUnderTe
 
 def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(holdover: ProxyUnderTest):
     manner = {"simulate-delay-events": "30"}
-    with httpx.stream(
+    with fetch_streamed(
         "POST",
         f"{holdover.url}/v1/messages",
         json=MESSAGES | {"stream": True},
@@ -47,7 +50,7 @@ def test_a_messages_stream_passes_byte_for_byte_and_piece_by_piece(holdover: Pro
 def test_newest_clients_keep_their_version_and_their_bearer_key(holdover: ProxyUnderTest):
     headers = {"anthropic-version": "2026-10-21", "authorization": "Bearer sk-ant-api03-x"}
 
-    answer = httpx.get(f"{holdover.url}/v1/models", headers=headers)
+    answer = fetch("GET", f"{holdover.url}/v1/models", headers=headers)
 
     heard = dict(holdover.last_received()["headers"])
     assert answer.status_code == 200
@@ -61,35 +64,38 @@ def test_a_body_of_unknown_length_is_streamed_up(holdover: ProxyUnderTest):
         yield content[:10]
         yield content[10:]
 
-    answer = httpx.post(f"{holdover.url}/v1/messages", content=pieces(), headers=KEY | V2)
+    answer = fetch("POST", f"{holdover.url}/v1/messages", content=pieces(), headers=KEY | V2)
 
     assert answer.json()["type"] == "message"
 
 
 def test_errors_of_other_paths_are_upstreams_own(holdover: ProxyUnderTest):
-    answer = httpx.get(f"{holdover.url}/v1/nothing/here", headers=KEY | V2)
+    answer = fetch("GET", f"{holdover.url}/v1/nothing/here", headers=KEY | V2)
 
     assert answer.status_code == 404
 
 
 def test_other_methods_on_the_completion_path_are_forwarded(holdover: ProxyUnderTest):
-    answer = httpx.get(f"{holdover.url}/v1/complete", headers=KEY | V2)
+    answer = fetch("GET", f"{holdover.url}/v1/complete", headers=KEY | V2)
 
     assert answer.status_code == 405
     assert holdover.last_received()["method"] == "GET"
 
 
 def test_cookies_of_one_caller_never_reach_another(holdover: ProxyUnderTest):
-    httpx.post(
-        f"{holdover.url}/v1/messages", json=MESSAGES, headers=KEY | V2 | {"cookie": "session=1"}
+    fetch(
+        "POST",
+        f"{holdover.url}/v1/messages",
+        json=MESSAGES,
+        headers=KEY | V2 | {"cookie": "session=1"},
     )
-    httpx.post(f"{holdover.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
+    fetch("POST", f"{holdover.url}/v1/messages", json=MESSAGES, headers=KEY | V2)
 
     assert "cookie" not in dict(holdover.last_received()["headers"])
 
 
 def test_a_client_that_goes_takes_its_forwarded_request_with_it(holdover: ProxyUnderTest):
-    with httpx.stream(
+    with fetch_streamed(
         "POST",
         f"{holdover.url}/v1/messages",
         json=MESSAGES | {"stream": True},
@@ -104,7 +110,8 @@ def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(holdover: Pro
     manner = {"simulate-break-after-events": "3"}
 
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.post(
+        fetch(
+            "POST",
             f"{holdover.url}/v1/messages",
             json=MESSAGES | {"stream": True},
             headers=KEY | V2 | manner,
@@ -113,7 +120,7 @@ def test_a_forwarded_answer_that_breaks_off_does_not_look_complete(holdover: Pro
 
 def test_holdover_answers_its_own_probes(holdover: ProxyUnderTest):
     for path, status in [("/healthz", "alive"), ("/readyz", "ready")]:
-        answer = httpx.get(holdover.url + path)
+        answer = fetch("GET", holdover.url + path)
 
         assert (answer.status_code, answer.json()["status"]) == (200, status)
 

@@ -17,6 +17,7 @@ from tests.harness import (
     running_proxy,
     text_of,
 )
+from tests.servers import fetch
 
 WRONG: dict[str, Any] = {
     "claude-opus-4-8": {"prefill": True, "sampling": "all", "max_output_tokens": 1_000_000},
@@ -76,7 +77,7 @@ def test_a_refusal_in_known_words_is_learnt_from_and_never_seen(
     assert {"apply_lesson", consequence} <= set(adjustments(first))
     assert tries_for_the_first == 2 + lesson.count(",")
     assert tries(misled) == tries_for_the_first + 1
-    learnt = httpx.get(f"{misled.url}/holdover/lessons", headers=ADMIN).json()["lessons"]
+    learnt = fetch("GET", f"{misled.url}/holdover/lessons", headers=ADMIN).json()["lessons"]
     assert [one["learnt"] for one in learnt] == [lesson]
 
 
@@ -156,15 +157,15 @@ def test_admin_pages_need_their_token(misled: ProxyUnderTest):
     explain = f"{misled.url}/holdover/explain"
     request = body(model="claude-2", top_k=-1)
 
-    plan = httpx.post(explain, json=request, headers=ADMIN).json()
-    code = httpx.post(explain, params={"code": "python"}, json=request, headers=ADMIN)
+    plan = fetch("POST", explain, json=request, headers=ADMIN).json()
+    code = fetch("POST", explain, params={"code": "python"}, json=request, headers=ADMIN)
     errors = [
-        httpx.post(explain, json=request),
-        httpx.post(explain, json=request, headers={"authorization": "Bearer admin-2"}),
-        httpx.post(explain, params={"code": "cobol"}, json=request, headers=ADMIN),
-        httpx.post(explain, json={}, headers=ADMIN),
-        httpx.post(explain, content=b"{}", headers=ADMIN | {"content-encoding": "br"}),
-        httpx.get(f"{misled.url}/holdover/nothing", headers=ADMIN),
+        fetch("POST", explain, json=request),
+        fetch("POST", explain, json=request, headers={"authorization": "Bearer admin-2"}),
+        fetch("POST", explain, params={"code": "cobol"}, json=request, headers=ADMIN),
+        fetch("POST", explain, json={}, headers=ADMIN),
+        fetch("POST", explain, content=b"{}", headers=ADMIN | {"content-encoding": "br"}),
+        fetch("GET", f"{misled.url}/holdover/nothing", headers=ADMIN),
     ]
 
     assert plan["request"]["model"] == "claude-opus-4-8"
@@ -186,7 +187,7 @@ def test_without_a_token_the_admin_pages_do_not_exist(holdover: ProxyUnderTest):
     before = len(holdover.received())
 
     for path in ["explain", "lessons", "anything"]:
-        answer = httpx.post(f"{holdover.url}/holdover/{path}", json=body(), headers=KEY)
+        answer = fetch("POST", f"{holdover.url}/holdover/{path}", json=body(), headers=KEY)
         assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
 
     assert len(holdover.received()) == before

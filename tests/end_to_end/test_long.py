@@ -12,7 +12,7 @@ from proxy.app import create_app
 from proxy.config.settings import load_settings
 from tests.faulty_upstreams import STREAM, WHOLE, says, treacherous
 from tests.harness import KEY, V2, body, frames, text_of
-from tests.servers import serving
+from tests.servers import fetch, serving
 
 
 class Ask(Protocol):
@@ -55,7 +55,7 @@ def told() -> Iterator[Ask]:
 
         def ask(asked: dict[str, Any], *, ascii_only: bool = True) -> dict[str, Any]:
             content = json.dumps(asked, ensure_ascii=ascii_only).encode()
-            answer = httpx.post(f"{url}/v1/complete", content=content, headers=KEY | V2)
+            answer = fetch("POST", f"{url}/v1/complete", content=content, headers=KEY | V2)
             heard: dict[str, Any] = json.loads(answer.json()["completion"])
             return heard | {"adjustments": answer.headers.get("holdover-adjustments")}
 
@@ -131,7 +131,7 @@ def asked_of(url: str, what: str, **more: object) -> httpx.Response:
     headers = KEY | V2 | {"x-harm": what}
     if more.pop("old", False):
         del headers["anthropic-version"]
-    return httpx.post(f"{url}/v1/complete", json=body(**more), headers=headers)
+    return fetch("POST", f"{url}/v1/complete", json=body(**more), headers=headers)
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["new", "old"])

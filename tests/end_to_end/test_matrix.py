@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.harness import KEY, PROMPT, V1, V2, ProxyUnderTest, body, frames, running_proxy
+from tests.servers import fetch
 from translators import KNOWN_MODELS
 
 SNAPSHOT = Path(__file__).parent / "matrix.txt"
@@ -120,5 +121,5 @@ def test_the_simulator_refuses_what_a_wrong_translation_would_send(
     }
     url = f"{holdover.upstream_url}/v1/messages"
 
-    assert httpx.post(url, json=right, headers=KEY | V2).status_code == 200
-    assert httpx.post(url, json=right | wrong, headers=KEY | V2).status_code in {400, 404}
+    assert fetch("POST", url, json=right, headers=KEY | V2).status_code == 200
+    assert fetch("POST", url, json=right | wrong, headers=KEY | V2).status_code in {400, 404}

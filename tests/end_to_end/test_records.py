@@ -2,13 +2,12 @@
 
 import json
 
-import httpx
 import pytest
 
 from proxy.simulator import create_simulator
 from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, body
-from tests.servers import serving
+from tests.servers import fetch, serving
 
 CANARIES = ("canary@example.org", "sk-ant-canary-0000000000", "+49 171 1234567", "10.11.12.13")
 PLACES = {
@@ -49,7 +48,9 @@ def test_what_a_client_says_of_itself_is_kept_without_people_and_keys(proxy, can
         **{canary: canary},
     )
     headers = KEY | V2 | {name: said.format(canary) for name, said in PLACES.items()}
-    answer = httpx.post(f"{url}/v1/complete", json=request, headers=headers, params={"q": canary})
+    answer = fetch(
+        "POST", f"{url}/v1/complete", json=request, headers=headers, params={"q": canary}
+    )
     line = line_of(process)
 
     assert answer.status_code in {200, 404}, answer.text
@@ -59,7 +60,7 @@ def test_what_a_client_says_of_itself_is_kept_without_people_and_keys(proxy, can
 
 def test_times_are_in_the_order_in_which_things_happen(proxy):
     url, process = proxy
-    httpx.post(f"{url}/v1/complete", json=body(prompt=PROMPT, stream=True), headers=KEY | V2)
+    fetch("POST", f"{url}/v1/complete", json=body(prompt=PROMPT, stream=True), headers=KEY | V2)
     record = json.loads(line_of(process))
 
     # A ping may come before the first token, and is a byte.
@@ -71,7 +72,7 @@ def test_times_are_in_the_order_in_which_things_happen(proxy):
 
 def test_a_request_that_cannot_be_read_has_no_features(proxy):
     url, process = proxy
-    httpx.post(f"{url}/v1/complete", content=b"{", headers=KEY | V2)
+    fetch("POST", f"{url}/v1/complete", content=b"{", headers=KEY | V2)
     record = json.loads(line_of(process))
 
     assert (record["features"], record["turns"], record["upstream_ms"]) == ([], None, None)
@@ -84,7 +85,7 @@ def test_a_caller_has_one_digest_over_restarts(tmp_path):
         settings = {"HOLDOVER_UPSTREAM_URL": upstream_url, "HOLDOVER_STATE_DIR": str(tmp_path)}
         for _ in range(2):
             with running("serve", "--port", "0", **settings) as (url, process):
-                httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+                fetch("POST", f"{url}/v1/complete", json=body(), headers=KEY | V2)
                 digests.append(json.loads(line_of(process))["caller"])
 
     assert digests[0] == digests[1]

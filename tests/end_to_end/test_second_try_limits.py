@@ -11,6 +11,7 @@ import pytest
 from tests.end_to_end.fallback_fleet import ONCE, TWICE, ask, said, times_asked, two_legs
 from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body
+from tests.servers import fetch
 from tests.waiting import wait_for
 
 DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
@@ -252,7 +253,8 @@ def test_a_client_that_leaves_during_the_first_try_begins_no_second(fleet):
     who = {"x-case": "to-legacy", "x-ask": "leaving", "user-agent": "leaving"}
     mood = {"x-first": json.dumps({"delay-headers": "9000"})}
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
+        fetch(
+            "POST",
             f"{fleet.url}/v1/complete",
             json=body(model="claude-2.1"),
             headers=KEY | V2 | who | mood,

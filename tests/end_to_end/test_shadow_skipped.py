@@ -10,6 +10,7 @@ import pytest
 
 from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body
+from tests.servers import fetch_streamed
 from tests.waiting import wait_for
 
 POOR = rule("poor", 'action = "translate"', "shadow = { daily_tokens = 300 }")
@@ -99,7 +100,9 @@ def test_nothing_is_compared_with_an_answer_that_nobody_waited_for(fleet, case):
     before = skipped(fleet, case, "client_gone")
     headers = KEY | V2 | {"x-case": case, "simulate-delay-events": "100"}
     request = body(stream=True, model="claude-2.1")
-    with httpx.stream("POST", f"{fleet.url}/v1/complete", json=request, headers=headers) as answer:
+    with fetch_streamed(
+        "POST", f"{fleet.url}/v1/complete", json=request, headers=headers
+    ) as answer:
         next(answer.iter_bytes())
 
     wait_for(lambda: skipped(fleet, case, "client_gone") - before == 1)
@@ -111,7 +114,7 @@ def test_a_client_that_goes_after_the_last_frame_had_its_answer(fleet, version):
     before = all_skipped(fleet, "beside")
     name = {"x-case": "beside", "user-agent": f"hasty/{len(version)}"}
     url, headers = f"{fleet.url}/v1/complete", KEY | version | name
-    with httpx.stream("POST", url, json=body(stream=True), headers=headers) as answer:
+    with fetch_streamed("POST", url, json=body(stream=True), headers=headers) as answer:
         pieces = answer.iter_bytes()
         while b'"stop_reason":"stop_sequence"' not in next(pieces):
             pass

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy, text_of
+from tests.servers import fetch, fetch_streamed
 
 DELTAS = {"simulate-deltas": json.dumps(["Hel", "lo", " \u2028you 🌳"])}
 HELLO = " Hello \u2028you 🌳"
@@ -37,7 +38,7 @@ def test_old_dialect_streams_the_whole_text_again_and_again_and_is_done(holdover
 
 
 def test_headers_of_a_stream_are_those_of_an_event_stream(holdover: ProxyUnderTest):
-    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
+    answer = fetch("POST", f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | V2)
 
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["cache-control"] == "no-cache"
@@ -150,7 +151,7 @@ def test_upstream_is_let_go_of_at_an_emulated_stop(holdover: ProxyUnderTest):
 
 def test_a_client_that_goes_takes_the_upstream_request_with_it(holdover: ProxyUnderTest):
     manner = {"simulate-delay-events": "20", "simulate-deltas": json.dumps(["."] * 500)}
-    with httpx.stream(
+    with fetch_streamed(
         "POST", f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | V2 | manner
     ) as answer:
         next(answer.iter_bytes())
@@ -163,7 +164,8 @@ def test_a_client_that_goes_before_the_first_byte_does_so_too(
     holdover: ProxyUnderTest, stream: bool
 ):
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(
+        fetch(
+            "POST",
             f"{holdover.url}/v1/complete",
             json=body(stream=stream),
             headers=KEY | V2 | {"simulate-delay-headers": "20000"},

@@ -1,9 +1,9 @@
 import json
 
-import httpx
 import pytest
 
 from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
+from tests.servers import fetch
 
 
 def test_answer_has_the_recorded_shape_of_the_new_dialect(holdover: ProxyUnderTest):
@@ -20,7 +20,8 @@ def test_answer_has_the_recorded_shape_of_the_new_dialect(holdover: ProxyUnderTe
 
 
 def test_answer_has_the_recorded_shape_of_the_old_dialect(holdover: ProxyUnderTest):
-    answer = httpx.post(
+    answer = fetch(
+        "POST",
         f"{holdover.url}/v1/complete",
         json=body(model="claude-v1"),
         headers=KEY | {"simulate-text": '"Hi there!"'},
@@ -66,7 +67,8 @@ def test_upstream_hears_a_messages_request_with_one_version_and_one_key(holdover
 
 
 def test_a_bearer_token_goes_up_as_one(holdover: ProxyUnderTest):
-    answer = httpx.post(
+    answer = fetch(
+        "POST",
         f"{holdover.url}/v1/complete",
         json=body(),
         headers=V2 | {"authorization": "bearer  tok-1", "x-api-key": ""},
@@ -119,7 +121,7 @@ def test_headers_of_the_api_come_down_and_those_of_its_edge_do_not(holdover: Pro
     ],
 )
 def test_every_spelling_of_the_path_is_understood(holdover: ProxyUnderTest, path: str):
-    answer = httpx.post(holdover.url + path, json=body(), headers=KEY | V2)
+    answer = fetch("POST", holdover.url + path, json=body(), headers=KEY | V2)
 
     assert answer.json()["type"] == "completion"
 
@@ -136,7 +138,7 @@ def test_every_spelling_of_the_path_is_understood(holdover: ProxyUnderTest, path
 def test_every_spelling_of_the_body_is_understood(holdover: ProxyUnderTest, spell):
     content = spell(body(prompt="\n\nHuman: Grüße 🌳\n\nAssistant:")).encode()
 
-    httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
+    fetch("POST", f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     assert holdover.last_received()["body"]["messages"] == [{"role": "user", "content": "Grüße 🌳"}]
 
@@ -144,7 +146,7 @@ def test_every_spelling_of_the_body_is_understood(holdover: ProxyUnderTest, spel
 def test_half_an_emoji_from_javascript_is_replaced_and_said(holdover: ProxyUnderTest):
     content = json.dumps(body(prompt="\n\nHuman: cut \ud83d off\n\nAssistant:"))
 
-    answer = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
+    answer = fetch("POST", f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     assert answer.headers["holdover-adjustments"] == "replace_lone_surrogate"
     assert holdover.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
@@ -199,10 +201,12 @@ def test_a_compressed_answer_is_understood(holdover: ProxyUnderTest):
 def test_a_mount_prefix_is_taken_off_and_may_be_missing():
     with running_proxy(mount_prefix="/anthropic") as mounted:
         paths = ["/anthropic/v1/complete", "/v1/complete"]
-        answers = [httpx.post(mounted.url + path, json=body(), headers=KEY | V2) for path in paths]
+        answers = [
+            fetch("POST", mounted.url + path, json=body(), headers=KEY | V2) for path in paths
+        ]
 
         assert [answer.status_code for answer in answers] == [200, 200]
-        models = httpx.get(f"{mounted.url}/anthropic/v1/models", headers=KEY | V2)
+        models = fetch("GET", f"{mounted.url}/anthropic/v1/models", headers=KEY | V2)
         assert models.status_code == 200
 
 

@@ -3,12 +3,12 @@ import json
 import socket
 import threading
 
-import httpx
 import pytest
 
 from tests.faults.test_bad_requests import envelope
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy
 from tests.scripted_server import Peer, answers, listening_in_a_thread
+from tests.servers import fetch
 
 BROKEN = "The upstream ended the stream too soon."
 
@@ -81,8 +81,11 @@ def test_an_error_before_the_first_word_is_an_http_error(
 ):
     manner = {"simulate-error-after-events": str(events), "simulate-pings": "0"}
 
-    answer = httpx.post(
-        f"{holdover.url}/v1/complete", json=body(stream=True), headers=KEY | version | manner
+    answer = fetch(
+        "POST",
+        f"{holdover.url}/v1/complete",
+        json=body(stream=True),
+        headers=KEY | version | manner,
     )
 
     assert envelope(answer)[:2] == (529, "overloaded_error")
@@ -173,7 +176,7 @@ def test_an_upstream_that_falls_silent_in_mid_stream_is_an_error_event(
 def test_an_upstream_that_is_not_there_is_said_so():
     with running_proxy(upstream_url="http://127.0.0.1:9") as alone:
         answer = alone.complete()
-        forwarded = httpx.get(f"{alone.url}/v1/models")
+        forwarded = fetch("GET", f"{alone.url}/v1/models")
 
     assert envelope(answer)[:2] == (502, "api_error")
     assert forwarded.status_code == 502

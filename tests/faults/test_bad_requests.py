@@ -7,6 +7,7 @@ import pytest
 
 from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
+from tests.servers import fetch
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -38,7 +39,7 @@ def envelope(answer: httpx.Response) -> tuple[int, str, str]:
 def test_a_body_that_is_no_object_is_a_legacy_error(
     holdover: ProxyUnderTest, content: bytes, message: str
 ):
-    answer = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
+    answer = fetch("POST", f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     status, kind, said = envelope(answer)
     assert (status, kind) == (400, "invalid_request_error")
@@ -71,7 +72,7 @@ def test_a_body_that_is_no_object_is_a_legacy_error(
 def test_a_field_that_is_wrong_is_named(
     holdover: ProxyUnderTest, change: dict[str, object], message: str
 ):
-    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(**change), headers=KEY | V2)
+    answer = fetch("POST", f"{holdover.url}/v1/complete", json=body(**change), headers=KEY | V2)
 
     assert envelope(answer) == (400, "invalid_request_error", message)
 
@@ -87,7 +88,7 @@ def test_an_unknown_version_is_refused_in_the_recorded_words(holdover: ProxyUnde
 def test_a_request_without_a_key_never_reaches_upstream(holdover: ProxyUnderTest):
     before = len(holdover.received())
 
-    answer = httpx.post(f"{holdover.url}/v1/complete", json=body(), headers=V2)
+    answer = fetch("POST", f"{holdover.url}/v1/complete", json=body(), headers=V2)
 
     assert envelope(answer) == (401, "authentication_error", "x-api-key header is required")
     assert len(holdover.received()) == before
@@ -140,7 +141,7 @@ def test_a_body_over_the_limit_that_does_not_say_so_is_too_large(strict: ProxyUn
     def pieces() -> Iterator[bytes]:
         yield from [b" " * 10_000] * 10
 
-    answer = httpx.post(f"{strict.url}/v1/complete", content=pieces(), headers=KEY | V2)
+    answer = fetch("POST", f"{strict.url}/v1/complete", content=pieces(), headers=KEY | V2)
 
     assert envelope(answer)[0] == 413
     assert answer.headers["connection"] == "close"
@@ -162,7 +163,8 @@ def test_a_body_that_never_ends_is_given_up(strict: ProxyUnderTest):
 def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
     prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
 
-    answer = httpx.post(
+    answer = fetch(
+        "POST",
         f"{holdover.url}/v1/complete",
         json=body(prompt=prompt),
         headers=KEY | V2,
@@ -203,6 +205,6 @@ def test_a_large_body_with_one_lone_surrogate_is_understood(holdover: ProxyUnder
         '{"model":"claude-haiku-4-5","max_tokens_to_sample":5,"prompt":"' + prompt + '"}'
     ).encode()
 
-    told = httpx.post(f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
+    told = fetch("POST", f"{holdover.url}/v1/complete", content=content, headers=KEY | V2)
 
     assert told.headers["holdover-adjustments"] == "replace_lone_surrogate"

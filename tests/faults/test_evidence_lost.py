@@ -27,14 +27,15 @@ from proxy.traffic import StoreError, open_store
 from proxy.traffic.store.schema import exchanges
 from tests.command_line import HOLDOVER
 from tests.harness import KEY, PROMPT
+from tests.hypothesis_profiles import scaled
 from tests.postgres import postgres
 from tests.servers import free_port
 from tests.waiting import PATIENCE_SECONDS
 
-EXCHANGES = 5_000
+EXCHANGES = scaled(5_000, at_least=1_000)
 KILLS = 5
 CLIENTS = 16
-STORE_GONE_SECONDS = 10
+STORE_GONE_SECONDS = scaled(10, at_least=3)
 _STEP_SECONDS = 0.05
 _KINDS = [(version, stream) for version in (None, "2023-06-01") for stream in (False, True)]
 
@@ -148,7 +149,7 @@ async def drive(
     clients = [asyncio.create_task(witness.run()) for _ in range(CLIENTS)]
     other = asyncio.ensure_future(meanwhile(witness))
     for round_ in range(KILLS):
-        enough = EXCHANGES * (round_ + 1) // (KILLS + 1) + randbelow(200)
+        enough = EXCHANGES * (round_ + 1) // (KILLS + 1) + randbelow(EXCHANGES // 25)
         with process("serve", "--config", str(config), log=log):
             await until(lambda enough=enough: len(witness.finished) >= enough)  # type: ignore[misc]
     with process("serve", "--config", str(config), log=log):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.command_line import running
 from tests.harness import KEY, V2, body, running_proxy
+from tests.servers import fetch_streamed
 from tests.waiting import PATIENCE_SECONDS
 
 SLOW_HEADERS = {"simulate-delay-headers": "20000"}
@@ -28,7 +29,7 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
     def ask(url: str) -> None:
         nonlocal heard
         with (
-            httpx.stream(
+            fetch_streamed(
                 "POST",
                 url + path,
                 json=request,

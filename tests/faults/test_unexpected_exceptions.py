@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
 from proxy.security.redaction import Redactor
 from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
-from tests.servers import serving
+from tests.servers import fetch, new_client, serving
 
 CRASHED = {"type": "api_error", "message": "Internal server error"}
 BROKEN: Any = None
@@ -35,7 +33,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
         ping_interval=1,
     )
     with serving(endpoint) as url:
-        answers = [httpx.post(url, json=body(), headers=KEY) for _ in range(2)]
+        answers = [fetch("POST", url, json=body(), headers=KEY) for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [500, 500]
     assert answers[0].json()["error"] == CRASHED
@@ -43,7 +41,7 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
     with serving(ForwardEndpoint(dispatcher=BROKEN, present=BROKEN, redactor=Redactor())) as url:
-        answer = httpx.get(url)
+        answer = fetch("GET", url)
 
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)
 
@@ -139,8 +137,11 @@ def test_the_proxy_that_the_environment_names_is_used():
         proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with environment(http_proxy=proxy, no_proxy=""):
             upstream = "http://upstream.invalid"
-            with running_proxy(upstream_url=upstream) as behind:
-                answer = httpx.get(f"{behind.url}/v1/models", headers=V2, trust_env=False)
+            with (
+                running_proxy(upstream_url=upstream) as behind,
+                new_client(trust_env=False) as client,
+            ):
+                answer = client.get(f"{behind.url}/v1/models", headers=V2)
         thread.join()
 
     assert answer.content == b"{}"

@@ -7,14 +7,13 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from proxy.cli.serving_commands import Language
 from proxy.simulator import create_simulator
 from tests.command_line import HOLDOVER, run, run_process, running
 from tests.harness import KEY, V2, body
-from tests.servers import serving
+from tests.servers import fetch, serving
 from tests.waiting import PATIENCE_SECONDS
 from translators import LANGUAGES
 
@@ -28,7 +27,7 @@ def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
         headers = (
             KEY | V2 | {"user-agent": "old-app/1.0", "anthropic-sdk": "anthropic-python/0.2.10"}
         )
-        answer = httpx.post(f"{url}/v1/complete", json=request, headers=headers)
+        answer = fetch("POST", f"{url}/v1/complete", json=request, headers=headers)
         assert process.stderr is not None
         line = process.stderr.readline()
 
@@ -88,7 +87,7 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
             HOLDOVER_UPSTREAM_URL="http://127.0.0.1:2",
         ) as (url, _),
     ):
-        answer = httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+        answer = fetch("POST", f"{url}/v1/complete", json=body(), headers=KEY | V2)
 
     assert answer.json()["completion"].startswith("You")
 
@@ -141,7 +140,7 @@ def test_secrets_are_read_from_files(tmp_path: Path):
         for _ in range(2):
             flags = ["--port", "0", "--upstream-url", upstream_url, "--secrets", str(tmp_path)]
             with running("serve", *flags) as (url, process):
-                httpx.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
+                fetch("POST", f"{url}/v1/complete", json=body(), headers=KEY | V2)
                 assert process.stderr is not None
                 callers.append(json.loads(process.stderr.readline())["caller"])
 
@@ -150,7 +149,7 @@ def test_secrets_are_read_from_files(tmp_path: Path):
 
 def test_simulate_serves_the_stand_in_alone():
     with running("simulate", "--port", "0") as (url, _):
-        assert httpx.get(f"{url}/simulator/health").status_code == 200
+        assert fetch("GET", f"{url}/simulator/health").status_code == 200
 
 
 def test_demo_shows_every_step_and_needs_nothing():
@@ -181,7 +180,7 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
         )
         assert process.stdout is not None
         url = next(line.split()[2] for line in process.stdout if line.startswith("Serving on"))
-        answer = httpx.post(f"{url.rstrip(';')}/v1/complete", json=body(), headers=KEY | V2)
+        answer = fetch("POST", f"{url.rstrip(';')}/v1/complete", json=body(), headers=KEY | V2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE_SECONDS)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -11,13 +10,13 @@ from proxy.simulator import create_simulator
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 from tests.proxy.replay.harness import Scripted
-from tests.servers import serving
+from tests.servers import fetch, serving
 
 
 def test_the_simulator_is_one_whatever_it_has_been_asked_before():
     with serving(create_simulator()) as url:
         fresh = asyncio.run(is_simulator(url))
-        httpx.post(f"{url}/v1/messages", content=b"x" * 100_000)
+        fetch("POST", f"{url}/v1/messages", content=b"x" * 100_000)
         busy = asyncio.run(is_simulator(url))
 
     assert (fresh, busy) == (True, True)

@@ -12,7 +12,7 @@ from proxy.simulator.replies import WholeReply
 from proxy.simulator.request_log import LoggedRequest, Outcome
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream
 from tests.proxy.simulator.raw import chunks, connected, read_until, request_bytes
-from tests.servers import serving
+from tests.servers import fetch, serving
 from tests.waiting import wait_for
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
@@ -25,7 +25,7 @@ def exchange(url, **simulate):
 
 
 def logged_requests(url):
-    return httpx.get(f"{url}/simulator/requests").json()
+    return fetch("GET", f"{url}/simulator/requests").json()
 
 
 def finished_requests(url):

@@ -1,10 +1,10 @@
 import gzip
 import json
 
-import httpx
 import pytest
 
 from tests.proxy.simulator.harness import ask, deltas, events, question, refusal, stream
+from tests.servers import fetch_streamed
 
 OVERLOADED = {"details": None, "type": "overloaded_error", "message": "Overloaded"}
 
@@ -195,7 +195,7 @@ def test_answers_can_be_compressed_without_accept_encoding(url, ask_for):
 def test_a_compressed_body_is_gzip_on_the_wire(url):
     headers = {"x-api-key": "k", "anthropic-version": "2023-06-01", "simulate-gzip": "1"}
     body = question(stream=True)
-    with httpx.stream("POST", f"{url}/v1/messages", json=body, headers=headers) as response:
+    with fetch_streamed("POST", f"{url}/v1/messages", json=body, headers=headers) as response:
         raw = b"".join(response.iter_raw())
 
     assert gzip.decompress(raw).endswith(b"}\n\n")

@@ -1,11 +1,11 @@
-import httpx
 import pytest
 
 from tests.proxy.simulator.harness import HEADERS, refusal
+from tests.servers import fetch
 
 
 def get(url, path, **query):
-    return httpx.get(url + path, params=query, headers=HEADERS)
+    return fetch("GET", url + path, params=query, headers=HEADERS)
 
 
 def ids(response):
@@ -98,6 +98,6 @@ def test_an_invalid_query_is_refused(url, query, expected):
 def test_models_require_a_version_and_a_key(url):
     without_version = {"x-api-key": "k"}
 
-    assert httpx.get(f"{url}/v1/models", headers=without_version).status_code == 400
-    assert httpx.get(f"{url}/v1/models/x", headers=without_version).status_code == 400
-    assert httpx.get(f"{url}/v1/models").status_code == 401
+    assert fetch("GET", f"{url}/v1/models", headers=without_version).status_code == 400
+    assert fetch("GET", f"{url}/v1/models/x", headers=without_version).status_code == 400
+    assert fetch("GET", f"{url}/v1/models").status_code == 401

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from tests.proxy.simulator.harness import HEADERS, ask, question, refusal
+from tests.servers import fetch
 
 KEY = {"x-api-key": "sk-ant-api03-right"}
 VERSION = {"anthropic-version": "2023-06-01"}
@@ -12,7 +13,7 @@ VERSION = {"anthropic-version": "2023-06-01"}
 
 def post(url: str, content: bytes, **headers: str) -> httpx.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.post(f"{url}/v1/messages", content=content, headers={**HEADERS, **named})
+    return fetch("POST", f"{url}/v1/messages", content=content, headers={**HEADERS, **named})
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_only_published_versions_are_valid(url):
 
 def test_a_version_header_sent_twice_is_invalid(url):
     twice = [*KEY.items(), *VERSION.items(), *VERSION.items()]
-    response = httpx.post(f"{url}/v1/messages", json=question(), headers=twice)
+    response = fetch("POST", f"{url}/v1/messages", json=question(), headers=twice)
 
     expected = 'anthropic-version: "2023-06-01, 2023-06-01" is not a valid version'
     assert refusal(response) == (400, expected)
@@ -140,7 +141,7 @@ def test_a_body_over_the_limit_is_refused_by_the_edge(url):
     [("GET", "/v1/messages"), ("PUT", "/v1/complete"), ("POST", "/v1/models/x")],
 )
 def test_another_method_is_not_allowed(url, method, path):
-    response = httpx.request(method, url + path, headers=HEADERS)
+    response = fetch(method, url + path, headers=HEADERS)
 
     assert refusal(response) == (405, "Method Not Allowed")
 

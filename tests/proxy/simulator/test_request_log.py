@@ -5,18 +5,18 @@ import httpx
 from proxy.simulator import create_simulator
 from proxy.simulator.request_log import LoggedRequest, RequestLog
 from tests.proxy.simulator.harness import HEADERS, ask, question, stream
-from tests.servers import serving
+from tests.servers import fetch, serving
 
 
 def logged_requests(url):
-    return httpx.get(f"{url}/simulator/requests").json()
+    return fetch("GET", f"{url}/simulator/requests").json()
 
 
 def test_requests_are_listed_oldest_first():
     with serving(create_simulator()) as url:
         ask(url, question("first"), path="/v1/messages?beta=true")
         stream(url, question("second"))
-        httpx.get(f"{url}/v1/nonsense")
+        fetch("GET", f"{url}/v1/nonsense")
 
         first, second, third = logged_requests(url)
 
@@ -42,13 +42,13 @@ def test_the_list_can_be_cleared():
 
 
 def test_the_health_page_answers(url):
-    assert httpx.get(f"{url}/simulator/health").json() == {"status": "ok"}
+    assert fetch("GET", f"{url}/simulator/health").json() == {"status": "ok"}
     assert httpx.head(f"{url}/simulator/health").status_code == 200
 
 
 def test_a_body_that_is_not_json_is_logged_as_text():
     with serving(create_simulator()) as url:
-        httpx.post(f"{url}/v1/messages", content=b"caf\xe9")
+        fetch("POST", f"{url}/v1/messages", content=b"caf\xe9")
 
         [entry] = logged_requests(url)
 

@@ -9,7 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from proxy.simulator import create_simulator
@@ -17,7 +16,7 @@ from proxy.traffic import default_url, open_store
 from tests.command_line import HOLDOVER, run_process
 from tests.proxy.replay.harness import Scripted
 from tests.recorded_exchanges import exchange
-from tests.servers import serving
+from tests.servers import fetch, serving
 from tests.waiting import PATIENCE_SECONDS
 
 ALWAYS = ("--since", "2000-01-01")
@@ -134,7 +133,7 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
     with serving(create_simulator()) as url:
         first = replay(state_dir, url, "--model", "claude-sonnet-4-6", ANTHROPIC_API_KEY="real")
         again = replay(state_dir, url, "--model", "claude-sonnet-4-6")
-        received = httpx.get(f"{url}/simulator/requests").json()
+        received = fetch("GET", f"{url}/simulator/requests").json()
 
     assert first.returncode == again.returncode == 0, first.stderr
     assert "(a simulator)" in first.stderr
@@ -149,7 +148,7 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
 def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     with serving(create_simulator()) as url:
         done = replay(state_dir, url, HOLDOVER_UPSTREAM_KEY="sk-ant-api03-real")
-        received = httpx.get(f"{url}/simulator/requests").text
+        received = fetch("GET", f"{url}/simulator/requests").text
 
     assert done.returncode == 0, done.stderr
     assert "6 requests replayed, 0 failed" in done.stdout
