@@ -84,6 +84,8 @@ class ResponseParser:
         """Take the next bytes; raises `ResponseError` if the response cannot be read further."""
         response = self._response
         if response is None:
+            if not data.strip(b"\r\n"):
+                return  # a line end too many, which the parser skips before a response, too
             # Taken for the answer to the next request, it could reach another client.
             self.close()
             raise ResponseError("The upstream sent a response that no request asked for.")
