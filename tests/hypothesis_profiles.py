@@ -13,7 +13,7 @@ from typing import Final
 from hypothesis import settings
 
 _QUICK: Final = 100
-_THOROUGH: Final = 2_000
+_THOROUGH: Final = 1_000
 _MIN_EXAMPLES: Final = 20
 
 

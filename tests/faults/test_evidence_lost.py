@@ -32,10 +32,10 @@ from tests.postgres import postgres
 from tests.servers import free_port
 from tests.waiting import PATIENCE_SECONDS
 
-EXCHANGES = scaled(5_000, at_least=1_000)
-KILLS = 5
+EXCHANGES = scaled(5_000, at_least=500)
+KILLS = scaled(5, at_least=2)
 CLIENTS = 16
-STORE_GONE_SECONDS = scaled(10, at_least=3)
+STORE_GONE_SECONDS = scaled(10, at_least=2)
 _STEP_SECONDS = 0.05
 _KINDS = [(version, stream) for version in (None, "2023-06-01") for stream in (False, True)]
 
