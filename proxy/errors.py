@@ -11,7 +11,8 @@ Errors that an exchange can end with, apart from those of the translation itself
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
       client's fault, found before the body is read
     * `KeyRefused`, `ShuttingDown` -- Holdover's fault
-    * `UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff` -- the upstream's fault
+    * `UpstreamFailure` (`UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff`) -- the
+      upstream's fault
 * `ClientGone` -- the client has disconnected, so no error is sent
 * `InvalidSettings` -- the operator's fault, at the start or when the settings change
 
@@ -236,26 +237,35 @@ class ShuttingDown(Failure):
     blame = Blame.HOLDOVER
 
 
-class UpstreamUnreachable(Failure):
-    """No connection could be made, so the request was not sent."""
+class UpstreamFailure(Failure):
+    """The upstream was not reached or did not answer; only the operator is told where and why."""
 
     status = 502
     blame = Blame.UPSTREAM
 
+    def __init__(self, text: str, *, detail: str | None = None) -> None:
+        super().__init__(text)
+        self._detail = detail or text
 
-class UpstreamTooSlow(Failure):
+    @property
+    def detail(self) -> str:
+        """Host and port, and what went wrong there."""
+        return self._detail
+
+
+class UpstreamUnreachable(UpstreamFailure):
+    """No connection could be made, so the request was not sent."""
+
+
+class UpstreamTooSlow(UpstreamFailure):
     """The upstream sent no answer, or no further part of it, in the time allowed."""
 
     status = 504
     error_type = "timeout_error"
-    blame = Blame.UPSTREAM
 
 
-class UpstreamBrokeOff(Failure):
+class UpstreamBrokeOff(UpstreamFailure):
     """The connection to the upstream broke after the request was sent."""
-
-    status = 502
-    blame = Blame.UPSTREAM
 
 
 class ClientGone(Exception):

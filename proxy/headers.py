@@ -1,20 +1,20 @@
 """
-Tables of the headers that pass in each direction, with the reasons.
+Tables of the headers that pass from an upstream to the client, and how headers are read.
 
-A translated request is a new request, so headers that describe the client's own
-request are dropped; all others pass, as through any proxy. On the way back only
-headers that the API addresses to its caller pass, not those that describe the
-upstream's connection. Names are lower-case bytes, as ASGI gives them.
+Of a translated answer only headers that the API addresses to its caller pass, not those that
+describe the upstream's connection. Names are lower-case bytes, as ASGI gives them. The headers
+of requests have a table of their own, `proxy.upstream.request_headers`.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Final, TypeAlias
-
-from proxy.errors import MissingKey
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -35,47 +35,24 @@ _PROXY_COMMANDS: Final = frozenset(
     b"x-accel-redirect x-accel-expires x-accel-limit-rate x-accel-charset "
     b"x-sendfile x-lighttpd-send-file x-reproxy-url x-reproxy-file".split()
 )
-_NEVER_FORWARDED: Final = HOP_BY_HOP | _HOST_POLICY | _PROXY_COMMANDS
-_REQUEST_LINE_OVERRIDES: Final = frozenset(
-    # Some servers use these in place of the method and path, which are what Holdover has checked.
-    b"x-original-url x-original-uri x-rewrite-url x-override-url x-forwarded-prefix "
-    b"x-http-method x-http-method-override x-method-override".split()
-)
-_OWN_PREFIX: Final = b"holdover-"  # reserved for Holdover's own headers
-_AWS_PREFIX: Final = b"x-amz-"  # parts of an AWS signature: valid for one host only
+NEVER_FORWARDED: Final = HOP_BY_HOP | _HOST_POLICY | _PROXY_COMMANDS
+"""Headers that pass in neither direction."""
+OWN_PREFIX: Final = b"holdover-"
+"""Prefix of Holdover's own headers, which clients and upstreams may not set."""
 
-_SIGN_IN_TOKENS: Final = frozenset(
-    # Tokens of users who signed in at a proxy in front of Holdover; not meant for the upstream.
-    b"x-forwarded-access-token x-forwarded-authorization x-auth-request-access-token "
-    b"x-amzn-oidc-accesstoken x-amzn-oidc-data x-amzn-oidc-identity cf-access-jwt-assertion "
-    b"x-goog-iap-jwt-assertion x-ms-token-aad-access-token x-ms-token-aad-id-token".split()
-)
 CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key".split())
 """Headers that carry credentials, also for other clouds, so that only the chosen one is sent."""
-_ADDRESS: Final = frozenset({b"host"})
 
-_LEGACY_REQUEST_HEADERS: Final = CREDENTIALS | frozenset(
-    # replaced in the new request: address, body, version
-    b"host content-length content-type content-encoding accept accept-encoding "
-    b"anthropic-version anthropic-beta "
-    # describe the client's SDK, which did not write the new request
-    b"user-agent client anthropic-sdk cookie".split()
+BROWSER_SIGN: Final = b"anthropic-dangerous-direct-browser-access"
+"""Header by which a page asks the API itself, with a key that its reader can see."""
+SET_BY_HOLDOVER: Final = frozenset(
+    b"host content-length content-type content-encoding accept accept-encoding user-agent "
+    b"anthropic-version anthropic-beta".split()
 )
-_SDK_PREFIX: Final = b"x-stainless-"  # SDK telemetry about the client's own request
-_NOT_PASSED_UP: Final = (
-    _NEVER_FORWARDED | _LEGACY_REQUEST_HEADERS | _REQUEST_LINE_OVERRIDES | _SIGN_IN_TOKENS
-)
-_NOT_FORWARDED_UP: Final = _NEVER_FORWARDED | _ADDRESS | _REQUEST_LINE_OVERRIDES | _SIGN_IN_TOKENS
-_PREFIXES_NOT_PASSED_UP: Final = (_OWN_PREFIX, _AWS_PREFIX, _SDK_PREFIX)
+"""Headers of a translated request that say something of its address, body and version."""
 
 _FOR_THE_CALLER: Final = frozenset(b"request-id retry-after retry-after-ms x-should-retry".split())
 _PREFIXES_FOR_THE_CALLER: Final = (b"anthropic-", b"access-control-")
-
-
-_NOT_FOR_UPSTREAM: Final = (
-    "authorization: Holdover forwards only Bearer tokens to the upstream, not Basic credentials or "
-    "AWS signatures. Send an API key as x-api-key, or as Authorization: Bearer."
-)
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -102,39 +79,39 @@ def retry_after(headers: Headers) -> float | None:
     return None
 
 
+def headers_for_a_page(request_headers: Headers) -> Headers:
+    """
+    Return the CORS headers of an answer of ours, for a page that asks the API itself.
+
+    Such a request has an origin and says that it comes from a browser; upstream, which gets
+    neither, cannot allow its page to read the answer.
+    """
+    origin = first(request_headers, b"origin")
+    if not origin or first(request_headers, BROWSER_SIGN) is None:
+        return []
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", b"*"),
+        (b"vary", b"origin"),
+    ]
+
+
+def date_header() -> tuple[bytes, bytes]:
+    """Return the `date` of an answer that is written now (RFC 9110, section 6.6.1)."""
+    return (b"date", _date(int(time.time())))
+
+
+@lru_cache(1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode("ascii")
+
+
 def bearer_token(authorization: bytes) -> bytes | None:
     """Return the token of a Bearer header; None if the scheme differs or there is no token."""
     scheme, _, token = authorization.strip().partition(b" ")
     token = token.strip()
     # A token has no spaces (RFC 6750, section 2.1): more words might be a second credential.
     return token if scheme.lower() == b"bearer" and len(token.split()) == 1 else None
-
-
-def passed_up(headers: Headers) -> Headers:
-    """Return the headers of a legacy request that its translation keeps."""
-    return _without(headers, _NOT_PASSED_UP, _PREFIXES_NOT_PASSED_UP)
-
-
-def forwarded_up(headers: Headers, instead: Headers | None) -> Headers:
-    """
-    Return the headers of a forwarded request, with `instead` in place of its credentials.
-
-    The upstream may see only API keys and bearer tokens. Raises `MissingKey` if the
-    client has sent credentials of other kinds only.
-    """
-    passing = _without(headers, _NOT_FORWARDED_UP, (_OWN_PREFIX, _AWS_PREFIX))
-    given = [(name, value) for name, value in passing if spelled(name) in CREDENTIALS]
-    rest = [(name, value) for name, value in passing if spelled(name) not in CREDENTIALS]
-    if instead is not None:  # a cookie may be a credential, too
-        return [*(header for header in rest if header[0] != b"cookie"), *instead]
-    fit = [(name, value) for name, value in given if _is_for_upstream(name, value)]
-    if given and not fit:
-        raise MissingKey(_NOT_FOR_UPSTREAM)
-    return rest + fit
-
-
-def _is_for_upstream(name: bytes, value: bytes) -> bool:
-    return spelled(name) != b"authorization" or bearer_token(value) is not None
 
 
 def passed_down(headers: Headers) -> Headers:
@@ -148,19 +125,22 @@ def passed_down(headers: Headers) -> Headers:
 
 def end_to_end(headers: Headers, *, without: frozenset[bytes] = frozenset()) -> Headers:
     """Return the end-to-end headers: drop those of a connection or host, and Holdover's own."""
-    return _without(headers, _NEVER_FORWARDED | without, (_OWN_PREFIX,))
-
-
-def _without(headers: Headers, dropped: frozenset[bytes], prefixes: tuple[bytes, ...]) -> Headers:
-    """Drop the given names and prefixes, and every name that `connection` lists."""
-    for name, value in headers:
-        if name == b"connection":
-            dropped |= {spelled(option.strip().lower()) for option in value.split(b",")}
+    dropped = NEVER_FORWARDED | without | connection_options(headers)
     return [
         (name, value)
         for name, value in headers
-        if (plain := spelled(name)) not in dropped and not plain.startswith(prefixes)
+        if (plain := spelled(name)) not in dropped and not plain.startswith(OWN_PREFIX)
     ]
+
+
+def connection_options(headers: Headers) -> frozenset[bytes]:
+    """Return the names that `connection` lists, and that belong to this connection only."""
+    return frozenset(
+        spelled(option.strip().lower())
+        for name, value in headers
+        if name == b"connection"
+        for option in value.split(b",")
+    )
 
 
 def spelled(name: bytes) -> bytes:

@@ -100,14 +100,20 @@ _HI: Final = "\n\nHuman: Hi\n\nAssistant:"
 _PREFILLED: Final = "\n\nHuman: Hi\n\nAssistant: Once"
 _EXAMPLES: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
     "replace_retired_model": ({}, {}),
+    "replace_gone_model": ({"model": "claude-sonnet-4-6"}, {}),
     "map_model": ({}, {"models": {"claude-2*": "claude-haiku-4-5"}}),
     "apply_lesson": ({"model": "claude-haiku-4-5", "temperature": 0.5}, {}),
+    "read_crlf_as_lf": ({"prompt": _HI.replace("\n", "\r\n")}, {}),
     "add_leading_newlines": ({"prompt": _HI.strip()}, {}),
     "trim_trailing_space": ({"prompt": f"{_HI} "}, {}),
     "restore_assistant_marker": ({"prompt": "\n\nHuman: Hi\nAssistant:"}, {}),
     "add_assistant_turn": ({"prompt": "\n\nHuman: Hi"}, {}),
     "treat_as_human_turn": ({"prompt": "Hi\n\nAssistant:"}, {}),
     "add_opening_turn": ({"prompt": "\n\nAssistant: Hi\n\nHuman: Ho\n\nAssistant:"}, {}),
+    "fill_empty_turn": (
+        {"prompt": "\n\nHuman: Hi\n\nAssistant: Yes?\n\nHuman: \n\nAssistant:"},
+        {},
+    ),
     "drop_empty_turn": ({"prompt": f"\n\nHuman:\n\nAssistant: Yes?{_HI}"}, {}),
     "merge_turns": ({"prompt": f"\n\nHuman: Listen.{_HI}"}, {}),
     "replace_lone_surrogate": ({"prompt": "\n\nHuman: \ud83d\n\nAssistant:"}, {}),
@@ -120,6 +126,7 @@ _EXAMPLES: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
     ),
     "emulate_stop_sequence": ({"stop_sequences": ["\n"]}, {}),
     "drop_empty_stop_sequence": ({"stop_sequences": [""]}, {}),
+    "drop_repeated_stop_sequence": ({"stop_sequences": ["END", "END"]}, {}),
     "cap_max_tokens": ({"max_tokens_to_sample": 200_000}, {}),
     "drop_no_effect_value": ({"top_k": -1}, {}),
     "drop_temperature": ({"temperature": 0.5}, {}),
@@ -128,6 +135,8 @@ _EXAMPLES: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
     "turn_off_thinking": ({"model": "claude-sonnet-5"}, {}),
     "lower_effort": ({"model": "claude-opus-5-5"}, {}),
     "add_thinking_headroom": ({"model": "claude-opus-5-5"}, {}),
+    "read_lax_value": ({"max_tokens_to_sample": "100"}, {}),
+    "replace_user_id": ({"metadata": {"user_id": "ann@example.com"}}, {}),
     "drop_beta": ({}, {}),
     "drop_legacy_field": ({"tags": {"team": "search"}}, {}),
     "drop_unknown_field": ({"logprobs": 5}, {}),
@@ -251,6 +260,10 @@ def example_of(kind: AdjustmentKind) -> Adjustment:
     if kind is AdjustmentKind.APPLY_LESSON:
         learnt = Capabilities(sampling=Sampling.NONE)
         policy = replace(policy, lessons={"claude-haiku-4-5": learnt})
+    elif kind is AdjustmentKind.REPLACE_GONE_MODEL:
+        policy = replace(policy, lessons={"claude-sonnet-4-6": Capabilities(available=False)})
+    elif kind is AdjustmentKind.REPLACE_USER_ID:
+        policy = replace(policy, user_ids={"ann@example.com": "5f2c"})
     plan = plan_request(
         decode_completion_request(json.dumps(body).encode()),
         dialect_of("2023-06-01"),

@@ -28,7 +28,7 @@ from translators.message import as_chunks, translate_in_steps, translate_message
 from translators.model_listing import decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
 from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
-from translators.refusal_lessons import learn
+from translators.refusal_lessons import learn, learn_gone, refuses_user_id
 from translators.sdk_code import LANGUAGES, as_code
 from translators.steps import STEP_SIZE, Steps, completed
 from translators.stream import StreamState, StreamTranslator
@@ -144,6 +144,7 @@ __all__ = [
     "features_in_steps",
     "features_of",
     "learn",
+    "learn_gone",
     "plan_in_steps",
     "plan_request",
     "read_completion",
@@ -151,6 +152,7 @@ __all__ = [
     "read_json",
     "reassemble_completion",
     "reassemble_message",
+    "refuses_user_id",
     "translate_error",
     "translate_in_steps",
     "translate_message",

@@ -3,9 +3,10 @@ Translate an upstream error into the legacy error envelope.
 
 Status, type and message stay the same, except that names of Messages fields in
 the message become the legacy ones, because the client never sent `max_tokens`.
-A body that is no API error (HTML of an edge, an empty body) gets the type that
-belongs to its status, and a message of our own. Facts: messages-wire 4,
-legacy-wire 7.
+The reason in an error of a cloud's or a gateway's shape is kept. A body that
+is no error (HTML of an edge, an empty body) gets the type that belongs to its
+status, and a message of our own. Facts: messages-wire 4, legacy-wire 7,
+corrections B4.
 """
 
 from __future__ import annotations
@@ -51,9 +52,13 @@ def translate_error(status: int, body: bytes) -> TranslatedError:
     if status in _CLIENT_ERRORS or status in _SERVER_ERRORS:
         sent_status = status
     else:  # the legacy API neither redirects a POST nor sends an error with status 200
-        sent_status = 502 if envelope is None else error_status(envelope.error.type)
+        kind = envelope.error.type if envelope else ""
+        sent_status = error_status(kind) if kind else 502
     if envelope is None:
-        message = f"The upstream answered with status {status} and no error object."
+        is_error = status in _CLIENT_ERRORS or status in _SERVER_ERRORS
+        message = f"The upstream answered with status {status} and " + (
+            "no error object." if is_error else "neither a message nor an error object."
+        )
         return TranslatedError(sent_status, error_type(sent_status), message, None)
     kind = envelope.error.type or error_type(sent_status)
     message = envelope.error.message or f"The upstream answered with status {status}."

@@ -3,7 +3,7 @@ Turn the text of a message into the text of a completion, chunk by chunk.
 
 Streams and whole answers both use this class, so that they agree. It removes
 the echo of a prefill and its trimmed white space, adds the leading space, and
-cuts at the first emulated stop. The result does not depend on the chunks.
+cuts at the first stop sequence. The result does not depend on the chunks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from translators.echo_remover import EchoRemover, TrimmedSpaceRemover
 from translators.plan import Plan
-from translators.steps import Steps, windows
+from translators.steps import Steps, completed, windows
 from translators.stop_scanner import StopScanner
 
 _CHARACTERS_PER_STEP: Final = 16 * 1024
@@ -28,11 +28,11 @@ class CompletionText:
         self._wants_space = plan.gains_leading_space
         self.has_begun = False
         """True once echo, white space and leading space are settled: only stops remain."""
-        self._scanner = StopScanner(plan.emulated_stops)
+        self._scanner = StopScanner(plan.watched_stops)
 
     @property
     def matched(self) -> str | None:
-        """The emulated stop sequence that ended the text, or None."""
+        """The stop sequence that ended the text, or None."""
         return self._scanner.matched
 
     def feed(self, text: str) -> str:
@@ -50,13 +50,19 @@ class CompletionText:
             scanned.append((yield from self._scan_in_steps(self._echo.feed(text[start:end]))))
         return "".join(scanned)
 
-    def flush(self) -> str:
-        """Return the text held back; the message has ended."""
-        return self._scan(self._echo.flush()) + self._scanner.flush()
+    def flush(self, found: str | None = None) -> str:
+        """Return the text held back; the message has ended, where upstream found `found`."""
+        return completed(self.flush_in_steps(found))
 
-    def flush_in_steps(self) -> Steps[str]:
+    def flush_in_steps(self, found: str | None = None) -> Steps[str]:
         """Return the text held back in steps, like `flush`."""
-        return (yield from self._scan_in_steps(self._echo.flush())) + self._scanner.flush()
+        released = yield from self._scan_in_steps(self._echo.flush())
+        if found is None or self._scanner.matched is not None:
+            return released + self._scanner.flush()
+        held = self._scanner.feed_found(found)
+        if self._wants_space and held:  # the text begins inside of what upstream left out
+            held = held if held[0].isspace() else f" {held}"
+        return released + held
 
     def _scan_in_steps(self, text: str) -> Steps[str]:
         scanned: list[str] = []

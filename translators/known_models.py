@@ -1,8 +1,12 @@
 """
-The built-in table of models, as of 2026-11-22: messages-wire 5, legacy-wire 8.
+The built-in table of models, as of 2026-11-28: messages-wire 5, legacy-wire 8, corrections.
 
 `retires` is given only where it is certain; an announced "not sooner than" is
-in `retires_not_before`. Successors are those that the deprecation page names.
+in `retires_not_before`. It is the day in UTC; upstream ends a model at 9 AM
+Pacific of that day, so Holdover moves on up to 17 hours earlier. Successors of
+retired and deprecated models are those that the deprecation page names. Those
+of other live models are our choice (the newest of the line, then its nearest
+neighbour), and are asked only if upstream says that it has the model no more.
 """
 
 from __future__ import annotations
@@ -14,6 +18,11 @@ from translators.models import Capabilities, Catalogue, Model, Sampling, Thinkin
 _HAIKU: Final = "claude-haiku-4-5-20251001"
 _SONNET: Final = "claude-sonnet-4-6"
 _OPUS: Final = "claude-opus-4-8"
+_NEWEST_HAIKU: Final = "claude-haiku-5-5"
+_NEWEST_SONNET: Final = "claude-sonnet-5-5"
+_NEWEST_OPUS: Final = "claude-opus-5-5"
+_NEWEST_FABLE: Final = "claude-fable-5-2"
+_NEWEST_MYTHOS: Final = "claude-mythos-5-2"
 
 _CAPABILITIES_4_5: Final = Capabilities(
     max_output_tokens=64_000, prefill=True, sampling=Sampling.ONE_OF, thinking=Thinking.OFF
@@ -33,13 +42,16 @@ def _modern(thinking: Thinking, *, max_output_tokens: int | None = 128_000) -> C
     )
 
 
-def _large(id_: str, capabilities: Capabilities, not_before: str | None = None) -> Model:
+def _large(
+    id_: str, capabilities: Capabilities, successor: str, not_before: str | None = None
+) -> Model:
     """Return a model since 4.6: a context of a million tokens, and an id without a date."""
     return Model(
         id=id_,
         capabilities=capabilities,
         context_tokens=1_000_000,
         retires_not_before=not_before,
+        successor=successor,
     )
 
 
@@ -56,47 +68,49 @@ LIVE: Final = (
         capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
         retires_not_before="2026-10-15",
+        successor=_NEWEST_HAIKU,
     ),
     Model(
         id="claude-opus-4-5-20251101",
         aliases=("claude-opus-4-5",),
         capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
-        retires_not_before="2026-11-24",
+        deprecated="2026-11-23",
+        retires="2027-01-22",
+        successor=_NEWEST_OPUS,
     ),
     Model(
         id="claude-sonnet-4-5-20250929",
         aliases=("claude-sonnet-4-5",),
         capabilities=_CAPABILITIES_4_5,
         context_tokens=200_000,
-        # The source says "deprecated" without a day; this is the day on which it was written.
-        deprecated="2026-11-22",
+        deprecated="2026-09-30",
         retires="2026-11-30",
-        successor="claude-sonnet-5-5",
+        successor=_NEWEST_SONNET,
     ),
-    _large("claude-opus-4-6", _CAPABILITIES_4_6, "2027-02-05"),
-    _large(_SONNET, _CAPABILITIES_4_6, "2027-02-17"),
-    _large("claude-opus-4-7", _modern(Thinking.OFF), "2027-04-16"),
-    _large(_OPUS, _modern(Thinking.OFF), "2027-05-28"),
-    _large("claude-sonnet-5", _modern(Thinking.ON), "2027-06-30"),
-    _large("claude-opus-5", _modern(Thinking.ON), "2027-07-24"),
-    _large("claude-haiku-5-5", _modern(Thinking.ON), "2027-10-07"),
-    _large("claude-sonnet-5-5", _modern(Thinking.BETWEEN_TOOLS)),
-    _large("claude-opus-5-5", _modern(Thinking.ALWAYS)),
-    _large("claude-fable-5", _modern(Thinking.ALWAYS), "2027-06-09"),
-    *(
-        _large(id_, _modern(Thinking.ALWAYS))
-        for id_ in (
-            *("claude-fable-5-1", "claude-fable-5-2"),
-            *("claude-mythos-5", "claude-mythos-5-1", "claude-mythos-5-2"),
-        )
-    ),
-    # Its output limit is not known, and the sources differ on whether it has retired.
+    _large("claude-opus-4-6", _CAPABILITIES_4_6, _NEWEST_OPUS, "2027-02-05"),
+    _large(_SONNET, _CAPABILITIES_4_6, _NEWEST_SONNET, "2027-02-17"),
+    _large("claude-opus-4-7", _modern(Thinking.OFF), _NEWEST_OPUS, "2027-04-16"),
+    _large(_OPUS, _modern(Thinking.OFF), _NEWEST_OPUS, "2027-05-28"),
+    _large("claude-sonnet-5", _modern(Thinking.ON), _NEWEST_SONNET, "2027-06-30"),
+    _large("claude-opus-5", _modern(Thinking.ON), _NEWEST_OPUS, "2027-07-24"),
+    _large(_NEWEST_HAIKU, _modern(Thinking.ON), _NEWEST_SONNET, "2027-10-07"),
+    _large(_NEWEST_SONNET, _modern(Thinking.BETWEEN_TOOLS), _NEWEST_OPUS),
+    _large(_NEWEST_OPUS, _modern(Thinking.ALWAYS), _NEWEST_SONNET),
+    _large("claude-fable-5", _modern(Thinking.ALWAYS), _NEWEST_FABLE, "2027-06-09"),
+    _large("claude-fable-5-1", _modern(Thinking.ALWAYS), _NEWEST_FABLE),
+    _large(_NEWEST_FABLE, _modern(Thinking.ALWAYS), _NEWEST_OPUS),
+    _large("claude-mythos-5", _modern(Thinking.ALWAYS), _NEWEST_MYTHOS),
+    _large("claude-mythos-5-1", _modern(Thinking.ALWAYS), _NEWEST_MYTHOS),
+    _large(_NEWEST_MYTHOS, _modern(Thinking.ALWAYS), _NEWEST_FABLE),
+    # Its output limit is not known. It is deprecated since a day that no source names; the two
+    # ends that were announced (2026-06-09, 2026-06-30) have passed, and it is listed all the same.
     Model(
         id="claude-mythos-preview",
         capabilities=_modern(Thinking.ALWAYS, max_output_tokens=None),
         context_tokens=1_000_000,
-        deprecated="2026-06-30",
+        deprecated="2026-06-09",
+        successor=_NEWEST_MYTHOS,
     ),
 )
 

@@ -1,8 +1,9 @@
 """
 Find the features of the legacy API that a request uses and its caller must rewrite.
 
-The features are read from the client's own request, so that they are known for
-refused and forwarded requests as well. They reveal nothing of the prompt's text.
+The features are read off the conversation that would be sent, so that a report
+and the requests of its callers cannot disagree; they are known for refused and
+forwarded requests as well. They reveal nothing of the prompt's text.
 """
 
 from __future__ import annotations
@@ -11,36 +12,25 @@ from typing import Final
 
 import msgspec
 
-from translators.steps import STEP_SIZE, Steps, completed, leading_space_length, rstripped_length
+from translators.errors import InvalidCompletionRequest
+from translators.prompt import Conversation, parse_in_steps
+from translators.steps import Steps, completed
 from translators.wire.completion_requests import CompletionRequest
 from translators.wire.completions import BUILTIN_STOP
 
-_HUMAN: Final = "\n\nHuman:"
-_ASSISTANT: Final = "\n\nAssistant:"
 _NO_EFFECT_STOPS: Final = frozenset({"", BUILTIN_STOP})
-
-_MAX_RFIND_CALLS: Final = 100
-"""Limit on the markers searched one by one in a step; `rfind` beats `count` for a few only."""
-
-
-class _Occurrences(msgspec.Struct, frozen=True, gc=False):
-    """The number of a marker's occurrences in a prompt, and where the first and last begin."""
-
-    count: int = 0
-    first: int = -1
-    last: int = -1
-
-
-_NO_OCCURRENCES: Final = _Occurrences()
+_NO_CONVERSATION: Final = Conversation(None, (), None)
 
 
 class Features(msgspec.Struct, frozen=True):
     """The legacy features of a request, and the size of its prompt."""
 
     names: tuple[str, ...]
-    """Any of `system`, `prefill`, `multi_turn`, `custom_stops`, `white_space_stops`, `streaming`,
-    and the names of optional fields that are used."""
+    """Any of `system`, `prefill`, `multi_turn` (an earlier answer is in the conversation),
+    `custom_stops`, `white_space_stops`, `streaming`, and the names of optional fields that are
+    used."""
     turns: int
+    """Messages of the conversation, with the one to be written; 0 if there is none."""
     prompt_characters: int
 
 
@@ -51,23 +41,15 @@ def features_of(request: CompletionRequest) -> Features:
 
 def features_in_steps(request: CompletionRequest) -> Steps[Features]:
     """Find the legacy features of a request in steps, like `features_of`."""
-    prompt, stops, metadata = request.prompt, request.stop_sequences or (), request.metadata
-    humans = assistants = _NO_OCCURRENCES
-    for start in range(0, len(prompt), STEP_SIZE):
-        if start:
-            yield
-        humans = _find_marker(prompt, _HUMAN, start, humans)
-        assistants = _find_marker(prompt, _ASSISTANT, start, assistants)
-    human, answer = humans.first, assistants.last + len(_ASSISTANT)
+    stops, metadata = request.stop_sequences or (), request.metadata
+    try:
+        conversation = (yield from parse_in_steps(request.prompt, "lenient")).conversation
+    except InvalidCompletionRequest:  # it is refused, or forwarded as it is
+        conversation = _NO_CONVERSATION
     found = (
-        ("system", human > 0 and (yield from leading_space_length(prompt)) < human),
-        (
-            "prefill",
-            assistants.last > humans.last
-            and len(prompt) > answer
-            and (yield from rstripped_length(prompt)) > answer,
-        ),
-        ("multi_turn", humans.count > 1),
+        ("system", conversation.system is not None),
+        ("prefill", conversation.prefill is not None),
+        ("multi_turn", len(conversation.turns) > 1),
         ("custom_stops", not _NO_EFFECT_STOPS.issuperset(stops)),
         ("white_space_stops", any(map(str.isspace, stops))),
         ("streaming", request.stream),
@@ -79,19 +61,5 @@ def features_in_steps(request: CompletionRequest) -> Steps[Features]:
         ("disable_checks", request.disable_checks is not None),
     )
     names = [name for name, is_used in found if is_used]
-    return Features(tuple(names), humans.count + assistants.count, len(prompt))
-
-
-def _find_marker(prompt: str, marker: str, start: int, before: _Occurrences) -> _Occurrences:
-    """Add the occurrences that begin in the step at `start` to those `before` it."""
-    end = start + STEP_SIZE + len(marker) - 1  # a marker may end in the next step
-    last = first = at = prompt.rfind(marker, start, end)
-    count = 0
-    while at >= 0 and count < _MAX_RFIND_CALLS:  # `rfind` is four times as fast as `count`
-        count, first = count + 1, at
-        at = prompt.rfind(marker, start, at)
-    if at >= 0:
-        count, first = count + prompt.count(marker, start, at) + 1, prompt.find(marker, start)
-    if not count:
-        return before
-    return _Occurrences(before.count + count, before.first if before.count else first, last)
+    turns = len(conversation.turns) + 1 if conversation.turns else 0
+    return Features(tuple(names), turns, len(request.prompt))

@@ -6,7 +6,7 @@ from translators.completion_text import CompletionText
 from translators.errors import UpstreamProtocolError
 from translators.plan import Plan
 from translators.steps import STEP_SIZE, Steps, completed
-from translators.stop_reasons import refusal_of, translate_stop_reason
+from translators.stop_reasons import found_sequence, refusal_of, translate_stop_reason
 from translators.wire.completions import Completion, CompletionChunk, LastChunk, TextChunk
 from translators.wire.messages import AnsweredMessage
 
@@ -27,13 +27,13 @@ def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion
         raise UpstreamProtocolError("message: stop_reason is missing")
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
-    text = CompletionText(plan)
+    text, found = CompletionText(plan), found_sequence(message)
     visible = "".join([block.visible_text for block in message.content or ()])
     if len(visible) <= STEP_SIZE:
-        completion = text.feed(visible) + text.flush()
+        completion = text.feed(visible) + text.flush(found)
     else:
         completion = yield from text.feed_in_steps(visible)
-        completion += yield from text.flush_in_steps()
+        completion += yield from text.flush_in_steps(found)
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
     return Completion(
         id=completion_id(message.id),

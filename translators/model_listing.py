@@ -45,6 +45,9 @@ class ListedModel(msgspec.Struct, frozen=True):
     """A model as upstream lists it."""
 
     id: str
+    lifecycle: str | None = None
+    """`active`, `deprecated` or `retired`: what is so, whatever the dates say (corrections A4)."""
+    deprecated_at: str | None = None
     retires_at: str | None = None
     max_input_tokens: int | None = None
     max_tokens: int | None = None
@@ -71,7 +74,9 @@ def differences(known: Catalogue, listed: Iterable[ListedModel], today: str) -> 
     """Return a sentence for each difference between the catalogue and upstream's list."""
     listed = list(listed)
     names = {model.id for model in listed}
-    changed = [sentence for one in listed for sentence in _differences(known.find(one.id), one)]
+    changed = [
+        sentence for one in listed for sentence in _differences(known.find(one.id), one, today)
+    ]
     missing = [
         f"{model.id}: upstream does not list this model"
         for model in known.models
@@ -80,7 +85,7 @@ def differences(known: Catalogue, listed: Iterable[ListedModel], today: str) -> 
     return changed + missing
 
 
-def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
+def _differences(known: Model | None, listed: ListedModel, today: str) -> Iterator[str]:
     if known is None:
         yield f"{listed.id}: upstream lists this model, our table does not"
         return
@@ -88,7 +93,9 @@ def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
     pairs = (
         ("max output tokens", believed.max_output_tokens, listed.max_tokens),
         ("context tokens", known.context_tokens, listed.max_input_tokens),
-        ("retires", known.retires, listed.retires_at and listed.retires_at[: len("2026-11-30")]),
+        ("retires", known.retires, _day(listed.retires_at)),
+        ("deprecated", known.deprecated, _day(listed.deprecated_at)),
+        ("lifecycle", known.status(today), listed.lifecycle),
     )
     for name, ours, theirs in pairs:
         if theirs is not None and ours != theirs:
@@ -97,6 +104,10 @@ def _differences(known: Model | None, listed: ListedModel) -> Iterator[str]:
         yield (
             f"{listed.id}: upstream's list contradicts thinking in our table ({believed.as_text()})"
         )
+
+
+def _day(moment: str | None) -> str | None:
+    return moment and moment[: len("2026-11-30")]
 
 
 def _contradicts(believed: Thinking | None, listed: ListedModel) -> bool:

@@ -9,13 +9,16 @@ because translators read no clock.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Final
 
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
+from translators.model_names import legacy_family, plain_names
 
 
 class Sampling(enum.Enum):
@@ -43,6 +46,8 @@ class Capabilities:
     prefill: bool | None = None
     sampling: Sampling | None = None
     thinking: Thinking | None = None
+    available: bool | None = None
+    """False if upstream has answered that it does not have the model."""
 
     def corrected(self, lesson: Capabilities) -> Capabilities:
         """Return a copy in which the known values of `lesson` replace those of this object."""
@@ -51,6 +56,7 @@ class Capabilities:
             prefill=self.prefill if lesson.prefill is None else lesson.prefill,
             sampling=lesson.sampling or self.sampling,
             thinking=lesson.thinking or self.thinking,
+            available=self.available if lesson.available is None else lesson.available,
         )
 
     def as_text(self) -> str:
@@ -60,11 +66,13 @@ class Capabilities:
             ("prefill", None if self.prefill is None else "yes" if self.prefill else "no"),
             ("sampling", self.sampling and self.sampling.value),
             ("thinking", self.thinking and self.thinking.value),
+            ("available", None if self.available is None else "yes" if self.available else "no"),
         )
         return ", ".join(f"{name}={value}" for name, value in known if value is not None)
 
 
 UNKNOWN = Capabilities()
+_DATE: Final = re.compile(r"-20\d{6}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +90,8 @@ class Model:
     retires_not_before: str | None = None
     """Earliest possible day of retirement, if no certain one was announced."""
     successor: str | None = None
-    """Id of the officially named replacement."""
+    """Id of the replacement: the official one, or for a live model the one that is asked if
+    upstream no longer has it."""
 
     def is_retired(self, today: str) -> bool:
         """Return True if requests for the model fail on that day."""
@@ -111,13 +120,16 @@ class Catalogue:
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pattern of a requested name (`claude-instant-*`) -> model to send; the first match wins."""
     _by_name: dict[str, Model] = field(init=False, repr=False, compare=False)
+    _by_undated_name: dict[str, Model] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Index the models by name; if two share one, the first is found."""
         names = {
             name: model for model in reversed(self.models) for name in (*model.aliases, model.id)
         }
+        undated = {_DATE.sub("", name): model for name, model in names.items()}
         object.__setattr__(self, "_by_name", names)
+        object.__setattr__(self, "_by_undated_name", undated | names)
 
     def resolve(self, asked: str, today: str) -> ResolvedModel:
         """Follow the operator's mapping, then successors, to a model that can answer today."""
@@ -129,16 +141,38 @@ class Catalogue:
         if sent != mapped:
             kind = AdjustmentKind.REPLACE_RETIRED_MODEL
             adjustments.append(Adjustment(kind, "model", mapped, sent))
-        model = self.find(sent)
-        return ResolvedModel(sent, model.capabilities if model else UNKNOWN, tuple(adjustments))
+        return ResolvedModel(sent, self._capabilities(sent), tuple(adjustments))
 
     def find(self, name: str) -> Model | None:
-        """Return the model with that id or alias, or None."""
-        return self._by_name.get(name)
+        """Return the model with that id or alias, or of that retired family, or None."""
+        if (model := self._by_name.get(name)) is not None:
+            return model
+        family = legacy_family(name)
+        return self._by_name.get(family) if family else None
+
+    def find_in_any_spelling(self, name: str) -> Model | None:
+        """Return the model that a cloud, a gateway or a person calls by that name, or None."""
+        if (model := self.find(name)) is not None:
+            return model
+        plain = (self._by_undated_name.get(plain) for plain in plain_names(name))
+        return next((model for model in plain if model is not None), None)
+
+    def instead_of(self, gone: str, today: str) -> ResolvedModel | None:
+        """Return the model to ask if upstream has answered that it does not have one, or None."""
+        model = self.find(gone)
+        if model is None or model.successor is None:
+            return None
+        sent = self._successor(model.successor, today)
+        adjustment = Adjustment(AdjustmentKind.REPLACE_GONE_MODEL, "model", gone, sent)
+        return ResolvedModel(sent, self._capabilities(sent), (adjustment,))
 
     def with_models(self, models: Iterable[Model]) -> Catalogue:
         """Return a catalogue that looks for a name in `models` first, then in this one."""
         return Catalogue(models=(*models, *self.models), overrides=self.overrides)
+
+    def _capabilities(self, name: str) -> Capabilities:
+        model = self.find_in_any_spelling(name)
+        return model.capabilities if model else UNKNOWN
 
     def _override(self, asked: str) -> str:
         for pattern, sent in self.overrides.items():

@@ -36,6 +36,9 @@ Lessons: TypeAlias = Mapping[str, Capabilities]
 
 _NO_LESSONS: Final[Lessons] = {}
 _MAX_FIELD_NAMES: Final = 32
+_REPLACED_USER_ID: Final = Adjustment(
+    AdjustmentKind.REPLACE_USER_ID, "metadata.user_id", "an address or a number", "its keyed digest"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,8 @@ class Policy:
     refusal: RefusalAnswer = "completion"
     """Form of the answer to a model's refusal: the model's text, or an error."""
     lessons: Lessons = field(default_factory=dict[str, Capabilities])
+    user_ids: Mapping[str, str] = field(default_factory=dict[str, str])
+    """User id that upstream has refused -> what is sent in its place."""
     refuse: frozenset[AdjustmentKind] = frozenset()
     """Kinds of adjustments that are not allowed: a request that needs one is refused."""
 
@@ -68,6 +73,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     betas: str | None
     """Value of the `anthropic-beta` header to send, or None."""
     emulated_stops: tuple[str, ...]
+    """Stop sequences that upstream cannot be given."""
+    watched_stops: tuple[str, ...]
+    """Stop sequences at which Holdover cuts the text, whether or not upstream does."""
     echo: str
     trimmed: str
     gains_leading_space: bool
@@ -136,20 +144,28 @@ def plan_in_steps(
 
 
 def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
-    """Resolve a name by the catalogue, then apply the lesson about the model."""
+    """Resolve a name by the catalogue, then apply what upstream's errors have taught."""
     model = policy.catalogue.resolve(name, today)
-    lesson = policy.lessons.get(model.id)
-    if lesson is None:
-        return model
-    learnt = Adjustment(AdjustmentKind.APPLY_LESSON, "model", model.id, lesson.as_text())
-    capabilities = model.capabilities.corrected(lesson)
-    return ResolvedModel(model.id, capabilities, (*model.adjustments, learnt))
+    adjustments, asked = model.adjustments, {model.id}
+    while (lesson := policy.lessons.get(model.id)) is not None and lesson.available is False:
+        other = policy.catalogue.instead_of(model.id, today)
+        if other is None or other.id in asked:
+            break
+        asked.add(other.id)
+        model, adjustments = other, adjustments + other.adjustments
+    capabilities = model.capabilities
+    if lesson is not None:
+        learnt = Adjustment(AdjustmentKind.APPLY_LESSON, "model", model.id, lesson.as_text())
+        capabilities, adjustments = capabilities.corrected(lesson), (*adjustments, learnt)
+    return ResolvedModel(model.id, capabilities, adjustments)
 
 
 def _plan(
     decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
 ) -> Steps[Plan]:
     request = decoded.request
+    user_id = request.metadata.user_id if request.metadata else None
+    opaque_user_id = policy.user_ids.get(user_id) if user_id else None
     dropped_fields = _plan_dropped_fields(decoded, betas, policy)
     parsed = yield from parse_in_steps(request.prompt, policy.strictness)
     conversation = parsed.conversation
@@ -172,13 +188,15 @@ def _plan(
     budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
     sampling = plan_sampling(request, model.capabilities.sampling)
     parts = (model, prefill, stops, budget, sampling)
+    metadata = None if user_id is None else Metadata(opaque_user_id or user_id)
     return Plan(
         dialect=dialect,
         asked_model=request.model,
         echoed_model=_echoed_model(request.model, dialect, policy),
-        request=(yield from _messages_request(request, conversation, *parts)),
+        request=(yield from _messages_request(request, metadata, conversation, *parts)),
         betas=betas if policy.beta_header == "pass" else None,
         emulated_stops=stops.emulated,
+        watched_stops=stops.watched,
         echo=prefill.echo,
         trimmed=prefill.trimmed,
         gains_leading_space=gains_leading_space,
@@ -191,12 +209,14 @@ def _plan(
             *stops.adjustments,
             *budget.adjustments,
             *sampling.adjustments,
+            *((_REPLACED_USER_ID,) if opaque_user_id else ()),
         ),
     )
 
 
 def _messages_request(  # noqa: PLR0913, PLR0917 - all decisions meet here, one argument each
     request: CompletionRequest,
+    metadata: Metadata | None,
     conversation: Conversation,
     model: ResolvedModel,
     prefill: PrefillPlan,
@@ -204,7 +224,6 @@ def _messages_request(  # noqa: PLR0913, PLR0917 - all decisions meet here, one 
     budget: BudgetPlan,
     sampling: SamplingPlan,
 ) -> Steps[MessagesRequest]:
-    user_id = request.metadata.user_id if request.metadata else None
     messages: list[Message] = []
     for start, end in windows(len(conversation.turns), TURNS_PER_STEP):
         if start:
@@ -221,7 +240,7 @@ def _messages_request(  # noqa: PLR0913, PLR0917 - all decisions meet here, one 
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
-        metadata=None if user_id is None else Metadata(user_id),
+        metadata=metadata,
         thinking=budget.thinking,
         output_config=budget.output_config,
     )
@@ -255,10 +274,15 @@ def _plan_dropped_fields(
         # The text was recorded in 2023: legacy-wire 7.3.
         name = decoded.unknown_fields[0]
         raise InvalidCompletionRequest(f"{name}: extra fields not permitted")
+    if decoded.lax_error is not None and policy.strictness == "strict":
+        raise InvalidCompletionRequest(decoded.lax_error)
     adjustments: list[Adjustment] = []
     for name in decoded.unknown_fields[:_MAX_FIELD_NAMES]:
         kind = AdjustmentKind.DROP_UNKNOWN_FIELD
         adjustments.append(Adjustment(kind, name, "given", "nothing"))
+    for lax in decoded.lax_fields:
+        kind = AdjustmentKind.READ_LAX_VALUE
+        adjustments.append(Adjustment(kind, lax.name, lax.sent, "the value that it stands for"))
     request = decoded.request
     for name, value in (("tags", request.tags), ("disable_checks", request.disable_checks)):
         if value is not None:

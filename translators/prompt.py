@@ -5,9 +5,11 @@ Parse a legacy prompt into a conversation.
     marker  = LF LF ( "Human:" / "Assistant:" )   ; exact, case-sensitive
     turn    = [ SP / LF ] text                    ; the separator is no part of the text
 
-The preamble is the system prompt; text after a final Assistant marker is the
-prefill. Indentation, inner blank lines and role names inside a sentence are
-text. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of
+The preamble is the system prompt; text after the last Assistant marker is the
+prefill, and text after an earlier one is a finished answer, which is never sent
+as one to be continued. Indentation, inner blank lines and role names inside a
+sentence are text. If a marker is written with CR LF, all line ends of the
+prompt are read as LF. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of
 real wrappers), clients rule 10 (leniency for some API keys).
 
 Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
@@ -39,6 +41,11 @@ Strictness: TypeAlias = Literal["strict", "lenient"]
 OPENING_TURN: Final = "Begin."
 """The user message that is added in front if a prompt begins with an Assistant turn."""
 
+EMPTY_MESSAGE: Final = "(This message has no text.)"
+"""What is asked in place of an empty Human turn between an answer and the one to be written."""
+NEXT_ANSWER: Final = "Go on."
+"""What is asked between two Assistant turns if there is no Human turn at all."""
+
 MAX_TURNS: Final = 100_000
 """Limit on the turns of a prompt: that of messages in a request (messages-wire 1.3)."""
 
@@ -55,6 +62,8 @@ _MAX_MARKER_LENGTH: Final = 32
 _BARE_MARKER: Final = "Assistant:"
 _MARKER_INSIDE: Final = re.compile(r"\n\n(?=(?:Human|Assistant):)")
 
+# Two line ends, of which at least one has a CR. `(?>` keeps one CR LF from counting as two.
+_CRLF_MARKER: Final = re.compile(r"(?=\n?\r)(?>\r\n|\r|\n)(?>\r\n|\r|\n)(?:Human|Assistant):")
 _MUST_START: Final = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
 _MUST_END: Final = 'prompt must end with "\n\nAssistant:" turn'
 
@@ -98,7 +107,11 @@ def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
     """Parse a prompt in steps, like `parse_prompt`."""
     if not prompt:
         raise InvalidCompletionRequest("prompt: String should have at least 1 character")
-    pieces = yield from _cut_at_markers(prompt)
+    adjustments: list[Adjustment] = []
+    if (with_line_feeds := (yield from _with_line_feeds(prompt))) is not None:
+        prompt = with_line_feeds
+        adjustments.append(Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF"))
+    pieces = yield from _cut_at_markers(prompt, adjustments)
     if strictness == "strict":
         roles = [turn.role for turn in pieces.turns]
         errors = [] if roles[:1] == ["user"] else [_MUST_START]
@@ -128,8 +141,28 @@ def _render_turn(role: Role, text: str) -> str:
     return marker + separator + _MARKER_INSIDE.sub(f"{marker} ", text)
 
 
-def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
-    adjustments: list[Adjustment] = []
+def _with_line_feeds(prompt: str) -> Steps[str | None]:
+    """Return the prompt with LF for each CR LF and CR; None if no marker is written with one."""
+    if "\r" not in prompt:
+        return None
+    for start, end in windows(len(prompt)):
+        if start:
+            yield
+        if _CRLF_MARKER.search(prompt, start, end + _MAX_MARKER_LENGTH):
+            break
+    else:
+        return None
+    parts: list[str] = []
+    for start, end in windows(len(prompt)):
+        yield
+        part = prompt[start:end]
+        if part.endswith("\r") and prompt.startswith("\n", end):
+            part = part[:-1]
+        parts.append(part.replace("\r\n", "\n").replace("\r", "\n"))
+    return "".join(parts)
+
+
+def _cut_at_markers(prompt: str, adjustments: list[Adjustment]) -> Steps[_Pieces]:
     pieces = yield from _split(prompt)
     # In long prompts, leading white space is skipped in steps before the pattern is tried.
     space = (yield from leading_space_length(prompt)) if len(prompt) > STEP_SIZE else 0
@@ -230,43 +263,58 @@ def _add_final_assistant_turn(pieces: _Pieces) -> _Pieces:
 def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
     """Drop blank turns, merge consecutive ones of a role, and separate the prefill."""
     adjustments = list(pieces.adjustments)
-    turns, nonblank, last_is_blank = yield from _merge_turns(pieces.turns)
-    dropped = len(pieces.turns) - nonblank - last_is_blank
+    *earlier, last = pieces.turns
+    turns, nonblank = yield from _merge_turns(earlier)
+    dropped = len(earlier) - nonblank
+    merged = nonblank - len(turns)
+    opening: Adjustment | None = None
+    if not turns or turns[0].role == "assistant":
+        opening = Adjustment(
+            AdjustmentKind.ADD_OPENING_TURN, "prompt", "no opening turn", OPENING_TURN
+        )
+        turns.insert(0, Turn("user", OPENING_TURN))
+    filling: Adjustment | None = None
+    if turns[-1].role == "assistant":
+        is_written = earlier[-1].role == "user"
+        dropped -= is_written
+        asked, sent = (
+            ("an empty turn", EMPTY_MESSAGE) if is_written else ("no Human turn", NEXT_ANSWER)
+        )
+        filling = Adjustment(AdjustmentKind.FILL_EMPTY_TURN, "prompt", asked, sent)
+        turns.append(Turn("user", sent))
     if dropped:
         adjustments.append(
             Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{dropped} empty", "0")
         )
-    if len(turns) < nonblank:
+    if merged:
         adjustments.append(
             Adjustment(
-                AdjustmentKind.MERGE_TURNS, "prompt", f"{nonblank} turns", f"{len(turns)} turns"
+                AdjustmentKind.MERGE_TURNS,
+                "prompt",
+                f"{nonblank} turns",
+                f"{nonblank - merged} turns",
             )
         )
-    prefill = turns.pop().text if turns and turns[-1].role == "assistant" else None
-    if not turns or turns[0].role == "assistant":
-        adjustments.append(
-            Adjustment(AdjustmentKind.ADD_OPENING_TURN, "prompt", "no opening turn", OPENING_TURN)
-        )
-        turns.insert(0, Turn("user", OPENING_TURN))
+    adjustments += [adjustment for adjustment in (opening, filling) if adjustment is not None]
+    prefill = None if (yield from is_blank(last.text)) else last.text
     has_system = pieces.preamble and not (yield from is_blank(pieces.preamble))
     system = pieces.preamble if has_system else None
     return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
 
 
-def _merge_turns(turns: tuple[Turn, ...]) -> Steps[tuple[list[Turn], int, bool]]:
-    """Return merged turns, the number that were not blank, and True if the last was blank."""
+def _merge_turns(turns: list[Turn]) -> Steps[tuple[list[Turn], int]]:
+    """Return merged turns, and the number of turns that were not blank."""
     merged: list[Turn] = []
     run: list[Turn] = []
-    nonblank, last_is_blank = 0, False
+    nonblank = 0
     for number, turn in enumerate(turns, 1):
         if not number % TURNS_PER_STEP:
             yield
-        is_long = len(turn.text) > STEP_SIZE
-        if is_long:
-            last_is_blank = yield from is_blank(turn.text)
+        if len(turn.text) > STEP_SIZE:
+            blank = yield from is_blank(turn.text)
         else:
-            last_is_blank = not turn.text or turn.text.isspace()  # `strip` would copy it
-        if last_is_blank:
+            blank = not turn.text or turn.text.isspace()  # `strip` would copy it
+        if blank:
             continue
         nonblank += 1
         if run and run[0].role != turn.role:
@@ -275,7 +323,7 @@ def _merge_turns(turns: tuple[Turn, ...]) -> Steps[tuple[list[Turn], int, bool]]
         run.append(turn)
     if run:
         merged.append(_join_run(run))
-    return merged, nonblank, last_is_blank
+    return merged, nonblank
 
 
 def _join_run(run: list[Turn]) -> Turn:

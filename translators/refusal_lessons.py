@@ -1,10 +1,12 @@
 """
-Learn a model's capabilities from the error message of a 400.
+Learn a model's capabilities from the error message of a 400, and its end from that of a 404.
 
-A table of models gets out of date, and an operator's may be wrong. The 400
-that follows names the feature that the model does not accept. This module
-knows the texts that were recorded (messages-wire 1.3, 1.5, 1.7, 1.8); any
-other text teaches nothing, and the client gets the error.
+A table of models gets out of date, and an operator's may be wrong. The error
+that follows names the feature that the model does not accept. This module knows
+the texts that were recorded (messages-wire 1.3, 1.5, 1.7, 1.8; corrections
+A14, B1 to B3), also with another text in front, as clouds and gateways put it,
+and without backticks. Any other text teaches nothing, and the client gets the
+error.
 """
 
 from __future__ import annotations
@@ -13,52 +15,79 @@ import re
 from typing import Final
 
 from translators.models import Capabilities, Sampling, Thinking
-from translators.wire.messages import decode_error
+from translators.wire.messages import error_message
 
-_TEXTS: Final[tuple[tuple[re.Pattern[str], Capabilities], ...]] = (
-    (
-        re.compile(r"This model does not support assistant message prefill\."),
-        Capabilities(prefill=False),
-    ),
-    (
-        re.compile(r"`temperature` and `top_p` cannot both be specified for this model\."),
-        Capabilities(sampling=Sampling.ONE_OF),
-    ),
-    (
-        re.compile(r"`(?:temperature|top_p|top_k)` is deprecated for this model\."),
-        Capabilities(sampling=Sampling.NONE),
-    ),
-    (  # the error of an upstream that applies the newest API version to every request
-        re.compile(r"(?:temperature|top_p|top_k): Extra inputs are not permitted"),
-        Capabilities(sampling=Sampling.NONE),
-    ),
-    (
-        re.compile(
-            r'To turn thinking off on this model, send "thinking": {"type": "between_tools"}'
+_SAMPLING: Final = "`?(?:temperature|top_p|top_k)`?"
+_TEXTS: Final = tuple(
+    (re.compile(text), lesson)
+    for text, lesson in (
+        (
+            r"This model does not support assistant message prefill\.",
+            Capabilities(prefill=False),
         ),
-        Capabilities(thinking=Thinking.BETWEEN_TOOLS),
-    ),
-    (
-        re.compile(r'"thinking\.type\.(?:disabled|between_tools)" is not supported for this model'),
-        Capabilities(thinking=Thinking.ALWAYS),
-    ),
-    (  # seen in reports of clients; the fact sheet has no recording with a source
-        re.compile(r"This model does not support the effort parameter\."),
-        Capabilities(thinking=Thinking.OFF),
-    ),
+        (
+            r"`?temperature`? and `?top_p`? cannot both be specified for this model",
+            Capabilities(sampling=Sampling.ONE_OF),
+        ),
+        (_SAMPLING + r" is deprecated for this model", Capabilities(sampling=Sampling.NONE)),
+        (
+            _SAMPLING + r" may only be set to 1 when thinking is enabled or in adaptive mode",
+            Capabilities(sampling=Sampling.NONE),
+        ),
+        (  # the error of an upstream that applies the newest API version to every request
+            r"(?<![\w.])(?:temperature|top_p|top_k): Extra inputs are not permitted",
+            Capabilities(sampling=Sampling.NONE),
+        ),
+        (
+            r'To turn thinking off on this model, send "thinking": {"type": "between_tools"}',
+            Capabilities(thinking=Thinking.BETWEEN_TOOLS),
+        ),
+        (
+            r'"thinking\.type\.(?:disabled|between_tools)" is not supported for this model',
+            Capabilities(thinking=Thinking.ALWAYS),
+        ),
+        (  # of an upstream that is older than the value
+            r"thinking: Input tag 'between_tools'",
+            Capabilities(thinking=Thinking.ON),
+        ),
+        (
+            r"(?:thinking|output_config(?:\.\w+)*): Extra inputs are not permitted",
+            Capabilities(thinking=Thinking.OFF),
+        ),
+        (
+            r"This model does not support the effort parameter",
+            Capabilities(thinking=Thinking.OFF),
+        ),
+    )
 )
 _LIMIT: Final = re.compile(
     r"max_tokens: \d+ > (?P<limit>\d{1,9}), which is the maximum allowed number of output tokens"
 )
 
 
+_USER_ID: Final = re.compile(r"metadata\.user_id: user_id appears to contain")
+_GONE: Final = Capabilities(available=False)
+
+
 def learn(body: bytes) -> Capabilities | None:
     """Return the capabilities that the body of a 400 reveals, or None if it reveals none."""
-    envelope = decode_error(body)
-    refusal = envelope.error.message if envelope else ""
-    if limit := _LIMIT.match(refusal):
+    refusal = error_message(body)
+    if limit := _LIMIT.search(refusal):
         return Capabilities(max_output_tokens=int(limit["limit"]))
-    for text, lesson in _TEXTS:
-        if text.match(refusal):
-            return lesson
-    return None
+    return next((lesson for text, lesson in _TEXTS if text.search(refusal)), None)
+
+
+def learn_gone(body: bytes, model: str) -> Capabilities | None:
+    """Return that a model is not available if the body of a 404 names it, or None."""
+    refusal = error_message(body)
+    named = re.search(rf"(?<![\w.@/-]){re.escape(model)}(?![\w@/-]|\.\w)", refusal)
+    return _GONE if named else None
+
+
+def refuses_user_id(body: bytes) -> bool:
+    """
+    Return True if the body of a 400 refuses the user id as personal.
+
+    The text about e-mail addresses was recorded in litellm#10106.
+    """
+    return _USER_ID.search(error_message(body)) is not None

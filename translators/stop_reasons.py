@@ -15,12 +15,17 @@ from translators.wire.messages import AnsweredMessage, MessageEnd, StopDetails
 _OUT_OF_TOKENS = frozenset({"max_tokens", "model_context_window_exceeded"})
 
 
+def found_sequence(end: AnsweredMessage | MessageEnd) -> str | None:
+    """Return the stop sequence at which upstream ended a message, or None for any other end."""
+    return end.stop_sequence if end.stop_reason == "stop_sequence" else None
+
+
 def translate_stop_reason(
-    stop_reason: str | None, stop_sequence: str | None, emulated_stop: str | None
+    stop_reason: str | None, stop_sequence: str | None, matched: str | None
 ) -> LastChunk:
-    """Translate how a message ended; an emulated stop takes precedence over upstream's reason."""
-    if emulated_stop is not None:
-        return LastChunk("stop_sequence", emulated_stop)
+    """Translate how a message ended; a sequence matched here takes precedence."""
+    if matched is not None:
+        return LastChunk("stop_sequence", matched)
     if stop_reason in _OUT_OF_TOKENS:
         return LastChunk("max_tokens", None)
     return LastChunk("stop_sequence", stop_sequence or BUILTIN_STOP)

@@ -1,9 +1,11 @@
 """
-Find emulated stop sequences in text that arrives in chunks of any size.
+Find stop sequences in text that arrives in chunks of any size.
 
 The scanner cuts at the sequence that is *completed* first, as a sampler would,
 and holds back a tail that may still become one. Where it cuts therefore never
-depends on how upstream chunked the text.
+depends on how upstream chunked the text. Sequences that upstream watches for
+are found here as well: another one may be complete inside of the one that
+upstream has found, and an upstream may ignore stop sequences.
 """
 
 from __future__ import annotations
@@ -51,6 +53,15 @@ class StopScanner:
         if before == START:
             return released
         return self._automaton.prefix(before, self._automaton.depth[before] + end) + released
+
+    def feed_found(self, stop: str) -> str:
+        """Take the sequence that upstream has found and left out; return the text held back."""
+        before = self._state
+        released = self.feed(stop[:-1])
+        if self.matched is None:
+            self._state = before
+            released, self.matched = self.flush(), stop
+        return released
 
     def flush(self) -> str:
         """Return the text held back; the message has ended."""

@@ -13,7 +13,7 @@ from translators.errors import InvalidCompletionRequest
 from translators.wire.completions import BUILTIN_STOP
 
 MAX_EMULATED_CHARACTERS: Final = 20_000
-"""Limit on the emulated sequences together: the automaton keeps a state per character."""
+"""Limit on the sequences watched for here: the automaton keeps a state per character."""
 
 MAX_SEQUENCES: Final = 20_000
 """Limit on the sequences of a request; our choice, no source gives one."""
@@ -33,11 +33,17 @@ Programs send the same few short sequences with every request.
 
 
 class StopPlan(msgspec.Struct, frozen=True):
-    """The sequences that upstream watches for, and those that are emulated here."""
+    """The sequences that upstream watches for, and those that only Holdover can watch for."""
 
     native: tuple[str, ...]
     emulated: tuple[str, ...]
     adjustments: tuple[Adjustment, ...]
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """What is watched for here: all of them, or the emulated ones if all are too long."""
+        both = tuple(dict.fromkeys((*self.native, *self.emulated)))
+        return both if sum(map(len, both)) <= MAX_EMULATED_CHARACTERS else self.emulated
 
 
 def plan_stops(
@@ -83,6 +89,9 @@ def _plan(asked: tuple[str, ...], gains_leading_space: bool, echo: str) -> StopP
     if "" in asked:
         kind = AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE
         adjustments.append(Adjustment(kind, "stop_sequences", '""', "nothing"))
+    if repeated := len(asked) - len(set(asked)):
+        kind = AdjustmentKind.DROP_REPEATED_STOP_SEQUENCE
+        adjustments.append(Adjustment(kind, "stop_sequences", f"{repeated} repeated", "nothing"))
     native = tuple([stop for stop in stops if stop not in hidden])
     emulated = tuple([stop for stop in stops if stop in emulated_here])
     return StopPlan(native, emulated, tuple(adjustments))

@@ -1,9 +1,11 @@
 """
 Translate a Messages stream into a Completions stream.
 
-    WAITING --message_start--> STREAMING --message_stop, emulated stop--> DONE
+    WAITING --message_start--> STREAMING --message_stop, stop sequence--> DONE
        |                           |
        +-------- error, garbage, end of input ---------------> FAILED
+
+After a stop reason the end of input is as good as `message_stop`.
 
 `feed` never raises: a failure is returned as the last chunk, after the text
 that preceded it. There is no I/O here: the caller owns the socket and stops
@@ -22,7 +24,7 @@ from translators.errors import TranslationError, UpstreamProtocolError
 from translators.message import completion_id
 from translators.plan import Plan
 from translators.steps import Steps, completed
-from translators.stop_reasons import refusal_of, translate_stop_reason
+from translators.stop_reasons import found_sequence, refusal_of, translate_stop_reason
 from translators.wire.completions import CompletionChunk, FailureChunk, PingChunk, TextChunk
 from translators.wire.messages import (
     AnsweredMessage,
@@ -64,7 +66,7 @@ class StreamTranslator:
         self.message = AnsweredMessage(id="")
         """The message without content, known once STREAMING."""
         self.end = MessageEnd()
-        """Upstream's stop reason, known before DONE unless an emulated stop ended the text."""
+        """Upstream's stop reason, known before DONE unless a stop sequence ended the text here."""
         self.usage = Usage()
         """The latest token counts; upstream's counts are cumulative."""
         self.has_ended = False
@@ -106,6 +108,13 @@ class StreamTranslator:
         """End the stream in steps, like `close`."""
         if self.has_ended:
             return []
+        if self.end.stop_reason is not None:
+            # Nothing but `message_stop` was to come: old clients, which repeat what fails, are
+            # better served with the whole answer that they have than with an error after it.
+            try:
+                return (yield from self._end())
+            except TranslationError as exc:
+                return (yield from self._fail(ApiError(exc.error_type, str(exc)), exc.status_hint))
         problem = problem or FailureChunk("api_error", "The upstream ended the stream too soon.")
         status = problem.status or UpstreamProtocolError.status_hint
         return (yield from self._fail(ApiError(problem.type, problem.message), status))
@@ -156,11 +165,14 @@ class StreamTranslator:
             case MessageStop():
                 if self.end.stop_reason is None:
                     raise UpstreamProtocolError("message: stop_reason is missing")
-                if self._refusal_is_error and (refusal := refusal_of(self.end)):
-                    raise refusal
-                return self._finish((yield from self._text.flush_in_steps()))
+                return (yield from self._end())
             case _:
                 raise UpstreamProtocolError(f"{type(event).__name__} while {self.state.name}")
+
+    def _end(self) -> Steps[list[CompletionChunk]]:
+        if self._refusal_is_error and (refusal := refusal_of(self.end)):
+            raise refusal
+        return self._finish((yield from self._text.flush_in_steps(found_sequence(self.end))))
 
     def _release(self, text: str) -> Sequence[CompletionChunk]:
         if self._text.matched is not None:

@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import typer
+
 from proxy.cli.load_config import (
     environment_key,
     or_exit,
@@ -34,8 +36,12 @@ _SERVED = (
 _BECOMES = ("name", "retired", "becomes")
 
 
-def run_models(config: Path | None, *, refresh: bool) -> None:
-    """Print the table; with `refresh`, print how upstream's list differs from it instead."""
+def run_models(config: Path | None, *, refresh: bool, check: bool = False) -> None:
+    """
+    Print the table; with `refresh`, print how upstream's list differs from it instead.
+
+    With `check`, exit with status 1 if it does, because somebody has to act.
+    """
     settings = settings_or_exit(config, None)
     catalogue = policy_or_exit(settings).catalogue
     today = datetime.now(UTC).date()
@@ -46,6 +52,8 @@ def run_models(config: Path | None, *, refresh: bool) -> None:
         except (Failure, UpstreamProtocolError) as exc:
             exit_with_error(f"cannot list the models of {settings.upstream_url}: {exc}", status=1)
         print_lines(*(found or ["The upstream's list agrees with this table of models."]))
+        if found and check:
+            raise typer.Exit(1)
         return
     day = today.isoformat()
     models = _effective_models(catalogue)

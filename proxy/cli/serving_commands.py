@@ -219,9 +219,13 @@ def models(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Compare the table with upstream's list of models.")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="The same, with exit status 1 where they differ, for cron."),
+    ] = False,
     config: Config = None,
 ) -> None:
     """Show what is known of every model, and what each legacy name becomes today."""
     from proxy.cli.models import run_models
 
-    run_models(config, refresh=refresh)
+    run_models(config, refresh=refresh or check, check=check)

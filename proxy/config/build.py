@@ -171,7 +171,17 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
     legacy_url = settings.legacy_url
     return Keyring(
         digester=digester,
-        messages=Site(name="upstream", url=settings.upstream_url, key=messages),
+        messages=Site(
+            name="upstream",
+            url=settings.upstream_url,
+            key=messages,
+            as_bearer=settings.upstream_auth == "bearer",
+            kept_headers=frozenset(name.encode() for name in settings.forward_headers),
+            extra_headers=tuple(
+                (name.encode(), value.get_secret_value().encode("latin-1"))
+                for name, value in settings.upstream_headers.items()
+            ),
+        ),
         legacy=Site(name="legacy", url=legacy_url, key=legacy) if legacy_url else None,
         known=tuple(known),
     )

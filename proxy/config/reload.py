@@ -36,6 +36,7 @@ _LIVE: Final = (
     *("rollout", "rollout_override", "callers"),
     # A key and the url that it belongs to change together, or one would go to the other's host.
     *("upstream_url", "upstream_key", "legacy_url", "legacy_key"),
+    *("upstream_auth", "upstream_headers", "forward_headers"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
     *("leading_space", "echoed_model", "beta_header", "capture"),
     "prices",  # only reports use them, and read them from the file

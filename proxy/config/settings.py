@@ -40,6 +40,13 @@ from pydantic_settings import (
 
 from proxy.config.toml_source import Place, TomlSource
 from proxy.errors import InvalidSettings
+from proxy.headers import (
+    CREDENTIALS,
+    NEVER_FORWARDED,
+    OWN_PREFIX,
+    SET_BY_HOLDOVER,
+    spelled,
+)
 from proxy.private_files import claim_directory
 from proxy.rollout import validate_rules
 from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, Strictness
@@ -52,6 +59,7 @@ _KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")
 _MIN_TOKEN_LENGTH: Final = 16
 _MIN_STORE_BYTES: Final = 16 * 1024**2
 _LATIN_1_ENDS: Final = "\xff"
+_HEADER_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9a-z-]+")  # RFC 9110, section 5.6.2
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
 
 
@@ -86,6 +94,19 @@ def header_value(secret: str) -> str:
     if any(character > _LATIN_1_ENDS for character in check_printable(secret)):
         raise ValueError("contains a character that is not Latin-1, as HTTP headers need")
     return secret
+
+
+def _header_name(name: str) -> str:
+    """Return the name of a header that operators may add to a translated request, in lower case."""
+    plain = spelled(name.lower().encode("utf-8"))
+    if not _HEADER_NAME.fullmatch(plain):
+        raise ValueError("is not the name of a header")
+    if plain in NEVER_FORWARDED | CREDENTIALS | SET_BY_HOLDOVER or plain.startswith(OWN_PREFIX):
+        raise ValueError(
+            "cannot be added: it belongs to one connection, carries a credential, or is set by "
+            "Holdover itself"
+        )
+    return plain.decode()
 
 
 def _printable(secret: SecretStr | None) -> SecretStr | None:
@@ -264,6 +285,8 @@ def _own_directory() -> Path:
 
 
 HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]
+OwnHeader = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
 
 class Settings(BaseSettings):
@@ -301,6 +324,12 @@ class Settings(BaseSettings):
     upstream_key: Secret = None
     """Key that upstream is asked with whatever the client sends. Everyone who reaches Holdover can
     then use it, unless `callers` are named."""
+    upstream_auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    """Header that carries `upstream_key`, or a caller's: `x-api-key`, or `Authorization: Bearer`.
+    A client's own key is sent as the client sends it."""
+    upstream_headers: dict[OwnHeader, HeaderValue] = Field(default_factory=dict)
+    """Headers that every request for `upstream_url` gets, in place of the client's:
+    `anthropic-workspace-id` for Claude Platform on AWS, say."""
     legacy_url: Annotated[str, AfterValidator(_http_url)] | None = None
     """Base URL of a legacy upstream, which rules with `action = "forward"` need."""
     legacy_key: Secret = None
@@ -345,6 +374,11 @@ class Settings(BaseSettings):
     beta_header: Literal["drop", "pass"] = "drop"
     """Treatment of the `anthropic-beta` header of completion requests: left out (`drop`) or sent on
     (`pass`)."""
+    forward_headers: frozenset[OwnHeader] = frozenset()
+    """Headers that a translated request keeps of the client's, besides `x-...` of the application,
+    `anthropic-...` and `traceparent`. All others end at Holdover, as does what browsers, proxies
+    and CDNs say about the way to it: upstream refuses some, and addresses are none of its
+    business."""
     refusal: Literal["completion", "error"] = "completion"
     """Answer to the client when a model refuses: a `completion` with the text that the model wrote,
     or an `error` (a 400, or an error event once text was sent)."""

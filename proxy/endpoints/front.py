@@ -28,6 +28,7 @@ from proxy.endpoints.paths import (
 )
 from proxy.errors import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
 from proxy.exchange.handler import CurrentConfig
+from proxy.headers import Headers, headers_for_a_page
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck
 from proxy.security.redaction import Redactor
@@ -66,8 +67,10 @@ class Front:
         if scope["type"] != "http":
             await self.pages(scope, receive, send)
             return
+        cors_headers: Headers = []
         try:
             self.hosts.check(scope["headers"], holds_keys=self.present.config.keyring.holds_keys)
+            cors_headers = headers_for_a_page(scope["headers"])
             path = self._path_of(scope)
             is_page = is_own_page(path, self.mount_prefix)
             # Our pages are routed by their raw path, so only the exact spelling reaches them.
@@ -85,7 +88,8 @@ class Front:
                 status=exc.status,
                 reason=str(exc),
             )
-            is_page, app = True, refusal(exc)
+            read_by_page = {name.decode(): value.decode("latin-1") for name, value in cors_headers}
+            is_page, app = True, refusal(exc, read_by_page)
         await app(scope, receive, without_caching(send) if is_page else send)
 
     def _path_of(self, scope: Scope) -> Path:

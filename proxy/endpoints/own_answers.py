@@ -31,7 +31,7 @@ def error(
 def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response that tells the client about a failure."""
     if isinstance(failure, MethodNotAllowed):
-        headers = {"allow": ", ".join(failure.allowed)}
+        headers = {"allow": ", ".join(failure.allowed), **(headers or {})}
     answer = error(failure.status, failure.error_type, str(failure), headers)
     if not isinstance(failure, NotBedrock):
         return answer

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from proxy.error_app import NO_STORE_HEADERS
 from proxy.errors import ClientGone, Failure, ShuttingDown
 from proxy.exchange.handler import CurrentConfig
-from proxy.headers import Headers, end_to_end, first
+from proxy.headers import Headers, date_header, end_to_end, first, headers_for_a_page
 from proxy.security.credentials import secrets_in
 from proxy.security.redaction import Redactor, describe_crash, in_brief
 from proxy.upstream.client import UpstreamResponse
@@ -43,7 +43,7 @@ class ForwardEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, streaming both ways; stop if its client leaves."""
-        response = _Response(send)
+        response = _Response(send, headers_for_a_page(scope["headers"]))
         try:
             async with asyncio.TaskGroup() as group:
                 body = _RequestBody(receive)
@@ -119,6 +119,8 @@ class _Response:
     """The response on its way to the client, and what to log about it."""
 
     send: Send
+    cors_headers: Headers
+    """What an answer of ours says to the page that asked, if one did."""
     outcome: str = "finished"
     status: int | None = None
     started: float = field(default_factory=time.perf_counter)
@@ -136,7 +138,8 @@ class _Response:
     async def refuse(self, failure: Failure) -> None:
         body = encode_error(failure.error_type, str(failure), None)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        await self._start(failure.status, [*headers, *failure.headers, *NO_STORE_HEADERS])
+        headers += [date_header(), *self.cors_headers, *failure.headers, *NO_STORE_HEADERS]
+        await self._start(failure.status, headers)
         await self.send({"type": "http.response.body", "body": body})
 
     async def refuse_unless_started(self, failure: Failure) -> None:

@@ -36,8 +36,9 @@ _LOOKALIKES: Final = str.maketrans(
     | {"\u2044": "/", "\u2215": "/", "\u2216": "\\"}
 )
 _OURS: Final = frozenset({"holdover", "healthz", "readyz", "metrics"})
-_COMPLETION: Final = (("v1", "complete"), ("v1", "v1", "complete"))
-"""Paths under which real clients reach the endpoint (clients, rule 9)."""
+_COMPLETION: Final = (("v1", "complete"), ("v1", "v1", "complete"), ("complete",))
+"""Paths under which real clients reach the endpoint, also those whose base URL has a `/v1` too
+many or whose own path has none (clients, rule 9)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from starlette.types import Receive
 
 from proxy.errors import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow, ClientGone
 from proxy.headers import Headers, first
 
+_NO_ENCODING: Final = frozenset({b"", b"identity", b"none", b"utf-8", b"utf8"})
+"""What clients write into `content-encoding` if the body is as it is."""
+
 
 async def read_body(
     receive: Receive, headers: Headers, *, max_bytes: int, timeout_seconds: float
 ) -> bytes:
     """Read a body of at most `max_bytes`; raise a `Failure` if it exceeds a limit."""
-    encoding = (first(headers, b"content-encoding") or b"").lower()
-    if encoding not in {b"", b"identity"}:
+    encoding = (first(headers, b"content-encoding") or b"").strip(b" \t").lower()
+    if encoding not in _NO_ENCODING:
         raise BodyNotReadable("content-encoding: send the request body uncompressed")
     declared = first(headers, b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:

@@ -144,9 +144,10 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
         """Note that the upstream answers with these headers."""
         self.response_headers, self.answered = headers, time.perf_counter()
 
-    def set_first_failure(self, error: TranslatedError) -> None:
+    def set_first_failure(self, error: TranslatedError, detail: str | None) -> None:
         """Note that the first route failed with this error and the fallback is tried."""
-        self.first_failure = f"{error.status} {error.type}"
+        reason = f": {detail}" if detail else ""
+        self.first_failure = f"{error.status} {error.type}{reason}"
         self.first_lacked_model = self._lacks_model(error.status)
 
     def fail(self, ending: Outcome, error: TranslatedError) -> None:

@@ -162,7 +162,7 @@ class ExchangeRun:
         except AttemptFailed as exc:
             if self._sink.has_started or not exc.may_fall_back:
                 raise
-            self._context.set_first_failure(exc.error)
+            self._context.set_first_failure(exc.error, exc.detail)
             await self._attempt(fallback.route, request)
 
     async def _first_attempt(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from proxy.exchange.context import ExchangeContext
-from proxy.headers import Headers, end_to_end, first, passed_down
+from proxy.headers import (
+    Headers,
+    date_header,
+    end_to_end,
+    first,
+    headers_for_a_page,
+    passed_down,
+)
 from proxy.rollout import campaign_headers
 
 _MAX_VALUE_LENGTH: Final = 1024
@@ -14,7 +21,9 @@ _MAX_VALUE_LENGTH: Final = 1024
 
 def translated_headers(context: ExchangeContext) -> Headers:
     """Return the headers of a response that Holdover writes, without those of the body."""
-    headers = passed_down(context.response_headers)
+    headers = [*passed_down(context.response_headers), date_header()]
+    if first(headers, b"access-control-allow-origin") is None:
+        headers += headers_for_a_page(context.headers)
     if first(headers, b"request-id") is None:
         headers.append((b"request-id", context.id.encode()))
     if context.plan is not None and context.plan.adjustments:

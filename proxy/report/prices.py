@@ -28,7 +28,7 @@ class Price:
 
 # platform.claude.com/docs/en/models/{haiku-4-5,sonnet-4-6,sonnet-5,opus-4-8,...}/overview, and
 # docs/en/about-claude/pricing, as of November 2026. Not priced are claude-haiku-5-5, which costs
-# five times as much for prompts of more than 100,000 tokens, and the Mythos models.
+# five times as much for prompts of more than 100,000 tokens, and claude-mythos-preview.
 LIST_PRICES: Final[Mapping[str, Price]] = {
     "claude-haiku-4-5*": Price(1, 5),
     "claude-sonnet-4-[56]*": Price(3, 15),
@@ -39,6 +39,10 @@ LIST_PRICES: Final[Mapping[str, Price]] = {
     "claude-opus-5-5": Price(4, 20),
     "claude-fable-5": Price(10, 50),
     "claude-fable-5-1": Price(10, 50),
+    "claude-fable-5-2": Price(8, 40),
+    "claude-mythos-5": Price(10, 50),
+    "claude-mythos-5-1": Price(10, 50),
+    "claude-mythos-5-2": Price(8, 40),
 }
 
 

@@ -51,14 +51,17 @@ _K: Final = AdjustmentKind
 
 WORK: Final[Mapping[AdjustmentKind, Work]] = {
     _K.REPLACE_RETIRED_MODEL: "mechanical",
+    _K.REPLACE_GONE_MODEL: "mechanical",
     _K.MAP_MODEL: "mechanical",
     _K.APPLY_LESSON: "nothing",  # the adjustment that was learned is listed under its own name
+    _K.READ_CRLF_AS_LF: "nothing",
     _K.ADD_LEADING_NEWLINES: "nothing",
     _K.TRIM_TRAILING_SPACE: "nothing",
     _K.RESTORE_ASSISTANT_MARKER: "nothing",
     _K.ADD_ASSISTANT_TURN: "nothing",
     _K.TREAT_AS_HUMAN_TURN: "nothing",
     _K.ADD_OPENING_TURN: "decision",  # its owner has to say what the user says
+    _K.FILL_EMPTY_TURN: "decision",
     _K.DROP_EMPTY_TURN: "mechanical",
     _K.MERGE_TURNS: "mechanical",
     _K.REPLACE_LONE_SURROGATE: "mechanical",
@@ -68,6 +71,7 @@ WORK: Final[Mapping[AdjustmentKind, Work]] = {
     _K.REROUTE_PREFILL: "mechanical",  # ask for the model that it was sent to
     _K.EMULATE_STOP_SEQUENCE: "decision",
     _K.DROP_EMPTY_STOP_SEQUENCE: "mechanical",
+    _K.DROP_REPEATED_STOP_SEQUENCE: "mechanical",
     _K.CAP_MAX_TOKENS: "decision",
     _K.DROP_NO_EFFECT_VALUE: "mechanical",
     _K.DROP_TEMPERATURE: "decision",
@@ -76,6 +80,8 @@ WORK: Final[Mapping[AdjustmentKind, Work]] = {
     _K.TURN_OFF_THINKING: "mechanical",
     _K.LOWER_EFFORT: "mechanical",
     _K.ADD_THINKING_HEADROOM: "decision",  # answers may be longer than the client allowed
+    _K.READ_LAX_VALUE: "mechanical",
+    _K.REPLACE_USER_ID: "mechanical",
     _K.DROP_BETA: "mechanical",
     _K.DROP_LEGACY_FIELD: "mechanical",
     _K.DROP_UNKNOWN_FIELD: "mechanical",

@@ -55,6 +55,12 @@ class Site:
     """Prefix of the settings for this upstream."""
     url: str
     key: HeldKey | None = None
+    as_bearer: bool = False
+    """True if held keys are sent as `Authorization: Bearer`, not as `x-api-key`."""
+    kept_headers: frozenset[bytes] = frozenset()
+    """Headers of clients that translated requests keep besides those that always pass."""
+    extra_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers from the settings that every request for this upstream gets."""
 
     @property
     def setting(self) -> str:
@@ -90,6 +96,10 @@ class Destination(HiddenRepr, frozen=True, kw_only=True):
     """Setting to correct if the key is rejected or missing; None if the client's key is sent."""
     instead: Headers | None = None
     """Headers that replace the client's credentials; None if those pass unchanged."""
+    kept_headers: frozenset[bytes] = frozenset()
+    """Headers of clients that translated requests keep besides those that always pass."""
+    extra_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers from the settings that every request gets, in place of the client's own."""
 
 
 class Caller(HiddenRepr, frozen=True, kw_only=True):
@@ -103,6 +113,11 @@ class Caller(HiddenRepr, frozen=True, kw_only=True):
     messages: Destination
     legacy: Destination | None
     """Destination for `forward` rules; None if there is no legacy upstream."""
+    digester: Digester
+
+    def opaque(self, user_id: str) -> str:
+        """Return a keyed digest that can be sent instead of a user id."""
+        return self.digester.body(user_id.encode())
 
     def destination(self, action: str | None) -> Destination:
         """Return the upstream for a rule's action."""
@@ -197,7 +212,12 @@ class Keyring:
         """Return the destination of requests that are not completions; raises like `identify`."""
         if self.holds_keys:
             return self.identify(headers).messages
-        return Destination(url=self.messages.url, credential=_NO_CREDENTIAL, digest=None)
+        return Destination(
+            url=self.messages.url,
+            credential=_NO_CREDENTIAL,
+            digest=None,
+            extra_headers=self.messages.extra_headers,
+        )
 
     def _caller(
         self,
@@ -218,6 +238,7 @@ class Keyring:
             identity=identity,
             messages=_destination(self.messages, messages_key, own),
             legacy=_destination(self.legacy, legacy_key, own) if self.legacy else None,
+            digester=self.digester,
         )
 
     @property
@@ -264,7 +285,9 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _OwnCredential) -
     digest: CallerDigest | None
     setting: str | None
     if (key := callers_key or site.key) is not None:
-        sent = Credential(b"x-api-key", key.secret, key.secret)
+        scheme = b"authorization", b"Bearer " + key.secret
+        name, value = scheme if site.as_bearer else (b"x-api-key", key.secret)
+        sent = Credential(name, value, key.secret)
         digest, setting = key.digest, key.setting
     elif own.opens_a_key:
         sent, digest, setting = _NO_CREDENTIAL, None, site.setting
@@ -274,7 +297,13 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _OwnCredential) -
     is_untouched = setting is None and own.passes_untouched
     instead = None if is_untouched else sent.fields
     return Destination(
-        url=site.url, credential=sent, digest=digest, setting=setting, instead=instead
+        url=site.url,
+        credential=sent,
+        digest=digest,
+        setting=setting,
+        instead=instead,
+        kept_headers=site.kept_headers,
+        extra_headers=site.extra_headers,
     )
 
 

@@ -21,11 +21,13 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
 
 import httptools
 import structlog
+from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -41,7 +43,7 @@ from proxy.errors import (
     Tunnel,
     UnknownCoding,
 )
-from proxy.headers import Headers
+from proxy.headers import Headers, first
 from proxy.security.hosts import only_host
 from proxy.server.lingering_close import LingeringTransport
 
@@ -305,6 +307,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
         self._current_cycle = cycle
+        if cycle.scope["http_version"] == "1.0":
+            app = partial(_end_by_closing, cycle, app)
         super()._start_asgi_task(cycle, app)
 
     def _parse_piece(self, piece: bytes) -> None:
@@ -399,6 +403,29 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.refuse(
                 BodyStalled(f"Nothing of the body arrived for {self.body_seconds:g} seconds.")
             )
+
+
+async def _end_by_closing(
+    cycle: httptools_impl.RequestResponseCycle,
+    app: ASGI3Application,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Run the application for a client of HTTP/1.0, which knows no chunks (RFC 9112, 6.1)."""
+    has_length = True
+
+    async def sending(message: Any) -> None:
+        nonlocal has_length
+        if message["type"] == "http.response.start":
+            has_length = first(message["headers"], b"content-length") is not None
+            if not has_length:
+                cycle.chunked_encoding = False
+        elif not has_length:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    await app(scope, receive, sending)  # type: ignore[arg-type]
 
 
 def check_coding(headers: Headers) -> None:

@@ -55,7 +55,8 @@ _MAX_NON_TEXT_BYTES: Final = 1024 * 1024
 """Limit on JSON outside of long texts; larger bodies are redacted as plain text."""
 _STREAM_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
 """Matches the start of an event stream: a field or a comment, unlike any JSON."""
-_ESCAPED: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPED: Final = re.compile(r"\\\\|\\u([0-9a-fA-F]{4})")
+"""Matches an escaped backslash, or the escape of a character."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,13 @@ def _reassembled(part: str, chunks: TimedChunks, dialect: Dialect | None) -> Rea
 
 
 def _redacted(raw: bytes, hide: Hide) -> str:
-    """Redact the values of JSON; redact other text after decoding its unicode escapes."""
+    """
+    Redact the values of JSON.
+
+    Other text (half of a JSON, say) is redacted without the escapes that could hide a secret in
+    it. It is kept as it was said if there is none; halves of pairs and control characters stay
+    escaped in any case.
+    """
     try:
         value, _ = completed(
             read_json(raw, msgspec.json.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)
@@ -196,7 +203,17 @@ def _redacted(raw: bytes, hide: Hide) -> str:
         return _json_text(_walk(value, hide))
     except UNREADABLE:
         text = raw.decode("utf-8", "replace")
-        return hide(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text))
+        plain = _ESCAPED.sub(_unescaped, text)
+        hidden = hide(plain)
+        return text if hidden == plain else hidden
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[0]
+    character = chr(int(found[1], 16))
+    is_plain = character.isprintable() and character not in '"\\'
+    return character if is_plain else found[0]
 
 
 def _json_text(value: object) -> str:

@@ -16,20 +16,28 @@ from types import TracebackType
 from typing import Final, Self
 
 from proxy.errors import Failure
-from proxy.headers import Headers, forwarded_up, joined, passed_up, retry_after
+from proxy.headers import Headers, joined, retry_after
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.security.credentials import Credential
 from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamResponse, close_all
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.fallback import status_may_fall_back
 from proxy.upstream.legacy_request import LegacyRequest
+from proxy.upstream.request_headers import (
+    forwarded_request_headers,
+    translated_request_headers,
+)
 from translators import (
+    UNKNOWN,
     UPSTREAM_VERSION,
     Plan,
     Policy,
     TranslatedError,
     encode_in_steps,
+    learn,
+    learn_gone,
     plan_in_steps,
+    refuses_user_id,
     translate_error,
 )
 
@@ -49,6 +57,7 @@ class AttemptFailed(Exception):
         *,
         may_fall_back: bool,
         retry_after: float | None = None,
+        detail: str | None = None,
     ) -> None:
         super().__init__(error.message)
         self.error = error
@@ -58,11 +67,18 @@ class AttemptFailed(Exception):
         """True if another route may do better."""
         self.retry_after = retry_after
         """Seconds to wait before the next try, if the upstream named them."""
+        self.detail = detail
+        """What the operator is told of a failure that is none of the upstream's answers."""
 
     @classmethod
     def by(cls, failure: Failure) -> AttemptFailed:
         """Return what an attempt comes to if the upstream was not reached or broke off."""
-        return cls(error_of_failure(failure), outcome_of_failure(failure), may_fall_back=True)
+        return cls(
+            error_of_failure(failure),
+            outcome_of_failure(failure),
+            may_fall_back=True,
+            detail=failure.detail,
+        )
 
 
 class Attempt:
@@ -94,7 +110,7 @@ class Attempt:
 
     async def translate(self, policy: Policy) -> tuple[UpstreamResponse, Plan]:
         """
-        Ask the Messages API; ask again with what a 400 teaches about the model.
+        Ask the Messages API; ask again with what its errors teach about the model.
 
         Raises `InvalidCompletionRequest` if the request cannot be translated,
         and `Failure` if the upstream cannot be reached or refuses a key of
@@ -107,24 +123,72 @@ class Attempt:
         assert request.dialect is not None
         to = request.caller.messages
         betas = joined(request.headers, b"anthropic-beta")
+        response: UpstreamResponse | None = None
         plans_left = _MAX_PLANS
         while True:
             plans_left -= 1
-            known = dispatcher.learned.current()
-            taught = replace(policy, lessons=known) if known else policy
+            taught = self._taught(policy)
             today = datetime.now(UTC).date().isoformat()
             planning = plan_in_steps(
                 request.decoded, request.dialect, taught, today=today, betas=betas
             )
-            plan = self.plan = await dispatcher.runner.run(planning)
-            headers = [*passed_up(request.headers), *_own_headers(plan, to.credential)]
+            plan = await dispatcher.runner.run(planning)
+            if response is not None and self.plan and plan.request == self.plan.request:
+                return response, self.plan  # what was learned changes nothing
+            self.plan = plan
+            headers = [
+                *translated_request_headers(request.headers, to),
+                *_own_headers(plan, to.credential),
+            ]
             body = await dispatcher.runner.run(encode_in_steps(plan.request))
             response = await dispatcher.client_for(to).send_message(headers, body)
             self._responses.append(response)
             dispatcher.check_key(to, response.status)
-            is_refused = response.status == HTTPStatus.BAD_REQUEST
-            if not (is_refused and plans_left and await dispatcher.learn(response, plan, known)):
+            if not (plans_left and await self._has_learned(response, plan, taught, today)):
                 return response, plan
+
+    def _taught(self, policy: Policy) -> Policy:
+        """Return the policy with what upstream's errors have taught so far."""
+        learned, caller = self._dispatcher.learned, self._request.caller
+        if learned.is_empty:
+            return policy
+        user_id = self._user_id
+        opaque = caller.opaque(user_id) if user_id else ""
+        return replace(
+            policy,
+            lessons=learned.current(caller.messages.digest),
+            user_ids={user_id: opaque} if user_id and learned.refuses_user_id(opaque) else {},
+        )
+
+    async def _has_learned(
+        self, response: UpstreamResponse, plan: Plan, taught: Policy, today: str
+    ) -> bool:
+        """Keep what an error teaches; return True if another plan may do better."""
+        learned, caller, model = self._dispatcher.learned, self._request.caller, plan.sent_model
+        before = taught.lessons.get(model, UNKNOWN)
+        if response.status == HTTPStatus.NOT_FOUND:
+            if taught.catalogue.instead_of(model, today) is None:
+                return False
+            lesson = learn_gone(await response.read(most=MAX_ERROR_BYTES), model)
+            key = caller.messages.digest  # a model may be closed to one organisation only
+        elif response.status == HTTPStatus.BAD_REQUEST:
+            body = await response.read(most=MAX_ERROR_BYTES)
+            if (user_id := self._user_id) and refuses_user_id(body):
+                learned.add_user_id(caller.opaque(user_id))
+                return not taught.user_ids
+            lesson, key = learn(body), None
+        else:
+            return False
+        if lesson is None or before.corrected(lesson) == before:
+            return False
+        learned.add(model, lesson, key)
+        return True
+
+    @property
+    def _user_id(self) -> str | None:
+        decoded = self._request.decoded
+        metadata = decoded.request.metadata if decoded else None
+        return metadata.user_id if metadata else None
 
     async def forward(self, *, readable: bool = False) -> UpstreamResponse:
         """
@@ -135,7 +199,7 @@ class Attempt:
         request = self._request
         to = request.caller.destination("forward")
         target = _PATH + b"?" + request.query if request.query else _PATH
-        headers = forwarded_up(request.headers, to.instead)
+        headers = forwarded_request_headers(request.headers, to)
         if readable:
             headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
             headers.append((b"accept-encoding", b"identity"))

@@ -7,12 +7,20 @@ hand one caller's cookies to the next.
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import httpx
+import structlog
 
-from proxy.errors import Failure, UpstreamBrokeOff, UpstreamTooSlow, UpstreamUnreachable
+from proxy.errors import (
+    UpstreamBrokeOff,
+    UpstreamFailure,
+    UpstreamTooSlow,
+    UpstreamUnreachable,
+)
 from proxy.headers import Headers, first
 from proxy.upstream.decompression import is_compressed, iter_decompressed
 from proxy.upstream.egress import LOOPBACK, proxy_for, trust
@@ -26,6 +34,8 @@ from proxy.upstream.transport import (
     Transport,
 )
 
+log = structlog.get_logger()
+
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Longest answer that is read: more than any model writes."""
 MAX_ERROR_BYTES: Final = 1024 * 1024
@@ -38,23 +48,51 @@ _STATUSES: Final[range] = range(200, 600)
 """Status codes of a final response (RFC 9110, section 15)."""
 
 
-def _failure_of(problem: httpx.TransportError) -> Failure:
+def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
+    """Return the failure for the client, with host, port and cause for the operator."""
     match problem:
         case httpx.ConnectTimeout():
-            return UpstreamUnreachable("Connecting to the upstream took too long.")
+            text = "Connecting to the upstream took too long."
+            return UpstreamUnreachable(text, detail=f"{where}: no connection was made in time")
         case httpx.ConnectError():
-            return UpstreamUnreachable("The upstream cannot be reached.")
+            kind, cause = _connecting_failed(problem)
+            return UpstreamUnreachable(
+                f"The upstream cannot be reached: {kind}.", detail=f"{where}: {kind} ({cause})"
+            )
         case httpx.TimeoutException():
-            return UpstreamTooSlow("The upstream did not answer in time.")
+            text = "The upstream did not answer in time."
+            return UpstreamTooSlow(text, detail=f"{where}: nothing came in the time allowed")
         case _:
-            return UpstreamBrokeOff("The connection to the upstream broke off.")
+            text = "The connection to the upstream broke off."
+            return UpstreamBrokeOff(
+                text, detail=f"{where}: {str(problem) or type(problem).__name__}"
+            )
+
+
+def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
+    """Return what kind of error it was, in words for a client, and the cause in the system's."""
+    cause = problem.__cause__
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return "its certificate is not accepted", cause.verify_message
+        case ssl.SSLError():
+            return "TLS failed", cause.reason or str(cause)
+        case socket.gaierror() | UnicodeError():
+            return "its name is not known", str(cause)
+        case ConnectionRefusedError():
+            return "it refuses connections", str(cause)
+        case ConnectionError():
+            return "it closes connections at once", str(cause)
+        case _:
+            return "the network does not lead there", str(cause or problem)
 
 
 class UpstreamResponse:
     """A response whose head has arrived and whose body can be read once."""
 
-    def __init__(self, response: IncomingResponse) -> None:
+    def __init__(self, response: IncomingResponse, where: str) -> None:
         self._response = response
+        self._where = where
         self._body: bytes | None = None
         self.tap: Callable[[bytes], None] | None = None
         """Called with every piece of the body that is read."""
@@ -97,7 +135,7 @@ class UpstreamResponse:
             async for piece in self._response:
                 yield piece
         except httpx.TransportError as exc:
-            raise _failure_of(exc) from exc
+            raise _failure_of(exc, self._where) from exc
 
     async def close(self) -> None:
         """Release the connection; close it if the body was not read to its end."""
@@ -128,6 +166,7 @@ class UpstreamClient:
             self._url.raw_host.decode("ascii"),
             self._url.port or _DEFAULT_PORTS[self._url.scheme],
         )
+        self._where = f"{self._url.host}:{self._origin[2]}"
         self._prefix = self._url.raw_path.rstrip(b"/")
         self._timeouts = timeouts
         self._transport = transport_for(proxy_for(self._url))
@@ -143,7 +182,8 @@ class UpstreamClient:
         fields = [(b"host", self._url.netloc), *headers, length]
         try:
             return await self._send("POST", b"/v1/messages", fields, body)
-        except UpstreamUnreachable:
+        except UpstreamUnreachable as exc:
+            log.warning("upstream_asked_again", reason=exc.detail)
             return await self._send("POST", b"/v1/messages", fields, body)
 
     async def forward(
@@ -182,9 +222,12 @@ class UpstreamClient:
             timeouts=self._timeouts,
         )
         try:
-            response = UpstreamResponse(await self._transport.send(request))
+            response = UpstreamResponse(await self._transport.send(request), self._where)
         except httpx.TransportError as exc:
-            raise _failure_of(exc) from exc
+            failure = _failure_of(exc, self._where)
+            if isinstance(failure, UpstreamUnreachable):
+                log.error("upstream_unreachable", reason=failure.detail)
+            raise failure from exc
         if response.status not in _STATUSES:
             await response.close()
             raise UpstreamBrokeOff("The upstream answered with an invalid status code.")

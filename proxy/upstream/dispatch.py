@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import KeyRefused
-from proxy.headers import Headers, forwarded_up
+from proxy.headers import Headers
 from proxy.security.keyring import Destination, refuses_key
-from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamClient, UpstreamResponse
+from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.learned_capabilities import LearnedCapabilities
+from proxy.upstream.request_headers import forwarded_request_headers
 from proxy.upstream.transport import Timeouts
-from translators import UNKNOWN, Lessons, Plan, learn
 
 KeyObserver: TypeAlias = Callable[[Destination, int], None]
 """Called with each status that an upstream answers to a key of Holdover's."""
@@ -56,7 +56,9 @@ class Dispatcher:
     ) -> UpstreamResponse:
         """Send a request for any other path unchanged; raises `Failure`."""
         client = self.client_for(to)
-        response = await client.forward(method, target, forwarded_up(headers, to.instead), body)
+        response = await client.forward(
+            method, target, forwarded_request_headers(headers, to), body
+        )
         try:
             self.check_key(to, response.status)
         except KeyRefused:
@@ -71,15 +73,6 @@ class Dispatcher:
         self._on_key(to, status)
         if refuses_key(status):
             raise KeyRefused(to.setting, status)
-
-    async def learn(self, response: UpstreamResponse, plan: Plan, known: Lessons) -> bool:
-        """Keep what a 400 teaches about a model; return True if a new plan may do better."""
-        lesson = learn(await response.read(most=MAX_ERROR_BYTES))
-        before = known.get(plan.sent_model, UNKNOWN)
-        if lesson is None or before.corrected(lesson) == before:
-            return False
-        self.learned.add(plan.sent_model, lesson)
-        return True
 
     async def close(self) -> None:
         """Close all connections."""

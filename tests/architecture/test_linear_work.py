@@ -219,13 +219,13 @@ def a_prompt_of(prompt, text):
     return run
 
 
-@repeating(PROMPTS, "legacy_features", steps=1, handed=6)
+@repeating(PROMPTS, "legacy_features", steps=10, handed=60)
 def features_of_a_prompt_of(features, text):
     asked = request(prompt=text)
     return lambda: features.features_of(asked)
 
 
-@shape("legacy_features", steps=1, handed=5)
+@shape("legacy_features", steps=5, handed=10)
 def features_of_many_stops(features, size):
     asked = request(stop_sequences=("",) * size)
     return lambda: features.features_of(asked)
@@ -257,7 +257,7 @@ def a_request_with_much_unknown_metadata(requests, size):
     return lambda: requests.decode_completion_request(said)
 
 
-@shape("wire.completion_requests", steps=1, handed=100)
+@shape("wire.completion_requests", steps=5, handed=100)
 def a_request_with_many_stops_of_which_one_is_none(requests, size):
     said = body(stop_sequences=["a"] * size + [1])
     return lambda: tried(requests.decode_completion_request, said)
@@ -274,11 +274,39 @@ def a_version_of(versions, text):
     return lambda: tried(versions.dialect_of, text)
 
 
-@shape("models", steps=0, handed=6)
+@shape("models", steps=1, handed=60)
 def a_name_that_patterns_nearly_match(catalogue, size):
     patterns = ("*a*a*a*b", "*?????b*", "*[a-z]*[a-z]*x")
     models = catalogue.Catalogue(models=(), overrides=dict.fromkeys(patterns, "x"))
     return lambda: models.resolve("a" * size, "2026-11-22")
+
+
+NAMES: Final = (
+    *(
+        "a",
+        "/",
+        ".",
+        "-v1",
+        ":1",
+        ":1k",
+        ":a-",
+        "@",
+        "us.",
+        "anthropic.",
+        "claude-",
+        "claude-2",
+        "1.",
+    ),
+    *("claude-4-5-", "-latest", "-haiku"),
+)
+
+
+@repeating(NAMES, "model_names", steps=2, handed=140)
+def a_name_of(names, text):
+    return lambda: [
+        (list(names.plain_names(name)), names.legacy_family(name))
+        for name in (text, f"claude-{text}", f"anthropic.claude-haiku-4-5{text}!")
+    ]
 
 
 @shape("models", steps=10, handed=20)
@@ -333,7 +361,7 @@ def an_error_of(api_errors, text):
     return lambda: [api_errors.translate_error(400, said) for said in bodies]
 
 
-@repeating(MESSAGES, "refusal_lessons", steps=0, handed=15)
+@repeating(MESSAGES, "refusal_lessons", steps=1, handed=100)
 def a_refusal_of(lessons, text):
     bodies = refusal(text), refusal(f"max_tokens: {text}"), refusal(f"max_tokens: 1 > {text}, ")
     return lambda: [*map(lessons.learn, bodies)]
@@ -449,7 +477,7 @@ def a_completion_in_many_chunks(completions, size):
     return lambda: [*map(encoder.encode, chunks), encoder.encode_texts(["a"] * size)]
 
 
-@shape("model_listing", steps=20, handed=200)
+@shape("model_listing", steps=40, handed=300)
 def a_list_of_many_models(listing, size):
     known = counted("translators.known_models").KNOWN_MODELS
     said = json.dumps({"data": [{"id": f"m{number:04}"} for number in range(size)]}).encode()

@@ -100,14 +100,18 @@ def test_an_unknown_refusal_is_passed_on_after_one_try(misled: ProxyUnderTest):
     assert tries(misled) == 1
 
 
-def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(misled: ProxyUnderTest):
+@pytest.mark.parametrize(("asked", "times"), [({"temperature": 0.5}, 2), ({}, 1)])
+def test_a_refusal_that_goes_on_whatever_is_changed_is_passed_on(
+    misled: ProxyUnderTest, asked: dict[str, Any], times: int
+):
+    """And the same request is not asked again, if what it teaches changes nothing."""
     text = '"`temperature` is deprecated for this model."'
     manner = {"simulate-error": "400", "simulate-error-message": text}
 
-    answer = misled.complete(model="claude-opus-4-7", headers=manner)
+    answer = misled.complete(model="claude-opus-4-8", headers=manner, **asked)
 
     assert answer.status_code == 400
-    assert tries(misled) == 2
+    assert tries(misled) == times
 
 
 def test_a_lesson_expires():

@@ -157,7 +157,7 @@ LINK = '<https://example.com/moving>; rel="deprecation", <https://example.com/mo
         ({"simulate-error": "429"}, {}, 429),
         ({"simulate-error": "529"}, {"stream": True}, 529),
         ({"simulate-error": "500", "simulate-error-shape": "html"}, {}, 500),
-        ({}, {"prompt": 5}, 400),
+        ({}, {"prompt": [5]}, 400),
         ({"anthropic-version": "1999-01-01"}, {}, 400),
     ],
 )

@@ -49,7 +49,7 @@ def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR09
     assert SAID[case] in said(answer)
     assert times_asked(fleet, answer) == TWICE[case]
     record = fleet.record(answer)
-    assert record["first_failure"] == reason
+    assert record["first_failure"].partition(": ")[0] == reason
     assert record["route"] == ("forward" if case == "to-legacy" else "translate")
     assert (record["status"], record["error_type"], record["failure"]) == (200, None, None)
     assert (record["rule"], record["blame"]) == (case, "nobody")
@@ -71,7 +71,7 @@ def test_a_whole_answer_that_is_none_is_tried_elsewhere(fleet, case, mood, reaso
     answer = ask(fleet, case, mood, version=version)
 
     assert SAID[case] in said(answer)
-    assert fleet.record(answer)["first_failure"] == reason
+    assert fleet.record(answer)["first_failure"].partition(": ")[0] == reason
 
 
 BEFORE_THE_FIRST_WORD = {

@@ -48,7 +48,7 @@ def test_what_nobody_else_would_answer_differently_is_not_tried_again(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"prompt": 17}, "prompt: "),
+        ({"prompt": [17]}, "prompt: "),
         ({"max_tokens_to_sample": ...}, "max_tokens_to_sample: "),
         ({"max_tokens_to_sample": 0}, "max_tokens_to_sample: "),
     ],
@@ -200,7 +200,10 @@ DOWN = "\n".join(
         rule("legacy-alone", 'action = "forward"'),
     ]
 )
-UNREACHABLE = {"type": "api_error", "message": "The upstream cannot be reached."}
+UNREACHABLE = {
+    "type": "api_error",
+    "message": "The upstream cannot be reached: it refuses connections.",
+}
 
 
 @pytest.fixture
@@ -223,7 +226,13 @@ def test_where_the_legacy_upstream_is_down_the_new_one_answers_or_the_client_is_
         twice = fleet.ask("to-legacy", **form, headers={"simulate-error": "500"})
 
         assert "the simulator answers" in said(tried_again)
-        assert fleet.record(tried_again)["first_failure"] == "502 api_error"
+        where = nowhere.removeprefix("http://")
+        port = where.partition(":")[2]
+        refused = f"502 api_error: [ip]:{port}: it refuses connections ([Errno 111] "
+        assert fleet.record(tried_again)["first_failure"].startswith(refused)
+        logged = fleet.line("upstream_unreachable")
+        assert logged["level"] == "error"
+        assert logged["reason"].startswith(f"{where}: it refuses connections")
         for answer in (told, twice):
             id_ = fleet.record(answer)["id"]
             assert answer.status_code == 502
@@ -238,7 +247,7 @@ def test_where_the_new_upstream_is_down_the_legacy_one_answers(tmp_path, nowhere
         answer = fleet.ask("to-legacy", model="claude-2.1")
 
         assert "the old API answers" in said(answer)
-        assert fleet.record(answer)["first_failure"] == "502 api_error"
+        assert fleet.record(answer)["first_failure"].startswith("502 api_error: ")
 
 
 def test_a_stream_that_begins_in_time_may_last_longer_than_the_first_try_has(fleet):

@@ -80,7 +80,7 @@ def test_a_stream_that_fails_half_way_is_not_compared(fleet):
 
 def test_a_request_that_is_refused_has_no_shadow_either(fleet):
     before = skipped(fleet, "beside", "primary_failed")
-    answer = fleet.ask("beside", prompt=17)
+    answer = fleet.ask("beside", prompt=[17])
 
     assert answer.status_code == 400
     assert skipped(fleet, "beside", "primary_failed") - before == 1

@@ -180,7 +180,10 @@ def test_an_upstream_that_is_not_there_is_said_so():
 
     assert envelope(answer)[:2] == (502, "api_error")
     assert forwarded.status_code == 502
-    assert forwarded.json()["error"]["message"] == "The upstream cannot be reached."
+    assert (
+        forwarded.json()["error"]["message"]
+        == "The upstream cannot be reached: it refuses connections."
+    )
 
 
 def whole_answer(text: str, headers: bytes = b"") -> bytes:

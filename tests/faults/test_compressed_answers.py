@@ -52,9 +52,15 @@ def test_what_is_compressed_is_understood(name):
     ("name", "message"),
     [
         ("a bomb", "The upstream's response is too large."),
-        ("cut short", "The upstream answered with status 200 and no error object."),
+        (
+            "cut short",
+            "The upstream answered with status 200 and neither a message nor an error object.",
+        ),
         ("not gzip", "The upstream's answer cannot be decompressed."),
-        ("unknown", "The upstream answered with status 200 and no error object."),
+        (
+            "unknown",
+            "The upstream answered with status 200 and neither a message nor an error object.",
+        ),
     ],
 )
 def test_what_cannot_be_decompressed_is_an_error_that_says_so(name, message):

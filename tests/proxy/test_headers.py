@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.errors import MissingKey
-from proxy.headers import end_to_end, forwarded_up, joined, passed_down, passed_up, retry_after
+from proxy.headers import end_to_end, joined, passed_down, retry_after
 from proxy.security.credentials import Credential, find_credential
 from proxy.traffic import detect_sdk
 
@@ -60,7 +60,7 @@ def test_what_belongs_to_one_connection_never_passes():
         (b"x-yours", b"2"),
     ]
 
-    assert end_to_end(headers) == passed_up(headers) == [(b"x-yours", b"2")]
+    assert end_to_end(headers) == [(b"x-yours", b"2")]
 
 
 def test_only_what_the_api_says_to_its_caller_comes_down():
@@ -113,37 +113,6 @@ def test_how_long_upstream_wants_to_be_left_alone(headers, seconds):
 )
 def test_an_sdk_is_known_by_its_own_headers(headers, sdk):
     assert detect_sdk(headers) == sdk
-
-
-def test_no_cookie_goes_beside_a_key_of_ours():
-    given = [(b"x-api-key", b"theirs"), (b"cookie", b"session=1"), (b"accept", b"*/*")]
-    ours = [(b"x-api-key", b"ours")]
-
-    assert forwarded_up(given, ours) == [(b"accept", b"*/*"), (b"x-api-key", b"ours")]
-    assert (b"cookie", b"session=1") in forwarded_up(given, None)
-
-
-@pytest.mark.parametrize("hyphen", [b"-", b"_"])
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(b"x-original-url", b"x-original-uri", b"x-override-url", b"x-http-method-override"),
-        *(b"x-forwarded-access-token", b"cf-access-jwt-assertion", b"x-amzn-oidc-data"),
-        *(b"x-amz-security-token", b"holdover-rule", b"keep-alive"),
-    ],
-)
-def test_what_must_not_go_up_goes_up_in_no_spelling(name, hyphen):
-    given = [(name.replace(b"-", hyphen), b"x"), (b"x-team", b"a"), (b"x_team", b"b")]
-
-    assert passed_up(given) == given[1:]
-    assert forwarded_up(given, None) == given[1:]
-
-
-@pytest.mark.parametrize("name", [b"x-api-key", b"x_api_key", b"X_Api-Key".lower()])
-def test_a_key_goes_beside_no_other_however_its_header_is_spelled(name):
-    ours = [(b"x-api-key", b"ours")]
-
-    assert forwarded_up([(name, b"theirs")], ours) == ours
 
 
 @pytest.mark.parametrize("name", [b"x-accel-redirect", b"x-sendfile", b"x_sendfile", b"holdover_a"])

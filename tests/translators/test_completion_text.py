@@ -18,6 +18,7 @@ def plan(*, echo="", trimmed="", stops=(), space=False):
         request=MessagesRequest(model="m", max_tokens=1, messages=()),
         betas=None,
         emulated_stops=stops,
+        watched_stops=stops,
         echo=echo,
         trimmed=trimmed,
         gains_leading_space=space,

@@ -26,12 +26,18 @@ def test_a_plain_request_uses_no_feature():
         (PLAIN + " {", ("prefill",), 2),
         (PLAIN + " \n", (), 2),
         ("\n\nHuman: a\n\nAssistant: b" + PLAIN, ("multi_turn",), 4),
-        ("\n\nHuman: a\n\nAssistant: b\n\nHuman: c", ("multi_turn",), 3),
-        ("Human: Hi", (), 0),
+        ("\n\nHuman: a\n\nAssistant: b\n\nHuman: c", ("multi_turn",), 4),
+        ("Human: Hi", (), 2),
+        ("Human: a\n\nAssistant: b\n\nHuman: c\n\nAssistant:", ("multi_turn",), 4),
+        ("\n\nHuman:\n\nHuman:Hello\n\nAssistant:", (), 2),
+        ("\n\nAssistant: a\n\nHuman: b\n\nAssistant:", ("multi_turn",), 4),
+        ("\n\nHuman: a\n\nAssistant: b\n\nAssistant:", ("multi_turn",), 4),
+        ("\r\n\r\nHuman: a\r\n\r\nAssistant: b", ("prefill",), 2),
         ("", (), 0),
+        ("  ", (), 0),
     ],
 )
-def test_the_shape_of_a_prompt_is_told_by_its_markers(prompt, names, turns):
+def test_the_shape_of_a_prompt_is_that_of_its_conversation(prompt, names, turns):
     found = features_of(asked(prompt))
 
     assert (found.names, found.turns) == (names, turns)

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from translators.errors import ModelRefused, UpstreamProtocolError
@@ -17,6 +19,7 @@ def plan(*, echo="", stops=(), space=True, model="claude-2.1"):
         request=MessagesRequest(model="claude-opus-4-8", max_tokens=1, messages=()),
         betas=None,
         emulated_stops=stops,
+        watched_stops=stops,
         echo=echo,
         trimmed="",
         gains_leading_space=space,
@@ -141,3 +144,42 @@ def test_a_long_answer_is_translated_like_a_short_one_part_by_part(text):
     space = "" if text[0].isspace() else " "
     assert translate_message(message(text, "END", "more"), a_plan).text == space + text
     assert sum(1 for _ in translating) >= 200_000 // 16_384
+
+
+def cut_by_upstream(text, native):
+    """The answer of a model that writes this text, where upstream watches for these sequences."""
+    ends = [(text.find(stop) + len(stop), stop) for stop in native if stop in text]
+    if not ends:
+        return message(text)
+    end, stop = min(ends)
+    return message(text[: end - len(stop)], stop_reason="stop_sequence", stop_sequence=stop)
+
+
+@given(
+    text=st.text("ab\n", max_size=12),
+    stops=st.sets(st.text("ab\n", min_size=1, max_size=3), min_size=1, max_size=4).filter(
+        lambda stops: not any(a != b and a.endswith(b) for a in stops for b in stops)
+    ),
+    native=st.sets(st.integers(0, 3)),
+)
+@example(text="b\n\nb", stops={"b\n\nb", "\n\n"}, native={1})
+def test_it_does_not_matter_which_sequences_upstream_watches_for(text, stops, native):
+    """The same text, if a model writes it, ends where the first of all sequences is complete."""
+    all_stops = tuple(sorted(stops))
+    of_upstream = tuple(stop for number, stop in enumerate(all_stops) if number in native)
+    a_plan = plan(stops=all_stops, space=False)
+
+    assert translate_message(cut_by_upstream(text, of_upstream), a_plan) == translate_message(
+        message(text), a_plan
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("", " a"), ("b", " ba"), (" b", " ba")], ids=["begins", "has", "space"]
+)
+def test_text_inside_of_a_sequence_that_upstream_found_begins_with_the_leading_space(
+    text, expected
+):
+    answer = message(text, stop_reason="stop_sequence", stop_sequence="a\nc")
+
+    assert translate_message(answer, plan(stops=("a\nc", "\n"))) == completion(expected, stop="\n")

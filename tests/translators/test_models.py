@@ -47,7 +47,7 @@ def test_live_model_passes_under_the_name_that_was_asked(name):
     assert resolve(name) == ResolvedModel(name, NEW, ())
 
 
-@pytest.mark.parametrize("name", ["", "gpt-4", "NEW", "new-*", "new-1 "])
+@pytest.mark.parametrize("name", ["", "gpt-4", "newer", "new-*", "new-1 "])
 def test_unknown_model_passes_and_nothing_is_known_of_it(name):
     assert resolve(name) == ResolvedModel(name, UNKNOWN, ())
 

@@ -16,6 +16,7 @@ from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,
     DecodedRequest,
+    LaxField,
 )
 from translators.wire.dialects import V1, V2
 from translators.wire.messages import Message, MessagesRequest, encode_request
@@ -31,9 +32,10 @@ CONTINUE = (
 def ask(model, prompt=HI, tokens=50, **given):
     """Plan one request; what is no field of it goes to where it belongs."""
     dialect, policy = given.pop("dialect", V2), given.pop("policy", Policy())
+    lax = given.pop("lax", ())
     betas, unknown, lone = given.pop("betas", None), given.pop("unknown", ()), given.pop("lone", 0)
     request = CompletionRequest(model=model, prompt=prompt, max_tokens_to_sample=tokens, **given)
-    decoded = DecodedRequest(request, unknown, lone)
+    decoded = DecodedRequest(request, unknown, lone, lax, "stream: no" if lax else None)
     return plan_request(decoded, dialect, policy, today=TODAY, betas=betas)
 
 
@@ -80,6 +82,7 @@ def test_a_whole_plan():
         ),
         betas=None,
         emulated_stops=("\n\n",),
+        watched_stops=("END", STOP, "\n\n"),
         echo="{",
         trimmed="\n",
         gains_leading_space=False,
@@ -449,17 +452,25 @@ def test_the_day_decides_what_a_model_still_is():
     assert (after.sent_model, after.echo) == ("claude-sonnet-5-5", "{")
 
 
+def test_a_lax_value_is_refused_by_a_strict_reading_in_its_own_words():
+    with pytest.raises(InvalidCompletionRequest, match="stream: no"):
+        ask("claude-2", lax=(LaxField("stream", "a string"),), policy=Policy(strictness="strict"))
+
+
 # One request for each kind of adjustment; the last word on whether all of them exist.
 PRODUCED: dict[str, dict[str, Any]] = {
     "replace_retired_model": {"model": "claude-2"},
+    "replace_gone_model": {"model": "claude-sonnet-5"},
     "map_model": {"model": "mapped"},
     "apply_lesson": {"model": "claude-opus-4-7", "prompt": PREFILL},
+    "read_crlf_as_lf": {"prompt": HI.replace("\n", "\r\n")},
     "add_leading_newlines": {"prompt": "Human: Hi\n\nAssistant:"},
     "trim_trailing_space": {"prompt": HI + " "},
     "restore_assistant_marker": {"prompt": "\n\nHuman: Hi\nAssistant:"},
     "add_assistant_turn": {"prompt": "\n\nHuman: Hi"},
     "treat_as_human_turn": {"prompt": "Hi\n\nAssistant:"},
     "add_opening_turn": {"prompt": "\n\nAssistant: Once"},
+    "fill_empty_turn": {"prompt": HI + " Yes?\n\nHuman:\n\nAssistant:"},
     "drop_empty_turn": {"prompt": "\n\nHuman:" + HI},
     "merge_turns": {"prompt": "\n\nHuman: Hi" + HI},
     "replace_lone_surrogate": {"lone": 1},
@@ -469,6 +480,7 @@ PRODUCED: dict[str, dict[str, Any]] = {
     "reroute_prefill": {"model": "claude-opus-4-6", "prompt": PREFILL, "prefill": "reroute"},
     "emulate_stop_sequence": {"stop_sequences": ("\n",)},
     "drop_empty_stop_sequence": {"stop_sequences": ("",)},
+    "drop_repeated_stop_sequence": {"stop_sequences": ("END", "END")},
     "cap_max_tokens": {"tokens": 10**9},
     "drop_no_effect_value": {"top_k": -1},
     "drop_temperature": {"model": "claude-opus-4-8", "temperature": 0.5},
@@ -477,6 +489,8 @@ PRODUCED: dict[str, dict[str, Any]] = {
     "turn_off_thinking": {"model": "claude-opus-5"},
     "lower_effort": {"model": "claude-opus-5-5"},
     "add_thinking_headroom": {"model": "claude-opus-5-5"},
+    "read_lax_value": {"lax": (LaxField("stream", "a string"),)},
+    "replace_user_id": {"metadata": CompletionMetadata("ann@example.com")},
     "drop_beta": {"betas": "x"},
     "drop_legacy_field": {"tags": {}},
     "drop_unknown_field": {"unknown": ("x",)},
@@ -491,7 +505,11 @@ def test_every_kind_of_adjustment_is_produced_by_some_request(kind):
         catalogue=catalogue,
         prefill=given_fields.pop("prefill", "continue"),
         prefill_model="claude-haiku-4-5",
-        lessons={"claude-opus-4-7": Capabilities(prefill=True)},
+        lessons={
+            "claude-opus-4-7": Capabilities(prefill=True),
+            "claude-sonnet-5": Capabilities(available=False),
+        },
+        user_ids={"ann@example.com": "5f2c"},
     )
 
     assert kind in {a.kind for a in ask(policy=policy, **given_fields).adjustments}

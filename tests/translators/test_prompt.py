@@ -9,7 +9,9 @@ from tests.hypothesis_profiles import scaled
 from translators.adjustments import Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
 from translators.prompt import (
+    EMPTY_MESSAGE,
     MAX_TURNS,
+    NEXT_ANSWER,
     OPENING_TURN,
     TURNS_PER_STEP,
     Conversation,
@@ -50,6 +52,10 @@ def newlines_added(marker="Human:"):
     return Adjustment(AdjustmentKind.ADD_LEADING_NEWLINES, "prompt", marker, "a turn")
 
 
+def turn_filled(asked, sent):
+    return Adjustment(AdjustmentKind.FILL_EMPTY_TURN, "prompt", asked, sent)
+
+
 def dropped(count):
     return Adjustment(AdjustmentKind.DROP_EMPTY_TURN, "prompt", f"{count} empty", "0")
 
@@ -63,6 +69,7 @@ ANSWERED = adjustment("add_assistant_turn")
 ASKED = adjustment("treat_as_human_turn")
 OPENED = adjustment("add_opening_turn")
 TRIMMED = adjustment("trim_trailing_space")
+LINE_ENDS = Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF")
 
 
 # The documented validation: legacy-wire 5.1 and 5.2, and what lenient keys made of it: 5.3.
@@ -209,9 +216,9 @@ GOOD_PROMPTS = {
         "\n\nHuman: a\n\n Human: b\n\nHuman : c\n\nAssistant:",
         talk("a\n\n Human: b\n\nHuman : c"),
     ),
-    "CRLF makes no marker": (
-        "\n\nHuman: a\r\n\r\nAssistant: b\r\n\r\nHuman: c\n\nAssistant:",
-        talk("a\r\n\r\nAssistant: b\r\n\r\nHuman: c"),
+    "CRLF inside a turn is text": (
+        "a\r\nb\n\nHuman: c\r\nHuman: d\r\n\n\nAssistant: e\r\n\r\nf",
+        talk("c\r\nHuman: d\r\n", system="a\r\nb", prefill="e\r\n\r\nf"),
     ),
     "line separators of other scripts are text": (
         "\n\nHuman: a\u2028\u2029\x85\x0bb\n\nAssistant:",
@@ -223,6 +230,19 @@ GOOD_PROMPTS = {
         talk("1+1", "2", "2+2", "4", "3+3", system="Q and A.", prefill="It is"),
     ),
 }
+
+
+@pytest.mark.parametrize("size", [1, STEP_SIZE - 3])
+@pytest.mark.parametrize("strictness", ["strict", "lenient"])
+@pytest.mark.parametrize("prompt", [p for p, _ in GOOD_PROMPTS.values() if "\r" not in p])
+def test_a_prompt_with_crlf_is_the_conversation_that_it_is_with_lf(prompt, strictness, size):
+    prompt += "x" * size + "\n\nHuman: And?\n\nAssistant: Well,\n"
+    expected, found = (
+        parse_prompt(written, strictness) for written in (prompt, prompt.replace("\n", "\r\n"))
+    )
+
+    assert found.conversation == expected.conversation
+    assert found.adjustments == (LINE_ENDS, *expected.adjustments)
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
@@ -243,10 +263,35 @@ WRAPPED_PROMPTS = {
         talk("Hello"),
         (TRIMMED,),
     ),
+    "CRLF everywhere": (
+        "Be\r\nbrief.\r\n\r\nHuman: a\r\nb\r\n\r\nAssistant: c\r\n\r\nd",
+        talk("a\nb", system="Be\nbrief.", prefill="c\n\nd"),
+        (LINE_ENDS,),
+    ),
+    "CRLF, without the first marker": (
+        "Human: Hi\r\nthere\r\n\nAssistant:",
+        talk("Hi\nthere"),
+        (LINE_ENDS, newlines_added()),
+    ),
+    "CRLF at one marker": (
+        "\n\nHuman: a\r\nb\n\nAssistant: c\r\n\r\nHuman: d\n\nAssistant:",
+        talk("a\nb", "c", "d"),
+        (LINE_ENDS,),
+    ),
+    "half a CRLF at the last marker": (
+        "\n\nHuman: a\n\r\nAssistant:",
+        talk("a"),
+        (LINE_ENDS,),
+    ),
+    "line ends of an old Macintosh": (
+        "\r\rHuman: a\rb\r\rAssistant:",
+        talk("a\nb"),
+        (LINE_ENDS,),
+    ),
     "litellm answers an answer": (
         "\n\nHuman: Hi\n\nAssistant: well\n\nAssistant: ",
-        talk("Hi", prefill="well"),
-        (TRIMMED,),
+        talk("Hi", "well", NEXT_ANSWER),
+        (TRIMMED, turn_filled("no Human turn", NEXT_ANSWER)),
     ),
     "litellm before an assistant message": (
         "\n\nHuman: \n\nAssistant: Hello.\n\nHuman: Hi\n\nAssistant: ",
@@ -286,8 +331,24 @@ WRAPPED_PROMPTS = {
     ),
     "prefills in a row": (
         "\n\nHuman: a\n\nAssistant: b\n\nAssistant: c",
-        talk("a", prefill="b\n\nc"),
-        (merged(3, 2),),
+        talk("a", "b", NEXT_ANSWER, prefill="c"),
+        (turn_filled("no Human turn", NEXT_ANSWER),),
+    ),
+    "an empty question after an answer": (
+        "\n\nHuman: a\n\nAssistant: b\n\nHuman: \n\nAssistant:",
+        talk("a", "b", EMPTY_MESSAGE),
+        (turn_filled("an empty turn", EMPTY_MESSAGE),),
+    ),
+    "empty questions after answers, and a prefill": (
+        "\n\nHuman: a\n\nAssistant: b\n\nHuman:\n\nAssistant: c\n\nHuman:\n\nHuman: "
+        "\n\nAssistant: d",
+        talk("a", "b\n\nc", EMPTY_MESSAGE, prefill="d"),
+        (dropped(2), merged(3, 2), turn_filled("an empty turn", EMPTY_MESSAGE)),
+    ),
+    "an answer before a prefill, and nothing else": (
+        "\n\nHuman:\n\nAssistant: a\n\nAssistant: b",
+        talk(OPENING_TURN, "a", NEXT_ANSWER, prefill="b"),
+        (dropped(1), OPENED, turn_filled("no Human turn", NEXT_ANSWER)),
     ),
     "white space for a prefill": (
         "\n\nHuman: a\n\nAssistant: \n\t\n",
@@ -363,11 +424,6 @@ LENIENT_PROMPTS = {
         talk(OPENING_TURN),
         (RESTORED, dropped(1), OPENED),
     ),
-    "CRLF everywhere": (
-        "\r\n\r\nHuman: Hi\r\n\r\nAssistant:",
-        talk("Hi"),
-        (newlines_added(), RESTORED),
-    ),
     "a word that ends like the marker": (
         "\n\nHuman: Meet MyAssistant:",
         talk("Meet MyAssistant:"),
@@ -385,8 +441,8 @@ LENIENT_PROMPTS = {
     ),
     "empty final Human turn": (
         "\n\nHuman: a\n\nAssistant: b\n\nHuman:",
-        talk("a", prefill="b"),
-        (ANSWERED, dropped(1)),
+        talk("a", "b", EMPTY_MESSAGE),
+        (ANSWERED, turn_filled("an empty turn", EMPTY_MESSAGE)),
     ),
 }
 

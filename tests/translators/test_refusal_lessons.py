@@ -3,7 +3,7 @@ import json
 import pytest
 
 from translators.models import Capabilities, Sampling, Thinking
-from translators.refusal_lessons import learn
+from translators.refusal_lessons import learn, learn_gone, refuses_user_id
 
 
 def refusal(message: str) -> bytes:
@@ -51,10 +51,66 @@ def refusal(message: str) -> bytes:
             "This model does not support the effort parameter.",
             Capabilities(thinking=Thinking.OFF),
         ),
+        (
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."
+            " Please consult our documentation.",
+            Capabilities(sampling=Sampling.NONE),
+        ),
+        ("temperature is deprecated for this model.", Capabilities(sampling=Sampling.NONE)),
+        (
+            "thinking: Input tag 'between_tools' found using 'type' does not match any of the"
+            " expected tags: 'adaptive', 'disabled', 'enabled'",
+            Capabilities(thinking=Thinking.ON),
+        ),
+        ("thinking: Extra inputs are not permitted", Capabilities(thinking=Thinking.OFF)),
+        (
+            "output_config.effort: Extra inputs are not permitted",
+            Capabilities(thinking=Thinking.OFF),
+        ),
     ],
 )
 def test_known_words_teach(message: str, lesson: Capabilities):
     assert learn(refusal(message)) == lesson
+    assert learn(refusal(f"The model returned the following errors: {message}")) == lesson
+    prefixed = f"litellm.BadRequestError: AnthropicException - {refusal(message).decode()}"
+    unquoted = prefixed.replace('\\"', '"')
+    assert learn(json.dumps({"error": {"message": unquoted}}).encode()) == lesson
+    assert learn(json.dumps({"message": message}).encode()) == lesson
+    assert learn(json.dumps([{"error": {"code": 400, "message": message}}]).encode()) == lesson
+
+
+@pytest.mark.parametrize(
+    ("message", "is_named"),
+    [
+        ("model: claude-sonnet-4-6", True),
+        ("The model 'claude-sonnet-4-6' does not exist.", True),
+        ("litellm.NotFoundError: model: claude-sonnet-4-6.", True),
+        ("model: claude-sonnet-4-6-20260217", False),
+        ("model: my-claude-sonnet-4-6", False),
+        ("model: claude-sonnet-4", False),
+        ("Not Found", False),
+        ("", False),
+    ],
+)
+def test_a_model_is_gone_if_a_404_names_it(message: str, is_named: bool):
+    gone = Capabilities(available=False) if is_named else None
+
+    assert learn_gone(refusal(message), "claude-sonnet-4-6") == gone
+
+
+@pytest.mark.parametrize(
+    ("message", "refuses"),
+    [
+        (
+            "metadata.user_id: user_id appears to contain an email address. Please send a uuid",
+            True,
+        ),
+        ("metadata.user_id: user_id appears to contain a phone number.", True),
+        ("metadata.user_id: String should have at most 512 characters", False),
+    ],
+)
+def test_a_personal_user_id_is_known_by_its_refusal(message: str, refuses: bool):
+    assert refuses_user_id(refusal(message)) == refuses
 
 
 @pytest.mark.parametrize(
@@ -62,7 +118,7 @@ def test_known_words_teach(message: str, lesson: Capabilities):
     [
         refusal("messages: text content blocks must be non-empty"),
         refusal("prompt is too long: 208310 tokens > 200000 maximum"),
-        refusal("He said: `temperature` is deprecated for this model."),
+        refusal("`seed` is deprecated for this model."),
         refusal(
             f"max_tokens: 9 > {'1' * 5_000}, which is the maximum allowed number of output tokens"
         ),

@@ -21,6 +21,13 @@ def emulated(asked):
 
 
 IN_THE_PREFILL = emulated("one that may match inside the prefill")
+
+
+def repeated(count):
+    kind = AdjustmentKind.DROP_REPEATED_STOP_SEQUENCE
+    return Adjustment(kind, "stop_sequences", f"{count} repeated", "nothing")
+
+
 EMPTY_DROPPED = Adjustment(
     AdjustmentKind.DROP_EMPTY_STOP_SEQUENCE, "stop_sequences", '""', "nothing"
 )
@@ -33,14 +40,14 @@ EMPTY_DROPPED = Adjustment(
         ((HUMAN,), StopPlan((HUMAN,), (), ())),
         ((HUMAN, "END"), StopPlan((HUMAN, "END"), (), ())),
         (("END", "\nObservation:"), StopPlan(("END", "\nObservation:", HUMAN), (), ())),
-        (("END", "END", HUMAN, HUMAN), StopPlan(("END", HUMAN), (), ())),
+        (("END", "END", HUMAN, HUMAN), StopPlan(("END", HUMAN), (), (repeated(2),))),
         (("\n\nHuman: ",), StopPlan(("\n\nHuman: ", HUMAN), (), ())),
         (("\n",), StopPlan((HUMAN,), ("\n",), (emulated(r"'\n'"),))),
         (
             ("\n\n", "END", " "),
             StopPlan(("END", HUMAN), ("\n\n", " "), (emulated(r"'\n\n'"), emulated("' '"))),
         ),
-        (("", "END", ""), StopPlan(("END", HUMAN), (), (EMPTY_DROPPED,))),
+        (("", "END", ""), StopPlan(("END", HUMAN), (), (EMPTY_DROPPED, repeated(1)))),
         (("", "\t"), StopPlan((HUMAN,), ("\t",), (emulated(r"'\t'"), EMPTY_DROPPED))),
         ((" the",), StopPlan((" the", HUMAN), (), ())),
     ],
@@ -111,6 +118,18 @@ def test_native_sequences_are_not_counted():
 
 
 @pytest.mark.parametrize(
+    ("asked", "watched"),
+    [
+        ((), (HUMAN,)),
+        (("END", "\n"), ("END", HUMAN, "\n")),
+        (("x" * (MAX_EMULATED_CHARACTERS + 1), "\n"), ("\n",)),
+    ],
+)
+def test_all_sequences_are_watched_for_here_unless_they_are_too_long_for_it(asked, watched):
+    assert plan_stops(asked).watched == watched
+
+
+@pytest.mark.parametrize(
     ("asked", "echo", "gains_leading_space"),
     [
         (("\n" * (MAX_EMULATED_CHARACTERS + 1),), "", False),
@@ -135,7 +154,7 @@ def test_more_sequences_than_anybody_has_are_refused():
         plan_stops(("END",) * (MAX_SEQUENCES + 1))
 
     assert str(refused.value) == "stop_sequences: more than 20000 sequences; send fewer"
-    assert plan_stops(("END",) * MAX_SEQUENCES) == plan_stops(("END",))
+    assert plan_stops(("END",) * MAX_SEQUENCES).native == plan_stops(("END",)).native
 
 
 def test_as_much_as_can_be_emulated_is():

@@ -32,6 +32,7 @@ def plan(*, echo="", trimmed="", stops=(), space=False, stern=False):
         request=MessagesRequest(model="claude-opus-4-8", max_tokens=1, messages=(), stream=True),
         betas=None,
         emulated_stops=stops,
+        watched_stops=stops,
         echo=echo,
         trimmed=trimmed,
         gains_leading_space=space,
@@ -237,8 +238,6 @@ def test_what_follows_the_end_does_not_matter(junk, after):
         (b"", [TOO_SOON]),
         (start(), [TOO_SOON]),
         (start() + delta("Hi"), [TextChunk("Hi"), TOO_SOON]),
-        (start() + delta("Hi") + end(), [TextChunk("Hi"), TOO_SOON]),
-        (upstream("Hi")[:-2], [PingChunk(), TextChunk("Hi"), TOO_SOON]),
         (OVERLOADED, [FailureChunk("overloaded_error", "Overloaded")]),
         (
             start() + delta("Hi") + OVERLOADED + delta("more") + STOP,
@@ -265,7 +264,7 @@ def test_what_follows_the_end_does_not_matter(junk, after):
         ),
     ],
     ids=[
-        *("nothing", "only a head", "cut in the text", "cut before the stop", "cut in the stop"),
+        *("nothing", "only a head", "cut in the text"),
         *("error at once", "error on the way", "error without a word", "no head", "only a stop"),
         *("two heads", "no reason", "no reason given", "an endless line"),
     ],
@@ -282,6 +281,17 @@ def test_garbage_ends_in_a_failure_after_the_text_before_it(garbage):
     assert isinstance(failure, FailureChunk)
     assert failure.type == "api_error"
     assert failure.message.startswith("event stream: ")
+
+
+@pytest.mark.parametrize("problem", [None, FailureChunk("api_error", "reset")])
+@pytest.mark.parametrize("lost", [STOP, STOP[-2:]], ids=["message_stop", "its last bytes"])
+def test_an_answer_with_a_stop_reason_is_whole_even_if_its_last_event_is_lost(lost, problem):
+    translator = StreamTranslator(plan())
+    said = start() + delta("Hi") + end() + STOP
+    chunks = translator.feed(said.removesuffix(lost)) + translator.close(problem)
+
+    assert chunks == StreamTranslator(plan()).feed(said)
+    assert translator.state is StreamState.DONE
 
 
 def test_text_still_held_is_sent_before_the_failure():

@@ -9,8 +9,8 @@ API, so the wording is inferred.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias, cast, get_type_hints
 
 import msgspec
 
@@ -47,18 +47,33 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     disable_checks: bool | None = None
 
 
+class LaxField(msgspec.Struct, frozen=True):
+    """A field whose value had another type than the API names, and was read as what it says."""
+
+    name: str
+    sent: str
+    """The type of the value that was sent: `a string`."""
+
+
 class DecodedRequest(msgspec.Struct, frozen=True):
-    """A request, with the unknown fields and lone surrogates that decoding removed."""
+    """A request, with what decoding removed (unknown fields, lone surrogates) and mended."""
 
     request: CompletionRequest
     unknown_fields: tuple[str, ...] = ()
     lone_surrogates: int = 0
+    lax_fields: tuple[LaxField, ...] = ()
+    lax_error: str | None = None
+    """The error of a strict reading, if there are lax fields."""
 
 
 _REQUEST: Final = msgspec.json.Decoder(CompletionRequest)
+_FIELD_DECODERS: Final[Mapping[str, msgspec.json.Decoder[object]]] = {
+    name: msgspec.json.Decoder(hint) for name, hint in get_type_hints(CompletionRequest).items()
+}
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KNOWN: Final = frozenset(CompletionRequest.__struct_fields__)
 _KNOWN_METADATA: Final = frozenset(CompletionMetadata.__struct_fields__)
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _MAX_NAMES: Final = 64
 _MAX_NAME_LENGTH: Final = 1024
 """Limit on the name of an unknown field; a longer one is described instead of quoted."""
@@ -73,6 +88,7 @@ def decode_completion_request(body: bytes) -> DecodedRequest:
 
 def decode_in_steps(body: bytes) -> Steps[DecodedRequest]:
     """Decode a request body in steps, like `decode_completion_request`."""
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     try:
         if len(body) <= STEP_SIZE:
             decoded, lone_surrogates = read_short_json(body, _decode)
@@ -90,7 +106,9 @@ def decode_in_steps(body: bytes) -> Steps[DecodedRequest]:
         name if len(name) <= _MAX_NAME_LENGTH else f"(a name of {len(name)} characters)"
         for name in decoded.unknown_fields
     ]
-    return DecodedRequest(decoded.request, tuple(names), lone_surrogates)
+    return msgspec.structs.replace(
+        decoded, unknown_fields=tuple(names), lone_surrogates=lone_surrogates
+    )
 
 
 def _decode(body: bytes) -> DecodedRequest:
@@ -98,28 +116,118 @@ def _decode(body: bytes) -> DecodedRequest:
         return DecodedRequest(_validated(_REQUEST.decode(body)))
     except msgspec.ValidationError as exc:
         first_error = exc
-    # Unknown fields are rare, so the body is searched for them only after decoding has failed.
+    # Unknown and ill-typed fields are rare: they are looked for only after decoding has failed.
     try:
-        known, unknown = _without_unknown_fields(body)
-        return DecodedRequest(_validated(_REQUEST.decode(known)), unknown)
+        fields, unknown = _known_fields(body)
+        lax = _mend(fields)
+        request = _REQUEST.decode(msgspec.json.encode(fields))
     except msgspec.ValidationError as exc:
         raise _field_error(exc) from first_error
+    error = str(_field_error(first_error)) if lax else None
+    return DecodedRequest(_validated(request), unknown, lax_fields=lax, lax_error=error)
 
 
-def _without_unknown_fields(body: bytes) -> tuple[bytes, tuple[str, ...]]:
+def _known_fields(body: bytes) -> tuple[dict[str, msgspec.Raw], tuple[str, ...]]:
+    """Return the fields that the API has, as they were sent, and the names of the others."""
     fields = _OBJECT.decode(body)
     unknown = [name for name in fields if name not in _KNOWN]
     metadata = bytes(fields.get("metadata", b""))
     if metadata.startswith(b"{"):
         inner = _OBJECT.decode(metadata)
         unknown += [f"metadata.{name}" for name in inner if name not in _KNOWN_METADATA]
-        fields["metadata"] = _raw_object(inner, _KNOWN_METADATA)
-    return bytes(_raw_object(fields, _KNOWN)), tuple(unknown[:_MAX_NAMES])
+        kept = {name: value for name, value in inner.items() if name in _KNOWN_METADATA}
+        fields["metadata"] = msgspec.Raw(msgspec.json.encode(kept))
+    known = {name: value for name, value in fields.items() if name in _KNOWN}
+    return known, tuple(unknown[:_MAX_NAMES])
 
 
-def _raw_object(fields: Mapping[str, msgspec.Raw], known: frozenset[str]) -> msgspec.Raw:
-    kept = {name: value for name, value in fields.items() if name in known}
-    return msgspec.Raw(msgspec.json.encode(kept))
+_Mend: TypeAlias = Callable[[object], object]
+"""Returns the value that an ill-typed one stands for, or the same value."""
+
+
+def _to_text(value: object) -> object:
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _to_integer(value: object) -> object:
+    return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
+
+
+def _to_number(value: object) -> object:
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _to_boolean(value: object) -> object:
+    if isinstance(value, (int, float)) and value in {0, 1}:
+        return bool(value)
+    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _to_texts(value: object) -> object:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return [_to_text(item) for item in items if item is not None]
+    return value
+
+
+def _to_metadata(value: object) -> object:
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value)
+        return {name: _to_text(item) for name, item in items.items()}
+    return value
+
+
+# What the validator of the legacy server (pydantic 1, by its messages) took besides the types of
+# the documentation; a single stop sequence and nulls among them are our own indulgence.
+_INTEGER: Final = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"\s*[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:[eE][+-]?\d{1,2})?\s*", re.ASCII
+)
+_WORDS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
+_MENDS: Final[Mapping[str, _Mend]] = {
+    "model": _to_text,
+    "prompt": _to_text,
+    "max_tokens_to_sample": _to_integer,
+    "stop_sequences": _to_texts,
+    "temperature": _to_number,
+    "top_p": _to_number,
+    "top_k": _to_integer,
+    "metadata": _to_metadata,
+    "stream": _to_boolean,
+    "disable_checks": _to_boolean,
+}
+_SENT_TYPES: Final[Mapping[type, str]] = {
+    str: "a string",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    list: "a list with other values",
+    dict: "an object with other values",
+}
+
+
+def _mend(fields: dict[str, msgspec.Raw]) -> tuple[LaxField, ...]:
+    """Replace ill-typed values by what they stand for, and return what was replaced."""
+    lax: list[LaxField] = []
+    for name, mend in _MENDS.items():
+        if name not in fields:
+            continue
+        try:
+            _FIELD_DECODERS[name].decode(fields[name])
+        except msgspec.ValidationError:
+            try:
+                sent = msgspec.json.decode(fields[name])
+            except msgspec.DecodeError:  # a number out of range
+                continue
+            if (meant := mend(sent)) is not sent:
+                fields[name] = msgspec.Raw(msgspec.json.encode(meant))
+                lax.append(LaxField(name, _SENT_TYPES[type(sent)]))
+    return tuple(lax)
 
 
 _MAX_INTEGER: Final = 2**63 - 1

@@ -106,7 +106,8 @@ MODELS: Final[tuple[Model, ...]] = (
         "claude-opus-4-7", "2026-04-16", _since_4_7(Thinking.ADAPTIVE, takes_system_turns=False)
     ),
     _model(
-        # Deprecated without a retirement date; its limits are *assumed*.
+        # Deprecated since a day that no source names: that of the first end that was announced
+        # stands for it. It has not retired; its limits are *assumed*.
         "claude-mythos-preview",
         "2026-04-07",
         _since_4_7(Thinking.ALWAYS, takes_system_turns=False),
@@ -118,13 +119,15 @@ MODELS: Final[tuple[Model, ...]] = (
         "claude-opus-4-5-20251101 claude-opus-4-5",
         "2025-11-24",
         _from_4_1_to_4_5(64_000, takes_effort=True),
+        deprecated="2026-11-23",
+        retires="2027-01-22",
     ),
     _model("claude-haiku-4-5-20251001 claude-haiku-4-5", "2025-10-15", _from_4_1_to_4_5(64_000)),
     _model(
         "claude-sonnet-4-5-20250929 claude-sonnet-4-5",
         "2025-09-29",
         _from_4_1_to_4_5(64_000),
-        deprecated="2026-08-22",  # *assumed*: the docs of this date call it deprecated
+        deprecated="2026-09-30",
         retires="2026-11-30",
     ),
     _model(
@@ -142,7 +145,7 @@ MODELS: Final[tuple[Model, ...]] = (
         retires="2026-06-15",
     ),
     _model(
-        "claude-sonnet-4-20250514 claude-sonnet-4-0",
+        "claude-sonnet-4-20250514 claude-sonnet-4-0 claude-4-sonnet-20250514",
         "2025-05-14",
         _up_to_4_0(64_000, Thinking.BUDGET),
         deprecated="2026-04-14",

@@ -136,6 +136,8 @@ def _check_effort(request: MessagesRequest, model: Model) -> None:
 
 
 def _check_sampling(request: MessagesRequest, model: Model) -> None:
+    if request.thinking is not None and request.thinking.is_on:
+        _check_temperature_while_thinking(request)
     match model.traits.sampling:
         case Sampling.ALL:
             pass
@@ -168,14 +170,23 @@ def _check_sampling_has_no_effect(request: MessagesRequest, *, max_top_p: float)
         raise invalid_request("`top_k` is deprecated for this model.")
 
 
+def _check_temperature_while_thinking(request: MessagesRequest) -> None:
+    """Refuse a temperature beside thinking, with the recorded text (corrections B1)."""
+    if request.temperature not in {None, 1}:
+        raise invalid_request(
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode. "
+            "Please consult our documentation at "
+            "https://platform.claude.com/docs/en/build-with-claude/extended-thinking"
+        )
+
+
 def _check_sampling_while_thinking(request: MessagesRequest) -> None:
     """
     Refuse sampling that thinking excludes (messages-wire 1.7).
 
-    Clients quote the first text; the other two are *assumed*.
+    The texts are *assumed*.
     """
-    if request.temperature not in {None, 1}:
-        raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
+    _check_temperature_while_thinking(request)
     if request.top_k is not None:
         raise invalid_request("`top_k` must be unset when thinking is enabled.")
     if request.top_p is not None and request.top_p < _MIN_TOP_P_WHILE_THINKING:

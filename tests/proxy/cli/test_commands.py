@@ -273,7 +273,7 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
     assert "claude-opus-4-7: max output tokens is 128000 upstream, 5 in our table" in other.stdout
     assert "claude-opus-4-7" not in same.stdout
     assert nobody.returncode == 1
-    assert "The upstream cannot be reached." in nobody.stderr
+    assert "The upstream cannot be reached: it refuses connections." in nobody.stderr
 
 
 def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):

@@ -199,9 +199,12 @@ def test_without_a_prefix_nothing_is_taken_off(raw: bytes):
 @pytest.mark.parametrize(
     ("raw", "is_one"),
     [
-        *((raw, True) for raw in (b"/v1/complete", b"//v1//complete", b"/v1/v1/complete/")),
+        *(
+            (raw, True)
+            for raw in (b"/v1/complete", b"//v1//complete", b"/v1/v1/complete/", b"/complete")
+        ),
         *((raw, True) for raw in (b"/v1%2Fcomplete", b"/v1/c%256fmplete", b"/V1\\Complete;a=b")),
-        *((raw, False) for raw in (b"/complete", b"/v1/v1/v1/complete", b"/v1/complete/x")),
+        *((raw, False) for raw in (b"/x/complete", b"/v1/v1/v1/complete", b"/v1/complete/x")),
         *((raw, False) for raw in (b"/v1/completes", b"/v2/complete", b"/v1/incomplete")),
     ],
 )

@@ -191,7 +191,7 @@ def test_models_that_retire_soon_are_named_with_who_is_hit(tmp_path):
             retires=None,
             not_before="2027-02-05",
             days_left=74,
-            successor=None,
+            successor="claude-opus-5-5",
             exchanges=1,
             callers=(HitCaller(name=None, digest=digest, count=1),),
         ),

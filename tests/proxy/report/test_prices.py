@@ -54,7 +54,7 @@ def test_what_spent_no_tokens_needs_no_price():
         ("claude-sonnet-4-6", Price(3, 15)),
         ("claude-sonnet-5-5", Price(2, 10)),
         ("claude-haiku-5-5", None),
-        ("claude-mythos-5", None),
+        ("claude-mythos-preview", None),
         ("claude-opus-4-1", None),
     ],
 )

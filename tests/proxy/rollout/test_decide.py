@@ -20,7 +20,7 @@ from proxy.rollout.bucketing import bucket
 from proxy.rollout.rule_schema import BASIS_POINTS, BrownOut, Campaign, Match
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Caller, Destination
-from proxy.security.redaction import CallerDigest
+from proxy.security.redaction import CallerDigest, Digester
 from translators import STEP_SIZE, CompletionRequest, Policy, completed
 from translators.wire.completion_requests import CompletionMetadata
 
@@ -35,7 +35,12 @@ def caller(name=None, digest="0123456789abcdef", identity=b"sk-ant-1"):
     credential = Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
     asked = Destination(url="http://h", credential=credential, digest=CallerDigest(digest))
     return Caller(
-        name=name, digest=CallerDigest(digest), identity=identity, messages=asked, legacy=None
+        name=name,
+        digest=CallerDigest(digest),
+        identity=identity,
+        messages=asked,
+        legacy=None,
+        digester=Digester("test"),
     )
 
 

@@ -110,7 +110,7 @@ def test_one_word_is_a_leg():
         (
             {"refuse": ["map_model", "x"]},
             "refuse.1",
-            "Input should be 'replace_retired_model', 'map_model'",
+            "Input should be 'replace_retired_model', 'replace_gone_model', 'map_model'",
         ),
         # Names are closed sets.
         ({"shaer": 5}, "shaer", "Extra inputs are not permitted"),

@@ -72,6 +72,7 @@ def test_without_keys_of_ours_a_client_s_own_is_passed_through():
         identity=OWN,
         messages=own(MESSAGES),
         legacy=own(LEGACY),
+        digester=DIGESTER,
     )
     assert caller.held_secrets == []
 

@@ -22,7 +22,7 @@ def test_a_model_is_described_by_its_alias(url):
         "display_name": "Claude Sonnet 4.5",
         "created_at": "2025-09-29T00:00:00Z",
         "lifecycle": "deprecated",
-        "deprecated_at": "2026-08-22T00:00:00Z",
+        "deprecated_at": "2026-09-30T00:00:00Z",
         "retires_at": "2026-11-30T00:00:00Z",
         "line": "sonnet",
         "max_input_tokens": 200_000,

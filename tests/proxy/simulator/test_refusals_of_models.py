@@ -64,7 +64,12 @@ def test_haiku_5_5_accepts_one_top_p_without_temperature(url, change, expected):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"temperature": 0.5}, "`temperature` may only be set to 1 when thinking is enabled."),
+        (
+            {"temperature": 0.5},
+            "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode. "
+            "Please consult our documentation at "
+            "https://platform.claude.com/docs/en/build-with-claude/extended-thinking",
+        ),
         ({"top_k": 5}, "`top_k` must be unset when thinking is enabled."),
         (
             {"top_p": 0.9},

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from proxy.errors import UpstreamBrokeOff, UpstreamUnreachable
+from proxy.errors import UpstreamBrokeOff, UpstreamFailure, UpstreamUnreachable
 from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.transport import Timeouts
 from tests.scripted_server import Act, Certificate, Listening, Peer, answers, listening, ok
@@ -206,3 +206,72 @@ async def test_a_body_that_is_still_arriving_goes_through_a_proxy_too(
             said = await whole(await upstream.forward("POST", TARGET, headers, body()))
 
     assert said == b"one"
+
+
+async def closes_at_once(peer: Peer) -> None:
+    peer.crash()
+
+
+async def speaks_plainly(peer: Peer) -> None:
+    await peer.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await peer.is_left()
+
+
+async def says_nothing(peer: Peer) -> None:
+    await peer.is_left()
+
+
+async def why(url: str, **limits: float) -> UpstreamFailure:
+    """What an exchange with this upstream fails by."""
+    client = UpstreamClient(url, Timeouts(**limits))
+    with pytest.raises(UpstreamFailure) as failed:
+        await (await client.send_message(HEADERS, [b"{}"])).read()
+    await client.close()
+    return failed.value
+
+
+async def test_an_upstream_that_refuses_is_told_apart_with_host_and_port():
+    failure = await why("http://127.0.0.1:9")
+
+    assert str(failure) == "The upstream cannot be reached: it refuses connections."
+    assert failure.detail.startswith("127.0.0.1:9: it refuses connections ([Errno 111] ")
+
+
+async def test_a_name_that_nobody_knows_is_told_apart():
+    failure = await why("http://nobody.invalid:81")
+
+    assert str(failure) == "The upstream cannot be reached: its name is not known."
+    assert failure.detail.startswith("nobody.invalid:81: its name is not known (")
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_apart_with_the_reason(
+    certificate: Certificate,
+):
+    async with listening(answers(ok(b"hello")), context=certificate.context) as upstream:
+        failure = await why(f"https://localhost:{upstream.port}")
+
+    assert str(failure) == "The upstream cannot be reached: its certificate is not accepted."
+    where = f"localhost:{upstream.port}"
+    assert failure.detail == f"{where}: its certificate is not accepted (self-signed certificate)"
+
+
+async def test_an_upstream_without_tls_is_told_apart():
+    async with listening(speaks_plainly) as upstream:
+        failure = await why(f"https://localhost:{upstream.port}")
+
+    assert str(failure) == "The upstream cannot be reached: TLS failed."
+
+
+async def test_silence_is_told_with_the_host():
+    async with listening(says_nothing) as upstream:
+        failure = await why(f"http://127.0.0.1:{upstream.port}", read=0.05)
+
+    assert str(failure) == "The upstream did not answer in time."
+    assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")
+
+
+async def test_a_break_is_told_with_the_host():
+    async with listening(closes_at_once) as upstream:
+        failure = await why(f"http://127.0.0.1:{upstream.port}")
+
+    assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")

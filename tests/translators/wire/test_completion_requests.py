@@ -10,6 +10,7 @@ from translators.wire.completion_requests import (
     CompletionMetadata,
     CompletionRequest,
     DecodedRequest,
+    LaxField,
     decode_completion_request,
 )
 
@@ -125,6 +126,58 @@ def test_numbers_as_clients_spell_them(name, value, read):
     assert getattr(decode(with_raw(name, value)).request, name) == read
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "read", "sent"),
+    [
+        ("max_tokens_to_sample", "500", 500, "a string"),
+        ("max_tokens_to_sample", " 7 ", 7, "a string"),
+        ("top_k", "-1", -1, "a string"),
+        ("temperature", "0.7", 0.7, "a string"),
+        ("temperature", "1", 1, "a string"),
+        ("top_p", "5e-1", 0.5, "a string"),
+        ("top_p", ".5", 0.5, "a string"),
+        ("stream", "true", True, "a string"),
+        ("stream", "False", False, "a string"),
+        ("stream", 1, True, "a number"),
+        ("stream", 0, False, "a number"),
+        ("stream", "on", True, "a string"),
+        ("disable_checks", "0", False, "a string"),
+        ("model", 2.1, "2.1", "a number"),
+        ("prompt", 5, "5", "a number"),
+        ("stop_sequences", "END", ("END",), "a string"),
+        ("stop_sequences", ["END", None, 5], ("END", "5"), "a list with other values"),
+        (
+            "metadata",
+            {"user_id": 12345},
+            CompletionMetadata("12345"),
+            "an object with other values",
+        ),
+    ],
+)
+@pytest.mark.parametrize("prompt", ["Hi", "x" * 200_000], ids=["short", "long"])
+def test_a_lax_value_is_read_as_what_it_stands_for(name, value, read, sent, prompt):
+    decoded = decode(body(**{"prompt": prompt} | {name: value}))
+
+    assert getattr(decoded.request, name) == read
+    assert decoded.lax_fields == (LaxField(name, sent),)
+    assert decoded.lax_error is not None
+    assert decoded.lax_error.startswith(name)
+
+
+def test_lax_values_beside_fields_nobody_knows():
+    decoded = decode(body(max_tokens_to_sample="5", stream=1, n=1, metadata={"user_id": 5, "x": 1}))
+
+    assert decoded.request.max_tokens_to_sample == 5
+    assert [lax.name for lax in decoded.lax_fields] == [
+        *("max_tokens_to_sample", "metadata", "stream")
+    ]
+    assert decoded.unknown_fields == ("n", "metadata.x")
+
+
+def test_a_byte_order_mark_is_passed_over():
+    assert decode(b"\xef\xbb\xbf" + body()) == DecodedRequest(MINIMUM)
+
+
 STRING = "Input should be a valid string"
 INTEGER = "Input should be a valid integer"
 NUMBER = "Input should be a valid number"
@@ -140,10 +193,8 @@ NUMBER = "Input should be a valid number"
         (b'{"messages":[]}', "model: Field required"),
         (body(model=""), "model: String should have at least 1 character"),
         (body(model=None), f"model: {STRING}"),
-        (body(model=5), f"model: {STRING}"),
         (body(prompt=["Hi"]), f"prompt: {STRING}"),
         (body(prompt=None), f"prompt: {STRING}"),
-        (body(max_tokens_to_sample="5"), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample=None), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample=True), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample=1.5), f"max_tokens_to_sample: {INTEGER}"),
@@ -157,22 +208,30 @@ NUMBER = "Input should be a valid number"
         ),
         (body(top_k=-2), "top_k: Input should be greater than or equal to -1"),
         (body(top_k=0.5), f"top_k: {INTEGER}"),
-        (body(top_k="5"), f"top_k: {INTEGER}"),
         (body(top_p=1.1), "top_p: range: 0..1"),
         (body(top_p=-0.5), "top_p: range: 0..1"),
         (body(temperature=-1), "temperature: range: 0..1"),
         (body(temperature=1.5), "temperature: range: 0..1"),
-        (body(temperature="0"), f"temperature: {NUMBER}"),
-        (body(stop_sequences="END"), "stop_sequences: Input should be a valid list"),
-        (body(stop_sequences=["a", 5]), f"stop_sequences.1: {STRING}"),
-        (body(stop_sequences=[None]), f"stop_sequences.0: {STRING}"),
-        (body(stream="true"), "stream: Input should be a valid boolean"),
-        (body(stream=1), "stream: Input should be a valid boolean"),
         (body(metadata="u"), "metadata: Input should be a valid dictionary"),
-        (body(metadata={"user_id": 5}), f"metadata.user_id: {STRING}"),
-        (body(metadata={"user_id": 5, "x": 1}), f"metadata.user_id: {STRING}"),
         (body(tags={"a": 1}), f"tags: {STRING}"),
-        (body(prompt=5, extra=1), f"prompt: {STRING}"),
+        (body(model=True), f"model: {STRING}"),
+        (body(prompt={"text": "Hi"}), f"prompt: {STRING}"),
+        (body(max_tokens_to_sample="many"), f"max_tokens_to_sample: {INTEGER}"),
+        (body(max_tokens_to_sample="5.5"), f"max_tokens_to_sample: {INTEGER}"),
+        (body(max_tokens_to_sample=" "), f"max_tokens_to_sample: {INTEGER}"),
+        (
+            body(max_tokens_to_sample="0"),
+            "max_tokens_to_sample: Input should be greater than or equal to 1",
+        ),
+        (body(temperature="nan"), f"temperature: {NUMBER}"),
+        (body(temperature="1.5"), "temperature: range: 0..1"),
+        (body(top_p="1e99999"), f"top_p: {NUMBER}"),
+        (body(stream="perhaps"), "stream: Input should be a valid boolean"),
+        (body(stream=2), "stream: Input should be a valid boolean"),
+        (body(stop_sequences=[["a"]]), f"stop_sequences.0: {STRING}"),
+        (body(stop_sequences={"a": 1}), "stop_sequences: Input should be a valid list"),
+        (body(metadata={"user_id": ["u"]}), f"metadata.user_id: {STRING}"),
+        (body(prompt=["Hi"], max_tokens_to_sample="5"), f"prompt: {STRING}"),
         (b"[]", "Input should be a valid dictionary"),
         (b"null", "Input should be a valid dictionary"),
         (b'"Hi"', "Input should be a valid dictionary"),

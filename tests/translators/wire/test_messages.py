@@ -243,18 +243,33 @@ def test_an_answer_that_cannot_be_read_is_the_upstreams_fault(body):
             ErrorEnvelope(ApiError("request_too_large", "Request exceeds the maximum size")),
         ),
         (b'{"error":{}}', ErrorEnvelope(ApiError())),
+        (b'{"message":"Too many requests"}', ErrorEnvelope(ApiError("", "Too many requests"))),
+        (b'{"Message":"Denied"}', ErrorEnvelope(ApiError("", "Denied"))),
+        (
+            b'{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}',
+            ErrorEnvelope(ApiError("", "Quota")),
+        ),
+        (b'[{"error":{"code":404,"message":"None"}}]', ErrorEnvelope(ApiError("", "None"))),
+        (b'{"error":"no"}', ErrorEnvelope(ApiError("", "no"))),
+        (b'{"detail":"x"}', ErrorEnvelope(ApiError("", "x"))),
+        (b'{"detail":[{"msg":"a"},{"msg":"b"}]}', ErrorEnvelope(ApiError("", "a; b"))),
+        (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
     ],
-    ids=["full", "without a request id", "of the edge", "empty"],
+    ids=[
+        *("full", "without a request id", "of the edge", "empty"),
+        *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
+        *("a text", "of FastAPI", "of its validator", "in an error"),
+    ],
 )
-def test_error_bodies_of_api_and_edge(body, envelope):
+def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
     assert decode_error(body) == envelope
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"<html>", b"{}", b"null", b'{"error":"no"}', b'{"error":null}', DEEP, b'"\xff"'),
-        *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b'{"detail":"x"}'),
+        *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
+        *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
     ],
     ids=lambda body: body[:40].decode(errors="replace"),
 )

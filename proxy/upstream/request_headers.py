@@ -1,0 +1,207 @@
+"""
+Tables of the client's headers that go to an upstream, and of those that end here, with reasons.
+
+A translated request is a request of Holdover's own. Of the client's headers it keeps what the
+application says in headers of its own (`x-team: billing`), and the few others that an API or a
+gateway is known to read. What describes the way to Holdover ends: api.anthropic.com answers 401
+to a server's request with a browser's origin and 403 to one that has passed another Cloudflare,
+and the addresses of callers are nobody else's business.
+
+A forwarded request is the client's own, so all goes on but what must not leave or is refused.
+Names are lower-case bytes, as ASGI gives them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+from proxy.errors import MissingKey
+from proxy.headers import (
+    BROWSER_SIGN,
+    CREDENTIALS,
+    NEVER_FORWARDED,
+    OWN_PREFIX,
+    SET_BY_HOLDOVER,
+    Headers,
+    bearer_token,
+    connection_options,
+    spelled,
+)
+from proxy.security.keyring import Destination
+
+
+class _Group(NamedTuple):
+    """Names and prefixes of headers that end here for one reason."""
+
+    names: bytes
+    prefixes: bytes = b""
+
+
+_OF_THE_CLIENTS_OWN_REQUEST: Final = _Group(
+    # Replaced in the new request, or about the SDK that wrote the old one.
+    b" ".join(sorted(SET_BY_HOLDOVER)) + b" anthropic-sdk client cookie",
+    b"x-stainless-",
+)
+_REQUEST_LINE_OVERRIDES: Final = _Group(
+    # Some servers use these in place of the method and path, which are what Holdover has checked.
+    b"x-original-url x-original-uri x-rewrite-url x-override-url x-forwarded-prefix "
+    b"x-http-method x-http-method-override x-method-override"
+)
+_AWS_SIGNATURES: Final = _Group(b"", b"x-amz-")  # valid for one host only
+_SIGN_INS: Final = _Group(
+    # Tokens and names of users who signed in at a proxy in front of Holdover.
+    b"x-forwarded-access-token x-forwarded-authorization x-goog-iap-jwt-assertion x-userinfo "
+    b"x-remote-user",
+    b"cf-access- x-auth-request- x-amzn-oidc- x-ms-token- x-ms-client-principal "
+    b"x-goog-authenticated-user- x-pomerium- x-authentik- x-consumer- x-credential- x-tailscale-",
+)
+_BROWSERS: Final = _Group(
+    # The page, the reader and the session that a browser speaks for.
+    b"origin referer x-requested-with x-csrf-token x-csrftoken x-xsrf-token " + BROWSER_SIGN
+)
+_CLOUDFLARE: Final = _Group(b"cdn-loop true-client-ip", b"cf-")
+_PROXIES: Final = _Group(
+    # What proxies, tunnels, meshes and CDNs say about themselves, their client and the way.
+    b"x-forwarded x-scheme x-url-scheme x-host x-request-start x-queue-start x-cdn x-arr-log-id "
+    b"x-arr-ssl x-site-deployment-id x-waws-unencoded-url x-client-cert x-anonymous-consumer "
+    b"x-cloud-trace-context x-amzn-trace-id x-amzn-requestid x-uidh x-wap-profile x-varnish "
+    b"x-iinfo",
+    b"x-forwarded- x-original- x-real- x-cluster- x-proxy- x-envoy- x-istio- x-b3- x-appengine- "
+    b"x-gfe- x-google- x-azure- x-fd- x-appservice- x-vercel- x-now- x-nf- x-railway- x-render- "
+    b"x-heroku- x-fastly- x-akamai- x-sucuri- x-ngrok- x-amzn-tls- x-amzn-mtls- x-amzn-waf- "
+    b"x-kong- x-traefik- x-nginx- x-haproxy- x-tls- x-ssl- x-zscaler- x-geo- x-geoip- "
+    b"x-client-geo- x-cloudfront- x-edge- x-ingress-",
+)
+_NAMED_AN_ADDRESS: Final = re.compile(
+    rb"x-(?:.+-)?(?:ips?|ipaddress|clientip|remoteip|realip|userip|socketip|addr|remoteaddr)(?:-.+)?"
+)
+_MAY_BE_AN_ADDRESS: Final = re.compile(rb"[\[\]0-9a-fA-F.:]{3,53}")
+
+_ENDING: Final = (
+    *(_OF_THE_CLIENTS_OWN_REQUEST, _REQUEST_LINE_OVERRIDES, _AWS_SIGNATURES, _SIGN_INS),
+    *(_BROWSERS, _CLOUDFLARE, _PROXIES),
+)
+_READ_BY_GATEWAYS: Final = (
+    # Of gateways that an `upstream_url` may name, and of `holdover simulate`.
+    *(b"helicone-", b"cf-aig-", b"simulate-"),
+)
+_PASSING_NAMES: Final = frozenset(b"traceparent tracestate".split())
+"""The application's trace, so that a gateway in front of the model can be part of it."""
+_PASSING_PREFIXES: Final = (
+    b"x-",  # the application's own
+    b"anthropic-",  # of the Messages API, such as `anthropic-workspace-id`
+    *_READ_BY_GATEWAYS,
+)
+
+_MUST_NOT_LEAVE: Final = (_REQUEST_LINE_OVERRIDES, _AWS_SIGNATURES, _SIGN_INS)
+_REFUSED: Final = _Group(
+    # A Cloudflare refuses requests that say they have passed another, and those with two
+    # `x-forwarded-for` or a long one (its error 1000).
+    _CLOUDFLARE.names + b" x-forwarded-for",
+    _CLOUDFLARE.prefixes,
+)
+_SPEAKS_FOR_A_PAGE: Final = (
+    # The API answers a page's own request with CORS headers, and refuses any other that has an
+    # origin.
+    BROWSER_SIGN,
+    b"access-control-request-method",
+)
+
+_NOT_FOR_UPSTREAM: Final = (
+    "authorization: Holdover forwards only Bearer tokens to the upstream, not Basic credentials or "
+    "AWS signatures. Send an API key as x-api-key, or as Authorization: Bearer."
+)
+
+
+def _names(groups: Iterable[_Group]) -> frozenset[bytes]:
+    return frozenset(name for group in groups for name in group.names.split())
+
+
+def _prefixes(groups: Iterable[_Group]) -> tuple[bytes, ...]:
+    return (OWN_PREFIX, *(prefix for group in groups for prefix in group.prefixes.split()))
+
+
+_ENDING_NAMES: Final = NEVER_FORWARDED | CREDENTIALS | _names(_ENDING)
+_ENDING_PREFIXES: Final = _prefixes(_ENDING)
+_NOT_FORWARDED_NAMES: Final = NEVER_FORWARDED | {b"host"} | _names((*_MUST_NOT_LEAVE, _REFUSED))
+_NOT_FORWARDED_PREFIXES: Final = _prefixes((*_MUST_NOT_LEAVE, _REFUSED))
+
+
+def translated_request_headers(headers: Headers, to: Destination) -> Headers:
+    """Return the headers of a legacy request that its translation keeps, and the operator's own."""
+    dropped = connection_options(headers) | {name for name, _ in to.extra_headers}
+    kept = [
+        (name, value)
+        for name, value in headers
+        if (plain := spelled(name)) not in dropped
+        and (plain in to.kept_headers or _is_the_applications_own(plain, value))
+    ]
+    return [*kept, *to.extra_headers]
+
+
+def _is_the_applications_own(name: bytes, value: bytes) -> bool:
+    if name in _PASSING_NAMES or name.startswith(_READ_BY_GATEWAYS):
+        return True
+    return (
+        name.startswith(_PASSING_PREFIXES)
+        and name not in _ENDING_NAMES
+        and not name.startswith(_ENDING_PREFIXES)
+        and not _NAMED_AN_ADDRESS.fullmatch(name)
+        and not (b"version" not in name and _begins_with_an_address(value))
+    )
+
+
+def _begins_with_an_address(value: bytes) -> bool:
+    """Return True for an IP address, also with a port or in front of a list of others."""
+    start = value.partition(b",")[0].strip()
+    if not _MAY_BE_AN_ADDRESS.fullmatch(start):
+        return False
+    host = start.decode("ascii")
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def forwarded_request_headers(headers: Headers, to: Destination) -> Headers:
+    """
+    Return the headers of a forwarded request, and the operator's own.
+
+    The upstream may see only API keys and bearer tokens. Raises `MissingKey` if the
+    client has sent credentials of other kinds only.
+    """
+    dropped = _NOT_FORWARDED_NAMES | connection_options(headers)
+    dropped |= {name for name, _ in to.extra_headers}
+    if not any(name in _SPEAKS_FOR_A_PAGE for name, _ in headers):
+        dropped |= {b"origin"}
+    if to.instead is not None:  # a cookie may be a credential, too
+        dropped |= {b"cookie"}
+    credentials: Headers = []
+    rest: Headers = []
+    for name, value in headers:
+        plain = spelled(name)
+        if plain in CREDENTIALS:
+            credentials.append((name, value))
+        elif plain.startswith(_READ_BY_GATEWAYS) or not (
+            plain in dropped or plain.startswith(_NOT_FORWARDED_PREFIXES)
+        ):
+            rest.append((name, value))
+    rest += to.extra_headers
+    if to.instead is not None:
+        return rest + to.instead
+    fit = [
+        (name, value)
+        for name, value in credentials
+        if spelled(name) != b"authorization" or bearer_token(value) is not None
+    ]
+    if credentials and not fit:
+        raise MissingKey(_NOT_FOR_UPSTREAM)
+    return rest + fit

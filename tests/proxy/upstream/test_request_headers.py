@@ -1,0 +1,184 @@
+"""Which of the client's headers go to an upstream, and which end at Holdover."""
+
+import pytest
+
+from proxy.errors import MissingKey
+from proxy.headers import Headers
+from proxy.security.credentials import Credential
+from proxy.security.keyring import Destination
+from proxy.upstream.request_headers import forwarded_request_headers, translated_request_headers
+
+NO_CREDENTIAL = Credential(b"", b"", b"")
+PAGE = [(b"origin", b"https://app.example"), (b"referer", b"https://app.example/chat")]
+
+
+def to(
+    *,
+    instead: Headers | None = None,
+    kept: frozenset[bytes] = frozenset(),
+    extra: tuple[tuple[bytes, bytes], ...] = (),
+) -> Destination:
+    return Destination(
+        url="http://upstream.example",
+        credential=NO_CREDENTIAL,
+        digest=None,
+        instead=instead,
+        kept_headers=kept,
+        extra_headers=extra,
+    )
+
+
+def translated(*names: str, value: str = "v", kept: frozenset[bytes] = frozenset()) -> list[str]:
+    headers = [(name.encode(), value.encode()) for name in names]
+    return [name.decode() for name, _ in translated_request_headers(headers, to(kept=kept))]
+
+
+def forwarded(*names: str) -> list[str]:
+    headers = [(name.encode(), b"v") for name in names]
+    return [name.decode() for name, _ in forwarded_request_headers(headers, to())]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("x-team", "x-request-id", "x-correlation-id", "x-tenant-id", "x-app-version", "x-trip"),
+        *("x-datadog-trace-id", "x-portkey-metadata", "x-amzn-bedrock-guardrailidentifier"),
+        *("anthropic-workspace-id", "helicone-property-app", "cf-aig-metadata"),
+        *("traceparent", "tracestate", "x-shipping", "x-recipient"),
+    ],
+)
+def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
+    assert translated(name) == [name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # a browser's
+        *("origin", "referer", "sec-fetch-mode", "sec-ch-ua", "sec-gpc", "dnt", "accept-language"),
+        *("x-requested-with", "x-csrf-token", "cookie", "cache-control", "pragma", "priority"),
+        "anthropic-dangerous-direct-browser-access",
+        # a proxy's, a tunnel's, a mesh's
+        *("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+        *("x-forwarded-client-cert", "x-real-ip", "x-original-host", "x-original-forwarded-for"),
+        *("x-envoy-external-address", "x-envoy-attempt-count", "x-request-start", "x-scheme"),
+        *("ngrok-skip-browser-warning", "x-ngrok-trace", "tailscale-user-login", "x-b3-traceid"),
+        *("x-cluster-client-ip", "x-client-ip", "x-remote-addr", "x-proxyuser-ip"),
+        *("x-originating-ip", "x-kong-request-id", "x-consumer-username", "l5d-client-id"),
+        # a CDN's or a host's
+        *("cf-connecting-ip", "cf-ray", "cf-visitor", "cf-ipcountry", "cdn-loop", "cf-ew-via"),
+        *("true-client-ip", "fastly-client-ip", "fastly-ff", "x-fastly-request-id", "x-varnish"),
+        *("akamai-origin-hop", "x-akamai-edgescape", "x-akamai-config-log-detail", "x-vercel-id"),
+        *("x-azure-clientip", "x-azure-ref", "x-azure-fdid", "x-azure-socketip", "x-arr-log-id"),
+        *("x-amzn-trace-id", "x-amz-cf-id", "cloudfront-viewer-address", "x-appengine-user-ip"),
+        *(
+            "x-cloud-trace-context",
+            "fly-client-ip",
+            "fly-forwarded-port",
+            "x-nf-client-connection-ip",
+        ),
+        *("incap-client-ip", "x-sucuri-clientip", "x-railway-edge", "disguised-host", "client-ip"),
+        # a sign-in's
+        *("x-auth-request-email", "x-forwarded-user", "x-ms-client-principal-name"),
+        *("cf-access-jwt-assertion", "cf-access-client-secret", "x-goog-iap-jwt-assertion"),
+        # of the client's own request
+        *("user-agent", "x-stainless-retry-count", "content-encoding", "accept-encoding", "from"),
+        *("if-none-match", "range", "expect", "anthropic-version", "tenant"),
+    ],
+)
+@pytest.mark.parametrize("hyphen", ["-", "_"])
+def test_what_describes_the_way_to_holdover_ends_there_in_any_spelling(name, hyphen):
+    assert translated(name.replace("-", hyphen)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "is_an_address"),
+    [
+        *(("203.0.113.9", True), ("203.0.113.9:4711", True), ("203.0.113.9, 10.0.0.1", True)),
+        *(("2001:db8::1", True), ("[2001:db8::1]:443", True), ("::1", True)),
+        *(("12:30:45", False), ("1.2.3", False), ("billing", False), ("999.1.1.1", False)),
+        *(("", False), ("a:b", False), ("[", False), ("deadbeef", False)),
+    ],
+)
+def test_an_address_ends_at_holdover_whatever_its_header_is_called(value, is_an_address):
+    assert translated("x-who", value=value) == ([] if is_an_address else ["x-who"])
+    assert translated("x-app-version", value=value) == ["x-app-version"]
+
+
+def test_the_operator_may_keep_more():
+    assert translated("tenant", "x-real-ip", "dnt", kept=frozenset({b"tenant", b"x-real-ip"})) == [
+        *("tenant", "x-real-ip")
+    ]
+
+
+@pytest.mark.parametrize("make", [translated_request_headers, forwarded_request_headers])
+def test_the_operators_own_header_takes_the_place_of_the_clients(make):
+    given = [(b"x_team", b"theirs"), (b"x-app", b"a")]
+
+    assert make(given, to(extra=((b"x-team", b"ours"),))) == [
+        (b"x-app", b"a"),
+        (b"x-team", b"ours"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cf-connecting-ip", "cf-ray", "cf_visitor", "cdn-loop", "true-client-ip", "x-forwarded-for"],
+)
+def test_a_forwarded_request_has_not_passed_another_cloudflare(name):
+    assert forwarded(name, "x-forwarded-proto", "cf-aig-metadata", "accept") == [
+        *("x-forwarded-proto", "cf-aig-metadata", "accept")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sign", "goes_on"),
+    [
+        ([], False),
+        ([(b"anthropic-dangerous-direct-browser-access", b"true")], True),
+        ([(b"access-control-request-method", b"POST")], True),
+    ],
+)
+def test_an_origin_is_forwarded_only_for_a_page_that_asks_the_api_itself(sign, goes_on):
+    sent = forwarded_request_headers([*PAGE, *sign], to())
+
+    assert ((b"origin", b"https://app.example") in sent) == goes_on
+
+
+def test_credentials_of_other_kinds_only_are_refused():
+    with pytest.raises(MissingKey, match="only Bearer tokens"):
+        forwarded_request_headers([(b"authorization", b"Basic dTpw")], to())
+
+
+def test_no_cookie_goes_beside_a_key_of_ours():
+    given = [(b"x-api-key", b"theirs"), (b"cookie", b"session=1"), (b"accept", b"*/*")]
+    ours = [(b"x-api-key", b"ours")]
+
+    assert forwarded_request_headers(given, to(instead=ours)) == [
+        (b"accept", b"*/*"),
+        (b"x-api-key", b"ours"),
+    ]
+    assert (b"cookie", b"session=1") in forwarded_request_headers(given, to())
+
+
+@pytest.mark.parametrize("hyphen", [b"-", b"_"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"x-original-url", b"x-original-uri", b"x-override-url", b"x-http-method-override"),
+        *(b"x-forwarded-access-token", b"cf-access-jwt-assertion", b"x-amzn-oidc-data"),
+        *(b"x-amz-security-token", b"holdover-rule", b"keep-alive"),
+    ],
+)
+def test_what_must_not_go_up_goes_up_in_no_spelling(name, hyphen):
+    given = [(name.replace(b"-", hyphen), b"x"), (b"x-team", b"a"), (b"x_team", b"b")]
+
+    assert translated_request_headers(given, to()) == given[1:]
+    assert forwarded_request_headers(given, to()) == given[1:]
+
+
+@pytest.mark.parametrize("name", [b"x-api-key", b"x_api_key", b"X_Api-Key".lower()])
+def test_a_key_goes_beside_no_other_however_its_header_is_spelled(name):
+    ours = [(b"x-api-key", b"ours")]
+
+    assert forwarded_request_headers([(name, b"theirs")], to(instead=ours)) == ours

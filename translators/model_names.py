@@ -1,0 +1,55 @@
+"""
+Read a model's name in the spelling of clouds, gateways and old menus.
+
+    us.anthropic.claude-haiku-4-5-20251001-v1:0    Bedrock, with and without a region
+    arn:aws:bedrock:...:inference-profile/us.anthropic.claude-sonnet-4-6
+    claude-haiku-4-5@20251001                      Vertex
+    anthropic/claude-haiku-4.5, openrouter/anthropic/claude-2:beta
+
+A name in such a spelling is sent as it is; only its meaning is looked up. Facts: bedrock-vertex
+B3, B4 (how ids are spelled), legacy-wire 8 (names of the retired families).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+_REGION: Final = re.compile(r"\A(?:us-gov|global|apac|us|eu|au|jp|ca|uk)\.")
+_VENDOR: Final = re.compile(r"\Aanthropic\.")
+_BEDROCK_VERSION: Final = re.compile(r"(?:-v\d+)?(?::\d+)?(?::\d+k)?\Z")
+_ROUTE: Final = re.compile(r":[a-z][a-z0-9_-]*\Z")  # `:beta`, `:thinking` of a gateway
+_DOTTED: Final = re.compile(r"(?<=\d)\.(?=\d)")
+_VERSION_FIRST: Final = re.compile(r"\Aclaude-(\d(?:-\d)?)-(haiku|sonnet|opus|fable|mythos)\b")
+_ANY_DATE: Final = ("@latest", "@default", "-latest")
+
+_LEGACY_FAMILY: Final = re.compile(r"\Aclaude-(?:(instant)|v?([12])|v)")
+_FAMILY_HEADS: Final = {"instant": "claude-instant-1", "1": "claude-1", "2": "claude-2"}
+
+
+def plain_names(name: str) -> Iterator[str]:
+    """Yield what a name may be called in the catalogue, the likeliest first."""
+    plain = name.lower().rpartition("/")[2]
+    plain = _VENDOR.sub("", _REGION.sub("", plain))
+    plain = _ROUTE.sub("", plain)
+    for ending in _ANY_DATE:
+        plain = plain.removesuffix(ending)
+    plain = _DOTTED.sub("-", plain.replace("@", "-"))
+    for spelled in dict.fromkeys((plain, _BEDROCK_VERSION.sub("", plain))):
+        yield spelled
+        yield _VERSION_FIRST.sub(r"claude-\2-\1", spelled)
+
+
+def legacy_family(name: str) -> str | None:
+    """
+    Return the head of the retired family that a name belongs to, or None.
+
+    The families are those of the Text Completions API: `claude-instant*`, `claude-v*`,
+    `claude-1*` and `claude-2*`, whatever follows.
+    """
+    plain = name.lower().rpartition("/")[2]
+    plain = _VENDOR.sub("", _REGION.sub("", plain))
+    if (found := _LEGACY_FAMILY.match(plain)) is None:
+        return None
+    return _FAMILY_HEADS[found[1] or found[2] or "1"]
