@@ -34,7 +34,7 @@ from proxy.exchange.shadow import ShadowRunner
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
-from proxy.traffic import JournalWriter, ShadowRecord, journal_directory
+from proxy.traffic import JournalWriter, journal_directory
 from proxy.traffic.redact_bodies import BodyRecorder
 from proxy.traffic.status import Recording
 from proxy.upstream.dispatch import Dispatcher
@@ -70,13 +70,18 @@ def create_app(
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
-    evidence = _start_recording(settings, metrics, digester)
+    evidence: Recording | None = None
+    if settings.traffic:
+        directory = journal_directory(settings.state_dir)
+        journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
+        contents = BodyRecorder(journal_writer, digester)
+        evidence = Recording(directory=directory, journal_writer=journal_writer, contents=contents)
     shadows = ShadowRunner(
         shadowed,
         budget,
         metrics,
         queue=settings.shadow_queue,
-        keep=evidence.journal_writer.add if evidence else _forget,
+        keep=evidence.journal_writer.add if evidence else lambda _: None,  # recording is off
         redactor=redactor,
     )
     traffic = _Traffic(
@@ -151,24 +156,11 @@ def create_app(
     )
 
 
-def _start_recording(settings: Settings, metrics: Metrics, digester: Digester) -> Recording | None:
-    if not settings.traffic:
-        return None
-    directory = journal_directory(settings.state_dir)
-    journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
-    contents = BodyRecorder(journal_writer, digester)
-    return Recording(directory=directory, journal_writer=journal_writer, contents=contents)
-
-
 async def _end_old_segments(journal_writer: JournalWriter) -> None:
     # A segment without new entries would otherwise outlive the retention of its bodies.
     while True:
         await asyncio.sleep(_MAX_SEGMENT_SECONDS)
         journal_writer.end_old(_MAX_SEGMENT_SECONDS)
-
-
-def _forget(_: ShadowRecord) -> None:
-    """Discard a shadow's record: recording is off."""
 
 
 def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:

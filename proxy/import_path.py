@@ -30,19 +30,14 @@ def forget_working_directory() -> None:
     if named:
         os.environ["PYTHONPATH"] = os.pathsep.join(named)
     os.environ["PYTHONSAFEPATH"] = "1"  # for children that libraries start
-    found = _working_directory_entries([entry for entry in given if entry not in named])
+    try:
+        found = {os.getcwd(), *(os.path.abspath(entry) for entry in given if entry not in named)}
+    except OSError:  # the working directory has been removed
+        found = set()
     found -= {*named, *site.getsitepackages()}
     sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and entry not in found]
     if _ROOT not in sys.path:
         sys.path.append(_ROOT)
-
-
-def _working_directory_entries(entries: list[str]) -> set[str]:
-    """Return the working directory and the absolute paths of these entries."""
-    try:
-        return {os.getcwd(), *map(os.path.abspath, entries)}
-    except OSError:  # the directory has been removed
-        return set()
 
 
 def holdover_command(*arguments: str) -> list[str]:

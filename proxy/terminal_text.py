@@ -25,7 +25,7 @@ def escape_for_terminal(text: str) -> str:
     return "".join(
         character
         if character.isprintable() or _is_needed_joiner(text, place)
-        else _escape(character)
+        else json.dumps(character)[1:-1]
         for place, character in enumerate(text)
     )
 
@@ -41,7 +41,3 @@ def _is_needed_joiner(text: str, place: int) -> bool:
     return text[place] in _JOINERS and all(
         character > _LAST_LATIN and character.isprintable() for character in around
     )
-
-
-def _escape(character: str) -> str:
-    return json.dumps(character)[1:-1]
