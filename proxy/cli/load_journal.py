@@ -29,9 +29,5 @@ def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> N
     os.nice(_NICENESS)
     loader_config, log_format = decode_loader_config(sys.stdin.readline())
     configure_logs(log_format)
-    run_loader(loader_config, _stdin_ends_within)
-
-
-def _stdin_ends_within(seconds: float) -> bool:
-    readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return bool(readable)
+    # Once stdin has ended, it is readable.
+    run_loader(loader_config, lambda seconds: bool(select.select([sys.stdin], [], [], seconds)[0]))

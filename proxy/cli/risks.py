@@ -71,16 +71,14 @@ def _secrets_in(
     """Yield the names of settings that are written in the file and hold a secret."""
     for name, value in written.items():
         inner = held.get(name) if isinstance(held, Mapping) else getattr(held, name, None)
-        if isinstance(inner, SecretStr) and _is_secret(inner.get_secret_value()):
-            yield f"{place}{name}"
+        if isinstance(inner, SecretStr):
+            text = inner.get_secret_value()
+            # A store's address hides nothing unless a password is in it.
+            is_address = text.startswith(("sqlite:", "postgresql:", "postgresql+"))
+            if not is_address or urlsplit(text).password is not None or "password=" in text:
+                yield f"{place}{name}"
         elif isinstance(inner, BaseModel | Mapping) and isinstance(value, Mapping):
             yield from _secrets_in(value, inner, f"{place}{name}.")
-
-
-def _is_secret(text: str) -> bool:
-    """Return True if there is something to hide; a store's address hides only a password."""
-    is_address = text.startswith(("sqlite:", "postgresql:", "postgresql+"))
-    return not is_address or urlsplit(text).password is not None or "password=" in text
 
 
 def _open_state(state_dir: Path) -> Iterator[str]:

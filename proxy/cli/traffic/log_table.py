@@ -100,24 +100,21 @@ def _cells(record: TrafficRecord) -> list[str]:
     asked, sent = record.asked_model or "-", record.sent_model
     kinds = ", ".join(made.kind for made in record.adjustments)
     tokens = (record.input_tokens, record.output_tokens)
+    match record.outcome:
+        case Outcome.ANSWERED:
+            ending = record.upstream_stop_reason or record.stop_reason or "-"
+        case Outcome.CLIENT_GONE:
+            ending = "client gone"
+        case _:
+            ending = record.error_type or record.failure or record.outcome.value
     return [
         record.caller_name or record.caller or "-",
         asked if sent in {None, asked} else f"{asked} -> {sent}",
-        f"{record.status or '-'} {_ending(record)}",
+        f"{record.status or '-'} {ending}",
         ">".join("?" if number is None else f"{number:.0f}" for number in tokens),
         f"{record.total_ms:.0f}",
         f"{len(record.adjustments)}: {kinds}" if kinds else "",
     ]
-
-
-def _ending(record: TrafficRecord) -> str:
-    match record.outcome:
-        case Outcome.ANSWERED:
-            return record.upstream_stop_reason or record.stop_reason or "-"
-        case Outcome.CLIENT_GONE:
-            return "client gone"
-        case _:
-            return record.error_type or record.failure or record.outcome.value
 
 
 def _fit(cell: str, width: int) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from proxy.replay import ReplayReport, cost_of
-from proxy.replay.report import ReplaySpending, Similarity
+from proxy.replay.report import ReplaySpending
 from proxy.report.prices import Price
 from proxy.terminal_text import escape_for_terminal
 from proxy.traffic.store.replay_results import RemainingRequests, ReplayPlan
@@ -67,10 +67,18 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
     yield f"Replay {report.name}: {_requests(report.asked)} replayed, {failed:,} failed"
     for count in report.failures:
         yield _line("failed", f"{count.count:,} {escape_for_terminal(count.name)}")
-    if report.similarity is None:
+    similarity = report.similarity
+    if similarity is None:
         return
     yield _line("equal", f"{report.equal:,} of {report.compared:,}")
-    yield from _similarity(report.similarity)
+    yield _line(
+        "similarity", f"{similarity.mean:.3f} on average; a tenth is at most {similarity.p10:.3f}"
+    )
+    highest = max(similarity.tenths)
+    for tenth, count in enumerate(similarity.tenths):
+        bar = "#" * -(-count * _BAR_WIDTH // highest)
+        tenths = f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}"
+        yield _line("", f"{tenths}  {bar:<{_BAR_WIDTH}}  {count:,}")
     yield _line("stop reason", f"{report.same_stop_reason:,} of {report.compared:,} the same")
     for pair in report.stop_reasons:
         before, after = (escape_for_terminal(str(reason)) for reason in (pair.recorded, pair.now))
@@ -87,15 +95,6 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
     for least in report.least_similar:
         command = f"holdover show {escape_for_terminal(least.id)}"
         yield _line("least similar", f"{least.similarity:.2f}  {command}")
-
-
-def _similarity(found: Similarity) -> Iterator[str]:
-    yield _line("similarity", f"{found.mean:.3f} on average; a tenth is at most {found.p10:.3f}")
-    highest = max(found.tenths)
-    for tenth, count in enumerate(found.tenths):
-        bar = "#" * -(-count * _BAR_WIDTH // highest)
-        tenths = f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}"
-        yield _line("", f"{tenths}  {bar:<{_BAR_WIDTH}}  {count:,}")
 
 
 def _spent(spent: ReplaySpending) -> str:

@@ -101,11 +101,13 @@ def upstream_urls(settings: Settings) -> Iterator[str]:
 def default_name(label: str, settings: Settings, words: tuple[str | None, ...]) -> str:
     """Return a name that depends only on the filter and on settings that decide answers."""
     deciding = settings.model_dump(include=set(_DECIDING))
-    question = json.dumps((deciding, words), sort_keys=True, default=_as_json_value)
+    question = json.dumps(
+        (deciding, words),
+        sort_keys=True,
+        # The order of a set of strings differs between processes.
+        default=lambda value: (
+            sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
+        ),
+    )
     digest = hashlib.blake2b(question.encode(), digest_size=4).hexdigest()
     return f"{_NOT_IN_NAMES.sub('-', label)}-{digest}"
-
-
-def _as_json_value(value: object) -> object:
-    # The order of a set of strings differs between processes.
-    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)

@@ -87,14 +87,10 @@ def _as_html(report: Report) -> str:
     return as_html(report)
 
 
-def _as_json(report: Report) -> str:
-    return msgspec.json.format(json_line(msgspec.to_builtins(report))) + "\n"
-
-
 _WRITERS: Final[Mapping[str, Callable[[Report], str]]] = {
     "terminal": as_terminal,
     "html": _as_html,
-    "json": _as_json,
+    "json": lambda report: msgspec.json.format(json_line(msgspec.to_builtins(report))) + "\n",
     "markdown": as_markdown,
 }
 FORMATS: Final = tuple(_WRITERS)

@@ -52,7 +52,11 @@ def run_show(
     with open_traffic_store(config, secrets, demo=demo) as store, stop_at_closed_pipe():
         record = _one_or_exit(store, name)
         shadows = shadows_of(store, record.id)
-        bodies = {body.part: _decode(body) for body in bodies_of(store, record.id)}
+        bodies: dict[str, _ShownBody] = {}
+        for kept in bodies_of(store, record.id):
+            value = None if kept.data is None else decode_body(kept.data)
+            timing = None if kept.timing is None else decode_body(kept.timing)
+            bodies[kept.part] = _ShownBody(kept, value, timing)
         if as_json:
             shown = {
                 part: {
@@ -85,11 +89,6 @@ def _one_or_exit(store: Store, name: str) -> TrafficRecord:
             f"{len(found)}{more} exchanges have an id that begins like this; give more of it"
         )
     return found[0]
-
-
-def _decode(body: Body) -> _ShownBody:
-    value = None if body.data is None else decode_body(body.data)
-    return _ShownBody(body, value, None if body.timing is None else decode_body(body.timing))
 
 
 def _print(
