@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from pydantic import SecretStr
@@ -16,10 +15,8 @@ from proxy.errors import InvalidSettings
 from proxy.rollout import Fallback, Rollout, Route, Rule, Shadow, basis_points
 from proxy.rollout.rule_schema import (
     Capture,
-    FallbackSettings,
     RouteSettings,
     RuleSettings,
-    ShadowSettings,
 )
 from proxy.security.keyring import HeldKey, Keyring, KnownCaller, Site, origin_of
 from proxy.security.redaction import Digester
@@ -59,30 +56,27 @@ def digester_of(settings: Settings) -> Digester:
 
 
 def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
+    on_failure, shadow = rule.on_failure, rule.shadow
     return Rule(
         name=rule.name,
         match=rule.match,
         share=basis_points(rule.share),
         by=rule.by or "caller",
         route=_route(rule, policy),
-        on_failure=_fallback(rule.on_failure, policy) if rule.on_failure else None,
-        shadow=_shadow(rule.shadow, policy) if rule.shadow else None,
+        on_failure=None
+        if on_failure is None
+        else Fallback(route=_route(on_failure, policy), timeout=on_failure.timeout),
+        shadow=None
+        if shadow is None
+        else Shadow(
+            route=_route(shadow, policy),
+            share=basis_points(shadow.share),
+            control=shadow.control,
+            daily_tokens=shadow.daily_tokens,
+        ),
         guard=rule.guard,
         campaign=rule.campaign,
         capture=rule.capture or capture,
-    )
-
-
-def _fallback(written: FallbackSettings, policy: Policy) -> Fallback:
-    return Fallback(route=_route(written, policy), timeout=written.timeout)
-
-
-def _shadow(written: ShadowSettings, policy: Policy) -> Shadow:
-    return Shadow(
-        route=_route(written, policy),
-        share=basis_points(written.share),
-        control=written.control,
-        daily_tokens=written.daily_tokens,
     )
 
 
@@ -105,6 +99,11 @@ def _route(written: RouteSettings, policy: Policy) -> Route:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the translation policy that the settings outside the rules describe."""
+    adjustments = [kind.value for kind in AdjustmentKind]
+    if unknown := settings.refuse.difference(adjustments):
+        raise InvalidSettings(
+            f"refuse: {min(unknown)!r} is not an adjustment; choose from {', '.join(adjustments)}"
+        )
     known = replace(KNOWN_MODELS, overrides=settings.models)
     facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
     return Policy(
@@ -116,7 +115,7 @@ def policy_of(settings: Settings) -> Policy:
         echoed_model=settings.echoed_model,
         beta_header=settings.beta_header,
         refusal=settings.refusal,
-        refuse=frozenset(map(_kind, settings.refuse)),
+        refuse=frozenset(map(AdjustmentKind, settings.refuse)),
     )
 
 
@@ -134,16 +133,6 @@ def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
         retires=facts.retires.isoformat() if facts.retires else model.retires,
         successor=facts.successor or model.successor,
     )
-
-
-def _kind(name: str) -> AdjustmentKind:
-    try:
-        return AdjustmentKind(name)
-    except ValueError:
-        known = ", ".join(kind.value for kind in AdjustmentKind)
-        raise InvalidSettings(
-            f"refuse: {name!r} is not an adjustment; choose from {known}"
-        ) from None
 
 
 def _keyring(settings: Settings, digester: Digester) -> Keyring:
@@ -213,19 +202,16 @@ def _kept_elsewhere(setting: str, place: KeyFrom) -> str:
         where, key = f"the variable {place.env}", os.environ.get(place.env, "")
     else:
         assert place.file is not None
-        where, key = str(place.file), _text_of(setting, place.file)
+        where = str(place.file)
+        try:
+            if not place.file.is_file():  # reading a pipe would take for ever
+                raise OSError("is not a file")
+            key = place.file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise InvalidSettings(f"{setting}: {where} cannot be read") from exc
     if not (key := key.strip()):
         raise InvalidSettings(f"{setting}: {where} is {'empty' if place.file else 'not set'}")
     try:
         return header_value(key)
     except ValueError as exc:
         raise InvalidSettings(f"{setting}: {where} {exc}") from exc
-
-
-def _text_of(setting: str, file: Path) -> str:
-    try:
-        if not file.is_file():  # reading a pipe would take for ever
-            raise OSError("is not a file")
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise InvalidSettings(f"{setting}: {file} cannot be read") from exc

@@ -106,7 +106,11 @@ class ConfigReloader:
     async def watch_file(self) -> None:
         """Poll the file until cancelled."""
         while True:
-            await self._poll()
+            if self._source is not None:
+                signature = await asyncio.to_thread(_signature, self._source.file.path)
+                is_at_rest, self._seen = signature == self._seen, signature
+                if is_at_rest and signature != self._read:
+                    await self.read_again()
             await asyncio.sleep(_POLL_SECONDS)
 
     async def read_again(self) -> None:
@@ -116,14 +120,6 @@ class ConfigReloader:
         async with self._reading:
             self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
             self._apply(*await asyncio.to_thread(self._load, self._source))
-
-    async def _poll(self) -> None:
-        if self._source is None:
-            return
-        signature = await asyncio.to_thread(_signature, self._source.file.path)
-        is_at_rest, self._seen = signature == self._seen, signature
-        if is_at_rest and signature != self._read:
-            await self.read_again()
 
     def _load(
         self, source: ConfigSource
@@ -153,7 +149,11 @@ class ConfigReloader:
             return
         self.config = config
         self._guards.watch(config.rollout.guards)
-        waiting = _waiting(self._started_with, settings)
+        waiting = tuple(
+            name
+            for name in type(settings).model_fields
+            if name not in _LIVE and getattr(self._started_with, name) != getattr(settings, name)
+        )
         self.version = ConfigVersion(digest=said, loaded=datetime.now(UTC), waiting=waiting)
         log.info(
             "settings_read",
@@ -164,14 +164,6 @@ class ConfigReloader:
         )
         for warning in config.keyring.warnings:
             log.warning("risky_setting", risk=warning)
-
-
-def _waiting(started_with: Settings, now: Settings) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name in type(started_with).model_fields
-        if name not in _LIVE and getattr(started_with, name) != getattr(now, name)
-    )
 
 
 def _begin(source: ConfigSource | None) -> tuple[object, object]:

@@ -38,7 +38,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from proxy.config.toml_source import Place, TomlSource
+from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.headers import (
     CREDENTIALS,
@@ -77,11 +77,6 @@ def _trimmed(secret: object) -> object:
     return text.strip() if isinstance(text, str) else text
 
 
-def _or_none(secret: object) -> object:
-    """Treat an empty secret as missing, as `${TOKEN:-}` produces it."""
-    return None if secret == "" else secret
-
-
 def check_printable(secret: str) -> str:
     """Return the secret if it is one printable line; else raise a `ValueError` that hides it."""
     if not secret.isprintable():
@@ -109,10 +104,6 @@ def _header_name(name: str) -> str:
     return plain.decode()
 
 
-def _printable(secret: SecretStr | None) -> SecretStr | None:
-    return secret and SecretStr(check_printable(secret.get_secret_value()))
-
-
 def _header_value(secret: SecretStr | None) -> SecretStr | None:
     return secret and SecretStr(header_value(secret.get_secret_value()))
 
@@ -130,13 +121,18 @@ def _admin_token(token: SecretStr | None) -> SecretStr | None:
 
 
 def _store_url(url: SecretStr | None) -> SecretStr | None:
-    return url and SecretStr(checked_url(url.get_secret_value()))
+    return url and SecretStr(checked_url(check_printable(url.get_secret_value())))
 
 
-_Given = Annotated[SecretStr | None, BeforeValidator(_or_none), BeforeValidator(_trimmed)]
+_Given = Annotated[
+    SecretStr | None,
+    # An empty secret counts as missing, as `${TOKEN:-}` produces it.
+    BeforeValidator(lambda secret: None if secret == "" else secret),
+    BeforeValidator(_trimmed),
+]
 Secret = Annotated[_Given, AfterValidator(_header_value)]
 """A secret that can be sent in a header."""
-StoreUrl = Annotated[_Given, AfterValidator(_printable), AfterValidator(_store_url)]
+StoreUrl = Annotated[_Given, AfterValidator(_store_url)]
 
 
 def _valid_store_size(size: int) -> int:
@@ -225,10 +221,6 @@ class KeyFrom(BaseModel):
         return self
 
 
-def _is_place(written: object) -> str:
-    return "place" if isinstance(written, dict | KeyFrom) else "key"
-
-
 def _not_empty(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value():
         raise ValueError("is empty")
@@ -242,7 +234,8 @@ Key = Annotated[
     AfterValidator(_not_empty),
 ]
 KeyOrPlace = Annotated[
-    Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")], Discriminator(_is_place)
+    Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")],
+    Discriminator(lambda written: "place" if isinstance(written, dict | KeyFrom) else "key"),
 ]
 
 
@@ -497,22 +490,20 @@ def load_settings(
     try:
         settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
     except ValidationError as exc:
-        raise InvalidSettings(*_sentences(exc, written)) from exc
+        problems = (written.describe_error(error["loc"], error["msg"]) for error in exc.errors())
+        raise InvalidSettings(*problems) from exc
     except (SettingsError, ValueError) as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
-    if findings := [written.describe_error(*finding) for finding in _contradictions(settings)]:
-        raise InvalidSettings(*findings)
-    return settings
-
-
-def _contradictions(settings: Settings) -> Iterable[tuple[Place, str]]:
-    return validate_rules(
+    contradictions = validate_rules(
         settings.rollout,
         settings.rollout_override,
         has_legacy_url=settings.legacy_url is not None,
         callers=settings.callers,
         keeps_digests=settings.digest_key is not None,
     )
+    if findings := [written.describe_error(*finding) for finding in contradictions]:
+        raise InvalidSettings(*findings)
+    return settings
 
 
 def _refuse_unreadable(secrets: Path) -> None:
@@ -542,10 +533,6 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
             raise InvalidSettings(
                 f"{where}: {name}: there is no such setting; correct or remove it"
             )
-
-
-def _sentences(problem: ValidationError, file: TomlSource) -> list[str]:
-    return [file.describe_error(error["loc"], error["msg"]) for error in problem.errors()]
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

@@ -36,7 +36,25 @@ def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None
     """Set a rule's share in percent; on `InvalidSettings` the file is unchanged."""
     value = float(percent)
     share = str(int(value) if value.is_integer() else value)
-    _edit(path, lambda file: _with_share(file, _place_of(rule, file), share), secrets_dir)
+
+    def edit(file: TomlSource) -> str:
+        place = _place_of(rule, file)
+        lines = file.text.split("\n")
+        statement = lines_of((*place, "share"), file.text)
+        if statement is not None and _SHARE.match(lines[statement.start]):
+            lines[statement.start] = _SHARE.sub(rf"\g<1>{share}", lines[statement.start], count=1)
+            return "\n".join(lines)
+        named = lines_of((*place, "name"), file.text)
+        if statement is None and named is not None and (name := _NAME.match(lines[named.start])):
+            lines.insert(named.stop, f"{name[1]}share = {share}{_end_of(lines[named.stop - 1])}")
+            return "\n".join(lines)
+        # The rule shares its line: `rollout = [{ name = "a", ... }]`.
+        table, number = place
+        document = tomlkit.parse(file.text)
+        document[table][number]["share"] = tomlkit.value(share)
+        return tomlkit.dumps(document)
+
+    _edit(path, edit, secrets_dir)
 
 
 def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
@@ -47,7 +65,11 @@ def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = N
         dropped = {line for place in places for line in lines_of(place, file.text) or ()}
         lines = enumerate(file.text.split("\n"))
         kept = [line for number, line in lines if number not in dropped] or [""]
-        return "\n".join(kept if action is None else [_override(action, kept), *kept])
+        if action is None:
+            return "\n".join(kept)
+        # The first line is before all tables, and easy to see.
+        override = f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(kept[0])}"
+        return "\n".join([override, *kept])
 
     _edit(path, edit, secrets_dir)
 
@@ -60,37 +82,12 @@ def _place_of(rule: str, file: TomlSource) -> tuple[str, int]:
     raise InvalidSettings(f"{file.path}: there is no rule {rule!r}")
 
 
-def _with_share(file: TomlSource, place: tuple[str, int], share: str) -> str:
-    lines = file.text.split("\n")
-    statement = lines_of((*place, "share"), file.text)
-    if statement is not None and _SHARE.match(lines[statement.start]):
-        lines[statement.start] = _SHARE.sub(rf"\g<1>{share}", lines[statement.start], count=1)
-        return "\n".join(lines)
-    named = lines_of((*place, "name"), file.text)
-    if statement is None and named is not None and (name := _NAME.match(lines[named.start])):
-        lines.insert(named.stop, f"{name[1]}share = {share}{_end_of(lines[named.stop - 1])}")
-        return "\n".join(lines)
-    return _written_anew(file, place, share)
-
-
-def _written_anew(file: TomlSource, place: tuple[str, int], share: str) -> str:
-    """Set the share of a rule that shares its line: `rollout = [{ name = "a", ... }]`."""
-    document = tomlkit.parse(file.text)
-    document[place[0]][place[1]]["share"] = tomlkit.value(share)
-    return tomlkit.dumps(document)
-
-
 def _places(place: Place, value: object) -> Iterator[Place]:
     """Yield the places of a value and of all values in it."""
     if value is not None:
         yield place
     for name, inner in value.items() if isinstance(value, dict) else ():
         yield from _places((*place, name), inner)
-
-
-def _override(action: str, lines: list[str]) -> str:
-    """Return the override for the first line, which is before all tables and easy to see."""
-    return f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(lines[0])}"
 
 
 def _end_of(line: str) -> str:
@@ -103,7 +100,11 @@ def _edit(path: Path, edit: Callable[[TomlSource], str], secrets_dir: Path | Non
         before = TomlSource.read(path)
         file = TomlSource(path, edit(before))
         _check(file, before, secrets_dir)
-        _replace(path, file.text)
+        try:
+            # The file may hold keys: it is created private, and gets the old mode only later.
+            replace_file(path, file.text.encode(), lambda beside: _make_alike(beside, path))
+        except OSError as exc:
+            raise InvalidSettings(f"{path}: {exc.strerror}") from exc
 
 
 def _check(file: TomlSource, before: TomlSource, secrets_dir: Path | None) -> None:
@@ -140,14 +141,6 @@ def _alone_in(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        # The file may hold keys: it is created private, and gets the old mode only later.
-        replace_file(path, text.encode(), lambda beside: _make_alike(beside, path))
-    except OSError as exc:
-        raise InvalidSettings(f"{path}: {exc.strerror}") from exc
 
 
 def _make_alike(beside: Path, path: Path) -> None:
