@@ -48,18 +48,16 @@ async def collect_answer(
             body = await response.read(most=_MAX_BYTES)
             seconds = time.perf_counter() - started
             return await asyncio.to_thread(from_forwarded, body, dialect, seconds)
-        text, stop_reason, usage = await _read(response, plan, dispatcher.runner)
+        runner = dispatcher.runner
+        if response.is_event_stream:
+            text, stop_reason, usage = await _read_stream(response, plan, runner)
+        else:
+            body = await response.read(most=_MAX_BYTES)
+            message = await runner.run(decode_message_in_steps(body))
+            completion = await runner.run(translate_in_steps(message, plan))
+            text, stop_reason = completion.text, completion.stop_reason
+            usage = message.usage or Usage()
         return from_translated(text, stop_reason, plan, usage, time.perf_counter() - started)
-
-
-async def _read(
-    answer: UpstreamResponse, plan: Plan, runner: CooperativeRunner
-) -> tuple[str, str | None, Usage]:
-    if answer.is_event_stream:
-        return await _read_stream(answer, plan, runner)
-    message = await runner.run(decode_message_in_steps(await answer.read(most=_MAX_BYTES)))
-    completion = await runner.run(translate_in_steps(message, plan))
-    return completion.text, completion.stop_reason, message.usage or Usage()
 
 
 async def _read_stream(

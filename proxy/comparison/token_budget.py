@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -95,13 +96,9 @@ class SharedDailyTokenBudget(DailyTokenBudget):
             if account.tokens and account != written:
                 self._shared_state.publish(_TOPIC, msgspec.json.encode(account))
                 written = account
-            self.restore(_accounts(self._shared_state.from_peers(_TOPIC)))
+            accounts: list[Account] = []
+            for note, _ in self._shared_state.from_peers(_TOPIC):
+                with suppress(ValueError):  # another version of Holdover wrote it
+                    accounts.append(_ACCOUNT.decode(note))
+            self.restore(accounts)
             await asyncio.sleep(_POLL_SECONDS)
-
-
-def _accounts(notes: Iterable[tuple[bytes, float]]) -> Iterator[Account]:
-    for note, _ in notes:
-        try:
-            yield _ACCOUNT.decode(note)
-        except ValueError:  # not JSON, or not UTF-8
-            continue  # another version of Holdover wrote it
