@@ -184,21 +184,19 @@ class Metrics:
 
     def as_text(self, evidence: RecordingStatus | None = None) -> bytes:
         """Return the metrics of all workers in Prometheus's text format."""
-        text = self._counted()
+        if self._shared is None:
+            text = generate_latest(self._registry)
+        else:
+            make_directory(self._shared)  # a cleaner of /tmp may have deleted it
+            _forget_the_dead(self._shared)
+            all_workers = CollectorRegistry()
+            MultiProcessCollector(all_workers, str(self._shared))  # type: ignore[no-untyped-call]
+            text = generate_latest(all_workers)
         if evidence is not None:
             registry = CollectorRegistry()
             registry.register(_RecordingCollector(evidence))
             text += generate_latest(registry)
         return text
-
-    def _counted(self) -> bytes:
-        if self._shared is None:
-            return generate_latest(self._registry)
-        make_directory(self._shared)  # a cleaner of /tmp may have deleted it
-        _forget_the_dead(self._shared)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, str(self._shared))  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +262,8 @@ def _forget_the_dead(directory: Path) -> None:
     """Delete gauges of dead workers, which would report old states; their counters stay."""
     for file in directory.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
-        if not _is_alive(pid):
+        try:
+            with suppress(PermissionError):  # the process lives, under another user
+                os.kill(pid, 0)
+        except ProcessLookupError:
             mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        with suppress(PermissionError):  # the process lives, under another user
-            os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
