@@ -6,7 +6,7 @@ from typing import Final
 
 from proxy.errors import Failure
 from proxy.headers import first
-from proxy.upstream.client import UpstreamClient, UpstreamResponse
+from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 
 _PAGE: Final = b"/simulator/requests"
@@ -22,17 +22,13 @@ async def is_simulator(url: str) -> bool:
     try:
         answer = await upstream.forward("GET", _PAGE, [], None)
         try:
-            return await _lists_requests(answer)
+            # Only the beginning is read, as the whole list may be long.
+            is_json = first(answer.headers, b"content-type") == b"application/json"
+            beginning = await anext(answer.pieces(), b"")
+            return answer.is_success and is_json and beginning.startswith(_BEGINNINGS)
         finally:
             await answer.close()
     except Failure:
         return False
     finally:
         await upstream.close()
-
-
-async def _lists_requests(answer: UpstreamResponse) -> bool:
-    # Only the beginning is read, as the whole list may be long.
-    is_json = first(answer.headers, b"content-type") == b"application/json"
-    beginning = await anext(answer.pieces(), b"")
-    return answer.is_success and is_json and beginning.startswith(_BEGINNINGS)
