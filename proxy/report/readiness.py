@@ -194,7 +194,11 @@ def obstacle_of(name: str) -> Obstacle:
 def _obstacle_names(evidence: ReadinessEvidence) -> frozenset[str] | None:
     """Return the names of all obstacles in these exchanges; None if they cannot be judged."""
     ending = evidence.ending
-    if ending.outcome in _UNJUDGED or _depends_on_key_or_rate(ending):
+    status = ending.status
+    if ending.outcome in _UNJUDGED or (status, ending.outcome) == _OUR_KEY_REFUSED:
+        return None
+    # An error that depends on the key or on the rate says nothing about the request itself.
+    if status is not None and (refuses_key(status) or status == HTTPStatus.TOO_MANY_REQUESTS):
         return None
     names = set[str]()
     if ending.is_rescued:
@@ -208,14 +212,6 @@ def _obstacle_names(evidence: ReadinessEvidence) -> frozenset[str] | None:
     if evidence.dialect == _OLD_DIALECT and evidence.streamed:
         names.add("old_dialect")
     return evidence.kinds | names
-
-
-def _depends_on_key_or_rate(ending: Ending) -> bool:
-    """Return True if the error says nothing about the request itself."""
-    if (ending.status, ending.outcome) == _OUR_KEY_REFUSED:
-        return True
-    status = ending.status
-    return status is not None and (refuses_key(status) or status == HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _reasons(found: Counter[str], judged: int) -> Iterator[Reason]:

@@ -31,16 +31,20 @@ def call_of(example: StoredExample, share: float, policy: Policy, today: str) ->
     """Return the captured request as code, else an example; None if neither can be planned."""
     record, captured = example.record, example.request
     for request in (captured, example_request(record)):
-        code = _code(request, record, policy, today)
-        if code is not None:
-            return CurrentCall(
-                language=language_of(record),
-                code=code,
-                is_captured=request is captured,
-                exchange=record.id,
-                asked=record.asked_model,
-                share=share,
-            )
+        try:
+            decoded = decode_completion_request(msgspec.json.encode(request))
+            plan = plan_request(decoded, dialect_of(record.version), policy, today=today)
+        except InvalidCompletionRequest:
+            continue
+        language = language_of(record)
+        return CurrentCall(
+            language=language,
+            code=as_code(plan, language),
+            is_captured=request is captured,
+            exchange=record.id,
+            asked=record.asked_model,
+            share=share,
+        )
     return None
 
 
@@ -50,15 +54,6 @@ def language_of(record: TrafficRecord) -> str:
     if "python" in client:
         return "python"
     return "typescript" if any(name in client for name in _JAVASCRIPT) else "curl"
-
-
-def _code(request: object, record: TrafficRecord, policy: Policy, today: str) -> str | None:
-    try:
-        decoded = decode_completion_request(msgspec.json.encode(request))
-        plan = plan_request(decoded, dialect_of(record.version), policy, today=today)
-    except InvalidCompletionRequest:
-        return None
-    return as_code(plan, language_of(record))
 
 
 def example_request(record: TrafficRecord) -> dict[str, Any]:
