@@ -159,7 +159,9 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
     """Return a sentence on how a rule breaches its guard; None if it does not."""
     comparable = _count(rest) >= guard.min_count
     if guard.errors_above is not None and _count(rule) >= guard.min_count:
-        failed, usual = (_fair(side, guard, _error_percent) for side in (rule, rest))
+        failed, usual = (
+            _fair(side, guard, lambda tally: tally.error_percent) for side in (rule, rest)
+        )
         expected = usual.error_percent if comparable else 0.0
         if failed.error_percent > expected + guard.errors_above:
             beside = (
@@ -172,7 +174,7 @@ def breach(guard: Guard, rule: ByCaller, rest: ByCaller) -> str | None:
                 f"{failed.error_percent:.1f} % of {failed.count} exchanges{whose} failed, {beside}"
             )
     if guard.p95_ratio is not None and min(_waits(rule), _waits(rest)) >= guard.min_count:
-        slow, usual = (_fair(side, guard, _p95) for side in (rule, rest))
+        slow, usual = (_fair(side, guard, lambda tally: tally.p95) for side in (rule, rest))
         if slow.p95 > usual.p95 * guard.p95_ratio:
             return (
                 f"95 % of {slow.waits} answers{_whose(slow.waits, _waits(rule))} began within"
@@ -195,14 +197,6 @@ def _count(side: ByCaller) -> int:
 
 def _waits(side: ByCaller) -> int:
     return sum(tally.waits for tally in side.values())
-
-
-def _error_percent(tally: Tally) -> float:
-    return tally.error_percent
-
-
-def _p95(tally: Tally) -> float:
-    return tally.p95
 
 
 def _whose(judged: int, all_of_them: int) -> str:

@@ -29,7 +29,11 @@ BASIS_POINTS: Final = 10_000
 def _as_moment(value: object) -> object:
     """Convert a day to its start in UTC; refuse a time without an offset."""
     if isinstance(value, str):
-        value = _day_or_time(value)
+        text = value
+        try:
+            value = date.fromisoformat(text)
+        except ValueError:
+            value = datetime.fromisoformat(text)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
@@ -40,13 +44,6 @@ def _as_moment(value: object) -> object:
         except OverflowError as exc:
             raise ValueError("is outside the years 1 to 9999 in UTC") from exc
     return value
-
-
-def _day_or_time(value: str) -> date:
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        return datetime.fromisoformat(value)
 
 
 def _as_text(value: object) -> object:

@@ -27,6 +27,7 @@ Finding: TypeAlias = tuple[tuple[str | int, ...], str]
 _DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 _WILDCARD: Final = re.compile(r"[*?\[]")
 _ALL: Final = 100
+_ROUTE_FIELDS: Final = tuple(RouteSettings.model_fields)
 
 
 def validate_rules(
@@ -43,25 +44,22 @@ def validate_rules(
         if any(rule.name == earlier.name for earlier in rules[:number]):
             yield (*place, "name"), f"an earlier rule is named {rule.name!r} too; rename one"
         yield from _match_findings(place, rule.match, callers, keeps_digests=keeps_digests)
-        yield from _reachability_findings(place, rule, rules[:number])
-        for where, leg in _routes(place, rule):
-            yield from _findings_on_route(where, leg, has_legacy_url=has_legacy_url)
-        if rule.on_failure is not None and _goes_the_same_way(rule, rule.on_failure):
+        for earlier in rules[:number]:
+            if _always_decides(earlier) and _covers(earlier.match, rule.match):
+                yield place, f"can never match: {earlier.name!r} takes all of its requests"
+                break
+        yield from _findings_on_route(place, rule, has_legacy_url=has_legacy_url)
+        for name, other in (("shadow", rule.shadow), ("on_failure", rule.on_failure)):
+            if other is not None:
+                yield from _findings_on_route((*place, name), other, has_legacy_url=has_legacy_url)
+        retry = rule.on_failure
+        if retry and all(getattr(rule, name) == getattr(retry, name) for name in _ROUTE_FIELDS):
             yield (*place, "on_failure"), "repeats the route that has just failed; choose another"
     yield from _share_findings(rules)
     if override is not None:
         yield from _findings_on_route(
             ("rollout_override",), override, has_legacy_url=has_legacy_url
         )
-
-
-def _routes(
-    place: tuple[str | int, ...], rule: RuleSettings
-) -> Iterator[tuple[tuple[str | int, ...], RouteSettings]]:
-    yield place, rule
-    for name in ("shadow", "on_failure"):
-        if (leg := getattr(rule, name)) is not None:
-            yield (*place, name), leg
 
 
 def _findings_on_route(
@@ -87,26 +85,15 @@ def _match_findings(
         yield (*place, by_digest[0]), sentence
     if match.key is not None and not (_WILDCARD.search(match.key) or _is_digest(match.key)):
         yield (*place, "key"), "can never match: a digest has 16 lower-case hexadecimal digits"
-    if caller is not None and not _is_digest(caller) and not _can_match(caller, callers):
+    # A pattern with wildcards may be meant for digests, which cannot be listed.
+    if caller is not None and not (
+        _WILDCARD.search(caller) or _is_digest(caller) or caller in callers
+    ):
         yield (*place, "caller"), "can never match: no caller in [callers] has such a name"
 
 
 def _is_digest(pattern: str | None) -> bool:
     return pattern is not None and _DIGEST.fullmatch(pattern) is not None
-
-
-def _can_match(pattern: str, callers: Mapping[str, object]) -> bool:
-    # A pattern may be meant for digests, which cannot be listed.
-    return bool(_WILDCARD.search(pattern)) or any(fnmatchcase(name, pattern) for name in callers)
-
-
-def _reachability_findings(
-    place: tuple[str | int, ...], rule: RuleSettings, earlier: Sequence[RuleSettings]
-) -> Iterator[Finding]:
-    for other in earlier:
-        if _always_decides(other) and _covers(other.match, rule.match):
-            yield place, f"can never match: {other.name!r} takes all of its requests"
-            return
 
 
 def _always_decides(rule: RuleSettings) -> bool:
@@ -141,7 +128,10 @@ def _pattern_covers(wide: str | None, narrow: str | None) -> bool:
 
 
 def _share_findings(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
-    for match in _different(rule.match for rule in rules):
+    matches = [rule.match for rule in rules]
+    for place, match in enumerate(matches):
+        if match in matches[:place]:
+            continue  # counted already
         shared = [
             (number, rule)
             for number, rule in enumerate(rules)
@@ -154,15 +144,3 @@ def _share_findings(rules: Sequence[RuleSettings]) -> Iterator[Finding]:
                 ("rollout", shared[-1][0], "share"),
                 f"{names} match the same requests, and their shares add up to {total / 100:g} %",
             )
-
-
-def _different(matches: Iterator[Match]) -> list[Match]:
-    different: list[Match] = []
-    for match in matches:
-        if match not in different:
-            different.append(match)
-    return different
-
-
-def _goes_the_same_way(one: RouteSettings, other: RouteSettings) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in RouteSettings.model_fields)
