@@ -85,13 +85,13 @@ class HostCheck:
     def _is_foreign(self, headers: Headers, host: bytes) -> bool:
         origins = [value for name, value in headers if name == b"origin"]
         if origins:
-            return not all(self._is_own(origin, host) for origin in origins)
+            authorities = [origin.lower().partition(b"://")[2] for origin in origins]
+            return not all(
+                authority == host.lower() or self._is_allowed(_host_name(authority))
+                for authority in authorities
+            )
         site = first(headers, b"sec-fetch-site") or b""
         return site.strip().lower() == b"cross-site"
-
-    def _is_own(self, origin: bytes, host: bytes) -> bool:
-        _, _, authority = origin.lower().partition(b"://")
-        return authority == host.lower() or self._is_allowed(_host_name(authority))
 
 
 @lru_cache(256)

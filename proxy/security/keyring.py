@@ -191,7 +191,12 @@ class Keyring:
         Raises `MissingKey` if the request needs a key and has none, and `UnknownKey`
         if only listed callers are served and this one is not listed.
         """
-        given = self._credential_of(headers)
+        try:
+            given = find_credential(headers)
+        except MissingKey:
+            if self.known or not self.holds_keys:
+                raise
+            given = _NO_CREDENTIAL  # the server's key is used for all clients
         known = self._find(given.secret)
         if known is None and self.refuses_strangers:
             raise UnknownKey("invalid x-api-key")
@@ -250,14 +255,6 @@ class Keyring:
             return False
         keys = (*known.keys, *(site.key for site in self._sites))
         return any(key is not None for key in keys)
-
-    def _credential_of(self, headers: Headers) -> Credential:
-        try:
-            return find_credential(headers)
-        except MissingKey:
-            if self.known or not self.holds_keys:
-                raise
-            return _NO_CREDENTIAL  # the server's key is used for all clients
 
     def _find(self, secret: bytes) -> KnownCaller | None:
         # Compare with every entry, so that the time taken reveals nothing about the list.

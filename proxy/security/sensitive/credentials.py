@@ -23,10 +23,6 @@ _BASE64: Final = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8c
 _JWT: Final = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
 
 
-def _with_dashes(found: re.Match[str], _: int) -> Span:
-    return found.start() - len("-----"), found.end()
-
-
 PRIVATE_KEYS_AND_TOKENS: Final = (
     Kind(
         "private key",
@@ -34,7 +30,7 @@ PRIVATE_KEYS_AND_TOKENS: Final = (
         rf"(?<=-----BEGIN )(?:[A-Z0-9]{{1,12}} ){{0,4}}PRIVATE KEY(?: BLOCK)?-----{_BREAK}{{0,12}}+"
         rf"(?:[A-Z][A-Za-z-]{{2,20}}: [^\n\\]{{0,100}}{_BREAK}{{1,12}}+){{0,5}}{_LINES}{_PEM_END}",
         words=("begin ",),
-        confirm=_with_dashes,
+        confirm=lambda found, _: (found.start() - len("-----"), found.end()),
         examples=(
             "-----BEGIN "
             + "PRIVATE KEY-----\n"

@@ -136,7 +136,8 @@ class Finder:
             pattern = compiled(kind.whole_expression)
             sought = _CompiledKind(pattern, kind.confirm, f"[{kind.replacement}]", kind.needs)
             for start in kind.starts:
-                at = _rarest_index(start)
+                rarest = min(set(start[1:]) & set(_RARE_CHARACTERS), key=_RARE_CHARACTERS.index)
+                at = start.rindex(rarest)  # never the first character
                 self._by_pair[start[at - 1 : at + 1]].append(_Prefix(start, at, sought))
             for word in kind.words:
                 self._by_word[word].append(sought)
@@ -165,7 +166,14 @@ class Finder:
                         self._find_by_shape(sought, page.searched, [(0, len(page.searched))])
                     )
                     break
-        return self._without_shapes_in_digits(page).text
+        where = self._digit_spans(page.searched)
+        for sought in self._shapes_in_digits:
+            if not where:
+                break
+            before, page = page, page.without(self._find_by_shape(sought, page.searched, where))
+            if page is not before:
+                where = self._digit_spans(page.searched)
+        return page.text
 
     def _may_be_in(self, pattern: re.Pattern[str], text: str) -> bool:
         # Most short texts do not match, so one search at first saves the search in pieces.
@@ -189,8 +197,11 @@ class Finder:
     def _find_by_word(self, text: str) -> _Spans:
         free = 0
         for start in range(0, len(text), self._piece):
-            small = _lowered(text[start : start + self._piece + self._overlap])
-            for place, sought in self._word_positions(small):
+            piece = text[start : start + self._piece + self._overlap]
+            if not piece.isascii():
+                # `lower` changes the length of only this capital, the dotted I.
+                piece = piece.replace("\u0130", "i")
+            for place, sought in self._word_positions(piece.lower()):
                 at = start + place
                 found = sought.pattern.match(text, at) if at >= free else None
                 if found and (span := sought.confirm(found, free)):
@@ -208,16 +219,6 @@ class Finder:
                 place = small.find(word, place + 1)
         places.sort(key=itemgetter(0))
         return places
-
-    def _without_shapes_in_digits(self, page: _SearchedText) -> _SearchedText:
-        where = self._digit_spans(page.searched)
-        for sought in self._shapes_in_digits:
-            if not where:
-                break
-            before, page = page, page.without(self._find_by_shape(sought, page.searched, where))
-            if page is not before:
-                where = self._digit_spans(page.searched)
-        return page
 
     def _digit_spans(self, text: str) -> list[Span]:
         """Return spans with seven or more digits close together, and their surroundings."""
@@ -240,17 +241,6 @@ class Finder:
                 if found.start() >= free and (span := sought.confirm(found, free)):
                     yield *span, sought.replacement
                     free = span[1]
-
-
-def _rarest_index(letters: str) -> int:
-    """Return the index of the rarest character, which is never the first one."""
-    rarest = min(set(letters[1:]) & set(_RARE_CHARACTERS), key=_RARE_CHARACTERS.index)
-    return letters.rindex(rarest)
-
-
-def _lowered(text: str) -> str:
-    # `lower` changes the length of only this capital, the dotted I.
-    return text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
 
 
 def _find_in_pieces(
