@@ -50,7 +50,12 @@ def generate_answer(
     if options.echo_prefill and (prefill := text_to_continue(request)):
         content = (TextBlock(split_into_deltas(prefill, options.delta_size)), *content)
     text = _text_of(content)
-    tokens, reason = _tokens_left(request, model, thinking_tokens or 0)
+    # The tokens that are left for the text, and the stop reason if they run out.
+    input_tokens = estimate_input_tokens(request)
+    room, reason = model.traits.context_window - input_tokens, "model_context_window_exceeded"
+    if room >= request.max_tokens:
+        room, reason = request.max_tokens, "max_tokens"
+    tokens = max(0, room - (thinking_tokens or 0))
     length, ending = find_ending(text, tokens, reason, request.stop_sequences)
     if ending.reason != "end_turn":
         content = _clip(content, length)
@@ -64,7 +69,7 @@ def generate_answer(
         blocks=() if is_empty else (*thinking, *before, *content),
         ending=override_ending(ending, options),
         usage=Usage(
-            input_tokens=estimate_input_tokens(request),
+            input_tokens=input_tokens,
             output_tokens=output_tokens or min(_EMPTY_ANSWER_TOKENS, request.max_tokens),
             thinking_tokens=thinking_tokens,
             # "not_available" is recorded on haiku-4-5, "global" on others (messages-wire 2).
@@ -82,14 +87,6 @@ def _count_thinking_tokens(
     effort = request.output_config.effort or model.traits.default_effort
     tokens = options.thinking_tokens
     return min(_THINKING_TOKENS[effort] if tokens is None else tokens, request.max_tokens)
-
-
-def _tokens_left(request: MessagesRequest, model: Model, thinking_tokens: int) -> tuple[int, str]:
-    """Return the tokens left for text, and the stop reason to give if they run out."""
-    room = model.traits.context_window - estimate_input_tokens(request)
-    if room < request.max_tokens:
-        return max(0, room - thinking_tokens), "model_context_window_exceeded"
-    return request.max_tokens - thinking_tokens, "max_tokens"
 
 
 def _content_blocks(request: MessagesRequest, options: SimulateOptions) -> tuple[Block, ...]:

@@ -46,24 +46,22 @@ def response_headers(
     else:
         headers = [("content-type", options.content_type or reply.content_type), *_EDGE_HEADERS]
     if isinstance(reply, StreamedReply) or reply.is_from_api:
-        headers += [("request-id", request_id), *_api_headers(today)]
+        headers += [
+            ("request-id", request_id),
+            ("anthropic-organization-id", _ORGANIZATION),
+            ("anthropic-workspace-id", _WORKSPACE),
+        ]
+        for name, limit in _RATE_LIMITS.items():
+            prefix = f"anthropic-ratelimit-{name}"
+            headers += [
+                (f"{prefix}-limit", str(limit)),
+                (f"{prefix}-remaining", str(limit - 1)),
+                (f"{prefix}-reset", f"{today.isoformat()}T00:01:00Z"),
+            ]
     if options.retry_after is not None:
         headers.append(("retry-after", options.retry_after))
     if options.should_retry is not None:
         headers.append(("x-should-retry", "true" if options.should_retry else "false"))
     elif not isinstance(reply, StreamedReply) and reply.status == _OVERLOADED:
         headers.append(("x-should-retry", "true"))  # recorded (messages-wire 2)
-    return headers
-
-
-def _api_headers(today: datetime.date) -> list[tuple[str, str]]:
-    headers = [
-        ("anthropic-organization-id", _ORGANIZATION),
-        ("anthropic-workspace-id", _WORKSPACE),
-    ]
-    for name, limit in _RATE_LIMITS.items():
-        prefix = f"anthropic-ratelimit-{name}"
-        headers.append((f"{prefix}-limit", str(limit)))
-        headers.append((f"{prefix}-remaining", str(limit - 1)))
-        headers.append((f"{prefix}-reset", f"{today.isoformat()}T00:01:00Z"))
     return headers

@@ -26,17 +26,11 @@ def decode_json(body: bytes, *, content_encoding: str = "") -> object:
     try:
         return msgspec.json.decode(plain)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        complaint = _describe_json_error(plain, exc)
+        complaint = str(exc)  # *assumed*, other than the text about a lone surrogate
+        if (surrogate := _LONE_SURROGATE.search(plain)) is not None:
+            at = surrogate.start()
+            complaint = f"no low surrogate in string: line 1 column {at + 1} (char {at})"
         raise invalid_request(f"The request body is not valid JSON: {complaint}") from exc
-
-
-def _describe_json_error(body: bytes, exc: Exception) -> str:
-    """Return the error text: recorded for lone surrogates, otherwise *assumed*."""
-    surrogate = _LONE_SURROGATE.search(body)
-    if surrogate is None:
-        return str(exc)
-    position = surrogate.start()
-    return f"no low surrogate in string: line 1 column {position + 1} (char {position})"
 
 
 def _decompress(body: bytes, content_encoding: str) -> bytes:

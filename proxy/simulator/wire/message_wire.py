@@ -51,7 +51,15 @@ def encode_events(answer: Answer, style: StreamStyle) -> tuple[Frame, ...]:
         "stop_sequence": answer.ending.sequence,
         "stop_details": answer.ending.details,
     }
-    frames.append(_event("message_delta", delta=delta, usage=_final_usage(answer.usage)))
+    # The totals in the recorded form of a message_delta (messages-wire 3.2).
+    totals: dict[str, object] = {
+        "input_tokens": answer.usage.input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": answer.usage.output_tokens,
+    }
+    totals |= _thinking_details(answer.usage)
+    frames.append(_event("message_delta", delta=delta, usage=totals))
     frames.append(_event("message_stop"))
     return tuple(frames)
 
@@ -125,17 +133,6 @@ def _usage(usage: Usage, *, is_started: bool) -> dict[str, object]:
         "inference_geo": usage.inference_geo,
     }
     return counted if is_started else counted | _thinking_details(usage)
-
-
-def _final_usage(usage: Usage) -> dict[str, object]:
-    """Return the totals in the recorded form of a message_delta (messages-wire 3.2)."""
-    counted: dict[str, object] = {
-        "input_tokens": usage.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "output_tokens": usage.output_tokens,
-    }
-    return counted | _thinking_details(usage)
 
 
 def _thinking_details(usage: Usage) -> dict[str, object]:
