@@ -24,7 +24,7 @@ import structlog
 from proxy.errors import UpstreamBrokeOff
 from proxy.headers import Headers
 from proxy.security.redaction import Digester, Hide, describe_crash
-from proxy.traffic.body_capture import BodyCapture, CapturedBody, TimedChunks
+from proxy.traffic.body_capture import BodyCapture, CapturedBody
 from proxy.traffic.content import Body, Content, compress
 from proxy.traffic.journal.writer import JournalWriter
 from proxy.upstream.decompression import decompressed, is_compressed
@@ -32,7 +32,6 @@ from translators import (
     UNREADABLE,
     Dialect,
     Plan,
-    Reassembled,
     completed,
     encode_in_steps,
     read_json,
@@ -168,7 +167,11 @@ def _answer(part: str, captured: CapturedBody, bodies: ExchangeBodies) -> tuple[
         chunks = [(chunks[0][0], raw)]
     if not _STREAM_START.match(raw):
         return _redacted(raw, bodies.hide), None
-    read = _reassembled(part, chunks, bodies.dialect)
+    if part == "messages_back":
+        read = reassemble_message(chunks)
+    else:
+        is_cumulative = bodies.dialect is None or bodies.dialect.is_cumulative
+        read = reassemble_completion(chunks, is_cumulative=is_cumulative)
     text = _json_text(_walk(read.whole, bodies.hide))
     timing = list(_growth(captured)) if captured.arrivals else read.timing
     return text, compress(msgspec.json.encode(timing))
@@ -180,12 +183,6 @@ def _growth(captured: CapturedBody) -> Iterator[tuple[float, str, int]]:
     for at_ms, size in captured.arrivals:
         yield at_ms, "completion", max(size - before, 0)
         before = size
-
-
-def _reassembled(part: str, chunks: TimedChunks, dialect: Dialect | None) -> Reassembled:
-    if part == "messages_back":
-        return reassemble_message(chunks)
-    return reassemble_completion(chunks, is_cumulative=dialect is None or dialect.is_cumulative)
 
 
 def _redacted(raw: bytes, hide: Hide) -> str:

@@ -86,7 +86,10 @@ class Recording:
         # The wall clock may have been set back or forth since the note was written.
         silent = min(abs(time.time() - written), time.monotonic() - self.began)
         if silent > _SILENCE_SECONDS:
-            status = _silent(status or LoaderStatus())
+            # The loader may be dead, wait for a store that hangs, or be unable to write its note.
+            status = status or LoaderStatus()
+            problem = f"the loader has not reported since {status.at or 'the start'}"
+            status = msgspec.structs.replace(status, problem=problem)
         read = status.read_bytes if status else 0
         return RecordingStatus(
             problem=self.journal_writer.problem,
@@ -124,9 +127,3 @@ def _noted(shared_state: SharedState) -> tuple[LoaderStatus, float] | None:
             if name == _NAME:
                 return _DECODER.decode(note), written
     return None
-
-
-def _silent(status: LoaderStatus) -> LoaderStatus:
-    # The loader may be dead, wait for a store that hangs, or be unable to write its note.
-    problem = f"the loader has not reported since {status.at or 'the start'}"
-    return msgspec.structs.replace(status, problem=problem)

@@ -115,14 +115,17 @@ class Loader:
             path
         )  # before reading, so that nothing written meanwhile is missed
         for payloads, damaged, end in _pieces(path, self._read.get(path.name, 0), was_complete):
-            loaded = self._add(payloads)
+            entries = list(_entries(payloads))
+            loaded = Loaded(unreadable=len(payloads) - len(entries), damaged_bytes=damaged)
+            for start in range(0, len(entries), _BATCH):
+                loaded += self._add_batch(entries[start : start + _BATCH])
             self._read[path.name] = end
             if damaged:
                 log.error("journal_damaged", file=path.name, bytes=damaged)
             if loaded.unreadable:
                 self._refused.add(path.name)
                 log.error("journal_unreadable", file=path.name, entries=loaded.unreadable)
-            yield loaded + Loaded(damaged_bytes=damaged)
+            yield loaded
         if was_complete:
             self._finish(path)
 
@@ -139,13 +142,6 @@ class Loader:
             log.error("journal_refused", file=path.name, kept=str(kept))
         self._read.pop(path.name, None)
         self._refused.discard(path.name)
-
-    def _add(self, payloads: tuple[bytes, ...]) -> Loaded:
-        entries = list(_entries(payloads))
-        loaded = Loaded(unreadable=len(payloads) - len(entries))
-        for start in range(0, len(entries), _BATCH):
-            loaded += self._add_batch(entries[start : start + _BATCH])
-        return loaded
 
     def _add_batch(self, batch: list[Entry]) -> Loaded:
         """Add entries; if the store rejects the batch, add them one by one."""

@@ -123,14 +123,11 @@ class JournalWriter:
 
     def _append(self, journal: SegmentWriter, payload: bytes) -> None:
         if journal.begins_a_file:
-            self._make_room()
+            # Delete old files until the journals of all workers are within the limit.
+            for kind in (CONTENTS, RECORDS):
+                while waiting_bytes(self._directory) > self._max_bytes and self._drop_oldest(kind):
+                    pass
         journal.append(payload)
-
-    def _make_room(self) -> None:
-        """Delete old files until the journals of all workers are within the limit."""
-        for kind in (CONTENTS, RECORDS):
-            while waiting_bytes(self._directory) > self._max_bytes and self._drop_oldest(kind):
-                pass
 
     def _drop_oldest(self, kind: str) -> bool:
         """Delete the oldest complete file of a kind; return False if there is none."""

@@ -159,16 +159,12 @@ def oldest_received_ms(store: Store) -> int | None:
     return oldest
 
 
-def _conditions(store: Store, wanted: Filter) -> list[ColumnElement[bool]]:
+def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
+    """Return the queries, in the order of the fields of `Aggregates`."""
     # Rows that are loaded while the passes run are left out of all of them.
     highest = _rows(store, select(func.coalesce(func.max(_columns.seq), 0)))[0][0]
     # `+ 0` keeps SQLite from using the index on `seq` instead of the one on the time.
-    return [*conditions_of(wanted), _columns.seq + 0 <= highest]
-
-
-def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
-    """Return the queries, in the order of the fields of `Aggregates`."""
-    conditions = _conditions(store, wanted)
+    conditions = [*conditions_of(wanted), _columns.seq + 0 <= highest]
     durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms
     queries = [

@@ -37,7 +37,10 @@ _PRAGMAS: Final = (
 def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
     """Return an engine for an existing file."""
     query = {"uri": "true", "mode": "ro" if read_only else "rw"}
-    if read_only and _has_no_writer(file):
+    may_write = os.access(file.parent, os.W_OK, effective_ids=True)
+    if read_only and not may_write and not file.with_name(f"{file.name}-wal").exists():
+        # In a read-only directory SQLite cannot create its lock files, so the file can only be
+        # opened as immutable. Without a WAL there, no process can be writing to it.
         query["immutable"] = "1"
     place = URL.create("sqlite", database=f"file:{quote(str(file))}", query=query)
     engine = create_engine(place, connect_args={"timeout": _BUSY_SECONDS})
@@ -102,14 +105,3 @@ def _identity_of(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _has_no_writer(file: Path) -> bool:
-    """
-    Return True if no process can be writing to the file.
-
-    In a read-only directory SQLite cannot create its lock files, so the file can only be
-    opened as immutable.
-    """
-    may_write = os.access(file.parent, os.W_OK, effective_ids=True)
-    return not may_write and not file.with_name(f"{file.name}-wal").exists()

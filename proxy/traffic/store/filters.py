@@ -75,7 +75,9 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         if value is not None:
             yield column == value
     if wanted.caller is not None:
-        yield _is_caller(wanted.caller)
+        named = _columns.caller_name == wanted.caller
+        may_be_digest = re.fullmatch("[0-9a-f]+", wanted.caller)
+        yield or_(named, _columns.caller.startswith(wanted.caller)) if may_be_digest else named
     if wanted.status is not None:
         yield _has_status(wanted.status)
     yield from _conditions_on_words(wanted)
@@ -101,13 +103,6 @@ def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 has_contents: Final = exists().where(
     bodies.c.exchange_id == _columns.id, bodies.c.data.is_not(None)
 )
-
-
-def _is_caller(given: str) -> ColumnElement[bool]:
-    named = _columns.caller_name == given
-    if not re.fullmatch("[0-9a-f]+", given):
-        return named
-    return or_(named, _columns.caller.startswith(given))
 
 
 def _has_status(given: str) -> ColumnElement[bool]:

@@ -52,20 +52,16 @@ def check_current(engine: Engine, name: str) -> None:
 
 
 def _is_current(connection: Connection, name: str) -> bool:
-    revision = _revision_of(connection)
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return False
+    version = column("version_num", String)
+    revision = connection.execute(select(version).select_from(table(VERSION_TABLE))).scalar()
     if revision is not None and revision not in REVISIONS:
         raise StoreError(
             f"{name} is at revision {revision!r}, which this version of Holdover does not know:"
             " use the newer version that wrote it"
         )
     return revision == HEAD
-
-
-def _revision_of(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(VERSION_TABLE):
-        return None
-    version = column("version_num", String)
-    return connection.execute(select(version).select_from(table(VERSION_TABLE))).scalar()
 
 
 def _upgrade(connection: Connection) -> None:

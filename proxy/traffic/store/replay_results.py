@@ -158,7 +158,15 @@ class ReplayStore:
                 rows = connection.execute(query.limit(size)).all()
             if not rows:
                 return
-            yield [_recorded(row) for row in rows]
+            yield [
+                RecordedExchange(
+                    record=exchange_of_row(row._asdict()),
+                    tokens=row.tokens,
+                    legacy_in=row.legacy_in,
+                    legacy_back=row.legacy_back,
+                )
+                for row in rows
+            ]
             room = None if room is None else room - len(rows)
             query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
 
@@ -171,7 +179,9 @@ class ReplayStore:
                 "exchange_id": result.id,
                 "done_ms": now,
                 "failure": result.failure,
-                "comparison": _encoded(result.comparison),
+                "comparison": None
+                if result.comparison is None
+                else msgspec.json.encode(result.comparison).decode(),
                 "tokens": result.tokens,
             }
             for result in results
@@ -218,19 +228,6 @@ class ReplayStore:
 
     def _is_ours(self) -> ColumnElement[bool]:
         return replays.c.replay == self.name
-
-
-def _recorded(row: Row[Any]) -> RecordedExchange:
-    return RecordedExchange(
-        record=exchange_of_row(row._asdict()),
-        tokens=row.tokens,
-        legacy_in=row.legacy_in,
-        legacy_back=row.legacy_back,
-    )
-
-
-def _encoded(compared: Mapping[str, Any] | None) -> str | None:
-    return None if compared is None else msgspec.json.encode(compared).decode()
 
 
 def _result(row: Row[Any]) -> ReplayResult:

@@ -79,21 +79,17 @@ def _rounds(store: Store, before_ms: int | None, max_bytes: int) -> Iterator[tup
             while count := _delete_oldest(store, table, before_ms):
                 yield table, count
     while max_bytes and size_of(store.engine, at_least=max_bytes) > max_bytes:
-        shrinkable = _table_to_shrink(store)
-        if shrinkable is None:
+        with store.engine.connect() as connection:
+            oldest = {
+                table: connection.execute(select(func.min(time))).scalar()
+                for table, time in _TIMES.items()
+            }
+        filled = {table: time for table, time in oldest.items() if time is not None}
+        if not filled:
             return
+        # Bodies first, then the table with the oldest row.
+        shrinkable = bodies if bodies in filled else min(filled, key=filled.__getitem__)
         yield shrinkable, _delete_oldest(store, shrinkable, None)
-
-
-def _table_to_shrink(store: Store) -> Table | None:
-    """Return `bodies` while it has rows, then the table with the oldest row."""
-    with store.engine.connect() as connection:
-        oldest = {
-            table: connection.execute(select(func.min(time))).scalar()
-            for table, time in _TIMES.items()
-        }
-    filled = {table: time for table, time in oldest.items() if time is not None}
-    return bodies if bodies in filled else min(filled, key=filled.__getitem__, default=None)
 
 
 def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:

@@ -28,7 +28,12 @@ class ShadowGroup:
 
 def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
     """Group the shadows of the matching exchanges by rule, leg and failure."""
-    compared = _as_json(store)
+    # SQLite reads JSON from text; PostgreSQL needs a cast.
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    comparison = shadows.c.comparison
+    compared: ColumnElement[Any] = (
+        type_coerce(comparison, JSON) if is_sqlite else cast(comparison, JSON)
+    )
     keys = (shadows.c.rule, shadows.c.leg, shadows.c.failure)
     is_equal = case((compared["equal"].as_boolean(), 1), else_=0)
     query = (
@@ -44,11 +49,3 @@ def aggregate_shadows(store: Store, wanted: Filter) -> tuple[ShadowGroup, ...]:
     )
     with store.engine.connect() as connection:
         return tuple(ShadowGroup(*row) for row in connection.execute(query))
-
-
-def _as_json(store: Store) -> ColumnElement[Any]:
-    """Return the comparison as JSON: SQLite reads it from text, PostgreSQL needs a cast."""
-    comparison = shadows.c.comparison
-    if store.engine.dialect.name == "sqlite":
-        return type_coerce(comparison, JSON)
-    return cast(comparison, JSON)

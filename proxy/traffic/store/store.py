@@ -58,8 +58,15 @@ class Store:
         except ValueError as exc:  # an invalid time, for example, written by another version
             raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
+            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
             return sum(
-                _insert_new(connection, table, given) for table, given in rows.items() if given
+                connection.execute(
+                    dialect.insert(table).on_conflict_do_nothing(),
+                    given,
+                    execution_options={"preserve_rowcount": True},
+                ).rowcount
+                for table, given in rows.items()
+                if given
             )
 
     @contextmanager
@@ -88,9 +95,3 @@ def _rows_of(entries: Iterable[Entry]) -> dict[Table, list[Row]]:
             case _:
                 rows[bodies].extend(rows_of_content(entry))
     return rows
-
-
-def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> int:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table).on_conflict_do_nothing()
-    return connection.execute(insert, rows, execution_options={"preserve_rowcount": True}).rowcount
