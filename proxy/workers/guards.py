@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -124,7 +125,11 @@ class Guards:
             for rule, watched in self._watched.items()
         }
         self.shared_state.publish(_TALLIES, msgspec.msgpack.encode(mine))
-        pairs = [mine, *self._tallies_of_others()]
+        pairs = [mine]
+        for note, written in self.shared_state.from_peers(_TALLIES):
+            if abs(time.time() - written) < _STALE_SECONDS:  # a clock may be set back or forth
+                with suppress(ValueError):  # another version of Holdover wrote it
+                    pairs.append(_PAIRS.decode(note))
         for rule, watched in self._watched.items():
             known = [pair[rule] for pair in pairs if rule in pair]
             reason = breach(
@@ -134,23 +139,10 @@ class Guards:
             )
             watched.breaches = watched.breaches + 1 if reason else 0
             if reason and watched.breaches >= _BREACHES_TO_TRIP and rule not in self.tripped:
-                self._trip(rule, reason)
-
-    def _tallies_of_others(self) -> list[dict[str, _Pair]]:
-        tallies: list[dict[str, _Pair]] = []
-        for note, written in self.shared_state.from_peers(_TALLIES):
-            if abs(time.time() - written) < _STALE_SECONDS:  # a clock may be set back or forth
-                try:
-                    tallies.append(_PAIRS.decode(note))
-                except ValueError:  # of msgspec, or of the UTF-8 decoder
-                    continue  # written by another version of Holdover
-        return tallies
-
-    def _trip(self, rule: str, reason: str) -> None:
-        trip = Trip(rule, datetime.now(UTC).isoformat(timespec="seconds"), reason)
-        log.error("guard_tripped", rule=rule, reason=reason)
-        self._unwritten[rule] = trip
-        self._read_trips()
+                log.error("guard_tripped", rule=rule, reason=reason)
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                self._unwritten[rule] = Trip(rule, since, reason)
+                self._read_trips()
 
     def _read_trips(self) -> None:
         for rule, trip in list(self._unwritten.items()):

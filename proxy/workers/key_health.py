@@ -8,7 +8,6 @@ restarts, which repair no key. The first worker that gets an answer with the key
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -17,7 +16,7 @@ import msgspec
 import structlog
 
 from proxy.security.keyring import Destination, Keyring, refuses_key
-from proxy.workers.shared_state import Note, SharedState
+from proxy.workers.shared_state import SharedState
 
 log = structlog.get_logger()
 
@@ -62,12 +61,23 @@ class KeyHealth:
 
     def observe(self, to: Destination, status: int) -> None:
         """Record the upstream's status for a request that was sent with one of our keys."""
-        assert to.setting is not None
+        setting = to.setting
+        assert setting is not None
         if refuses_key(status):
-            self._observer.key_refused(to.setting)
-            self._refused(to.setting, to, status)
-        elif status in _SUCCESS and (to.setting in self._heard or to.setting in self._written):
-            self._accepted(to.setting)
+            self._observer.key_refused(setting)
+            before = self._heard.get(setting)
+            if before is None or (before.key, before.url) != (to.digest, to.url):
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                self._heard[setting] = Refusal(to.digest, to.url, status, since)
+                self._write(setting)
+                log.error("key_refused", setting=setting, key=to.digest, url=to.url, status=status)
+        elif status in _SUCCESS and (setting in self._heard or setting in self._written):
+            self._heard.pop(setting, None)
+            self._unwritten.discard(setting)
+            self._written.pop(setting, None)
+            with suppress(OSError):  # the directory may be read-only
+                self._shared_state.remove(f"{_TOPIC}/{setting}")
+            log.info("key_accepted", setting=setting)
 
     def problems(self, keyring: Keyring) -> dict[str, Refusal]:
         """Return the refusals of the keys that are configured now, by setting."""
@@ -90,34 +100,14 @@ class KeyHealth:
             self._write(setting)
         if (notes := self._shared_state.try_read(_TOPIC)) is None:
             return  # unreadable: keep the known refusals
-        self._written = dict(_refusals(notes))
+        self._written = {}
+        for setting, note, _ in notes:
+            with suppress(ValueError):  # written by another version, or unreadable
+                self._written[setting] = _REFUSAL.decode(note)
         for setting in self._heard.keys() - self._written.keys() - self._unwritten:
             del self._heard[setting]
-
-    def _refused(self, setting: str, to: Destination, status: int) -> None:
-        before = self._heard.get(setting)
-        if before is not None and (before.key, before.url) == (to.digest, to.url):
-            return
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        self._heard[setting] = Refusal(to.digest, to.url, status, since)
-        self._write(setting)
-        log.error("key_refused", setting=setting, key=to.digest, url=to.url, status=status)
-
-    def _accepted(self, setting: str) -> None:
-        self._heard.pop(setting, None)
-        self._unwritten.discard(setting)
-        self._written.pop(setting, None)
-        with suppress(OSError):  # the directory may be read-only
-            self._shared_state.remove(f"{_TOPIC}/{setting}")
-        log.info("key_accepted", setting=setting)
 
     def _write(self, setting: str) -> None:
         note = msgspec.json.encode(self._heard[setting])
         is_written = self._shared_state.write(f"{_TOPIC}/{setting}", note)
         (self._unwritten.discard if is_written else self._unwritten.add)(setting)
-
-
-def _refusals(notes: Iterable[Note]) -> Iterable[tuple[str, Refusal]]:
-    for setting, note, _ in notes:
-        with suppress(ValueError):  # written by another version, or unreadable
-            yield setting, _REFUSAL.decode(note)
