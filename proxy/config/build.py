@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -136,7 +135,12 @@ def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
 
 
 def _keyring(settings: Settings, digester: Digester) -> Keyring:
-    _refuse_shared_tokens(settings.callers)
+    by_token: dict[str, str] = {}
+    for name, caller in settings.callers.items():
+        if (other := by_token.setdefault(caller.token, name)) != name:
+            raise InvalidSettings(
+                f"callers.{name}.token: is also the token of {other!r}; give each its own"
+            )
     serves_both = settings.legacy_url is not None and (
         origin_of(settings.upstream_url) == origin_of(settings.legacy_url)
     )
@@ -174,15 +178,6 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
         legacy=Site(name="legacy", url=legacy_url, key=legacy) if legacy_url else None,
         known=tuple(known),
     )
-
-
-def _refuse_shared_tokens(callers: Mapping[str, CallerSettings]) -> None:
-    by_token: dict[str, str] = {}
-    for name, caller in callers.items():
-        if (other := by_token.setdefault(caller.token, name)) != name:
-            raise InvalidSettings(
-                f"callers.{name}.token: is also the token of {other!r}; give each its own"
-            )
 
 
 def _held(setting: str, written: SecretStr | KeyFrom | None, digester: Digester) -> HeldKey | None:

@@ -99,26 +99,22 @@ def _edit(path: Path, edit: Callable[[TomlSource], str], secrets_dir: Path | Non
     with _alone_in(path.parent):
         before = TomlSource.read(path)
         file = TomlSource(path, edit(before))
-        _check(file, before, secrets_dir)
+        # Problems count if the edit caused them, or if no environment of the server can solve them.
+        if problems := _problems(file, secrets_dir):
+            known = _problems(before, secrets_dir)
+            # The server's own environment may set these, so their absence is uncertain.
+            certain = _problems(
+                file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
+            )
+            if said := [
+                said for what, said in problems.items() if what in certain or what not in known
+            ]:
+                raise InvalidSettings(*said)
         try:
             # The file may hold keys: it is created private, and gets the old mode only later.
             replace_file(path, file.text.encode(), lambda beside: _make_alike(beside, path))
         except OSError as exc:
             raise InvalidSettings(f"{path}: {exc.strerror}") from exc
-
-
-def _check(file: TomlSource, before: TomlSource, secrets_dir: Path | None) -> None:
-    """Raise problems that the edit caused, or that no environment of the server can solve."""
-    if problems := _problems(file, secrets_dir):
-        known = _problems(before, secrets_dir)
-        # The server's own environment may set these, so their absence is uncertain.
-        certain = _problems(
-            file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
-        )
-        if said := [
-            said for what, said in problems.items() if what in certain or what not in known
-        ]:
-            raise InvalidSettings(*said)
 
 
 def _problems(file: TomlSource, secrets_dir: Path | None, **flags: str) -> dict[str, str]:
