@@ -68,19 +68,15 @@ def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Dec
     if rollout.override is not None:
         leg = rollout.override
         return Decision(action=leg.action, route=leg, why=DecisionReason.OVERRIDE)
-    for rule in rollout.rules:
-        if next(objections(rule, question, tripped), None) is None:
-            return _by_rule(rule, question)
-    return Decision(
-        action=rollout.otherwise.action, route=rollout.otherwise, why=DecisionReason.DEFAULT
+    deciding = (
+        rule for rule in rollout.rules if next(objections(rule, question, tripped), None) is None
     )
-
-
-def _by_rule(rule: Rule, question: Question) -> Decision:
-    ends = brown_out_until(rule.campaign, question.now)
+    if (rule := next(deciding, None)) is None:
+        otherwise = rollout.otherwise
+        return Decision(action=otherwise.action, route=otherwise, why=DecisionReason.DEFAULT)
     if is_over(rule.campaign, question.now):
         return Decision(action="refuse", route=rule.route, why=DecisionReason.SUNSET, rule=rule)
-    if ends is not None:
+    if (ends := brown_out_until(rule.campaign, question.now)) is not None:
         return Decision(
             action="refuse", route=rule.route, why=DecisionReason.BROWN_OUT, rule=rule, ends=ends
         )

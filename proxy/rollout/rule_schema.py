@@ -46,11 +46,6 @@ def _as_moment(value: object) -> object:
     return value
 
 
-def _as_text(value: object) -> object:
-    """Convert dates to text: TOML reads `2023-06-01` without quotes as a date."""
-    return value.isoformat() if isinstance(value, date) else value
-
-
 def _as_route(value: object) -> object:
     return {"action": value} if isinstance(value, str) else value
 
@@ -85,7 +80,11 @@ class Match(_Written):
     """Digest of the key that the client sends."""
     user_agent: Pattern | None = None
     """Value of the `user-agent` header."""
-    anthropic_version: Annotated[Pattern | None, BeforeValidator(_as_text)] = None
+    anthropic_version: Annotated[
+        Pattern | None,
+        # TOML reads `2023-06-01` without quotes as a date.
+        BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value),
+    ] = None
     """Value of the `anthropic-version` header; `none` matches requests without it."""
     header: dict[str, Pattern] = Field(default_factory=dict)
     """Values of other headers by name: `{ x-team = "search-*" }`."""
