@@ -65,14 +65,6 @@ _ESCAPED: Final = re.compile(
 _LINES: Final = frozenset({"\\n", "\\r", "\\t"})
 
 
-def _unescaped_lines(text: str) -> str:
-    """Replace escaped white space, as in JSON within a prompt, by real line breaks."""
-    if "\\" in text:
-        for escape in ("\\n", "\\r", "\\t"):
-            text = text.replace(escape, "\n ")
-    return text
-
-
 def _unescaped(text: str, piece: int) -> str:
     """
     Replace terminal colours and escapes by what a reader sees; the length stays the same.
@@ -150,7 +142,11 @@ class Finder:
 
     def without(self, text: str) -> str:
         """Return the text with every match replaced."""
-        text = self._without(_SearchedText(text, _unescaped_lines(text)))
+        # Escaped white space, as in JSON within a prompt, is searched as real line breaks.
+        searched = text
+        for escape in ("\\n", "\\r", "\\t") if "\\" in text else ():
+            searched = searched.replace(escape, "\n ")
+        text = self._without(_SearchedText(text, searched))
         # Search again without escapes: they may have been taken for parts of a value.
         seen = _unescaped(text, self._piece)
         return text if seen is text else self._without(_SearchedText(text, seen))
