@@ -36,16 +36,15 @@ _POLICY: Final = (
 )
 
 
-def _escape_invisible(value: object) -> object:
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return escape_for_terminal(value)
-
-
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(_HERE),
     autoescape=True,
-    finalize=_escape_invisible,
+    # Foreign text shows its invisible characters; markup is ours.
+    finalize=lambda value: (
+        escape_for_terminal(value)
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    ),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
