@@ -108,21 +108,7 @@ def _message(
     answer: Answer, content: list[dict[str, object]], *, is_started: bool
 ) -> dict[str, object]:
     """Return the message in the recorded key order; at its start it has no stop reason yet."""
-    ending = answer.ending
-    return {
-        "id": answer.id,
-        "type": "message",
-        "role": "assistant",
-        "model": answer.model,
-        "content": content,
-        "stop_reason": None if is_started else ending.reason,
-        "stop_sequence": None if is_started else ending.sequence,
-        "stop_details": None if is_started else ending.details,
-        "usage": _usage(answer.usage, is_started=is_started),
-    }
-
-
-def _usage(usage: Usage, *, is_started: bool) -> dict[str, object]:
+    ending, usage = answer.ending, answer.usage
     counted: dict[str, object] = {
         "input_tokens": usage.input_tokens,
         "output_tokens": min(1, usage.output_tokens) if is_started else usage.output_tokens,
@@ -132,7 +118,17 @@ def _usage(usage: Usage, *, is_started: bool) -> dict[str, object]:
         "service_tier": "standard",
         "inference_geo": usage.inference_geo,
     }
-    return counted if is_started else counted | _thinking_details(usage)
+    return {
+        "id": answer.id,
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": content,
+        "stop_reason": None if is_started else ending.reason,
+        "stop_sequence": None if is_started else ending.sequence,
+        "stop_details": None if is_started else ending.details,
+        "usage": counted if is_started else counted | _thinking_details(usage),
+    }
 
 
 def _thinking_details(usage: Usage) -> dict[str, object]:
