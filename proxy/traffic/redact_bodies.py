@@ -118,10 +118,7 @@ class BodyRecorder:
 
 def content_of(bodies: ExchangeBodies, digester: Digester) -> Content:
     """Return the redacted and compressed bodies of one exchange."""
-    return Content(id=bodies.id, received=bodies.received, bodies=tuple(_bodies(bodies, digester)))
-
-
-def _bodies(bodies: ExchangeBodies, digester: Digester) -> Iterator[Body]:
+    found: list[Body] = []
     capture = bodies.capture
     sent = b"".join(completed(encode_in_steps(bodies.plan.request))) if bodies.plan else None
     for part, raw in (("legacy_in", capture.legacy_in), ("messages_out", sent)):
@@ -129,14 +126,15 @@ def _bodies(bodies: ExchangeBodies, digester: Digester) -> Iterator[Body]:
             text = _redacted(raw, bodies.hide) if capture.level == "full" else None
             captured = CapturedBody("nothing")
             captured.take(0, raw)
-            yield _body(part, captured, digester, text)
+            found.append(_body(part, captured, digester, text))
     for part, captured in (
         ("messages_back", capture.messages_back),
         ("legacy_back", capture.legacy_back),
     ):
         if captured.size:
             text, timing = _answer(part, captured, bodies) if captured.chunks else (None, None)
-            yield _body(part, captured, digester, text, timing)
+            found.append(_body(part, captured, digester, text, timing))
+    return Content(id=bodies.id, received=bodies.received, bodies=tuple(found))
 
 
 def _body(

@@ -73,11 +73,17 @@ class JournalWriter:
         try:
             self._write_waiting()
         except OSError as exc:
-            self._fail(exc)
-            return
-        if self.problem is not None:
-            self.problem = None
-            log.info("journal_works_again")
+            if self.problem is None:
+                log.error("journal_failed", directory=str(self._directory), reason=exc.strerror)
+            self.problem = exc.strerror or type(exc).__name__
+            too_many = max(len(self._waiting) - _MAX_WAITING_RECORDS, 0)
+            for _ in range(too_many):
+                self._waiting.popleft()
+            self._lose(too_many)
+        else:
+            if self.problem is not None:
+                self.problem = None
+                log.info("journal_works_again")
 
     def add_content(self, content: Content) -> None:
         """Write contents, or drop them if there is no room; may be called from any thread."""
@@ -141,15 +147,6 @@ class JournalWriter:
                     log.error("journal_dropped", kind=word, bytes=size)
                     return True
         return False
-
-    def _fail(self, problem: OSError) -> None:
-        if self.problem is None:
-            log.error("journal_failed", directory=str(self._directory), reason=problem.strerror)
-        self.problem = problem.strerror or type(problem).__name__
-        too_many = len(self._waiting) - _MAX_WAITING_RECORDS
-        for _ in range(too_many):
-            self._waiting.popleft()
-        self._lose(max(too_many, 0))
 
     def _lose(self, count: int) -> None:
         if count:

@@ -49,18 +49,16 @@ def open_postgresql(url: str, *, read_only: bool) -> Engine:
             check_current(engine, name)
         else:
             upgrade(engine, name)
-            _check_writable(engine, name)
+            is_standby = func.current_setting("transaction_read_only") == "on"
+            may_insert = func.has_table_privilege(exchanges.name, "INSERT")
+            with engine.connect() as connection:
+                is_read_only = connection.execute(select(is_standby | ~may_insert)).scalar_one()
+            if is_read_only:
+                raise ReadOnlyStoreError(
+                    f"{name} cannot be written: the server is read-only, or this user may not"
+                    " insert"
+                )
     return engine
-
-
-def _check_writable(engine: Engine, name: str) -> None:
-    is_standby = func.current_setting("transaction_read_only") == "on"
-    may_insert = func.has_table_privilege(exchanges.name, "INSERT")
-    with engine.connect() as connection:
-        if connection.execute(select(is_standby | ~may_insert)).scalar_one():
-            raise ReadOnlyStoreError(
-                f"{name} cannot be written: the server is read-only, or this user may not insert"
-            )
 
 
 @contextmanager
