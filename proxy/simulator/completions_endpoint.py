@@ -66,11 +66,18 @@ def _resolve_model(name: str, *, is_alive: bool) -> str:
 
 
 def _complete(request: CompletionRequest, model: str, context: RequestContext) -> Completion:
-    deltas = _completion_deltas(request, context)
+    options, deltas = context.options, context.options.deltas
+    if deltas is None:
+        question = request.last_question
+        text = f' You said "{question}" and this is what the old API answers.'
+        if request.prefill:
+            text = f' and so on, continuing in answer to "{question}" as the old API did.'
+        text = text if options.text is None else options.text
+        deltas = split_into_deltas(text, options.delta_size)
     budget = min(request.max_tokens_to_sample, MAX_LEGACY_OUTPUT_TOKENS)
     length, ending = find_ending("".join(deltas), budget, "max_tokens", request.stops)
     if ending.reason == "end_turn":
-        ending = override_ending(ending, context.options)
+        ending = override_ending(ending, options)
     is_cut = ending.reason == "max_tokens"
     return Completion(
         id=identifier("compl", context.number),
@@ -80,13 +87,3 @@ def _complete(request: CompletionRequest, model: str, context: RequestContext) -
         # A natural end looks like the built-in stop (legacy-wire 2.2).
         stop=None if is_cut else ending.sequence or HUMAN,
     )
-
-
-def _completion_deltas(request: CompletionRequest, context: RequestContext) -> tuple[str, ...]:
-    options = context.options
-    if options.deltas is not None:
-        return options.deltas
-    text = f' You said "{request.last_question}" and this is what the old API answers.'
-    if request.prefill:
-        text = f' and so on, continuing in answer to "{request.last_question}" as the old API did.'
-    return split_into_deltas(text if options.text is None else options.text, options.delta_size)
