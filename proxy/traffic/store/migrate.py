@@ -38,7 +38,12 @@ def upgrade(engine: Engine, name: str) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         if not _is_current(connection, name):
-            _upgrade(connection)
+            from alembic import command  # noqa: PLC0415 - rarely needed, and slow to import
+            from alembic.config import Config  # noqa: PLC0415
+
+            config = Config(attributes={"connection": connection})
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            command.upgrade(config, "head")
 
 
 def check_current(engine: Engine, name: str) -> None:
@@ -62,12 +67,3 @@ def _is_current(connection: Connection, name: str) -> bool:
             " use the newer version that wrote it"
         )
     return revision == HEAD
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - rarely needed, and slow to import
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    command.upgrade(config, "head")

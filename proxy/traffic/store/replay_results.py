@@ -16,7 +16,6 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     and_,
     case,
@@ -203,7 +202,14 @@ class ReplayStore:
                 rows = connection.execute(page).all()
             if not rows:
                 return
-            yield from map(_result, rows)
+            for row in rows:
+                compared = row.comparison
+                yield ReplayResult(
+                    id=row.exchange_id,
+                    failure=row.failure,
+                    comparison=None if compared is None else msgspec.json.decode(compared),
+                    tokens=row.tokens,
+                )
             after = rows[-1].exchange_id
 
     def _done(self) -> int:
@@ -228,13 +234,3 @@ class ReplayStore:
 
     def _is_ours(self) -> ColumnElement[bool]:
         return replays.c.replay == self.name
-
-
-def _result(row: Row[Any]) -> ReplayResult:
-    compared = row.comparison
-    return ReplayResult(
-        id=row.exchange_id,
-        failure=row.failure,
-        comparison=None if compared is None else msgspec.json.decode(compared),
-        tokens=row.tokens,
-    )
