@@ -92,6 +92,9 @@ def _page(models: list[Model], query: QueryParams, limit: int) -> tuple[list[Mod
 
 
 def _describe(model: Model, today: datetime.date) -> dict[str, object]:
+    traits = model.traits
+    types = _SUPPORTED_THINKING_TYPES[traits.thinking]
+    effort = {level: _support(supported=traits.takes_effort) for level in _EFFORTS}
     return {
         "type": "model",
         "id": model.id,
@@ -101,28 +104,22 @@ def _describe(model: Model, today: datetime.date) -> dict[str, object]:
         "deprecated_at": _midnight(model.deprecated),
         "retires_at": _midnight(model.retires),
         "line": model.line,
-        "max_input_tokens": model.traits.context_window,
-        "max_tokens": model.traits.max_tokens,
-        "capabilities": _capabilities(model),
+        "max_input_tokens": traits.context_window,
+        "max_tokens": traits.max_tokens,
+        # Part of the documented tree, which has no entry for prefill or sampling.
+        "capabilities": {
+            "batch": _support(supported=True),
+            "effort": {"supported": traits.takes_effort, **effort},
+            "thinking": {
+                "supported": traits.thinking is not Thinking.UNKNOWN,
+                "types": {name: _support(supported=name in types) for name in _THINKING_TYPES},
+            },
+        },
     }
 
 
 def _midnight(day: datetime.date | None) -> str | None:
     return None if day is None else f"{day.isoformat()}T00:00:00Z"
-
-
-def _capabilities(model: Model) -> dict[str, object]:
-    """Return part of the documented tree, which has no entry for prefill or sampling."""
-    types = _SUPPORTED_THINKING_TYPES[model.traits.thinking]
-    effort = {level: _support(supported=model.traits.takes_effort) for level in _EFFORTS}
-    return {
-        "batch": _support(supported=True),
-        "effort": {"supported": model.traits.takes_effort, **effort},
-        "thinking": {
-            "supported": model.traits.thinking is not Thinking.UNKNOWN,
-            "types": {name: _support(supported=name in types) for name in _THINKING_TYPES},
-        },
-    }
 
 
 def _support(*, supported: bool) -> dict[str, bool]:
