@@ -53,8 +53,16 @@ class Store:
         Entries that are already stored are skipped. Raises `UnacceptableEntry` if one of the
         entries cannot be stored, else `StoreError`.
         """
+        rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
         try:
-            rows = _rows_of(entries)
+            for entry in entries:
+                match entry:
+                    case TrafficRecord():
+                        rows[exchanges].append(row_of_exchange(entry))
+                    case ShadowRecord():
+                        rows[shadows].append(row_of_shadow(entry))
+                    case _:
+                        rows[bodies].extend(rows_of_content(entry))
         except ValueError as exc:  # an invalid time, for example, written by another version
             raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
@@ -82,16 +90,3 @@ class Store:
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
-
-
-def _rows_of(entries: Iterable[Entry]) -> dict[Table, list[Row]]:
-    rows: dict[Table, list[Row]] = {exchanges: [], shadows: [], bodies: []}
-    for entry in entries:
-        match entry:
-            case TrafficRecord():
-                rows[exchanges].append(row_of_exchange(entry))
-            case ShadowRecord():
-                rows[shadows].append(row_of_shadow(entry))
-            case _:
-                rows[bodies].extend(rows_of_content(entry))
-    return rows
