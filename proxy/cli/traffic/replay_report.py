@@ -75,10 +75,10 @@ def report_lines(report: ReplayReport) -> Iterator[str]:
         "similarity", f"{similarity.mean:.3f} on average; a tenth is at most {similarity.p10:.3f}"
     )
     highest = max(similarity.tenths)
-    for tenth, count in enumerate(similarity.tenths):
-        bar = "#" * -(-count * _BAR_WIDTH // highest)
+    for tenth, exchanges in enumerate(similarity.tenths):
+        bar = "#" * -(-exchanges * _BAR_WIDTH // highest)
         tenths = f"{tenth / 10:.1f} to {(tenth + 1) / 10:.1f}"
-        yield _line("", f"{tenths}  {bar:<{_BAR_WIDTH}}  {count:,}")
+        yield _line("", f"{tenths}  {bar:<{_BAR_WIDTH}}  {exchanges:,}")
     yield _line("stop reason", f"{report.same_stop_reason:,} of {report.compared:,} the same")
     for pair in report.stop_reasons:
         before, after = (escape_for_terminal(str(reason)) for reason in (pair.recorded, pair.now))
