@@ -35,10 +35,8 @@ _Spans: TypeAlias = Iterator[tuple[int, int, str]]
 """Start, end and replacement of each match; in order, without overlaps."""
 
 
-@cache
-def _compiled(expression: str) -> re.Pattern[str]:
-    # `re` would not cache so many expressions.
-    return re.compile(expression)
+# `re` would not cache so many expressions.
+_compiled: Final[Callable[[str], re.Pattern[str]]] = cache(re.compile)
 
 
 class _SearchedText(NamedTuple):
