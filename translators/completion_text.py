@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from translators.echo_remover import EchoRemover, TrimmedSpaceRemover
+from translators.continuation import PrefillJoiner, TrimmedSpaceRemover
 from translators.plan import Plan
 from translators.steps import Steps, completed, windows
 from translators.stop_scanner import StopScanner
@@ -23,7 +23,7 @@ class CompletionText:
     """Translates the text of one message."""
 
     def __init__(self, plan: Plan) -> None:
-        self._echo = EchoRemover(plan.echo)
+        self._echo = PrefillJoiner(plan.echo, plan.trimmed)
         self._trimmed = TrimmedSpaceRemover(plan.trimmed)
         self._wants_space = plan.gains_leading_space
         self.has_begun = False

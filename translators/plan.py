@@ -178,6 +178,7 @@ def _plan(
         conversation,
         takes_prefill=model.capabilities.prefill is not False,
         strategy="continue" if policy.prefill == "reroute" else policy.prefill,
+        max_tokens=int(request.max_tokens_to_sample),
     )
     if len(prefill.echo) > STEP_SIZE:
         yield

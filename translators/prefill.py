@@ -3,8 +3,8 @@ Decide how a prefill, the start of the answer written by the client, is continue
 
 The completion must read on where the prompt ends. A model that takes a prefill
 continues it. One that refuses it (messages-wire 1.3) is asked in words to
-continue; it often repeats the prefill first, which `EchoRemover` removes. All
-models refuse white space at the end of a prefill.
+continue, and to begin with its last words, at which `PrefillJoiner` joins the
+answer to it. All models refuse white space at the end of a prefill.
 """
 
 from __future__ import annotations
@@ -25,6 +25,13 @@ _CONTINUE: Final = (
     "Your previous response was interrupted and ended with `{prefill}`. "
     "Continue from where you left off."
 )
+# Our addition: the repeated words show where the continuation begins.
+_ANCHOR: Final = (
+    " Begin by repeating its last few words exactly as they are; they will be taken off, so that "
+    "what follows them is joined in the right place."
+)
+MIN_ANCHOR_TOKENS: Final = 64
+"""Token limit from which on repeated words are asked for: they use up a few of the tokens."""
 _INSTRUCT: Final = (
     "Your response is appended, as it is, to this text, which you have already written:\n\n"
     "{prefill}\n\n"
@@ -50,11 +57,16 @@ _NO_PREFILL: Final = PrefillPlan()
 
 
 def plan_prefill(
-    conversation: Conversation, *, takes_prefill: bool, strategy: PrefillStrategy
+    conversation: Conversation,
+    *,
+    takes_prefill: bool,
+    strategy: PrefillStrategy,
+    max_tokens: int = MIN_ANCHOR_TOKENS,
 ) -> PrefillPlan:
     """
     Plan the messages or the instruction that have the prefill continued.
 
+    `max_tokens` is the client's limit on the answer.
     Raises `InvalidCompletionRequest` if the model takes no prefill and the
     strategy is `reject`.
     """
@@ -82,8 +94,11 @@ def plan_prefill(
             trimmed=trimmed,
             adjustments=(*adjustments, _emulation(AdjustmentKind.INSTRUCT_PREFILL)),
         )
+    asked = _CONTINUE.format(prefill=text)
+    if max_tokens >= MIN_ANCHOR_TOKENS:
+        asked += _ANCHOR
     return PrefillPlan(
-        closing=(prefill, Message("user", _CONTINUE.format(prefill=text))),
+        closing=(prefill, Message("user", asked)),
         echo=text,
         trimmed=trimmed,
         adjustments=(*adjustments, _emulation(AdjustmentKind.CONTINUE_PREFILL)),

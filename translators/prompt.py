@@ -12,7 +12,8 @@ sentence are text. If a marker is written with CR LF, all line ends of the
 prompt are read as LF. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of
 real wrappers), clients rule 10 (leniency for some API keys).
 
-Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed.
+Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed, unless merging
+turns has made a marker with a CR.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ Content of the answer:
     simulate-repeat               repeat the text or the deltas N times, for long answers
     simulate-delta-size           characters per delta (default: two words)
     simulate-empty                1: content is []
-    simulate-echo-prefill         1: repeat the prefill at the beginning of the answer
+    simulate-echo-prefill         1 or all: repeat the prefill at the beginning of the answer;
+                                  words: its last few; wrapped, indented: in other white space
     simulate-thinking-tokens      thinking tokens used, if the model thinks
     simulate-stop-reason          any word; refusal comes with its stop_details
     simulate-stop-sequence        JSON string

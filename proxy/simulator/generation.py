@@ -25,6 +25,7 @@ from proxy.simulator.endings import find_ending, override_ending
 from proxy.simulator.faults.fault_headers import SimulateOptions
 from proxy.simulator.tokens import clip_deltas, count_tokens, split_into_deltas
 
+_ECHOED_WORDS: Final = 3
 _EMPTY_ANSWER_TOKENS: Final = 2  # recorded: 2 to 3 (messages-wire 2)
 
 # Tokens of thinking for each effort. The numbers are invented: only their order is known.
@@ -41,6 +42,19 @@ _BLOCKS_BEFORE_TEXT: Final[dict[str, Block]] = {
 }
 
 
+def _echo(prefill: str, way: str) -> str:
+    """Return what a model repeats of a prefill: all, its end, or all in other white space."""
+    match way:
+        case "words":
+            return " ".join(prefill.split()[-_ECHOED_WORDS:])
+        case "wrapped":
+            return "\n".join(prefill.split())
+        case "indented":
+            return "  " + prefill.replace("\n", "\n    ")
+        case _:
+            return prefill
+
+
 def generate_answer(
     request: MessagesRequest, model: Model, options: SimulateOptions, *, message_id: str
 ) -> Answer:
@@ -48,7 +62,8 @@ def generate_answer(
     thinking_tokens = _count_thinking_tokens(request, model, options)
     content = _content_blocks(request, options)
     if options.echo_prefill and (prefill := text_to_continue(request)):
-        content = (TextBlock(split_into_deltas(prefill, options.delta_size)), *content)
+        echo = _echo(prefill, options.echo_prefill)
+        content = (TextBlock(split_into_deltas(echo, options.delta_size)), *content)
     text = _text_of(content)
     # The tokens that are left for the text, and the stop reason if they run out.
     input_tokens = estimate_input_tokens(request)

@@ -159,16 +159,22 @@ def sequences_that_differ_at_their_ends(automaton, size):
 # Prefills.
 
 
-@shape("echo_remover", steps=15, handed=10)
-def trimmed_space_that_is_said_again_in_small_pieces(echo_remover, size):
-    remover = echo_remover.TrimmedSpaceRemover(" " * size)
+@shape("continuation", steps=15, handed=10)
+def trimmed_space_that_is_said_again_in_small_pieces(continuation, size):
+    remover = continuation.TrimmedSpaceRemover(" " * size)
     return lambda: [*map(remover.feed, " " * size)]
 
 
-@shape("echo_remover", steps=30, handed=20)
-def an_echo_that_breaks_off_after_much_white_space(echo_remover, size):
-    remover = echo_remover.EchoRemover("a" * 2 * size)
-    return lambda: [*map(remover.feed, " " * size + "a" * size + "b")]
+@shape("continuation", steps=150, handed=300)
+def an_echo_that_breaks_off_after_much_white_space(continuation, size):
+    joiner = continuation.PrefillJoiner("a" * 8 * size)
+    return lambda: [*map(joiner.feed, " " * size + "a" * 4 * size + "b")]
+
+
+@shape("continuation", steps=60, handed=500)
+def words_that_are_nearly_the_end_of_a_long_prefill(continuation, size):
+    joiner = continuation.PrefillJoiner("a " * 8 * size)
+    return lambda: [*map(joiner.feed, "a" * 200 + "b" * size), joiner.flush()]
 
 
 @shape("prefill", steps=1, handed=50)
@@ -182,15 +188,15 @@ def a_prefill_of_braces_and_white_space(prefill, size):
     ]
 
 
-@shape("completion_text", steps=100, handed=30)
+@shape("completion_text", steps=200, handed=100)
 def an_echo_then_its_space_then_nearly_a_stop_in_small_pieces(completion_text, size):
     text = completion_text.CompletionText(
         plan(
-            prompt="\n\nHuman: Hi\n\nAssistant: " + "a" * size + " " * size,
+            prompt="\n\nHuman: Hi\n\nAssistant: " + "a" * 4 * size + " " * size,
             stop_sequences=("\n" * size,),
         )
     )
-    said = "a" * size + " " * size + "\n" * (size - 1) + "x"
+    said = "a" * 4 * size + " " * size + "\n" * (size - 1) + "x"
     return lambda: [*map(text.feed, said), text.flush()]
 
 

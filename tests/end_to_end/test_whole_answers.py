@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
+from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy, text_of
 from tests.servers import fetch
 
 
@@ -218,3 +218,39 @@ def test_an_echo_may_begin_with_other_white_space_than_the_prefill(holdover: Pro
     )
 
     assert told.json()["completion"] == "\nNext"
+
+
+@pytest.mark.parametrize("way", ["all", "words", "wrapped", "indented"])
+@pytest.mark.parametrize("prefill", ["continue", "instruct"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_however_a_model_repeats_a_prefill_its_continuation_is_joined_with_its_own_space(
+    way: str, prefill: str, *, stream: bool
+):
+    written = f"{PROMPT} My friends call me\nLong John, and my name is"
+    manner = {
+        "simulate-echo-prefill": way,
+        "simulate-text": '" Silver."',
+        "simulate-delta-size": "3",
+    }
+    asked = {"model": "claude-sonnet-4-6", "prompt": written}
+    with running_proxy(prefill=prefill) as holdover:
+        if stream:
+            said = text_of(holdover.stream(headers=V2 | manner, **asked))
+        else:
+            said = holdover.complete(headers=manner, **asked).json()["completion"]
+
+    assert said == " Silver."
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_repeats_nothing_is_joined_by_the_rule(
+    holdover: ProxyUnderTest, *, stream: bool
+):
+    manner = {"simulate-text": '"Silver."', "simulate-delta-size": "2"}
+    asked = {"model": "claude-sonnet-4-6", "prompt": f"{PROMPT} My name is"}
+    if stream:
+        said = text_of(holdover.stream(headers=V2 | manner, **asked))
+    else:
+        said = holdover.complete(headers=manner, **asked).json()["completion"]
+
+    assert said == " Silver."

@@ -27,6 +27,10 @@ STOP = "\n\nHuman:"
 CONTINUE = (
     "Your previous response was interrupted and ended with `{`. Continue from where you left off."
 )
+ANCHOR = (
+    " Begin by repeating its last few words exactly as they are; they will be taken off, so that"
+    " what follows them is joined in the right place."
+)
 
 
 def ask(model, prompt=HI, tokens=50, **given):
@@ -127,7 +131,7 @@ TABLE = {
     ),
     "claude-2 with everything": (
         ask("claude-2", PREFILL, 100_000_000, **ALL_SAMPLING),
-        body(TO_OPUS, "Hi", "{", CONTINUE, tokens=128_000),
+        body(TO_OPUS, "Hi", "{", CONTINUE + ANCHOR, tokens=128_000),
         [
             retired("claude-2", TO_OPUS),
             CONTINUED,

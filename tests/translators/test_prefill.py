@@ -22,6 +22,10 @@ def rescued(kind):
 CONTINUE = (
     "Your previous response was interrupted and ended with `{`. Continue from where you left off."
 )
+ANCHOR = (
+    " Begin by repeating its last few words exactly as they are; they will be taken off, so that"
+    " what follows them is joined in the right place."
+)
 INSTRUCT = (
     "Your response is appended, as it is, to this text, which you have already written:\n\n"
     "{\n\nContinue exactly where it ends and do not repeat any of it."
@@ -62,11 +66,18 @@ def test_a_great_deal_of_white_space_is_counted_and_not_shown():
     assert counted.adjustments == (trimmed("17 characters of white space"),)
 
 
-def test_continue_asks_for_more_in_the_documented_words():
-    plan = plan_prefill(ending_in("{\n"), takes_prefill=False, strategy="continue")
+@pytest.mark.parametrize(
+    ("tokens", "asked"), [(63, CONTINUE), (64, CONTINUE + ANCHOR), (10**6, CONTINUE + ANCHOR)]
+)
+def test_continue_asks_for_more_in_the_documented_words_and_for_an_anchor_if_there_is_room(
+    tokens, asked
+):
+    plan = plan_prefill(
+        ending_in("{\n"), takes_prefill=False, strategy="continue", max_tokens=tokens
+    )
 
     assert plan == PrefillPlan(
-        closing=(Message("assistant", "{"), Message("user", CONTINUE)),
+        closing=(Message("assistant", "{"), Message("user", asked)),
         echo="{",
         trimmed="\n",
         adjustments=(trimmed(r"'\n'"), rescued(AdjustmentKind.CONTINUE_PREFILL)),

@@ -36,7 +36,7 @@ class SimulateOptions:
     delta_size: int | None = None
     repeat: int = 1
     empty: bool = False
-    echo_prefill: bool = False
+    echo_prefill: str | None = None
     thinking_tokens: int | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
@@ -139,6 +139,9 @@ _COUNT: Final = _number(0)
 _STATUS: Final = _number(200, 599)
 _PAUSE: Final = _number(0, MAX_PAUSE_MILLISECONDS)
 
+ECHOES: Final = ("all", "words", "wrapped", "indented")
+"""Ways in which models repeat a prefill."""
+
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
     {
         "text": _TEXT,
@@ -152,7 +155,7 @@ PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
         "delta_size": _number(1),
         "repeat": _number(1, _MAX_REPETITIONS),
         "empty": _flag,
-        "echo_prefill": _flag,
+        "echo_prefill": _choice({"1": "all"} | {way: way for way in ECHOES}),
         "thinking_tokens": _COUNT,
         "stop_reason": str,
         "stop_sequence": _TEXT,

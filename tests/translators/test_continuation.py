@@ -1,0 +1,199 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from translators.continuation import PrefillJoiner, TrimmedSpaceRemover
+
+
+def joined(prefill, *deltas, trimmed=""):
+    """What a client appends to its prefill, piece by piece."""
+    joiner = PrefillJoiner(prefill, trimmed)
+    return [*map(joiner.feed, deltas), joiner.flush()]
+
+
+def whole(prefill, answer, trimmed=""):
+    return "".join(joined(prefill, answer, trimmed=trimmed))
+
+
+NUMERALS = "\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d"
+LONG = "Once upon a time there was a fox.\n" * 20 + "And it said"
+
+
+@pytest.mark.parametrize(
+    ("prefill", "answer", "continuation"),
+    [
+        ("Hello, my name is", "Hello, my name is Claude.", " Claude."),
+        ("Hello, my name is", "my name is Claude.", " Claude."),
+        ("Hello, my name is", "is Claude.", " Claude."),
+        ("Hello, my name is", "\n\nmy name is Claude.", " Claude."),
+        ("Hello, my\nname is", "Hello,\n  my name\nis\nClaude.", "\nClaude."),
+        ("Clau", "Claude is", "de is"),
+        ("My name is Clau", "Claude is", "de is"),
+        ("{", '{"a": 1}', '"a": 1}'),
+        ('{"a": [1, 2,', "2, 3]}", " 3]}"),
+        ("1.", "1. First", " First"),
+        ("    return", "return 1", " 1"),
+        ("I", "I am", " am"),
+        ("I", "I", ""),
+        (LONG, f"{LONG}: Hi", ": Hi"),
+        (LONG, f"{LONG.replace(chr(10), ' ')}: Hi", ": Hi"),
+        (LONG, "And it said: Hi", ": Hi"),
+        (LONG, "fox. And it said: Hi", ": Hi"),
+        ("\u4e00" + NUMERALS, NUMERALS + "\u5341", "\u5341"),
+    ],
+    ids=[
+        *("all of it", "its end", "its last word", "after empty lines", "re-wrapped"),
+        *("the rest of a word", "the rest of its last word", "a brace", "in JSON", "a list"),
+        *("code", "one letter", "one letter and no more", "a long one", "a long one re-wrapped"),
+        *("the end of a long one", "more of its end", "without spaces"),
+    ],
+)  # fmt: skip
+def test_what_is_repeated_shows_the_joint(prefill, answer, continuation):
+    assert whole(prefill, answer) == continuation
+
+
+@pytest.mark.parametrize(
+    ("prefill", "answer", "continuation"),
+    [
+        ("Hello, my name is", "Claude.", " Claude."),
+        ("Hello.", "How are you?", " How are you?"),
+        ("He said:", '"No."', ' "No."'),
+        ("Hello, my name is", " Claude.", " Claude."),
+        ("Hello, my name is", "\nClaude.", "\nClaude."),
+        ("Hello", ", world.", ", world."),
+        ("I", "Indeed", " Indeed"),
+        ('{"name": "Jo', 'hn"}', 'hn"}'),
+        ("x = [1, 2", "3]", "3]"),
+        ("<b>bold", "er</b>", "er</b>"),
+        ('"', "Yes", "Yes"),
+        ("(", "A)", "A)"),
+        ("\u4f60\u597d", "\u4e16\u754c", "\u4e16\u754c"),
+        ("Hello", "", ""),
+        ("", "Claude.", "Claude."),
+    ],
+    ids=[
+        *("words", "sentences", "a quotation", "white space", "a new line", "punctuation"),
+        *("a word that only begins alike", "JSON", "code", "markup", "a quote", "a parenthesis"),
+        *("a script without spaces", "no answer", "no prefill"),
+    ],
+)
+def test_where_nothing_is_repeated_the_joint_is_guessed_by_rule(prefill, answer, continuation):
+    assert whole(prefill, answer) == continuation
+
+
+def test_beside_the_clients_own_white_space_none_is_put():
+    assert whole("My name is", "Claude.", trimmed=" ") == "Claude."
+
+
+def test_text_is_released_as_soon_as_it_can_be_no_anchor():
+    assert joined("my name is", "m", "y n", "o", "pe") == ["", "", " my no", "pe", ""]
+    assert joined("my name is", "is", " Clau", "de") == ["", " Clau", "de", ""]
+    assert joined("my name", "name", "s are") == ["", "s are", ""]
+
+
+def test_what_was_flushed_is_not_held_again():
+    joiner = PrefillJoiner("my name is")
+
+    assert (joiner.feed("my na"), joiner.flush(), joiner.feed("me is"), joiner.flush()) == (
+        *("", " my na", "me is", ""),
+    )
+
+
+TEXTS = st.lists(
+    st.sampled_from(["a", "b", "is", "my", " ", "\n", ".", "{", "name ", "\u4e00", "7"]), max_size=8
+).map("".join)
+
+
+@given(
+    prefill=TEXTS.map(str.rstrip),
+    answer=TEXTS,
+    trimmed=st.sampled_from(["", " "]),
+    places=st.sets(st.integers(0, 20)),
+)
+@example(prefill="a", answer="a b", trimmed="", places={1, 2})
+def test_the_joint_does_not_depend_on_chunking(prefill, answer, trimmed, places):
+    ends = [0, *sorted(place for place in places if place < len(answer)), len(answer)]
+    pieces = [answer[start:end] for start, end in pairwise(ends)]
+
+    assert "".join(joined(prefill, *pieces, trimmed=trimmed)) == whole(prefill, answer, trimmed)
+
+
+@given(prefill=TEXTS.map(str.strip), rest=TEXTS, seam=st.sampled_from(["", " ", "\n"]))
+def test_all_of_a_prefill_is_taken_off_and_nothing_else(prefill, rest, seam):
+    answer = prefill + seam + rest
+    is_long_enough = len("".join(prefill.split())) >= 4
+
+    if is_long_enough:
+        assert whole(prefill, answer) == seam + rest
+
+
+@given(prefill=TEXTS, deltas=st.lists(TEXTS, max_size=4))
+def test_once_the_joint_is_settled_everything_passes(prefill, deltas):
+    joiner = PrefillJoiner(prefill.rstrip())
+    said = [(joiner.is_settled, delta, joiner.feed(delta)) for delta in deltas]
+
+    assert all(delta == released for was_settled, delta, released in said if was_settled)
+
+
+def without_space(space, *deltas):
+    remover = TrimmedSpaceRemover(space)
+    return [remover.feed(delta) for delta in deltas]
+
+
+@pytest.mark.parametrize(
+    ("space", "deltas", "released"),
+    [
+        ("", [" a"], [" a"]),
+        ("\n", ["\na"], ["a"]),
+        ("\n", ["\n", "\na"], ["", "\na"]),
+        ("\n\n", ["\n", "a", "\n"], ["", "a", "\n"]),
+        (" \n", [" ", "", "\n", " a"], ["", "", "", " a"]),
+        (" \n", ["\n a"], ["\n a"]),
+        (" ", ["a", " "], ["a", " "]),
+        ("  ", [" a  b"], ["a  b"]),
+    ],
+    ids=[
+        *("nothing was trimmed", "all of it comes back", "no more than was trimmed"),
+        *("some of it comes back", "in pieces", "not in another order", "not later"),
+        *("not where text has begun",),
+    ],
+)
+def test_trimmed_white_space_is_not_doubled(space, deltas, released):
+    assert without_space(space, *deltas) == released
+
+
+BLANKS = st.text(" \n", max_size=3)
+
+
+@given(space=BLANKS, deltas=st.lists(st.text(" \na", max_size=3), max_size=6))
+def test_space_removal_does_not_depend_on_chunking(space, deltas):
+    whole = "".join(deltas)
+
+    assert "".join(without_space(space, *deltas)) == "".join(without_space(space, whole))
+
+
+@given(space=BLANKS, text=st.text(" \na", max_size=6))
+def test_what_is_taken_off_is_what_the_prompt_ends_with(space, text):
+    kept = "".join(without_space(space, text))
+    taken = text.removesuffix(kept)
+
+    shared = sum(1 for _ in iter_shared(space, text))
+    assert taken == space[:shared]
+    assert taken + kept == text
+
+
+def iter_shared(one, other):
+    """The characters both begin with."""
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            return
+        yield a
+
+
+def test_a_long_echo_in_small_pieces():
+    echo = "word " * 40_000
+    edges = range(0, len(echo) + 1, 4)
+
+    assert "".join(joined(echo.rstrip(), *(echo[a:b] for a, b in pairwise(edges)), "m")) == " m"
