@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,19 +13,34 @@ from proxy.cli.load_config import settings_or_exit
 from proxy.config.settings import store_url_of
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.timestamps import to_milliseconds
-from proxy.traffic import ReadOnlyStoreError, StoreError, journal_directory, open_store
+from proxy.traffic import (
+    ReadOnlyStoreError,
+    StoreError,
+    journal_directory,
+    open_store,
+    waiting_bytes,
+)
 
 if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
 
-_MAX_WAIT_SECONDS: Final = 2
+_MAX_WAIT_SECONDS: Final = 5
 """Limit on waiting for a running loader, which looks at the journals twice a second."""
+_LONG_WAIT_SECONDS: Final = 30
+"""The same, for a command whose exit status somebody relies on."""
 _POLL_SECONDS: Final = 0.05
 
 
 @contextmanager
-def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool) -> Iterator[Store]:
-    """Open the store that the settings name, or the demo's; exit with 2 if it cannot be opened."""
+def open_traffic_store(
+    config: Path | None, secrets: Path | None, *, demo: bool, must_be_complete: bool = False
+) -> Iterator[Store]:
+    """
+    Open the store that the settings name, or the demo's; exit with 2 if it cannot be opened.
+
+    What is still in the journals is loaded first. If that is not possible, the user is told;
+    with `must_be_complete` the command ends with 2 instead.
+    """
     settings = settings_or_exit(config, secrets)
     state_dir = settings.state_dir / "demo" if demo else settings.state_dir
     url = store_url_of(settings, state_dir, demo=demo)
@@ -34,7 +50,11 @@ def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool)
         except ReadOnlyStoreError:
             store = open_store(url, read_only=True)
         try:
-            _catch_up(store, state_dir)
+            patience = _LONG_WAIT_SECONDS if must_be_complete else _MAX_WAIT_SECONDS
+            if missing := _catch_up(store, state_dir, patience):
+                if must_be_complete:
+                    exit_with_error(missing)
+                print_to_stderr(f"holdover: {missing}")
             yield store
         finally:
             store.close()
@@ -42,8 +62,12 @@ def open_traffic_store(config: Path | None, secrets: Path | None, *, demo: bool)
         exit_with_error(str(exc))
 
 
-def _catch_up(store: Store, state_dir: Path) -> None:
-    """Load what this machine's workers have written so far; leave a read-only store unchanged."""
+def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
+    """
+    Load what this machine's workers have written so far; leave a read-only store unchanged.
+
+    Returns what is missing in the store, in a sentence for the user, or None.
+    """
     from proxy.traffic.journal.loader import Loader, loader_lock  # noqa: PLC0415 - SQLAlchemy takes a while
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
@@ -54,15 +78,26 @@ def _catch_up(store: Store, state_dir: Path) -> None:
             with loader_lock(directory) as is_alone:
                 if is_alone:
                     Loader(directory, store).load()
-                    return
+                    return None
             # Another loader holds the lock: a server's, or one that outlives its server briefly.
             status = read_status(loader_state_in(directory))
             if status is not None and status.complete_until >= to_milliseconds(started):
-                return
-            if time.time() - started > _MAX_WAIT_SECONDS:
-                print_to_stderr(
-                    "holdover: the most recent exchanges are still being loaded and are missing "
-                    "here; try again in a few seconds"
+                return None
+            if time.time() - started > patience:
+                return (
+                    "the most recent exchanges are still being loaded and are missing here; try "
+                    "again in a few seconds"
                 )
-                return
             time.sleep(_POLL_SECONDS)
+    if directory.exists() and not os.access(directory, os.R_OK | os.X_OK, effective_ids=True):
+        waiting = "what waits there, if anything"
+    else:
+        status = read_status(loader_state_in(directory))
+        size = waiting_bytes(directory) - (status.read_bytes if status else 0)
+        if size <= 0:
+            return None
+        waiting = f"{size:,} bytes"
+    return (
+        f"{directory}: {waiting}, cannot be loaded from here, so the most recent exchanges may be "
+        "missing; run `holdover serve`, or this command as the server's user"
+    )

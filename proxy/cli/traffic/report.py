@@ -59,7 +59,8 @@ def run_report(  # noqa: PLR0913 - an option each
     )
     # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
     caller = caller and caller.encode(errors="replace").decode()
-    with open_traffic_store(config, secrets, demo=demo) as store:
+    must_be_complete = bool(conditions)
+    with open_traffic_store(config, secrets, demo=demo, must_be_complete=must_be_complete) as store:
         collected = collect_report_input(store, *period, caller)
     report = build_report(collected, report_settings, milliseconds(now))
     _write(report, form, output)

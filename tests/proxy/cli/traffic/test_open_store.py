@@ -75,6 +75,34 @@ def test_what_waits_is_loaded_first_if_no_loader_is_at_it(tmp_path: Path):
     assert recorded(config) == 1
 
 
+@pytest.mark.parametrize(
+    ("mode", "waiting"),
+    [(0o755, " bytes, cannot"), (0o700, "what waits there, if anything, cannot")],
+)
+def test_what_cannot_be_loaded_is_said_and_no_condition_passes_on_it(
+    capsys: pytest.CaptureFixture[str], mode: int, waiting: str
+):
+    with public_directory() as place:
+        config = settings_with(place, [record()])
+        with closing(SegmentWriter(journal_directory(place), RECORDS)) as journal:
+            journal.append(msgspec.msgpack.encode(record(id="req_2")))
+        (place / "traffic").chmod(0o555)
+        (place / "traffic" / "traffic.db").chmod(0o444)
+        journal_directory(place).chmod(mode)
+        with as_nobody():
+            found = recorded(config)
+            with (
+                pytest.raises(typer.Exit) as ended,
+                open_traffic_store(config, None, demo=False, must_be_complete=True),
+            ):
+                pass
+        journal_directory(place).chmod(0o700)
+        (place / "traffic").chmod(0o700)
+
+    assert (found, ended.value.exit_code) == (1, 2)
+    assert capsys.readouterr().err.count(waiting) == 2
+
+
 def keeping_in(state_dir: Path) -> LoaderConfig:
     url = default_url(state_dir)
     return LoaderConfig(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
