@@ -23,7 +23,8 @@ def retirements_of(
         for each in caller.shapes:
             # A forwarded request went to the model it asks for, even if a first try sent another.
             if model := each.asked if each.ending.route == "forward" else each.sent:
-                counts = hit.setdefault(model, {})
+                known_model = catalogue.find(model)  # an alias and its id are one model
+                counts = hit.setdefault(known_model.id if known_model else model, {})
                 counts[number] = counts.get(number, 0) + each.exchanges
     found = (_retirement(model, counts, known, catalogue, today) for model, counts in hit.items())
     return tuple(

@@ -156,7 +156,13 @@ def test_models_that_retire_soon_are_named_with_who_is_hit(tmp_path):
         [
             record(id="a", received=moment(1), caller_name="a", **sent),
             *(record(id=f"{n}", received=moment(n), caller_name="b", **sent) for n in (2, 3)),
-            record(id="e", received=moment(5), caller_name="a", asked_model="claude-2", **sent),
+            record(
+                id="e",
+                received=moment(5),
+                caller_name="a",
+                asked_model="claude-2",
+                sent_model="claude-sonnet-4-5",  # its alias
+            ),
             record(id="d", received=moment(4), sent_model="claude-opus-4-8"),
             record(id="f", received=moment(6), sent_model="claude-next"),
             record(id="g", received=moment(7), sent_model=None, asked_model=None),
