@@ -25,7 +25,7 @@ from translators.errors import (
 from translators.known_models import KNOWN_MODELS
 from translators.legacy_features import Features, features_in_steps, features_of
 from translators.message import as_chunks, translate_in_steps, translate_message
-from translators.model_listing import decode_listing, differences
+from translators.model_listing import ListedModel, decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
 from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
 from translators.refusal_lessons import learn, learn_gone, refuses_user_id
@@ -104,6 +104,7 @@ __all__ = [
     "InvalidCompletionRequest",
     "LastChunk",
     "Lessons",
+    "ListedModel",
     "MessagesRequest",
     "Model",
     "ModelRefused",

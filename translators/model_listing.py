@@ -73,10 +73,9 @@ def decode_listing(body: bytes) -> Listing:
 def differences(known: Catalogue, listed: Iterable[ListedModel], today: str) -> list[str]:
     """Return a sentence for each difference between the catalogue and upstream's list."""
     listed = list(listed)
-    names = {model.id for model in listed}
-    changed = [
-        sentence for one in listed for sentence in _differences(known.find(one.id), one, today)
-    ]
+    meant = {one.id: known.find_in_any_spelling(one.id) for one in listed}
+    names = {model.id for model in meant.values() if model} | meant.keys()
+    changed = [sentence for one in listed for sentence in _differences(meant[one.id], one, today)]
     missing = [
         f"{model.id}: upstream does not list this model"
         for model in known.models

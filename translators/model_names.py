@@ -24,7 +24,7 @@ _DOTTED: Final = re.compile(r"(?<=\d)\.(?=\d)")
 _VERSION_FIRST: Final = re.compile(r"\Aclaude-(\d(?:-\d)?)-(haiku|sonnet|opus|fable|mythos)\b")
 _ANY_DATE: Final = ("@latest", "@default", "-latest")
 
-_LEGACY_FAMILY: Final = re.compile(r"\Aclaude-(?:(instant)|v?([12])|v)")
+_LEGACY_FAMILY: Final = re.compile(r"\Aclaude-(?:(instant)|v?([12])(?!\d)|v\Z|v-|v\d|[12]00k)")
 _FAMILY_HEADS: Final = {"instant": "claude-instant-1", "1": "claude-1", "2": "claude-2"}
 
 

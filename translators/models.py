@@ -134,7 +134,9 @@ class Catalogue:
     def resolve(self, asked: str, today: str) -> ResolvedModel:
         """Follow the operator's mapping, then successors, to a model that can answer today."""
         mapped = self._override(asked)
-        sent = self._successor(mapped, today)
+        # What the operator names is sent as it is, unless it is a name of the table itself.
+        is_of_the_table = mapped == asked or mapped in self._by_name
+        sent = self._successor(mapped, today) if is_of_the_table else mapped
         adjustments: list[Adjustment] = []
         if mapped != asked:
             adjustments.append(Adjustment(AdjustmentKind.MAP_MODEL, "model", asked, mapped))
@@ -142,6 +144,10 @@ class Catalogue:
             kind = AdjustmentKind.REPLACE_RETIRED_MODEL
             adjustments.append(Adjustment(kind, "model", mapped, sent))
         return ResolvedModel(sent, self._capabilities(sent), tuple(adjustments))
+
+    def listed(self, name: str) -> Model | None:
+        """Return the model with exactly that id or alias, or None."""
+        return self._by_name.get(name)
 
     def find(self, name: str) -> Model | None:
         """Return the model with that id or alias, or of that retired family, or None."""

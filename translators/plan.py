@@ -145,12 +145,12 @@ def plan_in_steps(
 
 def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
     """Resolve a name by the catalogue, then apply what upstream's errors have taught."""
-    model = policy.catalogue.resolve(name, today)
+    first = model = policy.catalogue.resolve(name, today)
     adjustments, asked = model.adjustments, {model.id}
     while (lesson := policy.lessons.get(model.id)) is not None and lesson.available is False:
         other = policy.catalogue.instead_of(model.id, today)
-        if other is None or other.id in asked:
-            break
+        if other is None or other.id in asked:  # all are gone, so the error is about the first
+            return first
         asked.add(other.id)
         model, adjustments = other, adjustments + other.adjustments
     capabilities = model.capabilities

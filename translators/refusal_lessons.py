@@ -4,15 +4,17 @@ Learn a model's capabilities from the error message of a 400, and its end from t
 A table of models gets out of date, and an operator's may be wrong. The error
 that follows names the feature that the model does not accept. This module knows
 the texts that were recorded (messages-wire 1.3, 1.5, 1.7, 1.8; corrections
-A14, B1 to B3), also with another text in front, as clouds and gateways put it,
-and without backticks. Any other text teaches nothing, and the client gets the
-error.
+A14, B1 to B3), also without backticks, and behind the words that clouds and
+gateways are known to put in front. Anywhere else in a message they teach
+nothing, because an upstream may quote what a client has written. Any other text
+teaches nothing, and the client gets the error.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from translators.models import Capabilities, Sampling, Thinking
 from translators.wire.messages import error_message
@@ -35,7 +37,7 @@ _TEXTS: Final = tuple(
             Capabilities(sampling=Sampling.NONE),
         ),
         (  # the error of an upstream that applies the newest API version to every request
-            r"(?<![\w.])(?:temperature|top_p|top_k): Extra inputs are not permitted",
+            r"(?:temperature|top_p|top_k): Extra inputs are not permitted",
             Capabilities(sampling=Sampling.NONE),
         ),
         (
@@ -63,25 +65,40 @@ _TEXTS: Final = tuple(
 _LIMIT: Final = re.compile(
     r"max_tokens: \d+ > (?P<limit>\d{1,9}), which is the maximum allowed number of output tokens"
 )
-
-
+_LEAST_LIMIT: Final = 1024
+"""No model writes fewer tokens; a lower limit is not believed."""
+_IN_FRONT: Final = re.compile(
+    # Bedrock's Converse; the exceptions of litellm and of others, whose names end alike.
+    r"The model returned the following errors: "
+    r"|(?:[A-Za-z_.]{0,64}(?:Error|Exception)(?: - |: )){1,3}"
+)
 _USER_ID: Final = re.compile(r"metadata\.user_id: user_id appears to contain")
-_GONE: Final = Capabilities(available=False)
 
 
-def learn(body: bytes) -> Capabilities | None:
+class Lesson(NamedTuple):
+    """What an error reveals about a model."""
+
+    capabilities: Capabilities
+    is_quoted: bool
+    """True if something stood in front of the words, so that they may be a client's."""
+
+
+def learn(body: bytes) -> Lesson | None:
     """Return the capabilities that the body of a 400 reveals, or None if it reveals none."""
-    refusal = error_message(body)
-    if limit := _LIMIT.search(refusal):
-        return Capabilities(max_output_tokens=int(limit["limit"]))
-    return next((lesson for text, lesson in _TEXTS if text.search(refusal)), None)
+    for refusal, is_quoted in _texts(body):
+        if (limit := _LIMIT.match(refusal)) and int(limit["limit"]) >= _LEAST_LIMIT:
+            return Lesson(Capabilities(max_output_tokens=int(limit["limit"])), is_quoted)
+        for text, lesson in _TEXTS:
+            if text.match(refusal):
+                return Lesson(lesson, is_quoted)
+    return None
 
 
-def learn_gone(body: bytes, model: str) -> Capabilities | None:
+def learn_gone(body: bytes, model: str) -> Lesson | None:
     """Return that a model is not available if the body of a 404 names it, or None."""
     refusal = error_message(body)
     named = re.search(rf"(?<![\w.@/-]){re.escape(model)}(?![\w@/-]|\.\w)", refusal)
-    return _GONE if named else None
+    return Lesson(Capabilities(available=False), is_quoted=False) if named else None
 
 
 def refuses_user_id(body: bytes) -> bool:
@@ -90,4 +107,16 @@ def refuses_user_id(body: bytes) -> bool:
 
     The text about e-mail addresses was recorded in litellm#10106.
     """
-    return _USER_ID.search(error_message(body)) is not None
+    return any(_USER_ID.match(refusal) for refusal, _ in _texts(body))
+
+
+def _texts(body: bytes) -> Iterator[tuple[str, bool]]:
+    """Yield the message of an error, and what stands in it behind the words of others."""
+    refusal = error_message(body)
+    yield refusal, False
+    if (front := _IN_FRONT.match(refusal)) is None:
+        return
+    rest = refusal[front.end() :].removeprefix("b'").removesuffix("'")
+    yield rest, True
+    if rest.startswith("{"):
+        yield error_message(rest.encode()), True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 import typer
 
@@ -14,22 +16,31 @@ from proxy.cli.load_config import (
     policy_or_exit,
     settings_or_exit,
 )
+from proxy.config.build import build_runtime_config
 from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
+from proxy.security.keyring import origin_of
+from proxy.security.redaction import Digester
 from proxy.terminal import exit_with_error, print_lines, show_table
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
 from translators import (
     UPSTREAM_VERSION,
     Catalogue,
+    ListedModel,
     Model,
     UpstreamProtocolError,
     decode_listing,
     differences,
+    translate_error,
 )
 
 _SOON = timedelta(days=90)
+_MODELS_PATH: Final = b"/v1/models?limit=1000"
+_MAX_PAGES: Final = 20
+_ANTHROPIC: Final = "https://api.anthropic.com"
+"""The host that a key in the environment is for; no other but this machine gets it."""
 _SERVED = (
     *("model", "status", "retires", "context", "max output", "prefill", "sampling", "thinking"),
 )
@@ -107,13 +118,32 @@ async def _compare_with_upstream(
     catalogue: Catalogue, settings: Settings, today: date
 ) -> list[str]:
     upstream = UpstreamClient(settings.upstream_url, Timeouts(read=30))
-    headers: Headers = [
-        (b"x-api-key", (environment_key() or "").encode("latin-1")),
-        (b"anthropic-version", UPSTREAM_VERSION.encode()),
-    ]
+    headers = _headers_for(upstream, settings)
+    listed: list[ListedModel] = []
+    target = _MODELS_PATH
     try:
-        answer = await upstream.forward("GET", b"/v1/models?limit=1000", headers, None)
-        listing = decode_listing(await answer.read())
+        for _ in range(_MAX_PAGES):
+            answer = await upstream.forward("GET", target, headers, None)
+            body = await answer.read()
+            if not answer.is_success:
+                raise UpstreamProtocolError(translate_error(answer.status, body).message)
+            page = decode_listing(body)
+            listed += page.data
+            if not (page.has_more and page.last_id):
+                break
+            target = _MODELS_PATH + b"&after_id=" + quote(page.last_id, safe="").encode()
     finally:
         await upstream.close()
-    return differences(catalogue, listing.data, today.isoformat())
+    return differences(catalogue, listed, today.isoformat())
+
+
+def _headers_for(upstream: UpstreamClient, settings: Settings) -> Headers:
+    """Return the headers that a request of the server's would have, with its key."""
+    site = build_runtime_config(settings, Digester(None)).keyring.messages
+    headers: Headers = [(b"anthropic-version", UPSTREAM_VERSION.encode()), *site.extra_headers]
+    if site.key is not None:
+        return [*headers, *site.credential(site.key.secret).fields]
+    is_theirs = origin_of(settings.upstream_url) == origin_of(_ANTHROPIC)
+    if (key := environment_key()) and (is_theirs or upstream.is_on_loopback):
+        headers.append((b"x-api-key", key.encode("latin-1")))
+    return headers

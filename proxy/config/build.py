@@ -119,7 +119,7 @@ def policy_of(settings: Settings) -> Policy:
 
 
 def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
-    model = known.find(name) or Model(id=name)
+    model = known.listed(name) or Model(id=name)
     better = Capabilities(
         max_output_tokens=facts.max_output_tokens,
         prefill=facts.prefill,

@@ -37,7 +37,7 @@ def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Respo
         return answer
     # Repeat the message where AWS's SDKs look for it (bedrock-vertex A5).
     envelope = msgspec.json.decode(answer.body) | {"message": str(failure)}
-    aws_headers = {"x-amzn-errortype": "ResourceNotFoundException"}
+    aws_headers = {"x-amzn-errortype": "ResourceNotFoundException", **(headers or {})}
     return Response(
         msgspec.json.encode(envelope), answer.status_code, aws_headers, media_type=answer.media_type
     )

@@ -10,6 +10,7 @@ rule 4).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from proxy.exchange.context import ExchangeContext
@@ -67,6 +68,10 @@ async def send_completion(
 async def send_error(sink: ResponseSink, error: TranslatedError, outcome: Outcome) -> None:
     """Tell the client about an error, in whichever way is still possible."""
     context = sink.context
+    secrets = context.caller.held_secrets if context.caller else []
+    for secret in secrets:  # an upstream may quote the key that it refuses
+        message = error.message.replace(secret.decode("latin-1"), "[key]")
+        error = replace(error, message=message)
     context.fail(outcome, error)
     if sink.has_started and context.route == "forward":
         await sink.end(abruptly=True)  # a frame of ours does not fit into a forwarded body

@@ -67,6 +67,12 @@ class Site:
         """Name of the setting for its key, whether or not it is set."""
         return f"{self.name}_key"
 
+    def credential(self, secret: bytes) -> Credential:
+        """Return the credential with which a held key is sent to this upstream."""
+        if self.as_bearer:
+            return Credential(b"authorization", b"Bearer " + secret, secret)
+        return Credential(b"x-api-key", secret, secret)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCaller:
@@ -282,9 +288,7 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _OwnCredential) -
     digest: CallerDigest | None
     setting: str | None
     if (key := callers_key or site.key) is not None:
-        scheme = b"authorization", b"Bearer " + key.secret
-        name, value = scheme if site.as_bearer else (b"x-api-key", key.secret)
-        sent = Credential(name, value, key.secret)
+        sent = site.credential(key.secret)
         digest, setting = key.digest, key.setting
     elif own.opens_a_key:
         sent, digest, setting = _NO_CREDENTIAL, None, site.setting

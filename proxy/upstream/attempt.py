@@ -19,6 +19,7 @@ from proxy.errors import Failure
 from proxy.headers import Headers, joined, retry_after
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.security.credentials import Credential
+from proxy.security.keyring import Caller
 from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamResponse, close_all
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.fallback import status_may_fall_back
@@ -156,7 +157,7 @@ class Attempt:
         opaque = caller.opaque(user_id) if user_id else ""
         return replace(
             policy,
-            lessons=learned.current(caller.messages.digest),
+            lessons=learned.current(_key_of(caller)),
             user_ids={user_id: opaque} if user_id and learned.refuses_user_id(opaque) else {},
         )
 
@@ -170,18 +171,19 @@ class Attempt:
             if taught.catalogue.instead_of(model, today) is None:
                 return False
             lesson = learn_gone(await response.read(most=MAX_ERROR_BYTES), model)
-            key = caller.messages.digest  # a model may be closed to one organisation only
         elif response.status == HTTPStatus.BAD_REQUEST:
             body = await response.read(most=MAX_ERROR_BYTES)
             if (user_id := self._user_id) and refuses_user_id(body):
                 learned.add_user_id(caller.opaque(user_id))
                 return not taught.user_ids
-            lesson, key = learn(body), None
+            lesson = learn(body)
         else:
             return False
-        if lesson is None or before.corrected(lesson) == before:
+        if lesson is None or before.corrected(lesson.capabilities) == before:
             return False
-        learned.add(model, lesson, key)
+        # A model may be closed to one organisation only, and quoted words may be a client's.
+        is_for_all = lesson.capabilities.available is None and not lesson.is_quoted
+        learned.add(model, lesson.capabilities, None if is_for_all else _key_of(caller))
         return True
 
     @property
@@ -208,6 +210,11 @@ class Attempt:
         self._responses.append(response)
         self._dispatcher.check_key(to, response.status)
         return response
+
+
+def _key_of(caller: Caller) -> str:
+    """Return what tells the keys apart that are sent to the Messages API; empty if none is."""
+    return caller.messages.digest or ""
 
 
 def error_of_failure(failure: Failure) -> TranslatedError:

@@ -71,7 +71,7 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
 
 def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
     """Return what kind of error it was, in words for a client, and the cause in the system's."""
-    cause = problem.__cause__
+    cause = _deepest_cause(problem)
     match cause:
         case ssl.SSLCertVerificationError():
             return "its certificate is not accepted", cause.verify_message
@@ -84,7 +84,20 @@ def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
         case ConnectionError():
             return "it closes connections at once", str(cause)
         case _:
-            return "the network does not lead there", str(cause or problem)
+            return "the network does not lead there", str(cause)
+
+
+def _deepest_cause(problem: BaseException) -> BaseException:
+    """Return the system's error, which the transport through a proxy wraps several times."""
+    while True:
+        if isinstance(problem, BaseExceptionGroup):
+            problem = problem.exceptions[0]
+            continue
+        inner = problem.__cause__ or problem.__context__
+        is_specific = isinstance(problem, (OSError, UnicodeError)) and type(problem) is not OSError
+        if inner is None or is_specific:
+            return problem
+        problem = inner
 
 
 class UpstreamResponse:

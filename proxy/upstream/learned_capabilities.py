@@ -14,12 +14,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from proxy.security.redaction import CallerDigest, Redactor, in_brief
+from proxy.security.redaction import Redactor, in_brief
 from translators import UNKNOWN, Capabilities
 
 log = structlog.get_logger()
 
-_MAX_LESSONS = 256
+_MAX_MODELS = 256
+_MAX_OF_KEYS = 10_000
+_GONE_SECONDS = 300
 _MAX_USER_IDS = 10_000
 _MODEL_LENGTH = 256
 
@@ -38,14 +40,18 @@ class LearnedCapabilities:
         self._seconds = seconds
         self._redactor = Redactor()
         self._clock = clock
-        self._lessons: dict[tuple[str, CallerDigest | None], _Lesson] = {}
+        self._of_all: dict[tuple[str, str | None], _Lesson] = {}
+        self._of_keys: dict[tuple[str, str | None], _Lesson] = {}
+        """By model and digest of the key, the longest known first."""
+        self._models_of_keys = frozenset[str]()
+        self._logged: set[tuple[str, Capabilities]] = set()
         self._refused_user_ids: dict[str, float] = {}
         """When each expires, by digest of the user id."""
 
     @property
     def is_empty(self) -> bool:
         """True if there is nothing to apply."""
-        return not (self._lessons or self._refused_user_ids)
+        return not (self._of_all or self._of_keys or self._refused_user_ids)
 
     def add_user_id(self, opaque: str) -> None:
         """Remember that upstream refuses a user id, by its digest."""
@@ -58,37 +64,48 @@ class LearnedCapabilities:
         """Return True if upstream has refused the user id with this digest."""
         return self._refused_user_ids.get(opaque, -math.inf) > self._clock()
 
-    def add(self, model: str, lesson: Capabilities, key: CallerDigest | None = None) -> None:
+    def add(self, model: str, lesson: Capabilities, key: str | None = None) -> None:
         """
-        Add a correction; the model that was corrected longest ago makes room for a new one.
+        Add a correction; the oldest of its kind makes room for a new one.
 
         What holds for one key only (a model may be closed to one organisation) has its digest.
+        That upstream does not have a model is believed for some minutes only.
         """
-        before = self._lessons.pop((model, key), None)
+        lessons, most = (
+            (self._of_all, _MAX_MODELS) if key is None else (self._of_keys, _MAX_OF_KEYS)
+        )
+        before = lessons.pop((model, key), None)
         known = before.capabilities if before else UNKNOWN
-        if len(self._lessons) >= _MAX_LESSONS:
-            del self._lessons[next(iter(self._lessons))]
+        if len(lessons) >= most:
+            del lessons[next(iter(lessons))]
         learnt = known.corrected(lesson)
+        seconds = self._seconds if lesson.available is None else min(self._seconds, _GONE_SECONDS)
         refusals = before.refusals + 1 if before else 1
-        self._lessons[model, key] = _Lesson(learnt, self._clock() + self._seconds, refusals)
-        if learnt != known:  # an operator's table is out of date: worth a line, once
+        if key is not None:
+            self._models_of_keys = frozenset(of for of, _ in (*lessons, (model, key)))
+        lessons[model, key] = _Lesson(learnt, self._clock() + seconds, refusals)
+        if learnt != known and (model, learnt) not in self._logged:
+            # An operator's table is out of date: worth a line, once.
+            if len(self._logged) >= _MAX_MODELS:
+                self._logged.clear()
+            self._logged.add((model, learnt))
             log.warning("lesson_learnt", model=self._shown(model), lesson=learnt.as_text())
 
-    def current(self, key: CallerDigest | None = None) -> Mapping[str, Capabilities]:
-        """Return the corrections in force for a key, by model; expired ones are forgotten."""
-        if not self._lessons:
-            return {}
+    def current(self, key: str | None = None) -> Mapping[str, Capabilities]:
+        """Return the corrections in force for a key, by model; expired ones do not count."""
         now = self._clock()
-        self._lessons = {of: known for of, known in self._lessons.items() if known.expires > now}
         current: dict[str, Capabilities] = {}
-        for (model, only), lesson in self._lessons.items():
-            if only is None or only == key:
-                current[model] = current.get(model, UNKNOWN).corrected(lesson.capabilities)
+        for (model, _), lesson in self._of_all.items():
+            if lesson.expires > now:
+                current[model] = lesson.capabilities
+        for model in self._models_of_keys:
+            of_key = self._of_keys.get((model, key))
+            if of_key is not None and of_key.expires > now:
+                current[model] = current.get(model, UNKNOWN).corrected(of_key.capabilities)
         return current
 
     def listing(self) -> list[dict[str, object]]:
         """List the corrections for people: model, text, number of refusals, seconds left."""
-        self.current()
         now = self._clock()
         return [
             {
@@ -97,8 +114,10 @@ class LearnedCapabilities:
                 "refusals": lesson.refusals,
                 "expires_in_seconds": round(lesson.expires - now),
             }
-            | ({} if only is None else {"only_for_key": str(only)})
-            for (model, only), lesson in self._lessons.items()
+            | ({} if only is None else {"only_for_key": only})
+            for lessons in (self._of_all, self._of_keys)
+            for (model, only), lesson in lessons.items()
+            if lesson.expires > now
         ]
 
     def _shown(self, model: str) -> str:

@@ -54,9 +54,12 @@ _AWS_SIGNATURES: Final = _Group(b"", b"x-amz-")  # valid for one host only
 _SIGN_INS: Final = _Group(
     # Tokens and names of users who signed in at a proxy in front of Holdover.
     b"x-forwarded-access-token x-forwarded-authorization x-goog-iap-jwt-assertion x-userinfo "
-    b"x-remote-user",
+    b"x-remote-user x-webauth-user x-authenticated-userid x-authenticated-scope x-access-token "
+    b"x-id-token x-jwt-assertion x-client-dn x-client-verify x-client-cert x-credential-identifier "
+    b"x-anonymous-consumer x-consumer-id x-consumer-username x-consumer-custom-id "
+    b"x-consumer-groups",
     b"cf-access- x-auth-request- x-amzn-oidc- x-ms-token- x-ms-client-principal "
-    b"x-goog-authenticated-user- x-pomerium- x-authentik- x-consumer- x-credential- x-tailscale-",
+    b"x-goog-authenticated-user- x-pomerium- x-authentik- x-authelia- x-vouch- x-tailscale-",
 )
 _BROWSERS: Final = _Group(
     # The page, the reader and the session that a browser speaks for.
@@ -65,20 +68,26 @@ _BROWSERS: Final = _Group(
 _CLOUDFLARE: Final = _Group(b"cdn-loop true-client-ip", b"cf-")
 _PROXIES: Final = _Group(
     # What proxies, tunnels, meshes and CDNs say about themselves, their client and the way.
-    b"x-forwarded x-scheme x-url-scheme x-host x-request-start x-queue-start x-cdn x-arr-log-id "
-    b"x-arr-ssl x-site-deployment-id x-waws-unencoded-url x-client-cert x-anonymous-consumer "
-    b"x-cloud-trace-context x-amzn-trace-id x-amzn-requestid x-uidh x-wap-profile x-varnish "
-    b"x-iinfo",
-    b"x-forwarded- x-original- x-real- x-cluster- x-proxy- x-envoy- x-istio- x-b3- x-appengine- "
-    b"x-gfe- x-google- x-azure- x-fd- x-appservice- x-vercel- x-now- x-nf- x-railway- x-render- "
-    b"x-heroku- x-fastly- x-akamai- x-sucuri- x-ngrok- x-amzn-tls- x-amzn-mtls- x-amzn-waf- "
-    b"x-kong- x-traefik- x-nginx- x-haproxy- x-tls- x-ssl- x-zscaler- x-geo- x-geoip- "
-    b"x-client-geo- x-cloudfront- x-edge- x-ingress-",
+    b"x-forwarded x-scheme x-url-scheme x-host x-real-host x-real-port x-real-scheme "
+    b"x-original-host x-original-proto x-original-for x-original-forwarded-for x-original-method "
+    b"x-remote-host x-replaced-path x-served-by x-request-start x-queue-start x-cdn "
+    b"x-site-deployment-id x-waws-unencoded-url x-cloud-trace-context x-amzn-trace-id "
+    b"x-amzn-requestid x-uidh x-msisdn "
+    b"x-wap-profile x-varnish x-iinfo x-proxy-id x-geo-country x-geo-city x-geo-region "
+    b"x-geo-latitude x-geo-longitude x-country-code x-edge-location x-edge-request-id "
+    b"x-now-id x-now-trace x-now-deployment-url x-render-origin-server",
+    b"x-forwarded- x-envoy- x-istio- x-b3- x-appengine- x-gfe- x-google- x-azure- x-fd- x-arr- "
+    b"x-appservice- x-vercel- x-nf- x-railway- x-heroku- x-fastly- x-akamai- x-sucuri- x-ngrok- "
+    b"x-bluecoat- x-amzn-tls- x-amzn-mtls- x-amzn-waf- x-kong- x-traefik- x-nginx- x-haproxy- "
+    b"x-tls- x-ssl- x-zscaler- x-geoip- x-client-geo- x-cloudfront- x-ingress-",
 )
 _NAMED_AN_ADDRESS: Final = re.compile(
     rb"x-(?:.+-)?(?:ips?|ipaddress|clientip|remoteip|realip|userip|socketip|addr|remoteaddr)(?:-.+)?"
 )
-_MAY_BE_AN_ADDRESS: Final = re.compile(rb"[\[\]0-9a-fA-F.:]{3,53}")
+_MAY_BE_AN_ADDRESS: Final = re.compile(rb"(?=.*[.:])[0-9a-fA-F.:]{2,53}")
+_WORDS: Final = re.compile(rb"[\s,;=\"'()<>/%|\[\]]+")
+_VERSIONS: Final = (b"version", b"-build", b"-release")
+"""Endings of names whose values may look like an address without being one: `10.4.2.1`."""
 
 _ENDING: Final = (
     *(_OF_THE_CLIENTS_OWN_REQUEST, _REQUEST_LINE_OVERRIDES, _AWS_SIGNATURES, _SIGN_INS),
@@ -150,19 +159,20 @@ def _is_the_applications_own(name: bytes, value: bytes) -> bool:
         and name not in _ENDING_NAMES
         and not name.startswith(_ENDING_PREFIXES)
         and not _NAMED_AN_ADDRESS.fullmatch(name)
-        and not (b"version" not in name and _begins_with_an_address(value))
+        and (name.endswith(_VERSIONS) or not _has_an_address(value))
     )
 
 
-def _begins_with_an_address(value: bytes) -> bool:
-    """Return True for an IP address, also with a port or in front of a list of others."""
-    start = value.partition(b",")[0].strip()
-    if not _MAY_BE_AN_ADDRESS.fullmatch(start):
+def _has_an_address(value: bytes) -> bool:
+    """Return True if a word of a value is an IP address, also with a port, a zone or a mask."""
+    return any(_is_an_address(word) for word in _WORDS.split(value))
+
+
+def _is_an_address(word: bytes) -> bool:
+    if not _MAY_BE_AN_ADDRESS.fullmatch(word):
         return False
-    host = start.decode("ascii")
-    if host.startswith("["):
-        host = host[1:].partition("]")[0]
-    elif host.count(":") == 1:
+    host = word.decode("ascii")
+    if host.count(":") == 1:
         host = host.partition(":")[0]
     try:
         ip_address(host)

@@ -346,6 +346,8 @@ MESSAGES: Final = (
     *(
         "messages",
         "messages.a.",
+        ".output_config",
+        "Error: ",
         "system.",
         "`system`",
         "`messages`system`",
@@ -483,7 +485,7 @@ def a_completion_in_many_chunks(completions, size):
     return lambda: [*map(encoder.encode, chunks), encoder.encode_texts(["a"] * size)]
 
 
-@shape("model_listing", steps=40, handed=300)
+@shape("model_listing", steps=60, handed=600)
 def a_list_of_many_models(listing, size):
     known = counted("translators.known_models").KNOWN_MODELS
     said = json.dumps({"data": [{"id": f"m{number:04}"} for number in range(size)]}).encode()

@@ -25,7 +25,7 @@ from proxy.config.reload import ConfigSource
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.security.keyring import hash_token
-from tests.harness import V2, body
+from tests.harness import V2, body, running_proxy
 from tests.proxy.replay.harness import COMPLETION, MESSAGE
 from tests.servers import serving
 from tests.waiting import wait_for
@@ -272,3 +272,12 @@ def test_a_new_key_goes_to_the_new_upstream_and_never_to_the_old_one(hosts, clie
     assert arrived(hosts, before, 1) == [("messages", ["of-the-old-one"])]
     for answer in after:
         assert arrived(hosts, answer, 1) == [("legacy", ["of-the-new-one"])]
+
+
+def test_a_held_key_that_upstream_quotes_does_not_reach_the_client():
+    text = '"your key sk-ant-held-1 is old"'
+    quoting = {"simulate-error": "400", "simulate-error-message": text}
+    with running_proxy(upstream_key="sk-ant-held-1") as holdover:
+        answer = holdover.complete(headers=quoting)
+
+    assert answer.json()["error"]["message"] == "your key [key] is old"

@@ -96,7 +96,7 @@ def test_a_page_that_asks_the_api_itself_may_read_the_answer(
         assert sent.isdisjoint(PAGE)
 
 
-@pytest.mark.parametrize("path", ["/v1/complete", "/v1/models", "/v1/../x"])
+@pytest.mark.parametrize("path", ["/v1/complete", "/v1/models", "/v1/../x", "/model/claude/invoke"])
 def test_an_error_of_ours_can_be_read_by_the_page_that_asked(path: str):
     with running_proxy(upstream_url="http://127.0.0.1:9") as holdover:
         answer = fetch("POST", holdover.url + path, json=body(), headers=KEY | V2 | PAGE)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.harness import ADMIN, ADMIN_TOKEN, KEY, ProxyUnderTest, running_proxy
+from tests.harness import ADMIN, ADMIN_TOKEN, KEY, PROMPT, ProxyUnderTest, running_proxy
 from tests.servers import fetch
 
 PERSONAL = "metadata.user_id: user_id appears to contain an email address. Please send a uuid"
@@ -23,6 +23,9 @@ class Particular:
 
     def __init__(self, **gone: set[str]) -> None:
         self._gone = gone
+        self.gone_for_all: set[str] = set()
+        self.refusals: dict[str, str] = {}
+        """Texts of the 400s that a key gets."""
         self.asked: list[dict[str, Any]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +36,9 @@ class Particular:
 
     def _answer(self, said: dict[str, Any], key: str) -> ASGIApp:
         model = said["model"]
-        if model in self._gone.get(key, set()):
+        if key in self.refusals:
+            return refused(400, "invalid_request_error", self.refusals[key])
+        if model in self._gone.get(key, self.gone_for_all):
             return refused(404, "not_found_error", f"model: {model}")
         if "@" in said.get("metadata", {}).get("user_id", ""):
             return refused(400, "invalid_request_error", PERSONAL)
@@ -116,7 +121,9 @@ def test_where_no_successor_is_there_the_client_is_told():
     upstream = Particular(**{KEY["x-api-key"]: everything})
     with behind(upstream) as holdover:
         answer = holdover.complete(model="claude-opus-5-5")
-        assert upstream.models() == ["claude-opus-5-5", "claude-sonnet-5-5"]
+        assert upstream.models() == ["claude-opus-5-5", "claude-sonnet-5-5", "claude-opus-5-5"]
+        assert holdover.complete(model="claude-opus-5-5").status_code == 404
+        assert upstream.models() == ["claude-opus-5-5"]
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
 
@@ -146,3 +153,28 @@ def test_a_user_id_that_upstream_refuses_as_personal_becomes_a_digest():
     assert [answer.headers.get("holdover-adjustments") for answer in answers] == [
         *("replace_user_id", "replace_user_id", "replace_user_id", None)
     ]
+
+
+def test_what_one_keys_errors_quote_binds_no_other_key():
+    words = "BadRequestError: This model does not support assistant message prefill."
+    upstream = Particular()
+    upstream.refusals["theirs"] = words
+    with behind(upstream) as holdover:
+        model, prompt = "claude-haiku-4-5", f"{PROMPT} Well"
+        holdover.complete(headers={"x-api-key": "theirs"}, model=model, prompt=prompt)
+        answer = holdover.complete(model=model, prompt=prompt)
+
+    assert "holdover-adjustments" not in answer.headers
+
+
+def test_more_keys_than_a_table_of_models_are_remembered():
+    upstream = Particular()
+    upstream.gone_for_all = {"claude-haiku-4-5-20251001"}
+    with behind(upstream) as holdover:
+        for _ in range(2):
+            upstream.models()
+            for number in range(300):
+                key = {"x-api-key": f"sk-{number}"}
+                assert holdover.complete(model="claude-instant-1", headers=key).status_code == 200
+
+    assert upstream.models() == ["claude-haiku-5-5"] * 300

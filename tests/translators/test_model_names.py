@@ -3,7 +3,7 @@
 import pytest
 
 from translators.known_models import KNOWN_MODELS, LIVE
-from translators.models import UNKNOWN
+from translators.models import UNKNOWN, Catalogue
 
 TODAY = "2026-11-29"
 
@@ -82,3 +82,15 @@ def test_every_live_model_has_a_known_successor_that_serves_today(model):
     assert successor is not None
     assert successor is not model
     assert not successor.is_retired(TODAY)
+
+
+@pytest.mark.parametrize("mapped", ["claude-2-replacement", "claude-instant-of-ours", "claude-vx"])
+def test_what_the_operator_names_is_sent_as_it_is(mapped):
+    ours = Catalogue(models=KNOWN_MODELS.models, overrides={"*": mapped})
+
+    assert ours.resolve("claude-2", TODAY).id == mapped
+
+
+@pytest.mark.parametrize("name", ["claude-vision", "claude-verbose", "claude-10-opus", "claude-21"])
+def test_a_name_that_only_begins_like_a_family_is_none_of_it(name):
+    assert KNOWN_MODELS.resolve(name, TODAY).id == name

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from translators.models import Capabilities, Sampling, Thinking
-from translators.refusal_lessons import learn, learn_gone, refuses_user_id
+from translators.refusal_lessons import Lesson, learn, learn_gone, refuses_user_id
 
 
 def refusal(message: str) -> bytes:
@@ -70,13 +70,29 @@ def refusal(message: str) -> bytes:
     ],
 )
 def test_known_words_teach(message: str, lesson: Capabilities):
-    assert learn(refusal(message)) == lesson
-    assert learn(refusal(f"The model returned the following errors: {message}")) == lesson
-    prefixed = f"litellm.BadRequestError: AnthropicException - {refusal(message).decode()}"
-    unquoted = prefixed.replace('\\"', '"')
-    assert learn(json.dumps({"error": {"message": unquoted}}).encode()) == lesson
-    assert learn(json.dumps({"message": message}).encode()) == lesson
-    assert learn(json.dumps([{"error": {"code": 400, "message": message}}]).encode()) == lesson
+    known, quoted = Lesson(lesson, is_quoted=False), Lesson(lesson, is_quoted=True)
+
+    assert learn(refusal(message)) == known
+    assert learn(json.dumps({"message": message}).encode()) == known
+    assert learn(json.dumps([{"error": {"code": 400, "message": message}}]).encode()) == known
+    assert learn(refusal(f"The model returned the following errors: {message}")) == quoted
+    wrapped = refusal(message).decode()
+    assert learn(refusal(f"litellm.BadRequestError: AnthropicException - {wrapped}")) == quoted
+    assert learn(refusal(f"litellm.BadRequestError: AnthropicException - b'{wrapped}'")) == quoted
+    assert learn(refusal(f"BadRequestError: {message}")) == quoted
+
+
+@pytest.mark.parametrize("front", ["refused text: ", "Content policy: ", "anthropic-beta: ", '"'])
+def test_words_that_a_client_may_have_written_teach_nothing(front: str):
+    assert learn(refusal(f"{front}`temperature` is deprecated for this model.")) is None
+    assert learn(refusal(f"{front}This model does not support assistant message prefill.")) is None
+
+
+def test_a_limit_that_no_model_has_is_not_believed():
+    words = "which is the maximum allowed number of output tokens"
+
+    assert learn(refusal(f"max_tokens: 9 > 1, {words}")) is None
+    assert learn(refusal(f"max_tokens: 9000 > 4096, {words}")) is not None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +109,7 @@ def test_known_words_teach(message: str, lesson: Capabilities):
     ],
 )
 def test_a_model_is_gone_if_a_404_names_it(message: str, is_named: bool):
-    gone = Capabilities(available=False) if is_named else None
+    gone = Lesson(Capabilities(available=False), is_quoted=False) if is_named else None
 
     assert learn_gone(refusal(message), "claude-sonnet-4-6") == gone
 

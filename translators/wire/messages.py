@@ -239,6 +239,8 @@ _EVENT: Final[msgspec.json.Decoder[MessagesEvent]] = msgspec.json.Decoder(Messag
 _MESSAGE: Final = msgspec.json.Decoder(AnsweredMessage)
 _REASON_FIELDS: Final = ("message", "Message", "error", "detail", "errors", "msg")
 """Names of AWS, Google, FastAPI and gateways: bedrock-vertex A5, B4; corrections B4."""
+_MAX_OTHER_ERROR_BYTES: Final = 16 * 1024
+"""Longest body that is searched for a reason; all of its values become objects."""
 _MAX_REASON_DEPTH: Final = 4
 _MAX_REASONS: Final = 8
 _ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
@@ -362,12 +364,14 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
         envelope = _ERROR.decode(body)
     except UNREADABLE:
         envelope = None
-    if envelope is not None and envelope.error.message:
+    if (envelope is not None and envelope.error.message) or len(body) > _MAX_OTHER_ERROR_BYTES:
         return envelope
+    plain = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     try:
-        reason = _reason(msgspec.json.decode(body))
+        other = msgspec.json.decode(plain)
     except UNREADABLE:
-        return None
+        return envelope
+    reason = "" if isinstance(other, str) else _reason(other)
     return ErrorEnvelope(ApiError("", reason)) if reason else envelope
 
 

@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from proxy.cli.serving_commands import Language
 from proxy.simulator import create_simulator
@@ -15,7 +19,7 @@ from tests.command_line import HOLDOVER, run, run_process, running
 from tests.harness import KEY, V2, body
 from tests.servers import fetch, serving
 from tests.waiting import PATIENCE_SECONDS
-from translators import LANGUAGES
+from translators import KNOWN_MODELS, LANGUAGES
 
 
 def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
@@ -274,6 +278,43 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
     assert "claude-opus-4-7" not in same.stdout
     assert nobody.returncode == 1
     assert "The upstream cannot be reached: it refuses connections." in nobody.stderr
+
+
+def test_models_check_asks_as_the_server_does_and_says_by_its_status_if_somebody_must_act(
+    tmp_path: Path,
+):
+    asked: list[dict[str, str]] = []
+    listed: list[dict[str, object]] = [
+        {"id": f"us.anthropic.{model.id}"} for model in KNOWN_MODELS.models
+    ]
+
+    async def pages(request: Request) -> JSONResponse:
+        asked.append(dict(request.headers) | dict(request.query_params))
+        if request.headers.get("authorization") != "Bearer sk-of-ours":
+            return JSONResponse({"message": "No such key."}, 401)
+        is_first = "after_id" not in request.query_params
+        page = listed[:9] if is_first else listed[9:]
+        return JSONResponse({"data": page, "has_more": is_first, "last_id": page[-1]["id"]})
+
+    file = tmp_path / "holdover.toml"
+    with serving(Starlette(routes=[Route("/v1/models", pages)])) as url:
+        settings = (
+            f'upstream_url = "{url}"\nupstream_key = "sk-of-ours"\nupstream_auth = "bearer"\n'
+        )
+        file.write_text(f'{settings}upstream_headers = {{ x-team = "search" }}\n')
+        agrees = run("models", "--check", "--config", str(file), ANTHROPIC_API_KEY="sk-other")
+        listed[3] |= {"max_tokens": 5}
+        differs = run("models", "--check", "--config", str(file))
+        file.write_text(settings.replace("of-ours", "wrong"))
+        refused = run("models", "--check", "--config", str(file))
+
+    assert (agrees.returncode, agrees.stderr) == (0, "")
+    assert differs.returncode == 1
+    assert "max output tokens is 5 upstream" in differs.stdout
+    assert refused.returncode == 1
+    assert "No such key." in refused.stderr
+    assert {one.get("x-team") for one in asked[:2]} == {"search"}
+    assert "sk-other" not in str(asked)
 
 
 def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):

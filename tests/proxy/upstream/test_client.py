@@ -275,3 +275,23 @@ async def test_a_break_is_told_with_the_host():
         failure = await why(f"http://127.0.0.1:{upstream.port}")
 
     assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")
+
+
+async def test_a_proxy_that_is_not_there_is_told_apart(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    failure = await why(f"https://{HOST}")
+
+    assert str(failure) == "The upstream cannot be reached: it refuses connections."
+
+
+async def test_a_certificate_behind_a_proxy_is_told_apart(
+    certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+):
+    async with (
+        listening(answers(ok(b"hello")), context=certificate.context) as hidden,
+        listening(Tunnel(hidden)) as proxy,
+    ):
+        monkeypatch.setenv("https_proxy", f"http://{proxy.host}:{proxy.port}")
+        failure = await why(f"https://{HOST}")
+
+    assert str(failure) == "The upstream cannot be reached: its certificate is not accepted."

@@ -44,7 +44,9 @@ def forwarded(*names: str) -> list[str]:
         *("x-team", "x-request-id", "x-correlation-id", "x-tenant-id", "x-app-version", "x-trip"),
         *("x-datadog-trace-id", "x-portkey-metadata", "x-amzn-bedrock-guardrailidentifier"),
         *("anthropic-workspace-id", "helicone-property-app", "cf-aig-metadata"),
-        *("traceparent", "tracestate", "x-shipping", "x-recipient"),
+        *("traceparent", "tracestate", "x-shipping", "x-recipient", "x-render-mode"),
+        *("x-now-playing", "x-real-estate-id", "x-edge-case", "x-geo-tenant", "x-proxy-tenant"),
+        *("x-original-prompt-id", "x-credential-type", "x-consumer-tier"),
     ],
 )
 def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
@@ -81,6 +83,10 @@ def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
         # a sign-in's
         *("x-auth-request-email", "x-forwarded-user", "x-ms-client-principal-name"),
         *("cf-access-jwt-assertion", "cf-access-client-secret", "x-goog-iap-jwt-assertion"),
+        *("x-webauth-user", "x-authenticated-userid", "x-vouch-idp-accesstoken", "x-vouch-user"),
+        *("x-jwt-assertion", "x-arr-clientcert", "x-client-dn", "x-authelia-username"),
+        *("x-access-token", "x-id-token", "x-consumer-id", "x-bluecoat-via", "x-replaced-path"),
+        *("x-served-by", "x-country-code", "x-remote-host", "x-msisdn"),
         # of the client's own request
         *("user-agent", "x-stainless-retry-count", "content-encoding", "accept-encoding", "from"),
         *("if-none-match", "range", "expect", "anthropic-version", "tenant"),
@@ -97,12 +103,16 @@ def test_what_describes_the_way_to_holdover_ends_there_in_any_spelling(name, hyp
         *(("203.0.113.9", True), ("203.0.113.9:4711", True), ("203.0.113.9, 10.0.0.1", True)),
         *(("2001:db8::1", True), ("[2001:db8::1]:443", True), ("::1", True)),
         *(("12:30:45", False), ("1.2.3", False), ("billing", False), ("999.1.1.1", False)),
-        *(("", False), ("a:b", False), ("[", False), ("deadbeef", False)),
+        *(("", False), ("a:b", False), ("[", False), ("deadbeef", False), ("::", True)),
+        *(("unknown, 203.0.113.7", True), ("for=203.0.113.7", True), ('"203.0.113.7"', True)),
+        *(("203.0.113.7%eth0", True), ("ip=203.0.113.7;port=1", True), ("203.0.113.7/32", True)),
+        *(("[2001:db8::1]", True), ('for="[2001:db8::1]:80"', True), ("v1.2.3.4", False)),
     ],
 )
 def test_an_address_ends_at_holdover_whatever_its_header_is_called(value, is_an_address):
     assert translated("x-who", value=value) == ([] if is_an_address else ["x-who"])
-    assert translated("x-app-version", value=value) == ["x-app-version"]
+    for name in ("x-app-version", "x-build", "x-release"):
+        assert translated(name, value=value) == [name]
 
 
 def test_the_operator_may_keep_more():

@@ -254,11 +254,14 @@ def test_an_answer_that_cannot_be_read_is_the_upstreams_fault(body):
         (b'{"detail":"x"}', ErrorEnvelope(ApiError("", "x"))),
         (b'{"detail":[{"msg":"a"},{"msg":"b"}]}', ErrorEnvelope(ApiError("", "a; b"))),
         (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
+        (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
+        (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
     ],
     ids=[
         *("full", "without a request id", "of the edge", "empty"),
         *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
         *("a text", "of FastAPI", "of its validator", "in an error"),
+        *("with a byte order mark", "in another encoding"),
     ],
 )
 def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
@@ -269,6 +272,7 @@ def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
     "body",
     [
         *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
+        *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
         *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
     ],
     ids=lambda body: body[:40].decode(errors="replace"),
