@@ -7,6 +7,7 @@ import sys
 
 from pydantic import TypeAdapter, ValidationError
 
+from proxy.config.setting_errors import words_for
 from proxy.config.settings import Name
 from proxy.security.keyring import hash_token
 from proxy.terminal import exit_with_error, print_lines
@@ -19,7 +20,9 @@ def run_new(name: str) -> None:
     try:
         TypeAdapter(Name).validate_python(name)
     except ValidationError as exc:
-        exit_with_error(f"{name!r} is not a valid name for a caller: {exc.errors()[0]['msg']}")
+        [error] = exc.errors()
+        said = words_for(error["type"], error.get("ctx", {}))
+        exit_with_error(f"{name!r} is not a valid name for a caller: it {said}")
     token = f"holdover-{secrets.token_urlsafe(_TOKEN_BYTES)}"
     print_lines(
         f"# Give this token to {name}; it is not stored anywhere:",

@@ -12,6 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -38,7 +39,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from proxy.config.toml_source import TomlSource
+from proxy.config.setting_errors import Problem, describe_problem, or_rather
+from proxy.config.toml_source import TomlSource, at_place
 from proxy.errors import InvalidSettings
 from proxy.headers import (
     CREDENTIALS,
@@ -49,7 +51,14 @@ from proxy.headers import (
 )
 from proxy.private_files import claim_directory
 from proxy.rollout import validate_rules
-from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, Strictness
+from proxy.rollout.rule_schema import (
+    Capture,
+    Override,
+    Prefill,
+    RuleSettings,
+    Strictness,
+    spelled_like,
+)
 from proxy.traffic import checked_url, default_url
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -152,7 +161,13 @@ def _pattern(pattern: str) -> str:
     return pattern
 
 
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+Word = Annotated[
+    str,
+    spelled_like(
+        r"[a-z][a-z0-9_-]{0,31}",
+        "must have 1 to 32 lower-case letters, digits, `_` or `-`, and begin with a letter",
+    ),
+]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -239,12 +254,21 @@ KeyOrPlace = Annotated[
 ]
 
 
+TokenHash = Annotated[
+    str,
+    spelled_like(
+        r"sha256:[0-9a-f]{64}",
+        "must be `sha256:` and 64 hexadecimal digits, as `holdover keys hash` prints it",
+    ),
+]
+
+
 class CallerSettings(BaseModel):
     """A named caller: its token, and the keys that are sent upstream for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    token: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    token: TokenHash
     """SHA-256 of the key or token that the caller sends, as `holdover keys hash` and `holdover keys
     new` print it."""
     upstream_key: KeyOrPlace | None = None
@@ -254,7 +278,13 @@ class CallerSettings(BaseModel):
     """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+Name = Annotated[
+    str,
+    spelled_like(
+        r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}",
+        "must have 1 to 64 letters, digits, `.`, `_`, `@` or `-`, and begin with a letter or digit",
+    ),
+]
 
 
 def _state_dir() -> Path:
@@ -277,7 +307,13 @@ def _own_directory() -> Path:
     return path
 
 
-HostPattern = Annotated[str, Field(pattern=r"^[a-z0-9.*?_~\[\]:-]+$")]
+HostPattern = Annotated[
+    str,
+    spelled_like(
+        r"[a-z0-9.*?_~\[\]:-]+",
+        "must be a name or an address in lower case, without a scheme or a path",
+    ),
+]
 OwnHeader = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
@@ -486,13 +522,15 @@ def load_settings(
         def _written(cls) -> dict[str, object]:
             return tree
 
-    written = file or TomlSource(Path())
+    sources = _Sources(file=file or TomlSource(Path()), flags=frozenset(given), secrets=secrets)
     try:
         settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
     except ValidationError as exc:
-        problems = (written.describe_error(error["loc"], error["msg"]) for error in exc.errors())
-        raise InvalidSettings(*problems) from exc
-    except (SettingsError, ValueError) as exc:
+        problems = (describe_problem(error, Settings) for error in exc.errors())
+        raise InvalidSettings(*map(sources.describe, problems)) from exc
+    except SettingsError as exc:
+        raise InvalidSettings(sources.describe(_not_json(exc))) from exc
+    except ValueError as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
     contradictions = validate_rules(
         settings.rollout,
@@ -501,9 +539,46 @@ def load_settings(
         callers=settings.callers,
         keeps_digests=settings.digest_key is not None,
     )
-    if findings := [written.describe_error(*finding) for finding in contradictions]:
-        raise InvalidSettings(*findings)
+    if problems_of_rules := [Problem(place=at, sentence=said) for at, said in contradictions]:
+        raise InvalidSettings(*map(sources.describe, problems_of_rules))
     return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """Where settings come from, to tell where a wrong one is written."""
+
+    file: TomlSource
+    flags: frozenset[str]
+    secrets: Path | None
+
+    def describe(self, problem: Problem) -> str:
+        """Return a line that says where something is wrong, and what."""
+        name = str(problem.where[0]) if problem.where else problem.sentence.partition(":")[0]
+        if name in self.flags:
+            return at_place(problem.place, problem.sentence)
+        if (variable := _variable(name, os.environ)) is not None:
+            where = f"environment, {variable}"
+        elif self.secrets and (secret := _variable(name, os.listdir(self.secrets))) is not None:
+            where = f"secrets, {secret}"
+        else:
+            return self.file.describe_error(
+                problem.place, problem.sentence, written_at=problem.written_at
+            )
+        return f"{where}: {at_place(problem.place, problem.sentence)}"
+
+
+def _variable(setting: str, names: Iterable[str]) -> str | None:
+    """Return the name among these that gives a setting, in whatever case."""
+    wanted = (_PREFIX + setting).upper()
+    return next((name for name in names if name.upper() == wanted), None)
+
+
+def _not_json(error: SettingsError) -> Problem:
+    """Return what is wrong with a list or table in the environment or among the secrets."""
+    named = re.search(r'field "(\w+)"', str(error))
+    place = (named[1],) if named else ()
+    return Problem(place=place, sentence="must be JSON, outside of the file")
 
 
 def _refuse_unreadable(secrets: Path) -> None:
@@ -522,6 +597,7 @@ def _refuse_unreadable(secrets: Path) -> None:
 
 def _refuse_misspelt(names: Iterable[str], where: str) -> None:
     """Raise an error for an unknown `HOLDOVER_` name, which would otherwise be ignored."""
+    known_names = [_PREFIX + known.upper() for known in Settings.model_fields]
     for name in names:
         setting = name.upper().removeprefix(_PREFIX).lower()
         known = setting in Settings.model_fields or setting in _NOT_SETTINGS
@@ -530,9 +606,8 @@ def _refuse_misspelt(names: Iterable[str], where: str) -> None:
             and not known
             and not _KUBERNETES_VARIABLE.match(setting)
         ):
-            raise InvalidSettings(
-                f"{where}: {name}: there is no such setting; correct or remove it"
-            )
+            nearest = or_rather(name.upper(), known_names)
+            raise InvalidSettings(f"{where}: unknown setting `{name}`{nearest}")
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

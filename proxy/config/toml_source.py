@@ -53,13 +53,13 @@ class TomlSource:
         except RecursionError as exc:
             raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
 
-    def describe_error(self, place: tuple[str | int, ...], sentence: str) -> str:
+    def describe_error(self, place: Place, sentence: str, *, written_at: Place = ()) -> str:
         """Put the place, and its line if it is in this file, before a sentence."""
-        sentence = sentence.removeprefix("Value error, ")
         first_word = sentence.partition(":")[0]
-        line = nearest_line((*place, first_word), self.text) if self.text else None
+        at = written_at or (*place, first_word)
+        line = nearest_line(at, self.text) if self.text else None
         where = f"{self.path}, line {line}: " if line else ""
-        return f"{where}{'.'.join(map(str, place)) or 'settings'}: {sentence}"
+        return f"{where}{at_place(place, sentence)}"
 
 
 def _spelled(tree: Mapping[str, object], *, is_theirs: bool = False) -> dict[str, object]:
@@ -80,6 +80,11 @@ def _spelled_value(value: object, *, is_theirs: bool) -> object:
     if isinstance(value, list):
         return [_spelled_value(item, is_theirs=is_theirs) for item in value]
     return value
+
+
+def at_place(place: Place, sentence: str) -> str:
+    """Put the place before a sentence about it."""
+    return f"{'.'.join(map(str, place))}: {sentence}" if place else sentence
 
 
 def line_of(place: Place, text: str) -> int | None:

@@ -8,10 +8,11 @@ settings. Types are strict: `share = "25"` is a mistake, not 25.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from translators import AdjustmentKind
 
@@ -26,14 +27,35 @@ BASIS_POINTS: Final = 10_000
 """Buckets in 100 %: shares have two decimals of a percent."""
 
 
+def spelled_like(pattern: str, words: str) -> AfterValidator:
+    """Return a check that a text is like a pattern; `words` say what is wrong if it is not."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
+def _read_moment(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+
+
 def _as_moment(value: object) -> object:
     """Convert a day to its start in UTC; refuse a time without an offset."""
     if isinstance(value, str):
         text = value
         try:
-            value = date.fromisoformat(text)
-        except ValueError:
-            value = datetime.fromisoformat(text)
+            value = _read_moment(text)
+        except ValueError as exc:
+            raise ValueError(
+                "must be a date such as 2027-01-31, or a time such as 2027-01-31T09:00:00Z"
+            ) from exc
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
@@ -58,6 +80,19 @@ def _with_two_decimals(value: object) -> object:
 
 Moment = Annotated[datetime, BeforeValidator(_as_moment)]
 Percent = Annotated[float, Field(ge=0, le=100), BeforeValidator(_with_two_decimals)]
+Link = Annotated[
+    str,
+    spelled_like(
+        r"https?://[!-;=?-~]+", "must be a URL that begins with http:// or https://, in ASCII"
+    ),
+]
+RuleName = Annotated[
+    str,
+    spelled_like(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "must have 1 to 64 letters, digits, `.`, `_` or `-`, and begin with a letter or digit",
+    ),
+]
 Pattern: TypeAlias = str
 """A case-sensitive shell pattern with `*`, `?` and `[...]`."""
 
@@ -184,7 +219,7 @@ class Campaign(_Written):
     """Date for the `Deprecation` header of answers."""
     sunset: Moment | None = None
     """Date for the `Sunset` header of answers; from then on requests get 410."""
-    link: str | None = Field(default=None, pattern=r"^https?://[!-;=?-~]+$")
+    link: Link | None = None
     """URL that answers link to: where callers read what to do."""
     brown_outs: Annotated[tuple[BrownOut, ...], Field(strict=False)] = ()
     """Periods in which requests are refused so that callers notice. A `refuse` rule with brown-outs
@@ -200,7 +235,7 @@ class Campaign(_Written):
 class RuleSettings(RouteSettings):
     """A rule: one table `[[rollout]]`."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    name: RuleName
     """Name of the rule in headers, logs and metrics. Shares are dealt by it too, so renaming a rule
     deals its callers anew."""
     match: Match = Match()

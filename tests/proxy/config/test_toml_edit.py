@@ -113,11 +113,11 @@ def test_a_share_is_changed_however_the_rule_is_written(tmp_path: Path, text: st
     ("rule", "percent", "problem"),
     [
         ("third", 5, "there is no rule 'third'"),
-        ("first", 101, "line 8: rollout.0.share: Input should be less than or equal to 100"),
-        ("first", -1, "line 8: rollout.0.share: Input should be greater than or equal to 0"),
+        ("first", 101, "line 8: rollout.0.share: must be at most 100"),
+        ("first", -1, "line 8: rollout.0.share: must be at least 0"),
         ("first", 33.333, "line 8: rollout.0.share: has more than two decimals; round it"),
-        ("first", float("inf"), "line 8: rollout.0.share: Input should be less than"),
-        ("first", float("nan"), "line 8: rollout.0.share: Input should be"),
+        ("first", float("inf"), "line 8: rollout.0.share: must be at most 100"),
+        ("first", float("nan"), "line 8: rollout.0.share: must be at most 100"),
     ],
 )
 def test_a_share_that_cannot_be_leaves_the_file_as_it_was(tmp_path, rule, percent, problem):
@@ -141,7 +141,10 @@ def test_a_share_that_cannot_be_leaves_the_file_as_it_was(tmp_path, rule, percen
         ("rollout = ['first']", "there is no rule 'first'"),
         ("rollout = [[]]", "there is no rule 'first'"),
         ("[rollout]\nname = 'first'", "there is no rule 'first'"),
-        ("prot = 1\n[[rollout]]\nname = 'first'\naction = 'refuse'", "line 1: prot: "),
+        (
+            "prot = 1\n[[rollout]]\nname = 'first'\naction = 'refuse'",
+            "line 1: unknown setting",
+        ),
     ],
 )
 def test_a_file_that_is_bad_anyway_is_left_as_it_was(tmp_path: Path, text: str, problem: str):

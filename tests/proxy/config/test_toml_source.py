@@ -211,9 +211,9 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
     [
         (("port",), "is odd", "h.toml, line 2: port: is odd"),
         (("rollout", 1), "share: is odd", "h.toml, line 22: rollout.1: share: is odd"),
-        (("rollout", 1), "Value error, by: is odd", "h.toml, line 15: rollout.1: by: is odd"),
-        ((), "port: is odd", "h.toml, line 2: settings: port: is odd"),
-        ((), "all is odd", "settings: all is odd"),
+        (("rollout", 1), "by: is odd", "h.toml, line 15: rollout.1: by: is odd"),
+        ((), "port: is odd", "h.toml, line 2: port: is odd"),
+        ((), "all is odd", "all is odd"),
         (("workers",), "is odd", "workers: is odd"),
     ],
 )

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from proxy.config.setting_errors import describe_problem
 from proxy.rollout.rule_schema import (
     BrownOut,
     Campaign,
@@ -28,7 +29,8 @@ def problem(**fields):
     with pytest.raises(ValidationError) as caught:
         rule(**fields)
     (error,) = caught.value.errors()
-    return ".".join(map(str, error["loc"])), error["msg"]
+    said = describe_problem(error, RuleSettings)
+    return ".".join(map(str, said.place)), said.sentence
 
 
 def test_a_rule_says_little_and_means_everything_by_the_rest():
@@ -99,90 +101,94 @@ def test_one_word_is_a_leg():
     ("fields", "place", "sentence"),
     [
         # Types are strict.
-        ({"share": "25"}, "share", "Input should be a valid number"),
-        ({"share": True}, "share", "Input should be a valid number"),
-        ({"match": {"streamed": "yes"}}, "match.streamed", "Input should be a valid boolean"),
-        ({"match": {"streamed": 1}}, "match.streamed", "Input should be a valid boolean"),
-        ({"match": {"model": 2}}, "match.model", "Input should be a valid string"),
-        ({"match": {"header": {"X": 1}}}, "match.header.X", "Input should be a valid string"),
-        ({"match": "x"}, "match", "Input should be a valid dictionary or instance of Match"),
-        ({"name": 5}, "name", "Input should be a valid string"),
+        ({"share": "25"}, "share", "must be a number"),
+        ({"share": True}, "share", "must be a number"),
+        ({"match": {"streamed": "yes"}}, "match.streamed", "must be `true` or `false`"),
+        ({"match": {"streamed": 1}}, "match.streamed", "must be `true` or `false`"),
+        ({"match": {"model": 2}}, "match.model", "must be a text"),
+        ({"match": {"header": {"X": 1}}}, "match.header.X", "must be a text"),
+        ({"match": "x"}, "match", "must be a table"),
+        ({"name": 5}, "name", "must be a text"),
         (
             {"refuse": ["map_model", "x"]},
             "refuse.1",
-            "Input should be 'replace_retired_model', 'replace_gone_model', 'map_model'",
+            "must be one of `add_assistant_turn`, `add_leading_newlines`",
         ),
         # Names are closed sets.
-        ({"shaer": 5}, "shaer", "Extra inputs are not permitted"),
-        ({"match": {"modle": "x"}}, "match.modle", "Extra inputs are not permitted"),
-        ({"action": "send"}, "action", "Input should be 'translate', 'forward' or 'refuse'"),
-        ({"share": 5, "by": "key"}, "by", "Input should be 'caller', 'user_id', 'prompt' or"),
-        ({"prefill": "drop"}, "prefill", "Input should be 'continue', 'instruct', 'reroute' or"),
-        ({"strictness": "lax"}, "strictness", "Input should be 'strict' or 'lenient'"),
-        ({"shadow": "refuse"}, "shadow.action", "Input should be 'translate' or 'forward'"),
-        ({"on_failure": "refuse"}, "on_failure.action", "Input should be 'translate' or 'forward'"),
-        ({"name": ""}, "name", "String should match pattern"),
-        ({"name": ".hidden"}, "name", "String should match pattern"),
-        ({"name": "../up"}, "name", "String should match pattern"),
-        ({"name": "a b"}, "name", "String should match pattern"),
-        ({"name": "a\n"}, "name", "String should match pattern"),
-        ({"name": "a" * 65}, "name", "String should match pattern"),
+        ({"shaer": 5}, "", "unknown setting `shaer`; did you mean `share`?"),
+        ({"match": {"modle": "x"}}, "match", "unknown setting `modle`; did you mean `model`?"),
+        ({"action": "send"}, "action", "must be one of `forward`, `refuse`, `translate`"),
+        ({"share": 5, "by": "key"}, "by", "must be one of `caller`, `prompt`, `random`, `user_id`"),
+        (
+            {"prefill": "drop"},
+            "prefill",
+            "must be one of `continue`, `instruct`, `reject`",
+        ),
+        ({"strictness": "lax"}, "strictness", "must be one of `lenient`, `strict`"),
+        ({"shadow": "refuse"}, "shadow.action", "must be one of `forward`, `translate`"),
+        ({"on_failure": "refuse"}, "on_failure.action", "must be one of `forward`, `translate`"),
+        ({"name": ""}, "name", "must have 1 to 64 letters"),
+        ({"name": ".hidden"}, "name", "must have 1 to 64 letters"),
+        ({"name": "../up"}, "name", "must have 1 to 64 letters"),
+        ({"name": "a b"}, "name", "must have 1 to 64 letters"),
+        ({"name": "a\n"}, "name", "must have 1 to 64 letters"),
+        ({"name": "a" * 65}, "name", "must have 1 to 64 letters"),
         # Numbers have bounds.
-        ({"share": -0.01}, "share", "Input should be greater than or equal to 0"),
-        ({"share": 100.01}, "share", "Input should be less than or equal to 100"),
-        ({"share": float("inf")}, "share", "Input should be less than or equal to 100"),
-        ({"share": float("nan")}, "share", "Input should be"),
-        ({"share": 33.333}, "share", "Value error, has more than two decimals; round it"),
-        ({"shadow": {"share": 0.001}}, "shadow.share", "Value error, has more than two decimals"),
-        ({"shadow": {"daily_tokens": 0}}, "shadow.daily_tokens", "Input should be greater than 0"),
-        ({"shadow": {"daily_tokens": 1.5}}, "shadow.daily_tokens", "Input should be a valid int"),
+        ({"share": -0.01}, "share", "must be at least 0"),
+        ({"share": 100.01}, "share", "must be at most 100"),
+        ({"share": float("inf")}, "share", "must be at most 100"),
+        ({"share": float("nan")}, "share", "must be"),
+        ({"share": 33.333}, "share", "has more than two decimals; round it"),
+        ({"shadow": {"share": 0.001}}, "shadow.share", "has more than two decimals"),
+        ({"shadow": {"daily_tokens": 0}}, "shadow.daily_tokens", "must be more than 0"),
+        ({"shadow": {"daily_tokens": 1.5}}, "shadow.daily_tokens", "must be a whole number"),
         (
             {"on_failure": {"action": "forward", "timeout": 0}},
             "on_failure.timeout",
-            "Input should be greater than 0",
+            "must be more than 0",
         ),
-        ({"guard": {"errors_above": 100}}, "guard.errors_above", "Input should be less than 100"),
-        ({"guard": {"p95_ratio": 0.9}}, "guard.p95_ratio", "Input should be greater than or"),
-        ({"guard": {"p95_ratio": float("inf")}}, "guard.p95_ratio", "Input should be a finite"),
-        ({"model": ""}, "model", "String should have at least 1 character"),
-        ({"prefill_model": ""}, "prefill_model", "String should have at least 1 character"),
-        ({"match": {"model": ""}}, "match.model", "String should have at least 1 character"),
+        ({"guard": {"errors_above": 100}}, "guard.errors_above", "must be less than 100"),
+        ({"guard": {"p95_ratio": 0.9}}, "guard.p95_ratio", "must be at least 1"),
+        ({"guard": {"p95_ratio": float("inf")}}, "guard.p95_ratio", "must be a finite number"),
+        ({"model": ""}, "model", "must have 1 or more characters"),
+        ({"prefill_model": ""}, "prefill_model", "must have 1 or more characters"),
+        ({"match": {"model": ""}}, "match.model", "must have 1 or more characters"),
         # What belongs together, and what does not.
-        ({"guard": {}}, "guard", "Value error, errors_above or p95_ratio: a guard needs one"),
+        ({"guard": {}}, "guard", "errors_above or p95_ratio: a guard needs one"),
         (
             {"by": "random"},
             "",
-            "Value error, by: has no effect without share; add a share or remove it",
+            "by: has no effect without share; add a share or remove it",
         ),
         (
             {"action": "forward", "model": "m"},
             "",
-            'Value error, model: needs action = "translate"; change or remove it',
+            'model: needs action = "translate"; change or remove it',
         ),
         (
             {"action": "refuse", "refuse": ["map_model"]},
             "",
-            'Value error, refuse: needs action = "translate"; change or remove it',
+            'refuse: needs action = "translate"; change or remove it',
         ),
         (
             {"shadow": {"action": "forward", "strictness": "strict"}},
             "shadow",
-            'Value error, strictness: needs action = "translate"; change or remove it',
+            'strictness: needs action = "translate"; change or remove it',
         ),
         (
             {"action": "refuse", "shadow": "translate"},
             "",
-            'Value error, shadow: has no effect with action = "refuse"; remove it',
+            'shadow: has no effect with action = "refuse"; remove it',
         ),
         (
             {"action": "refuse", "on_failure": "translate"},
             "",
-            'Value error, on_failure: has no effect with action = "refuse"; remove it',
+            'on_failure: has no effect with action = "refuse"; remove it',
         ),
         (
             {"action": "refuse", "guard": {"errors_above": 1}},
             "",
-            'Value error, guard: has no effect with action = "refuse"; remove it',
+            'guard: has no effect with action = "refuse"; remove it',
         ),
     ],
 )
@@ -199,32 +205,40 @@ def test_what_a_rule_cannot_be_is_refused_where_it_is_written(fields, place, sen
         (
             {"sunset": "2026-01-01T00:00:00"},
             "campaign.sunset",
-            "Value error, has no time zone: end it with Z, or an offset such as +02:00",
+            "has no time zone: end it with Z, or an offset such as +02:00",
         ),
-        ({"sunset": "soon"}, "campaign.sunset", "Value error, Invalid isoformat string: 'soon'"),
-        ({"sunset": 5}, "campaign.sunset", "Input should be a valid datetime"),
+        ({"sunset": "soon"}, "campaign.sunset", "must be a date such as"),
+        ({"sunset": 5}, "campaign.sunset", "must be a date, or a time with its offset"),
         (
             {"sunset": "9999-12-31T23:59:59-01:00"},
             "campaign.sunset",
-            "Value error, is outside the years 1 to 9999 in UTC",
+            "is outside the years 1 to 9999 in UTC",
         ),
         (
             {"deprecated": "2026-01-02T00:00:00Z", "sunset": "2026-01-01T23:59:59Z"},
             "campaign",
-            "Value error, sunset: must not be before deprecated",
+            "sunset: must not be before deprecated",
         ),
-        ({"link": "ftp://example.com"}, "campaign.link", "String should match pattern"),
-        ({"link": 'https://e.com/> rel="x"'}, "campaign.link", "String should match pattern"),
-        ({"link": "https://e.com/\r\nx: y"}, "campaign.link", "String should match pattern"),
+        ({"link": "ftp://example.com"}, "campaign.link", "must be a URL that begins"),
+        (
+            {"link": 'https://e.com/> rel="x"'},
+            "campaign.link",
+            "must be a URL that begins",
+        ),
+        (
+            {"link": "https://e.com/\r\nx: y"},
+            "campaign.link",
+            "must be a URL that begins",
+        ),
         (
             {"brown_outs": [{"start": "2026-01-01T00:00:00Z", "minutes": 1441}]},
             "campaign.brown_outs.0.minutes",
-            "Input should be less than or equal to 1440",
+            "must be at most 1440",
         ),
         (
             {"brown_outs": [{"start": "2026-01-01T00:00:00Z", "minutes": 5, "every": "month"}]},
             "campaign.brown_outs.0.every",
-            "Input should be 'day' or 'week'",
+            "must be one of `day`, `week`",
         ),
     ],
 )
