@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.cli.load_config import runtime_config_or_exit, settings_or_exit
-from proxy.cli.risks import risks_of
+from proxy.cli.risks import risks_of, spelled_moment
 from proxy.config.runtime import RuntimeConfig
+from proxy.config.setting_errors import or_rather
 from proxy.config.settings import Settings
 from proxy.errors import Failure, InvalidSettings
 from proxy.exchange.gone_message import gone_message
 from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
-from proxy.rollout import Question, bucket_of, decide, objections
-from proxy.rollout.rule_schema import BASIS_POINTS
+from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objections
+from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
 
 _NONE_TRIPPED = frozenset[str]()
+_SHOWN_BROWN_OUTS = 3
+_DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -35,19 +40,29 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     """Print a summary of the settings, or how they decide a request; exit with 2 if invalid."""
     settings = settings_or_exit(config, secrets_dir)
     runtime = runtime_config_or_exit(settings)
+    at = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
     if request is None:
-        _print_summary(config, settings)
-        risks = (*risks_of(settings, config), *runtime.keyring.warnings)
+        _print_summary(config, settings, at)
+        risks = (*risks_of(settings, config, now=at), *runtime.keyring.warnings)
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
-        question = _read_question(runtime, request, header, caller, now)
+        _refuse_unknown(caller, settings)
+        question = _read_question(runtime, request, header, caller, at)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         exit_with_error(str(exc))
     _print_decision(runtime, question)
 
 
-def _print_summary(config: Path, settings: Settings) -> None:
+def _refuse_unknown(caller: str | None, settings: Settings) -> None:
+    """Raise an error for a name that no caller has, which no rule could match."""
+    if caller is None or caller in settings.callers or _DIGEST.fullmatch(caller):
+        return
+    nearest = or_rather(caller, settings.callers)
+    raise InvalidSettings(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
+
+
+def _print_summary(config: Path, settings: Settings, now: datetime) -> None:
     rules = one_or_many(len(settings.rollout), "rule")
     callers = one_or_many(len(settings.callers), "caller")
     print_lines(f"{config} is valid: {rules}, {callers}.")
@@ -57,6 +72,7 @@ def _print_summary(config: Path, settings: Settings) -> None:
         pairs = (f"{name} = {json.dumps(value, default=str)}" for name, value in match.items())
         scope = f"requests with {', '.join(pairs)}" if match else "all requests"
         print_lines(f"{number}. {rule.name}: {rule.action}{share}, for {scope}")
+        print_lines(*(f"   {line}" for line in _announced(rule.campaign, now)))
     print_lines("Requests that no rule matches: translate.")
     if settings.rollout_override is not None:
         action = settings.rollout_override.action
@@ -66,8 +82,24 @@ def _print_summary(config: Path, settings: Settings) -> None:
         )
 
 
+def _announced(campaign: Campaign, now: datetime) -> Iterator[str]:
+    """Yield what a campaign announces, with the dates that come next."""
+    for word, moment in (("deprecated", campaign.deprecated), ("sunset", campaign.sunset)):
+        if moment is not None:
+            past = " (past)" if moment <= now else ""
+            yield f"{word}: {spelled_moment(moment)}{past}"
+    if not campaign.brown_outs:
+        return
+    coming = next_brown_outs(campaign, now, _SHOWN_BROWN_OUTS)
+    for start, end in coming:
+        begun = " (now)" if start <= now else ""
+        yield f"brown-out: {spelled_moment(start)} to {spelled_moment(end)}{begun}"
+    if not coming:
+        yield "brown-outs: all are over"
+
+
 def _read_question(
-    config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime | None
+    config: RuntimeConfig, file: Path, header: list[str], name: str | None, now: datetime
 ) -> Question:
     headers: Headers = []
     for line in header:
@@ -90,7 +122,7 @@ def _read_question(
         caller=caller,
         headers=headers,
         request=decode_completion_request(body).request,
-        now=now.replace(tzinfo=UTC) if now else datetime.now(UTC),
+        now=now,
         roll=lambda: bucket,
     )
 

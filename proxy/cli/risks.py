@@ -10,6 +10,7 @@ import ipaddress
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from pydantic import BaseModel, SecretStr
 
 from proxy.config.settings import CallerSettings, KeyFrom, Settings
 from proxy.config.toml_source import TomlSource
+from proxy.rollout import is_over
 from proxy.security.hosts import is_loopback
 
 _PRIVATE_NAMES: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
@@ -25,7 +27,7 @@ _PRIVATE_NAMES: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|ho
 names within a machine or a cluster."""
 
 
-def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
+def risks_of(settings: Settings, config: Path | None, *, now: datetime) -> Iterator[str]:
     """Yield a sentence about everything unwise in the settings, or in the modes of their files."""
     if config is not None:
         yield from _open_keys(settings, config)
@@ -34,6 +36,49 @@ def risks_of(settings: Settings, config: Path | None) -> Iterator[str]:
     yield from _exposed_keys(settings)
     for name in ("upstream_url", "legacy_url"):
         yield from _plain_http(name, getattr(settings, name))
+    yield from _past_sunsets(settings, now)
+    yield from override_risks(settings)
+
+
+def override_risks(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each rule whose requests the override sends to another model."""
+    override = settings.rollout_override
+    if override is None or override.action != "translate":
+        return
+    for rule in settings.rollout:
+        if rule.action == "translate" and rule.model != override.model:
+            yield (
+                f"rollout_override: requests that rule {rule.name} would send to"
+                f" {_model_and_price(rule.model, settings)} go to"
+                f" {_model_and_price(override.model, settings)} as long as the override is on"
+            )
+
+
+def _model_and_price(model: str | None, settings: Settings) -> str:
+    # Reports know the prices, and importing them takes a while.
+    from proxy.report.prices import Price, price_of  # noqa: PLC0415
+
+    if model is None:
+        return "the model that they name (or its successor)"
+    own = {name: Price(each.input, each.output) for name, each in settings.prices.items()}
+    if (price := price_of(model, own)) is None:
+        return f"{model} (price unknown)"
+    return f"{model} (${price.input:g} and ${price.output:g} per million tokens in and out)"
+
+
+def _past_sunsets(settings: Settings, now: datetime) -> Iterator[str]:
+    for number, rule in enumerate(settings.rollout):
+        if rule.campaign.sunset is not None and is_over(rule.campaign, now):
+            yield (
+                f"rollout.{number}.campaign.sunset: {spelled_moment(rule.campaign.sunset)} is past,"
+                f" so that every request that rule {rule.name} takes gets 410; if that is not"
+                " meant, correct or remove it"
+            )
+
+
+def spelled_moment(moment: datetime) -> str:
+    """Return a time as operators read it, in UTC and to the minute."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _open_keys(settings: Settings, config: Path) -> Iterator[str]:

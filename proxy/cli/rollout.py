@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
-from proxy.config.settings import Settings
+from proxy.cli.risks import override_risks
+from proxy.config.setting_errors import or_rather
+from proxy.config.settings import Settings, load_settings
 from proxy.config.toml_edit import set_override, set_share
-from proxy.terminal import exit_with_error, print_lines, show_table
+from proxy.errors import InvalidSettings
+from proxy.terminal import exit_with_error, print_lines, print_to_stderr, show_table
 from proxy.workers.guards import TRIPS, read_trips
 from proxy.workers.shared_state import SharedState, directory_for
 
@@ -26,10 +29,19 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
     """Set or end the override; exit with 2 if that is not possible."""
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
+        risks = [] if action == _OFF else _risks_of_override(config, secrets)
     if action == _OFF:
         print_lines(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
     else:
         print_lines(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
+        print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
+
+
+def _risks_of_override(config: Path, secrets: Path | None) -> list[str]:
+    try:
+        return list(override_risks(load_settings(config, secrets=secrets)))
+    except InvalidSettings:  # only the server's own environment makes the file valid
+        return []
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
@@ -42,7 +54,9 @@ def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     except OSError as exc:
         exit_with_error(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
-        exit_with_error(f"the guard of {name!r} is not tripped", status=1)
+        rules = [rule.name for rule in settings.rollout]
+        nearest = "" if name in rules else or_rather(name, rules)
+        exit_with_error(f"the guard of {name!r} is not tripped{nearest}", status=1)
     print_lines(
         f"{name}: the guard is armed again, and the rule has its share back. {_WHEN_APPLIED}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as dice
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
+from proxy.server.state_dir import require_state_dir
 from proxy.server.supervisor import Server, WorkerFactory, config_for, run_workers
 from proxy.server.uvicorn_protocol import name_unnamed_statuses
 from proxy.terminal import exit_with_error
@@ -59,11 +61,12 @@ def _check_or_exit(settings: Settings, config: Path | None) -> None:
     runtime = runtime_config_or_exit(settings)
     with or_exit():
         check_egress(settings.upstream_url, settings.legacy_url)
-        risks = [*risks_of(settings, config), *runtime.keyring.warnings]
+        risks = [*risks_of(settings, config, now=datetime.now(UTC)), *runtime.keyring.warnings]
     if settings.workers > 1 and not children_heed_the_environment():
         exit_with_error(
             "Python was started with -E, so that workers would import what is here: add -P"
         )
+    require_state_dir(settings)
     for risk in risks:
         log.warning("risky_setting", risk=risk)
 

@@ -67,6 +67,7 @@ _PREFIX: Final = "HOLDOVER_"
 _KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")
 _MIN_TOKEN_LENGTH: Final = 16
 _MIN_STORE_BYTES: Final = 16 * 1024**2
+_ADDED_PATH: Final = re.compile(r"(?<!/)/v1(?:/messages|/complete)?$")
 _LATIN_1_ENDS: Final = "\xff"
 _HEADER_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9a-z-]+")  # RFC 9110, section 5.6.2
 _NOT_SETTINGS: Final = frozenset({"config", "secrets"})
@@ -77,7 +78,10 @@ def _http_url(url: str) -> str:
     for part in ("username", "password", "query", "fragment"):
         if getattr(parsed, part) is not None:
             raise ValueError(f"a base URL must not have a {part}; remove it")
-    return str(parsed).rstrip("/")
+    base = str(parsed).rstrip("/")
+    if added := _ADDED_PATH.search(base):
+        raise ValueError(f"Holdover adds `{added[0]}` itself: write {base[: added.start()]}")
+    return base
 
 
 def _trimmed(secret: object) -> object:

@@ -20,6 +20,7 @@ from typing import Final
 
 import tomlkit
 
+from proxy.config.setting_errors import or_rather
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import Place, TomlSource, lines_of
 from proxy.errors import InvalidSettings
@@ -76,10 +77,12 @@ def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = N
 
 def _place_of(rule: str, file: TomlSource) -> tuple[str, int]:
     rules = file.tree().get(_RULES)
-    for number, table in enumerate(rules if isinstance(rules, list) else ()):
-        if isinstance(table, dict) and table.get("name") == rule:
-            return _RULES, number
-    raise InvalidSettings(f"{file.path}: there is no rule {rule!r}")
+    tables = rules if isinstance(rules, list) else []
+    names = [table.get("name") if isinstance(table, dict) else None for table in tables]
+    if rule in names:
+        return _RULES, names.index(rule)
+    known = [name for name in names if isinstance(name, str)]
+    raise InvalidSettings(f"{file.path}: there is no rule {rule!r}{or_rather(rule, known)}")
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:

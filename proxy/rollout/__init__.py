@@ -16,7 +16,7 @@ from proxy.rollout.decide import (
     objections,
 )
 from proxy.rollout.rules import Fallback, Rollout, Route, Rule, Shadow
-from proxy.rollout.schedule import brown_out_until, campaign_headers
+from proxy.rollout.schedule import brown_out_until, campaign_headers, is_over, next_brown_outs
 from proxy.rollout.validation import Finding, validate_rules
 
 __all__ = [
@@ -36,6 +36,8 @@ __all__ = [
     "buckets_in_steps",
     "campaign_headers",
     "decide",
+    "is_over",
+    "next_brown_outs",
     "objections",
     "validate_rules",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import islice
 from typing import Final
 
 from proxy.headers import Headers
@@ -27,6 +30,35 @@ def _end(brown_out: BrownOut, now: datetime) -> datetime | None:
         return None
     end = start + timedelta(minutes=brown_out.minutes)
     return end if now < end else None
+
+
+def next_brown_outs(
+    campaign: Campaign, now: datetime, count: int
+) -> list[tuple[datetime, datetime]]:
+    """Return begin and end of current brown-outs and of the next ones, at most `count`."""
+    found: set[tuple[datetime, datetime]] = set()
+    for brown_out in campaign.brown_outs:
+        # The first may have ended already.
+        for start, end in islice(_periods(brown_out, now), count + 1):
+            is_last = brown_out.until is not None and start >= brown_out.until
+            if is_last or is_over(campaign, start):
+                break
+            if now < end:
+                found.add((start, end))
+    return sorted(found)[:count]
+
+
+def _periods(brown_out: BrownOut, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield begin and end of a brown-out's periods, from the last that began before `now` on."""
+    start, lasts = brown_out.start, timedelta(minutes=brown_out.minutes)
+    every = None if brown_out.every is None else _PERIODS[brown_out.every]
+    if every is not None and now > start:
+        start += (now - start) // every * every
+    with suppress(OverflowError):  # the calendar ends
+        yield start, start + lasts
+        while every is not None:
+            start += every
+            yield start, start + lasts
 
 
 def is_over(campaign: Campaign, now: datetime) -> bool:

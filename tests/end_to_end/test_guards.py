@@ -117,15 +117,18 @@ def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
         assert in_each_worker(fleet, expected=False)
 
 
-@pytest.mark.parametrize("name", ["canary", "canari"])
-def test_re_arming_what_is_not_tripped_is_said_to_be_so(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("canary", ""), ("canari", "; did you mean `canary`?"), ("other", "")],
+)
+def test_re_arming_what_is_not_tripped_is_said_to_be_so(tmp_path, name, instead):
     """Also under a name that no rule has: a trip may outlive its rule."""
     config = tmp_path / "holdover.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n{FAULTY}')
     done = run("rollout", "rearm", name, "--config", str(config))
 
     assert done.returncode == 1
-    assert done.stderr == f"holdover: the guard of {name!r} is not tripped\n"
+    assert done.stderr == f"holdover: the guard of {name!r} is not tripped{instead}\n"
 
 
 @pytest.mark.parametrize("name", ["../../victim", "../tripped/canary", "..", ""])
@@ -262,8 +265,9 @@ def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, faili
 
 
 def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
-    (tmp_path / "state").write_text("not a directory")
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
+        (tmp_path / "state").rename(tmp_path / "elsewhere")
+        (tmp_path / "state").write_text("not a directory")
         one, other = fleet.both_workers()
         first = fleet.only(one)
         for _ in range(25):
@@ -273,7 +277,11 @@ def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
         assert not is_decided_by_the_rule(first)
         second = fleet.only(other)
         assert is_decided_by_the_rule(second)
-        told = fleet.lines("state_not_shared")
+        told = [
+            line
+            for line in fleet.lines("state_not_shared")
+            if not line["directory"].endswith("traffic")  # the loader says it of its own
+        ]
 
         assert 1 <= len(told) <= 2
         assert {line["reason"] for line in told} == {"Not a directory"}

@@ -59,6 +59,69 @@ def test_a_good_file_is_shown_rule_by_rule(config):
     assert "OVERRIDE" not in done.stdout
 
 
+CAMPAIGN = """
+[[rollout]]
+name = "old"
+action = "translate"
+[rollout.campaign]
+deprecated = 2026-11-01
+sunset = 2026-12-24T09:00:00+01:00
+brown-outs = [
+    { start = 2026-12-01T10:00:00Z, minutes = 5, every = "week" },
+    { start = 2026-11-01T10:00:00Z, minutes = 5 },
+    { start = 2026-12-07T10:00:00Z, minutes = 90 },
+]
+"""
+
+
+def announced(config, at: str) -> list[str]:
+    config.write_text(CAMPAIGN)
+    lines = run("check", str(config), "--at", at).stdout.splitlines()
+    return [line.strip() for line in lines if line.startswith("   ")]
+
+
+def test_a_campaign_is_shown_with_the_dates_that_come_next(config):
+    assert announced(config, "2026-11-29") == [
+        "deprecated: 2026-11-01 00:00 UTC (past)",
+        "sunset: 2026-12-24 08:00 UTC",
+        "brown-out: 2026-12-01 10:00 UTC to 2026-12-01 10:05 UTC",
+        "brown-out: 2026-12-07 10:00 UTC to 2026-12-07 11:30 UTC",
+        "brown-out: 2026-12-08 10:00 UTC to 2026-12-08 10:05 UTC",
+    ]
+
+
+def test_a_brown_out_that_is_going_on_is_shown_as_such(config):
+    assert announced(config, "2026-12-07T11:00")[2] == (
+        "brown-out: 2026-12-07 10:00 UTC to 2026-12-07 11:30 UTC (now)"
+    )
+
+
+def test_brown_outs_end_with_the_sunset(config):
+    assert announced(config, "2026-12-23")[1:] == [
+        "sunset: 2026-12-24 08:00 UTC",
+        "brown-outs: all are over",
+    ]
+    assert "sunset: 2026-12-24 08:00 UTC (past)" in announced(config, "2026-12-25")
+
+
+def test_a_caller_whom_the_settings_do_not_know_is_no_answer(config):
+    done = run("check", str(config), "--request", "-", "--caller", "bach", stdin=json.dumps(body()))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "holdover: --caller: no caller in [callers] is named 'bach'; did you mean `batch`?\n"
+    )
+
+
+def test_a_caller_may_be_given_by_the_digest_that_the_log_shows(config):
+    config.write_text(
+        'digest_key = "k"\n[[rollout]]\nname = "old"\naction = "refuse"\n'
+        'match = { caller = "0123456789abcdef" }\n'
+    )
+
+    assert check(config, "--caller", "0123456789abcdef").startswith("old: yes.\n")
+
+
 def test_an_override_is_shown_and_decides(config):
     config.write_text('rollout-override = "refuse"\n' + RULES)
 

@@ -1,15 +1,17 @@
 """What settings allow and is unwise is said; it stops nothing."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from proxy.cli.risks import risks_of
+from proxy.cli.risks import override_risks, risks_of
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
 from tests.command_line import run
 from tests.fleet import running_fleet
 
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 TOKEN = f'token = "sha256:{"0" * 64}"'
 
 
@@ -18,7 +20,7 @@ def risks(directory: Path, text: str, mode: int = 0o644) -> list[str]:
     file = directory / "holdover.toml"
     file.write_text(f'state_dir = "{directory}/state"\n{text}')
     file.chmod(mode)
-    said = list(risks_of(load_settings(TomlSource.read(file)), file))
+    said = list(risks_of(load_settings(TomlSource.read(file)), file, now=NOW))
     return [risk.replace(str(file), "FILE").partition(":")[0] for risk in said]
 
 
@@ -141,7 +143,107 @@ def test_a_directory_of_state_that_everybody_gets_into(tmp_path: Path):
 
 
 def test_without_a_file_there_is_none_to_be_read(tmp_path: Path):
-    assert list(risks_of(load_settings(state_dir=tmp_path / "state", upstream_key="k"), None)) == []
+    settings = load_settings(state_dir=tmp_path / "state", upstream_key="k")
+
+    assert list(risks_of(settings, None, now=NOW)) == []
+
+
+CAMPAIGN = """
+[[rollout]]
+name = "old"
+action = "translate"
+[rollout.campaign]
+sunset = 2026-11-01T12:00:00Z
+"""
+
+
+@pytest.mark.parametrize(
+    ("sunset", "said"),
+    [("2026-11-01T12:00:00Z", True), ("2026-11-29", True), ("2026-11-29T00:01:00Z", False)],
+)
+def test_a_sunset_in_the_past(tmp_path: Path, sunset: str, said: bool):
+    text = CAMPAIGN.replace("2026-11-01T12:00:00Z", sunset)
+
+    assert risks(tmp_path, text) == ["rollout.0.campaign.sunset"] * said
+
+
+def override_warnings(tmp_path: Path, override: str, *models: str) -> list[str]:
+    rules = "".join(
+        f'[[rollout]]\nname = "r{number}"\nmatch = {{ model = "{number}" }}\n{model}\n'
+        for number, model in enumerate(models)
+    )
+    file = tmp_path / "holdover.toml"
+    file.write_text(f"rollout-override = {override}\n{rules}\n")
+    return list(override_risks(load_settings(TomlSource.read(file))))
+
+
+TO_HAIKU = 'action = "translate"\nmodel = "claude-haiku-4-5"'
+TO_OPUS = 'action = "translate"\nmodel = "claude-opus-4-8"'
+TO_NEW = 'action = "translate"\nmodel = "claude-new-9"'
+HAIKU = "claude-haiku-4-5 ($1 and $5 per million tokens in and out)"
+OPUS = "claude-opus-4-8 ($5 and $25 per million tokens in and out)"
+
+
+@pytest.mark.parametrize(
+    ("override", "rule", "before", "after"),
+    [
+        ('"translate"', TO_HAIKU, HAIKU, "the model that they name (or its successor)"),
+        (f"{{ {TO_OPUS} }}".replace("\n", ", "), TO_HAIKU, HAIKU, OPUS),
+        (f"{{ {TO_NEW} }}".replace("\n", ", "), TO_HAIKU, HAIKU, "claude-new-9 (price unknown)"),
+    ],
+)
+def test_an_override_that_changes_the_model_of_a_rule_and_its_price(
+    tmp_path: Path, override: str, rule: str, before: str, after: str
+):
+    assert override_warnings(tmp_path, override, rule) == [
+        f"rollout_override: requests that rule r0 would send to {before} go to {after} as long as"
+        " the override is on"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "rule"),
+    [
+        ('"refuse"', TO_HAIKU),
+        ('"translate"', 'action = "translate"'),
+        ('"translate"', 'action = "refuse"'),
+        (f"{{ {TO_HAIKU} }}".replace("\n", ", "), TO_HAIKU),
+    ],
+)
+def test_an_override_that_leaves_the_models_of_rules_alone(
+    tmp_path: Path, override: str, rule: str
+):
+    assert override_warnings(tmp_path, override, rule) == []
+
+
+def test_the_prices_that_an_operator_pays_are_those_that_are_said(tmp_path: Path):
+    prices = '[prices]\n"claude-haiku-4-5" = { input = 0.5, output = 2 }'
+
+    [said] = override_warnings(tmp_path, '"translate"', TO_HAIKU, 'action = "refuse"\n' + prices)
+
+    assert "claude-haiku-4-5 ($0.5 and $2 per million" in said
+
+
+def test_who_sets_an_override_is_told_what_it_changes(tmp_path: Path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(f"[[rollout]]\nname = 'canary'\n{TO_OPUS}\n")
+
+    done = run("rollout", "override", "translate", "--config", str(file))
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("holdover: warning: rollout_override: requests that rule canary")
+    assert run("rollout", "override", "off", "--config", str(file)).stderr == ""
+
+
+def test_an_override_that_only_the_servers_environment_makes_valid_is_set_without_a_word(
+    tmp_path: Path,
+):
+    file = tmp_path / "holdover.toml"
+    file.write_text("[[rollout]]\nname = 'old'\naction = 'forward'\n")
+
+    done = run("rollout", "override", "translate", "--config", str(file))
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 UNWISE = 'host = "0.0.0.0"\nupstream_key = "sk-secret"\nlegacy_url = "http://old.example.com"\n'

@@ -131,22 +131,41 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_server_without_a_place_for_its_state_serves_and_says_so(tmp_path: Path, workers: int):
-    (tmp_path / "state").write_text("in the way")
+@pytest.mark.parametrize("place", ["state", "state/traffic", "state/traffic/journal"])
+def test_a_server_without_a_place_for_its_state_does_not_start(
+    tmp_path: Path, workers: int, place: str
+):
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / place).write_text("in the way")
+    config = tmp_path / "holdover.toml"
+    config.write_text(f'state_dir = "{tmp_path}/state"\nworkers = {workers}\n')
+
+    line = stopped(*SERVE, "--config", str(config))
+
+    assert line.startswith(f"state_dir: {tmp_path}/state")
+    assert "cannot be used: " in line
+    assert line.endswith("or set state_dir to another directory")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
+    tmp_path: Path, workers: int
+):
+    state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     with running_fleet(tmp_path, "", workers=workers) as fleet:
+        state.rename(elsewhere)
+        state.write_text("in the way")
         answer = fleet.ask("any")
-        wait_for(lambda: fleet.lines("loader_waits"))
+        wait_for(lambda: fleet.lines("journal_failed"))
 
         assert answer.status_code == 200
-        assert fleet.line("loader_waits")["reason"] == "Not a directory"
-        assert fleet.lines("journal_failed")
-        (tmp_path / "state").unlink()
+        state.unlink()
+        elsewhere.rename(state)
         fleet.ask("any")
-        wait_for(lambda: any((tmp_path / "state").glob("traffic/traffic.db")))
+        wait_for(lambda: any(state.glob("traffic/traffic.db")))
         log = fleet.log.read_text()
 
     assert "Traceback" not in log
-    assert len(fleet.lines("loader_waits")) == 1
 
 
 def test_variables_that_are_for_other_servers_do_not_matter():

@@ -35,6 +35,19 @@ def test_a_base_url_loses_its_last_slash():
     assert load_settings(upstream_url="http://h:1/p/").upstream_url == "http://h:1/p"
 
 
+@pytest.mark.parametrize("added", ["/v1", "/v1/", "/v1/messages", "/v1/complete"])
+@pytest.mark.parametrize("name", ["upstream_url", "legacy_url"])
+def test_a_base_url_with_the_path_that_is_added_to_it_is_refused(name: str, added: str):
+    assert problem(f'{name} = "https://h/p{added}"') == (
+        f"h.toml, line 1: {name}: Holdover adds `{added.rstrip('/')}` itself: write https://h/p"
+    )
+
+
+@pytest.mark.parametrize("url", ["http://h/v1/p", "http://h/av1", "http://h/v10", "http://v1"])
+def test_a_base_url_may_have_any_other_path(url: str):
+    assert load_settings(upstream_url=url).upstream_url == url
+
+
 def test_models_are_mapped_by_pattern_in_the_file(tmp_path: Path):
     file = tmp_path / "holdover.toml"
     file.write_text('[models]\n"claude-instant-*" = "claude-haiku-4-5"\n')

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.rollout import brown_out_until, campaign_headers
 from proxy.rollout.rule_schema import BrownOut, Campaign
-from proxy.rollout.schedule import is_over
+from proxy.rollout.schedule import is_over, next_brown_outs
 
 START = datetime(2026, 9, 1, 10, tzinfo=UTC)
 SECOND, DAY, WEEK = timedelta(seconds=1), timedelta(days=1), timedelta(days=7)
@@ -110,6 +110,52 @@ def test_a_repetition_is_the_same_as_writing_all_of_them(offset, minutes, every,
     repeated = until(now, minutes=minutes, every=every, until=end)
 
     assert repeated == brown_out_until(Campaign(brown_outs=written), now)
+
+
+BROWN_OUTS = st.builds(
+    BrownOut,
+    start=st.integers(-40, 40).map(lambda hours: START + timedelta(hours=hours)),
+    minutes=st.integers(1, 24 * 60),
+    every=st.sampled_from([None, "day", "week"]),
+    until=st.none() | st.integers(-40, 400).map(lambda hours: START + timedelta(hours=hours)),
+)
+
+
+@given(
+    brown_outs=st.lists(BROWN_OUTS, max_size=3).map(tuple),
+    minute=st.integers(-3_000, 20_000),
+    sunset=st.none() | st.integers(-40, 400).map(lambda hours: START + timedelta(hours=hours)),
+    count=st.integers(1, 4),
+)
+def test_the_next_brown_outs_are_those_in_which_requests_will_be_refused(
+    brown_outs, minute, sunset, count
+):
+    campaign = Campaign(brown_outs=brown_outs, sunset=sunset)
+    now = START + timedelta(minutes=minute)
+    coming = next_brown_outs(campaign, now, count)
+
+    assert coming == sorted(coming)
+    assert len(coming) <= count
+    for start, end in coming:
+        assert now < end
+        assert not is_over(campaign, start)
+        assert (brown_out_until(campaign, start) or start) >= end
+    # Until the first of them, and at any hour up to the last, nothing else is refused.
+    horizon = coming[-1][0] if len(coming) == count else now + 2 * WEEK
+    for hour in range(int((horizon - now) / timedelta(hours=1))):
+        moment = now + timedelta(hours=hour)
+        if not is_over(campaign, moment) and brown_out_until(campaign, moment) is not None:
+            assert any(start <= moment < end for start, end in coming)
+
+
+def test_the_calendar_may_end_before_the_brown_outs_do():
+    last = datetime.max.replace(tzinfo=UTC) - 2 * DAY
+    brown_out = BrownOut(start=last, minutes=1, every="day")
+
+    assert [start for start, _ in next_brown_outs(Campaign(brown_outs=(brown_out,)), START, 9)] == [
+        last,
+        last + DAY,
+    ]
 
 
 @pytest.mark.parametrize(
