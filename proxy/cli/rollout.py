@@ -6,6 +6,7 @@ from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.risks import override_risks
+from proxy.config.history import history_of
 from proxy.config.setting_errors import or_rather
 from proxy.config.settings import Settings, load_settings
 from proxy.config.toml_edit import set_override, set_share
@@ -76,6 +77,17 @@ def run_status(config: Path, secrets: Path | None) -> None:
             guard = f"TRIPPED {trip.since}: {trip.reason}"
         rows.append((rule.name, rule.action, f"{rule.share:g} %", rule.by or "caller", guard))
     show_table(("rule", "action", "share", "by", "guard"), rows)
+
+
+def run_history(config: Path, secrets: Path | None) -> None:
+    """Print what has changed in the settings, and when a running Holdover followed it."""
+    settings = settings_or_exit(config, secrets)
+    try:
+        versions = history_of(settings.state_dir, config).read()
+    except OSError as exc:
+        exit_with_error(f"{settings.state_dir}: {exc.strerror}")
+    lines = [f"{each.at[:19]}Z  {change}" for each in versions for change in each.changes]
+    print_lines(*(lines or ["Nothing has changed yet since Holdover was started with this file."]))
 
 
 def _shared_state(settings: Settings, config: Path) -> SharedState:

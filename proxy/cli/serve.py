@@ -12,7 +12,10 @@ import structlog
 from proxy.app import create_app
 from proxy.cli.load_config import or_exit, runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
+from proxy.config.changes import rules_in_words
 from proxy.config.digest_key import load_or_create_digest_key
+from proxy.config.history import history_of
+from proxy.config.reload import version_of
 from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
@@ -45,6 +48,9 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         flags=flags,
         digest_key=kept or dice.token_hex(32),
     )
+    if (file := factory.last_good) is not None:
+        rules = ", ".join(rules_in_words(settings)) or "no rules"
+        history_of(settings.state_dir, file.path).add(version_of(file), [f"start with {rules}"])
     server_config = config_for(
         factory, settings.host, settings.port, shutdown=settings.shutdown_timeout
     )

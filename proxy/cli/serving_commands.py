@@ -175,6 +175,14 @@ def status(config: Rules, secrets: Secrets = None) -> None:
     run_status(config, secrets)
 
 
+@rollout.command()
+def history(config: Rules, secrets: Secrets = None) -> None:
+    """Show when which share, rule or other setting changed while Holdover ran."""
+    from proxy.cli.rollout import run_history
+
+    run_history(config, secrets)
+
+
 keys = typer.Typer(help="Make tokens for callers.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 

@@ -19,6 +19,8 @@ from typing import Final, Protocol, TypeAlias
 import structlog
 
 from proxy.config.build import build_runtime_config
+from proxy.config.changes import changes_between
+from proxy.config.history import SettingsHistory
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
@@ -58,6 +60,8 @@ class ConfigSource:
     file: TomlSource
     """Contents of the file at the start of the process; the file may have changed since."""
     load: Load
+    history: SettingsHistory | None = None
+    """History in which changes are written down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +88,7 @@ class ConfigReloader:
         source: ConfigSource | None,
         observer: ReloadObserver,
     ) -> None:
-        self._started_with = settings
+        self._started_with = self._followed = settings
         self._digester = digester
         self._guards = guards
         self._source = source
@@ -94,7 +98,7 @@ class ConfigReloader:
         """Serializes reloads: a slow reload of an old file must not undo a newer one."""
         self.config = build_runtime_config(settings, digester)
         """Last valid configuration; the first one raises `InvalidSettings` if it is invalid."""
-        digest = _digest(source.file) if source else None
+        digest = version_of(source.file) if source else None
         self.version = ConfigVersion(digest=digest, loaded=datetime.now(UTC))
         guards.watch(self.config.rollout.guards)
 
@@ -119,7 +123,10 @@ class ConfigReloader:
             return
         async with self._reading:
             self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
-            self._apply(*await asyncio.to_thread(self._load, self._source))
+            changes = self._apply(*await asyncio.to_thread(self._load, self._source))
+            if changes is not None and self._source.history is not None:
+                digest = self.version.digest or ""
+                await asyncio.to_thread(self._source.history.add, digest, changes)
 
     def _load(
         self, source: ConfigSource
@@ -130,15 +137,21 @@ class ConfigReloader:
                 raise InvalidSettings(f"{source.file.path}: is empty")
             settings = source.load(file)
             check_egress(settings.legacy_url)
-            return settings, build_runtime_config(settings, self._digester), _digest(file)
+            return settings, build_runtime_config(settings, self._digester), version_of(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
         except Exception as exc:  # noqa: BLE001 - a bug in reading must not end the serving
             log.error("settings_crashed", **describe_crash(exc))
             return None, None, f"{source.file.path}: {type(exc).__name__}"
 
-    def _apply(self, settings: Settings | None, config: RuntimeConfig | None, said: str) -> None:
-        """Apply the new settings, or log the problem; `said` is a digest or the problem."""
+    def _apply(
+        self, settings: Settings | None, config: RuntimeConfig | None, said: str
+    ) -> tuple[str, ...] | None:
+        """
+        Apply the new settings and return what has changed, or log the problem.
+
+        `said` is a digest or the problem.
+        """
         before = self.version
         self._observer.settings_read(good=settings is not None)
         if settings is None or config is None:
@@ -146,7 +159,7 @@ class ConfigReloader:
             self.version = ConfigVersion(
                 digest=before.digest, loaded=before.loaded, problem=said, waiting=before.waiting
             )
-            return
+            return None
         self.config = config
         self._guards.watch(config.rollout.guards)
         waiting = tuple(
@@ -155,8 +168,11 @@ class ConfigReloader:
             if name not in _LIVE and getattr(self._started_with, name) != getattr(settings, name)
         )
         self.version = ConfigVersion(digest=said, loaded=datetime.now(UTC), waiting=waiting)
+        changes = changes_between(self._followed, settings)
+        self._followed = settings
         log.info(
             "settings_read",
+            changes=changes,
             version=said,
             rules=len(config.rollout.rules),
             override=config.rollout.override.action if config.rollout.override else None,
@@ -164,6 +180,7 @@ class ConfigReloader:
         )
         for warning in config.keyring.warnings:
             log.warning("risky_setting", risk=warning)
+        return changes
 
 
 def _begin(source: ConfigSource | None) -> tuple[object, object]:
@@ -187,5 +204,6 @@ def _signature(path: Path) -> object:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
 
 
-def _digest(file: TomlSource) -> str:
+def version_of(file: TomlSource) -> str:
+    """Return the digest of the file's text, which stands for a version of the settings."""
     return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
 from proxy.config.build import build_runtime_config
+from proxy.config.history import history_of
 from proxy.config.reload import ConfigSource
 from proxy.config.settings import Settings, load_settings
 from proxy.config.toml_source import TomlSource
@@ -56,7 +57,10 @@ class WorkerFactory:
         configure_logs(settings.log_format)
         name_unnamed_statuses()
         file = current.last_good
-        source = ConfigSource(file=file, load=self.load) if file else None
+        source = None
+        if file is not None:
+            history = history_of(settings.state_dir, file.path)
+            source = ConfigSource(file=file, load=self.load, history=history)
         app = self.create_app(settings, source, Digester(self.digest_key))
         freeze_gc()
         tune_malloc()

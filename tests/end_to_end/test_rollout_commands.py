@@ -84,3 +84,16 @@ def test_what_an_edit_itself_makes_wrong_does(config: Path):
 
     assert "forward needs the setting legacy_url" in rollout(config, "override", "forward")
     assert config.read_text() == ""
+
+
+def test_there_is_no_history_before_anything_has_changed(config: Path):
+    done = run(config, "history", **SECRETS)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Nothing has changed yet")
+
+
+def test_a_history_that_cannot_be_read_is_said(config: Path):
+    (config.parent / "state").write_text("in the way")
+
+    assert "state: Not a directory" in rollout(config, "history", **SECRETS)

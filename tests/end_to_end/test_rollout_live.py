@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -208,3 +209,15 @@ def test_changes_under_load_lose_nothing_and_ask_nothing_twice(fleet: Fleet):
     order = list(dict.fromkeys(load.outcomes.values()))
     assert order == ["translated", "forward-0", "translate-0", "forward-1", "translate-1"]
     assert wait_for(lambda: load.is_accounted_for(fleet))
+
+
+def test_the_history_says_when_which_share_changed(tmp_path: Path):
+    with running_fleet(tmp_path, rule("canary", "translate", "share = 5"), workers=2) as fleet:
+        fleet.follow(rule("canary", "translate", "share = 25"))
+        done = fleet.rollout("history")
+        [read, *_] = wait_for(lambda: fleet.lines("settings_read"))
+
+    first, second = done.stdout.splitlines()
+    assert first.endswith("Z  start with canary: translate 5 %")
+    assert second.endswith("Z  share of canary: 5 -> 25 %")
+    assert read["changes"] == ["share of canary: 5 -> 25 %"]

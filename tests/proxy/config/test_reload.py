@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from proxy.config.history import history_of
 from proxy.config.reload import ConfigReloader, ConfigSource
 from proxy.config.settings import load_settings
 from proxy.config.toml_source import TomlSource
@@ -85,6 +86,31 @@ async def test_what_goes_without_a_key_from_now_on_is_said(tmp_path):
 
     [warning] = [line["risk"] for line in lines if line["event"] == "risky_setting"]
     assert warning.startswith("legacy_url: clients' own keys will be sent there")
+
+
+async def test_what_has_changed_is_said_and_kept(tmp_path):
+    file = tmp_path / "holdover.toml"
+    file.write_text(f"{RULE}share = 5\n")
+    history = history_of(tmp_path / "state", file)
+    source = ConfigSource(file=TomlSource.read(file), load=load_settings, history=history)
+    here = ConfigReloader(
+        load_settings(file),
+        Digester("k"),
+        Guards(SharedState(tmp_path), Metrics()),
+        source,
+        Metrics(),
+    )
+    with capture_logs() as lines:
+        for text in (f"{RULE}share = 25\n", "nonsense", f"upstream_key = 'sk-1'\n{RULE}"):
+            file.write_text(text)
+            await here.read_again()
+
+    expected = [
+        ("share of a: 5 -> 25 %",),
+        ("share of a: 25 -> 100 %", "upstream_key: added"),
+    ]
+    assert [line["changes"] for line in lines if line["event"] == "settings_read"] == expected
+    assert [change.changes for change in history.read()] == expected
 
 
 async def test_readings_follow_one_after_the_other(tmp_path):
