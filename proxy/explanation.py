@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Final
+
 from translators import EXPLANATIONS, REMEDIES, Plan
+
+_LONGEST_TEXT: Final = 200
 
 
 def as_explanation(plan: Plan) -> dict[str, object]:
@@ -28,3 +34,47 @@ def as_explanation(plan: Plan) -> dict[str, object]:
             "gains_leading_space": plan.gains_leading_space,
         },
     }
+
+
+def in_prose(plan: Plan) -> Iterator[str]:
+    """Yield the lines of a plan in prose: what is sent, what was changed and why, the answer."""
+    request = plan.request
+    becomes = "" if plan.asked_model == plan.sent_model else f", which becomes {plan.sent_model}"
+    yield f"The request asks for {plan.asked_model}{becomes}."
+    yield ""
+    yield "What is sent to the Messages API:"
+    yield f"  at most {request.max_tokens} tokens{', streamed' if request.stream else ''}"
+    if request.system is not None:
+        yield f"  system: {_quoted(request.system)}"
+    for message in request.messages:
+        yield f"  {message.role}: {_quoted(message.content)}"
+    for stop in request.stop_sequences:
+        yield f"  stop at: {_quoted(stop)}"
+    yield ""
+    yield from _adjustments(plan)
+    yield ""
+    yield f"What the client gets back, in the form of {plan.dialect.version}:"
+    yield f"  a completion that names {plan.echoed_model or 'the model that has answered'}"
+    if plan.gains_leading_space:
+        yield "  a space at its beginning, as the legacy API put one"
+    for stop in plan.emulated_stops:
+        yield f"  its text up to {_quoted(stop)}, where Holdover cuts it"
+    if plan.echo:
+        yield f"  without the prefill, should the model repeat it: {_quoted(plan.echo)}"
+
+
+def _adjustments(plan: Plan) -> Iterator[str]:
+    if not plan.adjustments:
+        yield "Nothing has to be adjusted."
+        return
+    yield "What is adjusted, why, and how the caller can do without:"
+    for adjustment in plan.adjustments:
+        kind, change = adjustment.kind, f"{adjustment.asked} -> {adjustment.sent}"
+        yield f"  {kind.value} ({adjustment.field}: {change})"
+        yield f"    {EXPLANATIONS[kind]} {REMEDIES[kind]}"
+
+
+def _quoted(text: str) -> str:
+    """Quote a text on one line, cut to a length."""
+    cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."
+    return json.dumps(cut, ensure_ascii=False)

@@ -30,6 +30,13 @@ class Language(enum.Enum):
     CURL = "curl"
 
 
+class ExplainFormat(enum.Enum):
+    """Forms in which `explain` prints a plan."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="The port to listen on; 0 takes a free one.")]
 
@@ -214,12 +221,15 @@ def explain(
     code: Annotated[
         Language | None, typer.Option(help="Print the equivalent call for a current SDK instead.")
     ] = None,
+    form: Annotated[
+        ExplainFormat, typer.Option("--format", help="Prose, or everything as JSON.")
+    ] = ExplainFormat.TEXT,
     config: Config = None,
 ) -> None:
-    """Print the Messages request and the adjustments for a legacy request; sends nothing."""
+    """Say what a legacy request becomes, and why, in prose or as JSON; sends nothing."""
     from proxy.cli.explain import run_explain
 
-    run_explain(file, version, config, code and code.value)
+    run_explain(file, version, config, language=code and code.value, form=form.value)
 
 
 @app.command()

@@ -197,15 +197,91 @@ def test_explain_prints_the_plan_and_sends_nothing():
     request = body(model="claude-2.1", prompt="\n\nHuman: Hi\n\nAssistant: {", top_k=-1)
 
     result = run(
-        "explain", "-", stdin=json.dumps(request), HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9"
+        *("explain", "-", "--format", "json"),
+        stdin=json.dumps(request),
+        HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9",
     )
 
+    assert result.stderr == ""
     plan = json.loads(result.stdout)
     assert plan["request"]["model"] == "claude-opus-4-8"
     assert [adjustment["kind"] for adjustment in plan["adjustments"]] == [
         *("replace_retired_model", "continue_prefill", "drop_no_effect_value")
     ]
     assert plan["answer"]["removed_echo"] == "{"
+
+
+def test_explain_speaks_prose():
+    request = body(
+        model="claude-2.1",
+        prompt="You are X.\n\nHuman: Hi\n\nAssistant: {",
+        top_k=-1,
+        stop_sequences=["\n\n", "END"],
+        stream=True,
+    )
+
+    result = run("explain", "-", stdin=json.dumps(request))
+
+    assert result.stderr == ""
+    lines = result.stdout.split("\n")
+    for line in [
+        "The request asks for claude-2.1, which becomes claude-opus-4-8.",
+        "What is sent to the Messages API:",
+        '  system: "You are X."',
+        '  user: "Hi"',
+        '  assistant: "{"',
+        '  stop at: "END"',
+        "  replace_retired_model (model: claude-2.1 -> claude-opus-4-8)",
+        "    The model is retired; its official successor answered. Ask for a model that is served"
+        " today.",
+        "What the client gets back, in the form of 2023-06-01:",
+        "  a completion that names claude-2.1",
+        '  its text up to "\\n\\n", where Holdover cuts it',
+        '  without the prefill, should the model repeat it: "{"',
+    ]:
+        assert line in lines
+    assert any(line.endswith("tokens, streamed") for line in lines)
+    assert lines[-2].startswith("Nothing was sent.")
+
+
+def test_explain_says_that_nothing_has_to_be_adjusted_and_cuts_long_texts(tmp_path: Path):
+    file, config = tmp_path / "request.json", tmp_path / "holdover.toml"
+    prompt = f"\n\nHuman: {'x' * 300}\n\nAssistant:"
+    file.write_text(json.dumps(body(model="claude-opus-4-8", prompt=prompt)))
+    config.write_text('echoed_model = "answered"')
+
+    said = run("explain", str(file), "--config", str(config)).stdout
+
+    assert said.startswith("The request asks for claude-opus-4-8.\n")
+    assert "\nNothing has to be adjusted.\n" in said
+    assert f'  user: "{"x" * 200}..."\n' in said
+    assert "a completion that names the model that has answered\n" in said
+    assert "a space at its beginning" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "nearest"),
+    [("claude-haiku-4-6", "; did you mean `claude-haiku-4-5`?"), ("gpt-oss", "")],
+)
+@pytest.mark.parametrize("form", [[], ["--format", "json"], ["--code", "python"]])
+def test_explain_warns_of_a_model_that_it_does_not_know(form: list[str], model: str, nearest: str):
+    result = run("explain", "-", *form, stdin=json.dumps(body(model=model)))
+
+    assert result.returncode == 0
+    assert result.stderr.startswith(
+        f"holdover: warning: Holdover does not know the model {model!r}{nearest}\n"
+    )
+    assert model in result.stdout
+
+
+def test_a_name_that_the_settings_map_to_a_known_model_needs_no_warning(tmp_path: Path):
+    config = tmp_path / "holdover.toml"
+    config.write_text('[models]\nhouse = "claude-haiku-4-5"\n')
+
+    result = run("explain", "-", "--config", str(config), stdin=json.dumps(body(model="house")))
+
+    assert result.stderr == ""
+    assert "asks for house, which becomes claude-haiku-4-5." in result.stdout
 
 
 def test_explain_says_what_is_wrong_with_a_request(tmp_path: Path):

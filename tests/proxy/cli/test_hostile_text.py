@@ -254,6 +254,7 @@ def test_what_a_request_says_is_shown_and_not_obeyed(tmp_path, shown):
     request.write_text(json.dumps(body(prompt=f"{TEXT}\n\nHuman: {TEXT}\n\nAssistant:", **fields)))
 
     assert obeyed(shown("explain", str(request))) == []
+    assert obeyed(shown("explain", str(request), "--format", "json")) == []
     for language in ("python", "typescript", "curl"):
         # Lines of a prompt are lines of its code, in no other way than as text in quotes.
         assert obeyed(shown("explain", str(request), "--code", language)) == []
