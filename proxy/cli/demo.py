@@ -50,6 +50,9 @@ _SEE = """\
 holdover log --demo
 holdover report --demo --format html --output report.html"""
 _RECORDED = "The requests and texts of this demo are recorded in {directory}; keys are not."
+_NOT_SERVING = (
+    "Nothing is serving any more; run `holdover demo` without --once to call it yourself."
+)
 _CONCURRENT_CLIENTS = 3
 _HEADERS = {
     "x-api-key": "any-key-will-do",
@@ -80,10 +83,14 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
             proxy = create_app(settings)
         with run_in_thread(create_simulator(), upstream), run_in_thread(proxy, front):
             _show_example(_url(front), upstream_url)
+            if keep_serving:
+                _show_how_to_call(_url(front))
             _run_old_clients(_url(front), state_dir)
             if keep_serving:
                 print_lines("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
                 signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            else:
+                print_lines("", _NOT_SERVING)
 
 
 def _show_example(url: str, upstream_url: str) -> None:
@@ -97,8 +104,11 @@ def _show_example(url: str, upstream_url: str) -> None:
     for name in headers["holdover-adjustments"].split(", "):
         print_lines(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
     _section("The completion that came back", msgspec.json.decode(completion))
+
+
+def _show_how_to_call(url: str) -> None:
     print_lines("", "Try it", bold=True)
-    print_lines(*_CALL.format(url=url, body=body).split("\n"))
+    print_lines(*_CALL.format(url=url, body=json.dumps(_REQUEST)).split("\n"))
     print_lines("", "The change for an old SDK", bold=True)
     print_lines(*_SDK.format(url=url).split("\n"))
 

@@ -12,15 +12,19 @@ from contextlib import ExitStack, suppress
 from typing import Final, TextIO
 
 import msgspec
+import structlog
 
 from proxy.config.settings import Settings, store_url_of
 from proxy.import_path import holdover_command
 from proxy.observability.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
-from proxy.terminal import exit_with_error, print_to_stderr
+from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 
+log = structlog.get_logger()
+
+_MAX_DELAY_SECONDS: Final = 60
 _START_DELAY_SECONDS: Final = 1
 """Lets the workers start first, since clients wait for them; also the pause before a restart."""
 
@@ -87,13 +91,18 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
 
 def _keep_running(encoded_config: bytes, _lock: TextIO | None) -> None:
     command = holdover_command("load", "--until-eof")
+    delay: float = _START_DELAY_SECONDS
     while True:
-        time.sleep(_START_DELAY_SECONDS)
+        time.sleep(delay)
+        began, status = time.monotonic(), None
         with (
             suppress(OSError),
             subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as loader,  # noqa: S603 - our own
         ):
             assert loader.stdin is not None
             loader.stdin.write(encoded_config)
-            loader.wait()
-        print_to_stderr("holdover: the loader has ended unexpectedly and is restarted")
+            status = loader.wait()
+        # One that ends soon again and again would fill the log.
+        was_brief = time.monotonic() - began < _MAX_DELAY_SECONDS
+        delay = min(2 * delay, _MAX_DELAY_SECONDS) if was_brief else _START_DELAY_SECONDS
+        log.error("loader_ended", status=status, restarted_after_seconds=delay)

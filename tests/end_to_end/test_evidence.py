@@ -101,6 +101,7 @@ def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
     (first,) = wait_for(lambda: loaders_of(fleet))
     os.kill(first, signal.SIGKILL)
     (second,) = wait_for(lambda: [pid for pid in loaders_of(fleet) if pid != first])
+    assert fleet.line("loader_ended")["status"] == -signal.SIGKILL
     before = fleet.ready()[fleet.workers[0]]["evidence"]["loader"]
     fleet.post()
 

@@ -165,10 +165,16 @@ def test_demo_shows_every_step_and_needs_nothing():
         '"model": "claude-opus-4-8"',
         "replace_retired_model: The model is retired",
         '"stop_reason": "stop_sequence"',
-        "curl http://127.0.0.1:",
-        "+ client = anthropic.Anthropic(base_url=",
+        "run `holdover demo` without --once",
     ]:
         assert shown in result.stdout
+
+
+def test_a_demo_that_stops_offers_no_server():
+    result = run_process("demo", "--once", "--port", "0")
+
+    assert "127.0.0.1" not in result.stdout
+    assert "Serving" not in result.stdout
 
 
 def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
@@ -183,14 +189,36 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
             text=True,
         )
         assert process.stdout is not None
-        url = next(line.split()[2] for line in process.stdout if line.startswith("Serving on"))
+        shown = []
+        for line in process.stdout:
+            shown.append(line)
+            if line.startswith("Serving on"):
+                break
+        url = shown[-1].split()[2]
         answer = fetch("POST", f"{url.rstrip(';')}/v1/complete", json=body(), headers=KEY | V2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert answer.status_code == 200
+    assert f"curl {url.rstrip(';')}/v1/complete \\\n" in shown
+    assert f'+ client = anthropic.Anthropic(base_url="{url.rstrip(";")}")\n' in shown
     assert f"Port {port} is in use" in said
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("told", ["nonsense\n", "[]\n", '["x", "json"]\n'])
+def test_a_loader_that_fails_says_so_in_one_line_of_json(told: str):
+    result = run_process("load", "--until-eof", stdin=told)
+
+    [line] = result.stderr.splitlines()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert json.loads(line).items() >= {"event": "loader_crashed", "level": "error"}.items()
+
+
+def test_a_loader_whose_server_has_ended_at_once_ends_without_a_word():
+    result = run_process("load", "--until-eof")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_explain_prints_the_plan_and_sends_nothing():
