@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
-from tests.hypothesis_profiles import register_profiles
+from tests.hypothesis_profiles import is_thorough, register_profiles
 
 _LAW_TIMEOUT_SECONDS = 600
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
@@ -17,12 +18,15 @@ _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 register_profiles()  # before hypothesis's plugin is configured, which may load another
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep what tests record, and the processes that they start, out of the user's own state."""
     os.environ.pop("STATE_DIRECTORY", None)
     # Else each of hundreds of processes compiles all that it imports, which takes a second.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["XDG_STATE_HOME"] = _STATE.name
+    config.addinivalue_line(
+        "markers", "one_in(n): of its cases the quick profile tries one in n, the thorough one all"
+    )
 
 
 def pytest_unconfigure() -> None:
@@ -44,13 +48,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     Named files and tests run in this process, where nothing delays or hides their output. So does
     the matrix of SDKs: its environments are built once, before its first test.
     """
-    if config.getoption("--sdk-matrix") or all(".py" in argument for argument in config.args):
+    if config.getoption("--sdk-matrix") or _names_files(config):
         return 0
     return 2 * len(os.sched_getaffinity(0))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give a law the time that thousands of examples take on a busy machine."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give a law the time that thousands of examples take on a busy machine, and sample cases."""
+    if not is_thorough() and not _names_files(config):
+        _leave_out_cases(config, items)
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))
@@ -60,6 +66,24 @@ def pytest_collection_finish() -> None:
     """Let no collection of garbage go through what is there from the first test to the last."""
     gc.collect()
     gc.freeze()
+
+
+def _names_files(config: pytest.Config) -> bool:
+    return all(".py" in argument for argument in config.args)
+
+
+def _leave_out_cases(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one in so many of the cases of tests that are marked so: pytest counts the others."""
+    seen, left_out = Counter[str](), list[pytest.Item]()
+    for item in items:
+        if (mark := item.get_closest_marker("one_in")) is not None:
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % mark.args[0]:
+                left_out.append(item)
+            seen[name] += 1
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(map(id, left_out))
+    items[:] = [item for item in items if id(item) not in gone]
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,11 @@ def register_profiles() -> None:
     settings.load_profile("quick")
 
 
+def is_thorough() -> bool:
+    """Return True in the thorough profile, which CI runs."""
+    return settings().max_examples >= _THOROUGH
+
+
 def scaled(thorough: int, *, at_least: int = _MIN_EXAMPLES) -> int:
     """Return `thorough` in the thorough profile, in proportion fewer in a quicker one.
 

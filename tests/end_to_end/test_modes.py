@@ -47,6 +47,7 @@ def run(*arguments: str, umask: int, state: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
 def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
     place = tmp_path / "home"
@@ -70,6 +71,7 @@ def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
 GUARDED = rule("guarded", 'action = "translate"', "guard = { errors_above = 50 }")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("umask", "workers"), [(0o000, 2), (0o077, 1)])
 def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, workers: int):
     place = tmp_path / "state"

@@ -132,6 +132,7 @@ def deciding(fleet: Fleet, person: int, varying: Collection[str]) -> set[str]:
     }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("by", "varying"),
     [

@@ -31,6 +31,7 @@ def stopped(*arguments: str, **environment: str) -> str:
     return done.stderr.removeprefix("holdover: ").removesuffix("\n")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [

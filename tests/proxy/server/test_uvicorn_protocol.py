@@ -89,6 +89,7 @@ def h11s_reading(data: bytes) -> list[Request]:
     return [without_offer(request) for request in read_by_h11(data)]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_every_split_of_a_request_and_its_successor_is_read_as_the_whole(framing: str, offer: str):
