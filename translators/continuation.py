@@ -15,6 +15,7 @@ without repeating its beginning is not recognized.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 _ANCHOR_LENGTH: Final = 200
@@ -124,12 +125,8 @@ def _anchors(prefill: str, whole: str) -> tuple[str, ...]:
 
 def _end_of(text: str, count: int) -> int:
     """Return the position after so many characters of a text that are not white space."""
-    for position, character in enumerate(text):
-        if not character.isspace():
-            count -= 1
-            if not count:
-                return position + 1
-    return len(text)
+    plain = (place for place, character in enumerate(text) if not character.isspace())
+    return next(islice(plain, count - 1, None)) + 1
 
 
 def _joint(prefill: str, answer: str) -> str:

@@ -38,7 +38,6 @@ from translators import (
 
 _SOON = timedelta(days=90)
 _MODELS_PATH: Final = b"/v1/models?limit=1000"
-_MAX_PAGES: Final = 20
 _ANTHROPIC: Final = "https://api.anthropic.com"
 """The host that a key in the environment is for; no other but this machine gets it."""
 _SERVED = (
@@ -122,7 +121,7 @@ async def _compare_with_upstream(
     listed: list[ListedModel] = []
     target = _MODELS_PATH
     try:
-        for _ in range(_MAX_PAGES):
+        while True:
             answer = await upstream.forward("GET", target, headers, None)
             body = await answer.read()
             if not answer.is_success:

@@ -90,10 +90,9 @@ def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
 def _deepest_cause(problem: BaseException) -> BaseException:
     """Return the system's error, which the transport through a proxy wraps several times."""
     while True:
-        if isinstance(problem, BaseExceptionGroup):
-            problem = problem.exceptions[0]
-            continue
-        inner = problem.__cause__ or problem.__context__
+        # Where a name has several addresses, there is an error for each: the first one will do.
+        several = problem.exceptions if isinstance(problem, BaseExceptionGroup) else ()
+        inner = next(iter(several), None) or problem.__cause__ or problem.__context__
         is_specific = isinstance(problem, (OSError, UnicodeError)) and type(problem) is not OSError
         if inner is None or is_specific:
             return problem

@@ -232,6 +232,19 @@ GOOD_PROMPTS = {
 }
 
 
+@pytest.mark.parametrize("size", range(STEP_SIZE - 14, STEP_SIZE - 6))
+def test_a_cr_lf_at_the_end_of_a_part_is_one_line_end(size):
+    prompt = "\n\nHuman: " + "x" * size + "\r\ny\r\n\r\nAssistant:"
+
+    assert parse_prompt(prompt).conversation == talk("x" * size + "\ny")
+
+
+def test_a_cr_in_a_later_part_is_text_where_no_marker_has_one():
+    text = "x" * 2 * STEP_SIZE + "\r\ny"
+
+    assert parse_prompt(f"\n\nHuman: {text}\n\nAssistant:").conversation == talk(text)
+
+
 @pytest.mark.parametrize("size", [1, STEP_SIZE - 3])
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
 @pytest.mark.parametrize("prompt", [p for p, _ in GOOD_PROMPTS.values() if "\r" not in p])

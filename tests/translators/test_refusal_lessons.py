@@ -135,6 +135,8 @@ def test_a_personal_user_id_is_known_by_its_refusal(message: str, refuses: bool)
         refusal("messages: text content blocks must be non-empty"),
         refusal("prompt is too long: 208310 tokens > 200000 maximum"),
         refusal("`seed` is deprecated for this model."),
+        refusal("BadRequestError: `seed` is deprecated for this model."),
+        refusal('BadRequestError: {"error": {"message": "no such thing"}}'),
         refusal(
             f"max_tokens: 9 > {'1' * 5_000}, which is the maximum allowed number of output tokens"
         ),

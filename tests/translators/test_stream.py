@@ -294,6 +294,15 @@ def test_an_answer_with_a_stop_reason_is_whole_even_if_its_last_event_is_lost(lo
     assert translator.state is StreamState.DONE
 
 
+def test_a_refusal_is_an_error_where_the_operator_wants_it_even_if_the_last_event_is_lost():
+    translator = StreamTranslator(msgspec.structs.replace(plan(), refusal_is_error=True))
+    translator.feed(start() + end("refusal"))
+    [failure] = translator.close()
+
+    assert isinstance(failure, FailureChunk)
+    assert translator.state is StreamState.FAILED
+
+
 def test_text_still_held_is_sent_before_the_failure():
     assert translate(start() + delta("a\n") + OVERLOADED, a_plan=plan(stops=("\n\n",))) == [
         TextChunk("a"),

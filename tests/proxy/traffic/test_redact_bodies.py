@@ -79,6 +79,11 @@ def texts(said: ExchangeBodies) -> dict[str, str]:
         (b'{"password":"' + b"a1 " * 99 + b'"}', '{"password":"' + "a1 " * 99 + '"}'),
         # No JSON: text, read in case it hides something.
         (b'{"a": "canary\\u0040example.com"', '{"a": "[email]"'),
+        (b'{"a": "\\ud83d\\udc4d \\u0000 \\u0041', '{"a": "\\ud83d\\udc4d \\u0000 \\u0041'),
+        (
+            b'{"a": "\\ud83d\\udc4d \\\\u0040 \\u0022 canary@example.com',
+            '{"a": "\\ud83d\\udc4d \\\\u0040 \\u0022 [email]',
+        ),
         (b"\xff canary@example.com", "\ufffd [email]"),
         (b"[" * 5000, "[" * 5000),
         (b"", ""),

@@ -295,3 +295,11 @@ async def test_a_certificate_behind_a_proxy_is_told_apart(
         failure = await why(f"https://{HOST}")
 
     assert str(failure) == "The upstream cannot be reached: its certificate is not accepted."
+
+
+async def test_an_upstream_that_closes_at_once_is_told_apart():
+    async with listening(closes_at_once) as upstream:
+        failure = await why(f"https://127.0.0.1:{upstream.port}")
+
+    assert str(failure).startswith("The upstream cannot be reached: ")
+    assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")

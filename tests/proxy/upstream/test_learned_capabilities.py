@@ -59,3 +59,42 @@ def test_a_name_is_redacted_before_it_is_cut():
 
     shown = [line["model"] for line in [*lines, *store.listing()]]
     assert shown == ["m" * 240 + " [key]"] * 2
+
+
+GONE = Capabilities(available=False)
+
+
+def test_what_one_key_is_told_is_for_that_key_and_a_model_is_not_gone_for_long():
+    clock = Clock()
+    store = LearnedCapabilities(seconds=3600, clock=clock)
+    store.add("m", GONE, "one")
+    store.add("m", NO_PREFILL)
+
+    assert store.current("one") == {"m": Capabilities(prefill=False, available=False)}
+    assert store.current("two") == store.current() == {"m": NO_PREFILL}
+    assert [one.get("only_for_key") for one in store.listing()] == [None, "one"]
+    clock.now += 301
+    assert store.current("one") == {"m": NO_PREFILL}
+    assert [one["model"] for one in store.listing()] == ["m"]
+
+
+def test_refused_user_ids_are_remembered_for_a_while_and_only_so_many():
+    clock = Clock()
+    store = LearnedCapabilities(seconds=60, clock=clock)
+    for number in range(10_001):
+        store.add_user_id(f"{number}")
+
+    assert [store.refuses_user_id(one) for one in ("0", "1", "10000", "x")] == [
+        *(False, True, True, False)
+    ]
+    clock.now += 61
+    assert not store.refuses_user_id("1")
+
+
+def test_a_lesson_is_logged_once_for_however_many_keys_and_models():
+    store = LearnedCapabilities(seconds=60)
+    with capture_logs() as lines:
+        for number in range(600):
+            store.add(f"m{number // 2}", GONE, f"key-{number}")
+
+    assert len(lines) == 300

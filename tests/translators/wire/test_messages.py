@@ -272,6 +272,7 @@ def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
     "body",
     [
         *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
+        b'{"detail":' * 5 + b'{"msg":"too deep"}' + b"}" * 5,
         *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
         *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
     ],
