@@ -420,3 +420,24 @@ def test_a_pattern_has_to_find_something(pattern, said):
     assert f"redact.ticket: {said}" in problem(f'[redact]\nticket = "{pattern}"')
     assert "redact" in problem('[redact]\n"TICKET 1" = "x"')
     assert written('[redact]\nticket = "T-[0-9]+"').redact == {"ticket": "T-[0-9]+"}
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        *(("", "is not the name of a header"), ("x team", "is not the name of a header")),
+        *(("x-team:", "is not the name of a header"), ("X-API-Key", "cannot be added")),
+        *(("Connection", "cannot be added"), ("holdover-rule", "cannot be added")),
+    ],
+)
+def test_a_header_that_cannot_be_kept_or_added_is_refused(name, problem):
+    for given in ({"forward_headers": [name]}, {"upstream_headers": {name: "x"}}):
+        with pytest.raises(InvalidSettings, match=problem):
+            load_settings(**given)
+
+
+def test_headers_are_kept_and_added_in_any_spelling():
+    settings = load_settings(forward_headers=["X_Team"], upstream_headers={"X-Team": "search"})
+
+    assert settings.forward_headers == {"x-team"}
+    assert list(settings.upstream_headers) == ["x-team"]

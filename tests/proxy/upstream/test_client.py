@@ -303,3 +303,9 @@ async def test_an_upstream_that_closes_at_once_is_told_apart():
 
     assert str(failure).startswith("The upstream cannot be reached: ")
     assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")
+
+
+async def test_a_network_that_leads_nowhere_is_told_apart():
+    failure = await why("http://255.255.255.255:9")  # the kernel refuses it; nothing is sent
+
+    assert str(failure) == "The upstream cannot be reached: the network does not lead there."

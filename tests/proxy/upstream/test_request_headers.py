@@ -156,8 +156,10 @@ def test_an_origin_is_forwarded_only_for_a_page_that_asks_the_api_itself(sign, g
 
 
 def test_credentials_of_other_kinds_only_are_refused():
-    with pytest.raises(MissingKey, match="only Bearer tokens"):
+    with pytest.raises(MissingKey, match="only Bearer tokens") as refused:
         forwarded_request_headers([(b"authorization", b"Basic dTpw")], to())
+
+    assert refused.value.detail == str(refused.value)  # the operator is told the same
 
 
 def test_no_cookie_goes_beside_a_key_of_ours():
