@@ -40,7 +40,7 @@ def upstream() -> Iterator[str]:
 def explained(fields: dict[str, Any], *options: str) -> str:
     request = {"prompt": "\n\nHuman: Hello\n\nAssistant:", "max_tokens_to_sample": 100} | fields
     return subprocess.run(
-        [sys.executable, "-m", "proxy", "explain", "-", *options],
+        [sys.executable, "-m", "proxy", "explain", "-", "--format", "json", *options],
         input=json.dumps(request),
         capture_output=True,
         text=True,

@@ -128,7 +128,8 @@ def test_what_is_wrong_is_said_and_where_as_of_a_short_document(document):
 def test_of_a_long_text_that_is_not_utf_8_no_place_is_told():
     problem = problem_with(saying(b"a" * STEP_SIZE + b"\xff"))
 
-    assert problem == "JSON is malformed: invalid UTF-8"
+    assert "UTF-8" in problem  # in words that differ between versions of msgspec
+    assert "byte" not in problem
 
 
 @pytest.mark.parametrize("digits", ["0" * 255, "0" * 256, "0" * 255 + "1", "9" * 300])
