@@ -43,9 +43,9 @@ OPENING_TURN: Final = "Begin."
 """The user message that is added in front if a prompt begins with an Assistant turn."""
 
 EMPTY_MESSAGE: Final = "(This message has no text.)"
-"""What is asked in place of an empty Human turn between an answer and the one to be written."""
+"""User message in place of an empty Human turn between the last answer and the next one."""
 NEXT_ANSWER: Final = "Go on."
-"""What is asked between two Assistant turns if there is no Human turn at all."""
+"""User message between two Assistant turns that have no Human turn between them."""
 
 MAX_TURNS: Final = 100_000
 """Limit on the turns of a prompt: that of messages in a request (messages-wire 1.3)."""

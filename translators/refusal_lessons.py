@@ -76,7 +76,7 @@ _USER_ID: Final = re.compile(r"metadata\.user_id: user_id appears to contain")
 
 
 class Lesson(NamedTuple):
-    """What an error reveals about a model."""
+    """Capabilities of a model that an error reveals."""
 
     capabilities: Capabilities
     is_quoted: bool

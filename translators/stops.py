@@ -41,7 +41,7 @@ class StopPlan(msgspec.Struct, frozen=True):
 
     @property
     def watched(self) -> tuple[str, ...]:
-        """What is watched for here: all of them, or the emulated ones if all are too long."""
+        """Sequences that Holdover watches for: all, or the emulated ones if all are too long."""
         both = tuple(dict.fromkeys((*self.native, *self.emulated)))
         return both if sum(map(len, both)) <= MAX_EMULATED_CHARACTERS else self.emulated
 

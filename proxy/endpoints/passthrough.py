@@ -120,7 +120,7 @@ class _Response:
 
     send: Send
     cors_headers: Headers
-    """What an answer of ours says to the page that asked, if one did."""
+    """CORS headers of Holdover's own answers; empty if no page asked."""
     outcome: str = "finished"
     status: int | None = None
     started: float = field(default_factory=time.perf_counter)

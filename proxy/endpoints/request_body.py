@@ -11,7 +11,7 @@ from proxy.errors import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow
 from proxy.headers import Headers, first
 
 _NO_ENCODING: Final = frozenset({b"", b"identity", b"none", b"utf-8", b"utf8"})
-"""What clients write into `content-encoding` if the body is as it is."""
+"""Values of `content-encoding` that clients send with an uncompressed body."""
 
 
 async def read_body(

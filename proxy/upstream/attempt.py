@@ -69,7 +69,7 @@ class AttemptFailed(Exception):
         self.retry_after = retry_after
         """Seconds to wait before the next try, if the upstream named them."""
         self.detail = detail
-        """What the operator is told of a failure that is none of the upstream's answers."""
+        """Text for the operator if the upstream was not reached or broke off, or None."""
 
     @classmethod
     def by(cls, failure: Failure) -> AttemptFailed:

@@ -20,7 +20,8 @@ from translators import UNKNOWN, Capabilities
 log = structlog.get_logger()
 
 _MAX_MODELS = 256
-_MAX_OF_KEYS = 10_000
+_MAX_KEYS = 10_000
+_MAX_MODELS_OF_A_KEY = 16
 _GONE_SECONDS = 300
 _MAX_USER_IDS = 10_000
 _MODEL_LENGTH = 256
@@ -40,10 +41,10 @@ class LearnedCapabilities:
         self._seconds = seconds
         self._redactor = Redactor()
         self._clock = clock
-        self._of_all: dict[tuple[str, str | None], _Lesson] = {}
-        self._of_keys: dict[tuple[str, str | None], _Lesson] = {}
-        """By model and digest of the key, the longest known first."""
-        self._models_of_keys = frozenset[str]()
+        self._of_all: dict[str, _Lesson] = {}
+        """Corrections for all keys by model, the oldest first."""
+        self._of_keys: dict[str, dict[str, _Lesson]] = {}
+        """Corrections for one key only, by digest of the key and model, the oldest first."""
         self._logged: set[tuple[str, Capabilities]] = set()
         self._refused_user_ids: dict[str, float] = {}
         """When each expires, by digest of the user id."""
@@ -71,19 +72,20 @@ class LearnedCapabilities:
         What holds for one key only (a model may be closed to one organisation) has its digest.
         That upstream does not have a model is believed for some minutes only.
         """
-        lessons, most = (
-            (self._of_all, _MAX_MODELS) if key is None else (self._of_keys, _MAX_OF_KEYS)
-        )
-        before = lessons.pop((model, key), None)
+        lessons, most = self._of_all, _MAX_MODELS
+        if key is not None:
+            lessons, most = self._of_keys.pop(key, {}), _MAX_MODELS_OF_A_KEY
+            if len(self._of_keys) >= _MAX_KEYS:
+                del self._of_keys[next(iter(self._of_keys))]
+            self._of_keys[key] = lessons
+        before = lessons.pop(model, None)
         known = before.capabilities if before else UNKNOWN
         if len(lessons) >= most:
             del lessons[next(iter(lessons))]
         learnt = known.corrected(lesson)
         seconds = self._seconds if lesson.available is None else min(self._seconds, _GONE_SECONDS)
         refusals = before.refusals + 1 if before else 1
-        if key is not None:
-            self._models_of_keys = frozenset(of for of, _ in (*lessons, (model, key)))
-        lessons[model, key] = _Lesson(learnt, self._clock() + seconds, refusals)
+        lessons[model] = _Lesson(learnt, self._clock() + seconds, refusals)
         if learnt != known and (model, learnt) not in self._logged:
             # An operator's table is out of date: worth a line, once.
             if len(self._logged) >= _MAX_MODELS:
@@ -95,13 +97,11 @@ class LearnedCapabilities:
         """Return the corrections in force for a key, by model; expired ones do not count."""
         now = self._clock()
         current: dict[str, Capabilities] = {}
-        for (model, _), lesson in self._of_all.items():
-            if lesson.expires > now:
-                current[model] = lesson.capabilities
-        for model in self._models_of_keys:
-            of_key = self._of_keys.get((model, key))
-            if of_key is not None and of_key.expires > now:
-                current[model] = current.get(model, UNKNOWN).corrected(of_key.capabilities)
+        of_key = self._of_keys.get(key, {}) if key is not None else {}
+        for lessons in (self._of_all, of_key):
+            for model, lesson in lessons.items():
+                if lesson.expires > now:
+                    current[model] = current.get(model, UNKNOWN).corrected(lesson.capabilities)
         return current
 
     def listing(self) -> list[dict[str, object]]:
@@ -115,8 +115,8 @@ class LearnedCapabilities:
                 "expires_in_seconds": round(lesson.expires - now),
             }
             | ({} if only is None else {"only_for_key": only})
-            for lessons in (self._of_all, self._of_keys)
-            for (model, only), lesson in lessons.items()
+            for only, lessons in ((None, self._of_all), *self._of_keys.items())
+            for model, lesson in lessons.items()
             if lesson.expires > now
         ]
 

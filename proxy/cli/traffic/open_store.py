@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAX_WAIT_SECONDS: Final = 5
 """Limit on waiting for a running loader, which looks at the journals twice a second."""
 _LONG_WAIT_SECONDS: Final = 30
-"""The same, for a command whose exit status somebody relies on."""
+"""Limit on waiting for the loader in a command whose exit status somebody relies on."""
 _POLL_SECONDS: Final = 0.05
 
 

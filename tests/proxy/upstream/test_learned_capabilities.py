@@ -98,3 +98,15 @@ def test_a_lesson_is_logged_once_for_however_many_keys_and_models():
             store.add(f"m{number // 2}", GONE, f"key-{number}")
 
     assert len(lines) == 300
+
+
+def test_keys_and_the_models_of_each_are_bounded_and_the_oldest_make_room():
+    store = LearnedCapabilities(seconds=60)
+    for number in range(17):
+        store.add(f"m{number}", GONE, "one")
+    assert list(store.current("one")) == [f"m{number}" for number in range(1, 17)]
+    for number in range(10_000):
+        store.add("m", GONE, f"key-{number}")
+
+    assert store.current("one") == {}
+    assert store.current("key-0") == store.current("key-9999") == {"m": GONE}
