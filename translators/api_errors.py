@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from translators.wire.messages import decode_error
+from translators.wire.error_bodies import decode_error
 
 _TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from translators.models import Capabilities, Sampling, Thinking
-from translators.wire.messages import error_message
+from translators.wire.error_bodies import error_message
 
 _SAMPLING: Final = "`?(?:temperature|top_p|top_k)`?"
 _TEXTS: Final = tuple(

@@ -369,6 +369,12 @@ def an_error_of(api_errors, text):
     return lambda: [api_errors.translate_error(400, said) for said in bodies]
 
 
+@repeating(('{"msg":"a"},', '{"detail":', "[", '"a",'), "wire.error_bodies", steps=10, handed=100)
+def an_error_of_others_with(error_bodies, text):
+    bodies = f'{{"detail":[{text}0]}}'.encode(), f'{{"message":"{len(text)}{text}'.encode()
+    return lambda: [*map(error_bodies.decode_error, bodies)]
+
+
 @repeating(MESSAGES, "refusal_lessons", steps=1, handed=100)
 def a_refusal_of(lessons, text):
     bodies = refusal(text), refusal(f"max_tokens: {text}"), refusal(f"max_tokens: 1 > {text}, ")

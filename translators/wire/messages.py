@@ -1,5 +1,5 @@
 """
-Encode Messages requests and decode messages, stream events and errors.
+Encode Messages requests, and decode messages and stream events.
 
 Only what a completion needs is decoded; unknown fields, block types, delta
 types and event types are ignored, as the versioning policy of the API demands
@@ -8,7 +8,7 @@ types and event types are ignored, as the versioning policy of the API demands
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -122,13 +122,6 @@ class ApiError(msgspec.Struct, frozen=True):
             msgspec.structs.force_setattr(self, "message", cut)
 
 
-class ErrorEnvelope(msgspec.Struct, frozen=True):
-    """An error body; the edge leaves out the outer `type` and `request_id` (messages-wire 4)."""
-
-    error: ApiError
-    request_id: str | None = None
-
-
 class StopDetails(msgspec.Struct, frozen=True):
     """The explanation of a refusal, cut at a length that no explanation needs."""
 
@@ -237,13 +230,6 @@ _DONE: Final = b"[DONE]"
 
 _EVENT: Final[msgspec.json.Decoder[MessagesEvent]] = msgspec.json.Decoder(MessagesEvent)
 _MESSAGE: Final = msgspec.json.Decoder(AnsweredMessage)
-_REASON_FIELDS: Final = ("message", "Message", "error", "detail", "errors", "msg")
-"""Names of AWS, Google, FastAPI and gateways: bedrock-vertex A5, B4; corrections B4."""
-_MAX_OTHER_ERROR_BYTES: Final = 16 * 1024
-"""Longest body that is searched for a reason; all of its values become objects."""
-_MAX_REASON_DEPTH: Final = 4
-_MAX_REASONS: Final = 8
-_ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
 _EVENT_TYPE: Final = msgspec.json.Decoder(_EventType)
 _KNOWN_EVENTS: Final = frozenset(
     {
@@ -351,48 +337,3 @@ def decode_message_in_steps(body: bytes) -> Steps[AnsweredMessage]:
     except UNREADABLE as exc:
         raise UpstreamProtocolError(f"message: {exc}") from exc
     return message
-
-
-def decode_error(body: bytes) -> ErrorEnvelope | None:
-    """
-    Decode an error body; return None for any other body (HTML of an edge, empty).
-
-    Errors of clouds and gateways are read, too: `{"message": ...}`, `{"error": "..."}`,
-    `{"detail": ...}`, and any of them in a list. They have no type.
-    """
-    try:
-        envelope = _ERROR.decode(body)
-    except UNREADABLE:
-        envelope = None
-    if (envelope is not None and envelope.error.message) or len(body) > _MAX_OTHER_ERROR_BYTES:
-        return envelope
-    plain = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    try:
-        other = msgspec.json.decode(plain)
-    except UNREADABLE:
-        return envelope
-    reason = "" if isinstance(other, str) else _reason(other)
-    return ErrorEnvelope(ApiError("", reason)) if reason else envelope
-
-
-def error_message(body: bytes) -> str:
-    """Return the message of an error body, or an empty text."""
-    envelope = decode_error(body)
-    return envelope.error.message if envelope else ""
-
-
-def _reason(other: object, depth: int = 0) -> str:
-    """Return the reason that an error of another API gives, or an empty text."""
-    if isinstance(other, str):
-        return other
-    if depth == _MAX_REASON_DEPTH:
-        return ""
-    if isinstance(other, list):
-        many = cast("list[object]", other)[:_MAX_REASONS]
-        found = [_reason(one, depth + 1) for one in many]
-        return "; ".join(reason for reason in found if reason)
-    if isinstance(other, dict):
-        fields = cast("dict[str, object]", other)
-        found = [_reason(fields.get(name), depth + 1) for name in _REASON_FIELDS]
-        return next((reason for reason in found if reason), "")
-    return ""

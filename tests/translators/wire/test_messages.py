@@ -16,7 +16,6 @@ from translators.wire.messages import (
     ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
-    ErrorEnvelope,
     ErrorEvent,
     IgnoredEvent,
     Message,
@@ -30,7 +29,6 @@ from translators.wire.messages import (
     Ping,
     ThinkingConfig,
     Usage,
-    decode_error,
     decode_event,
     decode_event_in_steps,
     decode_message,
@@ -225,63 +223,6 @@ def test_an_answer_that_cannot_be_read_is_the_upstreams_fault(body):
         decode_message(body)
 
 
-@pytest.mark.parametrize(
-    ("body", "envelope"),
-    [
-        (
-            b'{"type":"error","error":{"type":"not_found_error","message":"model: x"},'
-            b'"request_id":"req_1"}',
-            ErrorEnvelope(ApiError("not_found_error", "model: x"), "req_1"),
-        ),
-        (
-            b'{"error":{"message":"API key is invalid.","type":"authentication_error"},'
-            b'"request_id":null,"type":"error"}',
-            ErrorEnvelope(ApiError("authentication_error", "API key is invalid.")),
-        ),
-        (
-            b'{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}',
-            ErrorEnvelope(ApiError("request_too_large", "Request exceeds the maximum size")),
-        ),
-        (b'{"error":{}}', ErrorEnvelope(ApiError())),
-        (b'{"message":"Too many requests"}', ErrorEnvelope(ApiError("", "Too many requests"))),
-        (b'{"Message":"Denied"}', ErrorEnvelope(ApiError("", "Denied"))),
-        (
-            b'{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}',
-            ErrorEnvelope(ApiError("", "Quota")),
-        ),
-        (b'[{"error":{"code":404,"message":"None"}}]', ErrorEnvelope(ApiError("", "None"))),
-        (b'{"error":"no"}', ErrorEnvelope(ApiError("", "no"))),
-        (b'{"detail":"x"}', ErrorEnvelope(ApiError("", "x"))),
-        (b'{"detail":[{"msg":"a"},{"msg":"b"}]}', ErrorEnvelope(ApiError("", "a; b"))),
-        (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
-        (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
-        (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
-    ],
-    ids=[
-        *("full", "without a request id", "of the edge", "empty"),
-        *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
-        *("a text", "of FastAPI", "of its validator", "in an error"),
-        *("with a byte order mark", "in another encoding"),
-    ],
-)
-def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
-    assert decode_error(body) == envelope
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
-        b'{"detail":' * 5 + b'{"msg":"too deep"}' + b"}" * 5,
-        *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
-        *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
-    ],
-    ids=lambda body: body[:40].decode(errors="replace"),
-)
-def test_what_is_no_error_body_is_none(body):
-    assert decode_error(body) is None
-
-
 EVENTISH = st.lists(
     st.sampled_from(
         [
@@ -295,7 +236,6 @@ EVENTISH = st.lists(
 @given(st.binary() | EVENTISH)
 @example(b'{"type":"x","delta":\xed\xa0\xbd}')
 def test_any_bytes_are_read_or_the_upstreams_fault(data):
-    decode_error(data)
     with suppress(UpstreamProtocolError):
         decode_message(data)
     with suppress(UpstreamProtocolError):

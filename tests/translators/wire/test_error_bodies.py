@@ -1,0 +1,82 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from translators.wire.error_bodies import ErrorEnvelope, decode_error
+from translators.wire.messages import ApiError
+
+DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "envelope"),
+    [
+        (
+            b'{"type":"error","error":{"type":"not_found_error","message":"model: x"},'
+            b'"request_id":"req_1"}',
+            ErrorEnvelope(ApiError("not_found_error", "model: x"), "req_1"),
+        ),
+        (
+            b'{"error":{"message":"API key is invalid.","type":"authentication_error"},'
+            b'"request_id":null,"type":"error"}',
+            ErrorEnvelope(ApiError("authentication_error", "API key is invalid.")),
+        ),
+        (
+            b'{"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}',
+            ErrorEnvelope(ApiError("request_too_large", "Request exceeds the maximum size")),
+        ),
+        (b'{"error":{}}', ErrorEnvelope(ApiError())),
+        (b'{"message":"Too many requests"}', ErrorEnvelope(ApiError("", "Too many requests"))),
+        (b'{"Message":"Denied"}', ErrorEnvelope(ApiError("", "Denied"))),
+        (
+            b'{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}',
+            ErrorEnvelope(ApiError("", "Quota")),
+        ),
+        (b'[{"error":{"code":404,"message":"None"}}]', ErrorEnvelope(ApiError("", "None"))),
+        (b'{"error":"no"}', ErrorEnvelope(ApiError("", "no"))),
+        (b'{"detail":"x"}', ErrorEnvelope(ApiError("", "x"))),
+        (b'{"detail":[{"msg":"a"},{"msg":"b"}]}', ErrorEnvelope(ApiError("", "a; b"))),
+        (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
+        (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
+        (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
+    ],
+    ids=[
+        *("full", "without a request id", "of the edge", "empty"),
+        *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
+        *("a text", "of FastAPI", "of its validator", "in an error"),
+        *("with a byte order mark", "in another encoding"),
+    ],
+)
+def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
+    assert decode_error(body) == envelope
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
+        b'{"detail":' * 5 + b'{"msg":"too deep"}' + b"}" * 5,
+        *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
+        *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
+    ],
+    ids=lambda body: body[:40].decode(errors="replace"),
+)
+def test_what_is_no_error_body_is_none(body):
+    assert decode_error(body) is None
+
+
+ERRORISH = st.lists(
+    st.sampled_from(
+        [
+            *(b'{"error":', b'"type":', b'"message":', b'"detail":', b'"x"', b",", b"{", b"}"),
+            *(b"[", b"]", b"1", b"null", rb'"\ud83d"', b"\xff", b"\xef\xbb\xbf"),
+        ]
+    )
+).map(b"".join)
+
+
+@given(st.binary() | ERRORISH)
+def test_any_bytes_are_an_error_body_or_none(body):
+    envelope = decode_error(body)
+
+    assert envelope is None or isinstance(envelope.error, ApiError)
