@@ -108,11 +108,14 @@ def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
     """Parse a prompt in steps, like `parse_prompt`."""
     if not prompt:
         raise InvalidCompletionRequest("prompt: String should have at least 1 character")
-    adjustments: list[Adjustment] = []
-    if (with_line_feeds := (yield from _with_line_feeds(prompt))) is not None:
+    with_line_feeds = yield from _with_line_feeds(prompt)
+    if with_line_feeds is None:
+        pieces = yield from _cut_at_markers(prompt)
+    else:
         prompt = with_line_feeds
-        adjustments.append(Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF"))
-    pieces = yield from _cut_at_markers(prompt, adjustments)
+        pieces = yield from _cut_at_markers(prompt)
+        read = Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF")
+        pieces = _Pieces(pieces.preamble, pieces.turns, (read, *pieces.adjustments))
     if strictness == "strict":
         roles = [turn.role for turn in pieces.turns]
         errors = [] if roles[:1] == ["user"] else [_MUST_START]
@@ -163,7 +166,8 @@ def _with_line_feeds(prompt: str) -> Steps[str | None]:
     return "".join(parts)
 
 
-def _cut_at_markers(prompt: str, adjustments: list[Adjustment]) -> Steps[_Pieces]:
+def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
+    adjustments: list[Adjustment] = []
     pieces = yield from _split(prompt)
     # In long prompts, leading white space is skipped in steps before the pattern is tried.
     space = (yield from leading_space_length(prompt)) if len(prompt) > STEP_SIZE else 0

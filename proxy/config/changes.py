@@ -20,7 +20,7 @@ from proxy.config.settings import Settings
 
 _MOST_SENTENCES: Final = 50
 _LONGEST_VALUE: Final = 80
-_HIDDEN: Final = ("token", "header", "redact")
+_HIDDEN: Final = frozenset({"token", "header", "redact"})
 """Names of settings whose values may say more about callers than a log should."""
 
 
@@ -34,7 +34,7 @@ class _Setting:
     @property
     def shown(self) -> str | None:
         """The value as it is written in the file, cut to a length; None for a secret."""
-        if isinstance(self.value, SecretStr) or set(self.place) & set(_HIDDEN):
+        if isinstance(self.value, SecretStr) or not _HIDDEN.isdisjoint(self.place):
             return None
         text = _spelled(self.value)
         return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import Final
 
 from proxy.config.settings import Settings
@@ -18,12 +17,13 @@ from proxy.private_files import make_directory, write_temporary
 from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
 
-_PASSING: Final = {errno.ENOSPC, errno.EDQUOT}
+_PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def require_state_dir(settings: Settings) -> None:
     """Create the directories for state and journal, and see that files can be made there."""
-    for path in (settings.state_dir, *_journals(settings)):
+    journals = [journal_directory(settings.state_dir)] if settings.traffic else []
+    for path in (settings.state_dir, *journals):
         try:
             make_directory(path)
             write_temporary(path / "start", b"\n").unlink()
@@ -33,7 +33,3 @@ def require_state_dir(settings: Settings) -> None:
                     f"state_dir: {path} cannot be used: {exc.strerror}; let the user"
                     f" {os.geteuid()} write there, or set state_dir to another directory"
                 )
-
-
-def _journals(settings: Settings) -> tuple[Path, ...]:
-    return (journal_directory(settings.state_dir),) if settings.traffic else ()

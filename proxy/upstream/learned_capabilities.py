@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -57,8 +58,7 @@ class LearnedCapabilities:
     def add_user_id(self, opaque: str) -> None:
         """Remember that upstream refuses a user id, by its digest."""
         self._refused_user_ids.pop(opaque, None)
-        if len(self._refused_user_ids) >= _MAX_USER_IDS:
-            del self._refused_user_ids[next(iter(self._refused_user_ids))]
+        _make_room(self._refused_user_ids, _MAX_USER_IDS)
         self._refused_user_ids[opaque] = self._clock() + self._seconds
 
     def refuses_user_id(self, opaque: str) -> bool:
@@ -75,13 +75,11 @@ class LearnedCapabilities:
         lessons, most = self._of_all, _MAX_MODELS
         if key is not None:
             lessons, most = self._of_keys.pop(key, {}), _MAX_MODELS_OF_A_KEY
-            if len(self._of_keys) >= _MAX_KEYS:
-                del self._of_keys[next(iter(self._of_keys))]
+            _make_room(self._of_keys, _MAX_KEYS)
             self._of_keys[key] = lessons
         before = lessons.pop(model, None)
         known = before.capabilities if before else UNKNOWN
-        if len(lessons) >= most:
-            del lessons[next(iter(lessons))]
+        _make_room(lessons, most)
         learnt = known.corrected(lesson)
         seconds = self._seconds if lesson.available is None else min(self._seconds, _GONE_SECONDS)
         refusals = before.refusals + 1 if before else 1
@@ -123,3 +121,9 @@ class LearnedCapabilities:
     def _shown(self, model: str) -> str:
         """Return a model's name fit to be read: clients choose it freely."""
         return in_brief(model, self._redactor.text, _MODEL_LENGTH)
+
+
+def _make_room(table: dict[str, Any], most: int) -> None:
+    """Delete the oldest entry of a table that is full."""
+    if len(table) >= most:
+        del table[next(iter(table))]
