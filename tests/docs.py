@@ -22,7 +22,8 @@ from pydantic import BaseModel
 
 from proxy.config import reload, settings
 from proxy.config.build import policy_of
-from proxy.config.settings import CallerSettings, ModelFacts, PriceSettings, Settings, load_settings
+from proxy.config.settings import CallerSettings, ModelFacts, PriceSettings, Settings
+from proxy.config.sources import load_settings
 from proxy.observability.metrics import Metrics
 from proxy.report.readiness import WORK
 from proxy.rollout import rule_schema

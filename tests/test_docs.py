@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from proxy.cli.serving_commands import app
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.exchange.shadow import Skipped
 from proxy.simulator.faults.fault_headers import SimulateOptions

@@ -8,7 +8,7 @@ import sys
 from pydantic import TypeAdapter, ValidationError
 
 from proxy.config.setting_errors import words_for
-from proxy.config.settings import Name
+from proxy.config.setting_types import Name
 from proxy.security.keyring import hash_token
 from proxy.terminal import exit_with_error, print_lines
 

@@ -15,7 +15,9 @@ from typing import Final
 
 from proxy.config.build import build_runtime_config, digester_of, policy_of
 from proxy.config.runtime import RuntimeConfig
-from proxy.config.settings import Settings, header_value, load_settings
+from proxy.config.setting_types import header_value
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
 from proxy.terminal import exit_with_error
 from translators import Policy

@@ -9,7 +9,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from proxy.config.runtime import RuntimeConfig
-from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings, header_value
+from proxy.config.setting_types import header_value
+from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings
 from proxy.errors import InvalidSettings
 from proxy.rollout import Fallback, Rollout, Route, Rule, Shadow, basis_points
 from proxy.rollout.rule_schema import (

@@ -1,194 +1,49 @@
 """
-All settings, read from flags, `HOLDOVER_*` variables, a secrets directory and a TOML file.
+All settings, with their defaults and docstrings, and in which order their sources win.
 
-The first of these that gives a setting wins. `python -m tests.docs` writes
-deploy/SETTINGS.md from the docstrings of the settings. Errors in the file are
-reported with their line.
+`python -m tests.docs` writes deploy/SETTINGS.md from the docstrings.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    SecretStr,
-    Tag,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
-from proxy.config.setting_errors import Problem, describe_problem, or_rather
-from proxy.config.toml_source import TomlSource, at_place
-from proxy.errors import InvalidSettings
-from proxy.headers import (
-    CREDENTIALS,
-    NEVER_FORWARDED,
-    OWN_PREFIX,
-    SET_BY_HOLDOVER,
-    spelled,
+from proxy.config.setting_types import (
+    AdminToken,
+    BaseUrl,
+    HeaderValue,
+    HostPattern,
+    Key,
+    LocalPath,
+    Name,
+    OwnHeader,
+    PathPrefix,
+    Pattern,
+    Seconds,
+    Secret,
+    StoreSize,
+    StoreUrl,
+    TokenHash,
+    Word,
 )
 from proxy.private_files import claim_directory
-from proxy.rollout import validate_rules
-from proxy.rollout.rule_schema import (
-    Capture,
-    Override,
-    Prefill,
-    RuleSettings,
-    Strictness,
-    spelled_like,
-)
-from proxy.traffic import checked_url, default_url
+from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, Strictness
+from proxy.traffic import default_url
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-_PREFIX: Final = "HOLDOVER_"
-# Kubernetes sets HOLDOVER_SERVICE_HOST and the like if a service is called `holdover`.
-_KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")
-_MIN_TOKEN_LENGTH: Final = 16
-_MIN_STORE_BYTES: Final = 16 * 1024**2
-_ADDED_PATH: Final = re.compile(r"(?<!/)/v1(?:/messages|/complete)?$")
-_LATIN_1_ENDS: Final = "\xff"
-_HEADER_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9a-z-]+")  # RFC 9110, section 5.6.2
-_NOT_SETTINGS: Final = frozenset({"config", "secrets"})
-
-
-def _http_url(url: str) -> str:
-    parsed = TypeAdapter(AnyHttpUrl).validate_python(url)
-    for part in ("username", "password", "query", "fragment"):
-        if getattr(parsed, part) is not None:
-            raise ValueError(f"a base URL must not have a {part}; remove it")
-    base = str(parsed).rstrip("/")
-    if added := _ADDED_PATH.search(base):
-        raise ValueError(f"Holdover adds `{added[0]}` itself: write {base[: added.start()]}")
-    return base
-
-
-def _trimmed(secret: object) -> object:
-    """Strip white space that an editor, a shell or a mounted file may have added."""
-    text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
-    return text.strip() if isinstance(text, str) else text
-
-
-def check_printable(secret: str) -> str:
-    """Return the secret if it is one printable line; else raise a `ValueError` that hides it."""
-    if not secret.isprintable():
-        raise ValueError("contains a control character or another that is invisible")
-    return secret
-
-
-def header_value(secret: str) -> str:
-    """Return the secret if it can stand in a header field (RFC 9110, section 5.5)."""
-    if any(character > _LATIN_1_ENDS for character in check_printable(secret)):
-        raise ValueError("contains a character that is not Latin-1, as HTTP headers need")
-    return secret
-
-
-def _header_name(name: str) -> str:
-    """Return the name of a header that operators may add to a translated request, in lower case."""
-    plain = spelled(name.lower().encode("utf-8"))
-    if not _HEADER_NAME.fullmatch(plain):
-        raise ValueError("is not the name of a header")
-    if plain in NEVER_FORWARDED | CREDENTIALS | SET_BY_HOLDOVER or plain.startswith(OWN_PREFIX):
-        raise ValueError(
-            "cannot be added: it belongs to one connection, carries a credential, or is set by "
-            "Holdover itself"
-        )
-    return plain.decode()
-
-
-def _header_value(secret: SecretStr | None) -> SecretStr | None:
-    return secret and SecretStr(header_value(secret.get_secret_value()))
-
-
-def _admin_token(token: SecretStr | None) -> SecretStr | None:
-    """Require a token long enough not to be guessed, since attempts are not limited."""
-    if token is not None:
-        text = token.get_secret_value()
-        if len(text) < _MIN_TOKEN_LENGTH or len(text.split()) != 1:
-            raise ValueError(
-                f"use at least {_MIN_TOKEN_LENGTH} characters without white space, such as the "
-                "output of `openssl rand -hex 24`"
-            )
-    return token
-
-
-def _store_url(url: SecretStr | None) -> SecretStr | None:
-    return url and SecretStr(checked_url(check_printable(url.get_secret_value())))
-
-
-_Given = Annotated[
-    SecretStr | None,
-    # An empty secret counts as missing, as `${TOKEN:-}` produces it.
-    BeforeValidator(lambda secret: None if secret == "" else secret),
-    BeforeValidator(_trimmed),
-]
-Secret = Annotated[_Given, AfterValidator(_header_value)]
-"""A secret that can be sent in a header."""
-StoreUrl = Annotated[_Given, AfterValidator(_store_url)]
-
-
-def _valid_store_size(size: int) -> int:
-    if size != 0 and size < _MIN_STORE_BYTES:
-        raise ValueError(f"use 0 for no limit, or at least {_MIN_STORE_BYTES} bytes")
-    return size
-
-
-def _pattern(pattern: str) -> str:
-    """Return the pattern if a `Redactor` can use it."""
-    try:
-        takes_nothing = re.compile(pattern).search("") is not None
-    except re.error as exc:
-        raise ValueError(f"is not a valid regular expression: {exc}") from exc
-    if takes_nothing:
-        raise ValueError("matches the empty text; write a pattern that needs a character")
-    return pattern
-
-
-Word = Annotated[
-    str,
-    spelled_like(
-        r"[a-z][a-z0-9_-]{0,31}",
-        "must have 1 to 32 lower-case letters, digits, `_` or `-`, and begin with a letter",
-    ),
-]
-Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
-def _path(path: Path) -> Path:
-    """Return the path if it is UTF-8 without null characters."""
-    try:
-        named = str(path).encode()
-    except UnicodeEncodeError as exc:
-        raise ValueError("is not UTF-8") from exc
-    if b"\0" in named:
-        raise ValueError("contains a null character, which no path can have")
-    return path
-
-
-def _prefix(prefix: str) -> str:
-    stripped = prefix.strip("/")
-    return f"/{stripped}" if stripped else ""
+ENV_PREFIX: Final = "HOLDOVER_"
+"""Prefix of the environment variables, and of the files in a secrets directory."""
 
 
 class ModelFacts(BaseModel):
@@ -230,7 +85,7 @@ class KeyFrom(BaseModel):
 
     env: str | None = None
     """Name of an environment variable that holds the key."""
-    file: Annotated[Path, AfterValidator(_path)] | None = None
+    file: LocalPath | None = None
     """Path of a file that holds the key."""
 
     @model_validator(mode="after")
@@ -240,30 +95,9 @@ class KeyFrom(BaseModel):
         return self
 
 
-def _not_empty(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value():
-        raise ValueError("is empty")
-    return secret
-
-
-Key = Annotated[
-    SecretStr,
-    BeforeValidator(_trimmed),
-    AfterValidator(_header_value),
-    AfterValidator(_not_empty),
-]
 KeyOrPlace = Annotated[
     Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")],
     Discriminator(lambda written: "place" if isinstance(written, dict | KeyFrom) else "key"),
-]
-
-
-TokenHash = Annotated[
-    str,
-    spelled_like(
-        r"sha256:[0-9a-f]{64}",
-        "must be `sha256:` and 64 hexadecimal digits, as `holdover keys hash` prints it",
-    ),
 ]
 
 
@@ -280,15 +114,6 @@ class CallerSettings(BaseModel):
     itself, `{ env = "..." }` or `{ file = "..." }`."""
     legacy_key: KeyOrPlace | None = None
     """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
-
-
-Name = Annotated[
-    str,
-    spelled_like(
-        r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}",
-        "must have 1 to 64 letters, digits, `.`, `_`, `@` or `-`, and begin with a letter or digit",
-    ),
-]
 
 
 def _state_dir() -> Path:
@@ -311,22 +136,11 @@ def _own_directory() -> Path:
     return path
 
 
-HostPattern = Annotated[
-    str,
-    spelled_like(
-        r"[a-z0-9.*?_~\[\]:-]+",
-        "must be a name or an address in lower case, without a scheme or a path",
-    ),
-]
-OwnHeader = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
-
-
 class Settings(BaseSettings):
     """The settings, with defaults and docstrings."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
     host: str = "127.0.0.1"
@@ -338,20 +152,18 @@ class Settings(BaseSettings):
     from these hosts may send requests even where a key is held. On a loopback `host`, loopback
     names are served besides these and no others. On any other `host`, every name is served while
     the list is empty, and addresses are always served."""
-    mount_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    mount_prefix: PathPrefix = ""
     """Path prefix in front of all paths, such as `/anthropic`. Requests without it are served
     too."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""
-    state_dir: Annotated[Path, AfterValidator(_path)] = Field(
-        default_factory=_state_dir, validate_default=True
-    )
+    state_dir: LocalPath = Field(default_factory=_state_dir, validate_default=True)
     """Directory where workers meet, the journal waits and tripped guards are remembered over
     restarts. Default: `$STATE_DIRECTORY` (systemd sets it), else `$XDG_STATE_HOME/holdover`, else
     `~/.local/state/holdover`; a user without a home gets `holdover-UID` in the directory for
     temporary files. Set it if `holdover rollout` runs as another user than the server."""
 
-    upstream_url: Annotated[str, AfterValidator(_http_url)] = "https://api.anthropic.com"
+    upstream_url: BaseUrl = "https://api.anthropic.com"
     """Base URL of the Messages API. `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured (HTTP
     proxies, no SOCKS), and so are `SSL_CERT_FILE` and `SSL_CERT_DIR`."""
     upstream_key: Secret = None
@@ -363,7 +175,7 @@ class Settings(BaseSettings):
     upstream_headers: dict[OwnHeader, HeaderValue] = Field(default_factory=dict)
     """Headers that every request for `upstream_url` gets, in place of the client's:
     `anthropic-workspace-id` for Claude Platform on AWS, say."""
-    legacy_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    legacy_url: BaseUrl | None = None
     """Base URL of a legacy upstream, which rules with `action = "forward"` need."""
     legacy_key: Secret = None
     """Key that the legacy upstream is asked with whatever the client sends."""
@@ -446,7 +258,7 @@ class Settings(BaseSettings):
     password as `%40` and `%2F`). Default: a SQLite file under `state_dir`."""
     traffic_days: int = Field(default=90, ge=0, le=36_500)
     """Days after which records and bodies are removed; 0 keeps them whatever their age."""
-    traffic_max_bytes: Annotated[int, AfterValidator(_valid_store_size)] = 10 * 1024**3
+    traffic_max_bytes: StoreSize = 10 * 1024**3
     """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
     are removed first, then the oldest records. PostgreSQL does not give the room back but uses it
     again."""
@@ -465,7 +277,7 @@ class Settings(BaseSettings):
     `"claude-haiku-4-5*" = { input = 1.0, output = 5.0 }`. Reports prefer them to the list prices
     that they know."""
 
-    admin_token: Annotated[Secret, AfterValidator(_admin_token)] = None
+    admin_token: AdminToken = None
     """Token of 16 characters or more that opens `/holdover/explain`, `/holdover/lessons` and
     `/holdover/rollout` to `Authorization: Bearer`. Without it these pages do not exist. Anyone who
     may send requests can try tokens, so make it long and random: `openssl rand -hex 32`."""
@@ -506,112 +318,6 @@ class Settings(BaseSettings):
     def _written(cls) -> dict[str, object]:
         """Return the settings from the file; overridden where there is a file."""
         return {}
-
-
-def load_settings(
-    config: Path | TomlSource | None = None, *, secrets: Path | None = None, **flags: object
-) -> Settings:
-    """Read all sources, ignoring flags that are None; raise `InvalidSettings` on any error."""
-    file = TomlSource.read(config) if isinstance(config, Path) else config
-    _refuse_misspelt(os.environ, "environment")
-    if secrets is not None:
-        _refuse_unreadable(secrets)
-    given = {name: value for name, value in flags.items() if value is not None}
-    tree = file.tree() if file else {}
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(secrets_dir=secrets)
-
-        @classmethod
-        def _written(cls) -> dict[str, object]:
-            return tree
-
-    sources = _Sources(file=file or TomlSource(Path()), flags=frozenset(given), secrets=secrets)
-    try:
-        settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
-    except ValidationError as exc:
-        problems = (describe_problem(error, Settings) for error in exc.errors())
-        raise InvalidSettings(*map(sources.describe, problems)) from exc
-    except SettingsError as exc:
-        raise InvalidSettings(sources.describe(_not_json(exc))) from exc
-    except ValueError as exc:
-        raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
-    contradictions = validate_rules(
-        settings.rollout,
-        settings.rollout_override,
-        has_legacy_url=settings.legacy_url is not None,
-        callers=settings.callers,
-        keeps_digests=settings.digest_key is not None,
-    )
-    if problems_of_rules := [Problem(place=at, sentence=said) for at, said in contradictions]:
-        raise InvalidSettings(*map(sources.describe, problems_of_rules))
-    return settings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sources:
-    """Where settings come from, to tell where a wrong one is written."""
-
-    file: TomlSource
-    flags: frozenset[str]
-    secrets: Path | None
-
-    def describe(self, problem: Problem) -> str:
-        """Return a line that says where something is wrong, and what."""
-        name = str(problem.where[0]) if problem.where else problem.sentence.partition(":")[0]
-        if name in self.flags:
-            return at_place(problem.place, problem.sentence)
-        if (variable := _variable(name, os.environ)) is not None:
-            where = f"environment, {variable}"
-        elif self.secrets and (secret := _variable(name, os.listdir(self.secrets))) is not None:
-            where = f"secrets, {secret}"
-        else:
-            return self.file.describe_error(
-                problem.place, problem.sentence, written_at=problem.written_at
-            )
-        return f"{where}: {at_place(problem.place, problem.sentence)}"
-
-
-def _variable(setting: str, names: Iterable[str]) -> str | None:
-    """Return the name among these that gives a setting, in whatever case."""
-    wanted = (_PREFIX + setting).upper()
-    return next((name for name in names if name.upper() == wanted), None)
-
-
-def _not_json(error: SettingsError) -> Problem:
-    """Return what is wrong with a list or table in the environment or among the secrets."""
-    named = re.search(r'field "(\w+)"', str(error))
-    place = (named[1],) if named else ()
-    return Problem(place=place, sentence="must be JSON, outside of the file")
-
-
-def _refuse_unreadable(secrets: Path) -> None:
-    """Raise an error for an unreadable secret, which would otherwise count as missing."""
-    try:
-        if not secrets.is_dir():
-            raise InvalidSettings(f"{secrets}: no such directory")
-        files = list(secrets.iterdir())
-    except OSError as exc:
-        raise InvalidSettings(f"{secrets}: {exc.strerror}") from exc
-    _refuse_misspelt((file.name for file in files), str(secrets))
-    for file in files:
-        if file.name.upper().startswith(_PREFIX):
-            TomlSource.read(file)
-
-
-def _refuse_misspelt(names: Iterable[str], where: str) -> None:
-    """Raise an error for an unknown `HOLDOVER_` name, which would otherwise be ignored."""
-    known_names = [_PREFIX + known.upper() for known in Settings.model_fields]
-    for name in names:
-        setting = name.upper().removeprefix(_PREFIX).lower()
-        known = setting in Settings.model_fields or setting in _NOT_SETTINGS
-        if (
-            name.upper().startswith(_PREFIX)
-            and not known
-            and not _KUBERNETES_VARIABLE.match(setting)
-        ):
-            nearest = or_rather(name.upper(), known_names)
-            raise InvalidSettings(f"{where}: unknown setting `{name}`{nearest}")
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

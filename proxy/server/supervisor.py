@@ -20,7 +20,8 @@ from uvicorn.supervisors import Multiprocess
 from proxy.config.build import build_runtime_config
 from proxy.config.history import history_of
 from proxy.config.reload import ConfigSource
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs

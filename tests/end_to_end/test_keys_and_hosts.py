@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
 from proxy.config.reload import ConfigSource
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.security.keyring import hash_token
 from tests.harness import V2, body, running_proxy

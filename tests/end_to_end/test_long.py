@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from proxy.app import create_app
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from tests.faulty_upstreams import STREAM, WHOLE, says, treacherous
 from tests.harness import KEY, V2, body, frames, text_of
 from tests.servers import fetch, serving

@@ -12,7 +12,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from proxy.cli.load_config import environment_key
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.rollout.rule_schema import OverrideSettings
 from proxy.security.keyring import origin_of

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.report.model import Report
 from tests.waiting import PATIENCE_SECONDS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proxy.cli.risks import override_risks, risks_of
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from tests.command_line import run
 from tests.fleet import running_fleet

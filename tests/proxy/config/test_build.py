@@ -5,7 +5,8 @@ import pytest
 
 from proxy.config.build import build_runtime_config, digester_of, policy_of
 from proxy.config.runtime import RuntimeConfig
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.rollout import Route

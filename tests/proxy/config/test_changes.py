@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.config.changes import changes_between, rules_in_words
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 
 HASH, OTHER = "sha256:" + "0" * 64, "sha256:" + "1" * 64

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from proxy.config.history import history_of
 from proxy.config.reload import ConfigReloader, ConfigSource
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Digester

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
 from proxy.config.setting_errors import SENTENCES, describe_problem, or_rather, words_for
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from tests.docs import SHAPES

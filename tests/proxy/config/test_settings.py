@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from proxy.config.settings import CallerSettings, KeyFrom, Settings, load_settings
+from proxy.config.settings import CallerSettings, KeyFrom, Settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.rollout.rule_schema import OverrideSettings, RuleSettings

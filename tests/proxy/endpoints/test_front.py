@@ -6,7 +6,7 @@ from starlette.types import Message
 from structlog.testing import capture_logs
 
 from proxy.app import create_app
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.config.build import build_runtime_config
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.record_builder import build_record
 from proxy.exchange.response_headers import translated_headers

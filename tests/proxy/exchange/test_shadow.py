@@ -11,7 +11,7 @@ import pytest
 
 from proxy.comparison.token_budget import DailyTokenBudget
 from proxy.config.build import build_runtime_config, digester_of
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.shadow import ShadowRunner
 from proxy.rollout import Question, decide

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from proxy.config.build import build_runtime_config, digester_of
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.cooperative import CooperativeRunner
 from proxy.replay import Asker
 from proxy.security.redaction import Redactor

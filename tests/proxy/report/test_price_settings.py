@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.settings import PriceSettings, load_settings
+from proxy.config.settings import PriceSettings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 

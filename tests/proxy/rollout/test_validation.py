@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.rollout import validate_rules

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.server.state_dir import require_state_dir
 from tests.small_disk import small_disk
 from tests.unprivileged import as_nobody, public_directory

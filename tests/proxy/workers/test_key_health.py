@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from proxy.config.build import build_runtime_config
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.security.keyring import Keyring
 from proxy.security.redaction import Digester
 from proxy.workers.key_health import KeyHealth

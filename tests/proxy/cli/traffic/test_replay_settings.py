@@ -18,13 +18,14 @@ from proxy.cli.traffic.replay_settings import (
     with_upstream_url,
 )
 from proxy.config.build import build_runtime_config
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Settings
+from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester
 
 NAME = """
 from proxy.cli.traffic.replay_settings import default_name
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 rules = [{"name": "r", "action": "translate", "refuse": ["drop_temperature", "cap_max_tokens"]}]
 settings = load_settings(rollout=rules, refuse=["trim_prefill", "merge_turns", "map_model"])
 print(default_name("m", settings, ("7d", None)))

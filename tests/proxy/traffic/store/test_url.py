@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.settings import load_settings
+from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
 from proxy.traffic import StoreError, checked_url, default_url, open_store
 from proxy.traffic.store.url import file_of

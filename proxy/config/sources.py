@@ -1,0 +1,134 @@
+"""
+Read the settings from flags, `HOLDOVER_*` variables, a secrets directory and a TOML file.
+
+The first of these that gives a setting wins. Errors name the place where the wrong setting is
+written; in the file, its line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict, SettingsError
+
+from proxy.config.setting_errors import Problem, describe_problem, or_rather
+from proxy.config.settings import ENV_PREFIX, Settings
+from proxy.config.toml_source import TomlSource, at_place
+from proxy.errors import InvalidSettings
+from proxy.rollout import validate_rules
+
+# Kubernetes sets HOLDOVER_SERVICE_HOST and the like if a service is called `holdover`.
+_KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")
+_NOT_SETTINGS: Final = frozenset({"config", "secrets"})
+
+
+def load_settings(
+    config: Path | TomlSource | None = None, *, secrets: Path | None = None, **flags: object
+) -> Settings:
+    """Read all sources, ignoring flags that are None; raise `InvalidSettings` on any error."""
+    file = TomlSource.read(config) if isinstance(config, Path) else config
+    _refuse_misspelt(os.environ, "environment")
+    if secrets is not None:
+        _refuse_unreadable(secrets)
+    given = {name: value for name, value in flags.items() if value is not None}
+    tree = file.tree() if file else {}
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(secrets_dir=secrets)
+
+        @classmethod
+        def _written(cls) -> dict[str, object]:
+            return tree
+
+    sources = _Sources(file=file or TomlSource(Path()), flags=frozenset(given), secrets=secrets)
+    try:
+        settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
+    except ValidationError as exc:
+        problems = (describe_problem(error, Settings) for error in exc.errors())
+        raise InvalidSettings(*map(sources.describe, problems)) from exc
+    except SettingsError as exc:
+        raise InvalidSettings(sources.describe(_not_json(exc))) from exc
+    except ValueError as exc:
+        raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
+    contradictions = validate_rules(
+        settings.rollout,
+        settings.rollout_override,
+        has_legacy_url=settings.legacy_url is not None,
+        callers=settings.callers,
+        keeps_digests=settings.digest_key is not None,
+    )
+    if problems_of_rules := [Problem(place=at, sentence=said) for at, said in contradictions]:
+        raise InvalidSettings(*map(sources.describe, problems_of_rules))
+    return settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """Where settings come from, to tell where a wrong one is written."""
+
+    file: TomlSource
+    flags: frozenset[str]
+    secrets: Path | None
+
+    def describe(self, problem: Problem) -> str:
+        """Return a line that says where something is wrong, and what."""
+        name = str(problem.where[0]) if problem.where else problem.sentence.partition(":")[0]
+        if name in self.flags:
+            return at_place(problem.place, problem.sentence)
+        if (variable := _variable(name, os.environ)) is not None:
+            where = f"environment, {variable}"
+        elif self.secrets and (secret := _variable(name, os.listdir(self.secrets))) is not None:
+            where = f"secrets, {secret}"
+        else:
+            return self.file.describe_error(
+                problem.place, problem.sentence, written_at=problem.written_at
+            )
+        return f"{where}: {at_place(problem.place, problem.sentence)}"
+
+
+def _variable(setting: str, names: Iterable[str]) -> str | None:
+    """Return the name among these that gives a setting, in whatever case."""
+    wanted = (ENV_PREFIX + setting).upper()
+    return next((name for name in names if name.upper() == wanted), None)
+
+
+def _not_json(error: SettingsError) -> Problem:
+    """Return what is wrong with a list or table in the environment or among the secrets."""
+    named = re.search(r'field "(\w+)"', str(error))
+    place = (named[1],) if named else ()
+    return Problem(place=place, sentence="must be JSON, outside of the file")
+
+
+def _refuse_unreadable(secrets: Path) -> None:
+    """Raise an error for an unreadable secret, which would otherwise count as missing."""
+    try:
+        if not secrets.is_dir():
+            raise InvalidSettings(f"{secrets}: no such directory")
+        files = list(secrets.iterdir())
+    except OSError as exc:
+        raise InvalidSettings(f"{secrets}: {exc.strerror}") from exc
+    _refuse_misspelt((file.name for file in files), str(secrets))
+    for file in files:
+        if file.name.upper().startswith(ENV_PREFIX):
+            TomlSource.read(file)
+
+
+def _refuse_misspelt(names: Iterable[str], where: str) -> None:
+    """Raise an error for an unknown `HOLDOVER_` name, which would otherwise be ignored."""
+    known_names = [ENV_PREFIX + known.upper() for known in Settings.model_fields]
+    for name in names:
+        setting = name.upper().removeprefix(ENV_PREFIX).lower()
+        known = setting in Settings.model_fields or setting in _NOT_SETTINGS
+        if (
+            name.upper().startswith(ENV_PREFIX)
+            and not known
+            and not _KUBERNETES_VARIABLE.match(setting)
+        ):
+            nearest = or_rather(name.upper(), known_names)
+            raise InvalidSettings(f"{where}: unknown setting `{name}`{nearest}")
