@@ -13,6 +13,7 @@ from typing import Final
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from proxy.admission import Admission, AdmissionReporter, AskedLimits, Limits, Machine
 from proxy.comparison.token_budget import SharedDailyTokenBudget
 from proxy.config.build import digester_of
 from proxy.config.reload import ConfigReloader, ConfigSource
@@ -34,6 +35,7 @@ from proxy.exchange.shadow import ShadowRunner
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
+from proxy.server.resources import descriptor_limit, memory_bytes
 from proxy.traffic import JournalWriter, journal_directory
 from proxy.traffic.redact_bodies import BodyRecorder
 from proxy.traffic.status import Recording
@@ -67,6 +69,8 @@ def create_app(
     reloader = ConfigReloader(settings, digester, guards, source, metrics)
     keys, runner = KeyHealth(shared_state, metrics), CooperativeRunner()
     dispatcher = _dispatcher_for(settings, runner, keys)
+    admission = Admission(_limits_of(settings))
+    admission_reporter = AdmissionReporter(admission, metrics)
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
@@ -89,6 +93,7 @@ def create_app(
             handler=CompletionHandler(
                 present=reloader,
                 dispatcher=dispatcher,
+                admission=admission,
                 shadows=shadows,
                 runner=runner,
                 v1_pings=settings.v1_pings,
@@ -103,7 +108,9 @@ def create_app(
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
         ),
-        forward=ForwardEndpoint(dispatcher=dispatcher, present=reloader, redactor=redactor),
+        forward=ForwardEndpoint(
+            dispatcher=dispatcher, admission=admission, present=reloader, redactor=redactor
+        ),
     )
 
     @asynccontextmanager
@@ -114,6 +121,7 @@ def create_app(
                 group.create_task(guards.keep_judging()),
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
+                group.create_task(admission_reporter.keep_reporting()),
                 *(
                     [group.create_task(_end_old_segments(evidence.journal_writer))]
                     if evidence
@@ -153,7 +161,23 @@ def create_app(
         admin_token=admin_token,
         metrics=metrics,
         redactor=redactor,
+        admission=admission,
+        admission_reporter=admission_reporter,
     )
+
+
+def _limits_of(settings: Settings) -> Limits:
+    asked = AskedLimits(
+        exchanges=settings.max_exchanges,
+        exchanges_per_caller=settings.max_exchanges_per_caller,
+        waiting=settings.max_waiting,
+        max_wait=settings.max_wait,
+        body_bytes=settings.max_held_bytes,
+    )
+    machine = Machine(
+        descriptors=descriptor_limit(), memory=memory_bytes(), workers=settings.workers
+    )
+    return Limits.derived(asked, machine)
 
 
 async def _end_old_segments(journal_writer: JournalWriter) -> None:

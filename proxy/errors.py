@@ -10,7 +10,8 @@ Errors that an exchange can end with, apart from those of the translation itself
     * `Gone` -- no one's fault: a rule refuses the request
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
       client's fault, found before the body is read
-    * `KeyRefused`, `ShuttingDown` -- Holdover's fault
+    * `CallerTooBusy` -- the client's fault: it sends too many at a time
+    * `KeyRefused`, `ShuttingDown`, `TooBusy` -- Holdover's fault
     * `UpstreamFailure` (`UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff`) -- the
       upstream's fault
 * `ClientGone` -- the client has disconnected, so no error is sent
@@ -203,6 +204,23 @@ class TooManyTries(Failure):
 
     status = 429
     error_type = "rate_limit_error"
+
+
+class CallerTooBusy(Failure):
+    """The caller has as many requests running and waiting as one caller may have."""
+
+    status = 429
+    error_type = "rate_limit_error"
+    headers = ((b"retry-after", b"1"), (b"x-should-retry", b"true"))
+
+
+class TooBusy(Failure):
+    """Holdover has as many requests as it can serve; which of them end first is up to upstream."""
+
+    status = 529
+    error_type = "overloaded_error"
+    blame = Blame.HOLDOVER
+    headers = ((b"retry-after", b"2"), (b"x-should-retry", b"true"))
 
 
 class KeyRefused(Failure):

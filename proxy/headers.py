@@ -69,6 +69,12 @@ def joined(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
     return b", ".join(values).decode("latin-1") if values else None
 
 
+def declared_length(headers: Headers) -> int:
+    """Return the `content-length`; 0 if there is none, or none that is a number."""
+    declared = first(headers, b"content-length")
+    return int(declared) if declared is not None and declared.isdigit() else 0
+
+
 def retry_after(headers: Headers) -> float | None:
     """Return the seconds to wait before a retry, or None if the upstream gives no number."""
     for name, unit in ((b"retry-after-ms", 1000), (b"retry-after", 1)):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
-from proxy.errors import Blame, Failure, Gone, MissingKey, ShuttingDown
+from proxy.errors import Blame, Failure, Gone, MissingKey, ShuttingDown, TooBusy
 
 
 class Outcome(enum.Enum):
@@ -32,6 +32,8 @@ class Outcome(enum.Enum):
     """The upstream failed: unreachable, too slow, a 5xx, or an answer that broke off."""
     HOLDOVER_ERROR = "holdover_error"
     """Holdover failed: a bug, or a key of its own that the upstream refused."""
+    OVERLOADED = "overloaded"
+    """Holdover had too many requests to serve, so that this one was not begun."""
     CUT_OFF = "cut_off"
     """Holdover shut down before the answer was whole."""
     CLIENT_GONE = "client_gone"
@@ -53,6 +55,7 @@ _BLAME: Final[Mapping[Outcome, Blame]] = {
     Outcome.CLIENT_ERROR: Blame.CLIENT,
     Outcome.UPSTREAM_ERROR: Blame.UPSTREAM,
     Outcome.HOLDOVER_ERROR: Blame.HOLDOVER,
+    Outcome.OVERLOADED: Blame.HOLDOVER,
     Outcome.CUT_OFF: Blame.HOLDOVER,
 }
 _ERRORS: Final = frozenset(_BLAME)
@@ -71,6 +74,8 @@ def outcome_of_failure(failure: Failure) -> Outcome:
             return Outcome.NOT_ADMITTED
         case Gone():
             return Outcome.REFUSED
+        case TooBusy():
+            return Outcome.OVERLOADED
         case ShuttingDown():
             return Outcome.CUT_OFF
         case _:

@@ -63,6 +63,7 @@ def serving(app: ASGIApp, *, http: type[asyncio.Protocol] | str = "auto") -> Ite
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=2,
         # Longer than the proxy keeps idle connections: one that is closed just as it is used again
         # is a fault of its own.

@@ -193,6 +193,23 @@ class Settings(BaseSettings):
     body_timeout: Seconds = 60
     """Seconds for the body of a completion request to arrive; then the client gets 408."""
 
+    max_exchanges: int | None = Field(default=None, ge=1)
+    """Requests that are served at a time, by all workers together; more wait for their turn.
+    Default: what file descriptors and memory allow, at most 4,000 for each worker."""
+    max_exchanges_per_caller: int | None = Field(default=None, ge=1)
+    """Requests of one caller that are served at a time; more wait. Default: half of
+    `max_exchanges`."""
+    max_waiting: int | None = Field(default=None, ge=1)
+    """Requests that wait at a time. While so many wait, others get 529 at once, and a caller with
+    half of them gets 429. Default: as many as are served, at most 2,000 for each worker."""
+    max_wait: Seconds = 10
+    """Seconds that a request waits for its turn; then the client gets 529. Callers take turns, so
+    that a flood of one delays the requests of others little."""
+    max_held_bytes: int | None = Field(default=None, ge=1)
+    """Bytes of request bodies that are held at a time, by all workers together; one caller may hold
+    half of them. Each byte takes about four of memory. Default: 256 MiB, or a 32nd of the memory if
+    that is less."""
+
     ping_interval: Seconds = 15
     """Seconds of silence in a stream after which the client gets a `ping`, in the dialect of
     2023-06-01 and once upstream's headers are there. Before that, an error can still be answered as

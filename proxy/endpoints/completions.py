@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
+from proxy.admission import Slot
 from proxy.endpoints.asgi_response import AsgiResponse, Finalize
 from proxy.endpoints.request_body import read_body, wait_for_disconnect
-from proxy.errors import BodyEndless, ClientGone, ShuttingDown
+from proxy.errors import BodyEndless, ClientGone, ShuttingDown, TooBusy
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.response import send_error
@@ -61,15 +62,16 @@ class CompleteEndpoint:
     async def _run(self, receive: Receive, sink: AsgiResponse, group: asyncio.TaskGroup) -> None:
         watchers: list[asyncio.Task[None]] = []
 
-        async def read() -> bytes:
+        async def read(slot: Slot) -> bytes:
             try:
                 body = await read_body(
                     receive,
                     sink.context.headers,
                     max_bytes=self.max_body_bytes,
                     timeout_seconds=self.body_timeout,
+                    hold=slot.hold,
                 )
-            except BodyEndless:
+            except (BodyEndless, TooBusy):
                 sink.closes_connection = True
                 raise
             watchers.append(group.create_task(wait_for_disconnect(receive)))

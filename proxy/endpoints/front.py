@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from proxy.admission import Admission, AdmissionReporter
 from proxy.endpoints.admin_token import AdminToken, peer_address
 from proxy.endpoints.own_answers import METHODS, refusal, without_caching
 from proxy.endpoints.passthrough import logged_path
@@ -35,6 +36,7 @@ from proxy.security.redaction import Redactor
 
 log = structlog.get_logger("holdover.traffic")
 
+_OWN: Final = b"/holdover/"
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _METHOD_LENGTH: Final = 32
 _MISPLACED: Final = (
@@ -61,6 +63,23 @@ class Front:
     admin_token: AdminToken
     metrics: Metrics
     redactor: Redactor
+    admission: Admission
+    admission_reporter: AdmissionReporter
+
+    def refuse_at_once(self, scope: Scope) -> Failure | None:
+        """
+        Return why a request is refused before anything is done for it, or None.
+
+        That has to cost little, since it is asked when there is too much to do. So a page of
+        Holdover's own, or a request for one host only, is told apart later, if at all.
+        """
+        if not self.admission.is_busy or scope["method"] != "POST" or _OWN in scope["raw_path"]:
+            return None
+        caller = self.present.config.keyring.digest_of(scope["headers"])
+        failure = self.admission.refusal(caller)
+        if failure is not None:
+            self.admission_reporter.count_refused(caller, failure)
+        return failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the application that serves it, or refuse it."""

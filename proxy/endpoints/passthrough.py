@@ -15,6 +15,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from proxy.admission import Admission
 from proxy.error_app import NO_STORE_HEADERS
 from proxy.errors import ClientGone, Failure, ShuttingDown
 from proxy.exchange.handler import CurrentConfig
@@ -38,6 +39,7 @@ class ForwardEndpoint:
     """The ASGI application for every path that is not translated."""
 
     dispatcher: Dispatcher
+    admission: Admission
     present: CurrentConfig
     redactor: Redactor
 
@@ -60,24 +62,31 @@ class ForwardEndpoint:
 
     async def _forward(self, scope: Scope, body: _RequestBody, response: _Response) -> None:
         headers: Headers = list(scope["headers"])
+        try:
+            caller = self.present.config.keyring.digest_of(headers)
+            async with self.admission.slot(caller, size=0):  # bodies are passed on in pieces
+                await self._forward_admitted(scope, headers, body, response)
+        except Failure as exc:
+            await response.refuse(exc)
+        except Exception as exc:
+            log.error("forward_crashed", **describe_crash(exc))
+            if response.status is not None:  # it has begun: a missing end says that it failed
+                raise
+            await response.refuse(Failure("Internal server error"))
+
+    async def _forward_admitted(
+        self, scope: Scope, headers: Headers, body: _RequestBody, response: _Response
+    ) -> None:
         target, query = scope["raw_path"], scope["query_string"]
         has_length = first(headers, b"content-length") not in {None, b"0"}
         has_body = has_length or first(headers, b"transfer-encoding") is not None
-        try:
-            answer = await self.dispatcher.send_passthrough(
-                self.present.config.keyring.for_other_paths(headers),
-                scope["method"],
-                target + b"?" + query if query else target,
-                headers,
-                body.pieces() if has_body else None,
-            )
-        except Failure as exc:
-            await response.refuse(exc)
-            return
-        except Exception as exc:  # noqa: BLE001 - no error may escape unanswered and unlogged
-            log.error("forward_crashed", **describe_crash(exc))
-            await response.refuse(Failure("Internal server error"))
-            return
+        answer = await self.dispatcher.send_passthrough(
+            self.present.config.keyring.for_other_paths(headers),
+            scope["method"],
+            target + b"?" + query if query else target,
+            headers,
+            body.pieces() if has_body else None,
+        )
         try:
             await response.forward(answer)
         except Failure:

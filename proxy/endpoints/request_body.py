@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from starlette.types import Receive
 
 from proxy.errors import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow, ClientGone
-from proxy.headers import Headers, first
+from proxy.headers import Headers, declared_length, first
 
 _NO_ENCODING: Final = frozenset({b"", b"identity", b"none", b"utf-8", b"utf8"})
 """Values of `content-encoding` that clients send with an uncompressed body."""
 
 
+Hold: TypeAlias = Callable[[int], Awaitable[None]]
+"""Waits until there is room for so many more bytes, or raises a `Failure`."""
+
+
 async def read_body(
-    receive: Receive, headers: Headers, *, max_bytes: int, timeout_seconds: float
+    receive: Receive,
+    headers: Headers,
+    *,
+    max_bytes: int,
+    timeout_seconds: float,
+    hold: Hold | None = None,
 ) -> bytes:
     """Read a body of at most `max_bytes`; raise a `Failure` if it exceeds a limit."""
     encoding = (first(headers, b"content-encoding") or b"").strip(b" \t").lower()
     if encoding not in _NO_ENCODING:
         raise BodyNotReadable("content-encoding: send the request body uncompressed")
-    declared = first(headers, b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+    if declared_length(headers) > max_bytes:
         raise BodyTooLarge("Request exceeds the maximum size")
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _read(receive, max_bytes)
+            return await _read(receive, max_bytes, hold)
     except TimeoutError as exc:
         raise BodyTooSlow(
             f"The request body did not arrive within {timeout_seconds:g} seconds"
         ) from exc
 
 
-async def _read(receive: Receive, max_bytes: int) -> bytes:
+async def _read(receive: Receive, max_bytes: int, hold: Hold | None) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -44,6 +53,8 @@ async def _read(receive: Receive, max_bytes: int) -> bytes:
         size += len(piece)
         if size > max_bytes:
             raise BodyTooLong("Request exceeds the maximum size")
+        if hold is not None:
+            await hold(len(piece))
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)

@@ -50,6 +50,8 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     started: float = msgspec.field(default_factory=time.perf_counter)
     received: float = msgspec.field(default_factory=time.time)
 
+    waited: float = 0.0
+    """Seconds that the exchange has waited for its turn."""
     caller: Caller | None = None
     dialect: Dialect | None = None
     request_bytes: int = 0

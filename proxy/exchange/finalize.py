@@ -28,7 +28,12 @@ from proxy.workers.guards import Guards
 
 log = structlog.get_logger("holdover.traffic")
 
-_UNTRIED: Final = (Outcome.NOT_ADMITTED, Outcome.REFUSED, Outcome.CUT_OFF)
+_UNTRIED: Final = (
+    Outcome.NOT_ADMITTED,
+    Outcome.REFUSED,
+    Outcome.OVERLOADED,
+    Outcome.CUT_OFF,
+)
 """Outcomes that say nothing about a route: no upstream decided them."""
 
 

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from proxy.admission import Admission, Slot
 from proxy.config.runtime import RuntimeConfig
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import ClientGone, Failure, Gone, KeyRefused, UpstreamTooSlow
@@ -26,8 +27,10 @@ from proxy.exchange.gone_message import gone_message
 from proxy.exchange.response import ResponseSink, send_completion, send_error
 from proxy.exchange.shadow import ShadowRunner
 from proxy.exchange.stream import StreamRelay
+from proxy.headers import declared_length
 from proxy.outcome import Outcome, outcome_of_failure
 from proxy.rollout import Decision, Fallback, Question, Route, buckets_in_steps, decide
+from proxy.security.keyring import Caller
 from proxy.security.redaction import describe_crash
 from proxy.upstream.attempt import Attempt, AttemptFailed, error_of_failure, failed_response
 from proxy.upstream.client import UpstreamResponse
@@ -49,8 +52,8 @@ from translators import (
 
 log = structlog.get_logger()
 
-ReadBody = Callable[[], Awaitable[bytes]]
-"""Reads the request's body; it is called once, after the key has been checked."""
+ReadBody = Callable[[Slot], Awaitable[bytes]]
+"""Reads the request's body into a slot, once, after the exchange has been admitted."""
 
 _CRASHED: Final = TranslatedError(500, "api_error", "Internal server error", None)
 
@@ -75,6 +78,7 @@ class CompletionHandler:
 
     present: CurrentConfig
     dispatcher: Dispatcher
+    admission: Admission
     shadows: ShadowRunner
     runner: CooperativeRunner = field(default_factory=CooperativeRunner)
     v1_pings: bool = False
@@ -88,6 +92,7 @@ class CompletionHandler:
             await send_error(sink, exc.error, exc.outcome)
         except Failure as exc:
             context.failure = str(exc)
+            context.response_headers = list(exc.headers)
             await send_error(sink, error_of_failure(exc), outcome_of_failure(exc))
         except TranslationError as exc:
             error = TranslatedError(exc.status_hint, exc.error_type, str(exc), None)
@@ -111,11 +116,15 @@ class ExchangeRun:
 
     async def answer(self, read: ReadBody) -> None:
         """Answer the request; errors that the client should be told are raised."""
-        run = self._handler.runner.run
-        context, present = self._context, self._handler.present
-        config, tripped = present.config, present.tripped
+        context, config = self._context, self._handler.present.config
         caller = context.caller = config.keyring.identify(context.headers)
-        body = await read()
+        size = declared_length(context.headers)
+        async with self._handler.admission.slot(caller.digest, size) as slot:
+            context.waited = slot.waited_seconds
+            await self._answer_admitted(await read(slot), caller, config)
+
+    async def _answer_admitted(self, body: bytes, caller: Caller, config: RuntimeConfig) -> None:
+        run, context = self._handler.runner.run, self._context
         context.request_bytes = len(body)
         request = await run(
             LegacyRequest.read_in_steps(caller, context.headers, context.query, body)
@@ -132,6 +141,7 @@ class ExchangeRun:
             now=now,
             buckets=await run(buckets_in_steps(config.rollout, context.request)),
         )
+        tripped = self._handler.present.tripped
         decision = context.decision = decide(config.rollout, question, tripped)
         rule = decision.rule
         context.begin_capture(rule.capture if rule else config.rollout.capture, body)

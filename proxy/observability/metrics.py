@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
-_FILES: Final = ("counter", "histogram", "gauge_livemax")
+_FILES: Final = ("counter", "histogram", "gauge_livemax", "gauge_livesum")
 _FILE_BYTES: Final = 64 * 1024
 """Bytes written to a new file: it is mapped into memory, and to touch a page that a full disk
 has no block for raises SIGBUS."""
@@ -71,6 +71,17 @@ class Metrics:
             "holdover_second_tries",
             "Requests sent to the fallback after the first try failed.",
             ("rule", "route"),
+        )
+        self._refused = counter(
+            "holdover_exchanges_refused",
+            "Requests refused before they were read: 429 to a caller, or 529 to all callers.",
+            ("status",),
+        )
+        total = partial(Gauge, registry=self._registry, multiprocess_mode="livesum")
+        self._running = total("holdover_exchanges_running", "Requests that are being served.")
+        self._waiting = total("holdover_exchanges_waiting", "Requests that wait for their turn.")
+        self._body_bytes = total(
+            "holdover_body_bytes_held", "Bytes of request bodies that are held."
         )
         self._skipped = counter(
             "holdover_shadows_skipped",
@@ -140,6 +151,16 @@ class Metrics:
             self._adjustments_of(kind).inc()
         if record.first_failure is not None:
             self._second_tries.labels(rule, route).inc()
+
+    def exchanges_now(self, *, running: int, waiting: int, body_bytes: int) -> None:
+        """Show what is being served, what waits, and how large their bodies are."""
+        self._running.set(running)
+        self._waiting.set(waiting)
+        self._body_bytes.set(body_bytes)
+
+    def exchanges_refused(self, status: int, count: int) -> None:
+        """Count requests that were refused before they were read."""
+        self._refused.labels(str(status)).inc(count)
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
         """Count a shadow request that was due but not sent."""

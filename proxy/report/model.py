@@ -41,6 +41,7 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     upstream_error: int = 0
     holdover_error: int = 0
     not_admitted: int = 0
+    overloaded: int = 0
     cut_off: int = 0
     refused: int = 0
     """Refused by a rule: a brown-out, a sunset, or the action `refuse`."""

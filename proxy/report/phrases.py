@@ -61,6 +61,7 @@ OUTCOMES: Final[Mapping[str, str]] = {
     "upstream_error": "upstream's error",
     "holdover_error": "Holdover's error",
     "not_admitted": "not admitted",
+    "overloaded": "Holdover overloaded",
     "cut_off": "cut off by a shutdown",
     "refused": "refused by a rule",
     "model_refused": "refused by the model",

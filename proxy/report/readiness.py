@@ -144,6 +144,7 @@ _UNJUDGED: Final = (
     Outcome.CLIENT_GONE,
     Outcome.CUT_OFF,
     Outcome.NOT_ADMITTED,
+    Outcome.OVERLOADED,
     Outcome.UPSTREAM_ERROR,
 )
 

@@ -214,6 +214,14 @@ class Keyring:
             identity=known.name.encode() if known else given.secret,
         )
 
+    def digest_of(self, headers: Headers) -> CallerDigest:
+        """Return the digest of the key that a request sends, whether or not it opens anything."""
+        try:
+            given = find_credential(headers)
+        except MissingKey:
+            given = _NO_CREDENTIAL
+        return self.digester.caller(given.secret)
+
     def absent(self, *, name: str | None, digest: CallerDigest, identity: bytes) -> Caller:
         """Return a caller without a request (for replays and `check`): only held keys are sent."""
         known = next((known for known in self.known if known.name == name), None)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import time
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
@@ -45,6 +46,7 @@ from proxy.errors import (
 )
 from proxy.headers import Headers, first
 from proxy.security.hosts import only_host
+from proxy.server.early_refusal import is_short_body, whole_response
 from proxy.server.lingering_close import LingeringTransport
 
 log = structlog.get_logger()
@@ -131,6 +133,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Bytes that wait to be parsed, for other tasks or for a pipelined request."""
         self._timer: asyncio.TimerHandle | None = None
         self._current_cycle: httptools_impl.RequestResponseCycle | None = None
+        self._refused_at_once: Callable[[Scope], Failure | None] = getattr(
+            self.app, "refuse_at_once", _nobody
+        )
+        """Decides without a task which requests are refused, if the application does so."""
 
     # Called by the transport
 
@@ -241,7 +247,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._use_host_of_target()
         super().on_headers_complete()
-        self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
+        if not self.cycle.response_complete:
+            self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
         self.headers = []  # so that trailers do not become headers (RFC 9110, section 6.5)
         self._read_state = _ReadState.BODY
         self._overhead_bytes = self._discarded_bytes = 0
@@ -307,9 +314,32 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
         self._current_cycle = cycle
+        if (
+            app is self.app
+            and (failure := self._refused_at_once(cast("Scope", cycle.scope))) is not None
+        ):
+            self._answer_at_once(cycle, failure)
+            return
         if cycle.scope["http_version"] == "1.0":
             app = partial(_end_by_closing, cycle, app)
         super()._start_asgi_task(cycle, app)
+
+    def _answer_at_once(self, cycle: httptools_impl.RequestResponseCycle, failure: Failure) -> None:
+        """Refuse a request without a task, and without its body unless that is short."""
+        headers = list(cycle.scope["headers"])
+        is_short = is_short_body(headers) and not cycle.waiting_for_100_continue
+        cycle.response_started = cycle.response_complete = True
+        self.server_state.total_requests += 1
+        keeps_alive = cycle.keep_alive and is_short
+        self.transport.write(whole_response(failure, headers, keeps_alive=keeps_alive))
+        if not keeps_alive:
+            self.transport.close()
+        elif self.pipeline:
+            self.loop.call_soon(self._start_asgi_task, *self.pipeline.pop())
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _parse_piece(self, piece: bytes) -> None:
         self._piece_bytes = len(piece)
@@ -403,6 +433,11 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.refuse(
                 BodyStalled(f"Nothing of the body arrived for {self.body_seconds:g} seconds.")
             )
+
+
+def _nobody(_: Scope) -> Failure | None:
+    """Refuse nobody."""
+    return None
 
 
 async def _end_by_closing(

@@ -15,7 +15,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import hostile, lifetime, pacing, plot, prompts, report, side_by_side
+from tests.benchmarks import (
+    fairness,
+    hostile,
+    lifetime,
+    pacing,
+    plot,
+    prompts,
+    report,
+    side_by_side,
+)
 from tests.benchmarks.contenders import OF_OTHERS, Maker, at_portkey, litellm
 from tests.benchmarks.processes import LOAD_CORE, ProcessFailed
 from tests.benchmarks.rounds import Effort, Findings, tell
@@ -31,6 +40,7 @@ SUITES: Final[dict[str, Callable[[Effort], Findings]]] = {
     "held": pacing.held,
     "size": prompts.size,
     "blocking": prompts.blocking,
+    "fairness": fairness.fairness,
     "shapes": hostile.shapes,
     "start": lifetime.start,
     "switches": side_by_side.switches,

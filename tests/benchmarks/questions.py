@@ -57,6 +57,11 @@ def paced_prompt(events: int, rate: float) -> str:
     return f"{events} events, {rate} a second"
 
 
+def later_prompt(milliseconds: int, size: int = 0) -> str:
+    """One that asks for a whole answer so much later, and is of so many bytes or a few more."""
+    return f"after {milliseconds} ms: {prompt_of(size)}"
+
+
 def prompt_of(size: int) -> str:
     """One of so many bytes."""
     return (_SENTENCE * (size // len(_SENTENCE) + 1))[:size]

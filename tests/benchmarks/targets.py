@@ -162,6 +162,20 @@ TARGETS: Final = (
         bound=20,
     ),
     Target(
+        suite="fairness",
+        name="fairness: p95 beside many",
+        means="p95 of a polite caller beside 200 connections of another, against calm",
+        unit="x",
+        bound=3,
+    ),
+    Target(
+        suite="fairness",
+        name="fairness: p95 beside huge",
+        means="p95 of a polite caller beside 8 connections with prompts of 8 MiB, against calm",
+        unit="x",
+        bound=3,
+    ),
+    Target(
         suite="shapes",
         name="shapes: longest wait",
         means="longest wait of a health probe beside one request or answer of the worst shape,"

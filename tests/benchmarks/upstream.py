@@ -7,7 +7,7 @@ Asked for "150 events, 30.0 a second", it streams them, each in a packet of its 
 moment it was sent as its text: nanoseconds of the monotonic clock, which is one for all
 processes of a machine. Streams that begin together do not tick together. SIGUSR1 lets all streams
 end properly, at once. Whatever else it is asked gets a whole answer, after the last byte of the
-request.
+request, or so much later as it is asked for: "after 10 ms".
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import uvloop
 from tests.benchmarks.canned import HEAD, TAIL, WHOLE, delta
 
 _ASKED: Final = re.compile(rb"(\d+) events, ([\d.]+) a second")
+_LATER: Final = re.compile(rb"after (\d+) ms")
 _MAX_USEFUL_LENGTH: Final = 64 * 1024
 _GOLDEN: Final = 0.618034
 _STAMP: Final = b"0" * 20
@@ -83,6 +84,8 @@ class Conversation(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if asked := _ASKED.search(self._body):
             self._begin(int(asked[1]), float(asked[2]))
+        elif asked := _LATER.search(self._body):
+            self._loop.call_later(int(asked[1]) / 1e3, self._transport.write, _WHOLE)
         else:
             self._transport.write(_WHOLE)
 

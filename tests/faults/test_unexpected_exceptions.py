@@ -24,7 +24,7 @@ async def nothing(_: ExchangeContext) -> None:
 
 
 def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
-    handler = CompletionHandler(present=BROKEN, dispatcher=BROKEN, shadows=BROKEN)
+    handler = CompletionHandler(present=BROKEN, dispatcher=BROKEN, admission=BROKEN, shadows=BROKEN)
     endpoint = CompleteEndpoint(
         handler=handler,
         finalizer=nothing,
@@ -40,7 +40,10 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
-    with serving(ForwardEndpoint(dispatcher=BROKEN, present=BROKEN, redactor=Redactor())) as url:
+    endpoint = ForwardEndpoint(
+        dispatcher=BROKEN, admission=BROKEN, present=BROKEN, redactor=Redactor()
+    )
+    with serving(endpoint) as url:
         answer = fetch("GET", url)
 
     assert (answer.status_code, answer.json()["error"]) == (500, CRASHED)

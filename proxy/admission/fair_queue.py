@@ -1,0 +1,126 @@
+"""
+A queue in which callers take turns, by what their requests cost.
+
+Start-time fair queuing (Goyal, Vin and Cheng, 1996): each request has a start on a virtual
+clock, one cost later than its caller's last one, and the earliest start is served first. A
+caller that was idle starts at the clock's present, so nobody saves up turns.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item", bound=Hashable)
+
+_MAX_IDLE_CALLERS: Final = 1_000
+
+
+class _Caller(Generic[Item]):
+    """A caller's waiting items with their costs, oldest first, and its place on the clock."""
+
+    __slots__ = ("finish", "is_in_heap", "items")
+
+    def __init__(self) -> None:
+        self.items: OrderedDict[Item, float] = OrderedDict()
+        self.finish = 0.0
+        """Virtual time at which the caller's last served request is paid for."""
+        self.is_in_heap = False
+
+
+class FairQueue(Generic[Item]):
+    """Items of many callers, served in turns; each operation is logarithmic in the callers."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._callers: dict[str, _Caller[Item]] = {}
+        self._heap: list[tuple[float, int, str]] = []
+        self._pushes = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def count_of(self, caller: str) -> int:
+        """Return how many items of a caller wait."""
+        waiting = self._callers.get(caller)
+        return len(waiting.items) if waiting else 0
+
+    def charge(self, caller: str, cost: float) -> None:
+        """Count a request of a caller that is served without waiting."""
+        self._serve(self._caller(caller), cost)
+
+    def push(self, caller: str, item: Item, cost: float) -> None:
+        """Add an item behind those of its caller."""
+        waiting = self._caller(caller)
+        waiting.items[item] = cost
+        self._count += 1
+        self._enter(caller, waiting)
+
+    def pop(self, may_start: Callable[[str], bool]) -> Item | None:
+        """
+        Return the item whose turn it is, or None if no caller may start one.
+
+        Callers that may not start one are left out until `unblock` is called for them.
+        """
+        while self._heap:
+            _, _, caller = heapq.heappop(self._heap)
+            waiting = self._callers[caller]
+            waiting.is_in_heap = False
+            if not waiting.items or not may_start(caller):
+                continue
+            item, cost = waiting.items.popitem(last=False)
+            self._count -= 1
+            self._serve(waiting, cost)
+            self._enter(caller, waiting)
+            return item
+        return None
+
+    def unblock(self, caller: str) -> None:
+        """Let a caller that `pop` left out take its turns again."""
+        if (waiting := self._callers.get(caller)) is not None:
+            self._enter(caller, waiting)
+
+    def discard(self, caller: str, item: Item) -> None:
+        """Remove an item that no longer waits."""
+        waiting = self._callers.get(caller)
+        if waiting is not None and waiting.items.pop(item, None) is not None:
+            self._count -= 1
+
+    def pop_newest_of_longest(self) -> Item:
+        """Remove and return the newest item of the caller with most of them."""
+        longest = max(self._callers.values(), key=lambda waiting: len(waiting.items))
+        item, _ = longest.items.popitem()
+        self._count -= 1
+        return item
+
+    @property
+    def longest(self) -> int:
+        """Number of waiting items of the caller with most of them."""
+        return max((len(waiting.items) for waiting in self._callers.values()), default=0)
+
+    def _caller(self, caller: str) -> _Caller[Item]:
+        if (waiting := self._callers.get(caller)) is None:
+            if len(self._callers) >= 2 * max(_MAX_IDLE_CALLERS, self._count):
+                self._forget_idle()
+            waiting = self._callers[caller] = _Caller()
+        return waiting
+
+    def _forget_idle(self) -> None:
+        """Forget callers without items; what they owe is at most one request."""
+        self._callers = {name: one for name, one in self._callers.items() if one.items}
+        self._heap = [entry for entry in self._heap if entry[2] in self._callers]
+        heapq.heapify(self._heap)
+
+    def _serve(self, waiting: _Caller[Item], cost: float) -> None:
+        self._now = max(self._now, waiting.finish)
+        waiting.finish = self._now + cost
+
+    def _enter(self, caller: str, waiting: _Caller[Item]) -> None:
+        if waiting.items and not waiting.is_in_heap:
+            self._pushes += 1  # callers with the same start are served in the order they came
+            start = max(self._now, waiting.finish)
+            heapq.heappush(self._heap, (start, self._pushes, caller))
+            waiting.is_in_heap = True
