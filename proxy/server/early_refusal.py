@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -23,18 +24,19 @@ def is_short_body(headers: Headers) -> bool:
 
 def whole_response(failure: Failure, headers: Headers, *, keeps_alive: bool) -> bytes:
     """Return the response that tells the sender of these headers about a failure."""
-    body = encode_error(failure.error_type, str(failure), None)
-    lines = [
-        b"%b: %b" % header
-        for header in (
-            *failure.headers,
-            *headers_for_a_page(headers),
-            *NO_STORE_HEADERS,
-            date_header(),
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-        )
-    ]
+    head, body = _same_for_all(failure.status, failure.error_type, str(failure), failure.headers)
+    lines = [b"%b: %b" % header for header in (*headers_for_a_page(headers), date_header())]
     if not keeps_alive:
         lines.append(b"connection: close")
-    return STATUS_LINE[failure.status] + b"\r\n".join((*lines, b"", body))
+    return head + b"\r\n".join((*lines, b"", body))
+
+
+@lru_cache(16)
+def _same_for_all(
+    status: int, error_type: str, text: str, headers: tuple[tuple[bytes, bytes], ...]
+) -> tuple[bytes, bytes]:
+    """Return the part of the head, and the body, that all who are refused so get."""
+    body = encode_error(error_type, text, None)
+    own = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    lines = [b"%b: %b\r\n" % header for header in (*headers, *NO_STORE_HEADERS, *own)]
+    return STATUS_LINE[status] + b"".join(lines), body
