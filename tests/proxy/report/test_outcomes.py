@@ -18,7 +18,7 @@ def test_a_report_counts_every_outcome_and_has_words_for_it():
 def test_every_error_counts_and_refusals_and_clients_that_left_do_not():
     outcomes = outcomes_of(dict.fromkeys(Outcome, 1))
 
-    assert error_share(outcomes, 10) == 0.5
+    assert error_share(outcomes, 10) == 0.6
 
 
 def test_a_share_of_nothing_is_nothing():
