@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from starlette.routing import Router
@@ -24,14 +25,16 @@ from proxy.endpoints import (
     CompleteEndpoint,
     ForwardEndpoint,
     Front,
+    HealthPages,
     admin_pages,
     admin_routes,
     not_found,
-    probe_routes,
 )
+from proxy.endpoints.health import Check, late_loop, loader_behind, missing_state_dir
 from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
+from proxy.loop_delay import LoopDelay
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
@@ -62,6 +65,7 @@ def create_app(
     """
     digester = digester or digester_of(settings)
     metrics = Metrics()
+    loop_delay = LoopDelay(metrics.loop_delayed)
     shared_state = SharedState(
         directory_for(settings.state_dir, source.file.path if source else None)
     )
@@ -117,6 +121,7 @@ def create_app(
     async def lifespan(_: object) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
             background = [
+                group.create_task(loop_delay.keep_measuring()),
                 group.create_task(reloader.watch_file()),
                 group.create_task(guards.keep_judging()),
                 group.create_task(budget.keep_up()),
@@ -140,11 +145,26 @@ def create_app(
         if evidence is not None:
             evidence.close()
 
+    checks: list[Check] = [
+        partial(late_loop, loop_delay),
+        partial(missing_state_dir, settings.state_dir),
+    ]
+    if evidence is not None:
+        checks.append(partial(loader_behind, evidence, max_bytes=settings.journal_max_bytes))
+    health_pages = HealthPages(
+        reloader=reloader,
+        guards=guards,
+        keys=keys,
+        metrics=metrics,
+        recording=evidence,
+        loop_delay=loop_delay,
+        checks=checks,
+    )
     admin_token = AdminToken(settings.admin_token)
     # A bare router, because the middleware of `Starlette` would wrap every `send`.
     pages = Router(
         [
-            *probe_routes(reloader, guards, keys, metrics, evidence),
+            *health_pages.routes(),
             *admin_routes(admin_token, admin_pages(reloader, guards, dispatcher.learned), metrics),
         ],
         redirect_slashes=False,

@@ -280,7 +280,9 @@ def _metrics() -> str:
     metrics = Metrics()
     counted = metrics._registry._collector_to_names
     labels = {name: getattr(each, "_labelnames", ()) for each in counted for name in counted[each]}
-    state = RecordingStatus(problem=None, waiting_bytes=0, loader=None, silent_seconds=0)
+    state = RecordingStatus(
+        problem=None, waiting_bytes=0, loader=None, silent_seconds=0, behind_seconds=0
+    )
     helped = re.findall(r"^# HELP (\S+) (.*)$", metrics.as_text(state).decode(), re.MULTILINE)
     rows = [
         (name, ", ".join(f"`{label}`" for label in labels.get(name, ())), meaning)

@@ -1,6 +1,17 @@
-"""Health probes and metrics: `/healthz`, `/readyz` and `/metrics`."""
+"""
+Health probes and metrics: `/healthz`, `/readyz` and `/metrics`.
+
+`/readyz` names each reason why this worker is less than ready. It answers 503 only for those
+that another worker or machine may not have, because a balancer that turned away from all of
+them at once, say for a store that is down, would serve nobody.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
 
 import msgspec
 from starlette.requests import Request
@@ -9,31 +20,68 @@ from starlette.routing import Route
 
 from proxy.config.reload import ConfigReloader
 from proxy.endpoints.own_answers import METHODS, restrict_methods
+from proxy.loop_delay import LATE_SECONDS, LoopDelay
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
 
+_BEHIND_SECONDS: Final = 180
 
-def probe_routes(
-    reloader: ConfigReloader,
-    guards: Guards,
-    keys: KeyHealth,
-    metrics: Metrics,
-    recording: Recording | None,
-) -> list[Route]:
-    """Return the routes to `/healthz`, `/readyz` and `/metrics`."""
 
-    async def healthz(_: Request) -> JSONResponse:
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a worker is less than ready."""
+
+    name: str
+    """What it is called, in snake_case; never changes."""
+    message: str
+    """What has happened, and what to do."""
+    turns_away: bool = False
+    """True if a balancer should send requests elsewhere meanwhile."""
+
+
+Check: TypeAlias = Callable[[], Reason | None]
+"""Returns the reason if there is one at present; is called for each request to `/readyz`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPages:
+    """The pages, and what they look at."""
+
+    reloader: ConfigReloader
+    guards: Guards
+    keys: KeyHealth
+    metrics: Metrics
+    recording: Recording | None
+    loop_delay: LoopDelay
+    checks: Sequence[Check]
+
+    def routes(self) -> list[Route]:
+        """Return the routes to the pages."""
+        pages = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
+        return [
+            Route(path, restrict_methods(page, "GET", "HEAD"), methods=METHODS)
+            for path, page in pages.items()
+        ]
+
+    async def _healthz(self, _: Request) -> Response:
         # The event loop answers, so the process is alive.
-        return JSONResponse({"status": "alive"})
+        delay = {
+            "seconds": round(self.loop_delay.seconds, 3),
+            "worst_seconds": round(self.loop_delay.worst_seconds, 3),
+        }
+        return JSONResponse({"status": "alive", "loop_delay": delay})
 
-    async def readyz(_: Request) -> JSONResponse:
-        # Requests are served only between start-up and shutdown, so being asked means ready.
+    async def _readyz(self, _: Request) -> Response:
+        reloader, guards = self.reloader, self.guards
         version, override = reloader.version, reloader.config.rollout.override
+        reasons = [reason for check in self.checks if (reason := check())]
+        is_ready = not any(reason.turns_away for reason in reasons)
         return JSONResponse(
             {
-                "status": "ready",
+                "status": "ready" if is_ready else "not_ready",
+                "reasons": msgspec.to_builtins(reasons),
                 "settings": {
                     "version": version.digest,
                     "loaded": version.loaded.isoformat(timespec="seconds"),
@@ -48,17 +96,49 @@ def probe_routes(
                     if trip.rule in guards.tripped
                 },
                 "state_is_shared": guards.shared_state.is_usable,
-                "refused_keys": msgspec.to_builtins(keys.problems(reloader.config.keyring)),
-                "evidence": recording and msgspec.to_builtins(recording.state),
-            }
+                "refused_keys": msgspec.to_builtins(self.keys.problems(reloader.config.keyring)),
+                "evidence": self.recording and msgspec.to_builtins(self.recording.state),
+            },
+            200 if is_ready else 503,
         )
 
-    async def metrics_page(_: Request) -> Response:
-        state = recording.state if recording else None
-        return Response(metrics.as_text(state), media_type=CONTENT_TYPE)
+    async def _metrics(self, _: Request) -> Response:
+        state = self.recording.state if self.recording else None
+        return Response(self.metrics.as_text(state), media_type=CONTENT_TYPE)
 
-    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_page}
-    return [
-        Route(path, restrict_methods(page, "GET", "HEAD"), methods=METHODS)
-        for path, page in pages.items()
-    ]
+
+def late_loop(delay: LoopDelay) -> Reason | None:
+    """Find out whether the event loop has more to do than it gets done."""
+    if not delay.is_late:
+        return None
+    return Reason(
+        "loop_late",
+        f"The event loop is {delay.seconds:.3f} seconds late, which is {LATE_SECONDS} or more: "
+        "this worker has more to do than it gets done. Send it less, or run more workers.",
+        turns_away=True,
+    )
+
+
+def missing_state_dir(state_dir: Path) -> Reason | None:
+    """Find out whether somebody has removed the state directory."""
+    if state_dir.is_dir():
+        return None
+    return Reason(
+        "state_directory_missing",
+        f"{state_dir} (`state_dir`) is gone, and with it what workers tell each other, tripped "
+        "guards and records that were not in the store. Let the user of Holdover create it.",
+    )
+
+
+def loader_behind(recording: Recording, *, max_bytes: int) -> Reason | None:
+    """Find out whether records wait for the store for long, or fill half of their room."""
+    state = recording.state
+    if state.behind_seconds < _BEHIND_SECONDS and state.waiting_bytes <= max_bytes / 2:
+        return None
+    problem = state.loader and state.loader.problem
+    return Reason(
+        "loader_behind",
+        f"{state.waiting_bytes} bytes wait for the store, which has been complete "
+        f"{state.behind_seconds:.0f} seconds ago ({problem or 'the loader is slow'}). Above "
+        f"{max_bytes} (`journal_max_bytes`) the oldest are dropped. Check `traffic_url`.",
+    )

@@ -132,6 +132,10 @@ class Metrics:
             "Refused admin tokens: wrong, sent after too many attempts, or sent as an API key.",
             ("reason",),
         )
+        self._loop_delay = gauge(
+            "holdover_loop_delay_seconds",
+            "Seconds that a worker's event loop was late, at worst in the last ten seconds.",
+        )
         # Cached: every exchange needs them, and a look-up by labels is slower than the count.
         self._exchanges_of = cache(self._exchanges.labels)
         self._outcomes_of = cache(self._outcomes.labels)
@@ -203,6 +207,10 @@ class Metrics:
         """Count a token that was `wrong`, `slowed` (too many attempts) or right but `misplaced`."""
         self._admin.labels(reason).inc()
 
+    def loop_delayed(self, seconds: float) -> None:
+        """Set how late the event loop of this worker has been."""
+        self._loop_delay.set(seconds)
+
     def as_text(self, evidence: RecordingStatus | None = None) -> bytes:
         """Return the metrics of all workers in Prometheus's text format."""
         if self._shared is None:
@@ -245,6 +253,11 @@ class _RecordingCollector(Collector):
                 "loader_silent_seconds",
                 "Seconds since the loader last reported.",
                 state.silent_seconds,
+            ),
+            (
+                "loader_behind_seconds",
+                "Seconds since everything that was journalled was in the store.",
+                state.behind_seconds,
             ),
         ):
             yield GaugeMetricFamily(f"holdover_{name}", text, value=value)

@@ -10,6 +10,7 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -67,6 +68,8 @@ class RecordingStatus:
     loader: LoaderStatus | None
     silent_seconds: float
     """Seconds since the loader's last report or this worker's start, whichever is later."""
+    behind_seconds: float
+    """Seconds since everything journalled was in the store, or since this worker's start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +86,12 @@ class Recording:
     def state(self) -> RecordingStatus:
         """The present status, read from the journals and the loader's note."""
         status, written = _noted(loader_state_in(self.directory)) or (None, -math.inf)
+        complete = status.complete_until if status else ""
+        stored = datetime.fromisoformat(complete).timestamp() if complete else -math.inf
         # The wall clock may have been set back or forth since the note was written.
-        silent = min(abs(time.time() - written), time.monotonic() - self.began)
+        running = time.monotonic() - self.began
+        silent = min(abs(time.time() - written), running)
+        behind = min(abs(time.time() - stored), running)
         if silent > _SILENCE_SECONDS:
             # The loader may be dead, wait for a store that hangs, or be unable to write its note.
             status = status or LoaderStatus()
@@ -96,6 +103,7 @@ class Recording:
             waiting_bytes=max(waiting_bytes(self.directory) - read, 0),
             loader=status,
             silent_seconds=round(silent, 1),
+            behind_seconds=round(behind, 1),
         )
 
     def close(self) -> None:
