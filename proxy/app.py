@@ -35,6 +35,7 @@ from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
 from proxy.loop_delay import LoopDelay
+from proxy.observability.log_config import finish_log, observe_lost_lines
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
@@ -65,6 +66,7 @@ def create_app(
     """
     digester = digester or digester_of(settings)
     metrics = Metrics()
+    observe_lost_lines(metrics.log_lines_dropped)
     loop_delay = LoopDelay(metrics.loop_delayed)
     shared_state = SharedState(
         directory_for(settings.state_dir, source.file.path if source else None)
@@ -144,6 +146,7 @@ def create_app(
         await shadowed.close()
         if evidence is not None:
             evidence.close()
+        finish_log()
 
     checks: list[Check] = [
         partial(late_loop, loop_delay),

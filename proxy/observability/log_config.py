@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import sys
 import time
-from typing import Final, Literal, TextIO, cast
+from collections.abc import Callable
+from functools import cache
+from typing import Final, Literal
 
 import msgspec
 import structlog
 
+from proxy.observability.log_writer import LogWriter
 from proxy.security.redaction import describe_crash
 from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.timestamps import to_microseconds
+
+log = structlog.get_logger()
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -26,9 +33,9 @@ _BROKEN_OFF_ON_PURPOSE = "ASGI callable returned without completing response."
 
 def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     """Set up structlog for the process, and send uvicorn's log lines through it."""
-    for_people = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    writer = _writer()
+    for_people = log_format == "console" or (log_format == "auto" and writer.is_terminal)
     render: structlog.typing.Processor = _for_people() if for_people else _as_json
-    stream = _Unfailing(sys.stderr)
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         _stamp,
@@ -38,11 +45,11 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     # unstreamed responses.
     structlog.configure(
         processors=[*shared, render],
-        logger_factory=lambda *_: stream,
+        logger_factory=lambda *_: writer,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(cast("TextIO", stream))
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
@@ -55,28 +62,39 @@ def configure_logs(log_format: LogFormat, *, level: int = logging.INFO) -> None:
     logging.getLogger("uvicorn.error").addFilter(_is_news)
 
 
-class _Unfailing:
-    """A stream that drops lines it cannot write, so that a full disk does not fail requests."""
+def observe_lost_lines(observe: Callable[[int], None]) -> None:
+    """Tell somebody how many lines are dropped, whenever some are."""
+    _writer().observe_loss = observe
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
-    def write(self, text: str) -> None:
-        """Write and flush."""
+def finish_log() -> None:
+    """Write all lines now, and those that follow at once: the process is about to end."""
+    _writer().finish()
+
+
+@cache
+def _writer() -> LogWriter:
+    """Return the writer of this process, whose last lines are written at its exit."""
+    stream = sys.__stderr__
+    descriptor = stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY)
+    writer = LogWriter(descriptor, _report_loss)
+    atexit.register(writer.finish)
+    return writer
+
+
+def _report_loss(count: int, since: float) -> None:
+    log.warning("log_lines_dropped", count=count, since=to_microseconds(since))
+
+
+class _Handler(logging.Handler):
+    """Passes on what others log with `logging`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add the line; one that cannot be formatted must not fail whoever logs it."""
         try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass
-
-    def flush(self) -> None:
-        """Do nothing: `write` has flushed already."""
-
-    def line(self, text: str) -> None:
-        """Write a line in a single call, so that lines of several workers do not interleave."""
-        self.write(text + "\n")
-
-    debug = info = warning = error = critical = line
+            _writer().add(self.format(record))
+        except Exception as exc:  # noqa: BLE001 - `%d` for a word, or a `__str__` that raises
+            log.error("log_line_failed", logger=record.name, **describe_crash(exc))
 
 
 def _stamp(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -132,6 +132,10 @@ class Metrics:
             "Refused admin tokens: wrong, sent after too many attempts, or sent as an API key.",
             ("reason",),
         )
+        self._lines_dropped = counter(
+            "holdover_log_lines_dropped",
+            "Lines that the log has lost because nobody read it or its disk was full.",
+        )
         self._loop_delay = gauge(
             "holdover_loop_delay_seconds",
             "Seconds that a worker's event loop was late, at worst in the last ten seconds.",
@@ -206,6 +210,10 @@ class Metrics:
     def admin_token_refused(self, reason: str) -> None:
         """Count a token that was `wrong`, `slowed` (too many attempts) or right but `misplaced`."""
         self._admin.labels(reason).inc()
+
+    def log_lines_dropped(self, count: int) -> None:
+        """Count lines that the log has lost."""
+        self._lines_dropped.inc(count)
 
     def loop_delayed(self, seconds: float) -> None:
         """Set how late the event loop of this worker has been."""

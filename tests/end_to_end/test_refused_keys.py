@@ -136,7 +136,7 @@ def test_it_is_counted_logged_loudly_and_shown_until_upstream_answers(fleet, way
     url = fleet.legacy_url if setting == "legacy_key" else fleet.upstream_url
     digest = Digester("k").caller(HELD[setting].encode())
     assert shown == still == {"key": digest, "url": url, "status": 401, "since": shown["since"]}
-    [line] = fleet.lines("key_refused")[len(lines) :]
+    [line] = wait_for(lambda: fleet.lines("key_refused")[len(lines) :])
     assert (line["level"], line["setting"], line["key"]) == ("error", setting, digest)
     assert refusals(fleet, setting) == number + 3
     assert setting not in refused_keys(fleet)

@@ -1,19 +1,29 @@
 """A log that cannot be written costs lines, and no answers."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
 from tests.command_line import HOLDOVER
 from tests.harness import KEY, V2, body, frames
+from tests.hypothesis_profiles import scaled
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS
+
+EXCHANGES = scaled(5_000, at_least=500)
+CLIENTS = 8
 
 
 def sink_of(kind: str) -> int:
@@ -55,3 +65,103 @@ def test_answers_are_the_same_and_counted(url: str):
         line for line in numbers.splitlines() if line.startswith("holdover_exchanges_total")
     ]
     assert count.endswith(" 4.0")
+
+
+@contextmanager
+def piped(directory: Path, workers: int, upstream_url: str) -> Iterator[tuple[str, Any]]:
+    """A server whose log is a pipe that is read only by the test."""
+    port = free_port()
+    process = subprocess.Popen(
+        [*HOLDOVER, "serve", "--port", str(port)],
+        stderr=subprocess.PIPE,
+        env=os.environ
+        | {
+            "HOLDOVER_UPSTREAM_URL": upstream_url,
+            "HOLDOVER_STATE_DIR": str(directory),
+            "HOLDOVER_WORKERS": str(workers),
+        },
+    )
+    try:
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def stop_and_read(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
+    """Stop it, and return the lines that are read until nobody can write any more."""
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=PATIENCE_SECONDS)
+    return [json.loads(line) for line in log.splitlines()]
+
+
+async def ask(url: str, count: int, **fields: int) -> Counter[int]:
+    """Ask so often, with several clients; return the statuses."""
+    numbers, statuses = iter(range(count)), Counter[int]()
+
+    async def one_client() -> None:
+        transport = httpx.AsyncHTTPTransport(retries=10)  # until it listens
+        async with httpx.AsyncClient(
+            transport=transport, headers=KEY | V2, timeout=PATIENCE_SECONDS
+        ) as client:
+            for _ in numbers:
+                answer = await client.post(f"{url}/v1/complete", json=body(**fields))
+                statuses[answer.status_code] += 1
+
+    await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
+    return statuses
+
+
+def lines_dropped(metrics: str) -> float:
+    return sum(
+        sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == "holdover_log_lines_dropped_total"
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_pipe_that_nobody_reads_costs_lines_and_each_is_counted(
+    tmp_path: Path, workers: int
+):
+    count = EXCHANGES * workers
+    # Each is an adjustment, so that a line has ten kilobytes: together more than buffers hold.
+    unknown = {f"{number} {'word ' * 40}": 1 for number in range(40)}
+    with serving(create_simulator()) as upstream, piped(tmp_path, workers, upstream) as served:
+        url, process = served
+        statuses = await ask(url, count, **unknown)
+        async with httpx.AsyncClient() as client:
+            alive = await client.get(f"{url}/healthz")
+            metrics = (await client.get(f"{url}/metrics")).text
+        lines = await asyncio.to_thread(stop_and_read, process)
+
+    assert statuses == {200: count}
+    assert alive.status_code == 200
+    dropped = [line for line in lines if line["event"] == "log_lines_dropped"]
+    assert sum(line["count"] for line in dropped) == lines_dropped(metrics) > 0
+    kept = sum(line["event"] == "exchange" for line in lines)
+    assert kept + lines_dropped(metrics) == count
+    assert all(lines[0]["timestamp"] < line["since"] < line["timestamp"] for line in dropped)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_pipe_that_is_read_gets_each_line_whole_and_also_the_last(
+    tmp_path: Path, workers: int
+):
+    with serving(create_simulator()) as upstream, piped(tmp_path, workers, upstream) as served:
+        url, process = served
+        reading = asyncio.create_task(asyncio.to_thread(process.stderr.read))
+        await ask(url, EXCHANGES)
+        process.send_signal(signal.SIGTERM)
+        lines = [json.loads(line) for line in (await reading).splitlines()]
+
+    events = Counter(line["event"] for line in lines)
+    finished = [line for line in lines if line["event"].startswith("Finished server process")]
+    assert events["exchange"] == EXCHANGES
+    assert events["log_lines_dropped"] == 0
+    assert len(finished) == workers
+    if workers > 1:
+        assert lines[-1]["event"] == f"Stopping parent process [{process.pid}]"

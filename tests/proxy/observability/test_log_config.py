@@ -74,3 +74,47 @@ def test_nothing_that_is_logged_is_obeyed_by_a_terminal(form: str, text: str):
         assert first["event"] == first["text"] == first[text] == third["event"] == text
         assert first["nested"] == [{text: [text]}]
         assert (half["of"], fourth["event"]) == ("\ud800", text)
+
+
+UNFIT = """
+import logging
+from proxy.observability.log_config import configure_logs
+configure_logs("json")
+logging.getLogger("other").error("%d", "sk-ant-secret")
+"""
+
+
+def test_a_line_that_cannot_be_formatted_fails_nobody_and_is_not_quoted():
+    program = [sys.executable, "-c", UNFIT]
+    (line,) = subprocess.run(program, capture_output=True, check=True).stderr.splitlines()
+
+    said = json.loads(line)
+    assert (said["event"], said["logger"], said["error"]) == (
+        *("log_line_failed", "other"),
+        "TypeError",
+    )
+    assert b"sk-ant-secret" not in line
+
+
+RAISING = """
+import structlog
+from proxy.observability.log_config import configure_logs
+configure_logs("auto")
+structlog.get_logger().error("before")
+raise SystemExit({status})
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_what_was_logged_just_before_the_end_is_written(status: int):
+    program = [sys.executable, "-c", RAISING.format(status=status)]
+    ended = subprocess.run(program, capture_output=True, check=False)
+
+    assert ended.returncode == status
+    assert json.loads(ended.stderr)["event"] == "before"
+
+
+def test_a_process_without_standard_error_logs_to_nobody():
+    shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, RAISING.format(status=4)]
+
+    assert subprocess.run(shell, check=False).returncode == 4
