@@ -30,7 +30,7 @@ from proxy.endpoints import (
     admin_routes,
     not_found,
 )
-from proxy.endpoints.health import Check, late_loop, loader_behind, missing_state_dir
+from proxy.endpoints.health import Check, late_loop, loader_behind, missing_state_dir, no_room
 from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
@@ -75,7 +75,7 @@ def create_app(
     reloader = ConfigReloader(settings, digester, guards, source, metrics)
     keys, runner = KeyHealth(shared_state, metrics), CooperativeRunner()
     dispatcher = _dispatcher_for(settings, runner, keys)
-    admission = Admission(_limits_of(settings))
+    admission = Admission(_limits_of(settings), is_late=lambda: loop_delay.is_late)
     admission_reporter = AdmissionReporter(admission, metrics)
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
@@ -151,6 +151,7 @@ def create_app(
     checks: list[Check] = [
         partial(late_loop, loop_delay),
         partial(missing_state_dir, settings.state_dir),
+        partial(no_room, admission),
     ]
     if evidence is not None:
         checks.append(partial(loader_behind, evidence, max_bytes=settings.journal_max_bytes))

@@ -23,9 +23,8 @@ from proxy.errors import CallerTooBusy, Failure, TooBusy
 _TURN_SECONDS: Final = 0.005
 """Length of a turn of the event loop above which fewer exchanges begin in the next one."""
 _MAX_BEGINNINGS: Final = 256
-_LATE_SECONDS: Final = 0.25
-"""Delay of the event loop at which a worker begins nothing new."""
-_LATE_AGAIN_SECONDS: Final = 0.05
+_LATE_SECONDS: Final = 0.05
+"""Pause after which a late worker looks whether it is still late."""
 _COST_BYTES: Final = 64 * 1024
 """Bytes of a body that cost as much as an exchange with a short one."""
 
@@ -79,17 +78,21 @@ class Slot:
 
 
 class Admission:
-    """Admits the exchanges of one worker; used in one event loop."""
+    """
+    Admits the exchanges of one worker; used in one event loop.
+
+    While `is_late` says that the loop is late, nothing new begins.
+    """
 
     def __init__(
         self,
         limits: Limits,
         *,
-        delay: Callable[[], float] = lambda: 0.0,
+        is_late: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._limits = limits
-        self._delay = delay
+        self._is_late = is_late
         self._clock = clock
         self.bodies = BodyBudget(limits)
         self._queue = FairQueue[Waiter]()
@@ -143,7 +146,7 @@ class Admission:
             or self._count >= self._limits.exchanges
             or self._begun_in_turn >= self._most_in_turn
             or not self._may_begin(caller)
-            or self._delay() >= _LATE_SECONDS
+            or self._is_late()
         ):
             return False
         self._queue.charge(caller, _cost_of(size))
@@ -206,9 +209,9 @@ class Admission:
             self._most_in_turn = min(_MAX_BEGINNINGS, self._most_in_turn + 1)
         if not self._queue:
             return
-        if self._delay() >= _LATE_SECONDS:
+        if self._is_late():
             loop = asyncio.get_running_loop()
-            self._next_turn = loop.call_later(_LATE_AGAIN_SECONDS, self._turn)
+            self._next_turn = loop.call_later(_LATE_SECONDS, self._turn)
             return
         while self._count < self._limits.exchanges:
             if self._begun_in_turn >= self._most_in_turn:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from proxy.admission import Admission
 from proxy.config.reload import ConfigReloader
 from proxy.endpoints.own_answers import METHODS, restrict_methods
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
@@ -115,6 +116,18 @@ def late_loop(delay: LoopDelay) -> Reason | None:
         "loop_late",
         f"The event loop is {delay.seconds:.3f} seconds late, which is {LATE_SECONDS} or more: "
         "this worker has more to do than it gets done. Send it less, or run more workers.",
+        turns_away=True,
+    )
+
+
+def no_room(admission: Admission) -> Reason | None:
+    """Find out whether requests are refused because too many run and wait."""
+    if not admission.is_full:
+        return None
+    return Reason(
+        "refusing_requests",
+        f"{admission.running} requests run and {admission.waiting} wait, so that others are "
+        "refused with 529. Run more workers or machines, or raise `max_exchanges`.",
         turns_away=True,
     )
 

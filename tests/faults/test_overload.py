@@ -162,6 +162,19 @@ def test_a_client_that_waits_for_leave_to_send_its_body_is_refused_before_it_doe
     assert raw(overloaded.url, head).startswith(b"HTTP/1.1 429 ")
 
 
+def test_a_balancer_is_told_while_everybody_is_refused():
+    with running_proxy(max_exchanges=1, max_waiting=1) as proxy:
+        with full(proxy):
+            others = complete(proxy)
+            unready = fetch("GET", f"{proxy.url}/readyz")
+        ready = fetch("GET", f"{proxy.url}/readyz")
+
+    assert others.status_code == 529
+    assert unready.status_code == 503
+    assert "refusing_requests" in {reason["name"] for reason in unready.json()["reasons"]}
+    assert ready.status_code == 200
+
+
 def test_a_request_that_waits_too_long_gets_529_and_a_record():
     with running_proxy(**LIMITS | {"max_exchanges": 1, "max_wait": 0.2}) as proxy:
         with running_stream(proxy, FLOOD):

@@ -50,11 +50,11 @@ def in_a_loop(
     limits: Limits,
     test: Callable[[Exchanges], Awaitable[None]],
     *,
-    delay: Callable[[], float] = lambda: 0.0,
+    is_late: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
     async def run() -> None:
-        exchanges = Exchanges(Admission(limits, delay=delay, clock=clock))
+        exchanges = Exchanges(Admission(limits, is_late=is_late, clock=clock))
         async with asyncio.timeout(60):
             await test(exchanges)
         for name, task in exchanges.tasks.items():
@@ -212,13 +212,13 @@ def test_while_turns_are_long_fewer_begin_in_each():
 
 
 def test_a_late_worker_begins_nothing_new_until_it_is_no_longer_late():
-    delays = [0.3]
+    late = [True]
 
     async def test(exchanges):
         exchanges.start("a")
         await turns(20)
         assert exchanges.begun == []
-        delays[0] = 0.0
+        late.clear()
         await exchanges.first_has_begun.wait()
 
-    in_a_loop(WIDE, test, delay=lambda: delays[0])
+    in_a_loop(WIDE, test, is_late=lambda: bool(late))
