@@ -150,7 +150,8 @@ REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
     _K.TURN_OFF_THINKING: "Ask for a model that does not think by default.",
     _K.LOWER_EFFORT: "Ask for a model that does not always think.",
     _K.ADD_THINKING_HEADROOM: "Ask for a model that does not always think.",
-    _K.READ_LAX_VALUE: "Send numbers as numbers, `true` and `false` as such, and texts as strings.",
+    _K.READ_LAX_VALUE: "Send numbers as numbers, whole ones without a fraction, `true` and `false` "
+    "as such, and texts as strings.",
     _K.REPLACE_USER_ID: "Send an opaque id, such as a UUID or a hash, as `user_id`.",
     _K.DROP_BETA: "Leave out the `anthropic-beta` header.",
     _K.DROP_LEGACY_FIELD: "Leave the field out.",

@@ -152,6 +152,13 @@ def test_half_an_emoji_from_javascript_is_replaced_and_said(holdover: ProxyUnder
     assert holdover.last_received()["body"]["messages"][0]["content"] == "cut \ufffd off"
 
 
+def test_a_fraction_of_a_token_is_cut_off_and_said(holdover: ProxyUnderTest):
+    answer = holdover.complete(max_tokens_to_sample=500.7)
+
+    assert answer.headers["holdover-adjustments"] == "read_lax_value"
+    assert holdover.last_received()["body"]["max_tokens"] == 500
+
+
 def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(holdover: ProxyUnderTest):
     blocks = ["One", {"type": "thinking", "thinking": "hm", "signature": "s"}, " two"]
 

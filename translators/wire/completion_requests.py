@@ -113,7 +113,7 @@ def decode_in_steps(body: bytes) -> Steps[DecodedRequest]:
 
 def _decode(body: bytes) -> DecodedRequest:
     try:
-        return DecodedRequest(_validated(_REQUEST.decode(body)))
+        return _validated(DecodedRequest(_REQUEST.decode(body)))
     except msgspec.ValidationError as exc:
         first_error = exc
     # Unknown and ill-typed fields are rare: they are looked for only after decoding has failed.
@@ -124,7 +124,7 @@ def _decode(body: bytes) -> DecodedRequest:
     except msgspec.ValidationError as exc:
         raise _field_error(exc) from first_error
     error = str(_field_error(first_error)) if lax else None
-    return DecodedRequest(_validated(request), unknown, lax_fields=lax, lax_error=error)
+    return _validated(DecodedRequest(request, unknown, lax_fields=lax, lax_error=error))
 
 
 def _known_fields(body: bytes) -> tuple[dict[str, msgspec.Raw], tuple[str, ...]]:
@@ -146,14 +146,18 @@ _Mend: TypeAlias = Callable[[object], object]
 
 
 def _to_text(value: object) -> object:
-    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+    return str(value) if isinstance(value, (int, float)) else value
 
 
 def _to_integer(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
 
 
 def _to_number(value: object) -> object:
+    if isinstance(value, bool):
+        return float(value)
     return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
 
 
@@ -181,9 +185,10 @@ def _to_metadata(value: object) -> object:
 
 # What the validator of the legacy server (pydantic 1, by its messages) took besides the types of
 # the documentation; a single stop sequence and nulls among them are our own indulgence.
-_INTEGER: Final = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
+_DIGITS: Final = r"\d(?:_?\d){0,17}"
+_INTEGER: Final = re.compile(rf"\s*[+-]?{_DIGITS}\s*", re.ASCII)
 _NUMBER: Final = re.compile(
-    r"\s*[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:[eE][+-]?\d{1,2})?\s*", re.ASCII
+    rf"\s*[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?\d{{1,2}})?\s*", re.ASCII
 )
 _WORDS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
@@ -209,6 +214,7 @@ _SENT_TYPES: Final[Mapping[type, str]] = {
     list: "a list with other values",
     dict: "an object with other values",
 }
+_FRACTION: Final = "a number with a fraction"
 
 
 def _mend(fields: dict[str, msgspec.Raw]) -> tuple[LaxField, ...]:
@@ -234,19 +240,40 @@ _MAX_INTEGER: Final = 2**63 - 1
 """Limit on top_k: JSON encoders and decoders may not support a larger integer."""
 
 
-def _validated(request: CompletionRequest) -> CompletionRequest:
+def _validated(decoded: DecodedRequest) -> DecodedRequest:
+    decoded = _without_fractions(decoded)
+    request = decoded.request
     if not request.model:
         raise InvalidCompletionRequest("model: String should have at least 1 character")
-    _check_integer("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
+    _check_minimum("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
     if request.top_k is not None:
-        _check_integer("top_k", request.top_k, minimum=-1)
+        _check_minimum("top_k", request.top_k, minimum=-1)
         if request.top_k > _MAX_INTEGER:
             raise InvalidCompletionRequest(
                 f"top_k: Input should be less than or equal to {_MAX_INTEGER}"
             )
     _check_share("temperature", request.temperature)
     _check_share("top_p", None if request.top_p == -1 else request.top_p)
-    return request
+    return decoded
+
+
+def _without_fractions(decoded: DecodedRequest) -> DecodedRequest:
+    """Cut off the fractions of whole numbers, as the validator of the legacy server did."""
+    request = decoded.request
+    numbers = {"max_tokens_to_sample": request.max_tokens_to_sample, "top_k": request.top_k}
+    whole = {
+        name: int(number)
+        for name, number in numbers.items()
+        if isinstance(number, float) and not number.is_integer()
+    }
+    if not whole:
+        return decoded
+    return msgspec.structs.replace(
+        decoded,
+        request=msgspec.structs.replace(request, **whole),
+        lax_fields=(*decoded.lax_fields, *(LaxField(name, _FRACTION) for name in whole)),
+        lax_error=decoded.lax_error or f"{next(iter(whole))}: Input should be a valid integer",
+    )
 
 
 def _check_lengths(request: CompletionRequest) -> None:
@@ -267,9 +294,7 @@ def _check_share(name: str, value: float | None) -> None:
         raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
 
 
-def _check_integer(name: str, value: float, *, minimum: int) -> None:
-    if value != int(value):
-        raise InvalidCompletionRequest(f"{name}: Input should be a valid integer")
+def _check_minimum(name: str, value: float, *, minimum: int) -> None:
     if value < minimum:
         raise InvalidCompletionRequest(
             f"{name}: Input should be greater than or equal to {minimum}"

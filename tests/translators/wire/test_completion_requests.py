@@ -144,6 +144,16 @@ def test_numbers_as_clients_spell_them(name, value, read):
         ("disable_checks", "0", False, "a string"),
         ("model", 2.1, "2.1", "a number"),
         ("prompt", 5, "5", "a number"),
+        ("max_tokens_to_sample", 500.7, 500, "a number with a fraction"),
+        ("max_tokens_to_sample", "1_000", 1000, "a string"),
+        ("max_tokens_to_sample", True, 1, "a boolean"),
+        ("top_k", 0.5, 0, "a number with a fraction"),
+        ("top_k", -1.5, -1, "a number with a fraction"),
+        ("top_k", False, 0, "a boolean"),
+        ("temperature", True, 1, "a boolean"),
+        ("top_p", False, 0, "a boolean"),
+        ("model", True, "True", "a boolean"),
+        ("stop_sequences", [True], ("True",), "a list with other values"),
         ("stop_sequences", "END", ("END",), "a string"),
         ("stop_sequences", ["END", None, 5], ("END", "5"), "a list with other values"),
         (
@@ -162,6 +172,16 @@ def test_a_lax_value_is_read_as_what_it_stands_for(name, value, read, sent, prom
     assert decoded.lax_fields == (LaxField(name, sent),)
     assert decoded.lax_error is not None
     assert decoded.lax_error.startswith(name)
+
+
+def test_a_fraction_beside_another_lax_value_leaves_the_first_error():
+    decoded = decode(body(max_tokens_to_sample=5.5, top_k=7.5, temperature="1"))
+
+    assert (decoded.request.max_tokens_to_sample, decoded.request.top_k) == (5, 7)
+    assert [lax.name for lax in decoded.lax_fields] == [
+        *("temperature", "max_tokens_to_sample", "top_k")
+    ]
+    assert decoded.lax_error == f"temperature: {NUMBER}"
 
 
 def test_lax_values_beside_fields_nobody_knows():
@@ -196,8 +216,6 @@ NUMBER = "Input should be a valid number"
         (body(prompt=["Hi"]), f"prompt: {STRING}"),
         (body(prompt=None), f"prompt: {STRING}"),
         (body(max_tokens_to_sample=None), f"max_tokens_to_sample: {INTEGER}"),
-        (body(max_tokens_to_sample=True), f"max_tokens_to_sample: {INTEGER}"),
-        (body(max_tokens_to_sample=1.5), f"max_tokens_to_sample: {INTEGER}"),
         (
             body(max_tokens_to_sample=0),
             "max_tokens_to_sample: Input should be greater than or equal to 1",
@@ -207,15 +225,18 @@ NUMBER = "Input should be a valid number"
             "max_tokens_to_sample: Input should be greater than or equal to 1",
         ),
         (body(top_k=-2), "top_k: Input should be greater than or equal to -1"),
-        (body(top_k=0.5), f"top_k: {INTEGER}"),
         (body(top_p=1.1), "top_p: range: 0..1"),
         (body(top_p=-0.5), "top_p: range: 0..1"),
         (body(temperature=-1), "temperature: range: 0..1"),
         (body(temperature=1.5), "temperature: range: 0..1"),
         (body(metadata="u"), "metadata: Input should be a valid dictionary"),
         (body(tags={"a": 1}), f"tags: {STRING}"),
-        (body(model=True), f"model: {STRING}"),
         (body(prompt={"text": "Hi"}), f"prompt: {STRING}"),
+        (
+            body(max_tokens_to_sample=0.5),
+            "max_tokens_to_sample: Input should be greater than or equal to 1",
+        ),
+        (body(max_tokens_to_sample="1__0"), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample="many"), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample="5.5"), f"max_tokens_to_sample: {INTEGER}"),
         (body(max_tokens_to_sample=" "), f"max_tokens_to_sample: {INTEGER}"),
