@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import httpx
@@ -189,14 +191,23 @@ class UpstreamClient:
         return self._url.host in LOOPBACK
 
     async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
-        """Send a Messages request; try again once if no connection could be made."""
+        """
+        Send a Messages request; try again once if no connection could be made.
+
+        Both tries together may take the time allowed for connecting.
+        """
+        until = time.monotonic() + self._timeouts.connect
         length = (b"content-length", b"%d" % sum(map(len, body)))
         fields = [(b"host", self._url.netloc), *headers, length]
         try:
-            return await self._send("POST", b"/v1/messages", fields, body)
+            return await self._send("POST", b"/v1/messages", fields, body, self._timeouts)
         except UpstreamUnreachable as exc:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise
             log.warning("upstream_asked_again", reason=exc.detail)
-            return await self._send("POST", b"/v1/messages", fields, body)
+            timeouts = replace(self._timeouts, connect=left)
+            return await self._send("POST", b"/v1/messages", fields, body, timeouts)
 
     async def forward(
         self,
@@ -216,14 +227,14 @@ class UpstreamClient:
             pieces = body
             if b"content-length" not in names:
                 fields.insert(1, (b"Transfer-Encoding", b"chunked"))
-        return await self._send(method, target, fields, pieces)
+        return await self._send(method, target, fields, pieces, self._timeouts)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
     async def _send(
-        self, method: str, target: bytes, headers: Headers, body: Body
+        self, method: str, target: bytes, headers: Headers, body: Body, timeouts: Timeouts
     ) -> UpstreamResponse:
         request = OutgoingRequest(
             method=method,
@@ -231,7 +242,7 @@ class UpstreamClient:
             target=self._prefix + target,
             headers=headers,
             body=body,
-            timeouts=self._timeouts,
+            timeouts=timeouts,
         )
         try:
             response = UpstreamResponse(await self._transport.send(request), self._where)

@@ -8,11 +8,21 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from structlog.testing import capture_logs
 
 from proxy.errors import UpstreamBrokeOff, UpstreamFailure, UpstreamUnreachable
 from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.transport import Timeouts
-from tests.scripted_server import Act, Certificate, Listening, Peer, answers, listening, ok
+from tests.scripted_server import (
+    Act,
+    Certificate,
+    Listening,
+    Peer,
+    answers,
+    listening,
+    locked,
+    ok,
+)
 
 pytestmark = pytest.mark.anyio
 HOST = "upstream.invalid"
@@ -260,6 +270,23 @@ async def test_an_upstream_without_tls_is_told_apart():
         failure = await why(f"https://localhost:{upstream.port}")
 
     assert str(failure) == "The upstream cannot be reached: TLS failed."
+
+
+async def test_an_upstream_that_lets_nobody_in_is_not_waited_for_twice():
+    with locked() as url, capture_logs() as logged:
+        failure = await why(url, connect=0.05)
+
+    assert str(failure) == "Connecting to the upstream took too long."
+    assert [line["event"] for line in logged] == ["upstream_unreachable"]
+
+
+async def test_an_upstream_that_refuses_in_time_is_asked_again():
+    with capture_logs() as logged:
+        await why("http://127.0.0.1:9")
+
+    assert [line["event"] for line in logged] == [
+        *("upstream_unreachable", "upstream_asked_again", "upstream_unreachable")
+    ]
 
 
 async def test_silence_is_told_with_the_host():

@@ -5,8 +5,8 @@ import os
 import socket
 import ssl
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +15,17 @@ import uvloop
 
 from proxy.upstream.client import transport_for
 from proxy.upstream.transport import DirectTransport
-from tests.scripted_server import Certificate, Peer, answers, ask, heard, listening, ok, uncollected
+from tests.scripted_server import (
+    Certificate,
+    Peer,
+    answers,
+    ask,
+    heard,
+    listening,
+    locked,
+    ok,
+    uncollected,
+)
 
 pytestmark = pytest.mark.anyio
 KIB = 1024
@@ -485,19 +495,6 @@ async def test_a_name_with_several_addresses_is_tried_until_one_is_there():
         url = upstream.url.replace("127.0.0.1", "localhost")
 
         assert await heard(await ask(transport, url)) == b"hello"
-
-
-@contextmanager
-def locked() -> Iterator[str]:
-    """An upstream that lets nobody in: its backlog is full."""
-    with socket.socket() as full, ExitStack() as waiting:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for _ in range(4):
-            one = waiting.enter_context(socket.socket())
-            one.settimeout(0)
-            one.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}"
 
 
 async def test_an_upstream_that_lets_nobody_in_is_given_up():
