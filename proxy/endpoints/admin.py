@@ -38,6 +38,12 @@ from translators import (
 log = structlog.get_logger()
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
+_MAX_BYTES_AS_CODE: Final = 128 * 1024
+"""Code is written in one go: in some milliseconds for so long a request, whatever is in it."""
+_TOO_LONG_FOR_CODE: Final = (
+    f"code: it is written here for requests of up to {_MAX_BYTES_AS_CODE} bytes. For longer ones "
+    "run `holdover explain --code`."
+)
 _NEEDS_TOKEN: Final = MissingKey("This page needs the admin token.")
 _SLOWED: Final = TooManyTries("Too many wrong admin tokens; wait before you try the next one.")
 _NOT_FOUND: Final = NotFound("Not found")
@@ -108,6 +114,8 @@ class _Explain:
             body = await read_body(
                 request.receive, headers, max_bytes=_MAX_BYTES, timeout_seconds=60
             )
+            if language is not None and len(body) > _MAX_BYTES_AS_CODE:
+                return error(413, "request_too_large", _TOO_LONG_FOR_CODE)
             decoded = await self.turns.run(decode_in_steps(body))
             planning = plan_in_steps(
                 decoded,

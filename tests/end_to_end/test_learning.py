@@ -187,6 +187,17 @@ def test_admin_pages_need_their_token(misled: ProxyUnderTest):
     assert tries(misled) == 0
 
 
+def test_code_for_a_long_request_is_left_to_the_command(misled: ProxyUnderTest):
+    request, explain = body(prompt=PROMPT + "x" * 200_000), f"{misled.url}/holdover/explain"
+
+    code = fetch("POST", explain, params={"code": "python"}, json=request, headers=ADMIN)
+    plan = fetch("POST", explain, json=request, headers=ADMIN)
+
+    assert code.status_code == 413
+    assert "run `holdover explain --code`" in code.json()["error"]["message"]
+    assert plan.status_code == 200
+
+
 def test_without_a_token_the_admin_pages_do_not_exist(holdover: ProxyUnderTest):
     before = len(holdover.received())
 
