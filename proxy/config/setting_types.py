@@ -13,9 +13,8 @@ from proxy.headers import (
     NEVER_FORWARDED,
     OWN_PREFIX,
     SET_BY_HOLDOVER,
-    spelled,
 )
-from proxy.rollout.rule_schema import spelled_like
+from proxy.rollout.rule_schema import one_spelling_each, spelled_like
 from proxy.traffic import checked_url
 
 _MIN_TOKEN_LENGTH: Final = 16
@@ -58,9 +57,13 @@ def header_value(secret: str) -> str:
     return secret
 
 
+def _plain_header_name(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
 def _header_name(name: str) -> str:
     """Return the name of a header that operators may add to a translated request, in lower case."""
-    plain = spelled(name.lower().encode("utf-8"))
+    plain = _plain_header_name(name).encode("utf-8")
     if not _HEADER_NAME.fullmatch(plain):
         raise ValueError("is not the name of a header")
     if plain in NEVER_FORWARDED | CREDENTIALS | SET_BY_HOLDOVER or plain.startswith(OWN_PREFIX):
@@ -180,6 +183,7 @@ HostPattern = Annotated[
 ]
 OwnHeader = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+OwnHeaders = Annotated[dict[OwnHeader, HeaderValue], one_spelling_each(_plain_header_name)]
 BaseUrl = Annotated[str, AfterValidator(_http_url)]
 """A URL to which paths are added; it has no slash at its end."""
 PathPrefix = Annotated[str, AfterValidator(_prefix)]

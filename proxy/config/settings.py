@@ -23,12 +23,12 @@ from pydantic_settings import (
 from proxy.config.setting_types import (
     AdminToken,
     BaseUrl,
-    HeaderValue,
     HostPattern,
     Key,
     LocalPath,
     Name,
     OwnHeader,
+    OwnHeaders,
     PathPrefix,
     Pattern,
     Seconds,
@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     upstream_auth: Literal["x-api-key", "bearer"] = "x-api-key"
     """Header that carries `upstream_key`, or a caller's: `x-api-key`, or `Authorization: Bearer`.
     A client's own key is sent as the client sends it."""
-    upstream_headers: dict[OwnHeader, HeaderValue] = Field(default_factory=dict)
+    upstream_headers: OwnHeaders = Field(default_factory=dict)
     """Headers that every request for `upstream_url` gets, in place of the client's:
     `anthropic-workspace-id` for Claude Platform on AWS, say."""
     legacy_url: BaseUrl | None = None

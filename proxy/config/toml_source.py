@@ -19,7 +19,9 @@ from proxy.errors import InvalidSettings
 Place: TypeAlias = tuple[str | int, ...]
 """Path of a value: keys and list indexes from the top, such as `("rollout", 1, "share")`."""
 
-_NAMES_OF_THE_OPERATOR: Final = frozenset({"models", "model_facts", "callers", "header", "prices"})
+_NAMES_OF_THE_OPERATOR: Final = frozenset(
+    {"models", "model_facts", "callers", "header", "prices", "upstream_headers"}
+)
 """Tables whose keys the operator chooses, in which `-` stays `-`."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -37,6 +38,20 @@ def spelled_like(pattern: str, words: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def one_spelling_each(plain: Callable[[str], str]) -> BeforeValidator:
+    """Return a check that a table has each name once, where `plain` makes spellings alike."""
+
+    def check(written: object) -> object:
+        if isinstance(written, dict):
+            spellings: dict[str, str] = {}
+            for name in map(str, written):
+                if (other := spellings.setdefault(plain(name), name)) != name:
+                    raise ValueError(f"`{other}` and `{name}` are the same name; keep one of them")
+        return written
+
+    return BeforeValidator(check)
 
 
 def _read_moment(text: str) -> date:
@@ -121,7 +136,9 @@ class Match(_Written):
         BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value),
     ] = None
     """Value of the `anthropic-version` header; `none` matches requests without it."""
-    header: dict[str, Pattern] = Field(default_factory=dict)
+    header: Annotated[dict[str, Pattern], one_spelling_each(str.lower)] = Field(
+        default_factory=dict
+    )
     """Values of other headers by name: `{ x-team = "search-*" }`."""
     streamed: bool | None = None
     """Match only requests for a stream (`true`), or only the others (`false`)."""

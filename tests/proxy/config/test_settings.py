@@ -49,6 +49,22 @@ def test_a_base_url_may_have_any_other_path(url: str):
     assert load_settings(upstream_url=url).upstream_url == url
 
 
+@pytest.mark.parametrize("other", ["x-team", "X_TEAM"])
+def test_a_header_that_is_given_twice_is_refused_by_both_spellings(other: str):
+    assert problem(f'upstream_headers = {{ X-Team = "a", {other} = "b" }}') == (
+        f"h.toml, line 1: upstream_headers: `X-Team` and `{other}` are the same name; "
+        "keep one of them"
+    )
+
+
+def test_a_header_that_a_rule_matches_twice_is_refused_by_both_spellings():
+    rule = '[[rollout]]\nname = "a"\naction = "translate"\n'
+
+    assert "rollout.0.match.header: `X-Team` and `x-team` are the same name" in problem(
+        rule + 'match.header = { X-Team = "a*", x-team = "*b" }'
+    )
+
+
 def test_models_are_mapped_by_pattern_in_the_file(tmp_path: Path):
     file = tmp_path / "holdover.toml"
     file.write_text('[models]\n"claude-instant-*" = "claude-haiku-4-5"\n')
