@@ -47,6 +47,7 @@ from proxy.errors import (
 from proxy.headers import Headers, first
 from proxy.security.hosts import only_host
 from proxy.server.early_refusal import is_short_body, whole_response
+from proxy.server.half_close import provoke_reset
 from proxy.server.lingering_close import LingeringTransport
 
 log = structlog.get_logger()
@@ -118,6 +119,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     body_seconds: ClassVar[float] = 60
     """Time limit between two pieces of a body, while we have room for it."""
 
+    half_close_seconds: ClassVar[float] = 2
+    """Time limit from the last byte of an HTTP/1.0 request to a FIN that belongs to it."""
+
     max_parse_seconds: ClassVar[float] = 0.004
     """Time to parse before other tasks get a turn: a megabyte may be 100,000 chunks."""
 
@@ -125,6 +129,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._read_state = _ReadState.NOTHING
         self._waiting_since = 0.0
+        self._read_until = 0.0
+        """When the last byte of the latest request was read."""
         self._piece_bytes = 0
         self._overhead_bytes = 0
         """Upper bound of the bytes since the parser last reported something."""
@@ -170,8 +176,16 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self._timer is None and self._read_state in {_ReadState.HEAD, _ReadState.BODY}:
             self._start_timer(self._time_limit)
 
-    def eof_received(self) -> None:
-        """Return None, so that the transport closes itself."""
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Return True to keep the connection for an answer; else the transport closes itself."""
+        latest, current = self.cycle, self._current_cycle
+        if current is None or current.response_started or not self.has_read_all:
+            return False
+        latest.keep_alive = False
+        if latest.scope["http_version"] == "1.0":
+            return self.loop.time() - self._read_until <= self.half_close_seconds
+        provoke_reset(self.transport, lambda: not current.response_started)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
@@ -267,7 +281,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._stop_timer()
-        self._read_state = _ReadState.NOTHING
+        self._read_state, self._read_until = _ReadState.NOTHING, self.loop.time()
         self._overhead_bytes = 0
         super().on_message_complete()
 

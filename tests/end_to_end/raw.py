@@ -10,13 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-def say(url: str, request: bytes) -> tuple[int, dict[bytes, bytes], bytes]:
+
+def say(
+    url: str, request: bytes, *, sends_no_more: bool = False
+) -> tuple[int, dict[bytes, bytes], bytes]:
     """Say it on a connection of its own; the answer's status, headers and all that comes after."""
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(request)
+        if sends_no_more:
+            connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    while answer.startswith(INTERIM):
+        answer = answer.removeprefix(INTERIM)
     head, _, rest = answer.partition(b"\r\n\r\n")
     status_line, *lines = head.split(b"\r\n")
     headers = dict(line.lower().split(b": ", 1) for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -10,12 +11,18 @@ import pytest
 from tests.end_to_end.raw import say
 from tests.harness import KEY, V2, ProxyUnderTest, body, frames, running_proxy
 from tests.servers import fetch
+from tests.waiting import wait_for
 
 PAGE = {
     "origin": "https://app.example",
     "anthropic-dangerous-direct-browser-access": "true",
     "referer": "https://app.example/chat",
 }
+
+
+def connected_to(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)))
 
 
 def asked_by_http_1_0(
@@ -55,6 +62,41 @@ def test_a_client_of_http_1_0_gets_what_is_forwarded_without_chunks(holdover: Pr
     assert status == 200
     assert b"transfer-encoding" not in headers
     assert json.loads(said)["data"]
+
+
+END_OF_LINE = ["HTTP/1.0\r\n", "HTTP/1.1\r\nconnection: close\r\n", "HTTP/1.1\r\n"]
+
+
+def last_request(end_of_line: str, *lines: str, **fields: object) -> bytes:
+    content = json.dumps(body(**fields)).encode()
+    keys = [f"{name}: {value}" for name, value in (KEY | V2).items()]
+    head = "\r\n".join(["host: localhost", *keys, *lines, f"content-length: {len(content)}"])
+    return f"POST /v1/complete {end_of_line}{head}\r\n\r\n".encode() + content
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("end_of_line", END_OF_LINE)
+def test_who_sends_no_more_after_its_last_request_is_answered(
+    holdover: ProxyUnderTest, end_of_line: str, *, stream: bool
+):
+    asked = last_request(end_of_line, "simulate-delay-first-event: 200", stream=stream)
+
+    status, headers, said = say(holdover.url, asked, sends_no_more=True)
+
+    assert (status, headers[b"connection"]) == (200, b"close")
+    assert b'"stop_reason":"stop_sequence"' in said
+
+
+@pytest.mark.parametrize("end_of_line", END_OF_LINE)
+def test_who_leaves_right_behind_its_request_is_missed_when_it_is_written_to(end_of_line: str):
+    slow = ("simulate-delay-headers: 300", "simulate-delay-events: 20")
+    deltas = "simulate-deltas: " + json.dumps(["."] * 1000)
+    with running_proxy() as holdover:
+        with connected_to(holdover.url) as connection:
+            connection.sendall(last_request(end_of_line, *slow, deltas, stream=True))
+            wait_for(holdover.received)
+
+        assert holdover.wait_for_outcome("client-disconnected")["events_sent"] < 1000
 
 
 @pytest.mark.parametrize("path", ["/complete", "/v1/complete", "/v1/v1/complete"])

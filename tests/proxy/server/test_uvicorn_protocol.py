@@ -34,7 +34,7 @@ from tests.client_bytes import (
 )
 from tests.harness import ProxyUnderTest, body
 from tests.servers import serving
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 FRAMINGS = {
@@ -450,6 +450,7 @@ class Waiting(Listener):
     """An application that answers when its client has gone, which is too late."""
 
     async def __call__(self, scope: Scope, receive: Receive, _: Send) -> None:
+        assert scope["type"] == "http"  # which tells uvicorn that it has no lifespan
         while (await receive())["type"] != "http.disconnect":
             pass
         self.requests.append(Request(scope["method"], scope["path"], (), b""))
@@ -463,6 +464,59 @@ def test_the_exchange_that_is_being_answered_hears_that_its_client_has_gone(afte
 
     assert len(heard.requests) == 1
     assert heard.said == b""
+
+
+class Late(Unhurried):
+    """A server for whom no FIN comes right behind its request."""
+
+    half_close_seconds = -1
+
+
+class Begun(Waiting):
+    """An application that has begun to answer, and waits until its client has gone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await super().__call__(scope, receive, send)
+
+
+OLD = b"GET / HTTP/1.0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("server", "app", "asked", "hears"),
+    [
+        (Unhurried, Begun, OLD, 1),
+        (Unhurried, Begun, GET + b"\r\n", 1),
+        (Unhurried, Waiting, GET, 0),
+        (Unhurried, Waiting, POST + b"Content-Length: 2\r\n\r\na", 1),
+        (Unhurried, Waiting, GET + b"\r\n" + GET, 1),
+        (Late, Waiting, OLD, 1),
+    ],
+    ids=["begun, 1.0", "begun, 1.1", "no whole head", "no whole body", "a second head", "late"],
+)
+def test_a_client_that_ends_its_sending_has_left_unless_a_whole_answer_is_due(
+    server: type[ServerProtocol], app: type[Waiting], asked: bytes, hears: int
+):
+    listener = app()
+    with serving(listener, http=server) as url, connected(url) as connection:
+        connection.sendall(asked)
+        if app is Begun:
+            connection.recv(1)
+        connection.shutdown(socket.SHUT_WR)
+
+        all_of(connection)
+        wait_for(lambda: len(listener.requests) == hears)
+
+
+def test_a_client_that_has_closed_is_missed_before_it_is_answered():
+    listener = Waiting()
+    with serving(listener, http=Unhurried) as url:
+        with connected(url) as connection:
+            connection.sendall(GET + b"\r\n")
+
+        wait_for(lambda: listener.requests)
 
 
 def test_requests_that_wait_for_their_turn_are_not_taken_in_without_bound():
