@@ -115,7 +115,7 @@ class ForeignHost(Failure):
 
 
 class ForeignOrigin(ForeignHost):
-    """A page of another site requests something that Holdover would do with its own key."""
+    """A page of another site asks what it may not: to use Holdover's key, or to read answers."""
 
 
 class MissingKey(Failure):

@@ -45,6 +45,8 @@ CREDENTIALS: Final = frozenset(b"x-api-key authorization api-key x-goog-api-key"
 
 BROWSER_SIGN: Final = b"anthropic-dangerous-direct-browser-access"
 """Header by which a page asks the API itself, with a key that its reader can see."""
+PREFLIGHT_SIGN: Final = b"access-control-request-method"
+"""Header by which a browser asks first whether the page may send such a request."""
 SET_BY_HOLDOVER: Final = frozenset(
     b"host content-length content-type content-encoding accept accept-encoding user-agent "
     b"anthropic-version anthropic-beta".split()
@@ -99,6 +101,32 @@ def headers_for_a_page(request_headers: Headers) -> Headers:
         (b"access-control-allow-origin", origin),
         (b"access-control-expose-headers", b"*"),
         (b"vary", b"origin"),
+    ]
+
+
+def is_preflight(method: str, headers: Headers) -> bool:
+    """Return True if a browser asks whether a page may send a request (Fetch, section 4.8)."""
+    return (
+        method == "OPTIONS"
+        and first(headers, b"origin") is not None
+        and first(headers, PREFLIGHT_SIGN) is not None
+    )
+
+
+def preflight_headers(request_headers: Headers) -> Headers:
+    """
+    Return the headers that allow the request which a preflight is about.
+
+    There are none if its page could not read the answer: see `headers_for_a_page`.
+    """
+    wanted = joined(request_headers, b"access-control-request-headers") or ""
+    if BROWSER_SIGN.decode() not in {name.strip().lower() for name in wanted.split(",")}:
+        return []
+    return [
+        *headers_for_a_page([*request_headers, (BROWSER_SIGN, b"true")]),
+        (b"access-control-allow-methods", first(request_headers, PREFLIGHT_SIGN) or b""),
+        (b"access-control-allow-headers", wanted.encode("latin-1")),
+        (b"access-control-max-age", b"600"),
     ]
 
 

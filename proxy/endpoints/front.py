@@ -1,7 +1,8 @@
 """
 Decide where a request goes: to a page of Holdover, to translation, upstream, or nowhere.
 
-    host -> method -> path -> a page? -> admin token? -> Bedrock's? -> a completion? -> upstream
+    host -> method -> path -> a page? -> admin token? -> Bedrock's? -> a preflight? -> a completion?
+         -> upstream
 
 If a request goes nowhere, its body is not read, and nothing of it is sent on.
 """
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.admission import Admission, AdmissionReporter
 from proxy.endpoints.admin_token import AdminToken, peer_address
-from proxy.endpoints.own_answers import METHODS, refusal, without_caching
+from proxy.endpoints.own_answers import METHODS, preflight, refusal, without_caching
 from proxy.endpoints.passthrough import logged_path
 from proxy.endpoints.paths import (
     Path,
@@ -29,7 +30,7 @@ from proxy.endpoints.paths import (
 )
 from proxy.errors import Failure, MethodNotAllowed, MisplacedToken, NotBedrock, NotForwardable
 from proxy.exchange.handler import CurrentConfig
-from proxy.headers import Headers, headers_for_a_page
+from proxy.headers import Headers, headers_for_a_page, is_preflight
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck
 from proxy.security.redaction import Redactor
@@ -120,10 +121,15 @@ class Front:
         return read_path(without_prefix(scope["raw_path"], self.mount_prefix))
 
     def _traffic_app(self, scope: Scope, path: Path) -> ASGIApp:
-        """Choose translation or forwarding; raise `MisplacedToken` or `NotBedrock`."""
+        """Choose translation, forwarding or a preflight's answer; raise a `Failure` for none."""
         if self.admin_token.is_in(scope["headers"]):
             raise MisplacedToken(_MISPLACED)
         if is_bedrock_path(path):
             raise NotBedrock(_NOT_BEDROCK)
-        is_completion = scope["method"] == "POST" and is_completion_path(path)
-        return self.complete if is_completion else self.forward
+        is_completion = is_completion_path(path)
+        if is_preflight(scope["method"], scope["headers"]):
+            # A preflight has no key. Who may use ours has been checked, and Holdover answers for
+            # completions itself; otherwise upstream says which pages may ask it.
+            holds_keys = self.present.config.keyring.holds_keys
+            return preflight(scope["headers"]) if is_completion or holds_keys else self.forward
+        return self.complete if is_completion and scope["method"] == "POST" else self.forward

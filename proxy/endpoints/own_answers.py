@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import msgspec
@@ -11,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from proxy.error_app import NO_STORE_HEADERS
-from proxy.errors import Failure, MethodNotAllowed, NotBedrock, NotFound
+from proxy.errors import Failure, ForeignOrigin, MethodNotAllowed, NotBedrock, NotFound
+from proxy.headers import BROWSER_SIGN, Headers, preflight_headers
 from translators import encode_error
 
 Page: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -41,6 +43,17 @@ def refusal(failure: Failure, headers: Mapping[str, str] | None = None) -> Respo
     return Response(
         msgspec.json.encode(envelope), answer.status_code, aws_headers, media_type=answer.media_type
     )
+
+
+def preflight(headers: Headers) -> Response:
+    """Answer that a page may send its request; raise `ForeignOrigin` if it could read no answer."""
+    if not (allowed := preflight_headers(headers)):
+        raise ForeignOrigin(
+            "Pages of other sites may ask only with a key that their reader can see, and say so "
+            f"with the header {BROWSER_SIGN.decode()}: true."
+        )
+    shown = {name.decode(): value.decode("latin-1") for name, value in allowed}
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers=shown)
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,6 +24,7 @@ from proxy.headers import (
     CREDENTIALS,
     NEVER_FORWARDED,
     OWN_PREFIX,
+    PREFLIGHT_SIGN,
     SET_BY_HOLDOVER,
     Headers,
     bearer_token,
@@ -116,7 +117,7 @@ _SPEAKS_FOR_A_PAGE: Final = (
     # The API answers a page's own request with CORS headers, and refuses any other that has an
     # origin.
     BROWSER_SIGN,
-    b"access-control-request-method",
+    PREFLIGHT_SIGN,
 )
 
 _NOT_FOR_UPSTREAM: Final = (
