@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from pydantic import BaseModel
 
 from proxy.config import reload, settings
@@ -139,6 +140,7 @@ _EXAMPLES: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]] = {
     "read_lax_value": ({"max_tokens_to_sample": "100"}, {}),
     "replace_user_id": ({"metadata": {"user_id": "ann@example.com"}}, {}),
     "drop_beta": ({}, {}),
+    "drop_header": ({}, {}),
     "drop_legacy_field": ({"tags": {"team": "search"}}, {}),
     "drop_unknown_field": ({"logprobs": 5}, {}),
 }
@@ -265,8 +267,11 @@ def example_of(kind: AdjustmentKind) -> Adjustment:
         policy = replace(policy, lessons={"claude-sonnet-4-6": Capabilities(available=False)})
     elif kind is AdjustmentKind.REPLACE_USER_ID:
         policy = replace(policy, user_ids={"ann@example.com": "5f2c"})
+    decoded = decode_completion_request(json.dumps(body).encode())
+    if kind is AdjustmentKind.DROP_HEADER:
+        decoded = msgspec.structs.replace(decoded, unsent_headers=("tenant",))
     plan = plan_request(
-        decode_completion_request(json.dumps(body).encode()),
+        decoded,
         dialect_of("2023-06-01"),
         policy,
         today=_TODAY,

@@ -52,6 +52,7 @@ class AdjustmentKind(enum.Enum):
     REPLACE_USER_ID = "replace_user_id"
 
     DROP_BETA = "drop_beta"
+    DROP_HEADER = "drop_header"
     DROP_LEGACY_FIELD = "drop_legacy_field"
     DROP_UNKNOWN_FIELD = "drop_unknown_field"
 
@@ -110,6 +111,8 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     "telephone number; a keyed digest of it was sent.",
     _K.DROP_BETA: "`anthropic-beta` has no effect on completions and may be refused; it was left "
     "out.",
+    _K.DROP_HEADER: "Of the application's headers only `x-...`, `anthropic-...` and those that the "
+    "operator names are sent on; another one was left out.",
     _K.DROP_LEGACY_FIELD: "A field that only very old clients send has no counterpart; it was left "
     "out.",
     _K.DROP_UNKNOWN_FIELD: "A field the legacy API never had was left out.",
@@ -154,6 +157,8 @@ REMEDIES: Final[Mapping[AdjustmentKind, str]] = {
     "as such, and texts as strings.",
     _K.REPLACE_USER_ID: "Send an opaque id, such as a UUID or a hash, as `user_id`.",
     _K.DROP_BETA: "Leave out the `anthropic-beta` header.",
+    _K.DROP_HEADER: "Leave the header out, call it `x-...`, or have the operator add it to "
+    "`forward_headers`.",
     _K.DROP_LEGACY_FIELD: "Leave the field out.",
     _K.DROP_UNKNOWN_FIELD: "Leave the field out.",
 }

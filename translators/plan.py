@@ -297,4 +297,8 @@ def _plan_dropped_fields(
     if betas is not None and policy.beta_header == "drop":
         kind = AdjustmentKind.DROP_BETA
         adjustments.append(Adjustment(kind, "anthropic-beta", "given", "nothing"))
+    ended = decoded.unsent_headers[:_MAX_FIELD_NAMES]
+    adjustments += [
+        Adjustment(AdjustmentKind.DROP_HEADER, name, "given", "nothing") for name in ended
+    ]
     return tuple(adjustments)

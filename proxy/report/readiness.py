@@ -83,6 +83,7 @@ WORK: Final[Mapping[AdjustmentKind, Work]] = {
     _K.READ_LAX_VALUE: "mechanical",
     _K.REPLACE_USER_ID: "mechanical",
     _K.DROP_BETA: "mechanical",
+    _K.DROP_HEADER: "nothing",  # the API itself reads no such header
     _K.DROP_LEGACY_FIELD: "mechanical",
     _K.DROP_UNKNOWN_FIELD: "mechanical",
 }

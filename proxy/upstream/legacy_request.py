@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from proxy.headers import Headers, joined
 from proxy.security.keyring import Caller
 from proxy.security.redaction import HiddenRepr
+from proxy.upstream.request_headers import unsent_headers
 from translators import (
     DecodedRequest,
     Dialect,
@@ -41,6 +44,8 @@ class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
         decoded = dialect = problem = None
         try:
             decoded = yield from decode_in_steps(body)
+            if unsent := unsent_headers(headers, caller.messages):
+                decoded = msgspec.structs.replace(decoded, unsent_headers=unsent)
         except InvalidCompletionRequest as exc:
             problem = exc
         try:

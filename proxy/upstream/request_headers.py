@@ -5,7 +5,8 @@ A translated request is a request of Holdover's own. Of the client's headers it 
 application says in headers of its own (`x-team: billing`), and the few others that an API or a
 gateway is known to read. What describes the way to Holdover ends: api.anthropic.com answers 401
 to a server's request with a browser's origin and 403 to one that has passed another Cloudflare,
-and the addresses of callers are nobody else's business.
+and the addresses of callers are nobody else's business. Another header that ends here may be the
+application's own, so it is named as an adjustment.
 
 A forwarded request is the client's own, so all goes on but what must not leave or is refused.
 Names are lower-case bytes, as ASGI gives them.
@@ -46,6 +47,14 @@ _OF_THE_CLIENTS_OWN_REQUEST: Final = _Group(
     b" ".join(sorted(SET_BY_HOLDOVER)) + b" anthropic-sdk client cookie",
     b"x-stainless-",
 )
+_OF_HTTP: Final = _Group(
+    # Of HTTP itself, of browsers' fetches, and of their hints about the device.
+    b"a-im alt-used cache-control cookie2 date device-memory digest dnt downlink dpop dpr ect "
+    b"early-data forwarded from http2-settings last-modified max-forwards mime-version pragma "
+    b"prefer priority purpose range rtt save-data signature signature-input "
+    b"upgrade-insecure-requests via viewport-width want-digest warning width",
+    b"accept- access-control- content- if- proxy- sec-",
+)
 _REQUEST_LINE_OVERRIDES: Final = _Group(
     # Some servers use these in place of the method and path, which are what Holdover has checked.
     b"x-original-url x-original-uri x-rewrite-url x-override-url x-forwarded-prefix "
@@ -65,6 +74,12 @@ _SIGN_INS: Final = _Group(
 _BROWSERS: Final = _Group(
     # The page, the reader and the session that a browser speaks for.
     b"origin referer x-requested-with x-csrf-token x-csrftoken x-xsrf-token " + BROWSER_SIGN
+)
+_PROXIES_WITHOUT_X: Final = _Group(
+    # What proxies, CDNs and sign-ins call without an `x-`.
+    b"client-ip disguised-host front-end-https surrogate-capability",
+    b"akamai- ali- cdn- cloudfront- eagleeye- fastly- fly- incap- l5d- ngrok- oidc- remote- ssl- "
+    b"tailscale- tls- true-client- wl-proxy-",
 )
 _CLOUDFLARE: Final = _Group(b"cdn-loop true-client-ip", b"cf-")
 _PROXIES: Final = _Group(
@@ -92,7 +107,7 @@ _VERSIONS: Final = (b"version", b"-build", b"-release")
 
 _ENDING: Final = (
     *(_OF_THE_CLIENTS_OWN_REQUEST, _REQUEST_LINE_OVERRIDES, _AWS_SIGNATURES, _SIGN_INS),
-    *(_BROWSERS, _CLOUDFLARE, _PROXIES),
+    *(_OF_HTTP, _BROWSERS, _CLOUDFLARE, _PROXIES, _PROXIES_WITHOUT_X),
 )
 _READ_BY_GATEWAYS: Final = (
     # Of gateways that an `upstream_url` may name, and of `holdover simulate`.
@@ -150,6 +165,19 @@ def translated_request_headers(headers: Headers, to: Destination) -> Headers:
         and (plain in to.kept_headers or _is_the_applications_own(plain, value))
     ]
     return [*kept, *to.extra_headers]
+
+
+def unsent_headers(headers: Headers, to: Destination) -> tuple[str, ...]:
+    """Return the names of the application's own headers that its translation does not keep."""
+    names = {spelled(name): None for name, _ in headers}
+    expected = connection_options(headers) | to.kept_headers | _ENDING_NAMES | _PASSING_NAMES
+    return tuple(
+        name.decode("latin-1")
+        for name in names
+        if name not in expected
+        and not name.startswith(_PASSING_PREFIXES)
+        and not name.startswith(_ENDING_PREFIXES)
+    )
 
 
 def _is_the_applications_own(name: bytes, value: bytes) -> bool:

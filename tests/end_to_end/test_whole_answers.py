@@ -159,6 +159,23 @@ def test_a_fraction_of_a_token_is_cut_off_and_said(holdover: ProxyUnderTest):
     assert holdover.last_received()["body"]["max_tokens"] == 500
 
 
+def test_a_header_of_the_applications_own_that_ends_here_is_said(holdover: ProxyUnderTest):
+    plain = holdover.complete()
+    named = holdover.complete(headers={"tenant": "acme", "x-team": "search"})
+
+    assert "holdover-adjustments" not in plain.headers
+    assert named.headers["holdover-adjustments"] == "drop_header"
+
+
+def test_a_header_that_would_end_here_can_be_refused_by_its_name():
+    with running_proxy(refuse=["drop_header"]) as holdover:
+        refused = holdover.complete(headers={"tenant": "acme"})
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith("tenant: Of the application's headers")
+    assert "acme" not in refused.text
+
+
 def test_text_of_all_text_blocks_and_of_nothing_else_is_the_completion(holdover: ProxyUnderTest):
     blocks = ["One", {"type": "thinking", "thinking": "hm", "signature": "s"}, " two"]
 

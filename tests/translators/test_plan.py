@@ -36,10 +36,11 @@ ANCHOR = (
 def ask(model, prompt=HI, tokens=50, **given):
     """Plan one request; what is no field of it goes to where it belongs."""
     dialect, policy = given.pop("dialect", V2), given.pop("policy", Policy())
-    lax = given.pop("lax", ())
+    lax, unsent = given.pop("lax", ()), given.pop("unsent", ())
     betas, unknown, lone = given.pop("betas", None), given.pop("unknown", ()), given.pop("lone", 0)
     request = CompletionRequest(model=model, prompt=prompt, max_tokens_to_sample=tokens, **given)
-    decoded = DecodedRequest(request, unknown, lone, lax, "stream: no" if lax else None)
+    problem = "stream: no" if lax else None
+    decoded = DecodedRequest(request, unknown, lone, lax, problem, unsent)
     return plan_request(decoded, dialect, policy, today=TODAY, betas=betas)
 
 
@@ -496,6 +497,7 @@ PRODUCED: dict[str, dict[str, Any]] = {
     "read_lax_value": {"lax": (LaxField("stream", "a string"),)},
     "replace_user_id": {"metadata": CompletionMetadata("ann@example.com")},
     "drop_beta": {"betas": "x"},
+    "drop_header": {"unsent": ("tenant",)},
     "drop_legacy_field": {"tags": {}},
     "drop_unknown_field": {"unknown": ("x",)},
 }

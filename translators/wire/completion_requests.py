@@ -56,7 +56,7 @@ class LaxField(msgspec.Struct, frozen=True):
 
 
 class DecodedRequest(msgspec.Struct, frozen=True):
-    """A request, with what decoding removed (unknown fields, lone surrogates) and mended."""
+    """A request, with what of it is left out (unknown fields, headers) or was mended."""
 
     request: CompletionRequest
     unknown_fields: tuple[str, ...] = ()
@@ -64,6 +64,8 @@ class DecodedRequest(msgspec.Struct, frozen=True):
     lax_fields: tuple[LaxField, ...] = ()
     lax_error: str | None = None
     """The error of a strict reading, if there are lax fields."""
+    unsent_headers: tuple[str, ...] = ()
+    """Names of the application's headers that a Messages request does not carry."""
 
 
 _REQUEST: Final = msgspec.json.Decoder(CompletionRequest)

@@ -6,7 +6,11 @@ from proxy.errors import MissingKey
 from proxy.headers import Headers
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Destination
-from proxy.upstream.request_headers import forwarded_request_headers, translated_request_headers
+from proxy.upstream.request_headers import (
+    forwarded_request_headers,
+    translated_request_headers,
+    unsent_headers,
+)
 
 NO_CREDENTIAL = Credential(b"", b"", b"")
 PAGE = [(b"origin", b"https://app.example"), (b"referer", b"https://app.example/chat")]
@@ -113,6 +117,43 @@ def test_an_address_ends_at_holdover_whatever_its_header_is_called(value, is_an_
     assert translated("x-who", value=value) == ([] if is_an_address else ["x-who"])
     for name in ("x-app-version", "x-build", "x-release"):
         assert translated(name, value=value) == [name]
+
+
+def unsent(*names: str, kept: frozenset[bytes] = frozenset()) -> tuple[str, ...]:
+    return unsent_headers([(name.encode(), b"v") for name in names], to(kept=kept))
+
+
+def test_a_header_of_the_applications_own_that_ends_is_named_once():
+    names = ("tenant", "x-team", "Team_Name".lower(), "team-name", "baggage", "anthropic-beta")
+
+    assert unsent(*names) == ("tenant", "team-name", "baggage")
+    assert unsent(*names, kept=frozenset({b"tenant"})) == ("team-name", "baggage")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # Of each era's SDKs and of other clients' libraries: clients, "Official SDKs, by era".
+        "host connection accept user-agent client x-api-key content-type content-length",
+        "host accept-encoding accept connection content-type anthropic-sdk anthropic-version",
+        "host accept-encoding connection x-stainless-lang x-stainless-timeout anthropic-version",
+        "x-stainless-retry-count authorization accept-language sec-fetch-mode user-agent te",
+        "connection upgrade http2-settings host content-length user-agent traceparent tracestate",
+        "expect content-encoding transfer-encoding trailer cookie range if-match prefer date",
+        # A browser's, and of proxies in front.
+        "origin referer sec-ch-ua sec-fetch-site dnt priority pragma cache-control save-data",
+        "cf-ray cdn-loop true-client-ip forwarded via x-forwarded-for x-real-ip remote-user",
+        "fastly-ff l5d-client-id tailscale-user-login cloudfront-viewer-country ssl-client-cert",
+    ],
+)
+def test_what_every_client_and_proxy_sends_is_named_nowhere(line: str):
+    assert unsent(*line.split()) == ()
+
+
+def test_what_belongs_to_one_connection_is_named_nowhere():
+    headers = [(b"connection", b"close, Hop"), (b"hop", b"1"), (b"tenant", b"2")]
+
+    assert unsent_headers(headers, to()) == ("tenant",)
 
 
 def test_the_operator_may_keep_more():
