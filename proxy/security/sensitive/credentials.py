@@ -107,12 +107,26 @@ IN_URLS: Final = (
             "postgres://app:«s3cr3t»@db.internal:5432/app",
             "redis://:«p4ssw0rd»@cache",
             "amqp://guest:«letmein»@mq",
+            "postgres://app:«p?ss:w0rd»@db",
         ),
         innocents=(
             "postgres://user:password@host/app",
             "https://example.com:8443/a@b",
             "postgres://app:${DB}@db",
         ),
+    ),
+    Kind(
+        "quoted password in a URL",
+        "password",
+        r"[^\s/@:\"'<>\\]{0,128}+:\\{0,3}[\"'](?P<secret>[^\s/\"'<>\\]{1,256})\\{0,3}[\"']@(?=[\w.\[-])",
+        words=("://",),
+        confirm=_url_password,
+        examples=(
+            'postgres://app:"«p?ss:w0rd»"@db',
+            "postgres://app:'«letmein»'@db",
+            '{"url": "postgres://app:\\"«p?ss:w0rd»\\"@db"}',
+        ),
+        innocents=('"https://example.com:8443"@b', "postgres://app:'password'@db"),
     ),
     Kind(
         "webhook",

@@ -62,7 +62,9 @@ _COMMON_WORD: Final = re.compile(
 )
 _SENTENCE: Final = re.compile(
     r"\b(?i:enter|your|please|must|the|is|are|a|an|new|confirm|required|invalid|forgot|reset"
-    r"|current|to|and|or|for|of)\b|[?:]"
+    r"|current|to|and|or|for|of)\b"
+    # A question, a label, or the scheme of a place where the value is kept: `env:DB_PASSWORD`.
+    r"|\b[^\W\d_]++[?:](?:\s|\Z)|\A[A-Za-z][A-Za-z+.-]*+:"
 )
 _VALUE_END: Final = re.compile(r"[ \t]*(?:\Z|[\n\r#])|[&;\"'}<\]`]")
 _VARIABLE: Final = re.compile(r"[A-Za-z]++(?:_[A-Za-z]++)++")
@@ -228,6 +230,8 @@ NAMED: Final = (
             'passphrase: "«correct horse battery staple»"',
             "DB_PASSWORD=«wintermute» run",
             '{"password": "«qwertz-9981»"}',
+            'password = "«p?ss:w0rd9»"',
+            "password: '«hunter2?»'",
             '{\\"password\\":\\"«m@ster-K3y»\\"}',
             "<password>«aBcD1234»</password>",
             "mysql --password «kX9_pl2m» shop",
@@ -249,6 +253,8 @@ NAMED: Final = (
             "password: ********",
             "PASSWORD=${DB_PASSWORD}",
             '"password": "Enter your password"',
+            '"password": "Passwort?"',
+            'password: "env:DB_PASSWORD"',
             "--password-stdin",
         ),
     ),
