@@ -238,7 +238,7 @@ class ExchangeRun:
         """Raise another `AttemptFailed` if the failed attempt refused a key of Holdover's."""
         to = request.caller.destination(route.action)
         try:
-            self._handler.dispatcher.check_key(to, failed.error.status)
+            self._handler.dispatcher.check_key(to, failed.error.status, failed.error.message)
         except KeyRefused as exc:
             self._note(exc)
             raise AttemptFailed.by(exc) from exc

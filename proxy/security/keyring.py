@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,6 +36,8 @@ _NO_CREDENTIAL: Final = Credential(b"", b"", b"")
 _REFUSES_KEYS: Final = frozenset(
     {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 )
+_MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
+"""Word in what the API, Bedrock and Vertex say of a model that a key has no access to."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -319,6 +322,11 @@ def _destination(site: Site, callers_key: HeldKey | None, own: _OwnCredential) -
 def refuses_key(status: int) -> bool:
     """Return True if a status rejects the key or its account rather than the request."""
     return status in _REFUSES_KEYS
+
+
+def is_about_a_model(status: int, message: str) -> bool:
+    """Return True if a 403 says that a model is closed to the key, which works for others."""
+    return status == HTTPStatus.FORBIDDEN and _MODEL.search(message) is not None
 
 
 def origin_of(url: str) -> tuple[str, str | None, int | None]:

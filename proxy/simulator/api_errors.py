@@ -39,7 +39,8 @@ ERROR_MESSAGES: Final[Mapping[int, str]] = MappingProxyType(
         401: "API key is invalid.",
         402: "Your credit balance is too low to access the Anthropic API. "
         "Please go to Plans & Billing to upgrade or purchase credits.",  # recorded with a 400
-        403: "Access to this model requires an access grant your request does not have.",
+        403: "This account is not authorized to use the API. Please check with Anthropic support "
+        "if you think this is in error.",
         404: "The requested resource could not be found.",
         413: "Request exceeds the maximum size",
         429: "This request would exceed your account's rate limit. Please try again later.",

@@ -144,7 +144,7 @@ class Attempt:
             body = await dispatcher.runner.run(encode_in_steps(plan.request))
             response = await dispatcher.client_for(to).send_message(headers, body)
             self._responses.append(response)
-            dispatcher.check_key(to, response.status)
+            dispatcher.check_key(to, response.status, await _reason_of_a_403(response))
             if not (plans_left and await self._has_learned(response, plan, taught, today)):
                 return response, plan
 
@@ -210,6 +210,13 @@ class Attempt:
         self._responses.append(response)
         self._dispatcher.check_key(to, response.status)
         return response
+
+
+async def _reason_of_a_403(response: UpstreamResponse) -> str:
+    """Return what a 403 says, which alone tells a closed model from a refused key."""
+    if response.status != HTTPStatus.FORBIDDEN:
+        return ""
+    return translate_error(response.status, await response.read(most=MAX_ERROR_BYTES)).message
 
 
 def _key_of(caller: Caller) -> str:

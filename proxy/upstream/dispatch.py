@@ -8,7 +8,7 @@ from typing import TypeAlias
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import KeyRefused
 from proxy.headers import Headers
-from proxy.security.keyring import Destination, refuses_key
+from proxy.security.keyring import Destination, is_about_a_model, refuses_key
 from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.request_headers import forwarded_request_headers
@@ -66,9 +66,9 @@ class Dispatcher:
             raise
         return response
 
-    def check_key(self, to: Destination, status: int) -> None:
-        """Raise `KeyRefused` if the status refuses a key that is Holdover's, not the client's."""
-        if to.setting is None:
+    def check_key(self, to: Destination, status: int, message: str = "") -> None:
+        """Raise `KeyRefused` if an answer refuses a key that is Holdover's, not the client's."""
+        if to.setting is None or is_about_a_model(status, message):
             return
         self._on_key(to, status)
         if refuses_key(status):

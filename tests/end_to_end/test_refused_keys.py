@@ -109,6 +109,24 @@ def test_a_key_of_ours_that_is_refused_is_our_fault(fleet, way, status, stream):
     assert record["failure"] == f"{setting}: the upstream rejected this key with status {status}"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Access to this model requires an access grant your request does not have.",
+        "You don't have access to the model with the specified model ID.",
+    ],
+)
+def test_a_model_that_is_closed_to_a_key_of_ours_is_no_refusal_of_the_key(fleet, message):
+    mood = json.dumps({"error": "403", "error-message": json.dumps(message)})
+    before = refused_keys(fleet)
+    answer = fleet.ask("translate", model="claude-2.1", headers=KEY | V2 | {"x-messages": mood})
+
+    told = {"type": "permission_error", "message": message}
+    assert (answer.status_code, answer.json()["error"]) == (403, told)
+    assert fleet.record(answer)["failure"] == "status 403"
+    assert refused_keys(fleet) == before
+
+
 @pytest.mark.parametrize("status", ["401", "402", "403"])
 @pytest.mark.parametrize("way", ["/v1/messages", "/v1/models"])
 def test_so_it_is_on_every_other_path(fleet, way, status):

@@ -17,7 +17,8 @@ OVERLOADED = {"details": None, "type": "overloaded_error", "message": "Overloade
         (
             "403",
             "permission_error",
-            "Access to this model requires an access grant your request does not have.",
+            "This account is not authorized to use the API. Please check with Anthropic support if "
+            "you think this is in error.",
         ),
         ("404", "not_found_error", "The requested resource could not be found."),
         (
