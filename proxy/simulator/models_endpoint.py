@@ -8,7 +8,7 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from proxy.simulator.api_errors import invalid_request, model_not_found
-from proxy.simulator.catalogue.models import Model, Thinking, find_model
+from proxy.simulator.catalogue.models import EFFORTS, Model, Thinking, find_model
 from proxy.simulator.catalogue.served_models import MODELS
 from proxy.simulator.checks.authentication import check_version
 from proxy.simulator.replies import Reply, json_reply
@@ -17,7 +17,6 @@ from proxy.simulator.request_context import RequestContext
 _DEFAULT_LIMIT: Final = "20"
 _MAX_LIMIT: Final = 1_000
 _LIFECYCLES: Final = ("active", "deprecated", "retired")
-_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 
 # The values of `thinking.type` that models take (messages-wire 1.8).
@@ -94,7 +93,7 @@ def _page(models: list[Model], query: QueryParams, limit: int) -> tuple[list[Mod
 def _describe(model: Model, today: datetime.date) -> dict[str, object]:
     traits = model.traits
     types = _SUPPORTED_THINKING_TYPES[traits.thinking]
-    effort = {level: _support(supported=traits.takes_effort) for level in _EFFORTS}
+    effort = {level: _support(supported=level in traits.efforts) for level in EFFORTS}
     return {
         "type": "model",
         "id": model.id,
@@ -109,7 +108,7 @@ def _describe(model: Model, today: datetime.date) -> dict[str, object]:
         # Part of the documented tree, which has no entry for prefill or sampling.
         "capabilities": {
             "batch": _support(supported=True),
-            "effort": {"supported": traits.takes_effort, **effort},
+            "effort": {"supported": bool(traits.efforts), **effort},
             "thinking": {
                 "supported": traits.thinking is not Thinking.UNKNOWN,
                 "types": {name: _support(supported=name in types) for name in _THINKING_TYPES},

@@ -7,6 +7,9 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+"""All values of `output_config.effort`, the lowest first."""
+
 
 class Sampling(enum.Enum):
     """Rule for temperature, top_p and top_k under version 2023-06-01."""
@@ -48,10 +51,16 @@ class Traits:
     takes_prefill: bool
     sampling: Sampling
     thinking: Thinking
-    takes_effort: bool = True
+    efforts: tuple[str, ...] = EFFORTS
+    """Values of `output_config.effort`; without any, the parameter is refused."""
     default_effort: str = "high"
     omits_thinking_text: bool = False
     takes_system_turns: bool = False
+
+    @property
+    def takes_forced_tools(self) -> bool:
+        """False if `tool_choice` may not force a tool, as where thinking cannot be turned off."""
+        return self.thinking not in _ALWAYS_ON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,7 @@ class Model:
         return "active"
 
 
+_ALWAYS_ON: Final = frozenset({Thinking.ALWAYS, Thinking.ALWAYS_BY_EFFORT})
 _DATE_DIGITS: Final = 8
 _LINES: Final = frozenset({"haiku", "sonnet", "opus", "fable", "mythos"})
 

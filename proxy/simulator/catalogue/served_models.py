@@ -11,7 +11,16 @@ import datetime
 from typing import Final
 
 from proxy.simulator.api_errors import model_not_found
-from proxy.simulator.catalogue.models import Model, Sampling, Thinking, Traits, find_model
+from proxy.simulator.catalogue.models import (
+    EFFORTS,
+    Model,
+    Sampling,
+    Thinking,
+    Traits,
+    find_model,
+)
+
+_UP_TO_HIGH: Final = ("low", "medium", "high")
 
 
 def _up_to_4_0(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits:
@@ -21,18 +30,18 @@ def _up_to_4_0(max_tokens: int, thinking: Thinking = Thinking.UNKNOWN) -> Traits
         takes_prefill=True,
         sampling=Sampling.ALL,
         thinking=thinking,
-        takes_effort=False,
+        efforts=(),
     )
 
 
-def _from_4_1_to_4_5(max_tokens: int, *, takes_effort: bool = False) -> Traits:
+def _from_4_1_to_4_5(max_tokens: int, *, efforts: tuple[str, ...] = ()) -> Traits:
     return Traits(
         context_window=200_000,
         max_tokens=max_tokens,
         takes_prefill=True,
         sampling=Sampling.ONE_OF,
         thinking=Thinking.BUDGET,
-        takes_effort=takes_effort,
+        efforts=efforts,
     )
 
 
@@ -42,6 +51,7 @@ _GENERATION_4_6: Final = Traits(
     takes_prefill=False,
     sampling=Sampling.ONE_OF,
     thinking=Thinking.BUDGET_OR_ADAPTIVE,
+    efforts=tuple(effort for effort in EFFORTS if effort != "xhigh"),
 )
 
 
@@ -118,7 +128,7 @@ MODELS: Final[tuple[Model, ...]] = (
     _model(
         "claude-opus-4-5-20251101 claude-opus-4-5",
         "2025-11-24",
-        _from_4_1_to_4_5(64_000, takes_effort=True),
+        _from_4_1_to_4_5(64_000, efforts=_UP_TO_HIGH),
         deprecated="2026-11-23",
         retires="2027-01-22",
     ),

@@ -11,37 +11,11 @@ from typing import Final
 from starlette.datastructures import Headers
 
 from proxy.simulator.api_errors import ApiError, invalid_request
+from proxy.simulator.catalogue.betas import KNOWN_BETAS
 
 VERSION_WITHOUT_SAMPLING: Final = "2026-10-21"
 # Whether 2023-01-01 still works on /v1/messages is not known; it is published, so it does here.
 PUBLISHED_VERSIONS: Final = frozenset({"2023-01-01", "2023-06-01", VERSION_WITHOUT_SAMPLING})
-
-# Names that the official SDKs list; *assumed* to be enabled for every key.
-KNOWN_BETAS: Final = frozenset(
-    {
-        "code-execution-2025-05-22",
-        "compact-2026-01-12",
-        "computer-use-2025-01-24",
-        "context-1m-2025-08-07",
-        "context-management-2025-06-27",
-        "extended-cache-ttl-2025-04-11",
-        "fast-mode-2026-02-01",
-        "files-api-2025-04-14",
-        "interleaved-thinking-2025-05-14",
-        "max-tokens-3-5-sonnet-2024-07-15",
-        "mcp-client-2025-04-04",
-        "message-batches-2024-09-24",
-        "messages-2023-12-15",
-        "model-context-window-exceeded-2025-08-26",
-        "output-128k-2025-02-19",
-        "prompt-caching-2024-07-31",
-        "skills-2025-10-02",
-        "structured-outputs-2025-11-13",
-        "token-counting-2024-11-01",
-        "token-efficient-tools-2025-02-19",
-        "tools-2024-04-04",
-    }
-)
 
 _BEARER: Final = "bearer "
 _INVALID: Final = "invalid"  # the simulator rejects any key that contains this word

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from proxy.simulator.catalogue.models import EFFORTS
 from proxy.simulator.checks.field_checks import (
     Check,
     anything,
@@ -70,7 +71,7 @@ _THINKING: Final = tagged(
 _OUTPUT_CONFIG: Final = record(
     required={},
     optional={
-        "effort": nullable(one_of("low", "medium", "high", "xhigh", "max")),
+        "effort": nullable(one_of(*EFFORTS)),
         "format": anything,
     },
 )
@@ -94,7 +95,7 @@ _OPTIONAL: Final[dict[str, Check]] = {
     "stream": boolean,
     "system": text_or(list_of(_TEXT_BLOCK)),
     "thinking": _THINKING,
-    "tool_choice": anything,
+    "tool_choice": nullable(tagged(dict.fromkeys(("auto", "any", "tool", "none"), anything))),
     "tools": list_of(anything),
 }
 _SAMPLING: Final[dict[str, Check]] = {
@@ -145,6 +146,14 @@ class OutputConfig(msgspec.Struct, frozen=True):
     effort: str | None = None
 
 
+class ToolChoice(msgspec.Struct, frozen=True):
+    type: Literal["auto", "any", "tool", "none"]
+
+    @property
+    def is_forced(self) -> bool:
+        return self.type in {"any", "tool"}
+
+
 class MessagesRequest(msgspec.Struct, frozen=True):
     """A request whose fields are valid; content and model are checked elsewhere."""
 
@@ -159,6 +168,7 @@ class MessagesRequest(msgspec.Struct, frozen=True):
     top_p: float | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig = OutputConfig()
+    tool_choice: ToolChoice | None = None
 
     @property
     def prefill(self) -> str:

@@ -67,6 +67,7 @@ def check_against_model(request: MessagesRequest, model: Model) -> None:
     _check_roles(request, model)
     _check_thinking(request, model)
     _check_effort(request, model)
+    _check_tool_choice(request, model)
     _check_sampling(request, model)
     _check_prefill(request, model)
 
@@ -124,14 +125,34 @@ def _check_effort(request: MessagesRequest, model: Model) -> None:
     effort = request.output_config.effort
     if effort is None:
         return
-    if not model.traits.takes_effort:
-        # Several clients recorded this of haiku-4-5 in 2026; it is not in messages-wire.
+    efforts = model.traits.efforts
+    if not efforts:
+        # Recorded of haiku-4-5 and sonnet-4-5 (corrections A14).
         raise invalid_request("This model does not support the effort parameter.")
+    if effort not in efforts:
+        # Recorded of sonnet-4-6 and xhigh (dario#413). That opus-4-5 refuses max and xhigh was
+        # tried, too (opencode#26275); that it does so in these words is *assumed*.
+        raise invalid_request(
+            f"This model does not support effort level '{effort}'. "
+            f"Supported levels: {', '.join(sorted(efforts))}."
+        )
     is_off = request.thinking is not None and not request.thinking.is_on
     if is_off and model.traits.thinking.is_on_by_default and effort in {"xhigh", "max"}:
         raise invalid_request(
             f"output_config.effort '{effort}' is not supported when thinking is disabled on this "
             "model. Use effort 'high' or below, or enable thinking."
+        )
+
+
+def _check_tool_choice(request: MessagesRequest, model: Model) -> None:
+    """Refuse forced tools, with the text recorded of opus-5-5 (oh-my-pi#12939)."""
+    if (
+        request.tool_choice
+        and request.tool_choice.is_forced
+        and not model.traits.takes_forced_tools
+    ):
+        raise invalid_request(
+            'tool_choice: type "tool" and "any" are not supported for this model.'
         )
 
 

@@ -40,6 +40,19 @@ def test_a_model_is_described_by_its_alias(url):
     }
 
 
+def test_the_levels_of_effort_that_a_model_takes_are_listed(url):
+    effort = get(url, "/v1/models/claude-opus-4-5").json()["capabilities"]["effort"]
+
+    taken = {level: value["supported"] for level, value in effort.items() if level != "supported"}
+    assert effort["supported"] is True
+    assert taken == {"low": True, "medium": True, "high": True, "xhigh": False, "max": False}
+
+
+@pytest.mark.parametrize("name", ["claude-sonnet-4-0", "claude-4-sonnet-20250514"])
+def test_an_older_spelling_names_the_same_model(url, name):
+    assert get(url, f"/v1/models/{name}").json()["id"] == "claude-sonnet-4-20250514"
+
+
 @pytest.mark.parametrize("name", ["claude-2", "nonsense"])
 def test_an_unknown_model_is_not_found(url, name):
     assert refusal(get(url, f"/v1/models/{name}")) == (404, f"model: {name}")

@@ -4,6 +4,7 @@ import json
 import httpx
 import pytest
 
+from proxy.simulator.catalogue.betas import KNOWN_BETAS
 from tests.proxy.simulator.harness import HEADERS, ask, question, refusal
 from tests.servers import fetch
 
@@ -77,7 +78,8 @@ def test_an_unknown_beta_is_refused_by_name(url):
 
 
 def test_known_betas_are_accepted(url):
-    headers = HEADERS | {"anthropic-beta": "context-1m-2025-08-07,files-api-2025-04-14"}
+    assert len(KNOWN_BETAS) == 60 + 3  # those of the newest SDK, and of older ones
+    headers = HEADERS | {"anthropic-beta": ",".join(KNOWN_BETAS)}
 
     assert ask(url, headers=headers).status_code == 200
 

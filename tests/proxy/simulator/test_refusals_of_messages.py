@@ -87,6 +87,11 @@ def test_unknown_and_missing_fields_are_refused(url, body, expected):
             "output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'",
         ),
         (
+            {"tool_choice": {"type": "all"}},
+            "tool_choice: Input tag 'all' found using 'type' does not match any of the expected "
+            "tags: 'auto', 'any', 'tool', 'none'",
+        ),
+        (
             {"messages": [{"role": "Human", "content": "x"}]},
             "messages.0.role: Input should be 'user', 'assistant' or 'system'",
         ),

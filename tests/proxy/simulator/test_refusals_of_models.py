@@ -155,6 +155,33 @@ def test_models_without_effort_refuse_it(url, model):
     assert refusal(ask(url, body)) == (400, expected)
 
 
+@pytest.mark.parametrize(
+    ("model", "effort", "levels"),
+    [
+        ("claude-opus-4-5", "max", "high, low, medium"),
+        ("claude-opus-4-5-20251101", "xhigh", "high, low, medium"),
+        ("claude-sonnet-4-6", "xhigh", "high, low, max, medium"),
+    ],
+)
+def test_a_level_of_effort_that_a_model_lacks_is_refused(url, model, effort, levels):
+    body = question(model=model, output_config={"effort": effort})
+
+    expected = f"This model does not support effort level '{effort}'. Supported levels: {levels}."
+    assert refusal(ask(url, body)) == (400, expected)
+    assert ask(url, body | {"output_config": {"effort": "high"}}).status_code == 200
+
+
+@pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "search"}])
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-fable-5-1", "claude-mythos-5-2"])
+def test_models_that_always_think_cannot_be_made_to_use_a_tool(url, model, choice):
+    body = question(model=model, tools=[{"name": "search"}], tool_choice=choice)
+
+    expected = 'tool_choice: type "tool" and "any" are not supported for this model.'
+    assert refusal(ask(url, body)) == (400, expected)
+    assert ask(url, body | {"tool_choice": {"type": "auto"}}).status_code == 200
+    assert ask(url, body | {"model": "claude-opus-5"}).status_code == 200
+
+
 @pytest.mark.parametrize("effort", ["xhigh", "max"])
 @pytest.mark.parametrize(
     ("model", "thinking"),
