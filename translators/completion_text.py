@@ -3,7 +3,9 @@ Turn the text of a message into the text of a completion, chunk by chunk.
 
 Streams and whole answers both use this class, so that they agree. It removes
 the echo of a prefill and its trimmed white space, adds the leading space, and
-cuts at the first stop sequence. The result does not depend on the chunks.
+cuts at the first stop sequence. The result depends neither on the chunks nor on
+which of the stop sequences upstream watches for. An empty completion is empty:
+it has no leading space either.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ class CompletionText:
         self._echo = PrefillJoiner(plan.echo, plan.trimmed)
         self._trimmed = TrimmedSpaceRemover(plan.trimmed)
         self._wants_space = plan.gains_leading_space
+        self._held_space: str | None = None
+        """What was released so far of an added leading space, while no text has followed it."""
         self.has_begun = False
         """True once echo, white space and leading space are settled: only stops remain."""
         self._scanner = StopScanner(plan.watched_stops)
@@ -57,12 +61,14 @@ class CompletionText:
     def flush_in_steps(self, found: str | None = None) -> Steps[str]:
         """Return the text held back in steps, like `flush`."""
         released = yield from self._scan_in_steps(self._echo.flush())
-        if found is None or self._scanner.matched is not None:
-            return released + self._scanner.flush()
-        held = self._scanner.feed_found(found)
-        if self._wants_space and held:  # the text begins inside of what upstream left out
-            held = held if held[0].isspace() else f" {held}"
-        return released + held
+        if found is None or self.matched is not None:
+            return released + self._after_space(self._scanner.flush())
+        if self._wants_space and not found[:1].isspace():
+            # The text begins inside of what upstream left out.
+            self._held_space = self._scanner.feed(" ")
+        if self.matched is None:
+            released += self._after_space(self._scanner.feed_found(found))
+        return released
 
     def _scan_in_steps(self, text: str) -> Steps[str]:
         scanned: list[str] = []
@@ -73,13 +79,24 @@ class CompletionText:
         return "".join(scanned)
 
     def _scan(self, text: str) -> str:
-        if not self.has_begun:
-            text = self._trimmed.feed(text)
-            if self._wants_space and text:
-                self._wants_space = False
-                # Legacy completions begin with a space, Messages text does not (messages-wire 8).
-                text = text if text[0].isspace() else f" {text}"
-            self.has_begun = (
-                self._echo.is_settled and self._trimmed.is_settled and not self._wants_space
-            )
-        return self._scanner.feed(text)
+        if self.has_begun:
+            return self._scanner.feed(text)
+        text = self._trimmed.feed(text)
+        if self._wants_space and text:
+            self._wants_space = False
+            # Legacy completions begin with a space, Messages text does not (messages-wire 8).
+            if not text[0].isspace():
+                text, self._held_space = f" {text}", ""
+        released = self._after_space(self._scanner.feed(text))
+        is_removed = self._echo.is_settled and self._trimmed.is_settled
+        self.has_begun = is_removed and not self._wants_space and self._held_space is None
+        return released
+
+    def _after_space(self, released: str) -> str:
+        """Hold an added space back until text has followed it."""
+        if self._held_space is None:
+            return released
+        text = self._held_space + released
+        is_alone = len(text) <= 1
+        self._held_space = text if is_alone else None
+        return "" if is_alone else text

@@ -57,8 +57,8 @@ class StopScanner:
     def feed_found(self, stop: str) -> str:
         """Take the sequence that upstream has found and left out; return the text held back."""
         before = self._state
-        released = self.feed(stop[:-1])
-        if self.matched is None:
+        released = self.feed(stop)
+        if self.matched is None:  # it is too long to be watched for here
             self._state = before
             released, self.matched = self.flush(), stop
         return released

@@ -228,8 +228,8 @@ class Settings(BaseSettings):
     prefill_model: str | None = Field(default=None, min_length=1)
     """Model that takes prefills, for `prefill = "reroute"`."""
     leading_space: Literal["legacy", "raw"] = "legacy"
-    """`legacy` begins a completion with a space, as the legacy API always did; `raw` leaves the
-    text as the model wrote it."""
+    """`legacy` begins a completion with a space, as the legacy API always did, unless it is empty;
+    `raw` leaves the text as the model wrote it."""
     echoed_model: Literal["asked", "answered"] = "asked"
     """Model that an answer names: the one that was `asked` for, with aliases resolved as the legacy
     API did, or the one that `answered`."""

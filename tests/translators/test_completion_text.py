@@ -51,6 +51,10 @@ def translate(a_plan, *deltas):
         (plan(trimmed="\n", stops=("\n\n",)), ["\n\n", "\n"], ["", "", ""], "\n\n"),
         (plan(stops=(" the",), space=True), ["the", " end"], ["", "", ""], " the"),
         (plan(stops=(" the",), space=True), ["th"], ["", " th"], None),
+        (plan(stops=("b",), space=True), ["b"], ["", ""], "b"),
+        (plan(stops=("bc",), space=True), ["b", "c"], ["", "", ""], "bc"),
+        (plan(stops=("bc",), space=True), ["b", "d"], ["", " bd", ""], None),
+        (plan(stops=("b",), space=True), [" b"], [" ", ""], "b"),
         (plan(stops=("\n",)), ["a", "\n", "b"], ["a", "", "", ""], "\n"),
     ],
     ids=[
@@ -59,11 +63,38 @@ def translate(a_plan, *deltas):
         *("none for empty text", "echo, then white space", "white space, then echo"),
         *("unfinished echo", "stop inside the echo"),
         *("stop in what is no echo", "stop in an unfinished echo", "stop behind trimmed space"),
-        *("stop with the emulated space", "almost that stop", "nothing after a stop"),
+        *("stop with the emulated space", "almost that stop", "no space before a stop"),
+        *("nor in front of a split one", "but before what is none", "a space of the model's own"),
+        "nothing after a stop",
     ],
 )
 def test_what_becomes_completion_and_when(a_plan, deltas, pieces, matched):
     assert translate(a_plan, *deltas) == (pieces, matched)
+
+
+@pytest.mark.parametrize(
+    ("stops", "found", "completion", "matched"),
+    [
+        (("b",), "b", "", "b"),
+        (("bc", " b"), "bc", "", " b"),
+        (("bc", " "), "bc", "", " "),
+        (("bc", "c"), "bc", "", "bc"),
+        (("b\nc", "\n"), "b\nc", " b", "\n"),
+        ((), "b", "", "b"),
+    ],
+    ids=[
+        *("nothing was written", "it begins with the space", "it is the space", "it ends alike"),
+        *("it is inside", "it is not watched for here"),
+    ],
+)
+def test_what_upstream_cuts_before_the_first_word_is_cut_alike_here(
+    stops, found, completion, matched
+):
+    by_upstream, here = (CompletionText(plan(stops=stops, space=True)) for _ in range(2))
+
+    assert (by_upstream.flush(found), by_upstream.matched) == (completion, matched)
+    if stops:
+        assert (here.feed(found) + here.flush(), here.matched) == (completion, matched)
 
 
 PLANS = st.builds(
