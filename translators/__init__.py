@@ -27,7 +27,14 @@ from translators.legacy_features import Features, features_in_steps, features_of
 from translators.message import as_chunks, translate_in_steps, translate_message
 from translators.model_listing import ListedModel, decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
-from translators.plan import Lessons, Plan, Policy, plan_in_steps, plan_request
+from translators.plan import (
+    LONGEST_USER_ID,
+    Lessons,
+    Plan,
+    Policy,
+    plan_in_steps,
+    plan_request,
+)
 from translators.refusal_lessons import learn, learn_gone, refuses_user_id
 from translators.sdk_code import LANGUAGES, as_code
 from translators.steps import STEP_SIZE, Steps, completed
@@ -81,6 +88,7 @@ __all__ = [
     "EXPLANATIONS",
     "KNOWN_MODELS",
     "LANGUAGES",
+    "LONGEST_USER_ID",
     "PING_FRAME",
     "REMEDIES",
     "STEP_SIZE",

@@ -108,7 +108,7 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.READ_LAX_VALUE: "A value had another type than the API names, as the legacy server "
     "allowed; it was read as what it stands for.",
     _K.REPLACE_USER_ID: "Upstream refuses a `user_id` that looks like an e-mail address or a "
-    "telephone number; a keyed digest of it was sent.",
+    "telephone number, or is longer than 512 characters; a keyed digest of it was sent.",
     _K.DROP_BETA: "`anthropic-beta` has no effect on completions and may be refused; it was left "
     "out.",
     _K.DROP_HEADER: "Of the application's headers only `x-...`, `anthropic-...` and those that the "

@@ -36,9 +36,11 @@ Lessons: TypeAlias = Mapping[str, Capabilities]
 
 _NO_LESSONS: Final[Lessons] = {}
 _MAX_FIELD_NAMES: Final = 32
-_REPLACED_USER_ID: Final = Adjustment(
-    AdjustmentKind.REPLACE_USER_ID, "metadata.user_id", "an address or a number", "its keyed digest"
-)
+LONGEST_USER_ID: Final = 512
+"""Limit of the Messages API on the characters of a user id (messages-wire 1.9)."""
+_LONGEST_LEGACY_USER_ID: Final = 256  # legacy-wire 1.3
+_ITS_DIGEST: Final = "THE KEYED DIGEST OF THE USER ID"
+"""What stands for a digest where nothing is sent: who explains a plan has no key for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Policy:
     """Form of the answer to a model's refusal: the model's text, or an error."""
     lessons: Lessons = field(default_factory=dict[str, Capabilities])
     user_ids: Mapping[str, str] = field(default_factory=dict[str, str])
-    """User id that upstream has refused -> what is sent in its place."""
+    """User id that upstream refuses -> what is sent in its place."""
     refuse: frozenset[AdjustmentKind] = frozenset()
     """Kinds of adjustments that are not allowed: a request that needs one is refused."""
 
@@ -164,9 +166,8 @@ def _plan(
     decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
 ) -> Steps[Plan]:
     request = decoded.request
-    user_id = request.metadata.user_id if request.metadata else None
-    opaque_user_id = policy.user_ids.get(user_id) if user_id else None
     dropped_fields = _plan_dropped_fields(decoded, betas, policy)
+    metadata, replaced_user_id = _plan_metadata(request, policy)
     parsed = yield from parse_in_steps(request.prompt, policy.strictness)
     conversation = parsed.conversation
     model = _plan_model(request.model, conversation, policy, today)
@@ -189,7 +190,6 @@ def _plan(
     budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
     sampling = plan_sampling(request, model.capabilities.sampling)
     parts = (model, prefill, stops, budget, sampling)
-    metadata = None if user_id is None else Metadata(opaque_user_id or user_id)
     return Plan(
         dialect=dialect,
         asked_model=request.model,
@@ -210,7 +210,7 @@ def _plan(
             *stops.adjustments,
             *budget.adjustments,
             *sampling.adjustments,
-            *((_REPLACED_USER_ID,) if opaque_user_id else ()),
+            *replaced_user_id,
         ),
     )
 
@@ -265,6 +265,27 @@ def _echoed_model(asked: str, dialect: Dialect, policy: Policy) -> str | None:
     if policy.echoed_model == "answered":
         return None
     return LEGACY_ALIASES.get(asked, asked) if dialect.resolves_aliases else asked
+
+
+def _plan_metadata(
+    request: CompletionRequest, policy: Policy
+) -> tuple[Metadata | None, tuple[Adjustment, ...]]:
+    """Return the metadata to send: upstream refuses personal user ids and long ones."""
+    user_id = request.metadata.user_id if request.metadata else None
+    if user_id is None:
+        return None, ()
+    if policy.strictness == "strict" and len(user_id) > _LONGEST_LEGACY_USER_ID:
+        raise InvalidCompletionRequest(
+            f"metadata.user_id: String should have at most {_LONGEST_LEGACY_USER_ID} characters;"
+            " send an opaque id, such as a UUID or a hash"
+        )
+    is_too_long = len(user_id) > LONGEST_USER_ID
+    opaque = policy.user_ids.get(user_id, _ITS_DIGEST if is_too_long else None)
+    if opaque is None:
+        return Metadata(user_id), ()
+    asked = f"{len(user_id)} characters" if is_too_long else "an address or a number"
+    kind = AdjustmentKind.REPLACE_USER_ID
+    return Metadata(opaque), (Adjustment(kind, "metadata.user_id", asked, "its keyed digest"),)
 
 
 def _plan_dropped_fields(

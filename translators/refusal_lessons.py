@@ -72,7 +72,9 @@ _IN_FRONT: Final = re.compile(
     r"The model returned the following errors: "
     r"|(?:[A-Za-z_.]{0,64}(?:Error|Exception)(?: - |: )){1,3}"
 )
-_USER_ID: Final = re.compile(r"metadata\.user_id: user_id appears to contain")
+_USER_ID: Final = re.compile(
+    r"metadata\.user_id: (?:user_id appears to contain|String should have at most \d+ characters)"
+)
 
 
 class Lesson(NamedTuple):
@@ -103,9 +105,10 @@ def learn_gone(body: bytes, model: str) -> Lesson | None:
 
 def refuses_user_id(body: bytes) -> bool:
     """
-    Return True if the body of a 400 refuses the user id as personal.
+    Return True if the body of a 400 refuses the user id as personal, or as too long.
 
-    The text about e-mail addresses was recorded in litellm#10106.
+    The text about e-mail addresses was recorded in litellm#10106. That about the length is the
+    validator's; an upstream may have the older limit of 256 characters (messages-wire 1.9).
     """
     return any(_USER_ID.match(refusal) for refusal, _ in _texts(body))
 

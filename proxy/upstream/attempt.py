@@ -29,6 +29,7 @@ from proxy.upstream.request_headers import (
     translated_request_headers,
 )
 from translators import (
+    LONGEST_USER_ID,
     UNKNOWN,
     UPSTREAM_VERSION,
     Plan,
@@ -149,16 +150,18 @@ class Attempt:
                 return response, plan
 
     def _taught(self, policy: Policy) -> Policy:
-        """Return the policy with what upstream's errors have taught so far."""
+        """Return the policy with what upstream refuses, by its errors so far and by its limits."""
         learned, caller = self._dispatcher.learned, self._request.caller
-        if learned.is_empty:
+        user_id = self._user_id or ""
+        is_too_long = len(user_id) > LONGEST_USER_ID
+        if learned.is_empty and not is_too_long:
             return policy
-        user_id = self._user_id
         opaque = caller.opaque(user_id) if user_id else ""
+        is_refused = is_too_long or learned.refuses_user_id(opaque)
         return replace(
             policy,
             lessons=learned.current(_key_of(caller)),
-            user_ids={user_id: opaque} if user_id and learned.refuses_user_id(opaque) else {},
+            user_ids={user_id: opaque} if is_refused else {},
         )
 
     async def _has_learned(

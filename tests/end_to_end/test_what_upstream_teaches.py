@@ -155,6 +155,25 @@ def test_a_user_id_that_upstream_refuses_as_personal_becomes_a_digest():
     ]
 
 
+def test_a_user_id_that_is_too_long_becomes_a_digest_before_upstream_has_seen_it():
+    upstream = Particular()
+    with behind(upstream, digest_key="of these tests") as holdover:
+        answers = [
+            holdover.complete(metadata={"user_id": user_id})
+            for user_id in ("a" * 513, "a" * 513, "b" * 513, "b" * 512)
+        ]
+        sent = [said["metadata"]["user_id"] for said in upstream.asked]
+
+    first, again, other, short = sent
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert first == again != other
+    assert max(len(first), len(other)) < 100
+    assert short == "b" * 512
+    assert [answer.headers.get("holdover-adjustments") for answer in answers] == [
+        *("replace_user_id", "replace_user_id", "replace_user_id", None)
+    ]
+
+
 def test_what_one_keys_errors_quote_binds_no_other_key():
     words = "BadRequestError: This model does not support assistant message prefill."
     upstream = Particular()

@@ -550,6 +550,42 @@ def test_an_adjustment_that_is_refused_becomes_an_error_that_says_what_to_change
     )
 
 
+@pytest.mark.parametrize("length", [0, 256, 512])
+def test_a_user_id_that_upstream_takes_is_sent_as_it_is(length):
+    plan = ask("claude-haiku-4-5", metadata=CompletionMetadata("u" * length))
+
+    assert sent(plan)["metadata"] == {"user_id": "u" * length}
+    assert told(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("user_ids", "expected"),
+    [({"u" * 513: "5f2c"}, "5f2c"), ({}, "THE KEYED DIGEST OF THE USER ID")],
+    ids=["where it is sent", "where it is only explained"],
+)
+def test_a_user_id_that_is_too_long_for_upstream_becomes_a_digest(user_ids, expected):
+    metadata, policy = CompletionMetadata("u" * 513), Policy(user_ids=user_ids)
+    plan = ask("claude-haiku-4-5", metadata=metadata, policy=policy)
+
+    assert sent(plan)["metadata"] == {"user_id": expected}
+    assert told(plan) == [
+        "replace_user_id metadata.user_id: 513 characters -> its keyed digest",
+    ]
+
+
+def test_a_user_id_that_was_too_long_for_the_legacy_api_is_refused_by_a_strict_reading():
+    strict = Policy(strictness="strict")
+
+    assert ask("claude-haiku-4-5", metadata=CompletionMetadata("u" * 256), policy=strict)
+    with pytest.raises(InvalidCompletionRequest) as refused:
+        ask("claude-haiku-4-5", metadata=CompletionMetadata("u" * 257), policy=strict)
+
+    assert str(refused.value) == (
+        "metadata.user_id: String should have at most 256 characters; send an opaque id, such as a "
+        "UUID or a hash"
+    )
+
+
 CANARY = "canary"
 PROMPTS = st.lists(
     st.sampled_from(

@@ -122,10 +122,13 @@ def test_a_model_is_gone_if_a_404_names_it(message: str, is_named: bool):
             True,
         ),
         ("metadata.user_id: user_id appears to contain a phone number.", True),
-        ("metadata.user_id: String should have at most 512 characters", False),
+        ("metadata.user_id: String should have at most 256 characters", True),
+        ("metadata.user_id: Input should be a valid string", False),
     ],
 )
-def test_a_personal_user_id_is_known_by_its_refusal(message: str, refuses: bool):
+def test_a_user_id_that_is_personal_or_too_long_is_known_by_its_refusal(
+    message: str, refuses: bool
+):
     assert refuses_user_id(refusal(message)) == refuses
 
 
