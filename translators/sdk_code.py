@@ -3,7 +3,8 @@ Write the call of a current SDK that is equivalent to a plan.
 
 Values are written as JSON, so that no prompt can break out of its quotes. JSON
 without null, true and false, which these requests never contain, is valid in
-Python and JavaScript.
+Python and JavaScript. Comments say in what the call differs from the client's
+request, adjustment by adjustment, and what is left to do with its answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from translators.adjustments import (
+    EXPLANATIONS,
+    Adjustment,
+    AdjustmentKind,
+    describe_blank,
+)
 from translators.plan import Plan
 from translators.wire.dialects import UPSTREAM_VERSION
 
@@ -117,11 +124,30 @@ def _split_sampling(fields: _Fields) -> tuple[dict[str, object], dict[str, objec
 
 
 def _comments(plan: Plan, mark: str) -> str:
-    """Return comments on the parts of the translation that the call does not do."""
-    notes = [f"Cut the text at {json.dumps(stop)} yourself." for stop in plan.emulated_stops]
+    """Return comments on what the call has changed, and on what it does not do."""
+    notes = [
+        _difference(adjustment)
+        for adjustment in plan.adjustments
+        if adjustment.kind is not AdjustmentKind.EMULATE_STOP_SEQUENCE  # the next line says more
+    ]
+    notes += [f"Cut the text at {json.dumps(stop)} yourself." for stop in plan.emulated_stops]
     if plan.echo:
         notes.append(f"Take {json.dumps(plan.echo)} off the start of the text if it is there.")
+    if plan.trimmed:
+        trimmed = describe_blank(plan.trimmed)
+        notes.append(f"Take {trimmed} off the start of the text, as far as it is there.")
     return "".join(f"{mark} {note}\n" for note in notes)
+
+
+def _difference(adjustment: Adjustment) -> str:
+    asked, sent = _in_a_comment(adjustment.asked), _in_a_comment(adjustment.sent) or "nothing"
+    field = _in_a_comment(adjustment.field)
+    return f"{field}: {asked} -> {sent}. {EXPLANATIONS[adjustment.kind]}"
+
+
+def _in_a_comment(text: str) -> str:
+    """Return a text that ends no comment: clients choose the names of models and fields."""
+    return text if text.isascii() and text.isprintable() else json.dumps(text)
 
 
 def _indented(items: list[str], by: str) -> str:

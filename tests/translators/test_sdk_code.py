@@ -3,22 +3,31 @@
 import ast
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from translators.adjustments import EXPLANATIONS, AdjustmentKind
+from translators.known_models import KNOWN_MODELS
 from translators.plan import Plan, Policy, plan_request
 from translators.sdk_code import LANGUAGES, as_code
-from translators.wire.completion_requests import CompletionRequest, DecodedRequest
+from translators.wire.completion_requests import (
+    CompletionMetadata,
+    CompletionRequest,
+    DecodedRequest,
+)
 from translators.wire.dialects import V2
 
 
 def plan(prompt: str = "\n\nHuman: Hi\n\nAssistant:", **fields) -> Plan:
     defaults: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens_to_sample": 5}
+    unknown = fields.pop("unknown", ())
     request = CompletionRequest(prompt=prompt, **(defaults | fields))
-    return plan_request(DecodedRequest(request), V2, Policy(), today="2026-11-23")
+    policy = Policy(catalogue=replace(KNOWN_MODELS, overrides={"mapped*": "claude-opus-4-8"}))
+    return plan_request(DecodedRequest(request, unknown), V2, policy, today="2026-11-23")
 
 
 def test_python_reads_like_a_person_wrote_it():
@@ -54,6 +63,31 @@ def test_sampling_goes_round_the_signature_and_asks_for_the_version_that_has_it(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_call_has_changed_is_said_in_comments(language: str):
+    code = as_code(
+        plan("\n\nHuman: Hi\n\nAssistant: {\n", top_k=-1, metadata=CompletionMetadata("u" * 513)),
+        language,
+    )
+
+    mark = "//" if language == "typescript" else "#"
+    comments = [line for line in code.split("\n") if line.startswith(mark)]
+    assert comments == [
+        f"{mark} prompt: '\\n' -> nothing. {EXPLANATIONS[AdjustmentKind.TRIM_PREFILL]}",
+        f"{mark} top_k: -1 -> nothing. {EXPLANATIONS[AdjustmentKind.DROP_NO_EFFECT_VALUE]}",
+        f"{mark} metadata.user_id: 513 characters -> its keyed digest. "
+        f"{EXPLANATIONS[AdjustmentKind.REPLACE_USER_ID]}",
+        f"{mark} Take '\\n' off the start of the text, as far as it is there.",
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_white_space_after_the_last_marker_is_named_where_it_was_taken_off(language: str):
+    assert "prompt: white space -> nothing. White space after the final" in as_code(
+        plan("\n\nHuman: Hi\n\nAssistant: "), language
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_what_holdover_did_after_the_answer_is_left_to_the_reader_by_name(language: str):
     code = as_code(
         plan("\n\nHuman: Hi\n\nAssistant: {", model="claude-opus-4-8", stop_sequences=("\n",)),
@@ -80,11 +114,14 @@ def test_a_stream_stays_a_stream(language: str, streams: str):
 HOSTILE = st.text(st.sampled_from("'\"\\`$(\n\u2028*/#a"))
 
 
-@given(said=HOSTILE, system=HOSTILE, stop=HOSTILE)
-def test_nothing_a_prompt_says_gets_out_of_its_quotes(said: str, system: str, stop: str):
+@given(said=HOSTILE, system=HOSTILE, stop=HOSTILE, named=HOSTILE)
+def test_nothing_a_client_says_gets_out_of_its_quotes(
+    said: str, system: str, stop: str, named: str
+):
     asked = plan(
         f"x{system}\n\nHuman: x{said}\n\nAssistant: {{{said}x",
-        model="claude-opus-4-8",
+        model=f"mapped{named}",
+        unknown=(f"x{named}",),
         stop_sequences=(stop, " "),
     )
 

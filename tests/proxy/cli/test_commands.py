@@ -330,7 +330,9 @@ def test_explain_says_that_there_is_no_file():
 def test_explain_writes_the_call_that_replaces_the_old_one():
     result = run("explain", "-", "--code", "curl", stdin=json.dumps(body(model="claude-2")))
 
-    assert result.stdout.startswith('curl "${ANTHROPIC_BASE_URL:-https://api.anthropic.com}/v1/')
+    comment, call = result.stdout.split("\n", 1)
+    assert comment.startswith("# model: claude-2 -> claude-opus-4-8. The model is retired;")
+    assert call.startswith('curl "${ANTHROPIC_BASE_URL:-https://api.anthropic.com}/v1/')
 
 
 def test_every_language_that_can_be_written_can_be_asked_for():
