@@ -1,8 +1,8 @@
 """
 Translate between the Text Completions API and the Messages API, in pure functions.
 
-    bytes -> CompletionRequest -> Conversation -> Plan -> MessagesRequest -> bytes
-          decode             parse_prompt   plan_request             encode
+    bytes -> DecodedRequest -> ParsedRequest -> Plan -> MessagesRequest -> bytes
+          decode          parse            plan                     encode
 
     bytes -> MessagesEvent -> CompletionChunk -> bytes      (StreamTranslator, FrameEncoder)
     bytes -> AnsweredMessage -> Completion -> bytes         (translate_message)
@@ -23,7 +23,7 @@ from translators.errors import (
     UpstreamProtocolError,
 )
 from translators.known_models import KNOWN_MODELS
-from translators.legacy_features import Features, features_in_steps, features_of
+from translators.legacy_features import Features, features_of
 from translators.message import as_chunks, translate_in_steps, translate_message
 from translators.model_listing import ListedModel, decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
@@ -35,6 +35,7 @@ from translators.plan import (
     plan_in_steps,
     plan_request,
 )
+from translators.prompt import ParsedRequest, parse_request, parse_request_in_steps
 from translators.refusal_lessons import learn, learn_gone, refuses_user_id
 from translators.sdk_code import LANGUAGES, as_code
 from translators.steps import STEP_SIZE, Steps, completed
@@ -116,6 +117,7 @@ __all__ = [
     "MessagesRequest",
     "Model",
     "ModelRefused",
+    "ParsedRequest",
     "PingChunk",
     "Plan",
     "Policy",
@@ -150,10 +152,11 @@ __all__ = [
     "encode_request",
     "error_status",
     "error_type",
-    "features_in_steps",
     "features_of",
     "learn",
     "learn_gone",
+    "parse_request",
+    "parse_request_in_steps",
     "plan_in_steps",
     "plan_request",
     "read_completion",

@@ -12,10 +12,7 @@ from typing import Final
 
 import msgspec
 
-from translators.errors import InvalidCompletionRequest
-from translators.prompt import Conversation, parse_in_steps
-from translators.steps import Steps, completed
-from translators.wire.completion_requests import CompletionRequest
+from translators.prompt import Conversation, ParsedRequest
 from translators.wire.completions import BUILTIN_STOP
 
 _NO_EFFECT_STOPS: Final = frozenset({"", BUILTIN_STOP})
@@ -34,18 +31,12 @@ class Features(msgspec.Struct, frozen=True):
     prompt_characters: int
 
 
-def features_of(request: CompletionRequest) -> Features:
+def features_of(parsed: ParsedRequest) -> Features:
     """Find the legacy features of a request."""
-    return completed(features_in_steps(request))
-
-
-def features_in_steps(request: CompletionRequest) -> Steps[Features]:
-    """Find the legacy features of a request in steps, like `features_of`."""
+    request = parsed.decoded.request
     stops, metadata = request.stop_sequences or (), request.metadata
-    try:
-        conversation = (yield from parse_in_steps(request.prompt, "lenient")).conversation
-    except InvalidCompletionRequest:  # it is refused, or forwarded as it is
-        conversation = _NO_CONVERSATION
+    # Without a conversation the request is refused, or forwarded as it is.
+    conversation = parsed.prompt.conversation if parsed.prompt else _NO_CONVERSATION
     found = (
         ("system", conversation.system is not None),
         ("prefill", conversation.prefill is not None),

@@ -18,7 +18,13 @@ from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
 from translators.models import Capabilities, Catalogue, ResolvedModel
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
-from translators.prompt import TURNS_PER_STEP, Conversation, Strictness, parse_in_steps
+from translators.prompt import (
+    TURNS_PER_STEP,
+    Conversation,
+    ParsedRequest,
+    Strictness,
+    parse_request,
+)
 from translators.sampling import SamplingPlan, plan_sampling
 from translators.steps import STEP_SIZE, Steps, completed, windows
 from translators.stops import StopPlan, plan_stops
@@ -109,30 +115,31 @@ def plan_request(
     betas: str | None = None,
 ) -> Plan:
     """
-    Plan the translation of a request.
+    Parse the prompt of a request and plan its translation.
 
     `today` is an ISO date; `betas` is the client's `anthropic-beta` header.
     Raises `InvalidCompletionRequest` if the request cannot be translated, or
     only by an adjustment that the operator's policy refuses.
     """
-    return completed(plan_in_steps(decoded, dialect, policy, today=today, betas=betas))
+    parsed = parse_request(decoded)
+    return completed(plan_in_steps(parsed, dialect, policy, today=today, betas=betas))
 
 
 def plan_in_steps(
-    decoded: DecodedRequest,
+    parsed: ParsedRequest,
     dialect: Dialect,
     policy: Policy,
     *,
     today: str,
     betas: str | None = None,
 ) -> Steps[Plan]:
-    """Plan the translation of a request in steps, like `plan_request`."""
-    plan = yield from _plan(decoded, dialect, policy, today=today, betas=betas)
+    """Plan the translation of a parsed request in steps, like `plan_request`."""
+    plan = yield from _plan(parsed, dialect, policy, today=today, betas=betas)
     if policy.lessons and any(
         adjustment.kind is AdjustmentKind.APPLY_LESSON for adjustment in plan.adjustments
     ):
         without = replace(policy, lessons=_NO_LESSONS)
-        untaught = yield from _plan(decoded, dialect, without, today=today, betas=betas)
+        untaught = yield from _plan(parsed, dialect, without, today=today, betas=betas)
         # A lesson that does not change the request is not reported as an adjustment.
         plan = untaught if untaught.request == plan.request else plan
     if policy.refuse:
@@ -163,13 +170,13 @@ def _resolve(name: str, policy: Policy, today: str) -> ResolvedModel:
 
 
 def _plan(
-    decoded: DecodedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
+    parsed: ParsedRequest, dialect: Dialect, policy: Policy, *, today: str, betas: str | None
 ) -> Steps[Plan]:
-    request = decoded.request
-    dropped_fields = _plan_dropped_fields(decoded, betas, policy)
+    request = parsed.decoded.request
+    dropped_fields = _plan_dropped_fields(parsed.decoded, betas, policy)
     metadata, replaced_user_id = _plan_metadata(request, policy)
-    parsed = yield from parse_in_steps(request.prompt, policy.strictness)
-    conversation = parsed.conversation
+    prompt = parsed.prompt_by(policy.strictness)
+    conversation = prompt.conversation
     model = _plan_model(request.model, conversation, policy, today)
     if len(conversation.prefill or "") > STEP_SIZE:
         yield  # trimming it, instructing about it and searching it for stops is a step each
@@ -205,7 +212,7 @@ def _plan(
         adjustments=(
             *model.adjustments,
             *dropped_fields,
-            *parsed.adjustments,
+            *prompt.adjustments,
             *prefill.adjustments,
             *stops.adjustments,
             *budget.adjustments,

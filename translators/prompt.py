@@ -35,6 +35,7 @@ from translators.steps import (
     rstripped_length,
     windows,
 )
+from translators.wire.completion_requests import DecodedRequest
 from translators.wire.messages import Role
 
 Strictness: TypeAlias = Literal["strict", "lenient"]
@@ -89,6 +90,25 @@ class ParsedPrompt(msgspec.Struct, frozen=True):
 
     conversation: Conversation
     adjustments: tuple[Adjustment, ...]
+    strict_error: str | None = None
+    """The error of a strict reading, if there is one."""
+
+
+class ParsedRequest(msgspec.Struct, frozen=True):
+    """A decoded request and its prompt, parsed once for all who need the conversation."""
+
+    decoded: DecodedRequest
+    prompt: ParsedPrompt | None
+    error: str = ""
+    """The error for which the prompt could not be parsed."""
+
+    def prompt_by(self, strictness: Strictness) -> ParsedPrompt:
+        """Return the prompt; raise `InvalidCompletionRequest` if it is not acceptable."""
+        if self.prompt is None:
+            raise InvalidCompletionRequest(self.error)
+        if strictness == "strict" and self.prompt.strict_error:
+            raise InvalidCompletionRequest(self.prompt.strict_error)
+        return self.prompt
 
 
 class _Pieces(msgspec.Struct, frozen=True):
@@ -99,12 +119,26 @@ class _Pieces(msgspec.Struct, frozen=True):
     adjustments: tuple[Adjustment, ...] = ()
 
 
-def parse_prompt(prompt: str, strictness: Strictness = "lenient") -> ParsedPrompt:
-    """Parse a prompt; raise `InvalidCompletionRequest` if it is not acceptable."""
-    return completed(parse_in_steps(prompt, strictness))
+def parse_request(decoded: DecodedRequest) -> ParsedRequest:
+    """Parse the prompt of a request; an error is kept, because not every route minds it."""
+    return completed(parse_request_in_steps(decoded))
 
 
-def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
+def parse_request_in_steps(decoded: DecodedRequest) -> Steps[ParsedRequest]:
+    """Parse the prompt of a request in steps, like `parse_request`."""
+    try:
+        prompt = yield from parse_in_steps(decoded.request.prompt)
+    except InvalidCompletionRequest as exc:
+        return ParsedRequest(decoded, None, str(exc))
+    return ParsedRequest(decoded, prompt)
+
+
+def parse_prompt(prompt: str) -> ParsedPrompt:
+    """Parse a prompt; raise `InvalidCompletionRequest` if nothing can be made of it."""
+    return completed(parse_in_steps(prompt))
+
+
+def parse_in_steps(prompt: str) -> Steps[ParsedPrompt]:
     """Parse a prompt in steps, like `parse_prompt`."""
     if not prompt:
         raise InvalidCompletionRequest("prompt: String should have at least 1 character")
@@ -116,19 +150,21 @@ def parse_in_steps(prompt: str, strictness: Strictness) -> Steps[ParsedPrompt]:
         pieces = yield from _cut_at_markers(prompt)
         read = Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF")
         pieces = _Pieces(pieces.preamble, pieces.turns, (read, *pieces.adjustments))
-    if strictness == "strict":
-        roles = [turn.role for turn in pieces.turns]
-        errors = [] if roles[:1] == ["user"] else [_MUST_START]
-        errors += [] if roles[-1:] == ["assistant"] else [_MUST_END]
-        if errors:
-            raise InvalidCompletionRequest(", ".join(errors))
-    elif not pieces.turns and (yield from is_blank(prompt)):
+    strict_error = _strict_error(pieces.turns)
+    if not pieces.turns and (yield from is_blank(prompt)):
         raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
     if not (pieces.turns and pieces.turns[-1].role == "assistant"):
         pieces = yield from _restore_assistant_marker(pieces)
     if not any(turn.role == "user" for turn in pieces.turns):
         pieces = yield from _treat_preamble_as_human_turn(pieces)
-    return (yield from _assemble(_add_final_assistant_turn(pieces)))
+    return (yield from _assemble(_add_final_assistant_turn(pieces), strict_error))
+
+
+def _strict_error(turns: tuple[Turn, ...]) -> str | None:
+    starts = bool(turns) and turns[0].role == "user"
+    ends = bool(turns) and turns[-1].role == "assistant"
+    errors = ([] if starts else [_MUST_START]) + ([] if ends else [_MUST_END])
+    return ", ".join(errors) or None
 
 
 def render_prompt(conversation: Conversation) -> str:
@@ -265,7 +301,7 @@ def _add_final_assistant_turn(pieces: _Pieces) -> _Pieces:
     return _Pieces(pieces.preamble, turns, (*pieces.adjustments, added))
 
 
-def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
+def _assemble(pieces: _Pieces, strict_error: str | None) -> Steps[ParsedPrompt]:
     """Drop blank turns, merge consecutive ones of a role, and separate the prefill."""
     adjustments = list(pieces.adjustments)
     *earlier, last = pieces.turns
@@ -304,7 +340,8 @@ def _assemble(pieces: _Pieces) -> Steps[ParsedPrompt]:
     prefill = None if (yield from is_blank(last.text)) else last.text
     has_system = pieces.preamble and not (yield from is_blank(pieces.preamble))
     system = pieces.preamble if has_system else None
-    return ParsedPrompt(Conversation(system, tuple(turns), prefill), tuple(adjustments))
+    conversation = Conversation(system, tuple(turns), prefill)
+    return ParsedPrompt(conversation, tuple(adjustments), strict_error)
 
 
 def _merge_turns(turns: list[Turn]) -> Steps[tuple[list[Turn], int]]:

@@ -31,6 +31,7 @@ from translators import (
     as_code,
     decode_in_steps,
     dialect_of,
+    parse_request_in_steps,
     plan_in_steps,
     write_json,
 )
@@ -118,7 +119,7 @@ class _Explain:
                 return error(413, "request_too_large", _TOO_LONG_FOR_CODE)
             decoded = await self.turns.run(decode_in_steps(body))
             planning = plan_in_steps(
-                decoded,
+                await self.turns.run(parse_request_in_steps(decoded)),
                 dialect_of(request.headers.get("anthropic-version")),
                 replace(
                     self.reloader.config.rollout.otherwise.policy, lessons=self.lessons.current()

@@ -46,7 +46,7 @@ from translators import (
     Usage,
     decode_message_in_steps,
     encode_completion_in_steps,
-    features_in_steps,
+    features_of,
     translate_in_steps,
 )
 
@@ -130,9 +130,9 @@ class ExchangeRun:
             LegacyRequest.read_in_steps(caller, context.headers, context.query, body)
         )
         context.dialect = request.dialect
-        if request.decoded is not None:
-            context.request = request.decoded.request
-            context.features = await run(features_in_steps(context.request))
+        if request.parsed is not None:
+            context.request = request.completion_request
+            context.features = features_of(request.parsed)
         now = datetime.now(UTC)
         question = Question(
             caller=caller,

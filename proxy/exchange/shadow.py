@@ -102,7 +102,8 @@ class _QueuedShadow:
     @property
     def size(self) -> int:
         """Estimate of the memory that it takes, in bytes."""
-        return len(self.request.body) + len(self.answer)
+        # The prompt is there three times: as it came, as text, and as turns.
+        return 3 * len(self.request.body) + len(self.answer)
 
 
 class ShadowRunner:
@@ -276,7 +277,8 @@ def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
 
 def _estimate(request: LegacyRequest, shadow: Shadow) -> float:
     """Return the tokens that a shadow, and its control, are likely to use at most."""
-    asked_for = request.decoded.request.max_tokens_to_sample if request.decoded else 0
+    asked = request.completion_request
+    asked_for = asked.max_tokens_to_sample if asked else 0
     answer = min(asked_for, _LONG_ANSWER_TOKENS)
     return (len(request.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
 

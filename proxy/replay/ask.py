@@ -92,7 +92,7 @@ class Asker:
         request, then, decision = await asyncio.to_thread(self._prepare, recorded)
         if decision.action == "refuse":
             return _failed(recorded, "refused by a rule", 0)
-        if request.decoded is None:  # not even forwarded, as recording may have damaged it
+        if request.parsed is None:  # not even forwarded, as recording may have damaged it
             return _failed(recorded, "not readable", 0)
         if then is None:
             return _failed(recorded, "nothing to compare with", 0)
@@ -114,7 +114,7 @@ class Asker:
         question = Question(
             caller=caller,
             headers=headers,
-            request=request.decoded.request if request.decoded else None,
+            request=request.completion_request,
             now=datetime.now(UTC),
         )
         decision = decide(self.config.rollout, question, _NONE_TRIPPED)

@@ -121,7 +121,7 @@ class Attempt:
         dispatcher, request = self._dispatcher, self._request
         if request.problem is not None:
             raise request.problem
-        assert request.decoded is not None
+        assert request.parsed is not None
         assert request.dialect is not None
         to = request.caller.messages
         betas = joined(request.headers, b"anthropic-beta")
@@ -132,7 +132,7 @@ class Attempt:
             taught = self._taught(policy)
             today = datetime.now(UTC).date().isoformat()
             planning = plan_in_steps(
-                request.decoded, request.dialect, taught, today=today, betas=betas
+                request.parsed, request.dialect, taught, today=today, betas=betas
             )
             plan = await dispatcher.runner.run(planning)
             if response is not None and self.plan and plan.request == self.plan.request:
@@ -191,8 +191,8 @@ class Attempt:
 
     @property
     def _user_id(self) -> str | None:
-        decoded = self._request.decoded
-        metadata = decoded.request.metadata if decoded else None
+        request = self._request.completion_request
+        metadata = request.metadata if request else None
         return metadata.user_id if metadata else None
 
     async def forward(self, *, readable: bool = False) -> UpstreamResponse:

@@ -9,43 +9,51 @@ from proxy.security.keyring import Caller
 from proxy.security.redaction import HiddenRepr
 from proxy.upstream.request_headers import unsent_headers
 from translators import (
-    DecodedRequest,
+    CompletionRequest,
     Dialect,
     InvalidCompletionRequest,
+    ParsedRequest,
     Steps,
     completed,
     decode_in_steps,
     dialect_of,
+    parse_request_in_steps,
 )
 
 
 class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
-    """A completion request: its raw bytes, and what could be decoded of them."""
+    """A completion request: its raw bytes, and what could be read of them."""
 
     caller: Caller
     headers: Headers
     query: bytes
     body: bytes
-    decoded: DecodedRequest | None
+    parsed: ParsedRequest | None
     dialect: Dialect | None
     problem: InvalidCompletionRequest | None
     """The error that keeps the request from being translated; it may still be forwarded."""
 
+    @property
+    def completion_request(self) -> CompletionRequest | None:
+        """What the client asks for, or None if that is unreadable."""
+        return self.parsed.decoded.request if self.parsed else None
+
     @classmethod
     def read(cls, caller: Caller, headers: Headers, query: bytes, body: bytes) -> LegacyRequest:
-        """Decode a request; errors are kept in `problem`, because not every route minds them."""
+        """Decode and parse a request; errors are kept, because not every route minds them."""
         return completed(cls.read_in_steps(caller, headers, query, body))
 
     @classmethod
     def read_in_steps(
         cls, caller: Caller, headers: Headers, query: bytes, body: bytes
     ) -> Steps[LegacyRequest]:
-        """Decode a request as `read` does, in steps that leave the event loop time between them."""
-        decoded = dialect = problem = None
+        """Read a request as `read` does, in steps that leave the event loop time between them."""
+        parsed = dialect = problem = None
         try:
             decoded = yield from decode_in_steps(body)
             if unsent := unsent_headers(headers, caller.messages):
                 decoded = msgspec.structs.replace(decoded, unsent_headers=unsent)
+            parsed = yield from parse_request_in_steps(decoded)
         except InvalidCompletionRequest as exc:
             problem = exc
         try:
@@ -57,7 +65,7 @@ class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
             headers=headers,
             query=query,
             body=body,
-            decoded=decoded,
+            parsed=parsed,
             dialect=dialect,
             problem=problem,
         )

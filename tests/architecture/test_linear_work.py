@@ -85,10 +85,15 @@ def request(**fields: object) -> Any:
     return counted("translators.wire.completion_requests").CompletionRequest(**told | fields)
 
 
+def decoded(**fields: object) -> Any:
+    return counted("translators.wire.completion_requests").DecodedRequest(request(**fields))
+
+
 def plan(**fields: object) -> Any:
     planning, versions = counted("translators.plan"), counted("translators.wire.dialects")
-    decoded = counted("translators.wire.completion_requests").DecodedRequest(request(**fields))
-    return planning.plan_request(decoded, versions.V2, planning.Policy(), today="2026-11-22")
+    return planning.plan_request(
+        decoded(**fields), versions.V2, planning.Policy(), today="2026-11-22"
+    )
 
 
 def body(**fields: object) -> bytes:
@@ -218,23 +223,16 @@ PROMPTS: Final = (
 def a_prompt_of(prompt, text):
     def run():
         tried(lambda: prompt.render_prompt(prompt.parse_prompt(f"x{text}").conversation))
-        for strictness in ("strict", "lenient"):
-            tried(prompt.parse_prompt, text, strictness)
-            tried(prompt.parse_prompt, f"{text}Human: x", strictness)
+        tried(prompt.parse_prompt, text)
+        tried(prompt.parse_prompt, f"{text}Human: x")
 
     return run
 
 
-@repeating(PROMPTS, "legacy_features", steps=10, handed=60)
-def features_of_a_prompt_of(features, text):
-    asked = request(prompt=text)
-    return lambda: features.features_of(asked)
-
-
 @shape("legacy_features", steps=5, handed=10)
 def features_of_many_stops(features, size):
-    asked = request(stop_sequences=("",) * size)
-    return lambda: features.features_of(asked)
+    parsed = counted("translators.prompt").parse_request(decoded(stop_sequences=("",) * size))
+    return lambda: features.features_of(parsed)
 
 
 # What holds them.

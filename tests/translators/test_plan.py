@@ -10,7 +10,7 @@ from translators.errors import InvalidCompletionRequest
 from translators.known_models import KNOWN_MODELS, LIVE
 from translators.models import Capabilities, Catalogue, Model, Sampling
 from translators.plan import Plan, Policy, plan_in_steps, plan_request
-from translators.prompt import TURNS_PER_STEP, parse_in_steps
+from translators.prompt import TURNS_PER_STEP, parse_request
 from translators.steps import STEP_SIZE
 from translators.wire.completion_requests import (
     CompletionMetadata,
@@ -649,14 +649,10 @@ def test_no_live_model_is_asked_what_it_is_known_to_refuse(prompt, model, tokens
 
 
 def planned_in_steps(model, prompt):
-    """The plan, and how often the work on it can be put down."""
+    """The plan, and how often the work on it, beside parsing, can be put down."""
     decoded = DecodedRequest(CompletionRequest(model=model, prompt=prompt, max_tokens_to_sample=5))
-    planning = plan_in_steps(decoded, V2, Policy(), today=TODAY)
+    planning = plan_in_steps(parse_request(decoded), V2, Policy(), today=TODAY)
     return plan_request(decoded, V2, Policy(), today=TODAY), sum(1 for _ in planning)
-
-
-def parsed_in_steps(prompt):
-    return sum(1 for _ in parse_in_steps(prompt, "lenient"))
 
 
 def test_a_long_request_is_planned_like_a_short_one_in_steps():
@@ -667,7 +663,7 @@ def test_a_long_request_is_planned_like_a_short_one_in_steps():
 
     assert plan.echo == long
     assert plan.request.messages[:2] == (Message("user", "b"), Message("assistant", long))
-    assert steps == parsed_in_steps(prompt) + 2  # before it is trimmed, and looked through
+    assert steps == 2  # before it is trimmed, and looked through
 
 
 def test_many_turns_become_messages_a_few_at_a_time():
@@ -677,4 +673,4 @@ def test_many_turns_become_messages_a_few_at_a_time():
     plan, steps = planned_in_steps("claude-haiku-4-5", prompt)
 
     assert len(plan.request.messages) == 2 * pairs + 1
-    assert steps == parsed_in_steps(prompt) + 3
+    assert steps == 3

@@ -15,17 +15,30 @@ from translators.prompt import (
     OPENING_TURN,
     TURNS_PER_STEP,
     Conversation,
-    ParsedPrompt,
     Turn,
     parse_in_steps,
     parse_prompt,
+    parse_request,
+    parse_request_in_steps,
     render_prompt,
 )
 from translators.steps import STEP_SIZE
+from translators.wire.completion_requests import CompletionRequest, DecodedRequest
 
 MUST_START = 'prompt must start with "\n\nHuman:" turn after an optional system prompt'
 MUST_END = 'prompt must end with "\n\nAssistant:" turn'
 BOTH = f"{MUST_START}, {MUST_END}"
+
+
+def asked(prompt):
+    request = CompletionRequest(model="claude-2", prompt=prompt, max_tokens_to_sample=1)
+    return DecodedRequest(request)
+
+
+def read(prompt, strictness="lenient"):
+    """Conversation and adjustments of a prompt, as a plan gets them; refusals are raised."""
+    parsed = parse_request(asked(prompt)).prompt_by(strictness)
+    return parsed.conversation, parsed.adjustments
 
 
 def talk(*texts, system=None, prefill=None):
@@ -132,7 +145,7 @@ SANITISED_PROMPTS = {
 )
 def test_strict_refuses_what_the_documentation_does_in_the_recorded_words(prompt, text):
     with pytest.raises(InvalidCompletionRequest) as refused:
-        parse_prompt(prompt, "strict")
+        read(prompt, "strict")
 
     assert str(refused.value) == text
 
@@ -143,7 +156,7 @@ def test_strict_refuses_what_the_documentation_does_in_the_recorded_words(prompt
     ids=BAD_PROMPTS,
 )
 def test_lenient_answers_what_the_documentation_refuses(prompt, conversation, adjustments):
-    assert parse_prompt(prompt) == ParsedPrompt(conversation, adjustments)
+    assert read(prompt) == (conversation, adjustments)
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
@@ -151,7 +164,7 @@ def test_lenient_answers_what_the_documentation_refuses(prompt, conversation, ad
     ("prompt", "conversation", "adjustments"), SANITISED_PROMPTS.values(), ids=SANITISED_PROMPTS
 )
 def test_documented_sanitation_is_done_in_both_modes(prompt, conversation, adjustments, strictness):
-    assert parse_prompt(prompt, strictness) == ParsedPrompt(conversation, adjustments)
+    assert read(prompt, strictness) == (conversation, adjustments)
 
 
 # Prompts that the documentation is content with: nothing to mend, in either mode.
@@ -250,18 +263,16 @@ def test_a_cr_in_a_later_part_is_text_where_no_marker_has_one():
 @pytest.mark.parametrize("prompt", [p for p, _ in GOOD_PROMPTS.values() if "\r" not in p])
 def test_a_prompt_with_crlf_is_the_conversation_that_it_is_with_lf(prompt, strictness, size):
     prompt += "x" * size + "\n\nHuman: And?\n\nAssistant: Well,\n"
-    expected, found = (
-        parse_prompt(written, strictness) for written in (prompt, prompt.replace("\n", "\r\n"))
-    )
+    conversation, adjustments = read(prompt, strictness)
 
-    assert found.conversation == expected.conversation
-    assert found.adjustments == (LINE_ENDS, *expected.adjustments)
+    found = read(prompt.replace("\n", "\r\n"), strictness)
+    assert found == (conversation, (LINE_ENDS, *adjustments))
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
 @pytest.mark.parametrize(("prompt", "conversation"), GOOD_PROMPTS.values(), ids=GOOD_PROMPTS)
 def test_what_needs_no_mending(prompt, conversation, strictness):
-    assert parse_prompt(prompt, strictness) == ParsedPrompt(conversation, ())
+    assert read(prompt, strictness) == (conversation, ())
 
 
 # What old libraries send on their own: legacy-wire 5.4 and 5.5.
@@ -391,7 +402,7 @@ WRAPPED_PROMPTS = {
     ("prompt", "conversation", "adjustments"), WRAPPED_PROMPTS.values(), ids=WRAPPED_PROMPTS
 )
 def test_prompts_of_real_wrappers(prompt, conversation, adjustments, strictness):
-    assert parse_prompt(prompt, strictness) == ParsedPrompt(conversation, adjustments)
+    assert read(prompt, strictness) == (conversation, adjustments)
 
 
 # Only grandfathered keys got away with these: clients, rule 10.
@@ -464,7 +475,7 @@ LENIENT_PROMPTS = {
     ("prompt", "conversation", "adjustments"), LENIENT_PROMPTS.values(), ids=LENIENT_PROMPTS
 )
 def test_prompts_of_grandfathered_keys(prompt, conversation, adjustments):
-    assert parse_prompt(prompt) == ParsedPrompt(conversation, adjustments)
+    assert read(prompt) == (conversation, adjustments)
 
 
 @pytest.mark.parametrize(
@@ -472,13 +483,13 @@ def test_prompts_of_grandfathered_keys(prompt, conversation, adjustments):
 )
 def test_prompts_of_grandfathered_keys_are_for_them_alone(prompt):
     with pytest.raises(InvalidCompletionRequest, match="prompt must"):
-        parse_prompt(prompt, "strict")
+        read(prompt, "strict")
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
 def test_no_prompt_at_all_is_refused(strictness):
     with pytest.raises(InvalidCompletionRequest) as refused:
-        parse_prompt("", strictness)
+        read("", strictness)
 
     assert str(refused.value) == "prompt: String should have at least 1 character"
 
@@ -487,9 +498,17 @@ def test_no_prompt_at_all_is_refused(strictness):
 @pytest.mark.parametrize("prompt", [" ", "\n\n", "\r\n\t\u2028"])
 def test_nothing_but_white_space_is_refused(prompt, strictness):
     with pytest.raises(InvalidCompletionRequest) as refused:
-        parse_prompt(prompt, strictness)
+        read(prompt, strictness)
 
     assert str(refused.value) == BOTH
+
+
+def test_a_request_is_parsed_in_the_steps_of_its_prompt():
+    prompt = "\n\nHuman: " + "a" * (2 * STEP_SIZE)
+    parsing, alone = parse_request_in_steps(asked(prompt)), parse_in_steps(prompt)
+
+    assert sum(1 for _ in parsing) == sum(1 for _ in alone) > 1
+    assert parse_request(asked(prompt)).prompt == parse_prompt(prompt)
 
 
 def test_rendered_turns_come_apart_again_where_they_were_merged():
@@ -567,7 +586,7 @@ def essence(text):
 @given(st.text() | PROMPTISH, st.sampled_from(["strict", "lenient"]))
 def test_any_text_is_parsed_or_refused(prompt, strictness):
     try:
-        parse_prompt(prompt, strictness)
+        read(prompt, strictness)
     except InvalidCompletionRequest as refused:
         problem = str(refused)
     else:
@@ -581,11 +600,11 @@ def test_any_text_is_parsed_or_refused(prompt, strictness):
 @given(PROMPTISH)
 def test_strict_takes_no_prompt_that_lenient_refuses_and_reads_it_alike(prompt):
     try:
-        parsed = parse_prompt(prompt, "strict")
+        parsed = read(prompt, "strict")
     except InvalidCompletionRequest:
         return
 
-    assert parse_prompt(prompt, "lenient") == parsed
+    assert read(prompt) == parsed
 
 
 def test_more_turns_than_a_messages_request_may_have_are_refused():
@@ -628,16 +647,15 @@ def filled(text, size):
 @example("\n\nHuman: b\x1fAssistant:\x1f", STEP_SIZE, "lenient")
 def test_a_long_prompt_is_cut_like_a_short_one(prompt, size, strictness):
     try:
-        short = parse_prompt(prompt, strictness)
+        said, adjustments = read(prompt, strictness)
     except InvalidCompletionRequest as refused:
         with pytest.raises(InvalidCompletionRequest, match=re.escape(str(refused))):
-            parse_prompt(filled(prompt, size), strictness)
+            read(filled(prompt, size), strictness)
         return
-    long = parse_prompt(filled(prompt, size), strictness)
+    conversation, the_same = read(filled(prompt, size), strictness)
 
-    said = short.conversation
-    assert long.adjustments == short.adjustments
-    assert long.conversation == Conversation(
+    assert the_same == adjustments
+    assert conversation == Conversation(
         said.system and filled(said.system, size),
         tuple(Turn(turn.role, filled(turn.text, size)) for turn in said.turns),
         said.prefill and filled(said.prefill, size),
@@ -660,7 +678,7 @@ def test_a_long_prompt_is_cut_like_a_short_one(prompt, size, strictness):
 @pytest.mark.parametrize("start", ["", "\n\nHuman: a"], ids=["at once", "after a turn"])
 @pytest.mark.parametrize("times", [4, 8])
 def test_a_long_prompt_is_cut_part_by_part(unit, start, times):
-    parsing = parse_in_steps(start + unit * (times * STEP_SIZE // len(unit)), "lenient")
+    parsing = parse_in_steps(start + unit * (times * STEP_SIZE // len(unit)))
     steps = 0
     with suppress(StopIteration, InvalidCompletionRequest):
         while True:
@@ -673,7 +691,7 @@ def test_a_long_prompt_is_cut_part_by_part(unit, start, times):
 
 def test_many_turns_are_worked_on_a_few_at_a_time():
     few, many = (
-        sum(1 for _ in parse_in_steps("\n\nHuman:a\n\nAssistant:b" * (turns // 2), "lenient"))
+        sum(1 for _ in parse_in_steps("\n\nHuman:a\n\nAssistant:b" * (turns // 2)))
         for turns in (50_000, 100_000)
     )
 

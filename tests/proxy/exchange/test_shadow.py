@@ -69,7 +69,7 @@ class Bench:
         headers = [(name.encode(), value.encode()) for name, value in (KEY | V2).items()]
         caller = self.config.keyring.identify(headers)
         asked = LegacyRequest.read(caller, headers, b"", json.dumps(body()).encode())
-        request = asked.decoded.request if asked.decoded else None
+        request = asked.completion_request
         now = datetime.now(UTC)
         question = Question(caller=caller, headers=headers, request=request, now=now)
         decision = decide(self.config.rollout, question, frozenset())

@@ -8,8 +8,13 @@ from proxy.report.replacement_call import call_of, example_request, language_of
 from proxy.traffic.store.examples import StoredExample
 from tests.harness import body
 from tests.record_factory import record
-from translators import AdjustmentKind, Policy, decode_completion_request, features_of
-from translators.wire.completion_requests import CompletionRequest
+from translators import (
+    AdjustmentKind,
+    Policy,
+    decode_completion_request,
+    features_of,
+    parse_request,
+)
 
 TODAY = "2026-11-23"
 POLICY = Policy()
@@ -76,8 +81,9 @@ def test_an_example_has_the_features_and_the_values_of_the_record():
         )
     )
 
-    request: CompletionRequest = decode_completion_request(msgspec.json.encode(made)).request
-    assert set(FEATURES) <= {*features_of(request).names}
+    parsed = parse_request(decode_completion_request(msgspec.json.encode(made)))
+    request = parsed.decoded.request
+    assert set(FEATURES) <= {*features_of(parsed).names}
     assert (request.model, request.max_tokens_to_sample) == ("claude-2.1", 300)
     assert (request.temperature, request.top_p, request.top_k) == (0.5, 0.9, 5)
 
@@ -86,9 +92,8 @@ def test_an_example_has_the_features_and_the_values_of_the_record():
 def test_an_example_has_no_other_features(feature):
     made = example_request(record(features=(feature,)))
 
-    assert features_of(decode_completion_request(msgspec.json.encode(made)).request).names == (
-        feature,
-    )
+    parsed = parse_request(decode_completion_request(msgspec.json.encode(made)))
+    assert features_of(parsed).names == (feature,)
 
 
 def test_what_the_settings_refuse_today_has_no_call():
