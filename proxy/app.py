@@ -48,6 +48,7 @@ from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
+from proxy.workers.model_users import ModelUsers
 from proxy.workers.shared_state import SharedState, directory_for
 
 _CUT_OFF_SECONDS: Final = 1
@@ -74,6 +75,7 @@ def create_app(
     guards = Guards(shared_state, metrics)
     reloader = ConfigReloader(settings, digester, guards, source, metrics)
     keys, runner = KeyHealth(shared_state, metrics), CooperativeRunner()
+    model_users = ModelUsers(shared_state)
     dispatcher = _dispatcher_for(settings, runner, keys)
     admission = Admission(_limits_of(settings), is_late=lambda: loop_delay.is_late)
     admission_reporter = AdmissionReporter(admission, metrics)
@@ -109,6 +111,7 @@ def create_app(
                 redactor=redactor,
                 metrics=metrics,
                 guards=guards,
+                model_users=model_users,
             ),
             max_body_bytes=settings.max_body_bytes,
             body_timeout=settings.body_timeout,
@@ -129,6 +132,7 @@ def create_app(
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
                 group.create_task(admission_reporter.keep_reporting()),
+                group.create_task(model_users.keep_up()),
                 *(
                     [group.create_task(_end_old_segments(evidence.journal_writer))]
                     if evidence
@@ -159,6 +163,7 @@ def create_app(
         reloader=reloader,
         guards=guards,
         keys=keys,
+        model_users=model_users,
         metrics=metrics,
         recording=evidence,
         loop_delay=loop_delay,

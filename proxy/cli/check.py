@@ -43,7 +43,8 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     at = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
     if request is None:
         _print_summary(config, settings, at)
-        risks = (*risks_of(settings, config, now=at), *runtime.keyring.warnings)
+        today = at.date().isoformat()
+        risks = (*risks_of(settings, config, now=at), *runtime.warnings(today))
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from proxy.config.build import build_runtime_config
 from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
+from proxy.model_endings import SOON_DAYS, ending_of
 from proxy.security.keyring import origin_of
 from proxy.security.redaction import Digester
 from proxy.terminal import exit_with_error, print_lines, show_table
@@ -36,7 +37,6 @@ from translators import (
     translate_error,
 )
 
-_SOON = timedelta(days=90)
 _MODELS_PATH: Final = b"/v1/models?limit=1000"
 _ANTHROPIC: Final = "https://api.anthropic.com"
 """The host that a key in the environment is for; no other but this machine gets it."""
@@ -75,7 +75,7 @@ def run_models(config: Path | None, *, refresh: bool, check: bool = False) -> No
     ]
     show_table(_SERVED, served, title=f"Models served on {today}")
     show_table(_BECOMES, retired, title="What retired names become today")
-    print_lines(*_retiring_soon(catalogue, today))
+    print_lines(*_retiring_soon(catalogue, day))
 
 
 def _row(model: Model, today: date) -> tuple[str, ...]:
@@ -93,20 +93,21 @@ def _row(model: Model, today: date) -> tuple[str, ...]:
     )
 
 
-def _retiring_soon(catalogue: Catalogue, today: date) -> list[str]:
-    horizon = (today + _SOON).isoformat()
-    certain = [
-        f"{model.id} retires on {model.retires}; "
-        + (f"{model.successor} takes its place." if model.successor else "no successor is known.")
-        for model in _effective_models(catalogue)
-        if model.retires and today.isoformat() < model.retires <= horizon
-    ]
-    possible = [
-        f"{model.id} may retire at any time from {model.retires_not_before} on."
-        for model in _effective_models(catalogue)
-        if model.retires is None and (model.retires_not_before or horizon) < horizon
-    ]
-    return [f"Within {_SOON.days} days:", *(certain + possible or ["nothing retires."])]
+def _retiring_soon(catalogue: Catalogue, today: str) -> list[str]:
+    certain: list[str] = []
+    possible: list[str] = []
+    for model in _effective_models(catalogue):
+        ending = ending_of(model, today)
+        if ending is None:
+            continue
+        if ending.is_to_come:
+            after = (
+                f"{model.successor} takes its place" if model.successor else "no successor is known"
+            )
+            certain.append(f"{model.id} retires on {ending.day}; {after}.")
+        elif not ending.is_certain:
+            possible.append(f"{model.id} may retire at any time from {ending.day} on.")
+    return [f"Within {SOON_DAYS} days:", *(certain + possible or ["nothing retires."])]
 
 
 def _effective_models(catalogue: Catalogue) -> list[Model]:

@@ -65,9 +65,10 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
 def _check_or_exit(settings: Settings, config: Path | None) -> None:
     """Exit now for what would stop the start half way, and log what is unwise."""
     runtime = runtime_config_or_exit(settings)
+    now = datetime.now(UTC)
     with or_exit():
         check_egress(settings.upstream_url, settings.legacy_url)
-        risks = [*risks_of(settings, config, now=datetime.now(UTC)), *runtime.keyring.warnings]
+        risks = [*risks_of(settings, config, now=now), *runtime.warnings(now.date().isoformat())]
     if settings.workers > 1 and not children_heed_the_environment():
         exit_with_error(
             "Python was started with -E, so that workers would import what is here: add -P"

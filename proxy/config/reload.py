@@ -178,7 +178,7 @@ class ConfigReloader:
             override=config.rollout.override.action if config.rollout.override else None,
             waiting_for_restart=waiting,
         )
-        for warning in config.keyring.warnings:
+        for warning in config.warnings(datetime.now(UTC).date().isoformat()):
             log.warning("risky_setting", risk=warning)
         return changes
 

@@ -6,9 +6,10 @@ A reload builds a new value; running exchanges keep the old one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from proxy.rollout import Rollout
+from proxy.rollout import Rollout, retirement_warnings
 from proxy.security.keyring import Keyring
 
 
@@ -18,3 +19,8 @@ class RuntimeConfig:
 
     rollout: Rollout
     keyring: Keyring
+
+    def warnings(self, today: str) -> Iterator[str]:
+        """Yield what is unwise: about keys, and about models that end soon."""
+        yield from self.keyring.warnings
+        yield from retirement_warnings(self.rollout, today)

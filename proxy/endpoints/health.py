@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -23,9 +24,11 @@ from proxy.config.reload import ConfigReloader
 from proxy.endpoints.own_answers import METHODS, restrict_methods
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
+from proxy.rollout import retiring_models
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
+from proxy.workers.model_users import ModelUsers
 
 _BEHIND_SECONDS: Final = 180
 
@@ -53,6 +56,7 @@ class HealthPages:
     reloader: ConfigReloader
     guards: Guards
     keys: KeyHealth
+    model_users: ModelUsers
     metrics: Metrics
     recording: Recording | None
     loop_delay: LoopDelay
@@ -76,7 +80,9 @@ class HealthPages:
 
     async def _readyz(self, _: Request) -> Response:
         reloader, guards = self.reloader, self.guards
-        version, override = reloader.version, reloader.config.rollout.override
+        version, rollout = reloader.version, reloader.config.rollout
+        today = datetime.now(UTC).date().isoformat()
+        retiring = retiring_models(rollout, today, self.model_users.callers_of)
         reasons = [reason for check in self.checks if (reason := check())]
         is_ready = not any(reason.turns_away for reason in reasons)
         return JSONResponse(
@@ -89,8 +95,8 @@ class HealthPages:
                     "problem": version.problem,
                     "waiting_for_restart": version.waiting,
                 },
-                "rules": len(reloader.config.rollout.rules),
-                "override": override.action if override else None,
+                "rules": len(rollout.rules),
+                "override": rollout.override.action if rollout.override else None,
                 "tripped": {
                     trip.rule: {"since": trip.since, "reason": trip.reason}
                     for trip in guards.trips.values()
@@ -98,6 +104,7 @@ class HealthPages:
                 },
                 "state_is_shared": guards.shared_state.is_usable,
                 "refused_keys": msgspec.to_builtins(self.keys.problems(reloader.config.keyring)),
+                "retiring": msgspec.to_builtins(retiring),
                 "evidence": self.recording and msgspec.to_builtins(self.recording.state),
             },
             200 if is_ready else 503,

@@ -25,6 +25,8 @@ from proxy.traffic import TrafficRecord
 from proxy.traffic.redact_bodies import ExchangeBodies
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
+from proxy.workers.model_users import ModelUsers
+from translators import Catalogue
 
 log = structlog.get_logger("holdover.traffic")
 
@@ -55,6 +57,7 @@ class ExchangeFinalizer:
     redactor: Redactor
     metrics: Metrics
     guards: Guards
+    model_users: ModelUsers
 
     async def __call__(self, context: ExchangeContext) -> None:
         """Keep the bodies, if they are captured, and then the record."""
@@ -76,6 +79,9 @@ class ExchangeFinalizer:
             context.is_finalized = True
             record = build_record(context, self.redactor)
             self.finalize(record, lacked_model=context.lacked_model)
+            catalogue = context.decision.route.policy.catalogue if context.decision else None
+            if catalogue and (user := user_of_ending_model(record, catalogue)):
+                self.model_users.note(*user)
 
     def finalize(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
         """Store, count, judge and log a record."""
@@ -89,6 +95,17 @@ class ExchangeFinalizer:
             is_error = None if verdict is Verdict.LEFT else verdict is Verdict.FAILED
             self.guards.count(record.rule, caller, milliseconds / 1000, is_error=is_error)
         log.info("exchange", **record.as_fields())
+
+
+def user_of_ending_model(record: TrafficRecord, catalogue: Catalogue) -> tuple[str, str] | None:
+    """Return model and caller of an exchange if the model's end is known and to come."""
+    # A forwarded request went to the model it asks for, even if a first try sent another.
+    name = record.asked_model if record.route == "forward" else record.sent_model
+    model = catalogue.find(name) if name else None
+    caller = record.caller_name or record.caller
+    if model is None or model.retires is None or caller is None:
+        return None
+    return (model.id, caller) if model.retires > record.received else None
 
 
 def verdict_on(record: TrafficRecord, *, lacked_model: bool) -> Verdict:

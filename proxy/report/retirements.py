@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
-from typing import Final
 
+from proxy.model_endings import ending_of
 from proxy.report.callers import CallerStatistics
 from proxy.report.model import HitCaller, Retirement
 from translators import Catalogue
-
-_SOON_DAYS: Final = 90
 
 
 def retirements_of(
@@ -43,17 +40,14 @@ def _retirement(
     today: str,
 ) -> Retirement | None:
     model = catalogue.find(name)
-    day = model and (model.retires or model.retires_not_before)
-    if model is None or not day:
-        return None
-    days_left = (date.fromisoformat(day) - date.fromisoformat(today)).days
-    if days_left > _SOON_DAYS:
+    ending = ending_of(model, today) if model else None
+    if model is None or ending is None:
         return None
     return Retirement(
         model=name,
         retires=model.retires,
-        not_before=None if model.retires else day,
-        days_left=days_left,
+        not_before=None if ending.is_certain else ending.day,
+        days_left=ending.days_left,
         successor=model.successor,
         exchanges=sum(counts.values()),
         callers=tuple(

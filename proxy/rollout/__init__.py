@@ -15,6 +15,7 @@ from proxy.rollout.decide import (
     decide,
     objections,
 )
+from proxy.rollout.retiring import RetiringModel, retirement_warnings, retiring_models
 from proxy.rollout.rules import Fallback, Rollout, Route, Rule, Shadow
 from proxy.rollout.schedule import brown_out_until, campaign_headers, is_over, next_brown_outs
 from proxy.rollout.validation import Finding, validate_rules
@@ -25,6 +26,7 @@ __all__ = [
     "Fallback",
     "Finding",
     "Question",
+    "RetiringModel",
     "Rollout",
     "Route",
     "Rule",
@@ -39,5 +41,7 @@ __all__ = [
     "is_over",
     "next_brown_outs",
     "objections",
+    "retirement_warnings",
+    "retiring_models",
     "validate_rules",
 ]

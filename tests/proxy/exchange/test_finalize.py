@@ -7,7 +7,12 @@ from structlog.testing import capture_logs
 
 from proxy.errors import Blame
 from proxy.exchange.context import ExchangeContext
-from proxy.exchange.finalize import ExchangeFinalizer, Verdict, verdict_on
+from proxy.exchange.finalize import (
+    ExchangeFinalizer,
+    Verdict,
+    user_of_ending_model,
+    verdict_on,
+)
 from proxy.observability.metrics import Metrics
 from proxy.rollout.rule_schema import Guard
 from proxy.security.redaction import Redactor
@@ -15,10 +20,13 @@ from proxy.traffic import JournalWriter, ShadowRecord, TrafficRecord
 from proxy.traffic.redact_bodies import BodyRecorder, ExchangeBodies
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
+from proxy.workers.model_users import ModelUsers
 from proxy.workers.shared_state import SharedState
 from tests.record_factory import record as plain_record
+from translators import KNOWN_MODELS
 
 GUARD = Guard(errors_above=10, min_count=1)
+SONNET = "claude-sonnet-4-5-20250929"
 
 
 def record(**fields):
@@ -34,7 +42,38 @@ REFUSED: dict[str, Any] = {
 
 
 def settlement(metrics: Metrics, guards: Guards) -> ExchangeFinalizer:
-    return ExchangeFinalizer(evidence=None, redactor=Redactor(), metrics=metrics, guards=guards)
+    return ExchangeFinalizer(
+        evidence=None,
+        redactor=Redactor(),
+        metrics=metrics,
+        guards=guards,
+        model_users=ModelUsers(guards.shared_state),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "user"),
+    [
+        ({"sent_model": "claude-sonnet-4-5"}, (SONNET, "0123456789abcdef")),
+        ({"sent_model": SONNET, "caller_name": "billing"}, (SONNET, "billing")),
+        ({"sent_model": SONNET, "received": "2026-11-30T00:00:00.000+00:00"}, None),
+        ({"sent_model": SONNET, "caller": None}, None),
+        ({"sent_model": "claude-haiku-4-5"}, None),
+        ({"sent_model": "my-model"}, None),
+        ({"sent_model": None}, None),
+        (
+            {"route": "forward", "asked_model": "claude-sonnet-4-5", "sent_model": None},
+            (SONNET, "0123456789abcdef"),
+        ),
+        ({"route": "forward", "asked_model": "claude-2.1", "sent_model": SONNET}, None),
+    ],
+    ids=[
+        *("by digest", "by name", "it has ended", "nobody", "no day is known", "unknown model"),
+        *("none was asked", "forwarded", "forwarded after a first try"),
+    ],
+)
+def test_a_caller_uses_a_model_whose_end_is_to_come(fields, user):
+    assert user_of_ending_model(record(**fields), KNOWN_MODELS) == user
 
 
 def trips(directory: Path, *records: TrafficRecord) -> bool:
@@ -189,7 +228,11 @@ def keeping(tmp_path: Path) -> tuple[ExchangeFinalizer, Kept, Slow]:
     evidence = Recording(directory=tmp_path, journal_writer=journal_writer, contents=contents)
     guards = Guards(SharedState(tmp_path), metrics)
     settle = ExchangeFinalizer(
-        evidence=evidence, redactor=Redactor(), metrics=metrics, guards=guards
+        evidence=evidence,
+        redactor=Redactor(),
+        metrics=metrics,
+        guards=guards,
+        model_users=ModelUsers(guards.shared_state),
     )
     return settle, journal_writer, contents
 
