@@ -116,6 +116,7 @@ def create_app(
             max_body_bytes=settings.max_body_bytes,
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
+            log_client_address=settings.log_client_address,
         ),
         forward=ForwardEndpoint(
             dispatcher=dispatcher, admission=admission, present=reloader, redactor=redactor

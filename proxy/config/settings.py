@@ -305,6 +305,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json`, `console`, or `auto`: JSON unless the log goes to a terminal. Both spell out what a
     terminal would act on."""
+    log_client_address: bool = False
+    """Add `peer` to the `exchange` lines of the log: the address that the connection came from,
+    which is that of a proxy in front of Holdover if there is one. It is kept nowhere else."""
     shutdown_timeout: Seconds = 30
     """Seconds that running exchanges get to end at shutdown."""
 

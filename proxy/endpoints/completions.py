@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import Receive, Scope, Send
 
 from proxy.admission import Slot
+from proxy.endpoints.admin_token import peer_address
 from proxy.endpoints.asgi_response import AsgiResponse, Finalize
 from proxy.endpoints.request_body import read_body, wait_for_disconnect
 from proxy.errors import BodyEndless, ClientGone, ShuttingDown, TooBusy
@@ -31,11 +32,15 @@ class CompleteEndpoint:
     max_body_bytes: int
     body_timeout: float
     ping_interval: float
+    log_client_address: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, stop if its client leaves, and finalize the exchange in any case."""
         context = ExchangeContext(
-            path=scope["path"], headers=list(scope["headers"]), query=scope["query_string"]
+            path=scope["path"],
+            headers=list(scope["headers"]),
+            query=scope["query_string"],
+            logged_peer=peer_address(scope) if self.log_client_address else None,
         )
         runner = self.handler.runner
         sink = AsgiResponse(send, context, self.finalizer, runner, ping_interval=self.ping_interval)

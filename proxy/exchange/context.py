@@ -46,6 +46,8 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     path: str
     headers: Headers
     query: bytes = b""
+    logged_peer: str | None = None
+    """Address that the connection came from, if the operator wants it in the log."""
     id: str = msgspec.field(default_factory=new_request_id)
     started: float = msgspec.field(default_factory=time.perf_counter)
     received: float = msgspec.field(default_factory=time.time)

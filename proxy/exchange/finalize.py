@@ -78,13 +78,15 @@ class ExchangeFinalizer:
         if not context.is_finalized:  # while that was written, the client may have gone
             context.is_finalized = True
             record = build_record(context, self.redactor)
-            self.finalize(record, lacked_model=context.lacked_model)
+            self.finalize(record, lacked_model=context.lacked_model, peer=context.logged_peer)
             catalogue = context.decision.route.policy.catalogue if context.decision else None
             if catalogue and (user := user_of_ending_model(record, catalogue)):
                 self.model_users.note(*user)
 
-    def finalize(self, record: TrafficRecord, *, lacked_model: bool = False) -> None:
-        """Store, count, judge and log a record."""
+    def finalize(
+        self, record: TrafficRecord, *, lacked_model: bool = False, peer: str | None = None
+    ) -> None:
+        """Store, count, judge and log a record; `peer` is an address that only the log gets."""
         if self.evidence is not None:
             self.evidence.journal_writer.add(record)
         self.metrics.exchange_ended(record)
@@ -94,7 +96,8 @@ class ExchangeFinalizer:
             caller = record.caller_name or record.caller or OTHERS
             is_error = None if verdict is Verdict.LEFT else verdict is Verdict.FAILED
             self.guards.count(record.rule, caller, milliseconds / 1000, is_error=is_error)
-        log.info("exchange", **record.as_fields())
+        where_from = {} if peer is None else {"peer": peer}
+        log.info("exchange", **record.as_fields(), **where_from)
 
 
 def user_of_ending_model(record: TrafficRecord, catalogue: Catalogue) -> tuple[str, str] | None:
