@@ -12,6 +12,7 @@ from pathlib import Path
 
 from proxy.cli.load_config import runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of, spelled_moment
+from proxy.config.digest_key import digest_key_file, read_digest_key
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.setting_errors import or_rather
 from proxy.config.settings import Settings
@@ -21,6 +22,8 @@ from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
 from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objections
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
+from proxy.security.keyring import Caller, Keyring
+from proxy.security.redaction import CallerDigest
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
 
@@ -43,6 +46,7 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     at = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
     if request is None:
         _print_summary(config, settings, at)
+        print_lines(*_digests(settings, runtime.keyring))
         today = at.date().isoformat()
         risks = (*risks_of(settings, config, now=at), *runtime.warnings(today))
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
@@ -83,6 +87,26 @@ def _print_summary(config: Path, settings: Settings, now: datetime) -> None:
         )
 
 
+def _digests(settings: Settings, keyring: Keyring) -> Iterator[str]:
+    """Yield what the log shows for the keys that are known here."""
+    if settings.digest_key is not None:
+        key = "digest_key"
+    elif read_digest_key(settings.state_dir) is not None:
+        key = f"the key in {digest_key_file(settings.state_dir)}"
+    else:
+        yield (
+            "Digests of keys in the log: not known here. digest_key is not set, and "
+            f"{digest_key_file(settings.state_dir)} cannot be read; `serve` makes it at its first "
+            "start, and digests change whenever it is lost."
+        )
+        return
+    yield f"Digests of keys in the log are made with {key}; `holdover keys digest` prints others."
+    for held in {held.setting: held for held in keyring.held}.values():
+        yield f"   {held.digest}  {held.setting}"
+    for digest, name in keyring.names.items():
+        yield f"   {digest}  the key of {name}"
+
+
 def _announced(campaign: Campaign, now: datetime) -> Iterator[str]:
     """Yield what a campaign announces, with the dates that come next."""
     for word, moment in (("deprecated", campaign.deprecated), ("sunset", campaign.sunset)):
@@ -112,8 +136,7 @@ def _read_question(
     if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
         caller = keyring.identify(headers)
     else:
-        digest = keyring.digester.caller(b"")
-        caller = keyring.absent(name=name, digest=digest, identity=(name or "").encode())
+        caller = _absent_caller(keyring, name)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
@@ -126,6 +149,15 @@ def _read_question(
         now=now,
         roll=lambda: bucket,
     )
+
+
+def _absent_caller(keyring: Keyring, name: str | None) -> Caller:
+    """Return the caller of this name or digest; without either, one that sends no key."""
+    digests = {caller: digest for digest, caller in keyring.names.items()}
+    if name is None or name in {*digests, *(known.name for known in keyring.known)}:
+        digest = digests.get(name or "", keyring.digester.caller(b""))
+        return keyring.absent(name=name, digest=digest, identity=(name or "").encode())
+    return keyring.absent(name=None, digest=CallerDigest(name), identity=name.encode())
 
 
 def _print_decision(config: RuntimeConfig, question: Question) -> None:

@@ -1,12 +1,18 @@
-"""`holdover keys`: make tokens for callers; the settings file holds only their hashes."""
+"""`holdover keys`: make tokens for callers, and say by which hash and digest a key is known."""
 
 from __future__ import annotations
 
-import secrets
+import os
+import secrets as dice
 import sys
+from getpass import getpass
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from proxy.cli.load_config import settings_or_exit
+from proxy.config.build import digester_of
+from proxy.config.digest_key import digest_key_file, read_digest_key
 from proxy.config.setting_errors import words_for
 from proxy.config.setting_types import Name
 from proxy.security.keyring import hash_token
@@ -23,7 +29,7 @@ def run_new(name: str) -> None:
         [error] = exc.errors()
         said = words_for(error["type"], error.get("ctx", {}))
         exit_with_error(f"{name!r} is not a valid name for a caller: it {said}")
-    token = f"holdover-{secrets.token_urlsafe(_TOKEN_BYTES)}"
+    token = f"holdover-{dice.token_urlsafe(_TOKEN_BYTES)}"
     print_lines(
         f"# Give this token to {name}; it is not stored anywhere:",
         f"# {token}",
@@ -36,7 +42,25 @@ def run_new(name: str) -> None:
 
 def run_hash() -> None:
     """Print the hash of the token or key on standard input, without its line end."""
-    token = sys.stdin.buffer.readline().strip()
-    if not token:
+    print_lines(f"sha256:{hash_token(_read_key())}")
+
+
+def run_digest(config: Path | None, secrets: Path | None) -> None:
+    """Print the digest that stands in the log for the key on standard input."""
+    settings = settings_or_exit(config, secrets)
+    if settings.digest_key is None and read_digest_key(settings.state_dir) is None:
+        exit_with_error(
+            f"{digest_key_file(settings.state_dir)}: there is no key of digests here, or none that "
+            "you may read, so it is not known what the log shows. Give the settings of the running "
+            "instance (`--config`, with its state_dir), run this as its user, or set digest_key; "
+            "where it has never run, start it once"
+        )
+    print_lines(digester_of(settings).caller(_read_key()))
+
+
+def _read_key() -> bytes:
+    """Read a key from standard input, unseen on a terminal; arguments would be seen in `ps`."""
+    line = os.fsencode(getpass("Key: ")) if sys.stdin.isatty() else sys.stdin.buffer.readline()
+    if not (key := line.strip()):
         exit_with_error("standard input is empty: pipe the key or token into this command")
-    print_lines(f"sha256:{hash_token(token)}")
+    return key

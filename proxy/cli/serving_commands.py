@@ -190,7 +190,7 @@ def history(config: Rules, secrets: Secrets = None) -> None:
     run_history(config, secrets)
 
 
-keys = typer.Typer(help="Make tokens for callers.", no_args_is_help=True)
+keys = typer.Typer(help="Make tokens for callers; find a key in the log.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 
 
@@ -208,6 +208,14 @@ def hash_() -> None:
     from proxy.cli.keys import run_hash
 
     run_hash()
+
+
+@keys.command()
+def digest(config: Config = None, secrets: Secrets = None) -> None:
+    """Read a key from stdin and print the digest that the log shows for it."""
+    from proxy.cli.keys import run_digest
+
+    run_digest(config, secrets)
 
 
 @app.command()

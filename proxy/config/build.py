@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from proxy.config.digest_key import read_digest_key
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.setting_types import header_value
 from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings
@@ -19,7 +20,7 @@ from proxy.rollout.rule_schema import (
     RuleSettings,
 )
 from proxy.security.keyring import HeldKey, Keyring, KnownCaller, Site, origin_of
-from proxy.security.redaction import Digester
+from proxy.security.redaction import CallerDigest, Digester
 from translators import (
     KNOWN_MODELS,
     AdjustmentKind,
@@ -51,8 +52,9 @@ def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfi
 
 
 def digester_of(settings: Settings) -> Digester:
-    """Return the digester for the life of the process, so that digests of callers stay the same."""
-    return Digester(settings.digest_key.get_secret_value() if settings.digest_key else None)
+    """Return a digester by the key that `serve` uses, or by a random one if none is kept yet."""
+    given = settings.digest_key
+    return Digester(given.get_secret_value() if given else read_digest_key(settings.state_dir))
 
 
 def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
@@ -136,11 +138,12 @@ def _model(known: Catalogue, name: str, facts: ModelFacts) -> Model:
 
 
 def _keyring(settings: Settings, digester: Digester) -> Keyring:
-    by_token: dict[str, str] = {}
+    by_credential: dict[tuple[str, str], str] = {}
     for name, caller in settings.callers.items():
-        if (other := by_token.setdefault(caller.token, name)) != name:
+        if (other := by_credential.setdefault(caller.known_by, name)) != name:
+            what, _ = caller.known_by
             raise InvalidSettings(
-                f"callers.{name}.token: is also the token of {other!r}; give each its own"
+                f"callers.{name}.{what}: is also the {what} of {other!r}; give each its own"
             )
     serves_both = settings.legacy_url is not None and (
         origin_of(settings.upstream_url) == origin_of(settings.legacy_url)
@@ -157,13 +160,20 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
     messages, legacy = keys_of(settings, "")
     known: list[KnownCaller] = []
     for name, caller in settings.callers.items():
+        if caller.token is None:
+            continue
         own, own_legacy = keys_of(caller, f"callers.{name}.")
         token_hash = caller.token.removeprefix(_HASH)
         known.append(
             KnownCaller(name=name, token_hash=token_hash, messages_key=own, legacy_key=own_legacy)
         )
+    names = {
+        CallerDigest(caller.digest): name
+        for name, caller in settings.callers.items()
+        if caller.digest is not None
+    }
     legacy_url = settings.legacy_url
-    return Keyring(
+    keyring = Keyring(
         digester=digester,
         messages=Site(
             name="upstream",
@@ -178,7 +188,14 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
         ),
         legacy=Site(name="legacy", url=legacy_url, key=legacy) if legacy_url else None,
         known=tuple(known),
+        names=names,
     )
+    if names and keyring.refuses_strangers:
+        raise InvalidSettings(
+            f"callers.{min(names.values())}.digest: only callers with a token are served while a "
+            "key is held here and one has a token; give this caller's `token` instead"
+        )
+    return keyring
 
 
 def _held(setting: str, written: SecretStr | KeyFrom | None, digester: Digester) -> HeldKey | None:

@@ -167,6 +167,14 @@ TokenHash = Annotated[
         "must be `sha256:` and 64 hexadecimal digits, as `holdover keys hash` prints it",
     ),
 ]
+KeyDigest = Annotated[
+    str,
+    spelled_like(
+        r"[0-9a-f]{16}",
+        "must be 16 lower-case hexadecimal digits, as the log shows them and `holdover keys digest`"
+        " prints them",
+    ),
+]
 Name = Annotated[
     str,
     spelled_like(

@@ -25,6 +25,7 @@ from proxy.config.setting_types import (
     BaseUrl,
     HostPattern,
     Key,
+    KeyDigest,
     LocalPath,
     Name,
     OwnHeader,
@@ -106,14 +107,32 @@ class CallerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    token: TokenHash
+    token: TokenHash | None = None
     """SHA-256 of the key or token that the caller sends, as `holdover keys hash` and `holdover keys
     new` print it."""
+    digest: KeyDigest | None = None
+    """In place of `token`: the digest of the caller's key, as the log shows it and `holdover keys
+    digest` prints it. It gives a name to a caller whose key you do not hold, and opens no key of
+    yours. It needs `digest_key`."""
     upstream_key: KeyOrPlace | None = None
     """Key that upstream is asked with for this caller, in place of the caller's own: the key
     itself, `{ env = "..." }` or `{ file = "..." }`."""
     legacy_key: KeyOrPlace | None = None
     """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
+
+    @model_validator(mode="after")
+    def _is_known_by_one(self) -> Self:
+        if (self.token is None) == (self.digest is None):
+            raise ValueError("give exactly one of token and digest")
+        for name in ("upstream_key", "legacy_key"):
+            if self.token is None and getattr(self, name) is not None:
+                raise ValueError(f"{name}: needs `token`, because a digest opens no key; give that")
+        return self
+
+    @property
+    def known_by(self) -> tuple[str, str]:
+        """The field that the caller is known by, and its value."""
+        return ("token", self.token) if self.token else ("digest", self.digest or "")
 
 
 def _state_dir() -> Path:
@@ -301,7 +320,7 @@ class Settings(BaseSettings):
     digest_key: Secret = None
     """Key of the digests that stand for callers in logs and records. Default: a random one, kept in
     `state_dir/digest.key`. Set it to get the same digests on several machines, or to name digests
-    in rules."""
+    in rules and `callers`; set to what that file holds, it leaves the digests as they are."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json`, `console`, or `auto`: JSON unless the log goes to a terminal. Both spell out what a
     terminal would act on."""

@@ -60,7 +60,7 @@ def load_settings(
         settings.rollout,
         settings.rollout_override,
         has_legacy_url=settings.legacy_url is not None,
-        callers=settings.callers,
+        callers={name: caller.digest for name, caller in settings.callers.items()},
         keeps_digests=settings.digest_key is not None,
     )
     if problems_of_rules := [Problem(place=at, sentence=said) for at, said in contradictions]:

@@ -25,6 +25,10 @@ Finding: TypeAlias = tuple[tuple[str | int, ...], str]
 """A place in the settings, such as `("rollout", 1, "match")`, and the problem there."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{16}")
+_NEEDS_KEY: Final = (
+    "is a digest, which needs the setting digest_key; to keep the digests that the log shows, set "
+    "it to the contents of digest.key in state_dir"
+)
 _WILDCARD: Final = re.compile(r"[*?\[]")
 _ALL: Final = 100
 _ROUTE_FIELDS: Final = tuple(RouteSettings.model_fields)
@@ -35,10 +39,17 @@ def validate_rules(
     override: OverrideSettings | None,
     *,
     has_legacy_url: bool,
-    callers: Mapping[str, object],
+    callers: Mapping[str, str | None],
     keeps_digests: bool,
 ) -> Iterator[Finding]:
-    """Yield all contradictions, in the order of the rules."""
+    """
+    Yield all contradictions, in the order of the rules.
+
+    `callers` has the digests of those callers that are listed by one.
+    """
+    if not keeps_digests:
+        by_digest = (name for name, digest in callers.items() if digest is not None)
+        yield from ((("callers", name, "digest"), _NEEDS_KEY) for name in by_digest)
     for number, rule in enumerate(rules):
         place = ("rollout", number)
         if any(rule.name == earlier.name for earlier in rules[:number]):
@@ -74,17 +85,22 @@ def _findings_on_route(
 def _match_findings(
     place: tuple[str | int, ...],
     match: Match,
-    callers: Mapping[str, object],
+    callers: Mapping[str, str | None],
     *,
     keeps_digests: bool,
 ) -> Iterator[Finding]:
     caller, place = match.caller, (*place, "match")
     by_digest = [name for name in ("caller", "key") if _is_digest(getattr(match, name))]
     if by_digest and not keeps_digests:
-        sentence = "is a digest, which changes with every start unless digest_key is set"
-        yield (*place, by_digest[0]), sentence
+        yield (*place, by_digest[0]), _NEEDS_KEY
     if match.key is not None and not (_WILDCARD.search(match.key) or _is_digest(match.key)):
         yield (*place, "key"), "can never match: a digest has 16 lower-case hexadecimal digits"
+    names = {digest: name for name, digest in callers.items() if digest is not None}
+    if caller in names:
+        yield (
+            (*place, "caller"),
+            f"can never match: this caller is named {names[caller]!r}; write its name",
+        )
     # A pattern with wildcards may be meant for digests, which cannot be listed.
     if caller is not None and not (
         _WILDCARD.search(caller) or _is_digest(caller) or caller in callers

@@ -14,6 +14,9 @@ A token in the list of callers gives access to a held key if Holdover has any ke
 for this caller or for all callers. Such a token can spend that key, so it is as
 secret as the key and is sent nowhere. The settings hold only the SHA-256 of tokens:
 tokens are long and random, so a hash reveals nothing and gives no access.
+
+A caller that is listed by the digest of its key has a name and is a stranger otherwise:
+a digest is short and stands in logs, so it opens nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -79,7 +82,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCaller:
-    """An entry of the setting `callers`, and the upstream keys for this caller."""
+    """An entry of the setting `callers` with a token, and the upstream keys for this caller."""
 
     name: str
     token_hash: str
@@ -150,6 +153,8 @@ class Keyring:
     messages: Site
     legacy: Site | None = None
     known: tuple[KnownCaller, ...] = ()
+    names: Mapping[CallerDigest, str] = field(default_factory=dict[CallerDigest, str])
+    """Names of callers that are listed by the digest of their key."""
 
     @property
     def urls(self) -> frozenset[str]:
@@ -209,13 +214,10 @@ class Keyring:
         known = self._find(given.secret)
         if known is None and self.refuses_strangers:
             raise UnknownKey("invalid x-api-key")
-        return self._caller(
-            known,
-            given,
-            name=known.name if known else None,
-            digest=self.digester.caller(given.secret),
-            identity=known.name.encode() if known else given.secret,
-        )
+        digest = self.digester.caller(given.secret)
+        name = known.name if known else self.names.get(digest)
+        identity = given.secret if name is None else name.encode()
+        return self._caller(known, given, name=name, digest=digest, identity=identity)
 
     def digest_of(self, headers: Headers) -> CallerDigest:
         """Return the digest of the key that a request sends, whether or not it opens anything."""
@@ -226,7 +228,13 @@ class Keyring:
         return self.digester.caller(given.secret)
 
     def absent(self, *, name: str | None, digest: CallerDigest, identity: bytes) -> Caller:
-        """Return a caller without a request (for replays and `check`): only held keys are sent."""
+        """
+        Return a caller without a request (for replays and `check`): only held keys are sent.
+
+        One without a name gets that of its digest, if the settings now have one.
+        """
+        if name is None and (name := self.names.get(digest)) is not None:
+            identity = name.encode()
         known = next((known for known in self.known if known.name == name), None)
         return self._caller(known, _NO_CREDENTIAL, name=name, digest=digest, identity=identity)
 

@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,10 @@ import pytest
 
 from proxy.security.keyring import hash_token
 from proxy.security.redaction import Digester
+from tests.command_line import run, run_process
 from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import ADMIN, ADMIN_TOKEN, body
+from tests.waiting import wait_for
 
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (
@@ -50,6 +53,10 @@ token = "sha256:{hash_token(SEARCH.encode())}"
 upstream-key = {{ env = "KEY_OF_SEARCH" }}
 [callers.guest]
 token = "sha256:{hash_token(GUEST.encode())}"
+"""
+NAMED_BY_DIGEST = f"""
+[callers.unknown-team]
+digest = "{Digester("fleet").caller(STRANGER.encode())}"
 """
 PATHS = ["translated", "forwarded", "/v1/messages", "/v1/models"]
 MESSAGES = {
@@ -203,6 +210,8 @@ def test_callers_with_names_alone_keep_their_keys_and_strangers_pass(fleet: Flee
         (NAMES, SEARCH, "search.team"),
         (NAMES, STRANGER, None),
         (MAPPED, GUEST, "guest"),
+        (NAMED_BY_DIGEST, STRANGER, "unknown-team"),
+        (SERVERS_KEY + NAMED_BY_DIGEST, STRANGER, "unknown-team"),
     ],
 )
 @pytest.mark.parametrize("path", ["translated", "forwarded"])
@@ -215,6 +224,39 @@ def test_the_log_names_callers_and_otherwise_shows_the_digest_of_their_key(
 
     assert line["caller_name"] == name
     assert line["caller"] == Digester("fleet").caller(key.encode())
+    assert "peer" not in line
+
+
+def test_a_digest_gives_a_name_and_changes_nothing_else(fleet: Fleet):
+    with_settings(fleet, NAMED_BY_DIGEST)
+
+    for key in (BILLING, STRANGER):
+        answer = ask(fleet, "translated", api_key(key))
+        assert credentials(fleet, answer) == [("x-api-key", key)]
+
+
+def test_the_digest_of_a_key_is_the_one_that_the_log_shows(tmp_path: Path):
+    """Also of the key of digests that nobody has set."""
+    with running_fleet(tmp_path) as fleet:
+        line = fleet.record(fleet.post(api_key(BILLING)))
+        done = run("keys", "digest", "--config", str(fleet.config), stdin=BILLING)
+
+    assert done.stdout == f"{line['caller']}\n"
+
+
+def test_the_address_of_the_client_is_in_the_log_alone_and_only_if_it_is_wanted(tmp_path: Path):
+    with running_fleet(tmp_path, "log_client_address = true\n") as fleet:
+        answer = fleet.post({"x-forwarded-for": "192.0.2.1"})
+        line = fleet.record(answer)
+        show = ("show", line["id"], "--format", "json", "--config", str(fleet.config))
+        shown = json.loads(wait_for(lambda: run_process(*show).stdout))
+
+    assert line["peer"] == "127.0.0.1"
+    assert "192.0.2.1" not in fleet.log.read_text()
+    assert shown["record"] == {
+        name: value for name, value in line.items() if name in shown["record"]
+    }
+    assert "peer" not in shown["record"]
 
 
 def test_someone_turned_away_is_in_the_log_without_a_caller(fleet: Fleet):

@@ -1,11 +1,10 @@
-"""`holdover check` and `holdover keys`."""
+"""`holdover check`: what is wrong, what is unwise, and which rule decides."""
 
-import hashlib
 import json
-import tomllib
 
 import pytest
 
+from proxy.security.redaction import Digester
 from tests.command_line import run
 from tests.harness import body
 
@@ -247,24 +246,44 @@ def test_what_goes_without_a_key_of_ours_although_there_is_one_is_said(tmp_path,
     assert "sk-" not in done.stdout + done.stderr
 
 
-def test_a_new_token_is_shown_with_the_lines_that_know_it():
-    done = run("keys", "new", "nightly-batch")
-    token = done.stdout.split("# ")[2].split()[0]
-
-    written = tomllib.loads(done.stdout)["callers"]["nightly-batch"]["token"]
-    assert written == f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
+NAMED = 'digest_key = "k"\n[callers.old-app]\ndigest = "0123456789abcdef"\n'
+FOR_NAMED = '[[rollout]]\nname = "old"\naction = "refuse"\nmatch = { caller = "old-app" }\n'
 
 
-def test_a_name_that_cannot_be_one_gets_no_token():
-    done = run("keys", "new", "nightly batch")
+@pytest.mark.parametrize("caller", ["old-app", "0123456789abcdef"])
+def test_a_caller_with_a_digest_is_asked_about_by_its_name_or_by_that(config, caller: str):
+    config.write_text(NAMED + FOR_NAMED)
 
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "'nightly batch'" in done.stderr
+    assert check(config, "--caller", caller).startswith("old: yes.\n")
 
 
-def test_a_key_is_hashed_without_the_end_of_its_line():
-    for given in ("a", "a\n", "a\r\n"):
-        done = run("keys", "hash", stdin=given)
+def test_a_caller_given_by_its_digest_meets_rules_about_the_key(config):
+    text = FOR_NAMED.replace('caller = "old-app"', 'key = "0123456789abcdef"')
+    config.write_text(f'digest_key = "k"\n{text}')
 
-        assert done.stdout == f"sha256:{hashlib.sha256(b'a').hexdigest()}\n"
-    assert run("keys", "hash").returncode == 2
+    assert check(config, "--caller", "0123456789abcdef").startswith("old: yes.\n")
+
+
+def test_the_digests_of_keys_that_are_held_are_shown_and_by_which_key(config):
+    config.write_text(f'upstream_key = "sk-1"\n{NAMED}')
+    done = run("check", str(config))
+
+    assert done.stdout.endswith(
+        "Digests of keys in the log are made with digest_key; `holdover keys digest` prints others."
+        f"\n   {Digester('k').caller(b'sk-1')}  upstream_key"
+        "\n   0123456789abcdef  the key of old-app\n"
+    )
+    assert "sk-1" not in done.stdout
+
+
+def test_digests_are_those_of_the_key_that_the_server_keeps(config, tmp_path):
+    text = f'state_dir = "{tmp_path}"\nupstream_key = "sk-1"\n'
+    config.write_text(text)
+    before = run("check", str(config)).stdout
+    (tmp_path / "digest.key").write_text("kept\n")
+    after = run("check", str(config)).stdout
+
+    assert f"not known here. digest_key is not set, and {tmp_path}/digest.key cannot" in before
+    assert "upstream_key" not in before
+    assert f"are made with the key in {tmp_path}/digest.key;" in after
+    assert f"   {Digester('kept').caller(b'sk-1')}  upstream_key\n" in after

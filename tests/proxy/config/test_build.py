@@ -309,6 +309,30 @@ def test_two_callers_with_one_token_are_refused():
         compiled(f"[callers.a]\n{token}\n[callers.b]\n{token}")
 
 
+DIGEST = "0123456789abcdef"
+NAMED = f'digest_key = "k"\n[callers.a]\ndigest = "{DIGEST}"\n'
+
+
+def test_two_callers_with_one_digest_are_refused():
+    with pytest.raises(InvalidSettings, match=r"callers\.b\.digest: is also the digest of 'a'"):
+        compiled(f'{NAMED}[callers.b]\ndigest = "{DIGEST}"\n')
+
+
+def test_a_digest_is_a_name_and_no_key_to_anything():
+    keyring = compiled(NAMED).keyring
+
+    assert (keyring.names, keyring.known) == ({DIGEST: "a"}, ())
+
+
+def test_a_caller_who_would_be_turned_away_cannot_have_a_digest():
+    said = r"callers\.a\.digest: only callers with a token are served while a key is held here"
+    with pytest.raises(InvalidSettings, match=said):
+        compiled(f"upstream_key = 'sk-ant-1'\n{NAMED}{listed()}")
+
+    assert compiled(f"upstream_key = 'sk-ant-1'\n{NAMED}").keyring.names
+    assert compiled(NAMED + listed()).keyring.names
+
+
 def test_the_map_is_in_force():
     keyring = compiled(listed(upstream_key="'sk-ant-1'")).keyring
 
@@ -318,12 +342,16 @@ def test_the_map_is_in_force():
     assert caller.messages.credential == Credential(b"x-api-key", b"sk-ant-1", b"sk-ant-1")
 
 
-def test_digests_stay_the_same_under_a_key_and_only_then():
+def test_digests_stay_the_same_under_a_key_that_is_set_or_kept_and_only_then(tmp_path: Path):
+    state = f"state_dir = '{tmp_path}'\n"
+
     def digest(text: str) -> str:
-        return digester_of(read(text)).caller(b"t")
+        return digester_of(read(state + text)).caller(b"t")
 
     assert digest("digest-key = 'k'") == digest("digest-key = 'k'") != digest("digest-key = 'l'")
     assert digest("") != digest("")
+    (tmp_path / "digest.key").write_text("l")
+    assert digest("") == digest("digest-key = 'l'") != digest("digest-key = 'k'")
 
 
 def test_no_secret_is_in_a_representation():

@@ -1,6 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
-from proxy.config.digest_key import load_or_create_digest_key
+from proxy.config.digest_key import load_or_create_digest_key, read_digest_key
 
 
 def test_a_directory_has_one_key_whoever_asks_first(tmp_path):
@@ -26,3 +26,9 @@ def test_where_none_can_be_kept_there_is_none(tmp_path):
 
     for name in ("file", "empty", "garbage"):
         assert load_or_create_digest_key(tmp_path / name) is None
+
+
+def test_reading_makes_none(tmp_path):
+    assert read_digest_key(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    assert load_or_create_digest_key(tmp_path) == read_digest_key(tmp_path) is not None

@@ -98,6 +98,23 @@ def test_no_wording_of_pydantics_is_said_whatever_a_file_holds(name: str, value:
             "callers.a: unknown setting `upstream_url`: it belongs at the top of the file, above "
             "all tables",
         ),
+        ("[callers.a]", "callers.a: give exactly one of token and digest"),
+        (
+            f"[callers.a]\ntoken = '{HASH}'\ndigest = '0123456789abcdef'",
+            "callers.a: give exactly one of token and digest",
+        ),
+        (
+            "[callers.a]\ndigest = '0123456789abcdef'\nlegacy_key = 'k'",
+            "callers.a: legacy_key: needs `token`, because a digest opens no key",
+        ),
+        (
+            "[callers.a]\ndigest = '0123456789ABCDEF'",
+            "callers.a.digest: must be 16 lower-case hexadecimal digits, as the log shows them",
+        ),
+        (
+            "[callers.a]\ndigest = '0123456789abcdef'",
+            "callers.a.digest: is a digest, which needs the setting digest_key; to keep",
+        ),
         (
             "[model_facts.x]\nsuccesor = 'y'",
             "model_facts.x: unknown setting `succesor`; did you mean `successor`?",

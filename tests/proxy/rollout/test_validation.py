@@ -24,7 +24,7 @@ def found(*rules, override=None, has_legacy_url=True, callers=(), keeps_digests=
         rules,
         override,
         has_legacy_url=has_legacy_url,
-        callers=dict.fromkeys(callers),
+        callers=callers if isinstance(callers, dict) else dict.fromkeys(callers),
         keeps_digests=keeps_digests,
     )
     return [(".".join(map(str, place)), sentence) for place, sentence in findings]
@@ -118,14 +118,19 @@ def test_a_dead_rule_is_named_once_with_the_first_that_covers_it():
         (
             {"key": DIGEST},
             {"keeps_digests": False},
-            "key: is a digest, which changes with every start unless digest_key is set",
+            "key: is a digest, which needs the setting digest_key; to keep the digests",
         ),
         (
             {"caller": DIGEST},
             {"keeps_digests": False},
-            "caller: is a digest, which changes with every start unless digest_key is set",
+            "caller: is a digest, which needs the setting digest_key; to keep the digests",
         ),
         ({"caller": DIGEST}, {}, None),
+        (
+            {"caller": DIGEST},
+            {"callers": {"ads": DIGEST}},
+            "caller: can never match: this caller is named 'ads'; write its name",
+        ),
         ({"caller": "ads"}, {"callers": ["ads"]}, None),
         ({"caller": "a*"}, {"callers": ["bds"]}, None),
         ({"caller": "ads"}, {}, "caller: can never match: no caller in [callers] has such a name"),
@@ -263,8 +268,9 @@ def test_everything_covers_itself_and_nothing_said_covers_everything(narrow):
             "[[rollout]]\nname = 'a'\naction = 'forward'\n[rollout.match]\n"
             f"model = 'x'\ncaller = '{DIGEST}'\n",
             [
-                "h.toml, line 6: rollout.0.match.caller: is a digest, which changes with every"
-                " start unless digest_key is set",
+                "h.toml, line 6: rollout.0.match.caller: is a digest, which needs the setting"
+                " digest_key; to keep the digests that the log shows, set it to the contents of"
+                " digest.key in state_dir",
                 "h.toml, line 3: rollout.0.action: forward needs the setting legacy_url",
             ],
         ),

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from rich.pretty import pretty_repr
@@ -305,6 +306,37 @@ def test_of_two_entries_the_right_one_is_found_wherever_it_stands():
         caller = ring(*entries).identify(sent(b"token-%d" % n))
 
         assert (caller.name, caller.messages.credential) == (f"c{n}", key(b"key-%d" % n))
+
+
+@pytest.mark.parametrize("server", [None, SERVER])
+def test_a_caller_with_a_digest_has_a_name_and_is_a_stranger_otherwise(server):
+    keyring = replace(ring(server=server), names={DIGESTER.caller(OWN): "old-app"})
+    plain = ring(server=server).identify(sent(OWN))
+
+    named = keyring.identify(sent(OWN))
+
+    assert (named.name, named.identity) == ("old-app", b"old-app")
+    assert (named.digest, named.messages) == (plain.digest, plain.messages)
+    assert keyring.identify(sent(b"sk-ant-other")).name is None
+    assert keyring.refuses_strangers is False
+
+
+def test_a_token_goes_before_a_digest():
+    keyring = replace(ring(SEARCH), names={DIGESTER.caller(b"token-search"): "old-app"})
+
+    assert keyring.identify(sent(b"token-search")).name == "search"
+
+
+def test_a_digest_without_its_request_has_a_name_too():
+    digest = DIGESTER.caller(OWN)
+    keyring = replace(ring(), names={digest: "old-app"})
+
+    def absent(name):
+        caller = keyring.absent(name=name, digest=digest, identity=b"as given")
+        return caller.name, caller.identity
+
+    assert absent(None) == ("old-app", b"old-app")
+    assert absent("as-recorded") == ("as-recorded", b"as given")
 
 
 def test_a_token_is_known_by_its_sha_256():
