@@ -69,10 +69,14 @@ def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:
     """
     Return at most `most` records by id.
 
-    The id may be ours or the upstream's; if none equals `name`, ids that start with it match.
+    The id may be ours or the upstream's; if none equals `name`, ids that start with it match,
+    with or without their `req_`.
     """
     ids = (_columns.id, _columns.request_id)
-    has_prefix = or_(*(column.startswith(name, autoescape=True) for column in ids))
+    beginnings = (name, f"req_{name}")
+    has_prefix = or_(
+        *(column.startswith(begin, autoescape=True) for column in ids for begin in beginnings)
+    )
     for condition in (*(column == name for column in ids), has_prefix):
         query = select(exchanges).where(condition).order_by(_columns.seq).limit(most)
         with store.engine.connect() as connection:

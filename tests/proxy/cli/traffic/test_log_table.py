@@ -37,27 +37,61 @@ def test_eighty_columns_are_enough():
     lines = on_terminal(80, record(id=ID, caller_name="nightly", adjustments=MADE))
 
     assert lines == [
-        "time     caller    model                ended        tokens  ms     adjustments",
+        "time     id       caller    model             route      ended        ms     adj",
         "2026-11-23 UTC",
-        "09:00:00 nightly   2.1 -> haiku-4-5-20… 200 end_turn 6>14    6      2: replace_…",
+        "09:00:00 01234567 nightly   2.1 -> haiku-4-5… translate  200 end_turn 6      2 …",
     ]
 
 
 def test_more_is_shown_where_there_is_room():
-    lines = on_terminal(150, record(id=ID, adjustments=MADE))
+    second = record(
+        id=ID,
+        adjustments=MADE,
+        rule="canary",
+        sdk="python 0.2.10",
+        first_failure="529 overloaded_error",
+        route="forward",
+    )
+    lines = on_terminal(150, second)
 
+    assert lines[0] == (
+        "time     id       caller    sdk           model                           rule       "
+        "route      first failure ended        tokens  ms     adjustments"
+    )
     assert lines[2] == (
-        "09:00:00 0123456789abcdef claude-2.1 -> claude-haiku-4-5-20251001  200 end_turn"
-        "         6>14      6      2: replace_retired_model, trim_… req_01234567"
+        "09:00:00 01234567 01234567… python 0.2.10 2.1 -> haiku-4-5-20251001       canary     "
+        ">forward   529 overload… 200 end_turn 6>14    6      2 replace_r…"
     )
 
 
-@pytest.mark.parametrize("width", [1, 40, 80, 92, 93, 120, 400])
+def test_a_second_try_is_marked_even_on_a_narrow_terminal():
+    second = record(first_failure="529 overloaded_error", route="translate")
+
+    assert " >translate 200 end_turn " in on_terminal(80, second)[2]
+
+
+@pytest.mark.parametrize("width", [1, 40, 80, 90, 91, 92, 127, 128, 200, 400])
 def test_the_columns_fill_the_terminal_and_are_never_too_narrow(width: int):
     widths = widths_for(width)
 
-    assert sum(widths) + len(widths) - 1 == max(width, 80)
-    assert len(widths) == (8 if width > 92 else 7)
+    assert sum(widths.values()) + len(widths) - 1 == max(width, 80)
+
+
+@pytest.mark.parametrize(
+    ("width", "added"),
+    [
+        (80, set()),
+        (88, {"tokens"}),
+        (91, {"rule"}),
+        (99, {"rule", "tokens"}),
+        (113, {"rule", "tokens", "sdk"}),
+        (127, {"rule", "tokens", "sdk", "first failure"}),
+    ],
+)
+def test_wider_terminals_have_more_columns(width: int, added: set[str]):
+    always = {"time", "id", "caller", "model", "route", "ended", "ms", "adjustments"}
+
+    assert set(widths_for(width)) == always | added
 
 
 def test_a_day_has_a_line_of_its_own():
@@ -65,23 +99,23 @@ def test_a_day_has_a_line_of_its_own():
     lines = on_terminal(80, *(record(received=f"{moment}.000+00:00") for moment in moments))
 
     assert [line[:14] for line in lines] == [
-        *("time     calle", "2026-11-22 UTC", "23:59:59 01234"),
-        *("2026-11-23 UTC", "00:00:01 01234", "00:00:02 01234"),
+        *("time     id   ", "2026-11-22 UTC", "23:59:59 00000"),
+        *("2026-11-23 UTC", "00:00:01 00000", "00:00:02 00000"),
     ]
 
 
 def test_what_clients_say_is_neither_markup_nor_obeyed():
     rude = record(asked_model="[red]\x1b[2J", caller_name="[bold]")
 
-    assert "[bold]    [red]\\u001b[2J -> h…" in on_terminal(80, rude)[2]
+    assert "[bold]    [red]\\u001b[2J -…" in on_terminal(80, rude)[2]
     assert "[red]\\u001b[2J -> claude-haiku-4-5-20251001" in plain(rude)[1]
 
 
 def test_wide_characters_take_two_columns():
     [_, _, line] = on_terminal(80, record(caller_name="你好你好你好"))
 
-    assert line.startswith("09:00:00 你好你好… 2.1 -> ")
-    assert cell_len(line.partition(" 200 ")[0]) == 39
+    assert line.startswith("09:00:00 00000000 你好你好… 2.1 -> ")
+    assert cell_len(line.partition(" 200 ")[0]) == 56
 
 
 @pytest.mark.parametrize(
@@ -93,14 +127,16 @@ def test_what_went_wrong_stands_out(fields: dict[str, Any], style: str):
 
 
 def test_nothing_is_cut_where_nobody_watches():
-    lines = plain(record(id=ID, adjustments=MADE, caller_name="a" * 70), record(id=ID, status=None))
+    named = record(id=ID, adjustments=MADE, caller_name="a" * 70, rule="r", sdk="python 0.2.10")
+    lines = plain(named, record(id=ID, status=None))
 
     assert [line.split("  ")[0] for line in lines] == [
         *("time", "2026-11-23 09:00:00.000", "2026-11-23 09:00:00.000")
     ]
-    assert f"  {'a' * 70}  claude-2.1 -> claude-haiku-4-5-20251001 " in lines[1]
-    assert lines[1].endswith(f"  6       2: replace_retired_model, trim_prefill  {ID}")
-    assert lines[0].endswith("id")
+    assert f"  {ID}  {'a' * 70}  python 0.2.10     claude-2.1 -> claude-haiku-4-5-" in lines[1]
+    assert "  r                 translate   -  " in lines[1]
+    assert lines[1].endswith("  6       2 replace_retired_model, trim_prefill")
+    assert lines[0].endswith("  ms      adjustments")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +157,9 @@ def test_nothing_is_cut_where_nobody_watches():
         ({"caller": None}, "-"),
         ({"input_tokens": None}, "?>14"),
         ({"total_ms": 1234.5}, "1234"),
+        ({"route": None}, "-"),
+        ({"first_failure": "529 overloaded_error"}, "529 overloaded_error"),
+        ({"first_failure": "529 overloaded_error"}, ">translate"),
     ],
 )
 def test_every_cell_says_what_is_known(fields: dict[str, Any], cell: str):

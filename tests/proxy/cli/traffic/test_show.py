@@ -6,6 +6,7 @@ import pytest
 import typer
 from msgspec.structs import replace
 
+from proxy.cli.traffic.log import run_log
 from proxy.cli.traffic.show import run_show
 from proxy.traffic import Body, compress
 from proxy.traffic.content import Content
@@ -169,10 +170,24 @@ def test_it_says_why_there_are_no_contents(tmp_path: Path, capsys):
 def test_an_id_of_upstream_or_how_one_begins_will_do(tmp_path: Path, capsys):
     config = settings_with(tmp_path, [*whole("req_ab"), *whole("req_cd")])
 
-    for name in ("req_ab", "of_upstream_req_ab", "req_a", "of_upstream_req_a"):
+    for name in ("req_ab", "of_upstream_req_ab", "req_a", "of_upstream_req_a", "ab", "a"):
         show(config, name)
 
         assert "  id          req_ab\n" in capsys.readouterr().out
+
+
+def test_the_id_in_a_log_of_eighty_columns_will_do(tmp_path: Path, capsys, monkeypatch):
+    name = "req_0b9f4c21d8e7a65b43f20c19"
+    config = settings_with(tmp_path, whole(name))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    run_log(config, None, {}, demo=False, limit=1, follow=False, as_json=False)
+    [*_, line] = capsys.readouterr().out.splitlines()
+    monkeypatch.delenv("FORCE_COLOR")
+
+    show(config, line.split()[1])
+
+    assert f"  id          {name}\n" in capsys.readouterr().out
 
 
 def test_several_are_listed_and_none_is_said(tmp_path: Path, capsys):
