@@ -22,6 +22,7 @@ from proxy.errors import (
     UpstreamTooSlow,
     UpstreamUnreachable,
 )
+from proxy.headers import Headers
 from proxy.rollout import Decision, Question, Route, decide
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest, Redactor, describe_crash
@@ -107,9 +108,7 @@ class Asker:
         record = recorded.record
         body, answer = recorded.texts()
         caller = caller_of(record, self.config.keyring)
-        known = ((b"anthropic-version", record.version), (b"user-agent", record.user_agent))
-        headers = [(b"content-type", b"application/json")]
-        headers += [(name, value.encode("latin-1", "replace")) for name, value in known if value]
+        headers = headers_of(record)
         request = LegacyRequest.read(caller, headers, b"", body)
         question = Question(
             caller=caller,
@@ -164,6 +163,15 @@ def caller_of(record: TrafficRecord, keyring: Keyring) -> Caller:
         digest=record.caller or CallerDigest(""),
         identity=(record.caller_name or record.caller or "").encode(),
     )
+
+
+def headers_of(record: TrafficRecord) -> Headers:
+    """Return the headers that are known of a recorded request."""
+    known = ((b"anthropic-version", record.version), (b"user-agent", record.user_agent))
+    return [
+        (b"content-type", b"application/json"),
+        *((name, value.encode("latin-1", "replace")) for name, value in known if value),
+    ]
 
 
 def _recorded_answer(record: TrafficRecord, answer: bytes) -> ComparableAnswer | None:

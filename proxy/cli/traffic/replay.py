@@ -35,7 +35,15 @@ from proxy.config.settings import Settings
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
-from proxy.replay import Asker, Run, TokenBudget, build_replay_report, is_simulator
+from proxy.replay import (
+    Asker,
+    Forecast,
+    Run,
+    TokenBudget,
+    build_replay_report,
+    forecast,
+    is_simulator,
+)
 from proxy.report.prices import Price
 from proxy.security.redaction import Redactor
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
@@ -100,10 +108,10 @@ def run_replay(
             replay = replay.with_settings(with_upstream_url(replay.settings, url))
         opened = stack.enter_context(open_traffic_store(config, secrets, demo=demo))
         store = ReplayStore(opened, replay.name, replay.filters, options.limit)
-        found = store.plan()
-        is_simulated = _show_estimate(replay, found)
-        if found.remaining:
-            _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, found)
+        left = forecast(store.remaining(), replay.config, datetime.now(UTC))
+        is_simulated = _show_estimate(replay, store.plan(), left)
+        if left.requests:
+            _run(_with_keys_or_exit(replay, is_simulated=is_simulated), store, left.requests)
         report = build_replay_report(replay.name, store.results(), replay.prices)
     if options.as_json:
         print_lines(json_line(msgspec.to_builtins(report)))
@@ -138,13 +146,13 @@ def _runtime_config(settings: Settings) -> RuntimeConfig:
     return build_runtime_config(settings, digester_of(settings))
 
 
-def _show_estimate(replay: _Replay, found: ReplayPlan) -> bool:
+def _show_estimate(replay: _Replay, found: ReplayPlan, left: Forecast) -> bool:
     """Print the estimate; return True if every upstream is a simulator."""
     urls = list(upstream_urls(replay.settings))
     is_simulated = all(asyncio.run(is_simulator(url)) for url in urls)
     targets = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
     print_to_stderr(f"Replay {replay.name}: asks {targets}")
-    print_to_stderr(*estimate_lines(found, replay.options.model, replay.prices))
+    print_to_stderr(*estimate_lines(found, left, replay.prices))
     print_to_stderr("The recorded texts are sent as they were kept, that is, redacted.")
     for rule in replay.settings.rollout:
         if rule.match.header:
@@ -170,12 +178,12 @@ def _with_keys_or_exit(replay: _Replay, *, is_simulated: bool) -> _Replay:
     return replay
 
 
-def _run(replay: _Replay, store: ReplayStore, found: ReplayPlan) -> None:
+def _run(replay: _Replay, store: ReplayStore, requests: int) -> None:
     store.begin()
     options = replay.options
     budget = TokenBudget(options.budget_tokens, store.used())
     try:
-        with progress(sum(left.requests for left in found.remaining)) as observer:
+        with progress(requests) as observer:
             is_complete = asyncio.run(_ask(replay, store, budget, observer))
     except KeyboardInterrupt:
         exit_with_error(

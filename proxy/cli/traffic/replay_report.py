@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from proxy.replay import ReplayReport, cost_of
+from proxy.replay import Forecast, ModelForecast, ReplayReport, cost_of
 from proxy.replay.report import ReplaySpending
 from proxy.report.prices import Price
 from proxy.terminal_text import escape_for_terminal
-from proxy.traffic.store.replay_results import RemainingRequests, ReplayPlan
+from proxy.traffic.store.replay_results import ReplayPlan
 
 _LABEL_WIDTH = 18
 _BAR_WIDTH = 40
+_MAX_MODELS = 8
 
 
-def estimate_lines(
-    found: ReplayPlan, model: str | None, prices: Mapping[str, Price]
-) -> Iterator[str]:
-    """Yield what is left to ask and its estimated cost; `model` if one model answers all of it."""
+def estimate_lines(found: ReplayPlan, left: Forecast, prices: Mapping[str, Price]) -> Iterator[str]:
+    """Yield what is left to ask, and what the models that will be asked probably cost."""
     yield _line("found", _requests(found.exchanges))
     if found.unanswered:
         yield _line("", f"{found.unanswered:,} got no answer, so there is nothing to compare with")
@@ -25,38 +24,41 @@ def estimate_lines(
         yield _line("", f"{found.without_content:,} have no content (see the setting `capture`)")
     if found.done:
         yield _line("", f"{found.done:,} were done before under this name")
-    yield _line("to ask", _requests(sum(each.requests for each in found.remaining)))
-    if found.remaining:
+    yield _line("to ask", _requests(left.requests))
+    if left.refused:
+        refused = "1 is" if left.refused == 1 else f"{left.refused:,} are"
+        yield _line("", f"{refused} refused by a rule, or not translatable, and so not sent")
+    if left.models:
+        for each in left.models[:_MAX_MODELS]:
+            model = "a legacy upstream" if each.model is None else escape_for_terminal(each.model)
+            yield _line("", f"{each.requests:,} of {model}")
+        if others := left.models[_MAX_MODELS:]:
+            yield _line("", f"{sum(each.requests for each in others):,} of other models")
         given, likely, most = (
-            sum(numbers) for numbers in zip(*map(_tokens, found.remaining), strict=True)
+            sum(numbers) for numbers in zip(*map(_tokens, left.models), strict=True)
         )
         yield _line("input tokens", f"about {given:,.0f}")
         yield _line("output tokens", f"about {likely:,.0f}, at most {most:,.0f}")
-        yield _line("cost", " ".join(_costs(found.remaining, model, prices)))
+        yield _line("cost", " ".join(_costs(left.models, prices)))
 
 
-def _tokens(left: RemainingRequests) -> tuple[float, float, float]:
+def _tokens(left: ModelForecast) -> tuple[float, float, float]:
     return left.input_tokens, left.output_tokens, left.most_output_tokens
 
 
-def _costs(
-    left: tuple[RemainingRequests, ...], model: str | None, prices: Mapping[str, Price]
-) -> Iterator[str]:
+def _costs(left: tuple[ModelForecast, ...], prices: Mapping[str, Price]) -> Iterator[str]:
     likely = most = 0.0
     unpriced = set[str]()
     for each in left:
-        asked = model or each.model
         given, likely_tokens, max_tokens = _tokens(each)
-        cost = cost_of(asked, given, likely_tokens, prices)
-        highest = cost_of(asked, given, max_tokens, prices)
+        cost = cost_of(each.model, given, likely_tokens, prices)
+        highest = cost_of(each.model, given, max_tokens, prices)
         if cost is None or highest is None:
-            unpriced.add(asked or "a legacy upstream")
+            unpriced.add(each.model or "a legacy upstream")
             continue
         likely, most = likely + cost, most + highest
     if most:
         yield f"about {_dollars(likely)}, at most {_dollars(most)}"
-        if model is None:
-            yield "if the models stay the same"
     if unpriced:
         yield f"(not known for {escape_for_terminal(', '.join(sorted(unpriced)))})"
 

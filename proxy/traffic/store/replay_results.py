@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import (
     ColumnElement,
+    Row,
     Select,
     and_,
     case,
@@ -49,23 +50,22 @@ from proxy.traffic.store.store import Store
 _PAGE: Final = 16
 """Exchanges per page, few because each comes with its bodies."""
 _RESULTS: Final = 1_000
+"""Results, or exchanges without their bodies, per page."""
 _RESULT: Final = ("done_ms", "failure", "comparison", "tokens")
 
 
-class RemainingRequests(msgspec.Struct, frozen=True):
-    """Exchanges of one model left to replay, and an estimate of the tokens needed."""
+class RemainingExchange(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange left to replay, and an estimate of the tokens needed."""
 
-    model: str | None
-    """The model that the recorded request was sent to."""
-    requests: int
+    record: TrafficRecord
     input_tokens: float
     output_tokens: float
     most_output_tokens: float
-    """Output tokens if every answer is as long as its request allows."""
+    """Output tokens if the answer is as long as the request allows."""
 
 
 class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of exchanges to replay, already replayed, and unusable."""
+    """Numbers of exchanges found, already replayed, and unusable."""
 
     exchanges: int
     unanswered: int
@@ -73,7 +73,6 @@ class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
     without_content: int
     """Exchanges whose bodies were not captured in full."""
     done: int
-    remaining: tuple[RemainingRequests, ...]
 
 
 class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,27 +112,31 @@ class ReplayStore:
 
     def plan(self) -> ReplayPlan:
         """Count the exchanges to replay, without reading bodies."""
-        done = self._done()
         numbers = select(
             func.count(),
             func.count(case((not_(WAS_ANSWERED), 1))),
             func.count(case((and_(WAS_ANSWERED, not_(HAS_CONTENT)), 1))),
         ).where(*conditions_of(self.wanted))
-        left = self._left(exchanges.c.sent_model, INPUT, OUTPUT, MAX_OUTPUT)
-        if self.limit is not None:
-            left = left.limit(max(0, self.limit - done))
-        model, *tokens = left.subquery().c
-        sums = select(model, func.count(), *map(func.sum, tokens)).group_by(model)
         with self.store.engine.connect() as connection:
             found, unanswered, without_content = connection.execute(numbers).one()
-            rows = connection.execute(sums.order_by(func.count().desc(), model)).all()
         return ReplayPlan(
             exchanges=found,
             unanswered=unanswered,
             without_content=without_content,
-            done=done,
-            remaining=tuple(RemainingRequests(*row) for row in rows),
+            done=self._done(),
         )
+
+    def remaining(self) -> Iterator[RemainingExchange]:
+        """Yield the exchanges left to replay, newest first, without reading bodies."""
+        needed = (INPUT.label("given"), OUTPUT.label("taken"), MAX_OUTPUT.label("most"))
+        for rows in self._pages_of(self._left(*exchanges.c, *needed), _RESULTS):
+            for row in rows:
+                yield RemainingExchange(
+                    record=exchange_of_row(row._asdict()),
+                    input_tokens=row.given,
+                    output_tokens=row.taken,
+                    most_output_tokens=row.most,
+                )
 
     def begin(self) -> None:
         """Delete results that this run repeats; raises `StoreError` if the store is read-only."""
@@ -146,17 +149,9 @@ class ReplayStore:
 
     def pages(self) -> Iterator[list[RecordedExchange]]:
         """Yield pages of exchanges left to replay, newest first; each is read on demand."""
-        room = None if self.limit is None else max(0, self.limit - self._done())
-        place = exchanges.c.received_ms, exchanges.c.seq
         contents = IN.c.data.label("legacy_in"), BACK.c.data.label("legacy_back")
         left = self._left(*exchanges.c, (INPUT + OUTPUT).label("tokens"), *contents)
-        query = left
-        while room is None or room > 0:
-            with self.store.engine.connect() as connection:
-                size = _PAGE if room is None else min(_PAGE, room)
-                rows = connection.execute(query.limit(size)).all()
-            if not rows:
-                return
+        for rows in self._pages_of(left, _PAGE):
             yield [
                 RecordedExchange(
                     record=exchange_of_row(row._asdict()),
@@ -166,8 +161,6 @@ class ReplayStore:
                 )
                 for row in rows
             ]
-            room = None if room is None else room - len(rows)
-            query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
 
     def keep(self, results: Sequence[ReplayResult]) -> None:
         """Store all results or none; a later result of an exchange replaces an earlier one."""
@@ -231,6 +224,20 @@ class ReplayStore:
             .where(*conditions_of(self.wanted), WAS_ANSWERED, not_(is_done))
             .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())
         )
+
+    def _pages_of(self, left: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
+        room = None if self.limit is None else max(0, self.limit - self._done())
+        place = exchanges.c.received_ms, exchanges.c.seq
+        query = left
+        while room is None or room > 0:
+            with self.store.engine.connect() as connection:
+                most = size if room is None else min(size, room)
+                rows = connection.execute(query.limit(most)).all()
+            if not rows:
+                return
+            yield rows
+            room = None if room is None else room - len(rows)
+            query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
 
     def _is_ours(self) -> ColumnElement[bool]:
         return replays.c.replay == self.name

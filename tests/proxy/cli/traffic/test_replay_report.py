@@ -6,20 +6,17 @@ import pytest
 
 from proxy.cli.traffic.replay_report import estimate_lines, report_lines
 from proxy.comparison.compare import Comparison
-from proxy.replay import build_replay_report
+from proxy.replay import Forecast, ModelForecast, build_replay_report
 from proxy.report.prices import Price
-from proxy.traffic.store.replay_results import RemainingRequests, ReplayPlan, ReplayResult
+from proxy.traffic.store.replay_results import ReplayPlan, ReplayResult
 
 PRICES = {"m": Price(1_000_000, 1_000_000), "n": Price(0.01, 0.01)}
 
 
-def found(*left: RemainingRequests, **numbers: int) -> ReplayPlan:
+def estimate(*models: ModelForecast, refused: int = 0, **numbers: int) -> list[str]:
     plain = {"exchanges": 9, "unanswered": 0, "without_content": 0, "done": 0}
-    return ReplayPlan(remaining=left, **(plain | numbers))
-
-
-def estimate(found: ReplayPlan, model: str | None = None) -> list[str]:
-    return list(estimate_lines(found, model, PRICES))
+    found = ReplayPlan(**(plain | numbers))
+    return list(estimate_lines(found, Forecast(models, refused), PRICES))
 
 
 def compared(id_: str = "req_1", **fields: Any) -> ReplayResult:
@@ -44,7 +41,7 @@ def report(*results: ReplayResult) -> list[str]:
 
 
 def test_an_estimate_of_nothing_is_short():
-    assert estimate(found()) == [
+    assert estimate() == [
         "  found             9 requests",
         "  to ask            0 requests",
     ]
@@ -52,7 +49,11 @@ def test_an_estimate_of_nothing_is_short():
 
 def test_an_estimate_says_what_is_left_out_and_what_is_left():
     lines = estimate(
-        found(RemainingRequests("m", 1, 2, 3, 1000), unanswered=1, without_content=2, done=3), "m"
+        *(ModelForecast("m", 1, 2, 3, 1000), ModelForecast(None, 1, 1, 1, 1)),
+        refused=2,
+        unanswered=1,
+        without_content=2,
+        done=3,
     )
 
     assert lines == [
@@ -60,30 +61,44 @@ def test_an_estimate_says_what_is_left_out_and_what_is_left():
         "                    1 got no answer, so there is nothing to compare with",
         "                    2 have no content (see the setting `capture`)",
         "                    3 were done before under this name",
+        "  to ask            4 requests",
+        "                    2 are refused by a rule, or not translatable, and so not sent",
+        "                    1 of m",
+        "                    1 of a legacy upstream",
+        "  input tokens      about 3",
+        "  output tokens     about 4, at most 1,001",
+        "  cost              about $5.00, at most $1,002.00 (not known for a legacy upstream)",
+    ]
+
+
+def test_an_estimate_of_what_is_refused_costs_nothing():
+    assert estimate(refused=1)[-2:] == [
         "  to ask            1 request",
-        "  input tokens      about 2",
-        "  output tokens     about 3, at most 1,000",
-        "  cost              about $5.00, at most $1,002.00",
+        "                    1 is refused by a rule, or not translatable, and so not sent",
+    ]
+
+
+def test_of_many_models_the_busiest_are_named():
+    lines = estimate(*(ModelForecast(f"m{n}", 20 - n, 1, 1, 1) for n in range(10)))
+
+    assert lines[-5:-3] == [
+        "                    13 of m7",
+        "                    23 of other models",
     ]
 
 
 @pytest.mark.parametrize(
-    ("models", "model", "cost"),
+    ("models", "cost"),
     [
-        (("m", "m"), None, "about $10.00, at most $10.00 if the models stay the same"),
-        (
-            ("m", "x"),
-            None,
-            "about $5.00, at most $5.00 if the models stay the same (not known for x)",
-        ),
-        (("x", None), None, "(not known for a legacy upstream, x)"),
-        (("x", None), "m", "about $10.00, at most $10.00"),
-        (("m", "m"), "n", "about $0.0000, at most $0.0000"),
-        (("m",), "\x1b[2J", "(not known for \\u001b[2J)"),
+        (("m", "m"), "about $10.00, at most $10.00"),
+        (("m", "x"), "about $5.00, at most $5.00 (not known for x)"),
+        (("x", None), "(not known for a legacy upstream, x)"),
+        (("n", "n"), "about $0.0000, at most $0.0000"),
+        (("\x1b[2J",), "(not known for \\u001b[2J)"),
     ],
 )
-def test_costs_are_of_the_models_whose_price_is_known(models, model, cost):
-    lines = estimate(found(*(RemainingRequests(name, 1, 2, 3, 3) for name in models)), model)
+def test_costs_are_of_the_models_whose_price_is_known(models, cost):
+    lines = estimate(*(ModelForecast(name, 1, 2, 3, 3) for name in models))
 
     assert lines[-1] == f"  cost              {cost}"
 
