@@ -23,7 +23,7 @@ from translators.errors import (
     UpstreamProtocolError,
 )
 from translators.known_models import KNOWN_MODELS
-from translators.legacy_features import Features, features_of
+from translators.legacy_features import FEATURES, Features, features_of
 from translators.message import as_chunks, translate_in_steps, translate_message
 from translators.model_listing import ListedModel, decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
@@ -87,6 +87,7 @@ from translators.wire.stream_assembly import (
 
 __all__ = [
     "EXPLANATIONS",
+    "FEATURES",
     "KNOWN_MODELS",
     "LANGUAGES",
     "LONGEST_USER_ID",

@@ -131,6 +131,11 @@ class Catalogue:
         object.__setattr__(self, "_by_name", names)
         object.__setattr__(self, "_by_undated_name", undated | names)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Ids and aliases of all models."""
+        return tuple(self._by_name)
+
     def resolve(self, asked: str, today: str) -> ResolvedModel:
         """Follow the operator's mapping, then successors, to a model that can answer today."""
         mapped = self._override(asked)

@@ -14,7 +14,6 @@ from proxy.cli.load_config import runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of, spelled_moment
 from proxy.config.digest_key import digest_key_file, read_digest_key
 from proxy.config.runtime import RuntimeConfig
-from proxy.config.setting_errors import or_rather
 from proxy.config.settings import Settings
 from proxy.errors import Failure, InvalidSettings
 from proxy.exchange.gone_message import gone_message
@@ -24,6 +23,7 @@ from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objectio
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CallerDigest
+from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
 

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
-from proxy.config.setting_errors import or_rather
 from proxy.explanation import as_explanation, in_prose
+from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import (
     Catalogue,
@@ -63,9 +63,7 @@ def _warn_of_unknown(plan: Plan, catalogue: Catalogue) -> None:
     model = plan.sent_model
     if catalogue.find_in_any_spelling(model) is not None:
         return
-    nearest = or_rather(
-        model, [name for known in catalogue.models for name in (known.id, *known.aliases)]
-    )
+    nearest = or_rather(model, catalogue.names)
     print_to_stderr(
         f"holdover: warning: Holdover does not know the model {model!r}{nearest}",
         "It would be asked by this name, and what it takes be learnt from its refusals, or from"

@@ -17,14 +17,21 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from proxy.config.build import policy_of
 from proxy.config.settings import CallerSettings, KeyFrom, Settings
 from proxy.config.toml_source import TomlSource
 from proxy.rollout import is_over
+from proxy.rollout.rule_schema import RouteSettings
 from proxy.security.hosts import is_loopback
+from proxy.spelling import nearest
 
 _PRIVATE_NAMES: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
 """Names that do not belong to the internet: RFC 6761, 6762 and 8375, ICANN's `.internal`, and
 names within a machine or a cluster."""
+
+_WILDCARD: Final = re.compile(r"[*?\[]")
+_MUCH_ALIKE: Final = 0.85
+"""Models of gateways have names of their own, of which nothing is to be said."""
 
 
 def risks_of(settings: Settings, config: Path | None, *, now: datetime) -> Iterator[str]:
@@ -38,6 +45,42 @@ def risks_of(settings: Settings, config: Path | None, *, now: datetime) -> Itera
         yield from _plain_http(name, getattr(settings, name))
     yield from _past_sunsets(settings, now)
     yield from override_risks(settings)
+    yield from misspelt_models(settings)
+
+
+def misspelt_models(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each model that is not known but spelled much like one that is."""
+    catalogue = policy_of(settings).catalogue
+    for place, name in _models_in(settings):
+        is_known = _WILDCARD.search(name) or catalogue.find_in_any_spelling(name) is not None
+        if not is_known and (near := nearest(name, catalogue.names, alike=_MUCH_ALIKE)):
+            yield (
+                f"{place}: Holdover does not know the model {name!r}; write {near!r} if that is"
+                " meant, or list a newer model in model_facts"
+            )
+
+
+def _models_in(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield the names of models that the settings give, each with its place."""
+    routes: list[tuple[str, Settings | RouteSettings | None]] = [
+        ("", settings),
+        ("rollout_override.", settings.rollout_override),
+    ]
+    yield from ((f"models.{pattern}", pattern) for pattern in settings.models)
+    yield from ((f"models.{pattern}", model) for pattern, model in settings.models.items())
+    for number, rule in enumerate(settings.rollout):
+        place = f"rollout.{number}."
+        if rule.match.model is not None:
+            yield f"{place}match.model", rule.match.model
+        routes += [
+            (place, rule),
+            (f"{place}shadow.", rule.shadow),
+            (f"{place}on_failure.", rule.on_failure),
+        ]
+    for place, route in routes:
+        for field in ("model", "prefill_model"):
+            if (name := getattr(route, field, None)) is not None:
+                yield f"{place}{field}", name
 
 
 def override_risks(settings: Settings) -> Iterator[str]:

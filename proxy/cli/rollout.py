@@ -7,11 +7,11 @@ from pathlib import Path
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.risks import override_risks
 from proxy.config.history import history_of
-from proxy.config.setting_errors import or_rather
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.config.toml_edit import set_override, set_share
 from proxy.errors import InvalidSettings
+from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr, show_table
 from proxy.workers.guards import TRIPS, read_trips
 from proxy.workers.shared_state import SharedState, directory_for

@@ -23,7 +23,6 @@ from proxy.security.keyring import HeldKey, Keyring, KnownCaller, Site, origin_o
 from proxy.security.redaction import CallerDigest, Digester
 from translators import (
     KNOWN_MODELS,
-    AdjustmentKind,
     Capabilities,
     Catalogue,
     Model,
@@ -101,11 +100,6 @@ def _route(written: RouteSettings, policy: Policy) -> Route:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the translation policy that the settings outside the rules describe."""
-    adjustments = [kind.value for kind in AdjustmentKind]
-    if unknown := settings.refuse.difference(adjustments):
-        raise InvalidSettings(
-            f"refuse: {min(unknown)!r} is not an adjustment; choose from {', '.join(adjustments)}"
-        )
     known = replace(KNOWN_MODELS, overrides=settings.models)
     facts = [_model(known, name, facts) for name, facts in settings.model_facts.items()]
     return Policy(
@@ -117,7 +111,7 @@ def policy_of(settings: Settings) -> Policy:
         echoed_model=settings.echoed_model,
         beta_header=settings.beta_header,
         refusal=settings.refusal,
-        refuse=frozenset(map(AdjustmentKind, settings.refuse)),
+        refuse=settings.refuse,
     )
 
 

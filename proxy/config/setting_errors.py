@@ -9,15 +9,15 @@ sentence. Which type of error gets which words is a table; a type that is not in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import NoneType
 from typing import Any, Final, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, Tag
 
 from proxy.config.toml_source import Place
+from proxy.spelling import or_rather
 
 Context: TypeAlias = Mapping[str, Any]
 
@@ -117,12 +117,6 @@ def words_for(kind: str, context: Context) -> str:
     """Return our words for a type of error of pydantic's."""
     words = SENTENCES.get(kind, _ANY_OTHER)
     return words if isinstance(words, str) else words(context)
-
-
-def or_rather(given: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" if one of the known names is like the given one, or nothing."""
-    near = get_close_matches(given, list(known), n=1)
-    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def _walk(loc: Place, top: type[BaseModel]) -> tuple[Place, object]:

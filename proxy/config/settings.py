@@ -42,6 +42,7 @@ from proxy.config.setting_types import (
 from proxy.private_files import claim_directory
 from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, Strictness
 from proxy.traffic import default_url
+from translators import AdjustmentKind
 
 ENV_PREFIX: Final = "HOLDOVER_"
 """Prefix of the environment variables, and of the files in a secrets directory."""
@@ -263,7 +264,7 @@ class Settings(BaseSettings):
     refusal: Literal["completion", "error"] = "completion"
     """Answer to the client when a model refuses: a `completion` with the text that the model wrote,
     or an `error` (a 400, or an error event once text was sent)."""
-    refuse: frozenset[str] = frozenset()
+    refuse: frozenset[AdjustmentKind] = frozenset()
     """Adjustments that are not made. A request that needs one gets a 400 that names it and says
     what to change."""
     models: dict[str, str] = Field(default_factory=dict)

@@ -17,11 +17,12 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict, SettingsError
 
-from proxy.config.setting_errors import Problem, describe_problem, or_rather
+from proxy.config.setting_errors import Problem, describe_problem
 from proxy.config.settings import ENV_PREFIX, Settings
 from proxy.config.toml_source import TomlSource, at_place
 from proxy.errors import InvalidSettings
 from proxy.rollout import validate_rules
+from proxy.spelling import or_rather
 
 # Kubernetes sets HOLDOVER_SERVICE_HOST and the like if a service is called `holdover`.
 _KUBERNETES_VARIABLE: Final = re.compile(r"service_(?:host|port)|port_\d")

@@ -20,11 +20,11 @@ from typing import Final
 
 import tomlkit
 
-from proxy.config.setting_errors import or_rather
 from proxy.config.sources import load_settings
 from proxy.config.toml_source import Place, TomlSource, lines_of
 from proxy.errors import InvalidSettings
 from proxy.private_files import replace_file
+from proxy.spelling import or_rather
 
 _RULES: Final = "rollout"
 _OVERRIDE: Final = "rollout_override"

@@ -19,6 +19,7 @@ from typing import Final
 from proxy.report.formatting import one_or_many, percent
 from proxy.report.model import CallerReport, Report, Standing
 from proxy.report.phrases import caller_name, headline
+from proxy.spelling import or_rather
 from proxy.terminal_text import escape_for_terminal
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -52,10 +53,13 @@ class Condition:
         """Parse `NAME OP NUMBER`; raise `InvalidCondition`."""
         found = _CONDITION.fullmatch(text)
         if found is None or found[1] not in _NAMES or found[2] not in _OPERATORS:
-            raise InvalidCondition(
-                f"{text!r} is not a valid condition; write a name ({', '.join(_NAMES)}), one of"
-                f" {' '.join(_OPERATORS)}, and a number, for example readiness<0.95"
+            form = (
+                f"; write a name ({', '.join(_NAMES)}), one of {' '.join(_OPERATORS)}, and a"
+                " number, for example readiness<0.95"
             )
+            misspelt = "" if found is None or found[1] in _NAMES else found[1]
+            said = or_rather(misspelt, _NAMES, otherwise=form)
+            raise InvalidCondition(f"{text!r} is not a valid condition{said}")
         return cls(found[1], found[2], float(found[3]))
 
     def holds_for(self, value: float) -> bool:

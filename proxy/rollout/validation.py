@@ -20,6 +20,7 @@ from proxy.rollout.rule_schema import (
     RouteSettings,
     RuleSettings,
 )
+from proxy.spelling import or_rather
 
 Finding: TypeAlias = tuple[tuple[str | int, ...], str]
 """A place in the settings, such as `("rollout", 1, "match")`, and the problem there."""
@@ -105,7 +106,11 @@ def _match_findings(
     if caller is not None and not (
         _WILDCARD.search(caller) or _is_digest(caller) or caller in callers
     ):
-        yield (*place, "caller"), "can never match: no caller in [callers] has such a name"
+        nearest = or_rather(caller, callers)
+        yield (
+            (*place, "caller"),
+            f"can never match: no caller in [callers] has such a name{nearest}",
+        )
 
 
 def _is_digest(pattern: str | None) -> bool:

@@ -3,7 +3,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.hypothesis_profiles import scaled
-from translators import CompletionRequest, DecodedRequest, Features, features_of, parse_request
+from translators import (
+    FEATURES,
+    CompletionRequest,
+    DecodedRequest,
+    Features,
+    features_of,
+    parse_request,
+)
 from translators.steps import STEP_SIZE
 from translators.wire.completion_requests import CompletionMetadata
 
@@ -94,3 +101,19 @@ def test_turns_are_counted_in_every_part(pairs):
     prompt = "\n\nHuman: a\n\nAssistant: b" * pairs
 
     assert features_of(asked(prompt + " " * STEP_SIZE)).turns == 2 * pairs
+
+
+def test_a_request_can_use_all_features_at_once():
+    everything = asked(
+        "Be kind.\n\nHuman: a\n\nAssistant: b\n\nHuman: c\n\nAssistant: d",
+        stop_sequences=("\n",),
+        stream=True,
+        temperature=0.2,
+        top_p=0.9,
+        top_k=5,
+        metadata=CompletionMetadata("u"),
+        tags={},
+        disable_checks=True,
+    )
+
+    assert features_of(everything).names == FEATURES

@@ -9,24 +9,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, get_args
 
 from rich.console import Console
 
+from proxy.cli.traffic.known_names import suggestions
 from proxy.cli.traffic.log_table import PlainTable, TerminalTable
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.time_options import InvalidTime, since, until
+from proxy.rollout.rule_schema import Action
+from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
 from proxy.traffic.store.queries import has_contents_of, list_exchanges
 from proxy.traffic.store.tail import Tail
-from translators import AdjustmentKind
+from translators import FEATURES, AdjustmentKind
 
 Show: TypeAlias = Callable[[TrafficRecord], None]
 
 _POLL_MILLISECONDS: Final = 500
+_ADJUSTMENTS: Final = tuple(kind.value for kind in AdjustmentKind)
+_ROUTES: Final = get_args(Action)
 
 
 def run_log(  # noqa: PLR0913 - an option each
@@ -59,7 +64,9 @@ def run_log(  # noqa: PLR0913 - an option each
             show(found.record)
             is_empty = False
         if is_empty:
-            print_to_stderr("holdover: no such exchange is recorded")
+            meant = ", ".join(suggestions(store, config, secrets, filters))
+            nearest = f"; did you mean `{meant}`?" if meant else ""
+            print_to_stderr(f"holdover: no such exchange is recorded{nearest}")
 
 
 def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
@@ -72,11 +79,14 @@ def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
     filters = Filter(
         since=since(begin, now) if begin else None, until=until(end, now) if end else None, **given
     )
-    kinds = [kind.value for kind in AdjustmentKind]
-    if filters.adjustment is not None and filters.adjustment not in kinds:
-        raise InvalidFilter(
-            f"{filters.adjustment!r} is not a kind of adjustment; use one of {', '.join(kinds)}"
-        )
+    for what, name, known in (
+        ("a kind of adjustment", filters.adjustment, _ADJUSTMENTS),
+        ("a feature of the legacy API", filters.feature, FEATURES),
+        ("a route", filters.route, _ROUTES),
+    ):
+        if name is not None and name not in known:
+            choices = f"; use one of {', '.join(known)}"
+            raise InvalidFilter(f"{name!r} is not {what}{or_rather(name, known, choices)}")
     conditions_of(filters)  # raises InvalidFilter
     return filters
 

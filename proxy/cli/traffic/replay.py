@@ -15,6 +15,8 @@ import msgspec
 
 from proxy.cli.embedded_simulator import embedded_simulator
 from proxy.cli.load_config import KEY_VARIABLE, or_exit, settings_or_exit
+from proxy.cli.risks import misspelt_models
+from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.log import filter_of
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.replay_progress import ProgressObserver, progress
@@ -107,6 +109,7 @@ def run_replay(
             url = stack.enter_context(embedded_simulator())
             replay = replay.with_settings(with_upstream_url(replay.settings, url))
         opened = stack.enter_context(open_traffic_store(config, secrets, demo=demo))
+        require_caller(opened, replay.settings, replay.filters.caller)
         store = ReplayStore(opened, replay.name, replay.filters, options.limit)
         left = forecast(store.remaining(), replay.config, datetime.now(UTC))
         is_simulated = _show_estimate(replay, store.plan(), left)
@@ -153,6 +156,7 @@ def _show_estimate(replay: _Replay, found: ReplayPlan, left: Forecast) -> bool:
     targets = " and ".join(urls) + (" (a simulator)" if is_simulated else "")
     print_to_stderr(f"Replay {replay.name}: asks {targets}")
     print_to_stderr(*estimate_lines(found, left, replay.prices))
+    print_to_stderr(*(f"Warning: {risk}." for risk in misspelt_models(replay.settings)))
     print_to_stderr("The recorded texts are sent as they were kept, that is, redacted.")
     for rule in replay.settings.rollout:
         if rule.match.header:

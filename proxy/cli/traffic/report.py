@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
+from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.private_files import replace_file
@@ -61,6 +62,7 @@ def run_report(  # noqa: PLR0913 - an option each
     caller = caller and caller.encode(errors="replace").decode()
     must_be_complete = bool(conditions)
     with open_traffic_store(config, secrets, demo=demo, must_be_complete=must_be_complete) as store:
+        require_caller(store, settings, caller)
         collected = collect_report_input(store, *period, caller)
     report = build_report(collected, report_settings, milliseconds(now))
     _write(report, form, output)

@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import ColumnElement, String, exists, or_
 
 from proxy.outcome import Outcome
+from proxy.spelling import or_rather
 from proxy.traffic.store.schema import bodies, exchanges
 
 _columns: Final = exchanges.c
@@ -66,6 +67,11 @@ def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
     return list(_conditions(wanted))
 
 
+def may_be_digest(caller: str) -> bool:
+    """Return True if this may be a caller's digest or the beginning of one."""
+    return re.fullmatch("[0-9a-f]+", caller) is not None
+
+
 def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.since is not None:
         yield _columns.received_ms >= wanted.since
@@ -76,8 +82,10 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
             yield column == value
     if wanted.caller is not None:
         named = _columns.caller_name == wanted.caller
-        may_be_digest = re.fullmatch("[0-9a-f]+", wanted.caller)
-        yield or_(named, _columns.caller.startswith(wanted.caller)) if may_be_digest else named
+        if may_be_digest(wanted.caller):
+            yield or_(named, _columns.caller.startswith(wanted.caller))
+        else:
+            yield named
     if wanted.status is not None:
         yield _has_status(wanted.status)
     yield from _conditions_on_words(wanted)
@@ -113,8 +121,9 @@ def _has_status(given: str) -> ColumnElement[bool]:
         return _columns.status.between(least, least + 99)
     if re.fullmatch("[1-5][0-9]{2}", given):
         return _columns.status == int(given)
+    choices = "; write 400, 4xx, ok, error, refused or gone"
     raise InvalidFilter(
-        f"{given!r} is not a valid status; write 400, 4xx, ok, error, refused or gone"
+        f"{given!r} is not a valid status{or_rather(given, _OUTCOMES, otherwise=choices)}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
@@ -63,6 +63,13 @@ def has_contents_of(store: Store, wanted: Filter) -> bool:
     kept = select(_columns.seq).where(*conditions_of(wanted), has_contents).limit(1)
     with store.engine.connect() as connection:
         return connection.execute(kept).first() is not None
+
+
+def names_in(store: Store, column: Literal["caller_name", "rule"]) -> list[str]:
+    """Return all names of callers or rules that are recorded; this reads the whole store."""
+    names = select(_columns[column]).where(_columns[column].is_not(None)).distinct()
+    with store.engine.connect() as connection:
+        return list(connection.execute(names).scalars())
 
 
 def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:

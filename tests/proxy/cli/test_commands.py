@@ -431,4 +431,4 @@ def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
         result = execute(verb, "--config", str(file))
 
         assert result.returncode == 2
-        assert "refuse: 'drop_everything' is not an adjustment; choose from " in result.stderr
+        assert "line 1: refuse.0: must be one of `add_assistant_turn`, " in result.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.risks import override_risks, risks_of
+from proxy.cli.risks import misspelt_models, override_risks, risks_of
 from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from tests.command_line import run
@@ -285,3 +285,44 @@ def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
     assert line["level"] == "warning"
     assert "upstream_key is in it" in line["risk"]
     assert "api03" not in str(line)
+
+
+TRANSLATE = '[[rollout]]\nname = "a"\naction = "translate"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('prefill_model = "claude-haiku-4-6"', ["prefill_model"]),
+        ('[models]\n"claude-2*" = "claude-haiku-4-6"', ["models.claude-2*"]),
+        ('[models]\n"claude-instnat-1" = "claude-haiku-4-5"', ["models.claude-instnat-1"]),
+        (
+            '[rollout-override]\naction = "translate"\nmodel = "claude-haiku-4-6"',
+            ["rollout_override.model"],
+        ),
+        (f'{TRANSLATE}model = "claude-haiku-4-6"', ["rollout.0.model"]),
+        (f'{TRANSLATE}prefill_model = "claude-haiku-4-6"', ["rollout.0.prefill_model"]),
+        (f'{TRANSLATE}match = {{ model = "claude-instnat-1" }}', ["rollout.0.match.model"]),
+        (f'{TRANSLATE}shadow = {{ model = "claude-haiku-4-6" }}', ["rollout.0.shadow.model"]),
+        (
+            f'{TRANSLATE}on_failure = {{ action = "translate", model = "claude-haiku-4-6" }}',
+            ["rollout.0.on_failure.model"],
+        ),
+        # Known in some spelling, a pattern, of a gateway, or told of.
+        ('prefill_model = "anthropic/claude-haiku-4-5"', []),
+        (f'{TRANSLATE}match = {{ model = "claude-instnat-*" }}', []),
+        ('prefill_model = "team-claude"', []),
+        ('prefill_model = "claude-haiku-4-6"\n[model_facts."claude-haiku-4-6"]', []),
+    ],
+)
+def test_a_model_that_is_probably_misspelt(tmp_path: Path, text: str, places: list[str]):
+    assert risks(tmp_path, text) == places
+
+
+def test_what_was_meant_is_said():
+    settings = load_settings(prefill_model="claude-haiku-4-6")
+
+    assert list(misspelt_models(settings)) == [
+        "prefill_model: Holdover does not know the model 'claude-haiku-4-6'; write"
+        " 'claude-haiku-4-5' if that is meant, or list a newer model in model_facts"
+    ]

@@ -123,13 +123,6 @@ def test_what_an_operator_knows_of_a_model_counts_first():
     assert (haiku.retires, haiku.successor) == (before.retires, before.successor)
 
 
-def test_an_adjustment_that_nobody_knows_is_named():
-    with pytest.raises(
-        InvalidSettings, match="refuse: 'x' is not an adjustment; choose from replace_ret"
-    ):
-        policy_of(read("refuse = ['x']"))
-
-
 def test_a_rule_by_itself():
     plain = rule("")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
-from proxy.config.setting_errors import SENTENCES, describe_problem, or_rather, words_for
+from proxy.config.setting_errors import SENTENCES, describe_problem, words_for
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
@@ -132,6 +132,7 @@ def test_no_wording_of_pydantics_is_said_whatever_a_file_holds(name: str, value:
         ("[rollout]\nname = 'a'", "rollout: must be a list of tables: write `[[rollout]]`"),
         ("rollout = 5", "rollout: must be a list"),
         ("refuse = 'x'", "refuse: must be a list"),
+        ("refuse = ['x']", "refuse.0: must be one of `add_assistant_turn`, "),
         ("rollout = [5]", "rollout.0: must be a table"),
         ("state_dir = { a = 1 }", "state_dir: must be the path of a file or directory"),
         ('upstream_url = "ftp://x"', "upstream_url: must begin with http:// or https://"),
@@ -182,10 +183,6 @@ def test_a_rule_is_corrected_at_its_own_line(text: str, said: str):
     assert all("line " in line for line in lines)
 
 
-def test_a_name_that_is_like_no_other_is_not_corrected():
-    assert or_rather("colour", ["port", "host"]) == ""
-
-
 def test_a_wrong_setting_is_blamed_on_the_place_that_gave_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -202,6 +199,40 @@ def test_a_wrong_setting_is_blamed_on_the_place_that_gave_it(
         "secrets, holdover_digest_key: digest_key: contains a control character or another that is "
         "invisible",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("refuse = ['map_model', 'map_modle']", "map_model"),
+        ("capture = 'ful'", "full"),
+        ("strictness = 'lenent'", "lenient"),
+        ("upstream_auth = 'baerer'", "bearer"),
+        ("log_format = 'jsno'", "json"),
+        ("rollout_override = 'foward'", "forward"),
+        ("[rollout_override]\naction = 'translate'\nmodle = 'x'", "model"),
+        ("[model_facts.x]\nsampling = 'oneof'", "one_of"),
+        ("Wrokers = 2", "workers"),
+        ("[redcat]\nticket = 'T'", "redact"),
+        (f"[calers.a]\ntoken = '{HASH}'", "callers"),
+        (f"{RULE}by = 'calller'\nshare = 5", "caller"),
+        (f"{RULE}capture = 'digset'", "digest"),
+        (f"{RULE}shadow = 'foward'", "forward"),
+        (f"{RULE}on_failure = {{ action = 'foward' }}", "forward"),
+        (f"{RULE}on_failure = {{ action = 'forward', timout = 5 }}", "timeout"),
+        (f"{RULE}on_failure = {{ action = 'translate', refuse = ['map_modle'] }}", "map_model"),
+        (f"{RULE}shadow = {{ contrl = true }}", "control"),
+        (
+            f"{RULE}match = {{ caller = 'nightly' }}\n[callers.nightly-b]\ntoken = '{HASH}'",
+            "nightly-b",
+        ),
+    ],
+)
+def test_a_name_out_of_a_known_set_is_corrected_wherever_it_stands(text: str, meant: str):
+    lines = problem(text)
+
+    assert any(line.endswith(f"; did you mean `{meant}`?") for line in lines), lines
+    assert all(line.startswith("h.toml, line ") for line in lines)
 
 
 def test_a_misspelt_variable_is_corrected(monkeypatch: pytest.MonkeyPatch):

@@ -137,7 +137,7 @@ def test_a_dead_rule_is_named_once_with_the_first_that_covers_it():
         (
             {"caller": "Ads"},
             {"callers": ["ads"]},
-            "caller: can never match: no caller in [callers]",
+            "caller: can never match: no caller in [callers] has such a name; did you mean `ads`?",
         ),
     ],
 )

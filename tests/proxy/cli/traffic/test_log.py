@@ -109,6 +109,8 @@ def test_it_says_that_there_is_nothing_of_the_kind(tmp_path: Path, capsys):
             {"adjustment": "trim"},
             "'trim' is not a kind of adjustment; use one of replace_r",
         ),
+        ({"feature": "x"}, "'x' is not a feature of the legacy API; use one of system, prefill,"),
+        ({"route": "x"}, "'x' is not a route; use one of translate, forward, refuse"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(tmp_path: Path, capsys, words, message: str):

@@ -15,6 +15,7 @@ from proxy.traffic.store.queries import (
     find_by_id,
     has_contents_of,
     latest,
+    names_in,
     shadows_of,
 )
 from proxy.traffic.store.schema import exchanges
@@ -38,6 +39,14 @@ def test_the_newest_come_last_whenever_they_were_loaded(store: Store):
 
     assert ids(latest(store, ALL, 3)) == [2, 3, 4]
     assert ids(latest(store, ALL, 9)) == ids(find(store, ALL)) == [1, 2, 3, 4]
+
+
+def test_names_are_those_of_any_record_once_each(store: Store):
+    store.add(numbered(1, 2, caller_name="nightly", rule="old"))
+    store.add([*numbered(3, caller_name="ads"), *numbered(4)])
+
+    assert sorted(names_in(store, "caller_name")) == ["ads", "nightly"]
+    assert names_in(store, "rule") == ["old"]
 
 
 def test_a_record_comes_back_as_it_was(store: Store):
