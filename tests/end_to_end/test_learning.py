@@ -181,7 +181,8 @@ def test_admin_pages_need_their_token(misled: ProxyUnderTest):
         "why": plan["adjustments"][-1]["why"],
         "remedy": "Leave the field out.",
     }
-    assert code.text.startswith("import anthropic\n")
+    assert code.text.startswith("# model: claude-2 -> claude-opus-4-8.")
+    assert "\nimport anthropic\n" in code.text
     assert [answer.status_code for answer in errors] == [401, 401, 400, 400, 400, 404]
     assert {answer.json()["type"] for answer in errors} == {"error"}
     assert tries(misled) == 0

@@ -97,6 +97,12 @@ def test_what_upstream_cuts_before_the_first_word_is_cut_alike_here(
         assert (here.feed(found) + here.flush(), here.matched) == (completion, matched)
 
 
+def test_what_upstream_cuts_after_a_word_has_its_leading_space():
+    text = CompletionText(plan(stops=("b", "c"), space=True))
+
+    assert (text.feed("a"), text.flush("b"), text.matched) == (" a", "", "b")
+
+
 PLANS = st.builds(
     plan,
     echo=st.text("a \n", max_size=3),

@@ -75,6 +75,27 @@ def test_scanners_of_the_same_sequences_do_not_share_what_they_hold():
     assert (one.matched, other.matched) == ("ab", None)
 
 
+@pytest.mark.parametrize(
+    ("sequences", "text", "found", "outcome"),
+    [
+        (("END",), "a ", "END", ("a ", "END")),
+        (("END", "a END"), "a ", "END", ("", "a END")),
+        (("b\nc", "\n"), "a", "b\nc", ("ab", "\n")),
+        (("END",), "a EN", "STOP", ("a EN", "STOP")),
+        ((), "a ", "STOP", ("a ", "STOP")),
+        (("a",), "a", "END", ("", "a")),
+    ],
+    ids=[
+        *("watched for", "part of a longer one", "another one inside", "not watched for"),
+        *("nothing is watched for", "after a match"),
+    ],
+)
+def test_a_sequence_that_upstream_found_is_read_like_text(sequences, text, found, outcome):
+    scanner = StopScanner(sequences)
+
+    assert (scanner.feed(text) + scanner.feed_found(found), scanner.matched) == outcome
+
+
 def test_long_texts_and_many_sequences():
     sequences = tuple(f"<{number}>" for number in range(1_000))
     text = "<99" * 100_000
