@@ -281,9 +281,16 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._stop_timer()
-        self._read_state, self._read_until = _ReadState.NOTHING, self.loop.time()
+        self._read_state = _ReadState.NOTHING
+        self._note_end_of_request()
+        if self.cycle.scope["http_version"] == "1.0":
+            # Again when the application has taken its first turn, as no FIN can be read before.
+            self.loop.call_soon(self._note_end_of_request)
         self._overhead_bytes = 0
         super().on_message_complete()
+
+    def _note_end_of_request(self) -> None:
+        self._read_until = self.loop.time()
 
     # Parsing and refusing
 
