@@ -42,21 +42,21 @@ class Waiter:
 class Slot:
     """The right of one exchange to run; an async context manager, which waits for it."""
 
-    __slots__ = ("_admission", "_caller", "_held_bytes", "_size", "waited_seconds")
+    __slots__ = ("_admission", "_caller", "_cost", "_held_bytes", "waited_seconds")
 
-    def __init__(self, admission: Admission, caller: str, size: int) -> None:
+    def __init__(self, admission: Admission, caller: str, cost: float) -> None:
         self._admission = admission
         self._caller = caller
-        self._size = size
+        self._cost = cost
         self._held_bytes = 0
         self.waited_seconds = 0.0
         """How long the exchange has waited for its turn."""
 
     async def __aenter__(self) -> Self:
         """Wait for the turn of this exchange; raise `CallerTooBusy` or `TooBusy` if it is late."""
-        if not self._admission.begin_now(self._caller, self._size):
+        if not self._admission.begin_now(self._caller, self._cost):
             began = time.perf_counter()
-            await self._admission.wait_for_turn(self._caller, self._size)
+            await self._admission.wait_for_turn(self._caller, self._cost)
             self.waited_seconds = time.perf_counter() - began
         return self
 
@@ -103,9 +103,13 @@ class Admission:
         self._turn_began = 0.0
         self._next_turn: asyncio.Handle | None = None
 
-    def slot(self, caller: str, size: int) -> Slot:
-        """Return a slot for an exchange of a caller whose body has so many bytes."""
-        return Slot(self, caller, size)
+    def slot(self, caller: str, size: int, weight: float = 1) -> Slot:
+        """
+        Return a slot for an exchange of a caller whose body has so many bytes.
+
+        `weight` is how many turns the caller gets for each turn of others.
+        """
+        return Slot(self, caller, (1 + size / _COST_BYTES) / weight)
 
     @property
     def running(self) -> int:
@@ -139,7 +143,7 @@ class Admission:
             return TooBusy("Holdover has too many requests to serve. Try again later.")
         return None
 
-    def begin_now(self, caller: str, size: int) -> bool:
+    def begin_now(self, caller: str, cost: float) -> bool:
         """Let an exchange begin if nothing speaks against it; return False if it has to wait."""
         if (
             self._queue
@@ -149,12 +153,12 @@ class Admission:
             or self._is_late()
         ):
             return False
-        self._queue.charge(caller, _cost_of(size))
+        self._queue.charge(caller, cost)
         self._begin(caller)
         self._expect_turn()
         return True
 
-    async def wait_for_turn(self, caller: str, size: int) -> None:
+    async def wait_for_turn(self, caller: str, cost: float) -> None:
         """Wait until an exchange may begin; raise `CallerTooBusy` or `TooBusy` if it may not."""
         if (failure := self.refusal(caller)) is not None:
             raise failure
@@ -162,7 +166,7 @@ class Admission:
             _refuse(self._queue.pop_newest_of_longest(), self._too_late())
         loop = asyncio.get_running_loop()
         waiter = Waiter(caller, loop.create_future())
-        self._queue.push(caller, waiter, _cost_of(size))
+        self._queue.push(caller, waiter, cost)
         self._expect_turn()
         timer = loop.call_later(self._limits.max_wait, _refuse, waiter, self._too_late())
         try:
@@ -235,7 +239,3 @@ class Admission:
 def _refuse(waiter: Waiter, failure: Failure) -> None:
     if not waiter.future.done():
         waiter.future.set_exception(failure)
-
-
-def _cost_of(size: int) -> float:
-    return 1 + size / _COST_BYTES

@@ -47,6 +47,7 @@ def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfi
             capture=settings.capture,
         ),
         keyring=_keyring(settings, digester),
+        weights={name: caller.weight for name, caller in settings.callers.items()},
     )
 
 

@@ -6,8 +6,8 @@ A reload builds a new value; running exchanges keep the old one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from proxy.rollout import Rollout, retirement_warnings
 from proxy.security.keyring import Keyring
@@ -19,6 +19,8 @@ class RuntimeConfig:
 
     rollout: Rollout
     keyring: Keyring
+    weights: Mapping[str | None, float] = field(default_factory=dict)
+    """Turns that named callers get for each turn of others while requests wait, if not one."""
 
     def warnings(self, today: str) -> Iterator[str]:
         """Yield what is unwise: about keys, and about models that end soon."""

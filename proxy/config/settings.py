@@ -120,6 +120,8 @@ class CallerSettings(BaseModel):
     itself, `{ env = "..." }` or `{ file = "..." }`."""
     legacy_key: KeyOrPlace | None = None
     """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
+    weight: float = Field(default=1, gt=0, le=1000)
+    """Turns that this caller gets for each turn of others while requests wait."""
 
     @model_validator(mode="after")
     def _is_known_by_one(self) -> Self:

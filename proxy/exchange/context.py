@@ -36,6 +36,7 @@ from translators import (
 
 _MAX_COMPARED_BYTES: Final = 32 * 1024 * 1024
 """Longest answer kept for a comparison: the longest one of a model fits, repeated in each frame."""
+_WORTH_SAYING_SECONDS: Final = 0.001
 _NOTHING_USED: Final = Usage()
 _API_CONTENT_TYPES: Final = (b"application/json", b"text/event-stream")
 
@@ -102,6 +103,16 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     def outcome(self) -> Outcome:
         """The outcome; a client that left did not see how else the exchange would have ended."""
         return Outcome.CLIENT_GONE if self.client_gone else self.ending
+
+    @property
+    def log_only(self) -> dict[str, object]:
+        """Fields of the log line that the record does not have."""
+        fields: dict[str, object] = {}
+        if self.logged_peer is not None:
+            fields["peer"] = self.logged_peer
+        if self.waited >= _WORTH_SAYING_SECONDS:
+            fields["waited_ms"] = round(self.waited * 1000, 3)
+        return fields
 
     @property
     def request_id(self) -> str:

@@ -8,6 +8,7 @@ the end of an exchange can find its record, whatever happens to this process.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,7 @@ from translators import Catalogue
 
 log = structlog.get_logger("holdover.traffic")
 
+_NOTHING: Final[Mapping[str, object]] = {}
 _UNTRIED: Final = (
     Outcome.NOT_ADMITTED,
     Outcome.REFUSED,
@@ -78,15 +80,19 @@ class ExchangeFinalizer:
         if not context.is_finalized:  # while that was written, the client may have gone
             context.is_finalized = True
             record = build_record(context, self.redactor)
-            self.finalize(record, lacked_model=context.lacked_model, peer=context.logged_peer)
+            self.finalize(record, context.log_only, lacked_model=context.lacked_model)
             catalogue = context.decision.route.policy.catalogue if context.decision else None
             if catalogue and (user := user_of_ending_model(record, catalogue)):
                 self.model_users.note(*user)
 
     def finalize(
-        self, record: TrafficRecord, *, lacked_model: bool = False, peer: str | None = None
+        self,
+        record: TrafficRecord,
+        log_only: Mapping[str, object] = _NOTHING,
+        *,
+        lacked_model: bool = False,
     ) -> None:
-        """Store, count, judge and log a record; `peer` is an address that only the log gets."""
+        """Store, count, judge and log a record; only the log gets the fields in `log_only`."""
         if self.evidence is not None:
             self.evidence.journal_writer.add(record)
         self.metrics.exchange_ended(record)
@@ -96,8 +102,7 @@ class ExchangeFinalizer:
             caller = record.caller_name or record.caller or OTHERS
             is_error = None if verdict is Verdict.LEFT else verdict is Verdict.FAILED
             self.guards.count(record.rule, caller, milliseconds / 1000, is_error=is_error)
-        where_from = {} if peer is None else {"peer": peer}
-        log.info("exchange", **record.as_fields(), **where_from)
+        log.info("exchange", **record.as_fields(), **log_only)
 
 
 def user_of_ending_model(record: TrafficRecord, catalogue: Catalogue) -> tuple[str, str] | None:

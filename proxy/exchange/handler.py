@@ -119,7 +119,8 @@ class ExchangeRun:
         context, config = self._context, self._handler.present.config
         caller = context.caller = config.keyring.identify(context.headers)
         size = declared_length(context.headers)
-        async with self._handler.admission.slot(caller.digest, size) as slot:
+        weight = config.weights.get(caller.name, 1)
+        async with self._handler.admission.slot(caller.digest, size, weight) as slot:
             context.waited = slot.waited_seconds
             await self._answer_admitted(await read(slot), caller, config)
 

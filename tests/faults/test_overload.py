@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import fetch
@@ -160,6 +161,14 @@ def test_a_client_that_waits_for_leave_to_send_its_body_is_refused_before_it_doe
     head = refused_request(100, b"expect: 100-continue").partition(b"x" * 100)[0]
 
     assert raw(overloaded.url, head).startswith(b"HTTP/1.1 429 ")
+
+
+def test_the_log_says_how_long_a_request_has_waited():
+    with running_proxy(**LIMITS) as proxy, capture_logs() as lines, full(proxy):
+        pass
+
+    waits = [line["waited_ms"] for line in lines if "waited_ms" in line]
+    assert len(waits) == 1
 
 
 def test_a_balancer_is_told_while_everybody_is_refused():

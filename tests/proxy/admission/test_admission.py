@@ -39,7 +39,9 @@ class Exchanges:
         self._ends[name].set()
 
     async def _run(self, name: str, size: int) -> float:
-        async with self.admission.slot(name.partition(" ")[0], size) as slot:
+        caller = name.partition(" ")[0]
+        weight = 2 if caller == "heavy" else 1
+        async with self.admission.slot(caller, size, weight) as slot:
             self.begun.append(name)
             self.first_has_begun.set()
             await self._ends[name].wait()
@@ -98,6 +100,22 @@ def test_beyond_the_limit_callers_take_turns():
         assert await exchanges.tasks["flood 2"] > 0
 
     in_a_loop(replace(WIDE, exchanges=2), test)
+
+
+def test_a_caller_of_double_weight_gets_two_turns_for_one_of_others():
+    async def test(exchanges):
+        exchanges.start("first")
+        await turns()
+        exchanges.start(*(f"a {number}" for number in range(6)))
+        exchanges.start(*(f"heavy {number}" for number in range(6)))
+        await turns()
+        for _ in range(7):
+            exchanges.end(exchanges.begun[-1])
+            await turns()
+        callers = [name.partition(" ")[0] for name in exchanges.begun[1:]]
+        assert (callers.count("heavy"), callers.count("a")) in {(4, 3), (5, 2)}
+
+    in_a_loop(replace(WIDE, exchanges=1), test)
 
 
 def test_a_caller_at_its_own_limit_keeps_nobody_else_waiting():
