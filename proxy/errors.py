@@ -11,7 +11,7 @@ Errors that an exchange can end with, apart from those of the translation itself
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
       client's fault, found before the body is read
     * `CallerTooBusy` -- the client's fault: it sends too many at a time
-    * `KeyRefused`, `ShuttingDown`, `TooBusy` -- Holdover's fault
+    * `KeyRefused`, `ShuttingDown`, `TooBusy`, `TooManyClients` -- Holdover's fault
     * `UpstreamFailure` (`UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff`) -- the
       upstream's fault
 * `ClientGone` -- the client has disconnected, so no error is sent
@@ -253,6 +253,15 @@ class ShuttingDown(Failure):
 
     status = 503
     blame = Blame.HOLDOVER
+
+
+class TooManyClients(Failure):
+    """Holdover has no room for another connection, or for headers that are still to end."""
+
+    status = 529
+    error_type = "overloaded_error"
+    blame = Blame.HOLDOVER
+    headers = ((b"retry-after", b"1"), (b"x-should-retry", b"true"))
 
 
 class UpstreamFailure(Failure):

@@ -78,6 +78,12 @@ class Wire(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return True
 
+    def set_protocol(self, _: asyncio.BaseProtocol) -> None:
+        """What still comes is said to the first one, which has stopped to listen."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def is_closing(self) -> bool:
         return self.is_ended
 

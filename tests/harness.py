@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -84,8 +85,9 @@ def running_proxy(
     name_unnamed_statuses()
     with closed_together() as opened:
         upstream_url = opened(serving(upstream or create_simulator()))
-        app = create_app(load_settings(**{"upstream_url": upstream_url} | settings))
-        url = opened(serving(front(app), http=ServerProtocol))
+        loaded = load_settings(**{"upstream_url": upstream_url} | settings)
+        http = partial(ServerProtocol, write_timeout=loaded.write_timeout)
+        url = opened(serving(front(create_app(loaded)), http=http))
         with new_client() as client:
             yield ProxyUnderTest(url, upstream_url, client)
 

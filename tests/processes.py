@@ -30,3 +30,9 @@ def files_of(pid: int) -> list[str]:
     with suppress(OSError):
         return [str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()]
     return []
+
+
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process has in use."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from proxy.server.supervisor import Server
+from proxy.server.uvicorn_protocol import ServerProtocol
 from tests.waiting import PATIENCE_SECONDS
 
 # Making one is most of what a client costs.
@@ -48,17 +49,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(app: ASGIApp, *, http: type[asyncio.Protocol] | str = "auto") -> Iterator[str]:
+def serving(
+    app: ASGIApp, *, http: Callable[..., ServerProtocol] | None = None, keep_idle: int = 30
+) -> Iterator[str]:
     """
     Serve `app` on a free loopback port; yield its base url without a trailing slash.
 
-    `http` is the protocol of the server; uvicorn's own unless it is given.
+    With `http`, which makes protocols, it is served as `holdover serve` does, else by uvicorn.
     """
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        http=http,
+        http=cast("type[ServerProtocol]", http) if http else "auto",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -67,9 +70,9 @@ def serving(app: ASGIApp, *, http: type[asyncio.Protocol] | str = "auto") -> Ite
         timeout_graceful_shutdown=2,
         # Longer than the proxy keeps idle connections: one that is closed just as it is used again
         # is a fault of its own.
-        timeout_keep_alive=30,
+        timeout_keep_alive=keep_idle,
     )
-    server = uvicorn.Server(config)
+    server = Server(config) if http else uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     # The kernel queues connections from here on, so nobody has to wait for `started`.
     listener.listen(1024)

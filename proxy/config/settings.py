@@ -232,6 +232,9 @@ class Settings(BaseSettings):
     half of them. Each byte takes about four of memory. Default: 256 MiB, or a 32nd of the memory if
     that is less."""
 
+    write_timeout: Seconds = 60
+    """Seconds for which a client may take nothing of an answer that waits for it. Then it is let
+    go, and its upstream with it; one that reads slowly is not."""
     ping_interval: Seconds = 15
     """Seconds of silence in a stream after which the client gets a `ping`, in the dialect of
     2023-06-01 and once upstream's headers are there. Before that, an error can still be answered as

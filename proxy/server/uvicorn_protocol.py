@@ -25,13 +25,14 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
+from weakref import WeakKeyDictionary
 
 import httptools
 import structlog
 from starlette.types import Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http import httptools_impl
-from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.server import ServerState
 
 from proxy.error_app import error_app
 from proxy.errors import (
@@ -41,14 +42,18 @@ from proxy.errors import (
     HeadTooSlow,
     MalformedRequest,
     TargetTooLong,
+    TooManyClients,
     Tunnel,
     UnknownCoding,
 )
 from proxy.headers import Headers, first
 from proxy.security.hosts import only_host
 from proxy.server.early_refusal import is_short_body, whole_response
+from proxy.server.flow import Flow
 from proxy.server.half_close import provoke_reset
 from proxy.server.lingering_close import LingeringTransport
+from proxy.server.partial_heads import PartialHeads
+from proxy.server.write_timeout import WRITE_SECONDS, WriteTimeout
 
 log = structlog.get_logger()
 
@@ -59,6 +64,8 @@ MAX_HEADERS: Final = 100
 _MAX_OVERHEAD_BYTES: Final = 128 * 1024
 """Limit on the bytes of a head, or on those between the bytes of a body. The parser reports a
 header only when it is complete, and white space and chunk extensions not at all."""
+_FREE_OVERHEAD_BYTES: Final = 4 * 1024
+"""Bytes around a body that are not counted as an incomplete head."""
 _CHUNK_BYTES: Final = 16
 """Bytes that a chunk may add to these: its size and two line ends."""
 _PIECE_BYTES: Final = 16 * 1024
@@ -72,6 +79,12 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _PHRASES: Final = {529: "Overloaded"}
 
 
+_PARTIAL_HEADS: Final[WeakKeyDictionary[ServerState, PartialHeads[ServerProtocol]]] = (
+    WeakKeyDictionary()
+)
+"""The incomplete heads of each server."""
+
+
 class _ReadState(enum.Enum):
     """The part of a request that the next byte belongs to."""
 
@@ -80,35 +93,6 @@ class _ReadState(enum.Enum):
     BODY = enum.auto()
     REFUSED = enum.auto()
     """Everything that follows is discarded."""
-
-
-class _Flow(FlowControl):
-    """Flow control with a second reason to pause reading, besides uvicorn's: unparsed bytes."""
-
-    is_held = False
-    _is_paused = False
-
-    def hold(self) -> None:
-        """Pause reading until `release`, even if uvicorn resumes it."""
-        self.is_held = True
-        super().pause_reading()
-
-    def release(self) -> None:
-        """Resume reading unless uvicorn has paused it."""
-        self.is_held = False
-        if not self._is_paused:
-            super().resume_reading()
-
-    def pause_reading(self) -> None:
-        """Pause reading until uvicorn resumes it."""
-        self._is_paused = True
-        super().pause_reading()
-
-    def resume_reading(self) -> None:
-        """Resume reading unless it is held."""
-        self._is_paused = False
-        if not self.is_held:
-            super().resume_reading()
 
 
 class ServerProtocol(httptools_impl.HttpToolsProtocol):
@@ -124,9 +108,16 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     max_parse_seconds: ClassVar[float] = 0.004
     """Time to parse before other tasks get a turn: a megabyte may be 100,000 chunks."""
+    last_request_seconds: ClassVar[float] = 1
+    """Time for a first request to arrive on a connection that was accepted as the server stops."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, write_timeout: float = WRITE_SECONDS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._partial_heads = _PARTIAL_HEADS.setdefault(self.server_state, PartialHeads())
+        self._write_seconds = write_timeout
+        self._is_last_request = False
+        self._header_count = 0
+        self._header_bytes = 0
         self._read_state = _ReadState.NOTHING
         self._waiting_since = 0.0
         self._read_until = 0.0
@@ -148,9 +139,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the idle timeout, so that it also ends connections on which nothing is sent."""
-        closing_late = LingeringTransport(transport, self, self.loop)
+        write_timeout = WriteTimeout(transport, self.loop, self._write_seconds)
+        closing_late = LingeringTransport(transport, self, self.loop, write_timeout)
         super().connection_made(cast("asyncio.Transport", closing_late))
-        self.flow: _Flow = _Flow(cast("asyncio.Transport", closing_late))
+        self.flow: Flow = Flow(self.transport, self, self.loop, write_timeout)
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
@@ -173,6 +165,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self._parse_piece(data[start : start + _PIECE_BYTES])
         if self._read_state is _ReadState.BODY:
             self._waiting_since = self.loop.time()
+        if self._read_state is _ReadState.HEAD or self._overhead_bytes > _FREE_OVERHEAD_BYTES:
+            self._make_room_for_head()
         if self._timer is None and self._read_state in {_ReadState.HEAD, _ReadState.BODY}:
             self._start_timer(self._time_limit)
 
@@ -189,12 +183,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
-        self._stop_timer()
+        self.stop_reading()
+        self.flow.end()
         if (cycle := self._current_cycle) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
         self.pipeline.clear()
-        self._read_state, self._held = _ReadState.REFUSED, bytearray()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
 
@@ -206,6 +200,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     def stop_reading(self) -> None:
         """Discard everything that arrives from now on."""
         self._stop_timer()
+        self._partial_heads.remove(self)
         self._read_state, self._held = _ReadState.REFUSED, bytearray()
 
     def on_response_complete(self) -> None:
@@ -213,6 +208,14 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_response_complete()
         # Later, as the application is still running and must not see errors of the next request.
         self.loop.call_soon(self._resume_parsing)
+
+    def shutdown(self) -> None:
+        """Close after the request that is being answered, or the first one if it is to come."""
+        self._is_last_request = True
+        if self.cycle is None:
+            self.loop.call_later(self.last_request_seconds, super().shutdown)
+        else:
+            super().shutdown()
 
     def _hold(self, data: bytes) -> None:
         self._held += data
@@ -235,6 +238,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._stop_timer()  # the timer of the body before
         self._read_state, self._waiting_since = _ReadState.HEAD, self.loop.time()
         self._overhead_bytes = self._piece_bytes
+        self._header_count = self._header_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the request target."""
@@ -244,6 +248,17 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 f"The path and query of a request may have at most {MAX_TARGET_BYTES} bytes."
             )
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header within the limits; a trailer counts and is dropped (RFC 9110, 6.5)."""
+        self._header_count += 1
+        self._header_bytes += len(name) + len(value)
+        if self._header_count > MAX_HEADERS:
+            raise HeadTooLarge(f"A request may have at most {MAX_HEADERS} headers.")
+        if self._header_bytes > MAX_HEAD_BYTES:
+            raise HeadTooLarge(f"The headers of a request may have at most {MAX_HEAD_BYTES} bytes.")
+        if self._read_state is _ReadState.HEAD:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Check the head and start the exchange, unless the request offers to upgrade."""
         if self.parser.should_upgrade():
@@ -251,7 +266,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         headers, version = self.headers, self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")
-        self._check_header_size(headers)
         headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
         check_coding(headers)
         if version == "1.0":
@@ -263,9 +277,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         super().on_headers_complete()
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
-        self.headers = []  # so that trailers do not become headers (RFC 9110, section 6.5)
+        if self._is_last_request:
+            self.cycle.keep_alive = False
+        self._partial_heads.remove(self)
         self._read_state = _ReadState.BODY
         self._overhead_bytes = self._discarded_bytes = 0
+        self._header_count = self._header_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -281,6 +298,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._stop_timer()
+        self._partial_heads.remove(self)
         self._read_state = _ReadState.NOTHING
         self._note_end_of_request()
         if self.cycle.scope["http_version"] == "1.0":
@@ -294,22 +312,34 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     # Parsing and refusing
 
+    def _make_room_for_head(self) -> None:
+        received = self._overhead_bytes
+        for connection in self._partial_heads.set(self, received, self._header_count):
+            connection.refuse(
+                TooManyClients("Too many requests with incomplete headers. Try again in a moment.")
+            )
+
     def refuse(self, failure: Failure) -> None:
         """Answer an unreadable request, after those before it, and close the connection."""
         log.warning("request_refused", status=failure.status, reason=str(failure))
         is_in_body = self._read_state is _ReadState.BODY
         self.stop_reading()
-        refusal = cast("ASGI3Application", error_app(failure))
+        # Nothing of what was received is kept until this is answered: neither by the parser, which
+        # runs no more, nor by a traceback.
+        self.url, self.headers = b"", []
+        self.parser = None  # type: ignore[assignment]
+        refusal = cast("ASGI3Application", error_app(failure.with_traceback(None)))
         if not is_in_body:
             self._answer_in_turn(refusal)
         elif self.cycle is not self._current_cycle:
             cycle, _ = self.pipeline.popleft()  # this request, which waits for its turn
             self.pipeline.appendleft((cycle, refusal))
-        elif self.cycle.response_started:
-            self.transport.close()
         else:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
             self._current_cycle = None
             self._answer_in_turn(refusal, self.cycle.scope["method"])
 
@@ -412,16 +442,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             others = [header for header in self.headers if header[0] != b"host"]
             self.headers[:] = [(b"host", target.host + port), *others]
             only_host(self.headers)
-
-    def _check_header_size(self, headers: Headers) -> None:
-        if len(headers) > MAX_HEADERS:
-            raise HeadTooLarge(f"A request may have at most {MAX_HEADERS} headers.")
-        if self._overhead_bytes > MAX_HEAD_BYTES:  # a cheap upper bound of the size
-            size = sum(len(name) + len(value) for name, value in headers)
-            if size > MAX_HEAD_BYTES:
-                raise HeadTooLarge(
-                    f"The headers of a request may have at most {MAX_HEAD_BYTES} bytes."
-                )
 
     # Time
 

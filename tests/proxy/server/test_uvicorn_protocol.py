@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise, product
 
 import pytest
@@ -210,7 +211,9 @@ REFUSED = {
         CHUNKED + b"1\r\nX\r\n" * 50_000 + b"1;" + b"a" * 3 * MAX_HEAD_BYTES,
         431,
     ),
-    "many trailers": (CHUNKED + b"0\r\n" + b"X: a\r\n" * MAX_HEAD_BYTES, 431),
+    "many trailers": (CHUNKED + b"0\r\n" + b"X: a\r\n" * (MAX_HEADERS + 5), 431),
+    "many headers without an end": (GET + b"X: a\r\n" * (MAX_HEADERS + 5), 431),
+    "long headers without an end": (GET + (b"X: %b\r\n" % (b"a" * 8192)) * 10, 431),
 }
 
 
@@ -308,7 +311,7 @@ class Hasty(ServerProtocol):
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[str]:
-    with serving(Listener(), http=Hasty) as url:
+    with serving(Listener(), http=Hasty, keep_idle=1) as url:
         yield url
 
 
@@ -338,6 +341,64 @@ def test_the_time_for_a_head_begins_with_its_first_byte(hasty: str):
         answer = all_of(connection)
 
     assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200", b"408"]
+
+
+HALTED: dict[str, tuple[bytes, list[int]]] = {
+    "nothing": (b"", []),
+    "a line end": (b"\r\n", []),
+    "half a line end": (b"\r", []),
+    "a method": (b"POST", [408]),
+    "a name": (GET + b"X", [408]),
+    "a head without its last byte": (GET + b"\r", [408]),
+    "an offer to upgrade": (GET + OFFERS["h2c"], [408]),
+    "an offer to upgrade, and a byte": (GET + OFFERS["h2c"] + b"\r\nG", [200, 408]),
+    "a request": (NEXT, [200]),
+    "a request and a line end": (NEXT + b"\r\n", [200]),
+    "a request and a byte": (NEXT + b"G", [200, 408]),
+    "twenty requests and half of one": (NEXT * 20 + GET, [200] * 20 + [408]),
+    "a request of HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", [200]),
+    "a body without its end": (CHUNKED + b"1\r\na\r\n0\r\n", [408]),
+    "half a trailer": (CHUNKED + b"0\r\nX", [408]),
+}
+
+
+@pytest.mark.parametrize("what", HALTED)
+def test_a_connection_on_which_nothing_more_comes_is_closed(hasty: str, what: str):
+    data, statuses = HALTED[what]
+    with connected(hasty) as connection:
+        connection.sendall(data)
+
+        answers = all_of(connection)
+
+    assert [int(status) for status in re.findall(rb"HTTP/1.1 (\d+) ", answers)] == statuses
+
+
+@pytest.mark.parametrize(
+    ("data", "drop", "statuses"),
+    [
+        (b"", b"\r\n", []),
+        (NEXT, b"\r\n", [b"200"]),
+        (GET + b"X: ", b"a", [b"408"]),
+        (GET, b"X: a\r\n", [b"408"]),
+        (NEXT + GET + b"X: ", b"a", [b"200", b"408"]),
+    ],
+)
+def test_a_client_that_sends_a_little_at_a_time_has_no_more_time(
+    hasty: str, data: bytes, drop: bytes, statuses: list[bytes]
+):
+    """What is dropped does not begin a request, or does not end its head."""
+    with connected(hasty) as connection:
+        connection.sendall(data)
+        answers = b""
+        connection.settimeout(0.04)
+        while True:
+            with suppress(TimeoutError):
+                if not (piece := connection.recv(65536)):
+                    break
+                answers += piece
+            connection.sendall(drop)
+
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answers) == statuses
 
 
 @pytest.mark.parametrize("what", ["a header without an end", "a long target", "a long trailer"])
