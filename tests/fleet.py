@@ -43,6 +43,8 @@ class Fleet:
     legacy_url: str
     worker_count: int
     client: httpx.Client
+    descriptors: int | None = None
+    """The hard limit of each process, if not that of the tests."""
     process: subprocess.Popen[bytes] = field(init=False)
     url: str = field(init=False)
     _doors: Doors = field(init=False)
@@ -240,9 +242,16 @@ class Fleet:
     def start(self, stack: ExitStack, environment: Mapping[str, str]) -> None:
         """Start the server, to be stopped by the stack, and wait until all its workers serve."""
         self.log.unlink(missing_ok=True)  # another fleet's, which ran in this directory
+        limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*HOLDOVER, "serve", "--config", str(self.config)],
+                [
+                    *(limited if self.descriptors else []),
+                    *HOLDOVER,
+                    "serve",
+                    "--config",
+                    str(self.config),
+                ],
                 stderr=log,
                 stdout=subprocess.DEVNULL,
                 env=os.environ | environment,
@@ -267,13 +276,14 @@ class Fleet:
 
 
 @contextmanager
-def running_fleet(
+def running_fleet(  # noqa: PLR0913 - a machine has many parts
     directory: Path,
     settings: str = "",
     *,
     workers: int = 1,
     upstream_url: str | None = None,
     legacy_url: str | None = None,
+    descriptors: int | None = None,
     **environment: str,
 ) -> Iterator[Fleet]:
     """
@@ -289,6 +299,7 @@ def running_fleet(
             legacy_url=legacy_url or stack.enter_context(serving(legacy)),
             worker_count=workers,
             client=stack.enter_context(new_client()),
+            descriptors=descriptors,
         )
         fleet.write(fleet.text(settings))
         fleet.start(stack, environment)

@@ -20,6 +20,7 @@ from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
+from proxy.server.descriptors import raise_descriptor_limit
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
 from proxy.server.state_dir import require_state_dir
@@ -37,6 +38,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
     _check_or_exit(settings, config)
+    raise_descriptor_limit()
     sockets = listen_or_exit(settings.host, settings.port)
     given = settings.digest_key
     # A caller has the same digest in all workers, and, where a key can be kept, over restarts.
@@ -52,7 +54,11 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         rules = ", ".join(rules_in_words(settings)) or "no rules"
         history_of(settings.state_dir, file.path).add(version_of(file), [f"start with {rules}"])
     server_config = config_for(
-        factory, settings.host, settings.port, shutdown=settings.shutdown_timeout
+        factory,
+        settings.host,
+        settings.port,
+        shutdown=settings.shutdown_timeout,
+        write_timeout=settings.write_timeout,
     )
     if settings.traffic:
         start_loader(settings)

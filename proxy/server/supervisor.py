@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -9,13 +10,14 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from socket import socket
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from proxy.config.build import build_runtime_config
 from proxy.config.history import history_of
@@ -26,9 +28,13 @@ from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
 from proxy.security.redaction import Digester
+from proxy.server.acceptor import Acceptor
+from proxy.server.descriptors import most_connections
 from proxy.server.listening import say_where
 from proxy.server.memory import freeze_gc, tune_malloc
+from proxy.server.resources import descriptor_limit
 from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.write_timeout import WRITE_SECONDS
 
 _SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
 _HEALTHCHECK_SECONDS: Final = 30
@@ -111,13 +117,39 @@ class Supervisor(Multiprocess):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which logs where it listens although the sockets were opened before it."""
+    """uvicorn's server, which accepts connections in its own way, and logs where it listens."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start serving, and log where."""
-        await super().startup(sockets)
+        """Start the application, then serve on these sockets."""
         assert sockets is not None
-        say_where(self.config.host, sockets)
+        await super().startup([])
+        acceptor = Acceptor(
+            sockets,
+            self._create_protocol,
+            connections=self.server_state.connections,
+            limit=most_connections(descriptor_limit()),
+        )
+        self.servers = [cast("asyncio.Server", acceptor)]
+        if self.config.workers == 1:
+            say_where(self.config.host, sockets)
+
+    def _create_protocol(self) -> ServerProtocol:
+        create = cast("type[ServerProtocol]", self.config.http_protocol_class)
+        return create(self.config, self.server_state, self.lifespan.state)
+
+
+class Worker(multiprocess.Process):
+    """A worker of the supervisor's."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server that runs in it."""
+        if self._server is None:
+            self._server = Server(self.config)
+        return self._server
+
+
+multiprocess.Process = Worker  # type: ignore[misc]  # the supervisor can be given no other
 
 
 def run_workers(config: uvicorn.Config, workers: int, sockets: list[socket]) -> None:
@@ -140,7 +172,12 @@ def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
 
 
 def config_for(
-    app: ASGIApp | WorkerFactory, host: str, port: int, *, shutdown: float = 5
+    app: ASGIApp | WorkerFactory,
+    host: str,
+    port: int,
+    *,
+    shutdown: float = 5,
+    write_timeout: float = WRITE_SECONDS,
 ) -> uvicorn.Config:
     """Return uvicorn's settings; `shutdown` is how many seconds requests may take after SIGTERM."""
     return uvicorn.Config(
@@ -149,7 +186,8 @@ def config_for(
         port=port,
         factory=isinstance(app, WorkerFactory),
         workers=1,  # else uvicorn reads WEB_CONCURRENCY
-        http=ServerProtocol,
+        # A partial, since it is sent to workers by pickling.
+        http=cast("type[ServerProtocol]", partial(ServerProtocol, write_timeout=write_timeout)),
         ws="none",
         log_config=None,
         access_log=False,
