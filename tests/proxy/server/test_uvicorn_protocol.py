@@ -507,6 +507,13 @@ def test_an_answer_that_has_begun_is_broken_off_where_its_request_goes_wrong():
     assert heard.is_closed
 
 
+def test_a_request_that_goes_wrong_while_it_waits_is_refused_in_its_turn():
+    heard = said_to(NEXT + CHUNKED + b"1\r\na\r\nno size\r\n")
+
+    assert re.findall(rb"HTTP/1.1 (\d+) ", heard.said) == [b"200", b"400"]
+    assert heard.is_closed
+
+
 class Waiting(Listener):
     """An application that answers when its client has gone, which is too late."""
 
