@@ -8,6 +8,7 @@ hands itself back to its pool when another request may follow.
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import AsyncIterator
 from typing import Final, Protocol, cast
 
@@ -15,6 +16,7 @@ import httpx
 
 from proxy.upstream.response_parser import ConnectionState, ResponseError, ResponseParser
 from proxy.upstream.response_stream import ResponseStream
+from proxy.upstream.timers import PeerTimer
 
 _MAX_UNREAD_BYTES: Final = 256 * 1024
 """Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
@@ -45,7 +47,7 @@ class Http11Connection(asyncio.Protocol):
         self._may_write.set()
         self._writing: asyncio.Task[None] | None = None
         self._read_timeout = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: PeerTimer | None = None
 
     @property
     def state(self) -> ConnectionState:
@@ -55,7 +57,24 @@ class Http11Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """True if the connection can be written to, as far as this side knows."""
-        return self._transport is not None and not self._transport.is_closing()
+        transport = self._transport
+        is_there = transport is not None and not transport.is_closing()
+        return is_there and self.state is not ConnectionState.CLOSED
+
+    @property
+    def is_quiet(self) -> bool:
+        """
+        True if the connection is open and nothing has arrived on it that is still unread.
+
+        What the kernel holds for an idle connection is its end, or an answer that nobody asked
+        for: with the next request it would pass for the answer to that.
+        """
+        if not self.is_open:
+            return False
+        assert self._transport is not None
+        arrived = select.poll()
+        arrived.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not arrived.poll(0)
 
     def begin(self, head: bytes, *, has_body: bool, read_timeout: float) -> ResponseStream:
         """
@@ -68,7 +87,7 @@ class Http11Connection(asyncio.Protocol):
         self._parser.begin(response)
         self._read_timeout = read_timeout
         if self._timer is None:
-            self._timer = self._loop.call_later(read_timeout, self._check_timeout)
+            self._timer = PeerTimer(self._loop, read_timeout, self._check_timeout)
         self._transport.write(head)
         return response
 
@@ -108,7 +127,8 @@ class Http11Connection(asyncio.Protocol):
             assert self._transport is not None
             self._reads_paused = True
             self._transport.pause_reading()
-        response.notify()
+        if response.has_head:  # interim responses and half a head are no progress, however many
+            response.notify()
 
     def eof_received(self) -> None:
         """Close at once; asyncio would first wait until the upstream has read the whole request."""
@@ -152,6 +172,7 @@ class Http11Connection(asyncio.Protocol):
         self._pool.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if self._writing is not None:
             self._writing.cancel()
         if self._response is not None:
@@ -168,7 +189,7 @@ class Http11Connection(asyncio.Protocol):
         since = response.waiting_since if is_upstreams_turn else None
         left = self._read_timeout - (0 if since is None else self._loop.time() - since)
         if left > 0:
-            self._timer = self._loop.call_later(left, self._check_timeout)
+            self._timer = PeerTimer(self._loop, left, self._check_timeout)
         else:
             self._close(httpx.ReadTimeout("The upstream is silent."))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -628,6 +629,33 @@ async def test_an_upstream_that_falls_silent_is_given_up(said: bytes):
             await whole(answer)
         assert line.is_closed
         await line.is_left()
+
+
+async def test_interim_answers_are_no_answer_however_many_come():
+    """Each would begin the upstream's time anew."""
+    async with wire() as line:
+        answer = line.ask(read_timeout=0.05)
+        waiting = asyncio.ensure_future(whole(answer))
+        while not waiting.done():
+            line.hear(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await asyncio.wait({waiting}, timeout=0.01)
+
+        with pytest.raises(httpx.ReadTimeout):
+            await waiting
+        assert line.is_closed
+
+
+async def test_an_answer_that_came_while_this_process_was_busy_has_come_in_time():
+    async with wire() as line:
+        answer = line.ask(read_timeout=0.02)
+        waiting = asyncio.ensure_future(whole(answer))
+        await turns()
+        line.far.sendall(LENGTH + b"hello")
+        end = time.perf_counter() + 0.2
+        while time.perf_counter() < end:
+            pass
+
+        assert await waiting == b"hello"
 
 
 async def test_nothing_is_late_while_nobody_waits_for_it():
