@@ -25,16 +25,9 @@ from proxy.errors import (
 )
 from proxy.headers import Headers, first
 from proxy.upstream.decompression import is_compressed, iter_decompressed
-from proxy.upstream.egress import LOOPBACK, proxy_for, trust
-from proxy.upstream.proxied_transport import ProxiedTransport
-from proxy.upstream.transport import (
-    Body,
-    DirectTransport,
-    IncomingResponse,
-    OutgoingRequest,
-    Timeouts,
-    Transport,
-)
+from proxy.upstream.egress import DEFAULT_PORTS, LOOPBACK, authority, proxy_for, trust
+from proxy.upstream.response_stream import ResponseStream
+from proxy.upstream.transport import Body, OutgoingRequest, Timeouts, Transport
 
 log = structlog.get_logger()
 
@@ -42,9 +35,10 @@ MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Longest answer that is read: more than any model writes."""
 MAX_ERROR_BYTES: Final = 1024 * 1024
 """Longest error response that is read."""
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests name a length also where there is no body (RFC 9110, section 8.6)."""
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose requests may be sent twice (RFC 9110, section 9.2.1)."""
 _SUCCESS: Final[range] = range(200, 300)
 _STATUSES: Final[range] = range(200, 600)
 """Status codes of a final response (RFC 9110, section 15)."""
@@ -55,12 +49,15 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
     match problem:
         case httpx.ConnectTimeout():
             text = "Connecting to the upstream took too long."
-            return UpstreamUnreachable(text, detail=f"{where}: no connection was made in time")
+            return UpstreamUnreachable(text, detail=f"{where}: {problem}")
         case httpx.ConnectError():
             kind, cause = _connecting_failed(problem)
             return UpstreamUnreachable(
                 f"The upstream cannot be reached: {kind}.", detail=f"{where}: {kind} ({cause})"
             )
+        case httpx.ProxyError():
+            text = "The upstream cannot be reached: the outbound proxy refuses."
+            return UpstreamUnreachable(text, detail=f"{where}: {problem}")
         case httpx.TimeoutException():
             text = "The upstream did not answer in time."
             return UpstreamTooSlow(text, detail=f"{where}: nothing came in the time allowed")
@@ -90,7 +87,7 @@ def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
 
 
 def _deepest_cause(problem: BaseException) -> BaseException:
-    """Return the system's error, which the transport through a proxy wraps several times."""
+    """Return the system's error, which is wrapped where a name has several addresses."""
     while True:
         # Where a name has several addresses, there is an error for each: the first one will do.
         several = problem.exceptions if isinstance(problem, BaseExceptionGroup) else ()
@@ -104,7 +101,7 @@ def _deepest_cause(problem: BaseException) -> BaseException:
 class UpstreamResponse:
     """A response whose head has arrived and whose body can be read once."""
 
-    def __init__(self, response: IncomingResponse, where: str) -> None:
+    def __init__(self, response: ResponseStream, where: str) -> None:
         self._response = response
         self._where = where
         self._body: bytes | None = None
@@ -178,12 +175,15 @@ class UpstreamClient:
         self._origin = (
             self._url.scheme,
             self._url.raw_host.decode("ascii"),
-            self._url.port or _DEFAULT_PORTS[self._url.scheme],
+            self._url.port or DEFAULT_PORTS[self._url.scheme],
         )
-        self._where = f"{self._url.host}:{self._origin[2]}"
+        proxy = proxy_for(self._url)
+        self._where = authority(self._url.host, self._origin[2])
+        if proxy is not None:
+            self._where += f" through the proxy {proxy}"
         self._prefix = self._url.raw_path.rstrip(b"/")
         self._timeouts = timeouts
-        self._transport = transport_for(proxy_for(self._url))
+        self._transport = Transport(trust(), proxy=proxy, keep_alive=timeouts.keep_alive)
 
     @property
     def is_on_loopback(self) -> bool:
@@ -195,19 +195,27 @@ class UpstreamClient:
         Send a Messages request; try again once if no connection could be made.
 
         Both tries together may take the time allowed for connecting.
+
+        A request that met a connection that upstream had closed meanwhile is sent again, once.
+        Where no byte of an answer came, that is as safe as a POST can be: a client may repeat one
+        that it knows to be safe (RFC 9110, section 9.2.2), a message changes nothing on the
+        server, and the official SDKs repeat it after any error of a connection, twice ("Retries"
+        in the README of anthropic-sdk-python).
         """
         until = time.monotonic() + self._timeouts.connect
         length = (b"content-length", b"%d" % sum(map(len, body)))
         fields = [(b"host", self._url.netloc), *headers, length]
+        request = self._request("POST", b"/v1/messages", fields, body, may_repeat=True)
         try:
-            return await self._send("POST", b"/v1/messages", fields, body, self._timeouts)
+            return await self._send(request)
         except UpstreamUnreachable as exc:
             left = until - time.monotonic()
             if left <= 0:
                 raise
             log.warning("upstream_asked_again", reason=exc.detail)
-            timeouts = replace(self._timeouts, connect=left)
-            return await self._send("POST", b"/v1/messages", fields, body, timeouts)
+            return await self._send(
+                replace(request, timeouts=replace(self._timeouts, connect=left))
+            )
 
     async def forward(
         self,
@@ -216,34 +224,45 @@ class UpstreamClient:
         headers: Headers,
         body: AsyncIterator[bytes] | bytes | None,
     ) -> UpstreamResponse:
-        """Send a request unchanged to a path with its query; a body may still be arriving."""
+        """
+        Send a request unchanged to a path with its query; a body may still be arriving.
+
+        What may be sent again on a new connection: a safe request, and one whose body is given as
+        bytes, which is a completion (see `send_message`). The rest of a body that is still arriving
+        cannot be had twice.
+        """
         fields = [(b"Host", self._url.netloc), *headers]
         names = {name.lower() for name, _ in headers}
         if body is None or isinstance(body, bytes):
             pieces: Body = (body,) if body else ()
+            may_repeat = body is not None or method in _SAFE
             if b"content-length" not in names and (body or method in _WITH_CONTENT):
                 fields.insert(1, (b"Content-Length", b"%d" % len(body or b"")))
         else:
-            pieces = body
+            pieces, may_repeat = body, False
             if b"content-length" not in names:
                 fields.insert(1, (b"Transfer-Encoding", b"chunked"))
-        return await self._send(method, target, fields, pieces, self._timeouts)
+        request = self._request(method, target, fields, pieces, may_repeat=may_repeat)
+        return await self._send(request)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
 
-    async def _send(
-        self, method: str, target: bytes, headers: Headers, body: Body, timeouts: Timeouts
-    ) -> UpstreamResponse:
-        request = OutgoingRequest(
+    def _request(
+        self, method: str, target: bytes, headers: Headers, body: Body, *, may_repeat: bool
+    ) -> OutgoingRequest:
+        return OutgoingRequest(
             method=method,
             origin=self._origin,
             target=self._prefix + target,
             headers=headers,
             body=body,
-            timeouts=timeouts,
+            timeouts=self._timeouts,
+            may_repeat=may_repeat,
         )
+
+    async def _send(self, request: OutgoingRequest) -> UpstreamResponse:
         try:
             response = UpstreamResponse(await self._transport.send(request), self._where)
         except httpx.TransportError as exc:
@@ -255,8 +274,3 @@ class UpstreamClient:
             await response.close()
             raise UpstreamBrokeOff("The upstream answered with an invalid status code.")
         return response
-
-
-def transport_for(proxy: str | None) -> Transport:
-    """Return a transport, direct or through a proxy."""
-    return DirectTransport(trust()) if proxy is None else ProxiedTransport(proxy)

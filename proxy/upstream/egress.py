@@ -7,18 +7,23 @@ address of a proxy is not repeated, because it may contain a password.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import ssl
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 import httpx
 
 from proxy.errors import InvalidSettings
 
+Origin: TypeAlias = tuple[str, str, int]
+"""Scheme, host and port."""
+
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _FILE: Final = "SSL_CERT_FILE"
 _DIRECTORY: Final = "SSL_CERT_DIR"
@@ -31,6 +36,26 @@ _REMEDIES: Final[Mapping[str | None, str]] = {
     _KEY_LOG: "name a file that can be written to, or unset it",
     None: "is the installation complete?",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundProxy:
+    """An HTTP proxy on the way to an upstream."""
+
+    origin: Origin
+    """Where it listens; the scheme says whether it is spoken to over TLS."""
+    authorization: bytes | None = field(default=None, repr=False)
+    """The `Proxy-Authorization` that it wants, or None."""
+
+    def __str__(self) -> str:
+        """Return host and port, for operators."""
+        return authority(*self.origin[1:])
+
+
+def authority(host: str, port: int | None) -> str:
+    """Return host and port, if there is one, as they stand in a URL."""
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port is None else f"{bracketed}:{port}"
 
 
 def check_egress(*urls: str | None) -> None:
@@ -60,31 +85,41 @@ def _said(variable: str | None, problem: OSError) -> str:
     return f"{where}: {problem.strerror or problem}: {_REMEDIES[variable]}"
 
 
-def proxy_for(url: httpx.URL) -> str | None:
-    """Return the URL of the proxy to use for a URL, or None; raises `InvalidSettings`."""
+def proxy_for(url: httpx.URL) -> OutboundProxy | None:
+    """Return the proxy to use for a URL, or None; raises `InvalidSettings`."""
     if url.host in LOOPBACK or urllib.request.proxy_bypass(url.host):
         return None
     proxies = urllib.request.getproxies()
     for scheme in (url.scheme, "all"):
-        if proxy := proxies.get(scheme):
-            address = proxy if "://" in proxy else f"http://{proxy}"
-            if (problem := _problem_with(address)) is not None:
+        if address := proxies.get(scheme):
+            try:
+                return _read_proxy(address if "://" in address else f"http://{address}")
+            except _Unusable as exc:
                 without = f"put {url.host} into NO_PROXY"
-                raise InvalidSettings(f"{_variable(scheme)}: {problem}, or {without}")
-            return address
+                raise InvalidSettings(f"{_variable(scheme)}: {exc}, or {without}") from None
     return None
 
 
-def _problem_with(address: str) -> str | None:
+class _Unusable(Exception):
+    """The address of a proxy cannot be used; the text says why, and what to do."""
+
+
+def _read_proxy(address: str) -> OutboundProxy:
+    """Take the address of a proxy apart; raises `_Unusable`."""
     try:
         proxy = httpx.Proxy(address)
     except (ValueError, httpx.InvalidURL):
         proxy = None
     if proxy is None or not _HOST.fullmatch(proxy.url.host) or (proxy.url.port or 0) > _LAST_PORT:
-        return "is not the address of a proxy: write http://HOST:PORT"
-    if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
-        return "names a SOCKS proxy, which needs the package `socksio`: name an HTTP proxy"
-    return None
+        raise _Unusable("is not the address of a proxy: write http://HOST:PORT")
+    scheme = proxy.url.scheme
+    if scheme not in DEFAULT_PORTS:
+        raise _Unusable("names a SOCKS proxy, which Holdover does not speak to: name an HTTP proxy")
+    credentials = ":".join(proxy.auth).encode() if proxy.auth else None
+    return OutboundProxy(
+        (scheme, proxy.url.raw_host.decode("ascii"), proxy.url.port or DEFAULT_PORTS[scheme]),
+        credentials and b"Basic " + b64encode(credentials),
+    )
 
 
 def _variable(scheme: str) -> str:

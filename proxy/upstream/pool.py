@@ -3,58 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
-from typing import Final, TypeAlias
+from typing import Final
 
-import aiohappyeyeballs
 import httpx
 
+from proxy.upstream.connector import Connector
 from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.timers import peer_timeout
 
-KEEP_IDLE_SECONDS: Final = 15
+KEEP_ALIVE_SECONDS: Final = 15
 """Seconds that an idle connection is kept; later the upstream is likely to close it in use."""
-_HEAD_START_SECONDS: Final = 0.25
-"""Time for which one address of a name is tried alone (RFC 8305, section 8)."""
-
-Origin: TypeAlias = tuple[str, str, int]
-"""Scheme, host and port."""
+_MAX_HANDSHAKES: Final = 128
+"""
+Most connections that are being made at a time; more requests than a worker begins (500/s) during a
+slow handshake (0.25 s). With more at once each would take longer than its timeout by itself.
+"""
+_MAX_TURNS: Final = 3
+"""
+Connect timeouts that a request waits for its turn. If nobody's turn has come for so long, those
+before it have run out of time one after the other.
+"""
 
 
 class OriginPool:
     """The connections to one origin; the one that was used last is used first."""
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext, keep_idle: float) -> None:
-        self._origin = origin
-        self._keep_idle = keep_idle
-        self._context = context if origin[0] == "https" else None
+    def __init__(self, connector: Connector, keep_alive: float) -> None:
+        self._connector = connector
+        self._keep_alive = keep_alive
         self._all: set[Http11Connection] = set()
         self._idle: list[Http11Connection] = []
         """Idle connections, the one that has been idle for longest first."""
+        self._turns = asyncio.Semaphore(_MAX_HANDSHAKES)
+        """First come, first served."""
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def idle(self) -> Http11Connection | None:
-        """Return an idle connection, or None."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
-                return connection
-        return None
+    async def acquire(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109 - httpx has it
+        """Return an idle connection, or make a new one; raises like `connect`."""
+        return self._take_idle() or await self._connect(timeout, may_be_idle=True)
 
-    async def connect(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109 - httpx has it
-        """Make a new connection; raises `httpx.ConnectTimeout` or `httpx.ConnectError`."""
-        _, host, port = self._origin
-        try:
-            async with asyncio.timeout(timeout):
-                connection = await self._connect(host, port)
-            if not connection.is_open:
-                raise ConnectionResetError("It was closed before it was used.")
-        except TimeoutError as exc:
-            raise httpx.ConnectTimeout(str(exc)) from exc
-        except (OSError, UnicodeError) as exc:  # a name too long for the DNS is the latter
-            raise httpx.ConnectError(str(exc)) from exc
-        self._all.add(connection)
-        return connection
+    async def connect(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109
+        """
+        Make a new connection as soon as it is this request's turn.
+
+        The time to connect counts from then on. Raises `httpx.ConnectTimeout`,
+        `httpx.ConnectError` or `httpx.ProxyError`.
+        """
+        return await self._connect(timeout, may_be_idle=False)
 
     def release(self, connection: Http11Connection) -> None:
         """Take back a connection that another request may use, for a while."""
@@ -75,32 +70,46 @@ class OriginPool:
         for connection in list(self._all):
             connection.abort()
 
-    async def _connect(self, host: str, port: int) -> Http11Connection:
-        loop = asyncio.get_running_loop()
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        connected = await aiohappyeyeballs.start_connection(
-            addresses, happy_eyeballs_delay=_HEAD_START_SECONDS, interleave=1, loop=loop
-        )
+    def _take_idle(self) -> Http11Connection | None:
+        self._close_old()  # the timer may be late
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_quiet:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, seconds: float, *, may_be_idle: bool) -> Http11Connection:
         try:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            _, connection = await loop.create_connection(
-                lambda: Http11Connection(self, loop),
-                sock=connected,
-                ssl=self._context,
-                server_hostname=host if self._context else None,
-            )
-        except BaseException:
-            connected.close()
-            raise
+            async with peer_timeout(seconds * _MAX_TURNS):
+                await self._turns.acquire()
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout("its turn to connect did not come in time") from exc
+        try:
+            if may_be_idle and (connection := self._take_idle()) is not None:
+                return connection
+            async with peer_timeout(seconds):
+                connection = await self._connector.connect(self)
+            if not connection.is_open:
+                raise ConnectionResetError("It was closed before it was used.")
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout("no connection was made in time") from exc
+        except (OSError, UnicodeError) as exc:
+            raise httpx.ConnectError(str(exc)) from exc
+        finally:
+            self._turns.release()
+        self._all.add(connection)
         return connection
+
+    def _close_old(self) -> None:
+        oldest = asyncio.get_running_loop().time() - self._keep_alive
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).abort()
 
     def _sweep(self) -> None:
         """Close what has been idle for too long; look again when the next one will have been."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        while self._idle and self._idle[0].idle_since + self._keep_idle <= now:
-            self._idle.pop(0).abort()
+        self._close_old()
         self._sweeping = None
         if self._idle:
-            then = self._idle[0].idle_since + self._keep_idle
-            self._sweeping = loop.call_at(then, self._sweep)
+            then = self._idle[0].idle_since + self._keep_alive
+            self._sweeping = asyncio.get_running_loop().call_at(then, self._sweep)

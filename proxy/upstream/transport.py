@@ -1,9 +1,8 @@
 """
-Puts requests onto the wire: what a transport takes and gives, and the direct one.
+Puts requests onto the wire, with headers in the spelling they have.
 
-A transport is what `UpstreamClient` needs of an HTTP client, and the place to
-put another one. The direct transport sends headers with the spelling they
-have, and tells a connection that was never made from one that broke.
+Connections are made and kept by a pool for each origin. A connection that was never made is told
+from one that broke, and from one that the upstream closed before it was used again.
 """
 
 from __future__ import annotations
@@ -12,18 +11,24 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from http import HTTPStatus
+from typing import Final, TypeAlias
 
 import httpx
+import structlog
 
 from proxy.headers import Headers
+from proxy.upstream.connector import Connector
+from proxy.upstream.egress import DEFAULT_PORTS, Origin, OutboundProxy, authority
 from proxy.upstream.http11 import Http11Connection
-from proxy.upstream.pool import KEEP_IDLE_SECONDS, Origin, OriginPool
+from proxy.upstream.name_lookup import NameLookup
+from proxy.upstream.pool import KEEP_ALIVE_SECONDS, OriginPool
 from proxy.upstream.response_parser import ConnectionState
 from proxy.upstream.response_stream import ResponseStream
 
+log = structlog.get_logger()
+
 _LARGE_BYTES: Final = 256 * 1024
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Body: TypeAlias = Sequence[bytes] | AsyncIterator[bytes]
 """All pieces of a body, or those that are still arriving."""
@@ -35,6 +40,8 @@ class Timeouts:
 
     connect: float = 10
     read: float = 600
+    keep_alive: float = KEEP_ALIVE_SECONDS
+    """Time for which a connection is kept that nobody uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,62 +55,68 @@ class OutgoingRequest:
     headers: Headers
     body: Body = ()
     timeouts: Timeouts
+    may_repeat: bool = False
+    """True if the request may be sent again where the upstream closed its connection; such a
+    request has all of its body."""
 
 
-class IncomingResponse(Protocol):
-    """A response whose head has arrived; iterating over it yields its raw body, once."""
+class Transport:
+    """
+    HTTP/1.1 over as many connections as are needed, in one event loop.
 
-    status: int
-    headers: Headers
+    No cookies, no redirects, no decoding. Through a proxy, if there is one.
+    """
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Return an iterator over the body; it raises `httpx.TransportError`."""
-        ...
-
-    async def aclose(self) -> None:
-        """Give up the rest of the body."""
-
-
-class Transport(Protocol):
-    """Sends requests over connections of its own; no cookies, no redirects, no decoding."""
-
-    async def send(self, request: OutgoingRequest) -> IncomingResponse:
-        """Send a request and wait for the response's head; raises `httpx.TransportError`."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close all connections."""
-
-
-class DirectTransport:
-    """HTTP/1.1 over as many connections as are needed, in one event loop."""
-
-    def __init__(self, context: ssl.SSLContext, *, keep_idle: float = KEEP_IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        *,
+        proxy: OutboundProxy | None = None,
+        keep_alive: float = KEEP_ALIVE_SECONDS,
+        names: NameLookup | None = None,
+    ) -> None:
         self._context = context
-        self._keep_idle = keep_idle
+        self._proxy = proxy
+        self._keep_alive = keep_alive
+        self._names = names or NameLookup()
         self._pools: dict[Origin, OriginPool] = {}
 
     async def send(self, request: OutgoingRequest) -> ResponseStream:
         """Send a request and wait for the response's head; raises `httpx.TransportError`."""
-        head = _head_of(request)
-        pool = self._pools.get(request.origin)
-        if pool is None:
-            pool = OriginPool(request.origin, self._context, self._keep_idle)
-            self._pools[request.origin] = pool
-        connection = pool.idle() or await pool.connect(request.timeouts.connect)
-        may_repeat = connection.state is ConnectionState.IDLE and _is_repeatable(request)
+        is_relayed = self._proxy is not None and request.origin[0] == "http"
+        head = _head_of(request, self._proxy if is_relayed else None)
+        pool = self._pool_for(request.origin)
+        seconds = request.timeouts.connect
+        connection = await pool.acquire(seconds)
+        was_used = connection.state is ConnectionState.IDLE
         try:
-            return await _exchange(request, head, connection)
-        except httpx.ReadError:  # the upstream closed an idle connection just as it was used
-            if not may_repeat:
+            response = await _exchange(request, head, connection)
+        except httpx.ReadError:
+            if not (was_used and request.may_repeat):
                 raise
-        # Once, on a new connection: another idle one may be as stale (RFC 9112, section 9.3.1).
-        return await _exchange(request, head, await pool.connect(request.timeouts.connect))
+            # The upstream closed an idle connection just as it was used. Once, on a new one:
+            # another idle connection may be as stale (RFC 9112, section 9.3.1).
+            where = authority(*request.origin[1:])
+            reason = f"{where}: the upstream closed the connection before its next request"
+            log.warning("upstream_asked_again", reason=reason)
+            response = await _exchange(request, head, await pool.connect(seconds))
+        if is_relayed and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            await response.aclose()  # the client of Holdover does not know the proxy
+            raise httpx.ProxyError(f"it answered with status {response.status}")
+        return response
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for pool in self._pools.values():
-            pool.close()
+        while self._pools:
+            self._pools.popitem()[1].close()
+        self._names.close()
+
+    def _pool_for(self, origin: Origin) -> OriginPool:
+        pool = self._pools.get(origin)
+        if pool is None:
+            connector = Connector(origin, self._context, self._names, self._proxy)
+            pool = self._pools[origin] = OriginPool(connector, self._keep_alive)
+        return pool
 
 
 async def _exchange(
@@ -130,15 +143,21 @@ async def _exchange(
     return response
 
 
-def _is_repeatable(request: OutgoingRequest) -> bool:
-    """Return True if the request may be sent twice (safe methods: RFC 9110, section 9.2.1)."""
-    return request.method in _SAFE and isinstance(request.body, Sequence)
+def _head_of(request: OutgoingRequest, relay: OutboundProxy | None) -> bytes:
+    """
+    Return the head; raises `httpx.LocalProtocolError` if a field contains a line end.
 
-
-def _head_of(request: OutgoingRequest) -> bytes:
-    """Return the head; raises `httpx.LocalProtocolError` if a field contains a line end."""
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.target)]
-    lines += [b"%b: %b" % header for header in request.headers]
+    A proxy that relays requests is told the whole URL (RFC 9112, section 3.2.2).
+    """
+    target, headers = request.target, request.headers
+    if relay is not None:
+        scheme, host, port = request.origin
+        where = authority(host, None if port == DEFAULT_PORTS[scheme] else port)
+        target = f"{scheme}://{where}".encode() + target
+        if relay.authorization is not None:
+            headers = [*headers, (b"Proxy-Authorization", relay.authorization)]
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), target)]
+    lines += [b"%b: %b" % header for header in headers]
     head = b"\r\n".join((*lines, b"", b""))
     if not head.count(b"\r") == head.count(b"\n") == len(lines) + 1:
         raise httpx.LocalProtocolError("A header contains the end of a line.")

@@ -1,11 +1,9 @@
 """An upstream behind proxies that the environment names, and what it may not say."""
 
-import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,8 +14,8 @@ from proxy.upstream.transport import Timeouts
 from tests.scripted_server import (
     Act,
     Certificate,
-    Listening,
     Peer,
+    Tunnel,
     answers,
     listening,
     locked,
@@ -62,30 +60,6 @@ def keeping(heads: list[bytes], *said: bytes) -> Act:
             await peer.say(each)
 
     return act
-
-
-@dataclass
-class Tunnel:
-    """A proxy for CONNECT, whose every name is one upstream's."""
-
-    upstream: Listening
-    refusal: bytes = b""
-    heads: list[bytes] = field(default_factory=list)
-
-    async def __call__(self, peer: Peer) -> None:
-        self.heads.append(await peer.hear())
-        if self.refusal:
-            await peer.say(self.refusal)
-            return
-        reader, writer = await asyncio.open_connection(self.upstream.host, self.upstream.port)
-        await peer.say(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(pipe(peer.reader, writer), pipe(reader, peer.writer))
-
-
-async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(65536):
-        writer.write(piece)
-    writer.close()
 
 
 @pytest.mark.parametrize("user", ["", "me:it%40is@"])
@@ -150,13 +124,46 @@ async def test_who_answers_through_a_tunnel_must_be_known(
                 await upstream.forward("GET", TARGET, HEADERS, None)
 
 
-async def test_a_proxy_that_refuses_is_no_answer_of_the_upstream(monkeypatch: pytest.MonkeyPatch):
-    refusal = b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n"
+@pytest.mark.parametrize("status", [403, 407, 502])
+async def test_a_proxy_that_refuses_is_named_to_the_operator_and_its_password_is_not(
+    status: int, monkeypatch: pytest.MonkeyPatch
+):
+    refusal = b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % status
     async with listening(Peer.is_left) as hidden, listening(Tunnel(hidden, refusal)) as proxy:
-        monkeypatch.setenv("https_proxy", proxy.url)
-        async with asking(f"https://{HOST}") as upstream:
-            with pytest.raises(UpstreamBrokeOff):
-                await upstream.forward("GET", TARGET, HEADERS, None)
+        monkeypatch.setenv("https_proxy", f"http://me:secret@{proxy.host}:{proxy.port}")
+        failure = await why(f"https://{HOST}")
+
+    assert isinstance(failure, UpstreamUnreachable)
+    assert str(failure) == "The upstream cannot be reached: the outbound proxy refuses."
+    assert failure.detail == (
+        f"{HOST}:443 through the proxy 127.0.0.1:{proxy.port}: "
+        f"it answered CONNECT with status {status}"
+    )
+
+
+@pytest.mark.parametrize("host", [HOST, "[2001:db8::1]"])
+async def test_a_proxy_is_told_a_port_only_if_it_is_not_the_usual_one(
+    host: str, monkeypatch: pytest.MonkeyPatch
+):
+    heads: list[bytes] = []
+    async with listening(keeping(heads, ok(b"{}"))) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        async with asking(f"http://{host}") as upstream:
+            await whole(await upstream.send_message(HEADERS, [b"{}"]))
+
+    assert heads[0].startswith(b"POST http://%b/v1/messages HTTP/1.1\r\n" % host.encode())
+
+
+async def test_a_proxy_that_wants_to_know_who_asks_does_not_ask_the_client(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    refusal = b"HTTP/1.1 407 Who\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n"
+    async with listening(answers(refusal, refusal)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        failure = await why(f"http://{HOST}")
+
+    assert isinstance(failure, UpstreamUnreachable)
+    assert failure.detail.endswith(": it answered with status 407")
 
 
 @pytest.mark.parametrize("excepted", ["*", HOST, "invalid"])
@@ -199,6 +206,45 @@ async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
     assert bodies == [b"".join(pieces)] * 2
     assert all(b"\r\ncontent-length: 600000" in head.lower() for head in heads)
     assert not any(b"transfer-encoding" in head.lower() for head in heads)
+
+
+async def test_an_upstream_that_closes_just_as_it_is_used_costs_nobody_an_answer():
+    """Each connection takes a second request, and ends."""
+
+    async def act(peer: Peer) -> None:
+        for answer in (ok(b"{}"), b""):
+            await peer.hear()
+            await peer.hear_body(2)
+            await peer.say(answer)
+
+    async with listening(act) as upstream, asking(upstream.url) as client:
+        for _ in range(500):
+            assert await whole(await client.send_message(HEADERS, [b"{}"])) == b"{}"
+            answer = await client.forward("POST", b"/v1/complete", HEADERS, b"{}")
+            assert await whole(answer) == b"{}"
+
+    assert len(upstream.peers) == 1000
+
+
+async def in_pieces() -> AsyncIterator[bytes]:
+    yield b"{}"
+
+
+@pytest.mark.parametrize(("method", "body"), [("POST", None), ("PUT", in_pieces)])
+async def test_what_may_change_something_and_what_is_still_arriving_is_not_asked_again(
+    method: str, body: Callable[[], AsyncIterator[bytes]] | None
+):
+    async def act(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(ok(b"{}"))
+        await peer.hear()
+
+    async with listening(act) as upstream, asking(upstream.url) as client:
+        await whole(await client.forward("GET", TARGET, HEADERS, None))
+        with pytest.raises(UpstreamBrokeOff):
+            await client.forward(method, TARGET, HEADERS, body and body())
+
+        assert len(upstream.peers) == 1
 
 
 async def test_a_body_that_is_still_arriving_goes_through_a_proxy_too(

@@ -1,10 +1,12 @@
 """By which proxy an upstream is asked, and whom TLS trusts, as the environment says."""
 
+from base64 import b64encode
+
 import httpx
 import pytest
 
 from proxy.errors import InvalidSettings
-from proxy.upstream.egress import check_egress, proxy_for, trust
+from proxy.upstream.egress import Origin, check_egress, proxy_for, trust
 
 FAR = httpx.URL("https://api.example.com")
 
@@ -23,23 +25,39 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     ("environment", "proxy"),
     [
         ({}, None),
-        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
-        ({"https_proxy": "proxy:3128", "HTTPS_PROXY": "://"}, "http://proxy:3128"),
-        ({"HTTPS_PROXY": "https://user:p%40ss@proxy"}, "https://user:p%40ss@proxy"),
-        ({"HTTPS_PROXY": "http://[2001:db8::1]:3128"}, "http://[2001:db8::1]:3128"),
-        ({"ALL_PROXY": "proxy"}, "http://proxy"),
-        ({"ALL_PROXY": "://", "HTTPS_PROXY": "proxy"}, "http://proxy"),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, ("http", "proxy", 3128)),
+        ({"https_proxy": "proxy:3128", "HTTPS_PROXY": "://"}, ("http", "proxy", 3128)),
+        ({"HTTPS_PROXY": "https://proxy"}, ("https", "proxy", 443)),
+        ({"HTTPS_PROXY": "http://[2001:db8::1]:3128"}, ("http", "2001:db8::1", 3128)),
+        ({"ALL_PROXY": "proxy"}, ("http", "proxy", 80)),
+        ({"ALL_PROXY": "://", "HTTPS_PROXY": "proxy"}, ("http", "proxy", 80)),
         ({"HTTP_PROXY": "://"}, None),
         ({"HTTPS_PROXY": "://", "NO_PROXY": "example.com"}, None),
     ],
 )
 def test_a_proxy_is_the_one_that_is_named_for_the_scheme_or_for_all(
-    environment: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], proxy: Origin | None, monkeypatch: pytest.MonkeyPatch
 ):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    assert proxy_for(FAR) == proxy
+    found = proxy_for(FAR)
+
+    assert (found and found.origin) == proxy
+    assert found is None or found.authorization is None
+
+
+def test_the_password_of_a_proxy_is_in_what_it_is_told_and_not_in_what_we_say(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("HTTPS_PROXY", "https://user:p%40ss@proxy")
+
+    found = proxy_for(FAR)
+
+    assert found is not None
+    assert found.authorization == b"Basic " + b64encode(b"user:p@ss")
+    assert str(found) == "proxy:443"
+    assert "Basic" not in repr(found)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost", "http://[::1]"])
@@ -70,7 +88,7 @@ def test_what_is_no_address_of_a_proxy_is_named_by_its_variable(
     )
 
 
-def test_a_socks_proxy_needs_what_is_not_installed(monkeypatch: pytest.MonkeyPatch):
+def test_a_socks_proxy_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ALL_PROXY", "socks5h://user:secret@proxy:1080")
     with pytest.raises(InvalidSettings, match="ALL_PROXY: names a SOCKS proxy") as told:
         proxy_for(FAR)

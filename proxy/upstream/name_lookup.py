@@ -1,0 +1,114 @@
+"""
+Looks up the addresses of hosts: once for all who wait, and remembered for a while.
+
+The system's resolver has a few threads for all hosts. With a look-up for each connection, a burst
+of requests would wait for one another's look-ups, and not for the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import aiohappyeyeballs
+
+Addresses: TypeAlias = Sequence[aiohappyeyeballs.AddrInfoType]
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Addresses]]
+"""Asks for the addresses of a host and port; raises `OSError` or `UnicodeError`."""
+
+_FRESH_SECONDS: Final = 10
+"""Below the time to live that hosts with changing addresses have: 30 to 60 seconds."""
+_STALE_SECONDS: Final = 3600
+"""Age up to which addresses are better than none while the resolver fails (RFC 8767)."""
+_PATIENCE_SECONDS: Final = 1.8
+"""Time after which stale addresses are used in place of an answer (RFC 8767, section 5)."""
+
+
+async def ask_system(host: str, port: int) -> Addresses:
+    """Ask the resolver of the system, in a thread of the event loop's."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    addresses: Addresses
+    since: float
+
+
+class NameLookup:
+    """The addresses of hosts, as far as somebody has asked for them."""
+
+    def __init__(
+        self,
+        resolve: Resolve = ask_system,
+        *,
+        fresh: float = _FRESH_SECONDS,
+        stale: float = _STALE_SECONDS,
+        patience: float = _PATIENCE_SECONDS,
+    ) -> None:
+        self._resolve = resolve
+        self._fresh = fresh
+        self._stale = stale
+        self._patience = patience
+        self._known: dict[tuple[str, int], _Known] = {}
+        self._running: dict[tuple[str, int], asyncio.Task[Addresses]] = {}
+
+    async def addresses(self, host: str, port: int) -> Addresses:
+        """
+        Return the addresses of a host; raises `OSError` or `UnicodeError`.
+
+        After a failed look-up, and during one that lasts, older addresses are returned.
+        """
+        if (literal := _literal(host, port)) is not None:
+            return literal
+        now = asyncio.get_running_loop().time()
+        known = self._known.get((host, port))
+        if known is not None and now - known.since < self._fresh:
+            return known.addresses
+        running = self._running.get((host, port)) or self._begin(host, port)
+        is_of_use = known is not None and now - known.since < self._stale
+        # A waiter that is cancelled does not cancel the look-up, which others may wait for.
+        await asyncio.wait({running}, timeout=self._patience if is_of_use else None)
+        has_failed = not running.done() or running.cancelled() or running.exception() is not None
+        if has_failed and is_of_use:
+            assert known is not None
+            return known.addresses
+        if running.cancelled():
+            raise OSError("The look-up of the name was given up.")
+        return running.result()
+
+    def close(self) -> None:
+        """Forget all addresses, and give up look-ups."""
+        self._known.clear()
+        for running in self._running.values():
+            running.cancel()
+
+    def _begin(self, host: str, port: int) -> asyncio.Task[Addresses]:
+        running = asyncio.get_running_loop().create_task(self._look_up(host, port))
+        self._running[host, port] = running
+        running.add_done_callback(lambda done: self._ended(host, port, done))
+        return running
+
+    async def _look_up(self, host: str, port: int) -> Addresses:
+        found = await self._resolve(host, port)
+        self._known[host, port] = _Known(found, asyncio.get_running_loop().time())
+        return found
+
+    def _ended(self, host: str, port: int, done: asyncio.Task[Addresses]) -> None:
+        del self._running[host, port]
+        if not done.cancelled():
+            done.exception()  # retrieved, even if nobody waits any more
+
+
+def _literal(host: str, port: int) -> Addresses | None:
+    """Return what an address stands for; None for a name, which has to be looked up."""
+    try:
+        return socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        return None
