@@ -219,7 +219,9 @@ async def _end_old_segments(journal_writer: JournalWriter) -> None:
 
 def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:
     timeouts = Timeouts(
-        connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
+        connect=settings.upstream_connect_timeout,
+        read=settings.upstream_read_timeout,
+        keep_alive=settings.upstream_keep_alive,
     )
     learned = LearnedCapabilities(seconds=settings.lesson_seconds)
     return Dispatcher(settings.upstream_url, timeouts, learned, runner, keys.observe)

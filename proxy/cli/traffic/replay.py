@@ -207,7 +207,9 @@ async def _ask(
     """Ask everything that is left; return False if the budget ended that early."""
     settings = replay.settings
     timeouts = Timeouts(
-        connect=settings.upstream_connect_timeout, read=settings.upstream_read_timeout
+        connect=settings.upstream_connect_timeout,
+        read=settings.upstream_read_timeout,
+        keep_alive=settings.upstream_keep_alive,
     )
     lessons = LearnedCapabilities(seconds=settings.lesson_seconds)
     dispatcher = Dispatcher(settings.upstream_url, timeouts, lessons, CooperativeRunner())
