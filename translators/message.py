@@ -25,6 +25,8 @@ def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion
     """Translate a whole message in steps, like `translate_message`."""
     if message.stop_reason is None:
         raise UpstreamProtocolError("message: stop_reason is missing")
+    if message.content is None and refusal_of(message) is None:
+        raise UpstreamProtocolError("message: content is missing")
     if plan.refusal_is_error and (refusal := refusal_of(message)):
         raise refusal
     text, found = CompletionText(plan), found_sequence(message)

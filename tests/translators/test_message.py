@@ -109,6 +109,15 @@ def test_an_answer_that_never_says_why_it_stopped_is_the_upstreams_fault():
         translate_message(message("Hi", stop_reason=None), plan())
 
 
+def test_a_message_without_content_is_no_empty_answer():
+    """Unless it is a refusal, which needs none."""
+    nothing = replace(message(), content=None)
+
+    with pytest.raises(UpstreamProtocolError, match="message: content is missing"):
+        translate_message(nothing, plan())
+    assert translate_message(replace(nothing, stop_reason="refusal"), plan()) == completion("")
+
+
 def test_a_whole_answer_as_the_stream_it_could_have_been():
     assert as_chunks(completion(" Hi")) == (
         TextChunk(" Hi"),

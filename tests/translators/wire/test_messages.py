@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from tests.hypothesis_profiles import scaled
 from translators.errors import UpstreamProtocolError
@@ -27,6 +28,7 @@ from translators.wire.messages import (
     Metadata,
     OutputConfig,
     Ping,
+    StopDetails,
     ThinkingConfig,
     Usage,
     decode_event,
@@ -85,7 +87,14 @@ TEXT = ContentBlock("text", "")
             b'{"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": '
             b'"assistant", "content": [], "model": "claude-opus-5", "stop_reason": null, '
             b'"stop_sequence": null, "usage": {"input_tokens": 25, "output_tokens": 1}}}',
-            MessageStart(AnsweredMessage("msg_1", "claude-opus-5", usage=Usage(25, 1))),
+            MessageStart(
+                AnsweredMessage(
+                    "msg_1",
+                    "claude-opus-5",
+                    content=(),
+                    usage_json=Raw(b'{"input_tokens": 25, "output_tokens": 1}'),
+                )
+            ),
         ),
         (b'{"type":"message_start","message":{"id":"m"}}', MessageStart(AnsweredMessage("m"))),
         (
@@ -112,11 +121,15 @@ TEXT = ContentBlock("text", "")
         (
             b'{"type":"message_delta","delta":{"stop_details":null,"stop_reason":"stop_sequence",'
             b'"stop_sequence":"charlie"},"usage":{"input_tokens":27,"output_tokens":6}}',
-            MessageDelta(MessageEnd("stop_sequence", "charlie"), Usage(27, 6)),
+            MessageDelta(
+                MessageEnd("stop_sequence", "charlie"),
+                Raw(b'{"input_tokens":27,"output_tokens":6}'),
+            ),
         ),
         (
-            b'{"type":"message_delta","delta":{"stop_reason":"refusal"}}',
-            MessageDelta(MessageEnd("refusal")),
+            b'{"type":"message_delta","delta":{"stop_reason":"refusal",'
+            b'"stop_details":{"explanation":"No."}}}',
+            MessageDelta(MessageEnd("refusal", None, StopDetails("No."))),
         ),
         (b'{"type":"message_stop"}', MessageStop()),
         (rb'{"type":"message_stop","x":"\ud83d"}', MessageStop()),
@@ -176,13 +189,12 @@ def test_what_is_only_evidence_may_have_any_shape():
     body = b"""{"id":"m","model":null,"content":null,"stop_reason":"refusal",
         "stop_details":"because","usage":{"input_tokens":1.0,"output_tokens":null}}"""
 
-    assert decode_message(body) == AnsweredMessage(
-        id="m",
-        content=None,
-        stop_reason="refusal",
-        stop_details="because",
-        usage=Usage(1.0, None),
+    message = decode_message(body)
+
+    assert message == AnsweredMessage(
+        id="m", stop_reason="refusal", stop_details="because", usage_json=message.usage_json
     )
+    assert message.usage == Usage(1.0, None)
 
 
 def test_a_whole_answer_as_recorded():
@@ -193,13 +205,16 @@ def test_a_whole_answer_as_recorded():
         "usage":{"input_tokens":12,"output_tokens":6,"cache_creation_input_tokens":0,
         "cache_creation":{"ephemeral_5m_input_tokens":0},"service_tier":"standard"}}"""
 
-    assert decode_message(body) == AnsweredMessage(
+    message = decode_message(body)
+
+    assert message == AnsweredMessage(
         id="msg_01XFDUDYJgAACzvnptvVoYEL",
         model="claude-haiku-4-5-20251001",
         content=(ContentBlock("thinking"), ContentBlock("text", "Hello!")),
         stop_reason="end_turn",
-        usage=Usage(12, 6),
+        usage_json=message.usage_json,
     )
+    assert message.usage == Usage(12, 6)
 
 
 def test_half_a_character_in_a_whole_answer_is_mended():
@@ -331,12 +346,39 @@ def test_an_answer_that_is_long_without_a_long_text_is_the_upstreams_fault():
         decode_message(body)
 
 
-@pytest.mark.parametrize("count", ["18446744073709551616", "-9223372036854775809", "1e30"])
-def test_a_count_of_tokens_that_nobody_can_have_meant_is_passed_over(count):
-    usage = msgspec.json.decode(f'{{"input_tokens":{count},"output_tokens":7}}', type=Usage)
+@pytest.mark.parametrize(
+    "count",
+    [
+        *(b"18446744073709551616", b"-9223372036854775809", b"9007199254740993", b"-1", b"1e30"),
+        *(b"1e400", b"1" + b"0" * 30, b"9" * 5000, b'"7"', b"true", b"{}", b"[" * 90 + b"]" * 90),
+        b"[%b0]" % (b"0," * 50_000),
+    ],
+    ids=lambda count: count[:20].decode(),
+)
+def test_a_count_of_tokens_that_nobody_can_have_meant_costs_no_answer(count: bytes):
+    usage = b'{"input_tokens":%b,"output_tokens":7}' % count
+    message = decode_message(b'{"id":"m","content":[],"usage":%b}' % usage)
+    event = decode_event(b'{"type":"message_delta","delta":{},"usage":%b}' % usage)
 
-    assert usage == Usage(None, 7)
-    assert Usage(2**53, -(2**53)) != Usage()
+    assert message.usage == Usage(None, 7)
+    assert isinstance(event, MessageDelta)
+    assert event.usage == Usage(None, 7)
+
+
+@pytest.mark.parametrize("count", [0, 7, 1.5, 2**53])
+def test_a_count_of_tokens_is_kept(count: float):
+    event = decode_event(
+        b'{"type":"message_delta","delta":{},"usage":{"output_tokens":%b}}'
+        % (json.dumps(count).encode())
+    )
+
+    assert isinstance(event, MessageDelta)
+    assert event.usage == Usage(None, count)
+
+
+@pytest.mark.parametrize("usage", [b"null", b"[]", b"5", b'"much"', b"[1,2]"])
+def test_usage_that_is_none_costs_no_answer(usage: bytes):
+    assert decode_message(b'{"id":"m","content":[],"usage":%b}' % usage).usage is None
 
 
 @pytest.mark.parametrize(
