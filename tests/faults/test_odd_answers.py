@@ -16,10 +16,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.traffic import TrafficRecord, journal_directory
-from proxy.traffic.journal.segments import RECORDS, files_of, read_frames
+from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy
 from tests.hypothesis_profiles import scaled
 from tests.scripted_server import Peer, listening_in_a_thread
+from tests.waiting import wait_for
 
 TEXT = "Well, hello."
 HUGE = 10**30
@@ -84,7 +85,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Odd]:
     oddity = Oddity()
     with (
         listening_in_a_thread(oddity) as upstream,
-        running_proxy(upstream_url=upstream.url, state_dir=state) as proxy,
+        running_proxy(upstream_url=upstream.url, state_dir=state, capture="full") as proxy,
     ):
         yield Odd(proxy, oddity, journal_directory(state))
 
@@ -264,6 +265,19 @@ def test_odd_numbers_of_http_are_an_error(
         response = response.replace(b"content-length", b"x-length")
 
     assert odd.ask(response, stream=stream, version=V2) is None
+
+
+@pytest.mark.parametrize("number", [HUGE, -HUGE, 2**64, 10**400, 1e308])
+@pytest.mark.parametrize("stream", [False, True])
+def test_bodies_with_odd_numbers_are_kept(odd: Odd, number: float, stream: bool):
+    whole_one = whole(json.dumps(MESSAGE | {"x": number}).encode(), b"application/json")
+    events_of = whole(
+        events(*EVENTS[:-2], EVENTS[-2] | {"x": number}, EVENTS[-1]), b"text/event-stream"
+    )
+
+    assert odd.ask(events_of if stream else whole_one, stream=stream, version=V2) is not None
+    id_ = odd.records()[-1].id.encode()
+    wait_for(lambda: any(id_ in path.read_bytes() for path in files_of(odd.journal, CONTENTS)))
 
 
 @pytest.mark.parametrize("length", [b"-1", b"1e3", b"9" * 19, b"9" * 30, b"9" * 5000, b"5, 6", b""])

@@ -335,6 +335,14 @@ async def test_an_upstream_that_refuses_in_time_is_asked_again():
     ]
 
 
+async def test_a_handshake_without_end_is_told_apart():
+    async with listening(says_nothing) as upstream:
+        failure = await why(f"https://127.0.0.1:{upstream.port}", connect=0.05)
+
+    assert str(failure) == "Connecting to the upstream took too long."
+    assert failure.detail == f"127.0.0.1:{upstream.port}: no connection was made in time"
+
+
 async def test_silence_is_told_with_the_host():
     async with listening(says_nothing) as upstream:
         failure = await why(f"http://127.0.0.1:{upstream.port}", read=0.05)

@@ -23,8 +23,8 @@ from tests.scripted_server import (
     ask,
     heard,
     listening,
-    locked,
     listening_in_a_thread,
+    locked,
     ok,
     uncollected,
 )
