@@ -100,7 +100,8 @@ async def listening(
     finally:
         server.close()
         for peer in here.peers:
-            peer.writer.transport.abort()
+            with suppress(AttributeError):  # asyncio's, if the connection ended after its last byte
+                peer.writer.transport.abort()
         await asyncio.gather(*tasks)
 
 
