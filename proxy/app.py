@@ -30,7 +30,13 @@ from proxy.endpoints import (
     admin_routes,
     not_found,
 )
-from proxy.endpoints.health import Check, late_loop, loader_behind, missing_state_dir, no_room
+from proxy.endpoints.health import (
+    Check,
+    StateDirectoryCheck,
+    late_loop,
+    loader_behind,
+    no_room,
+)
 from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
@@ -155,7 +161,7 @@ def create_app(
 
     checks: list[Check] = [
         partial(late_loop, loop_delay),
-        partial(missing_state_dir, settings.state_dir),
+        StateDirectoryCheck(settings.state_dir),
         partial(no_room, admission),
     ]
     if evidence is not None:

@@ -11,12 +11,14 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 LATE_SECONDS: Final = 0.25
 """From here on a loop counts as late: it has more to do than it gets done."""
 _LOOK_SECONDS: Final = 0.1
 _LOOKS: Final = 100
+_LASTING_LOOKS: Final = 5
 
 
 class LoopDelay:
@@ -47,6 +49,11 @@ class LoopDelay:
     def worst_seconds(self) -> float:
         """The worst delay of the last ten seconds, or longer if the loop has been late."""
         return max(*self._delays, self.seconds)
+
+    @property
+    def lasting_seconds(self) -> float:
+        """The least delay of the last few looks: what is not over with one long callback."""
+        return min(islice(reversed(self._delays), _LASTING_LOOKS))
 
     @property
     def is_late(self) -> bool:

@@ -8,6 +8,7 @@ them at once, say for a store that is down, would serve nobody.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,13 +117,13 @@ class HealthPages:
 
 
 def late_loop(delay: LoopDelay) -> Reason | None:
-    """Find out whether the event loop has more to do than it gets done."""
-    if not delay.is_late:
+    """Find out whether the event loop has more to do than it gets done, and not for a moment."""
+    if delay.lasting_seconds < LATE_SECONDS:
         return None
     return Reason(
         "loop_late",
-        f"The event loop is {delay.seconds:.3f} seconds late, which is {LATE_SECONDS} or more: "
-        "this worker has more to do than it gets done. Send it less, or run more workers.",
+        f"The event loop is {delay.lasting_seconds:.3f} seconds late, {LATE_SECONDS} or more: this "
+        "worker has more to do than it gets done. Send it less, or run more workers.",
         turns_away=True,
     )
 
@@ -139,15 +140,39 @@ def no_room(admission: Admission) -> Reason | None:
     )
 
 
-def missing_state_dir(state_dir: Path) -> Reason | None:
-    """Find out whether somebody has removed the state directory."""
-    if state_dir.is_dir():
+class StateDirectoryCheck:
+    """Finds out whether somebody has removed the state directory since the start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._first = _identity(path)
+
+    def __call__(self) -> Reason | None:
+        """Return the reason, which stays until the restart if the directory was made again."""
+        found = _identity(self._path)
+        if found is None:
+            return Reason(
+                "state_directory_missing",
+                f"{self._path} (`state_dir`) is gone: workers cannot tell each other anything, and "
+                "records wait in memory. Put it back, or let the user of Holdover create it.",
+            )
+        self._first = self._first or found
+        if found == self._first:
+            return None
+        return Reason(
+            "state_directory_replaced",
+            f"{self._path} (`state_dir`) is not the one that was there at the start. What the old "
+            "one held is missing here: tripped guards, the history of the settings, `digest.key`, "
+            "and the store if it was kept there. Put that back if you can, then restart.",
+        )
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    try:
+        found = directory.stat()
+    except OSError:
         return None
-    return Reason(
-        "state_directory_missing",
-        f"{state_dir} (`state_dir`) is gone, and with it what workers tell each other, tripped "
-        "guards and records that were not in the store. Let the user of Holdover create it.",
-    )
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
 
 
 def loader_behind(recording: Recording, *, max_bytes: int) -> Reason | None:

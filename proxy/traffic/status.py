@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ class RecordingStatus:
     """Seconds since everything journalled was in the store, or since this worker's start."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Recording:
     """The recording of one worker: its journal and its recorder of bodies."""
 
@@ -85,7 +86,7 @@ class Recording:
     @property
     def state(self) -> RecordingStatus:
         """The present status, read from the journals and the loader's note."""
-        status, written = _noted(loader_state_in(self.directory)) or (None, -math.inf)
+        status, written = _noted(self._loader_state) or (None, -math.inf)
         complete = status.complete_until if status else ""
         stored = datetime.fromisoformat(complete).timestamp() if complete else -math.inf
         # The wall clock may have been set back or forth since the note was written.
@@ -105,6 +106,11 @@ class Recording:
             silent_seconds=round(silent, 1),
             behind_seconds=round(behind, 1),
         )
+
+    @cached_property
+    def _loader_state(self) -> SharedState:
+        # Kept, because it logs once that its notes cannot be read, and is asked at every probe.
+        return loader_state_in(self.directory)
 
     def close(self) -> None:
         """Write everything that is still in memory, then close the journal."""

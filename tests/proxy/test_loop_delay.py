@@ -33,6 +33,7 @@ def test_a_loop_that_was_never_measured_is_not_late():
     delay = LoopDelay(lambda _: None)
 
     assert (delay.seconds, delay.worst_seconds, delay.is_late) == (0, 0, False)
+    assert delay.lasting_seconds == 0
 
 
 @pytest.mark.anyio
@@ -66,6 +67,7 @@ async def test_the_worst_delay_is_remembered_and_the_last_one_is_the_present_one
 
     assert told == pytest.approx([0, 0.5, 0.5])
     assert not delay.is_late
+    assert delay.lasting_seconds == 0
     assert delay.worst_seconds == pytest.approx(0.5)
 
 

@@ -72,7 +72,7 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
     directory = journal_directory(state_dir)
-    started = time.time()
+    started, deadline = time.time(), time.monotonic() + patience
     with suppress(OSError, ReadOnlyStoreError):
         while True:
             with loader_lock(directory) as is_alone:
@@ -83,7 +83,7 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
             status = read_status(loader_state_in(directory))
             if status is not None and status.complete_until >= to_milliseconds(started):
                 return None
-            if time.time() - started > patience:
+            if time.monotonic() > deadline:
                 return (
                     "the most recent exchanges are still being loaded and are missing here; try "
                     "again in a few seconds"

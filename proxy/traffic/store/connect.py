@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import Engine, func, select
 
@@ -20,6 +22,10 @@ from proxy.traffic.store.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.migrate import check_current, upgrade
 from proxy.traffic.store.schema import exchanges
+
+_CREATION_SECONDS: Final = 8.0
+"""Longer than another process waits for a lock of SQLite's while it opens the file."""
+_POLL_SECONDS: Final = 0.05
 
 
 def open_sqlite(file: Path, *, read_only: bool) -> Engine:
@@ -76,7 +82,7 @@ def _creation_lock(file: Path) -> Iterator[None]:
     make_directory(file.parent)
     directory = os.open(file.parent, os.O_RDONLY)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+        _wait_for_lock(directory, file)
         if file.exists() and not (_may_write(file) and _may_write(file.parent)):
             raise ReadOnlyStoreError(
                 f"{file} cannot be written: the file or its directory is read-only"
@@ -86,6 +92,23 @@ def _creation_lock(file: Path) -> Iterator[None]:
         yield
     finally:
         os.close(directory)
+
+
+def _wait_for_lock(directory: int, file: Path) -> None:
+    deadline = time.monotonic() + _CREATION_SECONDS
+    while True:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise StoreError(
+                    f"{file} is being opened or upgraded by another Holdover, which does not get "
+                    "on: let it finish, or stop it, then try again",
+                    may_pass=True,
+                ) from None
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _may_write(path: Path) -> bool:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError, UnacceptableEntry
+from proxy.traffic.store.lock_holders import describe_lock_holders
 
 ErrorTranslator: TypeAlias = Callable[[BaseException], Exception]
 
 _SQLITE: Final = {
-    sqlite3.SQLITE_BUSY: ("is locked by another program", True),
     sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", True),
     sqlite3.SQLITE_IOERR: (
         "cannot be read or written: the disk, or its mount, reports an error",
@@ -76,6 +77,13 @@ def translate_sqlite_error(error: BaseException, name: str) -> StoreError:
     if code == sqlite3.SQLITE_READONLY:
         return ReadOnlyStoreError(
             f"{name} cannot be written: the file or its directory is read-only"
+        )
+    if code == sqlite3.SQLITE_BUSY:
+        holders = describe_lock_holders(Path(name))
+        return StoreError(
+            f"{name} is locked by another program{holders}: let it finish, or stop it, then try "
+            "again",
+            may_pass=True,
         )
     text, may_pass = _SQLITE.get(code, (f"cannot be used: {_first_line(error)}", False))
     return StoreError(f"{name} {text}", may_pass=may_pass)

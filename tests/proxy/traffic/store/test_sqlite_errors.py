@@ -1,5 +1,7 @@
 """What can be wrong with a store: who reads the message knows what to do, and no password."""
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +114,18 @@ def test_a_lock_may_pass(tmp_path: Path):
     assert told.value.may_pass
     assert counts(store) == [2, 0, 0]
     store.close()
+
+
+def test_whoever_else_opens_the_store_is_not_waited_for_without_end(tmp_path: Path):
+    url = filled(tmp_path / "traffic.db")
+    directory = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    with pytest.raises(StoreError, match="is being opened or upgraded by another") as told:
+        open_store(url)
+    os.close(directory)
+    open_store(url).close()
+
+    assert told.value.may_pass
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])
