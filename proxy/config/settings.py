@@ -324,9 +324,9 @@ class Settings(BaseSettings):
     that they know."""
 
     admin_token: AdminToken = None
-    """Token of 16 characters or more that opens `/holdover/explain`, `/holdover/lessons` and
-    `/holdover/rollout` to `Authorization: Bearer`. Without it these pages do not exist. Anyone who
-    may send requests can try tokens, so make it long and random: `openssl rand -hex 32`."""
+    """Token of 16 characters or more that opens the pages under `/holdover/` to `Authorization:
+    Bearer`. Without it these pages do not exist. Anyone who may send requests can try tokens, so
+    make it long and random: `openssl rand -hex 32`."""
     digest_key: Secret = None
     """Key of the digests that stand for callers in logs and records. Default: a random one, kept in
     `state_dir/digest.key`. Set it to get the same digests on several machines, or to name digests

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from proxy.config.reload import ConfigReloader
 from proxy.cooperative import CooperativeRunner
 from proxy.endpoints.admin_token import AdminToken, WrongTokenLimiter, peer_address
-from proxy.endpoints.own_answers import METHODS, Page, error, refusal, restrict_methods
+from proxy.endpoints.openapi import as_described, openapi_page
+from proxy.endpoints.own_answers import METHODS, Page, error, refusal
 from proxy.endpoints.request_body import read_body
 from proxy.errors import ClientGone, Failure, MissingKey, NotFound, TooManyTries
 from proxy.explanation import as_explanation
@@ -64,9 +65,13 @@ def admin_pages(
 ) -> Mapping[str, Page]:
     """Return the pages for operators by their path."""
     return {
-        "/holdover/explain": restrict_methods(_Explain(reloader, lessons), "POST"),
-        "/holdover/lessons": restrict_methods(_Listing(lessons), "GET", "HEAD"),
-        "/holdover/rollout": restrict_methods(_Rules(reloader, guards), "GET", "HEAD"),
+        path: as_described(path, page)
+        for path, page in (
+            ("/holdover/explain", _Explain(reloader, lessons)),
+            ("/holdover/lessons", _Listing(lessons)),
+            ("/holdover/rollout", _Rules(reloader, guards)),
+            ("/holdover/openapi.json", openapi_page),
+        )
     }
 
 

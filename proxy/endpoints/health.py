@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from proxy.admission import Admission
 from proxy.config.reload import ConfigReloader
-from proxy.endpoints.own_answers import METHODS, restrict_methods
+from proxy.endpoints.openapi import as_described
+from proxy.endpoints.own_answers import METHODS
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.rollout import retiring_models
@@ -67,8 +68,7 @@ class HealthPages:
         """Return the routes to the pages."""
         pages = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
         return [
-            Route(path, restrict_methods(page, "GET", "HEAD"), methods=METHODS)
-            for path, page in pages.items()
+            Route(path, as_described(path, page), methods=METHODS) for path, page in pages.items()
         ]
 
     async def _healthz(self, _: Request) -> Response:
