@@ -165,7 +165,7 @@ def _locked(descriptor: int) -> Iterator[None]:
 
 
 def _batches(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """Part lines into batches that are large, as after each write others may take their turn."""
+    """Part one line or more into batches: large ones, as after each write others may go first."""
     batch: list[bytes] = []
     size = 0
     for line in lines:
@@ -174,5 +174,4 @@ def _batches(lines: list[bytes]) -> Iterator[list[bytes]]:
             batch, size = [], 0
         batch.append(line)
         size += len(line)
-    if batch:
-        yield batch
+    yield batch
