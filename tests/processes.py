@@ -36,3 +36,10 @@ def resident_bytes(pid: int) -> int:
     """Return how much memory a process has in use."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def is_stopped(pid: int) -> bool:
+    """Return True if a process was told to pause (SIGSTOP) and does."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    return False

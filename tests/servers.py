@@ -14,7 +14,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
-from proxy.server.supervisor import Server
+from proxy.server.serving import Server
 from proxy.server.uvicorn_protocol import ServerProtocol
 from tests.waiting import PATIENCE_SECONDS
 

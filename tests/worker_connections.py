@@ -61,12 +61,12 @@ class Doors:
                 answer.read()
         except httpx.TransportError:
             return None  # a worker that has just died
-        inode = _far_end(theirs=self._url.port or 0, ours=port)
+        inode = far_end(theirs=self._url.port or 0, ours=port)
         return next((pid for pid in candidates if f"socket:[{inode}]" in files_of(pid)), None)
 
 
-def _far_end(*, theirs: int, ours: int) -> str:
-    """The inode of the other end of a connection on loopback."""
+def far_end(*, theirs: int, ours: int) -> str | None:
+    """The inode of the other end of a connection on loopback, unless that is closed."""
     _, *sockets = Path("/proc/net/tcp").read_text().splitlines()
     ends = [f"0100007F:{theirs:04X}", f"0100007F:{ours:04X}"]
-    return next(row[9] for row in map(str.split, sockets) if row[1:3] == ends)
+    return next((row[9] for row in map(str.split, sockets) if row[1:3] == ends), None)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp
 
-from proxy.server.supervisor import server_for
+from proxy.server.serving import server_for
 from proxy.simulator import create_simulator
 
 

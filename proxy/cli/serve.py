@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
+import typer
 
 from proxy.app import create_app
 from proxy.cli.load_config import or_exit, runtime_config_or_exit, settings_or_exit
@@ -23,9 +24,11 @@ from proxy.observability.log_config import configure_logs
 from proxy.server.descriptors import raise_descriptor_limit
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
+from proxy.server.serving import Server, config_for
 from proxy.server.state_dir import require_state_dir
-from proxy.server.supervisor import Server, WorkerFactory, config_for, run_workers
+from proxy.server.supervisor import Supervision, run_workers
 from proxy.server.uvicorn_protocol import name_unnamed_statuses
+from proxy.server.worker_factory import WorkerFactory
 from proxy.terminal import exit_with_error
 from proxy.upstream.egress import check_egress
 
@@ -33,7 +36,7 @@ log = structlog.get_logger()
 
 
 def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop; a start that fails exits with status 2 or 3."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     settings = settings_or_exit(config, secrets, **flags)
     configure_logs(settings.log_format)
@@ -62,10 +65,17 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     )
     if settings.traffic:
         start_loader(settings)
-    if settings.workers > 1:
-        run_workers(server_config, settings.workers, sockets)
-    else:
-        Server(server_config).run(sockets)
+    if settings.workers == 1:
+        Server(server_config, drain_seconds=settings.drain_seconds).run(sockets)
+        return
+    supervision = Supervision(
+        workers=settings.workers,
+        drain_seconds=settings.drain_seconds,
+        worker_timeout=settings.worker_timeout,
+        is_last=True,
+    )
+    if status := run_workers(server_config, sockets, supervision):
+        raise typer.Exit(status)
 
 
 def _check_or_exit(settings: Settings, config: Path | None) -> None:

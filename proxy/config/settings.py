@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     too."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port."""
+    worker_timeout: Seconds = 30
+    """Seconds of silence after which one of several workers is killed and replaced: nothing else
+    in it runs either. A start may take a minute."""
     state_dir: LocalPath = Field(default_factory=_state_dir, validate_default=True)
     """Directory where workers meet, the journal waits and tripped guards are remembered over
     restarts. Default: `$STATE_DIRECTORY` (systemd sets it), else `$XDG_STATE_HOME/holdover`, else
@@ -337,8 +340,12 @@ class Settings(BaseSettings):
     log_client_address: bool = False
     """Add `peer` to the `exchange` lines of the log: the address that the connection came from,
     which is that of a proxy in front of Holdover if there is one. It is kept nowhere else."""
+    drain_seconds: float = Field(default=0, ge=0, le=86_400)
+    """Seconds after SIGTERM in which `/readyz` already answers 503 and every connection is closed
+    after its answer, but new ones are still taken, so that a load balancer can turn away. SIGINT
+    does without."""
     shutdown_timeout: Seconds = 30
-    """Seconds that running exchanges get to end at shutdown."""
+    """Seconds that running exchanges get to end once no new ones are taken."""
 
     @model_validator(mode="after")
     def _reroutes_somewhere(self) -> Self:

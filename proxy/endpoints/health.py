@@ -47,6 +47,12 @@ class Reason:
     """True if a balancer should send requests elsewhere meanwhile."""
 
 
+_DRAINING: Final = Reason(
+    "draining",
+    "The server was told to stop and soon takes no more connections. Send requests elsewhere.",
+    turns_away=True,
+)
+
 Check: TypeAlias = Callable[[], Reason | None]
 """Returns the reason if there is one at present; is called for each request to `/readyz`."""
 
@@ -79,16 +85,19 @@ class HealthPages:
         }
         return JSONResponse({"status": "alive", "loop_delay": delay})
 
-    async def _readyz(self, _: Request) -> Response:
+    async def _readyz(self, request: Request) -> Response:
         reloader, guards = self.reloader, self.guards
         version, rollout = reloader.version, reloader.config.rollout
         today = datetime.now(UTC).date().isoformat()
         retiring = retiring_models(rollout, today, self.model_users.callers_of)
         reasons = [reason for check in self.checks if (reason := check())]
+        is_draining = request.scope.get("state", {}).get("draining", False)  # says the server
+        if is_draining:
+            reasons.insert(0, _DRAINING)
         is_ready = not any(reason.turns_away for reason in reasons)
         return JSONResponse(
             {
-                "status": "ready" if is_ready else "not_ready",
+                "status": "draining" if is_draining else "ready" if is_ready else "not_ready",
                 "reasons": msgspec.to_builtins(reasons),
                 "settings": {
                     "version": version.digest,

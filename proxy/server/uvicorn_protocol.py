@@ -381,7 +381,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         is_short = is_short_body(headers) and not cycle.waiting_for_100_continue
         cycle.response_started = cycle.response_complete = True
         self.server_state.total_requests += 1
-        keeps_alive = cycle.keep_alive and is_short
+        is_draining = bool(cycle.default_headers)  # which are `connection: close` then
+        keeps_alive = cycle.keep_alive and is_short and not is_draining
         self.transport.write(whole_response(failure, headers, keeps_alive=keeps_alive))
         if not keeps_alive:
             self.transport.close()

@@ -109,7 +109,7 @@ def wall_clock(tmp_path: Path) -> Path:
 
 def test_a_clock_that_jumps_loses_and_doubles_no_record(tmp_path: Path, wall_clock: Path):
     offset = tmp_path / "offset"
-    environment = {"LD_PRELOAD": str(wall_clock), "CLOCK_OFFSET_FILE": str(offset)}
+    environment: dict[str, Any] = {"LD_PRELOAD": str(wall_clock), "CLOCK_OFFSET_FILE": str(offset)}
     with running_fleet(tmp_path, workers=2, **environment) as fleet:
         markers: list[str] = []
         for seconds in JUMPS:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from proxy.errors import MissingKey
-from proxy.server.supervisor import server_for
+from proxy.server.serving import server_for
 from proxy.server.uvicorn_protocol import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,

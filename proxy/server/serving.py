@@ -1,0 +1,237 @@
+"""One process that serves: uvicorn's server, and how it ends without losing anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from socket import socket
+from typing import Final, cast
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from proxy.server.acceptor import Acceptor
+from proxy.server.closing_listeners import drop_new_handshakes, has_waiting
+from proxy.server.descriptors import most_connections
+from proxy.server.listening import say_where
+from proxy.server.phases import STOP_SIGNALS, Phase, phase_after
+from proxy.server.resources import descriptor_limit
+from proxy.server.supervisor_link import SupervisorLink
+from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.worker_factory import WorkerFactory
+from proxy.server.write_timeout import WRITE_SECONDS
+
+log = structlog.get_logger()
+
+_STEP_SECONDS: Final = 0.05
+_TICK_SECONDS: Final = 0.1
+"""Time after which a server sees that its `should_exit` was set, as uvicorn's sees it."""
+_SETTLE_SECONDS: Final = 0.2
+"""Time for handshakes that have begun to end, so that their connections can be accepted."""
+_MAX_BACKLOG_SECONDS: Final = 2.0
+"""Limit on accepting what waits: if others share the listener, some always does."""
+_IDLE_SECONDS: Final = 0.5
+"""Time for a client that knows nothing yet to ask again on a connection that it has kept."""
+_SILENT_SECONDS: Final = 3.0
+"""Time for a client that has just connected to begin its first request."""
+
+
+class Server(uvicorn.Server):
+    """
+    uvicorn's server, which ends in phases (see `phases`).
+
+    `supervisor` leads it, if there is one; else it obeys signals alone. `is_last` means that
+    nobody else will accept from the listeners once this server has stopped.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        *,
+        drain_seconds: float = 0,
+        is_last: bool = True,
+        supervisor: SupervisorLink | None = None,
+    ) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+        self._is_last = is_last
+        self._supervisor = supervisor
+        self._is_led = False
+        """True once the supervisor has named a phase: then it also says when the next begins."""
+        self._phase_by_signals = Phase.SERVING
+        self._reached = {phase: asyncio.Event() for phase in Phase}
+
+    # What leads from phase to phase
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Obey signals; ignore them once the server has ended, so that the process can, too."""
+        if threading.current_thread() is not threading.main_thread():  # others get no signals
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for signum in STOP_SIGNALS:
+            loop.add_signal_handler(signum, self._obey_signal, signum)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        try:
+            yield
+        finally:
+            for signum in STOP_SIGNALS:
+                loop.remove_signal_handler(signum)
+                signal.signal(signum, signal.SIG_IGN)
+
+    def _obey_signal(self, signum: int) -> None:
+        # Service managers signal all processes at once, so what a supervisor says is counted apart.
+        self._phase_by_signals = phase_after(self._phase_by_signals, signum)
+        self._advance_to(self._phase_by_signals)
+
+    def _obey_supervisor(self, phase: Phase) -> None:
+        self._is_led = True
+        self._advance_to(phase)
+
+    def _advance_to(self, phase: Phase) -> None:
+        for earlier in Phase:
+            if earlier <= phase:
+                self._reached[earlier].set()
+
+    async def _wait_for(self, phase: Phase, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._reached[phase].wait(), seconds)
+
+    # The phases, called by uvicorn
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start serving, and say so."""
+        assert sockets is not None
+        await super().startup([])
+        acceptor = Acceptor(
+            sockets,
+            self._create_protocol,
+            connections=self.server_state.connections,
+            limit=most_connections(descriptor_limit()),
+        )
+        self.servers = [cast("asyncio.Server", acceptor)]
+        if self._supervisor is None:
+            say_where(self.config.host, sockets)
+        else:
+            self._supervisor.report(self._obey_supervisor)
+
+    def _create_protocol(self) -> ServerProtocol:
+        create = cast("type[ServerProtocol]", self.config.http_protocol_class)
+        return create(self.config, self.server_state, self.lifespan.state)
+
+    async def main_loop(self) -> None:
+        """Serve, and then drain."""
+        await self.on_tick(0)  # sets the default headers
+        while not (self.should_exit or self._reached[Phase.DRAINING].is_set()):
+            await self._wait_for(Phase.DRAINING, _TICK_SECONDS)
+        self._close_after_answers()
+        await self._wait_for(Phase.STOPPING, self._drain_seconds)
+        if self._is_led:
+            await self._reached[Phase.STOPPING].wait()
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop accepting, let exchanges end or end them, and shut the application down."""
+        assert sockets is not None
+        if self._supervisor is None:
+            log.info("stopping", seconds=self.config.timeout_graceful_shutdown)
+        await self._take_backlog(sockets)
+        for server in self.servers:
+            server.close()
+        for each in sockets:
+            each.close()
+        await self._wait_for(Phase.ENDING, _STEP_SECONDS)  # until the last accepted are known here
+        await self._let_exchanges_end()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
+
+    def _close_after_answers(self) -> None:
+        is_over = self._reached[Phase.STOPPING].is_set() or not self._drain_seconds
+        if self._supervisor is None and not is_over:
+            log.info("draining", seconds=self._drain_seconds)
+        self.lifespan.state["draining"] = True
+        self.server_state.default_headers = [(b"connection", b"close")]
+        for connection in self._connections():
+            cycle: RequestResponseCycle | None = connection.cycle
+            # A client who is not told would ask again just as the connection is closed.
+            if cycle is not None and not cycle.response_started:
+                cycle.keep_alive = False
+
+    async def _take_backlog(self, sockets: list[socket]) -> None:
+        if self._is_last:
+            drop_new_handshakes(sockets)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not self._reached[Phase.ENDING].is_set():
+            passed = loop.time() - began
+            if passed >= (_MAX_BACKLOG_SECONDS if has_waiting(sockets) else _SETTLE_SECONDS):
+                return
+            await self._wait_for(Phase.ENDING, _STEP_SECONDS)
+
+    async def _let_exchanges_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (self.config.timeout_graceful_shutdown or 0)
+        idle: dict[ServerProtocol, float] = {}
+        while self.server_state.connections or self.server_state.tasks:
+            now = loop.time()
+            if now >= until or self._reached[Phase.ENDING].is_set():
+                return
+            idle = {each: idle.get(each, now) for each in self._connections() if _is_idle(each)}
+            for each, since in idle.items():
+                if now - since >= (_SILENT_SECONDS if _is_new(each) else _IDLE_SECONDS):
+                    each.transport.close()
+            await self._wait_for(Phase.ENDING, _STEP_SECONDS)
+
+    def _connections(self) -> list[ServerProtocol]:
+        return [cast("ServerProtocol", each) for each in self.server_state.connections]
+
+
+def _is_new(connection: ServerProtocol) -> bool:
+    cycle: RequestResponseCycle | None = connection.cycle
+    return cycle is None
+
+
+def _is_idle(connection: ServerProtocol) -> bool:
+    return connection.has_read_all and (_is_new(connection) or connection.cycle.response_complete)
+
+
+def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
+    """Return a server for an application that adds no headers of its own."""
+    name_unnamed_statuses()
+    return uvicorn.Server(config_for(app, host, port))
+
+
+def config_for(
+    app: ASGIApp | WorkerFactory,
+    host: str,
+    port: int,
+    *,
+    shutdown: float = 5,
+    write_timeout: float = WRITE_SECONDS,
+) -> uvicorn.Config:
+    """Return uvicorn's settings; `shutdown` is how many seconds requests may take after SIGTERM."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        factory=isinstance(app, WorkerFactory),
+        workers=1,  # else uvicorn reads WEB_CONCURRENCY
+        # A partial, since it is sent to workers by pickling.
+        http=cast("type[ServerProtocol]", partial(ServerProtocol, write_timeout=write_timeout)),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=math.ceil(shutdown),
+        timeout_keep_alive=75,
+    )
