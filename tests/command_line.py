@@ -23,6 +23,15 @@ from proxy.cli.serving_commands import app
 
 HOLDOVER: Final = [sys.executable, "-m", "proxy"]
 _STOP_SECONDS: Final = 20
+_ACTIVATE: Final = """
+import os
+import sys
+
+descriptor, *command = sys.argv[1:]
+os.dup2(int(descriptor), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(command[0], command)
+"""
 
 
 def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -51,6 +60,11 @@ def run_process(
         timeout=60,
         check=False,
     )
+
+
+def activated(listener: int, *arguments: str) -> list[str]:
+    """Return what runs a command with one descriptor handed down, as a service manager does."""
+    return [sys.executable, "-c", _ACTIVATE, str(listener), *HOLDOVER, *arguments]
 
 
 @contextmanager

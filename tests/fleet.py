@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.simulator import create_simulator
-from tests.command_line import HOLDOVER, run
+from tests.command_line import HOLDOVER, activated, run
 from tests.harness import KEY, V2, body
 from tests.processes import children_of, command_of, is_alive
 from tests.servers import new_client, serving
@@ -239,22 +240,30 @@ class Fleet:
             self.process.wait()
         return status
 
-    def start(self, stack: ExitStack, environment: Mapping[str, str]) -> None:
-        """Start the server, to be stopped by the stack, and wait until all its workers serve."""
+    def start(
+        self,
+        stack: ExitStack,
+        environment: Mapping[str, str],
+        listener: socket.socket | None = None,
+    ) -> None:
+        """
+        Start the server, to be stopped by the stack, and wait until all its workers serve.
+
+        A listener is handed to it as a service manager does.
+        """
+        serve = ["serve", "--config", str(self.config)]
         self.log.unlink(missing_ok=True)  # another fleet's, which ran in this directory
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"]
+        command = [*HOLDOVER, *serve]
+        if listener is not None:
+            command = activated(listener.fileno(), *serve)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *(limited if self.descriptors else []),
-                    *HOLDOVER,
-                    "serve",
-                    "--config",
-                    str(self.config),
-                ],
+                [*(limited if self.descriptors else []), *command],
                 stderr=log,
                 stdout=subprocess.DEVNULL,
                 env=os.environ | environment,
+                pass_fds=[] if listener is None else [listener.fileno()],
             )
         stack.callback(self._stop_unless_it_has)
         self.url = wait_for(self._url_once_all_serve)
@@ -284,12 +293,14 @@ def running_fleet(  # noqa: PLR0913 - a machine has many parts
     upstream_url: str | None = None,
     legacy_url: str | None = None,
     descriptors: int | None = None,
+    listener: socket.socket | None = None,
     **environment: str,
 ) -> Iterator[Fleet]:
     """
     Run `holdover serve` in a directory, with these settings and, after them, rules.
 
-    Simulators stand in for upstreams that are not given.
+    Simulators stand in for upstreams that are not given. It opens its own listener, too, unless
+    it gets one.
     """
     with ExitStack() as stack:
         legacy = create_simulator(legacy_models_alive=True)
@@ -302,7 +313,7 @@ def running_fleet(  # noqa: PLR0913 - a machine has many parts
             descriptors=descriptors,
         )
         fleet.write(fleet.text(settings))
-        fleet.start(stack, environment)
+        fleet.start(stack, environment, listener)
         yield fleet
 
 

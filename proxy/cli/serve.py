@@ -25,6 +25,7 @@ from proxy.server.descriptors import raise_descriptor_limit
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
 from proxy.server.serving import Server, config_for
+from proxy.server.socket_activation import activated_sockets
 from proxy.server.state_dir import require_state_dir
 from proxy.server.supervisor import Supervision, run_workers
 from proxy.server.uvicorn_protocol import name_unnamed_statuses
@@ -42,7 +43,10 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     configure_logs(settings.log_format)
     _check_or_exit(settings, config)
     raise_descriptor_limit()
-    sockets = listen_or_exit(settings.host, settings.port)
+    activated = activated_sockets()
+    sockets = activated or listen_or_exit(
+        settings.host, settings.port, reuse_port=settings.reuse_port
+    )
     given = settings.digest_key
     # A caller has the same digest in all workers, and, where a key can be kept, over restarts.
     kept = given.get_secret_value() if given else load_or_create_digest_key(settings.state_dir)
@@ -58,7 +62,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         history_of(settings.state_dir, file.path).add(version_of(file), [f"start with {rules}"])
     server_config = config_for(
         factory,
-        settings.host,
+        activated[0].getsockname()[0] if activated else settings.host,
         settings.port,
         shutdown=settings.shutdown_timeout,
         write_timeout=settings.write_timeout,
@@ -66,13 +70,15 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     if settings.traffic:
         start_loader(settings)
     if settings.workers == 1:
-        Server(server_config, drain_seconds=settings.drain_seconds).run(sockets)
+        Server(server_config, drain_seconds=settings.drain_seconds, is_last=not activated).run(
+            sockets
+        )
         return
     supervision = Supervision(
         workers=settings.workers,
         drain_seconds=settings.drain_seconds,
         worker_timeout=settings.worker_timeout,
-        is_last=True,
+        is_last=not activated,
     )
     if status := run_workers(server_config, sockets, supervision):
         raise typer.Exit(status)

@@ -182,6 +182,10 @@ class Settings(BaseSettings):
     worker_timeout: Seconds = 30
     """Seconds of silence after which one of several workers is killed and replaced: nothing else
     in it runs either. A start may take a minute."""
+    reuse_port: bool = False
+    """Share the port with other servers of the same user that have this set too, so that a new one
+    can begin before the old one ends. Without it a second server on the same port does not
+    start."""
     state_dir: LocalPath = Field(default_factory=_state_dir, validate_default=True)
     """Directory where workers meet, the journal waits and tripped guards are remembered over
     restarts. Default: `$STATE_DIRECTORY` (systemd sets it), else `$XDG_STATE_HOME/holdover`, else

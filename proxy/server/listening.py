@@ -20,14 +20,20 @@ Address: TypeAlias = tuple[int, tuple[Any, ...]]
 _log = logging.getLogger("uvicorn.error")
 
 
-def listen_or_exit(host: str, port: int) -> list[socket.socket]:
-    """Listen on every address of a host; from here on, connections queue up."""
+def listen_or_exit(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """
+    Listen on every address of a host; from here on, connections queue up.
+
+    With `reuse_port` they do so only once a server accepts from these sockets: until then those
+    that share the port are there for them.
+    """
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         # As keys of a dictionary, since the same address may be found several times.
-        return listen(dict.fromkeys((family, address) for family, *_, address in found))
+        addresses = dict.fromkeys((family, address) for family, *_, address in found)
+        return listen(addresses, reuse_port=reuse_port)
     except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
         reason = getattr(exc, "strerror", None) or "this is not a valid host name"
         exit_with_error(
@@ -42,18 +48,20 @@ def say_where(host: str, sockets: Iterable[socket.socket]) -> None:
     _log.info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
 
 
-def listen(addresses: Iterable[Address]) -> list[socket.socket]:
+def listen(addresses: Iterable[Address], *, reuse_port: bool = False) -> list[socket.socket]:
     """
     Listen on this machine's addresses; raise `OSError` if none is available or one is in use.
 
-    With port 0, all of them share the same free port.
+    With port 0, all of them share the same free port. With `reuse_port` a port that is in use
+    may be shared, and nobody listens yet.
     """
     sockets: list[socket.socket] = []
     absent: OSError | None = None
     for family, address in addresses:
         port = sockets[0].getsockname()[1] if sockets else address[1]
         try:
-            sockets.append(_bind(family, (address[0], port, *address[2:])))
+            where = (address[0], port, *address[2:])
+            sockets.append(_bind(family, where, reuse_port=reuse_port))
         except OSError as exc:
             if exc.errno not in _UNAVAILABLE:
                 for each in sockets:
@@ -65,14 +73,17 @@ def listen(addresses: Iterable[Address]) -> list[socket.socket]:
     return sockets
 
 
-def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _bind(family: int, address: tuple[Any, ...], *, reuse_port: bool) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:  # IPv4 connections have a socket of their own
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        if not reuse_port:
+            listener.listen(_BACKLOG)
     except OSError:
         listener.close()
         raise

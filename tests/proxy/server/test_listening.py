@@ -78,3 +78,18 @@ def test_of_several_addresses_none_may_be_taken():
             listen([address("127.0.0.1", port), address("127.0.0.2", port)])
 
         assert ports(listen([address("127.0.0.1", port)])) == {"127.0.0.1": port}
+
+
+def test_a_port_can_be_shared_and_connections_go_to_who_listens():
+    [old] = listen_or_exit("127.0.0.1", 0, reuse_port=True)
+    [new] = listen_or_exit("127.0.0.1", old.getsockname()[1], reuse_port=True)
+    with old, new:
+        old.listen()
+        for _ in range(20):
+            with socket.create_connection(new.getsockname()):
+                old.accept()[0].close()
+
+
+def test_a_port_is_not_shared_with_who_does_not_share_it():
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(typer.Exit):
+        listen_or_exit("127.0.0.1", taken.getsockname()[1], reuse_port=True)
