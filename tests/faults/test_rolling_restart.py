@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -101,7 +102,10 @@ def test_a_rolling_restart_loses_no_exchange(tmp_path: Path, is_activated):
         a_port(listens=is_activated) as holder,
         ExitStack() as stack,
     ):
-        environment = {"HOLDOVER_REUSE_PORT": "true", "HOLDOVER_DRAIN_SECONDS": "0.5"}
+        environment: dict[str, Any] = {
+            "HOLDOVER_REUSE_PORT": "true",
+            "HOLDOVER_DRAIN_SECONDS": "0.5",
+        }
         environment["HOLDOVER_PORT"] = str(holder.getsockname()[1])
 
         def generations() -> Iterator[Fleet]:
