@@ -45,6 +45,7 @@ from proxy.observability.log_config import finish_log, observe_lost_lines
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
+from proxy.server.memory import return_memory
 from proxy.server.resources import descriptor_limit, memory_bytes
 from proxy.traffic import JournalWriter, journal_directory
 from proxy.traffic.redact_bodies import BodyRecorder
@@ -138,6 +139,7 @@ def create_app(
                 group.create_task(guards.keep_judging()),
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
+                group.create_task(return_memory(admission.bodies)),
                 group.create_task(admission_reporter.keep_reporting()),
                 group.create_task(model_users.keep_up()),
                 *(

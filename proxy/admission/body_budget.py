@@ -36,6 +36,8 @@ class BodyBudget:
     def __init__(self, limits: Limits) -> None:
         self.held = 0
         """Bytes of all bodies that are held."""
+        self.most_held = 0
+        """Most bytes that were held at a time, since somebody last set this back."""
         self._limits = limits
         self._of_caller = Counter[str]()
         self._waiting: dict[_Waiter, None] = {}
@@ -79,6 +81,8 @@ class BodyBudget:
     def _read_on(self) -> None:
         """Let those go on that fit, in the order in which they came, and one that does not."""
         for waiter in list(self._waiting):
+            if waiter.future.done():  # it was given up, and has not seen it yet
+                continue
             if not self._has_room(waiter.caller, waiter.size):
                 if self._exceeding is not None:
                     continue
@@ -89,6 +93,7 @@ class BodyBudget:
 
     def _count(self, caller: str, size: int) -> None:
         self.held += size
+        self.most_held = max(self.most_held, self.held)
         self._of_caller[caller] += size
         if not self._of_caller[caller]:
             del self._of_caller[caller]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from contextlib import suppress
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Protocol
 
 _GC_THRESHOLD: Final = 20_000
 _MIB: Final = 1024 * 1024
@@ -13,7 +15,17 @@ _MMAP_THRESHOLD_BYTES: Final = 32 * _MIB
 _MAX_FREE_BYTES: Final = 64 * _MIB
 # Parameters of glibc's mallopt(3); Python has no names for its macros.
 _M_TRIM_THRESHOLD: Final = -1
+_RETURN_SECONDS: Final = 2
+_RETURN_ROUNDS: Final = 5
+"""Times that memory is returned after such bodies: their records may take longer than they."""
 _M_MMAP_THRESHOLD: Final = -3
+
+
+class HeldBytes(Protocol):
+    """The bytes of bodies that are held."""
+
+    held: int
+    most_held: int
 
 
 def freeze_gc() -> None:
@@ -38,9 +50,33 @@ def tune_malloc() -> None:
     page by page: 40 % of the cost of a prompt of 8 MiB. Other C libraries are
     left unchanged.
     """
+    with _glibc() as glibc:
+        glibc.mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+        glibc.mallopt(_M_TRIM_THRESHOLD, _MAX_FREE_BYTES)
+
+
+async def return_memory(bodies: HeldBytes, pause: float = _RETURN_SECONDS) -> None:
+    """
+    Return memory to the kernel when bodies of more than 64 MiB are no longer held.
+
+    glibc keeps what is free below the top of the heap, which after a burst of long prompts may
+    be hundreds of megabytes (malloc_trim(3)).
+    """
+    rounds = 0
+    while True:
+        await asyncio.sleep(pause)
+        if bodies.most_held >= _MAX_FREE_BYTES and bodies.held < _MIB:
+            bodies.most_held, rounds = bodies.held, _RETURN_ROUNDS
+        if rounds:
+            rounds -= 1
+            with _glibc() as glibc:  # in a thread: it takes some milliseconds
+                await asyncio.to_thread(glibc.malloc_trim, 0)
+
+
+@contextmanager
+def _glibc() -> Iterator[Any]:
+    """Yield glibc's functions; leave the block if there are none."""
     with suppress(ImportError, OSError, AttributeError):
         import ctypes  # noqa: PLC0415 - some Python builds lack it
 
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _MAX_FREE_BYTES)
+        yield ctypes.CDLL(None)

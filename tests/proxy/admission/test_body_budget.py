@@ -93,3 +93,16 @@ def test_a_body_that_is_given_up_as_it_gets_room_gives_it_back():
         assert (second.cancelled(), budget.held) == (True, 0)
 
     in_a_loop(test)
+
+
+def test_a_body_that_was_given_up_before_it_gets_room_takes_none():
+    async def test(budget):
+        await budget.take("first", "a", 100)
+        second = asyncio.create_task(budget.take("second", "b", 50))
+        await turns()
+        second.cancel()
+        budget.give_back("first", "a", 100)
+        await asyncio.wait([second])
+        assert (second.cancelled(), budget.held) == (True, 0)
+
+    in_a_loop(test)
