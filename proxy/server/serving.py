@@ -111,6 +111,8 @@ class Server(uvicorn.Server):
         """Start serving, and say so."""
         assert sockets is not None
         await super().startup([])
+        for each in sockets:
+            each.listen(self.config.backlog)  # one that shares its port did not, until now
         acceptor = Acceptor(
             sockets,
             self._create_protocol,

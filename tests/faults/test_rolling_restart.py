@@ -21,8 +21,8 @@ from tests.servers import new_client, serving
 
 EXCHANGES = 2_000
 AT_LEAST = 200
-ROLLS = 2
-"""How often the server is replaced, at least."""
+ROLLS = 8
+ROLLS_AT_LEAST = 2
 
 
 @dataclass(slots=True)
@@ -87,8 +87,10 @@ def a_port(*, listens: bool) -> Iterator[socket.socket]:
 
 def replaced_again_and_again(load: Load, first: Fleet, successor: Iterator[Fleet]) -> None:
     """Start a successor and stop who was there before, until there were enough exchanges."""
-    wanted, rolls, present = scaled(EXCHANGES, at_least=AT_LEAST), 0, first
-    while rolls < ROLLS or len(load.ended) < wanted:
+    rolls, present = 0, first
+    while rolls < scaled(ROLLS, at_least=ROLLS_AT_LEAST) or len(load.ended) < scaled(
+        EXCHANGES, at_least=AT_LEAST
+    ):
         later = next(successor)
         assert present.stop() == 0
         present, rolls = later, rolls + 1
