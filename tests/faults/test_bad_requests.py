@@ -59,7 +59,7 @@ def test_a_body_that_is_no_object_is_a_legacy_error(
             {"max_tokens_to_sample": 0},
             "max_tokens_to_sample: Input should be greater than or equal to 1",
         ),
-        ({"max_tokens_to_sample": 1.5}, "max_tokens_to_sample: Input should be a valid integer"),
+        ({"max_tokens_to_sample": "many"}, "max_tokens_to_sample: Input should be a valid integer"),
         ({"stop_sequences": 1}, "stop_sequences: Input should be a valid list"),
         ({"stop_sequences": [{}]}, "stop_sequences.0: Input should be a valid string"),
         ({"temperature": 1.5}, "temperature: range: 0..1"),

@@ -33,7 +33,7 @@ def recorded(fleet: Fleet, **environment: str) -> list[dict[str, Any]]:
     """What `log` finds, run in this process, or in one of its own with an environment."""
     command = ("log", "--config", str(fleet.config), "--format", "json", "--limit", "1000")
     told = run_process(*command, **environment) if environment else run(*command)
-    assert told.returncode == 0, told.stderr
+    assert told.returncode == 0 or "is locked" in told.stderr, told.stderr
     return [msgspec.json.decode(line) for line in told.stdout.splitlines()]
 
 
@@ -68,6 +68,8 @@ def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_p
         (tmp_path / "moved").rename(fleet.state_dir)
         wait_for(lambda: reasons(fleet) == set())
         assert fleet.post().status_code == 200
+        store = fleet.state_dir / "traffic" / "traffic.db"
+        wait_for(store.exists)  # on a busy machine it takes longer to make than `log` waits
         wait_for(lambda: len(recorded(fleet)) == 21)
 
     # Of each worker, for what it tells the others and for what it reads of the loader; and of that.

@@ -18,7 +18,7 @@ NO_PROXY = (
     "is not the address of a proxy: write http://HOST:PORT, or put api.anthropic.com into NO_PROXY"
 )
 NO_SOCKS = (
-    "names a SOCKS proxy, which needs the package `socksio`: name an HTTP proxy, "
+    "names a SOCKS proxy, which Holdover does not speak to: name an HTTP proxy, "
     "or put api.anthropic.com into NO_PROXY"
 )
 NO_FILE = "No such file or directory"
