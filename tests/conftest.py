@@ -25,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["XDG_STATE_HOME"] = _STATE.name
     config.addinivalue_line(
+        "markers", "thorough: takes so long that only the thorough profile tries it"
+    )
+    config.addinivalue_line(
         "markers", "one_in(n): of its cases the quick profile tries one in n, the thorough one all"
     )
 
@@ -73,10 +76,12 @@ def _names_files(config: pytest.Config) -> bool:
 
 
 def _leave_out_cases(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep one in so many of the cases of tests that are marked so: pytest counts the others."""
+    """Leave out what only the thorough profile tries; pytest counts it as deselected."""
     seen, left_out = Counter[str](), list[pytest.Item]()
     for item in items:
-        if (mark := item.get_closest_marker("one_in")) is not None:
+        if item.get_closest_marker("thorough") is not None:
+            left_out.append(item)
+        elif (mark := item.get_closest_marker("one_in")) is not None:
             name = item.nodeid.partition("[")[0]
             if seen[name] % mark.args[0]:
                 left_out.append(item)

@@ -42,6 +42,7 @@ def readiness_of(fleet: Fleet) -> set[int]:
     return {fetch("GET", f"{fleet.url}/readyz").status_code for _ in range(9)}
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, signum):
@@ -51,6 +52,7 @@ def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, s
         assert status_of(fleet) == 0
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers, HOLDOVER_DRAIN_SECONDS=FOR_EVER) as fleet:
@@ -80,6 +82,7 @@ def test_a_drained_server_stops_by_itself(tmp_path):
         assert fleet.lines("stopping")
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 def test_an_interrupted_server_does_not_drain(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers, HOLDOVER_DRAIN_SECONDS=FOR_EVER) as fleet:
@@ -89,6 +92,7 @@ def test_an_interrupted_server_does_not_drain(tmp_path, workers):
         assert not fleet.lines("draining")
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_at_once_what_is_running(tmp_path, workers, signum):
@@ -170,6 +174,7 @@ def tell_sleepers(fleet: Fleet) -> None:
         fleet.line("stopping")
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet:
@@ -186,6 +191,7 @@ def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
         assert all(b"\r\nconnection: close\r\n" in one for one in heard)
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 def test_who_asks_again_just_then_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet, connected(fleet, CROWD) as kept:
@@ -241,6 +247,7 @@ def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
         assert b"\r\nconnection: close\r\n" in heard
 
 
+@pytest.mark.thorough
 def test_workers_that_do_not_end_are_killed(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet, asleep(fleet):
         tell(fleet, signal.SIGTERM)
@@ -266,6 +273,7 @@ def test_a_worker_that_is_told_alone_goes_alone(tmp_path):
         assert (ended["status"], ended["restarted_after_seconds"]) == (0, 0)
 
 
+@pytest.mark.one_in(2)
 @WORKERS
 def test_whoever_is_told_by_the_service_manager_together_loses_nobody(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers, HOLDOVER_DRAIN_SECONDS=FOR_EVER) as fleet:

@@ -96,6 +96,7 @@ def replaced_again_and_again(load: Load, first: Fleet, successor: Iterator[Fleet
         present, rolls = later, rolls + 1
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("is_activated", [False, True], ids=["reuse_port", "socket activation"])
 def test_a_rolling_restart_loses_no_exchange(tmp_path: Path, is_activated):
@@ -133,6 +134,7 @@ def test_a_rolling_restart_loses_no_exchange(tmp_path: Path, is_activated):
     assert [one for one in load.ended if one != "well"] == []
 
 
+@pytest.mark.thorough
 def test_without_reuse_port_a_second_server_does_not_start(tmp_path: Path):
     with running_fleet(tmp_path) as fleet:
         port = fleet.url.rpartition(":")[2]

@@ -37,6 +37,7 @@ def test_shadows_are_let_go_and_counted(tmp_path):
         assert not fleet.lines("shadow_crashed")
 
 
+@pytest.mark.thorough
 def test_shadows_that_a_worker_drops_are_in_the_numbers_of_the_others(tmp_path):
     with (
         treacherous(HANGS) as legacy,
@@ -165,6 +166,7 @@ HALVES = {
 }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("form", HALVES)
 def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path, form, version):

@@ -56,6 +56,7 @@ def test_a_state_directory_that_is_deleted_is_made_again_and_named_until_the_res
     assert [line["event"] for line in errors] in [[], ["store_failed"]]
 
 
+@pytest.mark.thorough
 def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_path: Path):
     with running_fleet(tmp_path, workers=2) as fleet:
         fleet.state_dir.rename(tmp_path / "moved")
@@ -78,6 +79,7 @@ def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_p
     assert errors["store_failed"] <= 2
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("verb", ["log", "show req_1", "report", "replay --yes"])
 def test_a_verb_that_needs_a_locked_store_says_who_has_it_and_ends(fleet: Fleet, verb: str):
     file = fleet.state_dir / "traffic" / "traffic.db"
@@ -109,6 +111,7 @@ def wall_clock(tmp_path: Path) -> Path:
     return library
 
 
+@pytest.mark.thorough
 def test_a_clock_that_jumps_loses_and_doubles_no_record(tmp_path: Path, wall_clock: Path):
     offset = tmp_path / "offset"
     environment: dict[str, Any] = {"LD_PRELOAD": str(wall_clock), "CLOCK_OFFSET_FILE": str(offset)}

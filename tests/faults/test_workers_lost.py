@@ -76,6 +76,7 @@ def wait_for_end(client: socket.socket) -> None:
             pass
 
 
+@pytest.mark.thorough
 def test_a_worker_that_hangs_is_replaced_while_the_other_serves(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_WORKER_TIMEOUT="5") as fleet:
         hung, other = fleet.both_workers()
@@ -113,6 +114,7 @@ def test_each_loss_is_noticed_at_once_and_others_serve(tmp_path):
         assert noticed - began < AS_LONG_AS_A_TIMEOUT
 
 
+@pytest.mark.thorough
 def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         lose_a_successor_and_the_other(fleet)
@@ -123,6 +125,7 @@ def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
         assert time.monotonic() - began < AS_LONG_AS_A_TIMEOUT
 
 
+@pytest.mark.thorough
 def test_workers_that_are_killed_again_and_again_leave_somebody_who_answers(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         for _ in range(scaled(20, at_least=4)):
@@ -175,6 +178,7 @@ def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status
     assert "worker_failed_to_start" in ended.stderr
 
 
+@pytest.mark.thorough
 def test_a_replacement_that_cannot_start_is_tried_less_and_less_often(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BREAKABLE)
     broken = tmp_path / "broken"
@@ -192,6 +196,7 @@ def test_a_replacement_that_cannot_start_is_tried_less_and_less_often(tmp_path):
         assert other in fleet.workers
 
 
+@pytest.mark.thorough
 def test_when_nobody_can_start_it_is_tried_every_second(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BREAKABLE)
     broken = tmp_path / "broken"
@@ -209,6 +214,7 @@ def test_when_nobody_can_start_it_is_tried_every_second(tmp_path):
         assert {line["restarted_after_seconds"] for line in fleet.lines("worker_ended")} <= {0, 1}
 
 
+@pytest.mark.thorough
 def test_a_worker_that_the_system_does_not_give_is_tried_again(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         doomed, other = fleet.both_workers()
