@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from proxy.server.uvicorn_protocol import ServerProtocol
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 
 _TURNS = 12
 """Of the loop, after each piece: enough for an exchange to begin, to read, and to end."""

@@ -14,8 +14,8 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 from proxy.server.serving import Server
-from proxy.server.uvicorn_protocol import ServerProtocol
 from tests.waiting import PATIENCE_SECONDS
 
 # Making one is most of what a client costs.

@@ -21,6 +21,7 @@ from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
+from proxy.server.connection.uvicorn_protocol import name_unnamed_statuses
 from proxy.server.descriptors import raise_descriptor_limit
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
@@ -28,7 +29,6 @@ from proxy.server.serving import Server, config_for
 from proxy.server.socket_activation import activated_sockets
 from proxy.server.state_dir import require_state_dir
 from proxy.server.supervisor import Supervision, run_workers
-from proxy.server.uvicorn_protocol import name_unnamed_statuses
 from proxy.server.worker_factory import WorkerFactory
 from proxy.terminal import exit_with_error
 from proxy.upstream.egress import check_egress

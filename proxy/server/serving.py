@@ -17,16 +17,16 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from proxy.server.acceptor import Acceptor
 from proxy.server.closing_listeners import drop_new_handshakes, has_waiting
+from proxy.server.connection.acceptor import Acceptor
+from proxy.server.connection.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.connection.write_timeout import WRITE_SECONDS
 from proxy.server.descriptors import most_connections
 from proxy.server.listening import say_where
 from proxy.server.phases import STOP_SIGNALS, Phase, phase_after
 from proxy.server.resources import descriptor_limit
 from proxy.server.supervisor_link import SupervisorLink
-from proxy.server.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
 from proxy.server.worker_factory import WorkerFactory
-from proxy.server.write_timeout import WRITE_SECONDS
 
 log = structlog.get_logger()
 

@@ -18,8 +18,8 @@ from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
 from proxy.security.redaction import Digester
+from proxy.server.connection.uvicorn_protocol import name_unnamed_statuses
 from proxy.server.memory import freeze_gc, tune_malloc
-from proxy.server.uvicorn_protocol import name_unnamed_statuses
 
 CreateApp = Callable[[Settings, ConfigSource | None, Digester], ASGIApp]
 """Builds the application; a function of a module, so that it can be sent to another process."""

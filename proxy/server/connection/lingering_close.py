@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar, Protocol
 
-from proxy.server.write_timeout import WriteTimeout
+from proxy.server.connection.write_timeout import WriteTimeout
 
 
 class RequestReader(Protocol):

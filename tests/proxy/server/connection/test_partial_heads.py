@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.server.partial_heads import PartialHeads
+from proxy.server.connection.partial_heads import PartialHeads
 
 
 def test_heads_that_fit_are_all_kept():

@@ -6,8 +6,8 @@ from typing import cast
 
 import pytest
 
-from proxy.server.flow import Flow
-from proxy.server.write_timeout import WriteTimeout
+from proxy.server.connection.flow import Flow
+from proxy.server.connection.write_timeout import WriteTimeout
 from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

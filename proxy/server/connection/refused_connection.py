@@ -9,8 +9,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from proxy.error_app import error_response
 from proxy.errors import TooManyClients
-from proxy.server.lingering_close import LingeringTransport
-from proxy.server.write_timeout import WRITE_SECONDS, WriteTimeout
+from proxy.server.connection.lingering_close import LingeringTransport
+from proxy.server.connection.write_timeout import WRITE_SECONDS, WriteTimeout
 
 _SECONDS_TO_ASK: Final = 1.0
 """Time for a client to begin its request; some take an answer without a question for an error."""

@@ -48,12 +48,12 @@ from proxy.errors import (
 )
 from proxy.headers import Headers, first
 from proxy.security.hosts import only_host
-from proxy.server.early_refusal import is_short_body, whole_response
-from proxy.server.flow import Flow
-from proxy.server.half_close import provoke_reset
-from proxy.server.lingering_close import LingeringTransport
-from proxy.server.partial_heads import PartialHeads
-from proxy.server.write_timeout import WRITE_SECONDS, WriteTimeout
+from proxy.server.connection.early_refusal import is_short_body, whole_response
+from proxy.server.connection.flow import Flow
+from proxy.server.connection.half_close import provoke_reset
+from proxy.server.connection.lingering_close import LingeringTransport
+from proxy.server.connection.partial_heads import PartialHeads
+from proxy.server.connection.write_timeout import WRITE_SECONDS, WriteTimeout
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Sequence
 from socket import socket
 from typing import Final, TypeAlias
 
-from proxy.server.refused_connection import RefusedConnection
-from proxy.server.throttled_log import ThrottledLog
-from proxy.server.uvicorn_protocol import ServerProtocol
+from proxy.server.connection.refused_connection import RefusedConnection
+from proxy.server.connection.throttled_log import ThrottledLog
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 
 ClientProtocol: TypeAlias = ServerProtocol | RefusedConnection
 

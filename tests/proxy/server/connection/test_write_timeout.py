@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.server.lingering_close import LingeringTransport
-from proxy.server.write_timeout import WriteTimeout
+from proxy.server.connection.lingering_close import LingeringTransport
+from proxy.server.connection.write_timeout import WriteTimeout
 from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio

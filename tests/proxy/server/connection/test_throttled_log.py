@@ -1,6 +1,6 @@
 from structlog.testing import capture_logs
 
-from proxy.server.throttled_log import ThrottledLog
+from proxy.server.connection.throttled_log import ThrottledLog
 
 
 def test_of_many_lines_in_a_minute_one_is_written_and_the_others_are_counted():

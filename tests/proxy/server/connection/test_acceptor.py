@@ -11,9 +11,9 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
-from proxy.server.acceptor import Acceptor
+from proxy.server.connection.acceptor import Acceptor
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 from proxy.server.listening import listen
-from proxy.server.uvicorn_protocol import ServerProtocol
 from tests.client_bytes import config_for
 from tests.waiting import PATIENCE_SECONDS
 

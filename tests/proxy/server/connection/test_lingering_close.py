@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from proxy.server.lingering_close import LingeringTransport
-from proxy.server.write_timeout import WriteTimeout
+from proxy.server.connection.lingering_close import LingeringTransport
+from proxy.server.connection.write_timeout import WriteTimeout
 from tests.scripted_server import Certificate
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.server.half_close import provoke_reset
+from proxy.server.connection.half_close import provoke_reset
 from tests.client_bytes import Wire
 from tests.end_to_end.raw import INTERIM
 

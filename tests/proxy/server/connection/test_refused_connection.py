@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from proxy.server.refused_connection import RefusedConnection
+from proxy.server.connection.refused_connection import RefusedConnection
 from tests.client_bytes import Wire
 
 pytestmark = pytest.mark.anyio

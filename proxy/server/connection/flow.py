@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from proxy.server.write_timeout import WriteTimeout
+from proxy.server.connection.write_timeout import WriteTimeout
 
 _ENDED_STATES: Final = frozenset({7, 8})
 """TCP_CLOSE and TCP_CLOSE_WAIT of linux/tcp_states.h: the client has reset or ended its side."""

@@ -1,0 +1,1 @@
+"""One client's connection: accepted, read within limits, answered, and closed with care."""
