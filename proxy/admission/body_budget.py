@@ -57,9 +57,10 @@ class BodyBudget:
             async with asyncio.timeout(self._limits.max_wait):
                 await waiter.future
         except BaseException as exc:
-            if waiter not in self._waiting:  # its turn came as it was cancelled
-                self._count(caller, -size)
-            self._waiting.pop(waiter, None)
+            if waiter in self._waiting:
+                del self._waiting[waiter]
+            else:  # its turn came as it was cancelled
+                self.give_back(owner, caller, size)
             if isinstance(exc, TimeoutError):
                 raise TooBusy(_FULL) from exc
             raise

@@ -106,3 +106,17 @@ def test_a_body_that_was_given_up_before_it_gets_room_takes_none():
         assert (second.cancelled(), budget.held) == (True, 0)
 
     in_a_loop(test)
+
+
+def test_a_body_that_is_given_up_as_it_may_exceed_lets_another_one_exceed():
+    async def test(budget):
+        await budget.take("first", "a", 100)
+        second = asyncio.create_task(budget.take("second", "b", 150))
+        await turns()
+        budget.give_back("first", "a", 100)
+        second.cancel()
+        await asyncio.wait([second])
+        await budget.take("third", "c", 150)
+        assert (second.cancelled(), budget.held) == (True, 150)
+
+    in_a_loop(test)
