@@ -364,6 +364,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.pipeline.appendleft((self.cycle, refusal))
 
     def _start_asgi_task(self, cycle: httptools_impl.RequestResponseCycle, app: Any) -> None:
+        if self.transport.is_closing():  # the request before, in the same piece, was the last one
+            return
         self._current_cycle = cycle
         if (
             app is self.app

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from proxy.errors import MissingKey
+from proxy.errors import Failure, MissingKey, TooBusy
 from proxy.server.connection.uvicorn_protocol import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
@@ -732,3 +732,29 @@ def test_the_server_says_nothing_of_itself():
     config = server_for(None, "127.0.0.1", 0).config  # type: ignore[arg-type]
 
     assert (config.server_header, config.date_header, config.access_log) == (False, False, False)
+
+
+class Full(Listener):
+    """An application that refuses every request at once."""
+
+    def refuse_at_once(self, _: Scope) -> Failure:
+        return TooBusy("Try again later.")
+
+
+@pytest.mark.parametrize(
+    "after", [NEXT, NEXT * 2, CHUNKED + b"0\r\n\r\n", b"POST /next HTTP/1.1\r\n"]
+)
+def test_nothing_is_said_to_what_comes_behind_a_refusal_that_closes(after: bytes):
+    async def ask() -> tuple[bytes, int]:
+        protocol = Unhurried(config_for(Full(), proxy_headers=False), ServerState(), {})
+        protocol.connection_made(wire := Wire())
+        protocol.data_received(CHUNKED + b"0\r\n\r\n" + after)
+        begun = len(protocol.server_state.tasks)
+        protocol.connection_lost(None)
+        await asyncio.gather(*protocol.server_state.tasks)
+        return wire.written, begun
+
+    said, begun = asyncio.run(ask())
+
+    assert said.startswith(b"HTTP/1.1 529 ")
+    assert (said.count(b"HTTP/1.1 "), begun) == (1, 0)
