@@ -3,7 +3,9 @@ A queue in which callers take turns, by what their requests cost.
 
 Start-time fair queuing (Goyal, Vin and Cheng, 1996): each request has a start on a virtual
 clock, one cost later than its caller's last one, and the earliest start is served first. A
-caller that was idle starts at the clock's present, so nobody saves up turns.
+caller that was idle starts at the clock's present, so nobody saves up turns. The clock goes on
+by the cost of what is served, shared by the callers that wait: else callers that come for the
+first time, of whom there may always be more, would all stand before one who has had a turn.
 """
 
 from __future__ import annotations
@@ -50,14 +52,16 @@ class FairQueue(Generic[Item]):
 
     def charge(self, caller: str, cost: float) -> None:
         """Count a request of a caller that is served without waiting."""
-        self._serve(self._caller(caller), cost)
+        waiting = self._caller(caller)
+        self._now = max(self._now, waiting.finish)
+        waiting.finish = self._now + cost
 
     def push(self, caller: str, item: Item, cost: float) -> None:
         """Add an item behind those of its caller."""
         waiting = self._caller(caller)
         waiting.items[item] = cost
         self._count += 1
-        self._enter(caller, waiting)
+        self._enter(caller, waiting, not_before=self._now)
 
     def pop(self, may_start: Callable[[str], bool]) -> Item | None:
         """
@@ -66,22 +70,23 @@ class FairQueue(Generic[Item]):
         Callers that may not start one are left out until `unblock` is called for them.
         """
         while self._heap:
-            _, _, caller = heapq.heappop(self._heap)
+            start, _, caller = heapq.heappop(self._heap)
             waiting = self._callers[caller]
             waiting.is_in_heap = False
             if not waiting.items or not may_start(caller):
                 continue
             item, cost = waiting.items.popitem(last=False)
             self._count -= 1
-            self._serve(waiting, cost)
-            self._enter(caller, waiting)
+            waiting.finish = start + cost
+            self._enter(caller, waiting, not_before=waiting.finish)
+            self._now = max(self._now, start) + cost / (len(self._heap) + 1)
             return item
         return None
 
     def unblock(self, caller: str) -> None:
         """Let a caller that `pop` left out take its turns again."""
         if (waiting := self._callers.get(caller)) is not None:
-            self._enter(caller, waiting)
+            self._enter(caller, waiting, not_before=self._now)
 
     def discard(self, caller: str, item: Item) -> None:
         """Remove an item that no longer waits."""
@@ -114,13 +119,9 @@ class FairQueue(Generic[Item]):
         self._heap = [entry for entry in self._heap if entry[2] in self._callers]
         heapq.heapify(self._heap)
 
-    def _serve(self, waiting: _Caller[Item], cost: float) -> None:
-        self._now = max(self._now, waiting.finish)
-        waiting.finish = self._now + cost
-
-    def _enter(self, caller: str, waiting: _Caller[Item]) -> None:
+    def _enter(self, caller: str, waiting: _Caller[Item], *, not_before: float) -> None:
         if waiting.items and not waiting.is_in_heap:
             self._pushes += 1  # callers with the same start are served in the order they came
-            start = max(self._now, waiting.finish)
+            start = max(not_before, waiting.finish)
             heapq.heappush(self._heap, (start, self._pushes, caller))
             waiting.is_in_heap = True

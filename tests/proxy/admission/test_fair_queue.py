@@ -140,3 +140,17 @@ def test_while_two_callers_wait_neither_gets_more_than_one_request_ahead(pushed)
         assert not waiting or max(waiting) - min(waiting) <= most
     assert sum(served.values()) == sum(cost for _, cost in pushed)
     assert not len(queue)
+
+
+def test_callers_who_come_for_the_first_time_cannot_keep_out_one_who_has_had_a_turn():
+    queue = FairQueue[str]()
+    queue.charge("steady", 1)
+    for number in range(10):
+        queue.push(f"new {number}", f"new {number}", 1)
+    queue.push("steady", "steady", 1)
+    served: list[str | None] = []
+    while "steady" not in served and len(served) < 100:
+        served.append(queue.pop(anybody))
+        queue.push(f"later {len(served)}", f"later {len(served)}", 1)
+
+    assert len(served) <= 2 * 11 + 1
