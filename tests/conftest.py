@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.faults.summary import FaultSummary
 from tests.hypothesis_profiles import is_thorough, register_profiles
 
 _LAW_TIMEOUT_SECONDS = 600
@@ -24,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Else each of hundreds of processes compiles all that it imports, which takes a second.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["XDG_STATE_HOME"] = _STATE.name
+    config.pluginmanager.register(FaultSummary())
     config.addinivalue_line(
         "markers", "thorough: takes so long that only the thorough profile tries it"
     )

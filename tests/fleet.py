@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,7 @@ class Fleet:
     client: httpx.Client
     descriptors: int | None = None
     """The hard limit of each process, if not that of the tests."""
+    program: Sequence[str] = tuple(HOLDOVER)
     process: subprocess.Popen[bytes] = field(init=False)
     url: str = field(init=False)
     _doors: Doors = field(init=False)
@@ -254,7 +255,7 @@ class Fleet:
         serve = ["serve", "--config", str(self.config)]
         self.log.unlink(missing_ok=True)  # another fleet's, which ran in this directory
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"]
-        command = [*HOLDOVER, *serve]
+        command = [*self.program, *serve]
         if listener is not None:
             command = activated(listener.fileno(), *serve)
         with self.log.open("ab") as log:
@@ -294,6 +295,7 @@ def running_fleet(  # noqa: PLR0913 - a machine has many parts
     legacy_url: str | None = None,
     descriptors: int | None = None,
     listener: socket.socket | None = None,
+    program: Sequence[str] = tuple(HOLDOVER),
     **environment: str,
 ) -> Iterator[Fleet]:
     """
@@ -311,6 +313,7 @@ def running_fleet(  # noqa: PLR0913 - a machine has many parts
             worker_count=workers,
             client=stack.enter_context(new_client()),
             descriptors=descriptors,
+            program=program,
         )
         fleet.write(fleet.text(settings))
         fleet.start(stack, environment, listener)

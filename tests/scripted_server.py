@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -29,10 +30,14 @@ class Peer:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    heads: int = 0
+    """How many it has sent."""
 
     async def hear(self) -> bytes:
         """The head of a request, without its empty line."""
-        return (await self.reader.readuntil(b"\r\n\r\n"))[:-4]
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        self.heads += 1
+        return head[:-4]
 
     async def hear_body(self, size: int) -> bytes:
         """So much of its body."""
@@ -51,6 +56,8 @@ class Peer:
 
     def crash(self) -> None:
         """Reset the connection."""
+        accepted = self.writer.get_extra_info("socket")
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
@@ -72,7 +79,11 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    act: Act, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    act: Act,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    context: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Listening]:
     """Let `act` serve each connection, and close it after that; what it raises fails the test."""
     tasks: list[asyncio.Task[None]] = []
@@ -92,7 +103,7 @@ async def listening(
         here.peers.append(Peer(reader, writer))
         tasks.append(asyncio.ensure_future(attend(here.peers[-1])))
 
-    server = await asyncio.start_server(accept, host, 0, ssl=context)
+    server = await asyncio.start_server(accept, host, port, ssl=context)
     scheme = "https" if context else "http"
     here = Listening(host, server.sockets[0].getsockname()[1], scheme)
     try:

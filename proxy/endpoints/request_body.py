@@ -48,7 +48,9 @@ async def _read(receive: Receive, max_bytes: int, hold: Hold | None) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise (
+                message.get("failure") or ClientGone
+            )  # our server says so of a body that is broken
         piece = message.get("body", b"")
         size += len(piece)
         if size > max_bytes:

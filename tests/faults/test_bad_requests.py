@@ -10,6 +10,8 @@ from tests.harness import KEY, PROMPT, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import fetch
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.faults("client")
+
 
 def envelope(answer: httpx.Response) -> tuple[int, str, str]:
     """Status, type and message of an answer that must be a legacy error."""

@@ -32,6 +32,8 @@ from tests.postgres import postgres
 from tests.servers import free_port
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.faults("process")
+
 EXCHANGES = scaled(5_000, at_least=500)
 KILLS = scaled(5, at_least=2)
 CLIENTS = 16

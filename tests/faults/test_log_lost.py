@@ -22,6 +22,8 @@ from tests.hypothesis_profiles import scaled
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.faults("process")
+
 EXCHANGES = scaled(5_000, at_least=500)
 CLIENTS = 8
 

@@ -22,6 +22,8 @@ from tests.hypothesis_profiles import scaled
 from tests.scripted_server import Peer, listening_in_a_thread
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.faults("upstream")
+
 TEXT = "Well, hello."
 HUGE = 10**30
 

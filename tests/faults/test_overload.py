@@ -15,6 +15,8 @@ from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import fetch
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
+pytestmark = pytest.mark.faults("client")
+
 HANGS = {"simulate-hang-after-events": "3"}
 FLOOD = {"x-api-key": "sk-ant-api03-flood"}
 LIMITS = {"max_exchanges": 2, "max_exchanges_per_caller": 1, "max_waiting": 2, "max_wait": 60}

@@ -17,6 +17,8 @@ from tests.processes import is_stopped
 from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
+pytestmark = pytest.mark.faults("process")
+
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 FOR_EVER = "3600"
 SHUTTING_DOWN = "Holdover is shutting down."

@@ -19,6 +19,8 @@ from tests.harness import KEY, V2, body
 from tests.hypothesis_profiles import scaled
 from tests.servers import new_client, serving
 
+pytestmark = pytest.mark.faults("process")
+
 EXCHANGES = 2_000
 AT_LEAST = 200
 ROLLS = 8

@@ -29,6 +29,8 @@ from tests.harness import V1, V2
 from tests.servers import serving
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.faults("upstream")
+
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
 )

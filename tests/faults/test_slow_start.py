@@ -1,6 +1,10 @@
 """Workers that take their time to begin, as on a machine that has a lot to do."""
 
+import pytest
+
 from tests.fleet import running_fleet
+
+pytestmark = pytest.mark.faults("process")
 
 SLOWLY = """
 import pathlib

@@ -19,6 +19,8 @@ from tests.command_line import run, run_process
 from tests.fleet import Fleet, running_fleet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.faults("process")
+
 _ERRORS = {"error", "critical"}
 JUMPS = [-3_600, 86_400, 0]
 

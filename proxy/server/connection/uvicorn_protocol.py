@@ -22,6 +22,7 @@ import asyncio
 import enum
 import time
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
@@ -120,6 +121,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._header_bytes = 0
         self._read_state = _ReadState.NOTHING
         self._waiting_since = 0.0
+        self._refusal: Failure | None = None
+        """Why a body is not read to its end."""
         self._read_until = 0.0
         """When the last byte of the latest request was read."""
         self._piece_bytes = 0
@@ -335,6 +338,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             cycle, _ = self.pipeline.popleft()  # this request, which waits for its turn
             self.pipeline.appendleft((cycle, refusal))
         else:
+            self._refusal = failure
             self.cycle.disconnected = True
             self.cycle.message_event.set()
             if self.cycle.response_started:
@@ -375,7 +379,18 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             return
         if cycle.scope["http_version"] == "1.0":
             app = partial(_end_by_closing, cycle, app)
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, partial(self._run, app))
+
+    async def _run(self, app: ASGI3Application, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run an application, and tell it what is wrong with a body that is not read to its end."""
+
+        async def receiving() -> Any:
+            message = await receive()
+            if self._refusal is not None and message["type"] == "http.disconnect":
+                return {**message, "failure": copy(self._refusal)}  # which may get a traceback
+            return message
+
+        await app(cast("Any", scope), receiving, cast("Any", send))
 
     def _answer_at_once(self, cycle: httptools_impl.RequestResponseCycle, failure: Failure) -> None:
         """Refuse a request without a task, and without its body unless that is short."""
