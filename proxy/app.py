@@ -139,7 +139,7 @@ def create_app(
                 group.create_task(guards.keep_judging()),
                 group.create_task(budget.keep_up()),
                 group.create_task(keys.keep_up()),
-                group.create_task(return_memory(admission.bodies)),
+                group.create_task(return_memory(lambda: bool(admission.bodies.held))),
                 group.create_task(admission_reporter.keep_reporting()),
                 group.create_task(model_users.keep_up()),
                 *(

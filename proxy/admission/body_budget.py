@@ -36,8 +36,6 @@ class BodyBudget:
     def __init__(self, limits: Limits) -> None:
         self.held = 0
         """Bytes of all bodies that are held."""
-        self.most_held = 0
-        """Most bytes that were held at a time, since somebody last set this back."""
         self._limits = limits
         self._of_caller = Counter[str]()
         self._waiting: dict[_Waiter, None] = {}
@@ -94,7 +92,6 @@ class BodyBudget:
 
     def _count(self, caller: str, size: int) -> None:
         self.held += size
-        self.most_held = max(self.most_held, self.held)
         self._of_caller[caller] += size
         if not self._of_caller[caller]:
             del self._of_caller[caller]

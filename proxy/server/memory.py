@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final
 
 _GC_THRESHOLD: Final = 20_000
 _MIB: Final = 1024 * 1024
@@ -16,16 +18,8 @@ _MAX_FREE_BYTES: Final = 64 * _MIB
 # Parameters of glibc's mallopt(3); Python has no names for its macros.
 _M_TRIM_THRESHOLD: Final = -1
 _RETURN_SECONDS: Final = 2
-_RETURN_ROUNDS: Final = 5
-"""Times that memory is returned after such bodies: their records may take longer than they."""
+_STATM: Final = Path("/proc/self/statm")
 _M_MMAP_THRESHOLD: Final = -3
-
-
-class HeldBytes(Protocol):
-    """The bytes of bodies that are held."""
-
-    held: int
-    most_held: int
 
 
 def freeze_gc() -> None:
@@ -55,22 +49,27 @@ def tune_malloc() -> None:
         glibc.mallopt(_M_TRIM_THRESHOLD, _MAX_FREE_BYTES)
 
 
-async def return_memory(bodies: HeldBytes, pause: float = _RETURN_SECONDS) -> None:
+async def return_memory(is_busy: Callable[[], bool], pause: float = _RETURN_SECONDS) -> None:
     """
-    Return memory to the kernel when bodies of more than 64 MiB are no longer held.
+    Return memory to the kernel when 64 MiB or more have come to the process since the last time.
 
-    glibc keeps what is free below the top of the heap, which after a burst of long prompts may
-    be hundreds of megabytes (malloc_trim(3)).
+    glibc keeps what is free below the top of the heap, which after a burst of long prompts or
+    answers may be hundreds of megabytes (malloc_trim(3)). It is not done while `is_busy`.
     """
-    rounds = 0
+    after = resident_bytes()
     while True:
         await asyncio.sleep(pause)
-        if bodies.most_held >= _MAX_FREE_BYTES and bodies.held < _MIB:
-            bodies.most_held, rounds = bodies.held, _RETURN_ROUNDS
-        if rounds:
-            rounds -= 1
+        if resident_bytes() - after >= _MAX_FREE_BYTES and not is_busy():
             with _glibc() as glibc:  # in a thread: it takes some milliseconds
                 await asyncio.to_thread(glibc.malloc_trim, 0)
+            after = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """Return the memory that this process has in use; 0 where the system does not say."""
+    with suppress(OSError):
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+    return 0
 
 
 @contextmanager

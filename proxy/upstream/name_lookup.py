@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import aiohappyeyeballs
 
@@ -28,9 +30,32 @@ _PATIENCE_SECONDS: Final = 1.8
 
 
 async def ask_system(host: str, port: int) -> Addresses:
-    """Ask the resolver of the system, in a thread of the event loop's."""
+    """
+    Ask the resolver of the system, in a thread that keeps no process from ending.
+
+    A resolver may hang for half a minute, and the threads of the event loop are waited for.
+    """
     loop = asyncio.get_running_loop()
-    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answer: asyncio.Future[Addresses] = loop.create_future()
+
+    def settle(set_outcome: Callable[[Any], None], outcome: object) -> None:
+        if not answer.done():
+            set_outcome(outcome)
+
+    def ask() -> None:
+        settled: tuple[Callable[[Any], None], object]
+        try:
+            settled = answer.set_result, socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as exc:
+            settled = answer.set_exception, exc
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, *settled)
+
+    try:
+        threading.Thread(target=ask, name="look-up", daemon=True).start()
+    except RuntimeError as exc:  # pragma: no cover - no test can use up a machine's threads
+        raise OSError(str(exc)) from exc
+    return await answer
 
 
 @dataclass(frozen=True, slots=True)

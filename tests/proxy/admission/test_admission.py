@@ -59,9 +59,9 @@ def in_a_loop(
         exchanges = Exchanges(Admission(limits, is_late=is_late, clock=clock))
         async with asyncio.timeout(60):
             await test(exchanges)
-        for name, task in exchanges.tasks.items():
+        for name in exchanges.tasks:
             exchanges.end(name)
-            await asyncio.wait([task])
+        await asyncio.wait(exchanges.tasks.values())
         assert (exchanges.admission.running, exchanges.admission.waiting) == (0, 0)
         assert exchanges.admission.bodies.held == 0
 

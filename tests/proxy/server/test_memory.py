@@ -31,27 +31,24 @@ def test_what_was_freed_is_there_for_the_next_long_prompt():
 
 RETURNING = """
 import asyncio
-from types import SimpleNamespace
 from proxy.server import memory
 memory.tune_malloc()
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096
 async def main():
-    before = resident()
+    before = memory.resident_bytes()
+    busy = [True]
+    returning = asyncio.create_task(memory.return_memory(lambda: bool(busy), pause=0.01))
+    await asyncio.sleep(0)
     long, short = [], []
     for _ in range(300):  # what is short lies above what is long, and keeps the heap from shrinking
         long.append(b"." * 1_000_000)
         short.append(b"." * 100_000)
     del long
-    kept = resident() - before
-    bodies = SimpleNamespace(held=0, most_held=300_000_000)
-    returning = asyncio.create_task(memory.return_memory(bodies, pause=0.01))
-    while bodies.most_held:
+    kept = memory.resident_bytes() - before
+    busy.clear()
+    while (left := memory.resident_bytes() - before) > 100_000_000:
         await asyncio.sleep(0)
     returning.cancel()
-    await asyncio.wait([returning])
-    await asyncio.to_thread(lambda: None)
-    print(kept, resident() - before)
+    print(kept, left)
 asyncio.run(main())
 """
 

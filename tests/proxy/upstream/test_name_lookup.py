@@ -1,12 +1,18 @@
 """Names are looked up once for all who wait, and what was found is remembered."""
 
 import asyncio
+import os
+import shutil
 import socket
+import subprocess
+import sys
+import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from proxy.upstream.name_lookup import Addresses, NameLookup
+from proxy.upstream.name_lookup import Addresses, NameLookup, ask_system
 
 pytestmark = pytest.mark.anyio
 UNKNOWN = socket.gaierror(-2, "Name or service not known")
@@ -144,3 +150,52 @@ async def test_who_waits_while_all_is_closed_is_told():
 
     with pytest.raises(OSError, match="given up"):
         await waiting
+
+
+HANGING = """
+import asyncio
+from proxy.upstream.name_lookup import ask_system
+try:
+    asyncio.run(asyncio.wait_for(ask_system("example.invalid", 80), 0.1))
+except TimeoutError:
+    print("gave up")
+"""
+
+
+async def test_the_system_knows_its_own_name_and_says_of_others_that_it_does_not():
+    found = await ask_system("localhost", 80)
+
+    assert {address[1] for *_, address in found} == {80}
+    with pytest.raises(socket.gaierror):
+        await ask_system("no-such-host.invalid", 80)
+
+
+async def test_a_look_up_that_nobody_waits_for_any_more_ends_without_a_word():
+    looking = asyncio.create_task(ask_system("localhost", 80))
+    await asyncio.sleep(0)
+    looking.cancel()
+    await asyncio.wait([looking])
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join()
+    await asyncio.sleep(0)
+
+    assert looking.cancelled()
+
+
+def test_a_resolver_that_hangs_keeps_no_process_from_ending(tmp_path: Path):
+    compiler, library = shutil.which("cc"), tmp_path / "slow_resolver.so"
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    source = Path(__file__).with_name("slow_resolver.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", HANGING],
+        env=os.environ | {"LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert ended.stdout == "gave up\n"
