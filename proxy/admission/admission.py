@@ -20,7 +20,7 @@ from proxy.admission.fair_queue import FairQueue
 from proxy.admission.limits import Limits
 from proxy.errors import CallerTooBusy, Failure, TooBusy
 
-_TURN_SECONDS: Final = 0.005
+_TURN_SECONDS: Final = 0.0025
 """Length of a turn of the event loop above which fewer exchanges begin in the next one."""
 _MAX_BEGINNINGS: Final = 256
 _LATE_SECONDS: Final = 0.05
