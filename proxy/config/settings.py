@@ -239,9 +239,9 @@ class Settings(BaseSettings):
     """Seconds that a request waits for its turn; then the client gets 529. Callers take turns, so
     that a flood of one delays the requests of others little."""
     max_held_bytes: int | None = Field(default=None, ge=1)
-    """Bytes of request bodies that are held at a time, by all workers together; one caller may hold
-    half of them. Each byte takes about four of memory. Default: 256 MiB, or a 32nd of the memory if
-    that is less."""
+    """Bytes of request bodies that are held, each until its answer ends, by all workers together;
+    one caller may hold half of them. Each byte takes about four of memory. Default: 256 MiB, or a
+    32nd of the memory if that is less."""
 
     write_timeout: Seconds = 60
     """Seconds for which a client may take nothing of an answer that waits for it. Then it is let
