@@ -23,6 +23,7 @@ from proxy.traffic import TrafficRecord
 from proxy.traffic.store.replay_results import RemainingExchange
 from translators import (
     InvalidCompletionRequest,
+    Plan,
     decode_completion_request,
     dialect_of,
     plan_request,
@@ -40,7 +41,7 @@ class ModelForecast(msgspec.Struct, frozen=True):
     input_tokens: float
     output_tokens: float
     most_output_tokens: float
-    """Output tokens if every answer is as long as its request allows."""
+    """Output tokens if every answer is as long as its request allows, as it will be sent."""
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -65,11 +66,13 @@ def forecast(
     sums: dict[str | None, tuple[float, ...]] = {}
     for each in remaining:
         try:
-            model = _model_asked(each.record, config, now)
+            plan = _plan_of(each.record, config, now)
         except _NotSent:
             refused += 1
             continue
-        numbers = (1, each.input_tokens, each.output_tokens, each.most_output_tokens)
+        model = None if plan is None else plan.sent_model
+        most = each.most_output_tokens if plan is None else plan.request.max_tokens
+        numbers = (1, each.input_tokens, each.output_tokens, most)
         sums[model] = tuple(map(sum, zip(sums.get(model, (0, 0, 0, 0)), numbers, strict=True)))
     models = (ModelForecast(model, int(count), *tokens) for model, (count, *tokens) in sums.items())
     return Forecast(tuple(sorted(models, key=lambda each: -each.requests)), refused)
@@ -79,8 +82,8 @@ class _NotSent(Exception):
     """The request would be refused before anything is sent."""
 
 
-def _model_asked(record: TrafficRecord, config: RuntimeConfig, now: datetime) -> str | None:
-    """Return the model that would be asked, or None for a legacy upstream; raises `_NotSent`."""
+def _plan_of(record: TrafficRecord, config: RuntimeConfig, now: datetime) -> Plan | None:
+    """Return what would be asked, or None if it is a legacy upstream; raises `_NotSent`."""
     try:
         decoded = decode_completion_request(msgspec.json.encode(example_request(record)))
         question = Question(
@@ -96,7 +99,7 @@ def _model_asked(record: TrafficRecord, config: RuntimeConfig, now: datetime) ->
         if decision.action == "forward":
             return None
         dialect, today = dialect_of(record.version), now.date().isoformat()
-        return plan_request(decoded, dialect, decision.route.policy, today=today).sent_model
+        return plan_request(decoded, dialect, decision.route.policy, today=today)
     except InvalidCompletionRequest as exc:
         raise _NotSent from exc
 

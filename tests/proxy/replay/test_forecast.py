@@ -45,7 +45,7 @@ def test_requests_are_counted_by_model_with_the_busiest_first():
     found = expected(left(1), left(2, asked_model=HAIKU), left(3, asked_model=HAIKU))
 
     assert found == Forecast(
-        (ModelForecast(HAIKU, 2, 20, 4, 200), ModelForecast(OLD, 1, 10, 2, 100)), 0
+        (ModelForecast(HAIKU, 2, 20, 4, 600), ModelForecast(OLD, 1, 10, 2, 300)), 0
     )
     assert found.requests == 3
 
@@ -92,6 +92,21 @@ def test_requests_are_counted_by_model_with_the_busiest_first():
 )
 def test_the_model_is_the_one_that_the_rules_now_lead_to(fields, settings, model):
     assert models(left(**fields), **settings) == {model: 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "settings", "most"),
+    [
+        ({}, {}, 300),
+        ({"asked_model": HAIKU, "max_tokens": 10**6}, {}, 64_000),  # cap_max_tokens
+        ({"asked_model": "claude-fable-5"}, {}, 300 + 4096),  # add_thinking_headroom
+        ({}, {"rollout": [rule("forward")], "legacy_url": "http://127.0.0.1:9"}, 100),
+    ],
+)
+def test_the_longest_answer_is_what_the_request_will_allow_as_it_is_sent(fields, settings, most):
+    [found] = expected(left(**fields), **settings).models
+
+    assert found.most_output_tokens == most
 
 
 @pytest.mark.parametrize("by", ["prompt", "random", "user_id"])
