@@ -81,7 +81,9 @@ def with_upstream_url(settings: Settings, url: str) -> Settings:
 def with_simulator_keys(settings: Settings) -> Settings:
     """Replace all keys by one that simulators accept, so that no real key is sent to them."""
     keys: dict[str, object] = dict.fromkeys(_KEYS.values(), _SIMULATOR_KEY)
-    return settings.model_copy(update=keys | {"callers": {}})
+    # Digests open no key, and records from before they were listed get their names from them.
+    named = {name: each for name, each in settings.callers.items() if each.digest is not None}
+    return settings.model_copy(update=keys | {"callers": named})
 
 
 def with_model(settings: Settings, model: str) -> Settings:

@@ -119,6 +119,16 @@ def test_a_simulator_gets_no_key_that_opens_anything():
     assert set(held(settings).values()) == {"sk-ant-api03-replay"}
 
 
+def test_a_simulator_is_asked_for_the_callers_that_are_named_by_digest():
+    callers = {"ads": {"digest": "0123456789abcdef"}, "b": {"token": f"sha256:{'0' * 64}"}}
+
+    named = with_simulator_keys(load_settings(digest_key="k", callers=callers))
+
+    keyring = build_runtime_config(named, Digester("k")).keyring
+    assert keyring.names == {"0123456789abcdef": "ads"}
+    assert not keyring.known
+
+
 def test_whoever_stands_in_for_upstream_does_not_get_its_key():
     settings = with_upstream_url(load_settings(**KEYS), "http://127.0.0.1:3")
 
