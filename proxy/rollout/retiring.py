@@ -34,11 +34,7 @@ def retiring_models(
     """Return the models that are named or were asked lately and end soon, the first one first."""
     catalogue, policy = rollout.catalogue, rollout.otherwise.policy
     resolved = _Resolver(catalogue, today)
-    of_settings = {
-        "models": resolved(catalogue.overrides.values()),
-        "prefill_model": resolved(_rerouted_to(policy)),
-        "rollout_override": resolved(_named_by([rollout.override], policy)),
-    }
+    of_settings = {place: resolved(names) for place, names in _named_by_settings(rollout).items()}
     of_rules = {rule.name: resolved(_named_by(_routes(rule), policy)) for rule in rollout.rules}
     found: list[RetiringModel] = []
     for model in catalogue.models:
@@ -64,7 +60,8 @@ def retiring_models(
 
 
 def retirement_warnings(rollout: Rollout, today: str) -> Iterator[str]:
-    """Yield a sentence for each setting and rule that names a model that ends soon."""
+    """Yield a sentence for each setting and rule that names a model that has ended or soon does."""
+    yield from _warnings_of_ended(rollout, today)
     for each in retiring_models(rollout, today, lambda _: ()):
         days = "1 day" if each.days == 1 else f"{each.days} days"
         then = f"{each.successor} is asked" if each.successor else "its requests fail"
@@ -73,6 +70,28 @@ def retirement_warnings(rollout: Rollout, today: str) -> Iterator[str]:
                 f"{place}: {each.model} retires on {each.retires}, in {days}, and {then} from then"
                 " on; name another model"
             )
+
+
+def _warnings_of_ended(rollout: Rollout, today: str) -> Iterator[str]:
+    policy = rollout.otherwise.policy
+    catalogue = replace(rollout.catalogue, overrides={})
+    of_rules = {f"rule {rule.name}": _named_by(_routes(rule), policy) for rule in rollout.rules}
+    for place, names in (_named_by_settings(rollout) | of_rules).items():
+        for name in dict.fromkeys(names):
+            model, sent = catalogue.listed(name), catalogue.resolve(name, today).id
+            if model is not None and model.is_retired(today):
+                now = f"{sent} is asked instead" if sent != name else "its requests fail"
+                yield f"{place}: {name} retired on {model.retires}, and {now}; name another model"
+
+
+def _named_by_settings(rollout: Rollout) -> dict[str, Iterable[str]]:
+    """Return the models that the settings outside the rules name, by setting."""
+    policy = rollout.otherwise.policy
+    return {
+        "models": rollout.catalogue.overrides.values(),
+        "prefill_model": _rerouted_to(policy),
+        "rollout_override": _named_by([rollout.override], policy),
+    }
 
 
 class _Resolver:

@@ -158,3 +158,18 @@ def test_a_warning_says_what_happens_on_that_day():
         " from then on; name another model"
     )
     assert "in 1 day, and its requests fail from then on" in fails
+
+
+def test_a_warning_stays_when_the_day_has_come():
+    text = rule("canary", 'action = "translate"', 'model = "claude-sonnet-4-5"')
+    own_end = '[model_facts."my-model"]\nretires = 2026-11-01'
+
+    assert list(retirement_warnings(rollout(text), "2026-11-30")) == [
+        "rule canary: claude-sonnet-4-5 retired on 2026-11-30, and claude-sonnet-5-5 is asked"
+        " instead; name another model"
+    ]
+    assert list(
+        retirement_warnings(rollout(f'[models]\n"claude-2*" = "my-model"\n{own_end}'), TODAY)
+    ) == ["models: my-model retired on 2026-11-01, and its requests fail; name another model"]
+    # Sent as it is, because it is in no table.
+    assert not list(retirement_warnings(rollout('[models]\n"a" = "claude-2-mine"'), TODAY))
