@@ -187,7 +187,7 @@ def _exposed_keys(settings: Settings) -> Iterator[str]:
     if is_loopback(settings.host.rstrip(".").lower()) or not (held or of_callers):
         return
     where = settings.host or "every address"
-    if settings.callers:
+    if any(caller.token is not None for caller in settings.callers.values()):
         yield (
             f"host: callers' tokens, which stand for keys that are held here, arrive at {where}"
             " unencrypted, so anyone on the network path can read them and spend those keys; listen"
@@ -196,8 +196,8 @@ def _exposed_keys(settings: Settings) -> Iterator[str]:
     else:
         yield (
             f"host: anyone who can reach {where} can spend the keys held here: {', '.join(held)};"
-            " listen on 127.0.0.1, behind a proxy that authenticates clients, or list `callers`, so"
-            " that tokens are required"
+            " listen on 127.0.0.1, behind a proxy that authenticates clients, or list `callers` by"
+            " token, so that tokens are required"
         )
 
 

@@ -264,7 +264,7 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
         " --secrets.",
         "holdover: warning: host: anyone who can reach 0.0.0.0 can spend the keys held here:"
         " upstream_key; listen on 127.0.0.1, behind a proxy that authenticates clients, or list"
-        " `callers`, so that tokens are required.",
+        " `callers` by token, so that tokens are required.",
         "holdover: warning: legacy_url: old.example.com is asked over plain http, so anyone on the"
         " network path can read and change keys and texts; write https://.",
         "holdover: warning: legacy_url: clients' own keys will be sent there, because upstream_key"
@@ -273,6 +273,25 @@ def test_check_says_what_why_and_what_to_do(tmp_path: Path):
     ]
     file.chmod(0o600)
     assert "can read it" not in run("check", str(file)).stderr
+
+
+@pytest.mark.parametrize(
+    ("caller", "who"),
+    [
+        ({"token": f"sha256:{'0' * 64}"}, "callers' tokens"),
+        ({"digest": "0123456789abcdef"}, "anyone who can reach 0.0.0.0"),  # it opens nothing
+    ],
+)
+def test_only_tokens_keep_others_from_a_key(caller: dict[str, str], who: str):
+    settings = load_settings(
+        digest_key="k",
+        host="0.0.0.0",  # noqa: S104 - nothing listens
+        upstream_key="sk-secret",
+        callers={"ads": caller},
+    )
+
+    [risk] = risks_of(settings, None, now=NOW)
+    assert risk.startswith(f"host: {who}")
 
 
 def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
