@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets as dice
 import sys
 from getpass import getpass
 from pathlib import Path
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +21,7 @@ from proxy.security.keyring import hash_token
 from proxy.terminal import exit_with_error, print_lines
 
 _TOKEN_BYTES = 32
+_HEADER: Final = re.compile(rb"[\w-]+:\s|bearer\s", re.IGNORECASE)
 
 
 def run_new(name: str) -> None:
@@ -63,4 +66,6 @@ def _read_key() -> bytes:
     line = os.fsencode(getpass("Key: ")) if sys.stdin.isatty() else sys.stdin.buffer.readline()
     if not (key := line.strip()):
         exit_with_error("standard input is empty: pipe the key or token into this command")
+    if _HEADER.match(key):  # its hash or digest would be that of no key
+        exit_with_error("give the key or token alone, without `Bearer` or the name of a header")
     return key

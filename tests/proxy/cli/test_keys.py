@@ -34,6 +34,15 @@ def test_a_key_is_hashed_without_the_end_of_its_line():
     assert run("keys", "hash").returncode == 2
 
 
+def test_a_whole_header_is_not_taken_for_a_key():
+    for given in ("Bearer a", "bearer\ta", "x-api-key: a", "Authorization: Bearer a"):
+        done = run("keys", "hash", stdin=given)
+
+        assert (done.returncode, done.stdout) == (2, ""), given
+        assert "alone" in done.stderr
+    assert run("keys", "hash", stdin="a:b").returncode == 0
+
+
 def test_a_digest_is_made_with_the_key_of_the_settings_or_else_the_one_that_is_kept(tmp_path):
     config = tmp_path / "holdover.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n')
