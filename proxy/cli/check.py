@@ -57,6 +57,11 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         exit_with_error(str(exc))
     _print_decision(runtime, question)
+    if caller is not None and question.caller.name is None:
+        print_to_stderr(
+            "holdover: warning: shares of callers without a name are dealt by their keys, and "
+            f"{caller} is only a digest: give the key as `--header 'x-api-key: ...'`, or name it."
+        )
 
 
 def _refuse_unknown(caller: str | None, settings: Settings) -> None:

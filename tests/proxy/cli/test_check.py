@@ -163,6 +163,15 @@ def test_a_share_is_shown_with_the_bucket(config):
     assert said.endswith("forward, because of: rule\n")
 
 
+def test_a_share_is_not_that_of_a_digest(config):
+    asked = ("check", str(config), "--request", "-", "--caller")
+
+    done = run(*asked, "0123456789abcdef", stdin=json.dumps(body()))
+    assert done.returncode == 0
+    assert "dealt by their keys" in done.stderr
+    assert not run(*asked, "batch", stdin=json.dumps(body())).stderr
+
+
 def test_a_caller_is_known_by_its_key(config):
     said = check(config, "-H", "x-api-key: a", stream=True)
 
