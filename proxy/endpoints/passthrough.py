@@ -55,7 +55,7 @@ class ForwardEndpoint:
         except* ClientGone:
             response.outcome = "client_gone"
         except* asyncio.CancelledError:  # the server's grace period at shutdown has ended
-            await response.refuse_unless_started(_SHUTTING_DOWN)
+            await response.refuse_unless_started(_SHUTTING_DOWN, "cut_off")
         finally:
             path = logged_path(scope, self.redactor)
             log.info("forward", method=scope["method"], path=path, **response.fields())
@@ -68,11 +68,10 @@ class ForwardEndpoint:
                 await self._forward_admitted(scope, headers, body, response)
         except Failure as exc:
             await response.refuse(exc)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - no error may escape unanswered and unlogged
             log.error("forward_crashed", **describe_crash(exc))
-            if response.status is not None:  # it has begun: a missing end says that it failed
-                raise
-            await response.refuse(Failure("Internal server error"))
+            # If it has begun, its missing end says that it failed.
+            await response.refuse_unless_started(Failure("Internal server error"), "broken_off")
 
     async def _forward_admitted(
         self, scope: Scope, headers: Headers, body: _RequestBody, response: _Response
@@ -151,8 +150,8 @@ class _Response:
         await self._start(failure.status, headers)
         await self.send({"type": "http.response.body", "body": body})
 
-    async def refuse_unless_started(self, failure: Failure) -> None:
-        self.outcome = "cut_off"
+    async def refuse_unless_started(self, failure: Failure, outcome: str) -> None:
+        self.outcome = outcome
         if self.status is None:
             await self.refuse(failure)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,10 +22,10 @@ def descriptor_limit() -> int:
     return soft
 
 
-def memory_bytes() -> int:
+def memory_bytes(limits: Sequence[Path] = _CGROUP_LIMITS) -> int:
     """Return the memory of this machine, or of its container if that has less."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for file in _CGROUP_LIMITS:
+    for file in limits:
         with suppress(OSError, ValueError):  # no such file, or `max`
             return min(machine, int(file.read_text()))
     return machine

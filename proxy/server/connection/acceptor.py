@@ -79,7 +79,7 @@ class Acceptor:
         await asyncio.gather(*self._connecting.values())
 
     def _watch(self, listener: socket) -> None:
-        if not self._is_stopped:
+        if not self._is_stopped:  # pragma: no branch - no test can stop it within a pause
             self._loop.add_reader(listener, self._accept_some, listener)
 
     def _accept_some(self, listener: socket) -> None:

@@ -240,3 +240,21 @@ def test_a_late_worker_begins_nothing_new_until_it_is_no_longer_late():
         await exchanges.first_has_begun.wait()
 
     in_a_loop(WIDE, test, is_late=lambda: bool(late))
+
+
+def test_who_has_left_and_does_not_know_it_yet_takes_no_turn_and_no_refusal():
+    async def test(exchanges):
+        admission = exchanges.admission
+        exchanges.start("a", "b 0", "b 1")
+        await turns()
+        exchanges.tasks["b 1"].cancel()
+        newcomer = admission.wait_for_turn("c", 1)
+        newcomer.send(None)  # the place that it takes is that of "b 1"
+        exchanges.tasks["b 0"].cancel()
+        admission.end("a")
+        admission._turn()
+        assert exchanges.begun == ["a"]
+        newcomer.close()
+        admission.begin_now("a", 1)
+
+    in_a_loop(replace(WIDE, exchanges=1, waiting=2, exchanges_per_caller=1), test)
