@@ -45,6 +45,7 @@ from proxy.observability.log_config import finish_log, observe_lost_lines
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
+from proxy.server.descriptors import most_connections
 from proxy.server.memory import return_memory
 from proxy.server.resources import descriptor_limit, memory_bytes
 from proxy.traffic import JournalWriter, journal_directory
@@ -213,7 +214,9 @@ def _limits_of(settings: Settings) -> Limits:
         body_bytes=settings.max_held_bytes,
     )
     machine = Machine(
-        descriptors=descriptor_limit(), memory=memory_bytes(), workers=settings.workers
+        connections=most_connections(descriptor_limit()),
+        memory=memory_bytes(),
+        workers=settings.workers,
     )
     return Limits.derived(asked, machine)
 

@@ -11,7 +11,8 @@ Errors that an exchange can end with, apart from those of the translation itself
     * `NotForwardable`, `MethodNotAllowed`, `NotFound` (`NotBedrock`), `TooManyTries` -- the
       client's fault, found before the body is read
     * `CallerTooBusy` -- the client's fault: it sends too many at a time
-    * `KeyRefused`, `ShuttingDown`, `TooBusy`, `TooManyClients` -- Holdover's fault
+    * `KeyRefused`, `ShuttingDown`, `TooBusy` (`NoRoomForBody`), `TooManyClients`
+      -- Holdover's fault
     * `UpstreamFailure` (`UpstreamUnreachable`, `UpstreamTooSlow`, `UpstreamBrokeOff`) -- the
       upstream's fault
 * `ClientGone` -- the client has disconnected, so no error is sent
@@ -221,6 +222,10 @@ class TooBusy(Failure):
     error_type = "overloaded_error"
     blame = Blame.HOLDOVER
     headers = ((b"retry-after", b"2"), (b"x-should-retry", b"true"))
+
+
+class NoRoomForBody(BodyEndless, TooBusy):
+    """As many bytes of bodies are held as may be, so that the rest of this one is not read."""
 
 
 class KeyRefused(Failure):

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
@@ -29,14 +30,12 @@ _COST_BYTES: Final = 64 * 1024
 """Bytes of a body that cost as much as an exchange with a short one."""
 
 
-class Waiter:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
     """An exchange that waits for its turn."""
 
-    __slots__ = ("caller", "future")
-
-    def __init__(self, caller: str, future: asyncio.Future[None]) -> None:
-        self.caller = caller
-        self.future = future
+    caller: str
+    future: asyncio.Future[None]
 
 
 class Slot:
@@ -72,7 +71,7 @@ class Slot:
         self._admission.end(self._caller)
 
     async def hold(self, size: int) -> None:
-        """Make room for so many more bytes of the body; raise `TooBusy` if there is none."""
+        """Make room for so many more bytes of the body; raise `NoRoomForBody` if none comes."""
         await self._admission.bodies.take(self, self._caller, size)
         self._held_bytes += size
 
@@ -95,7 +94,7 @@ class Admission:
         self._is_late = is_late
         self._clock = clock
         self.bodies = BodyBudget(limits)
-        self._queue = FairQueue[Waiter]()
+        self._queue = FairQueue[_Waiter]()
         self._running = Counter[str]()
         self._count = 0
         self._begun_in_turn = 0
@@ -107,9 +106,11 @@ class Admission:
         """
         Return a slot for an exchange of a caller whose body has so many bytes.
 
-        `weight` is how many turns the caller gets for each turn of others.
+        `weight` is how many turns the caller gets for each turn of others. What a client
+        announces beyond the bytes that may be held costs its caller nothing more.
         """
-        return Slot(self, caller, (1 + size / _COST_BYTES) / weight)
+        cost = 1 + min(size, self._limits.body_bytes) / _COST_BYTES
+        return Slot(self, caller, cost / weight)
 
     @property
     def running(self) -> int:
@@ -120,11 +121,6 @@ class Admission:
     def waiting(self) -> int:
         """Number of exchanges that wait for their turn."""
         return len(self._queue)
-
-    @property
-    def is_busy(self) -> bool:
-        """True if exchanges wait, so that another one may have to be refused."""
-        return bool(self._queue)
 
     @property
     def is_full(self) -> bool:
@@ -165,7 +161,7 @@ class Admission:
         if self.is_full:
             _refuse(self._queue.pop_newest_of_longest(), self._too_late())
         loop = asyncio.get_running_loop()
-        waiter = Waiter(caller, loop.create_future())
+        waiter = _Waiter(caller, loop.create_future())
         self._queue.push(caller, waiter, cost)
         self._expect_turn()
         timer = loop.call_later(self._limits.max_wait, _refuse, waiter, self._too_late())
@@ -236,6 +232,6 @@ class Admission:
         )
 
 
-def _refuse(waiter: Waiter, failure: Failure) -> None:
+def _refuse(waiter: _Waiter, failure: Failure) -> None:
     if not waiter.future.done():
         waiter.future.set_exception(failure)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.admission.limits import Limits
-from proxy.errors import TooBusy
+from proxy.errors import NoRoomForBody
 
 _FULL: Final = "Holdover holds too many bytes of requests that are being answered. Try again later."
 
@@ -43,7 +43,7 @@ class BodyBudget:
         """The owner of the one body that is read on although there is no room for it."""
 
     async def take(self, owner: Hashable, caller: str, size: int) -> None:
-        """Wait for room for more bytes of an owner's body; raise `TooBusy` if there is none."""
+        """Wait for room for more bytes of a body; raise `NoRoomForBody` if none comes."""
         if owner is self._exceeding or self._has_room(caller, size):
             self._count(caller, size)
             return
@@ -60,7 +60,7 @@ class BodyBudget:
             else:  # its turn came as it was cancelled
                 self.give_back(owner, caller, size)
             if isinstance(exc, TimeoutError):
-                raise TooBusy(_FULL) from exc
+                raise NoRoomForBody(_FULL) from exc
             raise
 
     def give_back(self, owner: Hashable, caller: str, size: int) -> None:

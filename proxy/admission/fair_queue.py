@@ -33,7 +33,11 @@ class _Caller(Generic[Item]):
 
 
 class FairQueue(Generic[Item]):
-    """Items of many callers, served in turns; each operation is logarithmic in the callers."""
+    """
+    Items of many callers, served in turns.
+
+    Every operation takes a time that is logarithmic in the number of callers, or constant.
+    """
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -41,6 +45,9 @@ class FairQueue(Generic[Item]):
         self._heap: list[tuple[float, int, str]] = []
         self._pushes = 0
         self._count = 0
+        self._by_length: dict[int, dict[str, None]] = {}
+        """Callers by the number of their waiting items."""
+        self._longest = 0
 
     def __len__(self) -> int:
         return self._count
@@ -60,7 +67,7 @@ class FairQueue(Generic[Item]):
         """Add an item behind those of its caller."""
         waiting = self._caller(caller)
         waiting.items[item] = cost
-        self._count += 1
+        self._grew(caller, len(waiting.items))
         self._enter(caller, waiting, not_before=self._now)
 
     def pop(self, may_start: Callable[[str], bool]) -> Item | None:
@@ -76,7 +83,7 @@ class FairQueue(Generic[Item]):
             if not waiting.items or not may_start(caller):
                 continue
             item, cost = waiting.items.popitem(last=False)
-            self._count -= 1
+            self._shrank(caller, len(waiting.items))
             waiting.finish = start + cost
             self._enter(caller, waiting, not_before=waiting.finish)
             self._now = max(self._now, start) + cost / (len(self._heap) + 1)
@@ -92,19 +99,40 @@ class FairQueue(Generic[Item]):
         """Remove an item that no longer waits."""
         waiting = self._callers.get(caller)
         if waiting is not None and waiting.items.pop(item, None) is not None:
-            self._count -= 1
+            self._shrank(caller, len(waiting.items))
 
     def pop_newest_of_longest(self) -> Item:
         """Remove and return the newest item of the caller with most of them."""
-        longest = max(self._callers.values(), key=lambda waiting: len(waiting.items))
-        item, _ = longest.items.popitem()
-        self._count -= 1
+        caller = next(iter(self._by_length[self._longest]))
+        items = self._callers[caller].items
+        item, _ = items.popitem()
+        self._shrank(caller, len(items))
         return item
 
     @property
     def longest(self) -> int:
         """Number of waiting items of the caller with most of them."""
-        return max((len(waiting.items) for waiting in self._callers.values()), default=0)
+        return self._longest
+
+    def _grew(self, caller: str, length: int) -> None:
+        self._count += 1
+        self._sort_in(caller, length - 1, length)
+        self._longest = max(self._longest, length)
+
+    def _shrank(self, caller: str, length: int) -> None:
+        self._count -= 1
+        self._sort_in(caller, length + 1, length)
+        if self._longest not in self._by_length:
+            self._longest -= 1  # where this caller is now
+
+    def _sort_in(self, caller: str, before: int, after: int) -> None:
+        if before:
+            callers = self._by_length[before]
+            del callers[caller]
+            if not callers:
+                del self._by_length[before]
+        if after:
+            self._by_length.setdefault(after, {})[caller] = None
 
     def _caller(self, caller: str) -> _Caller[Item]:
         if (waiting := self._callers.get(caller)) is None:

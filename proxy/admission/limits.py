@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 _MIB: Final = 1024 * 1024
-_DESCRIPTORS_PER_EXCHANGE: Final = 2
-"""The client's connection, and the upstream's."""
-_RESERVED_DESCRIPTORS: Final = 64
-"""Descriptors for the log, the journal, settings, idle connections and pages of Holdover's own."""
 _MAX_EXCHANGES: Final = 4_000
 _MEMORY_PER_EXCHANGE: Final = _MIB
 """Bytes of the machine's memory for each exchange; a running stream takes about 0.1 MiB."""
@@ -33,10 +29,10 @@ class AskedLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What the workers may use."""
+    """The resources that all workers together, or each of them, may use."""
 
-    descriptors: int
-    """File descriptors that one process may open."""
+    connections: int
+    """Connections of clients that one worker has descriptors for, with one upstream for each."""
     memory: int
     """Bytes of memory of the machine or its container."""
     workers: int = 1
@@ -73,9 +69,8 @@ class Limits:
     def derived(cls, asked: AskedLimits, machine: Machine) -> Self:
         """Return one worker's limits: its share of what is asked for, or of what there is."""
         workers = machine.workers
-        openable = (machine.descriptors - _RESERVED_DESCRIPTORS) // _DESCRIPTORS_PER_EXCHANGE
         remembered = machine.memory // _MEMORY_PER_EXCHANGE // workers
-        derived = max(1, min(openable, remembered, _MAX_EXCHANGES))
+        derived = max(1, min(machine.connections, remembered, _MAX_EXCHANGES))
         exchanges = _share(asked.exchanges, workers) or derived
         per_caller = _share(asked.exchanges_per_caller, workers) or max(1, exchanges // 2)
         derived = min(_MAX_BODY_BYTES, machine.memory // _MEMORY_PER_BODY_BYTE) // workers

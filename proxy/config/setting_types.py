@@ -13,6 +13,7 @@ from proxy.headers import (
     NEVER_FORWARDED,
     OWN_PREFIX,
     SET_BY_HOLDOVER,
+    spelled,
 )
 from proxy.rollout.rule_schema import one_spelling_each, spelled_like
 from proxy.traffic import checked_url
@@ -58,7 +59,7 @@ def header_value(secret: str) -> str:
 
 
 def _plain_header_name(name: str) -> str:
-    return name.lower().replace("_", "-")
+    return spelled(name.lower().encode()).decode()
 
 
 def _header_name(name: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -18,6 +17,7 @@ from proxy.cooperative import CooperativeRunner
 from proxy.endpoints.admin_token import AdminToken, WrongTokenLimiter, peer_address
 from proxy.endpoints.openapi import as_described, openapi_page
 from proxy.endpoints.own_answers import METHODS, Page, error, refusal
+from proxy.endpoints.page_types import Lessons, RuleInForce, RulesInForce, json_response
 from proxy.endpoints.request_body import read_body
 from proxy.errors import ClientGone, Failure, MissingKey, NotFound, TooManyTries
 from proxy.explanation import as_explanation
@@ -152,7 +152,7 @@ class _Listing:
     lessons: LearnedCapabilities
 
     async def __call__(self, _: Request) -> Response:
-        return _json({"lessons": self.lessons.listing()})
+        return json_response(Lessons(self.lessons.listing()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +164,23 @@ class _Rules:
 
     async def __call__(self, _: Request) -> Response:
         rollout = self.reloader.config.rollout
-        return _json(
-            {
-                "version": self.reloader.version.digest,
-                "override": rollout.override.action if rollout.override else None,
-                "rules": [
-                    {
-                        "name": rule.name,
-                        "action": rule.route.action,
-                        "share": rule.share * 100 / BASIS_POINTS,
-                        "by": rule.by,
-                        "tripped": rule.name in self.guards.tripped,
-                    }
+        return json_response(
+            RulesInForce(
+                version=self.reloader.version.digest,
+                override=rollout.override.action if rollout.override else None,
+                rules=[
+                    RuleInForce(
+                        name=rule.name,
+                        action=rule.route.action,
+                        share=rule.share * 100 / BASIS_POINTS,
+                        by=rule.by,
+                        tripped=rule.name in self.guards.tripped,
+                    )
                     for rule in rollout.rules
                 ],
-            }
+            )
         )
 
 
 async def _not_found(_: Request) -> Response:
     return refusal(_NOT_FOUND)
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")

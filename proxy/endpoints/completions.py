@@ -11,7 +11,7 @@ from proxy.admission import Slot
 from proxy.endpoints.admin_token import peer_address
 from proxy.endpoints.asgi_response import AsgiResponse, Finalize
 from proxy.endpoints.request_body import read_body, wait_for_disconnect
-from proxy.errors import BodyEndless, ClientGone, ShuttingDown, TooBusy
+from proxy.errors import BodyEndless, ClientGone, ShuttingDown
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.response import send_error
@@ -76,7 +76,7 @@ class CompleteEndpoint:
                     timeout_seconds=self.body_timeout,
                     hold=slot.hold,
                 )
-            except (BodyEndless, TooBusy):
+            except BodyEndless:
                 sink.closes_connection = True
                 raise
             watchers.append(group.create_task(wait_for_disconnect(receive)))

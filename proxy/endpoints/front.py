@@ -71,10 +71,10 @@ class Front:
         """
         Return why a request is refused before anything is done for it, or None.
 
-        That has to cost little, since it is asked when there is too much to do. So a page of
-        Holdover's own, or a request for one host only, is told apart later, if at all.
+        This is asked when there is too much to do, so it has to cost little: it looks at neither
+        the host nor the rest of the path, and may refuse what would get another error.
         """
-        if not self.admission.is_busy or scope["method"] != "POST" or _OWN in scope["raw_path"]:
+        if not self.admission.waiting or scope["method"] != "POST" or _OWN in scope["raw_path"]:
             return None
         caller = self.present.config.keyring.digest_of(scope["headers"])
         failure = self.admission.refusal(caller)

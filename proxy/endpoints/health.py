@@ -15,15 +15,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
-import msgspec
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from proxy.admission import Admission
 from proxy.config.reload import ConfigReloader
 from proxy.endpoints.openapi import as_described
 from proxy.endpoints.own_answers import METHODS
+from proxy.endpoints.page_types import (
+    Alive,
+    FollowedSettings,
+    LoopDelaySeconds,
+    Readiness,
+    Reason,
+    TrippedRule,
+    json_response,
+)
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.rollout import retiring_models
@@ -33,18 +41,6 @@ from proxy.workers.key_health import KeyHealth
 from proxy.workers.model_users import ModelUsers
 
 _BEHIND_SECONDS: Final = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a worker is less than ready."""
-
-    name: str
-    """What it is called, in snake_case; never changes."""
-    message: str
-    """What has happened, and what to do."""
-    turns_away: bool = False
-    """True if a balancer should send requests elsewhere meanwhile."""
 
 
 _DRAINING: Final = Reason(
@@ -79,46 +75,42 @@ class HealthPages:
 
     async def _healthz(self, _: Request) -> Response:
         # The event loop answers, so the process is alive.
-        delay = {
-            "seconds": round(self.loop_delay.seconds, 3),
-            "worst_seconds": round(self.loop_delay.worst_seconds, 3),
-        }
-        return JSONResponse({"status": "alive", "loop_delay": delay})
+        delay = LoopDelaySeconds(
+            round(self.loop_delay.seconds, 3), round(self.loop_delay.worst_seconds, 3)
+        )
+        return json_response(Alive("alive", delay))
 
     async def _readyz(self, request: Request) -> Response:
         reloader, guards = self.reloader, self.guards
         version, rollout = reloader.version, reloader.config.rollout
         today = datetime.now(UTC).date().isoformat()
-        retiring = retiring_models(rollout, today, self.model_users.callers_of)
         reasons = [reason for check in self.checks if (reason := check())]
         is_draining = request.scope.get("state", {}).get("draining", False)  # says the server
         if is_draining:
             reasons.insert(0, _DRAINING)
         is_ready = not any(reason.turns_away for reason in reasons)
-        return JSONResponse(
-            {
-                "status": "draining" if is_draining else "ready" if is_ready else "not_ready",
-                "reasons": msgspec.to_builtins(reasons),
-                "settings": {
-                    "version": version.digest,
-                    "loaded": version.loaded.isoformat(timespec="seconds"),
-                    "problem": version.problem,
-                    "waiting_for_restart": version.waiting,
-                },
-                "rules": len(rollout.rules),
-                "override": rollout.override.action if rollout.override else None,
-                "tripped": {
-                    trip.rule: {"since": trip.since, "reason": trip.reason}
-                    for trip in guards.trips.values()
-                    if trip.rule in guards.tripped
-                },
-                "state_is_shared": guards.shared_state.is_usable,
-                "refused_keys": msgspec.to_builtins(self.keys.problems(reloader.config.keyring)),
-                "retiring": msgspec.to_builtins(retiring),
-                "evidence": self.recording and msgspec.to_builtins(self.recording.state),
+        readiness = Readiness(
+            status="draining" if is_draining else "ready" if is_ready else "not_ready",
+            reasons=reasons,
+            settings=FollowedSettings(
+                version=version.digest,
+                loaded=version.loaded.isoformat(timespec="seconds"),
+                problem=version.problem,
+                waiting_for_restart=version.waiting,
+            ),
+            rules=len(rollout.rules),
+            override=rollout.override.action if rollout.override else None,
+            tripped={
+                trip.rule: TrippedRule(since=trip.since, reason=trip.reason)
+                for trip in guards.trips.values()
+                if trip.rule in guards.tripped
             },
-            200 if is_ready else 503,
+            state_is_shared=guards.shared_state.is_usable,
+            refused_keys=self.keys.problems(reloader.config.keyring),
+            retiring=retiring_models(rollout, today, self.model_users.callers_of),
+            evidence=self.recording.state if self.recording else None,
         )
+        return json_response(readiness, 200 if is_ready else 503)
 
     async def _metrics(self, _: Request) -> Response:
         state = self.recording.state if self.recording else None

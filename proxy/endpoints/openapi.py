@@ -17,7 +17,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from proxy.endpoints.own_answers import Page, restrict_methods
-from translators import LANGUAGES, CompletionRequest, CompletionStopReason
+from proxy.endpoints.page_types import (
+    Alive,
+    CompletionOf2023January,
+    CompletionOf2023June,
+    Error,
+    Lessons,
+    Readiness,
+    RulesInForce,
+)
+from translators import LANGUAGES, CompletionRequest
 
 Json: TypeAlias = dict[str, Any]
 
@@ -25,109 +34,9 @@ _KEY: Final = "key"
 _ADMIN_TOKEN: Final = "admin_token"  # noqa: S105 - the name of a scheme
 
 
-class CompletionOf2023June(msgspec.Struct):
-    """Answer to `POST /v1/complete` with `anthropic-version: 2023-06-01`."""
-
-    type: Literal["completion"]
-    id: str
-    completion: str
-    stop_reason: CompletionStopReason
-    model: str
-    stop: str | None
-    log_id: str
-
-
-class CompletionOf2023January(msgspec.Struct):
-    """Answer to `POST /v1/complete` with `anthropic-version: 2023-01-01`, or without one."""
-
-    completion: str
-    stop: str | None
-    stop_reason: CompletionStopReason
-    truncated: bool
-    log_id: str
-    model: str
-    exception: None
-
-
-class ErrorDetail(msgspec.Struct):
-    """What went wrong."""
-
-    type: str
-    message: str
-
-
-class Error(msgspec.Struct):
-    """Any error, of Holdover or of upstream."""
-
-    type: Literal["error"]
-    error: ErrorDetail
-    request_id: str | None = None
-
-
-class LoopDelaySeconds(msgspec.Struct):
-    """How late the event loop is, now and at worst in the last ten seconds."""
-
-    seconds: float
-    worst_seconds: float
-
-
-class Alive(msgspec.Struct):
-    """Answer of `/healthz`."""
-
-    status: Literal["alive"]
-    loop_delay: LoopDelaySeconds
-
-
-class ReadinessReason(msgspec.Struct):
-    """Why a worker is less than ready; with `turns_away` a balancer should evade it."""
-
-    name: str
-    message: str
-    turns_away: bool
-
-
-class Readiness(msgspec.Struct):
-    """Answer of `/readyz`; it has more than is described here."""
-
-    status: Literal["ready", "not_ready"]
-    reasons: list[ReadinessReason]
-    settings: dict[str, Any]
-    rules: int
-    override: str | None
-    tripped: dict[str, Any]
-    state_is_shared: bool
-    refused_keys: dict[str, Any]
-    retiring: list[dict[str, Any]]
-    evidence: dict[str, Any] | None
-
-
-class RuleInForce(msgspec.Struct):
-    """A rule as it is followed."""
-
-    name: str
-    action: str
-    share: float
-    by: str
-    tripped: bool
-
-
-class RulesInForce(msgspec.Struct):
-    """Answer of `/holdover/rollout`."""
-
-    version: str | None
-    override: str | None
-    rules: list[RuleInForce]
-
-
-class Lessons(msgspec.Struct):
-    """Answer of `/holdover/lessons`."""
-
-    lessons: list[dict[str, Any]]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What can be asked for under one path."""
+    """A method that a path is served for, and the answers to it."""
 
     method: Literal["GET", "POST"]
     summary: str

@@ -48,9 +48,8 @@ async def _read(receive: Receive, max_bytes: int, hold: Hold | None) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise (
-                message.get("failure") or ClientGone
-            )  # our server says so of a body that is broken
+            # The server names a failure if it has ended the connection for a body that is broken.
+            raise message.get("failure") or ClientGone
         piece = message.get("body", b"")
         size += len(piece)
         if size > max_bytes:

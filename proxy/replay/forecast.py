@@ -48,7 +48,7 @@ class Forecast(msgspec.Struct, frozen=True):
     """All requests that are left."""
 
     models: tuple[ModelForecast, ...] = ()
-    """What will be asked, the most requests first."""
+    """The requests by model, with the model that is asked most often first."""
     refused: int = 0
     """Requests that will not be sent: a rule refuses them, or they cannot be translated."""
 

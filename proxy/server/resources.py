@@ -1,4 +1,4 @@
-"""What this process may use: file descriptors, and memory."""
+"""Limits that the system sets to this process: on file descriptors, and on memory."""
 
 from __future__ import annotations
 

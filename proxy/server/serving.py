@@ -39,8 +39,6 @@ _MAX_BACKLOG_SECONDS: Final = 2.0
 """Limit on accepting what waits: if others share the listener, some always does."""
 _IDLE_SECONDS: Final = 0.5
 """Time for a client that knows nothing yet to ask again on a connection that it has kept."""
-_SILENT_SECONDS: Final = 3.0
-"""Time for a client that has just connected to begin its first request."""
 
 
 class Server(uvicorn.Server):
@@ -188,7 +186,7 @@ class Server(uvicorn.Server):
                 return
             idle = {each: idle.get(each, now) for each in self._connections() if _is_idle(each)}
             for each, since in idle.items():
-                if now - since >= (_SILENT_SECONDS if _is_new(each) else _IDLE_SECONDS):
+                if now - since >= (each.last_request_seconds if _is_new(each) else _IDLE_SECONDS):
                     each.transport.close()
             await self._wait_for(Phase.ENDING, _STEP_SECONDS)
 

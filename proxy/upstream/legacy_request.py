@@ -35,7 +35,7 @@ class LegacyRequest(HiddenRepr, frozen=True, kw_only=True):
 
     @property
     def completion_request(self) -> CompletionRequest | None:
-        """What the client asks for, or None if that is unreadable."""
+        """The request as the client sent it, decoded; None if it is unreadable."""
         return self.parsed.decoded.request if self.parsed else None
 
     @classmethod

@@ -109,8 +109,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     max_parse_seconds: ClassVar[float] = 0.004
     """Time to parse before other tasks get a turn: a megabyte may be 100,000 chunks."""
-    last_request_seconds: ClassVar[float] = 1
-    """Time for a first request to arrive on a connection that was accepted as the server stops."""
+    last_request_seconds: ClassVar[float] = 3
+    """Time for a first request to arrive on a connection while the server stops."""
 
     def __init__(self, *args: Any, write_timeout: float = WRITE_SECONDS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

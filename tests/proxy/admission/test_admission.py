@@ -118,6 +118,22 @@ def test_a_caller_of_double_weight_gets_two_turns_for_one_of_others():
     in_a_loop(replace(WIDE, exchanges=1), test)
 
 
+def test_what_a_client_announces_and_cannot_send_costs_its_caller_no_turns():
+    async def test(exchanges):
+        exchanges.start("liar 0", size=10**18)
+        await turns()
+        exchanges.end("liar 0")
+        await exchanges.tasks["liar 0"]
+        exchanges.start("first", *(f"other {number}" for number in range(9)), "liar 1")
+        await turns()
+        for _ in range(4):
+            exchanges.end(exchanges.begun[-1])
+            await turns()
+        assert "liar 1" in exchanges.begun
+
+    in_a_loop(replace(WIDE, exchanges=1), test)
+
+
 def test_a_caller_at_its_own_limit_keeps_nobody_else_waiting():
     async def test(exchanges):
         exchanges.start("flood 0", "flood 1", "polite")

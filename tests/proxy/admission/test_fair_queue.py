@@ -154,3 +154,36 @@ def test_callers_who_come_for_the_first_time_cannot_keep_out_one_who_has_had_a_t
         queue.push(f"later {len(served)}", f"later {len(served)}", 1)
 
     assert len(served) <= 2 * 11 + 1
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("push"), st.sampled_from("abcd")),
+            st.tuples(st.sampled_from(["pop", "discard", "evict"]), st.just("")),
+        ),
+        max_size=100,
+    )
+)
+def test_the_longest_line_is_known_whatever_happens_to_the_queue(steps):
+    queue, waiting = FairQueue[int](), dict[int, str]()
+    for number, (step, caller) in enumerate(steps):
+        if step == "push":
+            queue.push(caller, number, 1)
+            waiting[number] = caller
+        elif step == "pop":
+            if (item := queue.pop(anybody)) is None:
+                assert not waiting
+            else:
+                del waiting[item]
+        elif step == "discard" and waiting:
+            item = next(iter(waiting))
+            queue.discard(waiting.pop(item), item)
+        elif step == "evict" and waiting:
+            lengths = Counter(waiting.values())
+            item = queue.pop_newest_of_longest()
+            assert lengths[waiting[item]] == max(lengths.values())
+            assert item == max(one for one in waiting if waiting[one] == waiting[item])
+            del waiting[item]
+        assert queue.longest == max(Counter(waiting.values()).values(), default=0)
+        assert len(queue) == len(waiting)

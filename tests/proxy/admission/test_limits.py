@@ -3,7 +3,7 @@ import pytest
 from proxy.admission import AskedLimits, Limits, Machine
 
 GIB = 1024**3
-LARGE = Machine(descriptors=1_048_576, memory=64 * GIB)
+LARGE = Machine(connections=20_000, memory=64 * GIB)
 
 
 def test_a_large_machine_is_not_used_up_by_one_worker():
@@ -20,20 +20,20 @@ def test_a_large_machine_is_not_used_up_by_one_worker():
 @pytest.mark.parametrize(
     ("machine", "exchanges"),
     [
-        (Machine(descriptors=1024, memory=64 * GIB), 480),
-        (Machine(descriptors=LARGE.descriptors, memory=GIB), 1024),
-        (Machine(descriptors=LARGE.descriptors, memory=GIB, workers=4), 256),
-        (Machine(descriptors=1024, memory=GIB, workers=4), 256),
-        (Machine(descriptors=10, memory=GIB), 1),
-        (Machine(descriptors=1024, memory=1), 1),
+        (Machine(connections=480, memory=64 * GIB), 480),
+        (Machine(connections=LARGE.connections, memory=GIB), 1024),
+        (Machine(connections=LARGE.connections, memory=GIB, workers=4), 256),
+        (Machine(connections=480, memory=GIB, workers=4), 256),
+        (Machine(connections=1, memory=GIB), 1),
+        (Machine(connections=480, memory=1), 1),
     ],
 )
-def test_descriptors_and_memory_limit_what_runs_at_a_time(machine, exchanges):
+def test_connections_and_memory_limit_what_runs_at_a_time(machine, exchanges):
     assert Limits.derived(AskedLimits(), machine).exchanges == exchanges
 
 
 def test_bodies_take_a_share_of_a_small_memory():
-    limits = Limits.derived(AskedLimits(), Machine(descriptors=1024, memory=GIB, workers=2))
+    limits = Limits.derived(AskedLimits(), Machine(connections=480, memory=GIB, workers=2))
 
     assert (limits.body_bytes, limits.body_bytes_per_caller) == (16 * 1024**2, 8 * 1024**2)
 
@@ -42,7 +42,7 @@ def test_what_is_asked_for_is_shared_by_the_workers():
     asked = AskedLimits(
         exchanges=10, exchanges_per_caller=5, waiting=7, max_wait=3, body_bytes=1001
     )
-    machine = Machine(descriptors=1024, memory=GIB, workers=2)
+    machine = Machine(connections=480, memory=GIB, workers=2)
 
     assert Limits.derived(asked, machine) == Limits(
         exchanges=5,

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 from proxy.admission import Admission, AdmissionReporter, AskedLimits, Limits, Machine
 from proxy.errors import CallerTooBusy, TooBusy
 
-LIMITS = Limits.derived(AskedLimits(), Machine(descriptors=1024, memory=2**30))
+LIMITS = Limits.derived(AskedLimits(), Machine(connections=480, memory=2**30))
 
 
 class Observer:

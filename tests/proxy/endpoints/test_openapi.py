@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 import pytest
 import schemathesis
@@ -19,8 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from proxy.app import create_app
 from proxy.config.sources import load_settings
 from proxy.endpoints import Front
-from proxy.endpoints.health import Reason
-from proxy.endpoints.openapi import SURFACE, ReadinessReason
+from proxy.endpoints.openapi import SURFACE
 from tests.harness import ADMIN, ADMIN_TOKEN, KEY, ProxyUnderTest, running_proxy
 from tests.hypothesis_profiles import scaled
 
@@ -67,10 +66,6 @@ def test_where_the_server_is_holds_under_any_prefix(proxy: ProxyUnderTest):
     )
 
     assert str(base) == f"{proxy.url}/legacy/"
-
-
-def test_a_reason_is_described_as_it_is_told():
-    assert get_type_hints(ReadinessReason) == get_type_hints(Reason)
 
 
 @pytest.mark.parametrize("path", SURFACE)
