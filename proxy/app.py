@@ -8,7 +8,6 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from starlette.routing import Router
@@ -30,13 +29,7 @@ from proxy.endpoints import (
     admin_routes,
     not_found,
 )
-from proxy.endpoints.health import (
-    Check,
-    StateDirectoryCheck,
-    late_loop,
-    loader_behind,
-    no_room,
-)
+from proxy.endpoints.health import health_checks
 from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
@@ -90,12 +83,7 @@ def create_app(
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
-    evidence: Recording | None = None
-    if settings.traffic:
-        directory = journal_directory(settings.state_dir)
-        journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
-        contents = BodyRecorder(journal_writer, digester)
-        evidence = Recording(directory=directory, journal_writer=journal_writer, contents=contents)
+    evidence = _recording_of(settings, metrics, digester) if settings.traffic else None
     shadows = ShadowRunner(
         shadowed,
         budget,
@@ -134,22 +122,19 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            background = [
-                group.create_task(loop_delay.keep_measuring()),
-                group.create_task(reloader.watch_file()),
-                group.create_task(guards.keep_judging()),
-                group.create_task(budget.keep_up()),
-                group.create_task(keys.keep_up()),
-                group.create_task(return_memory(lambda: bool(admission.bodies.held))),
-                group.create_task(admission_reporter.keep_reporting()),
-                group.create_task(model_users.keep_up()),
-                *(
-                    [group.create_task(_end_old_segments(evidence.journal_writer))]
-                    if evidence
-                    else []
-                ),
-                *(group.create_task(shadows.run()) for _ in range(settings.shadow_connections)),
+            work = [
+                loop_delay.keep_measuring(),
+                reloader.watch_file(),
+                guards.keep_judging(),
+                budget.keep_up(),
+                keys.keep_up(),
+                model_users.keep_up(),
+                admission_reporter.keep_reporting(),
+                return_memory(lambda: bool(admission.bodies.held)),
+                *([_end_old_segments(evidence.journal_writer)] if evidence else []),
+                *(shadows.run() for _ in range(settings.shadow_connections)),
             ]
+            background = [group.create_task(each) for each in work]
             with _reload_on_signal(reloader, group):
                 yield
             await traffic.wait_for_cut_off()
@@ -162,13 +147,6 @@ def create_app(
             evidence.close()
         finish_log()
 
-    checks: list[Check] = [
-        partial(late_loop, loop_delay),
-        StateDirectoryCheck(settings.state_dir),
-        partial(no_room, admission),
-    ]
-    if evidence is not None:
-        checks.append(partial(loader_behind, evidence, max_bytes=settings.journal_max_bytes))
     health_pages = HealthPages(
         reloader=reloader,
         guards=guards,
@@ -177,7 +155,13 @@ def create_app(
         metrics=metrics,
         recording=evidence,
         loop_delay=loop_delay,
-        checks=checks,
+        checks=health_checks(
+            loop_delay,
+            admission,
+            evidence,
+            state_dir=settings.state_dir,
+            journal_max_bytes=settings.journal_max_bytes,
+        ),
     )
     admin_token = AdminToken(settings.admin_token)
     # A bare router, because the middleware of `Starlette` would wrap every `send`.
@@ -203,6 +187,13 @@ def create_app(
         admission=admission,
         admission_reporter=admission_reporter,
     )
+
+
+def _recording_of(settings: Settings, metrics: Metrics, digester: Digester) -> Recording:
+    directory = journal_directory(settings.state_dir)
+    journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
+    contents = BodyRecorder(journal_writer, digester)
+    return Recording(directory=directory, journal_writer=journal_writer, contents=contents)
 
 
 def _limits_of(settings: Settings) -> Limits:

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 
 from proxy.app import create_app
 from proxy.config.sources import load_settings
-from proxy.server.connection.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.connection.reason_phrases import name_unnamed_statuses
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 from proxy.simulator import create_simulator
 from tests.servers import closed_together, new_client, serving
 from tests.waiting import wait_for

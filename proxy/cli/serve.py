@@ -21,7 +21,7 @@ from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
-from proxy.server.connection.uvicorn_protocol import name_unnamed_statuses
+from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.descriptors import raise_descriptor_limit
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -115,6 +116,25 @@ class HealthPages:
     async def _metrics(self, _: Request) -> Response:
         state = self.recording.state if self.recording else None
         return Response(self.metrics.as_text(state), media_type=CONTENT_TYPE)
+
+
+def health_checks(
+    loop_delay: LoopDelay,
+    admission: Admission,
+    recording: Recording | None,
+    *,
+    state_dir: Path,
+    journal_max_bytes: int,
+) -> list[Check]:
+    """Return all checks of a worker."""
+    checks: list[Check] = [
+        partial(late_loop, loop_delay),
+        StateDirectoryCheck(state_dir),
+        partial(no_room, admission),
+    ]
+    if recording is not None:
+        checks.append(partial(loader_behind, recording, max_bytes=journal_max_bytes))
+    return checks
 
 
 def late_loop(delay: LoopDelay) -> Reason | None:

@@ -19,7 +19,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from proxy.server.closing_listeners import drop_new_handshakes, has_waiting
 from proxy.server.connection.acceptor import Acceptor
-from proxy.server.connection.uvicorn_protocol import ServerProtocol, name_unnamed_statuses
+from proxy.server.connection.reason_phrases import name_unnamed_statuses
+from proxy.server.connection.uvicorn_protocol import ServerProtocol
 from proxy.server.connection.write_timeout import WRITE_SECONDS
 from proxy.server.descriptors import most_connections
 from proxy.server.listening import say_where

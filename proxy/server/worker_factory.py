@@ -18,7 +18,7 @@ from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
 from proxy.security.redaction import Digester
-from proxy.server.connection.uvicorn_protocol import name_unnamed_statuses
+from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.memory import freeze_gc, tune_malloc
 
 CreateApp = Callable[[Settings, ConfigSource | None, Digester], ASGIApp]

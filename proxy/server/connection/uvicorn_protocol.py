@@ -10,10 +10,6 @@ request, body included, is served as the HTTP/1.1 request that it is.
 Requests have limits of size and time. One that exceeds them, or is not HTTP, is
 answered in the legacy envelope, after the requests before it, and the
 connection is closed, because its end cannot be found.
-
-Statuses that HTTP itself does not define get a reason phrase: TypeScript 0.4.x
-shows its user nothing else of an error (clients, rule 8), and an ASGI
-application cannot send one.
 """
 
 from __future__ import annotations
@@ -24,7 +20,6 @@ import time
 from collections.abc import Callable
 from copy import copy
 from functools import partial
-from http import HTTPStatus
 from typing import Any, ClassVar, Final, cast
 from weakref import WeakKeyDictionary
 
@@ -47,11 +42,12 @@ from proxy.errors import (
     Tunnel,
     UnknownCoding,
 )
-from proxy.headers import Headers, first
+from proxy.headers import Headers
 from proxy.security.hosts import only_host
 from proxy.server.connection.early_refusal import is_short_body, whole_response
 from proxy.server.connection.flow import Flow
 from proxy.server.connection.half_close import provoke_reset
+from proxy.server.connection.http10 import end_by_closing
 from proxy.server.connection.lingering_close import LingeringTransport
 from proxy.server.connection.partial_heads import PartialHeads
 from proxy.server.connection.write_timeout import WRITE_SECONDS, WriteTimeout
@@ -77,7 +73,6 @@ Many clients send everything before they read why it is refused."""
 _MAX_HELD_BYTES: Final = 256 * 1024
 """Limit on unparsed bytes; below it we keep reading, the only way to notice a disconnect."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
-_PHRASES: Final = {529: "Overloaded"}
 
 
 _PARTIAL_HEADS: Final[WeakKeyDictionary[ServerState, PartialHeads[ServerProtocol]]] = (
@@ -378,7 +373,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self._answer_at_once(cycle, failure)
             return
         if cycle.scope["http_version"] == "1.0":
-            app = partial(_end_by_closing, cycle, app)
+            app = partial(end_by_closing, cycle, app)
         super()._start_asgi_task(cycle, partial(self._run, app))
 
     async def _run(self, app: ASGI3Application, scope: Scope, receive: Receive, send: Send) -> None:
@@ -499,29 +494,6 @@ def _nobody(_: Scope) -> Failure | None:
     return None
 
 
-async def _end_by_closing(
-    cycle: httptools_impl.RequestResponseCycle,
-    app: ASGI3Application,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """Run the application for a client of HTTP/1.0, which knows no chunks (RFC 9112, 6.1)."""
-    has_length = True
-
-    async def sending(message: Any) -> None:
-        nonlocal has_length
-        if message["type"] == "http.response.start":
-            has_length = first(message["headers"], b"content-length") is not None
-            if not has_length:
-                cycle.chunked_encoding = False
-        elif not has_length:
-            cycle.expected_content_length = len(message.get("body", b""))
-        await send(message)
-
-    await app(scope, receive, sending)  # type: ignore[arg-type]
-
-
 def check_coding(headers: Headers) -> None:
     """Raise `UnknownCoding` unless the only transfer coding is `chunked` (RFC 9112, 6.1)."""
     values = [value for name, value in headers if name == b"transfer-encoding"]
@@ -539,12 +511,3 @@ def _to_failure(problem: httptools.HttpParserError) -> Failure:
         f"This is not a valid HTTP/1.1 request{reason}. "
         "Check the proxies between client and server."
     )
-
-
-def name_unnamed_statuses() -> None:
-    """Add a reason phrase for every other error status to the table of status lines in uvicorn."""
-    named = {status.value for status in HTTPStatus}
-    for status in range(400, 600):
-        if status not in named:
-            phrase = _PHRASES.get(status, "Error")
-            httptools_impl.STATUS_LINE[status] = f"HTTP/1.1 {status} {phrase}\r\n".encode()

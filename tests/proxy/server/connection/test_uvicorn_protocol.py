@@ -14,12 +14,12 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from proxy.errors import Failure, MissingKey, TooBusy
+from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.connection.uvicorn_protocol import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     MAX_TARGET_BYTES,
     ServerProtocol,
-    name_unnamed_statuses,
 )
 from proxy.server.serving import server_for
 from tests.client_bytes import (
