@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from proxy.traffic import TrafficRecord, journal_directory
 from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, read_frames
+from tests.faults.matrix import answers
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy
 from tests.hypothesis_profiles import scaled
 from tests.scripted_server import Peer, listening_in_a_thread
@@ -163,16 +164,7 @@ def test_json_that_is_no_message_never_looks_complete(
     assert odd.ask(said, stream=stream, version=version) is None
 
 
-MESSAGE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-haiku-4-5",
-    "content": [{"type": "text", "text": TEXT}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {"input_tokens": 5, "output_tokens": 5},
-}
+MESSAGE = answers.MESSAGE | {"content": [{"type": "text", "text": TEXT}]}
 EVENTS = (
     {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": {}}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
