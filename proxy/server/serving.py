@@ -146,9 +146,9 @@ class Server(uvicorn.Server):
         await self._take_backlog(sockets)
         for server in self.servers:
             server.close()
+            await server.wait_closed()  # until the last that were accepted are among the open ones
         for each in sockets:
             each.close()
-        await self._wait_for(Phase.ENDING, _STEP_SECONDS)  # until the last accepted are known here
         await self._let_exchanges_end()
         for task in self.server_state.tasks:
             task.cancel()
