@@ -21,7 +21,10 @@ from typing import Final
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _COLLECT_SECONDS: Final = 0.02
 """Time in which lines are collected, so that a busy process does not wake the thread for each."""
-_FINISH_SECONDS: Final = 1.0
+_STALLED_SECONDS: Final = 1.0
+"""Time without a written batch after which a process that ends gives its last lines up."""
+_FINISH_SECONDS: Final = 10.0
+"""Limit on writing the last lines, however steadily they are read."""
 _BATCH_BYTES: Final = 64 * 1024
 
 
@@ -55,7 +58,7 @@ class LogWriter:
         self._lost_since = 0.0
         self._thread: threading.Thread | None = None
         self._is_finishing = threading.Event()
-        self._deadline = math.inf
+        self._finish_deadline = self._stall_deadline = math.inf
 
     def add(self, line: str) -> None:
         """Add a line, or drop it if too many wait."""
@@ -77,13 +80,16 @@ class LogWriter:
 
     def finish(self) -> None:
         """
-        Wait until everything is written, but at most a second.
+        Wait until everything is written, for as long as some is read each second.
 
-        Lines that are added later are waited for as well, within the same second: a process
-        may end right after them, and its thread with it.
+        Lines that are added later are waited for as well, within the same ten seconds: a
+        process may end right after them, and its thread with it.
         """
-        self._deadline = min(self._deadline, time.monotonic() + _FINISH_SECONDS)
-        self._is_finishing.set()
+        if not self._is_finishing.is_set():
+            now = time.monotonic()
+            self._finish_deadline = now + _FINISH_SECONDS
+            self._stall_deadline = now + _STALLED_SECONDS
+            self._is_finishing.set()
         self._wait_until_written()
 
     @property
@@ -92,8 +98,11 @@ class LogWriter:
 
     def _wait_until_written(self) -> None:
         with self._changed:
-            left = self._deadline - time.monotonic()
-            self._changed.wait_for(lambda: not self._waiting_bytes, left)
+            while self._waiting_bytes:
+                deadline = min(self._stall_deadline, self._finish_deadline)
+                if (left := deadline - time.monotonic()) <= 0:
+                    return
+                self._changed.wait(left)
 
     def _wake_thread(self) -> None:
         if self._thread is None:
@@ -110,8 +119,8 @@ class LogWriter:
             self._is_finishing.wait(_COLLECT_SECONDS)
             with self._changed:
                 lines, self._lines = self._lines, []
-            with _locked(self._descriptor) if self._needs_lock else nullcontext():
-                for batch in _batches(lines):
+            for batch in _batches(lines):
+                with _locked(self._descriptor) if self._needs_lock else nullcontext():
                     self._write_batch(batch)
 
     def _write_batch(self, batch: list[bytes]) -> None:
@@ -124,6 +133,8 @@ class LogWriter:
             self._tell_loss()
         with self._changed:
             self._waiting_bytes -= len(data)
+            if self._is_finishing.is_set():
+                self._stall_deadline = time.monotonic() + _STALLED_SECONDS
             self._changed.notify_all()
 
     def _write(self, data: bytes) -> None:

@@ -89,7 +89,9 @@ class _Loading:
     def __post_init__(self) -> None:
         self.began_ms = _now_ms()
         self.shared_state = loader_state_in(self.config.directory)
-        self.status = read_status(self.shared_state) or LoaderStatus()
+        noted = read_status(self.shared_state) or LoaderStatus()
+        # Its clock may have been that of an earlier start of the machine.
+        self.status = msgspec.structs.replace(noted, look_began=0.0)
 
     def run(self) -> None:
         is_over = False
@@ -107,7 +109,7 @@ class _Loading:
 
     def _look(self, idle: Executor | None = None) -> bool:
         """Load all entries, first in `idle`; return False if the store or the loader failed."""
-        began = time.time()
+        began, look_began = time.time(), time.monotonic()
         try:
             if self.loader is None:
                 self.loader = Loader(self.config.directory, open_store(self.config.url))
@@ -124,7 +126,9 @@ class _Loading:
             log.error("loader_crashed", **describe_crash(exc))
             self._report(type(exc).__name__)
             return False
-        self.status = msgspec.structs.replace(self.status, complete_until=to_milliseconds(began))
+        self.status = msgspec.structs.replace(
+            self.status, complete_until=to_milliseconds(began), look_began=look_began
+        )
         self._report(None)
         return True
 

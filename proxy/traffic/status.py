@@ -49,6 +49,8 @@ class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the present journal files that are already in the store."""
     complete_until: str = ""
     """Everything journalled before this time is in the store: ISO 8601, UTC."""
+    look_began: float = 0.0
+    """The same moment by `time.monotonic`, which all processes share and nobody sets."""
     rows: int = 0
     """Number of rows added to the store."""
     damaged_bytes: int = 0

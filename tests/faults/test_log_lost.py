@@ -90,11 +90,16 @@ def piped(directory: Path, workers: int, upstream_url: str) -> Iterator[tuple[st
         process.communicate()
 
 
-def stop_and_read(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
-    """Stop it, and return the lines that are read until nobody can write any more."""
+def read_then_stop(process: subprocess.Popen[bytes], dropped: float) -> list[dict[str, Any]]:
+    """Read until so many dropped lines are told of, stop it, and read until nobody can write."""
+    assert process.stderr is not None
+    lines: list[dict[str, Any]] = []
+    told = 0
+    while told < dropped:
+        lines.append(json.loads(process.stderr.readline()))
+        told += lines[-1].get("count", 0)
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=PATIENCE_SECONDS)
-    return [json.loads(line) for line in log.splitlines()]
+    return lines + [json.loads(line) for line in process.stderr]
 
 
 async def ask(url: str, count: int, **fields: int) -> Counter[int]:
@@ -139,7 +144,7 @@ async def test_a_pipe_that_nobody_reads_costs_lines_and_each_is_counted(
         async with httpx.AsyncClient() as client:
             alive = await client.get(f"{url}/healthz")
             metrics = (await client.get(f"{url}/metrics")).text
-        lines = await asyncio.to_thread(stop_and_read, process)
+        lines = await asyncio.to_thread(read_then_stop, process, lines_dropped(metrics))
 
     assert statuses == {200: count}
     assert alive.status_code == 200

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from proxy.cli.load_config import settings_or_exit
 from proxy.config.settings import store_url_of
 from proxy.terminal import exit_with_error, print_to_stderr
-from proxy.timestamps import to_milliseconds
 from proxy.traffic import (
     ReadOnlyStoreError,
     StoreError,
@@ -72,7 +71,7 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
     directory = journal_directory(state_dir)
-    started, deadline = time.time(), time.monotonic() + patience
+    started = time.monotonic()
     with suppress(OSError, ReadOnlyStoreError):
         while True:
             with loader_lock(directory) as is_alone:
@@ -81,9 +80,9 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
                     return None
             # Another loader holds the lock: a server's, or one that outlives its server briefly.
             status = read_status(loader_state_in(directory))
-            if status is not None and status.complete_until >= to_milliseconds(started):
+            if status is not None and status.look_began >= started:
                 return None
-            if time.monotonic() > deadline:
+            if time.monotonic() > started + patience:
                 return (
                     "the most recent exchanges are still being loaded and are missing here; try "
                     "again in a few seconds"

@@ -82,7 +82,7 @@ def test_a_line_that_is_written_makes_room_for_another(pipe: Pipe):
     assert pipe.observed == []
 
 
-def test_finishing_waits_for_a_second_at_most_in_all(pipe: Pipe):
+def test_finishing_waits_for_a_second_at_most_if_nobody_reads(pipe: Pipe):
     pipe.fill()
     pipe.log.add("late")
     pipe.log.finish()
@@ -91,6 +91,20 @@ def test_finishing_waits_for_a_second_at_most_in_all(pipe: Pipe):
     pipe.read(PIPE_BYTES)
 
     assert pipe.read(11) == b"late\nlater\n"
+
+
+def test_finishing_goes_on_for_as_long_as_somebody_reads():
+    pipe = Pipe(max_bytes=10**6)
+    for _ in range(6):
+        pipe.log.add("x" * (PIPE_BYTES - 1))
+    finishing = threading.Thread(target=pipe.log.finish)
+    finishing.start()
+    for _ in range(6):
+        assert pipe.read(PIPE_BYTES) == b"x" * (PIPE_BYTES - 1) + b"\n"
+        finishing.join(0.4)  # six of these are more than the second that a stalled one gets
+    finishing.join()
+
+    assert pipe.observed == []
 
 
 def test_there_is_room_for_the_line_that_tells_of_losses_even_at_the_end(pipe: Pipe):

@@ -8,6 +8,7 @@ from threading import Event
 import msgspec
 import pytest
 import typer
+from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from proxy.cli.traffic.open_store import open_traffic_store
@@ -15,7 +16,7 @@ from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
-from proxy.traffic.status import LoaderConfig, loader_state_in, read_status
+from proxy.traffic.status import LoaderConfig, loader_state_in, read_status, write_status
 from proxy.traffic.store.schema import exchanges
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
@@ -128,13 +129,19 @@ def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("has_looked", [True, False])
+@pytest.mark.parametrize("before", ["nothing", "a look", "a look by a clock that was ahead"])
 def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], has_looked: bool
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: str
 ):
     config = settings_with(tmp_path, [])
-    if has_looked:
-        run_loader(keeping_in(tmp_path), lambda _seconds: True)
+    keeping = keeping_in(tmp_path)
+    if before != "nothing":
+        run_loader(keeping, lambda _seconds: True)
+    if "ahead" in before:
+        loader_state = loader_state_in(keeping.directory)
+        looked = read_status(loader_state)
+        assert looked is not None
+        write_status(loader_state, replace(looked, complete_until="2999-01-01T00:00:00.000Z"))
     with loader_lock(journal_directory(tmp_path)):
         found = recorded(config)
 
