@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any, NamedTuple
+
+# Nothing describes their types, and whether they are said to exist depends on what else is checked.
+op: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 Groups = dict[int, tuple[int, int]]
 Node = Callable[["Text", int, Groups], "Ended | None"]
