@@ -214,9 +214,10 @@ class Settings(BaseSettings):
     """Seconds of silence after which an upstream is given up. There is no limit on the whole
     answer."""
     upstream_keep_alive: Seconds = 15
-    """Seconds that an idle connection to an upstream is kept. Set it below the time after which the
-    upstream, or a gateway in front of it, closes idle connections: one that closes just as it is
-    used costs a second try."""
+    """Seconds that an idle connection to an upstream is kept; less, where the upstream's header
+    `Keep-Alive: timeout=...` says less. Set it below the time after which the upstream, or a
+    gateway in front of it, closes idle connections: one that closes just as it is used costs a
+    second try."""
 
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     """Limit on the body of a completion request; larger ones get 413, like on the API. A body of

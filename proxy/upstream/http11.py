@@ -8,18 +8,41 @@ hands itself back to its pool when another request may follow.
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 import select
 from collections.abc import AsyncIterator
 from typing import Final, Protocol, cast
 
 import httpx
 
+from proxy.headers import Headers
 from proxy.upstream.response_parser import ConnectionState, ResponseError, ResponseParser
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.timers import PeerTimer
 
 _MAX_UNREAD_BYTES: Final = 256 * 1024
 """Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
+
+
+_KEEP_ALIVE: Final = b"keep-alive"
+_TIMEOUT: Final = re.compile(rb"(?:^|[,; \t])timeout=(\d{1,9})(?![\d.])", re.IGNORECASE)
+"""The seconds in a `Keep-Alive` header, as Node.js and nginx send it."""
+
+
+def announced_keep_alive(headers: Headers) -> float:
+    """
+    Return the seconds for which the upstream says that it keeps an idle connection, or infinity.
+
+    Some less than it says: it begins to count first, and a request takes a while to arrive.
+    """
+    for name, value in headers:
+        if len(name) == len(_KEEP_ALIVE) and name.lower() == _KEEP_ALIVE:
+            found = _TIMEOUT.search(value)
+            if found is not None:
+                seconds = int(found[1])
+                return max(seconds - 1, seconds / 2)
+    return math.inf
 
 
 class ConnectionPool(Protocol):
@@ -37,6 +60,8 @@ class Http11Connection(asyncio.Protocol):
 
     def __init__(self, pool: ConnectionPool, loop: asyncio.AbstractEventLoop) -> None:
         self.idle_since = loop.time()
+        self.keep_alive = math.inf
+        """Seconds for which the upstream keeps the idle connection, as far as it says."""
         self._loop = loop
         self._pool = pool
         self._parser = ResponseParser()
@@ -158,6 +183,8 @@ class Http11Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """Give the connection back if it can be used again; its reader may still be reading."""
         if self.state is ConnectionState.IDLE and self._writing is None:
+            assert self._response is not None
+            self.keep_alive = announced_keep_alive(self._response.headers)
             self._response, self.idle_since = None, self._loop.time()
             self._pool.release(self)
         else:

@@ -33,7 +33,6 @@ class OriginPool:
         self._keep_alive = keep_alive
         self._all: set[Http11Connection] = set()
         self._idle: list[Http11Connection] = []
-        """Idle connections, the one that has been idle for longest first."""
         self._turns = asyncio.Semaphore(_MAX_HANDSHAKES)
         """First come, first served."""
         self._sweeping: asyncio.TimerHandle | None = None
@@ -71,10 +70,10 @@ class OriginPool:
             connection.abort()
 
     def _take_idle(self) -> Http11Connection | None:
-        self._close_old()  # the timer may be late
+        now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_quiet:
+            if self._end_of(connection) > now and connection.is_quiet:  # the timer may be late
                 return connection
             connection.abort()
         return None
@@ -101,15 +100,19 @@ class OriginPool:
         self._all.add(connection)
         return connection
 
-    def _close_old(self) -> None:
-        oldest = asyncio.get_running_loop().time() - self._keep_alive
-        while self._idle and self._idle[0].idle_since <= oldest:
-            self._idle.pop(0).abort()
+    def _end_of(self, connection: Http11Connection) -> float:
+        """Return the time at which an idle connection is closed, before the upstream does it."""
+        return connection.idle_since + min(self._keep_alive, connection.keep_alive)
 
     def _sweep(self) -> None:
         """Close what has been idle for too long; look again when the next one will have been."""
-        self._close_old()
+        loop = asyncio.get_running_loop()
+        now, waiting, self._idle = loop.time(), self._idle, []
+        for connection in waiting:
+            if self._end_of(connection) > now:
+                self._idle.append(connection)
+            else:
+                connection.abort()
         self._sweeping = None
         if self._idle:
-            then = self._idle[0].idle_since + self._keep_alive
-            self._sweeping = asyncio.get_running_loop().call_at(then, self._sweep)
+            self._sweeping = loop.call_at(min(map(self._end_of, self._idle)), self._sweep)

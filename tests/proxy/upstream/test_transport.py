@@ -1,6 +1,7 @@
 """Requests on the wire: pools, the network's faults, TLS."""
 
 import asyncio
+import math
 import os
 import socket
 import ssl
@@ -15,6 +16,7 @@ import pytest
 import uvloop
 
 from proxy.upstream.egress import trust
+from proxy.upstream.http11 import announced_keep_alive
 from proxy.upstream.transport import Transport
 from tests.scripted_server import (
     Certificate,
@@ -209,6 +211,43 @@ async def test_idle_connections_are_closed_in_time():
             await all_are_left.wait()
 
             assert len(upstream.peers) == 3 * times
+
+
+async def test_an_idle_connection_is_closed_before_the_time_that_the_upstream_says():
+    async def act(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\ncontent-length: 2\r\n\r\nhi")
+        await peer.is_left()
+        left.set()
+
+    left = asyncio.Event()
+    async with listening(act) as upstream, direct() as transport:
+        for times in (1, 2):
+            assert await heard(await ask(transport, upstream.url)) == b"hi"
+            await left.wait()
+            left.clear()
+
+            assert len(upstream.peers) == times
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (b"timeout=5", 4),
+        (b"timeout=5, max=100", 4),
+        (b"max=100,Timeout=72", 71),
+        (b"timeout=1", 0.5),
+        (b"timeout=0", 0),
+        (b"max=100", math.inf),
+        (b"timeout=", math.inf),
+        (b"timeout=1.5", math.inf),
+        (b"timeout=-1", math.inf),
+        (b"timeout=9999999999", math.inf),
+        (b"notimeout=5", math.inf),
+    ],
+)
+def test_an_upstream_says_how_long_it_keeps_a_connection(value: bytes, seconds: float):
+    assert announced_keep_alive([(b"Date", b"now"), (b"Keep-Alive", value)]) == seconds
 
 
 async def test_a_connection_in_use_outlasts_the_idle_ones():
