@@ -52,8 +52,9 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
             return UpstreamUnreachable(text, detail=f"{where}: {problem}")
         case httpx.ConnectError():
             kind, cause = _connecting_failed(problem)
+            in_brackets = f" ({cause})" if cause else ""
             return UpstreamUnreachable(
-                f"The upstream cannot be reached: {kind}.", detail=f"{where}: {kind} ({cause})"
+                f"The upstream cannot be reached: {kind}.", detail=f"{where}: {kind}{in_brackets}"
             )
         case httpx.ProxyError():
             text = "The upstream cannot be reached: the outbound proxy refuses."

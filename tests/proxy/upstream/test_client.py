@@ -384,6 +384,21 @@ async def test_an_upstream_that_closes_at_once_is_told_apart():
 
     assert str(failure).startswith("The upstream cannot be reached: ")
     assert failure.detail.startswith(f"127.0.0.1:{upstream.port}: ")
+    assert "()" not in failure.detail
+
+
+async def test_one_behind_a_proxy_is_told_apart_with_no_cause_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with listening(closes_at_once) as hidden, listening(Tunnel(hidden)) as proxy:
+        address = f"{proxy.host}:{proxy.port}"
+        monkeypatch.setenv("https_proxy", f"http://{address}")
+        failure = await why(f"https://{HOST}")
+
+    assert str(failure) == "The upstream cannot be reached: it closes connections at once."
+    where = f"{HOST}:443 through the proxy {address}"
+    assert failure.detail.startswith(f"{where}: it closes connections at once")
+    assert "()" not in failure.detail
 
 
 async def test_a_network_that_leads_nowhere_is_told_apart():
