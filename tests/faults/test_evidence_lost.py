@@ -34,7 +34,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.faults("process")
 
-EXCHANGES = scaled(5_000, at_least=500)
+EXCHANGES = scaled(2_500, at_least=500)
 KILLS = scaled(5, at_least=2)
 CLIENTS = 16
 STORE_GONE_SECONDS = scaled(10, at_least=2)

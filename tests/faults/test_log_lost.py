@@ -24,7 +24,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.faults("process")
 
-EXCHANGES = scaled(5_000, at_least=500)
+EXCHANGES = scaled(1_500, at_least=500)
 CLIENTS = 8
 
 

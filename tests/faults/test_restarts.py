@@ -255,8 +255,11 @@ def test_workers_that_do_not_end_are_killed(tmp_path):
         tell(fleet, signal.SIGTERM)
         fleet.line("stopping")
         tell(fleet, signal.SIGTERM)
+        wait_for(lambda: len(fleet.lines("stopping")) == 2)
+        tell(fleet, signal.SIGTERM)  # which can hurry nobody any more
 
         assert status_of(fleet) == 0
+        assert len(fleet.lines("stopping")) == 2
         killed = fleet.lines("worker_ended", status=-signal.SIGKILL)
         assert len(killed) == 2
 

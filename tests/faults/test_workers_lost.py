@@ -130,7 +130,7 @@ def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
 @pytest.mark.thorough
 def test_workers_that_are_killed_again_and_again_leave_somebody_who_answers(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
-        for _ in range(scaled(20, at_least=4)):
+        for _ in range(scaled(10, at_least=4)):
             os.kill(wait_for(lambda: fleet.workers)[0], signal.SIGKILL)
             wait_for(lambda: is_served(fleet))
         wait_for(lambda: len(fleet.doors) == 2)

@@ -1,9 +1,10 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.hypothesis_profiles import scaled
 from tests.work.backtracking import Run, steps_of
 
 PATTERNS = [
@@ -15,6 +16,7 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=scaled(200))
 @given(text=st.text("abcA \n", max_size=8))
 def test_it_finds_what_re_finds(pattern, text):
     compiled = re.compile(pattern)
