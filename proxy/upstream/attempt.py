@@ -20,7 +20,7 @@ from proxy.headers import Headers, joined, retry_after
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Caller
-from proxy.upstream.client import MAX_ERROR_BYTES, UpstreamResponse, close_all
+from proxy.upstream.client import UpstreamResponse, close_all
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.fallback import status_may_fall_back
 from proxy.upstream.legacy_request import LegacyRequest
@@ -173,9 +173,9 @@ class Attempt:
         if response.status == HTTPStatus.NOT_FOUND:
             if taught.catalogue.instead_of(model, today) is None:
                 return False
-            lesson = learn_gone(await response.read(most=MAX_ERROR_BYTES), model)
+            lesson = learn_gone(await response.read_error(), model)
         elif response.status == HTTPStatus.BAD_REQUEST:
-            body = await response.read(most=MAX_ERROR_BYTES)
+            body = await response.read_error()
             if (user_id := self._user_id) and refuses_user_id(body):
                 learned.add_user_id(caller.opaque(user_id))
                 return not taught.user_ids
@@ -219,7 +219,7 @@ async def _reason_of_a_403(response: UpstreamResponse) -> str:
     """Return what a 403 says, which alone tells a closed model from a refused key."""
     if response.status != HTTPStatus.FORBIDDEN:
         return ""
-    return translate_error(response.status, await response.read(most=MAX_ERROR_BYTES)).message
+    return translate_error(response.status, await response.read_error()).message
 
 
 def _key_of(caller: Caller) -> str:
@@ -233,8 +233,8 @@ def error_of_failure(failure: Failure) -> TranslatedError:
 
 
 async def failed_response(response: UpstreamResponse) -> AttemptFailed:
-    """Read an upstream's error response; raises `Failure` if it cannot be read."""
-    error = translate_error(response.status, await response.read(most=MAX_ERROR_BYTES))
+    """Return what the client is told of an upstream's error response."""
+    error = translate_error(response.status, await response.read_error())
     return AttemptFailed(
         error,
         outcome_of_status(error.status),

@@ -27,14 +27,15 @@ from proxy.headers import Headers, first
 from proxy.upstream.decompression import is_compressed, iter_decompressed
 from proxy.upstream.egress import DEFAULT_PORTS, LOOPBACK, authority, proxy_for, trust
 from proxy.upstream.response_stream import ResponseStream
+from proxy.upstream.timers import peer_timeout
 from proxy.upstream.transport import Body, OutgoingRequest, Timeouts, Transport
 
 log = structlog.get_logger()
 
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """Longest answer that is read: more than any model writes."""
-MAX_ERROR_BYTES: Final = 1024 * 1024
-"""Longest error response that is read."""
+_MAX_ERROR_BYTES: Final = 1024 * 1024
+"""Longest body of an error that is read."""
 _WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests name a length also where there is no body (RFC 9110, section 8.6)."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -102,9 +103,10 @@ def _deepest_cause(problem: BaseException) -> BaseException:
 class UpstreamResponse:
     """A response whose head has arrived and whose body can be read once."""
 
-    def __init__(self, response: ResponseStream, where: str) -> None:
+    def __init__(self, response: ResponseStream, where: str, error_seconds: float) -> None:
         self._response = response
         self._where = where
+        self._error_seconds = error_seconds
         self._body: bytes | None = None
         self.tap: Callable[[bytes], None] | None = None
         """Called with every piece of the body that is read."""
@@ -134,6 +136,23 @@ class UpstreamResponse:
                     raise UpstreamBrokeOff("The upstream's response is too large.")
             self._body = b"".join(body)
         return self._body
+
+    async def read_error(self) -> bytes:
+        """
+        Return the decoded body of an error, or nothing if it does not arrive whole and in time.
+
+        An error is one, and has its status, whatever becomes of the text that explains it.
+        """
+        try:
+            async with peer_timeout(self._error_seconds):
+                return await self.read(most=_MAX_ERROR_BYTES)
+        except UpstreamFailure as exc:
+            reason = str(exc)
+        except TimeoutError:
+            reason = "It did not arrive in time."
+        log.warning("upstream_error_unreadable", status=self.status, reason=reason)
+        self._body = b""
+        return b""
 
     def pieces(self) -> AsyncIterator[bytes]:
         """Yield the decoded body as it arrives; raises `Failure` if it breaks off."""
@@ -266,12 +285,13 @@ class UpstreamClient:
 
     async def _send(self, request: OutgoingRequest) -> UpstreamResponse:
         try:
-            response = UpstreamResponse(await self._transport.send(request), self._where)
+            stream = await self._transport.send(request)
         except httpx.TransportError as exc:
             failure = _failure_of(exc, self._where)
             if isinstance(failure, UpstreamUnreachable):
                 log.error("upstream_unreachable", reason=failure.detail)
             raise failure from exc
+        response = UpstreamResponse(stream, self._where, request.timeouts.error)
         if response.status not in _STATUSES:
             await response.close()
             raise UpstreamBrokeOff("The upstream answered with an invalid status code.")

@@ -40,6 +40,8 @@ class Timeouts:
 
     connect: float = 10
     read: float = 600
+    error: float = 10
+    """Time for all of an error's body, whose status says the most."""
     keep_alive: float = KEEP_ALIVE_SECONDS
     """Time for which a connection is kept that nobody uses."""
 

@@ -97,7 +97,7 @@ def floods_and_endless() -> Iterator[Case]:
     yield from variants("no end of one header", says(OK, b"x: ", then=floods(b"a")), FAILED)
     yield from variants("no end of the first line", says(OK[:-2], then=floods(b"a")), FAILED)
     endless = says(head(JSON, start=b"HTTP/1.1 529 No\r\n"), then=floods(b"<html"))
-    yield from variants("no end of an error", endless, failed(502))
+    yield from variants("no end of an error", endless, failed(529, "overloaded_error"))
     extended = says(head(JSON, b"transfer-encoding: chunked"), b"1;", then=floods(b"a"))
     yield from variants("no end of a chunk's extension", extended, FAILED)
     trailers = says(

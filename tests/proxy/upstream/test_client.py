@@ -405,3 +405,39 @@ async def test_a_network_that_leads_nowhere_is_told_apart():
     failure = await why("http://255.255.255.255:9")  # the kernel refuses it; nothing is sent
 
     assert str(failure) == "The upstream cannot be reached: the network does not lead there."
+
+
+ERROR = b"HTTP/1.1 529 Overloaded\r\ncontent-type: application/json\r\n"
+TOO_LONG = 1024 * 1024 + 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ERROR + b"content-length: 20\r\n\r\n{",
+        ERROR + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\nno chunk",
+        ERROR + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n{}",
+        ERROR + b"content-length: %d\r\n\r\n" % TOO_LONG + b" " * TOO_LONG,
+    ],
+    ids=["breaks off", "is no HTTP", "cannot be decoded", "is too long"],
+)
+@pytest.mark.parametrize("stays", [False, True])
+async def test_an_error_has_its_status_even_if_its_body_cannot_be_read(said: bytes, stays: bool):
+    async def act(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(said)
+        if stays:
+            await peer.is_left()
+
+    async with listening(act) as upstream:
+        client = UpstreamClient(upstream.url, Timeouts(error=0.2))
+        with capture_logs() as logged:
+            answer = await client.send_message(HEADERS, [b"{}"])
+            read = [await answer.read_error(), await answer.read_error()]
+        await answer.close()
+        await client.close()
+
+    assert (answer.status, read) == (529, [b"", b""])
+    (line,) = logged
+    assert (line["event"], line["status"]) == ("upstream_error_unreadable", 529)
+    assert line["reason"]
