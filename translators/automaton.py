@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 START: Final = 0
@@ -41,7 +41,12 @@ class Automaton:
         for sequence in sequences:
             self._add(sequence)
         self._link()
-        self.first_character: Final = _any_of(self._next[START])
+        first = self._next[START]
+        if len(first) > _MAX_ALTERNATIVES:
+            pattern = _ANY
+        else:
+            pattern = re.compile("|".join(map(re.escape, first))) if first else _NONE
+        self.first_character: Final = pattern
         """Pattern that finds every place where a sequence can begin, and perhaps others."""
 
     def follow(self, text: str, state: int = START) -> Iterator[tuple[int, int]]:
@@ -107,12 +112,6 @@ class Automaton:
                 self._shorter[longer] = self._next[shorter].get(character, START)
                 self.match[longer] = self.match[longer] or self.match[self._shorter[longer]]
                 waiting.append(longer)
-
-
-def _any_of(characters: Collection[str]) -> re.Pattern[str]:
-    if len(characters) > _MAX_ALTERNATIVES:
-        return _ANY
-    return re.compile("|".join(map(re.escape, characters))) if characters else _NONE
 
 
 def _reachable(states: Iterable[int], neighbours: Callable[[int], Iterable[int]]) -> set[int]:

@@ -86,20 +86,15 @@ class PrefillJoiner:
                 if not has_ended and anchor.startswith(self._start):
                     return ""
                 continue
-            if len(anchor) >= _SURE_LENGTH or not anchor[-1].isalnum():
-                following = ""
-            elif not (following := self._following(anchor)) and not has_ended:
+            held = "".join(self._held)
+            rest = held[_end_of(held, len(anchor)) :]
+            is_sure = len(anchor) >= _SURE_LENGTH or not anchor[-1].isalnum()
+            if not (is_sure or rest or has_ended):
                 return ""
-            if not following.isalnum():
-                held = "".join(self._held)
-                return self._settle(held[_end_of(held, len(anchor)) :])
+            if is_sure or not rest[:1].isalnum():
+                return self._settle(rest)
         held = "".join(self._held)
         return self._settle(held if self._trimmed else _joint(self._prefill, held) + held)
-
-    def _following(self, anchor: str) -> str:
-        held = "".join(self._held)
-        end = _end_of(held, len(anchor))
-        return held[end : end + 1]
 
     def _settle(self, released: str) -> str:
         self._prefill = self._long_whole = self._start = ""

@@ -138,7 +138,8 @@ class Catalogue:
 
     def resolve(self, asked: str, today: str) -> ResolvedModel:
         """Follow the operator's mapping, then successors, to a model that can answer today."""
-        mapped = self._override(asked)
+        overrides = self.overrides.items()
+        mapped = next((model for name, model in overrides if fnmatchcase(asked, name)), asked)
         # What the operator names is sent as it is, unless it is a name of the table itself.
         is_of_the_table = mapped == asked or mapped in self._by_name
         sent = self._successor(mapped, today) if is_of_the_table else mapped
@@ -184,12 +185,6 @@ class Catalogue:
     def _capabilities(self, name: str) -> Capabilities:
         model = self.find_in_any_spelling(name)
         return model.capabilities if model else UNKNOWN
-
-    def _override(self, asked: str) -> str:
-        for pattern, sent in self.overrides.items():
-            if fnmatchcase(asked, pattern):
-                return sent
-        return asked
 
     def _successor(self, name: str, today: str) -> str:
         seen: set[str] = set()

@@ -197,10 +197,12 @@ def _plan(
     budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
     sampling = plan_sampling(request, model.capabilities.sampling)
     parts = (model, prefill, stops, budget, sampling)
+    asked = request.model
+    echoed = LEGACY_ALIASES.get(asked, asked) if dialect.resolves_aliases else asked
     return Plan(
         dialect=dialect,
-        asked_model=request.model,
-        echoed_model=_echoed_model(request.model, dialect, policy),
+        asked_model=asked,
+        echoed_model=None if policy.echoed_model == "answered" else echoed,
         request=(yield from _messages_request(request, metadata, conversation, *parts)),
         betas=betas if policy.beta_header == "pass" else None,
         emulated_stops=stops.emulated,
@@ -266,12 +268,6 @@ def _plan_model(
     return ResolvedModel(
         other.id, other.capabilities, (*model.adjustments, *other.adjustments, rerouted)
     )
-
-
-def _echoed_model(asked: str, dialect: Dialect, policy: Policy) -> str | None:
-    if policy.echoed_model == "answered":
-        return None
-    return LEGACY_ALIASES.get(asked, asked) if dialect.resolves_aliases else asked
 
 
 def _plan_metadata(

@@ -19,7 +19,6 @@ turns has made a marker with a CR.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -150,21 +149,16 @@ def parse_in_steps(prompt: str) -> Steps[ParsedPrompt]:
         pieces = yield from _cut_at_markers(prompt)
         read = Adjustment(AdjustmentKind.READ_CRLF_AS_LF, "prompt", "CR LF", "LF")
         pieces = _Pieces(pieces.preamble, pieces.turns, (read, *pieces.adjustments))
-    strict_error = _strict_error(pieces.turns)
+    begins = bool(pieces.turns) and pieces.turns[0].role == "user"
+    ends = bool(pieces.turns) and pieces.turns[-1].role == "assistant"
+    errors = ([] if begins else [_MUST_START]) + ([] if ends else [_MUST_END])
     if not pieces.turns and (yield from is_blank(prompt)):
         raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
-    if not (pieces.turns and pieces.turns[-1].role == "assistant"):
+    if not ends:
         pieces = yield from _restore_assistant_marker(pieces)
     if not any(turn.role == "user" for turn in pieces.turns):
         pieces = yield from _treat_preamble_as_human_turn(pieces)
-    return (yield from _assemble(_add_final_assistant_turn(pieces), strict_error))
-
-
-def _strict_error(turns: tuple[Turn, ...]) -> str | None:
-    starts = bool(turns) and turns[0].role == "user"
-    ends = bool(turns) and turns[-1].role == "assistant"
-    errors = ([] if starts else [_MUST_START]) + ([] if ends else [_MUST_END])
-    return ", ".join(errors) or None
+    return (yield from _assemble(_add_final_assistant_turn(pieces), ", ".join(errors) or None))
 
 
 def render_prompt(conversation: Conversation) -> str:
@@ -238,28 +232,19 @@ def _split(prompt: str) -> Steps[list[str]]:
     if len(prompt) <= STEP_SIZE:
         return _MARKER.split(prompt)
     pieces: list[str] = []
-    start = 0
-    for marker in _markers(prompt):
-        if marker is None:
-            yield
-            continue
-        pieces += prompt[start : marker.start()], marker[1]
-        start = marker.end()
-        if len(pieces) > 2 * MAX_TURNS:
-            raise InvalidCompletionRequest(f"prompt: more than {MAX_TURNS} turns; send fewer")
-    pieces.append(prompt[start:])
-    yield  # the last piece may be the whole prompt: copying it is a step
-    return pieces
-
-
-def _markers(prompt: str) -> Iterator[re.Match[str] | None]:
-    """Yield all markers, and None after each slice of the prompt."""
+    begin = 0
     for start, end in windows(len(prompt)):
         for marker in _MARKER.finditer(prompt, start, end + _MAX_MARKER_LENGTH):
             if marker.start() >= end:
                 break
-            yield marker
-        yield None
+            pieces += prompt[begin : marker.start()], marker[1]
+            begin = marker.end()
+            if len(pieces) > 2 * MAX_TURNS:
+                raise InvalidCompletionRequest(f"prompt: more than {MAX_TURNS} turns; send fewer")
+        yield
+    pieces.append(prompt[begin:])
+    yield  # the last piece may be the whole prompt: copying it is a step
+    return pieces
 
 
 def _restore_assistant_marker(pieces: _Pieces) -> Steps[_Pieces]:

@@ -44,11 +44,16 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
     given = {name: value for name, value in asked if value is not None}
     no_effect = {name for name, value in given.items() if (name, value) in _NO_EFFECT}
     dropped = no_effect | _refused(given.keys() - no_effect, given, sampling)
-    adjustments = [
-        Adjustment(_dropping_kind(name, given[name]), name, _format(given[name]), "nothing")
-        for name in given
-        if name in dropped
-    ]
+    adjustments: list[Adjustment] = []
+    for name, value in given.items():
+        if name not in dropped:
+            continue
+        # A default has no effect on any model, not even on one that takes no such parameter.
+        has_no_effect = name in no_effect or (name, value) in _DEFAULTS
+        kind = AdjustmentKind.DROP_NO_EFFECT_VALUE if has_no_effect else _DROPS[name]
+        # `:g` fails for integers too large for a float.
+        text = str(value) if isinstance(value, int) else f"{value:g}"
+        adjustments.append(Adjustment(kind, name, text, "nothing"))
     sent = {name: value for name, value in given.items() if name not in dropped}
     top_k = sent.get("top_k")
     return SamplingPlan(
@@ -57,19 +62,6 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
         None if top_k is None else int(top_k),
         tuple(adjustments),
     )
-
-
-def _dropping_kind(name: str, value: float) -> AdjustmentKind:
-    """Return the adjustment for a dropped value; a default has no effect on any model."""
-    if (name, value) in _NO_EFFECT or (name, value) in _DEFAULTS:
-        return AdjustmentKind.DROP_NO_EFFECT_VALUE
-    return _DROPS[name]
-
-
-def _format(value: float) -> str:
-    return (
-        str(value) if isinstance(value, int) else f"{value:g}"
-    )  # `:g` fails for integers too large for a float
 
 
 def _refused(names: set[str], given: dict[str, float], sampling: Sampling | None) -> set[str]:

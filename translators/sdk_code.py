@@ -18,7 +18,6 @@ import msgspec
 
 from translators.adjustments import (
     EXPLANATIONS,
-    Adjustment,
     AdjustmentKind,
     describe_blank,
 )
@@ -125,11 +124,13 @@ def _split_sampling(fields: _Fields) -> tuple[dict[str, object], dict[str, objec
 
 def _comments(plan: Plan, mark: str) -> str:
     """Return comments on what the call has changed, and on what it does not do."""
-    notes = [
-        _difference(adjustment)
-        for adjustment in plan.adjustments
-        if adjustment.kind is not AdjustmentKind.EMULATE_STOP_SEQUENCE  # the next line says more
-    ]
+    notes: list[str] = []
+    for adjustment in plan.adjustments:
+        if adjustment.kind is AdjustmentKind.EMULATE_STOP_SEQUENCE:
+            continue  # a note of its own says more
+        asked, sent = _in_a_comment(adjustment.asked), _in_a_comment(adjustment.sent) or "nothing"
+        field = _in_a_comment(adjustment.field)
+        notes.append(f"{field}: {asked} -> {sent}. {EXPLANATIONS[adjustment.kind]}")
     notes += [f"Cut the text at {json.dumps(stop)} yourself." for stop in plan.emulated_stops]
     if plan.echo:
         notes.append(f"Take {json.dumps(plan.echo)} off the start of the text if it is there.")
@@ -137,12 +138,6 @@ def _comments(plan: Plan, mark: str) -> str:
         trimmed = describe_blank(plan.trimmed)
         notes.append(f"Take {trimmed} off the start of the text, as far as it is there.")
     return "".join(f"{mark} {note}\n" for note in notes)
-
-
-def _difference(adjustment: Adjustment) -> str:
-    asked, sent = _in_a_comment(adjustment.asked), _in_a_comment(adjustment.sent) or "nothing"
-    field = _in_a_comment(adjustment.field)
-    return f"{field}: {asked} -> {sent}. {EXPLANATIONS[adjustment.kind]}"
 
 
 def _in_a_comment(text: str) -> str:

@@ -7,7 +7,6 @@ Facts: legacy-wire 2 (whole answers) and 3 (streams of either dialect).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,8 +37,6 @@ class _Frame(msgspec.Struct, frozen=True):
     error: _Error | None = None
 
 
-_CHUNK_BYTES: Final = 64 * 1024
-"""All events of a body at once would take several times its memory."""
 _FRAME: Final = msgspec.json.Decoder(_Frame)
 
 
@@ -51,7 +48,7 @@ def read_completion(body: bytes) -> ReadCompletion:
 def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
     """Decode all bytes of a stream; raise `UpstreamProtocolError` if it has no proper end."""
     texts: list[str] = []
-    for data in _events(body):
+    for data in SSEDecoder().feed_whole(body):
         if not data.startswith(b"{"):
             continue  # the ping or `[DONE]` of 2023-01-01
         frame = _decode(data)
@@ -64,12 +61,6 @@ def read_completion_stream(body: bytes, dialect: Dialect) -> ReadCompletion:
         if frame.stop_reason is not None:
             return _end(frame, "".join(texts))
     raise UpstreamProtocolError("completion: the stream ended without a stop reason")
-
-
-def _events(body: bytes) -> Iterator[bytes]:
-    decoder = SSEDecoder()
-    for start in range(0, len(body), _CHUNK_BYTES):
-        yield from decoder.feed(body[start : start + _CHUNK_BYTES])
 
 
 def _decode(data: bytes) -> _Frame:

@@ -289,7 +289,12 @@ encode_request: Final = _JSON.encode
 
 def encode_in_steps(request: MessagesRequest) -> Steps[list[bytes]]:
     """Encode a request in steps, like `encode_request`; return pieces to be joined."""
-    if not _is_long(request):
+    is_long = (
+        len(request.messages) > _MAX_SUMMED_MESSAGES
+        or len(request.system or "") > STEP_SIZE
+        or sum([len(message.content) for message in request.messages]) > STEP_SIZE
+    )
+    if not is_long:
         return [encode_request(request)]
     shell = msgspec.structs.replace(request, messages=(), system=request.system and "")
     # Quotes inside texts are escaped, so that neither separator occurs in a text.
@@ -302,12 +307,6 @@ def encode_in_steps(request: MessagesRequest) -> Steps[list[bytes]]:
         yield from write_text(request.system, pieces)
     pieces.append(rest)
     return pieces
-
-
-def _is_long(request: MessagesRequest) -> bool:
-    if len(request.messages) > _MAX_SUMMED_MESSAGES or len(request.system or "") > STEP_SIZE:
-        return True
-    return sum([len(message.content) for message in request.messages]) > STEP_SIZE
 
 
 def _encode_messages(messages: tuple[Message, ...], pieces: list[bytes]) -> Steps[None]:

@@ -10,6 +10,7 @@ similar characters, which a model may write. Event names are dropped, because
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
@@ -18,6 +19,7 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
 """Memory that each further line of an event takes in addition to its content."""
 
+_CHUNK_BYTES: Final = 64 * 1024
 _CR: Final = ord("\r")  # searching bytes for an integer is much faster than for a byte string
 
 # An event in upstream's usual form. The pattern is anchored and possessive, so that a text full of
@@ -58,6 +60,11 @@ class SSEDecoder:
         if rest:
             events += self._read_lines(rest)
         return events
+
+    def feed_whole(self, body: bytes) -> Iterator[bytes]:
+        """Decode a whole body, chunk by chunk: all its events at once take a lot of memory."""
+        for start in range(0, len(body), _CHUNK_BYTES):
+            yield from self.feed(body[start : start + _CHUNK_BYTES])
 
     def _read_lines(self, chunk: bytes) -> list[bytes]:
         events: list[bytes] = []

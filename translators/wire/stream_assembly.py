@@ -7,7 +7,7 @@ as far as they go. Facts: messages-wire 3, legacy-wire 3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, cast
 
@@ -19,7 +19,6 @@ _Object: TypeAlias = dict[str, object]
 TimedPiece: TypeAlias = tuple[float, bytes]
 """A time of arrival in any unit, and the bytes that arrived."""
 
-_CHUNK_BYTES: Final = 64 * 1024
 _MAX_BLOCKS: Final = 1_000_000
 # The type of a delta determines the field that it extends (messages-wire 3.2).
 _DELTA_FIELDS: Final[Mapping[str, str]] = {
@@ -61,7 +60,9 @@ class _Assembler(Protocol):
 
 def _reassemble(pieces: Iterable[TimedPiece], assembler: _Assembler) -> Reassembled:
     timing: list[tuple[float, str, int]] = []
-    for moment, data in _events(pieces):
+    decoder = SSEDecoder()
+    events = ((moment, data) for moment, piece in pieces for data in decoder.feed_whole(piece))
+    for moment, data in events:
         try:
             event = msgspec.json.decode(data, type=_Object)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -72,14 +73,6 @@ def _reassemble(pieces: Iterable[TimedPiece], assembler: _Assembler) -> Reassemb
         characters = assembler.add(event)
         timing.append((moment, name if isinstance(name, str) else "unreadable", characters))
     return Reassembled(assembler.whole(), tuple(timing))
-
-
-def _events(pieces: Iterable[TimedPiece]) -> Iterator[TimedPiece]:
-    decoder = SSEDecoder()
-    for moment, piece in pieces:
-        for start in range(0, len(piece), _CHUNK_BYTES):
-            for data in decoder.feed(piece[start : start + _CHUNK_BYTES]):
-                yield moment, data
 
 
 class _CompletionAssembler:
