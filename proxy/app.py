@@ -83,7 +83,12 @@ def create_app(
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
-    evidence = _recording_of(settings, metrics, digester) if settings.traffic else None
+    evidence: Recording | None = None
+    if settings.traffic:
+        directory = journal_directory(settings.state_dir)
+        writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
+        contents = BodyRecorder(writer, digester)
+        evidence = Recording(directory=directory, journal_writer=writer, contents=contents)
     shadows = ShadowRunner(
         shadowed,
         budget,
@@ -187,13 +192,6 @@ def create_app(
         admission=admission,
         admission_reporter=admission_reporter,
     )
-
-
-def _recording_of(settings: Settings, metrics: Metrics, digester: Digester) -> Recording:
-    directory = journal_directory(settings.state_dir)
-    journal_writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
-    contents = BodyRecorder(journal_writer, digester)
-    return Recording(directory=directory, journal_writer=journal_writer, contents=contents)
 
 
 def _limits_of(settings: Settings) -> Limits:

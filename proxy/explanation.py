@@ -51,7 +51,14 @@ def in_prose(plan: Plan) -> Iterator[str]:
     for stop in request.stop_sequences:
         yield f"  stop at: {_quoted(stop)}"
     yield ""
-    yield from _adjustments(plan)
+    if plan.adjustments:
+        yield "What is adjusted, why, and how the caller can do without:"
+    else:
+        yield "Nothing has to be adjusted."
+    for adjustment in plan.adjustments:
+        kind, change = adjustment.kind, f"{adjustment.asked} -> {adjustment.sent}"
+        yield f"  {kind.value} ({adjustment.field}: {change})"
+        yield f"    {EXPLANATIONS[kind]} {REMEDIES[kind]}"
     yield ""
     yield f"What the client gets back, in the form of {plan.dialect.version}:"
     yield f"  a completion that names {plan.echoed_model or 'the model that has answered'}"
@@ -61,17 +68,6 @@ def in_prose(plan: Plan) -> Iterator[str]:
         yield f"  its text up to {_quoted(stop)}, where Holdover cuts it"
     if plan.echo:
         yield f"  without the prefill, should the model repeat it: {_quoted(plan.echo)}"
-
-
-def _adjustments(plan: Plan) -> Iterator[str]:
-    if not plan.adjustments:
-        yield "Nothing has to be adjusted."
-        return
-    yield "What is adjusted, why, and how the caller can do without:"
-    for adjustment in plan.adjustments:
-        kind, change = adjustment.kind, f"{adjustment.asked} -> {adjustment.sent}"
-        yield f"  {kind.value} ({adjustment.field}: {change})"
-        yield f"    {EXPLANATIONS[kind]} {REMEDIES[kind]}"
 
 
 def _quoted(text: str) -> str:

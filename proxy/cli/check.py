@@ -52,7 +52,9 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
-        _refuse_unknown(caller, settings)
+        if not (caller is None or caller in settings.callers or _DIGEST.fullmatch(caller)):
+            nearest = or_rather(caller, settings.callers)  # no rule could match such a name
+            raise InvalidSettings(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
         question = _read_question(runtime, request, header, caller, at)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         exit_with_error(str(exc))
@@ -62,14 +64,6 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
             "holdover: warning: shares of callers without a name are dealt by their keys, and "
             f"{caller} is only a digest: give the key as `--header 'x-api-key: ...'`, or name it."
         )
-
-
-def _refuse_unknown(caller: str | None, settings: Settings) -> None:
-    """Raise an error for a name that no caller has, which no rule could match."""
-    if caller is None or caller in settings.callers or _DIGEST.fullmatch(caller):
-        return
-    nearest = or_rather(caller, settings.callers)
-    raise InvalidSettings(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
 
 
 def _print_summary(config: Path, settings: Settings, now: datetime) -> None:

@@ -84,7 +84,11 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
         with run_in_thread(create_simulator(), upstream), run_in_thread(proxy, front):
             _show_example(_url(front), upstream_url)
             if keep_serving:
-                _show_how_to_call(_url(front))
+                print_lines("", "Try it", bold=True)
+                call = _CALL.format(url=_url(front), body=json.dumps(_REQUEST))
+                print_lines(*call.split("\n"))
+                print_lines("", "The change for an old SDK", bold=True)
+                print_lines(*_SDK.format(url=_url(front)).split("\n"))
             _run_old_clients(_url(front), state_dir)
             if keep_serving:
                 print_lines("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
@@ -104,13 +108,6 @@ def _show_example(url: str, upstream_url: str) -> None:
     for name in headers["holdover-adjustments"].split(", "):
         print_lines(f"  {name}: {EXPLANATIONS[AdjustmentKind(name)]}")
     _section("The completion that came back", msgspec.json.decode(completion))
-
-
-def _show_how_to_call(url: str) -> None:
-    print_lines("", "Try it", bold=True)
-    print_lines(*_CALL.format(url=url, body=json.dumps(_REQUEST)).split("\n"))
-    print_lines("", "The change for an old SDK", bold=True)
-    print_lines(*_SDK.format(url=url).split("\n"))
 
 
 def _run_old_clients(url: str, state_dir: Path) -> None:

@@ -14,9 +14,7 @@ from proxy.explanation import as_explanation, in_prose
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import (
-    Catalogue,
     InvalidCompletionRequest,
-    Plan,
     as_code,
     decode_completion_request,
     dialect_of,
@@ -44,7 +42,15 @@ def run_explain(
         )
     except InvalidCompletionRequest as exc:
         exit_with_error(str(exc), status=1)
-    _warn_of_unknown(plan, policy.catalogue)
+    model = plan.sent_model
+    if policy.catalogue.find_in_any_spelling(model) is None:
+        # On stderr, because stdout may be JSON: what is said of this model is a guess.
+        nearest = or_rather(model, policy.catalogue.names)
+        print_to_stderr(
+            f"holdover: warning: Holdover does not know the model {model!r}{nearest}",
+            "It would be asked by this name, and what it takes be learnt from its refusals, or from"
+            " `model_facts` in the settings.",
+        )
     if language is not None:
         print_lines(*as_code(plan, language).removesuffix("\n").split("\n"))
     elif form == "json":
@@ -56,16 +62,3 @@ def run_explain(
             "Nothing was sent. `--format json` shows the whole request, `--code python` the call"
             " that replaces it."
         )
-
-
-def _warn_of_unknown(plan: Plan, catalogue: Catalogue) -> None:
-    """Warn that what is said of a model is a guess, on stderr, because stdout may be JSON."""
-    model = plan.sent_model
-    if catalogue.find_in_any_spelling(model) is not None:
-        return
-    nearest = or_rather(model, catalogue.names)
-    print_to_stderr(
-        f"holdover: warning: Holdover does not know the model {model!r}{nearest}",
-        "It would be asked by this name, and what it takes be learnt from its refusals, or from"
-        " `model_facts` in the settings.",
-    )

@@ -29,23 +29,20 @@ def run_load(config: Path | None, secrets: Path | None, *, until_eof: bool) -> N
             return
     configure_logs("auto")  # until it is told which
     try:
-        _keep_loading()
+        from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - SQLAlchemy takes a while
+
+        # Terminals and service managers signal the whole group; the workers' last records come
+        # later.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.nice(_NICENESS)
+        if told := sys.stdin.readline():  # else the server has ended at once
+            loader_config, log_format = decode_loader_config(told)
+            configure_logs(log_format)
+            # Once stdin has ended, it is readable.
+            run_loader(
+                loader_config, lambda seconds: bool(select.select([sys.stdin], [], [], seconds)[0])
+            )
     except Exception as exc:  # noqa: BLE001 - one line in the log of the server, which restarts it
         log.error("loader_crashed", **describe_crash(exc))
         raise typer.Exit(1) from None
-
-
-def _keep_loading() -> None:
-    """Load as told by a line of stdin, until that ends."""
-    from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - SQLAlchemy takes a while
-
-    # Terminals and service managers signal the whole group; the workers' last records come later.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    if not (told := sys.stdin.readline()):  # the server has ended at once
-        return
-    loader_config, log_format = decode_loader_config(told)
-    configure_logs(log_format)
-    # Once stdin has ended, it is readable.
-    run_loader(loader_config, lambda seconds: bool(select.select([sys.stdin], [], [], seconds)[0]))

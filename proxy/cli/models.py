@@ -118,7 +118,14 @@ async def _compare_with_upstream(
     catalogue: Catalogue, settings: Settings, today: date
 ) -> list[str]:
     upstream = UpstreamClient(settings.upstream_url, Timeouts(read=30))
-    headers = _headers_for(upstream, settings)
+    # The headers that a request of the server's would have, with its key.
+    site = build_runtime_config(settings, Digester(None)).keyring.messages
+    headers: Headers = [(b"anthropic-version", UPSTREAM_VERSION.encode()), *site.extra_headers]
+    is_theirs = origin_of(settings.upstream_url) == origin_of(_ANTHROPIC)
+    if site.key is not None:
+        headers += site.credential(site.key.secret).fields
+    elif (key := environment_key()) and (is_theirs or upstream.is_on_loopback):
+        headers.append((b"x-api-key", key.encode("latin-1")))
     listed: list[ListedModel] = []
     target = _MODELS_PATH
     try:
@@ -135,15 +142,3 @@ async def _compare_with_upstream(
     finally:
         await upstream.close()
     return differences(catalogue, listed, today.isoformat())
-
-
-def _headers_for(upstream: UpstreamClient, settings: Settings) -> Headers:
-    """Return the headers that a request of the server's would have, with its key."""
-    site = build_runtime_config(settings, Digester(None)).keyring.messages
-    headers: Headers = [(b"anthropic-version", UPSTREAM_VERSION.encode()), *site.extra_headers]
-    if site.key is not None:
-        return [*headers, *site.credential(site.key.secret).fields]
-    is_theirs = origin_of(settings.upstream_url) == origin_of(_ANTHROPIC)
-    if (key := environment_key()) and (is_theirs or upstream.is_on_loopback):
-        headers.append((b"x-api-key", key.encode("latin-1")))
-    return headers

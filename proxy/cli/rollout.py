@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
@@ -31,19 +32,13 @@ def run_override(config: Path, secrets: Path | None, action: str) -> None:
     """Set or end the override; exit with 2 if that is not possible."""
     with or_exit():
         set_override(config, None if action == _OFF else action, secrets_dir=secrets)
-        risks = [] if action == _OFF else _risks_of_override(config, secrets)
     if action == _OFF:
         print_lines(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
-    else:
-        print_lines(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
-        print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
-
-
-def _risks_of_override(config: Path, secrets: Path | None) -> list[str]:
-    try:
-        return list(override_risks(load_settings(config, secrets=secrets)))
-    except InvalidSettings:  # only the server's own environment makes the file valid
-        return []
+        return
+    print_lines(f"Override: every request is answered by `{action}`. {_WHEN_APPLIED}")
+    with suppress(InvalidSettings):  # only the server's own environment makes the file valid
+        for risk in override_risks(load_settings(config, secrets=secrets)):
+            print_to_stderr(f"holdover: warning: {risk}.")
 
 
 def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
