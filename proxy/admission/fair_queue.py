@@ -67,7 +67,10 @@ class FairQueue(Generic[Item]):
         """Add an item behind those of its caller."""
         waiting = self._caller(caller)
         waiting.items[item] = cost
-        self._grew(caller, len(waiting.items))
+        length = len(waiting.items)
+        self._count += 1
+        self._sort_in(caller, length - 1, length)
+        self._longest = max(self._longest, length)
         self._enter(caller, waiting, not_before=self._now)
 
     def pop(self, may_start: Callable[[str], bool]) -> Item | None:
@@ -114,11 +117,6 @@ class FairQueue(Generic[Item]):
         """Number of waiting items of the caller with most of them."""
         return self._longest
 
-    def _grew(self, caller: str, length: int) -> None:
-        self._count += 1
-        self._sort_in(caller, length - 1, length)
-        self._longest = max(self._longest, length)
-
     def _shrank(self, caller: str, length: int) -> None:
         self._count -= 1
         self._sort_in(caller, length + 1, length)
@@ -137,15 +135,12 @@ class FairQueue(Generic[Item]):
     def _caller(self, caller: str) -> _Caller[Item]:
         if (waiting := self._callers.get(caller)) is None:
             if len(self._callers) >= 2 * max(_MAX_IDLE_CALLERS, self._count):
-                self._forget_idle()
+                # Forget callers without items; what they owe is at most one request.
+                self._callers = {name: one for name, one in self._callers.items() if one.items}
+                self._heap = [entry for entry in self._heap if entry[2] in self._callers]
+                heapq.heapify(self._heap)
             waiting = self._callers[caller] = _Caller()
         return waiting
-
-    def _forget_idle(self) -> None:
-        """Forget callers without items; what they owe is at most one request."""
-        self._callers = {name: one for name, one in self._callers.items() if one.items}
-        self._heap = [entry for entry in self._heap if entry[2] in self._callers]
-        heapq.heapify(self._heap)
 
     def _enter(self, caller: str, waiting: _Caller[Item], *, not_before: float) -> None:
         if waiting.items and not waiting.is_in_heap:
