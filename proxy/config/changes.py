@@ -42,7 +42,21 @@ class _Setting:
 
 def changes_between(before: Settings, after: Settings) -> tuple[str, ...]:
     """Return a sentence for each change."""
-    sentences = [*_of_rules(before, after), *_of_the_rest(before, after)]
+    sentences: list[str] = []
+    old = {rule.name: rule for rule in before.rollout}
+    new = {rule.name: rule for rule in after.rollout}
+    unit = {"share": " %", "shadow.share": " %"}
+    for name, rule in new.items():
+        if name in old:
+            changed = _differences(_flat(old[name]), _flat(rule), unit)
+            sentences += [f"{what} of {name}: {said}" for what, said in changed]
+        else:
+            sentences.append(f"rule {name}: added ({rule.action} {rule.share:g} %)")
+    sentences += [f"rule {name}: removed" for name in old if name not in new]
+    if [name for name in old if name in new] != [name for name in new if name in old]:
+        sentences.append(f"order of rules: {', '.join(new)}")
+    rest = _differences(_flat(before), _flat(after), {})
+    sentences += [f"{what}: {said}" for what, said in rest]
     if len(sentences) > _MOST_SENTENCES:
         more = len(sentences) - _MOST_SENTENCES
         sentences[_MOST_SENTENCES:] = [f"and {more} more"]
@@ -55,27 +69,6 @@ def rules_in_words(settings: Settings) -> tuple[str, ...]:
     if settings.rollout_override is not None:
         rules.append(f"override: {settings.rollout_override.action}")
     return tuple(rules)
-
-
-def _of_rules(before: Settings, after: Settings) -> Iterator[str]:
-    old = {rule.name: rule for rule in before.rollout}
-    new = {rule.name: rule for rule in after.rollout}
-    for name, rule in new.items():
-        if name not in old:
-            yield f"rule {name}: added ({rule.action} {rule.share:g} %)"
-            continue
-        unit = {"share": " %", "shadow.share": " %"}
-        for what, said in _differences(_flat(old[name]), _flat(rule), unit):
-            yield f"{what} of {name}: {said}"
-    yield from (f"rule {name}: removed" for name in old if name not in new)
-    if [name for name in old if name in new] != [name for name in new if name in old]:
-        yield f"order of rules: {', '.join(new)}"
-
-
-def _of_the_rest(before: Settings, after: Settings) -> Iterator[str]:
-    old, new = _flat(before), _flat(after)
-    for what, said in _differences(old, new, {}):
-        yield f"{what}: {said}"
 
 
 def _differences(

@@ -12,9 +12,9 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -64,8 +64,11 @@ class SettingsHistory:
                 is_torn = bool(lines) and not lines[-1].endswith(b"\n")
                 line = b"\n" * is_torn + msgspec.json.encode(change) + b"\n"
                 if file.tell() + len(line) > self.max_bytes:
+                    # Keep the last lines that together take at most half of it.
+                    ends = accumulate(map(len, reversed(lines)))
+                    count = sum(1 for end in ends if end <= self.max_bytes // 2)
                     file.seek(0)
-                    file.writelines(_newest(lines, self.max_bytes // 2))
+                    file.writelines(lines[len(lines) - count :])
                     file.truncate()
                 file.write(line)
         except OSError as exc:
@@ -83,13 +86,6 @@ class SettingsHistory:
 def history_of(state_dir: Path, config: Path) -> SettingsHistory:
     """Return the history of a settings file, which is kept where its workers meet."""
     return SettingsHistory(directory_for(state_dir, config))
-
-
-def _newest(lines: Sequence[bytes], size: int) -> list[bytes]:
-    """Return the last lines that together have at most `size` bytes."""
-    ends = accumulate(map(len, reversed(lines)))
-    count = sum(1 for _ in takewhile(lambda end: end <= size, ends))
-    return list(lines[len(lines) - count :])
 
 
 def _changes(lines: Iterable[bytes]) -> Iterator[Change]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,7 +94,13 @@ class ConfigReloader:
         self._guards = guards
         self._source = source
         self._observer = observer
-        self._seen, self._read = _begin(source)
+        self._seen: object = None
+        self._read: object = None
+        if source is not None:
+            self._seen = _signature(source.file.path)
+            with suppress(InvalidSettings):  # else it has changed since, and will be read
+                if TomlSource.read(source.file.path) == source.file:
+                    self._read = self._seen
         self._reading = asyncio.Lock()
         """Serializes reloads: a slow reload of an old file must not undo a newer one."""
         self.config = build_runtime_config(settings, digester)
@@ -181,18 +188,6 @@ class ConfigReloader:
         for warning in config.warnings(datetime.now(UTC).date().isoformat()):
             log.warning("risky_setting", risk=warning)
         return changes
-
-
-def _begin(source: ConfigSource | None) -> tuple[object, object]:
-    """Return the file's signature at the start, and that signature again if it has been read."""
-    if source is None:
-        return None, None
-    signature = _signature(source.file.path)
-    try:
-        is_read = TomlSource.read(source.file.path) == source.file
-    except InvalidSettings:
-        is_read = False
-    return signature, signature if is_read else None
 
 
 def _signature(path: Path) -> object:

@@ -92,7 +92,14 @@ def describe_problem(error: Mapping[str, Any], top: type[BaseModel]) -> Problem:
     loc: Place = error["loc"]
     place, shape = _walk(loc, top)
     if error["type"] == "extra_forbidden":
-        return _unknown_setting(str(loc[-1]), *_walk(loc[:-1], top), top)
+        name = str(loc[-1])
+        around, inside = _walk(loc[:-1], top)
+        sentence = f"unknown setting `{name}`"
+        if around and name in top.model_fields:
+            sentence += ": it belongs at the top of the file, above all tables"
+        else:
+            sentence += or_rather(name, _names_in(inside))
+        return Problem(place=around, sentence=sentence, written_at=(*around, name))
     sentence = words_for(error["type"], error.get("ctx") or {})
     if error["type"] in {"literal_error", "enum"} and isinstance(given := error["input"], str):
         sentence += or_rather(given, _QUOTED.findall(error["ctx"]["expected"]))
@@ -102,15 +109,6 @@ def describe_problem(error: Mapping[str, Any], top: type[BaseModel]) -> Problem:
     if loc and loc[-1] == _MAPPING_KEY:
         sentence = f"the name {sentence}"
     return Problem(place=place, sentence=sentence)
-
-
-def _unknown_setting(name: str, table: Place, shape: object, top: type[BaseModel]) -> Problem:
-    sentence = f"unknown setting `{name}`"
-    if table and name in top.model_fields:
-        sentence += ": it belongs at the top of the file, above all tables"
-    else:
-        sentence += or_rather(name, _names_in(shape))
-    return Problem(place=table, sentence=sentence, written_at=(*table, name))
 
 
 def words_for(kind: str, context: Context) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_settings import (
@@ -145,14 +146,10 @@ def _state_dir() -> Path:
     try:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "holdover"
     except RuntimeError:  # the user has no home, as in a container
-        return _own_directory()
-
-
-def _own_directory() -> Path:
-    """Create a directory in the shared temporary directory, before another user can."""
+        pass
     try:
         path = Path(tempfile.gettempdir()) / f"holdover-{os.geteuid()}"
-        claim_directory(path)
+        claim_directory(path)  # in a shared directory, before another user can
     except OSError as exc:
         raise ValueError(f"state_dir: {exc.strerror or exc}; set it to another directory") from exc
     return path
@@ -164,6 +161,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
+    written: ClassVar[Mapping[str, object]] = {}
+    """The settings from the file, where there is one."""
 
     host: str = "127.0.0.1"
     """Address to listen on. Other machines reach every address that is not a loopback address."""
@@ -372,13 +371,8 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             file_secret_settings,
-            InitSettingsSource(settings_cls, init_kwargs=cls._written()),
+            InitSettingsSource(settings_cls, init_kwargs=dict(cls.written)),
         )
-
-    @classmethod
-    def _written(cls) -> dict[str, object]:
-        """Return the settings from the file; overridden where there is a file."""
-        return {}
 
 
 def store_url_of(settings: Settings, state_dir: Path, *, demo: bool = False) -> str:

@@ -42,10 +42,7 @@ def load_settings(
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(secrets_dir=secrets)
-
-        @classmethod
-        def _written(cls) -> dict[str, object]:
-            return tree
+        written = tree
 
     sources = _Sources(file=file or TomlSource(Path()), flags=frozenset(given), secrets=secrets)
     try:
@@ -54,7 +51,11 @@ def load_settings(
         problems = (describe_problem(error, Settings) for error in exc.errors())
         raise InvalidSettings(*map(sources.describe, problems)) from exc
     except SettingsError as exc:
-        raise InvalidSettings(sources.describe(_not_json(exc))) from exc
+        # A list or table in the environment or among the secrets, which pydantic names.
+        named = re.search(r'field "(\w+)"', str(exc))
+        place = (named[1],) if named else ()
+        problem = Problem(place=place, sentence="must be JSON, outside of the file")
+        raise InvalidSettings(sources.describe(problem)) from exc
     except ValueError as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
     contradictions = validate_rules(
@@ -97,13 +98,6 @@ def _variable(setting: str, names: Iterable[str]) -> str | None:
     """Return the name among these that gives a setting, in whatever case."""
     wanted = (ENV_PREFIX + setting).upper()
     return next((name for name in names if name.upper() == wanted), None)
-
-
-def _not_json(error: SettingsError) -> Problem:
-    """Return what is wrong with a list or table in the environment or among the secrets."""
-    named = re.search(r'field "(\w+)"', str(error))
-    place = (named[1],) if named else ()
-    return Problem(place=place, sentence="must be JSON, outside of the file")
 
 
 def _refuse_unreadable(secrets: Path) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import stat
 import tomllib
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -103,23 +104,16 @@ def lines_of(place: Place, text: str) -> range | None:
     callers is parsed a dozen times, not once for each line.
     """
     lines = text.split("\n")
-    ends = list(_ends_of_statements(lines))
+    begin, ends = 0, list[int]()
+    for end in range(1, len(lines) + 1):
+        with suppress(tomllib.TOMLDecodeError):  # in the middle of a statement
+            tomllib.loads(_joined(lines[begin:end]))
+            ends.append(end)
+            begin = end
     found = bisect_left(
         ends, 1, key=lambda end: _contains(_spelled(tomllib.loads(_joined(lines[:end]))), place)
     )
     return None if found == len(ends) else range(([0, *ends])[found], ends[found])
-
-
-def _ends_of_statements(lines: Sequence[str]) -> Iterator[int]:
-    """Yield the line numbers after which a statement, comment or blank line ends."""
-    begin = 0
-    for end in range(1, len(lines) + 1):
-        try:
-            tomllib.loads(_joined(lines[begin:end]))
-        except tomllib.TOMLDecodeError:  # in the middle of a statement
-            continue
-        yield end
-        begin = end
 
 
 def _joined(lines: Sequence[str]) -> str:
