@@ -58,30 +58,27 @@ class CompleteEndpoint:
         try:
             async with asyncio.TaskGroup() as group:
                 sink.run_pings_in(group)
-                await self._run(receive, sink, group)
+                watchers: list[asyncio.Task[None]] = []
+
+                async def read(slot: Slot) -> bytes:
+                    try:
+                        body = await read_body(
+                            receive,
+                            sink.context.headers,
+                            max_bytes=self.max_body_bytes,
+                            timeout_seconds=self.body_timeout,
+                            hold=slot.hold,
+                        )
+                    except BodyEndless:
+                        sink.closes_connection = True
+                        raise
+                    watchers.append(group.create_task(wait_for_disconnect(receive)))
+                    return body
+
+                await self.handler.run(read, sink)
+                for watcher in watchers:
+                    watcher.cancel()
         except* ClientGone:
             # Clients may close once they have the last frame; old ones do so before the end of
             # every stream, and that is success (clients, rule 4).
             sink.context.client_gone = not sink.has_ended
-
-    async def _run(self, receive: Receive, sink: AsgiResponse, group: asyncio.TaskGroup) -> None:
-        watchers: list[asyncio.Task[None]] = []
-
-        async def read(slot: Slot) -> bytes:
-            try:
-                body = await read_body(
-                    receive,
-                    sink.context.headers,
-                    max_bytes=self.max_body_bytes,
-                    timeout_seconds=self.body_timeout,
-                    hold=slot.hold,
-                )
-            except BodyEndless:
-                sink.closes_connection = True
-                raise
-            watchers.append(group.create_task(wait_for_disconnect(receive)))
-            return body
-
-        await self.handler.run(read, sink)
-        for watcher in watchers:
-            watcher.cancel()

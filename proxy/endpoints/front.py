@@ -91,7 +91,11 @@ class Front:
         try:
             self.hosts.check(scope["headers"], holds_keys=self.present.config.keyring.holds_keys)
             cors_headers = headers_for_a_page(scope["headers"])
-            path = self._path_of(scope)
+            if scope["method"] not in METHODS:
+                raise MethodNotAllowed(METHODS)
+            if _CONTROL.search(scope["query_string"]):
+                raise NotForwardable("query: percent-encode control characters")
+            path = read_path(without_prefix(scope["raw_path"], self.mount_prefix))
             is_page = is_own_page(path, self.mount_prefix)
             # Our pages are routed by their raw path, so only the exact spelling reaches them.
             shown = path.raw.decode() if is_page else path.plain
@@ -111,14 +115,6 @@ class Front:
             read_by_page = {name.decode(): value.decode("latin-1") for name, value in cors_headers}
             is_page, app = True, refusal(exc, read_by_page)
         await app(scope, receive, without_caching(send) if is_page else send)
-
-    def _path_of(self, scope: Scope) -> Path:
-        """Read the path; raise `MethodNotAllowed` or `NotForwardable`."""
-        if scope["method"] not in METHODS:
-            raise MethodNotAllowed(METHODS)
-        if _CONTROL.search(scope["query_string"]):
-            raise NotForwardable("query: percent-encode control characters")
-        return read_path(without_prefix(scope["raw_path"], self.mount_prefix))
 
     def _traffic_app(self, scope: Scope, path: Path) -> ASGIApp:
         """Choose translation, forwarding or a preflight's answer; raise a `Failure` for none."""

@@ -62,37 +62,32 @@ class ForwardEndpoint:
 
     async def _forward(self, scope: Scope, body: _RequestBody, response: _Response) -> None:
         headers: Headers = list(scope["headers"])
+        target, query = scope["raw_path"], scope["query_string"]
+        has_length = first(headers, b"content-length") not in {None, b"0"}
+        has_body = has_length or first(headers, b"transfer-encoding") is not None
         try:
             caller = self.present.config.keyring.digest_of(headers)
             async with self.admission.slot(caller, size=0):  # bodies are passed on in pieces
-                await self._forward_admitted(scope, headers, body, response)
+                answer = await self.dispatcher.send_passthrough(
+                    self.present.config.keyring.for_other_paths(headers),
+                    scope["method"],
+                    target + b"?" + query if query else target,
+                    headers,
+                    body.pieces() if has_body else None,
+                )
+                try:
+                    await response.forward(answer)
+                except Failure:
+                    # Too late for an error response: the missing last chunk tells the client.
+                    response.outcome = "broken_off"
+                finally:
+                    await answer.close()
         except Failure as exc:
             await response.refuse(exc)
         except Exception as exc:  # noqa: BLE001 - no error may escape unanswered and unlogged
             log.error("forward_crashed", **describe_crash(exc))
             # If it has begun, its missing end says that it failed.
             await response.refuse_unless_started(Failure("Internal server error"), "broken_off")
-
-    async def _forward_admitted(
-        self, scope: Scope, headers: Headers, body: _RequestBody, response: _Response
-    ) -> None:
-        target, query = scope["raw_path"], scope["query_string"]
-        has_length = first(headers, b"content-length") not in {None, b"0"}
-        has_body = has_length or first(headers, b"transfer-encoding") is not None
-        answer = await self.dispatcher.send_passthrough(
-            self.present.config.keyring.for_other_paths(headers),
-            scope["method"],
-            target + b"?" + query if query else target,
-            headers,
-            body.pieces() if has_body else None,
-        )
-        try:
-            await response.forward(answer)
-        except Failure:
-            # Too late for an error response: the missing last chunk tells the client.
-            response.outcome = "broken_off"
-        finally:
-            await answer.close()
 
 
 def logged_path(scope: Scope, redactor: Redactor) -> str:

@@ -33,32 +33,29 @@ async def read_body(
         raise BodyNotReadable("content-encoding: send the request body uncompressed")
     if declared_length(headers) > max_bytes:
         raise BodyTooLarge("Request exceeds the maximum size")
+    pieces: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await _read(receive, max_bytes, hold)
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    # The server names a failure if it has ended the connection for a body that is
+                    # broken.
+                    raise message.get("failure") or ClientGone
+                piece = message.get("body", b"")
+                size += len(piece)
+                if size > max_bytes:
+                    raise BodyTooLong("Request exceeds the maximum size")
+                if hold is not None:
+                    await hold(len(piece))
+                pieces.append(piece)
+                if not message.get("more_body", False):
+                    return b"".join(pieces)
     except TimeoutError as exc:
         raise BodyTooSlow(
             f"The request body did not arrive within {timeout_seconds:g} seconds"
         ) from exc
-
-
-async def _read(receive: Receive, max_bytes: int, hold: Hold | None) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            # The server names a failure if it has ended the connection for a body that is broken.
-            raise message.get("failure") or ClientGone
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > max_bytes:
-            raise BodyTooLong("Request exceeds the maximum size")
-        if hold is not None:
-            await hold(len(piece))
-        pieces.append(piece)
-        if not message.get("more_body", False):
-            return b"".join(pieces)
 
 
 async def wait_for_disconnect(receive: Receive) -> None:

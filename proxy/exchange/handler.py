@@ -229,18 +229,14 @@ class ExchangeRun:
                 await self._translate(response, plan, may_fall_back=may_fall_back)
         except AttemptFailed as exc:
             # What the status does not say, the body may: some gateways answer 200 to everything.
-            self._check_key(request, route, exc)
+            to = request.caller.destination(route.action)
+            try:
+                self._handler.dispatcher.check_key(to, exc.error.status, exc.error.message)
+            except KeyRefused as refused:
+                self._note(refused)
+                raise AttemptFailed.by(refused) from refused
             raise
         except Failure as exc:
-            self._note(exc)
-            raise AttemptFailed.by(exc) from exc
-
-    def _check_key(self, request: LegacyRequest, route: Route, failed: AttemptFailed) -> None:
-        """Raise another `AttemptFailed` if the failed attempt refused a key of Holdover's."""
-        to = request.caller.destination(route.action)
-        try:
-            self._handler.dispatcher.check_key(to, failed.error.status, failed.error.message)
-        except KeyRefused as exc:
             self._note(exc)
             raise AttemptFailed.by(exc) from exc
 

@@ -136,19 +136,15 @@ def _redacted_before(redactor: Redactor, words: _Words, made: _Made) -> _Redacte
 
 def _redact_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _RedactedTexts:
     def redacted(word: str) -> Redacted:
-        return in_brief(_storable_text(word), hide, _WORD_LENGTH)
+        if not word.isascii() or "\0" in word:
+            # No store takes NUL (PostgreSQL) or a lone surrogate (UTF-8).
+            word = word.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+        return in_brief(word, hide, _WORD_LENGTH)
 
     return _RedactedTexts(
         tuple(None if word is None else redacted(word) for word in words),
         tuple(MadeAdjustment(kind, *map(redacted, rest)) for kind, *rest in made),
     )
-
-
-def _storable_text(word: str) -> str:
-    """Replace what no store takes: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
-    if word.isascii() and "\0" not in word:
-        return word
-    return word.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _storable_integer(number: float | None) -> int | None:

@@ -159,6 +159,10 @@ class ShadowRunner:
             return "primary_failed"
         if context.answer_copy is None:  # it grew too long to be kept
             return "unreadable"
+        # The tokens that the shadow, like its control, will probably use at most.
+        asked = request.completion_request
+        answer = min(asked.max_tokens_to_sample if asked else 0, _LONG_ANSWER_TOKENS)
+        likely = len(request.body) / _BYTES_PER_TOKEN + answer
         due = _QueuedShadow(
             id=context.id,
             rule=drawn.rule,
@@ -168,7 +172,7 @@ class ShadowRunner:
             hide=context.hiding(self._redactor),
             answer=b"".join(context.answer_copy),
             read=_reader(context),
-            tokens=_estimate(request, shadow),
+            tokens=likely * (2 if shadow.control else 1),
         )
         if self._waiting.full() or self._bytes_waiting + due.size > _MAX_BYTES_WAITING:
             return "queue_full"
@@ -224,7 +228,9 @@ class ShadowRunner:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answered = await collect_answer(self._dispatcher, due.request, leg)
         except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
-            reason = f"status {exc.error.status}" if isinstance(exc, AttemptFailed) else _name(exc)
+            reason = type(exc).__name__
+            if isinstance(exc, AttemptFailed):
+                reason = f"status {exc.error.status}"
             self._observer.shadow_failed(due.rule, name)
             log.info("shadow_failed", id=due.id, rule=due.rule, leg=name, reason=reason)
             self._keep(_record(due, name, failure=reason))
@@ -236,7 +242,9 @@ class ShadowRunner:
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
         self._keep(_record(due, name, comparison=comparison))
-        return _tokens(due, answered)
+        counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
+        # A legacy upstream does not count tokens.
+        return counted or (len(due.request.body) + len(answered.text)) / _BYTES_PER_TOKEN
 
 
 def _record(
@@ -256,10 +264,6 @@ def _record(
     )
 
 
-def _name(problem: Exception) -> str:
-    return type(problem).__name__
-
-
 def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
     """Return a function that reads the client's answer; reading takes time, so it is done later."""
     seconds, plan = time.perf_counter() - context.started, context.plan
@@ -273,17 +277,3 @@ def _reader(context: ExchangeContext) -> Callable[[bytes], ComparableAnswer]:
         return from_forwarded(body, dialect, seconds)
 
     return read
-
-
-def _estimate(request: LegacyRequest, shadow: Shadow) -> float:
-    """Return the tokens that a shadow, and its control, are likely to use at most."""
-    asked = request.completion_request
-    asked_for = asked.max_tokens_to_sample if asked else 0
-    answer = min(asked_for, _LONG_ANSWER_TOKENS)
-    return (len(request.body) / _BYTES_PER_TOKEN + answer) * (2 if shadow.control else 1)
-
-
-def _tokens(due: _QueuedShadow, answered: ComparableAnswer) -> float:
-    counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
-    # A legacy upstream does not count tokens.
-    return counted or (len(due.request.body) + len(answered.text)) / _BYTES_PER_TOKEN

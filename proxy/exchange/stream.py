@@ -60,7 +60,11 @@ class StreamRelay:
         self._runner = runner
         self._translator = StreamTranslator(plan)
         self._encoder: FrameEncoder | None = None
-        self._ping = _ping_of(plan, v1_pings=v1_pings)
+        self._ping: Callable[[], bytes] | None = None
+        if plan.dialect.relays_pings:
+            self._ping = lambda: PING_FRAME
+        elif v1_pings:
+            self._ping = lambda: v1_ping_frame(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}")
         self._may_fall_back = may_fall_back
         """True if another route may still be asked: an upstream's ping is no answer then."""
 
@@ -99,17 +103,14 @@ class StreamRelay:
 
     async def _send_all(self, chunks: Sequence[CompletionChunk]) -> None:
         try:
-            await self._send_each(chunks)
+            if len(chunks) <= _BACKLOG:
+                for chunk in chunks:
+                    await self._send((chunk,))
+            else:
+                async for run in self._runner.iterate(self._runs(chunks)):
+                    await self._send(run)
         except UpstreamProtocolError as exc:
             self._fail(FailureChunk(exc.error_type, str(exc), exc.status_hint))
-
-    async def _send_each(self, chunks: Sequence[CompletionChunk]) -> None:
-        if len(chunks) <= _BACKLOG:
-            for chunk in chunks:
-                await self._send((chunk,))
-            return
-        async for run in self._runner.iterate(self._runs(chunks)):
-            await self._send(run)
 
     def _runs(self, chunks: Sequence[CompletionChunk]) -> Iterator[Sequence[CompletionChunk]]:
         """Divide a backlog into the chunks that leave in one write each."""
@@ -182,11 +183,3 @@ class StreamRelay:
 
 def _is_long(chunk: CompletionChunk) -> bool:
     return isinstance(chunk, TextChunk) and len(chunk.text) > STEP_SIZE
-
-
-def _ping_of(plan: Plan, *, v1_pings: bool) -> Callable[[], bytes] | None:
-    if plan.dialect.relays_pings:
-        return lambda: PING_FRAME
-    if v1_pings:
-        return lambda: v1_ping_frame(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}")
-    return None
