@@ -112,9 +112,10 @@ class Server(uvicorn.Server):
         await super().startup([])
         for each in sockets:
             each.listen(self.config.backlog)  # one that shares its port did not, until now
+        create = cast("type[ServerProtocol]", self.config.http_protocol_class)
         acceptor = Acceptor(
             sockets,
-            self._create_protocol,
+            partial(create, self.config, self.server_state, self.lifespan.state),
             connections=self.server_state.connections,
             limit=most_connections(descriptor_limit()),
         )
@@ -124,37 +125,11 @@ class Server(uvicorn.Server):
         else:
             self._supervisor.report(self._obey_supervisor)
 
-    def _create_protocol(self) -> ServerProtocol:
-        create = cast("type[ServerProtocol]", self.config.http_protocol_class)
-        return create(self.config, self.server_state, self.lifespan.state)
-
     async def main_loop(self) -> None:
         """Serve, and then drain."""
         await self.on_tick(0)  # sets the default headers
         while not (self.should_exit or self._reached[Phase.DRAINING].is_set()):
             await self._wait_for(Phase.DRAINING, _TICK_SECONDS)
-        self._close_after_answers()
-        await self._wait_for(Phase.STOPPING, self._drain_seconds)
-        if self._is_led:
-            await self._reached[Phase.STOPPING].wait()
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Stop accepting, let exchanges end or end them, and shut the application down."""
-        assert sockets is not None
-        if self._supervisor is None:
-            log.info("stopping", seconds=self.config.timeout_graceful_shutdown)
-        await self._take_backlog(sockets)
-        for server in self.servers:
-            server.close()
-            await server.wait_closed()  # until the last that were accepted are among the open ones
-        for each in sockets:
-            each.close()
-        await self._let_exchanges_end()
-        for task in self.server_state.tasks:
-            task.cancel()
-        await self.lifespan.shutdown()
-
-    def _close_after_answers(self) -> None:
         is_over = self._reached[Phase.STOPPING].is_set() or not self._drain_seconds
         if self._supervisor is None and not is_over:
             log.info("draining", seconds=self._drain_seconds)
@@ -165,17 +140,33 @@ class Server(uvicorn.Server):
             # A client who is not told would ask again just as the connection is closed.
             if cycle is not None and not cycle.response_started:
                 cycle.keep_alive = False
+        await self._wait_for(Phase.STOPPING, self._drain_seconds)
+        if self._is_led:
+            await self._reached[Phase.STOPPING].wait()
 
-    async def _take_backlog(self, sockets: list[socket]) -> None:
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop accepting, let exchanges end or end them, and shut the application down."""
+        assert sockets is not None
+        if self._supervisor is None:
+            log.info("stopping", seconds=self.config.timeout_graceful_shutdown)
         if self._is_last:
             drop_new_handshakes(sockets)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while not self._reached[Phase.ENDING].is_set():
-            passed = loop.time() - began
-            if passed >= (_MAX_BACKLOG_SECONDS if has_waiting(sockets) else _SETTLE_SECONDS):
-                return
+        while not self._reached[Phase.ENDING].is_set():  # accept what waits in the backlog
+            limit = _MAX_BACKLOG_SECONDS if has_waiting(sockets) else _SETTLE_SECONDS
+            if loop.time() - began >= limit:
+                break
             await self._wait_for(Phase.ENDING, _STEP_SECONDS)
+        for server in self.servers:
+            server.close()
+            await server.wait_closed()  # until the last that were accepted are among the open ones
+        for each in sockets:
+            each.close()
+        await self._let_exchanges_end()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
 
     async def _let_exchanges_end(self) -> None:
         loop = asyncio.get_running_loop()
@@ -185,7 +176,11 @@ class Server(uvicorn.Server):
             now = loop.time()
             if now >= until or self._reached[Phase.ENDING].is_set():
                 return
-            idle = {each: idle.get(each, now) for each in self._connections() if _is_idle(each)}
+            idle = {
+                each: idle.get(each, now)
+                for each in self._connections()
+                if each.has_read_all and (_is_new(each) or each.cycle.response_complete)
+            }
             for each, since in idle.items():
                 if now - since >= (each.last_request_seconds if _is_new(each) else _IDLE_SECONDS):
                     each.transport.close()
@@ -198,10 +193,6 @@ class Server(uvicorn.Server):
 def _is_new(connection: ServerProtocol) -> bool:
     cycle: RequestResponseCycle | None = connection.cycle
     return cycle is None
-
-
-def _is_idle(connection: ServerProtocol) -> bool:
-    return connection.has_read_all and (_is_new(connection) or connection.cycle.response_complete)
 
 
 def server_for(app: ASGIApp, host: str, port: int) -> uvicorn.Server:

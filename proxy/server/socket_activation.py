@@ -22,23 +22,22 @@ def activated_sockets() -> list[socket.socket]:
     os.environ.pop("LISTEN_FDNAMES", None)
     if meant_for != str(os.getpid()) or not count.isdecimal():
         return []
-    return [_listener(_FIRST_DESCRIPTOR + nth) for nth in range(int(count))]
-
-
-def _listener(descriptor: int) -> socket.socket:
-    try:
-        listener = socket.socket(fileno=descriptor)
-        listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as exc:
-        exit_with_error(
-            f"LISTEN_FDS: descriptor {descriptor} is no socket: {exc.strerror};"
-            " let the service manager open it (ListenStream= of a .socket unit)"
-        )
-    is_tcp = listener.family in {socket.AF_INET, socket.AF_INET6}
-    if not (listens and is_tcp and listener.type == socket.SOCK_STREAM):
-        exit_with_error(
-            f"LISTEN_FDS: descriptor {descriptor} does not listen for TCP connections;"
-            " give the .socket unit ListenStream= with an address and a port, and no Accept="
-        )
-    listener.set_inheritable(False)
-    return listener
+    listeners: list[socket.socket] = []
+    for descriptor in range(_FIRST_DESCRIPTOR, _FIRST_DESCRIPTOR + int(count)):
+        try:
+            listener = socket.socket(fileno=descriptor)
+            listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        except OSError as exc:
+            exit_with_error(
+                f"LISTEN_FDS: descriptor {descriptor} is no socket: {exc.strerror};"
+                " let the service manager open it (ListenStream= of a .socket unit)"
+            )
+        is_tcp = listener.family in {socket.AF_INET, socket.AF_INET6}
+        if not (listens and is_tcp and listener.type == socket.SOCK_STREAM):
+            exit_with_error(
+                f"LISTEN_FDS: descriptor {descriptor} does not listen for TCP connections;"
+                " give the .socket unit ListenStream= with an address and a port, and no Accept="
+            )
+        listener.set_inheritable(False)
+        listeners.append(listener)
+    return listeners

@@ -105,7 +105,7 @@ class Supervisor:
                 while self._phase is Phase.SERVING or self._workers:
                     if self._phase is Phase.SERVING:
                         self._fill_places()
-                    self._hear_workers(self._wait(wake_up))
+                    self._hear_workers(wake_up)
                     self._obey_signals()
                     self._clear_places()
                     self._end_silent()
@@ -140,15 +140,6 @@ class Supervisor:
                 signal.set_wakeup_fd(-1)
                 for signum in (*STOP_SIGNALS, signal.SIGHUP):
                     signal.signal(signum, signal.SIG_IGN)
-
-    def _wait(self, wake_up: socket) -> list[object]:
-        """Return what there is something to read from; wait for it, but not for long."""
-        sentinels = [worker.process.sentinel for worker in self._workers]
-        pipes = [worker.pipe for worker in self._workers if not worker.has_hung_up]
-        ready = connection.wait([wake_up, *pipes, *sentinels], _TICK_SECONDS)
-        with suppress(BlockingIOError):
-            wake_up.recv(4096)
-        return list(ready)
 
     # Starting
 
@@ -190,7 +181,13 @@ class Supervisor:
 
     # Looking after them
 
-    def _hear_workers(self, ready: list[object]) -> None:
+    def _hear_workers(self, wake_up: socket) -> None:
+        """Wait until there is something to read, but not for long, and read what workers say."""
+        sentinels = [worker.process.sentinel for worker in self._workers]
+        pipes = [worker.pipe for worker in self._workers if not worker.has_hung_up]
+        ready = connection.wait([wake_up, *pipes, *sentinels], _TICK_SECONDS)
+        with suppress(BlockingIOError):
+            wake_up.recv(4096)
         now = time.monotonic()
         # Where all processes have been paused, nobody could have said anything.
         passed, self._looked = min(now - self._looked, 2 * _TICK_SECONDS), now
@@ -250,17 +247,14 @@ class Supervisor:
     def _obey_signals(self) -> None:
         while self._signals:
             signum = self._signals.pop(0)
-            if signum == signal.SIGHUP:
-                self._reload()
-            else:
+            if signum != signal.SIGHUP:
                 self._advance_to(phase_after(self._phase, signum))
-
-    def _reload(self) -> None:
-        """Let the workers that serve read their settings; one that starts would die of SIGHUP."""
-        for worker in self._workers:
-            is_serving = worker.serving_since is not None and worker.process.is_alive()
-            if is_serving:  # pragma: no branch - no test can hit the moment of a start
-                os.kill(worker.pid, signal.SIGHUP)
+                continue
+            # Workers that serve read their settings again; one that starts would die of SIGHUP.
+            for worker in self._workers:
+                is_serving = worker.serving_since is not None and worker.process.is_alive()
+                if is_serving:  # pragma: no branch - no test can hit the moment of a start
+                    os.kill(worker.pid, signal.SIGHUP)
 
     def _advance_to(self, phase: Phase) -> None:
         """Tell all workers at once that a phase begins."""

@@ -101,22 +101,20 @@ class Acceptor:
             self._pause(listener)
             return False
         connection.settimeout(0)
-        protocol = self._create_protocol() if self._has_room() else self._refuse()
+        # A task may still be about to end when its connection is among those that are open.
+        new = sum(protocol not in self._connections for protocol in self._connecting)
+        protocol: ClientProtocol
+        if len(self._connections) + new < self._limit:
+            protocol = self._create_protocol()
+        else:
+            self._refusals.warning()
+            protocol = RefusedConnection(self._refused, self._loop)
         self._connecting[protocol] = self._loop.create_task(self._connect(connection, protocol))
         return True
 
     def _pause(self, listener: socket) -> None:
         self._loop.remove_reader(listener)
         self._loop.call_later(_PAUSE_SECONDS, self._watch, listener)
-
-    def _has_room(self) -> bool:
-        # A task may still be about to end when its connection is among those that are open.
-        new = sum(protocol not in self._connections for protocol in self._connecting)
-        return len(self._connections) + new < self._limit
-
-    def _refuse(self) -> RefusedConnection:
-        self._refusals.warning()
-        return RefusedConnection(self._refused, self._loop)
 
     async def _connect(self, connection: socket, protocol: ClientProtocol) -> None:
         await self._loop.connect_accepted_socket(lambda: protocol, connection)

@@ -51,14 +51,11 @@ class RefusedConnection(asyncio.Protocol):
     def shutdown(self) -> None:
         """Answer and close."""
         assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.write(_answer())
-            self._transport.close()
-
-
-def _answer() -> bytes:
-    status, headers, body = error_response(
-        TooManyClients("Holdover has no room for more connections. Try again in a moment.")
-    )
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+        if self._transport.is_closing():
+            return
+        status, headers, body = error_response(
+            TooManyClients("Holdover has no room for more connections. Try again in a moment.")
+        )
+        lines = [b"%b: %b\r\n" % header for header in headers]
+        self._transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        self._transport.close()

@@ -128,8 +128,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Bytes that wait to be parsed, for other tasks or for a pipelined request."""
         self._timer: asyncio.TimerHandle | None = None
         self._current_cycle: httptools_impl.RequestResponseCycle | None = None
-        self._refused_at_once: Callable[[Scope], Failure | None] = getattr(
-            self.app, "refuse_at_once", _nobody
+        self._refused_at_once: Callable[[Scope], Failure | None] | None = getattr(
+            self.app, "refuse_at_once", None
         )
         """Decides without a task which requests are refused, if the application does so."""
 
@@ -164,7 +164,13 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if self._read_state is _ReadState.BODY:
             self._waiting_since = self.loop.time()
         if self._read_state is _ReadState.HEAD or self._overhead_bytes > _FREE_OVERHEAD_BYTES:
-            self._make_room_for_head()
+            cost = self._overhead_bytes
+            for connection in self._partial_heads.set(self, cost, self._header_count):
+                connection.refuse(
+                    TooManyClients(
+                        "Too many requests with incomplete headers. Try again in a moment."
+                    )
+                )
         if self._timer is None and self._read_state in {_ReadState.HEAD, _ReadState.BODY}:
             self._start_timer(self._time_limit)
 
@@ -310,13 +316,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     # Parsing and refusing
 
-    def _make_room_for_head(self) -> None:
-        received = self._overhead_bytes
-        for connection in self._partial_heads.set(self, received, self._header_count):
-            connection.refuse(
-                TooManyClients("Too many requests with incomplete headers. Try again in a moment.")
-            )
-
     def refuse(self, failure: Failure) -> None:
         """Answer an unreadable request, after those before it, and close the connection."""
         log.warning("request_refused", status=failure.status, reason=str(failure))
@@ -368,6 +367,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._current_cycle = cycle
         if (
             app is self.app
+            and self._refused_at_once is not None
             and (failure := self._refused_at_once(cast("Scope", cycle.scope))) is not None
         ):
             self._answer_at_once(cycle, failure)
@@ -431,21 +431,18 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as offer:
                 piece = piece[offer.args[0] :]
-                self._decline_upgrade()
             else:
                 return
-
-    def _decline_upgrade(self) -> None:
-        """Parse the head again without its offer to upgrade."""
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        if method == b"CONNECT":
-            raise Tunnel("CONNECT is not supported: send the request itself.")
-        rest = [header for header in self.headers if header[0] != b"upgrade"]
-        lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
-        lines += [b"%b: %b" % header for header in rest]
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
+            # Parse the head again without its offer to upgrade.
+            method, version = self.parser.get_method(), self.parser.get_http_version()
+            if method == b"CONNECT":
+                raise Tunnel("CONNECT is not supported: send the request itself.")
+            rest = [header for header in self.headers if header[0] != b"upgrade"]
+            lines = [b"%b %b HTTP/%b" % (method, self.url, version.encode())]
+            lines += [b"%b: %b" % header for header in rest]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+            self.parser.feed_data(b"\r\n".join((*lines, b"", b"")))
 
     def _use_host_of_target(self) -> None:
         """Use the host of an absolute target in place of the header (RFC 9112, section 3.2.2)."""
@@ -487,11 +484,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.refuse(
                 BodyStalled(f"Nothing of the body arrived for {self.body_seconds:g} seconds.")
             )
-
-
-def _nobody(_: Scope) -> Failure | None:
-    """Refuse nobody."""
-    return None
 
 
 def check_coding(headers: Headers) -> None:
