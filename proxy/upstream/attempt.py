@@ -145,7 +145,12 @@ class Attempt:
             body = await dispatcher.runner.run(encode_in_steps(plan.request))
             response = await dispatcher.client_for(to).send_message(headers, body)
             self._responses.append(response)
-            dispatcher.check_key(to, response.status, await _reason_of_a_403(response))
+            reason = ""
+            if response.status == HTTPStatus.FORBIDDEN:
+                # Only what it says tells a closed model from a refused key.
+                text = await response.read_error()
+                reason = translate_error(response.status, text).message
+            dispatcher.check_key(to, response.status, reason)
             if not (plans_left and await self._has_learned(response, plan, taught, today)):
                 return response, plan
 
@@ -213,13 +218,6 @@ class Attempt:
         self._responses.append(response)
         self._dispatcher.check_key(to, response.status)
         return response
-
-
-async def _reason_of_a_403(response: UpstreamResponse) -> str:
-    """Return what a 403 says, which alone tells a closed model from a refused key."""
-    if response.status != HTTPStatus.FORBIDDEN:
-        return ""
-    return translate_error(response.status, await response.read_error()).message
 
 
 def _key_of(caller: Caller) -> str:

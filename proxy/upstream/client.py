@@ -72,7 +72,15 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
 
 def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
     """Return what kind of error it was, in words for a client, and the cause in the system's."""
-    cause = _deepest_cause(problem)
+    cause: BaseException = problem
+    while True:
+        # Where a name has several addresses, there is an error for each: the first one will do.
+        several = cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()
+        inner = next(iter(several), None) or cause.__cause__ or cause.__context__
+        is_specific = isinstance(cause, (OSError, UnicodeError)) and type(cause) is not OSError
+        if inner is None or is_specific:
+            break
+        cause = inner
     match cause:
         case ssl.SSLCertVerificationError():
             return "its certificate is not accepted", cause.verify_message
@@ -86,18 +94,6 @@ def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
             return "it closes connections at once", str(cause)
         case _:
             return "the network does not lead there", str(cause)
-
-
-def _deepest_cause(problem: BaseException) -> BaseException:
-    """Return the system's error, which is wrapped where a name has several addresses."""
-    while True:
-        # Where a name has several addresses, there is an error for each: the first one will do.
-        several = problem.exceptions if isinstance(problem, BaseExceptionGroup) else ()
-        inner = next(iter(several), None) or problem.__cause__ or problem.__context__
-        is_specific = isinstance(problem, (OSError, UnicodeError)) and type(problem) is not OSError
-        if inner is None or is_specific:
-            return problem
-        problem = inner
 
 
 class UpstreamResponse:

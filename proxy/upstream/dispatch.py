@@ -18,10 +18,6 @@ KeyObserver: TypeAlias = Callable[[Destination, int], None]
 """Called with each status that an upstream answers to a key of Holdover's."""
 
 
-def _ignore(_: Destination, __: int) -> None:
-    """Ignore the health of keys."""
-
-
 class Dispatcher:
     """Keeps one client for each upstream, with connections of its own, for all requests."""
 
@@ -31,7 +27,7 @@ class Dispatcher:
         timeouts: Timeouts,
         learned: LearnedCapabilities,
         runner: CooperativeRunner,
-        on_key: KeyObserver = _ignore,
+        on_key: KeyObserver | None = None,
     ) -> None:
         self.runner = runner
         self.learned = learned
@@ -70,7 +66,8 @@ class Dispatcher:
         """Raise `KeyRefused` if an answer refuses a key that is Holdover's, not the client's."""
         if to.setting is None or is_about_a_model(status, message):
             return
-        self._on_key(to, status)
+        if self._on_key is not None:
+            self._on_key(to, status)
         if refuses_key(status):
             raise KeyRefused(to.setting, status)
 

@@ -77,12 +77,9 @@ def trust() -> ssl.SSLContext:
     except OSError as exc:  # `ssl.SSLError` is one, too
         if exc.filename is not None and exc.filename == os.environ.get(_KEY_LOG):
             variable = _KEY_LOG
-        raise InvalidSettings(_said(variable, exc)) from exc
-
-
-def _said(variable: str | None, problem: OSError) -> str:
-    where = f"{variable}: {os.environ[variable]}" if variable else "TLS cannot be set up"
-    return f"{where}: {problem.strerror or problem}: {_REMEDIES[variable]}"
+        where = f"{variable}: {os.environ[variable]}" if variable else "TLS cannot be set up"
+        said = f"{where}: {exc.strerror or exc}: {_REMEDIES[variable]}"
+        raise InvalidSettings(said) from exc
 
 
 def proxy_for(url: httpx.URL) -> OutboundProxy | None:
@@ -95,8 +92,10 @@ def proxy_for(url: httpx.URL) -> OutboundProxy | None:
             try:
                 return _read_proxy(address if "://" in address else f"http://{address}")
             except _Unusable as exc:
+                name = f"{scheme}_proxy"
+                variable = name if os.environ.get(name) else name.upper()  # as urllib reads them
                 without = f"put {url.host} into NO_PROXY"
-                raise InvalidSettings(f"{_variable(scheme)}: {exc}, or {without}") from None
+                raise InvalidSettings(f"{variable}: {exc}, or {without}") from None
     return None
 
 
@@ -120,9 +119,3 @@ def _read_proxy(address: str) -> OutboundProxy:
         (scheme, proxy.url.raw_host.decode("ascii"), proxy.url.port or DEFAULT_PORTS[scheme]),
         credentials and b"Basic " + b64encode(credentials),
     )
-
-
-def _variable(scheme: str) -> str:
-    """Return a variable's name as the environment spells it; lower case wins, as in urllib."""
-    name = f"{scheme}_proxy"
-    return name if os.environ.get(name) else name.upper()

@@ -146,8 +146,13 @@ class Http11Connection(asyncio.Protocol):
             self._close(httpx.RemoteProtocolError(str(exc)))
             return
         assert response is not None  # else the parser would not have taken the bytes
-        if response.is_complete:
-            self._finish()
+        if response.is_complete:  # its reader may still be reading
+            if self.state is ConnectionState.IDLE and self._writing is None:
+                self.keep_alive = announced_keep_alive(response.headers)
+                self._response, self.idle_since = None, self._loop.time()
+                self._pool.release(self)
+            else:
+                self.abort()
         elif response.unread_bytes > _MAX_UNREAD_BYTES and not self._reads_paused:
             assert self._transport is not None
             self._reads_paused = True
@@ -179,16 +184,6 @@ class Http11Connection(asyncio.Protocol):
         self._may_write.set()
 
     # What follows
-
-    def _finish(self) -> None:
-        """Give the connection back if it can be used again; its reader may still be reading."""
-        if self.state is ConnectionState.IDLE and self._writing is None:
-            assert self._response is not None
-            self.keep_alive = announced_keep_alive(self._response.headers)
-            self._response, self.idle_since = None, self._loop.time()
-            self._pool.release(self)
-        else:
-            self.abort()
 
     def _close(self, error: BaseException) -> None:
         transport, self._transport = self._transport, None

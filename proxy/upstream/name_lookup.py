@@ -90,11 +90,14 @@ class NameLookup:
         """
         if (literal := _literal(host, port)) is not None:
             return literal
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         known = self._known.get((host, port))
         if known is not None and now - known.since < self._fresh:
             return known.addresses
-        running = self._running.get((host, port)) or self._begin(host, port)
+        if (running := self._running.get((host, port))) is None:
+            running = self._running[host, port] = loop.create_task(self._look_up(host, port))
+            running.add_done_callback(lambda done: self._ended(host, port, done))
         is_of_use = known is not None and now - known.since < self._stale
         # A waiter that is cancelled does not cancel the look-up, which others may wait for.
         await asyncio.wait({running}, timeout=self._patience if is_of_use else None)
@@ -111,12 +114,6 @@ class NameLookup:
         self._known.clear()
         for running in self._running.values():
             running.cancel()
-
-    def _begin(self, host: str, port: int) -> asyncio.Task[Addresses]:
-        running = asyncio.get_running_loop().create_task(self._look_up(host, port))
-        self._running[host, port] = running
-        running.add_done_callback(lambda done: self._ended(host, port, done))
-        return running
 
     async def _look_up(self, host: str, port: int) -> Addresses:
         found = await self._resolve(host, port)

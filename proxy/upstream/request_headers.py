@@ -188,16 +188,12 @@ def _is_the_applications_own(name: bytes, value: bytes) -> bool:
         and name not in _ENDING_NAMES
         and not name.startswith(_ENDING_PREFIXES)
         and not _NAMED_AN_ADDRESS.fullmatch(name)
-        and (name.endswith(_VERSIONS) or not _has_an_address(value))
+        and (name.endswith(_VERSIONS) or not any(map(_is_an_address, _WORDS.split(value))))
     )
 
 
-def _has_an_address(value: bytes) -> bool:
-    """Return True if a word of a value is an IP address, also with a port, a zone or a mask."""
-    return any(_is_an_address(word) for word in _WORDS.split(value))
-
-
 def _is_an_address(word: bytes) -> bool:
+    """Return True for an IP address, also with a port, a zone or a mask."""
     if not _MAY_BE_AN_ADDRESS.fullmatch(word):
         return False
     host = word.decode("ascii")

@@ -87,7 +87,9 @@ class Transport:
         """Send a request and wait for the response's head; raises `httpx.TransportError`."""
         is_relayed = self._proxy is not None and request.origin[0] == "http"
         head = _head_of(request, self._proxy if is_relayed else None)
-        pool = self._pool_for(request.origin)
+        if (pool := self._pools.get(request.origin)) is None:
+            connector = Connector(request.origin, self._context, self._names, self._proxy)
+            pool = self._pools[request.origin] = OriginPool(connector, self._keep_alive)
         seconds = request.timeouts.connect
         connection = await pool.acquire(seconds)
         was_used = connection.state is ConnectionState.IDLE
@@ -112,13 +114,6 @@ class Transport:
         while self._pools:
             self._pools.popitem()[1].close()
         self._names.close()
-
-    def _pool_for(self, origin: Origin) -> OriginPool:
-        pool = self._pools.get(origin)
-        if pool is None:
-            connector = Connector(origin, self._context, self._names, self._proxy)
-            pool = self._pools[origin] = OriginPool(connector, self._keep_alive)
-        return pool
 
 
 async def _exchange(
