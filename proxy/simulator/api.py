@@ -63,11 +63,6 @@ class Api:
             logged.outcome = Outcome.CLIENT_DISCONNECTED
             return
         logged.keep_body(body)
-        await self._answer(headers, body, logged, receive, send)
-
-    async def _answer(
-        self, headers: Headers, body: bytes, logged: LoggedRequest, receive: Receive, send: Send
-    ) -> None:
         number = next(self._request_numbers)
         request_id = identifier("req", number)
         options = SimulateOptions()

@@ -43,7 +43,13 @@ def answer_completion(context: RequestContext) -> Reply:
         version = check_version(context.headers)
     is_first_version = version == _FIRST_VERSION
     request = parse_completion_request(context.decode_body(), is_first_version=is_first_version)
-    model = _resolve_model(request.model, is_alive=context.config.legacy_models_alive)
+    if find_model(MODELS, request.model) is not None:
+        raise invalid_request(
+            f'"{request.model}" is not supported on this API. Please use the Messages API instead.'
+        )
+    model = resolve_legacy_model(request.model)
+    if model is None or not context.config.legacy_models_alive:
+        raise model_not_found(request.model)
     check_prompt(request.prompt)
     completion = _complete(request, model, context)
     if context.wants_stream(usual=bool(request.stream)):
@@ -52,17 +58,6 @@ def answer_completion(context: RequestContext) -> Reply:
         )
         return StreamedReply(frames=frames, newline=_CRLF)
     return WholeReply(body=encode_completion(completion, is_first_version=is_first_version))
-
-
-def _resolve_model(name: str, *, is_alive: bool) -> str:
-    if find_model(MODELS, name) is not None:
-        raise invalid_request(
-            f'"{name}" is not supported on this API. Please use the Messages API instead.'
-        )
-    model = resolve_legacy_model(name)
-    if model is None or not is_alive:
-        raise model_not_found(name)
-    return model
 
 
 def _complete(request: CompletionRequest, model: str, context: RequestContext) -> Completion:

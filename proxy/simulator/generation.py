@@ -75,7 +75,10 @@ def generate_answer(
     if ending.reason != "end_turn":
         content = _clip(content, length)
     before = tuple(_BLOCKS_BEFORE_TEXT[name] for name in options.blocks_before)
-    thinking = (_thinking_block(request, model),) if thinking_tokens else ()
+    display = request.thinking.display if request.thinking is not None else None
+    is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
+    thought = ThinkingBlock("" if is_omitted else _THINKING_TEXT)
+    thinking = (thought,) if thinking_tokens else ()
     output_tokens = count_tokens(text[:length]) + (thinking_tokens or 0)
     is_empty = options.empty or request.max_tokens == 0
     return Answer(
@@ -134,9 +137,3 @@ def _clip(blocks: tuple[Block, ...], length: int) -> tuple[Block, ...]:
         else:
             kept.append(block)
     return tuple(kept)
-
-
-def _thinking_block(request: MessagesRequest, model: Model) -> ThinkingBlock:
-    display = request.thinking.display if request.thinking is not None else None
-    is_omitted = model.traits.omits_thinking_text if display is None else display == "omitted"
-    return ThinkingBlock("" if is_omitted else _THINKING_TEXT)

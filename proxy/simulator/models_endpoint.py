@@ -16,7 +16,7 @@ from proxy.simulator.request_context import RequestContext
 
 _DEFAULT_LIMIT: Final = "20"
 _MAX_LIMIT: Final = 1_000
-_LIFECYCLES: Final = ("active", "deprecated", "retired")
+_LIFECYCLES: Final = frozenset({"active", "deprecated", "retired"})
 _THINKING_TYPES: Final = ("adaptive", "between_tools", "disabled", "enabled")
 
 # The values of `thinking.type` that models take (messages-wire 1.8).
@@ -44,7 +44,12 @@ def answer_model(context: RequestContext) -> Reply:
 
 def answer_model_list(context: RequestContext) -> Reply:
     check_version(context.headers)
-    models = _models_in_lifecycle(context.query, context.config.today)
+    # That the parameter may be repeated is *assumed*.
+    asked = [*context.query.getlist("lifecycle"), *context.query.getlist("lifecycle[]")]
+    if not _LIFECYCLES.issuperset(asked):
+        raise invalid_request("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
+    wanted = asked or ["active", "deprecated"]
+    models = [model for model in MODELS if model.lifecycle(context.config.today) in wanted]
     limit_text = context.query.get("limit", _DEFAULT_LIMIT)
     if not (limit_text.isascii() and limit_text.isdigit()):
         raise invalid_request("limit: Input should be a valid integer")
@@ -61,20 +66,6 @@ def answer_model_list(context: RequestContext) -> Reply:
             "last_id": page[-1].id if page else None,
         }
     )
-
-
-def _models_in_lifecycle(query: QueryParams, today: datetime.date) -> list[Model]:
-    """
-    Return the models in the requested lifecycles, by default all but the retired ones.
-
-    That the parameter may be repeated is *assumed*.
-    """
-    asked = [*query.getlist("lifecycle"), *query.getlist("lifecycle[]")]
-    wanted = asked or ["active", "deprecated"]
-    for lifecycle in wanted:
-        if lifecycle not in _LIFECYCLES:
-            raise invalid_request("lifecycle: Input should be 'active', 'deprecated' or 'retired'")
-    return [model for model in MODELS if model.lifecycle(today) in wanted]
 
 
 def _page(models: list[Model], query: QueryParams, limit: int) -> tuple[list[Model], bool]:

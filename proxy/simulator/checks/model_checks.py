@@ -171,7 +171,14 @@ def _check_sampling(request: MessagesRequest, model: Model) -> None:
             _check_sampling_has_no_effect(request, max_top_p=_NO_EFFECT_TOP_P)
             _check_temperature_or_top_p(request)
     if is_thinking(request, model) and not model.traits.omits_thinking_text:
-        _check_sampling_while_thinking(request)
+        # Sampling that thinking excludes (messages-wire 1.7); the texts are *assumed*.
+        _check_temperature_while_thinking(request)
+        if request.top_k is not None:
+            raise invalid_request("`top_k` must be unset when thinking is enabled.")
+        if request.top_p is not None and request.top_p < _MIN_TOP_P_WHILE_THINKING:
+            raise invalid_request(
+                "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
+            )
 
 
 def _check_temperature_or_top_p(request: MessagesRequest) -> None:
@@ -198,21 +205,6 @@ def _check_temperature_while_thinking(request: MessagesRequest) -> None:
             "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode. "
             "Please consult our documentation at "
             "https://platform.claude.com/docs/en/build-with-claude/extended-thinking"
-        )
-
-
-def _check_sampling_while_thinking(request: MessagesRequest) -> None:
-    """
-    Refuse sampling that thinking excludes (messages-wire 1.7).
-
-    The texts are *assumed*.
-    """
-    _check_temperature_while_thinking(request)
-    if request.top_k is not None:
-        raise invalid_request("`top_k` must be unset when thinking is enabled.")
-    if request.top_p is not None and request.top_p < _MIN_TOP_P_WHILE_THINKING:
-        raise invalid_request(
-            "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
         )
 
 

@@ -39,18 +39,13 @@ def apply_faults(reply: Reply, options: SimulateOptions, *, request_id: str) -> 
         reply = error_reply(error, request_id, shape=options.error_shape)
     if isinstance(reply, WholeReply):
         return replace(reply, status=options.status or reply.status)
-    return _apply_to_stream(reply, options, request_id)
-
-
-def _apply_to_stream(
-    reply: StreamedReply, options: SimulateOptions, request_id: str
-) -> StreamedReply:
     frames = reply.frames
     if options.invalid_utf8:
         frames = _insert_invalid_utf8(frames)
     if options.is_error_in_stream:
-        error = json_frame("error", _simulated_error(options).describe_in_stream(request_id), pad=0)
-        frames = (*_frames_before_error(frames, options), error)
+        content = _simulated_error(options).describe_in_stream(request_id)
+        last = json_frame("error", content, pad=0)
+        frames = (*_frames_before_error(frames, options), last)
     if options.end_after_events is not None:
         frames = frames[: options.end_after_events]
     if options.break_after_events is not None:
