@@ -130,7 +130,10 @@ class LogWriter:
         except OSError:
             self._lose(len(batch))
         else:
-            self._tell_loss()
+            with self._changed:
+                lost, self._lost = self._lost, 0
+            if lost:
+                self._report_loss(lost, self._lost_since)
         with self._changed:
             self._waiting_bytes -= len(data)
             if self._is_finishing.is_set():
@@ -155,12 +158,6 @@ class LogWriter:
                 self._lost_since = time.time()
             self._lost += count
         self.observe_loss(count)
-
-    def _tell_loss(self) -> None:
-        with self._changed:
-            lost, self._lost = self._lost, 0
-        if lost:
-            self._report_loss(lost, self._lost_since)
 
 
 @contextmanager

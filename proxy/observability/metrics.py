@@ -225,7 +225,14 @@ class Metrics:
             text = generate_latest(self._registry)
         else:
             make_directory(self._shared)  # a cleaner of /tmp may have deleted it
-            _forget_the_dead(self._shared)
+            # Gauges of dead workers would report old states; their counters stay.
+            for file in self._shared.glob("gauge_live*_*.db"):
+                pid = int(file.stem.rpartition("_")[2])
+                try:
+                    with suppress(PermissionError):  # the process lives, under another user
+                        os.kill(pid, 0)
+                except ProcessLookupError:
+                    mark_process_dead(pid, str(self._shared))  # type: ignore[no-untyped-call]
             all_workers = CollectorRegistry()
             MultiProcessCollector(all_workers, str(self._shared))  # type: ignore[no-untyped-call]
             text = generate_latest(all_workers)
@@ -298,14 +305,3 @@ def _shared_directory() -> Path | None:
         values.ValueClass = values.MutexValue  # prometheus_client chose the shared kind at import
         return None
     return directory
-
-
-def _forget_the_dead(directory: Path) -> None:
-    """Delete gauges of dead workers, which would report old states; their counters stay."""
-    for file in directory.glob("gauge_live*_*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        try:
-            with suppress(PermissionError):  # the process lives, under another user
-                os.kill(pid, 0)
-        except ProcessLookupError:
-            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

@@ -79,7 +79,17 @@ class Asker:
     async def ask(self, recorded: RecordedExchange) -> ReplayResult:
         """Ask once more and compare; errors become results too."""
         try:
-            return await self._ask(recorded)
+            request, then, decision = await asyncio.to_thread(self._prepare, recorded)
+            if decision.action == "refuse":
+                return _failed(recorded, "refused by a rule", 0)
+            if request.parsed is None:  # not even forwarded, as recording may have damaged it
+                return _failed(recorded, "not readable", 0)
+            if then is None:
+                return _failed(recorded, "nothing to compare with", 0)
+            if not request.caller.destination(decision.route.action).credential.secret:
+                raise MissingKey
+            now = await self._answer(request, decision.route)
+            return await asyncio.to_thread(self._compare, recorded, then, now)
         except AttemptFailed as exc:
             return _failed(recorded, f"status {exc.error.status}", 0)
         except (Failure, TranslationError, TimeoutError) as exc:
@@ -88,19 +98,6 @@ class Asker:
         except Exception as exc:  # noqa: BLE001 - nothing about one request may end the replay
             log.error("replay_crashed", id=recorded.record.id, **describe_crash(exc))
             return _failed(recorded, "crashed", recorded.tokens)
-
-    async def _ask(self, recorded: RecordedExchange) -> ReplayResult:
-        request, then, decision = await asyncio.to_thread(self._prepare, recorded)
-        if decision.action == "refuse":
-            return _failed(recorded, "refused by a rule", 0)
-        if request.parsed is None:  # not even forwarded, as recording may have damaged it
-            return _failed(recorded, "not readable", 0)
-        if then is None:
-            return _failed(recorded, "nothing to compare with", 0)
-        if not request.caller.destination(decision.route.action).credential.secret:
-            raise MissingKey
-        now = await self._answer(request, decision.route)
-        return await asyncio.to_thread(self._compare, recorded, then, now)
 
     def _prepare(
         self, recorded: RecordedExchange
@@ -117,7 +114,19 @@ class Asker:
             now=datetime.now(UTC),
         )
         decision = decide(self.config.rollout, question, _NONE_TRIPPED)
-        return request, _recorded_answer(record, answer), decision
+        try:
+            read = read_completion(answer)
+        except UpstreamProtocolError:
+            return request, None, decision
+        then = ComparableAnswer(
+            text=read.text,
+            stop_reason=read.stop_reason,
+            seconds=record.total_ms / 1000,
+            model=record.sent_model,
+            usage=Usage(record.input_tokens, record.output_tokens),
+            adjustments=tuple(dict.fromkeys(made.kind for made in record.adjustments)),
+        )
+        return request, then, decision
 
     async def _answer(self, request: LegacyRequest, route: Route) -> ComparableAnswer:
         """Ask, and try again where waiting may help; errors of the last try are raised."""
@@ -172,21 +181,6 @@ def headers_of(record: TrafficRecord) -> Headers:
         (b"content-type", b"application/json"),
         *((name, value.encode("latin-1", "replace")) for name, value in known if value),
     ]
-
-
-def _recorded_answer(record: TrafficRecord, answer: bytes) -> ComparableAnswer | None:
-    try:
-        read = read_completion(answer)
-    except UpstreamProtocolError:
-        return None
-    return ComparableAnswer(
-        text=read.text,
-        stop_reason=read.stop_reason,
-        seconds=record.total_ms / 1000,
-        model=record.sent_model,
-        usage=Usage(record.input_tokens, record.output_tokens),
-        adjustments=tuple(dict.fromkeys(made.kind for made in record.adjustments)),
-    )
 
 
 def _failed(recorded: RecordedExchange, failure: str, tokens: float) -> ReplayResult:

@@ -9,7 +9,7 @@ as many records as it would to requests, though not to the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -18,7 +18,7 @@ import msgspec
 from proxy.config.runtime import RuntimeConfig
 from proxy.replay.ask import caller_of, headers_of
 from proxy.report.replacement_call import example_request
-from proxy.rollout import Question, Rule, bucket, decide
+from proxy.rollout import Question, bucket, decide
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.replay_results import RemainingExchange
 from translators import (
@@ -86,12 +86,19 @@ def _plan_of(record: TrafficRecord, config: RuntimeConfig, now: datetime) -> Pla
     """Return what would be asked, or None if it is a legacy upstream; raises `_NotSent`."""
     try:
         decoded = decode_completion_request(msgspec.json.encode(example_request(record)))
+        # Rules that deal by something which no record has get a bucket of the record's own.
+        by_chance = [
+            rule.name
+            for rule in config.rollout.rules
+            if rule.by in {"prompt", "random"}
+            or (rule.by == "user_id" and "metadata" in record.features)
+        ]
         question = Question(
             caller=caller_of(record, config.keyring),
             headers=headers_of(record),
             request=decoded.request,
             now=now,
-            buckets=dict(_buckets(record, config.rollout.rules)),
+            buckets={name: bucket(name, record.id.encode()) for name in by_chance},
         )
         decision = decide(config.rollout, question, _NONE_TRIPPED)
         if decision.action == "refuse":
@@ -102,12 +109,3 @@ def _plan_of(record: TrafficRecord, config: RuntimeConfig, now: datetime) -> Pla
         return plan_request(decoded, dialect, decision.route.policy, today=today)
     except InvalidCompletionRequest as exc:
         raise _NotSent from exc
-
-
-def _buckets(record: TrafficRecord, rules: Iterable[Rule]) -> Iterator[tuple[str, int]]:
-    """Yield a bucket for each rule that deals by something that no record has."""
-    for rule in rules:
-        if rule.by in {"prompt", "random"} or (
-            rule.by == "user_id" and "metadata" in record.features
-        ):
-            yield rule.name, bucket(rule.name, record.id.encode())

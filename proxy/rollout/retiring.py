@@ -61,18 +61,6 @@ def retiring_models(
 
 def retirement_warnings(rollout: Rollout, today: str) -> Iterator[str]:
     """Yield a sentence for each setting and rule that names a model that has ended or soon does."""
-    yield from _warnings_of_ended(rollout, today)
-    for each in retiring_models(rollout, today, lambda _: ()):
-        days = "1 day" if each.days == 1 else f"{each.days} days"
-        then = f"{each.successor} is asked" if each.successor else "its requests fail"
-        for place in (*each.settings, *(f"rule {name}" for name in each.rules)):
-            yield (
-                f"{place}: {each.model} retires on {each.retires}, in {days}, and {then} from then"
-                " on; name another model"
-            )
-
-
-def _warnings_of_ended(rollout: Rollout, today: str) -> Iterator[str]:
     policy = rollout.otherwise.policy
     catalogue = replace(rollout.catalogue, overrides={})
     of_rules = {f"rule {rule.name}": _named_by(_routes(rule), policy) for rule in rollout.rules}
@@ -82,6 +70,14 @@ def _warnings_of_ended(rollout: Rollout, today: str) -> Iterator[str]:
             if model is not None and model.is_retired(today):
                 now = f"{sent} is asked instead" if sent != name else "its requests fail"
                 yield f"{place}: {name} retired on {model.retires}, and {now}; name another model"
+    for each in retiring_models(rollout, today, lambda _: ()):
+        days = "1 day" if each.days == 1 else f"{each.days} days"
+        then = f"{each.successor} is asked" if each.successor else "its requests fail"
+        for place in (*each.settings, *(f"rule {name}" for name in each.rules)):
+            yield (
+                f"{place}: {each.model} retires on {each.retires}, in {days}, and {then} from then"
+                " on; name another model"
+            )
 
 
 def _named_by_settings(rollout: Rollout) -> dict[str, Iterable[str]]:

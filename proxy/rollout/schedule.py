@@ -17,19 +17,13 @@ _PERIODS: Final = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
 def brown_out_until(campaign: Campaign, now: datetime) -> datetime | None:
     """Return the end of the current brown-out; None outside brown-outs."""
-    ends = (_end(brown_out, now) for brown_out in campaign.brown_outs)
-    return max((end for end in ends if end is not None), default=None)
-
-
-def _end(brown_out: BrownOut, now: datetime) -> datetime | None:
-    start = brown_out.start
-    if brown_out.every is not None and now > start:
-        period = _PERIODS[brown_out.every]
-        start += (now - start) // period * period
-    if start > now or (brown_out.until is not None and start >= brown_out.until):
-        return None
-    end = start + timedelta(minutes=brown_out.minutes)
-    return end if now < end else None
+    current = [
+        end
+        for brown_out in campaign.brown_outs
+        for start, end in islice(_periods(brown_out, now), 1)
+        if start <= now < end and (brown_out.until is None or start < brown_out.until)
+    ]
+    return max(current, default=None)
 
 
 def next_brown_outs(

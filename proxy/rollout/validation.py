@@ -57,7 +57,10 @@ def validate_rules(
             yield (*place, "name"), f"an earlier rule is named {rule.name!r} too; rename one"
         yield from _match_findings(place, rule.match, callers, keeps_digests=keeps_digests)
         for earlier in rules[:number]:
-            if _always_decides(earlier) and _covers(earlier.match, rule.match):
+            # A written share, even of 100, may be lowered later: such a rule leaves something over.
+            is_dial = "share" in earlier.model_fields_set or earlier.guard is not None
+            is_now_and_then = earlier.action == "refuse" and earlier.campaign.brown_outs
+            if not (is_dial or is_now_and_then) and _covers(earlier.match, rule.match):
                 yield place, f"can never match: {earlier.name!r} takes all of its requests"
                 break
         yield from _findings_on_route(place, rule, has_legacy_url=has_legacy_url)
@@ -115,16 +118,6 @@ def _match_findings(
 
 def _is_digest(pattern: str | None) -> bool:
     return pattern is not None and _DIGEST.fullmatch(pattern) is not None
-
-
-def _always_decides(rule: RuleSettings) -> bool:
-    """Return True if later rules can never get a request that this one matches.
-
-    A written share, even of 100, may be lowered later, so such a rule does not count.
-    """
-    is_now_and_then = rule.action == "refuse" and rule.campaign.brown_outs
-    is_dial = "share" in rule.model_fields_set or rule.guard is not None
-    return not is_dial and not is_now_and_then
 
 
 def _covers(wide: Match, narrow: Match) -> bool:
