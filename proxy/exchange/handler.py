@@ -30,7 +30,6 @@ from proxy.exchange.stream import StreamRelay
 from proxy.headers import declared_length
 from proxy.outcome import Outcome, outcome_of_failure
 from proxy.rollout import Decision, Fallback, Question, Route, buckets_in_steps, decide
-from proxy.security.keyring import Caller
 from proxy.security.redaction import describe_crash
 from proxy.upstream.attempt import Attempt, AttemptFailed, error_of_failure, failed_response
 from proxy.upstream.client import UpstreamResponse
@@ -117,50 +116,48 @@ class ExchangeRun:
     async def answer(self, read: ReadBody) -> None:
         """Answer the request; errors that the client should be told are raised."""
         context, config = self._context, self._handler.present.config
+        run = self._handler.runner.run
         caller = context.caller = config.keyring.identify(context.headers)
         size = declared_length(context.headers)
         weight = config.weights.get(caller.name, 1)
         async with self._handler.admission.slot(caller.digest, size, weight) as slot:
             context.waited = slot.waited_seconds
-            await self._answer_admitted(await read(slot), caller, config)
-
-    async def _answer_admitted(self, body: bytes, caller: Caller, config: RuntimeConfig) -> None:
-        run, context = self._handler.runner.run, self._context
-        context.request_bytes = len(body)
-        request = await run(
-            LegacyRequest.read_in_steps(caller, context.headers, context.query, body)
-        )
-        context.dialect = request.dialect
-        if request.parsed is not None:
-            context.request = request.completion_request
-            context.features = features_of(request.parsed)
-        now = datetime.now(UTC)
-        question = Question(
-            caller=caller,
-            headers=context.headers,
-            request=context.request,
-            now=now,
-            buckets=await run(buckets_in_steps(config.rollout, context.request)),
-        )
-        tripped = self._handler.present.tripped
-        decision = context.decision = decide(config.rollout, question, tripped)
-        rule = decision.rule
-        context.begin_capture(rule.capture if rule else config.rollout.capture, body)
-        if decision.action == "refuse":
-            context.begin_attempt("refuse")
-            catalogue, today = config.rollout.catalogue, now.date().isoformat()
-            raise Gone(gone_message(decision, context.request, catalogue, today))
-        shadow = self._handler.shadows.draw(decision)
-        if shadow is None:
-            await self._ask(request, decision)
-            return
-        context.answer_copy = []
-        try:
-            await self._ask(request, decision)
-        except BaseException as exc:
-            self._handler.shadows.skip(shadow, exc)
-            raise
-        self._handler.shadows.schedule(shadow, request, context)
+            body = await read(slot)
+            context.request_bytes = len(body)
+            request = await run(
+                LegacyRequest.read_in_steps(caller, context.headers, context.query, body)
+            )
+            context.dialect = request.dialect
+            if request.parsed is not None:
+                context.request = request.completion_request
+                context.features = features_of(request.parsed)
+            now = datetime.now(UTC)
+            question = Question(
+                caller=caller,
+                headers=context.headers,
+                request=context.request,
+                now=now,
+                buckets=await run(buckets_in_steps(config.rollout, context.request)),
+            )
+            tripped = self._handler.present.tripped
+            decision = context.decision = decide(config.rollout, question, tripped)
+            rule = decision.rule
+            context.begin_capture(rule.capture if rule else config.rollout.capture, body)
+            if decision.action == "refuse":
+                context.begin_attempt("refuse")
+                catalogue, today = config.rollout.catalogue, now.date().isoformat()
+                raise Gone(gone_message(decision, context.request, catalogue, today))
+            shadow = self._handler.shadows.draw(decision)
+            if shadow is None:
+                await self._ask(request, decision)
+                return
+            context.answer_copy = []
+            try:
+                await self._ask(request, decision)
+            except BaseException as exc:
+                self._handler.shadows.skip(shadow, exc)
+                raise
+            self._handler.shadows.schedule(shadow, request, context)
 
     async def _ask(self, request: LegacyRequest, decision: Decision) -> None:
         """Ask by the decided route, and by the rule's fallback if that fails."""

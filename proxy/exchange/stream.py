@@ -71,8 +71,19 @@ class StreamRelay:
     async def run(self, response: UpstreamResponse) -> None:
         """Relay until the completion ends; raises `AttemptFailed` if it is not whole."""
         self._sink.open_stream(self._ping)
+        problem: FailureChunk | None = None
         try:
-            problem = await self._relay(response)
+            try:
+                async for piece in response.pieces():
+                    chunks = await self._runner.run(self._translator.feed_in_steps(piece))
+                    # The headers of the response, which may begin with these chunks, name the
+                    # model.
+                    self._context.answered_model = self._translator.message.model or None
+                    await self._send_all(chunks)
+                    if self._translator.has_ended:
+                        break
+            except Failure as exc:
+                problem = FailureChunk(exc.error_type, str(exc), exc.status)
             closing = self._translator.close_in_steps(problem)
             await self._send_all(await self._runner.run(closing))
         except AttemptFailed:
@@ -87,19 +98,6 @@ class StreamRelay:
         self._sink.open_stream(self._ping)
         self._encoder = FrameEncoder(self._plan.dialect, id=completion.id, model=completion.model)
         await self._send_all(as_chunks(completion))
-
-    async def _relay(self, response: UpstreamResponse) -> FailureChunk | None:
-        try:
-            async for piece in response.pieces():
-                chunks = await self._runner.run(self._translator.feed_in_steps(piece))
-                # The headers of the response, which may begin with these chunks, name the model.
-                self._context.answered_model = self._translator.message.model or None
-                await self._send_all(chunks)
-                if self._translator.has_ended:
-                    return None
-        except Failure as exc:
-            return FailureChunk(exc.error_type, str(exc), exc.status)
-        return None
 
     async def _send_all(self, chunks: Sequence[CompletionChunk]) -> None:
         try:
