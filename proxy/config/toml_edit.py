@@ -39,7 +39,13 @@ def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None
     share = str(int(value) if value.is_integer() else value)
 
     def edit(file: TomlSource) -> str:
-        place = _place_of(rule, file)
+        rules = file.tree().get(_RULES)
+        tables = rules if isinstance(rules, list) else []
+        names = [table.get("name") if isinstance(table, dict) else None for table in tables]
+        if rule not in names:
+            known = [name for name in names if isinstance(name, str)]
+            raise InvalidSettings(f"{file.path}: there is no rule {rule!r}{or_rather(rule, known)}")
+        place = (_RULES, names.index(rule))
         lines = file.text.split("\n")
         statement = lines_of((*place, "share"), file.text)
         if statement is not None and _SHARE.match(lines[statement.start]):
@@ -73,16 +79,6 @@ def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = N
         return "\n".join([override, *kept])
 
     _edit(path, edit, secrets_dir)
-
-
-def _place_of(rule: str, file: TomlSource) -> tuple[str, int]:
-    rules = file.tree().get(_RULES)
-    tables = rules if isinstance(rules, list) else []
-    names = [table.get("name") if isinstance(table, dict) else None for table in tables]
-    if rule in names:
-        return _RULES, names.index(rule)
-    known = [name for name in names if isinstance(name, str)]
-    raise InvalidSettings(f"{file.path}: there is no rule {rule!r}{or_rather(rule, known)}")
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:

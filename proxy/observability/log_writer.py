@@ -69,8 +69,13 @@ class LogWriter:
             if has_room:
                 self._lines.append(encoded)
                 self._waiting_bytes += len(encoded)
-                if len(self._lines) == 1 or self._thread is None:
-                    self._wake_thread()
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name="log", daemon=True)
+                    with suppress(RuntimeError):  # too many threads; the next line tries again
+                        thread.start()
+                        self._thread = thread
+                if len(self._lines) == 1:
+                    self._changed.notify_all()
         if not has_room:
             self._lose(1)
         elif self._is_finishing.is_set() and not self._is_own_thread:
@@ -103,14 +108,6 @@ class LogWriter:
                 if (left := deadline - time.monotonic()) <= 0:
                     return
                 self._changed.wait(left)
-
-    def _wake_thread(self) -> None:
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, name="log", daemon=True)
-            with suppress(RuntimeError):  # too many threads; the next line tries again
-                thread.start()
-                self._thread = thread
-        self._changed.notify_all()
 
     def _run(self) -> None:
         while True:

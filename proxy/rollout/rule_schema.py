@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
@@ -54,23 +55,18 @@ def one_spelling_each(plain: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _read_moment(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return datetime.fromisoformat(text)
-
-
 def _as_moment(value: object) -> object:
     """Convert a day to its start in UTC; refuse a time without an offset."""
     if isinstance(value, str):
         text = value
         try:
-            value = _read_moment(text)
+            value = datetime.fromisoformat(text)
         except ValueError as exc:
             raise ValueError(
                 "must be a date such as 2027-01-31, or a time such as 2027-01-31T09:00:00Z"
             ) from exc
+        with suppress(ValueError):  # a day, which has no time and so no offset
+            value = date.fromisoformat(text)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):

@@ -187,16 +187,19 @@ class Keyring:
                 "for upstream_url; to send a key of yours instead, set legacy_key"
             )
         for site in self._sites:
-            if without := [known.name for known in self.known if self._misses_key(known, site)]:
+            is_legacy = site is self.legacy
+            without = [
+                known.name
+                for known in self.known
+                if not (site.key or (known.legacy_key if is_legacy else known.messages_key))
+                and self._opens_a_key(known)
+            ]
+            if without:
                 yield (
                     f"{site.name}_url: no key will be sent there for {', '.join(without)}, because "
                     "there is none for this upstream, and their tokens are never sent on; "
                     f"set {site.setting}, or callers.NAME.{site.setting}"
                 )
-
-    def _misses_key(self, known: KnownCaller, site: Site) -> bool:
-        key = known.legacy_key if site is self.legacy else known.messages_key
-        return (key or site.key) is None and self._opens_a_key(known)
 
     def identify(self, headers: Headers) -> Caller:
         """

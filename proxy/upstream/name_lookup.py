@@ -88,8 +88,9 @@ class NameLookup:
 
         After a failed look-up, and during one that lasts, older addresses are returned.
         """
-        if (literal := _literal(host, port)) is not None:
-            return literal
+        with suppress(socket.gaierror):  # an address, and no name that has to be looked up
+            flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
         loop = asyncio.get_running_loop()
         now = loop.time()
         known = self._known.get((host, port))
@@ -124,13 +125,3 @@ class NameLookup:
         del self._running[host, port]
         if not done.cancelled():
             done.exception()  # retrieved, even if nobody waits any more
-
-
-def _literal(host: str, port: int) -> Addresses | None:
-    """Return what an address stands for; None for a name, which has to be looked up."""
-    try:
-        return socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except socket.gaierror:
-        return None

@@ -195,7 +195,14 @@ class Finder:
             if not piece.isascii():
                 # `lower` changes the length of only this capital, the dotted I.
                 piece = piece.replace("\u0130", "i")
-            for place, sought in self._word_positions(piece.lower()):
+            small = piece.lower()
+            places: list[tuple[int, _CompiledKind]] = []
+            for word, called in self._by_word.items():
+                place = small.find(word)
+                while 0 <= place < self._piece:
+                    places += [(place, sought) for sought in called]
+                    place = small.find(word, place + 1)
+            for place, sought in sorted(places, key=itemgetter(0)):
                 at = start + place
                 found = sought.pattern.match(text, at) if at >= free else None
                 if found and (span := sought.confirm(found, free)):
@@ -203,16 +210,6 @@ class Finder:
                     free = span[1]
                 elif found and found.lastgroup == "word":  # `confirm` has rejected the whole word
                     free = found.end()
-
-    def _word_positions(self, small: str) -> list[tuple[int, _CompiledKind]]:
-        places: list[tuple[int, _CompiledKind]] = []
-        for word, called in self._by_word.items():
-            place = small.find(word)
-            while 0 <= place < self._piece:
-                places += [(place, sought) for sought in called]
-                place = small.find(word, place + 1)
-        places.sort(key=itemgetter(0))
-        return places
 
     def _digit_spans(self, text: str) -> list[Span]:
         """Return spans with seven or more digits close together, and their surroundings."""

@@ -17,7 +17,15 @@ def check_content(request: MessagesRequest, *, strict_alternation: bool) -> None
     """Raise a 400 for empty texts, blank texts or, on request, roles that do not alternate."""
     _check_messages(request.messages)
     if strict_alternation:
-        _check_alternation(request.messages)
+        # As the API did until 2024-10-08 and partner clouds still may.
+        if request.messages[0].role != "user":
+            raise invalid_request('messages: first message must use the "user" role')
+        for earlier, later in pairwise(request.messages):
+            if earlier.role == later.role:
+                raise invalid_request(
+                    'messages: roles must alternate between "user" and "assistant", '
+                    f'but found multiple "{later.role}" roles in a row'
+                )
     for text in request.system_texts:
         _check_text("system", text)
     for sequence in request.stop_sequences:
@@ -60,15 +68,3 @@ def _check_text(where: str, text: str) -> None:
         raise invalid_request(f"{where}: text content blocks must be non-empty")
     if text.isspace():
         raise invalid_request(f"{where}: text content blocks must contain non-whitespace text")
-
-
-def _check_alternation(messages: list[Message]) -> None:
-    """Require alternating roles, as the API did until 2024-10-08 and partner clouds still may."""
-    if messages[0].role != "user":
-        raise invalid_request('messages: first message must use the "user" role')
-    for earlier, later in pairwise(messages):
-        if earlier.role == later.role:
-            raise invalid_request(
-                'messages: roles must alternate between "user" and "assistant", '
-                f'but found multiple "{later.role}" roles in a row'
-            )
