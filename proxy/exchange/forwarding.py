@@ -8,7 +8,7 @@ from typing import Final
 from proxy.errors import Failure
 from proxy.exchange.response import ResponseSink
 from proxy.exchange.response_headers import forwarded_headers
-from proxy.headers import first
+from proxy.headers import declared_length
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.upstream.attempt import AttemptFailed, error_of_failure, failed_response
 from proxy.upstream.client import UpstreamResponse
@@ -90,8 +90,7 @@ class _Progress:
         self._tail = b"\n"
         """The latest bytes: the error event's first line may come in two pieces."""
         self._is_stream = response.is_event_stream
-        declared = first(response.headers, b"content-length") or b""
-        self._left = int(declared) if declared.isdigit() else 0
+        self._left = declared_length(response.headers)
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece; return True if a client may take the answer for complete after it."""

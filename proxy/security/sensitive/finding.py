@@ -73,13 +73,12 @@ def _unescaped(text: str, piece: int) -> str:
     if "\\" in text or "\x1b" in text or "\x9b" in text:
         escapes = list(_find_in_pieces(_ESCAPED, text, (0, len(text)), piece))
         if any(found[0] not in _LINES for found in escapes):
-            return _replace_spans(text, ((*found.span(), _unescape(found)) for found in escapes))
+            spans: list[tuple[int, int, str]] = []
+            for found in escapes:
+                sign = chr(int(found["sign"], 16)) if found["sign"] else " "
+                spans.append((*found.span(), "\n" + " " * (len(found[0]) - 2) + sign))
+            return _replace_spans(text, spans)
     return text
-
-
-def _unescape(escape: re.Match[str]) -> str:
-    sign = chr(int(escape["sign"], 16)) if escape["sign"] else " "
-    return "\n" + " " * (len(escape[0]) - 2) + sign
 
 
 def _replace_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
