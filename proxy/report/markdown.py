@@ -10,7 +10,7 @@ the backslash before `@everyone` is gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proxy.report.code_listing import code_lines
@@ -75,6 +75,9 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _totals(report: Report) -> Iterator[str]:
     totals, spent = report.totals, report.totals.spent
+    names = [_code(name) for name in spent.unpriced_models[:_MAX_MODELS]]
+    left_out = len(spent.unpriced_models) - len(names)
+    more = f" and {number(left_out)} more" if left_out else ""
     yield from _table(
         ("", ""),
         [
@@ -92,7 +95,7 @@ def _totals(report: Report) -> Iterator[str]:
             ("Readiness", percent(totals.readiness)),
             ("Tokens in, out", f"{number(spent.input_tokens)}, {number(spent.output_tokens)}"),
             ("Cost", money(spent.cost)),
-            *_unpriced(spent.unpriced_models),
+            *([("No price known for", ", ".join(names) + more)] if names else []),
         ],
     )
     yield from _heading("Volume", 2)
@@ -108,12 +111,6 @@ def _totals(report: Report) -> Iterator[str]:
             if bucket.exchanges
         ],
     )
-
-
-def _unpriced(models: Sequence[str]) -> Iterator[tuple[str, str]]:
-    if models:
-        more = f" and {number(len(models) - _MAX_MODELS)} more" if models[_MAX_MODELS:] else ""
-        yield "No price known for", ", ".join(map(_code, models[:_MAX_MODELS])) + more
 
 
 def _callers(report: Report) -> Iterator[str]:

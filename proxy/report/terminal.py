@@ -13,7 +13,7 @@ from rich.text import Text
 
 from proxy.report.code_listing import code_lines
 from proxy.report.formatting import duration, moment, money, number, percent, short
-from proxy.report.model import CallerReport, Outcomes, Percentiles, Report, Volume
+from proxy.report.model import CallerReport, Outcomes, Percentiles, Report
 from proxy.report.phrases import (
     BADGES,
     OUTCOMES,
@@ -81,7 +81,14 @@ class _Page:
     def _totals(self, report: Report) -> None:
         totals, spent = report.totals, report.totals.spent
         self._heading(f"Exchanges by {report.volume.step}")
-        self._line(_bars(report.volume), "green")
+        # One character for as many steps as it takes to fit on a line.
+        counts = [bucket.exchanges for bucket in report.volume.buckets]
+        each = -(-len(counts) // _MAX_BARS)
+        sums = [sum(counts[begin : begin + each]) for begin in range(0, len(counts), each)]
+        highest = max(sums)
+        # Rounded up, so that a few exchanges are never drawn as none.
+        bars = (_BARS[-(-exchanges * (len(_BARS) - 1) // highest)] for exchanges in sums)
+        self._line("".join(bars), "green")
         self._facts(
             [
                 ("ended", _outcomes(totals.outcomes)),
@@ -225,13 +232,3 @@ def _percentiles(took: Percentiles | None) -> str:
         return ""
     p50, p95, p99 = map(duration, (took.p50, took.p95, took.p99))
     return f"p50 {p50}, p95 {p95}, p99 {p99}"
-
-
-def _bars(volume: Volume) -> str:
-    # One character for as many steps as it takes to fit on a line.
-    counts = [bucket.exchanges for bucket in volume.buckets]
-    each = -(-len(counts) // _MAX_BARS)
-    sums = [sum(counts[begin : begin + each]) for begin in range(0, len(counts), each)]
-    highest = max(sums)
-    # Rounded up, so that a few exchanges are never drawn as none.
-    return "".join(_BARS[-(-exchanges * (len(_BARS) - 1) // highest)] for exchanges in sums)

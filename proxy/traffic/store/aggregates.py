@@ -167,11 +167,18 @@ def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Selec
     conditions = [*conditions_of(wanted), _columns.seq + 0 <= highest]
     durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
     step = _columns.received_ms // step_ms
+    captured: Select[*tuple[Any, ...]] = (
+        select(_SHAPE, _COUNT, func.max(_columns.seq))
+        .join_from(bodies, exchanges, bodies.c.exchange_id == _columns.id)
+        .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
+        .where(bodies.c.received_ms >= (wanted.since or 0))
+        .group_by(_SHAPE)
+    )
     queries = [
         _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
         _grouped((_WHO, *map(_rounded_up, durations))),
         _grouped((step, _columns.outcome)),
-        _largest(_captured(wanted), most),
+        _largest(captured, most),
     ]
     return [
         _by_shape(conditions, most),
@@ -209,17 +216,6 @@ def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) ->
     """Group by the labels of the keys; given expressions, SQLite would compute them twice."""
     labels = [key.label(f"key_{number}") for number, key in enumerate(keys)]
     return select(*labels, _COUNT, *sums).group_by(*(label.name for label in labels))
-
-
-def _captured(wanted: Filter) -> Select[*tuple[Any, ...]]:
-    kept = bodies.c.exchange_id == _columns.id
-    return (
-        select(_SHAPE, _COUNT, func.max(_columns.seq))
-        .join_from(bodies, exchanges, kept)
-        .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
-        .where(bodies.c.received_ms >= (wanted.since or 0))
-        .group_by(_SHAPE)
-    )
 
 
 def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:

@@ -115,18 +115,15 @@ def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list
     rows = page_of_rows(store, conditions, order)
     while rows:
         yield containing_text(store, wanted, rows)
-        beyond = _is_beyond(rows[-1], newest_first=newest_first)
+        time, seq = rows[-1]["received_ms"], rows[-1]["seq"]
+        # The first comparison lets the engine use the index.
+        if newest_first:
+            follows = or_(_columns.received_ms < time, _columns.seq < seq)
+            beyond = and_(_columns.received_ms <= time, follows)
+        else:
+            follows = or_(_columns.received_ms > time, _columns.seq > seq)
+            beyond = and_(_columns.received_ms >= time, follows)
         rows = page_of_rows(store, [*conditions, beyond], order) if len(rows) == PAGE_ROWS else []
-
-
-def _is_beyond(row: Row, *, newest_first: bool) -> ColumnElement[bool]:
-    """Match rows that follow this one; the first comparison lets the engine use the index."""
-    time, seq = row["received_ms"], row["seq"]
-    if newest_first:
-        return and_(
-            _columns.received_ms <= time, or_(_columns.received_ms < time, _columns.seq < seq)
-        )
-    return and_(_columns.received_ms >= time, or_(_columns.received_ms > time, _columns.seq > seq))
 
 
 def page_of_rows(
