@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -22,14 +21,12 @@ from proxy.report.formatting import one_or_many
 from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objections
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
 from proxy.security.keyring import Caller, Keyring
-from proxy.security.redaction import CallerDigest
+from proxy.security.redaction import CALLER_DIGEST, CallerDigest
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
 
-_NONE_TRIPPED = frozenset[str]()
 _SHOWN_BROWN_OUTS = 3
-_DIGEST = re.compile(r"[0-9a-f]{16}")
 
 
 def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
@@ -52,7 +49,7 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
         return
     try:
-        if not (caller is None or caller in settings.callers or _DIGEST.fullmatch(caller)):
+        if not (caller is None or caller in settings.callers or CALLER_DIGEST.fullmatch(caller)):
             nearest = or_rather(caller, settings.callers)  # no rule could match such a name
             raise InvalidSettings(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
         question = _read_question(runtime, request, header, caller, at)
@@ -160,11 +157,11 @@ def _absent_caller(keyring: Keyring, name: str | None) -> Caller:
 
 
 def _print_decision(config: RuntimeConfig, question: Question) -> None:
-    decision = decide(config.rollout, question, _NONE_TRIPPED)
+    decision = decide(config.rollout, question)
     for rule in config.rollout.rules:
         if config.rollout.override is not None:
             break
-        if (objection := next(objections(rule, question, _NONE_TRIPPED), None)) is not None:
+        if (objection := next(objections(rule, question), None)) is not None:
             print_lines(f"{rule.name}: no: {objection}.")
             continue
         within = f" (bucket {bucket_of(rule, question)} by {rule.by} is within its share)"

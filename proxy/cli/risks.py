@@ -46,6 +46,7 @@ def risks_of(settings: Settings, config: Path | None, *, now: datetime) -> Itera
     yield from _past_sunsets(settings, now)
     yield from override_risks(settings)
     yield from misspelt_models(settings)
+    yield from reroutes_in_vain(settings)
 
 
 def misspelt_models(settings: Settings) -> Iterator[str]:
@@ -57,6 +58,18 @@ def misspelt_models(settings: Settings) -> Iterator[str]:
             yield (
                 f"{place}: Holdover does not know the model {name!r}; write {near!r} if that is"
                 " meant, or list a newer model in model_facts"
+            )
+
+
+def reroutes_in_vain(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each model that is to take prefills and does not."""
+    catalogue = policy_of(settings).catalogue
+    for place, name in _models_in(settings):
+        known = catalogue.find_in_any_spelling(name) if place.endswith("prefill_model") else None
+        if known is not None and known.capabilities.prefill is False:
+            yield (
+                f"{place}: the model {name} takes no prefills, so that requests rerouted to it are"
+                " asked to continue in words; name one that takes them"
             )
 
 

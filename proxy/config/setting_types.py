@@ -16,6 +16,7 @@ from proxy.headers import (
     spelled,
 )
 from proxy.rollout.rule_schema import one_spelling_each, spelled_like
+from proxy.security.redaction import CALLER_DIGEST
 from proxy.traffic import checked_url
 
 _MIN_TOKEN_LENGTH: Final = 16
@@ -171,7 +172,7 @@ TokenHash = Annotated[
 KeyDigest = Annotated[
     str,
     spelled_like(
-        r"[0-9a-f]{16}",
+        CALLER_DIGEST.pattern,
         "must be 16 lower-case hexadecimal digits, as the log shows them and `holdover keys digest`"
         " prints them",
     ),

@@ -15,7 +15,7 @@ from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.fallback import status_may_fall_back
 from translators import TranslatedError, error_type, translate_error
 
-_SUCCESS: Final = 200
+_OK: Final = 200
 _ERROR_EVENT: Final = b"event: error"
 _LAST_WORDS: Final = (b'"stop_reason":"', b'"stop_reason": "', b"[DONE]", _ERROR_EVENT)
 """Text of the last event of a stream, in either dialect (legacy-wire 3)."""
@@ -70,7 +70,7 @@ async def _start_of(pieces: AsyncIterator[bytes]) -> bytes:
     """Return the first piece of a body; raises `AttemptFailed` if it is a stream's error."""
     start = await anext(pieces, b"")
     if start.startswith(_ERROR_EVENT):
-        error = translate_error(_SUCCESS, start.partition(b"data:")[2])
+        error = translate_error(_OK, start.partition(b"data:")[2])
         if status_may_fall_back(error.status):
             raise AttemptFailed(error, Outcome.UPSTREAM_ERROR, may_fall_back=True)
     return start
@@ -102,5 +102,5 @@ class _Progress:
         self._tail = (self._tail + piece)[-len(_ERROR_EVENT) :]
         if line and self.error is None:
             data = rest.partition(b"data:")[2].partition(b"\n")[0]
-            self.error = translate_error(_SUCCESS, data)
+            self.error = translate_error(_OK, data)
         return any(words in piece for words in _LAST_WORDS)

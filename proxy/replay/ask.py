@@ -45,7 +45,6 @@ log = structlog.get_logger()
 _MAX_ANSWER_SECONDS: Final = 600
 _MAX_WAIT_SECONDS: Final = 120
 _RATE_LIMITED: Final = HTTPStatus.TOO_MANY_REQUESTS
-_NONE_TRIPPED: Final = frozenset[str]()
 _FAILURE_NAMES: Final[Mapping[type[Exception], str]] = {
     MissingKey: "no key",
     KeyRefused: "key refused",
@@ -113,7 +112,7 @@ class Asker:
             request=request.completion_request,
             now=datetime.now(UTC),
         )
-        decision = decide(self.config.rollout, question, _NONE_TRIPPED)
+        decision = decide(self.config.rollout, question)
         try:
             read = read_completion(answer)
         except UpstreamProtocolError:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
@@ -28,8 +27,6 @@ from translators import (
     dialect_of,
     plan_request,
 )
-
-_NONE_TRIPPED: Final = frozenset[str]()
 
 
 class ModelForecast(msgspec.Struct, frozen=True):
@@ -100,7 +97,7 @@ def _plan_of(record: TrafficRecord, config: RuntimeConfig, now: datetime) -> Pla
             now=now,
             buckets={name: bucket(name, record.id.encode()) for name in by_chance},
         )
-        decision = decide(config.rollout, question, _NONE_TRIPPED)
+        decision = decide(config.rollout, question)
         if decision.action == "refuse":
             raise _NotSent
         if decision.action == "forward":

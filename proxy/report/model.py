@@ -211,7 +211,7 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     share: float
     first_seen: str
     last_seen: str
-    """Like `first_seen`, within the period."""
+    """Time of the last exchange within the period."""
     outcomes: Outcomes
     error_share: float
     rescued: int

@@ -63,7 +63,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """End of the brown-out that refuses the request."""
 
 
-def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Decision:
+def decide(rollout: Rollout, question: Question, tripped: frozenset[str] = frozenset()) -> Decision:
     """Return the decision; `tripped` names the rules whose guards have set their shares to zero."""
     if rollout.override is not None:
         leg = rollout.override
@@ -83,7 +83,9 @@ def decide(rollout: Rollout, question: Question, tripped: frozenset[str]) -> Dec
     return Decision(action=rule.route.action, route=rule.route, why=DecisionReason.RULE, rule=rule)
 
 
-def objections(rule: Rule, question: Question, tripped: frozenset[str]) -> Iterator[str]:
+def objections(
+    rule: Rule, question: Question, tripped: frozenset[str] = frozenset()
+) -> Iterator[str]:
     """Yield reasons why a rule does not decide, cheapest first; nothing if it does."""
     yield from _mismatches(rule.match, question)
     if rule.route.action == "refuse" and rule.campaign.brown_outs:

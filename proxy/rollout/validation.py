@@ -20,12 +20,12 @@ from proxy.rollout.rule_schema import (
     RouteSettings,
     RuleSettings,
 )
+from proxy.security.redaction import CALLER_DIGEST
 from proxy.spelling import or_rather
 
 Finding: TypeAlias = tuple[tuple[str | int, ...], str]
 """A place in the settings, such as `("rollout", 1, "match")`, and the problem there."""
 
-_DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 _NEEDS_KEY: Final = (
     "is a digest, which needs the setting digest_key; to keep the digests that the log shows, set "
     "it to the contents of digest.key in state_dir"
@@ -117,7 +117,7 @@ def _match_findings(
 
 
 def _is_digest(pattern: str | None) -> bool:
-    return pattern is not None and _DIGEST.fullmatch(pattern) is not None
+    return pattern is not None and CALLER_DIGEST.fullmatch(pattern) is not None
 
 
 def _covers(wide: Match, narrow: Match) -> bool:

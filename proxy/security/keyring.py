@@ -41,7 +41,8 @@ _REFUSES_KEYS: Final = frozenset(
 )
 _MODEL: Final = re.compile(r"\bmodel\b", re.IGNORECASE)
 """Word in what the API, Bedrock and Vertex say of a model that a key has no access to."""
-_PORTS: Final = {"http": 80, "https": 443}
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
+"""Ports of URLs that name none."""
 
 
 class HeldKey(HiddenRepr, frozen=True, kw_only=True):
@@ -336,7 +337,7 @@ def is_about_a_model(status: int, message: str) -> bool:
 def origin_of(url: str) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port of a base URL: the scope of a key (RFC 6454, section 4)."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def hash_token(token: bytes) -> str:

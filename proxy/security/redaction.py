@@ -28,6 +28,8 @@ Redacted = NewType("Redacted", str)
 Hide: TypeAlias = Callable[[str], Redacted]
 
 _DIGEST_BYTES = 8
+CALLER_DIGEST: Final = re.compile(f"[0-9a-f]{{{2 * _DIGEST_BYTES}}}")
+"""The spelling of a `CallerDigest`."""
 _CACHE_SIZE: Final = 1024
 _MAX_CACHED_LENGTH: Final = 256
 _PIECE_LENGTH: Final = 16 * 1024

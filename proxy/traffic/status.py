@@ -50,7 +50,8 @@ class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
     complete_until: str = ""
     """Everything journalled before this time is in the store: ISO 8601, UTC."""
     look_began: float = 0.0
-    """The same moment by `time.monotonic`, which all processes share and nobody sets."""
+    """Value of `time.monotonic` before which everything journalled is in the store: all processes
+    of a machine share that clock, and nobody sets it."""
     rows: int = 0
     """Number of rows added to the store."""
     damaged_bytes: int = 0

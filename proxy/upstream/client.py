@@ -24,8 +24,9 @@ from proxy.errors import (
     UpstreamUnreachable,
 )
 from proxy.headers import Headers, first
+from proxy.security.keyring import DEFAULT_PORTS
 from proxy.upstream.decompression import is_compressed, iter_decompressed
-from proxy.upstream.egress import DEFAULT_PORTS, LOOPBACK, authority, proxy_for, trust
+from proxy.upstream.egress import LOOPBACK, authority, proxy_for, trust
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.timers import peer_timeout
 from proxy.upstream.transport import Body, OutgoingRequest, Timeouts, Transport

@@ -19,11 +19,11 @@ from typing import Final, TypeAlias
 import httpx
 
 from proxy.errors import InvalidSettings
+from proxy.security.keyring import DEFAULT_PORTS
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
 
-DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _FILE: Final = "SSL_CERT_FILE"
 _DIRECTORY: Final = "SSL_CERT_DIR"

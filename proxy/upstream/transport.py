@@ -18,8 +18,9 @@ import httpx
 import structlog
 
 from proxy.headers import Headers
+from proxy.security.keyring import DEFAULT_PORTS
 from proxy.upstream.connector import Connector
-from proxy.upstream.egress import DEFAULT_PORTS, Origin, OutboundProxy, authority
+from proxy.upstream.egress import Origin, OutboundProxy, authority
 from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.name_lookup import NameLookup
 from proxy.upstream.pool import KEEP_ALIVE_SECONDS, OriginPool

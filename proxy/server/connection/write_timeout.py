@@ -16,7 +16,7 @@ log = structlog.get_logger()
 WRITE_SECONDS: Final = 60.0
 """Time for a client to take some of what waits for it; that of nginx (`send_timeout`)."""
 _LOOKS: Final = 8
-"""How often to look within that time."""
+"""Number of looks at what a client has taken, within `WRITE_SECONDS`."""
 
 
 class WriteTimeout:

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.risks import misspelt_models, override_risks, risks_of
+from proxy.cli.risks import (
+    misspelt_models,
+    override_risks,
+    reroutes_in_vain,
+    risks_of,
+)
 from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from tests.command_line import run
@@ -345,3 +350,20 @@ def test_what_was_meant_is_said():
         "prefill_model: Holdover does not know the model 'claude-haiku-4-6'; write"
         " 'claude-haiku-4-5' if that is meant, or list a newer model in model_facts"
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "is_in_vain"),
+    [
+        ("claude-opus-4-6", True),
+        ("anthropic/claude-opus-4-6", True),
+        ("claude-haiku-4-5", False),
+        ("team-claude", False),
+    ],
+)
+def test_prefills_that_are_rerouted_to_a_model_that_takes_none(model: str, is_in_vain: bool):
+    settings = load_settings(prefill="reroute", prefill_model=model)
+
+    assert [risk.split(",")[0] for risk in reroutes_in_vain(settings)] == (
+        [f"prefill_model: the model {model} takes no prefills"] if is_in_vain else []
+    )
