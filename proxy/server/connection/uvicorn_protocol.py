@@ -279,6 +279,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._use_host_of_target()
         super().on_headers_complete()
+        if self.pipeline:
+            # uvicorn reads no more now, and would not notice that the client leaves.
+            self.flow.resume_reading()
         if not self.cycle.response_complete:
             self._unset_keepalive_if_required()  # a response that ended meanwhile may have set it
         if self._is_last_request:

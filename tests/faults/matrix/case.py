@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.faults.matrix.oracle import Ending
+from tests.faults.matrix.oracle import Ending, Told
 from tests.harness import body
 from tests.scripted_server import Act, Peer
 
@@ -27,6 +27,19 @@ class Expected:
     text: str | None = TEXT
     """Of a whole answer; one that failed has said the first part of it. None: any."""
     is_recorded: bool = True
+
+    def is_met_by(self, answer: Told) -> bool:
+        """Whether an answer is one of those that are expected."""
+        if answer.ending not in self.endings:
+            return False
+        if answer.ending is Ending.COMPLETE:
+            return self.text is None or answer.text.removeprefix(" ") == self.text
+        return (
+            self.status in {None, answer.status}
+            and self.kind in {None, answer.kind}
+            and self.message in {None, answer.message}
+            and (self.text is None or self.text.startswith(answer.text.removeprefix(" ")))
+        )
 
 
 def complete(text: str | None = TEXT) -> Expected:

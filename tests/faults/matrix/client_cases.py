@@ -107,6 +107,17 @@ def _goes_when_asked(leave: _Leave) -> Play:
     return play
 
 
+def _asks_twice_and_goes(leave: _Leave) -> Play:
+    async def play(caller: Caller) -> bytes:
+        await caller.ask()
+        await caller.is_asked.wait()
+        await caller.ask()
+        leave(caller)
+        return b""
+
+    return play
+
+
 def _goes_at_first_word(leave: _Leave) -> Play:
     async def play(caller: Caller) -> bytes:
         await caller.ask()
@@ -203,6 +214,15 @@ def _pipelined() -> Iterator[Case]:
                 act=hang,
                 request=several,
             )
+
+    for how, leave in _LEAVES.items():
+        yield from _asked(
+            f"another request while the first one waits, gone before the answer, {how}",
+            _asks_twice_and_goes(leave),
+            GONE,
+            act=hang,
+            request=lambda case, id_: case.asking(id_, "connection: keep-alive"),
+        )
 
     def with_garbage(case: Case, id_: int) -> bytes:
         return case.asking(id_, "connection: keep-alive") + b"garbage\r\n\r\n"

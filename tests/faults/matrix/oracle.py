@@ -52,13 +52,14 @@ def told(data: bytes, *, is_stream: bool, is_old: bool) -> list[Told]:
     """Read the answers to requests of one kind; an answer that is badly formed is an error."""
     answers: list[Told] = []
     while data:
-        answer = _http_answer(data)
-        answers.append(_told_by(answer, is_stream=is_stream, is_old=is_old))
+        answer = http_answer(data)
+        answers.append(told_by(answer, is_stream=is_stream, is_old=is_old))
         data = answer.rest
     return answers
 
 
-def _http_answer(data: bytes) -> HttpAnswer:
+def http_answer(data: bytes) -> HttpAnswer:
+    """Read the first answer of these bytes, as far as it is there; there must be a head."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="POST", target="/", headers=[("host", "h")]))
     connection.send(h11.EndOfMessage())
@@ -82,7 +83,8 @@ def _http_answer(data: bytes) -> HttpAnswer:
     return HttpAnswer(head.status_code, names, body, is_whole, rest)
 
 
-def _told_by(answer: HttpAnswer, *, is_stream: bool, is_old: bool) -> Told:
+def told_by(answer: HttpAnswer, *, is_stream: bool, is_old: bool) -> Told:
+    """Read what one answer says that has ended; one that is badly formed is an error."""
     kind = answer.headers[b"content-type"].partition(b";")[0]
     if answer.status != 200:
         assert answer.is_whole, f"half an error: {answer}"
@@ -95,6 +97,14 @@ def _told_by(answer: HttpAnswer, *, is_stream: bool, is_old: bool) -> Told:
     said = json.loads(answer.body)
     assert said["stop_reason"] in _STOP_REASONS, said
     return Told(Ending.COMPLETE, 200, said["completion"])
+
+
+def fitting_record(answer: Told) -> tuple[str, int]:
+    """Return the outcome and the status that the record of an answer has."""
+    if answer.ending is Ending.COMPLETE:
+        return "answered", answer.status
+    is_client = answer.status in range(400, 500)
+    return "client_error" if is_client else "upstream_error", answer.status
 
 
 def _http_error(answer: HttpAnswer) -> Told:

@@ -19,7 +19,7 @@ import h11
 
 from tests.faults.matrix.answers import good
 from tests.faults.matrix.case import COMPLETE, GONE, Caller, Case, Expected
-from tests.faults.matrix.oracle import Ending, Told, told
+from tests.faults.matrix.oracle import Told, fitting_record, told
 from tests.fleet import Fleet, running_fleet
 from tests.processes import files_of, resident_bytes
 from tests.scripted_server import Peer, listening
@@ -32,7 +32,7 @@ _EXPECTED: Final = {"upstream_unreachable"}
 """Errors in the log that some cases cause."""
 _AT_ONCE: Final = 48
 _WARM_UP: Final = 200
-_SERVER: Final = (sys.executable, "-m", "tests.faults.matrix.counting_server")
+SERVER: Final = (sys.executable, "-m", "tests.faults.matrix.counting_server")
 _Record = Mapping[str, Any]
 _Records = Mapping[int, Sequence[_Record]]
 
@@ -128,7 +128,7 @@ class Seen:
             yield f"{len(answers)} answers instead of {len(wanted)}: {_shown(self.heard)}"
             return
         for answer, one in zip(answers, wanted, strict=True):
-            if not _fits(answer, one):
+            if not one.is_met_by(answer):
                 yield f"{answer}, and not {one}"
         yield from self._problems_of(records, list(zip(answers, wanted, strict=True)))
 
@@ -136,7 +136,7 @@ class Seen:
         self, records: Sequence[_Record], told_so: Sequence[tuple[Told, Expected]]
     ) -> Iterator[str]:
         fitting: list[tuple[str, int | None]] = [
-            _fitting_record(answer) for answer, one in told_so if one.is_recorded
+            fitting_record(answer) for answer, one in told_so if one.is_recorded
         ]
         fitting += [("client_gone", None) for one in self.case.expected if one is GONE]
         found = [(record["outcome"], record["status"]) for record in records]
@@ -155,27 +155,6 @@ def _kind(file: str) -> str:
     return str(Path(file).parent) if file.startswith("/") else file.partition(":")[0]
 
 
-def _fits(answer: Told, expected: Expected) -> bool:
-    if answer.ending not in expected.endings:
-        return False
-    if answer.ending is Ending.COMPLETE:
-        return expected.text is None or answer.text.removeprefix(" ") == expected.text
-    return (
-        expected.status in {None, answer.status}
-        and expected.kind in {None, answer.kind}
-        and expected.message in {None, answer.message}
-        and (expected.text is None or expected.text.startswith(answer.text.removeprefix(" ")))
-    )
-
-
-def _fitting_record(answer: Told) -> tuple[str, int]:
-    """The outcome and the status that the record of an answer has."""
-    if answer.ending is Ending.COMPLETE:
-        return "answered", answer.status
-    is_client = answer.status in range(400, 500)
-    return "client_error" if is_client else "upstream_error", answer.status
-
-
 async def _play(cases: Mapping[int, Case], port: int, upstream: Upstream) -> dict[int, Seen]:
     """Play all cases, so many at once."""
     left = iter(cases.items())
@@ -183,13 +162,14 @@ async def _play(cases: Mapping[int, Case], port: int, upstream: Upstream) -> dic
 
     async def player() -> None:
         for id_, case in left:
-            seen[id_] = await _play_one(id_, case, port, upstream)
+            seen[id_] = await play_one(id_, case, port, upstream)
 
     await asyncio.gather(*(player() for _ in range(_AT_ONCE)))
     return seen
 
 
-async def _play_one(id_: int, case: Case, port: int, upstream: Upstream) -> Seen:
+async def play_one(id_: int, case: Case, port: int, upstream: Upstream) -> Seen:
+    """Play one case to its end, which comes when upstream has been let go."""
     heard = b""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     caller = Caller(
@@ -281,7 +261,7 @@ def run_class(
     tasks = directory / "tasks"
     settings = f"upstream_read_timeout = 3\nupstream_keep_alive = 2\n{settings}"
     with running_fleet(
-        directory, settings, upstream_url=url, legacy_url=url, program=_SERVER, TASKS=str(tasks)
+        directory, settings, upstream_url=url, legacy_url=url, program=SERVER, TASKS=str(tasks)
     ) as fleet:
         bench = Bench(fleet, port, tasks)
         connections = bench.files()["socket"]

@@ -46,15 +46,17 @@ _QUICK_STEP = 17
 
 def cases() -> list[Case]:
     """All of them; those that take long first."""
-    return [
-        *_silences(),
-        *floods_and_endless(),
-        *codings_and_bombs(),
-        *_others(),
-        *_early(),
-        *_statuses(),
-        *_cuts(),
-    ]
+    return [*_silences(), *large_cases(), *small_cases()]
+
+
+def large_cases() -> list[Case]:
+    """Those that send megabytes."""
+    return [*floods_and_endless(), *codings_and_bombs()]
+
+
+def small_cases() -> list[Case]:
+    """Those that take neither time nor room."""
+    return [*_others(), *_early(), *_statuses(), *_cuts()]
 
 
 def refusals() -> list[Case]:
