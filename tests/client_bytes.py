@@ -185,6 +185,35 @@ def read_by_h11(data: bytes) -> list[Request]:
         return requests
 
 
+def without_offer(request: Request) -> Request:
+    """What is left of a request when its offer to upgrade is not heard."""
+    headers = tuple(header for header in request.headers if header[0] != b"upgrade")
+    return Request(request.method, request.path, headers, request.body)
+
+
+def heard_without_offers(conversation: Conversation) -> list[Request]:
+    """The requests that the application was given."""
+    return [without_offer(request) for request in conversation.requests]
+
+
+def h11s_reading(data: bytes) -> list[Request]:
+    """The requests that an independent parser finds, until there is something it does not take."""
+    return [without_offer(request) for request in read_by_h11(data)]
+
+
+def check_reading(data: bytes, pieces: Sequence[bytes]) -> None:
+    """Check that bytes are read alike in pieces, and as h11 reads them, or refused."""
+    whole = asyncio.run(told([data]))
+
+    assert asyncio.run(told(pieces)) == whole
+    assert whole.is_closed or not whole.refusals
+    read = h11s_reading(data)
+    agreed = min(len(read), len(whole.requests))
+    assert heard_without_offers(whole)[:agreed] == read[:agreed]
+    if len(read) > len(whole.requests):
+        assert whole.refusals
+
+
 def splits(data: bytes) -> Sequence[tuple[bytes, ...]]:
     """Every way to cut the bytes in two, and all of them one by one."""
     in_two = [(data[:cut], data[cut:]) for cut in range(1, len(data))]

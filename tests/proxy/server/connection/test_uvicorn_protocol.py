@@ -28,8 +28,10 @@ from tests.client_bytes import (
     Request,
     Unhurried,
     Wire,
+    check_reading,
     config_for,
-    read_by_h11,
+    h11s_reading,
+    heard_without_offers,
     splits,
     told,
 )
@@ -72,22 +74,6 @@ def request(method: str, framing: str, offer: str) -> bytes:
 
 def said_to(*pieces: bytes) -> Conversation:
     return asyncio.run(told(pieces))
-
-
-def without_offer(request: Request) -> Request:
-    """What is left of a request when its offer to upgrade is not heard."""
-    headers = tuple(header for header in request.headers if header[0] != b"upgrade")
-    return Request(request.method, request.path, headers, request.body)
-
-
-def heard_without_offers(conversation: Conversation) -> list[Request]:
-    """The requests that the application was given."""
-    return [without_offer(request) for request in conversation.requests]
-
-
-def h11s_reading(data: bytes) -> list[Request]:
-    """The requests that an independent parser finds, until there is something it does not take."""
-    return [without_offer(request) for request in read_by_h11(data)]
 
 
 @pytest.mark.one_in(4)
@@ -157,16 +143,7 @@ def client_bytes(draw: st.DrawFn) -> bytes:
 def test_damaged_bytes_are_read_as_h11_reads_them_or_refused(data: bytes, cuts: list[int]):
     places = [*sorted({cut % len(data) for cut in cuts} | {0}), len(data)]
 
-    whole = said_to(data)
-
-    in_pieces = said_to(*[data[start:stop] for start, stop in pairwise(places)])
-    assert in_pieces == whole
-    assert whole.is_closed or not whole.refusals
-    read = h11s_reading(data)
-    agreed = min(len(read), len(whole.requests))
-    assert heard_without_offers(whole)[:agreed] == read[:agreed]
-    if len(read) > len(whole.requests):
-        assert whole.refusals
+    check_reading(data, [data[start:stop] for start, stop in pairwise(places)])
 
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
