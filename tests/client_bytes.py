@@ -208,8 +208,9 @@ def check_reading(data: bytes, pieces: Sequence[bytes]) -> None:
     assert asyncio.run(told(pieces)) == whole
     assert whole.is_closed or not whole.refusals
     read = h11s_reading(data)
-    agreed = min(len(read), len(whole.requests))
-    assert heard_without_offers(whole)[:agreed] == read[:agreed]
+    for ours, theirs in zip(heard_without_offers(whole), read, strict=False):
+        # A host in the target takes the place of the header.
+        assert ours == theirs or not theirs.path.startswith("/"), (ours, theirs)
     if len(read) > len(whole.requests):
         assert whole.refusals
 

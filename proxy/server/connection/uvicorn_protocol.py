@@ -270,6 +270,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         headers, version = self.headers, self.parser.get_http_version()
         if version not in _VERSIONS:
             raise MalformedRequest("Only HTTP/1.1 and HTTP/1.0 are supported.")
+        if b"#" in self.url:  # the path would end there for us, and for others not
+            raise MalformedRequest("The path and query of a request hold no `#`: write it as %23.")
         headers[:] = [(name, value.rstrip(b" \t")) for name, value in headers]  # RFC 9110, 5.5
         check_coding(headers)
         if version == "1.0":

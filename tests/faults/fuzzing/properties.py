@@ -16,6 +16,7 @@ from typing import Any, Final
 from tests import client_bytes, response_bytes
 from tests.work import counted, is_linear, work_of
 from translators import (
+    AdjustmentKind,
     FailureChunk,
     FrameEncoder,
     InvalidCompletionRequest,
@@ -87,7 +88,7 @@ def _check_plan(plan: Plan) -> None:
     assert all(message["content"].strip() for message in sent["messages"]), sent
     assert sent["max_tokens"] >= 0, sent
     assert all(stop.strip() for stop in sent.get("stop_sequences", [])), sent
-    assert all(one.kind and one.field for one in plan.adjustments)
+    assert set(plan.adjustment_names) <= {kind.value for kind in AdjustmentKind}
 
 
 def _plan(**fields: object) -> Plan:

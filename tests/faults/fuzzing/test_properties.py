@@ -10,13 +10,15 @@ from tests.faults.fuzzing.properties import CHECKS
 from tests.faults.fuzzing.seeds import WORDS, dictionary, seeds
 from tests.hypothesis_profiles import scaled
 
-FOUND: dict[str, list[bytes]] = {name: [] for name in CHECKS}
-"""Inputs for which something was not as it must be."""
+FOUND: dict[str, list[bytes]] = {
+    "client": [b"\x00\x55\xaaPOST /v1/#omplete HTTP/1.1\r\nhost: localhost\r\n\r\n"],
+}
+"""Inputs for which something was not as it must be, cut down to what mattered."""
 
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_what_must_be_so_is_so_for_the_seeds_and_for_all_finds(name: str):
-    for data in (*seeds(name), *FOUND[name]):
+    for data in (*seeds(name), *FOUND.get(name, ())):
         CHECKS[name](data)
 
 

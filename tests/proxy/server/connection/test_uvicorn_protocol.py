@@ -161,6 +161,8 @@ REFUSED = {
     "a host with a path": (b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400),
     "a host with a user": (b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
     "a target that is none": (b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a fragment": (b"GET /v1/#complete HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+    "a fragment of a query": (b"GET http://a/?b#c HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     "length and chunks": (POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
     "two lengths": (POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400),
     "an encoding without an end": (POST + b"Transfer-Encoding: gzip\r\n\r\nabc", 400),
