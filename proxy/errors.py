@@ -285,8 +285,25 @@ class UpstreamFailure(Failure):
         return self._detail
 
 
+class Unreachable(enum.Enum):
+    """Why no connection to an upstream could be made, in words for a client."""
+
+    CERTIFICATE = "its certificate is not accepted"
+    TLS = "TLS failed"
+    NAME = "its name is not known"
+    REFUSED = "it refuses connections"
+    CLOSED = "it closes connections at once"
+    NETWORK = "the network does not lead there"
+    SLOW = "connecting took too long"
+    PROXY = "the outbound proxy refuses"
+
+
 class UpstreamUnreachable(UpstreamFailure):
     """No connection could be made, so the request was not sent."""
+
+    def __init__(self, text: str, *, detail: str, reason: Unreachable) -> None:
+        super().__init__(text, detail=detail)
+        self.reason = reason
 
 
 class UpstreamTooSlow(UpstreamFailure):

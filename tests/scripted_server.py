@@ -146,11 +146,13 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @contextmanager
-def listening_in_a_thread(act: Act) -> Iterator[Listening]:
+def listening_in_a_thread(
+    act: Act, *, context: ssl.SSLContext | None = None
+) -> Iterator[Listening]:
     """Let `act` serve connections in an event loop of its own, for tests that have none."""
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(listening(act)) as upstream,
+        portal.wrap_async_context_manager(listening(act, context=context)) as upstream,
     ):
         yield upstream
 

@@ -19,11 +19,15 @@ from proxy.config.setting_types import header_value
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
+from proxy.security.keyring import origin_of
 from proxy.terminal import exit_with_error
 from translators import Policy
 
 KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 """Environment variable from which SDKs, and our commands that call upstream, take a key."""
+
+_ANTHROPIC: Final = "https://api.anthropic.com"
+"""The host that a key in the environment is for; no other but this machine gets it."""
 
 
 def environment_key() -> str | None:
@@ -32,6 +36,12 @@ def environment_key() -> str | None:
         return header_value(os.environ.get(KEY_VARIABLE, "").strip()) or None
     except ValueError as exc:
         raise InvalidSettings(f"{KEY_VARIABLE}: {exc}") from exc
+
+
+def environment_key_for(settings: Settings, *, is_on_loopback: bool) -> str | None:
+    """Return the key in the environment if it is for this upstream: Anthropic's, or one here."""
+    is_theirs = origin_of(settings.upstream_url) == origin_of(_ANTHROPIC)
+    return environment_key() if is_theirs or is_on_loopback else None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 
 from proxy.cli.load_config import (
-    environment_key,
+    environment_key_for,
     or_exit,
     policy_or_exit,
     settings_or_exit,
@@ -21,7 +21,6 @@ from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
 from proxy.model_endings import SOON_DAYS, ending_of
-from proxy.security.keyring import origin_of
 from proxy.security.redaction import Digester
 from proxy.terminal import exit_with_error, print_lines, show_table
 from proxy.upstream.client import UpstreamClient
@@ -38,8 +37,6 @@ from translators import (
 )
 
 _MODELS_PATH: Final = b"/v1/models?limit=1000"
-_ANTHROPIC: Final = "https://api.anthropic.com"
-"""The host that a key in the environment is for; no other but this machine gets it."""
 _SERVED = (
     *("model", "status", "retires", "context", "max output", "prefill", "sampling", "thinking"),
 )
@@ -121,10 +118,9 @@ async def _compare_with_upstream(
     # The headers that a request of the server's would have, with its key.
     site = build_runtime_config(settings, Digester(None)).keyring.messages
     headers: Headers = [(b"anthropic-version", UPSTREAM_VERSION.encode()), *site.extra_headers]
-    is_theirs = origin_of(settings.upstream_url) == origin_of(_ANTHROPIC)
     if site.key is not None:
         headers += site.credential(site.key.secret).fields
-    elif (key := environment_key()) and (is_theirs or upstream.is_on_loopback):
+    elif key := environment_key_for(settings, is_on_loopback=upstream.is_on_loopback):
         headers.append((b"x-api-key", key.encode("latin-1")))
     listed: list[ListedModel] = []
     target = _MODELS_PATH

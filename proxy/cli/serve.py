@@ -22,12 +22,12 @@ from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.server.connection.reason_phrases import name_unnamed_statuses
-from proxy.server.descriptors import raise_descriptor_limit
+from proxy.server.descriptors import raise_descriptor_limit, warn_of_few_descriptors
 from proxy.server.listening import listen_or_exit
 from proxy.server.loader_subprocess import start_loader
 from proxy.server.serving import Server, config_for
 from proxy.server.socket_activation import activated_sockets
-from proxy.server.state_dir import require_state_dir
+from proxy.server.state_dir import make_state_dir
 from proxy.server.supervisor import Supervision, run_workers
 from proxy.server.worker_factory import WorkerFactory
 from proxy.terminal import exit_with_error
@@ -43,6 +43,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     configure_logs(settings.log_format)
     _check_or_exit(settings, config)
     raise_descriptor_limit()
+    warn_of_few_descriptors()
     activated = activated_sockets()
     sockets = activated or listen_or_exit(
         settings.host, settings.port, reuse_port=settings.reuse_port
@@ -95,7 +96,8 @@ def _check_or_exit(settings: Settings, config: Path | None) -> None:
         exit_with_error(
             "Python was started with -E, so that workers would import what is here: add -P"
         )
-    require_state_dir(settings)
+    with or_exit():
+        make_state_dir(settings)
     for risk in risks:
         log.warning("risky_setting", risk=risk)
 

@@ -129,6 +129,27 @@ def check(  # noqa: PLR0913, PLR0917 - an option each
     run_check(config, secrets, request, header or [], caller, now)
 
 
+class DoctorFormat(enum.Enum):
+    """Forms in which `doctor` prints what it has found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@app.command()
+def doctor(
+    config: Config = None,
+    secrets: Secrets = None,
+    form: Annotated[
+        DoctorFormat, typer.Option("--format", help="Lines, or everything as JSON.")
+    ] = DoctorFormat.TEXT,
+) -> None:
+    """Try all that a server needs (upstream, keys, store, machine); say what to do about it."""
+    from proxy.cli.doctor.command import run_doctor
+
+    run_doctor(config, secrets, as_json=form is DoctorFormat.JSON)
+
+
 rollout = typer.Typer(help="Change the rules in the settings file, safely.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
 Rules = Annotated[

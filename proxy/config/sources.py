@@ -19,7 +19,7 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from proxy.config.setting_errors import Problem, describe_problem
 from proxy.config.settings import ENV_PREFIX, Settings
-from proxy.config.toml_source import TomlSource, at_place
+from proxy.config.toml_source import TomlSource, at_place, line_of
 from proxy.errors import InvalidSettings
 from proxy.rollout import validate_rules
 from proxy.spelling import or_rather
@@ -70,6 +70,14 @@ def load_settings(
     return settings
 
 
+def written_settings(config: Path | None, secrets: Path | None) -> dict[str, str]:
+    """Return where each setting is written that is, by its name; the others have defaults."""
+    file = TomlSource.read(config) if config is not None else TomlSource(Path())
+    sources = _Sources(file=file, flags=frozenset(), secrets=secrets)
+    found = {name: sources.place_of(name) for name in Settings.model_fields}
+    return {name: place for name, place in found.items() if place is not None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sources:
     """Where settings come from, to tell where a wrong one is written."""
@@ -83,15 +91,25 @@ class _Sources:
         name = str(problem.where[0]) if problem.where else problem.sentence.partition(":")[0]
         if name in self.flags:
             return at_place(problem.place, problem.sentence)
+        if (where := self._outside_of_the_file(name)) is not None:
+            return f"{where}: {at_place(problem.place, problem.sentence)}"
+        return self.file.describe_error(
+            problem.place, problem.sentence, written_at=problem.written_at
+        )
+
+    def place_of(self, name: str) -> str | None:
+        """Return the strongest source in which a setting is written; None if it is in none."""
+        if (where := self._outside_of_the_file(name)) is not None:
+            return where
+        line = line_of((name,), self.file.text)
+        return f"{self.file.path}, line {line}" if line is not None else None
+
+    def _outside_of_the_file(self, name: str) -> str | None:
         if (variable := _variable(name, os.environ)) is not None:
-            where = f"environment, {variable}"
-        elif self.secrets and (secret := _variable(name, os.listdir(self.secrets))) is not None:
-            where = f"secrets, {secret}"
-        else:
-            return self.file.describe_error(
-                problem.place, problem.sentence, written_at=problem.written_at
-            )
-        return f"{where}: {at_place(problem.place, problem.sentence)}"
+            return f"environment, {variable}"
+        if self.secrets and (secret := _variable(name, os.listdir(self.secrets))) is not None:
+            return f"secrets, {secret}"
+        return None
 
 
 def _variable(setting: str, names: Iterable[str]) -> str | None:

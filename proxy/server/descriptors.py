@@ -19,16 +19,20 @@ nothing to do has about 25 of them."""
 _MAX_CONNECTIONS: Final = 20_000
 """More are refused whatever the limit is: an idle connection costs 2.5 KiB of memory, an incomplete
 head 13 KiB more, and one event loop cannot serve so many that are not idle."""
-_FEW: Final = 256
+FEW_CONNECTIONS: Final = 256
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit of this process to the hard one, and log if even that is low."""
+    """Raise the soft limit of this process to the hard one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # macOS refuses its own hard limit, which is infinite
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def warn_of_few_descriptors() -> None:
+    """Log a limit that leaves room for few clients."""
     limit = descriptor_limit()
-    if (connections := most_connections(limit)) < _FEW:
+    if (connections := most_connections(limit)) < FEW_CONNECTIONS:
         log.warning("few_descriptors", limit=limit, connections=connections)
 
 

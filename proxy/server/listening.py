@@ -1,4 +1,4 @@
-"""Open the sockets that a server listens on, or exit with status 2 and the reason."""
+"""Open the sockets that a server listens on, or say why that is not possible."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
+from proxy.errors import InvalidSettings
 from proxy.terminal import exit_with_error
 
 _BACKLOG: Final = 2048
@@ -21,8 +22,18 @@ _log = logging.getLogger("uvicorn.error")
 
 
 def listen_or_exit(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+    """Listen on every address of a host, or exit with status 2 and the reason."""
+    try:
+        return listen_on(host, port, reuse_port=reuse_port)
+    except InvalidSettings as exc:
+        exit_with_error(str(exc))
+
+
+def listen_on(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
     """
     Listen on every address of a host; from here on, connections queue up.
+
+    Raises `InvalidSettings`.
 
     With `reuse_port` they do so only once a server accepts from these sockets: until then those
     that share the port are there for them.
@@ -36,9 +47,9 @@ def listen_or_exit(host: str, port: int, *, reuse_port: bool = False) -> list[so
         return listen(addresses, reuse_port=reuse_port)
     except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
         reason = getattr(exc, "strerror", None) or "this is not a valid host name"
-        exit_with_error(
+        raise InvalidSettings(
             f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}"
-        )
+        ) from exc
 
 
 def say_where(host: str, sockets: Iterable[socket.socket]) -> None:

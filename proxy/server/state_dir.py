@@ -1,5 +1,5 @@
 """
-Try the state directory before serving, or exit with status 2 and the reason.
+Try the state directory before serving.
 
 A server without one would serve, but its workers could not meet, guards would forget that
 they have tripped, and every record would be lost: somebody has to know before clients come. A
@@ -10,26 +10,43 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Final
 
 from proxy.config.settings import Settings
+from proxy.errors import InvalidSettings
 from proxy.private_files import make_directory, write_temporary
-from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
 
-_PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Errors of a disk that is full, which pass by themselves."""
 
 
-def require_state_dir(settings: Settings) -> None:
-    """Create the directories for state and journal, and see that files can be made there."""
-    journals = [journal_directory(settings.state_dir)] if settings.traffic else []
-    for path in (settings.state_dir, *journals):
+def make_state_dir(settings: Settings) -> None:
+    """Create the directories for state and journal, and try them; raises `InvalidSettings`."""
+    for path in state_directories(settings):
         try:
             make_directory(path)
-            write_temporary(path / "start", b"\n").unlink()
+            write_into(path)
         except OSError as exc:
-            if exc.errno not in _PASSING:
-                exit_with_error(
-                    f"state_dir: {path} cannot be used: {exc.strerror}; let the user"
-                    f" {os.geteuid()} write there, or set state_dir to another directory"
-                )
+            if exc.errno not in FULL:
+                raise InvalidSettings(f"state_dir: {unusable(path, exc)}") from exc
+
+
+def state_directories(settings: Settings) -> list[Path]:
+    """Return the directories that have to be writable, parents first."""
+    journals = [journal_directory(settings.state_dir)] if settings.traffic else []
+    return [settings.state_dir, *journals]
+
+
+def write_into(path: Path) -> None:
+    """Make a file in a directory and remove it; raises `OSError` if that is not possible."""
+    write_temporary(path / "start", b"\n").unlink()
+
+
+def unusable(path: Path, problem: OSError) -> str:
+    """Return a sentence for a directory that cannot be used: why, and what to do."""
+    return (
+        f"{path} cannot be used: {problem.strerror}; let the user {os.geteuid()} write there, or "
+        "set state_dir to another directory"
+    )

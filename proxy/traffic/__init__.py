@@ -6,9 +6,9 @@ from proxy.traffic.journal.segments import journal_directory
 from proxy.traffic.journal.writer import JournalObserver, JournalWriter, waiting_bytes
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.sdk_detection import detect_sdk
-from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
+from proxy.traffic.store.errors import OutdatedStoreError, ReadOnlyStoreError, StoreError
 from proxy.traffic.store.lazy_open import open_store
-from proxy.traffic.store.url import checked_url, default_url
+from proxy.traffic.store.url import checked_url, default_url, file_of
 
 __all__ = [
     "PARTS",
@@ -18,6 +18,7 @@ __all__ = [
     "JournalObserver",
     "JournalWriter",
     "MadeAdjustment",
+    "OutdatedStoreError",
     "ReadOnlyStoreError",
     "ShadowRecord",
     "StoreError",
@@ -27,6 +28,7 @@ __all__ = [
     "decompress",
     "default_url",
     "detect_sdk",
+    "file_of",
     "journal_directory",
     "open_store",
     "waiting_bytes",

@@ -18,6 +18,7 @@ import httpx
 import structlog
 
 from proxy.errors import (
+    Unreachable,
     UpstreamBrokeOff,
     UpstreamFailure,
     UpstreamTooSlow,
@@ -27,6 +28,7 @@ from proxy.headers import Headers, first
 from proxy.security.keyring import DEFAULT_PORTS
 from proxy.upstream.decompression import is_compressed, iter_decompressed
 from proxy.upstream.egress import LOOPBACK, authority, proxy_for, trust
+from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.timers import peer_timeout
 from proxy.upstream.transport import Body, OutgoingRequest, Timeouts, Transport
@@ -51,16 +53,20 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
     match problem:
         case httpx.ConnectTimeout():
             text = "Connecting to the upstream took too long."
-            return UpstreamUnreachable(text, detail=f"{where}: {problem}")
+            detail = f"{where}: {problem}"
+            return UpstreamUnreachable(text, detail=detail, reason=Unreachable.SLOW)
         case httpx.ConnectError():
-            kind, cause = _connecting_failed(problem)
+            reason, cause = _connecting_failed(problem)
             in_brackets = f" ({cause})" if cause else ""
             return UpstreamUnreachable(
-                f"The upstream cannot be reached: {kind}.", detail=f"{where}: {kind}{in_brackets}"
+                f"The upstream cannot be reached: {reason.value}.",
+                detail=f"{where}: {reason.value}{in_brackets}",
+                reason=reason,
             )
         case httpx.ProxyError():
-            text = "The upstream cannot be reached: the outbound proxy refuses."
-            return UpstreamUnreachable(text, detail=f"{where}: {problem}")
+            reason = Unreachable.PROXY
+            text = f"The upstream cannot be reached: {reason.value}."
+            return UpstreamUnreachable(text, detail=f"{where}: {problem}", reason=reason)
         case httpx.TimeoutException():
             text = "The upstream did not answer in time."
             return UpstreamTooSlow(text, detail=f"{where}: nothing came in the time allowed")
@@ -71,8 +77,8 @@ def _failure_of(problem: httpx.TransportError, where: str) -> UpstreamFailure:
             )
 
 
-def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
-    """Return what kind of error it was, in words for a client, and the cause in the system's."""
+def _connecting_failed(problem: httpx.ConnectError) -> tuple[Unreachable, str]:
+    """Return what kind of error it was, and the cause in the system's words."""
     cause: BaseException = problem
     while True:
         # Where a name has several addresses, there is an error for each: the first one will do.
@@ -84,17 +90,17 @@ def _connecting_failed(problem: httpx.ConnectError) -> tuple[str, str]:
         cause = inner
     match cause:
         case ssl.SSLCertVerificationError():
-            return "its certificate is not accepted", cause.verify_message
+            return Unreachable.CERTIFICATE, cause.verify_message
         case ssl.SSLError():
-            return "TLS failed", cause.reason or str(cause)
+            return Unreachable.TLS, cause.reason or str(cause)
         case socket.gaierror() | UnicodeError():
-            return "its name is not known", str(cause)
+            return Unreachable.NAME, str(cause)
         case ConnectionRefusedError():
-            return "it refuses connections", str(cause)
+            return Unreachable.REFUSED, str(cause)
         case ConnectionError():
-            return "it closes connections at once", str(cause)
+            return Unreachable.CLOSED, str(cause)
         case _:
-            return "the network does not lead there", str(cause)
+            return Unreachable.NETWORK, str(cause)
 
 
 class UpstreamResponse:
@@ -206,6 +212,17 @@ class UpstreamClient:
     def is_on_loopback(self) -> bool:
         """True if the upstream is on this machine, so that no proxy is used."""
         return self._url.host in LOOPBACK
+
+    async def connect(self) -> Http11Connection:
+        """
+        Return a connection, ready for the next request; raises `UpstreamUnreachable`.
+
+        It is made now, unless one is idle.
+        """
+        try:
+            return await self._transport.connect(self._origin, self._timeouts.connect)
+        except httpx.TransportError as exc:
+            raise _failure_of(exc, self._where) from exc
 
     async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
         """

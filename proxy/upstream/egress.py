@@ -63,7 +63,12 @@ def check_egress(*urls: str | None) -> None:
     trust()
     for url in urls:
         if url is not None:
-            proxy_for(httpx.URL(url))
+            proxy_to(url)
+
+
+def proxy_to(url: str) -> OutboundProxy | None:
+    """Return the proxy on the way to a base URL, or None; raises `InvalidSettings`."""
+    return proxy_for(httpx.URL(url))
 
 
 def trust() -> ssl.SSLContext:

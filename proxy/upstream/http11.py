@@ -86,6 +86,10 @@ class Http11Connection(asyncio.Protocol):
         is_there = transport is not None and not transport.is_closing()
         return is_there and self.state is not ConnectionState.CLOSED
 
+    def about(self, name: str) -> object:
+        """Return what the transport knows: `peername`, say, or `peercert`; None if nothing."""
+        return self._transport and self._transport.get_extra_info(name)
+
     @property
     def is_quiet(self) -> bool:
         """

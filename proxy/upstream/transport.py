@@ -88,9 +88,7 @@ class Transport:
         """Send a request and wait for the response's head; raises `httpx.TransportError`."""
         is_relayed = self._proxy is not None and request.origin[0] == "http"
         head = _head_of(request, self._proxy if is_relayed else None)
-        if (pool := self._pools.get(request.origin)) is None:
-            connector = Connector(request.origin, self._context, self._names, self._proxy)
-            pool = self._pools[request.origin] = OriginPool(connector, self._keep_alive)
+        pool = self._pool_for(request.origin)
         seconds = request.timeouts.connect
         connection = await pool.acquire(seconds)
         was_used = connection.state is ConnectionState.IDLE
@@ -110,11 +108,24 @@ class Transport:
             raise httpx.ProxyError(f"it answered with status {response.status}")
         return response
 
+    async def connect(self, origin: Origin, seconds: float) -> Http11Connection:
+        """Return a connection that the next request will use; raises like `send`."""
+        pool = self._pool_for(origin)
+        connection = await pool.acquire(seconds)
+        pool.release(connection)
+        return connection
+
     async def aclose(self) -> None:
         """Close all connections."""
         while self._pools:
             self._pools.popitem()[1].close()
         self._names.close()
+
+    def _pool_for(self, origin: Origin) -> OriginPool:
+        if (pool := self._pools.get(origin)) is None:
+            connector = Connector(origin, self._context, self._names, self._proxy)
+            pool = self._pools[origin] = OriginPool(connector, self._keep_alive)
+        return pool
 
 
 async def _exchange(

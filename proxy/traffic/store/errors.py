@@ -12,6 +12,10 @@ class StoreError(Exception):
         """True if a later attempt may succeed without anyone repairing the store."""
 
 
+class OutdatedStoreError(StoreError):
+    """Raised if a store that is opened read-only is empty or of an older version."""
+
+
 class ReadOnlyStoreError(StoreError):
     """Raised if a store can be read but not written."""
 

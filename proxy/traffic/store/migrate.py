@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, String, column, func, inspect, select, table
 
 from proxy.traffic.store.engines import BEGINS
-from proxy.traffic.store.errors import StoreError
+from proxy.traffic.store.errors import OutdatedStoreError, StoreError
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 
 HEAD: Final = REVISIONS[-1]
@@ -50,7 +50,7 @@ def check_current(engine: Engine, name: str) -> None:
     """Raise `StoreError` unless the store is at the newest revision."""
     with engine.connect() as connection:
         if not _is_current(connection, name):
-            raise StoreError(
+            raise OutdatedStoreError(
                 f"{name} is empty or from an older version of Holdover, and is opened read-only:"
                 " start this version's `holdover serve` once to upgrade it"
             )

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-import typer
 
 from proxy.config.sources import load_settings
-from proxy.server.state_dir import require_state_dir
+from proxy.errors import InvalidSettings
+from proxy.server.state_dir import make_state_dir
 from tests.small_disk import small_disk
 from tests.unprivileged import as_nobody, public_directory
 
@@ -13,16 +13,14 @@ def test_a_directory_that_this_user_may_not_write_to_is_no_place_for_state():
     with public_directory() as public:
         (public / "state").mkdir(mode=0o555)
         settings = load_settings(state_dir=public / "state", traffic=False)
-        with as_nobody(), pytest.raises(typer.Exit) as stop:
-            require_state_dir(settings)
-
-    assert stop.value.exit_code == 2
+        with as_nobody(), pytest.raises(InvalidSettings, match=r"state_dir: .* cannot be used: "):
+            make_state_dir(settings)
 
 
 def test_a_directory_for_state_is_made_and_nothing_is_left_in_it(tmp_path: Path):
-    require_state_dir(load_settings(state_dir=tmp_path / "a" / "state", traffic=False))
+    make_state_dir(load_settings(state_dir=tmp_path / "a" / "state", traffic=False))
     assert list((tmp_path / "a" / "state").iterdir()) == []
-    require_state_dir(load_settings(state_dir=tmp_path / "a" / "state"))
+    make_state_dir(load_settings(state_dir=tmp_path / "a" / "state"))
 
     assert [path for path in (tmp_path / "a").rglob("*") if path.is_file()] == []
 
@@ -30,6 +28,6 @@ def test_a_directory_for_state_is_made_and_nothing_is_left_in_it(tmp_path: Path)
 def test_a_full_disk_stops_no_start():
     with small_disk(64 * 1024) as disk:
         (disk / "ballast").write_bytes(bytes(64 * 1024))
-        require_state_dir(load_settings(state_dir=disk, traffic=False))
+        make_state_dir(load_settings(state_dir=disk, traffic=False))
 
         assert [path.name for path in disk.iterdir()] == ["ballast"]
