@@ -53,6 +53,7 @@ from proxy.workers.model_users import ModelUsers
 from proxy.workers.shared_state import SharedState, directory_for
 
 _CUT_OFF_SECONDS: Final = 1
+_SHOW_SECONDS: Final = 1
 _MAX_SEGMENT_SECONDS: Final = 60
 """Age at which a journal segment is closed, so that the loader can store and remove it."""
 
@@ -120,7 +121,11 @@ def create_app(
             log_client_address=settings.log_client_address,
         ),
         forward=ForwardEndpoint(
-            dispatcher=dispatcher, admission=admission, present=reloader, redactor=redactor
+            dispatcher=dispatcher,
+            admission=admission,
+            present=reloader,
+            redactor=redactor,
+            metrics=metrics,
         ),
     )
 
@@ -135,6 +140,7 @@ def create_app(
                 keys.keep_up(),
                 model_users.keep_up(),
                 admission_reporter.keep_reporting(),
+                _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
                 return_memory(lambda: bool(admission.bodies.held)),
                 *([_end_old_segments(evidence.journal_writer)] if evidence else []),
                 *(shadows.run() for _ in range(settings.shadow_connections)),
@@ -215,6 +221,14 @@ async def _end_old_segments(journal_writer: JournalWriter) -> None:
     while True:
         await asyncio.sleep(_MAX_SEGMENT_SECONDS)
         journal_writer.end_old(_MAX_SEGMENT_SECONDS)
+
+
+async def _show_connections(metrics: Metrics, **dispatchers: Dispatcher) -> None:
+    while True:
+        for purpose, dispatcher in dispatchers.items():
+            every, idle = dispatcher.connections
+            metrics.connections_now(purpose, active=every - idle, idle=idle)
+        await asyncio.sleep(_SHOW_SECONDS)
 
 
 def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:

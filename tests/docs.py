@@ -29,6 +29,7 @@ from proxy.observability.metrics import Metrics
 from proxy.report.readiness import WORK
 from proxy.rollout import rule_schema
 from proxy.traffic.status import RecordingStatus
+from tests.current_state import current_state
 from translators import (
     EXPLANATIONS,
     REMEDIES,
@@ -285,10 +286,16 @@ def _metrics() -> str:
     metrics = Metrics()
     counted = metrics._registry._collector_to_names
     labels = {name: getattr(each, "_labelnames", ()) for each in counted for name in counted[each]}
+    # All that is not counted has a sample, except for rules.
+    labels["holdover_rule_share_ratio"] = ("rule",)
     state = RecordingStatus(
         problem=None, waiting_bytes=0, loader=None, silent_seconds=0, behind_seconds=0
     )
-    helped = re.findall(r"^# HELP (\S+) (.*)$", metrics.as_text(state).decode(), re.MULTILINE)
+    current = current_state(state)
+    for family in current.collect():
+        labels.update((family.name, tuple(sample.labels)) for sample in family.samples)
+    text = metrics.as_text(current).decode()
+    helped = re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)
     rows = [
         (name, ", ".join(f"`{label}`" for label in labels.get(name, ())), meaning)
         for name, meaning in helped

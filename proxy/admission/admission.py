@@ -41,13 +41,14 @@ class _Waiter:
 class Slot:
     """The right of one exchange to run; an async context manager, which waits for it."""
 
-    __slots__ = ("_admission", "_caller", "_cost", "_held_bytes", "waited_seconds")
+    __slots__ = ("_admission", "_caller", "_cost", "_held_bytes", "_is_stream", "waited_seconds")
 
     def __init__(self, admission: Admission, caller: str, cost: float) -> None:
         self._admission = admission
         self._caller = caller
         self._cost = cost
         self._held_bytes = 0
+        self._is_stream = False
         self.waited_seconds = 0.0
         """How long the exchange has waited for its turn."""
 
@@ -68,7 +69,14 @@ class Slot:
         """Let another exchange begin."""
         if self._held_bytes:
             self._admission.bodies.give_back(self, self._caller, self._held_bytes)
+        if self._is_stream:
+            self._admission.streams -= 1
         self._admission.end(self._caller)
+
+    def count_as_stream(self) -> None:
+        """Count the exchange among the streams until it ends; call this once."""
+        self._is_stream = True
+        self._admission.streams += 1
 
     async def hold(self, size: int) -> None:
         """Make room for so many more bytes of the body; raise `NoRoomForBody` if none comes."""
@@ -95,6 +103,8 @@ class Admission:
         self._clock = clock
         self.bodies = BodyBudget(limits)
         self._queue = FairQueue[_Waiter]()
+        self.streams = 0
+        """Number of exchanges that run and were asked for a stream."""
         self._running = Counter[str]()
         self._count = 0
         self._begun_in_turn = 0

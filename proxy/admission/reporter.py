@@ -21,8 +21,8 @@ _OTHERS: Final = "others"
 class AdmissionObserver(Protocol):
     """Shows admission, for example as metrics."""
 
-    def exchanges_now(self, *, running: int, waiting: int, body_bytes: int) -> None:
-        """Show how many exchanges run and wait, and the bytes of the bodies that are held."""
+    def exchanges_now(self, *, running: int, streams: int, waiting: int, body_bytes: int) -> None:
+        """Show how many exchanges run, and wait, and the bytes of the bodies that are held."""
         ...
 
     def exchanges_refused(self, status: int, count: int) -> None:
@@ -59,7 +59,10 @@ class AdmissionReporter:
         """Log and count what was refused since the last report, and show what runs and waits."""
         admission = self._admission
         self._observer.exchanges_now(
-            running=admission.running, waiting=admission.waiting, body_bytes=admission.bodies.held
+            running=admission.running,
+            streams=admission.streams,
+            waiting=admission.waiting,
+            body_bytes=admission.bodies.held,
         )
         refused, self._refused = self._refused, Counter()
         for (caller, status, reason), count in refused.items():

@@ -8,6 +8,7 @@ them at once, say for a store that is down, would serve nobody.
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from proxy.endpoints.page_types import (
     json_response,
 )
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
+from proxy.observability.current_state import CurrentState
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.rollout import retiring_models
 from proxy.traffic.status import Recording
@@ -114,8 +116,15 @@ class HealthPages:
         return json_response(readiness, 200 if is_ready else 503)
 
     async def _metrics(self, _: Request) -> Response:
-        state = self.recording.state if self.recording else None
-        return Response(self.metrics.as_text(state), media_type=CONTENT_TYPE)
+        current = CurrentState(
+            rollout=self.reloader.config.rollout,
+            settings_version=self.reloader.version.digest,
+            settings_loaded=self.reloader.version.loaded,
+            recording=self.recording.state if self.recording else None,
+        )
+        # In a thread, because the files of many workers and rules take a while to read.
+        text = await asyncio.to_thread(self.metrics.as_text, current)
+        return Response(text, media_type=CONTENT_TYPE)
 
 
 def health_checks(

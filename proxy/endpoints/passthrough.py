@@ -20,6 +20,7 @@ from proxy.error_app import NO_STORE_HEADERS
 from proxy.errors import ClientGone, Failure, ShuttingDown
 from proxy.exchange.handler import CurrentConfig
 from proxy.headers import Headers, date_header, end_to_end, first, headers_for_a_page
+from proxy.observability.metrics import Metrics
 from proxy.security.credentials import secrets_in
 from proxy.security.redaction import Redactor, describe_crash, in_brief
 from proxy.upstream.client import UpstreamResponse
@@ -31,6 +32,11 @@ log = structlog.get_logger("holdover.traffic")
 _PATH_LENGTH = 1024
 _CONTENT_LENGTH, _NO_HEADERS = frozenset({b"content-length"}), frozenset[bytes]()
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_KNOWN_PATHS = (
+    *("/v1/messages/count_tokens", "/v1/messages/batches", "/v1/messages"),
+    *("/v1/models", "/v1/files", "/v1/skills", "/v1/organizations"),
+)
+"""Paths of the API, each before those that it begins with."""
 _SHUTTING_DOWN = ShuttingDown("Holdover is shutting down.")
 
 
@@ -42,6 +48,7 @@ class ForwardEndpoint:
     admission: Admission
     present: CurrentConfig
     redactor: Redactor
+    metrics: Metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, streaming both ways; stop if its client leaves."""
@@ -57,6 +64,7 @@ class ForwardEndpoint:
         except* asyncio.CancelledError:  # the server's grace period at shutdown has ended
             await response.refuse_unless_started(_SHUTTING_DOWN, "cut_off")
         finally:
+            self.metrics.request_passed(known_path(scope["path"]), response.status)
             path = logged_path(scope, self.redactor)
             log.info("forward", method=scope["method"], path=path, **response.fields())
 
@@ -88,6 +96,12 @@ class ForwardEndpoint:
             log.error("forward_crashed", **describe_crash(exc))
             # If it has begun, its missing end says that it failed.
             await response.refuse_unless_started(Failure("Internal server error"), "broken_off")
+
+
+def known_path(path: str) -> str:
+    """Return the known path that a path is, or lies under; `other` if there is none."""
+    under = (known for known in _KNOWN_PATHS if path == known or path.startswith(f"{known}/"))
+    return next(under, "other")
 
 
 def logged_path(scope: Scope, redactor: Redactor) -> str:

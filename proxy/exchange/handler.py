@@ -131,6 +131,8 @@ class ExchangeRun:
             if request.parsed is not None:
                 context.request = request.completion_request
                 context.features = features_of(request.parsed)
+            if context.streams:
+                slot.count_as_stream()
             now = datetime.now(UTC)
             question = Question(
                 caller=caller,

@@ -1,30 +1,27 @@
 """
 Prometheus metrics, summed over all workers.
 
-Labels are names of rules, routes and adjustments, which are few; never callers,
-models or other values that clients choose.
+Labels are names of rules, routes, adjustments and of callers that the settings name, which are
+few; never keys, models or other values that clients choose.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from bisect import bisect_left
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from proxy.comparison.compare import Comparison
 from proxy.private_files import make_directory, open_file
 from proxy.traffic import TrafficRecord
-from proxy.traffic.status import LoaderStatus, RecordingStatus
 
 log = structlog.get_logger()
 
@@ -34,9 +31,31 @@ _FILES: Final = ("counter", "histogram", "gauge_livemax", "gauge_livesum")
 _FILE_BYTES: Final = 64 * 1024
 """Bytes written to a new file: it is mapped into memory, and to touch a page that a full disk
 has no block for raises SIGBUS."""
-_SECONDS: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
+_HISTOGRAM_FILE_BYTES: Final = 256 * 1024
+"""The same for histograms, which have many buckets."""
+_SECONDS: Final = (
+    *(0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.09),
+    *(float(f"{0.1 * 1.098**step:.4g}") for step in range(70)),
+    *(80.0, 100.0, 150.0, 200.0, 300.0, 600.0),
+)
+"""
+Bounds that leave no quantile more than 10 % wrong from a tenth of a second to a minute.
+
+`histogram_quantile` interpolates within a bucket, so that it is wrong by its width at most.
+"""
 _SIMILARITIES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99, 1)
 _NONE: Final = ""
+
+
+class _FineHistogram(Histogram):
+    """A histogram with many buckets; prometheus_client would look at one after the other."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count an amount."""
+        assert exemplar is None
+        self._sum.inc(amount)
+        # The last bound is infinite.
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
 
 
 class Metrics:
@@ -58,11 +77,31 @@ class Metrics:
             "Completion requests by how they ended; each is counted in exactly one outcome.",
             ("route", "rule", "outcome"),
         )
-        self._began = histogram(
+        seconds = partial(_FineHistogram, registry=self._registry, buckets=_SECONDS)
+        self._began = seconds(
             "holdover_first_byte_seconds",
             "Seconds until the first byte of the response.",
             ("route", "rule"),
-            buckets=_SECONDS,
+        )
+        self._duration = seconds(
+            "holdover_exchange_duration_seconds",
+            "Seconds until the end of the response.",
+            ("route", "rule"),
+        )
+        self._tokens = counter(
+            "holdover_tokens",
+            "Tokens that the upstream has counted: `input` or `output`.",
+            ("route", "rule", "direction"),
+        )
+        self._named = counter(
+            "holdover_caller_exchanges",
+            "Completion requests that have ended, by callers that the settings name.",
+            ("caller", "route"),
+        )
+        self._passed = counter(
+            "holdover_passthrough_requests",
+            "Requests for other paths that have ended; `other` is any path that is not known.",
+            ("path", "status"),
         )
         self._adjustments = counter(
             "holdover_adjustments", "Adjustments made to requests or responses.", ("kind",)
@@ -79,9 +118,19 @@ class Metrics:
         )
         total = partial(Gauge, registry=self._registry, multiprocess_mode="livesum")
         self._running = total("holdover_exchanges_running", "Requests that are being served.")
+        self._streams = total(
+            "holdover_streams_running", "Requests for a stream among those that are being served."
+        )
         self._waiting = total("holdover_exchanges_waiting", "Requests that wait for their turn.")
         self._body_bytes = total(
             "holdover_body_bytes_held", "Bytes of request bodies that are held."
+        )
+        self._connections = Gauge(
+            "holdover_upstream_connections",
+            "Open connections to upstreams, for exchanges or for shadows.",
+            ("purpose", "state"),
+            registry=self._registry,
+            multiprocess_mode="livesum",
         )
         self._skipped = counter(
             "holdover_shadows_skipped",
@@ -144,6 +193,9 @@ class Metrics:
         self._exchanges_of = cache(self._exchanges.labels)
         self._outcomes_of = cache(self._outcomes.labels)
         self._began_of = cache(self._began.labels)
+        self._duration_of = cache(self._duration.labels)
+        self._tokens_of = cache(self._tokens.labels)
+        self._named_of = cache(self._named.labels)
         self._adjustments_of = cache(self._adjustments.labels)
         self._known_trips: frozenset[str] = frozenset()
 
@@ -155,20 +207,37 @@ class Metrics:
         self._outcomes_of(route, rule, record.outcome.value).inc()
         if record.first_byte_ms is not None:
             self._began_of(route, rule).observe(record.first_byte_ms / 1000)
+        self._duration_of(route, rule).observe(record.total_ms / 1000)
+        if record.input_tokens:
+            self._tokens_of(route, rule, "input").inc(record.input_tokens)
+        if record.output_tokens:
+            self._tokens_of(route, rule, "output").inc(record.output_tokens)
+        if record.caller_name is not None:
+            self._named_of(record.caller_name, route).inc()
         for kind in {made.kind for made in record.adjustments}:
             self._adjustments_of(kind).inc()
         if record.first_failure is not None:
             self._second_tries.labels(rule, route).inc()
 
-    def exchanges_now(self, *, running: int, waiting: int, body_bytes: int) -> None:
+    def exchanges_now(self, *, running: int, streams: int, waiting: int, body_bytes: int) -> None:
         """Show what is being served, what waits, and how large their bodies are."""
         self._running.set(running)
+        self._streams.set(streams)
         self._waiting.set(waiting)
         self._body_bytes.set(body_bytes)
 
     def exchanges_refused(self, status: int, count: int) -> None:
         """Count requests that were refused before they were read."""
         self._refused.labels(str(status)).inc(count)
+
+    def request_passed(self, path: str, status: int | None) -> None:
+        """Count a request for one of a few known paths, or for `other`."""
+        self._passed.labels(path, str(status or _NONE)).inc()
+
+    def connections_now(self, purpose: str, *, active: int, idle: int) -> None:
+        """Show how many connections to upstreams are open for a purpose."""
+        self._connections.labels(purpose, "active").set(active)
+        self._connections.labels(purpose, "idle").set(idle)
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
         """Count a shadow request that was due but not sent."""
@@ -219,8 +288,8 @@ class Metrics:
         """Set how late the event loop of this worker has been."""
         self._loop_delay.set(seconds)
 
-    def as_text(self, evidence: RecordingStatus | None = None) -> bytes:
-        """Return the metrics of all workers in Prometheus's text format."""
+    def as_text(self, current: Collector | None = None) -> bytes:
+        """Return the metrics of all workers in Prometheus's text format, and `current` ones."""
         if self._shared is None:
             text = generate_latest(self._registry)
         else:
@@ -236,56 +305,11 @@ class Metrics:
             all_workers = CollectorRegistry()
             MultiProcessCollector(all_workers, str(self._shared))  # type: ignore[no-untyped-call]
             text = generate_latest(all_workers)
-        if evidence is not None:
+        if current is not None:
             registry = CollectorRegistry()
-            registry.register(_RecordingCollector(evidence))
+            registry.register(current)
             text += generate_latest(registry)
         return text
-
-
-@dataclass(frozen=True, slots=True)
-class _RecordingCollector(Collector):
-    """Metrics read from the recording status when they are scraped."""
-
-    state: RecordingStatus
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield the current values."""
-        state, loader = self.state, self.state.loader or LoaderStatus()
-        for name, text, value in (
-            (
-                "journal_waiting_bytes",
-                "Bytes in journals that are not in the store yet.",
-                state.waiting_bytes,
-            ),
-            (
-                "journal_failed",
-                "1 while the journal cannot be written and records wait in memory.",
-                state.problem is not None,
-            ),
-            ("store_failed", "1 while the store cannot be written.", loader.problem is not None),
-            (
-                "loader_silent_seconds",
-                "Seconds since the loader last reported.",
-                state.silent_seconds,
-            ),
-            (
-                "loader_behind_seconds",
-                "Seconds since everything that was journalled was in the store.",
-                state.behind_seconds,
-            ),
-        ):
-            yield GaugeMetricFamily(f"holdover_{name}", text, value=value)
-        for name, text, value in (
-            ("store_rows", "Rows added to the store.", loader.rows),
-            ("journal_damaged_bytes", "Damaged bytes skipped in journals.", loader.damaged_bytes),
-            (
-                "journal_unreadable_entries",
-                "Intact journal entries that could not be decoded.",
-                loader.unreadable,
-            ),
-        ):
-            yield CounterMetricFamily(f"holdover_{name}", text, value=value)
 
 
 def _shared_directory() -> Path | None:
@@ -299,7 +323,7 @@ def _shared_directory() -> Path | None:
             handle = open_file(directory / f"{kind}_{os.getpid()}.db", os.O_WRONLY | os.O_APPEND)
             with os.fdopen(handle, "ab") as file:
                 if not file.tell():  # else an earlier worker with this pid left its counts
-                    file.write(bytes(_FILE_BYTES))
+                    file.write(bytes(_HISTOGRAM_FILE_BYTES if kind == "histogram" else _FILE_BYTES))
     except OSError as exc:
         log.error("metrics_not_shared", directory=str(directory), reason=exc.strerror)
         values.ValueClass = values.MutexValue  # prometheus_client chose the shared kind at import

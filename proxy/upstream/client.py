@@ -213,6 +213,11 @@ class UpstreamClient:
         """True if the upstream is on this machine, so that no proxy is used."""
         return self._url.host in LOOPBACK
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections there are, and how many of them are idle."""
+        return self._transport.connections
+
     async def connect(self) -> Http11Connection:
         """
         Return a connection, ready for the next request; raises `UpstreamUnreachable`.

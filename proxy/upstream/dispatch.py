@@ -36,6 +36,12 @@ class Dispatcher:
         self._by_url = {messages_url: UpstreamClient(messages_url, timeouts)}
         self._on_key = on_key
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections to all upstreams there are, and how many of them are idle."""
+        counts = [client.connections for client in self._by_url.values()]
+        return sum(every for every, _ in counts), sum(idle for _, idle in counts)
+
     def client_for(self, to: Destination) -> UpstreamClient:
         """Return the client of a destination's upstream."""
         if (client := self._by_url.get(to.url)) is None:

@@ -50,6 +50,11 @@ class OriginPool:
         """
         return await self._connect(timeout, may_be_idle=False)
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many connections there are, and how many of them are idle."""
+        return len(self._all), len(self._idle)
+
     def release(self, connection: Http11Connection) -> None:
         """Take back a connection that another request may use, for a while."""
         self._idle.append(connection)

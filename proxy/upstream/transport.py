@@ -115,6 +115,12 @@ class Transport:
         pool.release(connection)
         return connection
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many connections there are, and how many of them are idle."""
+        counts = [pool.counts for pool in self._pools.values()]
+        return sum(every for every, _ in counts), sum(idle for _, idle in counts)
+
     async def aclose(self) -> None:
         """Close all connections."""
         while self._pools:

@@ -11,6 +11,7 @@ from typing import Any
 from proxy.endpoints import CompleteEndpoint, ForwardEndpoint
 from proxy.exchange.context import ExchangeContext
 from proxy.exchange.handler import CompletionHandler
+from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Redactor
 from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import fetch, new_client, serving
@@ -41,7 +42,11 @@ def test_a_bug_of_ours_costs_one_answer_and_says_nothing_more():
 
 def test_a_bug_of_ours_in_forwarding_does_so_too():
     endpoint = ForwardEndpoint(
-        dispatcher=BROKEN, admission=BROKEN, present=BROKEN, redactor=Redactor()
+        dispatcher=BROKEN,
+        admission=BROKEN,
+        present=BROKEN,
+        redactor=Redactor(),
+        metrics=Metrics(),
     )
     with serving(endpoint) as url:
         answer = fetch("GET", url)

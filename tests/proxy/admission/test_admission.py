@@ -274,3 +274,14 @@ def test_who_has_left_and_does_not_know_it_yet_takes_no_turn_and_no_refusal():
         admission.begin_now("a", 1)
 
     in_a_loop(replace(WIDE, exchanges=1, waiting=2, exchanges_per_caller=1), test)
+
+
+def test_streams_are_counted_while_they_run():
+    async def run() -> list[int]:
+        admission, counts = Admission(WIDE), list[int]()
+        async with admission.slot("a", 0) as stream, admission.slot("a", 0):
+            stream.count_as_stream()
+            counts.append(admission.streams)
+        return [*counts, admission.streams]
+
+    assert asyncio.run(run()) == [1, 0]

@@ -36,7 +36,7 @@ def test_a_flood_of_refusals_is_one_line_for_each_caller_and_reason():
     assert shown == [("a", 50, 429, "Too many."), ("b", 1, 529, "Full.")]
     assert {line["event"] for line in lines} == {"exchanges_refused"}
     assert observer.refused == {429: 50, 529: 1}
-    assert observer.now == {"running": 0, "waiting": 0, "body_bytes": 0}
+    assert observer.now == {"running": 0, "streams": 0, "waiting": 0, "body_bytes": 0}
 
 
 def test_callers_that_are_too_many_to_list_are_counted_together():

@@ -1,3 +1,4 @@
+import math
 import os
 import shutil
 import subprocess
@@ -5,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
@@ -20,7 +23,9 @@ from translators import Usage
 
 
 def record(**fields):
-    return plain_record(**({"rule": "r", "first_byte_ms": 40.0} | fields))
+    """One exchange, of which only what a test is about is given."""
+    plain = {"rule": "r", "first_byte_ms": 40.0, "input_tokens": None, "output_tokens": None}
+    return plain_record(**(plain | fields))
 
 
 def numbers(metrics: Metrics) -> dict[tuple[str, ...], float]:
@@ -55,6 +60,10 @@ def test_exchanges_are_counted_by_route_rule_status_and_blame_and_by_outcome():
         ("first_byte_seconds_count", "translate", ""): 1,
         ("first_byte_seconds_sum", "translate", "r"): 0.08,
         ("first_byte_seconds_sum", "translate", ""): 0.04,
+        ("exchange_duration_seconds_count", "translate", "r"): 2,
+        ("exchange_duration_seconds_count", "translate", ""): 1,
+        ("exchange_duration_seconds_sum", "translate", "r"): 0.012,
+        ("exchange_duration_seconds_sum", "translate", ""): 0.006,
     }
 
 
@@ -65,7 +74,84 @@ def test_an_exchange_without_an_answer_took_no_time_until_it_began():
     assert numbers(metrics) == {
         ("exchanges_total", "nobody", "", "", ""): 1,
         ("outcomes_total", "answered", "", ""): 1,
+        ("exchange_duration_seconds_count", "", ""): 1,
+        ("exchange_duration_seconds_sum", "", ""): 0.006,
     }
+
+
+def test_tokens_are_counted_in_both_directions():
+    metrics = Metrics()
+    for _ in range(2):
+        metrics.exchange_ended(record(input_tokens=6.0, output_tokens=14.0))
+    metrics.exchange_ended(record(input_tokens=1.0, output_tokens=0.0))
+
+    counted = numbers(metrics)
+    assert counted["tokens_total", "input", "translate", "r"] == 13
+    assert counted["tokens_total", "output", "translate", "r"] == 28
+
+
+def test_only_callers_that_the_settings_name_are_labels():
+    metrics = Metrics()
+    metrics.exchange_ended(record(caller_name="nightly-batch"))
+    for number in range(50):
+        metrics.exchange_ended(record(caller=f"{number:016x}"))
+
+    counted = {name: value for name, value in numbers(metrics).items() if "caller" in name[0]}
+    assert counted == {("caller_exchanges_total", "nightly-batch", "translate"): 1}
+
+
+def test_requests_for_other_paths_and_connections_are_shown():
+    metrics = Metrics()
+    metrics.request_passed("/v1/models", 200)
+    metrics.request_passed("other", None)
+    metrics.connections_now("exchanges", active=2, idle=1)
+
+    assert numbers(metrics) == {
+        ("passthrough_requests_total", "/v1/models", "200"): 1,
+        ("passthrough_requests_total", "other", ""): 1,
+        ("upstream_connections", "exchanges", "active"): 2,
+        ("upstream_connections", "exchanges", "idle"): 1,
+    }
+
+
+def quantile(metrics: Metrics, wanted: float) -> float:
+    """What `histogram_quantile` of Prometheus makes of the durations: a line within a bucket."""
+    buckets = [
+        (float(sample.labels["le"]), sample.value)
+        for family in text_string_to_metric_families(metrics.as_text().decode())
+        for sample in family.samples
+        if sample.name == "holdover_exchange_duration_seconds_bucket"
+    ]
+    rank, below, counted_below = wanted * buckets[-1][1], 0.0, 0.0
+    for bound, counted in buckets:
+        if counted >= rank:
+            part = (rank - counted_below) / (counted - counted_below)
+            return below + (bound - below) * part
+        below, counted_below = bound, counted
+    raise AssertionError("there is no such bucket")
+
+
+@given(
+    times=st.lists(st.floats(100, 60_000), min_size=1, max_size=60),
+    wanted=st.sampled_from([0.5, 0.95, 0.99]),
+)
+@example(times=[1000.0] * 20, wanted=0.95)
+@example(times=[60_000.0], wanted=0.95)
+def test_a_quantile_of_the_buckets_is_within_ten_percent(times: list[float], wanted: float):
+    metrics = Metrics()
+    for milliseconds in times:
+        metrics.exchange_ended(record(total_ms=milliseconds))
+    ordered = sorted(times)
+    true = ordered[math.ceil(wanted * len(times)) - 1] / 1000
+
+    assert 0.9 * true <= quantile(metrics, wanted) <= 1.1 * true
+
+
+def test_more_than_every_bound_is_counted_too():
+    metrics = Metrics()
+    metrics.exchange_ended(record(total_ms=10**7))
+
+    assert numbers(metrics)["exchange_duration_seconds_count", "translate", "r"] == 1
 
 
 def adjusted(kind: str) -> MadeAdjustment:
