@@ -13,6 +13,7 @@ import typer
 from proxy.app import create_app
 from proxy.cli.load_config import or_exit, runtime_config_or_exit, settings_or_exit
 from proxy.cli.risks import risks_of
+from proxy.cli.starting import starting_fields
 from proxy.config.changes import rules_in_words
 from proxy.config.digest_key import load_or_create_digest_key
 from proxy.config.history import history_of
@@ -48,6 +49,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     sockets = activated or listen_or_exit(
         settings.host, settings.port, reuse_port=settings.reuse_port
     )
+    log.info("starting", **starting_fields(settings, sockets))
     given = settings.digest_key
     # A caller has the same digest in all workers, and, where a key can be kept, over restarts.
     kept = given.get_secret_value() if given else load_or_create_digest_key(settings.state_dir)

@@ -7,13 +7,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Final, Literal
 
 import msgspec
 import structlog
 
+from proxy.observability.console_lines import exchange_line, starting_lines
 from proxy.observability.log_writer import LogWriter
 from proxy.security.redaction import describe_crash
 from proxy.terminal_text import escape_for_terminal, json_line
@@ -23,6 +24,11 @@ log = structlog.get_logger()
 
 LogFormat = Literal["auto", "json", "console"]
 
+_LINES: Final[Mapping[str, Callable[[structlog.typing.EventDict], str]]] = {
+    "exchange": exchange_line,
+    "starting": starting_lines,
+}
+"""Events that are not shown to people as names and values."""
 _JSON: Final = msgspec.json.Encoder(enc_hook=repr)
 _DELETE: Final = b"\x7f"
 
@@ -119,6 +125,8 @@ def _for_people() -> structlog.typing.Processor:
     def render(
         logger: object, name: str, event: structlog.typing.EventDict
     ) -> str | bytes | structlog.typing.EventDict:
+        if (line := _LINES.get(event["event"])) is not None:
+            return line(event)
         shown = {escape_for_terminal(field): _shown(value) for field, value in event.items()}
         return draw(logger, name, shown)
 

@@ -8,7 +8,7 @@ from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.sdk_detection import detect_sdk
 from proxy.traffic.store.errors import OutdatedStoreError, ReadOnlyStoreError, StoreError
 from proxy.traffic.store.lazy_open import open_store
-from proxy.traffic.store.url import checked_url, default_url, file_of
+from proxy.traffic.store.url import checked_url, default_url, file_of, place_of_store
 
 __all__ = [
     "PARTS",
@@ -31,5 +31,6 @@ __all__ = [
     "file_of",
     "journal_directory",
     "open_store",
+    "place_of_store",
     "waiting_bytes",
 ]

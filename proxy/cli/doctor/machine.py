@@ -25,6 +25,7 @@ from proxy.traffic import (
     StoreError,
     file_of,
     open_store,
+    place_of_store,
 )
 
 _PROBE_SECONDS: Final = 2
@@ -90,7 +91,7 @@ def store(settings: Settings) -> Finding:
     except StoreError as exc:
         remedy = "until it can be used, records wait in the journal under `state_dir`"
         return Finding(Level.FAILED, "store", str(exc), remedy)
-    return Finding(Level.OK, "store", f"{file or 'PostgreSQL'} is reached, and is current")
+    return Finding(Level.OK, "store", f"{place_of_store(url)} is reached, and is current")
 
 
 def port(settings: Settings) -> Finding:

@@ -20,6 +20,7 @@ from proxy.traffic.store.database_errors import (
     translate_sqlite_error,
 )
 from proxy.traffic.store.errors import StoreError
+from proxy.traffic.store.url import place_of_store
 
 BEGINS: Final = "holdover_begins"
 """Execution option: the mode in which SQLite begins a transaction; the default is DEFERRED."""
@@ -86,7 +87,7 @@ def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
         engine = create_engine(place, pool_pre_ping=True, execution_options=options)
     except ImportError as exc:
         raise StoreError("PostgreSQL needs a driver: pip install 'holdover[postgres]'") from exc
-    name = f"PostgreSQL at {place.host or 'localhost'}:{place.port or 5432}/{place.database or ''}"
+    name = place_of_store(url)
     _translate_errors(engine, lambda cause: translate_postgresql_error(cause, name))
     return engine, name
 

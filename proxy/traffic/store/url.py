@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 _SQLITE: Final = "sqlite:///"
+_POSTGRESQL_PORT: Final = 5432
 _POSTGRESQL: Final = re.compile(
     r"postgresql(?:\+psycopg)?(?P<rest>://(?:[^@/?#]*@)?(?:\[[\d:A-Fa-f]+\]|[^@:/?#]*)(?::\d+)?"
     r"(?:/[^@/?#]*)?(?:\?[^#]*)?)"
@@ -36,6 +37,15 @@ def checked_url(url: str) -> str:
             " with @, /, ? and # in a password written %40, %2F, %3F and %23"
         )
     return f"postgresql+psycopg{found['rest']}"
+
+
+def place_of_store(url: str) -> str:
+    """Return the file, or the server and database, without user and password."""
+    if (file := file_of(url)) is not None:
+        return str(file)
+    parts = urlsplit(url)
+    host, port = parts.hostname or "localhost", parts.port or _POSTGRESQL_PORT
+    return f"PostgreSQL at {host}:{port}/{unquote(parts.path.removeprefix('/'))}"
 
 
 def file_of(url: str) -> Path | None:

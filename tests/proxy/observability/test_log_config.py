@@ -12,7 +12,7 @@ PROGRAM = """
 import logging, structlog
 from proxy.observability.log_config import configure_logs
 configure_logs({form!r})
-structlog.get_logger().info("exchange", status=200)
+structlog.get_logger().info("shadow", status=200)
 logging.getLogger("uvicorn.error").error("ASGI callable returned without completing response.")
 try:
     raise RuntimeError("sk-ant-secret")
@@ -30,7 +30,7 @@ def lines(form: str) -> list[str]:
 def test_lines_are_json_unless_a_person_is_watching():
     first, second, third = [json.loads(line) for line in lines("auto")]
 
-    assert (first["event"], first["status"], first["level"]) == ("exchange", 200, "info")
+    assert (first["event"], first["status"], first["level"]) == ("shadow", 200, "info")
     assert (second["event"], second["error"]) == ("Exception in ASGI application", "RuntimeError")
     assert (third["event"], third["error"]) == ("again", "RuntimeError")
 
