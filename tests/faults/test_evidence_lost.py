@@ -50,11 +50,13 @@ class Witness:
     finished: set[str] = field(default_factory=set[str])
     """Markers of exchanges whose end was seen."""
     asked: int = 0
+    is_over: Callable[[], bool] = lambda: True
+    """Whether what happens meanwhile has happened."""
 
     async def run(self) -> None:
         """One client: asks one after the other until all together have seen enough."""
         reader = writer = None
-        while len(self.finished) < EXCHANGES:
+        while len(self.finished) < EXCHANGES or not self.is_over():
             self.asked += 1
             marker = f"witness/{self.asked}"
             try:
@@ -148,8 +150,9 @@ async def drive(
 ) -> None:
     witness = Witness(int(config.stem))
     log = config.with_suffix(".log")
-    clients = [asyncio.create_task(witness.run()) for _ in range(CLIENTS)]
     other = asyncio.ensure_future(meanwhile(witness))
+    witness.is_over = other.done
+    clients = [asyncio.create_task(witness.run()) for _ in range(CLIENTS)]
     for round_ in range(KILLS):
         enough = EXCHANGES * (round_ + 1) // (KILLS + 1) + randbelow(EXCHANGES // 25)
         with process("serve", "--config", str(config), log=log):

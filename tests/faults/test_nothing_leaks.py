@@ -96,6 +96,12 @@ def report(config: Path, *options: str) -> bytes:
     return done.stdout.encode() + done.stderr.encode()
 
 
+def complete_log(config: Path, count: int) -> bytes:
+    """What `log` finds, once the loader, which outlives its server for a while, has loaded all."""
+    log = report(config, "log", "--format", "json", "--limit", "0")
+    return log if len(log.splitlines()) == count else b""
+
+
 def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
     with running_fleet(tmp_path, 'capture = "full"\n' + RULES, workers=2) as fleet:
         sent = [ask(fleet, headers, body) for headers, body in requests()]
@@ -103,7 +109,7 @@ def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
         wait_for(lambda: shadows_end(fleet))
         metrics = fleet.client.get(f"{fleet.url}/metrics").content
         ready = fleet.client.get(f"{fleet.url}/readyz").content
-    log = report(fleet.config, "log", "--format", "json", "--limit", "0")
+    log = wait_for(lambda: complete_log(fleet.config, len(sent)))
     pages = [
         report(fleet.config, "report", "--format", "json"),
         report(fleet.config, "report", "--format", "markdown"),
@@ -112,7 +118,6 @@ def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
     ]
 
     said = list(contents(tmp_path / "state" / "traffic" / "traffic.db"))
-    assert len(log.splitlines()) == len(sent)
     assert {part for part, _ in said} == {
         "legacy_in",
         "messages_out",
