@@ -84,5 +84,5 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_a_log_of_hostile_traffic_is_safe_to_look_at(said: str):
     assert obeyed(said) == []
-    assert said.count("exchange") >= 3
+    assert len(set(re.findall(r"\breq_[0-9a-f]{24}\b", said))) >= 3
     assert INJECTED in said
