@@ -191,7 +191,8 @@ class Exchange:
 
     def leave(self, *also: str) -> None:
         """Note that the client has left; `also` are outcomes that are as right as that."""
-        self.left_as = _LEFT | set(also)
+        refused = {"client_error"} if self.form.is_bad else set[str]()
+        self.left_as = _LEFT | refused | set(also)
 
     def take(self, told: Told) -> None:
         """Check what the client was told, and keep it."""
