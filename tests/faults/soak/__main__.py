@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.command_line import run_process
+from tests.command_line import HOLDOVER
 from tests.faults.soak import samples
 from tests.faults.soak.samples import DESCRIPTORS, MEMORY, THREADS, Reading
 from tests.faults.soak.traffic import SETTINGS, Traffic, kinds, tell
@@ -37,7 +38,6 @@ _RELOAD_SECONDS: Final = 30
 _KILL_SECONDS: Final = 240
 _QUIET_SECONDS: Final = 20
 """At the beginning and the end, for what is used when nobody asks for anything."""
-_SHOWN: Final = 20
 
 
 class Soak:
@@ -101,8 +101,8 @@ class Soak:
 
 def stored(fleet: Fleet) -> Counter[int]:
     """How many records the store has of each case."""
-    said = run_process(*("log", "--format", "json", "--limit", "0", "--config", str(fleet.config)))
-    assert said.returncode == 0, said.stderr
+    command = [*HOLDOVER, "log", "--format", "json", "--limit", "0", "--config", str(fleet.config)]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     agents = [json.loads(line)["user_agent"] for line in said.stdout.splitlines()]
     return Counter(int(agent.removeprefix("fault/")) for agent in agents)
 
@@ -138,8 +138,6 @@ def report(soak: Soak, in_store: Counter[int]) -> bool:
         slope = samples.slope_per_hour(readings, subject, since=readings[-1].seconds / 3)
         if slope is not None:
             tell(f"{subject}: memory grows by {slope:.1f} MiB an hour, after a third of the time")
-    for problem in traffic.problems[:_SHOWN]:
-        tell(f"problem: {problem}")
     tell(f"problems: {len(traffic.problems)}")
     leaked = [
         subject for subject, (early, late) in growth(readings, DESCRIPTORS).items() if late > early

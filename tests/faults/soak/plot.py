@@ -14,7 +14,7 @@ def draw(csv: Path, picture: Path) -> None:
 
     readings = read_file(csv)
     measures = (MEMORY, DESCRIPTORS, THREADS, SIZE)
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = Figure(figsize=(8, 7), layout="constrained")
     for axes, measure in zip(figure.subplots(len(measures), 1, sharex=True), measures, strict=True):
         of_measure = [one for one in readings if one.measure == measure]
         for number, subject in enumerate(dict.fromkeys(one.subject for one in of_measure)):
@@ -26,14 +26,14 @@ def draw(csv: Path, picture: Path) -> None:
                     [one.value for one in points],
                     color=f"C{number}",
                     label=subject if pid == of_subject[0].pid else None,
-                    linewidth=1,
+                    linewidth=0.8,
                 )
         axes.set_ylabel(measure if measure != SIZE else "MiB on disk")
         axes.set_ylim(bottom=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     axes.set_xlabel("minutes")
-    figure.savefig(picture, dpi=70)
+    figure.savefig(picture, dpi=56)
 
 
 if __name__ == "__main__":

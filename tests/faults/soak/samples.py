@@ -48,7 +48,8 @@ def read(fleet: Fleet, roles: Mapping[int, str], seconds: float) -> Iterator[Rea
         with suppress(OSError, IndexError):
             threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
             yield Reading(seconds, role, pid, MEMORY, resident_bytes(pid) / MIB)
-            yield Reading(seconds, role, pid, DESCRIPTORS, len(files_of(pid)))
+            if files := files_of(pid):  # none: one was closed meanwhile
+                yield Reading(seconds, role, pid, DESCRIPTORS, len(files))
             yield Reading(seconds, role, pid, THREADS, threads)
     for subject, is_part in {"store": True, "journal": False}.items():
         size = sum(

@@ -10,10 +10,11 @@ from proxy.server.descriptors import most_connections
 RAISE = """
 import resource
 from proxy.observability.log_config import configure_logs
-from proxy.server.descriptors import raise_descriptor_limit
+from proxy.server.descriptors import raise_descriptor_limit, warn_of_few_descriptors
 from proxy.server.resources import descriptor_limit
 configure_logs("json")
 raise_descriptor_limit()
+warn_of_few_descriptors()
 print(descriptor_limit())
 """
 
