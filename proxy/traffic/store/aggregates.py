@@ -18,7 +18,7 @@ from proxy.outcome import Outcome
 from proxy.traffic.store.filters import may_be_digest
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import Sketch, decode_sketch, merge_into
-from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
+from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, STEPS_MS, Kind
 from proxy.traffic.store.schema import rollup_groups, rollups
 
 Who = str | None
@@ -156,8 +156,12 @@ def exchanges_in(connection: Connection, period: Period) -> int:
 
 def coarsest_step_ms(connection: Connection, period: Period) -> int:
     """Return the length of the longest time bucket in the period, at least a minute."""
-    longest = select(func.max(_columns.step_ms)).where(period.contains_bucket(Kind.SHAPE))
-    return connection.execute(longest).scalar() or STEPS_MS[0]
+    for step in (DAY_MS, HOUR_MS):
+        of_step = (period.contains_bucket(Kind.SHAPE), _columns.step_ms == step)
+        query = select(_columns.key).where(*of_step).limit(1)
+        if connection.execute(query).first() is not None:
+            return step
+    return MINUTE_MS
 
 
 def oldest_received_ms(connection: Connection) -> int | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
-from proxy.traffic.store.rollups.sums import MINUTE_MS, STEPS_MS
+from proxy.traffic.store.rollups.sums import MINUTE_MS, STEPS_MS, Kind
 from proxy.traffic.store.schema import rollups
 
 
@@ -25,15 +25,13 @@ class Period:
     def contains_bucket(self, kind: str) -> ColumnElement[bool]:
         """Match the rows of one kind of groups within the period."""
         column = rollups.c
-        steps = (
-            and_(
-                column.step_ms == step,
-                column.begin_ms >= self.begin_ms,
-                column.begin_ms <= self.end_ms - step,
-            )
-            for step in STEPS_MS
+        # Every step is named, so that the engine finds the rows in the primary key.
+        return and_(
+            column.kind == kind,
+            column.step_ms.in_(STEPS_MS),
+            column.begin_ms >= self.begin_ms,
+            column.begin_ms < self.end_ms,
         )
-        return and_(column.kind == kind, or_(*steps))
 
 
 def period_of_buckets(connection: Connection, since_ms: int, until_ms: int) -> Period:
@@ -62,5 +60,6 @@ def _floor_ms(connection: Connection, time_ms: int) -> int:
 
 def _has_bucket(connection: Connection, step_ms: int, begin_ms: int) -> bool:
     column = rollups.c
-    query = select(column.kind).where(column.step_ms == step_ms, column.begin_ms == begin_ms)
-    return connection.execute(query.limit(1)).first() is not None
+    # Every kind is named for the primary key, which begins with it.
+    is_there = (column.kind.in_([*Kind]), column.step_ms == step_ms, column.begin_ms == begin_ms)
+    return connection.execute(select(column.kind).where(*is_there).limit(1)).first() is not None
