@@ -56,13 +56,15 @@ def run_loader(
     wait: Callable[[float], bool],
     *,
     idle_seconds: float = _IDLE_PRIORITY_SECONDS,
+    build_seconds: float = _BUILD_SECONDS,
 ) -> None:
     """
     Load until `wait` returns True, then once more.
 
     `wait` is called with the seconds until the next look and returns True when the service
-    ends. Each look uses idle priority for at most `idle_seconds`. While the directory of the
-    journals cannot be used or another loader holds its lock, this only waits.
+    ends. Each look uses idle priority for at most `idle_seconds`, and builds rollups of older
+    records for `build_seconds`, at least a step. While the directory of the journals cannot be
+    used or another loader holds its lock, this only waits.
     """
     problem: OSError | None = None
     while True:
@@ -74,7 +76,7 @@ def run_loader(
                     log.error("loader_waits", directory=str(config.directory), reason=exc.strerror)
                 is_alone, problem = False, exc
             if is_alone:
-                _Loading(config, wait, idle_seconds).run()
+                _Loading(config, wait, idle_seconds, build_seconds).run()
                 return
         if wait(_RETRY_SECONDS):
             return
@@ -85,6 +87,7 @@ class _Loading:
     config: LoaderConfig
     wait: Callable[[float], bool]
     idle_seconds: float
+    build_seconds: float
     shared_state: SharedState = field(init=False)
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
@@ -148,14 +151,17 @@ class _Loading:
 
     def _build(self, store: Store) -> bool:
         """Build rollups of older records for a moment; return True if none are left."""
-        until = time.monotonic() + _BUILD_SECONDS
+        until = time.monotonic() + self.build_seconds
         with store.engine.connect() as connection:
             progress = progress_of(connection)
         if progress.left and not self.is_building:
             log.warning("rollups_building", exchanges=progress.left)
-        while progress.left and time.monotonic() < until:
+            self.is_building = True
+        while progress.left:
             with store.writing() as connection:
                 progress = build_step(connection)
+            if time.monotonic() >= until:
+                break
         if self.is_building and not progress.left:
             log.info("rollups_built", exchanges=progress.target)
         self.is_building = progress.left > 0

@@ -111,7 +111,8 @@ def prune(store: Store, *, now_ms: int, retention: Retention, max_bytes: int) ->
         if done == _MAX_STEPS:
             is_done = False
             break
-    _delete_unused_groups(store)
+    if counts[rollups]:
+        _delete_unused_groups(store)
     with store.writing() as connection:
         gave_back = give_back_space(connection)
     by_name = {table.name: count for table, count in counts.items()}

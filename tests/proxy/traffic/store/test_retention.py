@@ -85,6 +85,17 @@ def test_what_is_too_old_goes(store):
     assert prune(store, now_ms=NOW_MS, retention=Retention(days=7), max_bytes=0) == Pruned()
 
 
+def test_contents_have_days_of_their_own_but_not_more_than_their_records(store):
+    add(store, 2, 3 * DAY_MS, size=10)
+    short = prune(store, now_ms=NOW_MS, retention=Retention(content_days=2, days=7), max_bytes=0)
+    add(store, 1, 9 * DAY_MS, size=10)
+    long = prune(store, now_ms=NOW_MS, retention=Retention(content_days=99, days=7), max_bytes=0)
+
+    assert short == Pruned(bodies=2)
+    assert long == Pruned(bodies=1, shadows=1, exchanges=1)
+    assert counts(store) == [0, 2, 2, 0]
+
+
 def test_without_bounds_everything_stays(store):
     add(store, 3, 100 * 365 * DAY_MS)
 
