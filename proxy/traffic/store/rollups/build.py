@@ -105,24 +105,23 @@ def note_pruned(connection: Connection, until_ms: int) -> None:
     connection.execute(later.values(pruned_ms=until_ms))
 
 
-def repair(engine: Engine) -> str | None:
-    """Have rollups built anew if they are missing or of another version; return the reason."""
+def repair(engine: Engine) -> None:
+    """Have rollups built anew if a table of them is missing or another version made them."""
     with engine.connect() as connection:
-        if _problem(connection) is None:
-            return None
+        if _are_usable(connection):
+            return
     with (
         engine.connect().execution_options(**{BEGINS: "IMMEDIATE"}) as connection,
         connection.begin(),
     ):
-        if connection.dialect.name == "postgresql":
-            lock_rollups(connection)
-        if (problem := _problem(connection)) is not None:
-            if not inspect(connection).has_table(rollup_groups.name):
-                rollups.drop(connection, checkfirst=True)  # nobody knows what they are sums of
-            for table in _TABLES:
-                table.create(connection, checkfirst=True)
-            begin_rebuild(connection)
-        return problem
+        lock_rollups(connection)
+        if _are_usable(connection):  # another process was faster
+            return
+        if not inspect(connection).has_table(rollup_groups.name):
+            rollups.drop(connection, checkfirst=True)  # nobody knows what they are sums of
+        for table in _TABLES:
+            table.create(connection, checkfirst=True)
+        begin_rebuild(connection)
 
 
 def _state(connection: Connection) -> Any:
@@ -133,10 +132,8 @@ def _state(connection: Connection) -> Any:
     return state
 
 
-def _problem(connection: Connection) -> str | None:
+def _are_usable(connection: Connection) -> bool:
     there = inspect(connection).get_table_names()
-    missing = [table.name for table in _TABLES if table.name not in there]
-    if missing:
-        return f"{' and '.join(missing)} missing"
-    versions = connection.execute(select(rollup_state.c.version)).scalars().all()
-    return None if versions == [VERSION] else f"version {versions} instead of {VERSION}"
+    if any(table.name not in there for table in _TABLES):
+        return False
+    return connection.execute(select(rollup_state.c.version)).scalars().all() == [VERSION]

@@ -25,12 +25,10 @@ from proxy.traffic.store.schema import (
     exchanges,
     metadata,
     replays,
-    rollup_groups,
-    rollup_state,
-    rollups,
     shadows,
 )
 from proxy.traffic.store.store import Store
+from tests.older_store import remove_rollups
 from tests.record_factory import content, record, shadow_record
 
 ROWS = {
@@ -51,8 +49,7 @@ def downdate(engine: Engine, revision: str) -> None:
     """Take away what is newer than this revision, and put a row into what is left."""
     exchange = dict(ROWS[exchanges])
     with engine.begin() as connection:
-        for table in (rollups, rollup_groups, rollup_state):
-            table.drop(connection)
+        remove_rollups(connection)
         for table in list(ROWS)[REVISIONS.index(revision) + 1 :]:
             table.drop(connection)
         if revision < "0005":
@@ -119,8 +116,7 @@ def test_rows_of_before_there_were_outcomes_get_the_one_that_they_had(url):
     older.add(record(id=f"{n}", **each) for n, each in enumerate(facts))
     with older.engine.begin() as connection:
         connection.execute(text("ALTER TABLE exchanges DROP COLUMN outcome"))
-        for table in (rollups, rollup_groups, rollup_state):
-            table.drop(connection)
+        remove_rollups(connection)
         connection.execute(text("UPDATE holdover_version SET version_num = '0005'"))
     older.close()
     store = open_store(url)

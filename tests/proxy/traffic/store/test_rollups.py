@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from proxy.traffic.store.rollups.build import begin_rebuild, build_step, progres
 from proxy.traffic.store.rollups.compare import comparable_periods, compare_days, compare_period
 from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, Kind, Sums
+from proxy.traffic.store.rollups.write import lock_rollups
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.schema import rollup_groups, rollup_state, rollups
 from proxy.traffic.store.store import Store
+from tests.older_store import as_before_rollups
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment, numbered
+from tests.waiting import wait_for
 
 DAY = milliseconds_of(moment(0))
 NOW = DAY + 30 * DAY_MS
@@ -154,6 +158,28 @@ def test_sums_of_another_version_are_built_anew(store, url):
     again.close()
 
 
+def test_of_two_that_open_a_store_at_once_one_has_its_sums_built_anew(server):
+    url = server.new_database()
+    store = open_store(url)
+    store.add(numbered(*range(300)))
+    with store.writing() as connection:
+        connection.execute(delete(rollup_state))
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing() as connection:
+            lock_rollups(connection)
+            other = pool.submit(open_store, url)
+            wait_for(lambda: connection.execute(waits).scalar())
+            begin_rebuild(connection)
+            build_step(connection)
+        again = other.result()
+
+    assert build(again) == 1
+    assert counts(again) == {MINUTE_MS: 300}
+    again.close()
+    store.close()
+
+
 def test_a_state_that_is_gone_is_a_problem_that_opening_solves(store, url):
     with store.writing() as connection:
         connection.execute(delete(rollup_state))
@@ -163,6 +189,21 @@ def test_a_state_that_is_gone_is_a_problem_that_opening_solves(store, url):
 
     with again.reading() as connection:
         assert progress_of(connection).left == 0
+    again.close()
+
+
+def test_a_filled_store_of_before_there_were_sums_gets_those_of_all_its_records(store, url):
+    store.add([*numbered(*range(600)), shadow_record(id="req_0001"), *exchange(700)])
+    as_before_rollups(url)
+    again = open_store(url)
+    with again.reading() as connection:
+        left = progress_of(connection).left
+    again.add([*numbered(701), shadow_record(id="req_0701"), shadow_record(id="req_0002")])
+
+    assert left == 601
+    assert build(again) == 3
+    assert counts(again) == {MINUTE_MS: 602}
+    assert differences(again) == []
     again.close()
 
 
