@@ -76,10 +76,7 @@ def build_step(connection: Connection) -> BuildProgress:
 
 def begin_rebuild(connection: Connection) -> BuildProgress:
     """Remove the rollups that can be built again, and let `build_step` begin with the first."""
-    if connection.dialect.name == "postgresql":
-        # Wait for transactions that have stored exchanges and not yet counted them.
-        connection.exec_driver_sql("LOCK TABLE exchanges IN SHARE MODE")
-    lock_rollups(connection)
+    _lock_all(connection)
     pruned_ms = connection.execute(select(rollup_state.c.pruned_ms)).scalar()
     if pruned_ms is None:  # its table was deleted
         oldest_ms = connection.execute(select(func.min(exchanges.c.received_ms))).scalar()
@@ -114,7 +111,7 @@ def repair(engine: Engine) -> None:
         engine.connect().execution_options(**{BEGINS: "IMMEDIATE"}) as connection,
         connection.begin(),
     ):
-        lock_rollups(connection)
+        _lock_all(connection)
         if _are_usable(connection):  # another process was faster
             return
         if not inspect(connection).has_table(rollup_groups.name):
@@ -122,6 +119,14 @@ def repair(engine: Engine) -> None:
         for table in _TABLES:
             table.create(connection, checkfirst=True)
         begin_rebuild(connection)
+
+
+def _lock_all(connection: Connection) -> None:
+    """Wait for transactions that have stored exchanges and not yet counted them, and lock both."""
+    if connection.dialect.name == "postgresql":
+        # In the order of those transactions, so that none waits for the other.
+        connection.exec_driver_sql("LOCK TABLE exchanges IN SHARE MODE")
+    lock_rollups(connection)
 
 
 def _state(connection: Connection) -> Any:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 
 from proxy.traffic import StoreError, open_store
 from proxy.traffic.store.retention import Retention, compact, prune
@@ -17,7 +17,7 @@ from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, Kind, Sums
 from proxy.traffic.store.rollups.write import lock_rollups
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
-from proxy.traffic.store.schema import rollup_groups, rollup_state, rollups
+from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
 from proxy.traffic.store.store import Store
 from tests.older_store import as_before_rollups
 from tests.record_factory import record, shadow_record
@@ -26,6 +26,7 @@ from tests.waiting import wait_for
 
 DAY = milliseconds_of(moment(0))
 NOW = DAY + 30 * DAY_MS
+WAITING = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 
 @pytest.fixture
@@ -164,18 +165,36 @@ def test_of_two_that_open_a_store_at_once_one_has_its_sums_built_anew(server):
     store.add(numbered(*range(300)))
     with store.writing() as connection:
         connection.execute(delete(rollup_state))
-    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     with ThreadPoolExecutor(1) as pool:
         with store.writing() as connection:
             lock_rollups(connection)
             other = pool.submit(open_store, url)
-            wait_for(lambda: connection.execute(waits).scalar())
+            wait_for(lambda: connection.execute(WAITING).scalar())
             begin_rebuild(connection)
             build_step(connection)
         again = other.result()
 
     assert build(again) == 1
     assert counts(again) == {MINUTE_MS: 300}
+    again.close()
+    store.close()
+
+
+def test_who_has_sums_built_anew_waits_for_what_is_stored_but_not_yet_summed_up(server):
+    url = server.new_database()
+    store = open_store(url)
+    with store.writing() as connection:
+        connection.execute(delete(rollup_state))
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing() as connection:
+            connection.execute(insert(exchanges), row_of_exchange(record()))
+            other = pool.submit(open_store, url)
+            wait_for(lambda: connection.execute(WAITING).scalar())
+            lock_rollups(connection)
+        again = other.result()
+
+    assert build(again) == 1
+    assert counts(again) == {MINUTE_MS: 1}
     again.close()
     store.close()
 
