@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Column, Table, delete, func, select
 
 from proxy.traffic.store.disk_usage import give_back_space, size_of
-from proxy.traffic.store.rollups.build import note_pruned
+from proxy.traffic.store.rollups.build import may_delete_records, note_pruned
 from proxy.traffic.store.rollups.compact import compact_step
 from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
 from proxy.traffic.store.rollups.write import lock_rollups
@@ -143,7 +143,11 @@ def _rounds(
 
 
 def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
-    """Delete one step of rows and return their number; equal times are deleted together."""
+    """
+    Delete one step of rows and return their number; equal times are deleted together.
+
+    While rollups are being built, no records are deleted.
+    """
     time = _TIMES[table]
     oldest = (
         select(time).order_by(time).limit(_BODIES_PER_STEP if table is bodies else _ROWS_PER_STEP)
@@ -155,6 +159,8 @@ def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
     if before_ms is not None:
         oldest = oldest.where(time < before_ms)
     with store.writing() as connection:
+        if table is not rollups and not may_delete_records(connection):
+            return 0
         until = connection.execute(select(func.max(oldest.where(*named).subquery().c[0]))).scalar()
         if until is None:
             return 0

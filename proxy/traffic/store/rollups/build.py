@@ -96,6 +96,13 @@ def begin_rebuild(connection: Connection) -> BuildProgress:
     return BuildProgress(0, target)
 
 
+def may_delete_records(connection: Connection) -> bool:
+    """Say whether no build needs records, and let none begin before the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE exchanges IN ROW EXCLUSIVE MODE")
+    return not progress_of(connection).left
+
+
 def note_pruned(connection: Connection, until_ms: int) -> None:
     """Note that records up to this time are deleted, whose rollups a rebuild has to keep."""
     later = update(rollup_state).where(rollup_state.c.pruned_ms < until_ms)

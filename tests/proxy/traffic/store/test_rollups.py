@@ -122,6 +122,35 @@ def test_a_rebuild_leaves_sums_alone_whose_records_are_gone(store):
     assert differences(store) == []
 
 
+def test_no_record_is_deleted_before_a_rebuild_has_come_to_it(store):
+    store.add([*numbered(*range(300)), shadow_record(id="req_0001")])
+    begin(store)
+    during = prune(store, now_ms=NOW, retention=Retention(days=1), max_bytes=0)
+    build(store)
+    after = prune(store, now_ms=NOW, retention=Retention(days=1), max_bytes=0)
+
+    assert (during.exchanges, during.shadows) == (0, 0)
+    assert (after.exchanges, after.shadows) == (300, 1)
+    assert counts(store) == {MINUTE_MS: 300}
+
+
+def test_a_rebuild_that_begins_while_records_are_deleted_does_so_before_or_after(server):
+    store = open_store(server.new_database())
+    store.add(numbered(1))
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing() as connection:
+            connection.execute(text("LOCK TABLE exchanges IN SHARE MODE"))
+            pruned = pool.submit(prune, store, now_ms=NOW, retention=Retention(days=1), max_bytes=0)
+            wait_for(lambda: connection.execute(WAITING).scalar())
+            begin_rebuild(connection)
+        deleted = pruned.result().exchanges
+    build(store)
+
+    assert deleted == 0
+    assert counts(store) == {MINUTE_MS: 1}
+    store.close()
+
+
 def test_sums_go_after_their_own_days_with_what_describes_them(store):
     store.add(numbered(1))
     short = Retention(days=1, rollup_days=7)
