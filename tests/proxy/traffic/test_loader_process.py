@@ -25,6 +25,7 @@ from proxy.traffic.store.row_mapping import moment_of
 from proxy.traffic.store.schema import bodies, exchanges, rollups
 from tests.older_store import as_before_rollups
 from tests.record_factory import content, record
+from tests.waiting import PATIENCE_SECONDS
 
 OLD = "2001-01-01T00:00:00.000+00:00"
 
@@ -255,6 +256,17 @@ def test_sums_of_older_records_are_built_beside_new_ones_and_nothing_goes_before
         ("rollups_building", 300),
         ("rollups_built", 300),
     ]
+
+
+def test_sums_of_few_older_records_are_built_in_one_look(keeping):
+    store = open_store(keeping.url)
+    store.add(record(id=f"old-{number}") for number in range(600))
+    store.close()
+    as_before_rollups(keeping.url)
+    with capture_logs() as lines:
+        run_loader(keeping, steps(), build_seconds=PATIENCE_SECONDS)
+
+    assert [line["event"] for line in lines] == ["rollups_building", "rollups_built"]
 
 
 def test_while_another_loads_this_one_waits(keeping):

@@ -163,6 +163,15 @@ def test_sums_go_after_their_own_days_with_what_describes_them(store):
         assert connection.execute(select(rollup_groups)).all() == []
 
 
+def test_what_describes_sums_stays_as_long_as_one_of_them(store):
+    store.add([*numbered(1), record(id="later", received="2026-11-28T09:00:00.000+00:00")])
+    prune(store, now_ms=DAY + 9 * DAY_MS, retention=Retention(days=1, rollup_days=7), max_bytes=0)
+
+    assert counts(store) == {MINUTE_MS: 1}
+    with store.reading() as connection:
+        assert len(connection.execute(select(rollup_groups)).all()) == 2
+
+
 @pytest.mark.parametrize("table", [rollups, rollup_groups, rollup_state])
 def test_sums_of_which_a_table_was_deleted_are_built_anew(store, url, table):
     store.add(exchange(1))
