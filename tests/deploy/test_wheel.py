@@ -20,6 +20,7 @@ from tests.deploy.pythons import OLDEST, find_python, newest_python
 from tests.serve_once import serve_once
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(900)  # builds and installs on a busy machine
 PINNED = ROOT / "deploy" / "constraints.txt"
 TEST_TOOLS = ("anyio", "h11", "hypothesis", "pytest", "pytest-timeout", "pytest-xdist")
 SUITES = ("translators/test_corpus.py", "end_to_end/test_streams.py", "end_to_end/test_records.py")
