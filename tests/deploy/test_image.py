@@ -134,7 +134,8 @@ def test_it_reaches_postgresql(store: ImageStore, tmp_path: Path):
             store, tmp_path, HOLDOVER_UPSTREAM_URL=upstream_url, HOLDOVER_TRAFFIC_URL=url
         ) as container:
             fetch("POST", f"{container.url}/v1/complete", json=body(), headers=KEY | V2)
-        wait_for(lambda: records_in(url) == 1)
+            # Not afterwards: the loader ends with the container.
+            wait_for(lambda: records_in(url) == 1, container.log.read_text)
 
 
 def test_without_a_place_for_its_state_it_does_not_start(store: ImageStore):
