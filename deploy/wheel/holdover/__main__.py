@@ -1,5 +1,0 @@
-"""`python -m holdover` is `holdover`."""
-
-from holdover import main
-
-main()
