@@ -286,8 +286,9 @@ def _metrics() -> str:
     metrics = Metrics()
     counted = metrics._registry._collector_to_names
     labels = {name: getattr(each, "_labelnames", ()) for each in counted for name in counted[each]}
-    # All that is not counted has a sample, except for rules.
+    # All that is not counted has a sample, except for rules and models.
     labels["holdover_rule_share_ratio"] = ("rule",)
+    labels["holdover_model_retires_timestamp_seconds"] = ("model",)
     state = RecordingStatus(
         problem=None, waiting_bytes=0, loader=None, silent_seconds=0, behind_seconds=0
     )

@@ -37,7 +37,7 @@ from proxy.endpoints.page_types import (
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
 from proxy.observability.current_state import CurrentState
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
-from proxy.rollout import retiring_models
+from proxy.rollout import RetiringModel, retiring_models
 from proxy.traffic.status import Recording
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
@@ -86,7 +86,6 @@ class HealthPages:
     async def _readyz(self, request: Request) -> Response:
         reloader, guards = self.reloader, self.guards
         version, rollout = reloader.version, reloader.config.rollout
-        today = datetime.now(UTC).date().isoformat()
         reasons = [reason for check in self.checks if (reason := check())]
         is_draining = request.scope.get("state", {}).get("draining", False)  # says the server
         if is_draining:
@@ -110,16 +109,22 @@ class HealthPages:
             },
             state_is_shared=guards.shared_state.is_usable,
             refused_keys=self.keys.problems(reloader.config.keyring),
-            retiring=retiring_models(rollout, today, self.model_users.callers_of),
+            retiring=self._retiring(),
             evidence=self.recording.state if self.recording else None,
         )
         return json_response(readiness, 200 if is_ready else 503)
+
+    def _retiring(self) -> tuple[RetiringModel, ...]:
+        today = datetime.now(UTC).date().isoformat()
+        rollout = self.reloader.config.rollout
+        return retiring_models(rollout, today, self.model_users.callers_of)
 
     async def _metrics(self, _: Request) -> Response:
         current = CurrentState(
             rollout=self.reloader.config.rollout,
             settings_version=self.reloader.version.digest,
             settings_loaded=self.reloader.version.loaded,
+            retiring=self._retiring(),
             recording=self.recording.state if self.recording else None,
         )
         # In a thread, because the files of many workers and rules take a while to read.

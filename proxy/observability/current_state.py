@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from platform import python_version
 from typing import Final, TypeAlias, get_args
@@ -12,7 +12,7 @@ from typing import Final, TypeAlias, get_args
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.rollout import Rollout
+from proxy.rollout import RetiringModel, Rollout
 from proxy.rollout.rule_schema import BASIS_POINTS, Action
 from proxy.traffic.status import LoaderStatus, RecordingStatus
 
@@ -28,6 +28,8 @@ class CurrentState(Collector):
     rollout: Rollout
     settings_version: str | None
     settings_loaded: datetime
+    retiring: Sequence[RetiringModel]
+    """Models that are asked and end within 90 days."""
     recording: RecordingStatus | None
     """None if no records are kept."""
 
@@ -60,6 +62,15 @@ class CurrentState(Collector):
             "1 while the kill switch sends every request by this route.",
             [({"route": action}, action == chosen) for action in get_args(Action)],
         )
+        yield _gauge(
+            "model_retires_timestamp_seconds",
+            "Time at which a model stops answering, of models that are asked and do so in 90 days.",
+            [({"model": each.model}, _start_of(each.retires)) for each in self.retiring],
+        )
+
+
+def _start_of(day: str) -> float:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
 def _recording(state: RecordingStatus) -> Iterator[Metric]:

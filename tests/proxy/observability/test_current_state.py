@@ -3,6 +3,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.observability.metrics import Metrics
+from proxy.rollout import RetiringModel
 from tests.current_state import current_state
 
 
@@ -38,3 +39,18 @@ def test_what_runs_by_which_settings_since_when_is_shown():
     assert now["settings_loaded_timestamp_seconds",] == 1767225600
     assert [value for name, value in now.items() if name[0] == "build_info"] == [1]
     assert ("journal_waiting_bytes",) not in now
+
+
+def test_models_that_are_asked_and_end_soon_show_when():
+    model = RetiringModel(
+        model="claude-opus-4-1",
+        retires="2026-08-05",
+        days=3,
+        successor=None,
+        settings=(),
+        rules=("canary",),
+        callers=(),
+    )
+    now = shown(retiring=[model])
+
+    assert now["model_retires_timestamp_seconds", "claude-opus-4-1"] == 1785888000
