@@ -22,7 +22,7 @@ class AdmissionObserver(Protocol):
     """Shows admission, for example as metrics."""
 
     def exchanges_now(self, *, running: int, streams: int, waiting: int, body_bytes: int) -> None:
-        """Show how many exchanges run, and wait, and the bytes of the bodies that are held."""
+        """Show how many exchanges and streams run, how many wait, and what their bodies take."""
         ...
 
     def exchanges_refused(self, status: int, count: int) -> None:

@@ -1,4 +1,4 @@
-"""What a server says of itself as it starts: what it is, whom it asks, and what is off."""
+"""The log event of a server that starts: its version, its upstreams, and what is switched off."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class CurrentState(Collector):
     retiring: Sequence[RetiringModel]
     """Models that are asked and end within 90 days."""
     recording: RecordingStatus | None
-    """None if no records are kept."""
+    """Status of journal and loader; None if the server keeps no records."""
 
     def collect(self) -> Iterable[Metric]:
         """Yield the current values."""

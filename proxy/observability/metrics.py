@@ -32,7 +32,7 @@ _FILE_BYTES: Final = 64 * 1024
 """Bytes written to a new file: it is mapped into memory, and to touch a page that a full disk
 has no block for raises SIGBUS."""
 _HISTOGRAM_FILE_BYTES: Final = 256 * 1024
-"""The same for histograms, which have many buckets."""
+"""Bytes written to a new file of histograms, whose many buckets need more than a counter."""
 _SECONDS: Final = (
     *(0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.09),
     *(float(f"{0.1 * 1.098**step:.4g}") for step in range(70)),

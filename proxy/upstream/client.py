@@ -144,7 +144,7 @@ class UpstreamResponse:
         """
         Return the decoded body of an error, or nothing if it does not arrive whole and in time.
 
-        An error is one, and has its status, whatever becomes of the text that explains it.
+        The status alone makes it an error, whatever becomes of the text that explains it.
         """
         try:
             async with peer_timeout(self._error_seconds):
@@ -200,7 +200,7 @@ class UpstreamClient:
             self._url.raw_host.decode("ascii"),
             self._url.port or DEFAULT_PORTS[self._url.scheme],
         )
-        proxy = proxy_for(self._url)
+        proxy = proxy_for(url)
         self._where = authority(self._url.host, self._origin[2])
         if proxy is not None:
             self._where += f" through the proxy {proxy}"
@@ -250,7 +250,7 @@ class UpstreamClient:
         except UpstreamUnreachable as exc:
             left = until - time.monotonic()
             # uvloop's timers may be a millisecond early: no time is left after a timeout.
-            if left <= 0 or isinstance(exc.__cause__, httpx.ConnectTimeout):
+            if left <= 0 or exc.reason is Unreachable.SLOW:
                 raise
             log.warning("upstream_asked_again", reason=exc.detail)
             return await self._send(

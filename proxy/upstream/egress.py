@@ -63,12 +63,7 @@ def check_egress(*urls: str | None) -> None:
     trust()
     for url in urls:
         if url is not None:
-            proxy_to(url)
-
-
-def proxy_to(url: str) -> OutboundProxy | None:
-    """Return the proxy on the way to a base URL, or None; raises `InvalidSettings`."""
-    return proxy_for(httpx.URL(url))
+            proxy_for(url)
 
 
 def trust() -> ssl.SSLContext:
@@ -87,19 +82,20 @@ def trust() -> ssl.SSLContext:
         raise InvalidSettings(said) from exc
 
 
-def proxy_for(url: httpx.URL) -> OutboundProxy | None:
-    """Return the proxy to use for a URL, or None; raises `InvalidSettings`."""
-    if url.host in LOOPBACK or urllib.request.proxy_bypass(url.host):
+def proxy_for(url: str) -> OutboundProxy | None:
+    """Return the proxy on the way to a base URL, or None; raises `InvalidSettings`."""
+    parsed = httpx.URL(url)
+    if parsed.host in LOOPBACK or urllib.request.proxy_bypass(parsed.host):
         return None
     proxies = urllib.request.getproxies()
-    for scheme in (url.scheme, "all"):
+    for scheme in (parsed.scheme, "all"):
         if address := proxies.get(scheme):
             try:
                 return _read_proxy(address if "://" in address else f"http://{address}")
             except _Unusable as exc:
                 name = f"{scheme}_proxy"
                 variable = name if os.environ.get(name) else name.upper()  # as urllib reads them
-                without = f"put {url.host} into NO_PROXY"
+                without = f"put {parsed.host} into NO_PROXY"
                 raise InvalidSettings(f"{variable}: {exc}, or {without}") from None
     return None
 

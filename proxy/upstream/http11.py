@@ -23,8 +23,6 @@ from proxy.upstream.timers import PeerTimer
 
 _MAX_UNREAD_BYTES: Final = 256 * 1024
 """Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
-
-
 _KEEP_ALIVE: Final = b"keep-alive"
 _TIMEOUT: Final = re.compile(rb"(?:^|[,; \t])timeout=(\d{1,9})(?![\d.])", re.IGNORECASE)
 """The seconds in a `Keep-Alive` header, as Node.js and nginx send it."""
@@ -32,9 +30,10 @@ _TIMEOUT: Final = re.compile(rb"(?:^|[,; \t])timeout=(\d{1,9})(?![\d.])", re.IGN
 
 def announced_keep_alive(headers: Headers) -> float:
     """
-    Return the seconds for which the upstream says that it keeps an idle connection, or infinity.
+    Return the seconds for which an idle connection may be used, or infinity.
 
-    Some less than it says: it begins to count first, and a request takes a while to arrive.
+    That is less than the upstream says in its `Keep-Alive` header: it begins to count first, and
+    a request takes a while to arrive.
     """
     for name, value in headers:
         if len(name) == len(_KEEP_ALIVE) and name.lower() == _KEEP_ALIVE:

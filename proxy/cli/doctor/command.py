@@ -26,7 +26,7 @@ from proxy.config.sources import load_settings, written_settings
 from proxy.errors import InvalidSettings
 from proxy.report.formatting import one_or_many
 from proxy.terminal import print_lines
-from proxy.upstream.egress import check_egress, proxy_to
+from proxy.upstream.egress import check_egress, proxy_for
 
 _FAILED_STATUS: Final = 1
 _INVALID_STATUS: Final = 2
@@ -92,7 +92,7 @@ def _ways(settings: Settings) -> Iterator[Finding]:
     """Yield which upstreams are asked through an outbound proxy, without its password."""
     for name, url in (("upstream_url", settings.upstream_url), ("legacy_url", settings.legacy_url)):
         if url is not None:
-            proxy = proxy_to(url)
+            proxy = proxy_for(url)
             way = "directly" if proxy is None else f"through the proxy {proxy}"
             yield Finding(Level.OK, "environment", f"{name} is asked {way}")
 

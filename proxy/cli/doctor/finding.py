@@ -1,4 +1,4 @@
-"""What one check of `holdover doctor` has found."""
+"""The result of one check of `holdover doctor`: how bad it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Level(enum.Enum):
-    """How bad it is; only `FAILED` changes the exit status."""
+    """Severity of a finding; only `FAILED` changes the exit status of `holdover doctor`."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,6 +22,6 @@ class Finding:
     check: str
     """Name of the check."""
     text: str
-    """What was seen."""
+    """Sentence that says what the check has seen."""
     remedy: str | None = None
-    """What to do about it, unless the text says so; None if all is well."""
+    """Advice to the operator; None if all is well, or if `text` gives it already."""

@@ -34,8 +34,6 @@ _RENEWED: Final = 1 / 3
 """Part of a certificate's life that is left when it is usually renewed, if that is less."""
 _CLOCK_SECONDS: Final = 60
 """Difference between two clocks that nobody would set on purpose."""
-
-
 _OPEN_THE_WAY: Final = (
     "open the way in firewalls and routes, or name the outbound proxy of this network in"
     " HTTPS_PROXY, if it has one"
@@ -53,7 +51,8 @@ _REMEDIES: Final[Mapping[Unreachable, str]] = {
     Unreachable.NETWORK: _OPEN_THE_WAY,
     Unreachable.SLOW: _OPEN_THE_WAY,
 }
-"""What to do about an upstream that cannot be reached; `{setting}` is the one with its URL."""
+"""Advice for each reason why an upstream cannot be reached; `{setting}` is filled with the name of
+the setting that has the upstream's URL."""
 
 
 async def try_upstreams(settings: Settings, keyring: Keyring) -> AsyncIterator[Finding]:
