@@ -32,7 +32,14 @@ def found_by(fleet: Fleet, status: str) -> list[dict[str, Any]]:
 
 
 def report_of(fleet: Fleet) -> Any:
+    return wait_for(lambda: complete_report(fleet))
+
+
+def complete_report(fleet: Fleet) -> Any:
+    """The report; None while a busy machine's loader still loads, or has the store to itself."""
     told = run("report", "--config", str(fleet.config), "--format", "json")
+    if "try again" in told.stderr:
+        return None
     assert told.returncode == 0, told.stderr
     return json.loads(told.stdout)
 
