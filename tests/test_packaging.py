@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +20,30 @@ def test_the_version_is_that_of_pyproject_and_has_its_part_of_the_changelog():
     assert releases[0] == declared
 
 
-def test_both_packages_say_that_they_are_typed():
-    assert [(ROOT / name / "py.typed").is_file() for name in ("proxy", "translators")] == [True] * 2
+def test_a_commit_that_has_a_tag_has_it_as_its_version():
+    tags = subprocess.run(
+        ["git", "tag", "--points-at", "HEAD", "v*"],  # noqa: S607 - wherever git is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,  # an sdist has no history
+    )
+
+    assert set(tags.stdout.split()) <= {f"v{version('holdover')}"}
+
+
+def test_all_packages_say_that_they_are_typed():
+    packages = ("proxy", "translators", "deploy/wheel/holdover")
+
+    assert [(ROOT / name / "py.typed").is_file() for name in packages] == [True] * 3
+
+
+def test_the_demo_installs_no_tools_of_developers():
+    groups = tomllib.loads(read("pyproject.toml"))["dependency-groups"]
+    tools = re.compile(r"mypy|pyright|ruff|zizmor|check-jsonschema")
+
+    assert not [each for each in groups["dev"] if tools.match(each)]
+    assert "default-groups" not in read("pyproject.toml")  # `dev` is the only one
 
 
 def test_every_fragment_has_a_type_that_the_changelog_knows():

@@ -15,11 +15,35 @@ from proxy.cli.options import Config, Secrets
 
 app = typer.Typer(
     name="holdover",
-    help="Keeps old /v1/complete integrations running on the Messages API.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version of Holdover and of what it runs on, and exit."""
+    if wanted:
+        import platform
+        from importlib.metadata import version
+
+        from proxy.terminal import print_lines
+
+        python = f"{platform.python_implementation()} {platform.python_version()}"
+        print_lines(f"holdover {version('holdover')} ({python}, {platform.platform()})")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", is_eager=True, callback=print_version, help="Print the version."),
+]
+
+
+@app.callback()
+def options(version: Version = False) -> None:
+    """Keeps old /v1/complete integrations running on the Messages API."""
 
 
 class Language(enum.Enum):

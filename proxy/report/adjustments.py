@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -16,17 +16,14 @@ from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.aggregates import ShapeGroup
 
 _MAX_EXAMPLES: Final = 3
-_MADE: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
-
-
-@lru_cache(10_000)
-def _decode(text: str) -> tuple[MadeAdjustment, ...]:
-    return _MADE.decode(text)
+_SHAPES_PER_KIND: Final = 8
+"""Number of shapes of exchanges, the most frequent ones, in which examples of a kind are sought."""
+_KINDS: Final = msgspec.json.Decoder(frozenset[str])
 
 
 @lru_cache(10_000)
 def _kinds(text: str) -> frozenset[str]:
-    return frozenset(made.kind for made in _decode(text))
+    return _KINDS.decode(text)
 
 
 def readiness_evidence(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[ReadinessEvidence, int]]:
@@ -43,14 +40,31 @@ def readiness_evidence(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[Readiness
         yield evidence, each.exchanges
 
 
-def adjustments_of(shaped: Iterable[ShapeGroup], whole: int) -> tuple[AdjustmentUse, ...]:
-    """Return each kind of adjustment once, the most frequent first; `whole` counts exchanges."""
+def shapes_with_examples(shaped: Iterable[ShapeGroup]) -> set[int]:
+    """Return the shapes of which one exchange is enough to show every kind of adjustment."""
+    seen: Counter[str] = Counter()
+    wanted: set[int] = set()
+    for each in sorted(shaped, key=lambda each: -each.exchanges):
+        rare = [kind for kind in _kinds(each.adjustments) if seen[kind] < _SHAPES_PER_KIND]
+        if rare:
+            wanted.add(each.shape)
+        seen.update(rare)
+    return wanted
+
+
+def adjustments_of(
+    shaped: Iterable[ShapeGroup], made: Mapping[int, Sequence[MadeAdjustment]], whole: int
+) -> tuple[AdjustmentUse, ...]:
+    """
+    Return each kind of adjustment once, the most frequent first.
+
+    `made` has the adjustments of an exchange of some shapes; `whole` counts exchanges.
+    """
     kinds: Counter[str] = Counter()
     examples: dict[str, Counter[MadeAdjustment]] = {}
     for each in shaped:
-        made = _decode(each.adjustments)
-        kinds.update(dict.fromkeys((one.kind for one in made), each.exchanges))
-        for one in made:
+        kinds.update(dict.fromkeys(_kinds(each.adjustments), each.exchanges))
+        for one in made.get(each.shape, ()):
             examples.setdefault(one.kind, Counter())[one] += each.exchanges
     uses: list[AdjustmentUse] = []
     for kind, count in sorted(kinds.items(), key=lambda each: (-each[1], each[0])):
@@ -64,7 +78,7 @@ def adjustments_of(shaped: Iterable[ShapeGroup], whole: int) -> tuple[Adjustment
             remedy=obstacle.what_to_do,
             examples=tuple(
                 Example(field=one.field, asked=one.asked, sent=one.sent, count=times)
-                for one, times in examples[kind].most_common(_MAX_EXAMPLES)
+                for one, times in examples.get(kind, Counter()).most_common(_MAX_EXAMPLES)
             ),
         )
         uses.append(use)

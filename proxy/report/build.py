@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.report.callers import (
+    CallerExamples,
     CallerStatistics,
     ReportSettings,
     caller_report,
@@ -16,15 +17,15 @@ from proxy.report.callers import (
     standing_of,
 )
 from proxy.report.formatting import one_or_many
-from proxy.report.model import Coverage, Others, Period, Report, Standing, Totals
+from proxy.report.model import Coverage, Others, Report, Standing, Step, Totals
+from proxy.report.model import Period as ReportedPeriod
 from proxy.report.outcomes import error_share, share
 from proxy.report.retirements import retirements_of
 from proxy.report.shadows import shadow_reports
-from proxy.report.volume import STEPS, step_of, volume_of
+from proxy.report.volume import volume_of
 from proxy.traffic.store.aggregates import Aggregates, Who
-from proxy.traffic.store.examples import StoredExample
+from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.row_mapping import moment_of
-from proxy.traffic.store.shadow_aggregates import ShadowGroup
 
 MAX_CALLERS: Final = 20
 
@@ -33,8 +34,7 @@ MAX_CALLERS: Final = 20
 class ReportInput:
     """Everything that the store knows about a period."""
 
-    since_ms: int
-    until_ms: int
+    period: Period
     caller: str | None
     """Name or digest of the only caller to report on; None for all."""
     oldest_ms: int | None
@@ -42,9 +42,12 @@ class ReportInput:
     sums: Aggregates
     callers: Mapping[Who, CallerStatistics]
     """The sums split by caller, in order of volume."""
-    shadowed: Sequence[ShadowGroup]
-    examples: Mapping[Who, StoredExample]
-    """An example for each caller that is shown in full."""
+    examples: Mapping[Who, CallerExamples]
+    """Examples of each caller that is shown in full."""
+    step: Step
+    """The step of the volume."""
+    left_to_build: int
+    """Number of older exchanges that the rollups do not count yet."""
 
 
 def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int) -> Report:
@@ -55,14 +58,14 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
     shown = list(callers.items())[:MAX_CALLERS]
     standings = tuple(standing_of(caller) for caller in callers.values())
     oldest_ms = collected.oldest_ms
-    begin_ms = effective_begin(collected.since_ms, collected.until_ms, oldest_ms)
+    period = collected.period
     return Report(
         made=moment_of(made_ms),
-        period=Period(since=moment_of(collected.since_ms), until=moment_of(collected.until_ms)),
+        period=ReportedPeriod(since=moment_of(period.begin_ms), until=moment_of(period.end_ms)),
         caller=collected.caller,
         coverage=Coverage(
             recorded_since=None if oldest_ms is None else moment_of(oldest_ms),
-            with_bodies=sum(each.exchanges for each in collected.sums.captured),
+            with_bodies=sum(each.captured for each in everybody.shapes),
             lost_records=None,
             dropped_contents=None,
             notes=tuple(_coverage_notes(collected, totals)),
@@ -70,29 +73,29 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
         totals=totals,
         volume=volume_of(
             collected.sums.buckets,
-            step_of(begin_ms, collected.until_ms),
-            begin_ms,
-            collected.until_ms,
+            collected.step,
+            effective_begin(period, oldest_ms),
+            period.end_ms,
         ),
         callers=tuple(
-            caller_report(caller, collected.examples.get(who), settings, totals.exchanges)
+            caller_report(
+                caller,
+                collected.examples.get(who, CallerExamples()),
+                settings,
+                totals.exchanges,
+            )
             for who, caller in shown
         ),
         others=_others(callers, standings, totals.exchanges, settings),
         standings=standings,
-        shadows=shadow_reports(collected.shadowed),
+        shadows=shadow_reports(collected.sums.shadows),
         retirements=retirements_of(callers.values(), settings.policy.catalogue, settings.today),
     )
 
 
-def step_ms_of(begin_ms: int, until_ms: int) -> int:
-    """Return the length in milliseconds of the steps in which a period is counted."""
-    return STEPS[step_of(begin_ms, until_ms)]
-
-
-def effective_begin(since_ms: int, until_ms: int, oldest_ms: int | None) -> int:
-    """Return the start of the period, or the time of the first record if that is later."""
-    return max(since_ms, until_ms if oldest_ms is None else oldest_ms)
+def effective_begin(period: Period, oldest_ms: int | None) -> int:
+    """Return the start of the period, or the time of the first exchange if that is later."""
+    return max(period.begin_ms, period.end_ms if oldest_ms is None else oldest_ms)
 
 
 def _totals(everybody: CallerStatistics, callers: int, settings: ReportSettings) -> Totals:
@@ -137,7 +140,12 @@ def _others(
 
 
 def _coverage_notes(collected: ReportInput, totals: Totals) -> Iterator[str]:
-    if totals.exchanges and not collected.sums.captured:
+    if collected.left_to_build:
+        yield (
+            f"The sums of {one_or_many(collected.left_to_build, 'older exchange')} are still being"
+            " built and are missing here; `holdover traffic rebuild` shows how far that is."
+        )
+    if totals.exchanges and not any(each.captured for each in collected.sums.shapes):
         yield (
             "No content was captured, so the calls to change to are examples; with"
             ' `capture = "full"` they are made from what was sent.'
@@ -153,9 +161,15 @@ def _coverage_notes(collected: ReportInput, totals: Totals) -> Iterator[str]:
             f"{one_or_many(totals.rescued, 'exchange')} needed a second try: the first one failed,"
             " and a rule's `on_failure` made another."
         )
-    if collected.sums.is_cut:
-        counted_or_not = sum(each.exchanges for each in collected.sums.buckets)
+    other = sum(each.exchanges for each in collected.sums.buckets) - totals.exchanges
+    if other:
         yield (
-            "There are so many different callers, models, features or programs that the rarest are"
-            f" not counted: {counted_or_not - totals.exchanges:,} exchanges are left out."
+            "There are so many different callers, models or features that the rarest are counted"
+            f" over time only: {one_or_many(other, 'exchange')} are left out of everything else."
+        )
+    if collected.sums.without_program:
+        yield (
+            "There are so many different programs that the rarest are not named: the SDKs, user"
+            f" agents and times of {one_or_many(collected.sums.without_program, 'exchange')} are"
+            " left out."
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -27,7 +27,8 @@ from proxy.report.prices import Price, spent_on
 from proxy.report.readiness import judge_readiness
 from proxy.report.replacement_call import call_of
 from proxy.report.statistics import MAX_SHOWN, latency_of, ranked
-from proxy.traffic.store.aggregates import Aggregates, ClientGroup, LatencyGroup, ShapeGroup, Who
+from proxy.traffic import MadeAdjustment
+from proxy.traffic.store.aggregates import Aggregates, ClientGroup, ShapeGroup, Who
 from proxy.traffic.store.examples import StoredExample
 from proxy.traffic.store.row_mapping import moment_of
 from translators import Policy
@@ -45,13 +46,22 @@ class ReportSettings:
     today: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallerExamples:
+    """Exchanges of a caller that are shown as examples; their records may be gone already."""
+
+    request: StoredExample | None = None
+    """A typical request."""
+    adjustments: Mapping[int, Sequence[MadeAdjustment]] = field(default_factory=dict)
+    """The adjustments of an exchange, by its shape."""
+
+
 @dataclass(frozen=True)
 class CallerStatistics:
     """The sums of one caller, or of several merged; derived values are computed once."""
 
     shapes: list[ShapeGroup] = field(default_factory=list)
     clients: list[ClientGroup] = field(default_factory=list)
-    latencies: list[LatencyGroup] = field(default_factory=list)
 
     @cached_property
     def name(self) -> str | None:
@@ -79,7 +89,7 @@ class CallerStatistics:
     @cached_property
     def latency(self) -> Latency:
         """Percentiles of the durations."""
-        return latency_of(self.latencies)
+        return latency_of(each.latency for each in self.clients)
 
     @cached_property
     def readiness(self) -> Readiness:
@@ -108,13 +118,12 @@ class CallerStatistics:
         kinds = {_asked(each) for each in self.most_common}
         return share(_count(each for each in self.shapes if _asked(each) in kinds), self.exchanges)
 
-    def example_seq(self, captured: Mapping[int, int]) -> int | None:
-        """Return the `seq` of a typical request, one in `captured` (`seq` by shape) if possible."""
-        whole = [captured[each.shape] for each in self.most_common if each.shape in captured]
-        return max(whole or [each.latest_seq for each in self.most_common], default=None)
-
-
-_SUMS: Final = tuple(each.name for each in fields(CallerStatistics))
+    @cached_property
+    def typical(self) -> ShapeGroup | None:
+        """The shape of the most common requests that was seen last, with a captured one if any."""
+        return max(
+            self.most_common, key=lambda each: (each.captured > 0, each.last_ms), default=None
+        )
 
 
 def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
@@ -122,11 +131,9 @@ def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
     callers: dict[Who, CallerStatistics] = {}
     for each in sums.shapes:
         callers.setdefault(each.who, CallerStatistics()).shapes.append(each)
-    for name in _SUMS[1:]:
-        for row in getattr(sums, name):
-            # Between the queries, a caller's last record may have been deleted or its first added.
-            if (caller := callers.get(row.who)) is not None:
-                getattr(caller, name).append(row)
+    for client in sums.clients:
+        if (caller := callers.get(client.who)) is not None:  # else its shapes found no room
+            caller.clients.append(client)
     order = sorted(callers.items(), key=lambda each: (-each[1].exchanges, each[0] or ""))
     return dict(order)
 
@@ -135,8 +142,8 @@ def merge_callers(callers: Iterable[CallerStatistics]) -> CallerStatistics:
     """Return the sums of several callers as if they were one."""
     whole = CallerStatistics()
     for caller in callers:
-        for name in _SUMS:
-            getattr(whole, name).extend(getattr(caller, name))
+        whole.shapes.extend(caller.shapes)
+        whole.clients.extend(caller.clients)
     return whole
 
 
@@ -159,9 +166,10 @@ def spent_by(caller: CallerStatistics, settings: ReportSettings) -> Spent:
 
 
 def caller_report(
-    caller: CallerStatistics, example: StoredExample | None, settings: ReportSettings, whole: int
+    caller: CallerStatistics, examples: CallerExamples, settings: ReportSettings, whole: int
 ) -> CallerReport:
     """Report on a caller in full; `whole` is the number of exchanges of all callers."""
+    example = examples.request
     own = caller.exchanges
     return CallerReport(
         name=caller.name,
@@ -190,7 +198,7 @@ def caller_report(
             ),
             own,
         ),
-        adjustments=adjustments_of(caller.shapes, own),
+        adjustments=adjustments_of(caller.shapes, examples.adjustments, own),
         errors=_errors(caller, own),
         latency=caller.latency,
         spent=spent_by(caller, settings),

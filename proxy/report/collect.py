@@ -1,13 +1,23 @@
-"""Query everything that a report needs from a store."""
+"""Query everything that a report needs from a store: rollups, and a few records as examples."""
 
 from __future__ import annotations
 
-from proxy.report.build import MAX_CALLERS, ReportInput, effective_begin, step_ms_of
-from proxy.report.callers import callers_of
-from proxy.traffic.store.aggregates import Who, aggregate, oldest_received_ms
-from proxy.traffic.store.examples import StoredExample, example_at
-from proxy.traffic.store.filters import Filter
-from proxy.traffic.store.shadow_aggregates import aggregate_shadows
+from itertools import islice
+
+from proxy.report.adjustments import shapes_with_examples
+from proxy.report.build import MAX_CALLERS, ReportInput, effective_begin
+from proxy.report.callers import CallerExamples, CallerStatistics, callers_of
+from proxy.report.volume import STEPS, step_of
+from proxy.traffic.store.aggregates import (
+    ShapeExample,
+    aggregate,
+    coarsest_step_ms,
+    examples_of,
+    oldest_received_ms,
+)
+from proxy.traffic.store.examples import adjustments_of_exchanges, example_of
+from proxy.traffic.store.rollups.build import progress_of
+from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.store import Store
 
 
@@ -15,26 +25,46 @@ def collect_report_input(
     store: Store, since_ms: int, until_ms: int, caller: str | None
 ) -> ReportInput:
     """Collect everything about a period, of one caller or of all."""
-    filters = Filter(since=since_ms, until=until_ms, caller=caller)
-    oldest_ms = oldest_received_ms(store)
-    step_ms = step_ms_of(effective_begin(since_ms, until_ms, oldest_ms), until_ms)
-    sums = aggregate(store, filters, step_ms)
-    callers = callers_of(sums)
-    # Examples show what a caller sends most often, in a captured request if there is one.
-    captured = {each.shape: each.latest_seq for each in sums.captured}
-    examples: dict[Who, StoredExample] = {}
-    for who, statistics in list(callers.items())[:MAX_CALLERS]:
-        seq = statistics.example_seq(captured)
-        example = None if seq is None else example_at(store, seq)
-        if example is not None:
-            examples[who] = example
+    with store.reading() as connection:
+        period = period_of_buckets(connection, since_ms, until_ms)
+        oldest_ms = oldest_received_ms(connection)
+        step = step_of(
+            effective_begin(period, oldest_ms),
+            period.end_ms,
+            at_least_ms=coarsest_step_ms(connection, period),
+        )
+        sums = aggregate(connection, period, caller, STEPS[step])
+        callers = callers_of(sums)
+        shown = dict(islice(callers.items(), MAX_CALLERS))
+        wanted = {shape for statistics in shown.values() for shape in _shapes_to_show(statistics)}
+        last = examples_of(connection, period, wanted)
+        left_to_build = progress_of(connection).left
     return ReportInput(
-        since_ms=since_ms,
-        until_ms=until_ms,
+        period=period,
         caller=caller,
         oldest_ms=oldest_ms,
         sums=sums,
         callers=callers,
-        shadowed=aggregate_shadows(store, filters),
-        examples=examples,
+        examples={who: _examples(store, each, last) for who, each in shown.items()},
+        step=step,
+        left_to_build=left_to_build,
+    )
+
+
+def _shapes_to_show(caller: CallerStatistics) -> set[int]:
+    shapes = shapes_with_examples(caller.shapes)
+    if caller.typical is not None:
+        shapes.add(caller.typical.shape)
+    return shapes
+
+
+def _examples(
+    store: Store, caller: CallerStatistics, last: dict[int, ShapeExample]
+) -> CallerExamples:
+    found = {shape: last[shape].latest for shape in _shapes_to_show(caller) if shape in last}
+    made = adjustments_of_exchanges(store, found.values())
+    typical = None if caller.typical is None else last.get(caller.typical.shape)
+    return CallerExamples(
+        request=None if typical is None else example_of(store, typical.captured or typical.latest),
+        adjustments={shape: made[name] for shape, name in found.items() if name in made},
     )

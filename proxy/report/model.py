@@ -65,7 +65,7 @@ class Volume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentiles(msgspec.Struct, frozen=True, kw_only=True):
-    """Percentiles of a duration, rounded up to two significant digits."""
+    """Percentiles of a duration, within 2 %."""
 
     p50: float
     p95: float

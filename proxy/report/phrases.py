@@ -98,8 +98,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "Errors": "The share of requests that ended in an error of any party. Refusals by a"
     " rule and clients that left are not counted as errors.",
     "p50, p95": "Half of the requests, and 95 % of them, took at most this long, from the first"
-    " byte of the request to the last byte of the answer. Times are rounded up to two digits, so"
-    " they are at most a tenth too long.",
+    " byte of the request to the last byte of the answer. Times are exact within 2 %.",
     "Similarity": "The share of characters that two answers have in common, in the same order;"
     " 100 % means equal texts.",
     "Noise floor": "How similar two answers to the very same request are. A shadow that is at"

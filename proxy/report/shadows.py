@@ -15,7 +15,7 @@ from typing import Final
 from proxy.report.model import Compared, ShadowReport
 from proxy.report.outcomes import share
 from proxy.report.statistics import ranked
-from proxy.traffic.store.shadow_aggregates import ShadowGroup
+from proxy.traffic.store.aggregates import ShadowGroup
 
 _CONTROL: Final = "control"
 
@@ -48,7 +48,7 @@ def _compared(shadowed: Iterable[ShadowGroup]) -> Compared:
             failures[each.failure] += each.exchanges
             continue
         compared, equal = compared + each.exchanges, equal + each.equal
-        similarity += each.similarity or 0.0
+        similarity += each.similarity
     return Compared(
         compared=compared,
         failed=failures.total(),

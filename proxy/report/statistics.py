@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
 
 from proxy.report.model import Counted, Latency, Percentiles
 from proxy.report.outcomes import share
-from proxy.traffic.store.aggregates import LatencyGroup
+from proxy.traffic.store.rollups.sketch import DURATIONS, Sketch, counts_of, merge_into
 
 MAX_SHOWN: Final = 20
 """Limit on lists of things that clients can create without limit, such as user agents."""
@@ -25,27 +25,31 @@ def ranked(counts: Counter[str], whole: int, most: int = MAX_SHOWN) -> tuple[Cou
     )
 
 
-def latency_of(lasted: Sequence[LatencyGroup]) -> Latency:
+def latency_of(sketches: Iterable[Sketch]) -> Latency:
     """Return the percentiles of each duration, over the exchanges that have it."""
-    return Latency(
-        total=percentiles((each.total, each.exchanges) for each in lasted),
-        first_byte=percentiles((each.first_byte, each.exchanges) for each in lasted),
-        first_token=percentiles((each.first_token, each.exchanges) for each in lasted),
-    )
+    merged = Sketch()
+    for sketch in sketches:
+        merge_into(merged, sketch)
+    total, first_byte, first_token = (percentiles(counts_of(merged, name)) for name in DURATIONS)
+    return Latency(total=total, first_byte=first_byte, first_token=first_token)
 
 
-def percentiles(durations: Iterable[tuple[int | None, int]]) -> Percentiles | None:
+def percentiles(durations: Iterable[tuple[float, int]]) -> Percentiles | None:
     """Compute nearest-rank percentiles from pairs of milliseconds and how many took that long."""
-    counts: Counter[int] = Counter()
+    counts: Counter[float] = Counter()
     for milliseconds, exchanges in durations:
-        if milliseconds is not None:
-            counts[milliseconds] += exchanges
+        counts[milliseconds] += exchanges
     if not counts:
         return None
     ordered, times = zip(*sorted(counts.items()), strict=True)
     passed = list(accumulate(times))
     p50, p95, p99 = (
-        float(ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))])
+        _rounded(ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))])
         for part in (50, 95, 99)
     )
     return Percentiles(p50=p50, p95=p95, p99=p99)
+
+
+def _rounded(milliseconds: float) -> float:
+    """Round to three significant digits: what is known is not more exact."""
+    return float(f"{milliseconds:.3g}")

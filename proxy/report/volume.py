@@ -16,10 +16,10 @@ STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 
 _MAX_STEPS: Final = 96
 
 
-def step_of(since_ms: int, until_ms: int) -> Step:
+def step_of(since_ms: int, until_ms: int, *, at_least_ms: int = 0) -> Step:
     """Return the shortest step that divides the period into at most 96, or else a day."""
     for step, milliseconds in STEPS.items():
-        if until_ms - since_ms <= _MAX_STEPS * milliseconds:
+        if milliseconds >= at_least_ms and until_ms - since_ms <= _MAX_STEPS * milliseconds:
             return step
     return "day"
 

@@ -34,7 +34,9 @@ def start_loader(settings: Settings) -> None:
     loader_config = LoaderConfig(
         directory=journal_directory(settings.state_dir),
         url=store_url_of(settings, settings.state_dir),
+        content_days=settings.traffic_content_days,
         days=settings.traffic_days,
+        rollup_days=settings.traffic_rollup_days,
         max_bytes=settings.traffic_max_bytes,
     )
     lock = claim_journal_directory(loader_config)

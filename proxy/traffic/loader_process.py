@@ -33,7 +33,9 @@ from proxy.traffic.status import (
 )
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.lazy_open import open_store
-from proxy.traffic.store.retention import believable_ms, prune
+from proxy.traffic.store.retention import Retention, believable_ms, compact, prune
+from proxy.traffic.store.rollups.build import build_step, progress_of
+from proxy.traffic.store.store import Store
 from proxy.workers.shared_state import SharedState
 
 log = structlog.get_logger()
@@ -42,6 +44,10 @@ _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 2.0
 _PRUNE_SECONDS: Final = 60.0
 _IDLE_PRIORITY_SECONDS: Final = 10.0
+_BUILD_SECONDS: Final = 1.0
+"""Time for rollups of older records in each look, beside new records."""
+_COMPACT_STEPS: Final = 20
+"""Buckets that are compacted in each look."""
 _NOTHING: Final = Loaded()
 
 
@@ -50,13 +56,15 @@ def run_loader(
     wait: Callable[[float], bool],
     *,
     idle_seconds: float = _IDLE_PRIORITY_SECONDS,
+    build_seconds: float = _BUILD_SECONDS,
 ) -> None:
     """
     Load until `wait` returns True, then once more.
 
     `wait` is called with the seconds until the next look and returns True when the service
-    ends. Each look uses idle priority for at most `idle_seconds`. While the directory of the
-    journals cannot be used or another loader holds its lock, this only waits.
+    ends. Each look uses idle priority for at most `idle_seconds`, and builds rollups of older
+    records for `build_seconds`, at least a step. While the directory of the journals cannot be
+    used or another loader holds its lock, this only waits.
     """
     problem: OSError | None = None
     while True:
@@ -68,7 +76,7 @@ def run_loader(
                     log.error("loader_waits", directory=str(config.directory), reason=exc.strerror)
                 is_alone, problem = False, exc
             if is_alone:
-                _Loading(config, wait, idle_seconds).run()
+                _Loading(config, wait, idle_seconds, build_seconds).run()
                 return
         if wait(_RETRY_SECONDS):
             return
@@ -79,9 +87,11 @@ class _Loading:
     config: LoaderConfig
     wait: Callable[[float], bool]
     idle_seconds: float
+    build_seconds: float
     shared_state: SharedState = field(init=False)
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
+    is_building: bool = False
     pruned: float = float("-inf")
     began: float = field(default_factory=time.monotonic)
     began_ms: int = field(init=False)
@@ -117,7 +127,8 @@ class _Loading:
             if idle is not None:
                 idle.submit(self._take, parts, time.monotonic() + self.idle_seconds).result()
             self._take(parts)
-            self._prune(self.loader)
+            if self._build(self.loader.store):
+                self._keep_small(self.loader)
         except StoreError as exc:
             self._close()  # if the file was moved away, opening creates a new one
             self._report(str(exc))
@@ -138,15 +149,38 @@ class _Loading:
             if until is not None and (time.monotonic() >= until or self.wait(0)):
                 return
 
-    def _prune(self, loader: Loader) -> None:
+    def _build(self, store: Store) -> bool:
+        """Build rollups of older records for a moment; return True if none are left."""
+        until = time.monotonic() + self.build_seconds
+        with store.engine.connect() as connection:
+            progress = progress_of(connection)
+        if progress.left and not self.is_building:
+            log.warning("rollups_building", exchanges=progress.left)
+            self.is_building = True
+        while progress.left:
+            with store.writing() as connection:
+                progress = build_step(connection)
+            if time.monotonic() >= until:
+                break
+        if self.is_building and not progress.left:
+            log.info("rollups_built", exchanges=progress.target)
+        self.is_building = progress.left > 0
+        return not self.is_building
+
+    def _keep_small(self, loader: Loader) -> None:
+        """Compact rollups and prune the store now and then, or go on with that."""
         if time.monotonic() - self.pruned < _PRUNE_SECONDS:
             return
         elapsed_ms = int((time.monotonic() - self.began) * 1000)
         now_ms = believable_ms(_now_ms(), began_ms=self.began_ms, elapsed_ms=elapsed_ms)
-        days, max_bytes = self.config.days, self.config.max_bytes
-        loader.prune_refused(now_ms=now_ms, days=days)
-        pruned = prune(loader.store, now_ms=now_ms, days=days, max_bytes=max_bytes)
-        if pruned.is_done:
+        is_compact = compact(loader.store, now_ms=now_ms, most_steps=_COMPACT_STEPS)
+        config = self.config
+        loader.prune_refused(now_ms=now_ms, days=config.days)
+        retention = Retention(
+            content_days=config.content_days, days=config.days, rollup_days=config.rollup_days
+        )
+        pruned = prune(loader.store, now_ms=now_ms, retention=retention, max_bytes=config.max_bytes)
+        if pruned.is_done and is_compact:
             self.pruned = time.monotonic()
 
     def _report(self, problem: str | None, loaded: Loaded = _NOTHING) -> None:

@@ -36,6 +36,8 @@ class LoaderConfig:
     url: str = field(repr=False)
     days: int
     max_bytes: int
+    content_days: int = 0
+    rollup_days: int = 0
 
 
 class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,11 @@ PRINTING = {
         "proxy/cli/traffic/log.py",
         "proxy/cli/traffic/show.py",
     ),
-    *("proxy/cli/traffic/replay_progress.py", "proxy/report/terminal.py"),
+    *(
+        "proxy/cli/traffic/build_progress.py",
+        "proxy/cli/traffic/replay_progress.py",
+        "proxy/report/terminal.py",
+    ),
 }
 MAKING = {
     *("mkdir", "makedirs", "mknod", "mkfifo", "touch", "write_text", "write_bytes"),

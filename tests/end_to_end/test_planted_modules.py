@@ -5,25 +5,17 @@ All names of the standard library and of what is installed are planted there, as
 modules that leave a mark. The server, its workers and its loader do their work.
 """
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from proxy.simulator import create_simulator
-from proxy.traffic import StoreError, default_url, open_store
-from proxy.traffic.store.schema import exchanges
-from tests.harness import KEY, V2, body
-from tests.servers import new_client, serving
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.serve_once import serve_once
 
 ROOT = Path(__file__).parents[2]
-OURS = {"proxy", "translators", "sitecustomize", "usercustomize"}
+OURS = {"holdover", "proxy", "translators", "sitecustomize", "usercustomize"}
 INSTALLED = {
     path.name.partition(".")[0]
     for place in map(Path, sys.path)
@@ -39,7 +31,7 @@ with open({marks!r}, "a") as file:
 """
 
 CONSOLE_SCRIPT = [sys.executable, str(Path(sys.executable).with_name("holdover"))]
-SAFE_MODULE = [sys.executable, "-P", "-m", "proxy"]
+SAFE_MODULE = [sys.executable, "-P", "-m", "holdover"]
 BY_PATH = "import sys; sys.path.insert(0, {root!r}); from proxy.cli import main; main()"
 
 
@@ -62,49 +54,9 @@ def marks(planted: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def work(command: list[str], planted: Path, *, workers: int = 1, **environment: str) -> None:
+def work(command: list[str], planted: Path, *, workers: int = 1) -> None:
     """Serve from there until an exchange is in the store."""
-    state = planted.with_name("state")
-    with serving(create_simulator()) as upstream_url:
-        settings = {
-            "HOLDOVER_UPSTREAM_URL": upstream_url,
-            "HOLDOVER_STATE_DIR": str(state),
-            "HOLDOVER_WORKERS": str(workers),
-            "HOLDOVER_LOG_FORMAT": "json",
-        }
-        log = planted.with_name("log")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*command, "serve", "--port", "0"],
-                cwd=planted,
-                stderr=output,
-                stdout=output,
-                env=os.environ | settings | environment,
-            )
-        try:
-            url = wait_for(lambda: url_in(log, process))
-            with new_client() as client:
-                asked = client.post(f"{url}/v1/complete", json=body(), headers=KEY | V2)
-            assert asked.status_code == 200
-            wait_for(lambda: recorded(state))
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=PATIENCE_SECONDS)
-
-
-def url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
-    text = log.read_text()
-    assert process.poll() is None, text
-    found = text.partition("Uvicorn running on ")[2].split()
-    return found[0] if found else None
-
-
-def recorded(state: Path) -> bool:
-    with suppress(StoreError):  # it is being made
-        store = open_store(default_url(state), read_only=True)
-        with closing(store), store.engine.connect() as connection:
-            return connection.execute(exchanges.select()).first() is not None
-    return False
+    serve_once(command, planted, log=planted.with_name("log"), workers=workers)
 
 
 def test_python_takes_what_is_planted_if_it_is_let(planted: Path):

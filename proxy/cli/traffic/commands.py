@@ -13,6 +13,8 @@ import typer
 from proxy.cli.options import SINCE, CallerFilter, Config, Demo, Secrets, Since, Until
 
 app = typer.Typer()
+traffic_app = typer.Typer(help="Look after the store of recorded traffic.", no_args_is_help=True)
+app.add_typer(traffic_app, name="traffic")
 
 
 class LogFormat(enum.Enum):
@@ -214,3 +216,26 @@ def replay(  # noqa: PLR0913, PLR0917 - an option each
         as_json=form is ReplayFormat.JSON,
     )
     run_replay(config, secrets, options, demo=demo)
+
+
+@traffic_app.command()
+def rebuild(demo: Demo = False, config: Config = None, secrets: Secrets = None) -> None:
+    """Make the sums that reports are made of from the records again, while serving goes on."""
+    from proxy.cli.traffic.rollups import run_rebuild
+
+    run_rebuild(config, secrets, demo=demo)
+
+
+@traffic_app.command()
+def check(
+    buckets: Annotated[
+        int, typer.Option(min=0, help="Compare this many time buckets, chosen at random, in full.")
+    ] = 24,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Compare the sums that reports are made of with the records; exit with 1 if they differ."""
+    from proxy.cli.traffic.rollups import run_check
+
+    run_check(config, secrets, demo=demo, buckets=buckets)

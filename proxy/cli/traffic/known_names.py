@@ -9,6 +9,7 @@ from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.config.settings import Settings
 from proxy.spelling import nearest, or_rather
 from proxy.terminal import exit_with_error
+from proxy.traffic.store.aggregates import caller_names
 from proxy.traffic.store.filters import Filter, may_be_digest
 from proxy.traffic.store.queries import names_in
 from proxy.traffic.store.store import Store
@@ -18,7 +19,8 @@ def require_caller(store: Store, settings: Settings, caller: str | None) -> None
     """Exit with status 2 if no caller has this name, in the settings or in the records."""
     if caller is None or caller in settings.callers or may_be_digest(caller):
         return
-    known = {*settings.callers, *names_in(store, "caller_name")}
+    with store.reading() as connection:
+        known = {*settings.callers, *caller_names(connection)}
     if caller not in known:
         exit_with_error(
             f"--caller: no caller is named {caller!r}, in [callers] or in what is recorded"

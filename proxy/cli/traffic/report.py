@@ -15,6 +15,7 @@ import typer
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.rollups import build_rollups
 from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
@@ -27,6 +28,9 @@ from proxy.report.terminal import as_terminal
 from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
+from proxy.traffic import ReadOnlyStoreError
+from proxy.traffic.store.rollups.build import progress_of
+from proxy.traffic.store.store import Store
 
 _DEFAULT_HTML_FILE: Final = Path("holdover-report.html")
 
@@ -62,6 +66,7 @@ def run_report(  # noqa: PLR0913 - an option each
     caller = caller and caller.encode(errors="replace").decode()
     must_be_complete = bool(conditions)
     with open_traffic_store(config, secrets, demo=demo, must_be_complete=must_be_complete) as store:
+        _complete_rollups(store, must_be_complete=must_be_complete)
         require_caller(store, settings, caller)
         collected = collect_report_input(store, *period, caller)
     report = build_report(collected, report_settings, milliseconds(now))
@@ -70,6 +75,17 @@ def run_report(  # noqa: PLR0913 - an option each
     print_to_stderr(*(f"holdover: {failure}" for failure in failures))
     if failures:
         raise typer.Exit(1)
+
+
+def _complete_rollups(store: Store, *, must_be_complete: bool) -> None:
+    """Build what is missing in the rollups; if that is not possible, the report says so."""
+    with store.reading() as connection:
+        progress = progress_of(connection)
+    try:
+        build_rollups(store, progress)
+    except ReadOnlyStoreError as exc:
+        if must_be_complete:
+            exit_with_error(f"the sums of older records are not complete, and {exc}")
 
 
 def _period(begin: str, end: str | None, now: datetime) -> tuple[int, int]:

@@ -1,37 +1,36 @@
 """
-Counts and sums over the exchanges of a period, computed by the database.
+Counts and sums over the exchanges and shadows of a period, read from the rollups.
 
-Each kind of group needs one pass over the period, and two passes run at a time. Most counts
-are grouped by the shape of exchanges; the columns that a shape stands for are read from its
-last exchange. Clients can create as many groups as exchanges, so only the largest groups are
-returned, and `is_cut` tells if there were more.
+So they cost the same however many exchanges there were. Clients can create as many groups as
+exchanges: what found no room in a time bucket, or is beyond the largest groups here, is counted
+in the buckets of time only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select
 
 from proxy.outcome import Outcome
-from proxy.traffic.store.filters import Filter, conditions_of
-from proxy.traffic.store.schema import bodies, exchanges
-from proxy.traffic.store.store import Store
+from proxy.traffic.store.filters import may_be_digest
+from proxy.traffic.store.rollups.period import Period
+from proxy.traffic.store.rollups.sketch import Sketch, decode_sketch, merge_into
+from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, STEPS_MS, Kind
+from proxy.traffic.store.schema import rollup_groups, rollups
 
 Who = str | None
 """The name of a caller, or the digest of its key; None if it sent no key."""
 
 _MAX_GROUPS: Final = 50_000
-_PARALLEL_PASSES: Final = 2
 
-_columns: Final = exchanges.c
-_WHO: Final = func.coalesce(_columns.caller_name, _columns.caller)
-_COUNT: Final = func.count()
-# A row without a shape, from an older version, is a group of its own.
-_SHAPE: Final = func.coalesce(_columns.shape, -_columns.seq)
+_columns: Final = rollups.c
+_group: Final = rollup_groups.c
+_WHO: Final = func.coalesce(_group.caller_name, _group.caller)
+# PostgreSQL's sums of integers are of another type.
+_COUNT: Final = cast(func.sum(_columns.exchanges), BigInteger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class ShapeGroup:
-    """Exchanges of one shape; `features` and `adjustments` are JSON."""
+    """Exchanges of one shape; `features` and `adjustments`, their kinds, are JSON."""
 
     shape: int
     who: Who
@@ -62,40 +61,25 @@ class ShapeGroup:
     sent: str | None
     """The model sent upstream; None if no request was made, so no adjustments are known."""
     adjustments: str
-    """Adjustments of the last exchange; all have the same kinds."""
     ending: Ending
     exchanges: int
     first_ms: int
     last_ms: int
     input_tokens: float
     output_tokens: float
-    latest_seq: int
-    """`seq` of the last exchange."""
+    captured: int
+    """Number of exchanges whose request body was kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientGroup:
-    """Exchanges of one caller with one SDK and one user agent."""
+    """Exchanges of one caller with one SDK and one user agent, and how long they took."""
 
     who: Who
     sdk: str | None
     user_agent: str | None
     exchanges: int
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyGroup:
-    """
-    Exchanges with the same durations: milliseconds, rounded up to two digits.
-
-    A duration is None if that point was never reached.
-    """
-
-    who: Who
-    total: int
-    first_byte: int | None
-    first_token: int | None
-    exchanges: int
+    latency: Sketch = field(default_factory=Sketch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +92,25 @@ class TimeBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class CapturedGroup:
-    """Exchanges of one shape whose request body is kept."""
+class ShadowGroup:
+    """Shadows or controls of one rule with the same failure; None if they succeeded."""
 
-    shape: int
+    rule: str
+    leg: str
+    failure: str | None
     exchanges: int
-    latest_seq: int
-    """`seq` of the last exchange."""
+    similarity: float
+    """Sum of the similarities."""
+    equal: int
+    """Number of equal answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeExample:
+    """Ids of the last exchange of a shape, and of the last with a request body, if there is one."""
+
+    latest: str
+    captured: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,27 +119,146 @@ class Aggregates:
 
     shapes: tuple[ShapeGroup, ...]
     clients: tuple[ClientGroup, ...]
-    latencies: tuple[LatencyGroup, ...]
     buckets: tuple[TimeBucket, ...]
-    captured: tuple[CapturedGroup, ...]
-    is_cut: bool
+    shadows: tuple[ShadowGroup, ...]
+    without_program: int
+    """Number of exchanges whose SDK and user agent found no room."""
 
 
 def aggregate(
-    store: Store, wanted: Filter, step_ms: int, *, most_groups: int = _MAX_GROUPS
+    connection: Connection,
+    period: Period,
+    caller: str | None,
+    step_ms: int,
+    *,
+    most_groups: int = _MAX_GROUPS,
 ) -> Aggregates:
-    """Count the matching exchanges; time buckets are `step_ms` long."""
-    passes = _passes(store, wanted, step_ms, most_groups)
-    with ThreadPoolExecutor(_PARALLEL_PASSES) as pool:
-        rows = list(pool.map(lambda query: _rows(store, query), passes))
-    shapes, clients, latencies, buckets, captured = rows
+    """Sum up a period, of one caller or of all; steps of time are `step_ms` long."""
+    conditions = [] if caller is None else [_is_caller(caller)]
+    shapes = connection.execute(_by_shape(period, conditions, most_groups))
+    without_program = connection.execute(
+        _summed(Kind.PROGRAM, period, (), _COUNT).where(_group.is_other)
+    ).scalar()
     return Aggregates(
-        shapes=tuple(map(_shape_group, shapes)),
-        clients=tuple(ClientGroup(*row) for row in clients),
-        latencies=tuple(LatencyGroup(*row) for row in latencies),
-        buckets=tuple(TimeBucket(step, Outcome(word), count) for step, word, count in buckets),
-        captured=tuple(CapturedGroup(*row) for row in captured),
-        is_cut=max(len(shapes), len(clients)) == most_groups,
+        shapes=tuple(_shape_group(row) for row in shapes),
+        clients=tuple(_clients(connection, period, conditions, most_groups)),
+        buckets=tuple(_time_buckets(connection, period, conditions, step_ms)),
+        shadows=tuple(_shadows(connection, period, conditions)),
+        without_program=without_program or 0,
+    )
+
+
+def exchanges_in(connection: Connection, period: Period) -> int:
+    """Return the number of exchanges in a period."""
+    count = select(_COUNT).where(period.contains_bucket(Kind.SHAPE))
+    return connection.execute(count).scalar() or 0
+
+
+def coarsest_step_ms(connection: Connection, period: Period) -> int:
+    """Return the length of the longest time bucket in the period, at least a minute."""
+    for step in (DAY_MS, HOUR_MS):
+        of_step = (period.contains_bucket(Kind.SHAPE), _columns.step_ms == step)
+        query = select(_columns.key).where(*of_step).limit(1)
+        if connection.execute(query).first() is not None:
+            return step
+    return MINUTE_MS
+
+
+def oldest_received_ms(connection: Connection) -> int | None:
+    """Return the time of the oldest exchange in milliseconds; None if there is none."""
+    is_shape = _columns.kind == Kind.SHAPE
+    oldest: list[int] = []
+    for step in STEPS_MS:
+        of_step = (is_shape, _columns.step_ms == step)
+        begin = connection.execute(select(func.min(_columns.begin_ms)).where(*of_step)).scalar()
+        first = select(func.min(_columns.first_ms)).where(*of_step, _columns.begin_ms == begin)
+        if begin is not None:
+            oldest.append(connection.execute(first).scalar_one())
+    return min(oldest, default=None)
+
+
+def caller_names(connection: Connection) -> list[str]:
+    """Return the names of all callers that are in the rollups."""
+    names = select(_group.caller_name).where(_group.caller_name.is_not(None)).distinct()
+    return list(connection.execute(names).scalars())
+
+
+def examples_of(
+    connection: Connection, period: Period, shapes: Collection[int]
+) -> dict[int, ShapeExample]:
+    """Return the last exchanges of some shapes within the period, by shape."""
+    within = (period.contains_bucket(Kind.SHAPE), _columns.key.in_(shapes))
+    latest = _last(connection, within, _columns.latest_id)
+    captured = _last(connection, (*within, _columns.captured_id != ""), _columns.captured_id)
+    return {
+        shape: ShapeExample(latest_id, captured.get(shape)) for shape, latest_id in latest.items()
+    }
+
+
+def _last(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], wanted: ColumnElement[str]
+) -> dict[int, str]:
+    """Return a column of the last row of each group, by key."""
+    last = (
+        select(_columns.key, func.max(_columns.last_ms).label("last_ms"))
+        .where(*conditions)
+        .group_by(_columns.key)
+        .subquery()
+    )
+    is_last = (_columns.key == last.c.key, _columns.last_ms == last.c.last_ms)
+    query = select(_columns.key, wanted).join_from(rollups, last, is_last[0] & is_last[1])
+    return {key: value for key, value in connection.execute(query.where(*conditions))}  # noqa: C416
+
+
+def _is_caller(caller: str) -> ColumnElement[bool]:
+    is_named = _group.caller_name == caller
+    if may_be_digest(caller):
+        return or_(is_named, _group.caller.startswith(caller))
+    return is_named
+
+
+def _summed(
+    kind: Kind, period: Period, keys: Sequence[ColumnElement[Any]], *sums: ColumnElement[Any]
+) -> Select[Any]:
+    return (
+        select(*keys, *sums)
+        .join_from(rollups, rollup_groups, _columns.key == _group.key)
+        .where(period.contains_bucket(kind))
+        .group_by(*keys)
+    )
+
+
+def _by_shape(period: Period, conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
+    """Sum up by key alone, and describe the groups afterwards, which is faster."""
+    sums = (
+        *(
+            _COUNT.label("exchanges"),
+            func.min(_columns.first_ms),
+            func.max(_columns.last_ms).label("last_ms"),
+        ),
+        *(func.sum(_columns.input_tokens), func.sum(_columns.output_tokens)),
+        cast(func.sum(_columns.captured), BigInteger),
+    )
+    groups = (
+        select(_columns.key, *sums)
+        .where(period.contains_bucket(Kind.SHAPE))
+        .group_by(_columns.key)
+        .having(_COUNT > 0)
+        .subquery()
+    )
+    key, count, *rest = groups.c
+    described = (
+        *(_WHO, _group.caller_name, _group.caller, _group.dialect, _group.streamed),
+        *(_group.features, _group.rule, _group.asked_model, _group.sent_model),
+        *(_group.adjustments, _group.route, _group.status, _group.error_type),
+        *(_group.outcome, _group.is_rescued),
+    )
+    return (
+        select(key, *described, count, *rest)
+        .join_from(groups, rollup_groups, key == _group.key)
+        .where(_group.is_other.is_(False), *conditions)
+        .order_by(count.desc(), groups.c.last_ms.desc(), key)
+        .limit(most)
     )
 
 
@@ -153,87 +268,48 @@ def _shape_group(row: Sequence[Any]) -> ShapeGroup:
     return ShapeGroup(*(*row[:11], ending, *row[16:]))
 
 
-def oldest_received_ms(store: Store) -> int | None:
-    """Return the time of the oldest exchange in milliseconds; None if the store is empty."""
-    oldest: int | None = _rows(store, select(func.min(_columns.received_ms)))[0][0]
-    return oldest
-
-
-def _passes(store: Store, wanted: Filter, step_ms: int, most: int) -> list[Select[Any]]:
-    """Return the queries, in the order of the fields of `Aggregates`."""
-    # Rows that are loaded while the passes run are left out of all of them.
-    highest = _rows(store, select(func.coalesce(func.max(_columns.seq), 0)))[0][0]
-    # `+ 0` keeps SQLite from using the index on `seq` instead of the one on the time.
-    conditions = [*conditions_of(wanted), _columns.seq + 0 <= highest]
-    durations = (_columns.total_ms, _columns.first_byte_ms, _columns.first_token_ms)
-    step = _columns.received_ms // step_ms
-    captured: Select[*tuple[Any, ...]] = (
-        select(_SHAPE, _COUNT, func.max(_columns.seq))
-        .join_from(bodies, exchanges, bodies.c.exchange_id == _columns.id)
-        .where(bodies.c.part == "legacy_in", bodies.c.data.is_not(None))
-        .where(bodies.c.received_ms >= (wanted.since or 0))
-        .group_by(_SHAPE)
+def _clients(
+    connection: Connection,
+    period: Period,
+    conditions: Sequence[ColumnElement[bool]],
+    most: int,
+) -> Iterator[ClientGroup]:
+    groups = (
+        select(_group.key, _WHO, _group.sdk, _group.user_agent, _COUNT)
+        .join_from(rollups, rollup_groups, _columns.key == _group.key)
+        .where(period.contains_bucket(Kind.PROGRAM), _group.is_other.is_(False), *conditions)
+        .group_by(_group.key)
+        .order_by(_COUNT.desc(), _group.key)
+        .limit(most)
     )
-    queries = [
-        _largest(_grouped((_WHO, _columns.sdk, _columns.user_agent)), most),
-        _grouped((_WHO, *map(_rounded_up, durations))),
-        _grouped((step, _columns.outcome)),
-        _largest(captured, most),
-    ]
-    return [
-        _by_shape(conditions, most),
-        *(query.where(*conditions) for query in queries),
-    ]
+    clients = {
+        key: ClientGroup(who, sdk, user_agent, count)
+        for key, who, sdk, user_agent, count in connection.execute(groups)
+    }
+    latencies = select(_columns.key, _columns.latency).where(period.contains_bucket(Kind.PROGRAM))
+    for key, latency in connection.execute(latencies):
+        if (client := clients.get(key)) is not None:
+            merge_into(client.latency, decode_sketch(latency))
+    yield from clients.values()
 
 
-def _by_shape(conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
-    """Group by the shape, and read the columns behind it from the last row of each group."""
-    sums = (
-        *(func.min(_columns.received_ms), func.max(_columns.received_ms)),
-        func.coalesce(func.sum(_columns.input_tokens), 0.0),
-        func.coalesce(func.sum(_columns.output_tokens), 0.0),
-        func.max(_columns.seq),
-    )
-    grouped = _grouped((_SHAPE,), *sums).where(*conditions)
-    groups = _largest(grouped, most).subquery()
-    shape, count, *rest, latest = groups.c
-    described = (
-        *(_WHO, _columns.caller_name, _columns.caller, _columns.dialect, _columns.streamed),
-        *(_columns.features, _columns.rule, _columns.asked_model, _columns.sent_model),
-        *(_columns.adjustments, _columns.route, _columns.status, _columns.error_type),
-        *(_columns.outcome, _columns.first_failure.is_not(None)),
-    )
-    return select(shape, *described, count, *rest, latest).join_from(
-        groups, exchanges, _columns.seq == latest
-    )
+def _time_buckets(
+    connection: Connection,
+    period: Period,
+    conditions: Sequence[ColumnElement[bool]],
+    step_ms: int,
+) -> Iterator[TimeBucket]:
+    step = (_columns.begin_ms // step_ms).label("step")
+    query = _summed(Kind.SHAPE, period, (step, _group.outcome), _COUNT).where(*conditions)
+    for number, outcome, count in connection.execute(query.having(_COUNT > 0)):
+        yield TimeBucket(number, Outcome(outcome), count)
 
 
-def _largest(query: Select[Any], most: int) -> Select[Any]:
-    return query.order_by(_COUNT.desc()).limit(most)
-
-
-def _grouped(keys: tuple[ColumnElement[Any], ...], *sums: ColumnElement[Any]) -> Select[Any]:
-    """Group by the labels of the keys; given expressions, SQLite would compute them twice."""
-    labels = [key.label(f"key_{number}") for number, key in enumerate(keys)]
-    return select(*labels, _COUNT, *sums).group_by(*(label.name for label in labels))
-
-
-def _rounded_up(milliseconds: ColumnElement[float]) -> ColumnElement[int]:
-    """
-    Round milliseconds up to two significant digits, and to at least one millisecond.
-
-    This leaves few groups for a histogram and an error of at most a tenth. It avoids
-    logarithms and `ceil`, which not every SQLite has.
-    """
-    # Durations have at most microseconds, so adding 0.4999 rounds any fraction up.
-    whole = cast(func.round(milliseconds + 0.4999), BigInteger)
-    steps = [10**power for power in range(7)]
-    rounded = [(whole + step - 1) // step * step for step in steps]
-    fits = [milliseconds <= 100 * step for step in steps]
-    # NULL stays NULL.
-    return case(*zip(fits, rounded, strict=True), else_=rounded[-1])
-
-
-def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
-    with store.engine.connect() as connection:
-        return connection.execute(query).all()
+def _shadows(
+    connection: Connection, period: Period, conditions: Sequence[ColumnElement[bool]]
+) -> Iterator[ShadowGroup]:
+    keys = (_group.rule, _group.leg, _group.failure)
+    sums = (_COUNT, func.sum(_columns.similarity), cast(func.sum(_columns.equal), BigInteger))
+    query = _summed(Kind.SHADOW, period, keys, *sums)
+    for row in connection.execute(query.where(_group.is_other.is_(False), *conditions)):
+        yield ShadowGroup(*row)

@@ -21,6 +21,7 @@ from proxy.private_files import make_directory, open_file
 from proxy.traffic.store.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.migrate import check_current, upgrade
+from proxy.traffic.store.rollups.build import repair
 from proxy.traffic.store.schema import exchanges
 
 _CREATION_SECONDS: Final = 8.0
@@ -42,6 +43,7 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
             _disposed_on_error(sqlite_engine(file, read_only=False)) as engine,
         ):
             upgrade(engine, str(file))
+            repair(engine)
     except OSError as exc:
         raise StoreError(f"{file} cannot be created or opened: {exc.strerror}") from exc
     return engine
@@ -55,6 +57,7 @@ def open_postgresql(url: str, *, read_only: bool) -> Engine:
             check_current(engine, name)
         else:
             upgrade(engine, name)
+            repair(engine)
             is_standby = func.current_setting("transaction_read_only") == "on"
             may_insert = func.has_table_privilege(exchanges.name, "INSERT")
             with engine.connect() as connection:

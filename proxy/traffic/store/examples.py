@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
 from sqlalchemy import select
 
-from proxy.traffic.record import TrafficRecord
+from proxy.traffic.record import MadeAdjustment, TrafficRecord
 from proxy.traffic.store.queries import bodies_of
 from proxy.traffic.store.row_mapping import exchange_of_row
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import decode_body
+
+_ADJUSTMENTS: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,10 @@ class StoredExample:
     request: object | None
 
 
-def example_at(store: Store, seq: int) -> StoredExample | None:
-    """Return the exchange with this `seq`; None if it was deleted meanwhile."""
+def example_of(store: Store, exchange_id: str) -> StoredExample | None:
+    """Return the exchange with this id; None if it was deleted meanwhile."""
     with store.engine.connect() as connection:
-        query = select(exchanges).where(exchanges.c.seq == seq)
+        query = select(exchanges).where(exchanges.c.id == exchange_id)
         row = connection.execute(query).first()
     if row is None:
         return None
@@ -34,3 +39,12 @@ def example_at(store: Store, seq: int) -> StoredExample | None:
         if body.part == "legacy_in" and body.data is not None:
             return StoredExample(record, decode_body(body.data))
     return StoredExample(record, None)
+
+
+def adjustments_of_exchanges(
+    store: Store, ids: Collection[str]
+) -> dict[str, tuple[MadeAdjustment, ...]]:
+    """Return the adjustments of those of the exchanges that are still there, by id."""
+    query = select(exchanges.c.id, exchanges.c.adjustments).where(exchanges.c.id.in_(ids))
+    with store.engine.connect() as connection:
+        return {name: _ADJUSTMENTS.decode(made) for name, made in connection.execute(query)}

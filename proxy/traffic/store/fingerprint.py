@@ -34,8 +34,13 @@ _KINDS: Final = msgspec.json.Decoder(list[_Adjustment])
 
 def fingerprint_of(row: Mapping[str, Any]) -> int:
     """Return the shape of a row of `exchanges`; collisions of 64 bits are negligible."""
-    kinds = sorted({made.kind for made in _KINDS.decode(row["adjustments"])})
+    kinds = adjustment_kinds(row["adjustments"])
     is_rescued = row["first_failure"] is not None
     values = msgspec.json.encode([*(row[name] for name in SHAPE_COLUMNS), is_rescued, *kinds])
     digest = hashlib.blake2b(values, digest_size=_DIGEST_BYTES).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def adjustment_kinds(adjustments: str) -> list[str]:
+    """Return each kind of adjustment in a column of JSON once, in alphabetical order."""
+    return sorted({made.kind for made in _KINDS.decode(adjustments)})

@@ -1,21 +1,33 @@
 """
-Deletes rows that are too old, or too many for the size limit, in small steps.
+Keeps the store small: deletes what is too old or too much, and compacts rollups, in small steps.
 
-A transaction deletes at most a few hundred rows, oldest first, found by the index on their
-time, so that other writers wait for a moment at most. If the store is too large, bodies are
-deleted before records.
+There are three layers: bodies, records, and rollups, each kept at least as long as the one
+before. A transaction deletes at most a few hundred rows, oldest first, found by the index on
+their time, so that other writers wait for a moment at most. If the store is too large, it loses
+bodies first, then records, and rollups last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Column, Table, delete, func, select
 
 from proxy.traffic.store.disk_usage import give_back_space, size_of
-from proxy.traffic.store.schema import bodies, exchanges, replays, shadows
+from proxy.traffic.store.rollups.build import may_delete_records, note_pruned
+from proxy.traffic.store.rollups.compact import compact_step
+from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
+from proxy.traffic.store.rollups.write import lock_rollups
+from proxy.traffic.store.schema import (
+    bodies,
+    exchanges,
+    replays,
+    rollup_groups,
+    rollups,
+    shadows,
+)
 from proxy.traffic.store.store import Store
 
 _MAX_STEPS: Final = 10
@@ -29,8 +41,28 @@ _TIMES: Final[dict[Table, Column[int]]] = {
     shadows: shadows.c.ended_ms,
     exchanges: exchanges.c.received_ms,
     replays: replays.c.done_ms,
+    rollups: rollups.c.begin_ms,
 }
 """The time of each table's rows; old rows are deleted table by table in this order."""
+_RECORDS: Final = (shadows, exchanges, replays)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """Days that each layer is kept; 0 means for ever."""
+
+    content_days: int = 0
+    days: int = 0
+    rollup_days: int = 0
+
+    def days_of(self, table: Table) -> int:
+        """Return the days for a table: no layer is kept shorter than the one that it sums up."""
+        if table is bodies:
+            return min(filter(None, (self.content_days, self.days)), default=0)
+        if table is rollups:
+            # A day more, because a time bucket may be a day long.
+            return self.days and self.rollup_days and max(self.days, self.rollup_days) + 1
+        return self.days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +73,7 @@ class Pruned:
     shadows: int = 0
     exchanges: int = 0
     replays: int = 0
+    rollups: int = 0
     is_done: bool = True
 
 
@@ -56,28 +89,43 @@ def believable_ms(now_ms: int, *, began_ms: int, elapsed_ms: int) -> int:
     return min(now_ms, began_ms + elapsed_ms)
 
 
-def prune(store: Store, *, now_ms: int, days: int, max_bytes: int) -> Pruned:
-    """Delete a bounded number of rows; 0 days or bytes mean no limit on age or size."""
+def compact(store: Store, *, now_ms: int, most_steps: int) -> bool:
+    """Compact old rollups, a bounded number of buckets; return True if none are left."""
+    for _ in range(most_steps):
+        with store.writing() as connection:
+            if not compact_step(connection, now_ms):
+                return True
+    return False
+
+
+def prune(store: Store, *, now_ms: int, retention: Retention, max_bytes: int) -> Pruned:
+    """Delete a bounded number of rows; 0 bytes mean no limit on the size."""
     counts = dict.fromkeys(_TIMES, 0)
-    rounds = _rounds(store, now_ms - days * _DAY_MS if days else None, max_bytes)
+    before = {
+        table: now_ms - days * _DAY_MS for table in _TIMES if (days := retention.days_of(table))
+    }
+    rounds = _rounds(store, before, max_bytes)
     is_done = True
     for done, (table, count) in enumerate(rounds, start=1):
         counts[table] += count
         if done == _MAX_STEPS:
             is_done = False
             break
+    if counts[rollups]:
+        _delete_unused_groups(store)
     with store.writing() as connection:
         gave_back = give_back_space(connection)
     by_name = {table.name: count for table, count in counts.items()}
     return Pruned(**by_name, is_done=is_done and not gave_back)
 
 
-def _rounds(store: Store, before_ms: int | None, max_bytes: int) -> Iterator[tuple[Table, int]]:
+def _rounds(
+    store: Store, before_ms: Mapping[Table, int], max_bytes: int
+) -> Iterator[tuple[Table, int]]:
     """Delete in small transactions until both limits are met; yield table and row count."""
-    if before_ms is not None:
-        for table in _TIMES:
-            while count := _delete_oldest(store, table, before_ms):
-                yield table, count
+    for table, before in before_ms.items():
+        while count := _delete_oldest(store, table, before):
+            yield table, count
     while max_bytes and size_of(store.engine, at_least=max_bytes) > max_bytes:
         with store.engine.connect() as connection:
             oldest = {
@@ -87,21 +135,49 @@ def _rounds(store: Store, before_ms: int | None, max_bytes: int) -> Iterator[tup
         filled = {table: time for table, time in oldest.items() if time is not None}
         if not filled:
             return
-        # Bodies first, then the table with the oldest row.
-        shrinkable = bodies if bodies in filled else min(filled, key=filled.__getitem__)
+        # Bodies first, then the table of records with the oldest row.
+        records = [table for table in _RECORDS if table in filled]
+        oldest_records = min(records, key=filled.__getitem__) if records else rollups
+        shrinkable = bodies if bodies in filled else oldest_records
         yield shrinkable, _delete_oldest(store, shrinkable, None)
 
 
 def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
-    """Delete one step of rows and return their number; equal times are deleted together."""
+    """
+    Delete one step of rows and return their number; equal times are deleted together.
+
+    While rollups are being built, no records are deleted.
+    """
     time = _TIMES[table]
     oldest = (
         select(time).order_by(time).limit(_BODIES_PER_STEP if table is bodies else _ROWS_PER_STEP)
     )
+    # Every value is named, so that the engine finds the oldest rollups in the primary key.
+    named = (
+        (rollups.c.kind.in_([*Kind]), rollups.c.step_ms.in_(STEPS_MS)) if table is rollups else ()
+    )
     if before_ms is not None:
         oldest = oldest.where(time < before_ms)
     with store.writing() as connection:
-        until = connection.execute(select(func.max(oldest.subquery().c[0]))).scalar()
+        if table is not rollups and not may_delete_records(connection):
+            return 0
+        until = connection.execute(select(func.max(oldest.where(*named).subquery().c[0]))).scalar()
         if until is None:
             return 0
-        return connection.execute(delete(table).where(time <= until)).rowcount
+        if table is exchanges:
+            note_pruned(connection, until)
+        return connection.execute(delete(table).where(time <= until, *named)).rowcount
+
+
+def _delete_unused_groups(store: Store) -> None:
+    """Delete descriptions of groups that are in no rollup any more, a step of them."""
+    key, used = rollup_groups.c.key, select(rollups.c.key)
+    with store.engine.connect() as connection:
+        unused = connection.execute(select(key).where(key.not_in(used)).limit(_ROWS_PER_STEP))
+        keys = list(unused.scalars())
+    if keys:
+        with store.writing() as connection:
+            lock_rollups(connection)
+            # Another loader may have used one meanwhile.
+            again = used.where(rollups.c.key.in_(keys))
+            connection.execute(delete(rollup_groups).where(key.in_(keys), key.not_in(again)))

@@ -43,7 +43,8 @@ def row_of_exchange(record: TrafficRecord) -> Row:
     for name in _LISTS:
         row[name] = msgspec.json.encode(row[name]).decode()
     stored = _storable(row)
-    return stored | {"shape": fingerprint_of(stored)}
+    stored["shape"] = fingerprint_of(stored)
+    return stored
 
 
 def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
@@ -92,12 +93,12 @@ def rows_of_content(content: Content) -> list[Row]:
 
 
 def _storable(row: Row) -> Row:
-    return {name: _as_storable(value) for name, value in row.items()}
-
-
-def _as_storable(value: object) -> object:
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if type(value) is int:
-        return max(-_MAX, min(value, _MAX))
-    return value
+    """Replace what no database accepts, in place."""
+    for name, value in row.items():
+        kind = type(value)
+        if kind is str:
+            if "\0" in value:
+                row[name] = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        elif kind is int and not -_MAX <= value <= _MAX:
+            row[name] = _MAX if value > 0 else -_MAX
+    return row

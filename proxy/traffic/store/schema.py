@@ -112,3 +112,62 @@ replays: Final = Table(
     Column("tokens", Float),
     Index("ix_replays_done_ms", "done_ms"),
 )
+
+rollups: Final = Table(
+    "rollups",
+    metadata,
+    # The sums of one group in one time bucket; see `rollups/sums.py`.
+    Column("kind", String, primary_key=True),  # one of `sums.Kind`
+    Column("step_ms", BigInteger, primary_key=True),  # length of the bucket
+    Column("begin_ms", BigInteger, primary_key=True),
+    Column("key", BigInteger, primary_key=True),  # of the group
+    Column("exchanges", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("input_tokens", Float, nullable=False),
+    Column("output_tokens", Float, nullable=False),
+    Column("captured", BigInteger, nullable=False),  # exchanges whose request body was kept
+    Column("similarity", Float, nullable=False),  # sum over the shadows that were compared
+    Column("equal", BigInteger, nullable=False),
+    Column("latest_id", String, nullable=False),  # exchange to serve as an example
+    Column("captured_id", String, nullable=False),  # the same with a request body; may be empty
+    Column("latency", LargeBinary, nullable=False),  # see `rollups/sketch.py`
+    sqlite_with_rowid=False,
+)
+
+rollup_groups: Final = Table(
+    "rollup_groups",
+    metadata,
+    # What the exchanges of one group have in common; columns of other kinds of groups are NULL.
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_other", Boolean, nullable=False),  # the sum of groups that found no room
+    Column("caller_name", String),
+    Column("caller", String),
+    Column("dialect", String),
+    Column("streamed", Boolean),
+    Column("features", Text),  # JSON
+    Column("adjustments", Text),  # JSON, the kinds
+    Column("rule", String),
+    Column("asked_model", Text),
+    Column("sent_model", Text),
+    Column("route", String),
+    Column("status", Integer),
+    Column("error_type", Text),
+    Column("outcome", String),
+    Column("is_rescued", Boolean),
+    Column("sdk", Text),
+    Column("user_agent", Text),
+    Column("leg", String),
+    Column("failure", Text),
+)
+
+rollup_state: Final = Table(
+    "rollup_state",
+    metadata,
+    # One row: the progress of adding older records; see `rollups/build.py`.
+    Column("version", Integer, nullable=False),
+    Column("built_seq", BigInteger, nullable=False),
+    Column("target_seq", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("pruned_ms", BigInteger, nullable=False),
+)

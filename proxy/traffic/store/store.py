@@ -18,6 +18,7 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
 from proxy.traffic.store.engines import BEGINS
 from proxy.traffic.store.errors import StoreError, UnacceptableEntry
+from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.url import checked_url, file_of
@@ -48,7 +49,7 @@ class Store:
 
     def add(self, entries: Iterable[Entry]) -> int:
         """
-        Add all entries or none, and return the number of new rows.
+        Add all entries or none, with their rollups, and return the number of new rows.
 
         Entries that are already stored are skipped. Raises `UnacceptableEntry` if one of the
         entries cannot be stored, else `StoreError`.
@@ -66,16 +67,19 @@ class Store:
         except ValueError as exc:  # an invalid time, for example, written by another version
             raise UnacceptableEntry(str(exc)) from exc
         with self.writing() as connection:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            return sum(
-                connection.execute(
-                    dialect.insert(table).on_conflict_do_nothing(),
-                    given,
-                    execution_options={"preserve_rowcount": True},
-                ).rowcount
-                for table, given in rows.items()
-                if given
-            )
+            new = {table: _insert_new(connection, table, given) for table, given in rows.items()}
+            added = sum(map(len, new.values()))
+            if added:
+                count_new_rows(connection, NewRows(new[exchanges], new[shadows], new[bodies]))
+            return added
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that sees the store as it was at its first query."""
+        level = {"isolation_level": "REPEATABLE READ"}
+        options = level if self.engine.dialect.name == "postgresql" else {}
+        with self.engine.connect().execution_options(**options) as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -90,3 +94,22 @@ class Store:
     def close(self) -> None:
         """Close all connections to the database."""
         self.engine.dispose()
+
+
+def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> list[Row]:
+    """Insert the rows that are not there yet, and return those."""
+    if not rows:
+        return []
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insertion = dialect.insert(table).on_conflict_do_nothing()
+
+    def insert(some: list[Row]) -> int:
+        options = {"preserve_rowcount": True}
+        return connection.execute(insertion, some, execution_options=options).rowcount
+
+    with connection.begin_nested() as savepoint:
+        if insert(rows) == len(rows):
+            return rows
+        savepoint.rollback()
+    # Some are there, which is rare: a loader was killed, or another one has loaded them.
+    return [row for row in rows if insert([row])]

@@ -4,7 +4,9 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,23 @@ from tests.harness import KEY, V2, body
 from tests.servers import fetch, serving
 from tests.waiting import PATIENCE_SECONDS
 from translators import KNOWN_MODELS, LANGUAGES
+
+
+@pytest.mark.parametrize("module", ["holdover", "proxy"])
+def test_it_says_its_version_and_what_it_runs_on(module: str):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.startswith(f"holdover {version('holdover')} (CPython 3.")
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["serve", "-h"], ["rollout", "share", "-h"]])
+def test_help_is_a_short_word_away(arguments: list[str]):
+    done = run(*arguments)
+
+    assert done.returncode == 0
+    assert "Usage: holdover" in done.stdout
 
 
 def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():

@@ -60,6 +60,6 @@ def shaped(**fields: Any) -> ShapeGroup:
         "last_ms": NOW,
         "input_tokens": 6.0,
         "output_tokens": 14.0,
-        "latest_seq": 1,
+        "captured": 0,
     }
     return ShapeGroup(**(plain | fields))

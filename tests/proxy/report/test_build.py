@@ -235,7 +235,17 @@ def test_what_was_too_much_to_be_counted_is_said(tmp_path):
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), top_k=None)])
     gathered = collect_report_input(store, 0, NOW, None)
     store.close()
-    cut = replace(gathered, callers={}, sums=replace(gathered.sums, is_cut=True))
+    cut = replace(gathered, callers={}, sums=replace(gathered.sums, without_program=1))
 
-    [note] = build_report(cut, PRESENT, NOW).coverage.notes
-    assert note.endswith("the rarest are not counted: 2 exchanges are left out.")
+    over_time, programs = build_report(cut, PRESENT, NOW).coverage.notes
+    assert over_time.endswith("2 exchanges are left out of everything else.")
+    assert programs.endswith("times of 1 exchange are left out.")
+
+
+def test_sums_that_are_still_being_built_are_said_to_be_missing(tmp_path):
+    store = open_store(default_url(tmp_path))
+    gathered = collect_report_input(store, 0, NOW, None)
+    store.close()
+
+    [note] = build_report(replace(gathered, left_to_build=2), PRESENT, NOW).coverage.notes
+    assert note.startswith("The sums of 2 older exchanges are still being built")

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.report.model import Compared, Counted
 from proxy.report.shadows import shadow_reports
-from proxy.traffic.store.shadow_aggregates import ShadowGroup
+from proxy.traffic.store.aggregates import ShadowGroup
 
 
 def shadowed(leg: str = "shadow", similarity: float = 1.5, equal: int = 1) -> ShadowGroup:
@@ -36,7 +36,7 @@ def test_without_controls_nobody_knows_the_noise():
 
 @pytest.mark.parametrize("leg", ["shadow", "control"])
 def test_failures_are_counted_and_are_no_comparison(leg):
-    failed = ShadowGroup("risky", leg, "status 429", 3, None, 0)
+    failed = ShadowGroup("risky", leg, "status 429", 3, 0.0, 0)
 
     [report] = shadow_reports([failed, shadowed("shadow" if leg == "control" else "control")])
 

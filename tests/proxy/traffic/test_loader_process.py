@@ -1,6 +1,7 @@
 """The store is kept up with the journals, whatever is wrong with it meanwhile."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -13,14 +14,18 @@ import structlog
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from proxy.traffic import default_url, journal_directory, open_store, waiting_bytes
+from proxy.traffic import Body, default_url, journal_directory, open_store, waiting_bytes
 from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, LoaderStatus, loader_state_in, read_status
+from proxy.traffic.store.rollups.build import progress_of
+from proxy.traffic.store.rollups.sums import Kind
 from proxy.traffic.store.row_mapping import moment_of
-from proxy.traffic.store.schema import exchanges
-from tests.record_factory import record
+from proxy.traffic.store.schema import bodies, exchanges, rollups
+from tests.older_store import as_before_rollups
+from tests.record_factory import content, record
+from tests.waiting import PATIENCE_SECONDS
 
 OLD = "2001-01-01T00:00:00.000+00:00"
 
@@ -208,6 +213,60 @@ def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
 
     assert counts == [200]
     assert count(keeping) == 0
+
+
+def test_contents_and_sums_are_kept_for_days_of_their_own(keeping):
+    day_ms = 86_400_000
+    received = [moment_of(time.time_ns() // 1_000_000 - age * day_ms) for age in (10, 3)]
+    store = open_store(keeping.url)
+    for number, moment in enumerate(received):
+        store.add([record(id=f"{number}", received=moment)])
+        body = Body(part="legacy_in", size=1, digest="d", data=b"x", timing=None)
+        store.add([content(id=f"{number}", received=moment, bodies=(body,))])
+    run_loader(replace(keeping, content_days=2, days=7, rollup_days=30), steps(lambda: None))
+    with store.reading() as connection:
+        left = [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (bodies, exchanges)
+        ]
+        summed = select(func.sum(rollups.c.exchanges)).where(rollups.c.kind == Kind.SHAPE)
+        left.append(connection.execute(summed).scalar_one())
+    store.close()
+
+    assert left == [0, 1, 2]
+
+
+def test_sums_of_older_records_are_built_beside_new_ones_and_nothing_goes_before(keeping):
+    store = open_store(keeping.url)
+    store.add(record(id=f"old-{number}", received=OLD) for number in range(300))
+    store.close()
+    as_before_rollups(keeping.url)
+    left: list[tuple[int, int]] = []
+
+    def look() -> None:
+        with closing(open_store(keeping.url)) as store, store.reading() as connection:
+            left.append((progress_of(connection).left, count(keeping)))
+
+    with capture_logs() as lines:
+        write(keeping, "new")
+        run_loader(keeping, steps(look, look), build_seconds=0)
+
+    assert left == [(50, 301), (0, 1)]
+    assert [(line["event"], line["exchanges"]) for line in lines] == [
+        ("rollups_building", 300),
+        ("rollups_built", 300),
+    ]
+
+
+def test_sums_of_few_older_records_are_built_in_one_look(keeping):
+    store = open_store(keeping.url)
+    store.add(record(id=f"old-{number}") for number in range(600))
+    store.close()
+    as_before_rollups(keeping.url)
+    with capture_logs() as lines:
+        run_loader(keeping, steps(), build_seconds=PATIENCE_SECONDS)
+
+    assert [line["event"] for line in lines] == ["rollups_building", "rollups_built"]
 
 
 def test_while_another_loads_this_one_waits(keeping):

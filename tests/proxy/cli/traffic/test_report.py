@@ -18,9 +18,12 @@ import typer
 from proxy.cli.traffic.commands import ReportFormat
 from proxy.cli.traffic.report import FORMATS, run_report
 from proxy.report.model import Report
+from proxy.traffic import default_url, open_store
+from tests.older_store import as_before_rollups
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.proxy.report.harness import made
 from tests.record_factory import record
+from tests.unprivileged import as_nobody, public_directory
 from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
@@ -191,6 +194,38 @@ def test_a_condition_that_holds_is_status_1_and_says_who_and_why(tmp_path, capsy
         "holdover: 2 exchanges (exchanges>1)\n"
     )
     assert json.loads(said.out)["totals"]["exchanges"] == 2
+
+
+def test_a_store_of_before_there_were_sums_is_reported_in_full_and_how_far_that_is(
+    tmp_path, capsys
+):
+    config = settings_with(tmp_path, [recent(number) for number in range(600)])
+    as_before_rollups(default_url(tmp_path))
+
+    assert run(config, fail_if=["exchanges>600"]) == 0
+
+    said = capsys.readouterr()
+    assert json.loads(said.out)["totals"]["exchanges"] == 600
+    assert said.err.splitlines() == [
+        f"holdover: {done} of 600 records summed up" for done in (250, 500, 600)
+    ]
+
+
+def test_where_sums_cannot_be_completed_it_says_so_and_judges_nothing(capsys):
+    with public_directory() as place:
+        config = settings_with(place, [recent(1), recent(2)])
+        as_before_rollups(default_url(place))
+        open_store(default_url(place)).close()
+        (place / "traffic").chmod(0o555)
+        (place / "traffic" / "traffic.db").chmod(0o444)
+        with as_nobody():
+            statuses = [run(config), run(config, fail_if=["exchanges>0"])]
+        (place / "traffic").chmod(0o700)
+    said = capsys.readouterr()
+
+    assert statuses == [0, 2]
+    assert "The sums of 2 older exchanges are still being built" in said.out
+    assert said.err.startswith("holdover: the sums of older records are not complete, and ")
 
 
 def test_a_file_is_replaced_in_one_step_and_is_its_owners(tmp_path, capsys):

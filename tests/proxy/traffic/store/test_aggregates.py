@@ -1,33 +1,39 @@
 """What is counted in the database, on both engines."""
 
+from collections import Counter
 from collections.abc import Iterator
+from operator import attrgetter
+from typing import Any
 
 import pytest
-from sqlalchemy import update
 
 from proxy.errors import Blame
 from proxy.outcome import Outcome
 from proxy.traffic import open_store
-from proxy.traffic.record import MadeAdjustment
+from proxy.traffic.record import MadeAdjustment, ShadowRecord
 from proxy.traffic.store.aggregates import (
     Aggregates,
-    CapturedGroup,
     Ending,
-    LatencyGroup,
+    ShadowGroup,
+    ShapeExample,
     ShapeGroup,
     aggregate,
+    caller_names,
+    coarsest_step_ms,
+    examples_of,
     oldest_received_ms,
 )
-from proxy.traffic.store.filters import Filter
+from proxy.traffic.store.rollups.period import Period
+from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
+from proxy.traffic.store.rollups.sums import MINUTE_MS
 from proxy.traffic.store.row_mapping import row_of_exchange
-from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
-from tests.record_factory import record
+from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment
 
 DAY = 1_795_392_000_000  # 2026-11-23
 HOUR = 3_600_000
-EVERYTHING = Filter(since=DAY, until=DAY + 24 * HOUR)
+TODAY = Period(DAY, DAY + 24 * HOUR)
 
 
 @pytest.fixture
@@ -37,8 +43,9 @@ def store(url: str) -> Iterator[Store]:
     opened.close()
 
 
-def sums(store: Store, wanted: Filter = EVERYTHING) -> Aggregates:
-    return aggregate(store, wanted, HOUR)
+def sums(store: Store, caller: str | None = None, **options: Any) -> Aggregates:
+    with store.reading() as connection:
+        return aggregate(connection, TODAY, caller, HOUR, **options)
 
 
 def test_exchanges_of_one_shape_are_counted_together(store):
@@ -69,7 +76,7 @@ def test_exchanges_of_one_shape_are_counted_together(store):
             last_ms=DAY + 9_000,
             input_tokens=14.0,
             output_tokens=28.0,
-            latest_seq=3,
+            captured=0,
         ),
     )
 
@@ -95,15 +102,6 @@ def test_what_a_second_try_rescued_is_counted_apart(store):
     }
 
 
-def test_rows_of_before_there_were_shapes_are_counted_one_by_one(store):
-    store.add(record(id=f"{n}", received=moment(n)) for n in range(3))
-    with store.engine.begin() as connection:
-        connection.execute(update(exchanges).where(exchanges.c.seq < 3).values(shape=None))
-
-    assert [each.exchanges for each in sums(store).shapes] == [1, 1, 1]
-    assert sum(each.exchanges for each in sums(store).buckets) == 3
-
-
 def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
     store.add(
         [
@@ -114,26 +112,21 @@ def test_a_caller_is_its_name_or_else_the_digest_of_its_key_or_nobody(store):
         ]
     )
 
-    counted = {each.who: each.exchanges for each in sums(store).clients}
+    counted = Counter(each.who for each in sums(store).clients)
     assert counted == {"nightly": 2, "aaaa": 1, None: 1}
 
 
-def test_durations_are_rounded_up_to_two_digits(store):
-    durations = [0.0, 0.2, 7.0, 7.001, 99.4, 123.0, 129.4, 130.0, 130.001]
-    durations += [1_890.0, 54_321.0, 98_765_432.0, 100_000_001.0]
-    store.add(
-        record(id=f"{n}", received=moment(n), total_ms=each) for n, each in enumerate(durations)
-    )
-
-    counted = {each.total: each.exchanges for each in sums(store).latencies}
-    expected = {0: 1, 1: 1, 7: 1, 8: 1, 100: 1, 130: 3, 140: 1, 1_900: 1, 55_000: 1}
-    assert counted == expected | {99_000_000: 1, 101_000_000: 1}
-
-
-def test_what_never_got_to_a_first_token_has_no_time_of_it(store):
+def test_durations_are_counted_with_the_programs_of_a_caller(store):
     store.add([record(id="a", received=moment(1), first_token_ms=None, first_byte_ms=31.0)])
 
-    assert sums(store).latencies == (LatencyGroup("0123456789abcdef", 6, 31, None, 1),)
+    [client] = sums(store).clients
+    assert [[count for _, count in counts_of(client.latency, name)] for name in DURATIONS] == [
+        [1],
+        [1],
+        [],
+    ]
+    [(milliseconds, _)] = counts_of(client.latency, "first_byte_ms")
+    assert milliseconds == pytest.approx(31, rel=ACCURACY)
 
 
 def test_steps_of_time_are_counted_from_the_epoch(store):
@@ -144,17 +137,14 @@ def test_steps_of_time_are_counted_from_the_epoch(store):
     assert steps == {DAY // HOUR: 2, DAY // HOUR + 1: 2}
 
 
-def test_of_one_kind_of_adjustment_the_last_one_made_is_shown(store):
+def test_shapes_have_the_kinds_of_their_adjustments(store):
     asked = [MadeAdjustment("cap_max_tokens", "field", f"{n}", "1") for n in (3, 2)]  # type: ignore[arg-type]
     store.add(
         record(id=f"{n}", received=moment(n), adjustments=(made,)) for n, made in enumerate(asked)
     )
 
     [shaped] = sums(store).shapes
-    assert shaped.exchanges == 2
-    assert shaped.adjustments == (
-        '[{"kind":"cap_max_tokens","field":"field","asked":"2","sent":"1"}]'
-    )
+    assert (shaped.exchanges, shaped.adjustments) == (2, '["cap_max_tokens"]')
 
 
 def test_only_what_is_meant_is_counted(store):
@@ -167,25 +157,41 @@ def test_only_what_is_meant_is_counted(store):
         ]
     )
 
-    counted = sums(store, Filter(since=DAY, until=DAY + 24 * HOUR, caller="nightly"))
+    counted = sums(store, "nightly")
     assert [each.exchanges for each in counted.shapes] == [1]
-    assert oldest_received_ms(store) == DAY - 1
+    assert [each.exchanges for each in counted.clients] == [1]
+    assert [each.exchanges for each in counted.buckets] == [1]
+    with store.reading() as connection:
+        assert oldest_received_ms(connection) == DAY - 1
+        assert sorted(caller_names(connection)) == ["daily", "nightly"]
 
 
-def test_requests_that_were_captured_are_counted_with_the_last_of_them(store):
-    for number in (1, 2, 3):
+def test_a_caller_may_be_meant_by_the_start_of_its_digest(store):
+    store.add([record(id="a", received=moment(1), caller_name="nightly", caller="abcd")])
+
+    assert [each.exchanges for each in sums(store, "ab").shapes] == [1]
+    assert sums(store, "abce").shapes == ()
+
+
+def test_examples_are_the_last_of_a_shape_and_the_last_that_was_captured(store):
+    for number in (1, 200, 400):
         store.add(exchange(number))
-    store.add([record(id="plain", received=moment(9))])
+    store.add([record(id="plain", received=moment(600))])
 
-    shape = row_of_exchange(record())["shape"]
-    assert sums(store).captured == (CapturedGroup(shape, 3, 3),)
-    assert sums(store, Filter(since=DAY + 2_000)).captured == (CapturedGroup(shape, 2, 3),)
+    [shaped] = sums(store).shapes
+    with store.reading() as connection:
+        found = examples_of(connection, TODAY, [shaped.shape])
+    assert (shaped.exchanges, shaped.captured) == (4, 3)
+    assert found == {shaped.shape: ShapeExample("plain", "req_0400")}
 
 
 def test_an_empty_store_comes_to_nothing(store):
     counted = sums(store)
 
-    assert (counted.shapes, counted.buckets, oldest_received_ms(store)) == ((), (), None)
+    assert (counted.shapes, counted.buckets) == ((), ())
+    with store.reading() as connection:
+        assert oldest_received_ms(connection) is None
+        assert coarsest_step_ms(connection, TODAY) == MINUTE_MS
 
 
 def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
@@ -194,7 +200,51 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
         record(id=f"{n}", received=moment(n), user_agent=each) for n, each in enumerate(programs)
     )
 
-    counted = aggregate(store, EVERYTHING, HOUR, most_groups=2)
+    counted = sums(store, most_groups=2)
     assert [each.user_agent for each in counted.clients] == ["c", "b"]
     assert sum(each.exchanges for each in counted.shapes) == 6
-    assert counted.is_cut
+
+
+def compared(number: int, similarity: float, leg: str = "shadow") -> ShadowRecord:
+    comparison = {"equal": similarity == 1, "similarity": similarity}
+    return shadow_record(id=f"{number}", ended=moment(60), leg=leg, comparison=comparison)
+
+
+def test_similarities_and_equal_answers_are_summed_by_rule_and_leg(store):
+    store.add(record(id=f"{n}", received=moment(n)) for n in range(3))
+    store.add([compared(0, 1.0), compared(1, 0.5), compared(2, 0.25, "control")])
+
+    assert sorted(sums(store).shadows, key=attrgetter("leg")) == [
+        ShadowGroup("risky", "control", None, 1, 0.25, 0),
+        ShadowGroup("risky", "shadow", None, 2, 1.5, 1),
+    ]
+
+
+def test_failures_of_shadows_are_counted_by_their_reason(store):
+    store.add([record(id="0", received=moment(0))])
+    store.add([shadow_record(id="0", ended=moment(1), failure="status 429", comparison=None)])
+
+    assert sums(store).shadows == (ShadowGroup("risky", "shadow", "status 429", 1, 0.0, 0),)
+
+
+def test_only_shadows_of_the_exchanges_that_are_meant_are_counted(store):
+    store.add(record(id=f"{n}", received=moment(10 * n), caller_name=f"c{n}") for n in range(3))
+    store.add(compared(n, 0.5) for n in range(3))
+
+    assert sums(store, "c1").shadows == (ShadowGroup("risky", "shadow", None, 1, 0.5, 0),)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_whichever_of_an_exchange_and_what_belongs_to_it_comes_first_all_are_counted(store, first):
+    of, kept = exchange(1, prompt="\n\nHuman: Why?\n\nAssistant:")
+    entries = [of, kept, compared_with("req_0001")]
+    store.add([entries.pop(first)])
+    for entry in entries:
+        store.add([entry])
+
+    [shaped], [shadowed] = sums(store).shapes, sums(store).shadows
+    assert (shaped.exchanges, shaped.captured, shadowed.exchanges) == (1, 1, 1)
+
+
+def compared_with(exchange_id: str) -> ShadowRecord:
+    return shadow_record(id=exchange_id, ended=moment(60))

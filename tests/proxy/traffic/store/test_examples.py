@@ -2,7 +2,7 @@ import pytest
 
 from proxy.traffic import default_url, open_store
 from proxy.traffic.content import Body, Content
-from proxy.traffic.store.examples import StoredExample, example_at
+from proxy.traffic.store.examples import StoredExample, example_of
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept
 
@@ -17,7 +17,7 @@ def store(tmp_path):
 def test_an_example_is_a_record_with_the_request_that_was_captured(store):
     store.add(exchange(1, model="claude-2.1"))
 
-    found = example_at(store, 1)
+    found = example_of(store, "req_0001")
 
     assert found is not None
     assert found.record == exchange(1)[0]
@@ -31,8 +31,8 @@ def test_without_a_captured_request_there_is_only_the_record(store):
     of = record(id="a")
     store.add([of, Content(id="a", received=of.received, bodies=(digest, answer))])
 
-    assert example_at(store, 1) == StoredExample(of, None)
+    assert example_of(store, "a") == StoredExample(of, None)
 
 
 def test_what_is_gone_by_now_is_no_example(store):
-    assert example_at(store, 1) is None
+    assert example_of(store, "a") is None

@@ -20,8 +20,15 @@ from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 from proxy.traffic.store.queries import find
 from proxy.traffic.store.row_mapping import row_of_exchange, row_of_shadow, rows_of_content
-from proxy.traffic.store.schema import bodies, exchanges, metadata, replays, shadows
+from proxy.traffic.store.schema import (
+    bodies,
+    exchanges,
+    metadata,
+    replays,
+    shadows,
+)
 from proxy.traffic.store.store import Store
+from tests.older_store import remove_rollups
 from tests.record_factory import content, record, shadow_record
 
 ROWS = {
@@ -42,6 +49,7 @@ def downdate(engine: Engine, revision: str) -> None:
     """Take away what is newer than this revision, and put a row into what is left."""
     exchange = dict(ROWS[exchanges])
     with engine.begin() as connection:
+        remove_rollups(connection)
         for table in list(ROWS)[REVISIONS.index(revision) + 1 :]:
             table.drop(connection)
         if revision < "0005":
@@ -80,7 +88,7 @@ def test_the_revisions_are_those_that_there_are_in_their_order():
     assert [each.revision for each in script.walk_revisions()][::-1] == list(REVISIONS)
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
 def test_what_an_older_version_has_recorded_stays(url, revision: str):
     older = open_store(url)
     downdate(older.engine, revision)
@@ -108,6 +116,7 @@ def test_rows_of_before_there_were_outcomes_get_the_one_that_they_had(url):
     older.add(record(id=f"{n}", **each) for n, each in enumerate(facts))
     with older.engine.begin() as connection:
         connection.execute(text("ALTER TABLE exchanges DROP COLUMN outcome"))
+        remove_rollups(connection)
         connection.execute(text("UPDATE holdover_version SET version_num = '0005'"))
     older.close()
     store = open_store(url)

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from proxy.traffic import Body, open_store
 from proxy.traffic.store.disk_usage import size_of
-from proxy.traffic.store.retention import Pruned, believable_ms, prune
+from proxy.traffic.store.retention import Pruned, Retention, believable_ms, prune
 from proxy.traffic.store.row_mapping import moment_of
 from proxy.traffic.store.schema import bodies, exchanges, replays, shadows
 from proxy.traffic.store.store import Store
@@ -52,7 +52,9 @@ def prune_all(store: Store, *, days: int = 0, max_bytes: int = 0) -> list[Pruned
     """As often as it takes."""
     all_of_it: list[Pruned] = []
     while not all_of_it or not all_of_it[-1].is_done:
-        all_of_it.append(prune(store, now_ms=NOW_MS, days=days, max_bytes=max_bytes))
+        all_of_it.append(
+            prune(store, now_ms=NOW_MS, retention=Retention(days=days), max_bytes=max_bytes)
+        )
         assert len(all_of_it) < 100
     return all_of_it
 
@@ -76,30 +78,41 @@ def test_what_is_too_old_goes(store):
         for exchange_id, age in (("a", 8), ("b", 6)):
             row = {"replay": "r", "exchange_id": exchange_id, "done_ms": NOW_MS - age * DAY_MS}
             connection.execute(replays.insert(), row)
-    pruned = prune(store, now_ms=NOW_MS, days=7, max_bytes=0)
+    pruned = prune(store, now_ms=NOW_MS, retention=Retention(days=7), max_bytes=0)
 
     assert pruned == Pruned(bodies=3, shadows=3, exchanges=3, replays=1)
     assert counts(store) == [2, 2, 2, 1]
-    assert prune(store, now_ms=NOW_MS, days=7, max_bytes=0) == Pruned()
+    assert prune(store, now_ms=NOW_MS, retention=Retention(days=7), max_bytes=0) == Pruned()
+
+
+def test_contents_have_days_of_their_own_but_not_more_than_their_records(store):
+    add(store, 2, 3 * DAY_MS, size=10)
+    short = prune(store, now_ms=NOW_MS, retention=Retention(content_days=2, days=7), max_bytes=0)
+    add(store, 1, 9 * DAY_MS, size=10)
+    long = prune(store, now_ms=NOW_MS, retention=Retention(content_days=99, days=7), max_bytes=0)
+
+    assert short == Pruned(bodies=2)
+    assert long == Pruned(bodies=1, shadows=1, exchanges=1)
+    assert counts(store) == [0, 2, 2, 0]
 
 
 def test_without_bounds_everything_stays(store):
     add(store, 3, 100 * 365 * DAY_MS)
 
-    assert prune(store, now_ms=NOW_MS, days=0, max_bytes=0) == Pruned()
+    assert prune(store, now_ms=NOW_MS, retention=Retention(days=0), max_bytes=0) == Pruned()
 
 
 def test_with_room_to_spare_everything_stays(store):
     add(store, 3, DAY_MS, size=1_000)
 
-    assert prune(store, now_ms=NOW_MS, days=0, max_bytes=2**30) == Pruned()
+    assert prune(store, now_ms=NOW_MS, retention=Retention(days=0), max_bytes=2**30) == Pruned()
     assert counts(store) == [3, 3, 3, 0]
 
 
 def test_one_call_does_a_bounded_amount(store):
     moments = [moment_of(number) for number in range(6_000)]
     store.add(record(id=moment, received=moment) for moment in moments)
-    first = prune(store, now_ms=NOW_MS, days=1, max_bytes=0)
+    first = prune(store, now_ms=NOW_MS, retention=Retention(days=1), max_bytes=0)
 
     assert first == Pruned(exchanges=5_000, is_done=False)
     assert sum(each.exchanges for each in prune_all(store, days=1)) == 1_000

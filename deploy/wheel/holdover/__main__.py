@@ -1,0 +1,5 @@
+"""`python -m holdover` is `holdover`."""
+
+from holdover import main
+
+main()

@@ -1,0 +1,151 @@
+"""
+Build rollups from records that were stored without them, in steps that may stop at any time.
+
+The state says up to which `seq` exchanges have been added (`built_seq`), and up to which they
+are to be (`target_seq`); later ones are counted as they are stored. So every exchange is counted
+once, whoever takes the steps and however often they are interrupted. Records may have been
+deleted while their rollups stay: a rebuild replaces only buckets of which all records are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
+
+from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.errors import StoreError
+from proxy.traffic.store.rollups.period import ceiling_ms
+from proxy.traffic.store.rollups.sums import MINUTE_MS, Sums
+from proxy.traffic.store.rollups.write import (
+    add_sums,
+    count_exchanges,
+    exchange_row,
+    lock_rollups,
+)
+from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
+
+VERSION: Final = 1
+"""Changes whenever a version of Holdover sums up otherwise, so that rollups are built anew."""
+ALWAYS_MS: Final = -(2**62)
+"""A time before all others."""
+_ROWS_PER_STEP: Final = 250
+_TABLES: Final = (rollups, rollup_groups, rollup_state)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildProgress:
+    """How many of the exchanges that are to be added have been, counted by their `seq`."""
+
+    built: int
+    target: int
+
+    @property
+    def left(self) -> int:
+        """Number of exchanges that reports leave out until they are added."""
+        return self.target - self.built
+
+
+def progress_of(connection: Connection) -> BuildProgress:
+    """Return the progress of the build; nothing is left if there is none."""
+    state = _state(connection)
+    return BuildProgress(state.built_seq, state.target_seq)
+
+
+def build_step(connection: Connection) -> BuildProgress:
+    """Add the next exchanges, in a transaction of the caller's that may write."""
+    lock_rollups(connection)
+    state = _state(connection)
+    if state.built_seq >= state.target_seq:
+        return BuildProgress(state.built_seq, state.target_seq)
+    query = (
+        select(exchanges)
+        .where(exchanges.c.seq > state.built_seq, exchanges.c.seq <= state.target_seq)
+        .order_by(exchanges.c.seq)
+        .limit(_ROWS_PER_STEP)
+    )
+    rows = [exchange_row(row._asdict()) for row in connection.execute(query)]
+    sums = Sums(MINUTE_MS)
+    count_exchanges(connection, sums, [row for row in rows if row["received_ms"] >= state.from_ms])
+    add_sums(connection, sums)
+    built = rows[-1]["seq"] if len(rows) == _ROWS_PER_STEP else state.target_seq
+    connection.execute(update(rollup_state).values(built_seq=built))
+    return BuildProgress(built, state.target_seq)
+
+
+def begin_rebuild(connection: Connection) -> BuildProgress:
+    """Remove the rollups that can be built again, and let `build_step` begin with the first."""
+    _lock_all(connection)
+    pruned_ms = connection.execute(select(rollup_state.c.pruned_ms)).scalar()
+    if pruned_ms is None:  # its table was deleted
+        oldest_ms = connection.execute(select(func.min(exchanges.c.received_ms))).scalar()
+        pruned_ms = ALWAYS_MS if oldest_ms is None else oldest_ms - 1
+    from_ms = ceiling_ms(connection, pruned_ms + 1)
+    connection.execute(delete(rollups).where(rollups.c.begin_ms >= from_ms))
+    target = connection.execute(select(func.coalesce(func.max(exchanges.c.seq), 0))).scalar_one()
+    state = {
+        "version": VERSION,
+        "built_seq": 0,
+        "target_seq": target,
+        "from_ms": from_ms,
+        "pruned_ms": pruned_ms,
+    }
+    connection.execute(delete(rollup_state))
+    connection.execute(insert(rollup_state), state)
+    return BuildProgress(0, target)
+
+
+def may_delete_records(connection: Connection) -> bool:
+    """Say whether no build needs records, and let none begin before the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE exchanges IN ROW EXCLUSIVE MODE")
+    return not progress_of(connection).left
+
+
+def note_pruned(connection: Connection, until_ms: int) -> None:
+    """Note that records up to this time are deleted, whose rollups a rebuild has to keep."""
+    later = update(rollup_state).where(rollup_state.c.pruned_ms < until_ms)
+    connection.execute(later.values(pruned_ms=until_ms))
+
+
+def repair(engine: Engine) -> None:
+    """Have rollups built anew if a table of them is missing or another version made them."""
+    with engine.connect() as connection:
+        if _are_usable(connection):
+            return
+    with (
+        engine.connect().execution_options(**{BEGINS: "IMMEDIATE"}) as connection,
+        connection.begin(),
+    ):
+        _lock_all(connection)
+        if _are_usable(connection):  # another process was faster
+            return
+        if not inspect(connection).has_table(rollup_groups.name):
+            rollups.drop(connection, checkfirst=True)  # nobody knows what they are sums of
+        for table in _TABLES:
+            table.create(connection, checkfirst=True)
+        begin_rebuild(connection)
+
+
+def _lock_all(connection: Connection) -> None:
+    """Wait for transactions that have stored exchanges and not yet counted them, and lock both."""
+    if connection.dialect.name == "postgresql":
+        # In the order of those transactions, so that none waits for the other.
+        connection.exec_driver_sql("LOCK TABLE exchanges IN SHARE MODE")
+    lock_rollups(connection)
+
+
+def _state(connection: Connection) -> Any:
+    """Return the row of the state; opening the store again replaces one that was deleted."""
+    state = connection.execute(select(rollup_state)).first()
+    if state is None:
+        raise StoreError("rollup_state is empty: the rollups have to be built anew", may_pass=True)
+    return state
+
+
+def _are_usable(connection: Connection) -> bool:
+    there = inspect(connection).get_table_names()
+    if any(table.name not in there for table in _TABLES):
+        return False
+    return connection.execute(select(rollup_state.c.version)).scalars().all() == [VERSION]
