@@ -167,6 +167,7 @@ class Exchange:
             assert is_stale, f"asked again: {self}"
             assert not self.is_second_try, f"asked a third time: {self}"
             self.is_over, self.is_second_try = False, True
+            self.expected, self.is_exact = COMPLETE, False
         self.peer = peer
 
     def break_off(self, *, is_reset: bool) -> None:

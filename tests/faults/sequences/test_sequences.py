@@ -228,7 +228,8 @@ class Exchanges(RuleBasedStateMachine):
         return list(itertools.islice(self.world.exchanges.values(), self.first_id, None))
 
     def open(self) -> list[Exchange]:
-        return [one for one in self.exchanges() if one.is_open]
+        """Those that wait for upstream; who has left is let go without a word of upstream's."""
+        return [one for one in self.exchanges() if one.is_open and one.left_as is None]
 
     def unanswered(self) -> list[Exchange]:
         return [one for one in self.open() if one.said == 0]
