@@ -405,6 +405,13 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
     assert "The upstream cannot be reached: it refuses connections." in nobody.stderr
 
 
+def test_what_is_logged_meanwhile_is_not_part_of_what_a_command_prints():
+    nobody = run("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
+
+    assert "upstream_unreachable" in nobody.stderr
+    assert "upstream_unreachable" not in nobody.stdout
+
+
 def test_models_check_asks_as_the_server_does_and_says_by_its_status_if_somebody_must_act(
     tmp_path: Path,
 ):
