@@ -188,24 +188,28 @@ def examples_of(
 ) -> dict[int, ShapeExample]:
     """Return the last exchanges of some shapes within the period, by shape."""
     within = (period.contains_bucket(Kind.SHAPE), _columns.key.in_(shapes))
-    latest = _last(connection, within, _columns.latest_id)
-    captured = _last(connection, (*within, _columns.captured_id != ""), _columns.captured_id)
+    latest = _last(connection, within, _columns.last_ms, _columns.latest_id)
+    has_one = (*within, _columns.captured_id != "")
+    captured = _last(connection, has_one, _columns.captured_ms, _columns.captured_id)
     return {
         shape: ShapeExample(latest_id, captured.get(shape)) for shape, latest_id in latest.items()
     }
 
 
 def _last(
-    connection: Connection, conditions: Sequence[ColumnElement[bool]], wanted: ColumnElement[str]
+    connection: Connection,
+    conditions: Sequence[ColumnElement[bool]],
+    time_ms: ColumnElement[int],
+    wanted: ColumnElement[str],
 ) -> dict[int, str]:
-    """Return a column of the last row of each group, by key."""
+    """Return a column of the row of each group whose time is the last, by key."""
     last = (
-        select(_columns.key, func.max(_columns.last_ms).label("last_ms"))
+        select(_columns.key, func.max(time_ms).label("time_ms"))
         .where(*conditions)
         .group_by(_columns.key)
         .subquery()
     )
-    is_last = (_columns.key == last.c.key, _columns.last_ms == last.c.last_ms)
+    is_last = (_columns.key == last.c.key, time_ms == last.c.time_ms)
     query = select(_columns.key, wanted).join_from(rollups, last, is_last[0] & is_last[1])
     return {key: value for key, value in connection.execute(query.where(*conditions))}  # noqa: C416
 

@@ -130,6 +130,7 @@ rollups: Final = Table(
     Column("similarity", Float, nullable=False),  # sum over the shadows that were compared
     Column("equal", BigInteger, nullable=False),
     Column("latest_id", String, nullable=False),  # exchange to serve as an example
+    Column("captured_ms", BigInteger, nullable=False),  # when `captured_id` was received
     Column("captured_id", String, nullable=False),  # the same with a request body; may be empty
     Column("latency", LargeBinary, nullable=False),  # see `rollups/sketch.py`
     sqlite_with_rowid=False,

@@ -70,6 +70,7 @@ class GroupSum:
     similarity: float = 0.0
     equal: int = 0
     latest_id: str = ""
+    captured_ms: int = 0
     captured_id: str = ""
     latency: Sketch = field(default_factory=Sketch)
 
@@ -81,7 +82,8 @@ class GroupSum:
         self.captured += later.captured
         self.similarity += later.similarity
         self.equal += later.equal
-        self.captured_id = later.captured_id or self.captured_id
+        if later.captured_ms >= self.captured_ms:
+            self.captured_ms, self.captured_id = later.captured_ms, later.captured_id
         if later.last_ms >= self.last_ms:
             self.latest_id = later.latest_id or self.latest_id
         self.first_ms = min(self.first_ms, later.first_ms)
@@ -116,7 +118,9 @@ class Sums:
         """Count that the request body of an exchange was kept."""
         shaped = self._sum(Kind.SHAPE, self._shape_of(exchange), exchange)
         shaped.captured += 1
-        shaped.captured_id = exchange["id"]
+        received = exchange["received_ms"]
+        if received >= shaped.captured_ms:
+            shaped.captured_ms, shaped.captured_id = received, exchange["id"]
 
     def add_shadow(self, exchange: Mapping[str, Any], shadow: Mapping[str, Any]) -> None:
         """Count a row of `shadows` at the time of its exchange."""

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
 from proxy.traffic import StoreError, open_store
+from proxy.traffic.store.aggregates import ShapeExample, examples_of
 from proxy.traffic.store.retention import Retention, compact, prune
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step, progress_of
 from proxy.traffic.store.rollups.compare import comparable_periods, compare_days, compare_period
@@ -274,6 +275,25 @@ def test_what_differs_is_named(store):
         ("exchanges", 5, 1)
     }
     assert [each.group is None for each in found] == [True, False, False]
+
+
+@pytest.mark.parametrize("order", [(1, 4, 3, 2), (2, 3, 4, 1), (4, 1, 2, 3)])
+@pytest.mark.parametrize("together", [True, False])
+def test_the_example_is_the_exchange_that_was_received_last_whatever_its_name(
+    store, order, together
+):
+    """Of those whose request was kept, too, if the last of all is none of them."""
+    rows = [exchange(9 - n, received=moment(n)) for n in order]
+    rows.append([record(id="of no content", received=moment(5))])
+    batches = [[row for each in rows for row in each]] if together else rows
+    for batch in batches:
+        store.add(batch)
+
+    with store.reading() as connection:
+        period = period_of_buckets(connection, DAY, NOW)
+        keys = list(connection.execute(select(rollup_groups.c.key)).scalars())
+        [example] = examples_of(connection, period, keys).values()
+    assert example == ShapeExample(latest="of no content", captured="req_0005")
 
 
 def test_groups_beyond_the_limit_are_counted_as_other_and_named_callers_have_room(store):

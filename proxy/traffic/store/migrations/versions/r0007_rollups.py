@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("similarity", sa.Float, nullable=False),
         sa.Column("equal", sa.BigInteger, nullable=False),
         sa.Column("latest_id", sa.String, nullable=False),
+        sa.Column("captured_ms", sa.BigInteger, nullable=False),
         sa.Column("captured_id", sa.String, nullable=False),
         sa.Column("latency", sa.LargeBinary, nullable=False),
         sqlite_with_rowid=False,
