@@ -81,6 +81,8 @@ class StreamRelay:
                     self._context.answered_model = self._translator.message.model or None
                     await self._send_all(chunks)
                     if self._translator.has_ended:
+                        if self._translator.end.stop_reason is not None:
+                            response.finish()
                         break
             except Failure as exc:
                 problem = FailureChunk(exc.error_type, str(exc), exc.status)

@@ -171,8 +171,12 @@ class UpstreamResponse:
         except httpx.TransportError as exc:
             raise _failure_of(exc, self._where) from exc
 
+    def finish(self) -> None:
+        """Read no further: upstream has said all, though the end of the body may be on its way."""
+        self._response.finish()
+
     async def close(self) -> None:
-        """Release the connection; close it if the body was not read to its end."""
+        """Release the connection; close it if more was to come."""
         await self._response.aclose()
 
 

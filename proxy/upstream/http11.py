@@ -23,6 +23,8 @@ from proxy.upstream.timers import PeerTimer
 
 _MAX_UNREAD_BYTES: Final = 256 * 1024
 """Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
+_END_SECONDS: Final = 1.0
+"""Time for the end of a body of which nobody reads more; many servers send it by itself."""
 _KEEP_ALIVE: Final = b"keep-alive"
 _TIMEOUT: Final = re.compile(rb"(?:^|[,; \t])timeout=(\d{1,9})(?![\d.])", re.IGNORECASE)
 """The seconds in a `Keep-Alive` header, as Node.js and nginx send it."""
@@ -133,6 +135,18 @@ class Http11Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once."""
         self._close(httpx.RemoteProtocolError("The connection was closed."))
+
+    def await_end(self) -> None:
+        """Keep the connection for another request if the response ends soon."""
+        response = self._response
+        assert response is not None
+        if self._reads_paused or response.ends_with_connection:
+            self.abort()
+            return
+        self._read_timeout, response.waiting_since = _END_SECONDS, self._loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = PeerTimer(self._loop, _END_SECONDS, self._check_timeout)
 
     # What asyncio calls
 

@@ -18,6 +18,9 @@ class ByteSource(Protocol):
     def abort(self) -> None:
         """Close the connection: the rest of the response is not wanted."""
 
+    def await_end(self) -> None:
+        """Keep the connection if the response, whose rest nobody reads, ends soon."""
+
 
 class ResponseStream(ParsedResponse):
     """A response whose head can be awaited, and whose body can be iterated over once."""
@@ -32,6 +35,7 @@ class ResponseStream(ParsedResponse):
         self._loop = loop
         self._news: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
+        self._is_finished = False
 
     async def head(self) -> None:
         """Wait until status and headers have arrived; raises `httpx.TransportError`."""
@@ -53,9 +57,15 @@ class ResponseStream(ParsedResponse):
             self._source.resume()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def finish(self) -> None:
+        """Read no further: upstream has said all, though the end of the body may be on its way."""
+        if not (self.is_complete or self._is_finished):
+            self._is_finished = True
+            self._source.await_end()
+
     async def aclose(self) -> None:
         """Give up the rest of the response; its connection is closed, so that upstream stops."""
-        if not self.is_complete:
+        if not (self.is_complete or self._is_finished):
             self._source.abort()
 
     def set_exception(self, error: BaseException) -> None:

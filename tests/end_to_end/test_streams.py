@@ -1,11 +1,17 @@
 import json
+import re
 import socket
+import threading
 
+import anyio.to_thread
 import httpx
 import pytest
 
 from tests.end_to_end.raw import spelled
+from tests.faults.matrix.answers import SSE, STREAM, chunk
+from tests.faults.matrix.case import TEXT
 from tests.harness import KEY, V1, V2, ProxyUnderTest, body, frames, running_proxy, text_of
+from tests.scripted_server import Peer, listening_in_a_thread
 from tests.servers import fetch, fetch_streamed
 from tests.waiting import wait_for
 
@@ -210,3 +216,36 @@ def test_a_backlog_of_several_reads_is_whole(holdover: ProxyUnderTest):
 
     spoken = [event["completion"] for name, event in frames(said) if name == "completion"]
     assert spoken == [" e", *["e"] * 3_999, ""]
+
+
+def test_the_upstream_connection_is_kept_though_the_end_of_the_body_comes_by_itself():
+    is_told = threading.Event()
+
+    async def act(peer: Peer) -> None:
+        while True:
+            head = (await peer.hear()).lower()
+            await peer.hear_body(int(head.partition(b"content-length: ")[2].split(b"\r")[0]))
+            await peer.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n", SSE, b"\r\n")
+            await peer.say(chunk(b"".join(STREAM)))
+            await anyio.to_thread.run_sync(is_told.wait)
+            is_told.clear()
+            await peer.say(b"0\r\n\r\n")
+
+    with (
+        listening_in_a_thread(act) as upstream,
+        running_proxy(upstream_url=upstream.url) as proxy,
+    ):
+        for _ in range(2):
+            assert text_of(proxy.stream(headers=V2)) == f" {TEXT}"
+            is_told.set()
+            wait_for(lambda: idle_connections(proxy) == 1)
+
+    assert [peer.heads for peer in upstream.peers] == [2]
+
+
+def idle_connections(proxy: ProxyUnderTest) -> int:
+    metrics = proxy.client.get(f"{proxy.url}/metrics").text
+    [idle] = re.findall(
+        r"^holdover_upstream_connections.*exchange.*idle.* (\d+)", metrics, re.MULTILINE
+    )
+    return int(idle)

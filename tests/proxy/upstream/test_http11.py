@@ -698,6 +698,48 @@ async def test_an_upstream_that_does_not_read_is_given_up():
         assert line.is_closed
 
 
+# The end of a body of which nobody reads more
+
+
+@pytest.mark.parametrize("late", [[b"0\r\n\r\n"], [b"1\r\n!\r\n", b"0\r\nx-sum: 1\r\n\r\n"]])
+async def test_a_connection_is_kept_if_the_end_of_a_finished_answer_comes_late(late: list[bytes]):
+    async with wire() as line:
+        answer = line.ask()
+        line.hear(CHUNKED + b"5\r\nhello\r\n")
+        assert await anext(answer) == b"hello"
+        answer.finish()
+        await answer.aclose()
+        assert not line.is_closed
+        line.hear(*late)
+        assert line.is_reused
+
+        line.pool.idle.clear()
+        again = line.ask(read_timeout=0.02)
+        line.hear(LENGTH + b"again")
+        assert await whole(again) == b"again"
+        assert line.is_reused
+
+
+async def test_nor_does_it_wait_for_that_end_for_ever():
+    async with wire() as line:
+        answer = line.ask()
+        line.hear(CHUNKED + b"5\r\nhello\r\n")
+        answer.finish()
+        await line.is_left()
+        assert line.is_closed
+
+
+@pytest.mark.parametrize("said", [ENDLESS + b"hello", CHUNKED + b"fffff\r\n" + b"x" * 300 * KIB])
+async def test_a_connection_that_cannot_be_kept_or_has_much_more_to_say_is_closed_at_once(
+    said: bytes,
+):
+    async with wire() as line:
+        answer = line.ask()
+        line.hear(said)
+        answer.finish()
+        assert line.is_closed
+
+
 # Nothing stays behind
 
 
