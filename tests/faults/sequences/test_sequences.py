@@ -277,7 +277,7 @@ def test_each_exchange_ends_well_in_whatever_order_things_happen(
     run_state_machine_as_test(
         cast("Any", partial(Exchanges, world)),
         settings=settings(
-            max_examples=scaled(300),
+            max_examples=scaled(150),
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),

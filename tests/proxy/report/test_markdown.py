@@ -104,7 +104,7 @@ def test_there_is_something_to_try(plain: Report):
 
 
 @REPORTS
-@settings(max_examples=scaled(400))  # of which each is a whole report, parsed
+@settings(max_examples=scaled(200))  # of which each is a whole report, parsed
 @given(word=TEXTS.filter(lambda word: word not in {"", NONE}))
 @example(
     word="@everyone <!channel> #1 !2 GH-3 owner/name#4 0123456789abcdef0123456789abcdef01234567"
