@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from proxy.cli.serving_commands import app
@@ -39,9 +40,17 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
 
     Verbs that configure logging for their whole process (`serve`, `demo`, `replay`) need one.
     """
-    result = CliRunner().invoke(
-        app, arguments, input=stdin, env=environment, prog_name="holdover", catch_exceptions=False
-    )
+    before = structlog.get_config()
+    try:
+        result = CliRunner().invoke(
+            *(app, arguments),
+            input=stdin,
+            env=environment,
+            prog_name="holdover",
+            catch_exceptions=False,
+        )
+    finally:
+        structlog.configure(**before)  # servers of other tests log in this process, too
     return subprocess.CompletedProcess(
         arguments, result.exit_code, stdout=result.stdout, stderr=result.stderr
     )
