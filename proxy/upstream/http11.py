@@ -17,6 +17,7 @@ from typing import Final, Protocol, cast
 import httpx
 
 from proxy.headers import Headers
+from proxy.send_queue import queued_bytes
 from proxy.upstream.response_parser import ConnectionState, ResponseError, ResponseParser
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.timers import PeerTimer
@@ -25,6 +26,9 @@ _MAX_UNREAD_BYTES: Final = 256 * 1024
 """Most unread bytes of a body; with more, reading stops and the upstream has to wait."""
 _END_SECONDS: Final = 1.0
 """Time for the end of a body of which nobody reads more; many servers send it by itself."""
+_FIRST_FLIGHT_BYTES: Final = 14_600
+"""Most bytes that are sent before any are acknowledged (RFC 6928): an answer, early or not, comes
+after the upstream's system has them."""
 _KEEP_ALIVE: Final = b"keep-alive"
 _TIMEOUT: Final = re.compile(rb"(?:^|[,; \t])timeout=(\d{1,9})(?![\d.])", re.IGNORECASE)
 """The seconds in a `Keep-Alive` header, as Node.js and nginx send it."""
@@ -72,6 +76,8 @@ class Http11Connection(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._writing: asyncio.Task[None] | None = None
+        self._is_long = False
+        """True if an answer may come before the upstream's system has all of the request."""
         self._read_timeout = 0.0
         self._timer: PeerTimer | None = None
 
@@ -116,6 +122,7 @@ class Http11Connection(asyncio.Protocol):
         response = self._response = ResponseStream(self, self._loop, has_body=has_body)
         self._parser.begin(response)
         self._read_timeout = read_timeout
+        self._is_long = len(head) > _FIRST_FLIGHT_BYTES
         if self._timer is None:
             self._timer = PeerTimer(self._loop, read_timeout, self._check_timeout)
         self._transport.write(head)
@@ -123,6 +130,7 @@ class Http11Connection(asyncio.Protocol):
 
     def send(self, body: AsyncIterator[bytes | memoryview]) -> None:
         """Send a body piece by piece while reading: an upstream may answer before its end."""
+        self._is_long = True
         self._writing = self._loop.create_task(self._send(body))
         self._writing.add_done_callback(self._sent)
 
@@ -164,7 +172,7 @@ class Http11Connection(asyncio.Protocol):
             return
         assert response is not None  # else the parser would not have taken the bytes
         if response.is_complete:  # its reader may still be reading
-            if self.state is ConnectionState.IDLE and self._writing is None:
+            if self.state is ConnectionState.IDLE and self._has_arrived:
                 self.keep_alive = announced_keep_alive(response.headers)
                 self._response, self.idle_since = None, self._loop.time()
                 self._pool.release(self)
@@ -201,6 +209,19 @@ class Http11Connection(asyncio.Protocol):
         self._may_write.set()
 
     # What follows
+
+    @property
+    def _has_arrived(self) -> bool:
+        """
+        True if the upstream's system has all of the request, as far as ours says.
+
+        An upstream that answers before may never read the rest, nor what is sent behind it.
+        """
+        if self._writing is not None or not self._is_long:
+            return self._writing is None
+        transport = self._transport
+        assert transport is not None
+        return not (transport.get_write_buffer_size() or queued_bytes(transport))
 
     def _close(self, error: BaseException) -> None:
         transport, self._transport = self._transport, None

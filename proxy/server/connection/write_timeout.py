@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import sys
-import termios
-from contextlib import suppress
 from typing import Final
 
 import structlog
+
+from proxy.send_queue import queued_bytes
 
 log = structlog.get_logger()
 
@@ -53,12 +51,7 @@ class WriteTimeout:
 
     def _waiting_bytes(self) -> int:
         waiting = self._transport.get_write_buffer_size()
-        if waiting:
-            connection = self._transport.get_extra_info("socket")
-            with suppress(OSError):  # not Linux
-                queued = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-                waiting += int.from_bytes(queued, sys.byteorder)
-        return waiting
+        return waiting + queued_bytes(self._transport) if waiting else 0
 
     def _look_later(self) -> None:
         if self._waiting:

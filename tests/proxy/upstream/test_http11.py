@@ -526,6 +526,34 @@ async def test_an_early_answer_is_heard_though_its_connection_is_of_no_more_use(
         assert line.connection._writing.done()
 
 
+@pytest.mark.parametrize("is_in_pieces", [False, True])
+async def test_a_connection_is_not_reused_whose_long_request_was_answered_before_it_arrived(
+    is_in_pieces: bool,
+):
+    """The upstream may never read the rest, nor another request behind it."""
+    request = b"?" * 100 * KIB  # all of it fits into the system's buffer
+    async with wire() as line:
+        answer = line.ask(b"" if is_in_pieces else request)
+        if is_in_pieces:
+            line.connection.send(pieces(request))
+            await turns()
+        line.hear(LENGTH + b"hello")
+
+        assert await whole(answer) == b"hello"
+        assert line.is_closed
+
+
+async def test_a_connection_is_reused_once_a_long_request_has_arrived():
+    request = b"?" * 100 * KIB
+    async with wire() as line:
+        answer = line.ask(request)
+        assert await line.said(len(request)) == request
+        line.hear(LENGTH + b"hello")
+
+        assert await whole(answer) == b"hello"
+        assert line.is_reused
+
+
 async def test_an_upstream_that_reads_slowly_makes_the_body_wait():
     offered = 0
 
