@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, resource_tracker
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from socket import socket, socketpair
 from typing import Final
 
@@ -21,6 +22,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from proxy.server.closing_listeners import drop_new_handshakes
 from proxy.server.listening import say_where
+from proxy.server.metrics_directory import metrics_directory
 from proxy.server.phases import STOP_SIGNALS, Phase, phase_after
 from proxy.server.restart_delay import count_brief_lives, restart_delay
 from proxy.server.serving import Server
@@ -29,7 +31,7 @@ from proxy.server.worker_factory import WorkerFactory
 
 log = structlog.get_logger()
 
-_SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - a directory of our own is made in it
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _TICK_SECONDS: Final = 0.5
 _START_SECONDS: Final = 60
@@ -310,9 +312,10 @@ def run_workers(config: uvicorn.Config, sockets: list[socket], how: Supervision)
     """Serve with several workers until told to stop, and return the exit status."""
     with ExitStack() as stack:
         with suppress(OSError):  # without the directory each worker shows its own metrics
-            in_memory = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
             # In memory, because a write to a mapped file on a full disk kills the process.
-            shared = tempfile.TemporaryDirectory(prefix="holdover-metrics-", dir=in_memory)
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(shared)
+            in_memory = os.access(_SHARED_MEMORY, os.W_OK)
+            parent = _SHARED_MEMORY if in_memory else Path(tempfile.gettempdir())
+            shared = stack.enter_context(metrics_directory(parent))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)
         say_where(config.host, sockets)  # connections wait for the first worker
         return Supervisor(config, sockets, how).run()
