@@ -74,10 +74,13 @@ class ForwardEndpoint:
         has_length = first(headers, b"content-length") not in {None, b"0"}
         has_body = has_length or first(headers, b"transfer-encoding") is not None
         try:
-            caller = self.present.config.keyring.digest_of(headers)
-            async with self.admission.slot(caller, size=0):  # bodies are passed on in pieces
+            config = self.present.config
+            caller = config.keyring.digest_of(headers)
+            weight = config.weights.get(config.keyring.name_of(headers), 1)
+            # Bodies are passed on in pieces, and cost nothing.
+            async with self.admission.slot(caller, size=0, weight=weight):
                 answer = await self.dispatcher.send_passthrough(
-                    self.present.config.keyring.for_other_paths(headers),
+                    config.keyring.for_other_paths(headers),
                     scope["method"],
                     target + b"?" + query if query else target,
                     headers,

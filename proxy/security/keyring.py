@@ -215,10 +215,7 @@ class Keyring:
             if self.known or not self.holds_keys:
                 raise
             given = _NO_CREDENTIAL  # the server's key is used for all clients
-        known, token_hash = None, hash_token(given.secret) if self.known else ""
-        for each in self.known:  # all of them, so that the time taken tells nothing about the list
-            if hmac.compare_digest(each.token_hash, token_hash):
-                known = each
+        known = self._known_by(given)
         if known is None and self.refuses_strangers:
             raise UnknownKey("invalid x-api-key")
         digest = self.digester.caller(given.secret)
@@ -228,11 +225,14 @@ class Keyring:
 
     def digest_of(self, headers: Headers) -> CallerDigest:
         """Return the digest of the key that a request sends, whether or not it opens anything."""
-        try:
-            given = find_credential(headers)
-        except MissingKey:
-            given = _NO_CREDENTIAL
-        return self.digester.caller(given.secret)
+        return self.digester.caller(_credential_or_none(headers).secret)
+
+    def name_of(self, headers: Headers) -> str | None:
+        """Return the name that the settings give to the sender of these headers, or None."""
+        given = _credential_or_none(headers)
+        if (known := self._known_by(given)) is not None:
+            return known.name
+        return self.names.get(self.digester.caller(given.secret))
 
     def absent(self, *, name: str | None, digest: CallerDigest, identity: bytes) -> Caller:
         """
@@ -255,6 +255,14 @@ class Keyring:
             digest=None,
             extra_headers=self.messages.extra_headers,
         )
+
+    def _known_by(self, given: Credential) -> KnownCaller | None:
+        """Return the caller that is listed with this token, or None."""
+        found, token_hash = None, hash_token(given.secret) if self.known else ""
+        for each in self.known:  # all of them, so that the time taken tells nothing about the list
+            if hmac.compare_digest(each.token_hash, token_hash):
+                found = each
+        return found
 
     def _caller(
         self,
@@ -287,6 +295,13 @@ class Keyring:
             return False
         keys = (*known.keys, *(site.key for site in self._sites))
         return any(key is not None for key in keys)
+
+
+def _credential_or_none(headers: Headers) -> Credential:
+    try:
+        return find_credential(headers)
+    except MissingKey:
+        return _NO_CREDENTIAL
 
 
 class _OwnCredential(NamedTuple):

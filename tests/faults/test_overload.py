@@ -5,7 +5,9 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -171,6 +173,39 @@ def test_the_log_says_how_long_a_request_has_waited():
 
     waits = [line["waited_ms"] for line in lines if "waited_ms" in line]
     assert len(waits) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_caller_of_great_weight_gets_its_turns_first_wherever_it_asks(method):
+    """A completion, and a path that is passed on."""
+    path = "/v1/complete" if method == "POST" else "/v1/models"
+    tokens = {name: f"token-{name}" for name in ("light", "heavy")}
+    callers = {
+        name: {"token": f"sha256:{sha256(token.encode()).hexdigest()}", "weight": weight}
+        for (name, token), weight in zip(tokens.items(), (1, 1000), strict=True)
+    }
+    with running_proxy(max_exchanges=1, max_waiting=20, max_wait=60, callers=callers) as proxy:
+
+        def ask(name: str) -> httpx.Response:
+            headers = {"x-api-key": tokens[name], "x-who": name} | V2
+            content = json.dumps(body()).encode() if method == "POST" else None
+            return fetch(
+                method,
+                proxy.url + path,
+                content=content,
+                headers=headers,
+                timeout=PATIENCE_SECONDS,
+            )
+
+        with ThreadPoolExecutor() as threads, running_stream(proxy, FLOOD):
+            asked = []
+            for name in ["light"] * 3 + ["heavy"] * 3:
+                asked.append(threads.submit(ask, name))
+                wait_for(lambda: f"exchanges_waiting {len(asked)}.0" in metrics_of(proxy))
+        assert {one.result().status_code for one in asked} == {200}
+        turns = [dict(request["headers"]).get("x-who") for request in proxy.received()]
+
+    assert [name for name in turns if name] == ["light", *["heavy"] * 3, *["light"] * 2]
 
 
 def test_a_balancer_is_told_while_everybody_is_refused():

@@ -251,6 +251,13 @@ def test_a_caller_has_its_name_however_it_sends_its_token(headers):
     assert caller.digest == DIGESTER.caller(b"token-ads")
 
 
+def test_a_name_can_be_asked_for_without_refusing_anybody():
+    keyring = replace(ring(ADS), names={DIGESTER.caller(OWN): "old-app"})
+
+    senders = [sent(b"token-ads"), sent(OWN), sent(b"sk-ant-stranger"), []]
+    assert [keyring.name_of(headers) for headers in senders] == ["ads", "old-app", None, None]
+
+
 @pytest.mark.parametrize(
     ("callers", "server", "refuses"),
     [
