@@ -62,18 +62,23 @@ _REQUEST_LINE_OVERRIDES: Final = _Group(
 )
 _AWS_SIGNATURES: Final = _Group(b"", b"x-amz-")  # valid for one host only
 _SIGN_INS: Final = _Group(
-    # Tokens and names of users who signed in at a proxy in front of Holdover.
+    # Keys, tokens and names of users for a proxy, tunnel or gateway in front of Holdover.
     b"x-forwarded-access-token x-forwarded-authorization x-goog-iap-jwt-assertion x-userinfo "
-    b"x-remote-user x-webauth-user x-authenticated-userid x-authenticated-scope x-access-token "
+    b"x-serverless-authorization x-endpoint-api-userinfo x-apigateway-api-userinfo x-functions-key "
+    b"x-firebase-appcheck x-github-token "
+    b"x-remote-user x-webauth-user x-access-token "
     b"x-id-token x-jwt-assertion x-client-dn x-client-verify x-client-cert x-credential-identifier "
     b"x-anonymous-consumer x-consumer-id x-consumer-username x-consumer-custom-id "
     b"x-consumer-groups",
     b"cf-access- x-auth-request- x-amzn-oidc- x-ms-token- x-ms-client-principal "
-    b"x-goog-authenticated-user- x-pomerium- x-authentik- x-authelia- x-vouch- x-tailscale-",
+    b"x-goog-authenticated-user- x-pomerium- x-authentik- x-authelia- x-vouch- x-tailscale- "
+    b"x-authenticated- x-replit-user- x-rapidapi- x-mashape- x-tunnel-",
 )
 _BROWSERS: Final = _Group(
     # The page, the reader and the session that a browser speaks for.
-    b"origin referer x-requested-with x-csrf-token x-csrftoken x-xsrf-token " + BROWSER_SIGN
+    b"origin referer x-requested-with x-csrf-token x-csrftoken x-xsrf-token x-client-data "
+    b"x-do-not-track x-moz x-purpose x-device-user-agent x-original-user-agent " + BROWSER_SIGN,
+    b"x-chrome- x-operamini- x-ucbrowser-",
 )
 _PROXIES_WITHOUT_X: Final = _Group(
     # What proxies, CDNs and sign-ins call without an `x-`.
@@ -88,17 +93,22 @@ _PROXIES: Final = _Group(
     b"x-original-host x-original-proto x-original-for x-original-forwarded-for x-original-method "
     b"x-remote-host x-replaced-path x-served-by x-request-start x-queue-start x-cdn "
     b"x-site-deployment-id x-waws-unencoded-url x-cloud-trace-context x-amzn-trace-id "
-    b"x-amzn-requestid x-uidh x-msisdn "
+    b"x-amzn-requestid x-amzn-request-context x-uidh x-msisdn x-att-deviceid "
+    b"x-proto x-real-proto x-client-port x-client-scheme x-timer x-matched-path x-nws-log-uuid "
+    b"x-imforwards x-ja3 x-ja4 "
     b"x-wap-profile x-varnish x-iinfo x-proxy-id x-geo-country x-geo-city x-geo-region "
     b"x-geo-latitude x-geo-longitude x-country-code x-edge-location x-edge-request-id "
     b"x-now-id x-now-trace x-now-deployment-url x-render-origin-server",
     b"x-forwarded- x-envoy- x-istio- x-b3- x-appengine- x-gfe- x-google- x-azure- x-fd- x-arr- "
     b"x-appservice- x-vercel- x-nf- x-railway- x-heroku- x-fastly- x-akamai- x-sucuri- x-ngrok- "
     b"x-bluecoat- x-amzn-tls- x-amzn-mtls- x-amzn-waf- x-kong- x-traefik- x-nginx- x-haproxy- "
-    b"x-tls- x-ssl- x-zscaler- x-geoip- x-client-geo- x-cloudfront- x-ingress-",
+    b"x-tls- x-ssl- x-zscaler- x-geoip- x-client-geo- x-cloudfront- x-ingress- "
+    b"x-cdn- x-edgeconnect- x-sigsci- x-apigateway- x-amzn-apigateway- x-amzn-vpc x-amzn-lambda- "
+    b"x-middleware- x-invoke- x-nextjs- x-pinggy- x-ja3- x-ja4- x-gravitee-",
 )
-_NAMED_AN_ADDRESS: Final = re.compile(
+_NAMED_FOR_THE_WAY: Final = re.compile(
     rb"x-(?:.+-)?(?:ips?|ipaddress|clientip|remoteip|realip|userip|socketip|addr|remoteaddr)(?:-.+)?"
+    rb"|x-(?:.+-)?via"
 )
 _MAY_BE_AN_ADDRESS: Final = re.compile(rb"(?=.*[.:])[0-9a-fA-F.:]{2,53}")
 _WORDS: Final = re.compile(rb"[\s,;=\"'()<>/%|\[\]]+")
@@ -187,7 +197,7 @@ def _is_the_applications_own(name: bytes, value: bytes) -> bool:
         name.startswith(_PASSING_PREFIXES)
         and name not in _ENDING_NAMES
         and not name.startswith(_ENDING_PREFIXES)
-        and not _NAMED_AN_ADDRESS.fullmatch(name)
+        and not _NAMED_FOR_THE_WAY.fullmatch(name)
         and (name.endswith(_VERSIONS) or not any(map(_is_an_address, _WORDS.split(value))))
     )
 

@@ -50,7 +50,7 @@ def forwarded(*names: str) -> list[str]:
         *("anthropic-workspace-id", "helicone-property-app", "cf-aig-metadata"),
         *("traceparent", "tracestate", "x-shipping", "x-recipient", "x-render-mode"),
         *("x-now-playing", "x-real-estate-id", "x-edge-case", "x-geo-tenant", "x-proxy-tenant"),
-        *("x-original-prompt-id", "x-credential-type", "x-consumer-tier"),
+        *("x-original-prompt-id", "x-credential-type", "x-consumer-tier", "x-client-name"),
     ],
 )
 def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
@@ -91,6 +91,13 @@ def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
         *("x-jwt-assertion", "x-arr-clientcert", "x-client-dn", "x-authelia-username"),
         *("x-access-token", "x-id-token", "x-consumer-id", "x-bluecoat-via", "x-replaced-path"),
         *("x-served-by", "x-country-code", "x-remote-host", "x-msisdn"),
+        *("x-serverless-authorization", "x-tunnel-authorization", "x-functions-key"),
+        *("x-rapidapi-proxy-secret", "x-endpoint-api-userinfo", "x-apigateway-api-userinfo"),
+        *("x-replit-user-name", "x-authenticated-groups", "x-github-token"),
+        *("x-apigateway-event", "x-amzn-request-context", "x-amzn-lambda-context", "x-amzn-vpc-id"),
+        *("x-cdn-forwarded-proto", "x-edgeconnect-midmile-rtt", "x-sigsci-requestid", "x-iws-via"),
+        *("x-middleware-subrequest", "x-invoke-path", "x-real-proto", "x-client-port", "x-via"),
+        *("x-operamini-phone-ua", "x-chrome-connected", "x-client-data", "x-ja4-fingerprint"),
         # of the client's own request
         *("user-agent", "x-stainless-retry-count", "content-encoding", "accept-encoding", "from"),
         *("if-none-match", "range", "expect", "anthropic-version", "tenant"),
