@@ -5,8 +5,8 @@ Status, type and message stay the same, except that names of Messages fields in
 the message become the legacy ones, because the client never sent `max_tokens`.
 The reason in an error of a cloud's or a gateway's shape is kept. A body that
 is no error (HTML of an edge, an empty body) gets the type that belongs to its
-status, and a message of our own. Facts: messages-wire 4, legacy-wire 7,
-corrections B4.
+status, and a message of our own; a short plain text is the message itself.
+Facts: messages-wire 4, legacy-wire 7, corrections B4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from translators.wire.error_bodies import decode_error
+from translators.wire.error_bodies import decode_error, plain_text
 
 _TYPES: Final[Mapping[int, str]] = {
     400: "invalid_request_error",
@@ -56,8 +56,9 @@ def translate_error(status: int, body: bytes) -> TranslatedError:
         sent_status = error_status(kind) if kind else 502
     if envelope is None:
         is_error = status in _CLIENT_ERRORS or status in _SERVER_ERRORS
-        message = f"The upstream answered with status {status} and " + (
-            "no error object." if is_error else "neither a message nor an error object."
+        message = (plain_text(body) if is_error else "") or (
+            f"The upstream answered with status {status} and "
+            + ("no error object." if is_error else "neither a message nor an error object.")
         )
         return TranslatedError(sent_status, error_type(sent_status), message, None)
     kind = envelope.error.type or error_type(sent_status)

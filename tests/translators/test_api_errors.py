@@ -167,6 +167,9 @@ def test_what_is_no_api_error_gets_the_type_of_its_status(body, status, told, ki
         (502, b'{"error":"The reason."}', "api_error"),
         (404, b'{"detail":"The reason."}', "not_found_error"),
         (200, b'{"error":{"type":5,"message":"The reason."}}', "api_error"),
+        (503, b"The reason.", "api_error"),
+        (429, b"  The\r\nreason.\n", "rate_limit_error"),
+        (403, b'"The reason."', "permission_error"),
     ],
 )
 def test_the_reason_is_kept_in_whichever_shape_it_comes(status, body, kind):

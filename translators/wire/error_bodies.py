@@ -21,12 +21,20 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
     request_id: str | None = None
 
 
-_REASON_FIELDS: Final = ("message", "Message", "error", "detail", "errors", "msg")
-"""Names of AWS, Google, FastAPI and gateways: bedrock-vertex A5, B4; corrections B4."""
+_REASON_FIELDS: Final = (
+    *("message", "Message", "error_description", "error", "Error", "detail", "errors", "msg"),
+    *("fault", "faultstring", "errorMessage", "error_msg", "title", "reason", "details"),
+)
+"""
+Names of AWS, OAuth, Google, FastAPI, Apigee, Lambda, RFC 9457 and gateways: bedrock-vertex A5, B4;
+corrections B4.
+"""
 _MAX_OTHER_ERROR_BYTES: Final = 16 * 1024
 """Longest body that is searched for a reason; all of its values become objects."""
 _MAX_REASON_DEPTH: Final = 4
 _MAX_REASONS: Final = 8
+_MAX_PLAIN_TEXT_BYTES: Final = 1024
+"""Longest body that is read as a sentence: `no healthy upstream` of Envoy, say."""
 _ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
 
 
@@ -51,6 +59,18 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
     return ErrorEnvelope(ApiError("", reason)) if reason else envelope
 
 
+def plain_text(body: bytes) -> str:
+    """Return an error's body that is a short text; an empty text for a page or broken JSON."""
+    if len(body) > _MAX_PLAIN_TEXT_BYTES:
+        return ""
+    try:
+        decoded = msgspec.json.decode(body)
+    except UNREADABLE:
+        decoded = body.decode("utf-8", "replace")
+    text = " ".join(decoded.split()) if isinstance(decoded, str) else ""
+    return text if text[:1].isalnum() and text.isprintable() and "\ufffd" not in text else ""
+
+
 def error_message(body: bytes) -> str:
     """Return the message of an error body, or an empty text."""
     envelope = decode_error(body)
@@ -70,5 +90,9 @@ def _reason(other: object, depth: int = 0) -> str:
     if isinstance(other, dict):
         fields = cast("dict[str, object]", other)
         found = [_reason(fields.get(name), depth + 1) for name in _REASON_FIELDS]
-        return next((reason for reason in found if reason), "")
+        reason = next((reason for reason in found if reason), "")
+        if isinstance(fields.get("msg"), str) and isinstance(place := fields.get("loc"), list):
+            field = ".".join(map(str, cast("list[object]", place)[1:]))  # FastAPI's validator
+            return f"{field}: {reason}" if field else reason
+        return reason
     return ""

@@ -36,6 +36,20 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         (b'{"error":"no"}', ErrorEnvelope(ApiError("", "no"))),
         (b'{"detail":"x"}', ErrorEnvelope(ApiError("", "x"))),
         (b'{"detail":[{"msg":"a"},{"msg":"b"}]}', ErrorEnvelope(ApiError("", "a; b"))),
+        (
+            b'{"detail":[{"loc":["body","x",0],"msg":"field required"}]}',
+            ErrorEnvelope(ApiError("", "x.0: field required")),
+        ),
+        (
+            b'{"fault":{"faultstring":"Invalid ApiKey","detail":{"errorcode":"oauth"}}}',
+            ErrorEnvelope(ApiError("", "Invalid ApiKey")),
+        ),
+        (
+            b'{"error":"invalid_grant","error_description":"Token expired"}',
+            ErrorEnvelope(ApiError("", "Token expired")),
+        ),
+        (b'{"errorMessage":"timed out"}', ErrorEnvelope(ApiError("", "timed out"))),
+        (b'{"title":"Forbidden","status":403}', ErrorEnvelope(ApiError("", "Forbidden"))),
         (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
         (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
         (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
@@ -43,7 +57,8 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     ids=[
         *("full", "without a request id", "of the edge", "empty"),
         *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
-        *("a text", "of FastAPI", "of its validator", "in an error"),
+        *("a text", "of FastAPI", "of its validator"),
+        *("with the place", "of Apigee", "of OAuth", "of Lambda", "of RFC 9457", "in an error"),
         *("with a byte order mark", "in another encoding"),
     ],
 )
