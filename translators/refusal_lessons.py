@@ -68,10 +68,15 @@ _LIMIT: Final = re.compile(
 _LEAST_LIMIT: Final = 1024
 """No model writes fewer tokens; a lower limit is not believed."""
 _IN_FRONT: Final = re.compile(
-    # Bedrock's Converse; the exceptions of litellm and of others, whose names end alike.
-    r"The model returned the following errors: "
-    r"|(?:[A-Za-z_.]{0,64}(?:Error|Exception)(?: - |: )){1,3}"
+    # Bedrock's Converse; boto3; SDKs, which put the status first; the exceptions of litellm and of
+    # others, whose names end alike.
+    r"(?:The model returned the following errors: "
+    r"|An error occurred \(\w{1,64}\) when calling the \w{1,64} operation: "
+    r"|(?:Error code: )?\d{3}(?: - | )"
+    r"|[A-Za-z_.]{0,64}(?:Error|Exception)(?: \w{0,64}Error)?(?: - |: )){1,4}"
 )
+_IN_PYTHON: Final = re.compile(r"""'message': (?:'([^']*)'|"([^"]*)")""")
+"""A message in an error that Python's SDK has printed as a dict."""
 _USER_ID: Final = re.compile(
     r"metadata\.user_id: (?:user_id appears to contain|String should have at most \d+ characters)"
 )
@@ -119,7 +124,9 @@ def _texts(body: bytes) -> Iterator[tuple[str, bool]]:
     yield refusal, False
     if (front := _IN_FRONT.match(refusal)) is None:
         return
-    rest = refusal[front.end() :].removeprefix("b'").removesuffix("'")
+    rest = refusal[front.end() :].removeprefix("b'")
     yield rest, True
     if rest.startswith("{"):
-        yield error_message(rest.encode()), True
+        inner = rest[: rest.rfind("}") + 1]  # litellm adds what it has tried after that
+        printed = _IN_PYTHON.search(inner)
+        yield (printed[1] or printed[2] or "") if printed else error_message(inner.encode()), True

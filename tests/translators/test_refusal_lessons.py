@@ -82,6 +82,28 @@ def test_known_words_teach(message: str, lesson: Capabilities):
     assert learn(refusal(f"BadRequestError: {message}")) == quoted
 
 
+@pytest.mark.parametrize(
+    "front",
+    [
+        "An error occurred (ValidationException) when calling the InvokeModel operation: ",
+        "An error occurred (ValidationException) when calling the Converse operation: The model"
+        " returned the following errors: ",
+        "Error code: 400 - ",
+        "400 ",
+        "litellm.BadRequestError: VertexAIException BadRequestError - ",
+        "litellm.BadRequestError: AnthropicException - Error code: 400 - ",
+    ],
+)
+def test_known_words_teach_behind_what_sdks_and_gateways_put_in_front(front: str):
+    message = "`temperature` is deprecated for this model."
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    lesson = Lesson(Capabilities(sampling=Sampling.NONE), is_quoted=True)
+
+    assert learn(refusal(f"{front}{message}")) == lesson
+    assert learn(refusal(f"{front}{json.dumps(error)}. Received Model Group=a")) == lesson
+    assert learn(refusal(f"{front}{error}")) == lesson
+
+
 @pytest.mark.parametrize("front", ["refused text: ", "Content policy: ", "anthropic-beta: ", '"'])
 def test_words_that_a_client_may_have_written_teach_nothing(front: str):
     assert learn(refusal(f"{front}`temperature` is deprecated for this model.")) is None
