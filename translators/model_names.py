@@ -5,6 +5,7 @@ Read a model's name in the spelling of clouds, gateways and old menus.
     arn:aws:bedrock:...:inference-profile/us.anthropic.claude-sonnet-4-6
     claude-haiku-4-5@20251001                      Vertex
     anthropic/claude-haiku-4.5, openrouter/anthropic/claude-2:beta
+    anthropic--claude-4.5-haiku, databricks-claude-sonnet-4-6, anthropic/claude-4.6-opus-20260205
 
 A name in such a spelling is sent as it is; only its meaning is looked up. Facts: bedrock-vertex
 B3, B4 (how ids are spelled), legacy-wire 8 (names of the retired families).
@@ -18,10 +19,12 @@ from typing import Final
 
 _REGION: Final = re.compile(r"\A(?:us-gov|global|apac|us|eu|au|jp|ca|uk)\.")
 _VENDOR: Final = re.compile(r"\Aanthropic\.")
+_VENDOR_OF_OTHERS: Final = re.compile(r"\A(?:anthropic|databricks)(?:--?|:)(?=claude-)")
 _BEDROCK_VERSION: Final = re.compile(r"(?:-v\d+)?(?::\d+)?(?::\d+k)?\Z")
 _ROUTE: Final = re.compile(r":[a-z][a-z0-9_-]*\Z")  # `:beta`, `:thinking` of a gateway
 _DOTTED: Final = re.compile(r"(?<=\d)\.(?=\d)")
 _VERSION_FIRST: Final = re.compile(r"\Aclaude-(\d(?:-\d)?)-(haiku|sonnet|opus|fable|mythos)\b")
+_DATE: Final = re.compile(r"-20\d{6}\Z")
 _ANY_DATE: Final = ("@latest", "@default", "-latest")
 
 _LEGACY_FAMILY: Final = re.compile(r"\Aclaude-(?:(instant)|v?([12])(?!\d)|v\Z|v-|v\d|[12]00k)")
@@ -31,12 +34,14 @@ _FAMILY_HEADS: Final = {"instant": "claude-instant-1", "1": "claude-1", "2": "cl
 def plain_names(name: str) -> Iterator[str]:
     """Yield what a name may be called in the catalogue, the likeliest first."""
     plain = name.lower().rpartition("/")[2]
-    plain = _VENDOR.sub("", _REGION.sub("", plain))
+    plain = _VENDOR_OF_OTHERS.sub("", _VENDOR.sub("", _REGION.sub("", plain)))
     plain = _ROUTE.sub("", plain)
     for ending in _ANY_DATE:
         plain = plain.removesuffix(ending)
     plain = _DOTTED.sub("-", plain.replace("@", "-"))
-    for spelled in dict.fromkeys((plain, _BEDROCK_VERSION.sub("", plain))):
+    unversioned = _BEDROCK_VERSION.sub("", plain)
+    # A gateway may date an id that has no date: ids with one are found before.
+    for spelled in dict.fromkeys((plain, unversioned, _DATE.sub("", unversioned))):
         yield spelled
         yield _VERSION_FIRST.sub(r"claude-\2-\1", spelled)
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias, get_args, get_origin
 from pydantic import BaseModel, Tag
 
 from proxy.config.toml_source import Place
-from proxy.spelling import or_rather
+from proxy.spelling import nearest, or_rather
 
 Context: TypeAlias = Mapping[str, Any]
 
@@ -95,7 +95,7 @@ def describe_problem(error: Mapping[str, Any], top: type[BaseModel]) -> Problem:
         name = str(loc[-1])
         around, inside = _walk(loc[:-1], top)
         sentence = f"unknown setting `{name}`"
-        if around and name in top.model_fields:
+        if around and name in top.model_fields and not nearest(name, _names_in(inside), alike=0.85):
             sentence += ": it belongs at the top of the file, above all tables"
         else:
             sentence += or_rather(name, _names_in(inside))

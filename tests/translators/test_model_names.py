@@ -30,6 +30,10 @@ TODAY = "2026-11-29"
         ("anthropic/claude-opus-4.5:thinking", "claude-opus-4-5-20251101"),
         ("claude-4.5-haiku", "claude-haiku-4-5-20251001"),
         ("Claude-Haiku-4-5", "claude-haiku-4-5-20251001"),
+        ("anthropic--claude-4.5-haiku", "claude-haiku-4-5-20251001"),
+        ("databricks-claude-sonnet-4-6", "claude-sonnet-4-6"),
+        ("anthropic:claude-opus-4-8", "claude-opus-4-8"),
+        ("anthropic/claude-4.6-opus-20260205", "claude-opus-4-6"),
     ],
 )
 def test_a_cloud_s_name_has_the_capabilities_of_its_model_and_is_sent_as_it_is(name, model):

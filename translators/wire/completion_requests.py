@@ -178,7 +178,7 @@ def _to_texts(value: object) -> object:
     return value
 
 
-def _to_metadata(value: object) -> object:
+def _to_object_of_texts(value: object) -> object:
     if isinstance(value, dict):
         items = cast("dict[str, object]", value)
         return {name: _to_text(item) for name, item in items.items()}
@@ -204,7 +204,8 @@ _MENDS: Final[Mapping[str, _Mend]] = {
     "temperature": _to_number,
     "top_p": _to_number,
     "top_k": _to_integer,
-    "metadata": _to_metadata,
+    "metadata": _to_object_of_texts,
+    "tags": _to_object_of_texts,
     "stream": _to_boolean,
     "disable_checks": _to_boolean,
 }

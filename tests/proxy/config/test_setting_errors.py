@@ -82,6 +82,10 @@ def test_no_wording_of_pydantics_is_said_whatever_a_file_holds(name: str, value:
         ('upstraem-url = "x"', "unknown setting `upstraem_url`; did you mean `upstream_url`?"),
         ("colour = 5", "unknown setting `colour`"),
         (
+            "[[rollout]]\nname = 'a'\naction = 'translate'\nmatch = { callers = 'x' }",
+            "rollout.0.match: unknown setting `callers`; did you mean `caller`?",
+        ),
+        (
             f"[callers.a]\ntokne = 1\ntoken = '{HASH}'",
             "callers.a: unknown setting `tokne`; did you mean `token`?",
         ),

@@ -162,6 +162,7 @@ def test_numbers_as_clients_spell_them(name, value, read):
             CompletionMetadata("12345"),
             "an object with other values",
         ),
+        ("tags", {"attempt": 1}, {"attempt": "1"}, "an object with other values"),
     ],
 )
 @pytest.mark.parametrize("prompt", ["Hi", "x" * 200_000], ids=["short", "long"])
@@ -230,7 +231,7 @@ NUMBER = "Input should be a valid number"
         (body(temperature=-1), "temperature: range: 0..1"),
         (body(temperature=1.5), "temperature: range: 0..1"),
         (body(metadata="u"), "metadata: Input should be a valid dictionary"),
-        (body(tags={"a": 1}), f"tags: {STRING}"),
+        (body(tags={"a": None}), f"tags: {STRING}"),
         (body(prompt={"text": "Hi"}), f"prompt: {STRING}"),
         (
             body(max_tokens_to_sample=0.5),
