@@ -6,15 +6,19 @@ know the joint: whether a space comes first, or the rest of a word. So it is ask
 the last words of the prefill. What it repeats of them, all of the prefill or a part of its end,
 is the anchor: it is removed, and what follows is the completion, white space included.
 
-Where nothing was repeated, the joint is guessed by a rule: a space is put between two words, or
-between punctuation and a word. None is put where the client's own white space stands, where the
-answer begins with white space or punctuation, nor where the last line of the prefill looks like
-JSON, markup or code, nor in scripts without spaces. A model that goes on in the middle of a word
-without repeating its beginning is not recognized.
+Where nothing was repeated, the joint is guessed by a rule: a space is put between two words,
+between punctuation and a word, and behind the mark of a list or a heading; a new line behind the
+one that opens a block of code. A word may begin with a quote, a parenthesis, a currency or an
+emphasis of Markdown, unless the last line of the prefill leaves it open, so that it closes. None is
+put where the client's own white space stands, where the answer begins with white space or
+punctuation, nor where the last line of the prefill looks like JSON, markup or code, nor in scripts
+without spaces. A model that goes on in the middle of a word without repeating its beginning is not
+recognized.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Final
 
@@ -29,7 +33,12 @@ _AFTER_SPACE: Final = frozenset(".,;:!?\u2026")
 _WITHOUT_SPACES: Final = "\u2e80"
 """The first character of the scripts of East Asia, which put no space between words."""
 _OF_CODE: Final = frozenset("{}[]<>=`|\\")
-_OPENING: Final = frozenset("\"'(\u201c\u2018")
+_OPENING: Final = frozenset("(\u201c\u2018$\u20ac\u00a3")
+_PAIRED: Final = frozenset('"*`')
+"""Marks that open and close with the same character, unlike `'` and `_`, which are in words too."""
+_MARK_OF_A_LINE: Final = re.compile(r"\s*(?:[-*\u2022]|#{1,6}|\d{1,3}\))")
+"""A list's bullet or number, or a heading's mark, alone on its line."""
+_OPENS_CODE: Final = re.compile(r"\s*(?:```|~~~)\s*[\w+-]*")
 
 
 class PrefillJoiner:
@@ -130,13 +139,19 @@ def _joint(prefill: str, answer: str) -> str:
         return ""
     last, first = prefill[-1], answer[0]
     last_line = prefill[prefill.rfind("\n") + 1 :]
+    if _OPENS_CODE.fullmatch(last_line):
+        return "" if first.isspace() else "\n"
+    opens = first in _OPENING or (first == "'" and last in _AFTER_SPACE)
+    closes = last_line.replace("**", "*").count(first) % 2 == 1
+    if not (first.isalnum() or opens or (first in _PAIRED and not closes)):
+        return ""
+    if _MARK_OF_A_LINE.fullmatch(last_line):
+        return " "
     if not _OF_CODE.isdisjoint(last_line[-_ANCHOR_LENGTH:]):
         return ""
     if max(last, first) >= _WITHOUT_SPACES:
         return ""
-    ends_a_word = last.isalnum() or last in _AFTER_SPACE
-    begins_a_word = first.isalnum() or first in _OPENING
-    return " " if ends_a_word and begins_a_word else ""
+    return " " if last.isalnum() or last in _AFTER_SPACE else ""
 
 
 class TrimmedSpaceRemover:
