@@ -11,8 +11,10 @@ from starlette.types import Receive
 from proxy.errors import BodyNotReadable, BodyTooLarge, BodyTooLong, BodyTooSlow, ClientGone
 from proxy.headers import Headers, declared_length, first
 
-_NO_ENCODING: Final = frozenset({b"", b"identity", b"none", b"utf-8", b"utf8"})
-"""Values of `content-encoding` that clients send with an uncompressed body."""
+_NO_ENCODING: Final = frozenset(
+    b"identity none null utf-8 utf8 ascii us-ascii iso-8859-1 json application/json".split()
+) | {b""}
+"""Codings in `content-encoding` that clients send with an uncompressed body."""
 
 
 Hold: TypeAlias = Callable[[int], Awaitable[None]]
@@ -28,8 +30,8 @@ async def read_body(
     hold: Hold | None = None,
 ) -> bytes:
     """Read a body of at most `max_bytes`; raise a `Failure` if it exceeds a limit."""
-    encoding = (first(headers, b"content-encoding") or b"").strip(b" \t").lower()
-    if encoding not in _NO_ENCODING:
+    codings = (first(headers, b"content-encoding") or b"").lower().split(b",")
+    if any(coding.strip(b" \t") not in _NO_ENCODING for coding in codings):
         raise BodyNotReadable("content-encoding: send the request body uncompressed")
     if declared_length(headers) > max_bytes:
         raise BodyTooLarge("Request exceeds the maximum size")

@@ -109,7 +109,9 @@ def test_a_completion_is_asked_for_under_every_path_that_clients_build(
     assert holdover.last_received()["path"] == "/v1/messages"
 
 
-@pytest.mark.parametrize("coding", ["utf-8", "UTF-8", "none", "identity", ""])
+@pytest.mark.parametrize(
+    "coding", ["utf-8", "UTF-8", "none", "identity", "identity, utf-8", "us-ascii", ""]
+)
 def test_a_body_that_is_as_it_is_may_say_so_in_other_words(holdover: ProxyUnderTest, coding: str):
     assert holdover.complete(headers={"content-encoding": coding}).status_code == 200
 
