@@ -68,9 +68,10 @@ _LIMIT: Final = re.compile(
 _LEAST_LIMIT: Final = 1024
 """No model writes fewer tokens; a lower limit is not believed."""
 _IN_FRONT: Final = re.compile(
-    # Bedrock's Converse; boto3; SDKs, which put the status first; the exceptions of litellm and of
-    # others, whose names end alike.
+    # Bedrock's Converse; OpenRouter; boto3; SDKs, which put the status first; the exceptions of
+    # litellm and of others, whose names end alike.
     r"(?:The model returned the following errors: "
+    r"|Provider returned error: "
     r"|An error occurred \(\w{1,64}\) when calling the \w{1,64} operation: "
     r"|(?:Error code: )?\d{3}(?: - | )"
     r"|[A-Za-z_.]{0,64}(?:Error|Exception)(?: \w{0,64}Error)?(?: - |: )){1,4}"

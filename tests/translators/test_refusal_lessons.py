@@ -89,6 +89,7 @@ def test_known_words_teach(message: str, lesson: Capabilities):
         "An error occurred (ValidationException) when calling the Converse operation: The model"
         " returned the following errors: ",
         "Error code: 400 - ",
+        "Provider returned error: ",
         "400 ",
         "litellm.BadRequestError: VertexAIException BadRequestError - ",
         "litellm.BadRequestError: AnthropicException - Error code: 400 - ",

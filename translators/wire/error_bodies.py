@@ -49,12 +49,20 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
         envelope = _ERROR.decode(body)
     except UNREADABLE:
         envelope = None
-    if (envelope is not None and envelope.error.message) or len(body) > _MAX_OTHER_ERROR_BYTES:
+    has_message = envelope is not None and bool(envelope.error.message)
+    if (has_message and b'"raw"' not in body) or len(body) > _MAX_OTHER_ERROR_BYTES:
         return envelope
     try:
         other = msgspec.json.decode(body.decode("utf-8-sig", "replace"))
     except UNREADABLE:
         return envelope
+    match other:
+        case {"error": {"message": str(said), "metadata": {"raw": str(raw)}}}:  # OpenRouter
+            return ErrorEnvelope(ApiError("", f"{said}: {error_message(raw.encode()) or raw}"))
+        case _ if has_message:
+            return envelope
+        case _:
+            pass
     reason = "" if isinstance(other, str) else _reason(other)
     return ErrorEnvelope(ApiError("", reason)) if reason else envelope
 

@@ -50,6 +50,15 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         ),
         (b'{"errorMessage":"timed out"}', ErrorEnvelope(ApiError("", "timed out"))),
         (b'{"title":"Forbidden","status":403}', ErrorEnvelope(ApiError("", "Forbidden"))),
+        (
+            b'{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":'
+            b'"{\\"error\\":{\\"message\\":\\"too long\\"}}"}}}',
+            ErrorEnvelope(ApiError("", "Provider returned error: too long")),
+        ),
+        (
+            b'{"error":{"type":"api_error","message":"raw \\"raw\\""},"raw":1}',
+            ErrorEnvelope(ApiError("api_error", 'raw "raw"')),
+        ),
         (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
         (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
         (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
@@ -58,7 +67,8 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         *("full", "without a request id", "of the edge", "empty"),
         *("of AWS", "of AWS's gate", "of Google", "of Google's stream"),
         *("a text", "of FastAPI", "of its validator"),
-        *("with the place", "of Apigee", "of OAuth", "of Lambda", "of RFC 9457", "in an error"),
+        *("with the place", "of Apigee", "of OAuth", "of Lambda", "of RFC 9457"),
+        *("of OpenRouter", "with something raw", "in an error"),
         *("with a byte order mark", "in another encoding"),
     ],
 )
