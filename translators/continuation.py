@@ -34,6 +34,8 @@ _WITHOUT_SPACES: Final = "\u2e80"
 """The first character of the scripts of East Asia, which put no space between words."""
 _OF_CODE: Final = frozenset("{}[]<>=`|\\")
 _OPENING: Final = frozenset("(\u201c\u2018$\u20ac\u00a3")
+_OPENING_A_LINE: Final = frozenset("'-#\u2022")
+"""What opens something after punctuation, and within a word belongs to it: `it's`, `C#`."""
 _PAIRED: Final = frozenset('"*`')
 """Marks that open and close with the same character, unlike `'` and `_`, which are in words too."""
 _MARK_OF_A_LINE: Final = re.compile(r"\s*(?:[-*\u2022]|#{1,6}|\d{1,3}\))")
@@ -141,7 +143,7 @@ def _joint(prefill: str, answer: str) -> str:
     last_line = prefill[prefill.rfind("\n") + 1 :]
     if _OPENS_CODE.fullmatch(last_line):
         return "" if first.isspace() else "\n"
-    opens = first in _OPENING or (first == "'" and last in _AFTER_SPACE)
+    opens = first in _OPENING or (first in _OPENING_A_LINE and last in _AFTER_SPACE)
     closes = last_line.replace("**", "*").count(first) % 2 == 1
     if not (first.isalnum() or opens or (first in _PAIRED and not closes)):
         return ""

@@ -85,6 +85,8 @@ def test_what_is_repeated_shows_the_joint(prefill, answer, continuation):
         ("##", "Summary", " Summary"),
         ("#", "!/bin/sh", "!/bin/sh"),
         ("well-", "known", "known"),
+        ("well", "-known", "-known"),
+        ("Three facts:", "- Bees dance.", " - Bees dance."),
         ("```python", "import os", "\nimport os"),
         ("Here:\n```json", '{"a": 1}', '\n{"a": 1}'),
         ("```", "\nx", "\nx"),
@@ -95,7 +97,14 @@ def test_what_is_repeated_shows_the_joint(prefill, answer, continuation):
         *("a script without spaces", "no answer", "no prefill", "a contraction", "an apostrophe"),
         *("the end of a quotation", "bold", "the end of bold", "code in a text", "a price"),
         *("an identifier", "a bullet", "a number", "a heading", "a shebang"),
-        *("a hyphen", "a block of code", "a block of JSON", "a block and a new line"),
+        *(
+            "a hyphen",
+            "a hyphen that follows",
+            "a list",
+            "a block of code",
+            "a block of JSON",
+            "a block and a new line",
+        ),
     ],
 )
 def test_where_nothing_is_repeated_the_joint_is_guessed_by_rule(prefill, answer, continuation):
