@@ -32,6 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "one_in(n): of its cases the quick profile tries one in n, the thorough one all"
     )
+    config.addinivalue_line(
+        "markers", "scaled: does the same more often, or with more, in the thorough profile"
+    )
 
 
 def pytest_unconfigure() -> None:
@@ -43,6 +46,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sdk-matrix",
         action="store_true",
         help="install the official SDKs of every era and run them against the proxy",
+    )
+    parser.addoption(
+        "--all-cases",
+        action="store_true",
+        help="leave nothing out in the quick profile, either: what coverage is measured with",
     )
 
 
@@ -60,11 +68,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give a law the time that thousands of examples take on a busy machine, and sample cases."""
-    if not is_thorough() and not _names_files(config):
+    if not (is_thorough() or config.getoption("--all-cases") or _names_files(config)):
         _leave_out_cases(config, items)
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))
+            item.add_marker("scaled")
 
 
 def pytest_collection_finish() -> None:

@@ -99,6 +99,7 @@ def counted(fleet: Fleet) -> Counter[str]:
     )
 
 
+@pytest.mark.scaled
 def test_a_share_of_many_callers_is_fair_and_raising_it_moves_nobody_back(fleet: Fleet):
     fleet.follow(rules(25))
     keys = [f"sk-ant-{number}" for number in range(CALLERS)]

@@ -127,6 +127,7 @@ def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
         assert time.monotonic() - began < AS_LONG_AS_A_TIMEOUT
 
 
+@pytest.mark.scaled
 @pytest.mark.thorough
 def test_workers_that_are_killed_again_and_again_leave_somebody_who_answers(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
