@@ -83,8 +83,13 @@ def replace_file(
     """
     Write a file atomically, so that no reader sees half of it; raises `OSError`.
 
-    `prepare` is called with the path of the new file before it replaces the old one.
+    `prepare` is called with the path of the new file before it replaces the old one. A device or
+    a pipe, like /dev/null or /dev/stdout, is written to: root could replace it for everybody.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as there:
+            there.write(data)
+        return
     beside = write_temporary(path, data)
     try:
         prepare(beside)

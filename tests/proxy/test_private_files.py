@@ -147,3 +147,16 @@ def test_a_claimed_directory_is_not_somebody_elses():
             claim_directory(place / "name")
         with pytest.raises(UnsafeDirectory, match="another user"):
             claim_directory(place / "name")
+
+
+def test_a_pipe_is_written_to_and_not_replaced_also_by_another_name(tmp_path: Path):
+    pipe, name = tmp_path / "pipe", tmp_path / "name"
+    os.mkfifo(pipe)
+    name.symlink_to(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        replace_file(name, b"text")
+
+        assert read.result() == b"text"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert name.is_symlink()
