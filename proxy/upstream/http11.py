@@ -152,8 +152,8 @@ class Http11Connection(asyncio.Protocol):
             self.abort()
             return
         self._read_timeout, response.waiting_since = _END_SECONDS, self._loop.time()
-        if self._timer is not None:
-            self._timer.cancel()
+        assert self._timer is not None  # there is one while a response is awaited
+        self._timer.cancel()
         self._timer = PeerTimer(self._loop, _END_SECONDS, self._check_timeout)
 
     # What asyncio calls
