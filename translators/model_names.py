@@ -24,7 +24,8 @@ _BEDROCK_VERSION: Final = re.compile(r"(?:-v\d+)?(?::\d+)?(?::\d+k)?\Z")
 _ROUTE: Final = re.compile(r":[a-z][a-z0-9_-]*\Z")  # `:beta`, `:thinking` of a gateway
 _DOTTED: Final = re.compile(r"(?<=\d)\.(?=\d)")
 _VERSION_FIRST: Final = re.compile(r"\Aclaude-(\d(?:-\d)?)-(haiku|sonnet|opus|fable|mythos)\b")
-_DATE: Final = re.compile(r"-20\d{6}\Z")
+_DATE: Final = re.compile(r"-20\d{6}")
+_DATE_LENGTH: Final = len("-20260205")
 _ANY_DATE: Final = ("@latest", "@default", "-latest")
 
 _LEGACY_FAMILY: Final = re.compile(r"\Aclaude-(?:(instant)|v?([12])(?!\d)|v\Z|v-|v\d|[12]00k)")
@@ -41,7 +42,9 @@ def plain_names(name: str) -> Iterator[str]:
     plain = _DOTTED.sub("-", plain.replace("@", "-"))
     unversioned = _BEDROCK_VERSION.sub("", plain)
     # A gateway may date an id that has no date: ids with one are found before.
-    for spelled in dict.fromkeys((plain, unversioned, _DATE.sub("", unversioned))):
+    is_dated = _DATE.fullmatch(unversioned[-_DATE_LENGTH:])
+    undated = unversioned[:-_DATE_LENGTH] if is_dated else unversioned
+    for spelled in dict.fromkeys((plain, unversioned, undated)):
         yield spelled
         yield _VERSION_FIRST.sub(r"claude-\2-\1", spelled)
 

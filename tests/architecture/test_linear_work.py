@@ -305,7 +305,7 @@ NAMES: Final = (
 )
 
 
-@repeating(NAMES, "model_names", steps=2, handed=140)
+@repeating(NAMES, "model_names", steps=2, handed=150)
 def a_name_of(names, text):
     return lambda: [
         (list(names.plain_names(name)), names.legacy_family(name))
