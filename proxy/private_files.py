@@ -86,7 +86,7 @@ def replace_file(
     `prepare` is called with the path of the new file before it replaces the old one. A device or
     a pipe, like /dev/null or /dev/stdout, is written to: root could replace it for everybody.
     """
-    if path.exists() and not path.is_file():
+    if path.exists() and not (path.is_file() or path.is_dir()):
         with path.open("wb") as there:
             there.write(data)
         return

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from proxy.simulator import create_simulator
 from tests.faulty_upstreams import (
@@ -25,7 +26,7 @@ from tests.faulty_upstreams import (
     treacherous,
 )
 from tests.fleet import Fleet, rule, running_fleet
-from tests.harness import V1, V2
+from tests.harness import V1, V2, running_proxy, text_of
 from tests.servers import serving
 from tests.waiting import wait_for
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.faults("upstream")
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
 )
-OTHER = "claude-sonnet-4-5"
+OTHER = "claude-sonnet-4-6"
 FORMS = [(version, stream) for version in (V1, V2) for stream in (False, True)]
 
 
@@ -150,6 +151,20 @@ def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, moo
         assert not fleet.lines("shadow_crashed")
         if not mood.startswith("hangs"):
             wait_for(lambda: what_became_of_shadows(fleet) == 3 * len(FORMS))
+
+
+@pytest.mark.parametrize("mood", ["fails after a word", "ends too soon"])
+def test_a_shadow_that_is_not_whole_is_not_compared(mood):
+    simulator = create_simulator()
+    upstream = ForModel(simulator, OTHER, Moody(simulator, b"x-mood"))
+    rules = [{"name": "beside", "action": "translate", "shadow": {"model": OTHER}}]
+    told = {"x-mood": json.dumps(MOODS[mood])}
+    with capture_logs() as lines, running_proxy(upstream, rollout=rules) as proxy:
+        assert text_of(proxy.stream(headers=V2 | told))
+        [failed] = wait_for(lambda: [line for line in lines if line["event"] == "shadow_failed"])
+
+    assert failed["reason"] == "UpstreamProtocolError"
+    assert "shadow" not in {line["event"] for line in lines}
 
 
 FLOODS = 5

@@ -279,3 +279,10 @@ def test_one_word_is_an_override():
     override = TypeAdapter(Override).validate_python("refuse")
 
     assert override == OverrideSettings(action="refuse")
+
+
+def test_headers_to_match_are_a_table():
+    place, sentence = problem(match={"header": "x-team"})
+
+    assert place == "match.header"
+    assert "table" in sentence

@@ -1,8 +1,12 @@
 """Directories that several servers make, one after the other or at the same time."""
 
+import os
 from pathlib import Path
 
+import pytest
+
 from proxy.server.metrics_directory import metrics_directory
+from tests.unprivileged import as_nobody, public_directory
 
 
 def test_a_directory_is_removed_at_the_end_with_what_is_in_it(tmp_path: Path):
@@ -44,3 +48,15 @@ def test_nothing_else_is_touched(tmp_path: Path):
 
     assert set(parent.iterdir()) == others
     assert elsewhere.is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes two users")
+def test_what_another_user_left_stays():
+    with public_directory() as parent:
+        parent.chmod(0o777)
+        with as_nobody():
+            (parent / "holdover-metrics-x").mkdir()
+        with metrics_directory(parent):
+            pass
+
+        assert [path.name for path in parent.iterdir()] == ["holdover-metrics-x"]
