@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from proxy.cli.serving_commands import app
@@ -40,17 +39,9 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
 
     Verbs that configure logging for their whole process (`serve`, `demo`, `replay`) need one.
     """
-    before = structlog.get_config()
-    try:
-        result = CliRunner().invoke(
-            *(app, arguments),
-            input=stdin,
-            env=environment,
-            prog_name="holdover",
-            catch_exceptions=False,
-        )
-    finally:
-        structlog.configure(**before)  # servers of other tests log in this process, too
+    result = CliRunner().invoke(
+        app, arguments, input=stdin, env=environment, prog_name="holdover", catch_exceptions=False
+    )
     return subprocess.CompletedProcess(
         arguments, result.exit_code, stdout=result.stdout, stderr=result.stderr
     )

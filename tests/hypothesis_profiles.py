@@ -12,7 +12,7 @@ from typing import Final
 
 from hypothesis import settings
 
-_QUICK: Final = 100
+_QUICK: Final = 60
 _THOROUGH: Final = 1_000
 _MIN_EXAMPLES: Final = 20
 

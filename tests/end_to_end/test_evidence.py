@@ -97,6 +97,7 @@ def loaders_of(fleet: Fleet) -> list[int]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
     (first,) = wait_for(lambda: loaders_of(fleet))
     os.kill(first, signal.SIGKILL)
@@ -114,6 +115,7 @@ def rows(fleet: Fleet) -> int:
     return loader["rows"] if loader else 0
 
 
+@pytest.mark.thorough
 def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
     good = fleet.config.read_text()
     fleet.write("no settings")
@@ -152,6 +154,7 @@ def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
     assert fleet.number("holdover_store_failed") == 0
 
 
+@pytest.mark.thorough
 def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_path: Path):
     with running_fleet(tmp_path, workers=2) as fleet:
         (loader,) = wait_for(lambda: loaders_of(fleet))

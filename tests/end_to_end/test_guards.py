@@ -83,6 +83,7 @@ def trip(fleet: Fleet) -> None:
     wait_for(lambda: len(fleet.lines("share_is_zero")) - before == 2)
 
 
+@pytest.mark.thorough
 def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         trip(fleet)
@@ -100,6 +101,7 @@ def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_pa
         assert not again.lines("guard_tripped")
 
 
+@pytest.mark.thorough
 def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         trip(fleet)
@@ -158,6 +160,7 @@ def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
         assert not is_decided_by_the_rule(fleet)
 
 
+@pytest.mark.thorough
 def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
     with running_fleet(tmp_path, SLOW) as fleet:
         for case in ("rest", "canary"):
@@ -168,6 +171,7 @@ def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
+@pytest.mark.thorough
 def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
     rules = rule(
         "canary",
@@ -199,6 +203,7 @@ CANARIES = "\n".join(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("case", "status"), [("canary", 404), ("rescued", 200), ("forwarded", 404)]
 )
@@ -212,6 +217,7 @@ def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_
         assert not fleet.lines("guard_tripped")
 
 
+@pytest.mark.thorough
 def test_a_path_that_does_not_exist_says_something(tmp_path):
     """It is a web server that says so, and not upstream of a model: the url is wrong."""
     html = {"simulate-error": "404", "simulate-error-shape": "html"}
@@ -242,6 +248,7 @@ def test_what_fails_for_every_caller_takes_it_away(tmp_path):
         assert reason == "100.0 % of 24 exchanges failed, with too few outside the rule to compare"
 
 
+@pytest.mark.thorough
 def test_too_few_exchanges_say_nothing(tmp_path):
     with running_fleet(tmp_path, FAULTY) as fleet:
         send(fleet, "canary", 19, **FAIL)
@@ -252,6 +259,7 @@ def test_too_few_exchanges_say_nothing(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("failing", "of_the_rest"), [(25, 25), (0, 25)])
 def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, failing, of_the_rest):
     with running_fleet(tmp_path, FAULTY) as fleet:
@@ -264,6 +272,7 @@ def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, faili
         assert is_decided_by_the_rule(fleet)
 
 
+@pytest.mark.thorough
 def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         (tmp_path / "state").rename(tmp_path / "elsewhere")

@@ -66,6 +66,7 @@ def test_python_takes_what_is_planted_if_it_is_let(planted: Path):
     assert "msgspec" in marks(planted)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("command", "workers"),
     [(CONSOLE_SCRIPT, 1), (CONSOLE_SCRIPT, 2), (SAFE_MODULE, 2)],
@@ -79,6 +80,7 @@ def test_a_server_imports_nothing_of_its_working_directory(
     assert marks(planted) == ""
 
 
+@pytest.mark.thorough
 def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tmp_path: Path):
     checkout = tmp_path / "checkout"
     for package in ("proxy", "translators"):
@@ -89,6 +91,7 @@ def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tm
     assert marks(planted) == ""
 
 
+@pytest.mark.thorough
 def test_nor_does_a_loader_of_a_server_that_is_its_own_working_directory(tmp_path: Path):
     """A checkout in which something of the standard library, and of what is needed, is planted."""
     checkout = tmp_path / "planted"

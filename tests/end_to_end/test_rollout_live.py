@@ -98,6 +98,7 @@ def test_a_hangup_makes_a_change_known_to_all(fleet: Fleet):
     assert fleet.workers == workers
 
 
+@pytest.mark.thorough
 def test_a_stream_ends_under_the_rules_it_began_with(fleet: Fleet):
     fleet.follow(rule("before", "translate", 'campaign = { link = "https://example.com/a" }'))
     deltas = [f" {number}" for number in range(40)]
@@ -146,6 +147,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str | None]] = {
 }
 
 
+@pytest.mark.thorough
 def test_the_commands_change_what_a_running_fleet_does(fleet: Fleet):
     fleet.follow(
         rule("moved", "forward", "share = 0 # nobody yet") + "# the rest stays\n" + TRANSLATED
@@ -211,6 +213,7 @@ def test_changes_under_load_lose_nothing_and_ask_nothing_twice(fleet: Fleet):
     assert wait_for(lambda: load.is_accounted_for(fleet))
 
 
+@pytest.mark.thorough
 def test_the_history_says_when_which_share_changed(tmp_path: Path):
     with running_fleet(tmp_path, rule("canary", "translate", "share = 5"), workers=2) as fleet:
         fleet.follow(rule("canary", "translate", "share = 25"))

@@ -99,6 +99,7 @@ def counted(fleet: Fleet) -> Counter[str]:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 def test_a_share_of_many_callers_is_fair_and_raising_it_moves_nobody_back(fleet: Fleet):
     fleet.follow(rules(25))
@@ -133,7 +134,7 @@ def deciding(fleet: Fleet, person: int, varying: Collection[str]) -> set[str]:
     }
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("by", "varying"),
     [

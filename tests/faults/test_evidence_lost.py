@@ -176,6 +176,7 @@ def write_config(directory: Path, upstream_port: int, url: str) -> Path:
     return config
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(300)
 @pytest.mark.anyio
@@ -185,6 +186,7 @@ async def test_what_clients_saw_finished_is_kept_whoever_is_killed(tmp_path):
         await drive(write_config(tmp_path, upstream, url), url)
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(300)
 @pytest.mark.anyio

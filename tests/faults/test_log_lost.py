@@ -128,6 +128,7 @@ def lines_dropped(metrics: str) -> float:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(900)
 @pytest.mark.one_in(2)
@@ -156,6 +157,7 @@ async def test_a_pipe_that_nobody_reads_costs_lines_and_each_is_counted(
     assert all(lines[0]["timestamp"] < line["since"] < line["timestamp"] for line in dropped)
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(900)
 @pytest.mark.one_in(2)

@@ -55,6 +55,7 @@ def told_together(fleet: Fleet, requests: Sequence[bytes]) -> Counter[int]:
     return Counter(asyncio.run(all_of_them()))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_descriptors_run_out_every_client_is_answered(tmp_path: Path, workers: int):
     with running_fleet(tmp_path, workers=workers, descriptors=128) as fleet:
@@ -106,6 +107,7 @@ def test_heads_beyond_their_limits_cost_next_to_nothing(flooded: Fleet, flood: s
     assert resident_bytes(flooded.process.pid) - before < 32 * MIB
 
 
+@pytest.mark.thorough
 def test_heads_without_an_end_cost_no_more_than_is_set_aside_for_them(flooded: Fleet):
     before = resident_bytes(flooded.process.pid)
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from proxy.traffic import decompress
 from tests.command_line import run_process
@@ -102,6 +103,7 @@ def complete_log(config: Path, count: int) -> bytes:
     return log if len(log.splitlines()) == count else b""
 
 
+@pytest.mark.thorough
 def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
     with running_fleet(tmp_path, 'capture = "full"\n' + RULES, workers=2) as fleet:
         sent = [ask(fleet, headers, body) for headers, body in requests()]

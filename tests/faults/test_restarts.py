@@ -44,7 +44,7 @@ def readiness_of(fleet: Fleet) -> set[int]:
     return {fetch("GET", f"{fleet.url}/readyz").status_code for _ in range(9)}
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, signum):
@@ -77,6 +77,7 @@ def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, 
         assert [answer.headers["connection"] for answer in answers] == ["close", "close"]
 
 
+@pytest.mark.thorough
 def test_a_drained_server_stops_by_itself(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_DRAIN_SECONDS="0.5") as fleet:
         assert fleet.stop() == 0
@@ -94,7 +95,7 @@ def test_an_interrupted_server_does_not_drain(tmp_path, workers):
         assert not fleet.lines("draining")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_at_once_what_is_running(tmp_path, workers, signum):
@@ -291,6 +292,7 @@ def test_whoever_is_told_by_the_service_manager_together_loses_nobody(tmp_path, 
         assert status_of(fleet) == 0
 
 
+@pytest.mark.thorough
 def test_a_port_is_free_as_soon_as_nobody_is_accepted_any_more(tmp_path):
     settings = "shutdown_timeout = 3600"
     with running_fleet(tmp_path, settings, workers=2) as fleet:

@@ -98,6 +98,7 @@ def replaced_again_and_again(load: Load, first: Fleet, successor: Iterator[Fleet
         present, rolls = later, rolls + 1
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.one_in(2)
 @pytest.mark.timeout(600)

@@ -25,6 +25,7 @@ HANG = {"x-harm": "hangs"}
 SHUTTING_DOWN = "Holdover is shutting down."
 
 
+@pytest.mark.thorough
 def test_shadows_are_let_go_and_counted(tmp_path):
     with treacherous(HANGS) as legacy:
         with running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as fleet:
@@ -150,6 +151,7 @@ def test_streams_that_do_not_end_in_time_are_told(tmp_path):
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
+@pytest.mark.thorough
 def test_whole_answers_that_do_not_come_in_time_are_errors_that_say_so(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         with on_their_way(fleet, WHOLE, **{"simulate-delay-headers": "60000"}) as everybody:
@@ -189,6 +191,7 @@ def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path,
         assert fleet.line("exchange")["failure"] == SHUTTING_DOWN
 
 
+@pytest.mark.thorough
 def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         heard = Heard()

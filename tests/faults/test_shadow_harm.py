@@ -98,6 +98,7 @@ def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     assert not fleet.lines("shadow_crashed")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
     with treacherous(HANGS) as enemy, running_fleet(tmp_path, RULES, legacy_url=enemy.url) as fleet:
@@ -187,6 +188,7 @@ async def flood_with_deltas(_scope, receive, send):
             return
 
 
+@pytest.mark.thorough
 def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
     """Floods are read, each of which would keep the process busy for a good while."""
     rules = rule("alone", 'action = "translate"') + rule(

@@ -55,6 +55,7 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
     return heard
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("path", "request_", "manner"),
     [

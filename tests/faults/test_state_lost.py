@@ -42,6 +42,7 @@ def recorded(fleet: Fleet, **environment: str) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in told.stdout.splitlines()]
 
 
+@pytest.mark.thorough
 def test_a_state_directory_that_is_deleted_is_made_again_and_named_until_the_restart(
     tmp_path: Path,
 ):

@@ -148,6 +148,7 @@ def test_a_server_without_a_place_for_its_state_does_not_start(
     assert line.endswith("or set state_dir to another directory")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
     tmp_path: Path, workers: int
@@ -169,6 +170,7 @@ def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
     assert "Traceback" not in log
 
 
+@pytest.mark.thorough
 def test_variables_that_are_for_other_servers_do_not_matter():
     process = subprocess.Popen(
         [*HOLDOVER, *SERVE],

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.endpoints.health import StateDirectoryCheck, late_loop, loader_behind
@@ -126,6 +127,7 @@ class Blocking:
             loop.call_later(0.01, self.block, loop)
 
 
+@pytest.mark.thorough
 def test_a_late_loop_is_told_by_the_worker_that_has_it():
     blocking = Blocking()
     with running_proxy(None, blocking, traffic=False) as proxy:

@@ -221,6 +221,7 @@ async def _never(_: object) -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.thorough
 def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     with_evidence(tmp_path, 40)
     environment = {

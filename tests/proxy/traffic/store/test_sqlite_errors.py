@@ -116,6 +116,7 @@ def test_a_lock_may_pass(tmp_path: Path):
     store.close()
 
 
+@pytest.mark.thorough
 def test_whoever_else_opens_the_store_is_not_waited_for_without_end(tmp_path: Path):
     url = filled(tmp_path / "traffic.db")
     directory = os.open(tmp_path, os.O_RDONLY)
