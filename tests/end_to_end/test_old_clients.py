@@ -79,7 +79,8 @@ def last_request(end_of_line: str, *lines: str, **fields: object) -> bytes:
 def test_who_sends_no_more_after_its_last_request_is_answered(
     holdover: ProxyUnderTest, end_of_line: str, *, stream: bool
 ):
-    asked = last_request(end_of_line, "simulate-delay-first-event: 200", stream=stream)
+    # The end has to be there before the answer: after it the client would have left.
+    asked = last_request(end_of_line, "simulate-delay-headers: 300", stream=stream)
 
     status, headers, said = say(holdover.url, asked, sends_no_more=True)
 
