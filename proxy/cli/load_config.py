@@ -2,7 +2,7 @@
 Load settings for a command, or exit with status 2 and say what is wrong with them.
 
 No server code is imported here: most commands serve nothing, and importing it
-takes half a second.
+takes half a second. What builds the runtime configuration is imported by those that need it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from proxy.config.build import build_runtime_config, digester_of, policy_of
-from proxy.config.runtime import RuntimeConfig
 from proxy.config.setting_types import header_value
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
 from proxy.security.keyring import origin_of
 from proxy.terminal import exit_with_error
-from translators import Policy
+
+if TYPE_CHECKING:
+    from proxy.config.runtime import RuntimeConfig
+    from translators import Policy
 
 KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 """Environment variable from which SDKs, and our commands that call upstream, take a key."""
@@ -55,6 +56,8 @@ def or_exit() -> Iterator[None]:
 
 def policy_or_exit(settings: Settings) -> Policy:
     """Return the translation policy of these settings, or exit with status 2."""
+    from proxy.config.build import policy_of  # noqa: PLC0415
+
     with or_exit():
         return policy_of(settings)
 
@@ -67,5 +70,7 @@ def settings_or_exit(config: Path | None, secrets: Path | None, **flags: object)
 
 def runtime_config_or_exit(settings: Settings) -> RuntimeConfig:
     """Build the runtime configuration of these settings, or exit with status 2."""
+    from proxy.config.build import build_runtime_config, digester_of  # noqa: PLC0415
+
     with or_exit():
         return build_runtime_config(settings, digester_of(settings))

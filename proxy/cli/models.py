@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -16,15 +15,12 @@ from proxy.cli.load_config import (
     policy_or_exit,
     settings_or_exit,
 )
-from proxy.config.build import build_runtime_config
 from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
+from proxy.late_log import log_to_stderr
 from proxy.model_endings import SOON_DAYS, ending_of
-from proxy.security.redaction import Digester
 from proxy.terminal import exit_with_error, print_lines, show_table
-from proxy.upstream.client import UpstreamClient
-from proxy.upstream.transport import Timeouts
 from translators import (
     UPSTREAM_VERSION,
     Catalogue,
@@ -53,6 +49,8 @@ def run_models(config: Path | None, *, refresh: bool, check: bool = False) -> No
     catalogue = policy_or_exit(settings).catalogue
     today = datetime.now(UTC).date()
     if refresh:
+        import asyncio  # noqa: PLC0415 - few verbs need it
+
         try:
             with or_exit():
                 found = asyncio.run(_compare_with_upstream(catalogue, settings, today))
@@ -114,6 +112,12 @@ def _effective_models(catalogue: Catalogue) -> list[Model]:
 async def _compare_with_upstream(
     catalogue: Catalogue, settings: Settings, today: date
 ) -> list[str]:
+    from proxy.config.build import build_runtime_config  # noqa: PLC0415
+    from proxy.security.redaction import Digester  # noqa: PLC0415
+    from proxy.upstream.client import UpstreamClient  # noqa: PLC0415 - a third of a second
+    from proxy.upstream.transport import Timeouts  # noqa: PLC0415
+
+    log_to_stderr()
     upstream = UpstreamClient(settings.upstream_url, Timeouts(read=30))
     # The headers that a request of the server's would have, with its key.
     site = build_runtime_config(settings, Digester(None)).keyring.messages

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import enum
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -45,10 +44,6 @@ Version = Annotated[
 @app.callback()
 def options(_version: Version = False) -> None:
     """Keeps old /v1/complete integrations running on the Messages API."""
-    import structlog
-
-    # What a command prints is read by programs; what is logged meanwhile is not part of it.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 class Language(enum.Enum):

@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 
+from proxy.late_log import log
 from proxy.private_files import make_directory, open_file
 from proxy.timestamps import to_milliseconds
 from proxy.workers.shared_state import directory_for
-
-log = structlog.get_logger()
 
 MAX_BYTES: Final = 256 * 1024
 _NAME: Final = "history.jsonl"

@@ -2,8 +2,8 @@
 
 from proxy.traffic.body_capture import BodyCapture
 from proxy.traffic.content import PARTS, Body, Content, compress, decompress
-from proxy.traffic.journal.segments import journal_directory
-from proxy.traffic.journal.writer import JournalObserver, JournalWriter, waiting_bytes
+from proxy.traffic.journal.segments import journal_directory, waiting_bytes
+from proxy.traffic.journal.writer import JournalObserver, JournalWriter
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.sdk_detection import detect_sdk
 from proxy.traffic.store.errors import OutdatedStoreError, ReadOnlyStoreError, StoreError

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Final
 
 import msgspec
-import structlog
 
 from proxy.errors import UpstreamBrokeOff
 from proxy.headers import Headers
+from proxy.late_log import log
 from proxy.security.redaction import Digester, Hide, describe_crash
 from proxy.traffic.body_capture import BodyCapture, CapturedBody
 from proxy.traffic.content import Body, Content, compress
@@ -39,8 +39,6 @@ from translators import (
     reassemble_message,
     write_json,
 )
-
-log = structlog.get_logger()
 
 _MAX_SMALL_BYTES: Final = 64 * 1024
 """Limit on bodies that an exchange waits for: about 20 ms of work."""

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from proxy.traffic.journal.writer import JournalWriter, waiting_bytes
-from proxy.traffic.redact_bodies import BodyRecorder
+from proxy.traffic.journal.segments import waiting_bytes
 from proxy.workers.shared_state import SharedState
+
+if TYPE_CHECKING:
+    from proxy.traffic.journal.writer import JournalWriter
+    from proxy.traffic.redact_bodies import BodyRecorder
 
 _TOPIC: Final = "loader"
 _NAME: Final = "status"

@@ -17,14 +17,12 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 import msgspec
-import structlog
 
+from proxy.late_log import log
 from proxy.rollout.guard_stats import ByCaller, SlidingWindow, breach, merge_tallies
 from proxy.rollout.rule_schema import Guard
 from proxy.security.redaction import describe_crash
 from proxy.workers.shared_state import Note, SharedState
-
-log = structlog.get_logger()
 
 TRIPS: Final = "tripped"
 _TALLIES: Final = "tallies"

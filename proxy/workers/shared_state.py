@@ -16,11 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-import structlog
-
+from proxy.late_log import log
 from proxy.private_files import make_directory, replace_file
-
-log = structlog.get_logger()
 
 Note: TypeAlias = tuple[str, bytes, float]
 """Name, text, and time of writing in seconds since the epoch."""

@@ -11,10 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, get_args
 
-from rich.console import Console
-
 from proxy.cli.traffic.known_names import suggestions
-from proxy.cli.traffic.log_table import PlainTable, TerminalTable
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.time_options import InvalidTime, since, until
 from proxy.rollout.rule_schema import Action
@@ -120,6 +117,10 @@ def _follow(tail: Tail, limit: int, show: Show) -> None:
 def _show_function(*, as_json: bool) -> Show:
     if as_json:
         return lambda record: _write(json_line(record.as_fields()))
+    from rich.console import Console  # noqa: PLC0415 - no program that reads JSON needs it
+
+    from proxy.cli.traffic.log_table import PlainTable, TerminalTable  # noqa: PLC0415
+
     if (console := Console()).is_terminal:
         return TerminalTable(console).show
     table = PlainTable()

@@ -67,10 +67,12 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
 
     Returns what is missing in the store, in a sentence for the user, or None.
     """
+    directory = journal_directory(state_dir)
+    if not directory.exists():
+        return None
     from proxy.traffic.journal.loader import Loader, loader_lock  # noqa: PLC0415 - SQLAlchemy takes a while
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
-    directory = journal_directory(state_dir)
     started = time.monotonic()
     with suppress(OSError, ReadOnlyStoreError):
         while True:

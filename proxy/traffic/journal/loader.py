@@ -18,19 +18,23 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 
 from proxy.errors import Blame
+from proxy.late_log import log
 from proxy.outcome import outcome_of_old_record
 from proxy.private_files import make_directory, open_file
 from proxy.traffic.content import Content
-from proxy.traffic.journal.segments import CONTENTS, RECORDS, files_of, is_complete, read_frames
-from proxy.traffic.journal.writer import waiting_bytes
+from proxy.traffic.journal.segments import (
+    CONTENTS,
+    RECORDS,
+    files_of,
+    is_complete,
+    read_frames,
+    waiting_bytes,
+)
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.errors import UnacceptableEntry
 from proxy.traffic.store.store import Entry, Store
-
-log = structlog.get_logger()
 
 _BATCH: Final = 250
 """Entries per transaction: about 15 ms, in which no other process can write to the store."""

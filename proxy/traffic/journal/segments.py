@@ -199,3 +199,12 @@ def is_complete(path: Path) -> bool:
         except BlockingIOError:
             return False
     return True
+
+
+def waiting_bytes(directory: Path) -> int:
+    """Return the size of all journal files in a directory, in bytes."""
+    size = 0
+    for path in directory.glob("*"):
+        with suppress(OSError):
+            size += path.stat().st_size
+    return size

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
-import structlog
 
+from proxy.late_log import log
 from proxy.traffic.content import Content
 from proxy.traffic.journal.segments import (
     CONTENTS,
@@ -25,10 +25,9 @@ from proxy.traffic.journal.segments import (
     SegmentWriter,
     files_of,
     is_complete,
+    waiting_bytes,
 )
 from proxy.traffic.record import ShadowRecord, TrafficRecord
-
-log = structlog.get_logger()
 
 _MAX_WAITING_RECORDS: Final = 10_000
 """Limit on records that wait in memory, each about a kilobyte."""
@@ -152,12 +151,3 @@ class JournalWriter:
         if count:
             self._observer.records_lost(count)
             log.error("records_lost", count=count)
-
-
-def waiting_bytes(directory: Path) -> int:
-    """Return the size of all journal files in a directory, in bytes."""
-    size = 0
-    for path in directory.glob("*"):
-        with suppress(OSError):
-            size += path.stat().st_size
-    return size

@@ -27,10 +27,10 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
+from proxy.traffic.store.engines import insert_into
 from proxy.traffic.store.filters import Filter, conditions_of
 from proxy.traffic.store.replay_conditions import (
     BACK,
@@ -179,8 +179,7 @@ class ReplayStore:
             for result in results
         ]
         with self.store.engine.begin() as connection:
-            dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-            insert = dialect.insert(replays)
+            insert = insert_into(connection, replays)
             given = {name: insert.excluded[name] for name in _RESULT}
             key = [replays.c.replay, replays.c.exchange_id]
             connection.execute(insert.on_conflict_do_update(index_elements=key, set_=given), rows)

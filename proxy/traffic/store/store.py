@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
-from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.engines import BEGINS, insert_into
 from proxy.traffic.store.errors import StoreError, UnacceptableEntry
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
@@ -100,8 +99,7 @@ def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> list[R
     """Insert the rows that are not there yet, and return those."""
     if not rows:
         return []
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insertion = dialect.insert(table).on_conflict_do_nothing()
+    insertion = insert_into(connection, table).on_conflict_do_nothing()
 
     def insert(some: list[Row]) -> int:
         options = {"preserve_rowcount": True}

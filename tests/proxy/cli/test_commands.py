@@ -406,7 +406,7 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
 
 
 def test_what_is_logged_meanwhile_is_not_part_of_what_a_command_prints():
-    nobody = run("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
+    nobody = run_process("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
 
     assert "upstream_unreachable" in nobody.stderr
     assert "upstream_unreachable" not in nobody.stdout

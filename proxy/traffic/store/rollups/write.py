@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from sqlalchemy import Connection, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from proxy.traffic.store.engines import insert_into
 from proxy.traffic.store.fingerprint import fingerprint_of
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
 from proxy.traffic.store.rollups.sums import MINUTE_MS, Bucket, GroupSum, Sums
@@ -101,13 +101,12 @@ def add_sums(connection: Connection, sums: Sums) -> None:
                 total = group_sum_of(row)
                 total.merge(group)
             rows.append(_row_of(bucket, sums.step_ms, key, total))
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     if described:
         connection.execute(
-            dialect.insert(rollup_groups).on_conflict_do_nothing(),
+            insert_into(connection, rollup_groups).on_conflict_do_nothing(),
             [_UNDESCRIBED | sums.described[key] for key in described],
         )
-    insertion = dialect.insert(rollups)
+    insertion = insert_into(connection, rollups)
     replaced = {name: insertion.excluded[name] for name in _SUMMED}
     connection.execute(
         insertion.on_conflict_do_update(index_elements=rollups.primary_key, set_=replaced), rows

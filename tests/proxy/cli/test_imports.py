@@ -1,0 +1,62 @@
+"""What commands import: most of the time of a short one is that, so each leaves out the rest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.cli.harness import settings_with
+from tests.recorded_exchanges import numbered
+from tests.waiting import PATIENCE_SECONDS
+
+SERVERS = ("httpx", "prometheus_client", "starlette", "structlog", "uvicorn")
+OTHER_STORES = ("alembic", "psycopg", "sqlalchemy.dialects.postgresql")
+REQUEST = (
+    '{"model": "claude-2", "prompt": "\\n\\nHuman: Hi\\n\\nAssistant:", "max_tokens_to_sample": 5}'
+)
+RUN = f"""
+import sys
+from proxy.cli import main
+
+unused = ["jinja2", "pyarrow", *{(*SERVERS, *OTHER_STORES)}, *sys.argv.pop().split(",")]
+try:
+    main()
+finally:
+    print("imported:", *(name for name in unused if name in sys.modules), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        ("log", ""),
+        ("log --format json", "rich"),
+        ("show req_0001", ""),
+        ("report --since 520w", ""),
+        ("traffic check", "rich"),
+        ("models", "sqlalchemy"),
+        ("check holdover.toml", "sqlalchemy,rich"),
+        ("explain request.json", "sqlalchemy,rich"),
+        ("rollout status --config holdover.toml", "sqlalchemy"),
+    ],
+)
+def test_a_verb_imports_nothing_that_only_others_need(
+    tmp_path: Path, arguments: str, unused: str
+) -> None:
+    config = settings_with(tmp_path, numbered(1))
+    (tmp_path / "request.json").write_text(REQUEST)
+    run = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments.split(), unused],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"HOLDOVER_CONFIG": str(config), "PYTHONPATH": str(Path.cwd())},
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert (run.returncode, run.stderr.splitlines()[-1:]) == (0, ["imported:"]), run.stderr
