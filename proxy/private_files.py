@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 _DIRECTORY_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -66,7 +67,7 @@ def open_file(path: Path, flags: int) -> int:
 
 def write_temporary(path: Path, data: bytes) -> Path:
     """Write data to a new hidden file in the directory of `path`, and return the new path."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    beside = _beside(path)
     handle = _create(beside, os.O_WRONLY)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -75,6 +76,21 @@ def write_temporary(path: Path, data: bytes) -> Path:
         beside.unlink()
         raise
     return beside
+
+
+@contextmanager
+def temporary_file(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """
+    Open a new hidden file in the directory of `path`, and yield its path, too.
+
+    It is removed at the end, unless it has been renamed.
+    """
+    beside = _beside(path)
+    try:
+        with os.fdopen(_create(beside, os.O_WRONLY), "wb") as file:
+            yield beside, file
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def replace_file(
@@ -97,6 +113,10 @@ def replace_file(
     except OSError:
         beside.unlink()
         raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def _create(path: Path, flags: int) -> int:

@@ -27,7 +27,7 @@ PRINTING = {
         "proxy/cli/traffic/show.py",
     ),
     *(
-        "proxy/cli/traffic/build_progress.py",
+        "proxy/cli/traffic/progress.py",
         "proxy/cli/traffic/replay_progress.py",
         "proxy/report/terminal.py",
     ),

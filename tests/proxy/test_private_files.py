@@ -15,6 +15,7 @@ from proxy.private_files import (
     make_directory,
     open_file,
     replace_file,
+    temporary_file,
     write_temporary,
 )
 from tests.small_disk import small_disk
@@ -52,9 +53,13 @@ def test_a_file_is_for_its_owner_alone(tmp_path: Path, mask: int):
         os.close(open_file(tmp_path / "opened", os.O_RDWR))
         replace_file(tmp_path / "replaced", b"text")
         beside = write_temporary(tmp_path / "name", b"text")
+        with temporary_file(tmp_path / "renamed") as (renamed, _):
+            renamed.replace(tmp_path / "renamed")
+        with temporary_file(tmp_path / "forgotten"):
+            pass
 
-    made = [tmp_path / "opened", tmp_path / "replaced", beside]
-    assert [mode_of(path) for path in made] == [0o600] * 3
+    made = [tmp_path / "opened", tmp_path / "replaced", tmp_path / "renamed", beside]
+    assert [mode_of(path) for path in made] == [0o600] * 4
     assert sorted(tmp_path.iterdir()) == sorted(made)
     assert (tmp_path / "replaced").read_bytes() == beside.read_bytes() == b"text"
 

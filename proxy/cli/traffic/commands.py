@@ -40,6 +40,13 @@ class ReplayFormat(enum.Enum):
     JSON = "json"
 
 
+class ExportFormat(enum.Enum):
+    """Formats of the files that `traffic export` writes."""
+
+    PARQUET = "parquet"
+    JSONL = "jsonl"
+
+
 @app.command()
 def log(  # noqa: PLR0913, PLR0917 - an option each
     limit: Annotated[
@@ -239,3 +246,34 @@ def check(
     from proxy.cli.traffic.rollups import run_check
 
     run_check(config, secrets, demo=demo, buckets=buckets)
+
+
+@traffic_app.command()
+def export(  # noqa: PLR0913, PLR0917 - an option each
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The directory; one that exists is gone on with.")
+    ],
+    since: Since = None,
+    until: Annotated[
+        str | None,
+        typer.Option(help="Until when; days are exported as a whole. Default: before today."),
+    ] = None,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="Parquet files, or JSON lines in gzip.")
+    ] = ExportFormat.PARQUET,
+    demo: Demo = False,
+    config: Config = None,
+    secrets: Secrets = None,
+) -> None:
+    """Copy records into files by day, for DuckDB, ClickHouse, Spark or BigQuery."""
+    from proxy.cli.traffic.export import run_export
+
+    run_export(
+        config,
+        secrets,
+        demo=demo,
+        begin=since,
+        end=until,
+        file_format=form.value,
+        output=output,
+    )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from proxy.cli.traffic.build_progress import shown
 from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.progress import shown
 from proxy.report.formatting import one_or_many
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from proxy.traffic.store.aggregates import exchanges_in
@@ -51,11 +51,12 @@ def build_rollups(store: Store, progress: BuildProgress) -> None:
     """Take the steps that are left, and show the progress; a server may go on meanwhile."""
     if not progress.left:
         return
-    with shown(progress) as show:
+    title, total = "sums of records", progress.target
+    with shown(title, "summed up", done=progress.built, total=total) as show:
         while progress.left:
             with store.writing() as connection:
                 progress = build_step(connection)
-            show(progress)
+            show(progress.built, progress.target)
 
 
 def run_check(config: Path | None, secrets: Path | None, *, demo: bool, buckets: int) -> None:

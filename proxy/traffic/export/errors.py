@@ -1,0 +1,7 @@
+"""What keeps records from being exported, in sentences for operators."""
+
+from __future__ import annotations
+
+
+class ExportError(Exception):
+    """Raised if nothing can be exported to a directory; the text says why and what to do."""
