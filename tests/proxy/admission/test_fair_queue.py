@@ -187,3 +187,10 @@ def test_the_longest_line_is_known_whatever_happens_to_the_queue(steps):
             del waiting[item]
         assert queue.longest == max(Counter(waiting.values()).values(), default=0)
         assert len(queue) == len(waiting)
+
+
+def test_to_unblock_who_waits_for_nothing_changes_nothing():
+    queue = FairQueue[str]()
+    queue.unblock("nobody")
+
+    assert drained(queue) == []

@@ -104,6 +104,22 @@ def test_what_cannot_be_loaded_is_said_and_no_condition_passes_on_it(
     assert capsys.readouterr().err.count(waiting) == 2
 
 
+def test_where_nothing_waits_who_may_only_read_is_told_nothing(
+    capsys: pytest.CaptureFixture[str],
+):
+    with public_directory() as place:
+        config = settings_with(place, [record()])
+        journal_directory(place).mkdir()
+        journal_directory(place).chmod(0o755)
+        (place / "traffic").chmod(0o555)
+        (place / "traffic" / "traffic.db").chmod(0o444)
+        with as_nobody():
+            found = recorded(config)
+        (place / "traffic").chmod(0o700)
+
+    assert (found, capsys.readouterr().err) == (1, "")
+
+
 def keeping_in(state_dir: Path) -> LoaderConfig:
     url = default_url(state_dir)
     return LoaderConfig(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
