@@ -47,7 +47,6 @@ from proxy.security.hosts import only_host
 from proxy.server.connection.early_refusal import is_short_body, whole_response
 from proxy.server.connection.flow import Flow
 from proxy.server.connection.half_close import provoke_reset
-from proxy.server.connection.head_holding import HeadHoldingTransport
 from proxy.server.connection.http10 import end_by_closing
 from proxy.server.connection.lingering_close import LingeringTransport
 from proxy.server.connection.partial_heads import PartialHeads
@@ -140,8 +139,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         """Start the idle timeout, so that it also ends connections on which nothing is sent."""
         write_timeout = WriteTimeout(transport, self.loop, self._write_seconds)
         closing_late = LingeringTransport(transport, self, self.loop, write_timeout)
-        self._client = HeadHoldingTransport(closing_late, self.loop)
-        super().connection_made(cast("asyncio.Transport", self._client))
+        super().connection_made(cast("asyncio.Transport", closing_late))
         self.flow: Flow = Flow(self.transport, self, self.loop, write_timeout)
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -381,7 +379,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             return
         if cycle.scope["http_version"] == "1.0":
             app = partial(end_by_closing, cycle, app)
-        self._client.hold_head()
         super()._start_asgi_task(cycle, partial(self._run, app))
 
     async def _run(self, app: ASGI3Application, scope: Scope, receive: Receive, send: Send) -> None:
