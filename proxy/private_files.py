@@ -93,6 +93,12 @@ def temporary_file(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         beside.unlink(missing_ok=True)
 
 
+def remove_temporary_files(path: Path) -> None:
+    """Remove what processes that were killed have left beside `path`; nobody may write there."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()
+
+
 def replace_file(
     path: Path, data: bytes, prepare: Callable[[Path], object] = lambda beside: beside
 ) -> None:

@@ -1,4 +1,4 @@
-"""What has been written to a connection and has not arrived yet, as far as the system tells."""
+"""Ask the kernel how many bytes written to a connection its peer has not acknowledged yet."""
 
 from __future__ import annotations
 

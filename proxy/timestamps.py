@@ -1,9 +1,14 @@
-"""Timestamps in ISO 8601, in UTC."""
+"""Timestamps in ISO 8601, in UTC, and the milliseconds of spans of time."""
 
 from __future__ import annotations
 
 import time
 from functools import lru_cache
+from typing import Final
+
+MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
 
 
 def to_milliseconds(moment: float) -> str:

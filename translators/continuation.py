@@ -35,7 +35,8 @@ _WITHOUT_SPACES: Final = "\u2e80"
 _OF_CODE: Final = frozenset("{}[]<>=`|\\")
 _OPENING: Final = frozenset("(\u201c\u2018$\u20ac\u00a3")
 _OPENING_A_LINE: Final = frozenset("'-#\u2022")
-"""What opens something after punctuation, and within a word belongs to it: `it's`, `C#`."""
+"""Characters that open a quote, a list or a heading after punctuation, but belong to a word within
+one: `it's`, `C#`."""
 _PAIRED: Final = frozenset('"*`')
 """Marks that open and close with the same character, unlike `'` and `_`, which are in words too."""
 _MARK_OF_A_LINE: Final = re.compile(r"\s*(?:[-*\u2022]|#{1,6}|\d{1,3}\))")

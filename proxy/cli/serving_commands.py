@@ -42,7 +42,7 @@ Version = Annotated[
 
 
 @app.callback()
-def options(_version: Version = False) -> None:
+def options(version: Version = False) -> None:
     """Keeps old /v1/complete integrations running on the Messages API."""
 
 

@@ -9,10 +9,11 @@ from typing import Final
 from proxy.outcome import Outcome
 from proxy.report.model import Bucket, Step, Volume
 from proxy.report.outcomes import outcomes_of
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic.store.aggregates import TimeBucket
 from proxy.traffic.store.row_mapping import moment_of
 
-STEPS: Final[Mapping[Step, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+STEPS: Final[Mapping[Step, int]] = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS}
 _MAX_STEPS: Final = 96
 
 

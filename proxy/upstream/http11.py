@@ -217,8 +217,10 @@ class Http11Connection(asyncio.Protocol):
 
         An upstream that answers before may never read the rest, nor what is sent behind it.
         """
-        if self._writing is not None or not self._is_long:
-            return self._writing is None
+        if self._writing is not None:
+            return False
+        if not self._is_long:
+            return True
         transport = self._transport
         assert transport is not None
         return not (transport.get_write_buffer_size() or queued_bytes(transport))

@@ -25,10 +25,10 @@ from sqlalchemy import delete, func, insert, select, update
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
+from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic import TrafficRecord, default_url, open_store
 from proxy.traffic.store.disk_usage import size_of
 from proxy.traffic.store.retention import compact
-from proxy.traffic.store.rollups.sums import DAY_MS, MINUTE_MS
 from proxy.traffic.store.row_mapping import moment_of, row_of_exchange
 from proxy.traffic.store.schema import exchanges, rollup_groups, rollups
 from proxy.traffic.store.store import Store

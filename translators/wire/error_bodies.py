@@ -62,9 +62,8 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
         case _ if has_message:
             return envelope
         case _:
-            pass
-    reason = "" if isinstance(other, str) else _reason(other)
-    return ErrorEnvelope(ApiError("", reason)) if reason else envelope
+            reason = "" if isinstance(other, str) else _reason(other)
+            return ErrorEnvelope(ApiError("", reason)) if reason else envelope
 
 
 def plain_text(body: bytes) -> str:

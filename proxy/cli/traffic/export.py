@@ -13,10 +13,11 @@ from proxy.cli.traffic.progress import shown
 from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.report.formatting import one_or_many
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
+from proxy.timestamps import DAY_MS
 from proxy.traffic.export.errors import ExportError
 from proxy.traffic.export.manifest import FileFormat
 from proxy.traffic.export.run import Export, opened
-from proxy.traffic.store.days import DAY_MS, Day
+from proxy.traffic.store.days import Day
 from proxy.traffic.store.store import Store
 
 _INTERRUPTED = 130

@@ -12,12 +12,14 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
+
 _MILLISECONDS: Final = {
     "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 7 * 86_400_000,
+    "m": MINUTE_MS,
+    "h": HOUR_MS,
+    "d": DAY_MS,
+    "w": 7 * DAY_MS,
 }
 _SPAN: Final = re.compile(rf"(\d{{1,6}})([{''.join(_MILLISECONDS)}])", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What keeps records from being exported, in sentences for operators."""
+"""The error that ends an export."""
 
 from __future__ import annotations
 

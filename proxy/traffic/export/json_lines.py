@@ -11,14 +11,14 @@ from typing import IO, Final
 
 from proxy.terminal_text import json_line
 from proxy.traffic.export.rows import Row
-from proxy.traffic.store.days import Kind
+from proxy.traffic.store.days import RecordKind
 
 SUFFIX: Final = ".jsonl.gz"
 _LEVEL: Final = 6
 _DAMAGED: Final = (EOFError, OSError, zlib.error)
 
 
-def write_file(file: IO[bytes], _: Kind, pages: Iterable[list[Row]]) -> None:
+def write_file(file: IO[bytes], _: RecordKind, pages: Iterable[list[Row]]) -> None:
     """Write the rows of all pages to a file."""
     # Without a name and a time, so that the same records make the same bytes.
     with closing(

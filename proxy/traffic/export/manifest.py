@@ -18,7 +18,7 @@ _NAME: Final = "export.json"
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """What an export consists of."""
+    """The version and format of an export, and the number of records in each of its files."""
 
     version: int
     format: str

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from msgspec import inspect
 
 from proxy.traffic.export.rows import Row
-from proxy.traffic.store.days import Kind
+from proxy.traffic.store.days import RecordKind
 
 SUFFIX: Final = ".parquet"
 _ROW_GROUP: Final = 50_000
@@ -33,12 +33,12 @@ _TYPES: Final[dict[type[inspect.Type], Any]] = {
 }
 
 
-def schema_of(kind: Kind) -> pa.Schema:
+def schema_of(kind: RecordKind) -> pa.Schema:
     """Return the columns of a kind of records."""
     return pa.schema(_fields_of(inspect.type_info(kind.record_type)))
 
 
-def write_file(file: IO[bytes], kind: Kind, pages: Iterable[list[Row]]) -> None:
+def write_file(file: IO[bytes], kind: RecordKind, pages: Iterable[list[Row]]) -> None:
     """Write the rows of all pages to a file."""
     schema = schema_of(kind)
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from proxy.private_files import make_directory, temporary_file
+from proxy.private_files import make_directory, remove_temporary_files, temporary_file
+from proxy.timestamps import DAY_MS
 from proxy.traffic.export import json_lines
 from proxy.traffic.export.errors import ExportError
 from proxy.traffic.export.manifest import FileFormat, Manifest, read_manifest, write_manifest
 from proxy.traffic.export.rows import Row, row_of
-from proxy.traffic.store.days import DAY_MS, KINDS, Day, Kind, days_of, pages_of
+from proxy.traffic.store.days import KINDS, Day, RecordKind, days_of, pages_of
 from proxy.traffic.store.store import Store
 
 
@@ -31,7 +32,7 @@ class FileType(Protocol):
     def SUFFIX(self) -> str:  # noqa: N802 - a constant of the module
         """The end of names of files."""
 
-    def write_file(self, file: IO[bytes], kind: Kind, pages: Iterable[list[Row]], /) -> None:
+    def write_file(self, file: IO[bytes], kind: RecordKind, pages: Iterable[list[Row]], /) -> None:
         """Write the rows of all pages to a file."""
 
     def rows_in(self, path: Path) -> int:
@@ -58,8 +59,7 @@ class Export:
         name = f"{day.kind.name}{self.files.SUFFIX}"
         path = self.directory / day.kind.name / f"date={day.date}" / name
         make_directory(path.parent)
-        for left in path.parent.glob(f".{name}.*"):  # by a run that was killed
-            left.unlink()
+        remove_temporary_files(path)
         written = 0
 
         def pages() -> Iterator[list[Row]]:

@@ -15,10 +15,11 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select
 
 from proxy.outcome import Outcome
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic.store.filters import may_be_digest
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import Sketch, decode_sketch, merge_into
-from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, STEPS_MS, Kind
+from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
 from proxy.traffic.store.schema import rollup_groups, rollups
 
 Who = str | None

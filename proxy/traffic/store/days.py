@@ -10,25 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Column, Table, func, select, tuple_
 
+from proxy.timestamps import DAY_MS
 from proxy.traffic.record import ShadowRecord, TrafficRecord
-from proxy.traffic.store.row_mapping import exchange_of_row, shadow_of_row
+from proxy.traffic.store.row_mapping import exchange_of_row, moment_of, shadow_of_row
 from proxy.traffic.store.schema import exchanges, shadows
 from proxy.traffic.store.store import Store
 
-DAY_MS: Final = 86_400_000
 _PAGE_ROWS: Final = 1_000
-_EPOCH: Final = date(1970, 1, 1)
 
 Record: TypeAlias = TrafficRecord | ShadowRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RecordKind:
     """A kind of records: its table, and the columns that its records are in the order of."""
 
     table: Table
@@ -45,14 +43,14 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(
+    RecordKind(
         exchanges,
         time=exchanges.c.received_ms,
         key=(exchanges.c.seq,),
         record_type=TrafficRecord,
         record_of=exchange_of_row,
     ),
-    Kind(
+    RecordKind(
         shadows,
         time=shadows.c.ended_ms,
         key=(shadows.c.exchange_id, shadows.c.leg),
@@ -66,17 +64,17 @@ KINDS: Final = (
 class Day:
     """The records of one kind of a day, and how many they are."""
 
-    kind: Kind
+    kind: RecordKind
     begin_ms: int
     rows: int
 
     @property
     def date(self) -> str:
         """The day in ISO 8601."""
-        return (_EPOCH + timedelta(milliseconds=self.begin_ms)).isoformat()
+        return moment_of(self.begin_ms).partition("T")[0]
 
 
-def days_of(store: Store, kind: Kind, since_ms: int, until_ms: int) -> Iterator[Day]:
+def days_of(store: Store, kind: RecordKind, since_ms: int, until_ms: int) -> Iterator[Day]:
     """Yield the days from `since_ms` to before `until_ms` of which there are records."""
     time = kind.time
     begin_ms = since_ms // DAY_MS * DAY_MS

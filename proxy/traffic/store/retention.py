@@ -15,6 +15,7 @@ from typing import Final
 
 from sqlalchemy import Column, Table, delete, func, select
 
+from proxy.timestamps import DAY_MS
 from proxy.traffic.store.disk_usage import give_back_space, size_of
 from proxy.traffic.store.rollups.build import may_delete_records, note_pruned
 from proxy.traffic.store.rollups.compact import compact_step
@@ -34,7 +35,6 @@ _MAX_STEPS: Final = 10
 _ROWS_PER_STEP: Final = 500
 _BODIES_PER_STEP: Final = 100
 """Bodies per transaction: fewer, because they are larger and take longer to delete."""
-_DAY_MS: Final = 86_400_000
 
 _TIMES: Final[dict[Table, Column[int]]] = {
     bodies: bodies.c.received_ms,
@@ -102,7 +102,7 @@ def prune(store: Store, *, now_ms: int, retention: Retention, max_bytes: int) ->
     """Delete a bounded number of rows; 0 bytes mean no limit on the size."""
     counts = dict.fromkeys(_TIMES, 0)
     before = {
-        table: now_ms - days * _DAY_MS for table in _TIMES if (days := retention.days_of(table))
+        table: now_ms - days * DAY_MS for table in _TIMES if (days := retention.days_of(table))
     }
     rounds = _rounds(store, before, max_bytes)
     is_done = True

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from proxy.errors import Blame
 from proxy.report.build import build_report
 from proxy.report.collect import collect_report_input
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic import ShadowRecord, TrafficRecord, default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import Loader
 from proxy.traffic.store.aggregates import coarsest_step_ms
@@ -25,7 +26,6 @@ from proxy.traffic.store.queries import find, shadows_of
 from proxy.traffic.store.retention import compact
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step
 from proxy.traffic.store.rollups.compare import comparable_periods, compare_days, compare_period
-from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic.store.row_mapping import milliseconds_of, moment_of
 from proxy.traffic.store.store import Store
 from tests.command_line import run_process

@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
 
+from proxy.timestamps import MINUTE_MS
 from proxy.traffic.store.engines import BEGINS
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.rollups.period import ceiling_ms
-from proxy.traffic.store.rollups.sums import MINUTE_MS, Sums
+from proxy.traffic.store.rollups.sums import Sums
 from proxy.traffic.store.rollups.write import (
     add_sums,
     count_exchanges,

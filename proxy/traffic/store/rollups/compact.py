@@ -11,14 +11,8 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, func, select
 
-from proxy.traffic.store.rollups.sums import (
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
-    Bucket,
-    Kind,
-    Sums,
-)
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
+from proxy.traffic.store.rollups.sums import Bucket, Kind, Sums
 from proxy.traffic.store.rollups.write import add_sums, group_sum_of, lock_rollups
 from proxy.traffic.store.schema import rollup_groups, rollups
 

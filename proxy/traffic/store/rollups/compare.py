@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
+from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.rollups.period import Period, ceiling_ms, period_of_buckets
-from proxy.traffic.store.rollups.sums import DAY_MS, MINUTE_MS, GroupSum, Kind, Sums
+from proxy.traffic.store.rollups.sums import GroupSum, Kind, Sums
 from proxy.traffic.store.rollups.write import count_exchanges, exchange_row, group_sum_of
 from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
 

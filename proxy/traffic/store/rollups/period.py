@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, select
 
-from proxy.traffic.store.rollups.sums import MINUTE_MS, STEPS_MS, Kind
+from proxy.timestamps import MINUTE_MS
+from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
 from proxy.traffic.store.schema import rollups
 
 

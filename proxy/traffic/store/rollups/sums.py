@@ -18,13 +18,11 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import adjustment_kinds
 from proxy.traffic.store.rollups.sketch import Sketch, count_durations, merge_into
 from proxy.traffic.store.row_mapping import Row
 
-MINUTE_MS: Final = 60_000
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 86_400_000
 STEPS_MS: Final = (MINUTE_MS, HOUR_MS, DAY_MS)
 """The lengths of time buckets, each a multiple of the one before."""
 MAX_GROUPS: Final = 500
@@ -39,7 +37,7 @@ _SHAPE_COLUMNS: Final = (
 
 
 class Kind(enum.StrEnum):
-    """What the groups of some rollups are."""
+    """The three kinds of groups that exchanges are summed up by."""
 
     SHAPE = "shape"
     """Exchanges of one shape, as `fingerprint` defines it."""

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, or_, select
 
+from proxy.timestamps import MINUTE_MS
 from proxy.traffic.store.engines import insert_into
 from proxy.traffic.store.fingerprint import fingerprint_of
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
-from proxy.traffic.store.rollups.sums import MINUTE_MS, Bucket, GroupSum, Sums
+from proxy.traffic.store.rollups.sums import Bucket, GroupSum, Sums
 from proxy.traffic.store.row_mapping import Row
 from proxy.traffic.store.schema import (
     bodies,

@@ -21,12 +21,12 @@ from sqlalchemy import delete
 
 from proxy.security.redaction import Redacted
 from proxy.terminal_text import json_line
+from proxy.timestamps import DAY_MS
 from proxy.traffic import default_url, open_store
 from proxy.traffic.export.errors import ExportError
 from proxy.traffic.export.manifest import FileFormat
 from proxy.traffic.export.run import opened
 from proxy.traffic.record import MadeAdjustment
-from proxy.traffic.store.days import DAY_MS
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store

@@ -9,6 +9,7 @@ import pytest
 
 from proxy.errors import Blame
 from proxy.outcome import Outcome
+from proxy.timestamps import MINUTE_MS
 from proxy.traffic import open_store
 from proxy.traffic.record import MadeAdjustment, ShadowRecord
 from proxy.traffic.store.aggregates import (
@@ -25,7 +26,6 @@ from proxy.traffic.store.aggregates import (
 )
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
-from proxy.traffic.store.rollups.sums import MINUTE_MS
 from proxy.traffic.store.row_mapping import row_of_exchange
 from proxy.traffic.store.store import Store
 from tests.record_factory import record, shadow_record

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, func, insert, select, text, update
 
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic import StoreError, open_store
 from proxy.traffic.store.aggregates import ShapeExample, examples_of
 from proxy.traffic.store.retention import Retention, compact, prune
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step, progress_of
 from proxy.traffic.store.rollups.compare import comparable_periods, compare_days, compare_period
 from proxy.traffic.store.rollups.period import period_of_buckets
-from proxy.traffic.store.rollups.sums import DAY_MS, HOUR_MS, MINUTE_MS, Kind, Sums
+from proxy.traffic.store.rollups.sums import Kind, Sums
 from proxy.traffic.store.rollups.write import lock_rollups
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
