@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from proxy.traffic import ShadowRecord, TrafficRecord
-from proxy.traffic.export.parquet import schema_of, write_file
 from proxy.traffic.store.days import KINDS
 from tests.record_factory import record
+
+pa = pytest.importorskip("pyarrow", reason="needs pyarrow: uv sync --group lint")
+pq = pytest.importorskip("pyarrow.parquet")
+parquet = pytest.importorskip("proxy.traffic.export.parquet")
 
 EXCHANGES, SHADOWS = KINDS
 
 
 def test_columns_are_the_fields_of_the_records_with_their_types():
-    exchanges, shadows = schema_of(EXCHANGES), schema_of(SHADOWS)
+    exchanges, shadows = parquet.schema_of(EXCHANGES), parquet.schema_of(SHADOWS)
 
     assert tuple(exchanges.names) == TrafficRecord.__struct_fields__
     assert tuple(shadows.names) == ShadowRecord.__struct_fields__
@@ -50,7 +51,7 @@ def test_row_groups_have_at_most_so_many_rows_and_a_page(
     row = record().as_fields()
     pages = [[row] * 1_000] * 50 + [[row] * rest] * rest
     with (tmp_path / "many.parquet").open("wb") as file:
-        write_file(file, EXCHANGES, pages)
+        parquet.write_file(file, EXCHANGES, pages)
     written = pq.read_metadata(tmp_path / "many.parquet")
 
     assert [written.row_group(n).num_rows for n in range(written.num_row_groups)] == groups

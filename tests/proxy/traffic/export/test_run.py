@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +30,9 @@ from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from tests.hypothesis_profiles import scaled
 from tests.record_factory import record, shadow_record
+
+ds = pytest.importorskip("pyarrow.dataset", reason="needs pyarrow: uv sync --group lint")
+pq = pytest.importorskip("pyarrow.parquet")
 
 FORMATS: tuple[FileFormat, ...] = ("parquet", "jsonl")
 ALL = (0, 2**52)
