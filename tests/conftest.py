@@ -48,32 +48,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="install the official SDKs of every era and run them against the proxy",
     )
     parser.addoption(
-        "--all-cases",
+        "--every-test",
         action="store_true",
-        help="leave nothing out in the quick profile, either: what coverage is measured with",
+        help="leave out only further cases of tests in the quick profile: coverage needs all tests",
+    )
+    parser.addoption(
+        "--rest",
+        action="store_true",
+        help="only the cases that --every-test leaves out, and tests that the profile scales",
     )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run two tests a core, because most of them wait for processes half of their time.
+    """Run three tests a core, because most of them wait for processes half of their time.
 
-    Named files and tests run in this process, where nothing delays or hides their output. So does
-    the matrix of SDKs: its environments are built once, before its first test.
+    Named files and tests run in this process, where nothing delays or hides their output.
     """
-    if config.getoption("--sdk-matrix") or _names_files(config):
-        return 0
-    return 2 * len(os.sched_getaffinity(0))
+    return 0 if _names_files(config) else 3 * len(os.sched_getaffinity(0))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give a law the time that thousands of examples take on a busy machine, and sample cases."""
-    if not (is_thorough() or config.getoption("--all-cases") or _names_files(config)):
-        _leave_out_cases(config, items)
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))
             item.add_marker("scaled")
+    if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
+        return
+    sample = _sample(items)
+    if config.getoption("--rest"):
+        chosen = [item for item in items if item not in sample or _has(item, "scaled")]
+    elif config.getoption("--every-test"):
+        chosen = list(sample)
+    else:
+        chosen = [item for item in sample if not _has(item, "thorough")]
+    config.hook.pytest_deselected(items=list(dict.fromkeys(items).keys() - set(chosen)))
+    items[:] = chosen
 
 
 def pytest_collection_finish() -> None:
@@ -86,20 +97,20 @@ def _names_files(config: pytest.Config) -> bool:
     return all(".py" in argument for argument in config.args)
 
 
-def _leave_out_cases(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only the thorough profile tries; pytest counts it as deselected."""
-    seen, left_out = Counter[str](), list[pytest.Item]()
+def _sample(items: list[pytest.Item]) -> dict[pytest.Item, None]:
+    """Return one in n cases of those tests that are marked so, and all others, in order."""
+    seen, sample = Counter[str](), dict[pytest.Item, None]()
     for item in items:
-        if item.get_closest_marker("thorough") is not None:
-            left_out.append(item)
-        elif (mark := item.get_closest_marker("one_in")) is not None:
-            name = item.nodeid.partition("[")[0]
-            if seen[name] % mark.args[0]:
-                left_out.append(item)
-            seen[name] += 1
-    config.hook.pytest_deselected(items=left_out)
-    gone = set(map(id, left_out))
-    items[:] = [item for item in items if id(item) not in gone]
+        name = item.nodeid.partition("[")[0]
+        one_in = item.get_closest_marker("one_in")
+        if one_in is None or seen[name] % one_in.args[0] == 0:
+            sample[item] = None
+        seen[name] += 1
+    return sample
+
+
+def _has(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None
 
 
 @pytest.fixture(autouse=True)

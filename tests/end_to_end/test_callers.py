@@ -125,6 +125,7 @@ def keys(*secrets: str) -> set[tuple[str, str]]:
     return {("x-api-key", secret) for secret in secrets}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("headers", "credential"),
     [
@@ -147,6 +148,7 @@ def test_the_servers_key_is_used_for_everybody_even_without_a_key(
     assert everywhere(fleet, headers) == keys(OF_GUEST, LEGACY_OF_GUEST)
 
 
+@pytest.mark.thorough
 def test_a_token_stands_for_the_key_of_its_caller(fleet: Fleet):
     with_settings(fleet, MAPPED)
 
@@ -159,6 +161,7 @@ def test_a_token_stands_for_the_key_of_its_caller(fleet: Fleet):
             assert everywhere(fleet, header(token)) == keys(key, legacy)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("message", "all_headers"),
     [
@@ -202,6 +205,7 @@ def test_callers_with_names_alone_keep_their_keys_and_strangers_pass(fleet: Flee
         assert credentials(fleet, answer) == [("x-api-key", key)]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("settings", "key", "name"),
     [
@@ -244,6 +248,7 @@ def test_the_digest_of_a_key_is_the_one_that_the_log_shows(tmp_path: Path):
     assert done.stdout == f"{line['caller']}\n"
 
 
+@pytest.mark.thorough
 def test_the_address_of_the_client_is_in_the_log_alone_and_only_if_it_is_wanted(tmp_path: Path):
     with running_fleet(tmp_path, "log_client_address = true\n") as fleet:
         answer = fleet.post({"x-forwarded-for": "192.0.2.1"})

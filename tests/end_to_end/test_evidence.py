@@ -61,6 +61,7 @@ def bodies(page: dict[str, object]) -> dict[str, object]:
     return kept
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("version", [..., "2023-06-01"])
 def test_the_four_bodies_of_an_exchange_can_be_looked_at(fleet: Fleet, stream, version):
@@ -76,6 +77,7 @@ def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
     assert shows(fleet, line["id"], "legacy_in", "legacy_back")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("case", "parts"), [("quiet", ()), ("digests", PARTS)])
 def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
     answer = fleet.post({"x-case": case})
@@ -176,6 +178,7 @@ def test_without_evidence_nothing_is_written(tmp_path: Path):
     assert not (tmp_path / "state" / "traffic").exists()
 
 
+@pytest.mark.thorough
 def test_the_journals_can_be_loaded_by_hand(tmp_path: Path):
     config = tmp_path / "holdover.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n')

@@ -100,6 +100,7 @@ def passed(said: dict[str, float]) -> dict[str, float]:
     return found if sum(found.values()) == 3 else {}
 
 
+@pytest.mark.thorough
 def test_streams_connections_and_other_paths_are_shown(fleet: Fleet):
     one, other = fleet.doors.values()
     active = 'holdover_upstream_connections{purpose="exchanges",state="active"}'

@@ -150,6 +150,7 @@ SLOW = rule("canary", 'action = "translate"', "guard = { p95_ratio = 3, min_coun
 SLOWLY = {"simulate-delay-headers": "1000"}
 
 
+@pytest.mark.thorough
 def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
     with running_fleet(tmp_path, SLOW) as fleet:
         send(fleet, "rest", 40)
@@ -227,6 +228,7 @@ def test_a_path_that_does_not_exist_says_something(tmp_path):
         assert fleet.line("guard_tripped")["rule"] == "forwarded"
 
 
+@pytest.mark.thorough
 def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
     """120 requests that fail, and some of two other callers that do not."""
     with running_fleet(tmp_path, FAULTY) as fleet:

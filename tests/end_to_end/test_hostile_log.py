@@ -82,6 +82,7 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return log.read_text()
 
 
+@pytest.mark.one_in(2)
 def test_a_log_of_hostile_traffic_is_safe_to_look_at(said: str):
     assert obeyed(said) == []
     assert len(set(re.findall(r"\breq_[0-9a-f]{24}\b", said))) >= 3

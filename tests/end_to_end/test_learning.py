@@ -42,6 +42,7 @@ def tries(holdover: ProxyUnderTest) -> int:
     return len(holdover.received())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("fields", "lesson", "consequence"),
     [

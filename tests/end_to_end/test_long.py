@@ -62,6 +62,7 @@ def told() -> Iterator[Ask]:
         yield ask
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("ascii_only", [False, True], ids=["as it is", "escaped"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_long_prompt_goes_up_as_it_is(told: Ask, name: str, ascii_only: bool):
@@ -144,6 +145,7 @@ def test_a_long_answer_comes_down_as_it_is(verbose: str, name: str, old: bool):
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("form", ["streamed", "whole"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_long_answer_is_streamed_as_it_is(verbose: str, name: str, form: str):

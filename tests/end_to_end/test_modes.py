@@ -47,7 +47,7 @@ def run(*arguments: str, umask: int, state: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
 def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
     place = tmp_path / "home"

@@ -93,6 +93,7 @@ def refused_keys(fleet: Fleet) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", ["401", "402", "403"])
 @pytest.mark.parametrize("way", ["translate", "forward"])
@@ -233,6 +234,7 @@ def test_a_key_of_one_caller_is_named_by_its_setting_and_in_no_metric(tmp_path):
         assert refusals(fleet, "upstream_key") == 1
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("status", ["401", "402", "403"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_s_own_key_is_its_own_affair(own_keys, way, status):
@@ -267,6 +269,7 @@ def test_an_upstream_that_says_so_in_a_200_is_understood(fleet, stream, mood):
     assert fleet.record(answer)["blame"] == "holdover"
 
 
+@pytest.mark.thorough
 def test_every_worker_knows_and_forgets_together(tmp_path):
     with holdover(tmp_path, KEYS, workers=2) as fleet:
         one, other = fleet.both_workers()

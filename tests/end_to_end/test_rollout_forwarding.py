@@ -63,6 +63,7 @@ def said(answer: httpx.Response) -> tuple[int, dict[str, str], bytes]:
     return answer.status_code, headers, _ID.sub(b"...", content)
 
 
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("content", [WHOLE, STREAMED], ids=["whole", "streamed"])
 @pytest.mark.parametrize(

@@ -167,6 +167,7 @@ def test_the_commands_change_what_a_running_fleet_does(fleet: Fleet):
     assert fleet.settings_of_workers("problem") == {None}
 
 
+@pytest.mark.thorough
 def test_a_change_the_command_cannot_make_leaves_the_file_and_the_fleet_alone(fleet: Fleet):
     fleet.follow(TRANSLATED)
     before = fleet.config.read_text()
@@ -196,6 +197,7 @@ def test_settings_that_wait_for_a_restart_are_named_by_every_worker(fleet: Fleet
     } == {()}
 
 
+@pytest.mark.thorough
 def test_changes_under_load_lose_nothing_and_ask_nothing_twice(fleet: Fleet):
     fleet.follow(TRANSLATED)
     changes = [

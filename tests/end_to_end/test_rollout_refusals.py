@@ -116,6 +116,7 @@ def decided(fleet: Fleet, answer: httpx.Response) -> tuple[Any, ...]:
     return tuple(line[name] for name in ("route", "rule", "why", "status", "blame"))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("model", ["claude-2.1", "claude-instant-1", "claude-haiku-4-5"])
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("version", ["2023-06-01", ...])
@@ -220,6 +221,7 @@ def test_after_the_sunset_requests_are_refused_for_good(fleet: Fleet):
     assert decided(fleet, answer) == ("refuse", "over", "sunset", 410, "nobody")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("override", "route", "status"),
     [

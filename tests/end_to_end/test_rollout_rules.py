@@ -122,6 +122,7 @@ def old_app(version: str) -> dict[str, Any]:
     return {"user-agent": f"old-app/{version} {uuid.uuid4().hex}"}
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     ("rule", "headers", "fields"),
     [
@@ -181,6 +182,7 @@ def test_letters_have_a_case_in_patterns(fleet: Fleet):
     assert deciding_rule(fleet, case("model"), model="Claude-Instant-1.2") is None
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("model", "stream", "rule"),
     [

@@ -36,6 +36,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.one_in(8)
 @DIALECTS
 @FORMS
 @WAYS
@@ -55,6 +56,7 @@ def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR09
     assert (record["rule"], record["blame"]) == (case, "nobody")
 
 
+@pytest.mark.one_in(4)
 @DIALECTS
 @pytest.mark.parametrize("case", ["to-legacy", "to-model"])
 @pytest.mark.parametrize(
@@ -87,6 +89,7 @@ BEFORE_THE_FIRST_WORD = {
 }
 
 
+@pytest.mark.one_in(4)
 @DIALECTS
 @pytest.mark.parametrize("case", ["to-legacy", "to-model"])
 @pytest.mark.parametrize("mood", BEFORE_THE_FIRST_WORD.values(), ids=BEFORE_THE_FIRST_WORD)

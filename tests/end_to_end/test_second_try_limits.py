@@ -26,6 +26,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield running
 
 
+@pytest.mark.one_in(3)
 @FORMS
 @WAYS
 @pytest.mark.parametrize(
@@ -127,6 +128,7 @@ def test_a_ping_of_our_own_is_a_first_byte(tmp_path):
     assert "completion" not in answer.text
 
 
+@pytest.mark.one_in(3)
 @FORMS
 @WAYS
 def test_whoever_took_too_long_is_not_listened_to_any_more(fleet, case, stream):
@@ -214,6 +216,7 @@ def nowhere() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+@pytest.mark.one_in(4)
 @DIALECTS
 @FORMS
 def test_where_the_legacy_upstream_is_down_the_new_one_answers_or_the_client_is_told(

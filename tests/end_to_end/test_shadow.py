@@ -87,6 +87,7 @@ def test_a_shadow_may_go_by_another_strategy_for_prefills(fleet, version, stream
     assert "instruct_prefill" in said["adjustments"][1]
 
 
+@pytest.mark.one_in(4)
 @DIALECTS
 @FORMS
 @pytest.mark.parametrize("case", ["forward-beside", "translate-beside"])
@@ -176,6 +177,7 @@ def test_a_control_of_a_forwarded_request_is_forwarded(fleet):
     assert len(fleet.received(fleet.legacy_url, answer)) == 2
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (50, 60, 140), (100, 200, 200)])
 def test_shadows_have_their_share_of_the_traffic(fleet, share, least, most):
     """Of 200, half is 100, give or take 7; six times that is never seen."""

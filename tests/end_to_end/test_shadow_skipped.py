@@ -58,6 +58,7 @@ def all_skipped(fleet: Fleet, case: str) -> float:
     return fleet.number("holdover_shadows_skipped_total", rule=case)
 
 
+@pytest.mark.one_in(4)
 @FORMS
 @pytest.mark.parametrize("status", ["400", "429", "529"])
 @pytest.mark.parametrize("case", ["beside", "forwarded"])
@@ -145,6 +146,7 @@ def test_a_forwarded_answer_that_cannot_be_read_is_passed_on_and_not_compared(fl
     wait_for(lambda: skipped(fleet, "forwarded", "unreadable") - before == 1)
 
 
+@pytest.mark.thorough
 def test_the_queue_is_as_long_as_the_settings_say(tmp_path):
     settings = "shadow_queue = 2\nshadow_connections = 1\n" + rule(
         "beside", 'action = "translate"', 'shadow = "forward"'

@@ -78,6 +78,7 @@ def test_any_other_target_goes_up_as_it_is_spelled(way: Way, target: str):
     assert way.upstream.request_lines[before:] == [b"GET %b%b HTTP/1.1" % (BASE, target.encode())]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("target", LEAVES_THE_BASE + STAYS_BELOW_IT)
 def test_a_mount_prefix_changes_nothing_of_that(way: Way, mounted: Way, target: str):
     outcomes = []
@@ -107,6 +108,7 @@ def test_a_prefix_may_be_encoded_and_what_goes_up_is_what_follows_it(mounted: Wa
     assert mounted.upstream.request_lines[-1] == b"GET /base/path/v1/a%2Fb HTTP/1.1"
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("prefix", ["", "/my/app", "/MY/app", "/my%2Fapp"])
 @pytest.mark.parametrize("target", LIKE_OURS)
 def test_what_reads_like_a_page_of_ours_is_looked_for_here_alone(

@@ -75,6 +75,7 @@ def _is_complete(said: bytes) -> bool:
     return any(words in answer for words in LAST_WORDS)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(
     ("headers", "model"),

@@ -55,7 +55,7 @@ def told_together(fleet: Fleet, requests: Sequence[bytes]) -> Counter[int]:
     return Counter(asyncio.run(all_of_them()))
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_descriptors_run_out_every_client_is_answered(tmp_path: Path, workers: int):
     with running_fleet(tmp_path, workers=workers, descriptors=128) as fleet:

@@ -175,6 +175,7 @@ def test_the_log_says_how_long_a_request_has_waited():
     assert len(waits) == 1
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_caller_of_great_weight_gets_its_turns_first_wherever_it_asks(method):
     """A completion, and a path that is passed on."""

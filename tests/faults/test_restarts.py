@@ -177,7 +177,7 @@ def tell_sleepers(fleet: Fleet) -> None:
         fleet.line("stopping")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @WORKERS
 def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet:
@@ -194,7 +194,7 @@ def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
         assert all(b"\r\nconnection: close\r\n" in one for one in heard)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @WORKERS
 def test_who_asks_again_just_then_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet, connected(fleet, CROWD) as kept:
@@ -229,6 +229,7 @@ def test_who_has_sent_half_of_a_request_may_send_the_rest(tmp_path):
         assert status_of(fleet) == 0
 
 
+@pytest.mark.thorough
 def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
     settings = "max_exchanges = 2\nmax_exchanges_per_caller = 1\nmax_waiting = 2"
     with (
@@ -265,6 +266,7 @@ def test_workers_that_do_not_end_are_killed(tmp_path):
         assert len(killed) == 2
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_told_alone_goes_alone(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         one, other = fleet.both_workers()
@@ -279,7 +281,7 @@ def test_a_worker_that_is_told_alone_goes_alone(tmp_path):
         assert (ended["status"], ended["restarted_after_seconds"]) == (0, 0)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @WORKERS
 def test_whoever_is_told_by_the_service_manager_together_loses_nobody(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers, HOLDOVER_DRAIN_SECONDS=FOR_EVER) as fleet:

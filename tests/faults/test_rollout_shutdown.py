@@ -133,6 +133,7 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
+@pytest.mark.thorough
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         processes = processes_of(fleet)
@@ -170,7 +171,7 @@ HALVES = {
 }
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.thorough
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("form", HALVES)
 def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path, form, version):
@@ -207,6 +208,7 @@ def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
         assert fleet.line("forward")["outcome"] == "cut_off"
 
 
+@pytest.mark.thorough
 def test_clients_who_only_keep_their_connections_hold_nobody_up(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as fleet:
         assert fleet.ask("translated").status_code == 200

@@ -83,6 +83,7 @@ def forget_peak(fleet: Fleet) -> float:
     return peak_megabytes(fleet)
 
 
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("harm", HARM)
 def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     fleet, enemy = harmed
@@ -98,7 +99,7 @@ def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     assert not fleet.lines("shadow_crashed")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
     with treacherous(HANGS) as enemy, running_fleet(tmp_path, RULES, legacy_url=enemy.url) as fleet:
@@ -135,7 +136,7 @@ MOODS = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("mood", MOODS)
 def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, mood):
     rules = rule("alone", 'action = "translate"') + rule(
@@ -207,6 +208,7 @@ def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
         assert peak_megabytes(fleet) < 250
 
 
+@pytest.mark.thorough
 def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_path):
     rules = rule("beside", 'action = "forward"', 'shadow = "translate"')
     size = 100 * MEGABYTE

@@ -17,7 +17,7 @@ import pytest
 
 from tests.command_line import run, run_process
 from tests.fleet import Fleet, running_fleet
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.faults("process")
 
@@ -85,11 +85,11 @@ def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_p
     assert errors["store_failed"] <= 2
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["log", "show req_1", "report", "replay --yes"])
 def test_a_verb_that_needs_a_locked_store_says_who_has_it_and_ends(fleet: Fleet, verb: str):
     file = fleet.state_dir / "traffic" / "traffic.db"
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+    with closing(sqlite3.connect(file, PATIENCE_SECONDS, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         told = run_process(*verb.split(), "--config", str(fleet.config))
 

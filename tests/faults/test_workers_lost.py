@@ -50,6 +50,7 @@ def holders_of(fleet: Fleet, client: socket.socket) -> list[int]:
     return [pid for pid in everybody if f"socket:[{inode}]" in files_of(pid)]
 
 
+@pytest.mark.thorough
 def test_the_connections_of_a_killed_worker_end_with_it(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet, ExitStack() as stack:
         port = int(fleet.url.rpartition(":")[2])
@@ -171,6 +172,7 @@ def hear(fleet: Fleet) -> bytes:
         return b"".join(stream.iter_raw())
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("status", [1, 3])
 def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status):
     (tmp_path / "sitecustomize.py").write_text(BREAKABLE)

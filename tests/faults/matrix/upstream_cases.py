@@ -40,7 +40,7 @@ from tests.hypothesis_profiles import is_thorough
 from tests.scripted_server import Act, Peer
 
 MEGABYTE = 1024 * 1024
-_QUICK_STEP = 34
+_QUICK_STEP = 89
 """The quick profile tries one in so many of the offsets at which an answer can be cut."""
 
 

@@ -115,6 +115,7 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
     assert answer.json()["completion"].startswith("You")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -189,6 +190,7 @@ def test_demo_shows_every_step_and_needs_nothing():
         assert shown in result.stdout
 
 
+@pytest.mark.thorough
 def test_a_demo_that_stops_offers_no_server():
     result = run_process("demo", "--once", "--port", "0")
 
@@ -225,6 +227,7 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
     assert process.returncode == 0
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("told", ["nonsense\n", "[]\n", '["x", "json"]\n'])
 def test_a_loader_that_fails_says_so_in_one_line_of_json(told: str):
     result = run_process("load", "--until-eof", stdin=told)

@@ -94,6 +94,7 @@ HOSTS = ['"0.0.0.0"', '"::"', '""', '"10.0.0.1"', '"example.com"']
 LOCAL = ['"127.0.0.1"', '"127.1.2.3"', '"::1"', '"localhost"', '"LocalHost."']
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", ["upstream_key", "legacy_key"])
 @pytest.mark.parametrize("host", [*HOSTS, *LOCAL])
 def test_a_held_key_on_an_address_that_others_reach(tmp_path: Path, host: str, name: str):
@@ -130,6 +131,7 @@ PRIVATE = [
 ]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("setting", ["upstream_url", "legacy_url"])
 @pytest.mark.parametrize("host", [*PUBLIC, *PRIVATE])
 def test_plain_http_to_a_public_host(tmp_path: Path, setting: str, host: str):

@@ -53,6 +53,7 @@ def test_what_the_environment_says_of_the_way_to_upstream_is_followed_or_named(
     assert "secret" not in line
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "verb", [("models", "--refresh"), ("demo", "--once"), ("replay", "--demo")]
 )
@@ -62,6 +63,7 @@ def test_other_verbs_that_ask_somebody_say_the_same(verb: tuple[str, ...]):
     assert line.startswith(f"SSL_CERT_FILE: /nowhere: {NO_FILE}")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("host", "reason"),
     [
@@ -113,6 +115,7 @@ def test_so_is_one_whose_name_is_no_text():
     assert (done.returncode, done.stderr) == (2, b"holdover: state_dir: is not UTF-8\n")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -131,6 +134,7 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
     assert line == f"{tmp_path / 'HOLDOVER_ADMIN_TOKEN'}: {said}"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("place", ["state", "state/traffic", "state/traffic/journal"])
 def test_a_server_without_a_place_for_its_state_does_not_start(
@@ -148,7 +152,7 @@ def test_a_server_without_a_place_for_its_state_does_not_start(
     assert line.endswith("or set state_dir to another directory")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
     tmp_path: Path, workers: int

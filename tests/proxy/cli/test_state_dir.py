@@ -30,6 +30,7 @@ def strangers_directory(path: Path) -> None:
     os.chown(path, 65534, 65534)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("make", "problem"),
     [

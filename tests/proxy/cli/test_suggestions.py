@@ -79,6 +79,7 @@ def test_a_name_about_a_request_is_corrected(config: Path, arguments: str, stdin
     assert meant in done.stderr
 
 
+@pytest.mark.thorough
 def test_a_replay_of_nobody_is_none(config: Path):
     """In a process of its own, as it configures logging."""
     done = run_process("replay", "--caller", "nightly-bach", "--config", str(config))
@@ -90,6 +91,7 @@ def test_a_replay_of_nobody_is_none(config: Path):
     )
 
 
+@pytest.mark.thorough
 def test_a_replay_for_a_model_that_is_misspelt_warns(config: Path):
     done = run_process("replay", "--model", "claude-haiku-4-6", "--config", str(config))
 

@@ -98,6 +98,7 @@ def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     assert len(asked) == 6
 
 
+@pytest.mark.thorough
 def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:
@@ -108,6 +109,7 @@ def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     assert [path for path, *_ in upstream.received] == ["/simulator/requests"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("held", ["", "sk-ant-api03-held"])
 def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
     state_dir, tmp_path, held
@@ -130,6 +132,7 @@ def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
     assert [path for path, *_ in other.received] == ["/simulator/requests"]
 
 
+@pytest.mark.thorough
 def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothing(state_dir):
     with serving(create_simulator()) as url:
         first = replay(state_dir, url, "--model", "claude-sonnet-4-6", ANTHROPIC_API_KEY="real")
@@ -146,6 +149,7 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
     assert "real" not in str(received)
 
 
+@pytest.mark.thorough
 def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     with serving(create_simulator()) as url:
         done = replay(state_dir, url, HOLDOVER_UPSTREAM_KEY="sk-ant-api03-real")
@@ -156,6 +160,7 @@ def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     assert "sk-ant-api03-real" not in received
 
 
+@pytest.mark.thorough
 def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tmp_path):
     rules = tmp_path / "candidate.toml"
     rules.write_text(HEADERS + '\n[[rollout]]\nname = "end"\naction = "refuse"\n')
@@ -168,6 +173,7 @@ def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tm
     assert "6 refused by a rule" in done.stdout
 
 
+@pytest.mark.thorough
 def test_a_budget_ends_it_and_says_so(state_dir):
     with serving(Scripted()) as url:
         done = replay(

@@ -100,6 +100,7 @@ def shown(browser: Browser, directory: Path, given: Report) -> Iterator[Page]:
         yield page
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("text", ATTACKS, ids=range(len(ATTACKS)))
 def test_whatever_clients_say_is_text(browser: Browser, tmp_path: Path, text: str):
     with shown(browser, tmp_path, hostile(text)) as page:
@@ -145,6 +146,7 @@ def test_its_policy_forbids_scripts_and_requests_even_if_somebody_got_markup_in(
     assert sorted(violations) == ["http://127.0.0.1:9/x.png", "inline", "inline"]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("width", [320, PHONE, 768, 1200])
 @pytest.mark.parametrize("unfolded", [False, True], ids=["folded", "unfolded"])
 def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int, *, unfolded: bool):

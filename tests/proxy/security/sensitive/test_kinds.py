@@ -62,6 +62,7 @@ def test_an_innocent_stays_wherever_it_stands(innocent):
     assert told == {around: around.format(innocent) for around in SURROUNDINGS}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(("kind", "example"), EXAMPLES)
 def test_an_example_is_taken_out_across_the_pieces_of_a_text(kind, example):
     text = f"so: {as_written(example)} and on"

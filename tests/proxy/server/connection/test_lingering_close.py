@@ -66,6 +66,7 @@ async def test_what_was_written_is_heard_by_a_client_that_goes_on_sending():
         await server.is_lost.wait()
 
 
+@pytest.mark.one_in(2)
 async def test_a_client_that_never_closes_is_let_go():
     async with listening() as (server, port):
         with socket.create_connection(("127.0.0.1", port)):

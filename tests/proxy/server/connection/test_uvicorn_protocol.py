@@ -341,6 +341,7 @@ HALTED: dict[str, tuple[bytes, list[int]]] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("what", HALTED)
 def test_a_connection_on_which_nothing_more_comes_is_closed(hasty: str, what: str):
     data, statuses = HALTED[what]

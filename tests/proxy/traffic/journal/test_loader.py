@@ -193,6 +193,7 @@ def test_a_file_that_made_room_meanwhile_is_no_error(tmp_path, store):
     assert (first.rows, loader.load()) == (1, Loaded())
 
 
+@pytest.mark.thorough
 def test_while_the_store_is_unwell_the_journals_wait(tmp_path, store):
     wrote(tmp_path / "j", record(id="one")).close()
     with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:

@@ -61,6 +61,7 @@ def test_exchanges_of_one_millisecond_are_all_there_once(store):
     assert sorted(ids(replay(store))) == [f"req_{number:04}" for number in range(20)]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("wanted", "numbers"),
     [
@@ -83,6 +84,7 @@ def test_only_what_is_wanted_is_asked_for(store, wanted, numbers):
     assert left_ids(replay(store, **wanted)) == ids(replay(store, **wanted))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -169,6 +171,7 @@ def test_a_limit_counts_what_is_done(store):
     assert ids(replay(store, limit=1)) == []
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "failure", ["status 429", "status 500", "status 529", "unreachable", "no key", "crashed"]
 )
