@@ -186,7 +186,7 @@ def _plan(
         conversation,
         takes_prefill=model.capabilities.prefill is not False,
         strategy="continue" if policy.prefill == "reroute" else policy.prefill,
-        max_tokens=int(request.max_tokens_to_sample),
+        max_tokens=request.max_tokens_to_sample,
     )
     if len(prefill.echo) > STEP_SIZE:
         yield
@@ -194,7 +194,7 @@ def _plan(
     stops = plan_stops(
         request.stop_sequences or (), gains_leading_space=gains_leading_space, echo=prefill.echo
     )
-    budget = plan_budget(int(request.max_tokens_to_sample), model.capabilities)
+    budget = plan_budget(request.max_tokens_to_sample, model.capabilities)
     sampling = plan_sampling(request, model.capabilities.sampling)
     parts = (model, prefill, stops, budget, sampling)
     asked = request.model

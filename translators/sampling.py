@@ -55,11 +55,10 @@ def plan_sampling(request: CompletionRequest, sampling: Sampling | None) -> Samp
         text = str(value) if isinstance(value, int) else f"{value:g}"
         adjustments.append(Adjustment(kind, name, text, "nothing"))
     sent = {name: value for name, value in given.items() if name not in dropped}
-    top_k = sent.get("top_k")
     return SamplingPlan(
         sent.get("temperature"),
         sent.get("top_p"),
-        None if top_k is None else int(top_k),
+        request.top_k if "top_k" in sent else None,
         tuple(adjustments),
     )
 

@@ -147,9 +147,9 @@ def _redact_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _
     )
 
 
-def _storable_integer(number: float | None) -> int | None:
+def _storable_integer(number: int | None) -> int | None:
     """Return the number as an integer of at most 64 bits, as a column of the store holds it."""
-    return None if number is None else min(int(number), _MAX_INT64)
+    return None if number is None else min(number, _MAX_INT64)
 
 
 def _milliseconds(seconds: float) -> float:

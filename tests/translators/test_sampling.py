@@ -30,7 +30,7 @@ def test_model_that_takes_all_or_may_gets_all(sampling):
 @pytest.mark.parametrize("sampling", [*Sampling, None])
 @pytest.mark.parametrize(
     ("field", "value", "asked"),
-    [("top_p", -1, "-1"), ("top_k", -1, "-1"), ("top_k", 0, "0"), ("top_k", -1.0, "-1")],
+    [("top_p", -1, "-1"), ("top_k", -1, "-1"), ("top_k", 0, "0")],
 )
 def test_values_that_mean_no_effect_are_dropped_for_every_model(sampling, field, value, asked):
     assert plan(sampling, **{field: value}) == SamplingPlan(
@@ -94,13 +94,6 @@ def test_model_that_takes_none_gets_none():
     assert plan(Sampling.NONE, top_k=40) == SamplingPlan(
         None, None, None, (drop(K.DROP_TOP_K, "top_k", "40"),)
     )
-
-
-def test_integral_top_k_is_sent_as_an_integer():
-    planned = plan(Sampling.ALL, top_k=40.0)
-
-    assert planned == SamplingPlan(None, None, 40, ())
-    assert isinstance(planned.top_k, int)
 
 
 def test_an_integer_beyond_all_floats_is_reported_like_any_other():

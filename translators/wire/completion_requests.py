@@ -35,11 +35,11 @@ class CompletionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     model: str
     prompt: str
-    max_tokens_to_sample: int | float
+    max_tokens_to_sample: int
     stop_sequences: tuple[str, ...] | None = None
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | float | None = None
+    top_k: int | None = None
     metadata: CompletionMetadata | None = None
     stream: bool | None = None
     # Sent by TypeScript 0.4.2 to 0.4.4 and by Python 0.2.x: legacy-wire 1.3.
@@ -152,8 +152,8 @@ def _to_text(value: object) -> object:
 
 
 def _to_integer(value: object) -> object:
-    if isinstance(value, bool):
-        return int(value)
+    if isinstance(value, (bool, float)):
+        return int(value)  # cuts a fraction off
     return int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
 
 
@@ -212,12 +212,11 @@ _MENDS: Final[Mapping[str, _Mend]] = {
 _SENT_TYPES: Final[Mapping[type, str]] = {
     str: "a string",
     int: "a number",
-    float: "a number",
+    float: "a decimal number",
     bool: "a boolean",
     list: "a list with other values",
     dict: "an object with other values",
 }
-_FRACTION: Final = "a number with a fraction"
 
 
 def _mend(fields: dict[str, msgspec.Raw]) -> tuple[LaxField, ...]:
@@ -244,7 +243,6 @@ _MAX_INTEGER: Final = 2**63 - 1
 
 
 def _validated(decoded: DecodedRequest) -> DecodedRequest:
-    decoded = _without_fractions(decoded)
     request = decoded.request
     if not request.model:
         raise InvalidCompletionRequest("model: String should have at least 1 character")
@@ -258,25 +256,6 @@ def _validated(decoded: DecodedRequest) -> DecodedRequest:
     _check_share("temperature", request.temperature)
     _check_share("top_p", None if request.top_p == -1 else request.top_p)
     return decoded
-
-
-def _without_fractions(decoded: DecodedRequest) -> DecodedRequest:
-    """Cut off the fractions of whole numbers, as the validator of the legacy server did."""
-    request = decoded.request
-    numbers = {"max_tokens_to_sample": request.max_tokens_to_sample, "top_k": request.top_k}
-    whole = {
-        name: int(number)
-        for name, number in numbers.items()
-        if isinstance(number, float) and not number.is_integer()
-    }
-    if not whole:
-        return decoded
-    return msgspec.structs.replace(
-        decoded,
-        request=msgspec.structs.replace(request, **whole),
-        lax_fields=(*decoded.lax_fields, *(LaxField(name, _FRACTION) for name in whole)),
-        lax_error=decoded.lax_error or f"{next(iter(whole))}: Input should be a valid integer",
-    )
 
 
 def _check_lengths(request: CompletionRequest) -> None:

@@ -105,15 +105,11 @@ def test_json_is_read_however_it_is_formatted(document, prompt):
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [
-        ("max_tokens_to_sample", b"300.0", 300),
-        ("max_tokens_to_sample", b"1e3", 1_000),
         ("max_tokens_to_sample", b"1000000", 1_000_000),
         ("max_tokens_to_sample", b"9223372036854775807", 2**63 - 1),
         ("max_tokens_to_sample", b"1", 1),
         ("top_k", b"-1", -1),
         ("top_k", b"0", 0),
-        ("top_k", b"40.0", 40),
-        ("top_k", b"9e18", 9 * 10**18),
         ("top_p", b"-1", -1),
         ("top_p", b"0", 0),
         ("top_p", b"1", 1),
@@ -142,13 +138,16 @@ def test_numbers_as_clients_spell_them(name, value, read):
         ("stream", 0, False, "a number"),
         ("stream", "on", True, "a string"),
         ("disable_checks", "0", False, "a string"),
-        ("model", 2.1, "2.1", "a number"),
+        ("model", 2.1, "2.1", "a decimal number"),
         ("prompt", 5, "5", "a number"),
-        ("max_tokens_to_sample", 500.7, 500, "a number with a fraction"),
+        ("max_tokens_to_sample", 500.0, 500, "a decimal number"),
+        ("max_tokens_to_sample", 1e30, int(1e30), "a decimal number"),
+        ("top_k", 40.0, 40, "a decimal number"),
+        ("max_tokens_to_sample", 500.7, 500, "a decimal number"),
         ("max_tokens_to_sample", "1_000", 1000, "a string"),
         ("max_tokens_to_sample", True, 1, "a boolean"),
-        ("top_k", 0.5, 0, "a number with a fraction"),
-        ("top_k", -1.5, -1, "a number with a fraction"),
+        ("top_k", 0.5, 0, "a decimal number"),
+        ("top_k", -1.5, -1, "a decimal number"),
         ("top_k", False, 0, "a boolean"),
         ("temperature", True, 1, "a boolean"),
         ("top_p", False, 0, "a boolean"),
@@ -175,14 +174,14 @@ def test_a_lax_value_is_read_as_what_it_stands_for(name, value, read, sent, prom
     assert decoded.lax_error.startswith(name)
 
 
-def test_a_fraction_beside_another_lax_value_leaves_the_first_error():
+def test_the_error_of_several_lax_values_is_that_of_the_first():
     decoded = decode(body(max_tokens_to_sample=5.5, top_k=7.5, temperature="1"))
 
     assert (decoded.request.max_tokens_to_sample, decoded.request.top_k) == (5, 7)
     assert [lax.name for lax in decoded.lax_fields] == [
-        *("temperature", "max_tokens_to_sample", "top_k")
+        *("max_tokens_to_sample", "temperature", "top_k")
     ]
-    assert decoded.lax_error == f"temperature: {NUMBER}"
+    assert decoded.lax_error == f"max_tokens_to_sample: {INTEGER}"
 
 
 def test_lax_values_beside_fields_nobody_knows():
