@@ -279,7 +279,7 @@ def _plan_metadata(
         return None, ()
     if policy.strictness == "strict" and len(user_id) > _LONGEST_LEGACY_USER_ID:
         raise InvalidCompletionRequest(
-            f"metadata.user_id: String should have at most {_LONGEST_LEGACY_USER_ID} characters;"
+            f"metadata.user_id: ensure this value has at most {_LONGEST_LEGACY_USER_ID} characters;"
             " send an opaque id, such as a UUID or a hash"
         )
     is_too_long = len(user_id) > LONGEST_USER_ID

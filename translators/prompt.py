@@ -140,7 +140,7 @@ def parse_prompt(prompt: str) -> ParsedPrompt:
 def parse_in_steps(prompt: str) -> Steps[ParsedPrompt]:
     """Parse a prompt in steps, like `parse_prompt`."""
     if not prompt:
-        raise InvalidCompletionRequest("prompt: String should have at least 1 character")
+        raise InvalidCompletionRequest("prompt: ensure this value has at least 1 characters")
     with_line_feeds = yield from _with_line_feeds(prompt)
     if with_line_feeds is None:
         pieces = yield from _cut_at_markers(prompt)

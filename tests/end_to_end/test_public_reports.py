@@ -132,7 +132,7 @@ def test_a_request_without_max_tokens_is_told_what_is_missing(holdover: ProxyUnd
     answer = holdover.complete(max_tokens_to_sample=...)
 
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == "max_tokens_to_sample: Field required"
+    assert answer.json()["error"]["message"] == "max_tokens_to_sample: field required"
 
 
 def test_a_prompt_that_ends_in_white_space_after_its_prefill_is_accepted(

@@ -86,7 +86,7 @@ def test_integers_beyond_all_measure_are_refused(holdover: ProxyUnderTest):
     answer = holdover.complete(top_k=10**30)
 
     assert answer.json()["error"]["message"] == (
-        "top_k: Input should be less than or equal to 9223372036854775807"
+        "top_k: ensure this value is less than or equal to 9223372036854775807"
     )
 
 

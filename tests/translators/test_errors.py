@@ -6,10 +6,10 @@ from translators.errors import (
 
 
 def test_what_the_client_got_wrong_is_answered_as_the_legacy_api_did():
-    problem = InvalidCompletionRequest("prompt: Field required")
+    problem = InvalidCompletionRequest("prompt: field required")
 
     assert (problem.status_hint, problem.error_type) == (400, "invalid_request_error")
-    assert str(problem) == "prompt: Field required"
+    assert str(problem) == "prompt: field required"
 
 
 def test_what_the_upstream_got_wrong_is_a_bad_gateway():

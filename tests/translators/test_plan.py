@@ -581,8 +581,8 @@ def test_a_user_id_that_was_too_long_for_the_legacy_api_is_refused_by_a_strict_r
         ask("claude-haiku-4-5", metadata=CompletionMetadata("u" * 257), policy=strict)
 
     assert str(refused.value) == (
-        "metadata.user_id: String should have at most 256 characters; send an opaque id, such as a "
-        "UUID or a hash"
+        "metadata.user_id: ensure this value has at most 256 characters; send an opaque id, such "
+        "as a UUID or a hash"
     )
 
 

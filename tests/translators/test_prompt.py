@@ -491,7 +491,7 @@ def test_no_prompt_at_all_is_refused(strictness):
     with pytest.raises(InvalidCompletionRequest) as refused:
         read("", strictness)
 
-    assert str(refused.value) == "prompt: String should have at least 1 character"
+    assert str(refused.value) == "prompt: ensure this value has at least 1 characters"
 
 
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
@@ -593,7 +593,7 @@ def test_any_text_is_parsed_or_refused(prompt, strictness):
         problem = ""
 
     assert problem in {
-        *("", MUST_START, MUST_END, BOTH, "prompt: String should have at least 1 character"),
+        *("", MUST_START, MUST_END, BOTH, "prompt: ensure this value has at least 1 characters"),
     }
 
 

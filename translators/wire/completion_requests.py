@@ -1,9 +1,9 @@
 """
 Decode the request of a Text Completions client.
 
-Facts: legacy-wire 1.3. Messages of the 400s follow the validator that the API
-uses today; for missing and ill-typed fields there is no recording of the legacy
-API, so the wording is inferred.
+Facts: legacy-wire 1.3. The 400s are worded as the legacy server's validator, pydantic 1, worded
+them. Recorded are `extra fields not permitted` (legacy-wire 7.3), and from its offer on Bedrock
+the range of `max_tokens_to_sample` (corrections A12); the others are that validator's own.
 """
 
 from __future__ import annotations
@@ -245,13 +245,18 @@ _MAX_INTEGER: Final = 2**63 - 1
 def _validated(decoded: DecodedRequest) -> DecodedRequest:
     request = decoded.request
     if not request.model:
-        raise InvalidCompletionRequest("model: String should have at least 1 character")
-    _check_minimum("max_tokens_to_sample", request.max_tokens_to_sample, minimum=1)
+        raise InvalidCompletionRequest("model: ensure this value has at least 1 characters")
+    if request.max_tokens_to_sample < 1:
+        # More than the range has is capped (legacy-wire 1.3).
+        raise InvalidCompletionRequest("max_tokens_to_sample: range: 1..1,000,000")
     if request.top_k is not None:
-        _check_minimum("top_k", request.top_k, minimum=-1)
+        if request.top_k < -1:
+            raise InvalidCompletionRequest(
+                "top_k: ensure this value is greater than or equal to -1"
+            )
         if request.top_k > _MAX_INTEGER:
             raise InvalidCompletionRequest(
-                f"top_k: Input should be less than or equal to {_MAX_INTEGER}"
+                f"top_k: ensure this value is less than or equal to {_MAX_INTEGER}"
             )
     _check_share("temperature", request.temperature)
     _check_share("top_p", None if request.top_p == -1 else request.top_p)
@@ -267,7 +272,7 @@ def _check_lengths(request: CompletionRequest) -> None:
     words += [(f"stop_sequences.{number}", stop) for number, stop in enumerate(stops)]
     name = next(name for name, word in words if len(word) > _MAX_WORD_LENGTH)
     raise InvalidCompletionRequest(
-        f"{name}: String should have at most {_MAX_WORD_LENGTH} characters"
+        f"{name}: ensure this value has at most {_MAX_WORD_LENGTH} characters"
     )
 
 
@@ -276,23 +281,16 @@ def _check_share(name: str, value: float | None) -> None:
         raise InvalidCompletionRequest(f"{name}: range: 0..1")  # as recorded: messages-wire 1.7
 
 
-def _check_minimum(name: str, value: float, *, minimum: int) -> None:
-    if value < minimum:
-        raise InvalidCompletionRequest(
-            f"{name}: Input should be greater than or equal to {minimum}"
-        )
-
-
 _MISSING: Final = re.compile(r"missing required field `(?P<field>\w+)`")
-_EXPECTED: Final = re.compile(r"Expected `(?P<type>\w+)[^`]*`")
+_EXPECTED: Final = re.compile(r"Expected `(?P<type>\w+)[^`]*`, got `(?P<sent>\w+)`")
 _PATH: Final = re.compile(r"at `\$\.(?P<path>[^`]+)`")
-_TYPE_NAMES: Final[Mapping[str, str]] = {
-    "str": "string",
-    "int": "integer",
-    "float": "number",
-    "bool": "boolean",
-    "array": "list",
-    "object": "dictionary",
+_WANTED: Final[Mapping[str, str]] = {
+    "str": "str type expected",
+    "int": "value is not a valid integer",
+    "float": "value is not a valid float",
+    "bool": "value could not be parsed to a boolean",
+    "array": "value is not a valid list",
+    "object": "value is not a valid dict",
 }
 
 
@@ -302,10 +300,10 @@ def _field_error(error: msgspec.ValidationError) -> InvalidCompletionRequest:
     path = _PATH.search(text)
     field = path["path"].replace("[...]", "").replace("[", ".").replace("]", "") if path else ""
     if missing := _MISSING.search(text):
-        return InvalidCompletionRequest(f"{missing['field']}: Field required")
-    expected = _EXPECTED.search(text)
-    word = _TYPE_NAMES.get(expected["type"]) if expected else None
-    wanted = f"Input should be a valid {word}" if word else text.partition(" - at ")[0]
-    if not field:
-        return InvalidCompletionRequest(wanted)
-    return InvalidCompletionRequest(f"{field}: {wanted}")
+        return InvalidCompletionRequest(f"{missing['field']}: field required")
+    wanted = text.partition(" - at ")[0]
+    if expected := _EXPECTED.search(text):
+        wanted = _WANTED[expected["type"]]
+        if field and expected["sent"] == "null":
+            wanted = "none is not an allowed value"
+    return InvalidCompletionRequest(f"{field}: {wanted}" if field else wanted)

@@ -338,7 +338,7 @@ def test_explain_says_what_is_wrong_with_a_request(tmp_path: Path):
     file = tmp_path / "request.json"
     file.write_text("{}")
 
-    assert run("explain", str(file)).stderr == "holdover: model: Field required\n"
+    assert run("explain", str(file)).stderr == "holdover: model: field required\n"
     assert run("explain", str(file)).returncode == 1
 
 
