@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from translators.continuation import PrefillJoiner, TrimmedSpaceRemover
+from translators.continuation import PrefillJoiner, PrefixRemover
 from translators.plan import Plan
 from translators.steps import Steps, completed, windows
 from translators.stop_scanner import StopScanner
@@ -26,7 +26,7 @@ class CompletionText:
 
     def __init__(self, plan: Plan) -> None:
         self._echo = PrefillJoiner(plan.echo, plan.trimmed)
-        self._trimmed = TrimmedSpaceRemover(plan.trimmed)
+        self._trimmed = PrefixRemover(plan.trimmed)
         self._wants_space = plan.gains_leading_space
         self._held_space: str | None = None
         """What was released so far of an added leading space, while no text has followed it."""

@@ -4,7 +4,9 @@ Join an answer to the prefill that it continues.
 A model that takes no prefill is asked in a new turn to go on where the prefill ends. It does not
 know the joint: whether a space comes first, or the rest of a word. So it is asked to begin with
 the last words of the prefill. What it repeats of them, all of the prefill or a part of its end,
-is the anchor: it is removed, and what follows is the completion, white space included.
+is the anchor: it is removed, and what follows is the completion, white space included. It may
+stand behind an ellipsis, and all of the prefill or a long part of it also behind a mark that opens
+a quotation or code, which is removed with the one that closes it.
 
 Where nothing was repeated, the joint is guessed by a rule: a space is put between two words,
 between punctuation and a word, and behind the mark of a list or a heading; a new line behind the
@@ -28,6 +30,13 @@ _SURE_LENGTH: Final = 4
 """Characters from which on an anchor may end inside of a word of the answer."""
 _UNSPACED_LENGTH: Final = 8
 """Characters that an anchor needs at least in a text that has no spaces between words."""
+_LONGEST_LEAD: Final = 8
+_LEAD: Final = re.compile("""(?:\\.{2,}+|[\u2026"'`*\u201c\u2018\u201e\u00ab(\\[>])*""")
+"""Marks that models put before what they repeat: an ellipsis, of a quotation, of code."""
+_UNFINISHED_LEAD: Final = re.compile(rf"{_LEAD.pattern}\.?")
+_CLOSING: Final = str.maketrans(
+    "\u201c\u2018\u201e\u00ab([", "\u201d\u2019\u201c\u00bb)]", ".\u2026>"
+)
 _AFTER_SPACE: Final = frozenset(".,;:!?\u2026")
 """Punctuation after which a word is set off by a space."""
 _WITHOUT_SPACES: Final = "\u2e80"
@@ -57,61 +66,105 @@ class PrefillJoiner:
         whole = "".join(prefill.split())
         self._prefill = prefill if whole else ""
         self._trimmed = trimmed
-        self._anchors = _anchors(prefill, whole)
-        self._long_whole = whole if len(whole) > _ANCHOR_LENGTH else ""
-        """All of a long prefill without its white space, as long as the answer may repeat it."""
+        self._whole = whole
+        self._anchors = [("", anchor) for anchor in _anchors(prefill, whole)]
+        """What may be repeated, and the marks before it."""
+        self._long_whole = ("", whole) if len(whole) > _ANCHOR_LENGTH else None
+        """The marks before all of a long prefill, and both without white space, as long as the
+        answer may repeat it."""
         self._matched = 0
         """How much of that the answer has repeated so far."""
         self._held: list[str] = []
         self._start = ""
         """The beginning of what is held without its white space: as much as an anchor may have."""
+        self._lead: str | None = None
+        """The marks with which the answer begins; None while more may come."""
+        self._closing = PrefixRemover("")
 
     @property
     def is_settled(self) -> bool:
         """True once nothing is held back and all further text passes unchanged."""
-        return not self._prefill
+        return not self._prefill and self._closing.is_settled
 
     def feed(self, text: str) -> str:
         """Take more text; return what certainly belongs to the completion."""
         if not self._prefill or not text:
-            return text
+            return self._closing.feed(text)
         self._held.append(text)
         plain = "".join(text.split())
-        if (missing := _ANCHOR_LENGTH + 1 - len(self._start)) > 0:
+        if (missing := _LONGEST_LEAD + _ANCHOR_LENGTH + 1 - len(self._start)) > 0:
             self._start += plain[:missing]
-        if self._long_whole:
-            missing = len(self._long_whole) - self._matched
-            if self._long_whole.startswith(plain[:missing], self._matched):
+        if self._lead is None:
+            if len(self._start) <= _LONGEST_LEAD and _UNFINISHED_LEAD.fullmatch(self._start):
+                return ""
+            self._allow_for(_lead_of(self._start[: _LONGEST_LEAD + 1]))
+            text = "".join(self._held)
+            plain = "".join(text.split())
+        if self._long_whole is not None:
+            lead, expected = self._long_whole
+            missing = len(expected) - self._matched
+            if expected.startswith(plain[:missing], self._matched):
                 self._matched += len(plain)
-                return self._settle(text[_end_of(text, missing) :]) if len(plain) >= missing else ""
-            self._long_whole = ""
+                if len(plain) < missing:
+                    return ""
+                return self._settle(text[_end_of(text, missing) :], lead)
+            self._long_whole = None
         return self._decide(has_ended=False)
 
     def flush(self) -> str:
         """Return the text held back; the answer has ended."""
         return self._decide(has_ended=True) if self._prefill else ""
 
+    def _allow_for(self, lead: str) -> None:
+        """Expect what may be repeated behind these marks, too."""
+        self._lead = lead
+        if not lead:
+            return
+        is_ellipsis = "\u2026" in lead or ".." in lead
+        self._anchors += [
+            (lead, anchor)
+            for _, anchor in self._anchors
+            if is_ellipsis or anchor == self._whole or len(anchor) >= _UNSPACED_LENGTH
+        ]
+        self._anchors.sort(key=lambda repeated: len(repeated[1]), reverse=True)
+        if self._long_whole is not None and not self._whole.startswith(lead):
+            self._long_whole = (lead, lead + self._whole)
+
     def _decide(self, *, has_ended: bool) -> str:
         """Return the text after the longest anchor, or all of it; nothing if that is not sure."""
-        for anchor in self._anchors:
-            if not self._start.startswith(anchor):
-                if not has_ended and anchor.startswith(self._start):
+        for lead, anchor in self._anchors:
+            expected = lead + anchor
+            if not self._start.startswith(expected):
+                if not has_ended and expected.startswith(self._start):
                     return ""
                 continue
             held = "".join(self._held)
-            rest = held[_end_of(held, len(anchor)) :]
+            rest = held[_end_of(held, len(expected)) :]
             is_sure = len(anchor) >= _SURE_LENGTH or not anchor[-1].isalnum()
             if not (is_sure or rest or has_ended):
                 return ""
             if is_sure or not rest[:1].isalnum():
-                return self._settle(rest)
+                return self._settle(rest, lead)
         held = "".join(self._held)
         return self._settle(held if self._trimmed else _joint(self._prefill, held) + held)
 
-    def _settle(self, released: str) -> str:
-        self._prefill = self._long_whole = self._start = ""
-        self._held, self._anchors = [], ()
-        return released
+    def _settle(self, released: str, lead: str = "") -> str:
+        self._prefill = self._whole = self._start = ""
+        self._long_whole = None
+        self._held, self._anchors = [], []
+        self._closing = PrefixRemover(lead[::-1].translate(_CLOSING))
+        return self._closing.feed(released)
+
+
+def _lead_of(text: str) -> str:
+    """Return the marks with which a text begins, unless they are too many to be a lead."""
+    lead = text[: len(text) - len(_behind_lead(text))]
+    return lead if len(lead) <= _LONGEST_LEAD else ""
+
+
+def _behind_lead(text: str) -> str:
+    """Return a text without the marks with which it begins."""
+    return _LEAD.sub("", text, count=1)
 
 
 def _anchors(prefill: str, whole: str) -> tuple[str, ...]:
@@ -127,7 +180,8 @@ def _anchors(prefill: str, whole: str) -> tuple[str, ...]:
             words = words[1:]  # half of one
         ends = ["".join(words[number:]) for number in range(len(words))]
     all_of_it = [whole] if len(whole) <= _ANCHOR_LENGTH else []
-    return tuple(dict.fromkeys([*all_of_it, *ends]))
+    spelled = [form for end in (*all_of_it, *ends) for form in (end, _behind_lead(end)) if form]
+    return tuple(dict.fromkeys(spelled))
 
 
 def _end_of(text: str, count: int) -> int:
@@ -157,27 +211,27 @@ def _joint(prefill: str, answer: str) -> str:
     return " " if last.isalnum() or last in _AFTER_SPACE else ""
 
 
-class TrimmedSpaceRemover:
-    """Removes the part of the trimmed white space with which an answer begins."""
+class PrefixRemover:
+    """Removes as much of a prefix as a text begins with."""
 
-    def __init__(self, trimmed: str) -> None:
-        self._trimmed = trimmed
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         self._matched = 0
 
     @property
     def is_settled(self) -> bool:
         """True once all further text passes unchanged."""
-        return self._matched == len(self._trimmed)
+        return self._matched == len(self._prefix)
 
     def feed(self, text: str) -> str:
-        """Take more text; return it without the repeated white space."""
+        """Take more text; return it without that part of the prefix."""
         if self.is_settled:
             return text
         start = 0
-        expected = self._trimmed[self._matched : self._matched + len(text)]
-        for actual, trimmed in zip(text, expected, strict=False):
-            if actual != trimmed:
-                self._trimmed = ""
+        expected = self._prefix[self._matched : self._matched + len(text)]
+        for actual, wanted in zip(text, expected, strict=False):
+            if actual != wanted:
+                self._prefix = ""
                 self._matched = 0
                 return text[start:]
             start += 1

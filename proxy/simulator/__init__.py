@@ -40,7 +40,8 @@ Content of the answer:
     simulate-delta-size           characters per delta (default: two words)
     simulate-empty                1: content is []
     simulate-echo-prefill         1 or all: repeat the prefill at the beginning of the answer;
-                                  words: its last few; wrapped, indented: in other white space
+                                  words: its last few; quoted: those, between marks;
+                                  wrapped, indented: in other white space
     simulate-thinking-tokens      thinking tokens used, if the model thinks
     simulate-stop-reason          any word; refusal comes with its stop_details
     simulate-stop-sequence        JSON string

@@ -47,6 +47,8 @@ def _echo(prefill: str, way: str) -> str:
     match way:
         case "words":
             return " ".join(prefill.split()[-_ECHOED_WORDS:])
+        case "quoted":
+            return f"`...{_echo(prefill, 'words')}`"
         case "wrapped":
             return "\n".join(prefill.split())
         case "indented":

@@ -166,7 +166,7 @@ def sequences_that_differ_at_their_ends(automaton, size):
 
 @shape("continuation", steps=15, handed=10)
 def trimmed_space_that_is_said_again_in_small_pieces(continuation, size):
-    remover = continuation.TrimmedSpaceRemover(" " * size)
+    remover = continuation.PrefixRemover(" " * size)
     return lambda: [*map(remover.feed, " " * size)]
 
 
@@ -174,6 +174,12 @@ def trimmed_space_that_is_said_again_in_small_pieces(continuation, size):
 def an_echo_that_breaks_off_after_much_white_space(continuation, size):
     joiner = continuation.PrefillJoiner("a" * 8 * size)
     return lambda: [*map(joiner.feed, " " * size + "a" * 4 * size + "b")]
+
+
+@shape("continuation", steps=150, handed=400)
+def a_quoted_echo_that_breaks_off_after_much_white_space(continuation, size):
+    joiner = continuation.PrefillJoiner("a" * 8 * size)
+    return lambda: [*map(joiner.feed, " " * size + '"' + "a" * 4 * size + "b")]
 
 
 @shape("continuation", steps=60, handed=500)

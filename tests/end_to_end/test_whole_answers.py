@@ -244,7 +244,7 @@ def test_an_echo_may_begin_with_other_white_space_than_the_prefill(holdover: Pro
     assert told.json()["completion"] == "\nNext"
 
 
-@pytest.mark.parametrize("way", ["all", "words", "wrapped", "indented"])
+@pytest.mark.parametrize("way", ["all", "words", "quoted", "wrapped", "indented"])
 @pytest.mark.parametrize("prefill", ["continue", "instruct"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_however_a_model_repeats_a_prefill_its_continuation_is_joined_with_its_own_space(

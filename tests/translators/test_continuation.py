@@ -1,10 +1,10 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from translators.continuation import PrefillJoiner, TrimmedSpaceRemover
+from translators.continuation import PrefillJoiner, PrefixRemover
 
 
 def joined(prefill, *deltas, trimmed=""):
@@ -52,6 +52,45 @@ LONG = "Once upon a time there was a fox.\n" * 20 + "And it said"
 )  # fmt: skip
 def test_what_is_repeated_shows_the_joint(prefill, answer, continuation):
     assert whole(prefill, answer) == continuation
+
+
+@pytest.mark.parametrize(
+    ("prefill", "answer", "continuation"),
+    [
+        ("Hello, my name is", "...my name is Claude.", " Claude."),
+        ("Hello, my name is", "\u2026 is Claude.", " Claude."),
+        ("Hello, my name is", "...Claude.", "...Claude."),
+        ("Hello, my name is", '"Hello, my name is Claude."', ' Claude."'),
+        ("Hello, my name is", '"my name is" Claude.', " Claude."),
+        ("Hello, my name is", "`my name is`\nClaude.", "\nClaude."),
+        ("Hello, my name is", "\u201c...my name is\u201d Claude.", " Claude."),
+        ("Hello, my name is", "> **my name is** Claude.", " Claude."),
+        ("I am", '"I am" Claude.', " Claude."),
+        ('He said "my name is', 'my name is Claude"', ' Claude"'),
+        ('He said "my name is', '...my name is Claude"', ' Claude"'),
+        ('He said "my name is', '"my name is" and', '" and'),
+        ("The word is", '"is" a verb.', ' "is" a verb.'),
+        ("An extension is", ".is", ".is"),
+        ("I know you are", "...areas", "...areas"),
+        (LONG, f'"{LONG}": Hi', ": Hi"),
+        (LONG, f"`{LONG}` he", " he"),
+        (LONG, f'"{LONG[:-4]}', f' "{LONG[:-4]}'),
+        ('"' + LONG, f'"{LONG}" Hi', '" Hi'),
+        ("my name is", '""""""""my name is""""""""', ""),
+        ("my name is", '"""""""""my name is', ' """""""""my name is'),
+        ("my name is", '""""""""..my name is', ' """"""""..my name is'),
+    ],
+    ids=[
+        *("an ellipsis", "one word", "an ellipsis of its own", "all in quotes", "words in quotes"),
+        *("code", "other quotes", "Markdown", "all of a short one", "inside a quotation"),
+        *("an ellipsis inside a quotation", "the client's quotation", "its own quotation"),
+        *("one point", "another word", "a long one", "a long one as code", "half of a long one"),
+        *("a long one with its own mark", "eight marks", "nine marks", "eight and an ellipsis"),
+    ],
+)  # fmt: skip
+def test_marks_before_what_is_repeated_are_no_part_of_the_answer(prefill, answer, continuation):
+    assert whole(prefill, answer) == continuation
+    assert "".join(joined(prefill, *answer)) == continuation
 
 
 @pytest.mark.parametrize(
@@ -130,7 +169,10 @@ def test_what_was_flushed_is_not_held_again():
 
 
 TEXTS = st.lists(
-    st.sampled_from(["a", "b", "is", "my", " ", "\n", ".", "{", "name ", "\u4e00", "7"]), max_size=8
+    st.sampled_from(
+        ["a", "b", "is", "my", " ", "\n", ".", "{", "name ", "\u4e00", "7", '"', "...", "`"]
+    ),
+    max_size=8,
 ).map("".join)
 
 
@@ -156,6 +198,14 @@ def test_all_of_a_prefill_is_taken_off_and_nothing_else(prefill, rest, seam):
     assert whole(prefill, prefill + seam + rest) == seam + rest
 
 
+@given(prefill=LONG_ENOUGH, rest=TEXTS, lead=st.sampled_from(["...", "\u2026", '"...', "`", '"']))
+def test_marks_before_all_of_a_prefill_are_taken_off_with_it(prefill, rest, lead):
+    assume(prefill[0].isalnum())
+    closing = "".join(mark for mark in reversed(lead) if mark in '"`')
+
+    assert whole(prefill, f"{lead}{prefill}{closing} {rest}") == f" {rest}"
+
+
 @given(prefill=TEXTS, deltas=st.lists(TEXTS, max_size=4))
 def test_once_the_joint_is_settled_everything_passes(prefill, deltas):
     joiner = PrefillJoiner(prefill.rstrip())
@@ -165,7 +215,7 @@ def test_once_the_joint_is_settled_everything_passes(prefill, deltas):
 
 
 def without_space(space, *deltas):
-    remover = TrimmedSpaceRemover(space)
+    remover = PrefixRemover(space)
     return [remover.feed(delta) for delta in deltas]
 
 

@@ -139,7 +139,7 @@ _COUNT: Final = _number(0)
 _STATUS: Final = _number(200, 599)
 _PAUSE: Final = _number(0, MAX_PAUSE_MILLISECONDS)
 
-ECHOES: Final = ("all", "words", "wrapped", "indented")
+ECHOES: Final = ("all", "words", "quoted", "wrapped", "indented")
 """Ways in which models repeat a prefill."""
 
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = MappingProxyType(
