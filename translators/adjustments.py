@@ -71,7 +71,7 @@ EXPLANATIONS: Final[Mapping[AdjustmentKind, str]] = {
     _K.ADD_LEADING_NEWLINES: "The first marker had no blank line before it; it was read as a turn.",
     _K.TRIM_TRAILING_SPACE: "White space after the final Assistant marker was taken off.",
     _K.RESTORE_ASSISTANT_MARKER: "The final `Assistant:` had lost its blank line; it was read as a "
-    "turn.",
+    "turn, and so were lines of the last answer that begin like one.",
     _K.ADD_ASSISTANT_TURN: "The prompt did not end with an Assistant turn; it was answered as if "
     "it did.",
     _K.TREAT_AS_HUMAN_TURN: "The prompt had no Human turn; its text was asked as one.",

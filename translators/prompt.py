@@ -7,10 +7,12 @@ Parse a legacy prompt into a conversation.
 
 The preamble is the system prompt; text after the last Assistant marker is the
 prefill, and text after an earlier one is a finished answer, which is never sent
-as one to be continued. Indentation, inner blank lines and role names inside a
-sentence are text. If a marker is written with CR LF, all line ends of the
-prompt are read as LF. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of
-real wrappers), clients rule 10 (leniency for some API keys).
+as one to be continued. If the last text of the assistant ends with a line
+`Assistant:`, its lines that begin like a marker are turns: their blank lines
+were lost. Indentation, inner blank lines and role names inside a sentence are
+text. If a marker is written with CR LF, all line ends of the prompt are read as
+LF. Sources: legacy-wire 5 (validation, sanitation, error texts, prompts of real
+wrappers), clients rule 10 (leniency for some API keys).
 
 Law: `parse_prompt(render_prompt(c)).conversation == c` for every `c` parsed, unless merging
 turns has made a marker with a CR.
@@ -58,6 +60,8 @@ _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
 _SEPARATOR: Final = r"(?: |\n(?!\n(?:Human|Assistant):))?"
 _MARKER: Final = re.compile(r"\n\n(Human|Assistant):" + _SEPARATOR)
 _OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):" + _SEPARATOR)
+_LINE_MARKER: Final = re.compile(r"(?:\A|\n)(Human|Assistant):(?: |\n(?!(?:Human|Assistant):))?")
+"""A marker without a blank line before it."""
 _MAX_MARKER_LENGTH: Final = 32
 """At least the length of a marker, its separator and the marker that may follow."""
 _BARE_MARKER: Final = "Assistant:"
@@ -154,8 +158,7 @@ def parse_in_steps(prompt: str) -> Steps[ParsedPrompt]:
     errors = ([] if begins else [_MUST_START]) + ([] if ends else [_MUST_END])
     if not pieces.turns and (yield from is_blank(prompt)):
         raise InvalidCompletionRequest(f"{_MUST_START}, {_MUST_END}")
-    if not ends:
-        pieces = yield from _restore_assistant_marker(pieces)
+    pieces = yield from _restore_assistant_marker(pieces)
     if not any(turn.role == "user" for turn in pieces.turns):
         pieces = yield from _treat_preamble_as_human_turn(pieces)
     return (yield from _assemble(_add_final_assistant_turn(pieces), ", ".join(errors) or None))
@@ -198,7 +201,7 @@ def _with_line_feeds(prompt: str) -> Steps[str | None]:
 
 def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
     adjustments: list[Adjustment] = []
-    pieces = yield from _split(prompt)
+    pieces = yield from _split(prompt, _MARKER)
     # In long prompts, leading white space is skipped in steps before the pattern is tried.
     space = (yield from leading_space_length(prompt)) if len(prompt) > STEP_SIZE else 0
     opening = _OPENING_MARKER.match(prompt, space)
@@ -217,6 +220,11 @@ def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
         adjustments.append(
             Adjustment(AdjustmentKind.TRIM_TRAILING_SPACE, "prompt", "white space", "")
         )
+    return _Pieces(preamble, tuple((yield from _turns(rest))), tuple(adjustments))
+
+
+def _turns(rest: list[str]) -> Steps[list[Turn]]:
+    """Return the turns of a list of their roles and texts in turn."""
     turns: list[Turn] = []
     for start in range(0, len(rest), 2 * TURNS_PER_STEP):
         if start:
@@ -224,17 +232,17 @@ def _cut_at_markers(prompt: str) -> Steps[_Pieces]:
         end = start + 2 * TURNS_PER_STEP
         names, texts = rest[start:end:2], rest[start + 1 : end : 2]
         turns += [Turn(_ROLES[name], text) for name, text in zip(names, texts, strict=True)]
-    return _Pieces(preamble, tuple(turns), tuple(adjustments))
+    return turns
 
 
-def _split(prompt: str) -> Steps[list[str]]:
-    """Return the preamble, followed by role and text of each turn in turn."""
+def _split(prompt: str, pattern: re.Pattern[str]) -> Steps[list[str]]:
+    """Return the text before the first marker, followed by role and text of each turn in turn."""
     if len(prompt) <= STEP_SIZE:
-        return _MARKER.split(prompt)
+        return pattern.split(prompt)
     pieces: list[str] = []
     begin = 0
     for start, end in windows(len(prompt)):
-        for marker in _MARKER.finditer(prompt, start, end + _MAX_MARKER_LENGTH):
+        for marker in pattern.finditer(prompt, start, end + _MAX_MARKER_LENGTH):
             if marker.start() >= end:
                 break
             pieces += prompt[begin : marker.start()], marker[1]
@@ -253,7 +261,10 @@ def _restore_assistant_marker(pieces: _Pieces) -> Steps[_Pieces]:
     text = pieces.preamble if last is None else last.text
     end = yield from rstripped_length(text)
     start = end - len(_BARE_MARKER)
-    if not text.endswith(_BARE_MARKER, 0, end) or not (start == 0 or text[start - 1].isspace()):
+    if not text.endswith(_BARE_MARKER, 0, end):
+        return pieces
+    is_answer = last is not None and last.role == "assistant"
+    if start and not (text[start - 1] == "\n" if is_answer else text[start - 1].isspace()):
         return pieces
     before = text[: (yield from rstripped_length(text, start))]
     restored = Adjustment(
@@ -262,7 +273,11 @@ def _restore_assistant_marker(pieces: _Pieces) -> Steps[_Pieces]:
     answer = Turn("assistant", "")
     if last is None:
         return _Pieces(before, (answer,), (*pieces.adjustments, restored))
-    turns = (*pieces.turns[:-1], Turn("user", before), answer)
+    said = [Turn("user", before)]
+    if is_answer:
+        first, *rest = yield from _split(before, _LINE_MARKER)
+        said = [Turn("assistant", first), *(yield from _turns(rest))]
+    turns = (*pieces.turns[:-1], *said, answer)
     return _Pieces(pieces.preamble, turns, (*pieces.adjustments, restored))
 
 

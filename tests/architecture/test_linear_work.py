@@ -222,6 +222,7 @@ PROMPTS: Final = (
         "\n\nAssistant:",
     ),
     *("\n", " ", "\u2003", "\n\n ", "\n\nHuman", "Assistant:", "a ", "\n\nHuman: Assistant:\n"),
+    *("\nHuman:", "\nHuman: a\nAssistant: b"),
 )
 
 
@@ -231,6 +232,7 @@ def a_prompt_of(prompt, text):
         tried(lambda: prompt.render_prompt(prompt.parse_prompt(f"x{text}").conversation))
         tried(prompt.parse_prompt, text)
         tried(prompt.parse_prompt, f"{text}Human: x")
+        tried(prompt.parse_prompt, f"\n\nAssistant: x{text}\nAssistant:")
 
     return run
 

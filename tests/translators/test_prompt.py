@@ -358,6 +358,46 @@ WRAPPED_PROMPTS = {
         talk("a", "b", NEXT_ANSWER, prefill="c"),
         (turn_filled("no Human turn", NEXT_ANSWER),),
     ),
+    "a transcript behind an answer": (
+        "\n\nHuman: Hi\n\nAssistant: A1\nHuman: bye\nAssistant:",
+        talk("Hi", "A1", "bye"),
+        (RESTORED,),
+    ),
+    "a longer one, with a space at its end": (
+        "\n\nHuman: a\n\nAssistant: b\nc\nHuman:\nd\nAssistant: e\nHuman: f \nAssistant: \n",
+        talk("a", "b\nc", "d", "e", "f"),
+        (RESTORED,),
+    ),
+    "one that begins with the answer's marker": (
+        "\n\nHuman: a\n\nAssistant:\nHuman: b\nAssistant:",
+        talk("a\n\nb"),
+        (RESTORED, dropped(1), merged(2, 1)),
+    ),
+    "one with an empty question": (
+        "\n\nHuman: a\n\nAssistant: b\nHuman:\nAssistant:",
+        talk("a", "b", EMPTY_MESSAGE),
+        (RESTORED, turn_filled("an empty turn", EMPTY_MESSAGE)),
+    ),
+    "two final markers": (
+        "\n\nHuman: a\n\nAssistant:\nAssistant:",
+        talk("a"),
+        (RESTORED, dropped(1)),
+    ),
+    "an answer and a final marker": (
+        "\n\nHuman: a\n\nAssistant: b\nAssistant:",
+        talk("a", "b", NEXT_ANSWER),
+        (RESTORED, turn_filled("no Human turn", NEXT_ANSWER)),
+    ),
+    "a transcript that the prefill is the middle of": (
+        "\n\nHuman: a\n\nAssistant: b\nHuman: c\nAssistant: d",
+        talk("a", prefill="b\nHuman: c\nAssistant: d"),
+        (),
+    ),
+    "a prefill that ends with a word and a colon": (
+        "\n\nHuman: a\n\nAssistant: My Assistant:",
+        talk("a", prefill="My Assistant:"),
+        (),
+    ),
     "an empty question after an answer": (
         "\n\nHuman: a\n\nAssistant: b\n\nHuman: \n\nAssistant:",
         talk("a", "b", EMPTY_MESSAGE),
