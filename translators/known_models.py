@@ -24,6 +24,14 @@ _NEWEST_OPUS: Final = "claude-opus-5-5"
 _NEWEST_FABLE: Final = "claude-fable-5-2"
 _NEWEST_MYTHOS: Final = "claude-mythos-5-2"
 
+_NEWEST: Final = {
+    "claude-haiku-latest": _NEWEST_HAIKU,
+    "claude-sonnet-latest": _NEWEST_SONNET,
+    "claude-opus-latest": _NEWEST_OPUS,
+    "claude-fable-latest": _NEWEST_FABLE,
+    "claude-mythos-latest": _NEWEST_MYTHOS,
+}
+
 _CAPABILITIES_4_5: Final = Capabilities(
     max_output_tokens=64_000, prefill=True, sampling=Sampling.ONE_OF, thinking=Thinking.OFF
 )
@@ -165,7 +173,7 @@ RETIRED: Final = (
     *_retired("2026-06-05", "2026-08-05", _OPUS, "claude-opus-4-1-20250805", "claude-opus-4-1"),
 )
 
-KNOWN_MODELS: Final = Catalogue(models=(*LIVE, *RETIRED))
+KNOWN_MODELS: Final = Catalogue(models=(*LIVE, *RETIRED), newest=_NEWEST)
 
 LEGACY_ALIASES: Final[dict[str, str]] = {
     # The legacy API answered a major version with the full version that it stood for. Only

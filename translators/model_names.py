@@ -6,6 +6,7 @@ Read a model's name in the spelling of clouds, gateways and old menus.
     claude-haiku-4-5@20251001                      Vertex
     anthropic/claude-haiku-4.5, openrouter/anthropic/claude-2:beta
     anthropic--claude-4.5-haiku, databricks-claude-sonnet-4-6, anthropic/claude-4.6-opus-20260205
+    claude-sonnet-4-6[1m], anthropic/claude-opus-4.6-fast, ~anthropic/claude-opus-latest
 
 A name in such a spelling is sent as it is; only its meaning is looked up. Facts: bedrock-vertex
 B3, B4 (how ids are spelled), legacy-wire 8 (names of the retired families).
@@ -17,11 +18,15 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_REGION: Final = re.compile(r"\A(?:us-gov|global|apac|us|eu|au|jp|ca|uk)\.")
+_REGION: Final = re.compile(r"\A[a-z]{2,6}(?:-[a-z0-9]{1,9}){0,3}\.(?=anthropic\.|claude-)")
+"""Any region: clouds add new ones, and what follows leaves no doubt."""
 _VENDOR: Final = re.compile(r"\Aanthropic\.")
 _VENDOR_OF_OTHERS: Final = re.compile(r"\A(?:anthropic|databricks)(?:--?|:)(?=claude-)")
 _BEDROCK_VERSION: Final = re.compile(r"(?:-v\d+)?(?::\d+)?(?::\d+k)?\Z")
-_ROUTE: Final = re.compile(r":[a-z][a-z0-9_-]*\Z")  # `:beta`, `:thinking` of a gateway
+_MODE: Final = re.compile(
+    r"(?:\[\w{1,8}\]|-(?:fast|thinking|\d{1,4}[km])){0,2}(?::[a-z][a-z0-9_-]*)?\Z", re.ASCII
+)
+"""How the model is to run: its speed, the length of its context, a gateway's `:beta`."""
 _DOTTED: Final = re.compile(r"(?<=\d)\.(?=\d)")
 _VERSION_FIRST: Final = re.compile(r"\Aclaude-(\d(?:-\d)?)-(haiku|sonnet|opus|fable|mythos)\b")
 _DATE: Final = re.compile(r"-20\d{6}")
@@ -36,7 +41,8 @@ def plain_names(name: str) -> Iterator[str]:
     """Yield what a name may be called in the catalogue, the likeliest first."""
     plain = name.lower().rpartition("/")[2]
     plain = _VENDOR_OF_OTHERS.sub("", _VENDOR.sub("", _REGION.sub("", plain)))
-    plain = _ROUTE.sub("", plain)
+    plain = _MODE.sub("", plain)
+    yield plain
     for ending in _ANY_DATE:
         plain = plain.removesuffix(ending)
     plain = _DOTTED.sub("-", plain.replace("@", "-"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -119,6 +119,8 @@ class Catalogue:
     models: tuple[Model, ...]
     overrides: Mapping[str, str] = field(default_factory=dict[str, str])
     """Pattern of a requested name (`claude-instant-*`) -> model to send; the first match wins."""
+    newest: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name by which gateways ask for the newest model of a line -> its id."""
     _by_name: dict[str, Model] = field(init=False, repr=False, compare=False)
     _by_undated_name: dict[str, Model] = field(init=False, repr=False, compare=False)
 
@@ -127,7 +129,8 @@ class Catalogue:
         names = {
             name: model for model in reversed(self.models) for name in (*model.aliases, model.id)
         }
-        undated = {_DATE.sub("", name): model for name, model in names.items()}
+        newest = {name: names[model] for name, model in self.newest.items()}
+        undated = newest | {_DATE.sub("", name): model for name, model in names.items()}
         object.__setattr__(self, "_by_name", names)
         object.__setattr__(self, "_by_undated_name", undated | names)
 
@@ -180,7 +183,7 @@ class Catalogue:
 
     def with_models(self, models: Iterable[Model]) -> Catalogue:
         """Return a catalogue that looks for a name in `models` first, then in this one."""
-        return Catalogue(models=(*models, *self.models), overrides=self.overrides)
+        return replace(self, models=(*models, *self.models))
 
     def _capabilities(self, name: str) -> Capabilities:
         model = self.find_in_any_spelling(name)

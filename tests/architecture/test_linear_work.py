@@ -313,7 +313,7 @@ NAMES: Final = (
 )
 
 
-@repeating(NAMES, "model_names", steps=2, handed=150)
+@repeating(NAMES, "model_names", steps=2, handed=170)
 def a_name_of(names, text):
     return lambda: [
         (list(names.plain_names(name)), names.legacy_family(name))

@@ -34,6 +34,34 @@ TODAY = "2026-11-29"
         ("databricks-claude-sonnet-4-6", "claude-sonnet-4-6"),
         ("anthropic:claude-opus-4-8", "claude-opus-4-8"),
         ("anthropic/claude-4.6-opus-20260205", "claude-opus-4-6"),
+        ("claude-sonnet-4-6[1m]", "claude-sonnet-4-6"),
+        ("claude-haiku-4-5-20251001[1M]", "claude-haiku-4-5-20251001"),
+        ("us.anthropic.claude-opus-4-6-v1[1m]", "claude-opus-4-6"),
+        ("claude-opus-4-6-fast", "claude-opus-4-6"),
+        ("anthropic/claude-opus-4.6-fast:beta", "claude-opus-4-6"),
+        ("claude-4.5-haiku-thinking", "claude-haiku-4-5-20251001"),
+        ("claude-opus-4.6-1m", "claude-opus-4-6"),
+        ("~anthropic/claude-haiku-4.5", "claude-haiku-4-5-20251001"),
+        ("~anthropic/claude-haiku-latest", "claude-haiku-5-5"),
+        ("openrouter/~anthropic/claude-opus-latest", "claude-opus-5-5"),
+        *(
+            (f"{region}.anthropic.claude-sonnet-4-6", "claude-sonnet-4-6")
+            for region in (
+                *(
+                    "ap",
+                    "ca",
+                    "sa",
+                    "me",
+                    "af",
+                    "uk",
+                    "kr",
+                    "in",
+                    "us-east-1",
+                    "eusc",
+                    "us-gov-west-1",
+                ),
+            )
+        ),
     ],
 )
 def test_a_cloud_s_name_has_the_capabilities_of_its_model_and_is_sent_as_it_is(name, model):
