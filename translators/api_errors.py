@@ -76,7 +76,9 @@ def error_status(kind: str) -> int:
     return _STATUSES.get(kind, 500)
 
 
-_FIRST_FIELD: Final = re.compile(r"\A(?:(?P<prompt>messages|system)(?:\.[\w.]+)?|max_tokens)(?=:)")
+_NAMED_FIELD: Final = re.compile(
+    r"(?:\A|(?<=[:;] ))(?:(?P<prompt>messages|system)(?:\.[\w.]+)?|max_tokens)(?=:)"
+)
 _QUOTED_FIELD: Final = re.compile(r"`(?P<name>max_tokens|messages|system)`")
 _LEGACY_NAMES: Final = {
     "max_tokens": "max_tokens_to_sample",
@@ -89,7 +91,7 @@ def in_legacy_terms(message: str, kind: str) -> str:
     """Replace names of Messages fields in the message of an `invalid_request_error`."""
     if kind != "invalid_request_error":
         return message
-    message = _FIRST_FIELD.sub(
+    message = _NAMED_FIELD.sub(
         lambda field: "prompt" if field["prompt"] else "max_tokens_to_sample", message
     )
     return _QUOTED_FIELD.sub(lambda field: f"`{_LEGACY_NAMES[field['name']]}`", message)

@@ -369,7 +369,7 @@ def refusal(text: str) -> bytes:
     return json.dumps({"error": {"type": "invalid_request_error", "message": text}}).encode()
 
 
-@repeating(MESSAGES, "api_errors", steps=1, handed=30)
+@repeating(MESSAGES, "api_errors", steps=1, handed=40)
 def an_error_of(api_errors, text):
     bodies = refusal(text), refusal(f"messages.{text}")
     return lambda: [api_errors.translate_error(400, said) for said in bodies]

@@ -75,6 +75,10 @@ def test_status_type_and_message_stay(status, kind, message):
             "input length and `max_tokens_to_sample` exceed context limit: 178959 + 64000 > 200000,"
             " decrease input length or `max_tokens_to_sample` and try again",
         ),
+        (
+            "Invalid: max_tokens: many; messages.0: none",
+            "Invalid: max_tokens_to_sample: many; prompt: none",
+        ),
         ("`messages` and `system`", "`prompt` and `prompt`"),
         ("stop_sequences: each must be non-empty", "stop_sequences: each must be non-empty"),
         (

@@ -6,6 +6,8 @@ Facts: messages-wire 4, bedrock-vertex A5 and B4, corrections B4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final, cast
 
 import msgspec
@@ -21,17 +23,24 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
     request_id: str | None = None
 
 
-_REASON_FIELDS: Final = (
-    *("message", "Message", "error_description", "error", "Error", "detail", "errors", "msg"),
-    *("fault", "faultstring", "errorMessage", "error_msg", "title", "reason", "details"),
+_SAYING: Final = (
+    *("message", "Message", "error_description", "errorMessage", "error_msg", "msg"),
+    *("faultstring", "fault", "error", "Error", "detail", "title", "reason"),
 )
 """
-Names of AWS, OAuth, Google, FastAPI, Apigee, Lambda, RFC 9457 and gateways: bedrock-vertex A5, B4;
-corrections B4.
+Names of what went wrong, by AWS, OAuth, Google, FastAPI, Apigee, Lambda, RFC 9457 and gateways, the
+most telling first: bedrock-vertex A5, B4; corrections B4.
 """
+_SAYING_INSIDE: Final = (*_SAYING, "description", "text")
+"""Names of the same inside of one of these; by themselves they may be about anything."""
+_DETAILS: Final = ("errors", "details", "fieldViolations", "invalid-params", "issues")
+"""Names of what was wrong with each part of a request."""
+_PLACES: Final = ("field", "param", "pointer", "name")
+"""Names of the part that an entry of the details is about."""
 _MAX_OTHER_ERROR_BYTES: Final = 16 * 1024
 """Longest body that is searched for a reason; all of its values become objects."""
-_MAX_REASON_DEPTH: Final = 4
+_MAX_REASON_DEPTH: Final = 6
+_DEPTH_OF_ENTRIES: Final = 2
 _MAX_REASONS: Final = 8
 _MAX_PLAIN_TEXT_BYTES: Final = 1024
 """Longest body that is read as a sentence: `no healthy upstream` of Envoy, say."""
@@ -43,14 +52,16 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
     Decode an error body; return None for any other body (HTML of an edge, empty).
 
     Errors of clouds and gateways are read, too: `{"message": ...}`, `{"error": "..."}`,
-    `{"detail": ...}`, and any of them in a list. They have no type.
+    `{"detail": ...}`, `{"errors": {"prompt": [...]}}`, and any of them in a list. Most have no
+    type.
     """
     try:
         envelope = _ERROR.decode(body)
     except UNREADABLE:
         envelope = None
-    has_message = envelope is not None and bool(envelope.error.message)
-    if (has_message and b'"raw"' not in body) or len(body) > _MAX_OTHER_ERROR_BYTES:
+    error = envelope.error if envelope else ApiError()
+    is_whole = bool(error.type and error.message)
+    if (is_whole and b'"raw"' not in body) or len(body) > _MAX_OTHER_ERROR_BYTES:
         return envelope
     try:
         other = msgspec.json.decode(body.decode("utf-8-sig", "replace"))
@@ -59,11 +70,12 @@ def decode_error(body: bytes) -> ErrorEnvelope | None:
     match other:
         case {"error": {"message": str(said), "metadata": {"raw": str(raw)}}}:  # OpenRouter
             return ErrorEnvelope(ApiError("", f"{said}: {error_message(raw.encode()) or raw}"))
-        case _ if has_message:
+        case str():
+            return envelope
+        case _ if is_whole or not (reason := _reason(other)):
             return envelope
         case _:
-            reason = "" if isinstance(other, str) else _reason(other)
-            return ErrorEnvelope(ApiError("", reason)) if reason else envelope
+            return ErrorEnvelope(ApiError(error.type, reason))
 
 
 def plain_text(body: bytes) -> str:
@@ -92,14 +104,48 @@ def _reason(other: object, depth: int = 0) -> str:
         return ""
     if isinstance(other, list):
         many = cast("list[object]", other)[:_MAX_REASONS]
-        found = [_reason(one, depth + 1) for one in many]
-        return "; ".join(reason for reason in found if reason)
-    if isinstance(other, dict):
-        fields = cast("dict[str, object]", other)
-        found = [_reason(fields.get(name), depth + 1) for name in _REASON_FIELDS]
-        reason = next((reason for reason in found if reason), "")
-        if isinstance(fields.get("msg"), str) and isinstance(place := fields.get("loc"), list):
-            field = ".".join(map(str, cast("list[object]", place)[1:]))  # FastAPI's validator
-            return f"{field}: {reason}" if field else reason
-        return reason
-    return ""
+        return _joined(_reason(one, depth + 1) for one in many)
+    if not isinstance(other, dict):
+        return ""
+    fields = cast("dict[str, object]", other)
+    names = _SAYING_INSIDE if depth else _SAYING
+    said = next(filter(None, (_reason(fields.get(name), depth + 1) for name in names)), "")
+    details = _joined(_reason(fields.get(name), depth + 1) for name in _DETAILS)
+    if not (said or details):
+        return _reasons_by_field(fields, depth)
+    reason = said if details in said else ": ".join(filter(None, (said.rstrip("."), details)))
+    place = _place(fields, depth)
+    return f"{place}: {reason}" if place else reason
+
+
+def _reasons_by_field(fields: dict[str, object], depth: int) -> str:
+    """Return what an object says about the fields that it names: `{"prompt": ["too long"]}`."""
+    if depth == 0 and not all(map(_is_list_of_texts, fields.values())):
+        return ""  # it may be about anything
+    named = [
+        (name, _reason(reasons, depth + 1))
+        for name, reasons in islice(fields.items(), _MAX_REASONS)
+        if name != "type" and not name.startswith("@")
+    ]
+    return _joined(f"{name}: {reason}" for name, reason in named if reason)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, str) for one in cast("list[object]", value)
+    )
+
+
+def _place(fields: dict[str, object], depth: int) -> str:
+    """Return the part of a request that an entry is about, or an empty text."""
+    if isinstance(place := fields.get("loc"), list):  # FastAPI's validator
+        return ".".join(map(str, cast("list[object]", place)[1:]))
+    if depth < _DEPTH_OF_ENTRIES:
+        return ""
+    names = (fields.get(name) for name in _PLACES)
+    place = next((name for name in names if isinstance(name, str)), "")
+    return place.lstrip("#/").replace("/", ".")
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return "; ".join(filter(None, reasons))

@@ -77,12 +77,60 @@ def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
 
 
 @pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"errors":{"prompt":["too long","blank"],"model":["gone"]}}',
+         "prompt: too long; blank; model: gone"),
+        (b'{"errors":{"prompt":"too long"}}', "prompt: too long"),
+        (b'{"errors":["a","b"]}', "a; b"),
+        (b'{"message":{"text":"no"}}', "no"),
+        (b'{"message":{"en":"no"}}', "en: no"),
+        (b'{"error":{"prompt":["too long"]}}', "prompt: too long"),
+        (b'{"error":{"code":"ExpiredToken","status":403}}', "code: ExpiredToken"),
+        (b'{"detail":{"prompt":{"length":"too long"}}}', "prompt: length: too long"),
+        (b'{"prompt":["This field is required."]}', "prompt: This field is required."),
+        (b'{"message":"Invalid","errors":{"prompt":["too long"]}}', "Invalid: prompt: too long"),
+        (b'{"title":"Invalid","detail":"See errors","errors":[{"detail":"too long",'
+         b'"pointer":"#/messages/0"}]}', "See errors: messages.0: too long"),
+        (b'{"title":"Invalid","invalid-params":[{"name":"top_k","reason":"negative"}]}',
+         "Invalid: top_k: negative"),
+        (b'{"errors":[{"title":"Invalid","detail":"too long","source":{"pointer":"/a"}}]}',
+         "too long"),
+        (b'{"error":{"code":400,"message":"Invalid","details":[{"@type":"type/BadRequest",'
+         b'"fieldViolations":[{"field":"contents","description":"empty"}]}]}}',
+         "Invalid: contents: empty"),
+        (b'{"error":{"code":403,"message":"Denied","errors":[{"message":"Denied"}]}}', "Denied"),
+        (b'{"error":"invalid_request","message":"","details":"too long"}',
+         "invalid_request: too long"),
+        (b'[{"errors":{"prompt":["too long"]}}]', "prompt: too long"),
+    ],
+)  # fmt: skip
+def test_no_reason_is_lost_however_deep_it_is(body, reason):
+    assert decode_error(body) == ErrorEnvelope(ApiError("", reason))
+
+
+def test_a_type_beside_a_reason_in_another_shape_is_kept():
+    body = b'{"error":{"type":"invalid_request_error","errors":{"prompt":["too long"]}}}'
+
+    assert decode_error(body) == ErrorEnvelope(
+        ApiError("invalid_request_error", "prompt: too long")
+    )
+
+
+def test_details_of_a_whole_error_are_not_for_its_reader():
+    body = b'{"error":{"type":"api_error","message":"no","details":{"visibility":"user_facing"}}}'
+
+    assert decode_error(body) == ErrorEnvelope(ApiError("api_error", "no"))
+
+
+@pytest.mark.parametrize(
     "body",
     [
         *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
-        b'{"detail":' * 5 + b'{"msg":"too deep"}' + b"}" * 5,
+        b'{"detail":' * 7 + b'{"msg":"too deep"}' + b"}" * 7,
         *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
         *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
+        *(b'{"id":"msg_1","tags":["a"]}', b'{"content":[{"text":"Hi"}]}', b'{"text":"Hi"}'),
     ],
     ids=lambda body: body[:40].decode(errors="replace"),
 )
@@ -93,7 +141,18 @@ def test_what_is_no_error_body_is_none(body):
 ERRORISH = st.lists(
     st.sampled_from(
         [
-            *(b'{"error":', b'"type":', b'"message":', b'"detail":', b'"x"', b",", b"{", b"}"),
+            *(
+                b'{"error":',
+                b'"type":',
+                b'"message":',
+                b'"detail":',
+                b'"x"',
+                b'"errors":',
+                b'"loc":',
+                b",",
+                b"{",
+                b"}",
+            ),
             *(b"[", b"]", b"1", b"null", rb'"\ud83d"', b"\xff", b"\xef\xbb\xbf"),
         ]
     )
