@@ -24,7 +24,7 @@ from translators.errors import (
 )
 from translators.known_models import KNOWN_MODELS
 from translators.legacy_features import FEATURES, Features, features_of
-from translators.message import as_chunks, translate_in_steps, translate_message
+from translators.message import as_chunks, from_chunks, translate_in_steps, translate_message
 from translators.model_listing import ListedModel, decode_listing, differences
 from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
 from translators.plan import (
@@ -78,6 +78,7 @@ from translators.wire.messages import (
     encode_in_steps,
     encode_request,
 )
+from translators.wire.sse import is_event_stream
 from translators.wire.stream_assembly import (
     Reassembled,
     TimedPiece,
@@ -154,6 +155,8 @@ __all__ = [
     "error_status",
     "error_type",
     "features_of",
+    "from_chunks",
+    "is_event_stream",
     "learn",
     "learn_gone",
     "parse_request",

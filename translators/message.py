@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from translators.completion_text import CompletionText
 from translators.errors import UpstreamProtocolError
 from translators.plan import Plan
@@ -51,6 +53,21 @@ def as_chunks(completion: Completion) -> tuple[CompletionChunk, ...]:
     assert completion.stop_reason is not None, "only frames of a stream have none"
     last = LastChunk(completion.stop_reason, completion.stop)
     return (TextChunk(completion.text), last) if completion.text else (last,)
+
+
+def from_chunks(
+    chunks: Iterable[CompletionChunk], plan: Plan, message: AnsweredMessage
+) -> Completion:
+    """Return the whole completion that the chunks of a stream, which did not fail, amount to."""
+    *_, last = said = tuple(chunks)
+    assert isinstance(last, LastChunk), "a stream that failed amounts to nothing"
+    return Completion(
+        id=completion_id(message.id),
+        model=plan.echoed_model or message.model or plan.sent_model,
+        text="".join(chunk.text for chunk in said if isinstance(chunk, TextChunk)),
+        stop_reason=last.stop_reason,
+        stop=last.stop,
+    )
 
 
 def completion_id(message_id: str) -> str:

@@ -26,7 +26,7 @@ from proxy.exchange.forwarding import forward_response
 from proxy.exchange.gone_message import gone_message
 from proxy.exchange.response import ResponseSink, send_completion, send_error
 from proxy.exchange.shadow import ShadowRunner
-from proxy.exchange.stream import StreamRelay
+from proxy.exchange.stream import StreamRelay, failed_stream
 from proxy.headers import declared_length
 from proxy.outcome import Outcome, outcome_of_failure
 from proxy.rollout import Decision, Fallback, Question, Route, buckets_in_steps, decide
@@ -37,8 +37,10 @@ from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
     Completion,
+    FailureChunk,
     ModelRefused,
     Plan,
+    StreamTranslator,
     TranslatedError,
     TranslationError,
     UpstreamProtocolError,
@@ -46,6 +48,8 @@ from translators import (
     decode_message_in_steps,
     encode_completion_in_steps,
     features_of,
+    from_chunks,
+    is_event_stream,
     translate_in_steps,
 )
 
@@ -268,18 +272,35 @@ class ExchangeRun:
             await relay.run_whole(await self._whole_completion(response, plan))
 
     async def _whole_completion(self, response: UpstreamResponse, plan: Plan) -> Completion:
-        """Read and translate an answer that comes in one piece."""
+        """Read and translate an answer that is to be in one piece, and may be a stream."""
         context, runner = self._context, self._handler.runner
-        try:
-            message = await runner.run(decode_message_in_steps(await response.read()))
-            completion = await runner.run(translate_in_steps(message, plan))
-        except UpstreamProtocolError as exc:
-            context.failure = str(exc)
-            raise await failed_response(response) from exc
-        context.answered_model = message.model or None
-        context.upstream_stop_reason = message.stop_reason
-        context.usage = message.usage or Usage()
+        body = await response.read()
+        if is_event_stream(body):
+            completion = await self._completion_of_stream(body, plan)
+        else:
+            try:
+                message = await runner.run(decode_message_in_steps(body))
+                completion = await runner.run(translate_in_steps(message, plan))
+            except UpstreamProtocolError as exc:
+                context.failure = str(exc)
+                raise await failed_response(response) from exc
+            context.answered_model = message.model or None
+            context.upstream_stop_reason = message.stop_reason
+            context.usage = message.usage or Usage()
         context.mark_first_token()
         if context.answer_copy is not None:
             context.keep_answer(completion.text.encode())
         return completion
+
+    async def _completion_of_stream(self, body: bytes, plan: Plan) -> Completion:
+        """Translate a stream that came although an answer in one piece was asked for."""
+        context, runner = self._context, self._handler.runner
+        translator = StreamTranslator(plan)
+        chunks = await runner.run(translator.feed_in_steps(body))
+        chunks += await runner.run(translator.close_in_steps())
+        context.answered_model = translator.message.model or None
+        context.upstream_stop_reason = translator.end.stop_reason
+        context.usage = translator.usage
+        if isinstance(failure := chunks[-1], FailureChunk):
+            raise failed_stream(failure, context)
+        return from_chunks(chunks, plan, translator.message)

@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import Failure
+from proxy.exchange.context import ExchangeContext
 from proxy.exchange.response import ResponseSink
 from proxy.outcome import Outcome
 from proxy.upstream.attempt import AttemptFailed
@@ -157,13 +158,7 @@ class StreamRelay:
                 await self._sink.frame(frame)
 
     def _fail(self, failure: FailureChunk) -> NoReturn:
-        if failure.status is not None:  # then it is we who noticed
-            self._context.failure = failure.message
-        status = failure.status or error_status(failure.type)
-        error = TranslatedError(status, failure.type, failure.message, None)
-        # A 400 in a stream is a model's refusal to answer: that is an answer.
-        may_fall_back = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
-        raise AttemptFailed(error, Outcome.UPSTREAM_ERROR, may_fall_back=may_fall_back)
+        raise failed_stream(failure, self._context)
 
     def _frames(self) -> FrameEncoder:
         if self._encoder is None:
@@ -179,6 +174,17 @@ class StreamRelay:
         self._context.answered_model = self._translator.message.model or None
         self._context.upstream_stop_reason = self._translator.end.stop_reason
         self._context.usage = self._translator.usage
+
+
+def failed_stream(failure: FailureChunk, context: ExchangeContext) -> AttemptFailed:
+    """Return the error that a stream of the upstream's ended with, and note it."""
+    if failure.status is not None:  # then it is we who noticed
+        context.failure = failure.message
+    status = failure.status or error_status(failure.type)
+    error = TranslatedError(status, failure.type, failure.message, None)
+    # A 400 in a stream is a model's refusal to answer: that is an answer.
+    may_fall_back = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
+    return AttemptFailed(error, Outcome.UPSTREAM_ERROR, may_fall_back=may_fall_back)
 
 
 def _is_long(chunk: CompletionChunk) -> bool:

@@ -89,6 +89,39 @@ def test_a_stream_without_its_last_event_is_whole():
     assert streamed(streaming(events("Hello", end=False))) == " Hello"
 
 
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+def test_a_stream_where_a_whole_answer_was_asked_for_becomes_one(kind: str):
+    said = events("Hello", " there EN", "D and more")
+    answer = asked(lambda _: Response(said, media_type=kind), stop_sequences=["END"])
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert (answer.json()["completion"], answer.json()["stop"]) == (" Hello there ", "END")
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "reason"),
+    [
+        (events("Hello").partition(b"event: message_delta")[0], 502, "ended the stream too soon"),
+        (
+            events("Hello").partition(b"event: message_delta")[0]
+            + b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
+            b'"message":"Overloaded"}}\n\n',
+            *(529, "Overloaded"),
+        ),
+        (b"data: [DONE]\n\n", 502, "ended the stream too soon"),
+    ],
+    ids=["broken off", "an error", "no message"],
+)
+def test_a_stream_that_fails_where_a_whole_answer_was_asked_for_is_an_error(
+    said: bytes, status: int, reason: str
+):
+    answer = asked(streaming(said))
+
+    assert answer.status_code == status
+    assert reason in answer.json()["error"]["message"]
+
+
 def test_an_upstream_that_ignores_stop_sequences_is_cut_here():
     said = streaming(events("ABC", "DEF E", "ND and more"))
 

@@ -239,15 +239,18 @@ def test_a_message_with_an_odd_value_is_an_answer_or_an_error(
 
 
 @settings(max_examples=scaled(500, at_least=100))
-@given(path=st.sampled_from(list(paths(EVENTS))), other=JUNK, version=VERSIONS)
-@example(path=(4, "usage", "output_tokens"), other=HUGE, version=V2)
-@example(path=(2, "index"), other=HUGE, version=V2)
+@given(
+    path=st.sampled_from(list(paths(EVENTS))), other=JUNK, stream=st.booleans(), version=VERSIONS
+)
+@example(path=(4, "usage", "output_tokens"), other=HUGE, stream=True, version=V2)
+@example(path=(2, "index"), other=HUGE, stream=True, version=V2)
+@example(path=(0, "type"), other="error", stream=False, version=V1)
 def test_a_stream_with_an_odd_value_is_an_answer_or_an_error(
-    odd: Odd, path: _Path, other: object, version: dict[str, str]
+    odd: Odd, path: _Path, other: object, stream: bool, version: dict[str, str]
 ):
     said = events(*replaced(EVENTS, path, other))
 
-    text = odd.ask(whole(said, b"text/event-stream"), stream=True, version=version)
+    text = odd.ask(whole(said, b"text/event-stream"), stream=stream, version=version)
 
     if "usage" in path or "index" in path:
         assert text is not None

@@ -4,9 +4,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from translators.errors import ModelRefused, UpstreamProtocolError
-from translators.message import as_chunks, completion_id, translate_in_steps, translate_message
+from translators.message import (
+    as_chunks,
+    completion_id,
+    from_chunks,
+    translate_in_steps,
+    translate_message,
+)
 from translators.plan import Plan
-from translators.wire.completions import Completion, LastChunk, TextChunk
+from translators.wire.completions import Completion, LastChunk, PingChunk, TextChunk
 from translators.wire.dialects import V2
 from translators.wire.messages import AnsweredMessage, ContentBlock, MessagesRequest
 
@@ -194,3 +200,12 @@ def test_text_inside_of_a_sequence_that_upstream_found_begins_with_the_leading_s
     answer = message(text, stop_reason="stop_sequence", stop_sequence="a\nc")
 
     assert translate_message(answer, plan(stops=("a\nc", "\n"))) == completion(expected, stop="\n")
+
+
+@pytest.mark.parametrize(
+    "answer", [message("Hi", " you"), message(), message("a", stop_reason="x")]
+)
+def test_the_chunks_of_a_completion_amount_to_it(answer):
+    whole = translate_message(answer, plan())
+
+    assert from_chunks([PingChunk(), *as_chunks(whole)], plan(), answer) == whole

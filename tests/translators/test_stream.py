@@ -5,12 +5,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translators.message import translate_message
+from translators.message import from_chunks, translate_message
 from translators.plan import Plan
 from translators.stream import StreamState, StreamTranslator
 from translators.wire.completions import FailureChunk, LastChunk, PingChunk, TextChunk
 from translators.wire.dialects import V2
 from translators.wire.messages import (
+    AnsweredMessage,
     MessageEnd,
     MessagesRequest,
     Usage,
@@ -406,6 +407,7 @@ def test_streamed_and_whole_answers_agree(a_plan, blocks, reason, stop):
     said = "".join(chunk.text for chunk in streamed if isinstance(chunk, TextChunk))
     assert whole.stop_reason is not None
     assert (said, streamed[-1]) == (whole.text, LastChunk(whole.stop_reason, whole.stop))
+    assert from_chunks(streamed, a_plan, AnsweredMessage("msg_01", "claude-opus-4-8")) == whole
 
 
 def test_a_refusal_is_a_failure_where_the_operator_wants_it():

@@ -27,6 +27,14 @@ _CR: Final = ord("\r")  # searching bytes for an integer is much faster than for
 _PLAIN_EVENT: Final = re.compile(rb"(?m)^(?:event:.*+\n)?+data: (.*+)\n\n")
 
 
+_BEGINS_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:")
+
+
+def is_event_stream(body: bytes) -> bool:
+    """Return True if a body begins like a stream of events, whatever its content type says."""
+    return _BEGINS_A_STREAM.match(body) is not None
+
+
 class SSEDecoder:
     """Decodes a stream of events that arrives in chunks of any size."""
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from translators.wire.sse import MAX_LINE_BYTES, SSEDecoder
+from translators.wire.sse import MAX_LINE_BYTES, SSEDecoder, is_event_stream
 
 
 def decode(*chunks):
@@ -138,3 +138,16 @@ def test_an_event_of_nothing_but_empty_lines_goes_astray(line):
     decoder.feed(line * (MAX_LINE_BYTES // 64 + 1))
 
     assert decoder.is_too_long
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        *((b"event: message_start\n", True), (b"data:{}\n\n", True), (b": a comment\n", True)),
+        *((b"\xef\xbb\xbf\r\n\nid: 1\n", True), (b"retry: 5\n", True)),
+        *((b"", False), (b'{"data": 1}', False), (b" data: x", False), (b"database:", False)),
+        (b"<html>", False),
+    ],
+)
+def test_a_stream_is_known_by_its_first_line(body, is_one):
+    assert is_event_stream(body) is is_one
