@@ -22,6 +22,7 @@ from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objectio
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
 from proxy.security.keyring import Caller, Keyring
 from proxy.security.redaction import CALLER_DIGEST, CallerDigest
+from proxy.server.state_dir import problem_with_state_dir
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from translators import InvalidCompletionRequest, decode_completion_request
@@ -47,6 +48,9 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
         today = at.date().isoformat()
         risks = (*risks_of(settings, config, now=at), *runtime.warnings(today))
         print_to_stderr(*(f"holdover: warning: {risk}." for risk in risks))
+        # No error: the file may be meant for another machine, or for another user of this one.
+        if (problem := problem_with_state_dir(settings)) is not None:
+            print_to_stderr(f"holdover: warning: {problem}")
         return
     try:
         if not (caller is None or caller in settings.callers or CALLER_DIGEST.fullmatch(caller)):

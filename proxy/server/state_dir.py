@@ -33,6 +33,17 @@ def make_state_dir(settings: Settings) -> None:
                 raise InvalidSettings(f"state_dir: {unusable(path, exc)}") from exc
 
 
+def problem_with_state_dir(settings: Settings) -> str | None:
+    """Return why the server would not start here, or None; nothing is created."""
+    for path in state_directories(settings):
+        try:
+            try_directory(path)
+        except OSError as exc:
+            if exc.errno not in FULL:
+                return f"state_dir: {unusable(path, exc)}"
+    return None
+
+
 def state_directories(settings: Settings) -> list[Path]:
     """Return the directories that have to be writable, parents first."""
     journals = [journal_directory(settings.state_dir)] if settings.traffic else []
@@ -42,6 +53,16 @@ def state_directories(settings: Settings) -> list[Path]:
 def write_into(path: Path) -> None:
     """Make a file in a directory and remove it; raises `OSError` if that is not possible."""
     write_temporary(path / "start", b"\n").unlink()
+
+
+def try_directory(path: Path) -> bool:
+    """Write into a directory and return True, or False if it can be made; raises `OSError`."""
+    there = next(each for each in (path, *path.parents) if each.exists())
+    if there == path:
+        write_into(path)
+    elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        raise PermissionError(0, f"it cannot be made in {there}")
+    return there == path
 
 
 def unusable(path: Path, problem: OSError) -> str:

@@ -18,7 +18,7 @@ from proxy.errors import InvalidSettings
 from proxy.server.descriptors import FEW_CONNECTIONS, most_connections, raise_descriptor_limit
 from proxy.server.listening import listen_on
 from proxy.server.resources import descriptor_limit
-from proxy.server.state_dir import FULL, state_directories, unusable, write_into
+from proxy.server.state_dir import FULL, state_directories, try_directory, unusable
 from proxy.traffic import (
     OutdatedStoreError,
     ReadOnlyStoreError,
@@ -43,18 +43,14 @@ def try_machine(settings: Settings) -> Iterator[Finding]:
 def state_dir(settings: Settings) -> Finding:
     """Try to write into the state directory, or find out whether it can be made."""
     for path in state_directories(settings):
-        there = next(each for each in (path, *path.parents) if each.exists())
         try:
-            if there == path:
-                write_into(path)
-            elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
-                raise PermissionError(0, f"it cannot be made in {there}")
+            is_there = try_directory(path)
         except OSError as exc:
             if exc.errno in FULL:
                 text = f"the disk of {path} is full: records and guards are not kept"
                 return Finding(Level.WARNING, "state_dir", text, "make room on it")
             return Finding(Level.FAILED, "state_dir", unusable(path, exc))
-        if there != path:
+        if not is_there:
             return Finding(Level.OK, "state_dir", f"{path} is made at the start")
     return _state_dir_in_use(settings)
 

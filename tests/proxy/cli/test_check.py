@@ -36,6 +36,17 @@ link = "https://example.org/why"
 """
 
 
+def test_a_state_directory_that_would_stop_the_server_is_said(config):
+    state = config / "state"  # the file of the settings is no directory
+    config.write_text(f'state_dir = "{state}"\n')
+    checked, served = run("check", str(config)), run("serve", "--config", str(config))
+
+    line = f"state_dir: {state} cannot be used: "
+    assert (checked.returncode, served.returncode) == (0, 2)
+    assert f"holdover: warning: {line}it cannot be made in {config}; let the user" in checked.stderr
+    assert line in served.stderr
+
+
 @pytest.fixture
 def config(tmp_path):
     file = tmp_path / "holdover.toml"

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
-from proxy.server.state_dir import make_state_dir
+from proxy.server.state_dir import make_state_dir, problem_with_state_dir
 from tests.small_disk import small_disk
 from tests.unprivileged import as_nobody, public_directory
 
@@ -13,8 +13,12 @@ def test_a_directory_that_this_user_may_not_write_to_is_no_place_for_state():
     with public_directory() as public:
         (public / "state").mkdir(mode=0o555)
         settings = load_settings(state_dir=public / "state", traffic=False)
-        with as_nobody(), pytest.raises(InvalidSettings, match=r"state_dir: .* cannot be used: "):
+        with as_nobody(), pytest.raises(InvalidSettings) as refused:
             make_state_dir(settings)
+        with as_nobody():
+            assert problem_with_state_dir(settings) == str(refused.value)
+
+    assert f"state_dir: {public}/state cannot be used: " in str(refused.value)
 
 
 def test_a_directory_for_state_is_made_and_nothing_is_left_in_it(tmp_path: Path):
@@ -25,9 +29,17 @@ def test_a_directory_for_state_is_made_and_nothing_is_left_in_it(tmp_path: Path)
     assert [path for path in (tmp_path / "a").rglob("*") if path.is_file()] == []
 
 
+def test_to_try_a_directory_for_state_makes_none(tmp_path: Path):
+    for there in (False, True):
+        assert problem_with_state_dir(load_settings(state_dir=tmp_path / "state")) is None
+        assert list(tmp_path.rglob("*")) == ([tmp_path / "state"] if there else [])
+        (tmp_path / "state").mkdir(exist_ok=True)
+
+
 def test_a_full_disk_stops_no_start():
     with small_disk(64 * 1024) as disk:
         (disk / "ballast").write_bytes(bytes(64 * 1024))
         make_state_dir(load_settings(state_dir=disk, traffic=False))
+        assert problem_with_state_dir(load_settings(state_dir=disk, traffic=False)) is None
 
         assert [path.name for path in disk.iterdir()] == ["ballast"]
