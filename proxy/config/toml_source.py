@@ -6,6 +6,7 @@ Names of settings may be written with `-` or `_`.
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from bisect import bisect_left
@@ -24,6 +25,15 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset(
     {"models", "model_facts", "callers", "header", "prices", "upstream_headers"}
 )
 """Tables whose keys the operator chooses, in which `-` stays `-`."""
+
+
+_NAME: Final = re.compile(r"\s*(?:\[\[?\s*(?P<table>[^\]]+?)\s*\]|(?P<key>[^=]+?)\s*=)")
+"""What a statement gives a value to."""
+_OF_WHAT_IS_REPEATED: Final = ("Cannot ", "`")
+"""How errors of `tomllib` and of ours begin that are about what is given twice."""
+_REPEATED_INLINE: Final = re.compile(
+    r"Duplicate inline table key '(?P<name>[^']*)' \(at line (?P<line>\d+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ class TomlSource:
         try:
             return _spelled(tomllib.loads(self.text))
         except ValueError as exc:  # includes TOMLDecodeError
-            raise InvalidSettings(f"{self.path}: {exc}") from exc
+            raise InvalidSettings(f"{self.path}{_problem(str(exc), self.text)}") from exc
         except RecursionError as exc:
             raise InvalidSettings(f"{self.path}: is nested too deeply") from exc
 
@@ -70,7 +80,7 @@ def _spelled(tree: Mapping[str, object], *, is_theirs: bool = False) -> dict[str
     for key, value in tree.items():
         name = key if is_theirs else key.replace("-", "_")
         if name in spelled:
-            raise ValueError(f"{name} is given twice")
+            raise ValueError(f"`{name}` is given twice")
         spelled[name] = _spelled_value(
             value, is_theirs=not is_theirs and name in _NAMES_OF_THE_OPERATOR
         )
@@ -104,16 +114,47 @@ def lines_of(place: Place, text: str) -> range | None:
     callers is parsed a dozen times, not once for each line.
     """
     lines = text.split("\n")
-    begin, ends = 0, list[int]()
-    for end in range(1, len(lines) + 1):
-        with suppress(tomllib.TOMLDecodeError):  # in the middle of a statement
-            tomllib.loads(_joined(lines[begin:end]))
-            ends.append(end)
-            begin = end
+    ends = _ends_of_statements(lines)
     found = bisect_left(
         ends, 1, key=lambda end: _contains(_spelled(tomllib.loads(_joined(lines[:end]))), place)
     )
     return None if found == len(ends) else range(([0, *ends])[found], ends[found])
+
+
+def _ends_of_statements(lines: Sequence[str]) -> list[int]:
+    """Return after how many lines each statement ends, up to one that is not valid."""
+    begin, ends = 0, list[int]()
+    for end in range(1, len(lines) + 1):
+        with suppress(ValueError, RecursionError):  # in the middle of a statement
+            tomllib.loads(_joined(lines[begin:end]))
+            ends.append(end)
+            begin = end
+    return ends
+
+
+def _problem(found: str, text: str) -> str:
+    """Return what to write behind the name of a file in which this was found."""
+    if inline := _REPEATED_INLINE.match(found):
+        return f", line {inline['line']}: `{inline['name']}` is given twice"
+    if not found.startswith(_OF_WHAT_IS_REPEATED):
+        return f": {found}"
+    lines = text.split("\n")
+    ends = _ends_of_statements(lines)
+    repeated = bisect_left(ends, 1, key=lambda end: _is_refused(lines[:end]))
+    start, end = ([0, *ends])[repeated], ends[repeated]
+    if _is_refused(lines[start:end]):  # by itself: both are in one statement
+        return f", line {start + 1}: {found}"
+    name = _NAME.match(lines[start])
+    assert name is not None, "a statement that is valid by itself begins with a name"
+    return f", line {start + 1}: `{name['table'] or name['key']}` is given twice"
+
+
+def _is_refused(lines: Sequence[str]) -> bool:
+    try:
+        _spelled(tomllib.loads(_joined(lines)))
+    except ValueError:
+        return True
+    return False
 
 
 def _joined(lines: Sequence[str]) -> str:
