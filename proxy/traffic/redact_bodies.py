@@ -34,6 +34,7 @@ from translators import (
     Plan,
     completed,
     encode_in_steps,
+    is_event_stream,
     read_json,
     reassemble_completion,
     reassemble_message,
@@ -50,8 +51,6 @@ _MAX_NAMED_LENGTH: Final = 256
 _MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
 _MAX_NON_TEXT_BYTES: Final = 1024 * 1024
 """Limit on JSON outside of long texts; larger bodies are redacted as plain text."""
-_STREAM_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
-"""Matches the start of an event stream: a field or a comment, unlike any JSON."""
 _ESCAPED: Final = re.compile(r"\\\\|\\u([0-9a-fA-F]{4})")
 """Matches an escaped backslash, or the escape of a character."""
 
@@ -161,7 +160,7 @@ def _answer(part: str, captured: CapturedBody, bodies: ExchangeBodies) -> tuple[
         except UpstreamBrokeOff:
             return "(not kept: the compressed body could not be decompressed)", None
         chunks = [(chunks[0][0], raw)]
-    if not _STREAM_START.match(raw):
+    if not is_event_stream(raw):
         return _redacted(raw, bodies.hide), None
     if part == "messages_back":
         read = reassemble_message(chunks)

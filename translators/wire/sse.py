@@ -27,7 +27,7 @@ _CR: Final = ord("\r")  # searching bytes for an integer is much faster than for
 _PLAIN_EVENT: Final = re.compile(rb"(?m)^(?:event:.*+\n)?+data: (.*+)\n\n")
 
 
-_BEGINS_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|data|id|retry)?:")
+_BEGINS_A_STREAM: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*+(?:event|data|id|retry)?:")
 
 
 def is_event_stream(body: bytes) -> bool:
