@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -188,6 +189,7 @@ def _redacted(raw: bytes, hide: Hide) -> str:
     it. It is kept as it was said if there is none; halves of pairs and control characters stay
     escaped in any case.
     """
+    raw = raw.removeprefix(BOM_UTF8)  # JSON behind one is read as JSON when it is asked, too
     try:
         value, _ = completed(
             read_json(raw, msgspec.json.decode, max_rest_bytes=_MAX_NON_TEXT_BYTES)

@@ -71,6 +71,7 @@ def texts(said: ExchangeBodies) -> dict[str, str]:
         (b'{"a":4111111111111111,"b":41}', '{"a":"[card]","b":41}'),
         (b'{"a":true,"b":null,"c":0.5}', '{"a":true,"b":null,"c":0.5}'),
         (b'{"a":"not-in-the-shape-of-a-key","b":"short"}', '{"a":"[key]","b":"short"}'),
+        (b'\xef\xbb\xbf{"a":"\\ncanary\\u0040example.com"}', '{"a":"\\n[email]"}'),
         # What a value is called may say what it is.
         (b'{"password":"hunter2","x":"hunter2"}', '{"password":"[password]","x":"hunter2"}'),
         (b'{"password":"hun\\"ter2"}', '{"password":"[password]"}'),
