@@ -6,7 +6,6 @@ Find settings that are allowed but unwise, each with what is wrong and what to d
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from proxy.config.settings import CallerSettings, KeyFrom, Settings
 from proxy.config.toml_source import TomlSource
 from proxy.rollout import is_over
 from proxy.rollout.rule_schema import RouteSettings
-from proxy.security.hosts import is_loopback
+from proxy.security.hosts import ip_address_of, is_loopback
 from proxy.spelling import nearest
 
 _PRIVATE_NAMES: Final = re.compile(r"[^.]+\.?|.+\.(?:localhost|local|internal|home\.arpa|svc)\.?")
@@ -225,9 +224,7 @@ def _plain_http(name: str, url: str | None) -> Iterator[str]:
         return
     parts = urlsplit(url)
     host = parts.hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    if (address := ip_address_of(host)) is None:
         is_public = not _PRIVATE_NAMES.fullmatch(host.lower())
     else:
         is_public = (getattr(address, "ipv4_mapped", None) or address).is_global

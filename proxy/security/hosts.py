@@ -43,7 +43,7 @@ def is_loopback(name: str) -> bool:
     """Return True if a name or an address always means this machine."""
     if name == _LOCALHOST or name.endswith(f".{_LOCALHOST}"):  # RFC 6761, section 6.3
         return True
-    address = _address(name)
+    address = ip_address_of(name)
     return address is not None and address.is_loopback
 
 
@@ -77,7 +77,7 @@ class HostCheck:
         if is_loopback(name) or self._is_allowed(name):
             return True
         # DNS rebinding needs a name, so a Host that is an IP address is safe.
-        return not self.is_local and _address(name) is not None
+        return not self.is_local and ip_address_of(name) is not None
 
     def _is_allowed(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.allowed)
@@ -101,7 +101,8 @@ def _host_name(host: bytes) -> str:
     return found["name"].decode("ascii").lower().removesuffix(".") if found else ""
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host's name spells, in brackets or not; None for other names."""
     try:
         return ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
     except ValueError:

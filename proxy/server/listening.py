@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from proxy.errors import InvalidSettings
 from proxy.terminal import exit_with_error
+from proxy.upstream.egress import authority
 
 _BACKLOG: Final = 2048
 _UNAVAILABLE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -55,8 +56,7 @@ def listen_on(host: str, port: int, *, reuse_port: bool = False) -> list[socket.
 def say_where(host: str, sockets: Iterable[socket.socket]) -> None:
     """Log the url of the server in the same words as uvicorn."""
     port = next(iter(sockets)).getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    _log.info("Uvicorn running on http://%s:%d (Press CTRL+C to quit)", shown, port)
+    _log.info("Uvicorn running on http://%s (Press CTRL+C to quit)", authority(host, port))
 
 
 def listen(addresses: Iterable[Address], *, reuse_port: bool = False) -> list[socket.socket]:

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,29 +23,23 @@ _PREFIX: Final = "holdover-metrics-"
 def metrics_directory(parent: Path) -> Iterator[Path]:
     """Make a new directory in this one, and remove it afterwards; raises `OSError`."""
     for each in parent.glob(f"{_PREFIX}*"):
-        _remove_if_left_behind(each)
-    with ExitStack() as stack:
-        made = stack.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent))
-        stack.callback(os.close, _locked(Path(made)))
+        # It fails if its server lives, or another user's has left it.
+        with suppress(OSError), _locked(each) as descriptor:
+            if os.fstat(descriptor).st_uid == os.geteuid():
+                shutil.rmtree(each)
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as made,
+        _locked(Path(made)),
+    ):
         yield Path(made)
 
 
-def _locked(directory: Path) -> int:
+@contextmanager
+def _locked(directory: Path) -> Iterator[int]:
     """Open a directory and lock it; raises `OSError` if it is another's, or no directory."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        yield descriptor
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _remove_if_left_behind(directory: Path) -> None:
-    with suppress(OSError):  # its server lives, or another user's has left it
-        descriptor = _locked(directory)
-        try:
-            if os.fstat(descriptor).st_uid == os.geteuid():
-                shutil.rmtree(directory)
-        finally:
-            os.close(descriptor)

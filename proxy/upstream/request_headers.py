@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from proxy.errors import MissingKey
@@ -32,6 +31,7 @@ from proxy.headers import (
     connection_options,
     spelled,
 )
+from proxy.security.hosts import ip_address_of
 from proxy.security.keyring import Destination
 
 
@@ -209,11 +209,7 @@ def _is_an_address(word: bytes) -> bool:
     host = word.decode("ascii")
     if host.count(":") == 1:
         host = host.partition(":")[0]
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+    return ip_address_of(host) is not None
 
 
 def forwarded_request_headers(headers: Headers, to: Destination) -> Headers:

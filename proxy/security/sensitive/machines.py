@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from itertools import product
 from string import hexdigits
 from typing import Final
 
+from proxy.security.hosts import ip_address_of
 from proxy.security.sensitive.kinds import Kind, Span
 
 _IPV6: Final = r":(?<!::)[0-9A-Fa-f:]{1,60}+(?:(?:\.\d{1,3}){3})?+(?![A-Za-z0-9_:])"
@@ -54,7 +54,11 @@ def _ipv6(found: re.Match[str], free: int) -> Span | None:
         return None
     starts = [colon + 1] if _WORD_CHARACTER.match(before) else [start, colon + 1]
     ends = [end, end - 1] if text[end - 1] == ":" else [end]
-    return next((span for span in product(starts, ends) if _is_ip(text[slice(*span)])), None)
+    for first, last in product(starts, ends):
+        part = text[first:last]
+        if (_GROUP.search(part) or part == "::1") and ip_address_of(part) is not None:
+            return first, last
+    return None
 
 
 def _ipv4(found: re.Match[str], free: int) -> Span | None:
@@ -80,14 +84,6 @@ def _is_version(number: str, before: str, after: str) -> bool:
         if _VERSION_WORD.fullmatch(word):
             return True
     return len(number) == _MIN_LENGTH and not after.startswith((":", "/"))
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return _GROUP.search(text) is not None or text == "::1"
 
 
 MACHINES: Final = (
