@@ -70,6 +70,12 @@ def in_prose(plan: Plan) -> Iterator[str]:
         yield f"  without the prefill, should the model repeat it: {_quoted(plan.echo)}"
 
 
+def model_in_words(asked: str | None, answered: str | None) -> str:
+    """Return the model that was asked for, and the one that answers if it is another."""
+    shown = asked or "-"
+    return shown if answered in {None, asked} else f"{shown} -> {answered}"
+
+
 def _quoted(text: str) -> str:
     """Quote a text on one line, cut to a length."""
     cut = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from proxy.explanation import model_in_words
 from proxy.terminal_text import escape_for_terminal
 
 _RED, _GREEN, _BOLD, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[1m", "\x1b[0m"
@@ -21,7 +22,7 @@ def exchange_line(event: Mapping[str, Any]) -> str:
     colour = _RED if is_error else _GREEN
     parts: list[str] = [
         event["caller_name"] or event["caller"] or _NOTHING,
-        _models(event),
+        model_in_words(event["asked_model"], event["answered_model"] or event["sent_model"]),
         " by ".join(filter(None, (event["route"], event["rule"]))) or _NOTHING,
         f"{event['total_ms']:.0f} ms",
         ", ".join(dict.fromkeys(made["kind"] for made in event["adjustments"])),
@@ -30,12 +31,6 @@ def exchange_line(event: Mapping[str, Any]) -> str:
         parts += [event["failure"] or event["error_type"] or "", f"({event['id']})"]
     text = escape_for_terminal("  ".join(filter(None, parts)))
     return f"{event['timestamp'][_CLOCK]} {colour}{status or 'gone'}{_PLAIN}  {text}"
-
-
-def _models(event: Mapping[str, Any]) -> str:
-    asked, answered = event["asked_model"], event["answered_model"] or event["sent_model"]
-    shown = asked or _NOTHING
-    return shown if answered in {None, asked} else f"{shown} -> {answered}"
 
 
 def starting_lines(event: Mapping[str, Any]) -> str:

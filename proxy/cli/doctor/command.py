@@ -68,33 +68,26 @@ def run_doctor(config: Path | None, secrets: Path | None, *, as_json: bool) -> N
 async def _try_everything(
     settings: Settings, runtime: RuntimeConfig, config: Path | None
 ) -> list[Finding]:
-    findings = [*_settings(settings, runtime, config)]
+    rules = one_or_many(len(settings.rollout), "rule")
+    callers = one_or_many(len(settings.callers), "caller")
+    now = datetime.now(UTC)
+    risks = (*risks_of(settings, config, now=now), *runtime.warnings(now.date().isoformat()))
+    findings = [
+        Finding(Level.OK, "settings", f"valid: {rules}, {callers}"),
+        *(Finding(Level.WARNING, "settings", risk) for risk in risks),
+    ]
     try:
         check_egress(settings.upstream_url, settings.legacy_url)
     except InvalidSettings as exc:
         findings.append(Finding(Level.FAILED, "environment", str(exc)))
     else:
-        findings += _ways(settings)
+        for name in ("upstream_url", "legacy_url"):
+            if (url := getattr(settings, name)) is not None:
+                proxy = proxy_for(url)  # which is shown without its password
+                way = "directly" if proxy is None else f"through the proxy {proxy}"
+                findings.append(Finding(Level.OK, "environment", f"{name} is asked {way}"))
         findings += [each async for each in try_upstreams(settings, runtime.keyring)]
     return [*findings, *try_machine(settings)]
-
-
-def _settings(settings: Settings, runtime: RuntimeConfig, config: Path | None) -> Iterator[Finding]:
-    rules = one_or_many(len(settings.rollout), "rule")
-    callers = one_or_many(len(settings.callers), "caller")
-    yield Finding(Level.OK, "settings", f"valid: {rules}, {callers}")
-    now = datetime.now(UTC)
-    for risk in (*risks_of(settings, config, now=now), *runtime.warnings(now.date().isoformat())):
-        yield Finding(Level.WARNING, "settings", risk)
-
-
-def _ways(settings: Settings) -> Iterator[Finding]:
-    """Yield which upstreams are asked through an outbound proxy, without its password."""
-    for name, url in (("upstream_url", settings.upstream_url), ("legacy_url", settings.legacy_url)):
-        if url is not None:
-            proxy = proxy_for(url)
-            way = "directly" if proxy is None else f"through the proxy {proxy}"
-            yield Finding(Level.OK, "environment", f"{name} is asked {way}")
 
 
 @contextmanager

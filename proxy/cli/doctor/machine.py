@@ -52,10 +52,6 @@ def state_dir(settings: Settings) -> Finding:
             return Finding(Level.FAILED, "state_dir", unusable(path, exc))
         if not is_there:
             return Finding(Level.OK, "state_dir", f"{path} is made at the start")
-    return _state_dir_in_use(settings)
-
-
-def _state_dir_in_use(settings: Settings) -> Finding:
     path = settings.state_dir
     owner, free = path.stat().st_uid, shutil.disk_usage(path).free
     if os.geteuid() == 0 and owner != 0:

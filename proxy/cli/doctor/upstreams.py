@@ -19,7 +19,7 @@ from proxy.cli.load_config import KEY_VARIABLE, environment_key_for
 from proxy.config.settings import Settings
 from proxy.errors import InvalidSettings, Unreachable, UpstreamFailure, UpstreamUnreachable
 from proxy.headers import Headers, first
-from proxy.security.keyring import HeldKey, Keyring, Site, refuses_key
+from proxy.security.keyring import Keyring, Site, refuses_key
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.transport import Timeouts
@@ -109,35 +109,33 @@ async def _try_keys(
     client: UpstreamClient, site: Site, settings: Settings, keyring: Keyring
 ) -> AsyncIterator[Finding]:
     """Yield how the upstream answers to each key that is held for it, or to none."""
-    is_messages = site is keyring.messages
-    tried = {key.setting: key.secret for key in _held_for(site, keyring, is_messages=is_messages)}
+    check, is_messages = f"{site.name} key", site is keyring.messages
+    of_callers = (
+        known.messages_key if is_messages else known.legacy_key for known in keyring.known
+    )
+    tried = {key.setting: key.secret for key in (site.key, *of_callers) if key is not None}
     if not tried and is_messages:
         try:
             key = environment_key_for(settings, is_on_loopback=client.is_on_loopback)
         except InvalidSettings as exc:
-            yield Finding(Level.WARNING, f"{site.name} key", str(exc), "correct it, or unset it")
+            yield Finding(Level.WARNING, check, str(exc), "correct it, or unset it")
             key = None
         if key is not None:
             tried[KEY_VARIABLE] = key.encode("latin-1")
     answered: Headers = []
     for setting, secret in tried.items():
         status, answered = await _list_models(client, [*site.credential(secret).fields], site)
-        yield _accepted(f"{site.name} key", setting, status, is_messages=is_messages)
+        yield _accepted(check, setting, status, is_messages=is_messages)
     if not tried:
         status, answered = await _list_models(client, [], site)
-        yield _answers(f"{site.name} key", status)
+        text = f"none is held here: clients send their own; without one, the answer is {status}"
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            yield Finding(Level.OK, check, text)
+        else:
+            remedy = "see what the upstream's status page or log says"
+            yield Finding(Level.WARNING, check, text, remedy)
     if is_messages:
         yield _clock(answered, time.time())
-
-
-def _held_for(site: Site, keyring: Keyring, *, is_messages: bool) -> Iterator[HeldKey]:
-    """Yield the keys that are held for an upstream: for all callers, and for each."""
-    if site.key is not None:
-        yield site.key
-    for known in keyring.known:
-        key = known.messages_key if is_messages else known.legacy_key
-        if key is not None:
-            yield key
 
 
 async def _list_models(
@@ -164,14 +162,6 @@ def _accepted(check: str, setting: str, status: int, *, is_messages: bool) -> Fi
         remedy = "see that upstream_url is the base URL of the Messages API; some gateways have no"
         return Finding(Level.WARNING, check, text, f"{remedy} list of models")
     return Finding(Level.WARNING, check, text, "try again later")
-
-
-def _answers(check: str, status: int) -> Finding:
-    """Return what an answer to a request without a key says."""
-    text = f"none is held here: clients send their own; without one, the answer is {status}"
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Finding(Level.OK, check, text)
-    return Finding(Level.WARNING, check, text, "see what the upstream's status page or log says")
 
 
 def _clock(headers: Headers, now: float) -> Finding:

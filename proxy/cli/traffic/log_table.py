@@ -14,6 +14,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from proxy.explanation import model_in_words
 from proxy.outcome import Outcome
 from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import TrafficRecord
@@ -22,17 +23,6 @@ _ID_WIDTH: Final = 8
 """Enough random characters to tell two million exchanges apart."""
 _ID_PREFIX: Final = "req_"
 _COMMON: Final = "claude-"
-
-
-def _model(record: TrafficRecord) -> str:
-    asked, sent = record.asked_model or "-", record.sent_model
-    return asked if sent in {None, asked} else f"{asked} -> {sent}"
-
-
-def _route(record: TrafficRecord) -> str:
-    """Return the route, with a mark if it was the second try."""
-    route = record.route or "-"
-    return route if record.first_failure is None else f">{route}"
 
 
 def _ending(record: TrafficRecord) -> str:
@@ -71,9 +61,13 @@ _COLUMNS: Final[Mapping[str, _Column]] = {
     "id": _Column(lambda record: record.id, _ID_WIDTH, _ID_WIDTH, 28),
     "caller": _Column(lambda record: record.caller_name or record.caller or "-", 9, 16, 16),
     "sdk": _Column(lambda record: record.sdk or "-", 13, 20, 16),
-    "model": _Column(_model, 17, 40, 47),
+    "model": _Column(
+        lambda record: model_in_words(record.asked_model, record.sent_model), 17, 40, 47
+    ),
     "rule": _Column(lambda record: record.rule or "-", 10, 20, 16),
-    "route": _Column(_route, 10, 10, 10),
+    "route": _Column(  # with a mark if it was the second try
+        lambda record: f"{'>' if record.first_failure else ''}{record.route or '-'}", 10, 10, 10
+    ),
     "first failure": _Column(lambda record: record.first_failure or "-", 13, 24, 24),
     "ended": _Column(_ending, 12, 20, 25),
     "tokens": _Column(_tokens, 7, 9, 9),
@@ -114,7 +108,13 @@ class TerminalTable:
         self._print(cells, style)
 
     def _print(self, cells: Iterable[str], style: str) -> None:
-        line = Text(" ").join(map(_fit, cells, self._widths.values()))
+        fitted: list[Text] = []
+        for cell, width in zip(cells, self._widths.values(), strict=True):
+            text = escape_for_terminal(cell)
+            shown = Text(text if len(text) <= width else text.replace(_COMMON, ""))
+            shown.truncate(width, overflow="ellipsis", pad=True)
+            fitted.append(shown)
+        line = Text(" ").join(fitted)
         line.stylize(style)
         self._print_line(line)
 
@@ -156,15 +156,6 @@ def widths_for(room: int) -> dict[str, int]:
             spare -= added
     widths[last] += kinds + spare
     return widths
-
-
-def _fit(cell: str, width: int) -> Text:
-    text = escape_for_terminal(cell)
-    if len(text) > width:
-        text = text.replace(_COMMON, "")
-    fitted = Text(text)
-    fitted.truncate(width, overflow="ellipsis", pad=True)
-    return fitted
 
 
 def _join_uncut(cells: Iterable[str]) -> str:

@@ -30,7 +30,6 @@ from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic import ReadOnlyStoreError
 from proxy.traffic.store.rollups.build import progress_of
-from proxy.traffic.store.store import Store
 
 _DEFAULT_HTML_FILE: Final = Path("holdover-report.html")
 
@@ -66,7 +65,13 @@ def run_report(  # noqa: PLR0913 - an option each
     caller = caller and caller.encode(errors="replace").decode()
     must_be_complete = bool(conditions)
     with open_traffic_store(config, secrets, demo=demo, must_be_complete=must_be_complete) as store:
-        _complete_rollups(store, must_be_complete=must_be_complete)
+        with store.reading() as connection:
+            progress = progress_of(connection)
+        try:
+            build_rollups(store, progress)
+        except ReadOnlyStoreError as exc:  # otherwise the report says what is missing
+            if must_be_complete:
+                exit_with_error(f"the sums of older records are not complete, and {exc}")
         require_caller(store, settings, caller)
         collected = collect_report_input(store, *period, caller)
     report = build_report(collected, report_settings, milliseconds(now))
@@ -75,17 +80,6 @@ def run_report(  # noqa: PLR0913 - an option each
     print_to_stderr(*(f"holdover: {failure}" for failure in failures))
     if failures:
         raise typer.Exit(1)
-
-
-def _complete_rollups(store: Store, *, must_be_complete: bool) -> None:
-    """Build what is missing in the rollups; if that is not possible, the report says so."""
-    with store.reading() as connection:
-        progress = progress_of(connection)
-    try:
-        build_rollups(store, progress)
-    except ReadOnlyStoreError as exc:
-        if must_be_complete:
-            exit_with_error(f"the sums of older records are not complete, and {exc}")
 
 
 def _period(begin: str, end: str | None, now: datetime) -> tuple[int, int]:

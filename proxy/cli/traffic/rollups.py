@@ -21,7 +21,6 @@ from proxy.traffic.store.rollups.build import (
     progress_of,
 )
 from proxy.traffic.store.rollups.compare import (
-    Difference,
     comparable_periods,
     compare_days,
     compare_period,
@@ -78,7 +77,13 @@ def run_check(config: Path | None, secrets: Path | None, *, demo: bool, buckets:
             compared += exchanges_in(connection, period)
             differences += compare_period(connection, period)
     for difference in islice(differences, _MAX_SHOWN):
-        print_lines(_sentence(difference))
+        period = difference.period
+        group = "" if difference.group is None else f" of group {difference.group}"
+        print_lines(
+            f"{moment_of(period.begin_ms)} to {moment_of(period.end_ms)}: {difference.kind.value}s,"
+            f" {difference.figure}{group}: {difference.in_rollups} in the sums,"
+            f" {difference.in_records} in the records"
+        )
     if len(differences) > _MAX_SHOWN:
         print_lines(f"... and {one_or_many(len(differences) - _MAX_SHOWN, 'more difference')}")
     print_lines(
@@ -89,13 +94,3 @@ def run_check(config: Path | None, secrets: Path | None, *, demo: bool, buckets:
     if differences:
         print_to_stderr("holdover: `holdover traffic rebuild` makes the sums from the records")
         raise typer.Exit(1)
-
-
-def _sentence(difference: Difference) -> str:
-    period = difference.period
-    group = "" if difference.group is None else f" of group {difference.group}"
-    return (
-        f"{moment_of(period.begin_ms)} to {moment_of(period.end_ms)}: {difference.kind.value}s,"
-        f" {difference.figure}{group}: {difference.in_rollups} in the sums,"
-        f" {difference.in_records} in the records"
-    )
