@@ -25,7 +25,7 @@ from proxy.report.formatting import (
     short,
     step_label,
 )
-from proxy.report.model import CallerReport, Compared, CurrentCall, Report
+from proxy.report.model import CallerReport, Compared, Report
 from proxy.report.outcomes import error_count
 from proxy.report.phrases import (
     BADGES,
@@ -68,7 +68,13 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _callers(report)
     for caller in report.callers:
         yield from _caller(caller)
-    yield from _ready(report)
+    yield from _heading("Ready to cut over", 2)
+    for standing in report.ready[:_MAX_READY]:
+        yield f"- {caller_name(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
+    if not report.ready:
+        yield "None."
+    elif len(report.ready) > _MAX_READY:
+        yield f"- and {number(len(report.ready) - _MAX_READY)} more"
     yield from _shadows(report)
     yield from _retirements(report)
 
@@ -170,29 +176,15 @@ def _caller(caller: CallerReport) -> Iterator[str]:
             for use in caller.errors
         ],
     )
-    if caller.call is not None:
-        yield from _call(caller.call)
-
-
-def _call(call: CurrentCall) -> Iterator[str]:
+    if (call := caller.call) is None:
+        return
     source = "What it sent" if call.is_captured else "An example, with words for its texts"
-    yield ""
     about_call = f"{_code(call.exchange)}; {example_share(call)}"
-    yield f"{source}, as a call of the current SDK ({about_call}):"
+    yield from _paragraphs([f"{source}, as a call of the current SDK ({about_call}):"])
     yield ""
     lines = list(code_lines(call))
     fence = _fence("\n".join(lines), 3)
     yield from (f"{fence}{call.language}", *lines, fence)
-
-
-def _ready(report: Report) -> Iterator[str]:
-    yield from _heading("Ready to cut over", 2)
-    for standing in report.ready[:_MAX_READY]:
-        yield f"- {caller_name(standing, _code)}, {one_or_many(standing.exchanges, 'exchange')}"
-    if not report.ready:
-        yield "None."
-    elif len(report.ready) > _MAX_READY:
-        yield f"- and {number(len(report.ready) - _MAX_READY)} more"
 
 
 def _shadows(report: Report) -> Iterator[str]:
@@ -244,15 +236,14 @@ def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    lines = [f"| {' | '.join(map(_cell, row))} |" for row in rows]
-    if lines:
-        yield from ("", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines)
-
-
-def _cell(text: str) -> str:
     # A pipe ends a cell even within code (GFM, section 4.10). Parsers disagree about a backslash
     # before an escaped pipe, so that is written as \u005c.
-    return _BEFORE_PIPE.sub(r"\\u005c", text).replace("|", r"\|")
+    cells = [
+        [_BEFORE_PIPE.sub(r"\\u005c", cell).replace("|", r"\|") for cell in row] for row in rows
+    ]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    if lines:
+        yield from ("", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *lines)
 
 
 def _code(text: str, most: int = 120) -> str:

@@ -43,13 +43,9 @@ def percentiles(durations: Iterable[tuple[float, int]]) -> Percentiles | None:
         return None
     ordered, times = zip(*sorted(counts.items()), strict=True)
     passed = list(accumulate(times))
-    p50, p95, p99 = (
-        _rounded(ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))])
-        for part in (50, 95, 99)
+    exact = (
+        ordered[bisect_left(passed, math.ceil(part * passed[-1] / 100))] for part in (50, 95, 99)
     )
+    # What is known is not more exact than three significant digits.
+    p50, p95, p99 = (float(f"{milliseconds:.3g}") for milliseconds in exact)
     return Percentiles(p50=p50, p95=p95, p99=p99)
-
-
-def _rounded(milliseconds: float) -> float:
-    """Round to three significant digits: what is known is not more exact."""
-    return float(f"{milliseconds:.3g}")

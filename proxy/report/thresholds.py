@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Final
 
 from proxy.report.formatting import one_or_many, percent
-from proxy.report.model import CallerReport, Report, Standing
+from proxy.report.model import CallerReport, Report
 from proxy.report.phrases import caller_name, headline
 from proxy.spelling import or_rather
 from proxy.terminal_text import escape_for_terminal
@@ -83,52 +83,29 @@ def broken_thresholds(condition: Condition, report: Report) -> Iterator[str]:
 def _failures(condition: Condition, report: Report) -> Iterator[str]:
     totals = report.totals
     match condition.name:
-        case "readiness":
+        case "readiness" | "errors" as name:
+            in_full = {(caller.name, caller.digest): caller for caller in report.callers}
             for standing in report.standings:
-                if standing.readiness is None or condition.holds_for(standing.readiness):
-                    yield f"{_caller(standing)}: {_why_unready(standing, report)} ({condition})"
-        case "errors":
-            for standing in report.standings:
-                if condition.holds_for(standing.error_share):
-                    yield f"{_caller(standing)}: {_why_errors(standing, report)} ({condition})"
+                value = standing.readiness if name == "readiness" else standing.error_share
+                if value is None or condition.holds_for(value):
+                    why = _why(name, value, in_full.get((standing.name, standing.digest)))
+                    yield f"{escape_for_terminal(f'{caller_name(standing)}: {why}')} ({condition})"
         case name:
             count = totals.callers if name == "callers" else totals.exchanges
             if condition.holds_for(count):
                 yield f"{count:,} {name} ({condition})"
 
 
-def _caller(standing: Standing) -> str:
-    return escape_for_terminal(caller_name(standing))
-
-
-def _why_unready(standing: Standing, report: Report) -> str:
-    if standing.readiness is None:
+def _why(name: str, value: float | None, caller: CallerReport | None) -> str:
+    if value is None:
         return "its readiness is not known, as none of its requests can be judged"
-    caller = _find_caller(standing, report)
-    reasons = [] if caller is None else caller.readiness.reasons
-    why = "; ".join(
-        f"{reason.name} in {percent(reason.share)}"
-        for reason in reasons
-        if reason.work == "decision"
-    )
-    return _sentence(f"its readiness is {standing.readiness:.4g}", why, caller)
-
-
-def _why_errors(standing: Standing, report: Report) -> str:
-    caller = _find_caller(standing, report)
-    errors = [] if caller is None else caller.errors[:3]
-    why = "; ".join(f"{each.count:,} times {each.status} {each.type}" for each in errors)
-    return _sentence(
-        f"its share of errors is {standing.error_share:.4g}", escape_for_terminal(why), caller
-    )
-
-
-def _sentence(what: str, why: str, caller: CallerReport | None) -> str:
+    what = f"its {'readiness' if name == 'readiness' else 'share of errors'} is {value:.4g}"
     if caller is None:
         return f"{what}; use `--caller` to see why"
+    if name == "readiness":
+        decisions = (each for each in caller.readiness.reasons if each.work == "decision")
+        why = "; ".join(f"{each.name} in {percent(each.share)}" for each in decisions)
+    else:
+        errors = caller.errors[:3]
+        why = "; ".join(f"{each.count:,} times {each.status} {each.type}" for each in errors)
     return f"{what}: {why}" if why else what
-
-
-def _find_caller(standing: Standing, report: Report) -> CallerReport | None:
-    by_key = {(caller.name, caller.digest): caller for caller in report.callers}
-    return by_key.get((standing.name, standing.digest))
