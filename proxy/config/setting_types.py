@@ -145,11 +145,6 @@ def _path(path: Path) -> Path:
     return path
 
 
-def _prefix(prefix: str) -> str:
-    stripped = prefix.strip("/")
-    return f"/{stripped}" if stripped else ""
-
-
 def _not_empty(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value():
         raise ValueError("is empty")
@@ -196,7 +191,8 @@ HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 OwnHeaders = Annotated[dict[OwnHeader, HeaderValue], one_spelling_each(_plain_header_name)]
 BaseUrl = Annotated[str, AfterValidator(_http_url)]
 """A URL to which paths are added; it has no slash at its end."""
-PathPrefix = Annotated[str, AfterValidator(_prefix)]
+PathPrefix = Annotated[str, AfterValidator(lambda prefix: f"/{prefix.strip('/')}".rstrip("/"))]
+"""A path before all others, such as `/legacy`, whichever of its slashes are written."""
 LocalPath = Annotated[Path, AfterValidator(_path)]
 StoreSize = Annotated[int, AfterValidator(_valid_store_size)]
 AdminToken = Annotated[Secret, AfterValidator(_admin_token)]

@@ -124,14 +124,8 @@ def _redacted(redactor: Redactor, words: _Words, made: _Made, keys: list[str]) -
     together = "\0".join(filter(None, chain(words, *made)))
     is_common = len(together) <= _TEXT_LENGTH and together.isascii()
     if is_common and not any(key and key in together for key in keys):
-        return _redacted_before(redactor, words, made)
+        return _redact_or_recall(redactor.text, words, made)
     return _redact_by(redactor.hiding(keys), words, made)
-
-
-@lru_cache(1024)
-def _redacted_before(redactor: Redactor, words: _Words, made: _Made) -> _RedactedTexts:
-    # Most exchanges of a client repeat the texts of an earlier one.
-    return _redact_by(redactor.text, words, made)
 
 
 def _redact_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _RedactedTexts:
@@ -145,6 +139,10 @@ def _redact_by(hide: Callable[[str], Redacted], words: _Words, made: _Made) -> _
         tuple(None if word is None else redacted(word) for word in words),
         tuple(MadeAdjustment(kind, *map(redacted, rest)) for kind, *rest in made),
     )
+
+
+_redact_or_recall: Final = lru_cache(1024)(_redact_by)
+"""Recalls, since most exchanges of a client repeat the texts of an earlier one."""
 
 
 def _storable_integer(number: int | None) -> int | None:

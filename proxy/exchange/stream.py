@@ -119,7 +119,10 @@ class StreamRelay:
         repeats = self._plan.dialect.is_cumulative
         for kind, alike in groupby(chunks, type):
             run = tuple(alike)
-            if kind is TextChunk and (repeats or any(map(_is_long, run))):
+            is_long = any(
+                isinstance(each, TextChunk) and len(each.text) > STEP_SIZE for each in run
+            )
+            if kind is TextChunk and (repeats or is_long):
                 yield from zip(run, strict=True)
             elif kind is TextChunk:
                 at_once = self._frames().texts_per_step
@@ -185,7 +188,3 @@ def failed_stream(failure: FailureChunk, context: ExchangeContext) -> AttemptFai
     # A 400 in a stream is a model's refusal to answer: that is an answer.
     may_fall_back = status != HTTPStatus.BAD_REQUEST and status_may_fall_back(status)
     return AttemptFailed(error, Outcome.UPSTREAM_ERROR, may_fall_back=may_fall_back)
-
-
-def _is_long(chunk: CompletionChunk) -> bool:
-    return isinstance(chunk, TextChunk) and len(chunk.text) > STEP_SIZE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.metadata import version
 from platform import python_version
 from typing import Final, TypeAlias, get_args
@@ -36,11 +36,6 @@ class CurrentState(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the current values."""
         yield _gauge("build_info", "1; the labels say what runs.", [(_BUILD, 1)])
-        yield from self._settings()
-        if self.recording is not None:
-            yield from _recording(self.recording)
-
-    def _settings(self) -> Iterator[Metric]:
         yield _gauge(
             "settings_info",
             "1; the label says which version of the settings file is followed.",
@@ -65,12 +60,16 @@ class CurrentState(Collector):
         yield _gauge(
             "model_retires_timestamp_seconds",
             "Time at which a model stops answering, of models that are asked and do so in 90 days.",
-            [({"model": each.model}, _start_of(each.retires)) for each in self.retiring],
+            [
+                (
+                    {"model": each.model},
+                    datetime.fromisoformat(f"{each.retires}T00:00Z").timestamp(),
+                )
+                for each in self.retiring
+            ],
         )
-
-
-def _start_of(day: str) -> float:
-    return datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
+        if self.recording is not None:
+            yield from _recording(self.recording)
 
 
 def _recording(state: RecordingStatus) -> Iterator[Metric]:

@@ -67,24 +67,21 @@ class Run:
 
     async def run(self) -> bool:
         """Ask all that is left; return False if the budget ended it. Results are kept anyway."""
+        free = asyncio.Semaphore(self.concurrency)
+        pages = self.store.pages()
         try:
             async with asyncio.TaskGroup() as group:
-                return await self._start_requests(group)
+                while page := await asyncio.to_thread(next, pages, None):
+                    for recorded in page:
+                        await free.acquire()
+                        if not await self.budget.reserve(recorded.tokens):
+                            return False
+                        group.create_task(self._ask(recorded, free))
+            return True
         except ExceptionGroup as problems:  # errors of the store, which are all alike
             raise problems.exceptions[0] from problems
         finally:
             await self._write()
-
-    async def _start_requests(self, group: asyncio.TaskGroup) -> bool:
-        free = asyncio.Semaphore(self.concurrency)
-        pages = self.store.pages()
-        while page := await asyncio.to_thread(next, pages, None):
-            for recorded in page:
-                await free.acquire()
-                if not await self.budget.reserve(recorded.tokens):
-                    return False
-                group.create_task(self._ask(recorded, free))
-        return True
 
     async def _ask(self, recorded: RecordedExchange, free: asyncio.Semaphore) -> None:
         result = await self.asker.ask(recorded)
