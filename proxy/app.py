@@ -54,8 +54,6 @@ from proxy.workers.shared_state import SharedState, directory_for
 
 _CUT_OFF_SECONDS: Final = 1
 _SHOW_SECONDS: Final = 1
-_MAX_SEGMENT_SECONDS: Final = 60
-"""Age at which a journal segment is closed, so that the loader can store and remove it."""
 
 
 def create_app(
@@ -142,7 +140,7 @@ def create_app(
                 admission_reporter.keep_reporting(),
                 _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
                 return_memory(lambda: bool(admission.bodies.held)),
-                *([_end_old_segments(evidence.journal_writer)] if evidence else []),
+                *([evidence.journal_writer.keep_ending_old()] if evidence else []),
                 *(shadows.run() for _ in range(settings.shadow_connections)),
             ]
             background = [group.create_task(each) for each in work]
@@ -214,13 +212,6 @@ def _limits_of(settings: Settings) -> Limits:
         workers=settings.workers,
     )
     return Limits.derived(asked, machine)
-
-
-async def _end_old_segments(journal_writer: JournalWriter) -> None:
-    # A segment without new entries would otherwise outlive the retention of its bodies.
-    while True:
-        await asyncio.sleep(_MAX_SEGMENT_SECONDS)
-        journal_writer.end_old(_MAX_SEGMENT_SECONDS)
 
 
 async def _show_connections(metrics: Metrics, **dispatchers: Dispatcher) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -169,16 +168,14 @@ def _answer(part: str, captured: CapturedBody, bodies: ExchangeBodies) -> tuple[
         is_cumulative = bodies.dialect is None or bodies.dialect.is_cumulative
         read = reassemble_completion(chunks, is_cumulative=is_cumulative)
     text = _json_text(_walk(read.whole, bodies.hide))
-    timing = list(_growth(captured)) if captured.arrivals else read.timing
+    timing = read.timing
+    if captured.arrivals:  # how much longer each chunk of a cumulative stream is than the last
+        sizes = [0, *(size for _, size in captured.arrivals)]
+        timing = tuple(
+            (at_ms, "completion", max(size - before, 0))
+            for before, (at_ms, size) in zip(sizes, captured.arrivals, strict=False)
+        )
     return text, compress(msgspec.json.encode(timing))
-
-
-def _growth(captured: CapturedBody) -> Iterator[tuple[float, str, int]]:
-    """Yield, for each chunk of a cumulative stream, how much longer it is than the last."""
-    before = 0
-    for at_ms, size in captured.arrivals:
-        yield at_ms, "completion", max(size - before, 0)
-        before = size
 
 
 def _redacted(raw: bytes, hide: Hide) -> str:

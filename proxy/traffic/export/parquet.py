@@ -63,13 +63,13 @@ def rows_in(path: Path) -> int:
 
 def _fields_of(kind: Any) -> list[Any]:
     return [
-        pa.field(field.name, _type_of_field(field), nullable=_is_optional(field.type))
+        pa.field(
+            field.name,
+            pa.timestamp("ms", tz="UTC") if field.name in _TIMES else _type_of(field.type),
+            nullable=isinstance(field.type, inspect.UnionType),
+        )
         for field in kind.fields
     ]
-
-
-def _is_optional(kind: inspect.Type) -> bool:
-    return isinstance(kind, inspect.UnionType)
 
 
 def _type_of(kind: inspect.Type) -> Any:
@@ -82,10 +82,6 @@ def _type_of(kind: inspect.Type) -> Any:
             return pa.struct(_fields_of(kind))
         case _:
             return _TYPES[type(kind)]
-
-
-def _type_of_field(field: inspect.Field) -> Any:
-    return pa.timestamp("ms", tz="UTC") if field.name in _TIMES else _type_of(field.type)
 
 
 def _cell(name: str, value: object) -> object:

@@ -51,7 +51,8 @@ class Export:
         """Return the days of this period that have to be written, both ends rounded to days."""
         until_ms = -(-until_ms // DAY_MS) * DAY_MS
         days = (day for kind in KINDS for day in days_of(store, kind, since_ms, until_ms))
-        missing = [day for day in days if day.rows > self._rows_of(day)]
+        there = self.manifest.days
+        missing = [day for day in days if day.rows > there.get(day.kind.name, {}).get(day.date, 0)]
         return sorted(missing, key=lambda day: day.begin_ms)
 
     def write(self, store: Store, day: Day, observe: Callable[[int], None]) -> None:
@@ -77,9 +78,6 @@ class Export:
                 beside.replace(path)
         self.manifest.days.setdefault(day.kind.name, {})[day.date] = max(written, there)
         write_manifest(self.directory, self.manifest)
-
-    def _rows_of(self, day: Day) -> int:
-        return self.manifest.days.get(day.kind.name, {}).get(day.date, 0)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ memory. Every loss is counted and logged.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from contextlib import suppress
@@ -31,6 +32,8 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 
 _MAX_WAITING_RECORDS: Final = 10_000
 """Limit on records that wait in memory, each about a kilobyte."""
+_MAX_SEGMENT_SECONDS: Final = 60
+"""Age at which a file is ended, so that the loader can store and remove it."""
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -99,6 +102,16 @@ class JournalWriter:
     def give_up_content(self, size: int) -> None:
         """Count contents of about `size` bytes that are not kept."""
         self._observer.journal_dropped("contents", size)
+
+    async def keep_ending_old(self) -> None:
+        """
+        End files that are a minute old, until cancelled.
+
+        One without new entries would otherwise outlive the retention of its contents.
+        """
+        while True:
+            await asyncio.sleep(_MAX_SEGMENT_SECONDS)
+            self.end_old(_MAX_SEGMENT_SECONDS)
 
     def end_old(self, seconds: float) -> None:
         """End files older than `seconds`, so that loaded entries stay in the store alone."""
