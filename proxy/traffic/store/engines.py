@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import (
@@ -16,12 +16,10 @@ from sqlalchemy import (
     Connection,
     Engine,
     ExceptionContext,
-    Table,
     create_engine,
     event,
     make_url,
 )
-from sqlalchemy.dialects import sqlite
 
 from proxy.traffic.store.database_errors import (
     ErrorTranslator,
@@ -31,9 +29,6 @@ from proxy.traffic.store.database_errors import (
 )
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.url import place_of_store
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
 
 BEGINS: Final = "holdover_begins"
 """Execution option: the mode in which SQLite begins a transaction; the default is DEFERRED."""
@@ -103,15 +98,6 @@ def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
     name = place_of_store(url)
     _translate_errors(engine, lambda cause: translate_postgresql_error(cause, name))
     return engine, name
-
-
-def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return the engine's own INSERT, which can say what happens to a row that is there."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
-
-    return postgresql.insert(table)
 
 
 def _translate_errors(engine: Engine, translate: ErrorTranslator) -> None:

@@ -30,8 +30,8 @@ from sqlalchemy import (
 
 from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
-from proxy.traffic.store.engines import insert_into
 from proxy.traffic.store.filters import Filter, conditions_of
+from proxy.traffic.store.insertion import insert_into
 from proxy.traffic.store.replay_conditions import (
     BACK,
     HAS_CONTENT,

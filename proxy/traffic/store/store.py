@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Engine, Table
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
-from proxy.traffic.store.engines import BEGINS, insert_into
+from proxy.traffic.store.engines import BEGINS
 from proxy.traffic.store.errors import StoreError, UnacceptableEntry
+from proxy.traffic.store.insertion import insert_into, insert_rows
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
@@ -26,6 +27,13 @@ Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 
 _SET_STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '60s'"
 """A statement that waits for another session's lock fails with an error instead of hanging."""
+
+_KEYS: Final = {
+    exchanges: (exchanges.c.id,),
+    shadows: tuple(shadows.primary_key),
+    bodies: tuple(bodies.primary_key),
+}
+"""What tells the rows of each table apart."""
 
 
 class Store:
@@ -100,6 +108,12 @@ def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> list[R
     if not rows:
         return []
     insertion = insert_into(connection, table).on_conflict_do_nothing()
+    if connection.dialect.name == "postgresql":
+        key = _KEYS[table]
+        new = insert_rows(connection, insertion.returning(*key), table, rows).all()
+        # The first of rows with the same key.
+        by_key = {tuple(row[column.name] for column in key): row for row in reversed(rows)}
+        return [by_key[tuple(each)] for each in new]
 
     def insert(some: list[Row]) -> int:
         options = {"preserve_rowcount": True}

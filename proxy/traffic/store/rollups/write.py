@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, or_, select
 
 from proxy.timestamps import MINUTE_MS
-from proxy.traffic.store.engines import insert_into
 from proxy.traffic.store.fingerprint import fingerprint_of
+from proxy.traffic.store.insertion import insert_into, insert_rows
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
 from proxy.traffic.store.rollups.sums import Bucket, GroupSum, Sums
 from proxy.traffic.store.row_mapping import Row
@@ -31,7 +31,6 @@ from proxy.traffic.store.schema import (
 _LOCK: Final = 0x524F4C4C
 """Key of the PostgreSQL advisory lock of transactions that write rollups."""
 _SUMMED: Final = tuple(each.name for each in fields(GroupSum))
-_UNDESCRIBED: Final[Row] = dict.fromkeys(rollup_groups.c.keys())
 _CAPTURED: Final = bodies.c.part == "legacy_in", bodies.c.data.is_not(None)
 
 
@@ -103,15 +102,13 @@ def add_sums(connection: Connection, sums: Sums) -> None:
                 total.merge(group)
             rows.append(_row_of(bucket, sums.step_ms, key, total))
     if described:
-        connection.execute(
-            insert_into(connection, rollup_groups).on_conflict_do_nothing(),
-            [_UNDESCRIBED | sums.described[key] for key in described],
-        )
+        insertion = insert_into(connection, rollup_groups).on_conflict_do_nothing()
+        descriptions = [_description(key, sums) for key in described]
+        insert_rows(connection, insertion, rollup_groups, descriptions)
     insertion = insert_into(connection, rollups)
     replaced = {name: insertion.excluded[name] for name in _SUMMED}
-    connection.execute(
-        insertion.on_conflict_do_update(index_elements=rollups.primary_key, set_=replaced), rows
-    )
+    upsert = insertion.on_conflict_do_update(index_elements=rollups.primary_key, set_=replaced)
+    insert_rows(connection, upsert, rollups, rows)
 
 
 def group_sum_of(row: Mapping[str, Any]) -> GroupSum:
@@ -143,6 +140,11 @@ def _stored(connection: Connection, sums: Sums) -> dict[Bucket, dict[int, Row]]:
         )
         stored[bucket] = {row.key: row._asdict() for row in connection.execute(query)}
     return stored
+
+
+def _description(key: int, sums: Sums) -> Row:
+    described = sums.described[key]
+    return {name: described.get(name) for name in rollup_groups.c.keys()}  # noqa: SIM118
 
 
 def _row_of(bucket: Bucket, step_ms: int, key: int, group: GroupSum) -> Row:
