@@ -1,6 +1,6 @@
 import asyncio
 from contextlib import suppress
-from itertools import count, pairwise
+from itertools import chain, count, pairwise, repeat
 
 import pytest
 
@@ -64,7 +64,7 @@ def seen_by(seconds_a_look, number=5):
 
 def test_as_long_as_there_is_time_work_goes_on_in_one_turn():
     assert set(seen_by(0)) == {0}
-    assert set(seen_by(0.0005)) == {0}
+    assert set(seen_by(0.00025)) == {0}
 
 
 def test_as_soon_as_it_is_time_the_loop_turns():
@@ -74,7 +74,7 @@ def test_as_soon_as_it_is_time_the_loop_turns():
 
 
 def test_a_turn_ends_by_the_clock_and_not_by_the_number_of_steps():
-    moments = seen_by(0.001, number=12)  # a step a look, so four of them are a turn
+    moments = seen_by(0.0005, number=12)  # a step a look, so four of them are a turn
 
     assert len(set(moments)) == 3
 
@@ -109,6 +109,23 @@ def test_however_many_work_at_once_only_one_of_them_does_in_a_turn():
     assert len(set(after_the_first_step)) == len(after_the_first_step)
     # And none waits for another to be done with all of it.
     assert max(min(seen[1:]) for seen in moments) < min(max(seen) for seen in moments)
+
+
+def test_who_comes_while_others_wait_takes_one_step_and_waits_behind_them():
+    async def work(loop):
+        clock = chain([0.0], repeat(1.0))  # the first slice is over at once, and no later one
+        turns = CooperativeRunner(clock.__next__)
+        late: list[int] = []
+        async with asyncio.TaskGroup() as group:
+            group.create_task(turns.run(steps(5)))
+            await asyncio.sleep(0)
+            await turns.run(steps(5, late, loop))
+        return late
+
+    late = asyncio.run(counted(work))
+
+    assert late[1] > late[0]
+    assert set(late[1:]) == {late[1]}
 
 
 def test_what_goes_wrong_in_a_step_goes_wrong_where_the_work_is_wanted():
