@@ -5,11 +5,27 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from proxy.traffic import open_store
-from proxy.traffic.store.schema import rollup_groups, rollup_state, rollups
+from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, rollup_state, rollups
+from proxy.traffic.store.store import Store
+
+
+def join_days(connection: Connection) -> None:
+    """Undo what revision 0008 does on PostgreSQL, and keep the rows."""
+    if connection.dialect.name == "sqlite":
+        return
+    for table in (exchanges, bodies):
+        connection.execute(text(f"CREATE TEMP TABLE kept AS TABLE {table.name}"))
+        connection.execute(text(f"DROP TABLE {table.name}"))
+        table.create(connection)
+        connection.execute(text(f"INSERT INTO {table.name} TABLE kept"))
+        connection.execute(text("DROP TABLE kept"))
+    last = "SELECT setval('exchanges_seq_seq', coalesce(max(seq), 0) + 1, false) FROM exchanges"
+    connection.execute(text(last))
 
 
 def remove_rollups(connection: Connection) -> None:
-    """Drop the tables that revision 0007 creates."""
+    """Undo what revisions 0007 and 0008 do."""
+    join_days(connection)
     for table in (rollups, rollup_groups, rollup_state):
         table.drop(connection)
 
@@ -21,3 +37,10 @@ def as_before_rollups(url: str) -> None:
         remove_rollups(connection)
         connection.execute(text("UPDATE holdover_version SET version_num = '0006'"))
     store.close()
+
+
+def as_before_days(store: Store) -> None:
+    """Leave an open store as the last version without partitions left it, with its records."""
+    with store.writing() as connection:
+        join_days(connection)
+        connection.execute(text("UPDATE holdover_version SET version_num = '0007'"))

@@ -313,14 +313,15 @@ class Settings(BaseSettings):
     """Days after which bodies are removed; 0 keeps them as long as their records, and they are
     never kept longer."""
     traffic_days: int = Field(default=90, ge=0, le=36_500)
-    """Days after which records are removed, with their bodies; 0 keeps them whatever their age."""
+    """Days after which records are removed, with their bodies; 0 keeps them whatever their age. On
+    PostgreSQL a day is removed when all of it is too old."""
     traffic_rollup_days: int = Field(default=730, ge=0, le=36_500)
     """Days after which rollups are removed, the sums of which reports are made; 0 keeps them
     whatever their age. They are never removed before their records."""
     traffic_max_bytes: StoreSize = 10 * 1024**3
     """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
-    are removed first, then the oldest records, and rollups last. PostgreSQL does not give the room
-    back but uses it again."""
+    are removed first, then the oldest records, and rollups last; on PostgreSQL whole days of
+    them."""
     capture: Capture = "off"
     """Part of prompts and answers that is kept: nothing (`off`), their sizes and keyed digests
     (`digest`), or the redacted bodies (`full`)."""

@@ -66,5 +66,5 @@ def _examples(
     typical = None if caller.typical is None else last.get(caller.typical.shape)
     return CallerExamples(
         request=None if typical is None else example_of(store, typical.captured or typical.latest),
-        adjustments={shape: made[name] for shape, name in found.items() if name in made},
+        adjustments={shape: made[key.id] for shape, key in found.items() if key.id in made},
     )

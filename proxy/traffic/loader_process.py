@@ -33,6 +33,7 @@ from proxy.traffic.status import (
 )
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.lazy_open import open_store
+from proxy.traffic.store.partitions import make_days_ahead
 from proxy.traffic.store.retention import Retention, believable_ms, compact, prune
 from proxy.traffic.store.rollups.build import build_step, progress_of
 from proxy.traffic.store.store import Store
@@ -173,6 +174,8 @@ class _Loading:
             return
         elapsed_ms = int((time.monotonic() - self.began) * 1000)
         now_ms = believable_ms(_now_ms(), began_ms=self.began_ms, elapsed_ms=elapsed_ms)
+        with loader.store.writing() as connection:
+            make_days_ahead(connection, now_ms)
         is_compact = compact(loader.store, now_ms=now_ms, most_steps=_COMPACT_STEPS)
         config = self.config
         loader.prune_refused(now_ms=now_ms, days=config.days)

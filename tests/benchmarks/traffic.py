@@ -28,6 +28,7 @@ from proxy.report.collect import collect_report_input
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic import TrafficRecord, default_url, open_store
 from proxy.traffic.store.disk_usage import size_of
+from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.retention import compact
 from proxy.traffic.store.row_mapping import moment_of, row_of_exchange
 from proxy.traffic.store.schema import exchanges, rollup_groups, rollups
@@ -81,6 +82,8 @@ def load(store: Store, count: int) -> float:
 def load_without_sums(store: Store, count: int) -> float:
     """Load a day's records into `exchanges` alone; return records per second."""
     entries = list(records_of(DAYS, count))
+    with store.writing() as connection:
+        make_days(connection, [END_MS // DAY_MS])
     began = time.perf_counter()
     for start in range(0, count, BATCH):
         rows = [row_of_exchange(each) for each in entries[start : start + BATCH]]

@@ -53,7 +53,7 @@ def run_show(
         record = _one_or_exit(store, name)
         shadows = shadows_of(store, record.id)
         bodies: dict[str, _ShownBody] = {}
-        for kept in bodies_of(store, record.id):
+        for kept in bodies_of(store, record):
             value = None if kept.data is None else decode_body(kept.data)
             timing = None if kept.timing is None else decode_body(kept.timing)
             bodies[kept.part] = _ShownBody(kept, value, timing)

@@ -107,11 +107,19 @@ class ShadowGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class ShapeExample:
-    """Ids of the last exchange of a shape, and of the last with a request body, if there is one."""
+class ExampleKey:
+    """What a stored exchange is found by: its id, and its time, which says on which day."""
 
-    latest: str
-    captured: str | None
+    id: str
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeExample:
+    """The last exchange of a shape, and the last with a request body, if there is one."""
+
+    latest: ExampleKey
+    captured: ExampleKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,9 +200,7 @@ def examples_of(
     latest = _last(connection, within, _columns.last_ms, _columns.latest_id)
     has_one = (*within, _columns.captured_id != "")
     captured = _last(connection, has_one, _columns.captured_ms, _columns.captured_id)
-    return {
-        shape: ShapeExample(latest_id, captured.get(shape)) for shape, latest_id in latest.items()
-    }
+    return {shape: ShapeExample(example, captured.get(shape)) for shape, example in latest.items()}
 
 
 def _last(
@@ -202,8 +208,8 @@ def _last(
     conditions: Sequence[ColumnElement[bool]],
     time_ms: ColumnElement[int],
     wanted: ColumnElement[str],
-) -> dict[int, str]:
-    """Return a column of the row of each group whose time is the last, by key."""
+) -> dict[int, ExampleKey]:
+    """Return the exchange in the row of each group whose time is the last, by key of the group."""
     last = (
         select(_columns.key, func.max(time_ms).label("time_ms"))
         .where(*conditions)
@@ -211,8 +217,9 @@ def _last(
         .subquery()
     )
     is_last = (_columns.key == last.c.key, time_ms == last.c.time_ms)
-    query = select(_columns.key, wanted).join_from(rollups, last, is_last[0] & is_last[1])
-    return {key: value for key, value in connection.execute(query.where(*conditions))}  # noqa: C416
+    query = select(_columns.key, wanted, time_ms).join_from(rollups, last, is_last[0] & is_last[1])
+    found = connection.execute(query.where(*conditions))
+    return {key: ExampleKey(name, received_ms) for key, name, received_ms in found}
 
 
 def _is_caller(caller: str) -> ColumnElement[bool]:

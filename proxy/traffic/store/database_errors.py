@@ -15,7 +15,13 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError, UnacceptableEntry
+from proxy.traffic.store.errors import (
+    BusyStoreError,
+    MissingDayError,
+    ReadOnlyStoreError,
+    StoreError,
+    UnacceptableEntry,
+)
 from proxy.traffic.store.lock_holders import describe_lock_holders
 
 ErrorTranslator: TypeAlias = Callable[[BaseException], Exception]
@@ -46,6 +52,9 @@ Classes of SQLSTATE that may pass: connection, transaction rollback, resources, 
 available, operator intervention, system error.
 """
 _READ_ONLY_STATES: Final = {"25006", "42501"}
+_NO_PARTITION: Final = "23514"
+"""SQLSTATE of a check that failed: no table has any but the bounds of its partitions."""
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _TOO_LARGE: Final = "54"
 """Class of SQLSTATE: the value exceeds a limit of PostgreSQL."""
 _REFUSALS: Final = re.compile(
@@ -62,6 +71,8 @@ def translate_database_error(
     error: Exception | None, cause: BaseException, translate: ErrorTranslator
 ) -> Exception | None:
     """Return the error to raise instead of SQLAlchemy's; None if the database is not its cause."""
+    if getattr(cause, "sqlstate", None) == _NO_PARTITION:
+        return MissingDayError("there is no partition for the day of a record", may_pass=True)
     if isinstance(error, DataError | IntegrityError):
         return UnacceptableEntry(type(cause).__name__)
     if isinstance(error, DBAPIError):
@@ -99,8 +110,9 @@ def translate_postgresql_error(error: BaseException, name: str) -> Exception:
         return ReadOnlyStoreError(f"{name} cannot be written: {message}")
     if state.startswith(_TOO_LARGE):
         return UnacceptableEntry(f"SQLSTATE {state}")
+    kind = BusyStoreError if state == _LOCK_NOT_AVAILABLE else StoreError
     may_pass = bool(_PASSING_STATES.match(state))
-    return StoreError(f"{name} cannot be used: {message}", may_pass=may_pass)
+    return kind(f"{name} cannot be used: {message}", may_pass=may_pass)
 
 
 def _first_line(error: BaseException) -> str:

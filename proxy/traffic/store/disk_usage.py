@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Table, func, select
+from sqlalchemy import Connection, Engine, MetaData, Table, func, select
 
+from proxy.traffic.store.partitions import PARTITIONED, partitions_of
 from proxy.traffic.store.schema import metadata
 
 _SPARE_DIVISOR: Final = 10
@@ -21,23 +22,39 @@ _ROW_OVERHEAD: Final = 150
 """Bytes that PostgreSQL needs for a row besides its values: header and index entries."""
 
 
-def size_of(engine: Engine, *, at_least: int) -> int:
+def size_of(engine: Engine, *, at_least: int, now_ms: int = 0) -> int:
     """
     Return the bytes in use.
 
-    On PostgreSQL this is the size of the files if they are no larger than `at_least`, else
-    an estimate from a sample of rows.
+    On PostgreSQL this is the size of the files if they are no larger than `at_least`, else an
+    estimate from a sample of rows; of days that are over, which only go as a whole, it is the
+    size of their files in any case.
     """
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             pages, free, bytes_each = _pages(connection)
             return (pages - free) * bytes_each
-        tables = metadata.sorted_tables
-        sizes = (func.pg_total_relation_size(table.name) for table in tables)
-        files = sum(connection.execute(select(*sizes)).one())
+        size = 0
+        shrinking: list[tuple[Table, int]] = []
+        for table in metadata.sorted_tables:
+            partitions = partitions_of(connection, table) if table in PARTITIONED else []
+            for partition in partitions:
+                files = _size_of_files(connection, partition.name)
+                if partition.begin_ms is not None and partition.end_ms <= now_ms:
+                    size += files
+                else:
+                    alone = table.to_metadata(MetaData(), name=partition.name)
+                    shrinking.append((alone, files))
+            if not partitions:
+                shrinking.append((table, _size_of_files(connection, table.name)))
+        files = size + sum(each for _, each in shrinking)
         if files <= at_least:
-            return int(files)
-        return sum(_estimate(connection, table) for table in tables)
+            return files
+        return size + sum(_estimate(connection, table) for table, _ in shrinking)
+
+
+def _size_of_files(connection: Connection, name: str) -> int:
+    return int(connection.execute(select(func.pg_total_relation_size(name))).scalar_one())
 
 
 def give_back_space(connection: Connection) -> bool:

@@ -20,5 +20,13 @@ class ReadOnlyStoreError(StoreError):
     """Raised if a store can be read but not written."""
 
 
+class MissingDayError(StoreError):
+    """Raised if PostgreSQL has no partition for the day of a row."""
+
+
+class BusyStoreError(StoreError):
+    """Raised if others use a table that was to be locked."""
+
+
 class UnacceptableEntry(Exception):
     """Raised if a working store rejects one of the given entries because of its values."""

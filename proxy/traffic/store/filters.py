@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, String, exists, or_
+from sqlalchemy import ColumnElement, Select, String, literal_column, or_, select
 
 from proxy.outcome import Outcome
 from proxy.spelling import or_rather
@@ -108,9 +108,20 @@ def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield or_(_may_contain_text(wanted.text), has_contents)
 
 
-has_contents: Final = exists().where(
-    bodies.c.exchange_id == _columns.id, bodies.c.data.is_not(None)
-)
+def body_of_exchange(
+    what: ColumnElement[Any], *conditions: ColumnElement[bool]
+) -> Select[tuple[Any]]:
+    """
+    Select something of an exchange's bodies that were kept.
+
+    They are looked up for each exchange: `OFFSET 0` keeps PostgreSQL from reading all bodies to
+    join them.
+    """
+    is_its = bodies.c.exchange_id == _columns.id, bodies.c.received_ms == _columns.received_ms
+    return select(what).where(*is_its, bodies.c.data.is_not(None), *conditions).offset(0)
+
+
+has_contents: Final = body_of_exchange(literal_column("1")).exists()
 
 
 def _has_status(given: str) -> ColumnElement[bool]:

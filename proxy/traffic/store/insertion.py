@@ -27,8 +27,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import NULLTYPE
 
-from proxy.traffic.store.errors import UnacceptableEntry
-
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.sql.dml import ReturningInsert
@@ -51,14 +49,11 @@ def insert_rows(
     table: Table,
     rows: Sequence[Mapping[str, Any]],
 ) -> CursorResult[Any]:
-    """Insert some rows, all with the same columns; raises `UnacceptableEntry`."""
+    """Insert some rows, all with the same columns."""
     if connection.dialect.name == "sqlite":
         return connection.execute(insertion, rows)
     names = list(rows[0])
-    try:
-        text = msgspec.json.encode([_spelled(row) for row in rows]).decode()
-    except OverflowError as exc:  # an integer of more than 64 bits
-        raise UnacceptableEntry(type(exc).__name__) from exc
+    text = msgspec.json.encode([_spelled(row) for row in rows]).decode()
     row_type = literal_column(f"NULL::{table.name}", NULLTYPE)
     unpacked = func.json_populate_recordset(row_type, cast(literal(text, String), JSON))
     given = select(unpacked.table_valued(*names))

@@ -16,8 +16,9 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from proxy.traffic.content import PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.filters import Filter, conditions_of, has_contents
-from proxy.traffic.store.row_mapping import Row, exchange_of_row, shadow_of_row
-from proxy.traffic.store.schema import bodies, exchanges, shadows
+from proxy.traffic.store.rollups.write import between
+from proxy.traffic.store.row_mapping import Row, exchange_of_row, milliseconds_of, shadow_of_row
+from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, shadows
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import contains_text, decode_body, texts_of, texts_of_record
 
@@ -60,14 +61,16 @@ def list_exchanges(store: Store, wanted: Filter, limit: int) -> Iterable[FoundEx
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
     """Return True if a body of any matching exchange is kept."""
-    kept = select(_columns.seq).where(*conditions_of(wanted), has_contents).limit(1)
+    matching = select(_columns.seq).where(*conditions_of(wanted), has_contents)
+    kept = matching.order_by(_columns.received_ms.desc()).limit(1)
     with store.engine.connect() as connection:
         return connection.execute(kept).first() is not None
 
 
 def names_in(store: Store, column: Literal["caller_name", "rule"]) -> list[str]:
-    """Return all names of callers or rules that are recorded; this reads the whole store."""
-    names = select(_columns[column]).where(_columns[column].is_not(None)).distinct()
+    """Return all names of callers or rules that are in the rollups."""
+    group = rollup_groups.c[column]
+    names = select(group).where(group.is_not(None)).distinct()
     with store.engine.connect() as connection:
         return list(connection.execute(names).scalars())
 
@@ -99,9 +102,10 @@ def shadows_of(store: Store, exchange_id: str) -> list[ShadowRecord]:
         return [shadow_of_row(row._asdict()) for row in connection.execute(query)]
 
 
-def bodies_of(store: Store, exchange_id: str) -> list[Body]:
+def bodies_of(store: Store, record: TrafficRecord) -> list[Body]:
     """Return the kept bodies of an exchange, in the order of `PARTS`."""
-    query = select(bodies).where(bodies.c.exchange_id == exchange_id)
+    is_of_day = bodies.c.received_ms == milliseconds_of(record.received)
+    query = select(bodies).where(bodies.c.exchange_id == record.id, is_of_day)
     with store.engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     kept = (Body(**{name: row[name] for name in Body.__struct_fields__}) for row in rows)
@@ -142,15 +146,19 @@ def containing_text(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[F
     matching = {
         each.record.id for each in found if contains_text(wanted.text, texts_of_record(each.record))
     }
-    matching |= _ids_with_text(store, wanted.text, {each.record.id for each in found} - matching)
+    left = [row for row in rows if row["id"] not in matching]
+    matching |= _ids_with_text(store, wanted.text, left)
     return [each for each in found if each.record.id in matching]
 
 
-def _ids_with_text(store: Store, text: str, among: set[str]) -> set[str]:
-    """Return the ids whose bodies contain the text, reading a few bodies at a time."""
+def _ids_with_text(store: Store, text: str, among: Sequence[Row]) -> set[str]:
+    """Return the ids of rows whose bodies contain the text, reading a few bodies at a time."""
+    if not among:
+        return set()
+    of_them = bodies.c.exchange_id.in_([row["id"] for row in among])
     query = (
         select(bodies.c.exchange_id, bodies.c.data)
-        .where(bodies.c.exchange_id.in_(among), bodies.c.data.is_not(None))
+        .where(of_them, between(bodies.c.received_ms, among), bodies.c.data.is_not(None))
         .execution_options(yield_per=_BODIES)
     )
     with store.engine.connect() as connection:

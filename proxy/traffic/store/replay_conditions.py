@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Float, and_, case, cast, exists, func, or_
+from sqlalchemy import Float, and_, case, cast, func, literal_column, or_
 
 from proxy.outcome import Outcome
+from proxy.traffic.store.filters import body_of_exchange
 from proxy.traffic.store.schema import bodies, exchanges, replays
 
 BYTES_PER_TOKEN: Final = 3.5
@@ -14,17 +15,17 @@ BYTES_PER_TOKEN: Final = 3.5
 PASSING: Final = ("status 429", "status 5%", "unreachable", "no key", "key refused", "crashed")
 """Failures that may not happen again, as patterns of LIKE."""
 
-IN, BACK = bodies.alias("legacy_in"), bodies.alias("legacy_back")
+_PARTS: Final = ("legacy_in", "legacy_back")
 
-
-def captured(body: Any, part: str) -> ColumnElement[bool]:
-    """Match the body of this part of an exchange, if it was captured in full."""
-    return and_(body.c.exchange_id == exchanges.c.id, body.c.part == part, body.c.data.is_not(None))
-
-
-HAS_CONTENT: Final = and_(
-    exists().where(captured(IN, "legacy_in")), exists().where(captured(BACK, "legacy_back"))
+BODIES: Final = tuple(
+    body_of_exchange(bodies.c.data, bodies.c.part == part).scalar_subquery().label(part)
+    for part in _PARTS
 )
+"""The bodies of an exchange that a replay needs, as columns."""
+HAS_CONTENT: Final = and_(
+    *(body_of_exchange(literal_column("1"), bodies.c.part == part).exists() for part in _PARTS)
+)
+"""True for exchanges of which both were captured in full."""
 MAY_PASS: Final = and_(
     replays.c.failure.is_not(None), or_(*(replays.c.failure.like(reason) for reason in PASSING))
 )

@@ -33,15 +33,13 @@ from proxy.traffic.record import TrafficRecord
 from proxy.traffic.store.filters import Filter, conditions_of
 from proxy.traffic.store.insertion import insert_into
 from proxy.traffic.store.replay_conditions import (
-    BACK,
+    BODIES,
     HAS_CONTENT,
-    IN,
     INPUT,
     MAX_OUTPUT,
     MAY_PASS,
     OUTPUT,
     WAS_ANSWERED,
-    captured,
 )
 from proxy.traffic.store.row_mapping import exchange_of_row
 from proxy.traffic.store.schema import exchanges, replays
@@ -149,8 +147,7 @@ class ReplayStore:
 
     def pages(self) -> Iterator[list[RecordedExchange]]:
         """Yield pages of exchanges left to replay, newest first; each is read on demand."""
-        contents = IN.c.data.label("legacy_in"), BACK.c.data.label("legacy_back")
-        left = self._left(*exchanges.c, (INPUT + OUTPUT).label("tokens"), *contents)
+        left = self._left(*exchanges.c, (INPUT + OUTPUT).label("tokens"), *BODIES)
         for rows in self._pages_of(left, _PAGE):
             yield [
                 RecordedExchange(
@@ -218,9 +215,7 @@ class ReplayStore:
         )
         return (
             select(*columns)
-            .join(IN, captured(IN, "legacy_in"))
-            .join(BACK, captured(BACK, "legacy_back"))
-            .where(*conditions_of(self.wanted), WAS_ANSWERED, not_(is_done))
+            .where(*conditions_of(self.wanted), WAS_ANSWERED, HAS_CONTENT, not_(is_done))
             .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())
         )
 
@@ -236,7 +231,9 @@ class ReplayStore:
                 return
             yield rows
             room = None if room is None else room - len(rows)
-            query = left.where(tuple_(*place) < (rows[-1].received_ms, rows[-1].seq))
+            last = rows[-1].received_ms, rows[-1].seq
+            # The first comparison lets the engine use the index.
+            query = left.where(place[0] <= last[0], tuple_(*place) < last)
 
     def _is_ours(self) -> ColumnElement[bool]:
         return replays.c.replay == self.name

@@ -5,11 +5,15 @@ There are three layers: bodies, records, and rollups, each kept at least as long
 before. A transaction deletes at most a few hundred rows, oldest first, found by the index on
 their time, so that other writers wait for a moment at most. If the store is too large, it loses
 bodies first, then records, and rollups last.
+
+On PostgreSQL, records and bodies of whole days are dropped once all of the day is too old.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +21,14 @@ from sqlalchemy import Column, Table, delete, func, select
 
 from proxy.timestamps import DAY_MS
 from proxy.traffic.store.disk_usage import give_back_space, size_of
+from proxy.traffic.store.errors import BusyStoreError
+from proxy.traffic.store.partitions import (
+    PARTITIONED,
+    Partition,
+    drop,
+    lock_to_drop,
+    partitions_of,
+)
 from proxy.traffic.store.rollups.build import may_delete_records, note_pruned
 from proxy.traffic.store.rollups.compact import compact_step
 from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
@@ -45,6 +57,7 @@ _TIMES: Final[dict[Table, Column[int]]] = {
 }
 """The time of each table's rows; old rows are deleted table by table in this order."""
 _RECORDS: Final = (shadows, exchanges, replays)
+_DAYS: Final = "days"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +87,8 @@ class Pruned:
     exchanges: int = 0
     replays: int = 0
     rollups: int = 0
+    days: int = 0
+    """Days of records or bodies that were dropped as a whole, whose rows are not counted."""
     is_done: bool = True
 
 
@@ -100,33 +115,31 @@ def compact(store: Store, *, now_ms: int, most_steps: int) -> bool:
 
 def prune(store: Store, *, now_ms: int, retention: Retention, max_bytes: int) -> Pruned:
     """Delete a bounded number of rows; 0 bytes mean no limit on the size."""
-    counts = dict.fromkeys(_TIMES, 0)
+    counts = Counter[str]()
     before = {
         table: now_ms - days * DAY_MS for table in _TIMES if (days := retention.days_of(table))
     }
-    rounds = _rounds(store, before, max_bytes)
+    rounds = _rounds(store, before, max_bytes, now_ms)
     is_done = True
-    for done, (table, count) in enumerate(rounds, start=1):
-        counts[table] += count
+    for done, (what, count) in enumerate(rounds, start=1):
+        counts[what] += count
         if done == _MAX_STEPS:
             is_done = False
             break
-    if counts[rollups]:
+    if counts[rollups.name]:
         _delete_unused_groups(store)
     with store.writing() as connection:
         gave_back = give_back_space(connection)
-    by_name = {table.name: count for table, count in counts.items()}
-    return Pruned(**by_name, is_done=is_done and not gave_back)
+    return Pruned(**counts, is_done=is_done and not gave_back)
 
 
 def _rounds(
-    store: Store, before_ms: Mapping[Table, int], max_bytes: int
-) -> Iterator[tuple[Table, int]]:
-    """Delete in small transactions until both limits are met; yield table and row count."""
+    store: Store, before_ms: Mapping[Table, int], max_bytes: int, now_ms: int
+) -> Iterator[tuple[str, int]]:
+    """Delete in small transactions until both limits are met; yield what, and how many of it."""
     for table, before in before_ms.items():
-        while count := _delete_oldest(store, table, before):
-            yield table, count
-    while max_bytes and size_of(store.engine, at_least=max_bytes) > max_bytes:
+        yield from _expire(store, table, before)
+    while max_bytes and size_of(store.engine, at_least=max_bytes, now_ms=now_ms) > max_bytes:
         with store.engine.connect() as connection:
             oldest = {
                 table: connection.execute(select(func.min(time))).scalar()
@@ -139,7 +152,46 @@ def _rounds(
         records = [table for table in _RECORDS if table in filled]
         oldest_records = min(records, key=filled.__getitem__) if records else rollups
         shrinkable = bodies if bodies in filled else oldest_records
-        yield shrinkable, _delete_oldest(store, shrinkable, None)
+        yield _shrink(store, shrinkable, filled[shrinkable], now_ms)
+
+
+def _expire(store: Store, table: Table, before_ms: int) -> Iterator[tuple[str, int]]:
+    """Delete rows of before a time: whole days, if the table has partitions."""
+    partitions = _partitions(store, table)
+    for partition in partitions:
+        if partition.end_ms <= before_ms and _drop(store, table, partition):
+            yield _DAYS, 1
+    without_begin = [each.end_ms for each in partitions if each.begin_ms is None]
+    if partitions and not without_begin:
+        return
+    while count := _delete_oldest(store, table, min([before_ms, *without_begin])):
+        yield table.name, count
+
+
+def _shrink(store: Store, table: Table, oldest_ms: int, now_ms: int) -> tuple[str, int]:
+    """Delete the oldest day of a table, or the oldest rows if that day is not over."""
+    for partition in _partitions(store, table):
+        is_day = partition.begin_ms is not None and partition.end_ms <= now_ms
+        if is_day and partition.contains(oldest_ms):
+            return _DAYS, int(_drop(store, table, partition))
+    return table.name, _delete_oldest(store, table, None)
+
+
+def _partitions(store: Store, table: Table) -> list[Partition]:
+    with store.engine.connect() as connection:
+        return partitions_of(connection, table) if table in PARTITIONED else []
+
+
+def _drop(store: Store, table: Table, partition: Partition) -> bool:
+    """Drop a partition, unless rollups are being built or somebody reads the table for long."""
+    with suppress(BusyStoreError), store.writing() as connection:
+        lock_to_drop(connection, table)
+        if may_delete_records(connection):
+            if table is exchanges:
+                note_pruned(connection, partition.end_ms - 1)
+            drop(connection, partition)
+            return True
+    return False
 
 
 def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:

@@ -6,18 +6,21 @@ Adding an entry twice stores it once. Only `proxy.traffic` touches a database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, Engine, Table
 
+from proxy.timestamps import DAY_MS
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
 from proxy.traffic.store.engines import BEGINS
-from proxy.traffic.store.errors import StoreError, UnacceptableEntry
+from proxy.traffic.store.errors import MissingDayError, StoreError, UnacceptableEntry
 from proxy.traffic.store.insertion import insert_into, insert_rows
+from proxy.traffic.store.partitions import PARTITIONED, make_days
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
@@ -41,6 +44,8 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._days: set[int] = set()
+        """Days since the epoch that have had a partition; see `partitions`."""
 
     @classmethod
     def open(cls, url: str, *, read_only: bool = False) -> Store:
@@ -73,6 +78,21 @@ class Store:
                         rows[bodies].extend(rows_of_content(entry))
         except ValueError as exc:  # an invalid time, for example, written by another version
             raise UnacceptableEntry(str(exc)) from exc
+        days = {row["received_ms"] // DAY_MS for table in PARTITIONED for row in rows[table]}
+        self._make_days(days - self._days)
+        try:
+            return self._insert(rows)
+        except MissingDayError:  # it was dropped since
+            self._make_days(days)
+            return self._insert(rows)
+
+    def _make_days(self, days: AbstractSet[int]) -> None:
+        if days:
+            with self.writing() as connection:
+                make_days(connection, days)
+            self._days |= days
+
+    def _insert(self, rows: Mapping[Table, list[Row]]) -> int:
         with self.writing() as connection:
             new = {table: _insert_new(connection, table, given) for table, given in rows.items()}
             added = sum(map(len, new.values()))

@@ -100,7 +100,7 @@ def begin_rebuild(connection: Connection) -> BuildProgress:
 def may_delete_records(connection: Connection) -> bool:
     """Say whether no build needs records, and let none begin before the transaction ends."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE exchanges IN ROW EXCLUSIVE MODE")
+        connection.exec_driver_sql("LOCK TABLE ONLY exchanges IN ROW EXCLUSIVE MODE")
     return not progress_of(connection).left
 
 
@@ -133,7 +133,7 @@ def _lock_all(connection: Connection) -> None:
     """Wait for transactions that have stored exchanges and not yet counted them, and lock both."""
     if connection.dialect.name == "postgresql":
         # In the order of those transactions, so that none waits for the other.
-        connection.exec_driver_sql("LOCK TABLE exchanges IN SHARE MODE")
+        connection.exec_driver_sql("LOCK TABLE ONLY exchanges IN SHARE MODE")
     lock_rollups(connection)
 
 

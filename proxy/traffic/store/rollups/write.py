@@ -7,13 +7,13 @@ the transaction sees to that, on PostgreSQL a lock that is held until it ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
 
-from proxy.timestamps import MINUTE_MS
+from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import fingerprint_of
 from proxy.traffic.store.insertion import insert_into, insert_rows
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
@@ -55,13 +55,16 @@ def count_new_rows(connection: Connection, new: NewRows) -> None:
     count_exchanges(connection, sums, new.exchanges)
     counted = {exchange["id"] for exchange in new.exchanges}
     captured = {
-        row["exchange_id"]
+        row["exchange_id"]: row["received_ms"]
         for row in new.bodies
-        if row["part"] == "legacy_in" and row["data"] is not None
-    } - counted
+        if row["part"] == "legacy_in"
+        and row["data"] is not None
+        and row["exchange_id"] not in counted
+    }
     shadowed = [row for row in new.shadows if row["exchange_id"] not in counted]
-    earlier = _built(connection, captured | {row["exchange_id"] for row in shadowed})
-    for exchange_id in captured & earlier.keys():
+    times = {row["exchange_id"]: row["ended_ms"] for row in shadowed} | captured
+    earlier = _built(connection, times)
+    for exchange_id in captured.keys() & earlier.keys():
         sums.add_captured(earlier[exchange_id])
     for row in shadowed:
         if (exchange := earlier.get(row["exchange_id"])) is not None:
@@ -76,11 +79,18 @@ def count_exchanges(connection: Connection, sums: Sums, rows: Sequence[Row]) -> 
     by_id = {row["id"]: row for row in rows}
     for row in rows:
         sums.add_exchange(row)
-    kept = select(bodies.c.exchange_id).where(bodies.c.exchange_id.in_(by_id), *_CAPTURED)
+    of_them = bodies.c.exchange_id.in_(by_id), between(bodies.c.received_ms, rows)
+    kept = select(bodies.c.exchange_id).where(*of_them, *_CAPTURED)
     for exchange_id in connection.execute(kept).scalars():
         sums.add_captured(by_id[exchange_id])
     for shadow in connection.execute(select(shadows).where(shadows.c.exchange_id.in_(by_id))):
         sums.add_shadow(by_id[shadow.exchange_id], shadow._asdict())
+
+
+def between(time: Column[int], rows: Sequence[Mapping[str, Any]]) -> ColumnElement[bool]:
+    """Match the times of these exchanges and those between them, so that few days are searched."""
+    times = [row["received_ms"] for row in rows]
+    return time.between(min(times), max(times))
 
 
 def add_sums(connection: Connection, sums: Sums) -> None:
@@ -154,12 +164,18 @@ def _row_of(bucket: Bucket, step_ms: int, key: int, group: GroupSum) -> Row:
     return place | row
 
 
-def _built(connection: Connection, ids: Iterable[str]) -> dict[str, Row]:
-    """Return those of the exchanges that are stored and counted, by id."""
-    if not ids:
+def _built(connection: Connection, times_ms: Mapping[str, int]) -> dict[str, Row]:
+    """Return those of the exchanges that are stored and counted, by id; times are about theirs."""
+    if not times_ms:
         return {}
     columns, state = exchanges.c, rollup_state.c
     is_counted = or_(columns.seq <= state.built_seq, columns.seq > state.target_seq)
     query = select(exchanges).join_from(exchanges, rollup_state, is_counted)
-    rows = connection.execute(query.where(columns.id.in_(ids)))
-    return {row.id: exchange_row(row._asdict()) for row in rows}
+    is_near = columns.received_ms.between(
+        min(times_ms.values()) - DAY_MS, max(times_ms.values()) + DAY_MS
+    )
+    found = connection.execute(query.where(columns.id.in_(times_ms), is_near)).all()
+    if far := times_ms.keys() - {row.id for row in found}:
+        # Not stored, not counted, or of a time that only a clock that jumped explains.
+        found = [*found, *connection.execute(query.where(columns.id.in_(far)))]
+    return {row.id: exchange_row(row._asdict()) for row in found}

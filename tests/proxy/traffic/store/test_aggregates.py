@@ -15,6 +15,7 @@ from proxy.traffic.record import MadeAdjustment, ShadowRecord
 from proxy.traffic.store.aggregates import (
     Aggregates,
     Ending,
+    ExampleKey,
     ShadowGroup,
     ShapeExample,
     ShapeGroup,
@@ -26,7 +27,7 @@ from proxy.traffic.store.aggregates import (
 )
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
-from proxy.traffic.store.row_mapping import row_of_exchange
+from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.store import Store
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment
@@ -182,7 +183,12 @@ def test_examples_are_the_last_of_a_shape_and_the_last_that_was_captured(store):
     with store.reading() as connection:
         found = examples_of(connection, TODAY, [shaped.shape])
     assert (shaped.exchanges, shaped.captured) == (4, 3)
-    assert found == {shaped.shape: ShapeExample("plain", "req_0400")}
+    assert found == {
+        shaped.shape: ShapeExample(
+            ExampleKey("plain", milliseconds_of(moment(600))),
+            ExampleKey("req_0400", milliseconds_of(moment(400))),
+        )
+    }
 
 
 def test_an_empty_store_comes_to_nothing(store):

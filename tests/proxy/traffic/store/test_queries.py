@@ -162,7 +162,7 @@ def test_shadows_and_bodies_come_in_order(store: Store):
 
     assert shadows_of(store, shadow.id) == [control, shadow]
     assert shadows_of(store, "req_0001") == []
-    assert bodies_of(store, "req_0001") == [parts[2], parts[1], parts[0]]
+    assert bodies_of(store, given) == [parts[2], parts[1], parts[0]]
 
 
 def test_reading_does_not_stand_in_the_way_of_the_loader(store: Store):

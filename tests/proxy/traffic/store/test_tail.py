@@ -2,8 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from proxy.timestamps import DAY_MS
 from proxy.traffic import open_store
 from proxy.traffic.store.filters import Filter
+from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.row_mapping import row_of_exchange
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
@@ -123,4 +125,5 @@ def add_at(store: Store, *places: int) -> None:
         for n, given in zip(places, numbered(*places), strict=True)
     ]
     with store.engine.begin() as connection:
+        make_days(connection, {row["received_ms"] // DAY_MS for row in rows})
         connection.execute(exchanges.insert(), rows)
