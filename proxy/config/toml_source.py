@@ -141,6 +141,8 @@ def _problem(found: str, text: str) -> str:
     lines = text.split("\n")
     ends = _ends_of_statements(lines)
     repeated = bisect_left(ends, 1, key=lambda end: _is_refused(lines[:end]))
+    if repeated == len(ends):  # no statement: `tomllib` says where, as in `{a = 1, a.b = 2}`
+        return f": {found}"
     start, end = ([0, *ends])[repeated], ends[repeated]
     if _is_refused(lines[start:end]):  # by itself: both are in one statement
         return f", line {start + 1}: {found}"

@@ -4,7 +4,7 @@ from itertools import cycle, takewhile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.config.toml_source import TomlSource, line_of, lines_of, nearest_line
@@ -195,6 +195,25 @@ def test_what_is_given_twice_is_named_with_its_line(text, line, name):
         tree(text)
 
     assert str(refused.value) == f"h.toml, line {line}: `{name}` is given twice"
+
+
+LINES = (
+    *("a = 1", "a-b = 1", "a_b = 1", "a.b = 1", "[a]", "[[a]]", "[a.b]", "[a", "a = [", "]", "# a"),
+    *("{ a = 1, a.b = 2 },", "a = { a-b = 1, a_b = 2 }", "a = { a = 1, a = 2 }", '"""', 'a = """'),
+)
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=6).map("\n".join))
+@example("x = 1\na = {a = 1, a.b = 2}\n")
+@example("[a]\n[a")
+def test_any_file_is_read_or_refused_with_its_name(text: str):
+    try:
+        tomllib.loads(text.replace("a-b", "a_b"))
+    except tomllib.TOMLDecodeError:
+        with pytest.raises(InvalidSettings, match=r"\Ah\.toml[,:] "):
+            tree(text)
+    else:
+        tree(text)
 
 
 def test_a_file_is_read_as_it_is(tmp_path: Path):
