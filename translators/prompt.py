@@ -60,7 +60,10 @@ _NAMES: Final[dict[Role, str]] = {"user": "Human", "assistant": "Assistant"}
 _SEPARATOR: Final = r"(?: |\n(?!\n(?:Human|Assistant):))?"
 _MARKER: Final = re.compile(r"\n\n(Human|Assistant):" + _SEPARATOR)
 _OPENING_MARKER: Final = re.compile(r"\s*(Human|Assistant):" + _SEPARATOR)
-_LINE_MARKER: Final = re.compile(r"(?:\A|\n)(Human|Assistant):(?: |\n(?!(?:Human|Assistant):))?")
+_LINE_END: Final = r"(?:\r\n|\r|\n)"
+_LINE_MARKER: Final = re.compile(
+    rf"(?:\A|{_LINE_END})(Human|Assistant):(?: |{_LINE_END}(?!(?:Human|Assistant):))?"
+)
 """A marker without a blank line before it."""
 _MAX_MARKER_LENGTH: Final = 32
 """At least the length of a marker, its separator and the marker that may follow."""
@@ -264,7 +267,7 @@ def _restore_assistant_marker(pieces: _Pieces) -> Steps[_Pieces]:
     if not text.endswith(_BARE_MARKER, 0, end):
         return pieces
     is_answer = last is not None and last.role == "assistant"
-    if start and not (text[start - 1] == "\n" if is_answer else text[start - 1].isspace()):
+    if start and not (text[start - 1] in "\r\n" if is_answer else text[start - 1].isspace()):
         return pieces
     before = text[: (yield from rstripped_length(text, start))]
     restored = Adjustment(

@@ -373,6 +373,11 @@ WRAPPED_PROMPTS = {
         talk("a\n\nb"),
         (RESTORED, dropped(1), merged(2, 1)),
     ),
+    "one with other line ends than the markers before it": (
+        "\n\nHuman: a\n\nAssistant: b\r\nc\r\nHuman:\r\nd\rAssistant: e\r\nHuman: f\rAssistant:",
+        talk("a", "b\r\nc", "d", "e", "f"),
+        (RESTORED,),
+    ),
     "one with an empty question": (
         "\n\nHuman: a\n\nAssistant: b\nHuman:\nAssistant:",
         talk("a", "b", EMPTY_MESSAGE),
@@ -568,7 +573,7 @@ PROMPTISH = st.lists(
     st.sampled_from(
         [
             *("Human:", "Assistant:", "\n\nHuman:", "\n\nAssistant:", "\n\nHuman: ", "human:"),
-            *("\n", "\n\n", " ", "\t", "\r\n", "\u2028", "1", "2", "Human", ":", "é"),
+            *("\n", "\n\n", " ", "\t", "\r\n", "\r", "\u2028", "1", "2", "Human", ":", "é"),
         ]
     ),
     max_size=14,
