@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Final
 
 from proxy.comparison.compare import ComparableAnswer, from_forwarded, from_translated
@@ -11,7 +12,6 @@ from proxy.cooperative import CooperativeRunner
 from proxy.errors import UpstreamBrokeOff
 from proxy.rollout import Route
 from proxy.upstream.attempt import Attempt, failed_response
-from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
@@ -24,6 +24,7 @@ from translators import (
     UpstreamProtocolError,
     Usage,
     decode_message_in_steps,
+    is_event_stream,
     translate_in_steps,
 )
 
@@ -44,15 +45,16 @@ async def collect_answer(
         if not response.is_success:
             raise await failed_response(response)
         if plan is None:
-            dialect = request.dialect if response.is_event_stream else None
             body = await response.read(most=_MAX_BYTES)
+            dialect = request.dialect if is_event_stream(body) else None
             seconds = time.perf_counter() - started
             return await asyncio.to_thread(from_forwarded, body, dialect, seconds)
         runner = dispatcher.runner
         if response.is_event_stream:
-            text, stop_reason, usage = await _read_stream(response, plan, runner)
+            text, stop_reason, usage = await _read_stream(response.pieces(), plan, runner)
+        elif is_event_stream(body := await response.read(most=_MAX_BYTES)):
+            text, stop_reason, usage = await _read_stream(_at_once(body), plan, runner)
         else:
-            body = await response.read(most=_MAX_BYTES)
             message = await runner.run(decode_message_in_steps(body))
             completion = await runner.run(translate_in_steps(message, plan))
             text, stop_reason = completion.text, completion.stop_reason
@@ -60,13 +62,17 @@ async def collect_answer(
         return from_translated(text, stop_reason, plan, usage, time.perf_counter() - started)
 
 
+async def _at_once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
 async def _read_stream(
-    answer: UpstreamResponse, plan: Plan, runner: CooperativeRunner
+    pieces: AsyncIterator[bytes], plan: Plan, runner: CooperativeRunner
 ) -> tuple[str, str | None, Usage]:
     translator = StreamTranslator(plan)
     chunks: list[CompletionChunk] = []
     size = 0
-    async for piece in answer.pieces():
+    async for piece in pieces:
         chunks += await runner.run(translator.feed_in_steps(piece))
         size += len(piece)
         if size > _MAX_BYTES:

@@ -70,7 +70,7 @@ class Scripted:
 
     def __init__(self, *errors: tuple[int, dict[str, str]], answer: object = MESSAGE) -> None:
         self._errors = list(errors)
-        self._answer = json.dumps(answer).encode()
+        self._answer = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.received: list[tuple[str, dict[str, str], bytes]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

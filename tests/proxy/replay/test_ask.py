@@ -63,6 +63,31 @@ def test_the_same_answer_is_equal():
     assert result.comparison["equal"]
 
 
+@pytest.mark.parametrize(
+    ("action", "events"),
+    [
+        (
+            "translate",
+            [
+                {"type": "message_start", "message": MESSAGE},
+                {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Hi"}},
+                {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+                {"type": "message_stop"},
+            ],
+        ),
+        ("forward", [COMPLETION | {"stop_reason": None}, COMPLETION | {"completion": ""}]),
+    ],
+)
+def test_a_stream_is_known_by_its_first_line_whatever_its_content_type(action, events):
+    said = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    with serving(Scripted(answer=said)) as url:
+        rules: dict[str, Any] = {"legacy_url": url, "legacy_key": "k", "rollout": [rule(action)]}
+        [result] = ask(url, recorded(), **rules)
+
+    assert result.comparison is not None, result.failure
+    assert result.comparison["equal"]
+
+
 def test_new_answers_are_redacted_as_the_recorded_ones_were():
     answer = MESSAGE | {"content": [{"type": "text", "text": "Write to jo@example.org"}]}
     with serving(Scripted(answer=answer)) as url:
