@@ -26,9 +26,9 @@ from translators.plan import Plan
 from translators.steps import Steps, completed
 from translators.stop_reasons import found_sequence, refusal_of, translate_stop_reason
 from translators.wire.completions import CompletionChunk, FailureChunk, PingChunk, TextChunk
+from translators.wire.error_bodies import ApiError
 from translators.wire.messages import (
     AnsweredMessage,
-    ApiError,
     ContentBlockDelta,
     ContentBlockStart,
     ErrorEvent,

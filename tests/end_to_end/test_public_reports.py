@@ -109,9 +109,14 @@ def test_a_stream_where_a_whole_answer_was_asked_for_becomes_one(kind: str):
             b'"message":"Overloaded"}}\n\n',
             *(529, "Overloaded"),
         ),
+        (
+            events("Hello").partition(b"event: message_delta")[0]
+            + b'data: {"error":{"message":"Out of credits","type":"None","code":"402"}}\n\n',
+            *(500, "Out of credits"),
+        ),
         (b"data: [DONE]\n\n", 502, "ended the stream too soon"),
     ],
-    ids=["broken off", "an error", "no message"],
+    ids=["broken off", "an error", "an error of a gateway", "no message"],
 )
 def test_a_stream_that_fails_where_a_whole_answer_was_asked_for_is_an_error(
     said: bytes, status: int, reason: str
@@ -120,6 +125,19 @@ def test_a_stream_that_fails_where_a_whole_answer_was_asked_for_is_an_error(
 
     assert answer.status_code == status
     assert reason in answer.json()["error"]["message"]
+
+
+def test_a_refusal_that_is_framed_as_an_event_is_learnt_from():
+    refused = b'data: {"error":{"message":"`temperature` is deprecated for this model."}}\n\n'
+
+    def refuse_temperature(said: dict[str, Any]) -> ASGIApp:
+        if "temperature" in said:
+            return Response(refused, 400, media_type="text/event-stream")
+        return JSONResponse(message("Hi"))
+
+    assert asked(refuse_temperature, model="m", temperature=0.5).json()["completion"] == " Hi"
+    answer = asked(lambda _: Response(refused, 400, media_type="text/event-stream"))
+    assert answer.json()["error"]["message"] == "`temperature` is deprecated for this model."
 
 
 def test_an_upstream_that_ignores_stop_sequences_is_cut_here():

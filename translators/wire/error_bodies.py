@@ -1,5 +1,5 @@
 """
-Decode the error bodies of the Messages API, and read the reason in those of clouds and gateways.
+Decode the errors of the Messages API, and read the reason in those of clouds and gateways.
 
 Facts: messages-wire 4, bedrock-vertex A5 and B4, corrections B4.
 """
@@ -13,7 +13,25 @@ from typing import Final, cast
 import msgspec
 
 from translators.wire.long_json import UNREADABLE
-from translators.wire.messages import ApiError
+from translators.wire.sse import SSEDecoder, is_event_stream
+
+_MAX_TYPE_LENGTH: Final = 256
+_MAX_MESSAGE_LENGTH: Final = 16 * 1024
+
+
+class ApiError(msgspec.Struct, frozen=True):
+    """An error of either API; its message is cut at a length that no error needs."""
+
+    type: str = ""
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut a message, and drop a type, that is longer than any error needs."""
+        if len(self.type) > _MAX_TYPE_LENGTH:
+            msgspec.structs.force_setattr(self, "type", "")
+        if len(self.message) > _MAX_MESSAGE_LENGTH:
+            cut = f"{self.message[:_MAX_MESSAGE_LENGTH]}..."
+            msgspec.structs.force_setattr(self, "message", cut)
 
 
 class ErrorEnvelope(msgspec.Struct, frozen=True):
@@ -47,14 +65,42 @@ _MAX_PLAIN_TEXT_BYTES: Final = 1024
 _ERROR: Final = msgspec.json.Decoder(ErrorEnvelope)
 
 
+class _Event(msgspec.Struct):
+    type: str = ""
+    error: object = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+
+
 def decode_error(body: bytes) -> ErrorEnvelope | None:
     """
     Decode an error body; return None for any other body (HTML of an edge, empty).
 
     Errors of clouds and gateways are read, too: `{"message": ...}`, `{"error": "..."}`,
     `{"detail": ...}`, `{"errors": {"prompt": [...]}}`, and any of them in a list. Most have no
-    type.
+    type. A gateway may frame any of them as an event of a stream.
     """
+    if len(body) <= _MAX_OTHER_ERROR_BYTES and is_event_stream(body):
+        errors = map(error_of_event, SSEDecoder().feed(body + b"\n\n"))
+        error = next(filter(None, errors), None)
+        return ErrorEnvelope(error) if error else None
+    return _decode_error(body)
+
+
+def error_of_event(data: bytes) -> ApiError | None:
+    """Return the error that an event of a stream is about, or None; gateways leave out its type."""
+    try:
+        event = _EVENT.decode(data)
+    except UNREADABLE:
+        return None
+    if event.type != "error" and (event.type or not event.error):
+        return None
+    envelope = _decode_error(data)
+    return envelope.error if envelope else None
+
+
+def _decode_error(body: bytes) -> ErrorEnvelope | None:
     try:
         envelope = _ERROR.decode(body)
     except UNREADABLE:

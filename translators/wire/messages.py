@@ -14,6 +14,7 @@ import msgspec
 
 from translators.errors import UpstreamProtocolError
 from translators.steps import STEP_SIZE, Steps, completed
+from translators.wire.error_bodies import ApiError, error_of_event
 from translators.wire.long_json import UNREADABLE, read_json, read_short_json, write_text
 
 Role: TypeAlias = Literal["user", "assistant"]
@@ -135,21 +136,6 @@ def _check_lengths(limit: int, **fields: str | None) -> None:
             raise UpstreamProtocolError(f"{name}: expected at most {limit} characters")
 
 
-class ApiError(msgspec.Struct, frozen=True):
-    """An error of either API; its message is cut at a length that no error needs."""
-
-    type: str = ""
-    message: str = ""
-
-    def __post_init__(self) -> None:
-        """Cut a message, and drop a type, that is longer than any error needs."""
-        if len(self.type) > _MAX_NAME_LENGTH:
-            msgspec.structs.force_setattr(self, "type", "")
-        if len(self.message) > _MAX_EXPLANATION_LENGTH:
-            cut = f"{self.message[:_MAX_EXPLANATION_LENGTH]}..."
-            msgspec.structs.force_setattr(self, "message", cut)
-
-
 class StopDetails(msgspec.Struct, frozen=True):
     """The explanation of a refusal, cut at a length that no explanation needs."""
 
@@ -235,7 +221,7 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """A sign that the upstream is alive."""
 
 
-class ErrorEvent(msgspec.Struct, frozen=True, tag="error"):
+class ErrorEvent(msgspec.Struct, frozen=True):
     """An error after the response had begun with status 200."""
 
     error: ApiError
@@ -245,16 +231,16 @@ class IgnoredEvent(msgspec.Struct, frozen=True, tag="content_block_stop"):
     """An event that does not affect the completion: the end of a block, or an unknown type."""
 
 
-MessagesEvent: TypeAlias = (
+_TaggedEvent: TypeAlias = (
     MessageStart
     | ContentBlockStart
     | ContentBlockDelta
     | MessageDelta
     | MessageStop
     | Ping
-    | ErrorEvent
     | IgnoredEvent
 )
+MessagesEvent: TypeAlias = _TaggedEvent | ErrorEvent
 
 
 class _EventType(msgspec.Struct):
@@ -266,7 +252,7 @@ _DONE: Final = b"[DONE]"
 """Data of the last event that some gateways send."""
 
 
-_EVENT: Final[msgspec.json.Decoder[MessagesEvent]] = msgspec.json.Decoder(MessagesEvent)
+_EVENT: Final[msgspec.json.Decoder[_TaggedEvent]] = msgspec.json.Decoder(_TaggedEvent)
 _MESSAGE: Final = msgspec.json.Decoder(AnsweredMessage)
 _EVENT_TYPE: Final = msgspec.json.Decoder(_EventType)
 _KNOWN_EVENTS: Final = frozenset(
@@ -355,6 +341,8 @@ def _decode_event(data: bytes) -> MessagesEvent:
     try:
         return _EVENT.decode(data)
     except msgspec.ValidationError:
+        if (error := error_of_event(data)) is not None:
+            return ErrorEvent(error)
         if _EVENT_TYPE.decode(data).type in _KNOWN_EVENTS:
             raise
     return IgnoredEvent()

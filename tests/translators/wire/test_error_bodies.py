@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translators.wire.error_bodies import ErrorEnvelope, decode_error
-from translators.wire.messages import ApiError
+from translators.wire.error_bodies import ApiError, ErrorEnvelope, decode_error
 
 DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
@@ -62,6 +61,14 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         (b'{"error":{"error":{"message":"deep"}}}', ErrorEnvelope(ApiError("", "deep"))),
         (b'\xef\xbb\xbf{"message":"marked"}', ErrorEnvelope(ApiError("", "marked"))),
         (b'{"message":"caf\xe9"}', ErrorEnvelope(ApiError("", "caf\ufffd"))),
+        (
+            b'event: ping\ndata: {"type":"ping"}\n\nevent: error\ndata: {"type":"error","error":'
+            b'{"type":"overloaded_error","message":"Overloaded"}}\n\n',
+            ErrorEnvelope(ApiError("overloaded_error", "Overloaded")),
+        ),
+        (b'data: {"error":{"message":"no","code":"400"}}', ErrorEnvelope(ApiError("", "no"))),
+        (b'data: {"type":"message_start","message":{"id":"msg_1","role":"x"}}\n\n', None),
+        (b"data: " * 1000, None),
     ],
     ids=[
         *("full", "without a request id", "of the edge", "empty"),
@@ -70,6 +77,7 @@ DEEP = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         *("with the place", "of Apigee", "of OAuth", "of Lambda", "of RFC 9457"),
         *("of OpenRouter", "with something raw", "in an error"),
         *("with a byte order mark", "in another encoding"),
+        *("in a stream", "of a stream's chunk", "a stream without an error", "no stream"),
     ],
 )
 def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):

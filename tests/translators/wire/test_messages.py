@@ -11,9 +11,9 @@ from msgspec import Raw
 from tests.hypothesis_profiles import scaled
 from translators.errors import UpstreamProtocolError
 from translators.steps import STEP_SIZE, completed
+from translators.wire.error_bodies import ApiError
 from translators.wire.messages import (
     AnsweredMessage,
-    ApiError,
     ContentBlock,
     ContentBlockDelta,
     ContentBlockStart,
@@ -139,6 +139,15 @@ TEXT = ContentBlock("text", "")
             ErrorEvent(ApiError("overloaded_error", "Overloaded")),
         ),
         (b'{"type":"error","error":{}}', ErrorEvent(ApiError())),
+        (b'{"type":"error","error":"boom"}', ErrorEvent(ApiError("", "boom"))),
+        (b'{"type":"error","message":"boom"}', ErrorEvent(ApiError("", "boom"))),
+        (
+            b'{"error":{"message":"boom","type":"None","param":"None","code":"500"}}',
+            ErrorEvent(ApiError("None", "boom")),
+        ),
+        (b'{"error":"boom","id":1}', ErrorEvent(ApiError("", "boom"))),
+        (b'{"error":{},"choices":[]}', IgnoredEvent()),
+        (b'{"type":"not_invented_yet","error":"boom"}', IgnoredEvent()),
         (b'{"type":"not_invented_yet","text":5}', IgnoredEvent()),
         (rb'{"type":"not_invented_yet","text":"\ud83d"}', IgnoredEvent()),
         (
@@ -149,7 +158,9 @@ TEXT = ContentBlock("text", "")
     ids=[
         *("documented head", "bare head", "text block", "redacted thinking", "ping"),
         *("text, padded", "thinking", "end of a block", "end with a stop", "refusal", "stop"),
-        *("stop with half a character", "error", "error without a word", "unknown"),
+        *("stop with half a character", "error", "error without a word", "error as a text"),
+        *("error with a message alone", "error without a type", "text without a type"),
+        *("chunk without an error", "unknown with an error", "unknown"),
         *("unknown with half a character", "text with half a character"),
     ],
 )
