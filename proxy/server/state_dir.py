@@ -57,10 +57,11 @@ def write_into(path: Path) -> None:
 
 def try_directory(path: Path) -> bool:
     """Write into a directory and return True, or False if it can be made; raises `OSError`."""
-    there = next(each for each in (path, *path.parents) if each.exists())
+    # A link to nothing is there, too: nothing can be made in its place.
+    there = next(each for each in (path, *path.parents) if each.exists() or each.is_symlink())
     if there == path:
         write_into(path)
-    elif not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+    elif not (there.is_dir() and os.access(there, os.W_OK | os.X_OK, effective_ids=True)):
         raise PermissionError(0, f"it cannot be made in {there}")
     return there == path
 

@@ -36,6 +36,19 @@ def test_to_try_a_directory_for_state_makes_none(tmp_path: Path):
         (tmp_path / "state").mkdir(exist_ok=True)
 
 
+@pytest.mark.parametrize("place", ["file", "nothing", "loop"])
+@pytest.mark.parametrize("below", ["", "state", "a/state"])
+def test_what_is_no_directory_is_found_before_the_start(tmp_path: Path, place: str, below: str):
+    (tmp_path / "file").touch(mode=0o777)
+    (tmp_path / "nothing").symlink_to(tmp_path / "missing")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    settings = load_settings(state_dir=tmp_path / place / below, traffic=False)
+
+    assert problem_with_state_dir(settings) is not None
+    with pytest.raises(InvalidSettings):
+        make_state_dir(settings)
+
+
 def test_a_full_disk_stops_no_start():
     with small_disk(64 * 1024) as disk:
         (disk / "ballast").write_bytes(bytes(64 * 1024))
