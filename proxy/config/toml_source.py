@@ -27,7 +27,8 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset(
 """Tables whose keys the operator chooses, in which `-` stays `-`."""
 
 
-_NAME: Final = re.compile(r"\s*(?:\[\[?\s*(?P<table>[^\]]+?)\s*\]|(?P<key>[^=]+?)\s*=)")
+_PART: Final = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^]="'])"""
+_NAME: Final = re.compile(rf"\s*(?:\[\[?\s*(?P<table>{_PART}+?)\s*\]|(?P<key>{_PART}+?)\s*=)")
 """What a statement gives a value to."""
 _OF_WHAT_IS_REPEATED: Final = ("Cannot ", "`")
 """How errors of `tomllib` and of ours begin that are about what is given twice."""

@@ -184,6 +184,8 @@ def test_what_is_no_toml_is_refused(text, problem):
         ("[[rollout]]\nname = 'a'\nname = [\n'b']", 3, "name"),
         ("[rollout]\n[[rollout]]", 2, "rollout"),
         ("models.'a=b' = 1\n[models.x]\n[models]\n", 3, "models"),
+        ("[models]\n'a=]' = 1\n'a=]' = 2", 3, "'a=]'"),
+        ('[models."]\\"="]\n[models."]\\"="]', 2, 'models."]\\"="'),
         ("x = { a = 1 }\nx.b = 2", 2, "x.b"),
         ("[a.b]\nc = 1\n[a]\nb.d = 1", 4, "b.d"),
         ("\nx = { a = 1, a = 2 }", 2, "a"),
