@@ -63,11 +63,12 @@ def test_somebody_else_answers_where_the_first_does_not(  # noqa: PLR0913, PLR09
     ("mood", "reason"),
     [
         ({"truncate-body": "20"}, "502 api_error"),
-        ({"form": "stream"}, "502 api_error"),
+        ({"form": "stream", "end-after-events": "3"}, "502 api_error"),
+        ({"form": "stream", "error-after-events": "3"}, "529 overloaded_error"),
         ({"error": "529", "status": "200"}, "529 overloaded_error"),
         ({"break-after-bytes": "40"}, "502 api_error"),
     ],
-    ids=["cut JSON", "a stream", "an error in a 200", "broken off"],
+    ids=["cut JSON", "half a stream", "an error in a stream", "an error in a 200", "broken off"],
 )
 def test_a_whole_answer_that_is_none_is_tried_elsewhere(fleet, case, mood, reason, version):
     answer = ask(fleet, case, mood, version=version)
