@@ -115,7 +115,7 @@ def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
         (fleet.text(f"{GOOD}\nshades = 5"), ", line 19: rollout.1: unknown setting `shades`; did"),
         (fleet.text(GOOD + NEVER), ", line 19: rollout.2: can never match: 'later' takes all"),
         (fleet.text(GOOD, "models = 5"), ", line 8: models: must be a table"),
-        (fleet.text(GOOD, "port = 5\nport = 6"), ": Cannot overwrite a value (at line 8"),
+        (fleet.text(GOOD, "port = 5\nport = 6"), ", line 8: `port` is given twice"),
     ]:
         fleet.write(text)
         fleet.wait_for_problem(f"{fleet.config}{problem}")
