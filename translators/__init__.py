@@ -22,11 +22,11 @@ from translators.errors import (
     TranslationError,
     UpstreamProtocolError,
 )
-from translators.known_models import KNOWN_MODELS
 from translators.legacy_features import FEATURES, Features, features_of
 from translators.message import as_chunks, from_chunks, translate_in_steps, translate_message
-from translators.model_listing import ListedModel, decode_listing, differences
-from translators.models import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.models.catalogue import UNKNOWN, Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.models.known import KNOWN_MODELS
+from translators.models.listing import ListedModel, decode_listing, differences
 from translators.plan import (
     LONGEST_USER_ID,
     Lessons,

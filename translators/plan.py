@@ -15,8 +15,8 @@ import msgspec
 
 from translators.adjustments import EXPLANATIONS, REMEDIES, Adjustment, AdjustmentKind
 from translators.errors import InvalidCompletionRequest
-from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES
-from translators.models import Capabilities, Catalogue, ResolvedModel
+from translators.models.catalogue import Capabilities, Catalogue, ResolvedModel
+from translators.models.known import KNOWN_MODELS, LEGACY_ALIASES
 from translators.prefill import PrefillPlan, PrefillStrategy, plan_prefill
 from translators.prompt import (
     TURNS_PER_STEP,

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from translators.models import Capabilities, Sampling, Thinking
+from translators.models.catalogue import Capabilities, Sampling, Thinking
 from translators.wire.error_bodies import error_message
 
 _SAMPLING: Final = "`?(?:temperature|top_p|top_k)`?"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.models import Sampling
+from translators.models.catalogue import Sampling
 from translators.wire.completion_requests import CompletionRequest
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.models import Capabilities, Thinking
+from translators.models.catalogue import Capabilities, Thinking
 from translators.wire.messages import OutputConfig, ThinkingConfig
 
 HEADROOM_TOKENS: Final = 4_096

@@ -286,7 +286,7 @@ def a_version_of(versions, text):
     return lambda: tried(versions.dialect_of, text)
 
 
-@shape("models", steps=1, handed=60)
+@shape("models.catalogue", steps=1, handed=60)
 def a_name_that_patterns_nearly_match(catalogue, size):
     patterns = ("*a*a*a*b", "*?????b*", "*[a-z]*[a-z]*x")
     models = catalogue.Catalogue(models=(), overrides=dict.fromkeys(patterns, "x"))
@@ -313,7 +313,7 @@ NAMES: Final = (
 )
 
 
-@repeating(NAMES, "model_names", steps=2, handed=170)
+@repeating(NAMES, "models.names", steps=2, handed=170)
 def a_name_of(names, text):
     return lambda: [
         (list(names.plain_names(name)), names.legacy_family(name))
@@ -321,7 +321,7 @@ def a_name_of(names, text):
     ]
 
 
-@shape("models", steps=10, handed=20)
+@shape("models.catalogue", steps=10, handed=20)
 def models_that_all_have_retired(catalogue, size):
     models = catalogue.Catalogue(
         models=tuple(
@@ -497,9 +497,9 @@ def a_completion_in_many_chunks(completions, size):
     return lambda: [*map(encoder.encode, chunks), encoder.encode_texts(["a"] * size)]
 
 
-@shape("model_listing", steps=60, handed=600)
+@shape("models.listing", steps=60, handed=600)
 def a_list_of_many_models(listing, size):
-    known = counted("translators.known_models").KNOWN_MODELS
+    known = counted("translators.models.known").KNOWN_MODELS
     said = json.dumps({"data": [{"id": f"m{number:04}"} for number in range(size)]}).encode()
     return lambda: listing.differences(known, listing.decode_listing(said).data, "2026-11-22")
 
@@ -520,7 +520,7 @@ TRANSLATORS: Final = Path(__file__).parents[2] / "translators"
 WITHOUT_TEXTS: Final = {
     "adjustments",
     "errors",
-    "known_models",
+    "models.known",
     "sampling",
     "token_budget",
     "stop_reasons",

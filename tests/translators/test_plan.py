@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from translators.adjustments import AdjustmentKind
 from translators.errors import InvalidCompletionRequest
-from translators.known_models import KNOWN_MODELS, LIVE
-from translators.models import Capabilities, Catalogue, Model, Sampling
+from translators.models.catalogue import Capabilities, Catalogue, Model, Sampling
+from translators.models.known import KNOWN_MODELS, LIVE
 from translators.plan import Plan, Policy, plan_in_steps, plan_request
 from translators.prompt import TURNS_PER_STEP, parse_request
 from translators.steps import STEP_SIZE

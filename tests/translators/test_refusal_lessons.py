@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from translators.models import Capabilities, Sampling, Thinking
+from translators.models.catalogue import Capabilities, Sampling, Thinking
 from translators.refusal_lessons import Lesson, learn, learn_gone, refuses_user_id
 
 

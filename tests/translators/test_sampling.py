@@ -1,7 +1,7 @@
 import pytest
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.models import Sampling
+from translators.models.catalogue import Sampling
 from translators.sampling import SamplingPlan, plan_sampling
 from translators.wire.completion_requests import CompletionRequest
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translators.adjustments import EXPLANATIONS, AdjustmentKind
-from translators.known_models import KNOWN_MODELS
+from translators.models.known import KNOWN_MODELS
 from translators.plan import Plan, Policy, plan_request
 from translators.sdk_code import LANGUAGES, as_code
 from translators.wire.completion_requests import (

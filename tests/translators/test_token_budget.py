@@ -1,7 +1,7 @@
 import pytest
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.models import Capabilities, Thinking
+from translators.models.catalogue import Capabilities, Thinking
 from translators.token_budget import HEADROOM_TOKENS, MAX_INTEGER, BudgetPlan, plan_budget
 from translators.wire.messages import OutputConfig, ThinkingConfig
 

@@ -18,7 +18,7 @@ from typing import Final
 from sqlalchemy import Engine, func, select
 
 from proxy.private_files import make_directory, open_file
-from proxy.traffic.store.engines import postgresql_engine, sqlite_engine
+from proxy.traffic.store.database.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.migrate import check_current, upgrade
 from proxy.traffic.store.rollups.build import repair

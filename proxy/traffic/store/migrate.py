@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, String, column, func, inspect, select, table
 
-from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.database.engines import BEGINS
 from proxy.traffic.store.errors import OutdatedStoreError, StoreError
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
 

@@ -17,14 +17,14 @@ from proxy.timestamps import DAY_MS
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.connect import open_postgresql, open_sqlite
-from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.database.engines import BEGINS
+from proxy.traffic.store.database.url import checked_url, file_of
 from proxy.traffic.store.errors import MissingDayError, StoreError, UnacceptableEntry
 from proxy.traffic.store.insertion import insert_into, insert_rows
 from proxy.traffic.store.partitions import PARTITIONED, make_days
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
-from proxy.traffic.store.url import checked_url, file_of
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
 
 from proxy.timestamps import MINUTE_MS
-from proxy.traffic.store.engines import BEGINS
+from proxy.traffic.store.database.engines import BEGINS
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.rollups.period import ceiling_ms
 from proxy.traffic.store.rollups.sums import Sums

@@ -21,14 +21,14 @@ from sqlalchemy import (
     make_url,
 )
 
-from proxy.traffic.store.database_errors import (
+from proxy.traffic.store.database.engine_errors import (
     ErrorTranslator,
     translate_database_error,
     translate_postgresql_error,
     translate_sqlite_error,
 )
+from proxy.traffic.store.database.url import place_of_store
 from proxy.traffic.store.errors import StoreError
-from proxy.traffic.store.url import place_of_store
 
 BEGINS: Final = "holdover_begins"
 """Execution option: the mode in which SQLite begins a transaction; the default is DEFERRED."""

@@ -5,7 +5,7 @@ import pytest
 from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
 from proxy.traffic import StoreError, checked_url, default_url, open_store
-from proxy.traffic.store.url import file_of
+from proxy.traffic.store.database.url import file_of
 
 
 @pytest.mark.parametrize(

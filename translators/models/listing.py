@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from translators.errors import UpstreamProtocolError
-from translators.models import Catalogue, Model, Thinking
+from translators.models.catalogue import Catalogue, Model, Thinking
 
 
 class Supported(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from proxy.traffic.store.database.lock_holders import describe_lock_holders
 from proxy.traffic.store.errors import (
     BusyStoreError,
     MissingDayError,
@@ -22,7 +23,6 @@ from proxy.traffic.store.errors import (
     StoreError,
     UnacceptableEntry,
 )
-from proxy.traffic.store.lock_holders import describe_lock_holders
 
 ErrorTranslator: TypeAlias = Callable[[BaseException], Exception]
 

@@ -1,8 +1,8 @@
 import pytest
 
 from translators.errors import UpstreamProtocolError
-from translators.model_listing import Listing, decode_listing, differences
-from translators.models import Capabilities, Catalogue, Model, Thinking
+from translators.models.catalogue import Capabilities, Catalogue, Model, Thinking
+from translators.models.listing import Listing, decode_listing, differences
 
 TODAY = "2026-11-23"
 

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from translators.known_models import KNOWN_MODELS, LEGACY_ALIASES, LIVE, RETIRED
-from translators.models import Capabilities, Sampling, Thinking
+from translators.models.catalogue import Capabilities, Sampling, Thinking
+from translators.models.known import KNOWN_MODELS, LEGACY_ALIASES, LIVE, RETIRED
 
 TODAY = "2026-11-22"
 

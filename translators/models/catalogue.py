@@ -1,7 +1,7 @@
 """
 What each model accepts, when it retires and which model replaces it.
 
-This module has the types and the look-up; the models are in `known_models.py`.
+This module has the types and the look-up; the models are in `known.py`.
 Days are ISO dates (`2026-11-30`), which sort as text. Callers pass in "today",
 because translators read no clock.
 """
@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.model_names import legacy_family, plain_names
+from translators.models.names import legacy_family, plain_names
 
 
 class Sampling(enum.Enum):

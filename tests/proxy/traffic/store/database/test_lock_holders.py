@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.traffic.store import lock_holders
-from proxy.traffic.store.lock_holders import describe_lock_holders
+from proxy.traffic.store.database import lock_holders
+from proxy.traffic.store.database.lock_holders import describe_lock_holders
 
 HOLDER = """
 import sqlite3, sys

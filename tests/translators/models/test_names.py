@@ -2,8 +2,8 @@
 
 import pytest
 
-from translators.known_models import KNOWN_MODELS, LIVE
-from translators.models import UNKNOWN, Catalogue
+from translators.models.catalogue import UNKNOWN, Catalogue
+from translators.models.known import KNOWN_MODELS, LIVE
 
 TODAY = "2026-11-29"
 

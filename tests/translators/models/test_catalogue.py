@@ -1,7 +1,7 @@
 import pytest
 
 from translators.adjustments import Adjustment, AdjustmentKind
-from translators.models import (
+from translators.models.catalogue import (
     UNKNOWN,
     Capabilities,
     Catalogue,

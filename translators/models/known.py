@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from translators.models import Capabilities, Catalogue, Model, Sampling, Thinking
+from translators.models.catalogue import Capabilities, Catalogue, Model, Sampling, Thinking
 
 _HAIKU: Final = "claude-haiku-4-5-20251001"
 _SONNET: Final = "claude-sonnet-4-6"

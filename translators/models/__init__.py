@@ -1,0 +1,1 @@
+"""Models: their names, what they can do, and which there are."""
