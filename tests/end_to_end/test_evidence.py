@@ -168,6 +168,7 @@ def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_pat
     assert list((tmp_path / "state" / "traffic" / "journal").iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_without_evidence_nothing_is_written(tmp_path: Path):
     with running_fleet(tmp_path, "traffic = false", workers=2) as fleet:
         fleet.post()

@@ -122,6 +122,7 @@ def test_streams_connections_and_other_paths_are_shown(fleet: Fleet):
     assert said == {'path="/v1/models",status="200"': 2, 'path="other",status="404"': 1}
 
 
+@pytest.mark.thorough
 def test_the_numbers_of_all_workers_add_up_and_stay_when_one_of_them_dies(fleet: Fleet):
     (doomed, one), (_, other) = fleet.doors.items()
     for case, (by_one, by_other) in TIMES.items():

@@ -44,6 +44,7 @@ def complete_report(fleet: Fleet) -> Any:
     return json.loads(told.stdout)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "headers",
     [{"simulate-break-after-events": "3"}, {"simulate-error-after-events": "2"}],

@@ -66,7 +66,7 @@ def test_python_takes_what_is_planted_if_it_is_let(planted: Path):
     assert "msgspec" in marks(planted)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("command", "workers"),
     [(CONSOLE_SCRIPT, 1), (CONSOLE_SCRIPT, 2), (SAFE_MODULE, 2)],

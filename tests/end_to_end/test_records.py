@@ -79,6 +79,7 @@ def test_a_request_that_cannot_be_read_has_no_features(proxy):
     assert record["reply_bytes"] > 0
 
 
+@pytest.mark.thorough
 def test_a_caller_has_one_digest_over_restarts(tmp_path):
     digests = []
     with serving(create_simulator()) as upstream_url:

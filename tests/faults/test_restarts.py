@@ -44,7 +44,7 @@ def readiness_of(fleet: Fleet) -> set[int]:
     return {fetch("GET", f"{fleet.url}/readyz").status_code for _ in range(9)}
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, signum):
@@ -212,6 +212,7 @@ def test_who_asks_again_just_then_is_served(tmp_path, workers):
         assert [one.count(b"HTTP/1.1 200 OK") for one in second] == [1] * CROWD
 
 
+@pytest.mark.thorough
 def test_who_has_sent_half_of_a_request_may_send_the_rest(tmp_path):
     request = asking()
     with running_fleet(tmp_path) as fleet, connected(fleet, 3) as [in_head, in_body, silent]:

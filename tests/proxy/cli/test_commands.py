@@ -144,6 +144,7 @@ def test_a_settings_file_that_is_not_there_is_said_so():
     assert (result.returncode, result.stderr) == (2, "holdover: nowhere.toml: no such file\n")
 
 
+@pytest.mark.thorough
 def test_a_port_that_is_taken_stops_the_start():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -157,6 +158,7 @@ def test_a_port_that_is_taken_stops_the_start():
             assert (result.returncode, result.stderr) == (2, f"{said}Address already in use\n")
 
 
+@pytest.mark.thorough
 def test_secrets_are_read_from_files(tmp_path: Path):
     (tmp_path / "HOLDOVER_DIGEST_KEY").write_text("a key")
     callers = []
@@ -198,6 +200,7 @@ def test_a_demo_that_stops_offers_no_server():
     assert "Serving" not in result.stdout
 
 
+@pytest.mark.thorough
 def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -31,7 +31,7 @@ def stopped(*arguments: str, **environment: str) -> str:
     return done.stderr.removeprefix("holdover: ").removesuffix("\n")
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
@@ -53,7 +53,7 @@ def test_what_the_environment_says_of_the_way_to_upstream_is_followed_or_named(
     assert "secret" not in line
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "verb", [("models", "--refresh"), ("demo", "--once"), ("replay", "--demo")]
 )
@@ -88,6 +88,7 @@ def test_workers_that_would_import_from_the_working_directory_are_not_started():
     assert done.stderr.startswith("holdover: Python was started with -E")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -115,7 +116,7 @@ def test_so_is_one_whose_name_is_no_text():
     assert (done.returncode, done.stderr) == (2, b"holdover: state_dir: is not UTF-8\n")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -21,6 +21,7 @@ def imported(path):
             yield node.module
 
 
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_the_simulator_imports_no_other_part_of_the_project(path):
     for module in imported(path):

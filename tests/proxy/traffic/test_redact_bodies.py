@@ -198,7 +198,7 @@ async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
     assert [content.bodies[0].size for content in journal.kept] == [6, 10, 2_000_000]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.thorough
 @pytest.mark.anyio
 async def test_nobody_waits_long_for_what_is_ahead_of_him():
     journal = Journal()

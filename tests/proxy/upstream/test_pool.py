@@ -141,6 +141,7 @@ async def test_a_turn_that_does_not_come_is_given_up(certificate: Certificate):
             await ask(transport, upstream.url, connect=0.02)
 
 
+@pytest.mark.thorough
 async def test_the_time_to_connect_does_not_count_before_ones_turn(certificate: Certificate):
     timed_out = asyncio.Event()
     async with (

@@ -200,6 +200,7 @@ def test_an_order_that_makes_no_sense_is_refused(state_dir, arguments, said):
     assert said in done.stderr
 
 
+@pytest.mark.thorough
 def test_the_demo_is_asked_of_a_simulator_whatever_the_settings_say(tmp_path):
     with_evidence(tmp_path / "demo", 3)
     upstream = Scripted()
@@ -258,6 +259,7 @@ def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     assert "40 requests replayed, 0 failed" in done.stdout
 
 
+@pytest.mark.thorough
 def test_whoever_watches_sees_a_bar(state_dir):
     ours, theirs = pty.openpty()
     with serving(create_simulator()) as url:

@@ -133,6 +133,7 @@ def test_one_call_does_a_bounded_amount(store):
     assert counts(store) == [0, 0, 0, 0]
 
 
+@pytest.mark.thorough
 def test_what_was_said_goes_before_who_said_it_and_the_oldest_first(store):
     add(store, 300, DAY_MS, size=20_000)
     prune_all(store, max_bytes=4_000_000)
