@@ -146,8 +146,8 @@ class Http11Connection(asyncio.Protocol):
 
     def await_end(self) -> None:
         """Keep the connection for another request if the response ends soon."""
-        response = self._response
-        assert response is not None
+        if (response := self._response) is None:
+            return  # the upstream has closed the connection meanwhile
         if self._reads_paused or response.ends_with_connection:
             self.abort()
             return

@@ -768,6 +768,20 @@ async def test_a_connection_that_cannot_be_kept_or_has_much_more_to_say_is_close
         assert line.is_closed
 
 
+@pytest.mark.parametrize("reason", [None, ConnectionResetError()], ids=["end", "reset"])
+async def test_nothing_is_awaited_of_a_connection_that_is_lost_before_its_answer_is_read(
+    reason: Exception | None,
+):
+    async with wire() as line:
+        answer = line.ask()
+        line.hear(CHUNKED + b"5\r\nhello\r\n")
+        line.connection.connection_lost(reason)
+        assert await anext(answer) == b"hello"
+        answer.finish()
+        await answer.aclose()
+        assert line.is_closed
+
+
 # Nothing stays behind
 
 
