@@ -211,7 +211,7 @@ def spelled(value: frozenset[str] | bool) -> str:
     return str(value) if isinstance(value, bool) else " ".join(sorted(value)) or "none"
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 @pytest.mark.parametrize(("held", "lists"), list(every_holding()), ids=spelled)
 def test_each_secret_arrives_where_it_belongs_and_nowhere_else(
     hosts, client, tmp_path, held, lists

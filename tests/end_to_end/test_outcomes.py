@@ -73,7 +73,7 @@ def test_a_forwarded_stream_that_fails_after_its_200_is_an_error_everywhere(
         assert (outcomes["answered"], outcomes["upstream_error"]) == (2, 6)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("case", "given", "outcome", "status"),
     [

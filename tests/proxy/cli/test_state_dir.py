@@ -16,6 +16,7 @@ def log_in(temporary: Path):
     return run_process("log", **NOBODY_AT_HOME, TMPDIR=str(temporary))
 
 
+@pytest.mark.thorough
 def test_it_is_made_for_its_owner_alone(tmp_path: Path):
     for _ in range(2):
         done = log_in(tmp_path)

@@ -194,6 +194,7 @@ def test_a_report_from_rollups_is_that_from_records(  # noqa: PLR0913, PLR0917 -
         store.close()
 
 
+@pytest.mark.thorough
 def test_the_report_of_the_demo_is_that_from_its_records(tmp_path):
     ran = run_process("demo", "--once", "--port", "0", XDG_STATE_HOME=str(tmp_path))
     assert ran.returncode == 0, ran.stderr

@@ -81,6 +81,7 @@ def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_
         assert line in done.stderr
 
 
+@pytest.mark.thorough
 def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:

@@ -292,6 +292,7 @@ def test_a_page_for_a_terminal_becomes_a_file_and_that_is_said(tmp_path):
     assert (tmp_path / "holdover-report.html").read_text().lstrip().startswith("<!doctype")
 
 
+@pytest.mark.thorough
 def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_hold(tmp_path):
     config = settings_with(tmp_path, [recent(1), recent(2)])
     command = [

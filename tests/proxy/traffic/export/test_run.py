@@ -168,6 +168,7 @@ def test_parquet_is_read_back_as_one_set_of_data_partitioned_by_date(url, tmp_pa
     assert {row["ended"] for row in compared} == {datetime.fromisoformat(at(23, 1))}
 
 
+@pytest.mark.thorough
 def test_a_day_of_many_pages_of_equal_times_is_whole_in_row_groups(url, tmp_path):
     many = [record(id=f"req_{number:05}", received=at(23)) for number in range(2_500)]
     some = [shadow_record(id=f"req_{number:05}", ended=at(23)) for number in range(1_000)]
