@@ -27,11 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_STATE_HOME"] = _STATE.name
     config.pluginmanager.register(FaultSummary())
     config.addinivalue_line(
-        "markers", "thorough: takes so long that only the thorough profile tries it"
+        "markers", "thorough: takes so long that the quick profile leaves it out"
     )
-    config.addinivalue_line(
-        "markers", "one_in(n): of its cases the quick profile tries one in n, the thorough one all"
-    )
+    config.addinivalue_line("markers", "one_in(n): of its cases the quick profile tries one in n")
     config.addinivalue_line(
         "markers", "scaled: does the same more often, or with more, in the thorough profile"
     )
@@ -83,7 +81,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = list(sample)
     else:
         chosen = [item for item in sample if not _has(item, "thorough")]
-    config.hook.pytest_deselected(items=list(dict.fromkeys(items).keys() - set(chosen)))
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
 
 

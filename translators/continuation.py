@@ -68,7 +68,7 @@ class PrefillJoiner:
         self._trimmed = trimmed
         self._whole = whole
         self._anchors = [("", anchor) for anchor in _anchors(prefill, whole)]
-        """What may be repeated, and the marks before it."""
+        """Ends of the prefill with which an answer may begin, each with the marks before it."""
         self._long_whole = ("", whole) if len(whole) > _ANCHOR_LENGTH else None
         """The marks before all of a long prefill, and both without white space, as long as the
         answer may repeat it."""

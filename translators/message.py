@@ -39,13 +39,7 @@ def translate_in_steps(message: AnsweredMessage, plan: Plan) -> Steps[Completion
         completion = yield from text.feed_in_steps(visible)
         completion += yield from text.flush_in_steps(found)
     end = translate_stop_reason(message.stop_reason, message.stop_sequence, text.matched)
-    return Completion(
-        id=completion_id(message.id),
-        model=plan.echoed_model or message.model or plan.sent_model,
-        text=completion,
-        stop_reason=end.stop_reason,
-        stop=end.stop,
-    )
+    return _completion(completion, end, plan, message)
 
 
 def as_chunks(completion: Completion) -> tuple[CompletionChunk, ...]:
@@ -61,12 +55,17 @@ def from_chunks(
     """Return the whole completion that the chunks of a stream, which did not fail, amount to."""
     *_, last = said = tuple(chunks)
     assert isinstance(last, LastChunk), "a stream that failed amounts to nothing"
+    text = "".join(chunk.text for chunk in said if isinstance(chunk, TextChunk))
+    return _completion(text, last, plan, message)
+
+
+def _completion(text: str, end: LastChunk, plan: Plan, message: AnsweredMessage) -> Completion:
     return Completion(
         id=completion_id(message.id),
         model=plan.echoed_model or message.model or plan.sent_model,
-        text="".join(chunk.text for chunk in said if isinstance(chunk, TextChunk)),
-        stop_reason=last.stop_reason,
-        stop=last.stop,
+        text=text,
+        stop_reason=end.stop_reason,
+        stop=end.stop,
     )
 
 

@@ -18,7 +18,7 @@ from proxy.cli.traffic.commands import app as traffic_app
 from proxy.import_path import forget_working_directory
 
 _GC_THRESHOLD: Final = 20_000
-"""Objects made between two garbage collections; by default 700, which is a tenth of a start."""
+"""Objects made between two garbage collections; after each 700, a start takes 3 to 7 % longer."""
 
 app.add_typer(traffic_app)  # without a name, so that its commands are on the top level
 

@@ -15,15 +15,15 @@ from proxy.upstream.attempt import Attempt, failed_response
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
 from translators import (
+    Completion,
     CompletionChunk,
     FailureChunk,
-    LastChunk,
     Plan,
     StreamTranslator,
-    TextChunk,
     UpstreamProtocolError,
     Usage,
     decode_message_in_steps,
+    from_chunks,
     is_event_stream,
     translate_in_steps,
 )
@@ -51,15 +51,15 @@ async def collect_answer(
             return await asyncio.to_thread(from_forwarded, body, dialect, seconds)
         runner = dispatcher.runner
         if response.is_event_stream:
-            text, stop_reason, usage = await _read_stream(response.pieces(), plan, runner)
+            completion, usage = await _read_stream(response.pieces(), plan, runner)
         elif is_event_stream(body := await response.read(most=_MAX_BYTES)):
-            text, stop_reason, usage = await _read_stream(_at_once(body), plan, runner)
+            completion, usage = await _read_stream(_at_once(body), plan, runner)
         else:
             message = await runner.run(decode_message_in_steps(body))
             completion = await runner.run(translate_in_steps(message, plan))
-            text, stop_reason = completion.text, completion.stop_reason
             usage = message.usage or Usage()
-        return from_translated(text, stop_reason, plan, usage, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return from_translated(completion.text, completion.stop_reason, plan, usage, seconds)
 
 
 async def _at_once(body: bytes) -> AsyncIterator[bytes]:
@@ -68,7 +68,7 @@ async def _at_once(body: bytes) -> AsyncIterator[bytes]:
 
 async def _read_stream(
     pieces: AsyncIterator[bytes], plan: Plan, runner: CooperativeRunner
-) -> tuple[str, str | None, Usage]:
+) -> tuple[Completion, Usage]:
     translator = StreamTranslator(plan)
     chunks: list[CompletionChunk] = []
     size = 0
@@ -80,9 +80,6 @@ async def _read_stream(
         if translator.has_ended:
             break
     chunks += await runner.run(translator.close_in_steps())
-    text = "".join(chunk.text for chunk in chunks if isinstance(chunk, TextChunk))
-    last = chunks[-1]
-    if isinstance(last, FailureChunk):
+    if isinstance(last := chunks[-1], FailureChunk):
         raise UpstreamProtocolError(last.type)
-    assert isinstance(last, LastChunk)
-    return text, last.stop_reason, translator.usage
+    return from_chunks(chunks, plan, translator.message), translator.usage

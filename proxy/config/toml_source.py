@@ -29,7 +29,7 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset(
 
 _PART: Final = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^]="'])"""
 _NAME: Final = re.compile(rf"\s*(?:\[\[?\s*(?P<table>{_PART}+?)\s*\]|(?P<key>{_PART}+?)\s*=)")
-"""What a statement gives a value to."""
+"""The name with which a TOML statement begins: a table in brackets, or the key before `=`."""
 _OF_WHAT_IS_REPEATED: Final = ("Cannot ", "`")
 """How errors of `tomllib` and of ours begin that are about what is given twice."""
 _REPEATED_INLINE: Final = re.compile(

@@ -119,10 +119,10 @@ class StreamRelay:
         repeats = self._plan.dialect.is_cumulative
         for kind, alike in groupby(chunks, type):
             run = tuple(alike)
-            is_long = any(
-                isinstance(each, TextChunk) and len(each.text) > STEP_SIZE for each in run
-            )
-            if kind is TextChunk and (repeats or is_long):
+            if kind is TextChunk and (
+                repeats
+                or any(isinstance(each, TextChunk) and len(each.text) > STEP_SIZE for each in run)
+            ):
                 yield from zip(run, strict=True)
             elif kind is TextChunk:
                 at_once = self._frames().texts_per_step

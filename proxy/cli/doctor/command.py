@@ -81,8 +81,9 @@ async def _try_everything(
     except InvalidSettings as exc:
         findings.append(Finding(Level.FAILED, "environment", str(exc)))
     else:
-        for name in ("upstream_url", "legacy_url"):
-            if (url := getattr(settings, name)) is not None:
+        urls = {"upstream_url": settings.upstream_url, "legacy_url": settings.legacy_url}
+        for name, url in urls.items():
+            if url is not None:
                 proxy = proxy_for(url)  # which is shown without its password
                 way = "directly" if proxy is None else f"through the proxy {proxy}"
                 findings.append(Finding(Level.OK, "environment", f"{name} is asked {way}"))

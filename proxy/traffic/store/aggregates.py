@@ -108,7 +108,7 @@ class ShadowGroup:
 
 @dataclass(frozen=True, slots=True)
 class ExampleKey:
-    """What a stored exchange is found by: its id, and its time, which says on which day."""
+    """The id of a stored exchange, and its time, which says in which day's partition it is."""
 
     id: str
     received_ms: int

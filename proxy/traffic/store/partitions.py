@@ -8,11 +8,11 @@ before it was divided are in one partition without a beginning. SQLite has no pa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Column, ColumnElement, Connection, Table, text
 
 from proxy.timestamps import DAY_MS
 from proxy.traffic.store.row_mapping import moment_of
@@ -29,7 +29,7 @@ _PARTITIONS: Final = text(
     " WHERE inhparent = to_regclass(:name)"
 )
 _LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '500ms'"
-"""Whoever reads or writes meanwhile waits behind the one who drops a day, so that one gives up."""
+"""Limit on the wait for a lock that drops a day, because readers and writers wait behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Partition:
 
     name: str
     begin_ms: int | None
-    """None if it has no beginning."""
+    """The first time that belongs to the partition; None if it takes all times before its end."""
     end_ms: int
 
     def contains(self, time_ms: int) -> bool:
@@ -91,6 +91,12 @@ def lock_to_drop(connection: Connection, table: Table) -> None:
 def drop(connection: Connection, partition: Partition) -> None:
     """Drop a partition with its rows, if no other loader has; its table has to be locked."""
     connection.exec_driver_sql(f"DROP TABLE IF EXISTS {partition.name}")
+
+
+def between(time: Column[int], rows: Sequence[Mapping[str, Any]]) -> ColumnElement[bool]:
+    """Match the times of these exchanges and those between them, so that few days are searched."""
+    times = [row["received_ms"] for row in rows]
+    return time.between(min(times), max(times))
 
 
 def _missing(connection: Connection, table: Table, days: Iterable[int]) -> list[int]:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from proxy.traffic.content import PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.filters import Filter, conditions_of, has_contents
-from proxy.traffic.store.rollups.write import between
+from proxy.traffic.store.partitions import between
 from proxy.traffic.store.row_mapping import Row, exchange_of_row, milliseconds_of, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, shadows
 from proxy.traffic.store.store import Store

@@ -36,7 +36,7 @@ _KEYS: Final = {
     shadows: tuple(shadows.primary_key),
     bodies: tuple(bodies.primary_key),
 }
-"""What tells the rows of each table apart."""
+"""The columns of each table whose values no two of its rows share."""
 
 
 class Store:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import httpx
 import pytest
@@ -768,18 +768,37 @@ async def test_a_connection_that_cannot_be_kept_or_has_much_more_to_say_is_close
         assert line.is_closed
 
 
-@pytest.mark.parametrize("reason", [None, ConnectionResetError()], ids=["end", "reset"])
-async def test_nothing_is_awaited_of_a_connection_that_is_lost_before_its_answer_is_read(
-    reason: Exception | None,
+ORDERS = [
+    order
+    for order in permutations(("end of the body", "loss", "read", "finish", "close"))
+    if order.index("read") < order.index("finish") < order.index("close")
+    and order.index("end of the body") < order.index("loss")
+]
+
+
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b""], ids=["whole", "no end"])
+@pytest.mark.parametrize("reason", [None, ConnectionResetError()], ids=["closed", "reset"])
+async def test_in_whatever_order_upstream_and_reader_leave_the_reader_has_all_of_it(
+    reason: Exception | None, end: bytes
 ):
-    async with wire() as line:
-        answer = line.ask()
-        line.hear(CHUNKED + b"5\r\nhello\r\n")
-        line.connection.connection_lost(reason)
-        assert await anext(answer) == b"hello"
-        answer.finish()
-        await answer.aclose()
-        assert line.is_closed
+    """Found by a soak: the connection was lost before its answer was read to the last event."""
+    for order in ORDERS:
+        async with wire() as line:
+            answer = line.ask()
+            line.hear(CHUNKED + b"5\r\nhello\r\n")
+            for step in order:
+                match step:
+                    case "end of the body":
+                        line.hear(end)
+                    case "loss":
+                        line.connection.connection_lost(reason)
+                    case "read":
+                        assert await anext(answer) == b"hello", order
+                    case "finish":
+                        answer.finish()
+                    case _:
+                        await answer.aclose()
+            assert line.pool.closed == [line.connection], order
 
 
 # Nothing stays behind

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import fingerprint_of
 from proxy.traffic.store.insertion import insert_into, insert_rows
+from proxy.traffic.store.partitions import between
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
 from proxy.traffic.store.rollups.sums import Bucket, GroupSum, Sums
 from proxy.traffic.store.row_mapping import Row
@@ -85,12 +86,6 @@ def count_exchanges(connection: Connection, sums: Sums, rows: Sequence[Row]) -> 
         sums.add_captured(by_id[exchange_id])
     for shadow in connection.execute(select(shadows).where(shadows.c.exchange_id.in_(by_id))):
         sums.add_shadow(by_id[shadow.exchange_id], shadow._asdict())
-
-
-def between(time: Column[int], rows: Sequence[Mapping[str, Any]]) -> ColumnElement[bool]:
-    """Match the times of these exchanges and those between them, so that few days are searched."""
-    times = [row["received_ms"] for row in rows]
-    return time.between(min(times), max(times))
 
 
 def add_sums(connection: Connection, sums: Sums) -> None:
