@@ -78,7 +78,12 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
         while True:
             with loader_lock(directory) as is_alone:
                 if is_alone:
-                    Loader(directory, store).load()
+                    try:
+                        Loader(directory, store).load()
+                    except StoreError as exc:  # somebody writes it: what is there can be read
+                        if not exc.may_pass:
+                            raise
+                        return f"{exc}; the most recent exchanges may be missing here"
                     return None
             # Another loader holds the lock: a server's, or one that outlives its server briefly.
             status = read_status(loader_state_in(directory))

@@ -24,7 +24,7 @@ from proxy.traffic.store.migrate import check_current, upgrade
 from proxy.traffic.store.rollups.build import repair
 from proxy.traffic.store.schema import exchanges
 
-_CREATION_SECONDS: Final = 8.0
+_CREATION_SECONDS: Final = 15.0
 """Longer than another process waits for a lock of SQLite's while it opens the file."""
 _POLL_SECONDS: Final = 0.05
 

@@ -33,10 +33,10 @@ from proxy.traffic.store.errors import StoreError
 BEGINS: Final = "holdover_begins"
 """Execution option: the mode in which SQLite begins a transaction; the default is DEFERRED."""
 
-_BUSY_SECONDS: Final = 5.0
+_BUSY_SECONDS: Final = 10.0
+"""A disk may keep a process with a lock waiting for seconds."""
 _CONNECT_SECONDS: Final = "10"
 _PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",  # takes effect only before the first table exists
     "journal_mode = WAL",
     "synchronous = NORMAL",  # a power cut may take minutes, which the journal still has
     "cache_size = -65536",  # KiB: ids are random, so inserts touch the whole index
@@ -66,7 +66,13 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
         connection.isolation_level = (
             None  # autocommit: `_begin` starts transactions, sqlite3 would do it late
         )
-        for pragma in ("query_only = ON",) if read_only else _PRAGMAS:
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+            return
+        # It has an effect on an empty file only, but would wait for whoever is writing to any.
+        if connection.execute("PRAGMA page_count").fetchone() == (0,):
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -103,7 +103,7 @@ def test_damage_is_said_to_be_damage(tmp_path: Path):
 def test_a_lock_may_pass(tmp_path: Path):
     store = open_store(filled(tmp_path / "traffic.db"))
     with store.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout = 50")  # else it waits for five seconds
+        connection.exec_driver_sql("PRAGMA busy_timeout = 50")  # else it waits for long
     other = sqlite3.connect(tmp_path / "traffic.db")
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="is locked by another program") as told:
@@ -114,6 +114,17 @@ def test_a_lock_may_pass(tmp_path: Path):
     assert told.value.may_pass
     assert counts(store) == [2, 0, 0]
     store.close()
+
+
+def test_who_opens_and_reads_a_store_does_not_wait_for_who_writes_it(tmp_path: Path):
+    url = filled(tmp_path / "traffic.db")
+    writer = sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    for read_only in (False, True):
+        reader = open_store(url, read_only=read_only)
+        assert counts(reader) == [1, 0, 0]
+        reader.close()
+    writer.close()
 
 
 @pytest.mark.thorough
