@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from proxy.security.redaction import Redacted
 from proxy.simulator import create_simulator
@@ -273,14 +274,13 @@ def test_what_was_answered_in_vain_has_cost_something():
     assert (result.failure, result.tokens) == ("no whole answer", 20)
 
 
-def test_a_bug_of_ours_costs_one_request_and_ends_nothing(capsys):
-    with serving(Scripted()) as url:
+def test_a_bug_of_ours_costs_one_request_and_ends_nothing():
+    with serving(Scripted()) as url, capture_logs() as logged:
         broken, whole = ask(url, damaged(legacy_in=BROKEN), recorded())
 
     assert (broken.failure, broken.tokens) == ("crashed", 20)
     assert whole.failure is None
-    said = capsys.readouterr()  # where logs go is for whoever was here before
-    assert "replay_crashed" in said.out + said.err
+    assert "replay_crashed" in [line["event"] for line in logged]
 
 
 def test_what_is_sent_is_the_text_that_was_kept():
