@@ -78,9 +78,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--rest"):
         chosen = [item for item in items if item not in sample or _has(item, "scaled")]
     elif config.getoption("--every-test"):
-        chosen = list(sample)
+        chosen = [item for item in items if item in sample]
     else:
-        chosen = [item for item in sample if not _has(item, "thorough")]
+        chosen = [item for item in items if item in sample and not _has(item, "thorough")]
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
@@ -96,16 +96,25 @@ def _names_files(config: pytest.Config) -> bool:
     return all(".py" in argument for argument in config.args)
 
 
-def _sample(items: list[pytest.Item]) -> dict[pytest.Item, None]:
-    """Return one in n cases of those tests that are marked so, and all others, in order."""
-    seen, sample = Counter[str](), dict[pytest.Item, None]()
-    for item in items:
+def _sample(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return one in n cases of those tests that are marked so, and all others.
+
+    They are the same cases in each run, whatever order the run shuffles them into.
+    """
+    seen, sample = Counter[str](), set[pytest.Item]()
+    for item in sorted(items, key=_as_defined):
         name = item.nodeid.partition("[")[0]
         one_in = item.get_closest_marker("one_in")
         if one_in is None or seen[name] % one_in.args[0] == 0:
-            sample[item] = None
+            sample.add(item)
         seen[name] += 1
     return sample
+
+
+def _as_defined(item: pytest.Item) -> tuple[object, ...]:
+    """Return what sorts the cases of a test as its parameters are written."""
+    case = getattr(item, "callspec", None)
+    return item.nodeid.partition("[")[0], tuple(case.indices.values()) if case else ()
 
 
 def _has(item: pytest.Item, marker: str) -> bool:

@@ -1,5 +1,6 @@
 """The store as verbs open it: where it is, what they cannot wait for, and what they say."""
 
+import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -167,6 +168,25 @@ def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
         "holdover: the most recent exchanges are still being loaded and are missing "
         "here; try again in a few seconds\n"
     )
+
+
+@pytest.mark.thorough
+def test_what_waits_while_somebody_else_writes_the_store_is_said_and_the_rest_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = settings_with(tmp_path, [record()])
+    with closing(SegmentWriter(journal_directory(tmp_path), RECORDS)) as journal:
+        journal.append(msgspec.msgpack.encode(record(id="req_2")))
+    file = tmp_path / "traffic" / "traffic.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        found = recorded(config)
+
+    assert found == 1
+    assert recorded(config) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"holdover: {file} is locked by another program")
+    assert told.endswith("try again; the most recent exchanges may be missing here\n")
 
 
 def test_what_is_wrong_is_said_with_status_2(tmp_path: Path, capsys):

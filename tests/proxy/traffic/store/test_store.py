@@ -1,5 +1,6 @@
 """Stores of both kinds: what goes in is there, once; what is wrong is said."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,17 @@ def test_what_is_added_twice_is_there_once_and_as_it_was_first(url):
     store.close()
 
     assert [exchange_of_row(dict(row)) for row in rows] == [record(), record(id="req_2")]
+
+
+@pytest.mark.parametrize("tokens", [math.inf, -math.inf, 1e300])
+def test_a_number_beyond_all_bounds_comes_back_as_it_was(url, tokens: float):
+    store = open_store(url)
+    store.add([record(input_tokens=tokens)])
+    with store.engine.connect() as connection:
+        found = connection.execute(select(exchanges.c.input_tokens)).scalar_one()
+    store.close()
+
+    assert found == tokens
 
 
 def test_nothing_may_be_added(url):
