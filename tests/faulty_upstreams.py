@@ -111,7 +111,7 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 FRAME = b'data: {"type":"completion","completion":"ha ","stop_reason":null}\r\n\r\n'
 LAST_FRAME = FRAME.replace(b"null", b'"stop_sequence"')
-_BOMB = gzip.compress(bytes(64 * MEGABYTE))
+_BOMB = gzip.compress(bytes(64 * MEGABYTE), compresslevel=1)
 
 HARM: Mapping[str, Act] = {
     "floods with one answer": says(WHOLE, b'\r\n{"completion":"', then=lambda one: one.flood(b"a")),

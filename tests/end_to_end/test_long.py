@@ -135,6 +135,7 @@ def asked_of(url: str, what: str, **more: object) -> httpx.Response:
     return fetch("POST", f"{url}/v1/complete", json=body(**more), headers=headers)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("old", [False, True], ids=["new", "old"])
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_long_answer_comes_down_as_it_is(verbose: str, name: str, old: bool):

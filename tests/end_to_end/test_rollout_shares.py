@@ -16,7 +16,7 @@ from tests.harness import body
 from tests.hypothesis_profiles import scaled
 from tests.waiting import wait_for
 
-CALLERS = scaled(4_000, at_least=2_000)
+CALLERS = scaled(4_000, at_least=1_000)
 CONNECTIONS = 32
 SIGMAS = 4
 """Of fair shares one in sixteen thousand is further off; these callers are always the same."""

@@ -19,7 +19,7 @@ MESSAGE = json.dumps(
         "stop_reason": "end_turn",
     }
 ).encode()
-BOMB = gzip.compress(bytes(65 * MEGABYTE))
+BOMB = gzip.compress(bytes(65 * MEGABYTE), compresslevel=1)
 NOBODY_KNOWS = b"\x0b\x02\x80 br"
 GZIP = b"content-encoding: gzip\r\n\r\n"
 ANSWERS = {

@@ -259,7 +259,7 @@ def run_class(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     tasks = directory / "tasks"
-    settings = f"upstream_read_timeout = 3\nupstream_keep_alive = 2\n{settings}"
+    settings = f"upstream_read_timeout = 5\nupstream_keep_alive = 2\n{settings}"
     with running_fleet(
         directory, settings, upstream_url=url, legacy_url=url, program=SERVER, TASKS=str(tasks)
     ) as fleet:

@@ -278,7 +278,7 @@ def test_each_exchange_ends_well_in_whatever_order_things_happen(
     run_state_machine_as_test(
         cast("Any", partial(Exchanges, world)),
         settings=settings(
-            max_examples=scaled(150),
+            max_examples=scaled(150, at_least=10),
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),
