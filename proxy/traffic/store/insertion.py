@@ -1,19 +1,24 @@
 """
-Insert rows, and say what happens to a row that is there.
+Insert many rows at once, and say what becomes of a row whose key is there.
 
-PostgreSQL gets all rows as one parameter in JSON, which it unpacks in a fraction of the time that
-it takes to send each value by itself.
+SQLAlchemy copies and looks at each value of each row, which takes as long as to store it. So
+SQLite gets the rows as they are, and PostgreSQL all of them as one parameter in JSON, which it
+unpacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any, TypeAlias
+from operator import itemgetter
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
     JSON,
+    Column,
     Connection,
     CursorResult,
     String,
@@ -27,37 +32,56 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.types import NULLTYPE
 
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql
-    from sqlalchemy.sql.dml import ReturningInsert
 
-    Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Where rows go, and what becomes of one whose key is there."""
 
-
-def insert_into(connection: Connection, table: Table) -> Insert:
-    """Return the engine's own INSERT, which can say what happens to a row that is there."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
-
-    return postgresql.insert(table)
+    table: Table
+    replaced: tuple[str, ...] = ()
+    """Columns whose values the new row replaces; if there are none, it is left out."""
+    returned: tuple[Column[Any], ...] = ()
+    """Columns that PostgreSQL returns of the rows that are new."""
 
 
 def insert_rows(
-    connection: Connection,
-    insertion: Insert | ReturningInsert[Any],
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
+    connection: Connection, insertion: Insertion, rows: Sequence[Mapping[str, Any]]
 ) -> CursorResult[Any]:
-    """Insert some rows, all with the same columns."""
+    """Insert some rows, all with the same columns, of which there are two or more."""
+    names = tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        return connection.execute(insertion, rows)
-    names = list(rows[0])
+        text, values_of = _sqlite_insertion(insertion, names)
+        return connection.exec_driver_sql(text, [values_of(row) for row in rows])
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
+
+    statement = _insert_or(postgresql.insert(insertion.table), insertion)
     text = msgspec.json.encode([_spelled(row) for row in rows]).decode()
-    row_type = literal_column(f"NULL::{table.name}", NULLTYPE)
+    row_type = literal_column(f"NULL::{insertion.table.name}", NULLTYPE)
     unpacked = func.json_populate_recordset(row_type, cast(literal(text, String), JSON))
-    given = select(unpacked.table_valued(*names))
-    return connection.execute(insertion.from_select(names, given))
+    statement = statement.from_select(names, select(unpacked.table_valued(*names)))
+    if insertion.returned:
+        statement = statement.returning(*insertion.returned)
+    return connection.execute(statement)
+
+
+@cache
+def _sqlite_insertion(
+    insertion: Insertion, names: tuple[str, ...]
+) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]]]:
+    """Return an insertion of these columns as SQL, and what takes its values out of a row."""
+    statement = _insert_or(sqlite.insert(insertion.table), insertion)
+    compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)
+    return str(compiled), itemgetter(*compiled.positiontup)
+
+
+def _insert_or(statement: Any, insertion: Insertion) -> Any:
+    """Add to an INSERT what becomes of a row whose key is there."""
+    if not insertion.replaced:
+        return statement.on_conflict_do_nothing()
+    return statement.on_conflict_do_update(
+        index_elements=insertion.table.primary_key,
+        set_={name: statement.excluded[name] for name in insertion.replaced},
+    )
 
 
 def _spelled(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from proxy.traffic.content import decompress
 from proxy.traffic.record import TrafficRecord
 from proxy.traffic.store.filters import Filter, conditions_of
-from proxy.traffic.store.insertion import insert_into
+from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.replay_conditions import (
     BODIES,
     HAS_CONTENT,
@@ -176,10 +176,7 @@ class ReplayStore:
             for result in results
         ]
         with self.store.engine.begin() as connection:
-            insert = insert_into(connection, replays)
-            given = {name: insert.excluded[name] for name in _RESULT}
-            key = [replays.c.replay, replays.c.exchange_id]
-            connection.execute(insert.on_conflict_do_update(index_elements=key, set_=given), rows)
+            insert_rows(connection, Insertion(replays, replaced=_RESULT), rows)
 
     def results(self) -> Iterator[ReplayResult]:
         """Yield all stored results in the order of exchange ids, read in pages on demand."""

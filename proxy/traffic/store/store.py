@@ -20,7 +20,7 @@ from proxy.traffic.store.connect import open_postgresql, open_sqlite
 from proxy.traffic.store.database.engines import BEGINS
 from proxy.traffic.store.database.url import checked_url, file_of
 from proxy.traffic.store.errors import MissingDayError, StoreError, UnacceptableEntry
-from proxy.traffic.store.insertion import insert_into, insert_rows
+from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.partitions import PARTITIONED, make_days
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
@@ -127,21 +127,16 @@ def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> list[R
     """Insert the rows that are not there yet, and return those."""
     if not rows:
         return []
-    insertion = insert_into(connection, table).on_conflict_do_nothing()
+    key = _KEYS[table]
+    insertion = Insertion(table, returned=key)
     if connection.dialect.name == "postgresql":
-        key = _KEYS[table]
-        new = insert_rows(connection, insertion.returning(*key), table, rows).all()
+        new = insert_rows(connection, insertion, rows).all()
         # The first of rows with the same key.
         by_key = {tuple(row[column.name] for column in key): row for row in reversed(rows)}
         return [by_key[tuple(each)] for each in new]
-
-    def insert(some: list[Row]) -> int:
-        options = {"preserve_rowcount": True}
-        return connection.execute(insertion, some, execution_options=options).rowcount
-
     with connection.begin_nested() as savepoint:
-        if insert(rows) == len(rows):
+        if insert_rows(connection, insertion, rows).rowcount == len(rows):
             return rows
         savepoint.rollback()
     # Some are there, which is rare: a loader was killed, or another one has loaded them.
-    return [row for row in rows if insert([row])]
+    return [row for row in rows if insert_rows(connection, insertion, [row]).rowcount]

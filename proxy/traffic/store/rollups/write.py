@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import fingerprint_of
-from proxy.traffic.store.insertion import insert_into, insert_rows
+from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.partitions import between
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
 from proxy.traffic.store.rollups.sums import Bucket, GroupSum, Sums
@@ -107,13 +107,9 @@ def add_sums(connection: Connection, sums: Sums) -> None:
                 total.merge(group)
             rows.append(_row_of(bucket, sums.step_ms, key, total))
     if described:
-        insertion = insert_into(connection, rollup_groups).on_conflict_do_nothing()
         descriptions = [_description(key, sums) for key in described]
-        insert_rows(connection, insertion, rollup_groups, descriptions)
-    insertion = insert_into(connection, rollups)
-    replaced = {name: insertion.excluded[name] for name in _SUMMED}
-    upsert = insertion.on_conflict_do_update(index_elements=rollups.primary_key, set_=replaced)
-    insert_rows(connection, upsert, rollups, rows)
+        insert_rows(connection, Insertion(rollup_groups), descriptions)
+    insert_rows(connection, Insertion(rollups, replaced=_SUMMED), rows)
 
 
 def group_sum_of(row: Mapping[str, Any]) -> GroupSum:
