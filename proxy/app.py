@@ -8,7 +8,8 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -52,6 +53,9 @@ from proxy.workers.key_health import KeyHealth
 from proxy.workers.model_users import ModelUsers
 from proxy.workers.shared_state import SharedState, directory_for
 
+if TYPE_CHECKING:
+    from proxy.observability.spans import Tracing
+
 _CUT_OFF_SECONDS: Final = 1
 _SHOW_SECONDS: Final = 1
 
@@ -82,6 +86,7 @@ def create_app(
     shadowed = _dispatcher_for(settings, runner, keys)
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
+    tracing = _tracing(redactor) if settings.traces else None
     evidence: Recording | None = None
     if settings.traffic:
         directory = journal_directory(settings.state_dir)
@@ -117,6 +122,7 @@ def create_app(
             body_timeout=settings.body_timeout,
             ping_interval=settings.ping_interval,
             log_client_address=settings.log_client_address,
+            tracing=tracing,
         ),
         forward=ForwardEndpoint(
             dispatcher=dispatcher,
@@ -154,6 +160,8 @@ def create_app(
         await shadowed.close()
         if evidence is not None:
             evidence.close()
+        if tracing is not None:
+            await tracing.close()
         finish_log()
 
     health_pages = HealthPages(
@@ -196,6 +204,12 @@ def create_app(
         admission=admission,
         admission_reporter=admission_reporter,
     )
+
+
+def _tracing(redactor: Redactor) -> Tracing:
+    from proxy.observability.spans import Tracing  # noqa: PLC0415 - needs `holdover[otel]`
+
+    return Tracing(version("holdover"), redactor)
 
 
 def _limits_of(settings: Settings) -> Limits:

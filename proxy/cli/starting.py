@@ -22,6 +22,7 @@ def starting_fields(settings: Settings, sockets: Sequence[socket]) -> dict[str, 
         "bodies in records (`capture`)": not settings.traffic or captures <= {"off", None},
         "forwarding (`legacy_url`)": settings.legacy_url is None,
         "admin pages (`admin_token`)": settings.admin_token is None,
+        "traces (`traces`)": not settings.traces,
     }
     return {
         "version": version("holdover"),

@@ -11,6 +11,7 @@ from proxy.comparison.compare import ComparableAnswer, from_forwarded, from_tran
 from proxy.cooperative import CooperativeRunner
 from proxy.errors import UpstreamBrokeOff
 from proxy.rollout import Route
+from proxy.trace_context import RequestTrace
 from proxy.upstream.attempt import Attempt, failed_response
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
@@ -33,11 +34,14 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 async def collect_answer(
-    dispatcher: Dispatcher, request: LegacyRequest, route: Route
+    dispatcher: Dispatcher,
+    request: LegacyRequest,
+    route: Route,
+    trace: RequestTrace | None = None,
 ) -> ComparableAnswer:
     """Return the complete answer; raises `AttemptFailed`, `Failure` or `TranslationError`."""
     started = time.perf_counter()
-    async with Attempt(dispatcher, request) as attempt:
+    async with Attempt(dispatcher, request, trace) as attempt:
         if route.action == "forward":
             response, plan = await attempt.forward(readable=True), None
         else:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
@@ -45,6 +47,7 @@ from proxy.rollout.rule_schema import Capture, Override, Prefill, RuleSettings, 
 from proxy.traffic import default_url
 from translators import AdjustmentKind
 
+_OTLP_PROTOCOL: Final = "http/protobuf"
 ENV_PREFIX: Final = "HOLDOVER_"
 """Prefix of the environment variables, and of the files in a secrets directory."""
 
@@ -348,6 +351,10 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     """`json`, `console`, or `auto`: JSON unless the log goes to a terminal. Both spell out what a
     terminal would act on."""
+    traces: bool = False
+    """Send a span of every exchange and of each of its requests to an upstream to an OpenTelemetry
+    collector (install `holdover[otel]`). The standard variables `OTEL_EXPORTER_OTLP_ENDPOINT`,
+    `OTEL_TRACES_SAMPLER`, `OTEL_SERVICE_NAME` and the like say where to and how many."""
     log_client_address: bool = False
     """Add `peer` to the `exchange` lines of the log: the address that the connection came from,
     which is that of a proxy in front of Holdover if there is one. It is kept nowhere else."""
@@ -362,6 +369,23 @@ class Settings(BaseSettings):
     def _reroutes_somewhere(self) -> Self:
         if self.prefill == "reroute" and self.prefill_model is None:
             raise ValueError("prefill: reroute needs prefill_model")
+        return self
+
+    @model_validator(mode="after")
+    def _can_send_traces(self) -> Self:
+        if not self.traces:
+            return self
+        exporter = None
+        with suppress(ModuleNotFoundError):
+            exporter = find_spec("opentelemetry.exporter.otlp.proto.http")
+        if exporter is None:
+            raise ValueError("traces: needs OpenTelemetry: pip install 'holdover[otel]'")
+        for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+            if (protocol := os.environ.get(name, _OTLP_PROTOCOL)) != _OTLP_PROTOCOL:
+                raise ValueError(
+                    f"traces: {name} asks for {protocol}, but Holdover sends {_OTLP_PROTOCOL} only;"
+                    " unset it, and name the collector's port for that (usually 4318)"
+                )
         return self
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,6 +18,9 @@ from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.response import send_error
 from proxy.outcome import Outcome
 from translators import TranslatedError
+
+if TYPE_CHECKING:
+    from proxy.observability.spans import Tracing
 
 _SHUTTING_DOWN = TranslatedError(
     ShuttingDown.status, ShuttingDown.error_type, "Holdover is shutting down.", None
@@ -33,6 +37,7 @@ class CompleteEndpoint:
     body_timeout: float
     ping_interval: float
     log_client_address: bool = False
+    tracing: Tracing | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, stop if its client leaves, and finalize the exchange in any case."""
@@ -42,6 +47,8 @@ class CompleteEndpoint:
             query=scope["query_string"],
             logged_peer=peer_address(scope) if self.log_client_address else None,
         )
+        if self.tracing is not None:
+            context.spans = self.tracing.begin(context.headers, context.received, context.started)
         runner = self.handler.runner
         sink = AsgiResponse(send, context, self.finalizer, runner, ping_interval=self.ping_interval)
         try:

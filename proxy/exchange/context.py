@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,6 +23,7 @@ from proxy.security.credentials import secrets_in
 from proxy.security.keyring import Caller
 from proxy.security.redaction import Redacted, Redactor
 from proxy.timestamps import to_milliseconds
+from proxy.trace_context import remote_span
 from proxy.traffic import BodyCapture
 from translators import (
     CompletionRequest,
@@ -33,6 +34,9 @@ from translators import (
     TranslatedError,
     Usage,
 )
+
+if TYPE_CHECKING:
+    from proxy.observability.spans import ExchangeSpans
 
 _MAX_COMPARED_BYTES: Final = 32 * 1024 * 1024
 """Longest answer kept for a comparison: the longest one of a model fits, repeated in each frame."""
@@ -53,6 +57,8 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     started: float = msgspec.field(default_factory=time.perf_counter)
     received: float = msgspec.field(default_factory=time.time)
 
+    spans: ExchangeSpans | None = None
+    """The spans of the exchange, if it is traced."""
     waited: float = 0.0
     """Seconds that the exchange has waited for its turn."""
     caller: Caller | None = None
@@ -108,6 +114,10 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
     def log_only(self) -> dict[str, object]:
         """Fields of the log line that the record does not have."""
         fields: dict[str, object] = {}
+        if self.spans is not None:
+            fields |= self.spans.log_fields
+        elif (client := remote_span(self.headers)) is not None:
+            fields["trace_id"] = client.trace_id
         if self.logged_peer is not None:
             fields["peer"] = self.logged_peer
         if self.waited >= _WORTH_SAYING_SECONDS:
@@ -164,6 +174,8 @@ class ExchangeContext(msgspec.Struct, kw_only=True):
         reason = f": {detail}" if detail else ""
         self.first_failure = f"{error.status} {error.type}{reason}"
         self.first_lacked_model = self._lacks_model(error.status)
+        if self.spans is not None:
+            self.spans.requests.end_latest(error.type)
 
     def fail(self, ending: Outcome, error: TranslatedError) -> None:
         """Note that the client is told this error."""

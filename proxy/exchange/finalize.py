@@ -81,6 +81,8 @@ class ExchangeFinalizer:
             context.is_finalized = True
             record = build_record(context, self.redactor)
             self.finalize(record, context.log_only, lacked_model=context.lacked_model)
+            if context.spans is not None:
+                context.spans.end(record, context.hiding(self.redactor))
             catalogue = context.decision.route.policy.catalogue if context.decision else None
             if catalogue and (user := user_of_ending_model(record, catalogue)):
                 self.model_users.note(*user)

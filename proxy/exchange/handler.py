@@ -219,8 +219,9 @@ class ExchangeRun:
         """
         context = self._context
         context.begin_attempt(route.action)
+        trace = context.spans.requests if context.spans else None
         try:
-            async with Attempt(self._handler.dispatcher, request) as attempt:
+            async with Attempt(self._handler.dispatcher, request, trace) as attempt:
                 if route.action == "forward":
                     response = await attempt.forward()
                     await forward_response(response, self._sink, may_fall_back=may_fall_back)

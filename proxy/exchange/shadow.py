@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import structlog
 
@@ -38,7 +38,10 @@ from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.decompression import decompressed
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.legacy_request import LegacyRequest
-from translators import TranslationError, UpstreamProtocolError
+from translators import TranslationError, UpstreamProtocolError, Usage
+
+if TYPE_CHECKING:
+    from proxy.observability.spans import ExchangeSpans, RequestSpans
 
 log = structlog.get_logger("holdover.traffic")
 
@@ -98,6 +101,8 @@ class _QueuedShadow:
     """Reads `answer`; raises `UpstreamProtocolError` if it is not a completion."""
     tokens: float
     """Tokens of the budget that are reserved for the shadow."""
+    spans: ExchangeSpans | None
+    """The spans of the exchange, if it is traced."""
 
     @property
     def size(self) -> int:
@@ -173,6 +178,7 @@ class ShadowRunner:
             answer=b"".join(context.answer_copy),
             read=_reader(context),
             tokens=likely * (2 if shadow.control else 1),
+            spans=context.spans,
         )
         if self._waiting.full() or self._bytes_waiting + due.size > _MAX_BYTES_WAITING:
             return "queue_full"
@@ -224,9 +230,9 @@ class ShadowRunner:
         self, due: _QueuedShadow, primary: ComparableAnswer, name: str, leg: Route
     ) -> float:
         """Ask by one route and compare; return the tokens that were used, or may have been."""
+        spans = due.spans.shadow(name) if due.spans else None
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                answered = await collect_answer(self._dispatcher, due.request, leg)
+            answered = await self._answer(due, leg, spans)
         except (AttemptFailed, Failure, TranslationError, TimeoutError) as exc:
             reason = type(exc).__name__
             if isinstance(exc, AttemptFailed):
@@ -245,6 +251,23 @@ class ShadowRunner:
         counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
         # A legacy upstream does not count tokens.
         return counted or (len(due.request.body) + len(answered.text)) / _BYTES_PER_TOKEN
+
+    async def _answer(
+        self, due: _QueuedShadow, leg: Route, spans: RequestSpans | None
+    ) -> ComparableAnswer:
+        """Return the answer of one route, and end the spans of its requests whatever happens."""
+        error_type, usage = None, Usage()
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answered = await collect_answer(self._dispatcher, due.request, leg, spans)
+            usage = answered.usage
+            return answered
+        except Exception as exc:
+            error_type = exc.error.type if isinstance(exc, AttemptFailed) else type(exc).__name__
+            raise
+        finally:
+            if spans is not None:
+                spans.end(due.hide, error_type, usage)
 
 
 def _record(

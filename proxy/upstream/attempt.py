@@ -20,6 +20,7 @@ from proxy.headers import Headers, joined, retry_after
 from proxy.outcome import Outcome, outcome_of_failure, outcome_of_status
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Caller
+from proxy.trace_context import RequestTrace
 from proxy.upstream.client import UpstreamResponse, close_all
 from proxy.upstream.dispatch import Dispatcher
 from proxy.upstream.fallback import status_may_fall_back
@@ -90,9 +91,12 @@ class Attempt:
     Use either `translate` or `forward`, once.
     """
 
-    def __init__(self, dispatcher: Dispatcher, request: LegacyRequest) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, request: LegacyRequest, trace: RequestTrace | None = None
+    ) -> None:
         self.plan: Plan | None = None
         """The latest plan, also of a request that then failed; None if there is none."""
+        self._trace = trace
         self._dispatcher = dispatcher
         self._request = request
         self._responses: list[UpstreamResponse] = []
@@ -143,8 +147,10 @@ class Attempt:
                 *_own_headers(plan, to.credential),
             ]
             body = await dispatcher.runner.run(encode_in_steps(plan.request))
+            if self._trace is not None:
+                headers = self._trace.begin("chat", plan.sent_model, to.url, headers)
             response = await dispatcher.client_for(to).send_message(headers, body)
-            self._responses.append(response)
+            self._keep(response)
             reason = ""
             if response.status == HTTPStatus.FORBIDDEN:
                 # Only what it says tells a closed model from a refused key.
@@ -213,11 +219,20 @@ class Attempt:
         if readable:
             headers = [(name, value) for name, value in headers if name != b"accept-encoding"]
             headers.append((b"accept-encoding", b"identity"))
+        if self._trace is not None:
+            asked = request.completion_request
+            model = asked.model if asked else ""
+            headers = self._trace.begin("text_completion", model, to.url, headers)
         client = self._dispatcher.client_for(to)
         response = await client.forward("POST", target, headers, request.body)
-        self._responses.append(response)
+        self._keep(response)
         self._dispatcher.check_key(to, response.status)
         return response
+
+    def _keep(self, response: UpstreamResponse) -> None:
+        self._responses.append(response)
+        if self._trace is not None:
+            self._trace.answered(response.status)
 
 
 def _key_of(caller: Caller) -> str:

@@ -47,14 +47,16 @@ RULES = "\n".join(
 
 
 @contextmanager
-def two_legs(directory: Path) -> Iterator[Fleet]:
+def two_legs(directory: Path, settings: str = RULES, **environment: Any) -> Iterator[Fleet]:
     """A rule for each way to try twice; the legs are told apart by whom they ask."""
     simulator, legacy = create_simulator(), create_simulator(legacy_models_alive=True)
     upstream = ForModel(Moody(simulator, b"x-first"), SPARE, Moody(simulator, b"x-second"))
     with (
         serving(upstream) as upstream_url,
         serving(Moody(legacy, b"x-legacy")) as legacy_url,
-        running_fleet(directory, RULES, upstream_url=upstream_url, legacy_url=legacy_url) as fleet,
+        running_fleet(
+            directory, settings, upstream_url=upstream_url, legacy_url=legacy_url, **environment
+        ) as fleet,
     ):
         yield fleet
 

@@ -1,11 +1,12 @@
 """`holdover check`: what is wrong, what is unwise, and which rule decides."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from proxy.security.redaction import Digester
-from tests.command_line import run
+from tests.command_line import run, run_process
 from tests.harness import body
 
 RULES = """
@@ -307,3 +308,25 @@ def test_digests_are_those_of_the_key_that_the_server_keeps(config, tmp_path):
     assert "upstream_key" not in before
     assert f"are made with the key in {tmp_path}/digest.key;" in after
     assert f"   {Digester('kept').caller(b'sk-1')}  upstream_key\n" in after
+
+
+def test_traces_without_opentelemetry_are_refused_with_what_to_install(tmp_path: Path):
+    (tmp_path / "opentelemetry.py").touch()  # in place of the packages
+    (tmp_path / "holdover.toml").write_text("traces = true\n")
+    said = run_process("check", str(tmp_path / "holdover.toml"), PYTHONPATH=str(tmp_path))
+
+    assert said.returncode != 0
+    assert "line 1: traces: needs OpenTelemetry: pip install 'holdover[otel]'" in said.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"]
+)
+def test_traces_go_by_one_protocol(tmp_path: Path, name: str):
+    (tmp_path / "holdover.toml").write_text("traces = true\n")
+    asked = ("check", str(tmp_path / "holdover.toml"))
+    fits, does_not = (run(*asked, **{name: protocol}) for protocol in ("http/protobuf", "grpc"))
+
+    assert fits.returncode == 0, fits.stderr
+    assert does_not.returncode != 0
+    assert f"traces: {name} asks for grpc, but Holdover sends http/protobuf" in does_not.stderr

@@ -30,6 +30,7 @@ def test_a_server_says_what_it_is_and_what_is_off(tmp_path: Path):
         "bodies in records (`capture`)",
         "forwarding (`legacy_url`)",
         "admin pages (`admin_token`)",
+        "traces (`traces`)",
     ]
 
 
@@ -42,6 +43,7 @@ def test_what_is_on_is_not_off_and_no_secret_is_said():
             legacy_url="http://127.0.0.1:9",
             upstream_key=secret,
             admin_token=secret,
+            traces=True,
             traffic_url=f"postgresql://user:{secret}@db.example/holdover",
         ),
         [],
