@@ -5,12 +5,27 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from proxy.traffic import open_store
-from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, rollup_state, rollups
+from proxy.traffic.store.schema import (
+    bodies,
+    exchanges,
+    rollup_groups,
+    rollup_state,
+    rollups,
+    text_blocks,
+    text_postings,
+)
 from proxy.traffic.store.store import Store
 
 
+def remove_text_index(connection: Connection) -> None:
+    """Undo what revision 0009 does."""
+    for table in (text_blocks, text_postings):
+        table.drop(connection)
+
+
 def join_days(connection: Connection) -> None:
-    """Undo what revision 0008 does on PostgreSQL, and keep the rows."""
+    """Undo what revisions 0008 and 0009 do, and keep the rows."""
+    remove_text_index(connection)
     if connection.dialect.name == "sqlite":
         return
     for table in (exchanges, bodies):
@@ -24,7 +39,7 @@ def join_days(connection: Connection) -> None:
 
 
 def remove_rollups(connection: Connection) -> None:
-    """Undo what revisions 0007 and 0008 do."""
+    """Undo what revisions 0007 to 0009 do."""
     join_days(connection)
     for table in (rollups, rollup_groups, rollup_state):
         table.drop(connection)

@@ -325,6 +325,9 @@ class Settings(BaseSettings):
     """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
     are removed first, then the oldest records, and rollups last; on PostgreSQL whole days of
     them."""
+    traffic_text_index: bool = False
+    """Keep an index of the texts in records and bodies, so that `holdover log --text` reads few of
+    them. It takes about a quarter of the space of the bodies."""
     capture: Capture = "off"
     """Part of prompts and answers that is kept: nothing (`off`), their sizes and keyed digests
     (`digest`), or the redacted bodies (`full`)."""

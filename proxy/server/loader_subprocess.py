@@ -38,6 +38,7 @@ def start_loader(settings: Settings) -> None:
         days=settings.traffic_days,
         rollup_days=settings.traffic_rollup_days,
         max_bytes=settings.traffic_max_bytes,
+        text_index=settings.traffic_text_index,
     )
     lock = claim_journal_directory(loader_config)
     encoded_config = encode_loader_config(loader_config, settings.log_format)

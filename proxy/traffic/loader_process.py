@@ -37,6 +37,7 @@ from proxy.traffic.store.partitions import make_days_ahead
 from proxy.traffic.store.retention import Retention, believable_ms, compact, prune
 from proxy.traffic.store.rollups.build import build_step, progress_of
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.text_index.build import BlockBuilder
 from proxy.workers.shared_state import SharedState
 
 log = structlog.get_logger()
@@ -47,6 +48,8 @@ _PRUNE_SECONDS: Final = 60.0
 _IDLE_PRIORITY_SECONDS: Final = 10.0
 _BUILD_SECONDS: Final = 1.0
 """Time for rollups of older records in each look, beside new records."""
+_INDEX_PAUSE_SECONDS: Final = 10.0
+"""Pause before the next look for texts to index, if there were none."""
 _COMPACT_STEPS: Final = 20
 """Buckets that are compacted in each look."""
 _NOTHING: Final = Loaded()
@@ -64,8 +67,8 @@ def run_loader(
 
     `wait` is called with the seconds until the next look and returns True when the service
     ends. Each look uses idle priority for at most `idle_seconds`, and builds rollups of older
-    records for `build_seconds`, at least a step. While the directory of the journals cannot be
-    used or another loader holds its lock, this only waits.
+    records, and the text index, for `build_seconds` each, at least a step. While the directory
+    of the journals cannot be used or another loader holds its lock, this only waits.
     """
     problem: OSError | None = None
     while True:
@@ -93,6 +96,9 @@ class _Loading:
     status: LoaderStatus = field(init=False)
     loader: Loader | None = None
     is_building: bool = False
+    block: BlockBuilder | None = None
+    """The block of the text index that is being built."""
+    index_pause_ends: float = float("-inf")
     pruned: float = float("-inf")
     began: float = field(default_factory=time.monotonic)
     began_ms: int = field(init=False)
@@ -114,6 +120,7 @@ class _Loading:
         self._close()
 
     def _close(self) -> None:
+        self.block = None
         if self.loader is not None:
             self.loader.store.close()
             self.loader = None
@@ -130,6 +137,8 @@ class _Loading:
             self._take(parts)
             if self._build(self.loader.store):
                 self._keep_small(self.loader)
+                if idle is not None and self.config.text_index:
+                    self._index(self.loader.store, idle)
         except StoreError as exc:
             self._close()  # if the file was moved away, opening creates a new one
             self._report(str(exc))
@@ -168,6 +177,25 @@ class _Loading:
         self.is_building = progress.left > 0
         return not self.is_building
 
+    def _index(self, store: Store, idle: Executor) -> None:
+        """Go on with a block of the text index, with idle priority and for a moment."""
+        if time.monotonic() < self.index_pause_ends:
+            return
+        # Taken away meanwhile, so that a block that failed half way is begun anew.
+        block, self.block = self.block, None
+        if block is None:
+            with store.reading() as connection:
+                block = BlockBuilder.next(connection, _now_ms())
+        if block is None:
+            self.index_pause_ends = time.monotonic() + _INDEX_PAUSE_SECONDS
+            return
+        idle.submit(_read_for, block, store, time.monotonic() + self.build_seconds).result()
+        if block.is_read:
+            with store.writing() as connection:
+                block.write(connection)
+        else:
+            self.block = block
+
     def _keep_small(self, loader: Loader) -> None:
         """Compact rollups and prune the store now and then, or go on with that."""
         if time.monotonic() - self.pruned < _PRUNE_SECONDS:
@@ -202,6 +230,14 @@ class _Loading:
             unreadable=self.status.unreadable + loaded.unreadable,
         )
         write_status(self.shared_state, self.status)
+
+
+def _read_for(block: BlockBuilder, store: Store, until: float) -> None:
+    while not block.is_read:
+        with store.engine.connect() as connection:
+            block.read(connection)
+        if time.monotonic() >= until:
+            return
 
 
 def _use_idle_scheduling() -> None:

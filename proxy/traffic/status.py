@@ -41,6 +41,8 @@ class LoaderConfig:
     max_bytes: int
     content_days: int = 0
     rollup_days: int = 0
+    text_index: bool = False
+    """Whether texts are indexed."""
 
 
 class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from proxy.cli.traffic.known_names import suggestions
 from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.cli.traffic.progress import shown
 from proxy.cli.traffic.time_options import InvalidTime, since, until
 from proxy.rollout.rule_schema import Action
 from proxy.spelling import or_rather
@@ -20,12 +21,23 @@ from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
-from proxy.traffic.store.queries import has_contents_of, list_exchanges
+from proxy.traffic.store.queries import (
+    FoundExchange,
+    has_contents_of,
+    list_exchanges,
+    unindexed_contents,
+)
 from proxy.traffic.store.tail import Tail
 from translators import FEATURES, AdjustmentKind
 
+if TYPE_CHECKING:
+    from proxy.traffic.store.store import Store
+
 Show: TypeAlias = Callable[[TrafficRecord], None]
 
+MAX_UNINDEXED_CONTENTS: Final = 40_000
+"""Exchanges whose bodies are read for a text unless it is said since when: about ten seconds."""
+_WORTH_A_BAR: Final = 2_000
 _POLL_MILLISECONDS: Final = 500
 _ADJUSTMENTS: Final = tuple(kind.value for kind in AdjustmentKind)
 _ROUTES: Final = get_args(Action)
@@ -47,6 +59,7 @@ def run_log(  # noqa: PLR0913 - an option each
     except (InvalidFilter, InvalidTime) as exc:
         exit_with_error(str(exc))
     with open_traffic_store(config, secrets, demo=demo) as store, stop_at_closed_pipe():
+        require_bounded_search(store, filters)
         if filters.text is not None and not has_contents_of(store, filters):
             print_to_stderr(
                 "holdover: no contents were kept for these exchanges (see the setting `capture`), "
@@ -57,13 +70,26 @@ def run_log(  # noqa: PLR0913 - an option each
             _follow(Tail(store, filters), limit, show)
             return
         is_empty = True
-        for found in list_exchanges(store, filters, limit):
+        for found in _found(store, filters, limit):
             show(found.record)
             is_empty = False
         if is_empty:
             meant = ", ".join(suggestions(store, config, secrets, filters))
             nearest = f"; did you mean `{meant}`?" if meant else ""
             print_to_stderr(f"holdover: no such exchange is recorded{nearest}")
+
+
+def require_bounded_search(
+    store: Store, filters: Filter, most: int = MAX_UNINDEXED_CONTENTS
+) -> None:
+    """Exit with 2 if a text would be searched in too many bodies, and no time says how many."""
+    if filters.text is None or filters.since is not None:
+        return
+    if unindexed_contents(store, filters, at_most=most + 1) > most:
+        exit_with_error(
+            f"--text: more than {most:,} exchanges would have their bodies read, one by one: say"
+            " since when with --since, or let the setting `traffic_text_index` keep an index"
+        )
 
 
 def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
@@ -97,6 +123,30 @@ def stop_at_closed_pipe() -> Iterator[None]:
     except BrokenPipeError:
         # Otherwise the interpreter would try to flush the rest of the buffer when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _found(store: Store, filters: Filter, limit: int) -> Iterable[FoundExchange]:
+    """Yield what is found; on a terminal, a bar shows how many bodies have been searched."""
+    is_in_the_way = not limit and sys.stdout.isatty()  # of lines that are shown as they are found
+    total = 0
+    if sys.stderr.isatty() and not is_in_the_way:
+        total = unindexed_contents(store, filters, at_most=sys.maxsize)
+    if total < _WORTH_A_BAR:
+        yield from list_exchanges(store, filters, limit)
+        return
+    done = 0
+    with shown("exchanges", "searched", done=0, total=total) as show:
+
+        def observe(read: int) -> None:
+            nonlocal done
+            done += read
+            show(done, total)
+
+        found = list_exchanges(store, filters, limit, observe)
+        if not limit:
+            yield from found
+    if limit:
+        yield from found
 
 
 def _follow(tail: Tail, limit: int, show: Show) -> None:

@@ -23,7 +23,8 @@ def shown(title: str, participle: str, *, done: int, total: int) -> Iterator[Obs
     from rich.console import Console  # noqa: PLC0415 - the import takes a tenth of a second
     from rich.progress import Progress  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True)) as bar:
+    # What is printed meanwhile may be meant for a file, which is not the bar's terminal.
+    with Progress(console=Console(stderr=True), redirect_stdout=False) as bar:
         task = bar.add_task(title, total=total, completed=done)
         yield lambda now, of: bar.update(task, total=of, completed=now)
 

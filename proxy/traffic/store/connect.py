@@ -21,8 +21,9 @@ from proxy.private_files import make_directory, open_file
 from proxy.traffic.store.database.engines import postgresql_engine, sqlite_engine
 from proxy.traffic.store.errors import ReadOnlyStoreError, StoreError
 from proxy.traffic.store.migrate import check_current, upgrade
-from proxy.traffic.store.rollups.build import repair
+from proxy.traffic.store.rollups.build import repair as repair_rollups
 from proxy.traffic.store.schema import exchanges
+from proxy.traffic.store.text_index.blocks import repair as repair_text_index
 
 _CREATION_SECONDS: Final = 15.0
 """Longer than another process waits for a lock of SQLite's while it opens the file."""
@@ -43,7 +44,8 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
             _disposed_on_error(sqlite_engine(file, read_only=False)) as engine,
         ):
             upgrade(engine, str(file))
-            repair(engine)
+            repair_rollups(engine)
+            repair_text_index(engine)
     except OSError as exc:
         raise StoreError(f"{file} cannot be created or opened: {exc.strerror}") from exc
     return engine
@@ -57,7 +59,8 @@ def open_postgresql(url: str, *, read_only: bool) -> Engine:
             check_current(engine, name)
         else:
             upgrade(engine, name)
-            repair(engine)
+            repair_rollups(engine)
+            repair_text_index(engine)
             is_standby = func.current_setting("transaction_read_only") == "on"
             may_insert = func.has_table_privilege(exchanges.name, "INSERT")
             with engine.connect() as connection:

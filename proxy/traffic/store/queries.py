@@ -7,11 +7,11 @@ larger than memory and a long read would hinder the loader.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from proxy.traffic.content import PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
@@ -20,6 +20,7 @@ from proxy.traffic.store.partitions import between
 from proxy.traffic.store.row_mapping import Row, exchange_of_row, milliseconds_of, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, shadows
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.text_index.search import Span, spans_with, uncovered_spans
 from proxy.traffic.store.text_search import contains_text, decode_body, texts_of, texts_of_record
 
 PAGE_ROWS: Final = 500
@@ -28,6 +29,9 @@ _BODIES: Final = 16
 """Number of bodies in memory at a time."""
 
 _columns: Final = exchanges.c
+
+Observer: TypeAlias = Callable[[int], None]
+"""Called with the number of exchanges whose bodies have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +42,43 @@ class FoundExchange:
     record: TrafficRecord
 
 
-def find(store: Store, wanted: Filter) -> Iterator[FoundExchange]:
+def find(store: Store, wanted: Filter, observe: Observer | None = None) -> Iterator[FoundExchange]:
     """Yield all exchanges that match the filter, oldest first; raises `InvalidFilter`."""
-    for page in _pages(store, wanted, newest_first=False):
+    for page in _pages(store, wanted, observe, newest_first=False):
         yield from page
 
 
-def latest(store: Store, wanted: Filter, limit: int) -> list[FoundExchange]:
+def latest(
+    store: Store, wanted: Filter, limit: int, observe: Observer | None = None
+) -> list[FoundExchange]:
     """Return the last `limit` exchanges that match, newest last; raises `InvalidFilter`."""
     found: list[FoundExchange] = []
-    for page in _pages(store, wanted, newest_first=True):
+    for page in _pages(store, wanted, observe, newest_first=True):
         found += page
         if len(found) >= limit:
             break
     return found[:limit][::-1]
 
 
-def list_exchanges(store: Store, wanted: Filter, limit: int) -> Iterable[FoundExchange]:
+def list_exchanges(
+    store: Store, wanted: Filter, limit: int, observe: Observer | None = None
+) -> Iterable[FoundExchange]:
     """Return the last `limit` exchanges that match, or all if it is 0; newest last."""
-    return latest(store, wanted, limit) if limit else find(store, wanted)
+    return latest(store, wanted, limit, observe) if limit else find(store, wanted, observe)
+
+
+def unindexed_contents(store: Store, wanted: Filter, at_most: int) -> int:
+    """Return the number of exchanges whose bodies a search reads one by one; `at_most` so many."""
+    if wanted.text is None:
+        return 0
+    others = conditions_of(replace(wanted, text=None, since=None, until=None))
+    total = 0
+    with store.engine.connect() as connection:
+        for span in uncovered_spans(store.engine, wanted.text, wanted.since, wanted.until):
+            kept = select(_columns.seq).where(*others, *span.conditions(), has_contents)
+            some = kept.limit(at_most - total).subquery()
+            total += connection.execute(select(func.count()).select_from(some)).scalar_one()
+    return total
 
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
@@ -112,22 +134,38 @@ def bodies_of(store: Store, record: TrafficRecord) -> list[Body]:
     return sorted(kept, key=lambda body: PARTS.index(body.part))
 
 
-def _pages(store: Store, wanted: Filter, *, newest_first: bool) -> Iterator[list[FoundExchange]]:
-    conditions = conditions_of(wanted)
+def _pages(
+    store: Store, wanted: Filter, observe: Observer | None, *, newest_first: bool
+) -> Iterator[list[FoundExchange]]:
+    conditions = conditions_of(replace(wanted, since=None, until=None))
+    spans: Iterable[Span] = [Span(wanted.since, wanted.until)]
+    if wanted.text is not None:
+        times = wanted.since, wanted.until
+        spans = spans_with(store.engine, wanted.text, *times, newest_first=newest_first)
+    for span in spans:
+        for rows in _pages_of_rows(store, conditions, span, newest_first=newest_first):
+            yield containing_text(store, wanted, rows, None if span.among else observe)
+
+
+def _pages_of_rows(
+    store: Store, conditions: Sequence[ColumnElement[bool]], span: Span, *, newest_first: bool
+) -> Iterator[list[Row]]:
     place = (_columns.received_ms, _columns.seq)
     order = [column.desc() if newest_first else column for column in place]
-    rows = page_of_rows(store, conditions, order)
+    rows = page_of_rows(store, [*conditions, *span.conditions()], order)
     while rows:
-        yield containing_text(store, wanted, rows)
+        yield rows
+        if len(rows) < PAGE_ROWS:
+            return
         time, seq = rows[-1]["received_ms"], rows[-1]["seq"]
-        # The first comparison lets the engine use the index.
+        # SQLite looks up one bound in the index, so that a second one beside it could be in vain.
         if newest_first:
+            span = replace(span, end_ms=time + 1)
             follows = or_(_columns.received_ms < time, _columns.seq < seq)
-            beyond = and_(_columns.received_ms <= time, follows)
         else:
+            span = replace(span, begin_ms=time)
             follows = or_(_columns.received_ms > time, _columns.seq > seq)
-            beyond = and_(_columns.received_ms >= time, follows)
-        rows = page_of_rows(store, [*conditions, beyond], order) if len(rows) == PAGE_ROWS else []
+        rows = page_of_rows(store, [*conditions, *span.conditions(), follows], order)
 
 
 def page_of_rows(
@@ -138,7 +176,9 @@ def page_of_rows(
         return [row._asdict() for row in connection.execute(query)]
 
 
-def containing_text(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[FoundExchange]:
+def containing_text(
+    store: Store, wanted: Filter, rows: Sequence[Row], observe: Observer | None = None
+) -> list[FoundExchange]:
     """Return the exchanges of the rows that really contain the text of the filter."""
     found = [FoundExchange(row["seq"], exchange_of_row(row)) for row in rows]
     if wanted.text is None:
@@ -147,23 +187,29 @@ def containing_text(store: Store, wanted: Filter, rows: Sequence[Row]) -> list[F
         each.record.id for each in found if contains_text(wanted.text, texts_of_record(each.record))
     }
     left = [row for row in rows if row["id"] not in matching]
-    matching |= _ids_with_text(store, wanted.text, left)
-    return [each for each in found if each.record.id in matching]
+    having, read = _ids_with_text(store, wanted.text, left)
+    if observe is not None:
+        observe(read)
+    return [each for each in found if each.record.id in matching | having]
 
 
-def _ids_with_text(store: Store, text: str, among: Sequence[Row]) -> set[str]:
-    """Return the ids of rows whose bodies contain the text, reading a few bodies at a time."""
+def _ids_with_text(store: Store, text: str, among: Sequence[Row]) -> tuple[set[str], int]:
+    """
+    Return the ids of rows whose bodies contain the text, and of how many rows there are bodies.
+
+    A few bodies are read at a time.
+    """
     if not among:
-        return set()
+        return set(), 0
     of_them = bodies.c.exchange_id.in_([row["id"] for row in among])
     query = (
         select(bodies.c.exchange_id, bodies.c.data)
         .where(of_them, between(bodies.c.received_ms, among), bodies.c.data.is_not(None))
         .execution_options(yield_per=_BODIES)
     )
+    has_text: dict[str, bool] = {}
     with store.engine.connect() as connection:
-        return {
-            exchange_id
-            for exchange_id, data in connection.execute(query)
-            if contains_text(text, texts_of(decode_body(data)))
-        }
+        for exchange_id, data in connection.execute(query):
+            if not has_text.get(exchange_id):
+                has_text[exchange_id] = contains_text(text, texts_of(decode_body(data)))
+    return {exchange_id for exchange_id, has in has_text.items() if has}, len(has_text)

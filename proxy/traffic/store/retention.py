@@ -42,6 +42,7 @@ from proxy.traffic.store.schema import (
     shadows,
 )
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.text_index.blocks import delete_blocks, outlived_blocks
 
 _MAX_STEPS: Final = 10
 _ROWS_PER_STEP: Final = 500
@@ -139,6 +140,7 @@ def _rounds(
     """Delete in small transactions until both limits are met; yield what, and how many of it."""
     for table, before in before_ms.items():
         yield from _expire(store, table, before)
+    _delete_outlived_blocks(store)
     while max_bytes and size_of(store.engine, at_least=max_bytes, now_ms=now_ms) > max_bytes:
         with store.engine.connect() as connection:
             oldest = {
@@ -153,6 +155,7 @@ def _rounds(
         oldest_records = min(records, key=filled.__getitem__) if records else rollups
         shrinkable = bodies if bodies in filled else oldest_records
         yield _shrink(store, shrinkable, filled[shrinkable], now_ms)
+        _delete_outlived_blocks(store)
 
 
 def _expire(store: Store, table: Table, before_ms: int) -> Iterator[tuple[str, int]]:
@@ -219,6 +222,16 @@ def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
         if table is exchanges:
             note_pruned(connection, until)
         return connection.execute(delete(table).where(time <= until, *named)).rowcount
+
+
+def _delete_outlived_blocks(store: Store) -> None:
+    """Delete what the text index has of times whose bodies, or records, are deleted."""
+    with store.engine.connect() as connection:
+        outlived = outlived_blocks(connection)
+    if outlived:
+        with store.writing() as connection:
+            lock_rollups(connection)
+            delete_blocks(connection, outlived)
 
 
 def _delete_unused_groups(store: Store) -> None:

@@ -24,13 +24,13 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# SQLite auto-increments only an INTEGER PRIMARY KEY.
-_AUTO_INCREMENT: Final = BigInteger().with_variant(Integer, "sqlite")
+# The number of a row in SQLite, which it counts up itself, is an INTEGER PRIMARY KEY.
+_ROW_NUMBER: Final = BigInteger().with_variant(Integer, "sqlite")
 
 exchanges: Final = Table(
     "exchanges",
     metadata,
-    Column("seq", _AUTO_INCREMENT, primary_key=True, autoincrement=True),  # in the order of loading
+    Column("seq", _ROW_NUMBER, primary_key=True, autoincrement=True),  # in the order of loading
     Column("id", String, nullable=False, unique=True),
     Column("request_id", Text, nullable=False),
     Column("received_ms", BigInteger, nullable=False, index=True),
@@ -171,4 +171,25 @@ rollup_state: Final = Table(
     Column("target_seq", BigInteger, nullable=False),
     Column("from_ms", BigInteger, nullable=False),
     Column("pruned_ms", BigInteger, nullable=False),
+)
+
+text_blocks: Final = Table(
+    "text_blocks",
+    metadata,
+    # What the text index covers; see `text_index/blocks.py`.
+    Column("block", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    Column("begin_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("bodies", BigInteger, nullable=False),  # rows of `bodies` of that time
+    Column("ids", LargeBinary, nullable=False),  # of its exchanges: zstd of msgpack
+    Column("late", Text, nullable=False),  # ids of exchanges that came later, between spaces
+)
+
+text_postings: Final = Table(
+    "text_postings",
+    metadata,
+    # Which exchanges of a block have a trigram; see `text_index/trigrams.py`.
+    Column("place", _ROW_NUMBER, primary_key=True, autoincrement=False),  # block and pair
+    Column("postings", LargeBinary, nullable=False),
 )

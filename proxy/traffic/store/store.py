@@ -25,6 +25,7 @@ from proxy.traffic.store.partitions import PARTITIONED, make_days
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import bodies, exchanges, shadows
+from proxy.traffic.store.text_index.blocks import note_late
 
 Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 
@@ -97,7 +98,9 @@ class Store:
             new = {table: _insert_new(connection, table, given) for table, given in rows.items()}
             added = sum(map(len, new.values()))
             if added:
-                count_new_rows(connection, NewRows(new[exchanges], new[shadows], new[bodies]))
+                rows_added = NewRows(new[exchanges], new[shadows], new[bodies])
+                count_new_rows(connection, rows_added)
+                note_late(connection, rows_added)
             return added
 
     @contextmanager

@@ -45,9 +45,10 @@ def texts_of(value: object) -> Iterator[str]:
 
 def contains_text(wanted: str, texts: Iterable[str]) -> bool:
     """Return True if a text contains `wanted`, ignoring case and white space."""
-    normalized = _normalized(wanted)
-    return any(normalized in _normalized(text) for text in texts)
+    sought = normalized(wanted)
+    return any(sought in normalized(text) for text in texts)
 
 
-def _normalized(text: str) -> str:
+def normalized(text: str) -> str:
+    """Return a text as it is compared: without case, each white space as one space."""
     return " ".join(text.split()).casefold()

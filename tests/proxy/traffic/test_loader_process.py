@@ -22,7 +22,13 @@ from proxy.traffic.status import LoaderConfig, LoaderStatus, loader_state_in, re
 from proxy.traffic.store.rollups.build import progress_of
 from proxy.traffic.store.rollups.sums import Kind
 from proxy.traffic.store.row_mapping import moment_of
-from proxy.traffic.store.schema import bodies, exchanges, rollups
+from proxy.traffic.store.schema import (
+    bodies,
+    exchanges,
+    rollups,
+    text_blocks,
+    text_postings,
+)
 from tests.older_store import as_before_rollups
 from tests.record_factory import content, record
 from tests.waiting import PATIENCE_SECONDS
@@ -326,3 +332,29 @@ def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
 
 def test_at_the_end_there_is_no_leisure(keeping):
     assert policies(keeping, steps()) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
+
+
+def indexed(keeping: LoaderConfig) -> list[int]:
+    """The number of rows of each table of the text index."""
+    with closing(open_store(keeping.url)) as store, store.reading() as connection:
+        return [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (text_blocks, text_postings)
+        ]
+
+
+def test_texts_are_indexed_piece_by_piece_where_that_is_wanted(keeping):
+    received = moment_of(time.time_ns() // 1_000_000 - 2 * 86_400_000)
+    write(keeping, *(f"{number}" for number in range(100)), received=received)
+    run_loader(keeping, steps(lambda: None))
+    unwanted = indexed(keeping)
+    wanting = replace(keeping, text_index=True)
+    run_loader(wanting, steps(lambda: None), build_seconds=0)
+    half_way = indexed(keeping)
+    run_loader(wanting, steps(lambda: None, lambda: None, lambda: None))
+    [blocks, postings] = indexed(keeping)
+
+    assert unwanted == [0, 0]
+    assert half_way == [0, 0]
+    assert blocks == 1
+    assert postings > 50

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import typer
 
-from proxy.cli.traffic.log import filter_of, run_log
+from proxy.cli.traffic.log import filter_of, require_bounded_search, run_log
 from proxy.cli.traffic.time_options import InvalidTime
+from proxy.traffic import default_url, open_store
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from tests.proxy.cli.harness import settings_with
 from tests.record_factory import record
@@ -137,3 +138,19 @@ def test_what_is_wrong_with_a_filter_has_a_type():
         filter_of({"adjustment": "x"}, NOW)
     with pytest.raises(InvalidTime):
         filter_of({"until": "x"}, NOW)
+
+
+def test_too_many_bodies_are_searched_only_since_a_time_that_is_given(tmp_path: Path, capsys):
+    settings_with(tmp_path, [entry for n in range(3) for entry in exchange(n, prompt="needle")])
+    store = open_store(default_url(tmp_path))
+    for allowed in (Filter(), Filter(text="needle", since=0)):
+        require_bounded_search(store, allowed, most=2)
+    require_bounded_search(store, Filter(text="needle"), most=3)
+    with pytest.raises(typer.Exit) as ended:
+        require_bounded_search(store, Filter(text="needle"), most=2)
+    store.close()
+
+    assert ended.value.exit_code == 2
+    assert "more than 2 exchanges" in (said := capsys.readouterr().err)
+    assert "--since" in said
+    assert "traffic_text_index" in said

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
-from tests.recorded_exchanges import moment
+from tests.recorded_exchanges import exchange, moment
 from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER = [sys.executable, "-m", "proxy"]
@@ -102,3 +106,30 @@ def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path)
     assert json.loads(shown.stdout)["record"]["id"] == "req_0001"
     assert (demo.returncode, demo.stdout) == (0, "")
     assert demo.stderr == "holdover: no such exchange is recorded\n"
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+def test_a_long_search_has_a_bar_on_the_terminal_and_its_lines_are_for_the_file(
+    tmp_path: Path, limit: int
+):
+    entries = [entry for n in range(2_100) for entry in exchange(n, prompt="needle" * (n > 2_090))]
+    config = settings_with(tmp_path, entries)
+    options = ("--text", "needle", "--limit", f"{limit}", "--format", "json")
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [*HOLDOVER, "log", *options, "--config", str(config)],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+        shown = bytearray()
+        with suppress(OSError):  # the other end is closed
+            while piece := screen.read(65_536):
+                shown += piece
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert len(out.splitlines()) == (limit or 9)
+    assert b"exchanges" in shown
+    assert b"req_" not in shown

@@ -14,10 +14,12 @@ from sqlalchemy import Engine, insert, inspect, select, text
 
 from proxy.errors import Blame
 from proxy.outcome import outcome_of_old_record
+from proxy.timestamps import DAY_MS
 from proxy.traffic import StoreError, open_store
 from proxy.traffic.store import migrations
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.migrations import REVISIONS, VERSION_TABLE
+from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.queries import find
 from proxy.traffic.store.row_mapping import row_of_exchange, row_of_shadow, rows_of_content
 from proxy.traffic.store.schema import (
@@ -28,7 +30,7 @@ from proxy.traffic.store.schema import (
     shadows,
 )
 from proxy.traffic.store.store import Store
-from tests.older_store import join_days, remove_rollups
+from tests.older_store import join_days, remove_rollups, remove_text_index
 from tests.record_factory import content, record, shadow_record
 
 ROWS = {
@@ -51,8 +53,11 @@ def downdate(engine: Engine, revision: str) -> None:
     with engine.begin() as connection:
         if revision < "0007":
             remove_rollups(connection)
-        else:
+        elif revision < "0008":
             join_days(connection)
+        else:
+            remove_text_index(connection)
+            make_days(connection, [exchange["received_ms"] // DAY_MS])
         for table in list(ROWS)[REVISIONS.index(revision) + 1 :]:
             table.drop(connection)
         if revision < "0005":

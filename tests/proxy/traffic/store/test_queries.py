@@ -1,5 +1,7 @@
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -70,6 +72,28 @@ def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
 
     assert ids(find(store, ALL)) == list(range(1000))
     assert ids(latest(store, ALL, 2000)) == list(range(1000))
+
+
+@pytest.mark.parametrize("wanted", [ALL, Filter(since=1, until=2**60), Filter(text="claude")])
+@pytest.mark.parametrize("read", [find, partial(latest, limit=10_000)])
+def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):
+    """The filter's bound was once looked up in the index, so that each page read all before it."""
+    store = open_store(default_url(tmp_path))
+    costs: list[int] = []
+    for first in (0, 2_500):
+        store.add(numbered(*range(first, first + 2_500)))
+        with store.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+        costs.append(0)
+
+        def count() -> None:
+            costs[-1] += 1
+
+        driver.set_progress_handler(count, 100)
+        assert len(list(read(store, wanted))) == first + 2_500
+    store.close()
+
+    assert costs[1] < 2.5 * costs[0]
 
 
 def test_the_newest_are_looked_up_by_their_time_and_nothing_is_sorted(tmp_path: Path):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from proxy.cli.traffic.log import filter_of
 from proxy.timestamps import DAY_MS
@@ -29,8 +30,10 @@ from proxy.traffic.store.replay_results import ReplayStore
 from proxy.traffic.store.retention import Retention, prune
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step
 from proxy.traffic.store.row_mapping import milliseconds_of
+from proxy.traffic.store.schema import text_blocks
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
+from proxy.traffic.store.text_index.build import BlockBuilder
 from tests.proxy.traffic.store.test_rollup_plans import plan, queries
 from tests.record_factory import shadow_record
 from tests.recorded_exchanges import exchange, moment
@@ -74,6 +77,12 @@ def store(server) -> Iterator[Store]:
             values = ", ".join(CHANGED.get(name, name) for name in names)
             copies = COPIES.format(table=table, names=", ".join(names), values=values)
             connection.exec_driver_sql(copies.replace("%", "%%"))
+    with opened.writing() as connection:
+        block = BlockBuilder.next(connection, NOW_MS + DAY_MS)
+        assert block is not None
+        while not block.is_read:
+            block.read(connection)
+        assert block.write(connection)
     with opened.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
     yield opened
@@ -82,6 +91,17 @@ def store(server) -> Iterator[Store]:
 
 def logged(**options: str) -> Callable[[Store], object]:
     return lambda store: latest(store, filter_of(options, datetime.now(UTC)), 50)
+
+
+def searched(store: Store) -> None:
+    """Search what the text index covers for a text that one exchange has."""
+    with store.engine.connect() as connection:
+        covered = select(text_blocks.c.begin_ms, text_blocks.c.end_ms)
+        since, until = connection.execute(covered).one()
+    span = Filter(since=since, until=until)
+    [wanted] = latest(store, span, 1)
+    text = wanted.record.request_id.upper()
+    assert latest(store, replace(span, text=text), 50) == [wanted]
 
 
 def one(store: Store) -> str:
@@ -148,6 +168,7 @@ READERS: dict[str, Callable[[Store], object]] = {
     "log --sdk": logged(sdk="anthropic-python"),
     "log --since": logged(since="2026-11-24T00:00:00Z", until="2026-11-25T00:00:00Z"),
     "log --text": logged(text="Hello"),
+    "log --text with an index": searched,
     "log --text finds contents": lambda store: has_contents_of(store, Filter(text="Hello")),
     "log --follow": followed,
     "names that were meant": lambda store: (
