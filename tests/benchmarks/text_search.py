@@ -110,9 +110,7 @@ def search(store: Store, label: str) -> None:
         wanted_text = Filter(text=wanted)
         found = latest(store, wanted_text, limit) if limit else list(find(store, wanted_text))
         seconds, cpu = time.perf_counter() - began, time.process_time() - used
-        print(
-            f"{seconds:10.2f} s ({cpu:.2f} s of processor) for {what} {label}: {len(found)} found"
-        )
+        print(f"{seconds:10.2f} s ({cpu:.2f} s of CPU) for {what} {label}: {len(found)} found")
 
 
 def measure(store: Store, count: int) -> None:

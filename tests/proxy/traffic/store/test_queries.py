@@ -74,7 +74,7 @@ def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
     assert ids(latest(store, ALL, 2000)) == list(range(1000))
 
 
-@pytest.mark.parametrize("wanted", [ALL, Filter(since=1, until=2**60), Filter(text="claude")])
+@pytest.mark.parametrize("wanted", [ALL, Filter(since=1, until=2**60)])
 @pytest.mark.parametrize("read", [find, partial(latest, limit=10_000)])
 def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):
     """The filter's bound was once looked up in the index, so that each page read all before it."""
@@ -91,9 +91,10 @@ def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):
 
         driver.set_progress_handler(count, 100)
         assert len(list(read(store, wanted))) == first + 2_500
+        driver.set_progress_handler(None, 0)
     store.close()
 
-    assert costs[1] < 2.5 * costs[0]
+    assert costs[1] < 2.1 * costs[0]
 
 
 def test_the_newest_are_looked_up_by_their_time_and_nothing_is_sorted(tmp_path: Path):
