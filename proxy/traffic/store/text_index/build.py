@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, insert, select
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.content import compress
 from proxy.traffic.store.filters import body_of_exchange
-from proxy.traffic.store.insertion import insert_into, insert_rows
+from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.partitions import between
 from proxy.traffic.store.rollups.build import ALWAYS_MS
 from proxy.traffic.store.rollups.write import lock_rollups
@@ -110,7 +110,7 @@ class BlockBuilder:
         inserted = insert(text_blocks).returning(text_blocks.c.block)
         begin = connection.execute(inserted, block).scalar_one() * PAIRS
         rows = [{"place": begin + pair, "postings": row} for pair, row in self._encoded.items()]
-        insert_rows(connection, insert_into(connection, text_postings), text_postings, rows)
+        insert_rows(connection, Insertion(text_postings), rows)
         return True
 
 
