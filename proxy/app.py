@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -30,11 +31,13 @@ from proxy.endpoints import (
     admin_routes,
     not_found,
 )
-from proxy.endpoints.health import health_checks
+from proxy.endpoints.health import health_checks, retiring_now
 from proxy.exchange.finalize import ExchangeFinalizer
 from proxy.exchange.handler import CompletionHandler
 from proxy.exchange.shadow import ShadowRunner
 from proxy.loop_delay import LoopDelay
+from proxy.notices.notifier import Notifier
+from proxy.notices.problems import ProblemFinder, RecentLosses
 from proxy.observability.log_config import finish_log, observe_lost_lines
 from proxy.observability.metrics import Metrics
 from proxy.security.hosts import HostCheck, is_loopback
@@ -88,9 +91,10 @@ def create_app(
     redactor = Redactor(settings.redact)
     tracing = _tracing(redactor) if settings.traces else None
     evidence: Recording | None = None
+    losses = RecentLosses(metrics)
     if settings.traffic:
         directory = journal_directory(settings.state_dir)
-        writer = JournalWriter(directory, metrics, max_bytes=settings.journal_max_bytes)
+        writer = JournalWriter(directory, losses, max_bytes=settings.journal_max_bytes)
         contents = BodyRecorder(writer, digester)
         evidence = Recording(directory=directory, journal_writer=writer, contents=contents)
     shadows = ShadowRunner(
@@ -146,6 +150,8 @@ def create_app(
                 admission_reporter.keep_reporting(),
                 _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
                 return_memory(lambda: bool(admission.bodies.held)),
+                notifier.keep_looking(),
+                notifier.keep_sending(),
                 *([evidence.journal_writer.keep_ending_old()] if evidence else []),
                 *(shadows.run() for _ in range(settings.shadow_connections)),
             ]
@@ -155,6 +161,7 @@ def create_app(
             await traffic.wait_for_cut_off()
             for task in background:
                 task.cancel()
+        notifier.close()
         shadows.drop_all()
         await dispatcher.close()
         await shadowed.close()
@@ -164,21 +171,37 @@ def create_app(
             await tracing.close()
         finish_log()
 
+    checks = health_checks(
+        loop_delay,
+        admission,
+        evidence,
+        state_dir=settings.state_dir,
+        journal_max_bytes=settings.journal_max_bytes,
+    )
+    retiring = partial(retiring_now, reloader, model_users)
+    notifier = Notifier(
+        receiver=lambda: reloader.config.receiver,
+        find_problems=ProblemFinder(
+            reloader=reloader,
+            guards=guards,
+            keys=keys,
+            recording=evidence,
+            losses=losses,
+            checks=checks,
+            retiring=retiring,
+        ),
+        shared_state=shared_state,
+        observer=metrics,
+    )
     health_pages = HealthPages(
         reloader=reloader,
         guards=guards,
         keys=keys,
-        model_users=model_users,
         metrics=metrics,
         recording=evidence,
         loop_delay=loop_delay,
-        checks=health_checks(
-            loop_delay,
-            admission,
-            evidence,
-            state_dir=settings.state_dir,
-            journal_max_bytes=settings.journal_max_bytes,
-        ),
+        checks=checks,
+        retiring=retiring,
     )
     admin_token = AdminToken(settings.admin_token)
     # A bare router, because the middleware of `Starlette` would wrap every `send`.

@@ -41,7 +41,9 @@ def risks_of(settings: Settings, config: Path | None, *, now: datetime) -> Itera
     yield from _open_state(settings.state_dir)
     yield from _exposed_keys(settings)
     for name in ("upstream_url", "legacy_url"):
-        yield from _plain_http(name, getattr(settings, name))
+        yield from _plain_http(name, getattr(settings, name), "keys and texts")
+    if settings.notify_url is not None:
+        yield from _plain_http("notify_url", settings.notify_url.get_secret_value(), "notices")
     yield from _past_sunsets(settings, now)
     yield from override_risks(settings)
     yield from misspelt_models(settings)
@@ -219,7 +221,7 @@ def _keys_of(holder: Settings | CallerSettings) -> list[str]:
     return [name for name, key in keys.items() if key is not None]
 
 
-def _plain_http(name: str, url: str | None) -> Iterator[str]:
+def _plain_http(name: str, url: str | None, what: str) -> Iterator[str]:
     if url is None:
         return
     parts = urlsplit(url)
@@ -231,5 +233,5 @@ def _plain_http(name: str, url: str | None) -> Iterator[str]:
     if parts.scheme == "http" and is_public:
         yield (
             f"{name}: {host} is asked over plain http, so anyone on the network path can"
-            " read and change keys and texts; write https://"
+            f" read and change {what}; write https://"
         )

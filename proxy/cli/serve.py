@@ -92,7 +92,8 @@ def _check_or_exit(settings: Settings, config: Path | None) -> None:
     runtime = runtime_config_or_exit(settings)
     now = datetime.now(UTC)
     with or_exit():
-        check_egress(settings.upstream_url, settings.legacy_url)
+        webhook = runtime.receiver.origin if runtime.receiver else None
+        check_egress(settings.upstream_url, settings.legacy_url, webhook)
         risks = [*risks_of(settings, config, now=now), *runtime.warnings(now.date().isoformat())]
     if settings.workers > 1 and not children_heed_the_environment():
         exit_with_error(

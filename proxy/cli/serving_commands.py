@@ -174,6 +174,14 @@ def doctor(
     run_doctor(config, secrets, as_json=form is DoctorFormat.JSON)
 
 
+@app.command()
+def notify(config: Config = None, secrets: Secrets = None) -> None:
+    """Send a test notice to the webhook in the settings, and say what it answers."""
+    from proxy.cli.notify import run_notify
+
+    run_notify(config, secrets)
+
+
 rollout = typer.Typer(help="Change the rules in the settings file, safely.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
 Rules = Annotated[

@@ -23,6 +23,7 @@ def starting_fields(settings: Settings, sockets: Sequence[socket]) -> dict[str, 
         "forwarding (`legacy_url`)": settings.legacy_url is None,
         "admin pages (`admin_token`)": settings.admin_token is None,
         "traces (`traces`)": not settings.traces,
+        "notices (`notify_url`)": settings.notify_url is None,
     }
     return {
         "version": version("holdover"),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from proxy.config.digest_key import read_digest_key
-from proxy.config.runtime import RuntimeConfig
-from proxy.config.setting_types import header_value
+from proxy.config.runtime import NoticeReceiver, RuntimeConfig
+from proxy.config.setting_types import SIGNING_SECRET_PREFIX, header_value
 from proxy.config.settings import CallerSettings, KeyFrom, ModelFacts, Settings
 from proxy.errors import InvalidSettings
 from proxy.rollout import Fallback, Rollout, Route, Rule, Shadow, basis_points
@@ -48,6 +50,19 @@ def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfi
         ),
         keyring=_keyring(settings, digester),
         weights={name: caller.weight for name, caller in settings.callers.items()},
+        receiver=_receiver(settings),
+    )
+
+
+def _receiver(settings: Settings) -> NoticeReceiver | None:
+    if settings.notify_url is None or settings.notify_secret is None:
+        return None
+    url = urlsplit(settings.notify_url.get_secret_value())
+    secret = settings.notify_secret.get_secret_value().removeprefix(SIGNING_SECRET_PREFIX)
+    return NoticeReceiver(
+        origin=f"{url.scheme}://{url.netloc}",
+        target=url._replace(scheme="", netloc="").geturl().encode(),
+        secret=b64decode(secret),
     )
 
 

@@ -41,7 +41,7 @@ _LIVE: Final = (
     *("upstream_url", "upstream_key", "legacy_url", "legacy_key"),
     *("upstream_auth", "upstream_headers", "forward_headers"),
     *("models", "model_facts", "strictness", "prefill", "prefill_model", "refuse", "refusal"),
-    *("leading_space", "echoed_model", "beta_header", "capture"),
+    *("leading_space", "echoed_model", "beta_header", "capture", "notify_url", "notify_secret"),
     "prices",  # only reports use them, and read them from the file
 )
 """Settings that take effect while the process runs; all others wait for a restart."""
@@ -143,8 +143,9 @@ class ConfigReloader:
             if not file.text.strip():
                 raise InvalidSettings(f"{source.file.path}: is empty")
             settings = source.load(file)
-            check_egress(settings.legacy_url)
-            return settings, build_runtime_config(settings, self._digester), version_of(file)
+            config = build_runtime_config(settings, self._digester)
+            check_egress(settings.legacy_url, config.receiver.origin if config.receiver else None)
+            return settings, config, version_of(file)
         except InvalidSettings as exc:
             return None, None, str(exc)
         except Exception as exc:  # noqa: BLE001 - a bug in reading must not end the serving

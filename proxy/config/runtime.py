@@ -14,13 +14,26 @@ from proxy.security.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeReceiver:
+    """Where notices are sent, and what they are signed with."""
+
+    origin: str
+    """Scheme, host and port of its URL."""
+    target: bytes = field(repr=False)
+    """Path and query of its URL, which may be all that keeps strangers out."""
+    secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
-    """The rules, and the upstreams with their keys."""
+    """The rules, the upstreams with their keys, and who gets notices."""
 
     rollout: Rollout
     keyring: Keyring
     weights: Mapping[str | None, float] = field(default_factory=dict)
     """Turns that named callers get for each turn of others while requests wait, if not one."""
+    receiver: NoticeReceiver | None = None
+    """Who gets notices; nobody if that is None."""
 
     def warnings(self, today: str) -> Iterator[str]:
         """Yield what is unwise: about keys, and about models that end soon."""

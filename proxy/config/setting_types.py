@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import binascii
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,6 +27,9 @@ _ADDED_PATH: Final = re.compile(r"(?<!/)/v1(?:/messages|/complete)?$")
 _LATIN_1_ENDS: Final = "\xff"
 _HEADER_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9a-z-]+")  # RFC 9110, section 5.6.2
 
+SIGNING_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what all of them begin with
+_SIGNING_SECRET_BYTES: Final = range(24, 65)
+
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -37,6 +42,37 @@ def _http_url(url: str) -> str:
     if added := _ADDED_PATH.search(base):
         raise ValueError(f"Holdover adds `{added[0]}` itself: write {base[: added.start()]}")
     return base
+
+
+def _notify_url(url: SecretStr | None) -> SecretStr | None:
+    """Return the URL of a webhook, which is a secret: in many of them the path is the password."""
+    if url is None:
+        return None
+    try:
+        parsed = TypeAdapter(AnyHttpUrl).validate_python(check_printable(url.get_secret_value()))
+    except ValueError:  # whose text would repeat the URL
+        raise ValueError("is not a URL of http or https") from None
+    for part in ("username", "password", "fragment"):
+        if getattr(parsed, part) is not None:
+            raise ValueError(f"must not have a {part}; remove it")
+    return SecretStr(str(parsed))
+
+
+def _signing_secret(secret: SecretStr | None) -> SecretStr | None:
+    """Require a secret as Standard Webhooks spells one."""
+    if secret is None:
+        return None
+    text = secret.get_secret_value()
+    try:
+        key = b64decode(text.removeprefix(SIGNING_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not text.startswith(SIGNING_SECRET_PREFIX) or len(key) not in _SIGNING_SECRET_BYTES:
+        raise ValueError(
+            f"write {SIGNING_SECRET_PREFIX} and 24 to 64 bytes in Base64 behind it, such as the "
+            f'output of `echo "{SIGNING_SECRET_PREFIX}$(openssl rand -base64 32)"`'
+        )
+    return secret
 
 
 def _trimmed(secret: object) -> object:
@@ -104,6 +140,8 @@ _Given = Annotated[
 ]
 Secret = Annotated[_Given, AfterValidator(_header_value)]
 """A secret that can be sent in a header."""
+NotifyUrl = Annotated[_Given, AfterValidator(_notify_url)]
+SigningSecret = Annotated[Secret, AfterValidator(_signing_secret)]
 StoreUrl = Annotated[_Given, AfterValidator(_store_url)]
 
 

@@ -31,12 +31,14 @@ from proxy.config.setting_types import (
     KeyDigest,
     LocalPath,
     Name,
+    NotifyUrl,
     OwnHeader,
     OwnHeaders,
     PathPrefix,
     Pattern,
     Seconds,
     Secret,
+    SigningSecret,
     StoreSize,
     StoreUrl,
     TokenHash,
@@ -361,6 +363,13 @@ class Settings(BaseSettings):
     log_client_address: bool = False
     """Add `peer` to the `exchange` lines of the log: the address that the connection came from,
     which is that of a proxy in front of Holdover if there is one. It is kept nowhere else."""
+    notify_url: NotifyUrl = None
+    """URL that gets a signed notice (one JSON `POST`) when something goes wrong that needs a
+    person, and when it is over: a guard has tripped, the settings file is invalid, upstream refuses
+    a key of yours, records do not get into the store. It is treated as a secret."""
+    notify_secret: SigningSecret = None
+    """Secret that signs notices, as Standard Webhooks spells it: `whsec_` and 24 to 64 bytes in
+    Base64. `notify_url` needs it."""
     drain_seconds: float = Field(default=0, ge=0, le=86_400)
     """Seconds after SIGTERM in which `/readyz` already answers 503 and every connection is closed
     after its answer, but new ones are still taken, so that a load balancer can turn away. SIGINT
@@ -389,6 +398,12 @@ class Settings(BaseSettings):
                     f"traces: {name} asks for {protocol}, but Holdover sends {_OTLP_PROTOCOL} only;"
                     " unset it, and name the collector's port for that (usually 4318)"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _signs_notices(self) -> Self:
+        if self.notify_url is not None and self.notify_secret is None:
+            raise ValueError("notify_url: needs notify_secret, which signs what is sent there")
         return self
 
     @classmethod

@@ -63,8 +63,9 @@ class HealthPages:
     reloader: ConfigReloader
     guards: Guards
     keys: KeyHealth
-    model_users: ModelUsers
     metrics: Metrics
+    retiring: Callable[[], tuple[RetiringModel, ...]]
+    """Returns the models that are asked and end soon."""
     recording: Recording | None
     loop_delay: LoopDelay
     checks: Sequence[Check]
@@ -109,27 +110,28 @@ class HealthPages:
             },
             state_is_shared=guards.shared_state.is_usable,
             refused_keys=self.keys.problems(reloader.config.keyring),
-            retiring=self._retiring(),
+            retiring=self.retiring(),
             evidence=self.recording.state if self.recording else None,
         )
         return json_response(readiness, 200 if is_ready else 503)
-
-    def _retiring(self) -> tuple[RetiringModel, ...]:
-        today = datetime.now(UTC).date().isoformat()
-        rollout = self.reloader.config.rollout
-        return retiring_models(rollout, today, self.model_users.callers_of)
 
     async def _metrics(self, _: Request) -> Response:
         current = CurrentState(
             rollout=self.reloader.config.rollout,
             settings_version=self.reloader.version.digest,
             settings_loaded=self.reloader.version.loaded,
-            retiring=self._retiring(),
+            retiring=self.retiring(),
             recording=self.recording.state if self.recording else None,
         )
         # In a thread, because the files of many workers and rules take a while to read.
         text = await asyncio.to_thread(self.metrics.as_text, current)
         return Response(text, media_type=CONTENT_TYPE)
+
+
+def retiring_now(reloader: ConfigReloader, model_users: ModelUsers) -> tuple[RetiringModel, ...]:
+    """Return the models that are asked and end soon, by the rules and callers of this moment."""
+    today = datetime.now(UTC).date().isoformat()
+    return retiring_models(reloader.config.rollout, today, model_users.callers_of)
 
 
 def health_checks(

@@ -181,6 +181,11 @@ class Metrics:
             "Refused admin tokens: wrong, sent after too many attempts, or sent as an API key.",
             ("reason",),
         )
+        self._notices = counter(
+            "holdover_notices",
+            "Notices by what became of them: `sent` or `dropped`; `failed` counts attempts.",
+            ("outcome",),
+        )
         self._lines_dropped = counter(
             "holdover_log_lines_dropped",
             "Lines that the log has lost because nobody read it or its disk was full.",
@@ -279,6 +284,10 @@ class Metrics:
     def admin_token_refused(self, reason: str) -> None:
         """Count a token that was `wrong`, `slowed` (too many attempts) or right but `misplaced`."""
         self._admin.labels(reason).inc()
+
+    def notice_ended(self, outcome: str) -> None:
+        """Count a notice that was `sent` or `dropped`, or an attempt that `failed`."""
+        self._notices.labels(outcome).inc()
 
     def log_lines_dropped(self, count: int) -> None:
         """Count lines that the log has lost."""

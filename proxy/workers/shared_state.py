@@ -7,6 +7,7 @@ used, the workers go on without each other's state; that is logged once.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from proxy.late_log import log
-from proxy.private_files import make_directory, replace_file
+from proxy.private_files import make_directory, open_file, replace_file
 
 Note: TypeAlias = tuple[str, bytes, float]
 """Name, text, and time of writing in seconds since the epoch."""
@@ -37,6 +38,8 @@ class SharedState:
         self._directory = directory
         self._me = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._is_usable = True
+        self._locks: dict[str, int] = {}
+        """Descriptors of the files that this worker has locked or tried to lock, by name."""
 
     def publish(self, topic: str, note: bytes) -> None:
         """Write or replace this worker's own note on a topic."""
@@ -82,6 +85,28 @@ class SharedState:
         except FileNotFoundError:
             return False
         return True
+
+    def claim(self, name: str) -> bool:
+        """
+        Return True if this worker holds the lock NAME or gets it now, until it ends.
+
+        Where locks cannot be used, every worker holds it: they go on without each other.
+        """
+        try:
+            if name not in self._locks:
+                make_directory(self._directory)
+                self._locks[name] = open_file(self._directory / name, os.O_RDWR)
+            fcntl.flock(self._locks[name], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            self._log_error(exc)
+        return True
+
+    def release(self, name: str) -> None:
+        """Let another worker claim the lock NAME."""
+        if (lock := self._locks.pop(name, None)) is not None:
+            os.close(lock)
 
     def expire(self, topic: str, *, older_than: float) -> None:
         """Remove notes on a topic older than `older_than` seconds, left by ended workers."""

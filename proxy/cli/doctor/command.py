@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr
 from proxy.cli.doctor.finding import Finding, Level
 from proxy.cli.doctor.machine import try_machine
 from proxy.cli.doctor.upstreams import try_upstreams
+from proxy.cli.doctor.webhook import try_webhook
 from proxy.cli.risks import risks_of
 from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.runtime import RuntimeConfig
@@ -77,7 +78,8 @@ async def _try_everything(
         *(Finding(Level.WARNING, "settings", risk) for risk in risks),
     ]
     try:
-        check_egress(settings.upstream_url, settings.legacy_url)
+        webhook = runtime.receiver.origin if runtime.receiver else None
+        check_egress(settings.upstream_url, settings.legacy_url, webhook)
     except InvalidSettings as exc:
         findings.append(Finding(Level.FAILED, "environment", str(exc)))
     else:
@@ -88,6 +90,7 @@ async def _try_everything(
                 way = "directly" if proxy is None else f"through the proxy {proxy}"
                 findings.append(Finding(Level.OK, "environment", f"{name} is asked {way}"))
         findings += [each async for each in try_upstreams(settings, runtime.keyring)]
+        findings.append(await try_webhook(runtime.receiver))
     return [*findings, *try_machine(settings)]
 
 

@@ -38,21 +38,21 @@ _OPEN_THE_WAY: Final = (
     "open the way in firewalls and routes, or name the outbound proxy of this network in"
     " HTTPS_PROXY, if it has one"
 )
-_REMEDIES: Final[Mapping[Unreachable, str]] = {
+REMEDIES: Final[Mapping[Unreachable, str]] = {
     Unreachable.NAME: "correct the name in {setting}, or let the DNS of this machine know it",
-    Unreachable.REFUSED: "start the upstream, or correct the port in {setting}",
+    Unreachable.REFUSED: "start the {peer}, or correct the port in {setting}",
     Unreachable.CERTIFICATE: (
-        "let the upstream renew its certificate; if its authority is your own, name its"
+        "let the {peer} renew its certificate; if its authority is your own, name its"
         " certificate in SSL_CERT_FILE; and see whether this machine's clock is right"
     ),
     Unreachable.TLS: "correct {setting}: no TLS is spoken there; http: is without",
-    Unreachable.PROXY: "let the proxy in HTTPS_PROXY or ALL_PROXY connect to this upstream",
+    Unreachable.PROXY: "let the proxy in HTTPS_PROXY or ALL_PROXY connect to this {peer}",
     Unreachable.CLOSED: _OPEN_THE_WAY,
     Unreachable.NETWORK: _OPEN_THE_WAY,
     Unreachable.SLOW: _OPEN_THE_WAY,
 }
-"""Advice for each reason why an upstream cannot be reached; `{setting}` is filled with the name of
-the setting that has the upstream's URL."""
+"""Advice for each reason why an upstream cannot be reached; `{peer}` is filled with what
+it is, and `{setting}` with the name of the setting that has its URL."""
 
 
 async def try_upstreams(settings: Settings, keyring: Keyring) -> AsyncIterator[Finding]:
@@ -76,7 +76,7 @@ async def _try_site(
     try:
         connection = await client.connect()
     except UpstreamUnreachable as exc:
-        remedy = _REMEDIES[exc.reason].format(setting=f"{site.name}_url")
+        remedy = REMEDIES[exc.reason].format(setting=f"{site.name}_url", peer="upstream")
         yield Finding(Level.FAILED, site.name, exc.detail, remedy)
         return
     address, port, *_ = cast("tuple[Any, ...]", connection.about("peername"))

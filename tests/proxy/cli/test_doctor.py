@@ -26,6 +26,7 @@ from tests.scripted_server import Act, Peer, answers, listening_in_a_thread, loc
 from tests.servers import free_port, serving
 from tests.small_disk import small_disk
 from tests.unprivileged import as_nobody, public_directory
+from tests.webhook import receiving
 
 SECRET = "sk-ant-api03-never-to-be-shown"
 CLEAN = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "ANTHROPIC_API_KEY": ""}
@@ -99,11 +100,25 @@ def test_where_all_is_well_every_line_says_so(tmp_path: Path, upstream: str):
         "upstream key": "ok",
         "clock": "ok",
         "legacy": "ok",
+        "notices": "ok",
         "state_dir": "ok",
         "store": "ok",
         "port": "ok",
         "descriptors": "ok",
     }
+
+
+def test_a_receiver_of_notices_is_reached_or_not_and_gets_nothing(tmp_path: Path, upstream: str):
+    with receiving() as webhook:
+        there = doctor(tmp_path, of(upstream), *webhook.toml.splitlines())
+    gone = doctor(tmp_path, of(upstream), *webhook.toml.splitlines(), status=1)
+
+    assert there["notices"][0]["text"].startswith(f"http://127.0.0.1:{webhook.port} is reached")
+    assert webhook.received == []
+    assert levels(gone)["notices"] == "failed"
+    assert "it refuses connections" in gone["notices"][0]["text"]
+    assert gone["notices"][0]["remedy"] == "start the receiver, or correct the port in notify_url"
+    assert "hidden" not in str(there) + str(gone)
 
 
 def test_people_read_a_line_for_each_finding_and_each_setting_with_its_source(

@@ -141,6 +141,15 @@ def test_plain_http_to_a_public_host(tmp_path: Path, setting: str, host: str):
     assert risks(tmp_path, f'{setting} = "https://{host}:8000/a"') == []
 
 
+def test_plain_http_to_a_public_webhook(tmp_path: Path):
+    secret = f'notify_secret = "whsec_{"A" * 43}="\n'
+
+    public, private = (f'{secret}notify_url = "http://{each[0]}/a"' for each in (PUBLIC, PRIVATE))
+
+    assert risks(tmp_path, public, 0o600) == ["notify_url"]
+    assert risks(tmp_path, private, 0o600) == []
+
+
 def test_a_directory_of_state_that_everybody_gets_into(tmp_path: Path):
     (tmp_path / "state").mkdir(mode=0o755)
 

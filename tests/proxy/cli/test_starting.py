@@ -31,6 +31,7 @@ def test_a_server_says_what_it_is_and_what_is_off(tmp_path: Path):
         "forwarding (`legacy_url`)",
         "admin pages (`admin_token`)",
         "traces (`traces`)",
+        "notices (`notify_url`)",
     ]
 
 
@@ -44,6 +45,8 @@ def test_what_is_on_is_not_off_and_no_secret_is_said():
             upstream_key=secret,
             admin_token=secret,
             traces=True,
+            notify_url=f"https://hooks.example/{secret}",
+            notify_secret=f"whsec_{'A' * 43}=",
             traffic_url=f"postgresql://user:{secret}@db.example/holdover",
         ),
         [],

@@ -12,6 +12,7 @@ from proxy.rollout.rule_schema import OverrideSettings, RuleSettings
 from tests.unprivileged import as_nobody, public_directory
 
 HASH = "sha256:" + "0" * 64
+WEBHOOK = f"whsec_{'A' * 43}="
 
 
 def written(text: str) -> Settings:
@@ -288,6 +289,52 @@ def test_an_admin_token_of_sixteen_characters_is_long_enough():
 @pytest.mark.parametrize("nothing", ["", " ", "\\n\\t "])
 def test_an_empty_upstream_key_is_none(nothing):
     assert written(f'upstream-key = "{nothing}"').upstream_key is None
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("ftp://hook.example/secretpath", "is not a URL of http or https"),
+        ("secretpath", "is not a URL of http or https"),
+        ("https://hook.example/secretpath\n", None),
+        ("https://hook.example/a\nsecretpath", "is not a URL of http or https"),
+        ("https://user@hook.example/secretpath", "must not have a username; remove it"),
+        ("https://:pw@hook.example/secretpath", "must not have a password; remove it"),
+        ("https://hook.example/secretpath#here", "must not have a fragment; remove it"),
+    ],
+)
+def test_the_url_of_a_webhook_is_one_and_is_never_shown(url: str, why: str | None):
+    if why is None:
+        assert "secretpath" not in repr(load_settings(notify_url=url, notify_secret=WEBHOOK))
+        return
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(notify_url=url, notify_secret=WEBHOOK)
+
+    assert str(caught.value) == f"notify_url: {why}"
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "whsec_",
+        "whsec_c2hvcnQ=",
+        f"whsec_{'A' * 88}",
+        "whsec_not Base64 at all, but long enough",
+        WEBHOOK.removeprefix("whsec_"),
+    ],
+)
+def test_a_secret_that_signs_notices_is_spelled_as_the_standard_says(secret: str):
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(notify_secret=secret)
+
+    assert "notify_secret: write whsec_ and 24 to 64 bytes in Base64 behind it" in str(caught.value)
+
+
+def test_notices_are_signed_or_not_sent():
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(notify_url="https://hook.example/")
+
+    assert "notify_url: needs notify_secret" in str(caught.value)
 
 
 LONG = "a-secret-that-is-long-enough"

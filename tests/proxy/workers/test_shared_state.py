@@ -173,3 +173,25 @@ def test_workers_of_one_settings_file_meet_wherever_a_link_of_that_name_points(t
     assert before != directory_for(state, tmp_path / "a")
     assert before != directory_for(state, None)
     assert before.parent == state
+
+
+def test_a_lock_is_held_by_one_worker_until_it_lets_go(tmp_path: Path):
+    one, other = SharedState(tmp_path / "state"), SharedState(tmp_path / "state")
+    taken = one.claim("lock"), other.claim("lock"), one.claim("lock")
+    other.release("lock")
+    still = other.claim("lock")
+    one.release("lock")
+
+    assert taken == (True, False, True)
+    assert not still
+    assert other.claim("lock")
+    assert not one.claim("lock")
+
+
+def test_where_nothing_can_be_locked_every_worker_goes_on_by_itself(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with capture_logs() as lines:
+        claimed = [SharedState(tmp_path / "file").claim("lock") for _ in range(2)]
+
+    assert claimed == [True, True]
+    assert {line["event"] for line in lines} == {"state_not_shared"}

@@ -1,0 +1,71 @@
+"""Notices of a whole server: one for both workers, and never in the way of an exchange."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fleet import running_fleet
+from tests.servers import free_port
+from tests.waiting import wait_for
+from tests.webhook import Webhook, receiving
+
+
+def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Path):
+    with receiving() as webhook, running_fleet(tmp_path, webhook.toml, workers=2) as fleet:
+        fleet.write(fleet.text("nonsense = 1", webhook.toml))
+        fleet.wait_for_problem("nonsense")
+        webhook.wait_for("settings_bad.began")
+        wait_for(lambda: fleet.number("holdover_notices_total", outcome="sent") == 1)
+        workers = fleet.workers
+        fleet.line("notice_sent")
+        fleet.stop()
+
+    (received,) = webhook.received
+    assert received.is_signed
+    assert "nonsense" in received.notice["text"]
+    assert received.notice["data"]["instance"].partition("/")[2] in map(str, workers)
+    assert "hidden" not in fleet.log.read_text()
+
+
+@pytest.mark.thorough
+def test_a_key_that_is_refused_is_told_without_the_key(tmp_path: Path):
+    with receiving() as webhook:
+        settings = f'{webhook.toml}upstream_key = "sk-ant-wrong-and-secret"\n'
+        with running_fleet(tmp_path, settings, workers=2) as fleet:
+            fleet.post({"simulate-error": "401"})
+            (received,) = webhook.wait_for("key_refused.began")
+
+    assert "upstream_key" in received.notice["text"]
+    assert b"sk-ant" not in received.body
+
+
+@pytest.mark.thorough
+def test_a_receiver_that_hangs_costs_no_answer_and_no_time_at_the_end(tmp_path: Path):
+    webhook = Webhook(hangs=threading.Event())
+    with receiving(webhook), running_fleet(tmp_path, webhook.toml, workers=2) as fleet:
+        fleet.write(fleet.text("nonsense = 1", webhook.toml))
+        wait_for(lambda: webhook.received)
+        answers = [fleet.post().status_code for _ in range(20)]
+        began = time.monotonic()
+        status = fleet.stop()
+        took = time.monotonic() - began
+
+    assert answers == [200] * 20
+    assert status == 0
+    assert took < 8  # an attempt may take ten
+
+
+@pytest.mark.thorough
+def test_a_receiver_that_is_named_while_the_server_runs_hears_what_is_wrong_already(
+    tmp_path: Path,
+):
+    webhook = Webhook(port=free_port())
+    with receiving(webhook), running_fleet(tmp_path, 'upstream_key = "sk-1"', workers=2) as fleet:
+        fleet.post({"simulate-error": "401"})
+        with fleet.changing():
+            fleet.write(fleet.text("", f'{webhook.toml}upstream_key = "sk-1"'))
+        webhook.wait_for("key_refused.began")
