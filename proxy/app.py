@@ -44,7 +44,7 @@ from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
 from proxy.server.descriptors import most_connections
 from proxy.server.memory import return_memory
-from proxy.server.resources import descriptor_limit, memory_bytes
+from proxy.server.resources import descriptor_limit, memory_bytes, usage
 from proxy.traffic import JournalWriter, journal_directory
 from proxy.traffic.redact_bodies import BodyRecorder
 from proxy.traffic.status import Recording
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 _CUT_OFF_SECONDS: Final = 1
 _SHOW_SECONDS: Final = 1
+_USAGE_SECONDS: Final = 5
 
 
 def create_app(
@@ -149,6 +150,7 @@ def create_app(
                 model_users.keep_up(),
                 admission_reporter.keep_reporting(),
                 _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
+                _show_usage(metrics),
                 return_memory(lambda: bool(admission.bodies.held)),
                 notifier.keep_looking(),
                 notifier.keep_sending(),
@@ -257,6 +259,19 @@ async def _show_connections(metrics: Metrics, **dispatchers: Dispatcher) -> None
             every, idle = dispatcher.connections
             metrics.connections_now(purpose, active=every - idle, idle=idle)
         await asyncio.sleep(_SHOW_SECONDS)
+
+
+async def _show_usage(metrics: Metrics) -> None:
+    before = 0.0
+    while True:
+        now = usage()
+        metrics.process_uses(
+            memory_bytes=now.memory_bytes,
+            descriptors_ratio=now.descriptors / descriptor_limit(),
+            cpu_seconds=now.cpu_seconds - before,
+        )
+        before = now.cpu_seconds
+        await asyncio.sleep(_USAGE_SECONDS)
 
 
 def _dispatcher_for(settings: Settings, runner: CooperativeRunner, keys: KeyHealth) -> Dispatcher:

@@ -1,5 +1,5 @@
 """
-Generated tables of the pages in deploy/: `python -m tests.docs` writes them.
+Generated tables of the pages in deploy/, and the dashboard: `python -m tests.docs` writes them.
 
 A page says where a table belongs: `<!-- table NAME -->` and `<!-- end -->` stand around it. The
 tables come from the settings' models, the metrics and what the translators
@@ -29,6 +29,7 @@ from proxy.observability.metrics import Metrics
 from proxy.report.readiness import WORK
 from proxy.rollout import rule_schema
 from proxy.traffic.status import RecordingStatus
+from tests import dashboard
 from tests.current_state import current_state
 from translators import (
     EXPLANATIONS,
@@ -315,9 +316,10 @@ def _cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every page and the dashboard anew."""
     for path in pages():
         path.write_text(filled_in(path.read_text()))
+    dashboard.FILE.write_text(dashboard.made())
 
 
 if __name__ == "__main__":

@@ -190,6 +190,12 @@ class Metrics:
             "holdover_log_lines_dropped",
             "Lines that the log has lost because nobody read it or its disk was full.",
         )
+        self._memory = total("holdover_memory_bytes", "Memory in use by all workers.")
+        self._descriptors = gauge(
+            "holdover_open_descriptors_ratio",
+            "Share of its file descriptors that a worker has open, from 0 to 1, at worst.",
+        )
+        self._processor = counter("holdover_cpu_seconds", "Processor time that workers have taken.")
         self._loop_delay = gauge(
             "holdover_loop_delay_seconds",
             "Seconds that a worker's event loop was late, at worst in the last ten seconds.",
@@ -292,6 +298,14 @@ class Metrics:
     def log_lines_dropped(self, count: int) -> None:
         """Count lines that the log has lost."""
         self._lines_dropped.inc(count)
+
+    def process_uses(
+        self, *, memory_bytes: int, descriptors_ratio: float, cpu_seconds: float
+    ) -> None:
+        """Show what this worker uses, and count the processor time that it has taken since."""
+        self._memory.set(memory_bytes)
+        self._descriptors.set(descriptors_ratio)
+        self._processor.inc(cpu_seconds)
 
     def loop_delayed(self, seconds: float) -> None:
         """Set how late the event loop of this worker has been."""

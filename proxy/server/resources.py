@@ -1,11 +1,13 @@
-"""Limits that the system sets to this process: on file descriptors, and on memory."""
+"""What the system lets this process have, and what the process takes of it."""
 
 from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,34 @@ _CGROUP_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 """Files with the memory limit of a container, of the second and the first version of cgroups."""
+
+
+_PROCESS: Final = Path("/proc/self")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a process uses."""
+
+    memory_bytes: int
+    """Memory that it has in use; 0 where the system does not say."""
+    descriptors: int
+    """File descriptors that it has open; 0 where the system does not say."""
+    cpu_seconds: float
+    """Processor time that it has taken since its start."""
+
+
+def usage(process: Path = _PROCESS) -> Usage:
+    """Return what this process uses at present."""
+    pages = descriptors = 0
+    with suppress(OSError):  # a system without /proc
+        pages = int((process / "statm").read_text().split()[1])
+        descriptors = len(os.listdir(process / "fd"))
+    return Usage(
+        memory_bytes=pages * os.sysconf("SC_PAGE_SIZE"),
+        descriptors=descriptors,
+        cpu_seconds=time.process_time(),
+    )
 
 
 def descriptor_limit() -> int:

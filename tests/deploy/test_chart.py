@@ -10,6 +10,7 @@ import yaml
 
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
+from tests import dashboard
 from tests.deploy.charts import CASES, CHART, find_helm, helm, rendered, snapshot_of
 from tests.test_packaging import read
 
@@ -97,6 +98,17 @@ def test_settings_in_the_config_map_can_be_loaded(case: str, tmp_path: Path):
     file.write_text(config["data"]["holdover.toml"] if config else "")
 
     assert load_settings(file)
+
+
+def test_the_dashboard_is_a_config_map_for_grafanas_sidecar_if_it_is_wanted():
+    options = ("--set", "dashboard.enabled=true", "--set", "dashboard.annotations.folder=Holdover")
+    name = ("ConfigMap", "example-holdover-dashboard")
+    config_map = made("small", *options)[name]
+
+    assert name not in made("small")
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert config_map["metadata"]["annotations"] == {"folder": "Holdover"}
+    assert config_map["data"] == {"holdover.json": dashboard.FILE.read_text()}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import dashboard
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = DEPLOY / "holdover.service"
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
@@ -60,6 +62,24 @@ def test_the_compose_file_is_one():
     )
 
     assert done.returncode == 0, done.stdout
+
+
+def test_grafana_is_given_the_dashboard_and_its_data_source_and_can_change_neither():
+    service = yaml.safe_load(COMPOSE.read_text())["services"]["grafana"]
+    binds = {each["target"]: each for each in service["volumes"] if each["type"] == "bind"}
+    provisioning = COMPOSE.parent / binds["/etc/grafana/provisioning"]["source"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards/holdover.yaml").read_text())[
+        "providers"
+    ]
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    dashboards = COMPOSE.parent / binds[provider["options"]["path"]]["source"]
+
+    assert all(each["read_only"] for each in binds.values())
+    assert [each.resolve() for each in dashboards.iterdir()] == [dashboard.FILE]
+    assert source["type"] == "prometheus"
+    assert source["isDefault"]  # so that the dashboard's variable begins with it
 
 
 def test_what_compose_mounts_is_there_or_made_by_the_documented_commands():

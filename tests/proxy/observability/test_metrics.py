@@ -114,6 +114,26 @@ def test_requests_for_other_paths_and_connections_are_shown():
     }
 
 
+def test_what_a_worker_uses_is_shown_and_its_processor_time_counted():
+    metrics = Metrics()
+    metrics.process_uses(memory_bytes=100, descriptors_ratio=0.5, cpu_seconds=2)
+    metrics.process_uses(memory_bytes=90, descriptors_ratio=0.25, cpu_seconds=1)
+
+    assert numbers(metrics) == {
+        ("memory_bytes",): 90,
+        ("open_descriptors_ratio",): 0.25,
+        ("cpu_seconds_total",): 3,
+    }
+
+
+def test_notices_are_counted_by_what_became_of_them():
+    metrics = Metrics()
+    for outcome in ("failed", "failed", "sent"):
+        metrics.notice_ended(outcome)
+
+    assert numbers(metrics) == {("notices_total", "failed"): 2, ("notices_total", "sent"): 1}
+
+
 def quantile(metrics: Metrics, wanted: float) -> float:
     """What `histogram_quantile` of Prometheus makes of the durations: a line within a bucket."""
     buckets = [
