@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from tests.fleet import running_fleet
 from tests.servers import free_port
 from tests.waiting import wait_for
-from tests.webhook import Webhook, receiving
+from tests.webhook import Received, Webhook, receiving
 
 
 def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Path):
@@ -27,7 +29,7 @@ def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Pat
     (received,) = webhook.received
     assert received.is_signed
     assert "nonsense" in received.notice["text"]
-    assert received.notice["data"]["instance"].partition("/")[2] in map(str, workers)
+    assert worker_of(received) in workers
     assert "hidden" not in fleet.log.read_text()
 
 
@@ -69,3 +71,29 @@ def test_a_receiver_that_is_named_while_the_server_runs_hears_what_is_wrong_alre
         with fleet.changing():
             fleet.write(fleet.text("", f'{webhook.toml}upstream_key = "sk-1"'))
         webhook.wait_for("key_refused.began")
+
+
+@pytest.mark.thorough
+def test_where_the_worker_that_sends_is_killed_another_one_goes_on_and_repeats_nothing(
+    tmp_path: Path,
+):
+    key = 'upstream_key = "sk-1"\n'
+    with receiving() as webhook:
+        settings = webhook.toml + key
+        with running_fleet(tmp_path, settings, workers=2) as fleet:
+            fleet.write(fleet.text("nonsense = 1", settings))
+            (first,) = webhook.wait_for("settings_bad.began")
+            fleet.line("notice_sent")  # else the other one would send it again, to be sure
+            sender = worker_of(first)
+            os.kill(sender, signal.SIGKILL)
+            fleet.wait_for_successor(sender)
+            fleet.post({"simulate-error": "401"})
+            _, second = webhook.wait_for("settings_bad.began", "key_refused.began")
+
+    assert worker_of(second) != sender
+
+
+def worker_of(received: Received) -> int:
+    """The process that has sent this."""
+    instance: str = received.notice["data"]["instance"]
+    return int(instance.partition("/")[2])
