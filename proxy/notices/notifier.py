@@ -151,16 +151,21 @@ class Notifier:
         longest = min(self.pace.retry * 2.0 ** min(failures - 1, 16), self.pace.longest_retry)
         return longest * dice.SystemRandom().uniform(0.5, 1)
 
+    @property
+    def _stale_seconds(self) -> float:
+        return self.pace.look * _STALE_LOOKS
+
     def _of_peers(self) -> list[Problem]:
         problems: list[Problem] = []
         for note, written in self.shared_state.from_peers(_PROBLEMS):
-            if abs(time.time() - written) < self.pace.look * _STALE_LOOKS:
+            if abs(time.time() - written) < self._stale_seconds:
                 with suppress(ValueError):  # another version of Holdover wrote it
                     problems += [each for each in _LIST.decode(note) if each.kind in KINDS]
         return problems
 
     def _taken_over(self) -> Ledger:
         """Return the ledger of the worker before this one, and take over what it had to send."""
+        self.shared_state.expire(_PROBLEMS, older_than=self._stale_seconds)
         ledger = Ledger(self.pace)
         for name, note, _ in self.shared_state.read(_NOTICES):
             with suppress(ValueError):  # another version of Holdover wrote it
@@ -184,5 +189,6 @@ class Notifier:
 
     def _drop(self, notice: Notice, reason: str) -> None:
         self._waiting.remove(notice)
+        self._keep()
         self.observer.notice_ended("dropped")
         log.error("notice_dropped", notice=notice.type, id=notice.data.id, reason=reason)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from proxy.security.keyring import hash_token
 from tests.fleet import Fleet, rule, running_fleet
-from tests.harness import ADMIN, ADMIN_TOKEN
+from tests.harness import ADMIN, ADMIN_TOKEN, V2
 from tests.webhook import Webhook, receiving
 
 CALLERS: Final = ("billing", "nightly-batch", "search")
@@ -90,18 +90,19 @@ class MixedTraffic:
     def ask(self, case: str, caller: str = CALLERS[0], /, **fields: Any) -> int:
         """Ask once as a caller by the rule of that name, and return the status."""
         headers = fields.pop("headers", {}) | {"x-api-key": token_of(caller)}
-        return self.fleet.ask(case, headers=headers, **fields).status_code
+        given = {"model": "claude-2.1"} | fields
+        return self.fleet.ask(case, headers=headers, **given).status_code
 
     def round(self, chance: random.Random) -> None:
         """Send a few requests of each kind."""
         for caller in CALLERS:
-            self.ask("canary", caller, model="claude-2.1", prompt="\n\nHuman: Hi\n\nAssistant: So")
+            self.ask("canary", caller, prompt="\n\nHuman: Hi\n\nAssistant: So")
             self.ask("canary", caller, stream=True, headers={"simulate-delay-events": "20"})
         for case in ("legacy", "thrifty", "shadow-fails", "gone", "none"):
-            self.ask(case, chance.choice(CALLERS), temperature=0.5)
+            self.ask(case, chance.choice(CALLERS), stop_sequences=["\n"], top_k=-1)
         self.ask("twice", headers={"simulate-error": "529"})
-        key = {"x-api-key": token_of("search")}
-        self.fleet.client.get(f"{self.fleet.url}/v1/models", headers=key)
+        given = {"x-api-key": token_of("search")} | V2
+        self.fleet.client.get(f"{self.fleet.url}/v1/models", headers=given)
 
     def trouble(self) -> None:
         """Send requests that fail in each way."""

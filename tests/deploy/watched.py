@@ -101,7 +101,7 @@ def draw(running: Prometheus, span: Span, picture: Path) -> None:
         f"Every query of deploy/grafana/dashboard.json over {(span.end - span.start) / 60:.0f}"
         " minutes of a Holdover with two workers",
         fontsize=16,
-        y=0.995,
+        y=0.997,
     )
     for panel, axis in zip(panels, axes.flat, strict=False):
         _draw_panel(axis, panel, running, span)
@@ -109,7 +109,7 @@ def draw(running: Prometheus, span: Span, picture: Path) -> None:
         axis.axis("off")
     for axis in axes.flat[max(len(panels) - _COLUMNS, 0) : len(panels)]:
         axis.set_xlabel("minutes", fontsize=8)
-    figure.tight_layout(rect=(0, 0, 1, 0.98))
+    figure.tight_layout(rect=(0, 0, 1, 0.99))
     figure.savefig(picture, dpi=100)
 
 

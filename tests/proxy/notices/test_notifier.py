@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
 from structlog.testing import capture_logs
@@ -190,6 +192,18 @@ def test_what_another_version_has_left_is_no_hindrance(tmp_path: Path, webhook: 
     with Worker(tmp_path, webhook).running() as worker:
         worker.problems = [TRIPPED]
         webhook.wait_for("guard_tripped.began")
+
+
+def test_what_a_worker_that_has_ended_saw_is_forgotten(tmp_path: Path, webhook: Webhook):
+    ended, at_work = SharedState(tmp_path), Worker(tmp_path, webhook)
+    ended.publish("problems", msgspec.json.encode([BAD]))
+    (note,) = (tmp_path / "problems").iterdir()
+    os.utime(note, (1, 1))
+    at_work.problems = [TRIPPED]
+    at_work.notifier.look()
+
+    assert [each.type for each in at_work.notifier._waiting] == ["guard_tripped.began"]
+    assert not note.exists()
 
 
 def test_too_many_that_wait_are_dropped_the_oldest_first(tmp_path: Path):

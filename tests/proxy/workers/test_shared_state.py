@@ -191,7 +191,9 @@ def test_a_lock_is_held_by_one_worker_until_it_lets_go(tmp_path: Path):
 def test_where_nothing_can_be_locked_every_worker_goes_on_by_itself(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with capture_logs() as lines:
-        claimed = [SharedState(tmp_path / "file").claim("lock") for _ in range(2)]
+        workers = [SharedState(tmp_path / "file") for _ in range(2)]
+        claimed = [each.claim("lock") for each in workers]
+        workers[0].release("lock")
 
     assert claimed == [True, True]
     assert {line["event"] for line in lines} == {"state_not_shared"}
