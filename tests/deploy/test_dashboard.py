@@ -15,6 +15,7 @@ from tests import dashboard
 from tests.dashboard import Panel
 from tests.deploy.mixed_traffic import MixedTraffic, watched_fleet
 from tests.deploy.prometheus import JOB, Prometheus, asked_for_all, find_prometheus, prometheus
+from tests.fleet import Fleet, running_fleet
 from tests.waiting import wait_for
 
 SDK: Final = "grafana-foundation-sdk==1769699998!10.1.0"
@@ -43,11 +44,18 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MixedTraffic]:
 def answering(
     traffic: MixedTraffic, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped it before, between and after traffic of every kind."""
+    """
+    A Prometheus that has scraped it before, between and after traffic of every kind.
+
+    It scrapes a second Holdover as well, of one worker and without anything to do.
+    """
     if find_prometheus() is None:
         pytest.skip("there is no Prometheus on this machine: apt-get install prometheus")
-    target = traffic.fleet.url.removeprefix("http://")
-    with prometheus(tmp_path_factory.mktemp("prometheus"), target) as running:
+    numbers = tmp_path_factory.mktemp("prometheus")
+    with (
+        running_fleet(tmp_path_factory.mktemp("idle")) as idle,
+        prometheus(numbers, *map(target_of, (traffic.fleet, idle))) as running,
+    ):
         chance = random.Random(16)  # noqa: S311 - no secret
         for _ in range(2):  # a rate needs a series before it has changed
             traffic.round(chance)
@@ -62,6 +70,11 @@ def answering(
         yield running
 
 
+def target_of(fleet: Fleet) -> str:
+    """Where it is scraped."""
+    return fleet.url.removeprefix("http://")
+
+
 @pytest.mark.parametrize("panel", dashboard.panels(), ids=lambda panel: panel.title)
 def test_every_query_is_answered_and_has_data(panel: Panel, answering: Prometheus):
     for legend, expression in panel.expressions.items():
@@ -72,17 +85,17 @@ def test_every_query_is_answered_and_has_data(panel: Panel, answering: Prometheu
         assert has_data != (legend in MAY_BE_EMPTY), f"{legend}: {expression}: {series}"
 
 
-def test_all_instances_together_are_summed_and_one_can_be_chosen(
-    traffic: MixedTraffic, answering: Prometheus
-):
+def test_instances_are_summed_and_one_can_be_chosen(traffic: MixedTraffic, answering: Prometheus):
     panel = next(each for each in dashboard.panels() if each.title == "Instances that answer")
     (expression,) = panel.expressions.values()
-    nobody = expression.replace('"$instance"', '"nobody"').replace('"$job"', '".*"')
-    target = traffic.fleet.url.removeprefix("http://")
-    chosen = expression.replace('"$instance"', f'"{target}"').replace('"$job"', '".*"')
 
-    assert [each["value"][1] for each in answering.query(chosen)] == ["1"]
-    assert answering.query(nobody) == []
+    def answers(instance: str) -> list[str]:
+        chosen = expression.replace("$job", JOB).replace("$instance", instance)
+        return [each["value"][1] for each in answering.query(chosen)]
+
+    assert answers(".*") == ["2"]
+    assert answers(target_of(traffic.fleet)) == ["1"]
+    assert answers("nobody") == []
 
 
 def test_what_grafana_would_read_is_all_that_is_written():
