@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -107,19 +108,6 @@ def stored(fleet: Fleet) -> Counter[int]:
     return Counter(int(agent.removeprefix("fault/")) for agent in agents)
 
 
-def growth(readings: Sequence[Reading], measure: str) -> dict[str, tuple[float, float]]:
-    """What each process that lived throughout used early, and at the end: its least readings."""
-    found = {}
-    until = readings[-1].seconds
-    for subject in ("supervisor", "worker 1", "worker 2", "loader"):
-        of_it = [one for one in readings if (one.subject, one.measure) == (subject, measure)]
-        early = [one.value for one in of_it if 0.1 <= one.seconds / until < 0.2]
-        late = [one.value for one in of_it if one.seconds > until - _QUIET_SECONDS]
-        if early and late:
-            found[subject] = (min(early), min(late))
-    return found
-
-
 def report(soak: Soak, in_store: Counter[int]) -> bool:
     """Say what was found; return whether all is well."""
     traffic, readings = soak.traffic, soak.readings
@@ -131,17 +119,16 @@ def report(soak: Soak, in_store: Counter[int]) -> bool:
         f"records: {in_log.total()} in the log, {in_store.total()} in the store, "
         f"{missing.total()} missing from it, {more.total()} more than in the log"
     )
+    grown = partial(samples.growth, readings, last_seconds=_QUIET_SECONDS)
     for measure in (MEMORY, DESCRIPTORS, THREADS):
-        for subject, (early, late) in growth(readings, measure).items():
+        for subject, (early, late) in grown(measure).items():
             tell(f"{subject}: {measure} {early:.1f} early, {late:.1f} at the end")
     for subject in ("supervisor", "worker 1", "loader"):
         slope = samples.slope_per_hour(readings, subject, since=readings[-1].seconds / 3)
         if slope is not None:
             tell(f"{subject}: memory grows by {slope:.1f} MiB an hour, after a third of the time")
     tell(f"problems: {len(traffic.problems)}")
-    leaked = [
-        subject for subject, (early, late) in growth(readings, DESCRIPTORS).items() if late > early
-    ]
+    leaked = [subject for subject, (early, late) in grown(DESCRIPTORS).items() if late > early]
     tell(f"descriptors leaked: {', '.join(leaked) or 'none'}")
     return not (traffic.problems or missing or leaked)
 

@@ -85,6 +85,22 @@ def read_file(path: Path) -> list[Reading]:
         ]
 
 
+def growth(
+    readings: Sequence[Reading], measure: str, *, last_seconds: float
+) -> dict[str, tuple[float, float]]:
+    """Return the least readings, early and in the last seconds, of each that lived throughout."""
+    found: dict[str, tuple[float, float]] = {}
+    until = readings[-1].seconds
+    for subject in ("supervisor", "worker 1", "worker 2", "loader"):
+        of_it = [one for one in readings if (one.subject, one.measure) == (subject, measure)]
+        early = [one.value for one in of_it if 0.1 <= one.seconds / until < 0.2]
+        late = [one.value for one in of_it if one.seconds > until - last_seconds]
+        lived_throughout = len({one.pid for one in of_it}) == 1
+        if early and late and lived_throughout:
+            found[subject] = (min(early), min(late))
+    return found
+
+
 def slope_per_hour(readings: Sequence[Reading], subject: str, since: float) -> float | None:
     """How fast the memory grows of the process that is this subject at the end; MiB an hour."""
     of_it = [one for one in readings if one.subject == subject and one.measure == MEMORY]
