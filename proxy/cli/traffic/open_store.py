@@ -80,9 +80,9 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
                 if is_alone:
                     try:
                         Loader(directory, store).load()
+                    except ReadOnlyStoreError:
+                        raise
                     except StoreError as exc:  # somebody writes it: what is there can be read
-                        if not exc.may_pass:
-                            raise
                         return f"{exc}; the most recent exchanges may be missing here"
                     return None
             # Another loader holds the lock: a server's, or one that outlives its server briefly.

@@ -351,7 +351,7 @@ def test_texts_are_indexed_piece_by_piece_where_that_is_wanted(keeping):
     wanting = replace(keeping, text_index=True)
     run_loader(wanting, steps(lambda: None), build_seconds=0)
     half_way = indexed(keeping)
-    run_loader(wanting, steps(lambda: None, lambda: None, lambda: None))
+    run_loader(wanting, steps(*[lambda: None] * 9))  # and then there is nothing left to index
     [blocks, postings] = indexed(keeping)
 
     assert unwanted == [0, 0]
