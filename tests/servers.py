@@ -49,6 +49,17 @@ def free_port() -> int:
 
 
 @contextmanager
+def taken_port(*, listens: bool = False) -> Iterator[socket.socket]:
+    """A port that stays taken, which others may share; with somebody who listens on it or not."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        if listens:
+            holder.listen(2048)
+        yield holder
+
+
+@contextmanager
 def serving(
     app: ASGIApp, *, http: Callable[..., ServerProtocol] | None = None, keep_idle: int = 30
 ) -> Iterator[str]:
