@@ -11,6 +11,7 @@ from proxy.traffic.store.schema import (
     rollup_groups,
     rollup_state,
     rollups,
+    shared_notes,
     text_blocks,
     text_postings,
 )
@@ -24,7 +25,8 @@ def remove_text_index(connection: Connection) -> None:
 
 
 def join_days(connection: Connection) -> None:
-    """Undo what revisions 0008 and 0009 do, and keep the rows."""
+    """Undo what revisions 0008 to 0010 do, and keep the rows."""
+    shared_notes.drop(connection)
     remove_text_index(connection)
     if connection.dialect.name == "sqlite":
         return
@@ -39,7 +41,7 @@ def join_days(connection: Connection) -> None:
 
 
 def remove_rollups(connection: Connection) -> None:
-    """Undo what revisions 0007 to 0009 do."""
+    """Undo what revisions 0007 to 0010 do."""
     join_days(connection)
     for table in (rollups, rollup_groups, rollup_state):
         table.drop(connection)

@@ -14,8 +14,8 @@ from proxy.config.toml_edit import set_override, set_share
 from proxy.errors import InvalidSettings
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr, show_table
-from proxy.workers.guards import TRIPS, read_trips
-from proxy.workers.shared_state import SharedState, directory_for
+from proxy.workers.guards import read_trips
+from proxy.workers.shared_state import TRIPS, SharedState, directory_for
 
 _OFF = "off"
 _WHEN_APPLIED = "A running Holdover applies this within two seconds; /readyz shows it."

@@ -71,7 +71,7 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
         write_timeout=settings.write_timeout,
     )
     if settings.traffic:
-        start_loader(settings)
+        start_loader(settings, config)
     if settings.workers == 1:
         Server(server_config, drain_seconds=settings.drain_seconds, is_last=not activated).run(
             sockets

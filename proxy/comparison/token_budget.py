@@ -16,9 +16,8 @@ from typing import Final
 
 import msgspec
 
-from proxy.workers.shared_state import SharedState
+from proxy.workers.shared_state import BUDGETS, SharedState
 
-_TOPIC: Final = "budget"
 _POLL_SECONDS: Final = 0.5
 _TWO_DAYS: Final = 2 * 86_400
 
@@ -89,15 +88,15 @@ class SharedDailyTokenBudget(DailyTokenBudget):
 
     async def keep_up(self) -> None:
         """Exchange accounts with the other workers, for as long as the process serves."""
-        self._shared_state.expire(_TOPIC, older_than=_TWO_DAYS)
+        self._shared_state.expire(BUDGETS, older_than=_TWO_DAYS)
         written: Account | None = None
         while True:
             account = self.account()
             if account.tokens and account != written:
-                self._shared_state.publish(_TOPIC, msgspec.json.encode(account))
+                self._shared_state.publish(BUDGETS, msgspec.json.encode(account))
                 written = account
             accounts: list[Account] = []
-            for note, _ in self._shared_state.from_peers(_TOPIC):
+            for note, _ in self._shared_state.from_peers(BUDGETS):
                 with suppress(ValueError):  # another version of Holdover wrote it
                     accounts.append(_ACCOUNT.decode(note))
             self.restore(accounts)

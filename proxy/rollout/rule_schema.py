@@ -177,8 +177,8 @@ class ShadowSettings(RouteSettings):
     """Send the client's own request once more too, which shows how much a model differs from
     itself."""
     daily_tokens: int = Field(default=1_000_000, gt=0)
-    """Tokens that the shadows of this rule may use in a day, in all workers together; requests that
-    are on their way may exceed it a little."""
+    """Tokens that the shadows of this rule may use in a day, in all workers together and on all
+    machines that share a PostgreSQL; requests that are on their way may exceed it a little."""
 
 
 class FallbackSettings(RouteSettings):

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Final, TextIO
 
 import msgspec
@@ -21,6 +22,7 @@ from proxy.private_files import make_directory, open_file
 from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
+from proxy.workers.shared_state import directory_for
 
 log = structlog.get_logger()
 
@@ -29,7 +31,7 @@ _START_DELAY_SECONDS: Final = 1
 """Lets the workers start first, since clients wait for them; also the pause before a restart."""
 
 
-def start_loader(settings: Settings) -> None:
+def start_loader(settings: Settings, config: Path | None) -> None:
     """Keep a loader running as long as this process lives; it ends by itself afterwards."""
     loader_config = LoaderConfig(
         directory=journal_directory(settings.state_dir),
@@ -39,6 +41,7 @@ def start_loader(settings: Settings) -> None:
         rollup_days=settings.traffic_rollup_days,
         max_bytes=settings.traffic_max_bytes,
         text_index=settings.traffic_text_index,
+        notes=directory_for(settings.state_dir, config),
     )
     lock = claim_journal_directory(loader_config)
     encoded_config = encode_loader_config(loader_config, settings.log_format)

@@ -24,6 +24,7 @@ import structlog
 from proxy.security.redaction import describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic.journal.loader import Loaded, Loader, loader_lock
+from proxy.traffic.machines import sharing_notes
 from proxy.traffic.status import (
     LoaderConfig,
     LoaderStatus,
@@ -112,7 +113,10 @@ class _Loading:
 
     def run(self) -> None:
         is_over = False
-        with ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as idle:
+        with (
+            sharing_notes(self.config),
+            ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as idle,
+        ):
             while not is_over:
                 is_well = self._look(idle)
                 is_over = self.wait(_POLL_SECONDS if is_well else _RETRY_SECONDS)

@@ -43,6 +43,8 @@ class LoaderConfig:
     rollup_days: int = 0
     text_index: bool = False
     """Whether texts are indexed."""
+    notes: Path | None = None
+    """Directory of the workers' shared state, if other machines are to know what is in it."""
 
 
 class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):

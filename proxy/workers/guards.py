@@ -22,10 +22,8 @@ from proxy.late_log import log
 from proxy.rollout.guard_stats import ByCaller, SlidingWindow, breach, merge_tallies
 from proxy.rollout.rule_schema import Guard
 from proxy.security.redaction import describe_crash
-from proxy.workers.shared_state import Note, SharedState
+from proxy.workers.shared_state import TALLIES, TRIPS, Note, SharedState
 
-TRIPS: Final = "tripped"
-_TALLIES: Final = "tallies"
 _JUDGE_SECONDS: Final = 0.5
 _STALE_SECONDS: Final = 5
 """Live workers publish their tallies twice a second; older ones are of ended workers."""
@@ -85,7 +83,7 @@ class Guards:
 
     def watch(self, guards: Mapping[str, Guard]) -> None:
         """Replace the guards; counts of a guard that stays the same are kept."""
-        self.shared_state.expire(_TALLIES, older_than=_STALE_SECONDS)
+        self.shared_state.expire(TALLIES, older_than=_STALE_SECONDS)
         self._watched = {
             rule: before
             if (before := self._watched.get(rule)) and before.guard == guard
@@ -118,13 +116,16 @@ class Guards:
         if not self._watched:
             return
         now = self.clock()
+        # What was counted before a trip is no reason to trip again for a worker that has learnt
+        # sooner that the guard was re-armed, which on another machine may be seconds.
         mine = {
             rule: _Pair(watched.rule.tallies(now), watched.rest.tallies(now))
             for rule, watched in self._watched.items()
+            if rule not in self.tripped
         }
-        self.shared_state.publish(_TALLIES, msgspec.msgpack.encode(mine))
+        self.shared_state.publish(TALLIES, msgspec.msgpack.encode(mine))
         pairs = [mine]
-        for note, written in self.shared_state.from_peers(_TALLIES):
+        for note, written in self.shared_state.from_peers(TALLIES):
             if abs(time.time() - written) < _STALE_SECONDS:  # a clock may be set back or forth
                 with suppress(ValueError):  # another version of Holdover wrote it
                     pairs.append(_PAIRS.decode(note))

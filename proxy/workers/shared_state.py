@@ -15,10 +15,17 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from proxy.late_log import log
 from proxy.private_files import make_directory, open_file, replace_file
+
+TALLIES: Final = "tallies"
+"""Topic of what the workers' guards have counted lately; each worker has a note."""
+TRIPS: Final = "tripped"
+"""Topic of tripped guards; each has a note named after its rule, whoever wrote it."""
+BUDGETS: Final = "budget"
+"""Topic of the tokens that shadows took; each worker has a note, also if it has ended."""
 
 Note: TypeAlias = tuple[str, bytes, float]
 """Name, text, and time of writing in seconds since the epoch."""
@@ -36,7 +43,7 @@ class SharedState:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._me = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._me = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._is_usable = True
         self._locks: dict[str, int] = {}
         """Descriptors of the files that this worker has locked or tried to lock, by name."""

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.workers.guards import TRIPS
-from proxy.workers.shared_state import directory_for
+from proxy.workers.shared_state import TRIPS, directory_for
 from tests.command_line import run
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for

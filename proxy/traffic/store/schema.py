@@ -193,3 +193,13 @@ text_postings: Final = Table(
     Column("place", _ROW_NUMBER, primary_key=True, autoincrement=False),  # block and pair
     Column("postings", LargeBinary, nullable=False),
 )
+
+shared_notes: Final = Table(
+    "shared_notes",
+    metadata,
+    # What the workers of several machines tell each other; see `proxy.traffic.machines`.
+    Column("topic", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("note", LargeBinary, nullable=False),
+    Column("written_ms", BigInteger, nullable=False),  # by the clock of the database
+)

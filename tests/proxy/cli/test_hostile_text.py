@@ -23,8 +23,8 @@ from proxy.cli.serving_commands import app
 from proxy.simulator import create_simulator
 from proxy.traffic import Content, ShadowRecord, TrafficRecord
 from proxy.traffic.record import MadeAdjustment
-from proxy.workers.guards import TRIPS, Trip
-from proxy.workers.shared_state import SharedState, directory_for
+from proxy.workers.guards import Trip
+from proxy.workers.shared_state import TRIPS, SharedState, directory_for
 from tests.command_line import HOLDOVER, run_process
 from tests.harness import body
 from tests.hostile import TEXT, obeyed

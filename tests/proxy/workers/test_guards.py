@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from proxy.rollout.rule_schema import Guard
-from proxy.workers.guards import TRIPS, Guards, Trip
-from proxy.workers.shared_state import SharedState
+from proxy.workers.guards import Guards, Trip
+from proxy.workers.shared_state import TRIPS, SharedState
 
 GUARD = Guard(errors_above=10, min_count=10, window=60)
 

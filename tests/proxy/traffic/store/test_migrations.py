@@ -28,6 +28,7 @@ from proxy.traffic.store.schema import (
     metadata,
     replays,
     shadows,
+    shared_notes,
 )
 from proxy.traffic.store.store import Store
 from tests.older_store import join_days, remove_rollups, remove_text_index
@@ -56,7 +57,9 @@ def downdate(engine: Engine, revision: str) -> None:
         elif revision < "0008":
             join_days(connection)
         else:
-            remove_text_index(connection)
+            shared_notes.drop(connection)
+            if revision < "0009":
+                remove_text_index(connection)
             make_days(connection, [exchange["received_ms"] // DAY_MS])
         for table in list(ROWS)[REVISIONS.index(revision) + 1 :]:
             table.drop(connection)
