@@ -120,7 +120,8 @@ def _next_span(connection: Connection, until_ms: int) -> tuple[int, int] | None:
     covered = connection.execute(blocks.order_by(text_blocks.c.end_ms.desc())).all()
     end_ms = until_ms
     for begin, end in [*covered, (ALWAYS_MS, ALWAYS_MS)]:
-        while (newest := _newest(connection, end, end_ms)) is not None:
+        # Most blocks begin where the one before ends, so nothing is looked for between them.
+        while end < end_ms and (newest := _newest(connection, end, end_ms)) is not None:
             day_ms = newest // DAY_MS * DAY_MS
             first_ms = max(end, day_ms)
             bound_ms = min(end_ms, day_ms + DAY_MS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
@@ -23,6 +23,7 @@ from proxy.traffic.store.text_index.blocks import delete_blocks
 from proxy.traffic.store.text_index.build import BlockBuilder
 from proxy.traffic.store.text_index.search import spans_with
 from proxy.traffic.store.text_search import contains_text, texts_of_record
+from tests.hypothesis_profiles import scaled
 from tests.postgres import PASSWORD, Postgres
 from tests.proxy.traffic.store.test_rollup_plans import plan, queries
 from tests.record_factory import record
@@ -103,6 +104,7 @@ def uncovered(store: Store, wanted: str = "needle") -> int:
 
 @example(said=[["a b", "match"]], wanted='a" OR b*', is_indexed_first=True)
 @example(said=[["NEAR(a b)"]], wanted="near(a", is_indexed_first=False)
+@settings(max_examples=scaled(200))  # each makes a day, and PostgreSQL plans for all of them
 @given(
     said=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=4),
     wanted=TEXTS,
