@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import subprocess
 import threading
@@ -21,6 +20,7 @@ from proxy.observability.log_config import LogFormat
 from proxy.private_files import make_directory, open_file
 from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
+from proxy.traffic.journal.destination import destination_file, digest_of_store
 from proxy.traffic.status import LoaderConfig
 from proxy.workers.shared_state import directory_for
 
@@ -68,10 +68,8 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
     a loader cannot tell whose journals it loads. Returns None if the directory
     is not writable, in which case there will be no journals either.
     """
-    path = loader_config.directory.parent / "store"
-    # Only host and database count: passwords, which may differ, stand before and after them.
-    place = loader_config.url.rpartition("@")[2].partition("?")[0]
-    store_digest = hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
+    path = destination_file(loader_config.directory)
+    store_digest = digest_of_store(loader_config.url)
     try:
         make_directory(loader_config.directory)
         with ExitStack() as stack:

@@ -50,7 +50,7 @@ def open_traffic_store(
             store = open_store(url, read_only=True)
         try:
             patience = _LONG_WAIT_SECONDS if must_be_complete else _MAX_WAIT_SECONDS
-            if missing := _catch_up(store, state_dir, patience):
+            if missing := _catch_up(store, url, state_dir, patience):
                 if must_be_complete:
                     exit_with_error(missing)
                 print_to_stderr(f"holdover: {missing}")
@@ -61,7 +61,7 @@ def open_traffic_store(
         exit_with_error(str(exc))
 
 
-def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
+def _catch_up(store: Store, url: str, state_dir: Path, patience: float) -> str | None:
     """
     Load what this machine's workers have written so far; leave a read-only store unchanged.
 
@@ -70,21 +70,22 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
     directory = journal_directory(state_dir)
     if not directory.exists():
         return None
-    from proxy.traffic.journal.loader import Loader, loader_lock  # noqa: PLC0415 - SQLAlchemy takes a while
+    from proxy.traffic.journal.destination import is_for_another_store  # noqa: PLC0415 - few verbs need it
+    from proxy.traffic.journal.loader import loader_lock  # noqa: PLC0415 - SQLAlchemy takes a while
     from proxy.traffic.status import loader_state_in, read_status  # noqa: PLC0415 - few verbs need it
 
+    if is_for_another_store(directory, url):
+        return (
+            f"the server that uses {state_dir} records into another store than this command reads, "
+            "so its traffic is missing here; give the command the server's traffic_url, in the "
+            "settings file, as HOLDOVER_TRAFFIC_URL or by --secrets"
+        )
     started = time.monotonic()
     with suppress(OSError, ReadOnlyStoreError):
         while True:
             with loader_lock(directory) as is_alone:
                 if is_alone:
-                    try:
-                        Loader(directory, store).load()
-                    except ReadOnlyStoreError:
-                        raise
-                    except StoreError as exc:  # somebody writes it: what is there can be read
-                        return f"{exc}; the most recent exchanges may be missing here"
-                    return None
+                    return _load(directory, store)
             # Another loader holds the lock: a server's, or one that outlives its server briefly.
             status = read_status(loader_state_in(directory))
             if status is not None and status.look_began >= started:
@@ -107,3 +108,16 @@ def _catch_up(store: Store, state_dir: Path, patience: float) -> str | None:
         f"{directory}: {waiting}, cannot be loaded from here, so the most recent exchanges may be "
         "missing; run `holdover serve`, or this command as the server's user"
     )
+
+
+def _load(directory: Path, store: Store) -> str | None:
+    """Load journals whose lock is held; return a sentence about what could not be, or None."""
+    from proxy.traffic.journal.loader import Loader  # noqa: PLC0415 - SQLAlchemy takes a while
+
+    try:
+        Loader(directory, store).load()
+    except ReadOnlyStoreError:
+        raise
+    except StoreError as exc:  # somebody writes it, for example: what is there can be read
+        return f"{exc}; the most recent exchanges may be missing here"
+    return None

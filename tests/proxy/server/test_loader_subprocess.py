@@ -26,7 +26,14 @@ def test_a_loader_understands_what_it_is_told(keeping):
     assert decode_loader_config(encode_loader_config(keeping, "json")) == (keeping, "json")
 
 
-@pytest.mark.parametrize("url", [SHARED, "postgresql://two:second@db/traffic?password=x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        SHARED,
+        "postgresql://two:second@db/traffic?password=x",
+        "postgresql+psycopg://db:5432/traffic",
+    ],
+)
 def test_servers_may_share_journals_and_store(keeping, url):
     first = claim_journal_directory(keeping)
     second = claim_journal_directory(replace(keeping, url=url))

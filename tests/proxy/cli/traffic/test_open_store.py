@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import func, select
 
 from proxy.cli.traffic.open_store import open_traffic_store
+from proxy.server.loader_subprocess import claim_journal_directory
 from proxy.traffic import default_url, journal_directory, open_store
 from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
@@ -121,9 +122,9 @@ def test_where_nothing_waits_who_may_only_read_is_told_nothing(
     assert (found, capsys.readouterr().err) == (1, "")
 
 
-def keeping_in(state_dir: Path) -> LoaderConfig:
-    url = default_url(state_dir)
-    return LoaderConfig(directory=journal_directory(state_dir), url=url, days=90, max_bytes=0)
+def keeping_in(state_dir: Path, url: str | None = None) -> LoaderConfig:
+    directory, url = journal_directory(state_dir), url or default_url(state_dir)
+    return LoaderConfig(directory=directory, url=url, days=90, max_bytes=0)
 
 
 def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
@@ -168,6 +169,40 @@ def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(
         "holdover: the most recent exchanges are still being loaded and are missing "
         "here; try again in a few seconds\n"
     )
+
+
+def test_a_command_that_reads_another_store_than_the_server_says_so_and_takes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    config = settings_with(tmp_path, [])
+    keeping = keeping_in(tmp_path, url="postgresql+psycopg://holdover@db/holdover")
+    held = claim_journal_directory(keeping)
+    assert held is not None
+    with held, closing(SegmentWriter(keeping.directory, RECORDS)) as journal:
+        journal.append(msgspec.msgpack.encode(record()))
+        found = recorded(config)
+        with (
+            pytest.raises(typer.Exit) as ended,
+            open_traffic_store(config, None, demo=False, must_be_complete=True),
+        ):
+            pass
+
+    assert found == 0  # what the journal has is the other store's
+    assert ended.value.exit_code == 2
+    missing = "records into another store than this command reads, so its traffic is missing here"
+    assert capsys.readouterr().err.count(missing) == 2
+
+
+def test_the_servers_own_store_is_the_same_under_any_name(tmp_path: Path, capsys):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "state")
+    config = settings_with(tmp_path / "state", [record()])
+    held = claim_journal_directory(keeping_in(tmp_path / "link"))
+    assert held is not None
+    with held:
+        found = recorded(config)
+
+    assert (found, capsys.readouterr().err) == (1, "")
 
 
 @pytest.mark.thorough
