@@ -22,6 +22,7 @@ from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
+from proxy.observability.trace_variables import check_trace_variables
 from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.descriptors import raise_descriptor_limit, warn_of_few_descriptors
 from proxy.server.listening import listen_or_exit
@@ -95,6 +96,8 @@ def _check_or_exit(settings: Settings, config: Path | None) -> None:
         webhook = runtime.receiver.origin if runtime.receiver else None
         check_egress(settings.upstream_url, settings.legacy_url, webhook)
         risks = [*risks_of(settings, config, now=now), *runtime.warnings(now.date().isoformat())]
+        if settings.traces:
+            check_trace_variables()
     if settings.workers > 1 and not children_heed_the_environment():
         exit_with_error(
             "Python was started with -E, so that workers would import what is here: add -P"

@@ -63,6 +63,11 @@ _REPEAT_SECONDS: Final = 60.0
 _WORD_LENGTH: Final = 256
 """Longest name of a model, and longest report of a problem; records have the same limit."""
 _UNKNOWN: Final = Usage()
+_READS_HEADERS: Final = "opentelemetry.util.re"
+_BAD_HEADER: Final = (
+    "A header in OTEL_EXPORTER_OTLP_HEADERS is left out: write NAME=VALUE, with a comma between"
+    " two, and the values URL encoded."
+)
 _MAX_INT64: Final = 2**63 - 1
 """Largest number that OTLP takes; one above it would cost the spans that are sent with it."""
 _PROVIDER: Final[_Attributes] = {"gen_ai.provider.name": "anthropic"}
@@ -81,14 +86,7 @@ class Tracing:
         sdk_log = logging.getLogger("opentelemetry")
         sdk_log.handlers, sdk_log.propagate = [_ProblemLog(redactor)], False
         sdk_log.getChild("trace").setLevel(logging.ERROR)  # it warns of what clients send
-        own = {
-            "service.name": "holdover",
-            "service.version": version,
-            "service.instance.id": str(uuid.uuid4()),
-        }
-        resource = Resource.create({**own, **OTELResourceDetector().detect().attributes})
-        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._provider = new_provider(version)
         self._tracer = self._provider.get_tracer("holdover", version)
 
     def begin(self, headers: Headers, received: float, started: float) -> ExchangeSpans:
@@ -111,6 +109,19 @@ class Tracing:
             await asyncio.wait_for(is_flushed.wait(), _FLUSH_SECONDS)
         except TimeoutError:
             log.warning("traces_lost", reason="The collector did not take the last spans in time.")
+
+
+def new_provider(version: str) -> TracerProvider:
+    """Return a provider as the variables describe it, which has a thread until it is shut down."""
+    own = {
+        "service.name": "holdover",
+        "service.version": version,
+        "service.instance.id": str(uuid.uuid4()),
+    }
+    resource = Resource.create({**own, **OTELResourceDetector().detect().attributes})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +384,8 @@ class _ProblemLog(logging.Handler):
             self._said[record.msg] = (before, count + 1)
             return
         self._said[record.msg] = (now, 0)
+        # What does not look like a header is quoted, though it may be most of a password.
+        said = _BAD_HEADER if record.name == _READS_HEADERS else record.getMessage()
         # A collector's answer is quoted, and it may be anything.
-        reason = in_brief(record.getMessage(), self._redactor.text, _WORD_LENGTH)
+        reason = in_brief(said, self._redactor.text, _WORD_LENGTH)
         log.warning("traces_failing", reason=reason, count=count + 1)

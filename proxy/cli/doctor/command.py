@@ -25,6 +25,7 @@ from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings, written_settings
 from proxy.errors import InvalidSettings
+from proxy.observability.trace_variables import check_trace_variables
 from proxy.report.formatting import one_or_many
 from proxy.terminal import print_lines
 from proxy.upstream.egress import check_egress, proxy_for
@@ -80,6 +81,8 @@ async def _try_everything(
     try:
         webhook = runtime.receiver.origin if runtime.receiver else None
         check_egress(settings.upstream_url, settings.legacy_url, webhook)
+        if settings.traces:
+            check_trace_variables()
     except InvalidSettings as exc:
         findings.append(Finding(Level.FAILED, "environment", str(exc)))
     else:

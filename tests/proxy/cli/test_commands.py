@@ -138,6 +138,25 @@ def test_settings_that_cannot_be_used_are_named_and_stop_the_start(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "max_queue_size must be a positive integer"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "must be a non-negative integer but got -1"),
+    ],
+)
+def test_a_variable_that_opentelemetry_cannot_use_stops_the_start(
+    tmp_path: Path, variable: str, message: str
+):
+    environment = {"HOLDOVER_TRACES": "true", "HOLDOVER_STATE_DIR": str(tmp_path), variable: "-1"}
+    result = run_process("serve", "--port", "0", **environment)
+    line, end = result.stderr.split("\n")
+
+    assert (result.returncode, end) == (2, "")
+    assert line.startswith("holdover: traces: OpenTelemetry finds fault with one of its variables")
+    assert message in line
+
+
 def test_a_settings_file_that_is_not_there_is_said_so():
     result = run_process("serve", "--config", "nowhere.toml")
 

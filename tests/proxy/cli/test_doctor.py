@@ -121,6 +121,13 @@ def test_a_receiver_of_notices_is_reached_or_not_and_gets_nothing(tmp_path: Path
     assert "hidden" not in str(there) + str(gone)
 
 
+def test_a_variable_that_opentelemetry_cannot_use_is_found(tmp_path: Path, upstream: str):
+    found = doctor(tmp_path, of(upstream), "traces = true", status=1, OTEL_BSP_SCHEDULE_DELAY="0")
+
+    assert levels(found)["environment"] == "failed"
+    assert "schedule_delay_millis must be positive" in found["environment"][0]["text"]
+
+
 def test_people_read_a_line_for_each_finding_and_each_setting_with_its_source(
     tmp_path: Path, upstream: str
 ):

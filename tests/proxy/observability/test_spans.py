@@ -1,12 +1,13 @@
 """What the SDK says of its collector, in Holdover's log."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
-from proxy.observability.spans import _int64, _ProblemLog
+from proxy.observability.spans import Tracing, _int64, _ProblemLog
 from proxy.security.redaction import Redactor
 
 SECRET = "sk-ant-api03-Qm7vT2xLr9Zk4Wc8Np1Yb6Hd3Fs5Gj0Ua"
@@ -33,6 +34,17 @@ def test_a_problem_is_said_once_however_often_it_comes(sdk_log: logging.Logger):
         ("traces_failing", "[key] did not get span 0"),
         ("traces_failing", "This is another one."),
     ]
+
+
+def test_a_header_that_the_sdk_does_not_understand_is_not_quoted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-token: of-the-collector")
+    with capture_logs() as said:
+        tracing = Tracing("1", Redactor())
+    asyncio.run(tracing.close())
+
+    assert [line["event"] for line in said] == ["traces_failing"]
+    assert said[0]["reason"].startswith("A header in OTEL_EXPORTER_OTLP_HEADERS is left out")
+    assert "of-the-collector" not in str(said)
 
 
 @pytest.mark.parametrize(
