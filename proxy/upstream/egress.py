@@ -85,7 +85,11 @@ def trust() -> ssl.SSLContext:
 def proxy_for(url: str) -> OutboundProxy | None:
     """Return the proxy on the way to a base URL, or None; raises `InvalidSettings`."""
     parsed = httpx.URL(url)
-    if parsed.host in LOOPBACK or urllib.request.proxy_bypass(parsed.host):
+    try:
+        host = parsed.host
+    except UnicodeError as exc:  # a name with an emoji, for example
+        raise InvalidSettings(f"{url}: no host can have this name: {exc}; correct it") from exc
+    if host in LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     for scheme in (parsed.scheme, "all"):
@@ -95,7 +99,7 @@ def proxy_for(url: str) -> OutboundProxy | None:
             except _Unusable as exc:
                 name = f"{scheme}_proxy"
                 variable = name if os.environ.get(name) else name.upper()  # as urllib reads them
-                without = f"put {parsed.host} into NO_PROXY"
+                without = f"put {host} into NO_PROXY"
                 raise InvalidSettings(f"{variable}: {exc}, or {without}") from None
     return None
 

@@ -62,3 +62,11 @@ def test_an_environment_that_keeps_it_from_being_asked_is_named(tmp_path: Path):
 
     assert status == 2
     assert "SSL_CERT_FILE: /nowhere.pem" in said
+
+
+def test_a_name_that_no_host_can_have_is_said():
+    address = {"HOLDOVER_NOTIFY_URL": "http://\u2603.invalid/x", "HOLDOVER_NOTIFY_SECRET": SECRET}
+    done = run("notify", **address)
+
+    assert done.returncode == 2
+    assert "http://xn--n3h.invalid: no host can have this name: Codepoint U+2603" in done.stderr
