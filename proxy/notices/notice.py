@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -55,16 +55,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a notice."""
 
     type: str
-    timestamp: str
-    """Time at which it was made: ISO 8601, UTC."""
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    """Time at which it was made, in UTC."""
     text: str
     """What has happened, why, and what to do, for people."""
     data: Details
-
-    @property
-    def made(self) -> float:
-        """Time at which it was made, in seconds since the epoch."""
-        return datetime.fromisoformat(self.timestamp).timestamp()
 
 
 def instance_name() -> str:
@@ -144,7 +139,7 @@ def _new_id() -> str:
 def _made(name: str, text: str, details: Details) -> Notice:
     return Notice(
         type=name,
-        timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        timestamp=datetime.now(UTC),
         text=f"{details.instance}: {text}",
         data=details,
     )

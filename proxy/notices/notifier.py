@@ -184,7 +184,7 @@ class Notifier:
 
     def _drop_old(self, reason: str) -> None:
         for notice in [*self._waiting]:
-            if abs(time.time() - notice.made) >= self.pace.give_up:
+            if abs(time.time() - notice.timestamp.timestamp()) >= self.pace.give_up:
                 self._drop(notice, reason)
 
     def _drop(self, notice: Notice, reason: str) -> None:

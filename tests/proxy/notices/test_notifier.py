@@ -19,6 +19,7 @@ from proxy.config.runtime import NoticeReceiver
 from proxy.config.sources import load_settings
 from proxy.notices.kinds import Problem
 from proxy.notices.ledger import Pace
+from proxy.notices.notice import trial_notice
 from proxy.notices.notifier import Notifier
 from proxy.security.redaction import Digester
 from proxy.workers.shared_state import SharedState
@@ -189,6 +190,16 @@ def test_what_another_version_has_left_is_no_hindrance(tmp_path: Path, webhook: 
     SharedState(tmp_path).publish("problems", b"not JSON")
     notes.write("notices/kept", b'{"told": 1}')
     notes.write("notices/of_tomorrow", b"?")
+    with Worker(tmp_path, webhook).running() as worker:
+        worker.problems = [TRIPPED]
+        webhook.wait_for("guard_tripped.began")
+
+
+@pytest.mark.parametrize("when", ["yesterday", "2026-11-30T12:00:00"], ids=["no-time", "no-zone"])
+def test_a_notice_of_no_known_time_ends_no_worker(tmp_path: Path, webhook: Webhook, when: str):
+    notice = msgspec.to_builtins(trial_notice("web-1/1")) | {"timestamp": when}
+    kept = msgspec.json.encode({"told": [], "waiting": [notice]})
+    SharedState(tmp_path).write("notices/kept", kept)
     with Worker(tmp_path, webhook).running() as worker:
         worker.problems = [TRIPPED]
         webhook.wait_for("guard_tripped.began")
