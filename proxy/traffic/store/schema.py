@@ -184,6 +184,7 @@ text_blocks: Final = Table(
     Column("bodies", BigInteger, nullable=False),  # rows of `bodies` of that time
     Column("ids", LargeBinary, nullable=False),  # of its exchanges: zstd of msgpack
     Column("late", Text, nullable=False),  # ids of exchanges that came later, between spaces
+    sqlite_autoincrement=True,  # a search that has begun may ask for the block that had a number
 )
 
 text_postings: Final = Table(

@@ -277,6 +277,21 @@ def test_a_block_that_is_deleted_during_a_search_is_read_as_a_whole(store: Store
     assert [after.among, *(span.among for span in spans)] == [None, None]
 
 
+def test_a_search_does_not_take_a_new_block_for_one_that_was_deleted(store: Store):
+    store.add(exchange(1, prompt="a needle"))
+    index(store)
+    spans = spans_with(store.engine, "needle", None, None, newest_first=True)
+    next(spans)
+    with store.writing() as connection:
+        delete_blocks(connection, [1])
+    store.add([record(id="req_9", received=moment_of(MIDNIGHT_MS + 5 * DAY_MS))])
+    later = begun(store, MIDNIGHT_MS + 9 * DAY_MS)
+    read(store, later)
+    write(store, later)
+
+    assert [(span.end_ms, span.among) for span in spans] == [(MIDNIGHT_MS + DAY_MS, None)]
+
+
 @pytest.mark.parametrize("damage", [b"no zstd", b""])
 def test_where_the_index_is_damaged_everything_is_read(store: Store, damage: bytes):
     store.add([*exchange(1, prompt="a needle"), *exchange(2)])

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("bodies", sa.BigInteger, nullable=False),
         sa.Column("ids", sa.LargeBinary, nullable=False),
         sa.Column("late", sa.Text, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_text_blocks_end_ms", "text_blocks", ["end_ms"])
     op.create_table(
