@@ -96,6 +96,12 @@ class Ledger:
             announcements.append(Announcement(kind, "began" if began else "ended", about, changes))
         return announcements
 
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Take back that these were told, because no notice arrived: what lasts is told again."""
+        for key in keys:
+            self.told.pop(key, None)
+            self._last_seen.pop(key, None)
+
     def _compare(self, present: Mapping[Key, Problem], now: float) -> None:
         """Note what has begun and what has ended since the last look."""
         for key in present.keys() - self._since.keys():

@@ -189,6 +189,9 @@ class Notifier:
 
     def _drop(self, notice: Notice, reason: str) -> None:
         self._waiting.remove(notice)
+        assert self._ledger is not None
+        if notice.data.state == "began":
+            self._ledger.forget((notice.data.kind, each.subject) for each in notice.data.problems)
         self._keep()
         self.observer.notice_ended("dropped")
         log.error("notice_dropped", notice=notice.type, id=notice.data.id, reason=reason)

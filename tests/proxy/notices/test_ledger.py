@@ -87,6 +87,15 @@ def test_overload_has_to_last():
     assert course(Ledger(PACE), looks) == ["61: refusing_requests began  (3)"]
 
 
+def test_what_no_notice_arrived_of_is_told_again_if_it_lasts():
+    ledger, lasting = Ledger(PACE), [tripped("a")]
+    told = course(ledger, [(0, [tripped("b")]), (60, lasting), (61, lasting)])
+    ledger.forget([("guard_tripped", "a"), ("guard_tripped", "b")])
+
+    assert told == ["0: guard_tripped began b (1)", "60: guard_tripped began a (2)"]
+    assert course(ledger, [(120, lasting), (200, lasting)]) == ["120: guard_tripped began a (0)"]
+
+
 def test_what_was_told_before_a_restart_is_not_told_again():
     known = tripped("a")
     ledger = Ledger(PACE, told={("guard_tripped", "a"): known})

@@ -140,6 +140,27 @@ def test_a_notice_is_dropped_after_the_limit_and_that_is_said(tmp_path: Path, we
     assert worker.counted.count("dropped") == 1
 
 
+def test_what_lasts_is_told_anew_after_its_notice_was_dropped(tmp_path: Path, webhook: Webhook):
+    pace = Pace(look=0.02, over=0.05, between=0.1, retry=0.01, longest_retry=0.05, give_up=0.3)
+    webhook.statuses = [500] * 10_000
+    with capture_logs() as lines, Worker(tmp_path, webhook, pace).running() as worker:
+        worker.problems = [TRIPPED]
+        wait_for(lambda: "dropped" in worker.counted)
+        webhook.statuses = []
+        wait_for(lambda: "sent" in worker.counted)
+        webhook.statuses = [500] * 10_000
+        worker.problems = []
+        wait_for(lambda: worker.counted[-1] == "dropped")
+
+    dropped = [line["notice"] for line in lines if line["event"] == "notice_dropped"]
+    sent = [line["notice"] for line in lines if line["event"] == "notice_sent"]
+    assert (dropped[0], sent, dropped[-1]) == (
+        "guard_tripped.began",
+        ["guard_tripped.began"],
+        "guard_tripped.ended",
+    )
+
+
 def test_a_receiver_that_hangs_is_given_up_and_tried_again(tmp_path: Path, webhook: Webhook):
     webhook.hangs = threading.Event()
     pace = Pace(look=0.02, retry=0.01, longest_retry=0.05, attempt=0.1)
