@@ -156,6 +156,8 @@ class Notifier:
         return self.pace.look * _STALE_LOOKS
 
     def _of_peers(self) -> list[Problem]:
+        # At each look: workers that keep dying would leave more and more.
+        self.shared_state.expire(_PROBLEMS, older_than=self._stale_seconds)
         problems: list[Problem] = []
         for note, written in self.shared_state.from_peers(_PROBLEMS):
             if abs(time.time() - written) < self._stale_seconds:
@@ -165,7 +167,6 @@ class Notifier:
 
     def _taken_over(self) -> Ledger:
         """Return the ledger of the worker before this one, and take over what it had to send."""
-        self.shared_state.expire(_PROBLEMS, older_than=self._stale_seconds)
         ledger = Ledger(self.pace)
         for name, note, _ in self.shared_state.read(_NOTICES):
             with suppress(ValueError):  # another version of Holdover wrote it

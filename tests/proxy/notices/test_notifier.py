@@ -226,8 +226,13 @@ def test_a_notice_of_no_known_time_ends_no_worker(tmp_path: Path, webhook: Webho
         webhook.wait_for("guard_tripped.began")
 
 
-def test_what_a_worker_that_has_ended_saw_is_forgotten(tmp_path: Path, webhook: Webhook):
+@pytest.mark.parametrize("is_at_work", [False, True], ids=["before", "meanwhile"])
+def test_what_a_worker_that_has_ended_saw_is_forgotten(
+    tmp_path: Path, webhook: Webhook, is_at_work: bool
+):
     ended, at_work = SharedState(tmp_path), Worker(tmp_path, webhook)
+    if is_at_work:
+        at_work.notifier.look()
     ended.publish("problems", msgspec.json.encode([BAD]))
     (note,) = (tmp_path / "problems").iterdir()
     os.utime(note, (1, 1))
