@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +16,8 @@ from tests.hypothesis_profiles import is_thorough, register_profiles
 
 _GC_THRESHOLD: Final = 20_000
 """As in commands of Holdover: a tenth of the suite's time went into collecting more often."""
+_MOST_CASES: Final = 30
+"""Cases of one test that the quick profile tries; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 600
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 
@@ -83,7 +85,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif config.getoption("--every-test"):
         chosen = [item for item in items if item in sample]
     else:
-        chosen = [item for item in items if item in sample and not _has(item, "thorough")]
+        few = _few_of_each([item for item in sample if not _has(item, "thorough")])
+        chosen = [item for item in items if item in few]
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
@@ -119,6 +122,14 @@ def _sample(items: list[pytest.Item]) -> set[pytest.Item]:
             sample.add(item)
         seen[name] += 1
     return sample
+
+
+def _few_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return all cases of a test that has few, and so many from all over a long table."""
+    by_test = defaultdict[str, list[pytest.Item]](list)
+    for item in sorted(items, key=_as_defined):
+        by_test[item.nodeid.partition("[")[0]].append(item)
+    return {case for cases in by_test.values() for case in cases[:: -(-len(cases) // _MOST_CASES)]}
 
 
 def _as_defined(item: pytest.Item) -> tuple[object, ...]:
