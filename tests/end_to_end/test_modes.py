@@ -71,6 +71,7 @@ def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
 GUARDED = rule("guarded", 'action = "translate"', "guard = { errors_above = 50 }")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("umask", "workers"), [(0o077, 1), (0o000, 2)])
 def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, workers: int):

@@ -16,6 +16,7 @@ from tests.waiting import wait_for
 from tests.webhook import Received, Webhook, receiving
 
 
+@pytest.mark.thorough
 def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Path):
     with receiving() as webhook, running_fleet(tmp_path, webhook.toml, workers=2) as fleet:
         fleet.write(fleet.text("nonsense = 1", webhook.toml))

@@ -177,6 +177,7 @@ def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
     assert envelope(answer)[2].startswith("prompt is too long: ")
 
 
+@pytest.mark.thorough
 def test_an_offer_to_upgrade_costs_no_body():
     content = json.dumps(body()).encode()
     with (

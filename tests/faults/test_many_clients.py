@@ -96,6 +96,7 @@ def flooded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flood", REFUSED)
 def test_heads_beyond_their_limits_cost_next_to_nothing(flooded: Fleet, flood: str):
     data, status = REFUSED[flood]

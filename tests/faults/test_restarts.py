@@ -54,6 +54,7 @@ def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, s
         assert status_of(fleet) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @WORKERS
 def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, workers):
@@ -85,6 +86,7 @@ def test_a_drained_server_stops_by_itself(tmp_path):
         assert fleet.lines("stopping")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @WORKERS
 def test_an_interrupted_server_does_not_drain(tmp_path, workers):
@@ -95,6 +97,7 @@ def test_an_interrupted_server_does_not_drain(tmp_path, workers):
         assert not fleet.lines("draining")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])

@@ -118,6 +118,7 @@ def processes_of(fleet: Fleet) -> list[int]:
     return [fleet.process.pid, *children_of(fleet.process.pid)]
 
 
+@pytest.mark.thorough
 def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as fleet:
         processes = processes_of(fleet)

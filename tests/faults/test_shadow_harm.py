@@ -113,6 +113,7 @@ def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
         assert not any(connection.is_closed for connection in enemy.accepted)
 
 
+@pytest.mark.thorough
 def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -136,6 +137,7 @@ MOODS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(9)
 @pytest.mark.parametrize("mood", MOODS)
 def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, mood):

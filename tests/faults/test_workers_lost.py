@@ -105,6 +105,7 @@ def lose_a_successor_and_the_other(fleet: Fleet) -> None:
     os.kill(other, signal.SIGKILL)
 
 
+@pytest.mark.thorough
 def test_each_loss_is_noticed_at_once_and_others_serve(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         lose_a_successor_and_the_other(fleet)
@@ -146,6 +147,7 @@ def is_served(fleet: Fleet) -> bool:
         return False
 
 
+@pytest.mark.thorough
 def test_when_the_main_process_is_killed_its_workers_end_and_say_so(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 3600", workers=2) as fleet:
         everybody = children_of(fleet.process.pid)
@@ -172,6 +174,7 @@ def hear(fleet: Fleet) -> bytes:
         return b"".join(stream.iter_raw())
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("status", [1, 3])
 def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status):

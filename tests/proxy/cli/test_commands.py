@@ -138,6 +138,7 @@ def test_settings_that_cannot_be_used_are_named_and_stop_the_start(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("variable", "message"),
     [
@@ -249,6 +250,7 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
     assert process.returncode == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("told", ["nonsense\n", "[]\n", '["x", "json"]\n'])
 def test_a_loader_that_fails_says_so_in_one_line_of_json(told: str):
@@ -259,6 +261,7 @@ def test_a_loader_that_fails_says_so_in_one_line_of_json(told: str):
     assert json.loads(line).items() >= {"event": "loader_crashed", "level": "error"}.items()
 
 
+@pytest.mark.thorough
 def test_a_loader_whose_server_has_ended_at_once_ends_without_a_word():
     result = run_process("load", "--until-eof")
 

@@ -310,6 +310,7 @@ def test_only_tokens_keep_others_from_a_key(caller: dict[str, str], who: str):
     assert risk.startswith(f"host: {who}")
 
 
+@pytest.mark.thorough
 def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
     with running_fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as fleet:
         (tmp_path / "holdover.toml").chmod(0o644)

@@ -31,6 +31,7 @@ def strangers_directory(path: Path) -> None:
     os.chown(path, 65534, 65534)
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("make", "problem"),

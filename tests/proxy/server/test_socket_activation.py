@@ -65,6 +65,7 @@ def test_what_is_meant_for_somebody_else_is_not_taken(environment):
     assert json.loads(ended.stdout) == []
 
 
+@pytest.mark.thorough
 def test_what_is_no_socket_is_refused():
     with open(os.devnull, "rb") as file:
         ended = served(file)  # type: ignore[arg-type]

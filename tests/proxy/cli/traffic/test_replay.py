@@ -110,6 +110,7 @@ def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     assert [path for path, *_ in upstream.received] == ["/simulator/requests"]
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("held", ["", "sk-ant-api03-held"])
 def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
@@ -187,6 +188,7 @@ def test_a_budget_ends_it_and_says_so(state_dir):
     assert "2 requests replayed" in done.stdout  # of 5 tokens each, and 20 are expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -270,6 +270,7 @@ def test_the_demo_has_a_store_of_its_own(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["totals"]["exchanges"] == 3
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_it_is_coloured_and_as_wide_as_that(tmp_path):
     config = settings_with(tmp_path, [recent(1)])
 
@@ -281,6 +282,7 @@ def test_on_a_terminal_it_is_coloured_and_as_wide_as_that(tmp_path):
     assert 80 < widest <= 100
 
 
+@pytest.mark.thorough
 def test_a_page_for_a_terminal_becomes_a_file_and_that_is_said(tmp_path):
     config = settings_with(tmp_path, [recent(1)])
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, delete, update
 
 from proxy.traffic import default_url, open_store
@@ -119,6 +120,7 @@ def test_each_tenth_that_is_done_is_said_once(tmp_path):
     ]
 
 
+@pytest.mark.thorough
 def test_on_a_terminal_there_is_a_bar(tmp_path):
     config = settings_with(tmp_path, numbered(*range(300)))
     as_before_rollups(default_url(tmp_path))

@@ -44,6 +44,7 @@ def test_columns_are_the_fields_of_the_records_with_their_types():
     assert shadows.field("comparison").type == pa.string()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("rest", "groups"), [(0, [50_000]), (1, [50_000, 1])])
 def test_row_groups_have_at_most_so_many_rows_and_a_page(
     tmp_path: Path, rest: int, groups: list[int]

@@ -175,6 +175,7 @@ def test_a_store_of_before_there_were_days_is_divided_and_its_rows_stay(url: str
     store.close()
 
 
+@pytest.mark.thorough
 def test_rows_of_before_there_were_days_go_one_by_one_until_all_are_old(url: str):
     older = open_store(url)
     add(older, 0, 9)

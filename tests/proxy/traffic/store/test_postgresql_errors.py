@@ -92,6 +92,7 @@ def test_a_user_who_may_not_make_tables_is_told_so(server: Postgres):
     assert not told.may_pass
 
 
+@pytest.mark.thorough
 def test_what_was_open_when_the_server_stopped_works_when_it_is_back():
     with postgres() as ours:
         store = open_store(ours.new_database())
@@ -142,6 +143,7 @@ def test_what_is_too_large_for_an_index_is_not_acceptable(server: Postgres):
     store.close()
 
 
+@pytest.mark.thorough
 def test_without_its_driver_it_is_said_what_to_install(tmp_path: Path):
     (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError('No module named psycopg')")
     code = (

@@ -74,6 +74,7 @@ def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
     assert ids(latest(store, ALL, 2000)) == list(range(1000))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("wanted", [ALL, Filter(since=1, until=2**60)])
 @pytest.mark.parametrize("read", [find, partial(latest, limit=10_000)])
 def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):

@@ -169,6 +169,7 @@ def test_a_bound_that_nothing_fits_in_ends_with_nothing(store):
     assert counts(store) == [0, 0, 0, 0]
 
 
+@pytest.mark.thorough
 def test_sqlite_gives_room_back_but_for_a_tenth(tmp_path: Path):
     store = open_store(f"sqlite:///{tmp_path / 'traffic.db'}")
     add(store, 300, 2 * DAY_MS, size=50_000)
