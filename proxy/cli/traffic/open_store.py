@@ -23,8 +23,9 @@ from proxy.traffic import (
 if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
 
-_MAX_WAIT_SECONDS: Final = 5
-"""Limit on waiting for a running loader, which looks at the journals twice a second."""
+_MAX_WAIT_SECONDS: Final = 15
+"""Limit on waiting for a running loader, which looks at the journals twice a second, and on a busy
+machine stays at idle priority for up to ten."""
 _LONG_WAIT_SECONDS: Final = 30
 """Limit on waiting for the loader in a command whose exit status somebody relies on."""
 _POLL_SECONDS: Final = 0.05

@@ -306,6 +306,11 @@ def tripped(machine: Fleet) -> list[str]:
     return list(machine.client.get(f"{machine.url}/readyz").json()["tripped"])
 
 
+def has_settled(machine: Fleet) -> bool:
+    """Whether a machine and the database have agreed on the trip."""
+    return any(machine.state_dir.rglob("tripped_everywhere/canary"))
+
+
 @pytest.mark.thorough
 def test_two_servers_trip_a_guard_together_and_either_rearms_it(tmp_path: Path, database: str):
     with ExitStack() as stack:
@@ -320,6 +325,8 @@ def test_two_servers_trip_a_guard_together_and_either_rearms_it(tmp_path: Path, 
                 headers = {"simulate-error": "529", "x-api-key": f"caller {number}"}
                 assert machine.ask("canary", headers=headers).status_code == 529
         wait_for(lambda: tripped(one) == tripped(other) == ["canary"])
+        # A re-arming is told from a trip of which nobody has heard once both machines know of it.
+        wait_for(lambda: all(has_settled(machine) for machine in machines))
         done = other.rollout("rearm", "canary")
 
         assert done.returncode == 0, done.stderr
