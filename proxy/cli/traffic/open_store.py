@@ -117,8 +117,6 @@ def _load(directory: Path, store: Store) -> str | None:
 
     try:
         Loader(directory, store).load()
-    except ReadOnlyStoreError:
-        raise
     except StoreError as exc:  # somebody writes it, for example: what is there can be read
         return f"{exc}; the most recent exchanges may be missing here"
     return None

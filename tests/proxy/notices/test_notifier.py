@@ -243,6 +243,19 @@ def test_what_a_worker_that_has_ended_saw_is_forgotten(
     assert not note.exists()
 
 
+def test_what_was_seen_before_the_clock_was_set_back_is_not_believed(
+    tmp_path: Path, webhook: Webhook
+):
+    ended, at_work = SharedState(tmp_path), Worker(tmp_path, webhook)
+    ended.publish("problems", msgspec.json.encode([BAD]))
+    (note,) = (tmp_path / "problems").iterdir()
+    os.utime(note, (2**33, 2**33))
+    at_work.problems = [TRIPPED]
+    at_work.notifier.look()
+
+    assert [each.type for each in at_work.notifier._waiting] == ["guard_tripped.began"]
+
+
 def test_too_many_that_wait_are_dropped_the_oldest_first(tmp_path: Path):
     nowhere = Webhook(port=free_port())
     worker = Worker(tmp_path, nowhere, Pace(over=0, between=0))

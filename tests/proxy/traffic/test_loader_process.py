@@ -351,7 +351,8 @@ def test_texts_are_indexed_piece_by_piece_where_that_is_wanted(keeping):
     wanting = replace(keeping, text_index=True)
     run_loader(wanting, steps(lambda: None), build_seconds=0)
     half_way = indexed(keeping)
-    run_loader(wanting, steps(*[lambda: None] * 9))  # and then there is nothing left to index
+    # A piece at each look, and then there is nothing left to index.
+    run_loader(wanting, steps(*[lambda: None] * 9), build_seconds=0)
     [blocks, postings] = indexed(keeping)
 
     assert unwanted == [0, 0]
