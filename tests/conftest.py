@@ -6,7 +6,7 @@ import gc
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pytest
@@ -17,7 +17,7 @@ from tests.hypothesis_profiles import is_thorough, register_profiles
 _GC_THRESHOLD: Final = 20_000
 """As in commands of Holdover: a tenth of the suite's time went into collecting more often."""
 _MOST_CASES: Final = 30
-"""Cases of one test that the quick profile tries; CI tries all."""
+"""Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 600
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 
@@ -85,8 +85,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif config.getoption("--every-test"):
         chosen = [item for item in items if item in sample]
     else:
-        few = _few_of_each([item for item in sample if not _has(item, "thorough")])
-        chosen = [item for item in items if item in few]
+        quick = {item for item in sample if not _has(item, "thorough")}
+        if config.args == config.getini("testpaths"):  # no folder was asked for
+            quick = _few_of_each(quick)
+        chosen = [item for item in items if item in quick]
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = chosen
@@ -124,7 +126,7 @@ def _sample(items: list[pytest.Item]) -> set[pytest.Item]:
     return sample
 
 
-def _few_of_each(items: list[pytest.Item]) -> set[pytest.Item]:
+def _few_of_each(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     """Return all cases of a test that has few, and so many from all over a long table."""
     by_test = defaultdict[str, list[pytest.Item]](list)
     for item in sorted(items, key=_as_defined):
