@@ -44,7 +44,7 @@ from proxy.security.hosts import HostCheck, is_loopback
 from proxy.security.redaction import Digester, Redactor
 from proxy.server.descriptors import most_connections
 from proxy.server.memory import return_memory
-from proxy.server.resources import descriptor_limit, memory_bytes, usage
+from proxy.server.resources import descriptor_limit, memory_bytes, process_usage
 from proxy.traffic import JournalWriter, journal_directory
 from proxy.traffic.redact_bodies import BodyRecorder
 from proxy.traffic.status import Recording
@@ -264,7 +264,7 @@ async def _show_connections(metrics: Metrics, **dispatchers: Dispatcher) -> None
 async def _show_usage(metrics: Metrics) -> None:
     before = 0.0
     while True:
-        now = usage()
+        now = process_usage()
         metrics.process_uses(
             memory_bytes=now.memory_bytes,
             descriptors_ratio=now.descriptors / descriptor_limit(),

@@ -15,7 +15,7 @@ import msgspec
 from proxy.headers import Headers, joined
 
 Operation: TypeAlias = Literal["chat", "text_completion"]
-"""What an API is asked for, in the words of the conventions for generative AI."""
+"""The operation of a request, as the OpenTelemetry conventions for generative AI name it."""
 
 TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 _PARENT: Final = re.compile(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from typer.testing import CliRunner
 
 from proxy.cli.serving_commands import app
+from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER: Final = [sys.executable, "-m", "proxy"]
 _STOP_SECONDS: Final = 20
@@ -60,6 +62,25 @@ def run_process(
         timeout=60,
         check=False,
     )
+
+
+def run_on_terminal(*arguments: str) -> tuple[bytes, str]:
+    """What a process has on stdout, and what it shows on a terminal as its stderr."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [*HOLDOVER, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env=os.environ | {"TERM": "xterm-256color"},
+        )
+        os.close(theirs)
+        shown = bytearray()
+        with suppress(OSError):  # the other end is closed
+            while piece := screen.read(65_536):
+                shown += piece
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    return out, shown.decode()
 
 
 def activated(listener: int, *arguments: str) -> list[str]:

@@ -96,7 +96,7 @@ class SharedDailyTokenBudget(DailyTokenBudget):
                 self._shared_state.publish(BUDGETS, msgspec.json.encode(account))
                 written = account
             accounts: list[Account] = []
-            for note, _ in self._shared_state.from_peers(BUDGETS):
+            for note in self._shared_state.from_peers(BUDGETS):
                 with suppress(ValueError):  # another version of Holdover wrote it
                     accounts.append(_ACCOUNT.decode(note))
             self.restore(accounts)

@@ -33,7 +33,7 @@ class RuntimeConfig:
     weights: Mapping[str | None, float] = field(default_factory=dict)
     """Turns that named callers get for each turn of others while requests wait, if not one."""
     receiver: NoticeReceiver | None = None
-    """Who gets notices; nobody if that is None."""
+    """The webhook that notices are sent to; None if there is none."""
 
     def warnings(self, today: str) -> Iterator[str]:
         """Yield what is unwise: about keys, and about models that end soon."""

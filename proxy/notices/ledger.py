@@ -39,7 +39,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What one notice has to say."""
+    """Problems of one kind that have begun, or have ended, for one notice to tell."""
 
     kind: str
     state: Literal["began", "ended"]

@@ -58,7 +58,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
     """Time at which it was made, in UTC."""
     text: str
-    """What has happened, why, and what to do, for people."""
+    """Sentences for people that say what has happened, why, and what to do."""
     data: Details
 
 

@@ -40,7 +40,7 @@ _LIST: Final = msgspec.json.Decoder(list[Problem])
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What outlives the worker that sends notices."""
+    """The announced problems and the unsent notices, kept for the next worker that sends."""
 
     told: list[Problem]
     waiting: list[Notice]
@@ -61,7 +61,7 @@ class Notifier:
     """The notices of one worker."""
 
     receiver: Callable[[], NoticeReceiver | None]
-    """Returns who gets notices at present; nobody if that is None."""
+    """Returns the receiver that notices are sent to at present; None if there is none."""
     find_problems: Callable[[], Iterable[Problem]]
     shared_state: SharedState
     observer: NoticeObserver
@@ -159,10 +159,9 @@ class Notifier:
         # At each look: workers that keep dying would leave more and more.
         self.shared_state.expire(_PROBLEMS, older_than=self._stale_seconds)
         problems: list[Problem] = []
-        for note, written in self.shared_state.from_peers(_PROBLEMS):
-            if abs(time.time() - written) < self._stale_seconds:
-                with suppress(ValueError):  # another version of Holdover wrote it
-                    problems += [each for each in _LIST.decode(note) if each.kind in KINDS]
+        for note in self.shared_state.from_peers(_PROBLEMS, within=self._stale_seconds):
+            with suppress(ValueError):  # another version of Holdover wrote it
+                problems += [each for each in _LIST.decode(note) if each.kind in KINDS]
         return problems
 
     def _taken_over(self) -> Ledger:

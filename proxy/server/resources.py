@@ -1,4 +1,4 @@
-"""What the system lets this process have, and what the process takes of it."""
+"""Memory, file descriptors and processor time: the limits of this process, and its use of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ _CGROUP_LIMITS: Final = (
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
 """Files with the memory limit of a container, of the second and the first version of cgroups."""
-
-
 _PROCESS: Final = Path("/proc/self")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a process uses."""
+class ProcessUsage:
+    """The memory, file descriptors and processor time that one process uses."""
 
     memory_bytes: int
     """Memory that it has in use; 0 where the system does not say."""
@@ -33,13 +31,13 @@ class Usage:
     """Processor time that it has taken since its start."""
 
 
-def usage(process: Path = _PROCESS) -> Usage:
+def process_usage(process: Path = _PROCESS) -> ProcessUsage:
     """Return what this process uses at present."""
     pages = descriptors = 0
     with suppress(OSError):  # a system without /proc
         pages = int((process / "statm").read_text().split()[1])
         descriptors = len(os.listdir(process / "fd"))
-    return Usage(
+    return ProcessUsage(
         memory_bytes=pages * os.sysconf("SC_PAGE_SIZE"),
         descriptors=descriptors,
         cpu_seconds=time.process_time(),

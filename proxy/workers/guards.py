@@ -125,10 +125,9 @@ class Guards:
         }
         self.shared_state.publish(TALLIES, msgspec.msgpack.encode(mine))
         pairs = [mine]
-        for note, written in self.shared_state.from_peers(TALLIES):
-            if abs(time.time() - written) < _STALE_SECONDS:  # a clock may be set back or forth
-                with suppress(ValueError):  # another version of Holdover wrote it
-                    pairs.append(_PAIRS.decode(note))
+        for note in self.shared_state.from_peers(TALLIES, within=_STALE_SECONDS):
+            with suppress(ValueError):  # another version of Holdover wrote it
+                pairs.append(_PAIRS.decode(note))
         for rule, watched in self._watched.items():
             known = [pair[rule] for pair in pairs if rule in pair]
             reason = breach(

@@ -74,6 +74,6 @@ class ModelUsers:
             self._shared_state.publish(_TOPIC, msgspec.json.encode(self._seen))
             self._has_news = False
         self._seen_by_others = []
-        for note, _ in self._shared_state.from_peers(_TOPIC):
+        for note in self._shared_state.from_peers(_TOPIC):
             with suppress(ValueError):  # written by another version, or unreadable
                 self._seen_by_others.append(_HOURS.decode(note))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import math
 import os
 import secrets
 import stat
@@ -52,9 +53,14 @@ class SharedState:
         """Write or replace this worker's own note on a topic."""
         self.write(f"{topic}/{self._me}", note)
 
-    def from_peers(self, topic: str) -> list[tuple[bytes, float]]:
-        """Return notes of the other workers, even ended ones, with their times of writing."""
-        return [(note, written) for name, note, written in self.read(topic) if name != self._me]
+    def from_peers(self, topic: str, *, within: float = math.inf) -> list[bytes]:
+        """Return notes of the other workers, even ended ones, written `within` so many seconds."""
+        now = time.time()
+        return [
+            note
+            for name, note, written in self.read(topic)
+            if name != self._me and abs(now - written) < within  # a clock may be set back or forth
+        ]
 
     def read(self, topic: str) -> list[Note]:
         """Return all notes on a topic; an empty list if they cannot be read."""

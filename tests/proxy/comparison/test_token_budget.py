@@ -1,4 +1,5 @@
 import asyncio
+import math
 import os
 import time
 from collections.abc import Callable
@@ -178,9 +179,9 @@ class Counting(SharedState):
         self.pins += 1
         super().publish(topic, note)
 
-    def from_peers(self, topic: str) -> list[tuple[bytes, float]]:
+    def from_peers(self, topic: str, *, within: float = math.inf) -> list[bytes]:
         self.looks += 1
-        return super().from_peers(topic)
+        return super().from_peers(topic, within=within)
 
 
 def test_an_account_is_written_again_when_it_has_changed_and_only_then(tmp_path: Path):

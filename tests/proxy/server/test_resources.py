@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from proxy.server.resources import memory_bytes, usage
+from proxy.server.resources import memory_bytes, process_usage
 
 
 def test_a_container_with_less_memory_than_the_machine_says_how_much(tmp_path: Path):
@@ -15,9 +15,9 @@ def test_a_container_with_less_memory_than_the_machine_says_how_much(tmp_path: P
 
 
 def test_a_process_uses_memory_descriptors_and_time(tmp_path: Path):
-    before = usage()
+    before = process_usage()
     with (tmp_path / "file").open("w"):
-        with_a_file = usage()
+        with_a_file = process_usage()
 
     assert before.memory_bytes > 2**20
     assert with_a_file.descriptors == before.descriptors + 1
@@ -25,6 +25,6 @@ def test_a_process_uses_memory_descriptors_and_time(tmp_path: Path):
 
 
 def test_a_system_that_does_not_say_what_is_used_is_taken_for_zero(tmp_path: Path):
-    unknown = usage(tmp_path / "absent")
+    unknown = process_usage(tmp_path / "absent")
 
     assert (unknown.memory_bytes, unknown.descriptors) == (0, 0)

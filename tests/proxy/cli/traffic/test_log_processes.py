@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,21 +116,8 @@ def test_a_long_search_has_a_bar_on_the_terminal_and_its_lines_are_for_the_file(
     entries = [entry for n in range(2_100) for entry in exchange(n, prompt="needle" * (n > 2_090))]
     config = settings_with(tmp_path, entries)
     options = ("--text", "needle", "--limit", f"{limit}", "--format", "json")
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as screen:
-        process = subprocess.Popen(
-            [*HOLDOVER, "log", *options, "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=os.environ | {"TERM": "xterm-256color"},
-        )
-        os.close(theirs)
-        shown = bytearray()
-        with suppress(OSError):  # the other end is closed
-            while piece := screen.read(65_536):
-                shown += piece
-        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    out, shown = run_on_terminal("log", *options, "--config", str(config))
 
     assert len(out.splitlines()) == (limit or 9)
-    assert b"exchanges" in shown
-    assert b"req_" not in shown
+    assert "exchanges" in shown
+    assert "req_" not in shown

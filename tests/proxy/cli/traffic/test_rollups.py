@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,12 +14,11 @@ from proxy.traffic import default_url, open_store
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step
 from proxy.traffic.store.rollups.sums import Kind
 from proxy.traffic.store.schema import rollups
-from tests.command_line import HOLDOVER, run
+from tests.command_line import run, run_on_terminal
 from tests.older_store import as_before_rollups
 from tests.proxy.cli.harness import settings_with
 from tests.recorded_exchanges import numbered
 from tests.unprivileged import as_nobody, public_directory
-from tests.waiting import PATIENCE_SECONDS
 
 NO_DIFFERENCE = "Compared all days, and 1 of 1 time bucket in full (2 exchanges): no difference.\n"
 
@@ -124,24 +120,13 @@ def test_each_tenth_that_is_done_is_said_once(tmp_path):
 def test_on_a_terminal_there_is_a_bar(tmp_path):
     config = settings_with(tmp_path, numbered(*range(300)))
     as_before_rollups(default_url(tmp_path))
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as screen:
-        process = subprocess.Popen(
-            [*HOLDOVER, "report", "--since", "520w", "--format", "json", "--config", str(config)],
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=os.environ | {"TERM": "xterm-256color"},
-        )
-        os.close(theirs)
-        shown = bytearray()
-        with suppress(OSError):  # the other end is closed
-            while piece := screen.read(65_536):
-                shown += piece
-        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    out, shown = run_on_terminal(
+        "report", "--since", "520w", "--format", "json", "--config", str(config)
+    )
 
     assert json.loads(out)["totals"]["exchanges"] == 300
-    assert "sums of records" in shown.decode()
-    assert "100%" in shown.decode()
+    assert "sums of records" in shown
+    assert "100%" in shown
 
 
 def test_a_store_that_can_only_be_read_is_compared_but_not_built():
