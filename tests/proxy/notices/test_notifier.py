@@ -86,6 +86,7 @@ def test_a_notice_is_signed_and_says_when_it_is_over(tmp_path: Path, webhook: We
         webhook.wait_for("guard_tripped.began")
         worker.problems = []
         began, ended = webhook.wait_for("guard_tripped.began", "guard_tripped.ended")
+        wait_for(lambda: len(worker.counted) == 2)  # the receiver has it before its answer is read
 
     assert began.is_signed
     assert ended.is_signed
@@ -105,6 +106,7 @@ def test_what_is_not_taken_is_sent_again_with_the_same_id_and_in_order(
         wait_for(lambda: webhook.received)
         worker.problems = [TRIPPED, BAD]
         received = webhook.wait_for(*["guard_tripped.began"] * 4, "settings_bad.began")
+        wait_for(lambda: len(worker.counted) == 5)
 
     assert len({each.headers["webhook-id"] for each in received[:4]}) == 1
     assert all(each.is_signed and each.path.startswith("/hidden") for each in received)
@@ -183,6 +185,7 @@ def test_two_workers_that_see_the_same_send_one_notice(tmp_path: Path, webhook: 
         webhook.wait_for("guard_tripped.began", "settings_bad.began")
         workers[1].problems = []
         wait_for(lambda: len(webhook.received) == 4, about=webhook.types)
+        wait_for(lambda: sum(len(each.counted) for each in workers) == 4)
 
     assert sorted(webhook.types()[2:]) == ["guard_tripped.ended", "settings_bad.ended"]
     assert sorted(len(each.counted) for each in workers) == [0, 4]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import HOLDOVER, run_on_terminal
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, moment
 from tests.waiting import PATIENCE_SECONDS
-
-HOLDOVER = [sys.executable, "-m", "proxy"]
 
 
 def numbered(*numbers: int) -> list[Any]:
