@@ -359,3 +359,12 @@ def test_texts_are_indexed_piece_by_piece_where_that_is_wanted(keeping):
     assert half_way == [0, 0]
     assert blocks == 1
     assert postings > 50
+
+
+def test_texts_of_few_exchanges_are_indexed_in_one_look(keeping):
+    received = moment_of(time.time_ns() // 1_000_000 - 2 * 86_400_000)
+    write(keeping, *(f"{number}" for number in range(100)), received=received)
+
+    run_loader(replace(keeping, text_index=True), steps(), build_seconds=PATIENCE_SECONDS)
+
+    assert indexed(keeping)[0] == 1
