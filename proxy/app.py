@@ -53,6 +53,7 @@ from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.upstream.transport import Timeouts
 from proxy.workers.guards import Guards
 from proxy.workers.key_health import KeyHealth
+from proxy.workers.lessons import LessonSharing
 from proxy.workers.model_users import ModelUsers
 from proxy.workers.shared_state import SharedState, directory_for
 
@@ -148,6 +149,7 @@ def create_app(
                 budget.keep_up(),
                 keys.keep_up(),
                 model_users.keep_up(),
+                LessonSharing(shared_state, dispatcher.learned, settings.lesson_seconds).keep_up(),
                 admission_reporter.keep_reporting(),
                 _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
                 _show_usage(metrics),

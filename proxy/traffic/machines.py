@@ -26,7 +26,7 @@ from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.shared_notes import SharedNote, SharedNotes
 from proxy.traffic.store.store import Store
-from proxy.workers.shared_state import BUDGETS, TALLIES, TRIPS, SharedState
+from proxy.workers.shared_state import BUDGETS, LESSONS, TALLIES, TRIPS, SharedState
 
 log = structlog.get_logger()
 
@@ -34,8 +34,8 @@ _Changes: TypeAlias = Mapping[str, bytes | None]
 """New texts of notes by name; None if a note was removed."""
 
 _SECONDS: Final = 1.0
-_TWO_DAYS: Final = 2 * 86_400
-_LIFETIMES: Final = {TALLIES: 5, BUDGETS: _TWO_DAYS}
+_DAY: Final = 86_400
+_LIFETIMES: Final = {TALLIES: 5, BUDGETS: 2 * _DAY, LESSONS: _DAY}
 """Topics on which each worker has a note of its own, and the seconds for which one is believed."""
 _COPY: Final = "@"
 """Begins the names of notes that are copies of another machine's."""

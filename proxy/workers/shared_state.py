@@ -27,6 +27,8 @@ TRIPS: Final = "tripped"
 """Topic of tripped guards; each has a note named after its rule, whoever wrote it."""
 BUDGETS: Final = "budget"
 """Topic of the tokens that shadows took; each worker has a note, also if it has ended."""
+LESSONS: Final = "lessons"
+"""Topic of what refusals have taught; each worker has a note, also if it has ended."""
 
 Note: TypeAlias = tuple[str, bytes, float]
 """Name, text, and time of writing in seconds since the epoch."""

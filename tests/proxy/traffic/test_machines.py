@@ -16,11 +16,14 @@ from proxy.traffic import journal_directory
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.machines import NoteSharing
 from proxy.traffic.status import LoaderConfig
+from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.workers.guards import Guards, Trip
+from proxy.workers.lessons import LessonSharing
 from proxy.workers.shared_state import BUDGETS, TALLIES, TRIPS, SharedState
 from tests.fleet import Fleet, rule, running_fleet
 from tests.postgres import Postgres, postgres
 from tests.waiting import wait_for
+from translators import Capabilities
 
 GUARD = Guard(errors_above=10, min_count=20, window=60)
 
@@ -43,6 +46,9 @@ class Machine:
         self.sharing = NoteSharing(SharedState(self.directory), self.url)
         self.guards = Guards(SharedState(self.directory), Unseen())
         self.guards.watch({"canary": GUARD})
+        self.lessons = LessonSharing(
+            SharedState(self.directory), LearnedCapabilities(seconds=3600), 3600
+        )
 
     def fails(self, count: int = 15) -> None:
         for number in range(count):
@@ -101,6 +107,16 @@ def test_a_trip_on_one_machine_is_one_on_the_others_with_its_reason(two):
 
     assert other.judges()
     assert other.guards.trips == one.guards.trips
+
+
+def test_what_a_refusal_taught_one_machine_the_others_need_not_be_taught(two):
+    one, other = two
+    one.lessons.learned.add("m", Capabilities(prefill=False))
+    one.lessons.share()
+    share(one, other)
+    other.lessons.share()
+
+    assert other.lessons.learned.current() == {"m": Capabilities(prefill=False)}
 
 
 def test_a_guard_that_is_rearmed_on_one_machine_is_rearmed_on_all_and_stays_so(two):
