@@ -29,7 +29,7 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -122,6 +122,11 @@ def new_provider(version: str) -> TracerProvider:
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider
+
+
+def collector_takes_spans(seconds: float) -> bool:
+    """Send no spans to the collector, which the variables name; return True if it takes them."""
+    return OTLPSpanExporter(timeout=seconds).export(()) is SpanExportResult.SUCCESS
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import structlog
 import typer
 from pydantic import BaseModel, SecretStr
 
+from proxy.cli.doctor.collector import try_collector
 from proxy.cli.doctor.finding import Finding, Level
 from proxy.cli.doctor.machine import try_machine
 from proxy.cli.doctor.upstreams import try_upstreams
@@ -94,6 +95,7 @@ async def _try_everything(
                 findings.append(Finding(Level.OK, "environment", f"{name} is asked {way}"))
         findings += [each async for each in try_upstreams(settings, runtime.keyring)]
         findings.append(await try_webhook(runtime.receiver))
+        findings.append(await try_collector(settings))
     return [*findings, *try_machine(settings)]
 
 

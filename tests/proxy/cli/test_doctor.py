@@ -19,6 +19,7 @@ from sqlalchemy import create_engine
 
 from proxy.simulator import create_simulator
 from proxy.traffic import default_url, open_store
+from tests import otlp_receiver
 from tests.command_line import HOLDOVER, run
 from tests.fleet import running_fleet
 from tests.postgres import Postgres, postgres
@@ -101,6 +102,7 @@ def test_where_all_is_well_every_line_says_so(tmp_path: Path, upstream: str):
         "clock": "ok",
         "legacy": "ok",
         "notices": "ok",
+        "traces": "ok",
         "state_dir": "ok",
         "store": "ok",
         "port": "ok",
@@ -126,6 +128,22 @@ def test_a_variable_that_opentelemetry_cannot_use_is_found(tmp_path: Path, upstr
 
     assert levels(found)["environment"] == "failed"
     assert "schedule_delay_millis must be positive" in found["environment"][0]["text"]
+
+
+def test_a_collector_takes_no_spans_or_is_not_there(tmp_path: Path, upstream: str):
+    with otlp_receiver.receiving() as collector:
+        at: dict[str, Any] = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.replace("//", "//me:hidden@")
+        }
+        there = doctor(tmp_path, of(upstream), "traces = true", **at)
+    gone = doctor(tmp_path, of(upstream), "traces = true", status=1, **at)
+
+    assert there["traces"][0]["text"] == f"the collector at {collector.url} takes spans"
+    assert collector.spans == []
+    assert levels(gone)["traces"] == "failed"
+    assert gone["traces"][0]["text"].startswith(f"the collector at {collector.url} took no spans")
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in gone["traces"][0]["remedy"]
+    assert "hidden" not in str(there) + str(gone)
 
 
 def test_people_read_a_line_for_each_finding_and_each_setting_with_its_source(
