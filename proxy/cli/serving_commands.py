@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from proxy.cli.options import Config, Secrets
+from proxy.cli.options import Config, Demo, Secrets
 
 app = typer.Typer(
     name="holdover",
@@ -109,6 +109,20 @@ def demo(
     from proxy.cli.demo import run_demo
 
     run_demo(port, keep_serving=not once)
+
+
+@app.command()
+def console(
+    host: Host = None,
+    port: Port = None,
+    config: Config = None,
+    secrets: Secrets = None,
+    demo: Demo = False,
+) -> None:
+    """Show the migration in a browser, and move it there."""
+    from proxy.cli.console import run_console
+
+    run_console(config, secrets, host=host, port=port, demo=demo)
 
 
 @app.command()

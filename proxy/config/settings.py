@@ -349,6 +349,17 @@ class Settings(BaseSettings):
     """Token of 16 characters or more that opens the pages under `/holdover/` to `Authorization:
     Bearer`. Without it these pages do not exist. Anyone who may send requests can try tokens, so
     make it long and random: `openssl rand -hex 32`."""
+    console_host: str = "127.0.0.1"
+    """Address on which `holdover console` listens. On any that other machines reach, it needs
+    `admin_token` to sign in with."""
+    console_port: int = Field(default=8081, ge=0, le=65535)
+    """Port on which `holdover console` listens; 0 takes a free one."""
+    console_prefix: PathPrefix = ""
+    """Path under which a reverse proxy shows the console, such as `/console`."""
+    console_readonly: bool = False
+    """Let the console show everything and change nothing."""
+    console_server_url: BaseUrl | None = None
+    """Address at which the console asks the server how it is. Default: `host` and `port`."""
     digest_key: Secret = None
     """Key of the digests that stand for callers in logs and records. Default: a random one, kept in
     `state_dir/digest.key`. Set it to get the same digests on several machines, or to name digests

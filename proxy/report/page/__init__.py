@@ -24,11 +24,12 @@ from proxy.report.model import Report
 from proxy.report.page import charts
 from proxy.terminal_text import escape_for_terminal
 
-__all__ = ["as_html"]
+__all__ = ["STYLE", "as_html", "environment_for"]
 
 _HERE: Final = Path(__file__).parent
-_STYLE: Final = (_HERE / "style.css").read_text()
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+STYLE: Final = (_HERE / "style.css").read_text()
+"""The style sheet, which the console carries on."""
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 # The browser enforces this even if foreign markup should get into the page.
 _POLICY: Final = (
@@ -36,30 +37,35 @@ _POLICY: Final = (
 )
 
 
-_ENVIRONMENT: Final = Environment(
-    loader=FileSystemLoader(_HERE),
-    autoescape=True,
-    # Foreign text shows its invisible characters; markup is ours.
-    finalize=lambda value: (
-        escape_for_terminal(value)
-        if isinstance(value, str) and not isinstance(value, Markup)
-        else value
-    ),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_ENVIRONMENT.filters |= {
-    **formatting.FILTERS,
-    "caller_name": phrases.caller_name,
-    "code_lines": code_lines,
-    "join_names": phrases.join_names,
-}
+def environment_for(*folders: Path) -> Environment:
+    """Return what renders the templates in these folders, with the macros and filters of a page."""
+    environment = Environment(
+        loader=FileSystemLoader([*folders, _HERE]),
+        autoescape=True,
+        # Foreign text shows its invisible characters; markup is ours.
+        finalize=lambda value: (
+            escape_for_terminal(value)
+            if isinstance(value, str) and not isinstance(value, Markup)
+            else value
+        ),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        **formatting.FILTERS,
+        "caller_name": phrases.caller_name,
+        "code_lines": code_lines,
+        "join_names": phrases.join_names,
+    }
+    environment.globals |= {"phrases": phrases, "charts": charts}
+    return environment
+
+
+_ENVIRONMENT: Final = environment_for()
 
 
 def as_html(report: Report) -> str:
     """Return the whole page."""
-    return _ENVIRONMENT.get_template("page.html").render(
-        report=report, policy=_POLICY, style=_STYLE, phrases=phrases, charts=charts
-    )
+    return _ENVIRONMENT.get_template("page.html").render(report=report, policy=_POLICY, style=STYLE)

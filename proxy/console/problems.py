@@ -1,0 +1,13 @@
+"""What can go wrong with a request, in words for the page that says so."""
+
+from __future__ import annotations
+
+
+class Problem(Exception):
+    """An HTTP status, and sentences about what happened and what to do."""
+
+    def __init__(self, status: int, message: str, *, title: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.title = title
+        """Heading of the page; None for one that fits the status."""

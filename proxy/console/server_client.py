@@ -1,0 +1,82 @@
+"""Ask the running server how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from proxy.errors import Failure, InvalidSettings
+from proxy.upstream.client import UpstreamClient
+from proxy.upstream.transport import Timeouts
+
+_TIMEOUT_SECONDS: Final = 2
+_TIMEOUTS: Final = Timeouts(connect=_TIMEOUT_SECONDS, read=_TIMEOUT_SECONDS)
+_FRESH_SECONDS: Final = 1.0
+_MAX_BYTES: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerAnswer:
+    """What `/readyz` has said, or why it has said nothing."""
+
+    readiness: dict[str, Any] | None = None
+    """The answer of one worker; None if there was none."""
+    silence: str | None = None
+    """Sentence about why there is no answer; None if there is one."""
+
+
+@dataclass(slots=True)
+class ServerClient:
+    """Asks one server; an answer is used for a second."""
+
+    url: str
+    """Base URL, without a slash at its end."""
+    _last: ServerAnswer = field(default_factory=ServerAnswer)
+    _asked: float = float("-inf")
+
+    async def ask(self) -> ServerAnswer:
+        """Return what the server says of itself; never raises."""
+        if time.monotonic() - self._asked > _FRESH_SECONDS:
+            self._last, self._asked = await self._ask(), time.monotonic()
+        return self._last
+
+    async def _ask(self) -> ServerAnswer:
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                received = await self._fetch()
+            readiness = msgspec.json.decode(received)
+        except TimeoutError:
+            return self._silence(f"has not answered within {_TIMEOUT_SECONDS} seconds")
+        except (Failure, InvalidSettings):
+            return self._silence("cannot be reached")
+        except ValueError:
+            readiness = None
+        if not isinstance(readiness, dict) or "status" not in readiness:
+            return self._silence("answers in another way than Holdover does")
+        return ServerAnswer(readiness=readiness)
+
+    async def _fetch(self) -> bytes:
+        client = UpstreamClient(self.url, _TIMEOUTS)
+        received = bytearray()
+        try:
+            answer = await client.forward("GET", b"/readyz", [], None)
+            try:
+                async for piece in answer.pieces():
+                    received += piece
+                    if len(received) > _MAX_BYTES:
+                        break
+            finally:
+                await answer.close()
+        finally:
+            await client.close()
+        return bytes(received)
+
+    def _silence(self, what: str) -> ServerAnswer:
+        return ServerAnswer(
+            silence=f"The server at {self.url} {what}. What follows is what was recorded before; "
+            "start it with `holdover serve`, or say where it is with `console_server_url`."
+        )

@@ -1,0 +1,160 @@
+"""All that the pages read and change: the settings file, the store, and the running server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+
+from proxy.config.reload import version_of
+from proxy.config.settings import Settings
+from proxy.config.toml_source import TomlSource
+from proxy.console.server_client import ServerClient
+from proxy.errors import InvalidSettings
+from proxy.traffic.store.errors import StoreError
+from proxy.traffic.store.lazy_open import open_store
+from proxy.traffic.store.store import Store
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Load: TypeAlias = Callable[[TomlSource | None], Settings]
+"""Reads the settings, from a file if there is one; raises `InvalidSettings`."""
+
+_THREADS: Final = 4
+"""Queries that run at once; more people wait for each other rather than for the disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentSettings:
+    """The settings as the file has them now, or as it had them when it was last valid."""
+
+    settings: Settings
+    version: str | None
+    """Digest of the file's text; None if there is no file."""
+    problem: str | None = None
+    """What is wrong with the file now, so that an earlier version is shown."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SettingsReader:
+    """Reads the settings again whenever their file has changed."""
+
+    path: Path | None
+    load: Load
+    secrets: Path | None = None
+    current: CurrentSettings = field(init=False)
+    _seen: object = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        file = TomlSource.read(self.path) if self.path else None
+        version = version_of(file) if file else None
+        self.current = CurrentSettings(settings=self.load(file), version=version)
+
+    def read(self) -> CurrentSettings:
+        """Return the settings of this moment."""
+        if self.path is None:
+            return self.current
+        with self._lock:
+            if (signature := _signature(self.path)) != self._seen:
+                self.current, self._seen = self._read(self.path), signature
+            return self.current
+
+    def _read(self, path: Path) -> CurrentSettings:
+        try:
+            file = TomlSource.read(path)
+            return CurrentSettings(settings=self.load(file), version=version_of(file))
+        except InvalidSettings as exc:
+            before = self.current
+            return CurrentSettings(
+                settings=before.settings, version=before.version, problem=str(exc)
+            )
+
+
+def _signature(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError as exc:
+        return exc.errno
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """What all visits share."""
+
+    reader: SettingsReader
+    store_url: str = field(repr=False)
+    server: ServerClient
+    is_readonly: bool = False
+    """True if the console may change nothing, by its settings."""
+    prefix: str = ""
+    """Path under which a reverse proxy shows the console, such as `/console`."""
+    _store: Store | None = None
+    _store_lock: threading.Lock = field(default_factory=threading.Lock)
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
+
+    async def settings(self) -> CurrentSettings:
+        """Return the settings of this moment."""
+        return await self.run(self.reader.read)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that reads files, in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+
+    async def query(
+        self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call a function with the store, in a thread; raises `StoreError`."""
+
+        def call() -> T:
+            store = self._open()
+            try:
+                return function(store, *args, **kwargs)
+            except StoreError:
+                self._close(store)  # it may be another file, or another server, by now
+                raise
+
+        return await self.run(call)
+
+    def why_readonly(self) -> str | None:
+        """Return a sentence about why nothing can be changed here; None if it can."""
+        path = self.reader.path
+        if self.is_readonly:
+            return "This console only shows: `console_readonly` is set."
+        if path is None:
+            return (
+                "There is no settings file to change: start the console, and the server, with "
+                "`--config holdover.toml`."
+            )
+        real = Path(os.path.realpath(path))
+        if not os.access(real.parent, os.W_OK | os.X_OK) or not os.access(real, os.R_OK):
+            return (
+                f"{real} cannot be replaced by the user of this console, so change it where it "
+                "comes from, or let that user write its directory."
+            )
+        return None
+
+    def _open(self) -> Store:
+        with self._store_lock:
+            if self._store is None:
+                self._store = open_store(self.store_url, read_only=True)
+            return self._store
+
+    def _close(self, store: Store) -> None:
+        with self._store_lock:
+            if self._store is store:
+                self._store = None
+        store.close()
+
+    async def close(self) -> None:
+        """Close the store and all connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        if self._store is not None:
+            self._store.close()
