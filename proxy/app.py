@@ -92,13 +92,8 @@ def create_app(
     budget = SharedDailyTokenBudget(shared_state)
     redactor = Redactor(settings.redact)
     tracing = _tracing(redactor) if settings.traces else None
-    evidence: Recording | None = None
     losses = RecentLosses(metrics)
-    if settings.traffic:
-        directory = journal_directory(settings.state_dir)
-        writer = JournalWriter(directory, losses, max_bytes=settings.journal_max_bytes)
-        contents = BodyRecorder(writer, digester)
-        evidence = Recording(directory=directory, journal_writer=writer, contents=contents)
+    evidence = _recording(settings, losses, digester) if settings.traffic else None
     shadows = ShadowRunner(
         shadowed,
         budget,
@@ -183,17 +178,18 @@ def create_app(
         journal_max_bytes=settings.journal_max_bytes,
     )
     retiring = partial(retiring_now, reloader, model_users)
+    find_problems = ProblemFinder(
+        reloader=reloader,
+        guards=guards,
+        keys=keys,
+        recording=evidence,
+        losses=losses,
+        checks=checks,
+        retiring=retiring,
+    )
     notifier = Notifier(
         receiver=lambda: reloader.config.receiver,
-        find_problems=ProblemFinder(
-            reloader=reloader,
-            guards=guards,
-            keys=keys,
-            recording=evidence,
-            losses=losses,
-            checks=checks,
-            retiring=retiring,
-        ),
+        find_problems=find_problems,
         shared_state=shared_state,
         observer=metrics,
     )
@@ -205,6 +201,7 @@ def create_app(
         recording=evidence,
         loop_delay=loop_delay,
         checks=checks,
+        find_problems=find_problems,
         retiring=retiring,
     )
     admin_token = AdminToken(settings.admin_token)
@@ -231,6 +228,13 @@ def create_app(
         admission=admission,
         admission_reporter=admission_reporter,
     )
+
+
+def _recording(settings: Settings, losses: RecentLosses, digester: Digester) -> Recording:
+    directory = journal_directory(settings.state_dir)
+    writer = JournalWriter(directory, losses, max_bytes=settings.journal_max_bytes)
+    contents = BodyRecorder(writer, digester)
+    return Recording(directory=directory, journal_writer=writer, contents=contents)
 
 
 def _tracing(redactor: Redactor) -> Tracing:

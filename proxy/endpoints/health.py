@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +27,7 @@ from proxy.endpoints.openapi import as_described
 from proxy.endpoints.own_answers import METHODS
 from proxy.endpoints.page_types import (
     Alive,
+    CurrentProblem,
     FollowedSettings,
     LoopDelaySeconds,
     Readiness,
@@ -35,6 +36,7 @@ from proxy.endpoints.page_types import (
     json_response,
 )
 from proxy.loop_delay import LATE_SECONDS, LoopDelay
+from proxy.notices.kinds import KINDS, Problem
 from proxy.observability.current_state import CurrentState
 from proxy.observability.metrics import CONTENT_TYPE, Metrics
 from proxy.rollout import RetiringModel, retiring_models
@@ -69,6 +71,8 @@ class HealthPages:
     recording: Recording | None
     loop_delay: LoopDelay
     checks: Sequence[Check]
+    find_problems: Callable[[], Iterable[Problem]]
+    """Returns all that is wrong at present, also what keeps no request away."""
 
     def routes(self) -> list[Route]:
         """Return the routes to the pages."""
@@ -95,6 +99,10 @@ class HealthPages:
         readiness = Readiness(
             status="draining" if is_draining else "ready" if is_ready else "not_ready",
             reasons=reasons,
+            problems=[
+                CurrentProblem(each.kind, each.subject, each.text, KINDS[each.kind].advice)
+                for each in self.find_problems()
+            ],
             settings=FollowedSettings(
                 version=version.digest,
                 loaded=version.loaded.isoformat(timespec="seconds"),

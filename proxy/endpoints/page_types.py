@@ -102,11 +102,25 @@ class TrippedRule(msgspec.Struct):
     reason: str
 
 
+class CurrentProblem(msgspec.Struct):
+    """Something that is wrong at present and needs a person, as notices tell it too."""
+
+    kind: str
+    """Name of the kind, which never changes."""
+    subject: str
+    """The rule, setting or model that it is about; empty if there is but one such problem."""
+    text: str
+    """A sentence about what has happened."""
+    advice: str
+    """A sentence about what to do; empty if the text says it."""
+
+
 class Readiness(msgspec.Struct):
     """Answer of `/readyz`."""
 
     status: Literal["ready", "not_ready", "draining"]
     reasons: list[Reason]
+    problems: list[CurrentProblem]
     settings: FollowedSettings
     rules: int
     override: str | None

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.report.adjustments import adjustments_of
 from proxy.report.callers import (
     CallerExamples,
     CallerStatistics,
@@ -71,6 +72,7 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
             notes=tuple(_coverage_notes(collected, totals)),
         ),
         totals=totals,
+        adjustments=adjustments_of(everybody.shapes, {}, totals.exchanges),
         volume=volume_of(
             collected.sums.buckets,
             collected.step,

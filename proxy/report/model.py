@@ -330,6 +330,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Name or digest of the only caller in the report; None if it covers all."""
     coverage: Coverage
     totals: Totals
+    adjustments: tuple[AdjustmentUse, ...] = ()
+    """Adjustments of all callers together, without examples, the most frequent first."""
     volume: Volume
     callers: tuple[CallerReport, ...]
     """The largest callers, in order of volume."""

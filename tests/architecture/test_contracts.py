@@ -12,9 +12,9 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 MAY: Final = {
     "httpx": {"upstream"},
-    "starlette": {"app", "cli", "endpoints", "error_app", "server", "simulator"},
+    "starlette": {"app", "cli", "console", "endpoints", "error_app", "server", "simulator"},
     "sqlalchemy": {"traffic"},
-    "proxy.config.settings": {"app", "cli", "config", "server"},
+    "proxy.config.settings": {"app", "cli", "config", "console", "server"},
     "proxy.config.sources": {"cli", "config", "server"},
 }
 """Who may import what; everybody else breaks a contract."""

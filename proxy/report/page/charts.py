@@ -8,16 +8,20 @@ Colours are classes of the style sheet, with light, dark and print variants.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
 from markupsafe import Markup
 
+from proxy.report.burndown import MAX_SERIES, Burndown
 from proxy.report.formatting import day, number, one_or_many
 from proxy.report.model import Bucket, Percentiles, Volume
 from proxy.report.phrases import OUTCOMES
 
+SERIES: Final = tuple(f"series-{number}" for number in range(1, MAX_SERIES + 1))
+"""Classes of the style sheet for callers that are shown one by one."""
 _HEIGHT: Final = 190
 _TOP: Final = 18
 _BASE: Final = 164
@@ -69,6 +73,41 @@ def volume(given: Volume) -> Markup:
     )
 
 
+def burndown(given: Burndown) -> Markup:
+    """Draw the requests of each day as bars, stacked by caller, the largest at the bottom."""
+    most = max(day.requests for day in given.days)
+    top = _round_up(most)
+    step = 100 / len(given.days)
+    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
+    bars = (
+        bar
+        for index, each in enumerate(given.days)
+        for bar in _stacked(
+            [*zip(SERIES, each.counts, strict=False), ("others", each.others)],
+            x=step * (index + 0.5) - width / 2,
+            w=width,
+            top=top,
+        )
+    )
+    first, last = given.days[0], given.days[-1]
+    ends = [
+        _WORD.format(css="from", x=0, y=_HEIGHT - 8, text=day(first.begin)),
+        *(
+            [_WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=day(last.begin))]
+            if last is not first
+            else []
+        ),
+    ]
+    return _PLOT.format(
+        id="burndown",
+        height=_HEIGHT,
+        title="Requests per day, by caller",
+        desc=f"{number(first.requests)} on {day(first.begin)}, {number(last.requests)} on "
+        f"{day(last.begin)}; at most {number(most)}.",
+        inside=Markup("").join([*_grid(top), *bars, *ends]),
+    )
+
+
 def share(value: float, label: str, *, css: str = "good") -> Markup:
     """Draw a bar whose length is a share from 0 to 1."""
     inside = _BAR.format(css="track", x=0, y=4, w=100, h=8) + _BAR.format(
@@ -105,6 +144,10 @@ def similarity(shadow: float, control: float | None, label: str) -> Markup:
 
 def _stack(bucket: Bucket, *, x: float, w: float, top: int) -> list[Markup]:
     counts = [(name, getattr(bucket.outcomes, name)) for name in OUTCOMES]
+    return _stacked(counts, x=x, w=w, top=top)
+
+
+def _stacked(counts: Sequence[tuple[str, int]], *, x: float, w: float, top: int) -> list[Markup]:
     ends = accumulate(count for _, count in counts)
     scale = (_BASE - _TOP) / top
     return [

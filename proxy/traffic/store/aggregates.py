@@ -93,6 +93,15 @@ class TimeBucket:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerDay:
+    """Exchanges of one caller on one day; days are numbered from the epoch."""
+
+    day: int
+    who: Who
+    exchanges: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowGroup:
     """Shadows or controls of one rule with the same failure; None if they succeeded."""
 
@@ -161,6 +170,13 @@ def exchanges_in(connection: Connection, period: Period) -> int:
     """Return the number of exchanges in a period."""
     count = select(_COUNT).where(period.contains_bucket(Kind.SHAPE))
     return connection.execute(count).scalar() or 0
+
+
+def exchanges_by_day(connection: Connection, period: Period) -> list[CallerDay]:
+    """Return how much each caller asked on each day, but for callers that found no room."""
+    day = (_columns.begin_ms // DAY_MS).label("day")
+    query = _summed(Kind.SHAPE, period, (day, _WHO), _COUNT).where(_group.is_other.is_(False))
+    return [CallerDay(*row) for row in connection.execute(query.having(_COUNT > 0))]
 
 
 def coarsest_step_ms(connection: Connection, period: Period) -> int:

@@ -91,7 +91,7 @@ def signed_in(config: Path, **options: Any) -> Iterator[Person]:
     with console(config, **options) as (url, once):
         client = new_client(base_url=url, follow_redirects=True)
         with client:
-            assert client.get(str(once)).status_code == 200
+            assert client.get(str(once), follow_redirects=False).status_code == 303
             yield Person(client=client, config=config, url=url)
 
 
