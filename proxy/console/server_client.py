@@ -63,6 +63,7 @@ class ServerClient:
         client = UpstreamClient(self.url, _TIMEOUTS)
         received = bytearray()
         try:
+            await client.connect()  # what it raises is said on a page, and in no log
             answer = await client.forward("GET", b"/readyz", [], None)
             try:
                 async for piece in answer.pieces():

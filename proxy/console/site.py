@@ -14,6 +14,7 @@ from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 from proxy.config.reload import version_of
 from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource
+from proxy.console.remembered import Remembered
 from proxy.console.server_client import ServerClient
 from proxy.errors import InvalidSettings
 from proxy.traffic.store.errors import StoreError
@@ -95,6 +96,7 @@ class Site:
     """True if the console may change nothing, by its settings."""
     prefix: str = ""
     """Path under which a reverse proxy shows the console, such as `/console`."""
+    remembered: Remembered = field(default_factory=Remembered)
     _store: Store | None = None
     _store_lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
