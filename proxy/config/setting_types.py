@@ -24,6 +24,7 @@ from proxy.traffic import checked_url
 _MIN_TOKEN_LENGTH: Final = 16
 _MIN_STORE_BYTES: Final = 16 * 1024**2
 _ADDED_PATH: Final = re.compile(r"(?<!/)/v1(?:/messages|/complete)?$")
+_PLAIN_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)+")
 _LATIN_1_ENDS: Final = "\xff"
 _HEADER_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9a-z-]+")  # RFC 9110, section 5.6.2
 
@@ -114,6 +115,15 @@ def _header_name(name: str) -> str:
 
 def _header_value(secret: SecretStr | None) -> SecretStr | None:
     return secret and SecretStr(header_value(secret.get_secret_value()))
+
+
+def _console_prefix(prefix: str) -> str:
+    """Require a path that is the same in an address, a cookie and a page."""
+    if prefix and _PLAIN_PATH.fullmatch(prefix) is None:
+        raise ValueError(
+            "use letters, digits, `-`, `_`, `.` and `~` between slashes, as in `/console`"
+        )
+    return prefix
 
 
 def _admin_token(token: SecretStr | None) -> SecretStr | None:
@@ -231,6 +241,7 @@ BaseUrl = Annotated[str, AfterValidator(_http_url)]
 """A URL to which paths are added; it has no slash at its end."""
 PathPrefix = Annotated[str, AfterValidator(lambda prefix: f"/{prefix.strip('/')}".rstrip("/"))]
 """A path before all others, such as `/legacy`, whichever of its slashes are written."""
+ConsolePrefix = Annotated[PathPrefix, AfterValidator(_console_prefix)]
 LocalPath = Annotated[Path, AfterValidator(_path)]
 StoreSize = Annotated[int, AfterValidator(_valid_store_size)]
 AdminToken = Annotated[Secret, AfterValidator(_admin_token)]

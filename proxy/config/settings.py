@@ -26,6 +26,7 @@ from pydantic_settings import (
 from proxy.config.setting_types import (
     AdminToken,
     BaseUrl,
+    ConsolePrefix,
     HostPattern,
     Key,
     KeyDigest,
@@ -351,11 +352,13 @@ class Settings(BaseSettings):
     make it long and random: `openssl rand -hex 32`."""
     console_host: str = "127.0.0.1"
     """Address on which `holdover console` listens. On any that other machines reach, it needs
-    `admin_token` to sign in with."""
+    `admin_token` to sign in with. Without one, `holdover console` prints an address that works
+    once."""
     console_port: int = Field(default=8081, ge=0, le=65535)
     """Port on which `holdover console` listens; 0 takes a free one."""
-    console_prefix: PathPrefix = ""
-    """Path under which a reverse proxy shows the console, such as `/console`."""
+    console_prefix: ConsolePrefix = ""
+    """Path under which a reverse proxy shows the console, such as `/console`; it may take the path
+    off or leave it on."""
     console_readonly: bool = False
     """Let the console show everything and change nothing."""
     console_server_url: BaseUrl | None = None

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import structlog
 from pydantic import SecretStr
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy.console.access.forms import Form, read_form, require_own
-from proxy.console.access.gate import SESSION, Gate, OneTimeAddress, problem_page
+from proxy.console.access.gate import SESSION, Gate, wrong_method
+from proxy.console.access.one_time_address import OneTimeAddress
+from proxy.console.access.targets import ENTER, SIGN_IN, SIGN_OUT, STATIC
 from proxy.console.pages.overview import overview
 from proxy.console.problems import Problem
 from proxy.console.site import Site
 from proxy.console.visit import Change, Page, Visit
-from proxy.errors import InvalidSettings
+from proxy.errors import ClientGone, InvalidSettings
 from proxy.security.hosts import HostCheck
 from proxy.security.redaction import describe_crash
 from proxy.traffic.store.errors import StoreError
@@ -38,8 +41,25 @@ CHANGES: Final[Mapping[str, Change]] = {}
 """Forms that change something, by their path."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """All that a console answers, by path."""
+
+    pages: Mapping[str, Page]
+    questions: Mapping[str, Change]
+    changes: Mapping[str, Change]
+
+
+ALL: Final = Contents(pages=PAGES, questions=QUESTIONS, changes=CHANGES)
+
+
 def create_console(
-    site: Site, *, hosts: HostCheck, token: SecretStr | None, once: OneTimeAddress
+    site: Site,
+    *,
+    hosts: HostCheck,
+    token: SecretStr | None,
+    once: OneTimeAddress,
+    contents: Contents = ALL,
 ) -> ASGIApp:
     """Build the console; it opens nothing before its first request."""
 
@@ -49,13 +69,48 @@ def create_console(
         await site.close()
 
     routes = [
-        *(Route(path, _show(site, page), methods=["GET", "HEAD"]) for path, page in PAGES.items()),
-        *(Route(path, _ask(site, form), methods=["POST"]) for path, form in QUESTIONS.items()),
-        *(Route(path, _do(site, form), methods=["POST"]) for path, form in CHANGES.items()),
+        *(
+            _Route(path, _show(site, page), methods=["GET"])
+            for path, page in contents.pages.items()
+        ),
+        *(
+            _Route(path, _ask(site, form), methods=["POST"])
+            for path, form in contents.questions.items()
+        ),
+        *(
+            _Route(path, _do(site, form), methods=["POST"])
+            for path, form in contents.changes.items()
+        ),
     ]
-    pages = Router(routes, redirect_slashes=False, lifespan=lifespan)
-    pages.default = _not_found(site)
-    return Gate(pages=pages, hosts=hosts, prefix=site.prefix, token=token, once=once)
+    router = Router(routes, redirect_slashes=False, lifespan=lifespan)
+    router.default = _not_found
+    return Gate(pages=router, hosts=hosts, prefix=site.prefix, token=token, once=once)
+
+
+def path_under(prefix: str) -> str | None:
+    """Return a path of the console that a prefix would hide; None if there is none."""
+    own = (*PAGES, *QUESTIONS, *CHANGES, SIGN_IN, SIGN_OUT, ENTER, STATIC)
+    found = (path for path in own if f"{path}/".startswith(f"{prefix}/"))
+    return next(found, None) if prefix else None
+
+
+class _Route(Route):
+    """A page or a form; a request with another method than theirs is answered in words."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; the router has found no route of its method if this has another."""
+        if scope["method"] in _methods_of(self):
+            await self.app(scope, receive, send)
+            return
+        router: Router = scope["router"]
+        here = (each for each in router.routes if each.matches(scope)[0] is not Match.NONE)
+        allowed = sorted({method for each in here for method in _methods_of(each)})
+        raise wrong_method(*allowed)
+
+
+def _methods_of(route: BaseRoute) -> set[str]:
+    assert isinstance(route, Route)
+    return route.methods or set()
 
 
 def _show(site: Site, page: Page) -> Endpoint:
@@ -81,32 +136,24 @@ def _do(site: Site, change: Change) -> Endpoint:
 
 
 def _in_words(site: Site, page: Page) -> Endpoint:
-    """Answer with a page that says what is wrong, whatever that is."""
+    """Say with a `Problem` what is wrong, whatever that is."""
 
     async def endpoint(request: Request) -> Response:
         try:
             return await page(Visit.of(site, request, request.scope[SESSION]))
-        except Problem as exc:
-            problem = exc
+        except (Problem, ClientGone):
+            raise
         except StoreError as exc:
-            problem = Problem(503, f"{exc}.", title="The records cannot be read")
+            raise Problem(503, f"{exc}.", title="The records cannot be read") from exc
         except InvalidSettings as exc:
-            problem = Problem(409, str(exc), title="The settings do not allow this")
-        except ClientDisconnect:
-            return Response(status_code=400)  # nobody reads it
-        except Exception as exc:  # noqa: BLE001 - the other pages go on
+            raise Problem(409, str(exc), title="The settings do not allow this") from exc
+        except Exception as exc:
             log.error("console_crashed", path=request.scope["path"], **describe_crash(exc))
-            problem = Problem(
-                500, "This is a fault of Holdover's. The log of the console says where it is."
-            )
-        return problem_page(problem, site.prefix)
+            said = "This is a fault of Holdover's. The log of the console says where it is."
+            raise Problem(500, said) from exc  # the other pages go on
 
     return endpoint
 
 
-def _not_found(site: Site) -> ASGIApp:
-    async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-        problem = Problem(404, "There is no page at this address.")
-        await problem_page(problem, site.prefix)(scope, receive, send)
-
-    return not_found
+async def _not_found(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise Problem(404, "There is no page at this address.")

@@ -157,6 +157,6 @@ class Site:
 
     async def close(self) -> None:
         """Close the store and all connections."""
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         if self._store is not None:
             self._store.close()

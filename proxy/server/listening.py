@@ -13,6 +13,7 @@ from proxy.terminal import exit_with_error
 from proxy.upstream.egress import authority
 
 _BACKLOG: Final = 2048
+_SETTINGS: Final = "`host`, `port`"
 _UNAVAILABLE: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 """Errors that are acceptable for some of a host's addresses, say on a machine without IPv6."""
 
@@ -22,19 +23,23 @@ Address: TypeAlias = tuple[int, tuple[Any, ...]]
 _log = logging.getLogger("uvicorn.error")
 
 
-def listen_or_exit(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+def listen_or_exit(
+    host: str, port: int, *, reuse_port: bool = False, settings: str = _SETTINGS
+) -> list[socket.socket]:
     """Listen on every address of a host, or exit with status 2 and the reason."""
     try:
-        return listen_on(host, port, reuse_port=reuse_port)
+        return listen_on(host, port, reuse_port=reuse_port, settings=settings)
     except InvalidSettings as exc:
         exit_with_error(str(exc))
 
 
-def listen_on(host: str, port: int, *, reuse_port: bool = False) -> list[socket.socket]:
+def listen_on(
+    host: str, port: int, *, reuse_port: bool = False, settings: str = _SETTINGS
+) -> list[socket.socket]:
     """
     Listen on every address of a host; from here on, connections queue up.
 
-    Raises `InvalidSettings`.
+    Raises `InvalidSettings`, which names the settings that say where.
 
     With `reuse_port` they do so only once a server accepts from these sockets: until then those
     that share the port are there for them.
@@ -49,7 +54,7 @@ def listen_on(host: str, port: int, *, reuse_port: bool = False) -> list[socket.
     except (OSError, ValueError) as exc:  # ValueError if the name cannot be encoded
         reason = getattr(exc, "strerror", None) or "this is not a valid host name"
         raise InvalidSettings(
-            f"cannot listen on {host or 'any address'}, port {port} (`host`, `port`): {reason}"
+            f"cannot listen on {host or 'any address'}, port {port} ({settings}): {reason}"
         ) from exc
 
 

@@ -50,15 +50,14 @@ class Sessions:
         self._by_id[_key(session_id)] = Session(name, ends=now + SECONDS)
         return session_id
 
-    def find(self, session_id: str | None) -> Session | None:
+    def find(self, session_id: str) -> Session | None:
         """Return the session with this id, or None if there is none any more."""
-        session = self._by_id.get(_key(session_id)) if session_id else None
+        session = self._by_id.get(_key(session_id))
         return session if session is not None and session.ends > self._clock() else None
 
-    def end(self, session_id: str | None) -> None:
+    def end(self, session_id: str) -> None:
         """End a session, if there is such a one."""
-        if session_id:
-            self._by_id.pop(_key(session_id), None)
+        self._by_id.pop(_key(session_id), None)
 
 
 def _key(session_id: str) -> bytes:

@@ -33,6 +33,19 @@ def test_a_mount_prefix_begins_with_a_slash_and_does_not_end_with_one(given: str
     assert load_settings(mount_prefix=given).mount_prefix == kept
 
 
+@pytest.mark.parametrize("given", ["", "/", "console", "/ops/console-2/", "/~a/b.c_d"])
+def test_a_prefix_of_the_console_is_a_plain_path(given: str):
+    assert load_settings(console_prefix=given).console_prefix == f"/{given.strip('/')}".rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "given", ["/a b", "/a;b", "/a?b", "/a#b", "/%61", "/ä", "/a//b", "/..", "/a/./b", "/a\r\nb"]
+)
+def test_a_prefix_that_means_something_in_an_address_or_a_cookie_is_refused(given: str):
+    with pytest.raises(InvalidSettings, match="console_prefix: use letters"):
+        load_settings(console_prefix=given)
+
+
 def test_a_base_url_loses_its_last_slash():
     assert load_settings(upstream_url="http://h:1/p/").upstream_url == "http://h:1/p"
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 
 from proxy.config.sources import load_settings
-from proxy.console.access.gate import OneTimeAddress
-from proxy.console.app import create_console
+from proxy.console.access.one_time_address import OneTimeAddress
+from proxy.console.app import ALL, Contents, create_console
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
 from proxy.security.hosts import HostCheck
@@ -63,9 +63,14 @@ def console(
     config: Path,
     *,
     server_url: str | None = None,
+    contents: Contents = ALL,
     **site: Any,
 ) -> Iterator[tuple[str, OneTimeAddress]]:
-    """Serve the console of a settings file; yield its URL and the address that opens it once."""
+    """
+    Serve the console of a settings file; yield its URL and the address that opens it once.
+
+    `contents` takes the place of all its pages and forms.
+    """
     settings = load_settings(config)
     assert settings.traffic_url is not None
     # Without a server, a port on which nobody listens.
@@ -76,9 +81,10 @@ def console(
         Site(
             reader=reader, store_url=settings.traffic_url.get_secret_value(), server=server, **site
         ),
-        hosts=HostCheck(is_local=True),
+        hosts=HostCheck(is_local=True, allowed=settings.allowed_hosts),
         token=settings.admin_token,
         once=once,
+        contents=contents,
     )
     with serving(app) as url:
         once.base = url
