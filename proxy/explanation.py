@@ -1,9 +1,11 @@
-"""Explanation of a translation plan, as shown to users."""
+"""Explanations as shown to users: of a translation plan, and of the timing of a stream."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from translators import EXPLANATIONS, REMEDIES, Plan
@@ -74,6 +76,20 @@ def model_in_words(asked: str | None, answered: str | None) -> str:
     """Return the model that was asked for, and the one that answers if it is another."""
     shown = asked or "-"
     return shown if answered in {None, asked} else f"{shown} -> {answered}"
+
+
+def timing_in_words(timing: Iterable[tuple[float, str, int]]) -> str:
+    """Describe the timing of a stream: when its first text came, and how far apart the others."""
+    events = list(timing)
+    times = [time for time, _, characters in events if characters]
+    if not times:
+        return f"a stream of {len(events)} events, none with text"
+    begin = f"a stream of {len(events)} events, {len(times)} with text"
+    begin += f": the first after {times[0]:.1f} ms"
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if not gaps:
+        return begin
+    return f"{begin}, then {median(gaps):.1f} ms apart (median), at most {max(gaps):.1f} ms"
 
 
 def _quoted(text: str) -> str:

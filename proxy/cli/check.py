@@ -18,10 +18,10 @@ from proxy.errors import Failure, InvalidSettings
 from proxy.exchange.gone_message import gone_message
 from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
-from proxy.rollout import Question, bucket_of, decide, next_brown_outs, objections
+from proxy.rollout import Question, decide, next_brown_outs, verdict_in_words, verdicts
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
-from proxy.security.keyring import Caller, Keyring
-from proxy.security.redaction import CALLER_DIGEST, CallerDigest
+from proxy.security.keyring import Keyring
+from proxy.security.redaction import CALLER_DIGEST
 from proxy.server.state_dir import problem_with_state_dir
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
@@ -136,7 +136,7 @@ def _read_question(
     if name is None and (first(headers, b"x-api-key") or first(headers, b"authorization")):
         caller = keyring.identify(headers)
     else:
-        caller = _absent_caller(keyring, name)
+        caller = keyring.named(name)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as exc:
@@ -151,26 +151,10 @@ def _read_question(
     )
 
 
-def _absent_caller(keyring: Keyring, name: str | None) -> Caller:
-    """Return the caller of this name or digest; without either, one that sends no key."""
-    digests = {caller: digest for digest, caller in keyring.names.items()}
-    if name is None or name in {*digests, *(known.name for known in keyring.known)}:
-        digest = digests.get(name or "", keyring.digester.caller(b""))
-        return keyring.absent(name=name, digest=digest, identity=(name or "").encode())
-    return keyring.absent(name=None, digest=CallerDigest(name), identity=name.encode())
-
-
 def _print_decision(config: RuntimeConfig, question: Question) -> None:
     decision = decide(config.rollout, question)
-    for rule in config.rollout.rules:
-        if config.rollout.override is not None:
-            break
-        if (objection := next(objections(rule, question), None)) is not None:
-            print_lines(f"{rule.name}: no: {objection}.")
-            continue
-        within = f" (bucket {bucket_of(rule, question)} by {rule.by} is within its share)"
-        print_lines(f"{rule.name}: yes{within if rule.share < BASIS_POINTS else ''}.")
-        break
+    for verdict in verdicts(config.rollout, question):
+        print_lines(verdict_in_words(verdict))
     print_lines(f"{decision.action}, because of: {decision.why.value}", bold=True)
     if decision.action == "refuse":
         today = question.now.date().isoformat()

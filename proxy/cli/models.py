@@ -19,13 +19,20 @@ from proxy.config.settings import Settings
 from proxy.errors import Failure
 from proxy.headers import Headers
 from proxy.late_log import log_to_stderr
-from proxy.model_endings import SOON_DAYS, ending_of
+from proxy.model_endings import SOON_DAYS
+from proxy.report.model_table import (
+    SERVED_COLUMNS,
+    ending_in_words,
+    endings,
+    retired_models,
+    served_models,
+    served_row,
+)
 from proxy.terminal import exit_with_error, print_lines, show_table
 from translators import (
     UPSTREAM_VERSION,
     Catalogue,
     ListedModel,
-    Model,
     UpstreamProtocolError,
     decode_listing,
     differences,
@@ -33,9 +40,6 @@ from translators import (
 )
 
 _MODELS_PATH: Final = b"/v1/models?limit=1000"
-_SERVED = (
-    *("model", "status", "retires", "context", "max output", "prefill", "sampling", "thinking"),
-)
 _BECOMES = ("name", "retired", "becomes")
 
 
@@ -60,53 +64,15 @@ def run_models(config: Path | None, *, refresh: bool, check: bool = False) -> No
         if found and check:
             raise typer.Exit(1)
         return
-    day = today.isoformat()
-    models = _effective_models(catalogue)
-    served = [_row(model, today) for model in models if not model.is_retired(day)]
+    served = [served_row(model, today) for model in served_models(catalogue, today)]
     retired = [
-        (model.id, model.retires or "", catalogue.resolve(model.id, day).id)
-        for model in models
-        if model.is_retired(day)
+        (model.id, model.retires or "", becomes)
+        for model, becomes in retired_models(catalogue, today)
     ]
-    show_table(_SERVED, served, title=f"Models served on {today}")
+    show_table(SERVED_COLUMNS, served, title=f"Models served on {today}")
     show_table(_BECOMES, retired, title="What retired names become today")
-    print_lines(*_retiring_soon(catalogue, day))
-
-
-def _row(model: Model, today: date) -> tuple[str, ...]:
-    known = model.capabilities
-    not_before = f"not before {model.retires_not_before}" if model.retires_not_before else ""
-    return (
-        " = ".join((model.id, *model.aliases)),
-        model.status(today.isoformat()),
-        model.retires or not_before,
-        f"{model.context_tokens:,}" if model.context_tokens else "?",
-        f"{known.max_output_tokens:,}" if known.max_output_tokens else "?",
-        "?" if known.prefill is None else "yes" if known.prefill else "no",
-        known.sampling.value if known.sampling else "?",
-        known.thinking.value if known.thinking else "?",
-    )
-
-
-def _retiring_soon(catalogue: Catalogue, today: str) -> list[str]:
-    certain: list[str] = []
-    possible: list[str] = []
-    for model in _effective_models(catalogue):
-        ending = ending_of(model, today)
-        if ending is None:
-            continue
-        if ending.is_to_come:
-            after = (
-                f"{model.successor} takes its place" if model.successor else "no successor is known"
-            )
-            certain.append(f"{model.id} retires on {ending.day}; {after}.")
-        elif not ending.is_certain:
-            possible.append(f"{model.id} may retire at any time from {ending.day} on.")
-    return [f"Within {SOON_DAYS} days:", *(certain + possible or ["nothing retires."])]
-
-
-def _effective_models(catalogue: Catalogue) -> list[Model]:
-    return [model for model in catalogue.models if catalogue.find(model.id) is model]
+    ending = [ending_in_words(*each) for each in endings(catalogue, today)]
+    print_lines(f"Within {SOON_DAYS} days:", *(ending or ["nothing retires."]))
 
 
 async def _compare_with_upstream(

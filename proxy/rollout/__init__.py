@@ -10,10 +10,13 @@ from proxy.rollout.decide import (
     Decision,
     DecisionReason,
     Question,
+    Verdict,
     bucket_of,
     buckets_in_steps,
     decide,
     objections,
+    verdict_in_words,
+    verdicts,
 )
 from proxy.rollout.retiring import RetiringModel, retirement_warnings, retiring_models
 from proxy.rollout.rules import Fallback, Rollout, Route, Rule, Shadow
@@ -31,6 +34,7 @@ __all__ = [
     "Route",
     "Rule",
     "Shadow",
+    "Verdict",
     "basis_points",
     "brown_out_until",
     "bucket",
@@ -44,4 +48,6 @@ __all__ = [
     "retirement_warnings",
     "retiring_models",
     "validate_rules",
+    "verdict_in_words",
+    "verdicts",
 ]

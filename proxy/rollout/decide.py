@@ -83,6 +83,40 @@ def decide(rollout: Rollout, question: Question, tripped: frozenset[str] = froze
     return Decision(action=rule.route.action, route=rule.route, why=DecisionReason.RULE, rule=rule)
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a rule decides about a request, and why not."""
+
+    rule: Rule
+    objection: str | None
+    """The first reason why it does not decide; None if it does."""
+    bucket: int | None = None
+    """The bucket of the request, if it decides by its share."""
+
+
+def verdicts(
+    rollout: Rollout, question: Question, tripped: frozenset[str] = frozenset()
+) -> Iterator[Verdict]:
+    """Yield the verdict of each rule, up to the one that decides; none if there is an override."""
+    if rollout.override is not None:
+        return
+    for rule in rollout.rules:
+        if (objection := next(objections(rule, question, tripped), None)) is None:
+            number = bucket_of(rule, question) if rule.share < BASIS_POINTS else None
+            yield Verdict(rule=rule, objection=None, bucket=number)
+            return
+        yield Verdict(rule=rule, objection=objection)
+
+
+def verdict_in_words(verdict: Verdict) -> str:
+    """Return a verdict as a line that begins with the name of its rule."""
+    rule = verdict.rule
+    if verdict.objection is not None:
+        return f"{rule.name}: no: {verdict.objection}."
+    if verdict.bucket is None:
+        return f"{rule.name}: yes."
+    return f"{rule.name}: yes (bucket {verdict.bucket} by {rule.by} is within its share)."
+
+
 def objections(
     rule: Rule, question: Question, tripped: frozenset[str] = frozenset()
 ) -> Iterator[str]:

@@ -245,6 +245,14 @@ class Keyring:
         known = next((known for known in self.known if known.name == name), None)
         return self._caller(known, _NO_CREDENTIAL, name=name, digest=digest, identity=identity)
 
+    def named(self, name: str | None) -> Caller:
+        """Return the caller of a name or digest; without either, one that sends no key."""
+        digests = {caller: digest for digest, caller in self.names.items()}
+        if name is None or name in {*digests, *(known.name for known in self.known)}:
+            digest = digests.get(name or "", self.digester.caller(b""))
+            return self.absent(name=name, digest=digest, identity=(name or "").encode())
+        return self.absent(name=None, digest=CallerDigest(name), identity=name.encode())
+
     def for_other_paths(self, headers: Headers) -> Destination:
         """Return the destination of requests that are not completions; raises like `identify`."""
         if self.holds_keys:

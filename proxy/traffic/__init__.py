@@ -4,13 +4,14 @@ from proxy.traffic.body_capture import BodyCapture
 from proxy.traffic.content import PARTS, Body, Content, compress, decompress
 from proxy.traffic.journal.segments import journal_directory, waiting_bytes
 from proxy.traffic.journal.writer import JournalObserver, JournalWriter
-from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
+from proxy.traffic.record import GROUPS, MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.sdk_detection import detect_sdk
 from proxy.traffic.store.database.url import checked_url, default_url, file_of, place_of_store
 from proxy.traffic.store.errors import OutdatedStoreError, ReadOnlyStoreError, StoreError
 from proxy.traffic.store.lazy_open import open_store
 
 __all__ = [
+    "GROUPS",
     "PARTS",
     "Body",
     "BodyCapture",

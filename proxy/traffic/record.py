@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -118,3 +119,23 @@ class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True, tag="shadow"):
     """Reason why there is nothing to compare; None if there is a comparison."""
     comparison: Mapping[str, object] | None
     """The fields of a `Comparison`."""
+
+
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "exchange": ("id", "request_id", "received"),
+    "who": ("caller_name", "caller", "key", "user_agent", "sdk"),
+    "asked": (
+        *("path", "version", "dialect", "streamed", "asked_model", "features", "turns"),
+        *("prompt_characters", "max_tokens", "temperature", "top_p", "top_k", "stops"),
+        "request_bytes",
+    ),
+    "decided": ("route", "rule", "why", "first_failure"),
+    "sent": ("sent_model",),
+    "answered": (
+        *("status", "answered_model", "stop_reason", "upstream_stop_reason", "error_type"),
+        *("failure", "outcome", "blame", "client_gone", "input_tokens", "output_tokens"),
+        "reply_bytes",
+    ),
+    "times": ("upstream_ms", "first_token_ms", "first_byte_ms", "total_ms"),
+}
+"""Every field of a record but its adjustments, by section; a test keeps them complete."""

@@ -10,9 +10,9 @@ import typer
 
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.progress import shown
-from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.report.formatting import one_or_many
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
+from proxy.time_options import InvalidTime, milliseconds, since, until
 from proxy.timestamps import DAY_MS
 from proxy.traffic.export.errors import ExportError
 from proxy.traffic.export.manifest import FileFormat

@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from proxy.cli.traffic.known_names import suggestions
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.progress import shown
-from proxy.cli.traffic.time_options import InvalidTime, since, until
-from proxy.rollout.rule_schema import Action
-from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
+from proxy.time_options import InvalidTime
 from proxy.traffic import TrafficRecord
-from proxy.traffic.store.filters import Filter, InvalidFilter, conditions_of
+from proxy.traffic.store.filter_options import (
+    MAX_UNINDEXED_CONTENTS,
+    filter_of,
+    reads_too_much,
+)
+from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.queries import (
     FoundExchange,
     has_contents_of,
@@ -28,19 +31,14 @@ from proxy.traffic.store.queries import (
     unindexed_contents,
 )
 from proxy.traffic.store.tail import Tail
-from translators import FEATURES, AdjustmentKind
 
 if TYPE_CHECKING:
     from proxy.traffic.store.store import Store
 
 Show: TypeAlias = Callable[[TrafficRecord], None]
 
-MAX_UNINDEXED_CONTENTS: Final = 40_000
-"""Exchanges whose bodies are read for a text unless it is said since when: about ten seconds."""
 _WORTH_A_BAR: Final = 2_000
 _POLL_MILLISECONDS: Final = 500
-_ADJUSTMENTS: Final = tuple(kind.value for kind in AdjustmentKind)
-_ROUTES: Final = get_args(Action)
 
 
 def run_log(  # noqa: PLR0913 - an option each
@@ -85,33 +83,11 @@ def require_bounded_search(
     """Exit with 2 if a text would be searched in too many bodies, and no time says how many."""
     if filters.text is None or filters.since is not None:
         return
-    if unindexed_contents(store, filters, at_most=most + 1) > most:
+    if reads_too_much(store, filters, most):
         exit_with_error(
             f"--text: more than {most:,} exchanges would have their bodies read, one by one: say"
             " since when with --since, or let the setting `traffic_text_index` keep an index"
         )
-
-
-def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
-    """Build the filter from command-line options; raise `InvalidFilter` or `InvalidTime`."""
-    # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
-    given = {
-        name: value.encode(errors="replace").decode() for name, value in options.items() if value
-    }
-    begin, end = given.pop("since", None), given.pop("until", None)
-    filters = Filter(
-        since=since(begin, now) if begin else None, until=until(end, now) if end else None, **given
-    )
-    for what, name, known in (
-        ("a kind of adjustment", filters.adjustment, _ADJUSTMENTS),
-        ("a feature of the legacy API", filters.feature, FEATURES),
-        ("a route", filters.route, _ROUTES),
-    ):
-        if name is not None and name not in known:
-            choices = f"; use one of {', '.join(known)}"
-            raise InvalidFilter(f"{name!r} is not {what}{or_rather(name, known, choices)}")
-    conditions_of(filters)  # raises InvalidFilter
-    return filters
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from proxy.cli.embedded_simulator import embedded_simulator
 from proxy.cli.load_config import KEY_VARIABLE, or_exit, settings_or_exit
 from proxy.cli.risks import misspelt_models
 from proxy.cli.traffic.known_names import require_caller
-from proxy.cli.traffic.log import filter_of
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.replay_progress import ProgressObserver, progress
 from proxy.cli.traffic.replay_report import estimate_lines, report_lines
@@ -30,7 +29,6 @@ from proxy.cli.traffic.replay_settings import (
     with_simulator_keys,
     with_upstream_url,
 )
-from proxy.cli.traffic.time_options import InvalidTime
 from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
@@ -50,6 +48,8 @@ from proxy.report.prices import Price
 from proxy.security.redaction import Redactor
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from proxy.terminal_text import json_line
+from proxy.time_options import InvalidTime
+from proxy.traffic.store.filter_options import filter_of
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.replay_results import ReplayPlan, ReplayStore
 from proxy.upstream.dispatch import Dispatcher

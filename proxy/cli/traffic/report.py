@@ -16,7 +16,6 @@ from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.rollups import build_rollups
-from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
@@ -28,6 +27,7 @@ from proxy.report.terminal import as_terminal
 from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
 from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
+from proxy.time_options import InvalidTime, milliseconds, since, until
 from proxy.traffic import ReadOnlyStoreError
 from proxy.traffic.store.rollups.build import progress_of
 

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from proxy.cli.traffic.log import stop_at_closed_pipe
 from proxy.cli.traffic.open_store import open_traffic_store
-from proxy.cli.traffic.show_sections import record_lines, shadow_lines, timing_line
-from proxy.cli.traffic.word_diff import DiffPiece, are_too_long, mark_differences
+from proxy.cli.traffic.show_sections import record_lines, shadow_lines
+from proxy.comparison.word_diff import DiffPiece, are_too_long, mark_differences
+from proxy.explanation import timing_in_words
 from proxy.terminal import exit_with_error, print_lines
 from proxy.terminal_text import escape_for_terminal, json_line
 from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
@@ -127,7 +128,7 @@ def _marked_text(
     title = f"{_TITLES[kept.part]}, {kept.size:,} bytes on the wire"
     text = Text.assemble((title, "bold"), "\n")
     if body.timing is not None:
-        text.append(f"{timing_line(body.timing)}\n", "dim")
+        text.append(f"{timing_in_words(body.timing)}\n", "dim")
     if kept.data is None:
         return text.append(
             f"Digest {escape_for_terminal(kept.digest)}; "

@@ -42,6 +42,23 @@ class FoundExchange:
     record: TrafficRecord
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the order of exchanges: by time, then by the order of loading."""
+
+    received_ms: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangePage:
+    """Some exchanges that match a filter, newest first."""
+
+    found: tuple[FoundExchange, ...]
+    older: Place | None
+    """The place before which there are more; None if these are the last."""
+
+
 def find(store: Store, wanted: Filter, observe: Observer | None = None) -> Iterator[FoundExchange]:
     """Yield all exchanges that match the filter, oldest first; raises `InvalidFilter`."""
     for page in _pages(store, wanted, observe, newest_first=False):
@@ -58,6 +75,27 @@ def latest(
         if len(found) >= limit:
             break
     return found[:limit][::-1]
+
+
+def page_before(store: Store, wanted: Filter, place: Place | None, rows: int) -> ExchangePage:
+    """
+    Return the newest `rows` exchanges that match, of those before a place if there is one.
+
+    The work does not depend on how far back the place is; raises `InvalidFilter`.
+    """
+    found: list[FoundExchange] = []
+    # One more tells whether there are more. For a text, whole pages of rows are searched.
+    at_once = rows + 1 if wanted.text is None else PAGE_ROWS
+    for page in _pages(store, wanted, None, newest_first=True, before=place, at_once=at_once):
+        found += page
+        if len(found) > rows:
+            break
+    shown = tuple(found[:rows])
+    return ExchangePage(found=shown, older=_place_of(shown[-1]) if len(found) > rows else None)
+
+
+def _place_of(found: FoundExchange) -> Place:
+    return Place(milliseconds_of(found.record.received), found.seq)
 
 
 def list_exchanges(
@@ -134,44 +172,70 @@ def bodies_of(store: Store, record: TrafficRecord) -> list[Body]:
     return sorted(kept, key=lambda body: PARTS.index(body.part))
 
 
-def _pages(
-    store: Store, wanted: Filter, observe: Observer | None, *, newest_first: bool
+def _pages(  # noqa: PLR0913 - how pages are read, each by its name
+    store: Store,
+    wanted: Filter,
+    observe: Observer | None,
+    *,
+    newest_first: bool,
+    before: Place | None = None,
+    at_once: int = PAGE_ROWS,
 ) -> Iterator[list[FoundExchange]]:
     conditions = conditions_of(replace(wanted, since=None, until=None))
-    spans: Iterable[Span] = [Span(wanted.since, wanted.until)]
+    begin_ms, end_ms = wanted.since, wanted.until
+    if before is not None:
+        follows, end_ms = _older_than(before, end_ms)
+        conditions.append(follows)
+    spans: Iterable[Span] = [Span(begin_ms, end_ms)]
     if wanted.text is not None:
-        times = wanted.since, wanted.until
+        times = begin_ms, end_ms
         spans = spans_with(store.engine, wanted.text, *times, newest_first=newest_first)
     for span in spans:
-        for rows in _pages_of_rows(store, conditions, span, newest_first=newest_first):
+        pages = _pages_of_rows(store, conditions, span, at_once, newest_first=newest_first)
+        for rows in pages:
             yield containing_text(store, wanted, rows, None if span.among else observe)
 
 
 def _pages_of_rows(
-    store: Store, conditions: Sequence[ColumnElement[bool]], span: Span, *, newest_first: bool
+    store: Store,
+    conditions: Sequence[ColumnElement[bool]],
+    span: Span,
+    at_once: int,
+    *,
+    newest_first: bool,
 ) -> Iterator[list[Row]]:
     place = (_columns.received_ms, _columns.seq)
     order = [column.desc() if newest_first else column for column in place]
-    rows = page_of_rows(store, [*conditions, *span.conditions()], order)
+    rows = page_of_rows(store, [*conditions, *span.conditions()], order, at_once)
     while rows:
         yield rows
-        if len(rows) < PAGE_ROWS:
+        if len(rows) < at_once:
             return
         time, seq = rows[-1]["received_ms"], rows[-1]["seq"]
         # SQLite looks up one bound in the index, so that a second one beside it could be in vain.
         if newest_first:
-            span = replace(span, end_ms=time + 1)
-            follows = or_(_columns.received_ms < time, _columns.seq < seq)
+            follows, end_ms = _older_than(Place(time, seq), span.end_ms)
+            span = replace(span, end_ms=end_ms)
         else:
             span = replace(span, begin_ms=time)
             follows = or_(_columns.received_ms > time, _columns.seq > seq)
-        rows = page_of_rows(store, [*conditions, *span.conditions(), follows], order)
+        rows = page_of_rows(store, [*conditions, *span.conditions(), follows], order, at_once)
+
+
+def _older_than(place: Place, end_ms: int | None) -> tuple[ColumnElement[bool], int]:
+    """Return what is true of exchanges before a place, and the end of their time."""
+    after_it = place.received_ms + 1
+    follows = or_(_columns.received_ms < place.received_ms, _columns.seq < place.seq)
+    return follows, after_it if end_ms is None else min(end_ms, after_it)
 
 
 def page_of_rows(
-    store: Store, conditions: Sequence[ColumnElement[bool]], order: Sequence[ColumnElement[Any]]
+    store: Store,
+    conditions: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+    most: int = PAGE_ROWS,
 ) -> list[Row]:
-    query = select(exchanges).where(*conditions).order_by(*order).limit(PAGE_ROWS)
+    query = select(exchanges).where(*conditions).order_by(*order).limit(most)
     with store.engine.connect() as connection:
         return [row._asdict() for row in connection.execute(query)]
 

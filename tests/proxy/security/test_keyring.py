@@ -360,3 +360,14 @@ def test_no_secret_is_in_a_representation():
     values = (keyring, keyring.known, caller, stranger, caller.messages, stranger.messages)
     shown = repr(values) + pretty_repr(values)
     assert [s for s in (SERVER, ADS_KEY, OWN, b"token-ads") if s.decode() in shown] == []
+
+
+def test_a_caller_is_found_by_name_or_by_digest():
+    digest = DIGESTER.caller(OWN)
+    keyring = replace(ring(ADS), names={digest: "old-app"})
+
+    found = {name: keyring.named(name) for name in ("ads", "old-app", digest, "00", None)}
+
+    assert [caller.name for caller in found.values()] == ["ads", "old-app", "old-app", None, None]
+    assert found["old-app"].digest == digest
+    assert found["00"].digest == "00"

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import typer
 
-from proxy.cli.traffic.log import filter_of, require_bounded_search, run_log
-from proxy.cli.traffic.time_options import InvalidTime
+from proxy.cli.traffic.log import require_bounded_search, run_log
+from proxy.time_options import InvalidTime
 from proxy.traffic import default_url, open_store
+from proxy.traffic.store.filter_options import filter_of
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from tests.proxy.cli.harness import settings_with
 from tests.record_factory import record

@@ -1,8 +1,6 @@
-import pytest
-
-from proxy.cli.traffic.show_sections import GROUPS, record_lines, shadow_lines, timing_line
+from proxy.cli.traffic.show_sections import record_lines, shadow_lines
 from proxy.security.redaction import Redacted
-from proxy.traffic import MadeAdjustment, TrafficRecord
+from proxy.traffic import GROUPS, MadeAdjustment, TrafficRecord
 from tests.record_factory import record, shadow_record
 
 
@@ -65,20 +63,3 @@ def test_a_shadow_says_how_it_compared_or_why_not():
         "  tokens       1000000",
     ]
     assert failed.splitlines()[2] == "  failure  status 500"
-
-
-@pytest.mark.parametrize(
-    ("timing", "line"),
-    [
-        (
-            [[1, "message_start", 0], [5, "a", 3], [15.5, "a", 3], [95.5, "a", 9], [99, "z", 0]],
-            "a stream of 5 events, 3 with text: the first after 5.0 ms, "
-            "then 45.2 ms apart (median), at most 80.0 ms",
-        ),
-        ([[5, "a", 3]], "a stream of 1 events, 1 with text: the first after 5.0 ms"),
-        ([[5, "error", 0]], "a stream of 1 events, none with text"),
-        ([], "a stream of 0 events, none with text"),
-    ],
-)
-def test_a_stream_is_summed_up(timing: list, line: str):
-    assert timing_line(timing) == line

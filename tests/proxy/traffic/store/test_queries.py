@@ -18,8 +18,10 @@ from proxy.traffic.store.queries import (
     has_contents_of,
     latest,
     names_in,
+    page_before,
     shadows_of,
 )
+from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
@@ -203,3 +205,35 @@ def test_reading_does_not_stand_in_the_way_of_the_loader(store: Store):
     store.add(numbered(601))
 
     assert ids(reading) == [*range(1, 602)]
+
+
+def all_pages(store: Store, wanted: Filter, rows: int) -> list[list[int]]:
+    """Return the pages from the newest on, each as numbers of its exchanges."""
+    place, pages = None, []
+    while True:
+        page = page_before(store, wanted, place, rows)
+        pages.append(ids(page.found))
+        if (place := page.older) is None:
+            return pages
+
+
+def test_pages_go_back_in_time_without_a_gap_or_a_repetition(store: Store):
+    """Even where several have one time, and whatever is loaded meanwhile."""
+    store.add([*numbered(5, 1), *(record(id=f"req_{n:04}", received=moment(3)) for n in (2, 3, 4))])
+
+    assert all_pages(store, ALL, 2) == [[5, 4], [3, 2], [1]]
+    assert all_pages(store, ALL, 5) == [[5, 4, 3, 2, 1]]
+    first = page_before(store, ALL, None, 2)
+    store.add(numbered(6, 7))
+    assert ids(page_before(store, ALL, first.older, 2).found) == [3, 2]
+
+
+def test_pages_are_of_what_meets_the_filter(store: Store):
+    store.add([*numbered(1, 2, 4, rule="x"), *numbered(3, 5)])
+    store.add([each for n in (6, 7, 8) for each in exchange(n, prompt="a needle")])
+    until = milliseconds_of(moment(4))
+
+    assert all_pages(store, Filter(rule="x"), 1) == [[4], [2], [1]]
+    assert all_pages(store, Filter(rule="x", until=until), 1) == [[2], [1]]
+    assert all_pages(store, Filter(text="NEEDLE"), 2) == [[8, 7], [6]]
+    assert all_pages(store, Filter(rule="none"), 1) == [[]]

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text
 
-from proxy.cli.traffic.log import filter_of
 from proxy.timestamps import DAY_MS
 from proxy.traffic import open_store
 from proxy.traffic.store.aggregates import ExampleKey
 from proxy.traffic.store.days import KINDS, days_of, pages_of
 from proxy.traffic.store.examples import adjustments_of_exchanges, example_of
+from proxy.traffic.store.filter_options import filter_of
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.queries import (

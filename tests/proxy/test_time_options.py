@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from proxy.cli.traffic.time_options import InvalidTime, milliseconds, since, until
+from proxy.time_options import InvalidTime, milliseconds, since, until
 
 NOW = datetime(2026, 11, 23, 9, 0, 0, 500_000, tzinfo=UTC)
 

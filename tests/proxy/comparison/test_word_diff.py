@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from proxy.cli.traffic.word_diff import DiffPiece, mark_differences
+from proxy.comparison.word_diff import DiffPiece, mark_differences
 
 
 def marked(pieces: list[DiffPiece]) -> str:
