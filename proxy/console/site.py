@@ -18,6 +18,7 @@ from proxy.console.remembered import Remembered
 from proxy.console.server_client import ServerClient
 from proxy.errors import InvalidSettings
 from proxy.traffic.store.errors import StoreError
+from proxy.traffic.store.filter_options import MAX_UNINDEXED_CONTENTS
 from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.store import Store
 
@@ -97,6 +98,8 @@ class Site:
     prefix: str = ""
     """Path under which a reverse proxy shows the console, such as `/console`."""
     remembered: Remembered = field(default_factory=Remembered)
+    most_searched: int = MAX_UNINDEXED_CONTENTS
+    """Exchanges whose bodies a search for a text reads, one by one, before it is refused."""
     _store: Store | None = None
     _store_lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
