@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from contextlib import suppress
 from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.risks import override_risks
 from proxy.config.history import history_of
+from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
-from proxy.config.toml_edit import set_override, set_share
 from proxy.errors import InvalidSettings
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr, show_table
@@ -24,14 +27,14 @@ _WHEN_APPLIED = "A running Holdover applies this within two seconds; /readyz sho
 def run_share(config: Path, secrets: Path | None, name: str, percent: float) -> None:
     """Set the share of a rule; exit with 2 if that is not possible."""
     with or_exit():
-        set_share(config, name, percent, secrets_dir=secrets)
+        _edit(config, secrets).set_share(name, percent)
     print_lines(f"{name}: {percent:g} %. {_WHEN_APPLIED}")
 
 
 def run_override(config: Path, secrets: Path | None, action: str) -> None:
     """Set or end the override; exit with 2 if that is not possible."""
     with or_exit():
-        set_override(config, None if action == _OFF else action, secrets_dir=secrets)
+        _edit(config, secrets).set_override(None if action == _OFF else action)
     if action == _OFF:
         print_lines(f"The override is off; the rules decide again. {_WHEN_APPLIED}")
         return
@@ -47,7 +50,8 @@ def run_rearm(config: Path, secrets: Path | None, name: str) -> None:
     if Path(name).name != name:  # such a name would lead to a file outside the directory
         exit_with_error(f"there is no rule named {name!r}")
     try:
-        was_tripped = _shared_state(settings, config).remove(f"{TRIPS}/{name}")
+        with or_exit():
+            was_tripped = _edit(config, secrets).rearm(name, settings.state_dir)
     except OSError as exc:
         exit_with_error(f"{settings.state_dir}: {exc.strerror}")
     if not was_tripped:
@@ -76,14 +80,34 @@ def run_status(config: Path, secrets: Path | None) -> None:
 
 
 def run_history(config: Path, secrets: Path | None) -> None:
-    """Print what has changed in the settings, and when a running Holdover followed it."""
+    """Print what has changed in the settings, when, and by whom if it was not by hand."""
     settings = settings_or_exit(config, secrets)
     try:
         versions = history_of(settings.state_dir, config).read()
     except OSError as exc:
         exit_with_error(f"{settings.state_dir}: {exc.strerror}")
-    lines = [f"{each.at[:19]}Z  {change}" for each in versions for change in each.changes]
+    lines = [
+        f"{each.at[:19]}Z  {change}{f', by {each.by}' if each.by else ''}"
+        for each in versions
+        for change in each.changes
+    ]
     print_lines(*(lines or ["Nothing has changed yet since Holdover was started with this file."]))
+
+
+def _edit(config: Path, secrets: Path | None) -> RolloutEdit:
+    return RolloutEdit(
+        config=config, secrets=secrets, by=f"{_name_of(os.getuid())}@{socket.gethostname()}"
+    )
+
+
+def _name_of(user: int) -> str:
+    """Return the name of the person at this terminal, as far as it is known."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container may run as a user that its system does not know
+        return str(user)
 
 
 def _shared_state(settings: Settings, config: Path) -> SharedState:

@@ -17,9 +17,8 @@ from proxy.cli.starting import starting_fields
 from proxy.config.changes import rules_in_words
 from proxy.config.digest_key import load_or_create_digest_key
 from proxy.config.history import history_of
-from proxy.config.reload import version_of
 from proxy.config.settings import Settings
-from proxy.config.toml_source import TomlSource
+from proxy.config.toml_source import TomlSource, version_of
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.observability.trace_variables import check_trace_variables

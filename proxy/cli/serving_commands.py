@@ -251,7 +251,7 @@ def status(config: Rules, secrets: Secrets = None) -> None:
 
 @rollout.command()
 def history(config: Rules, secrets: Secrets = None) -> None:
-    """Show when which share, rule or other setting changed while Holdover ran."""
+    """Show when which share, rule or other setting changed, and by whom."""
     from proxy.cli.rollout import run_history
 
     run_history(config, secrets)

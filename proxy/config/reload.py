@@ -9,7 +9,6 @@ Running exchanges keep the configuration that they began with.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from proxy.config.changes import changes_between
 from proxy.config.history import SettingsHistory
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
-from proxy.config.toml_source import TomlSource
+from proxy.config.toml_source import TomlSource, version_of
 from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester, describe_crash
 from proxy.upstream.egress import check_egress
@@ -198,8 +197,3 @@ def _signature(path: Path) -> object:
     except OSError as exc:
         return exc.errno
     return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
-
-
-def version_of(file: TomlSource) -> str:
-    """Return the digest of the file's text, which stands for a version of the settings."""
-    return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()

@@ -13,18 +13,27 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import tomlkit
 
 from proxy.config.sources import load_settings
-from proxy.config.toml_source import Place, TomlSource, lines_of
+from proxy.config.toml_source import Place, TomlSource, lines_of, version_of
 from proxy.errors import InvalidSettings
 from proxy.private_files import replace_file
 from proxy.spelling import or_rather
+
+Note: TypeAlias = Callable[[TomlSource, TomlSource], None]
+"""Told of the file before and after an edit, while nobody else can edit it."""
+
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "legacy_url": "http://elsewhere",
+    "digest_key": "elsewhere",
+}
+"""Settings that the server's own environment may have, and the one of a command not."""
 
 _RULES: Final = "rollout"
 _OVERRIDE: Final = "rollout_override"
@@ -33,8 +42,38 @@ _LINE: Final = re.compile(r", line \d+")
 _NAME: Final = re.compile(r"(\s*)name\s*=")
 
 
-def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
-    """Set a rule's share in percent; on `InvalidSettings` the file is unchanged."""
+class ChangedMeanwhile(InvalidSettings):
+    """The file is not the version that an edit was meant for, and was not edited."""
+
+    def __init__(self, file: TomlSource) -> None:
+        super().__init__(f"{file.path}: has been changed meanwhile")
+
+
+def set_share(  # noqa: PLR0913 - an option each
+    path: Path,
+    rule: str,
+    percent: float,
+    *,
+    secrets_dir: Path | None = None,
+    expected: str | None = None,
+    note: Note | None = None,
+) -> None:
+    """
+    Set a rule's share in percent; on `InvalidSettings` the file is unchanged.
+
+    If the file is not the version `expected`, that is `ChangedMeanwhile`.
+    """
+    _edit(path, _sharing(rule, percent), secrets_dir, expected, note)
+
+
+def try_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
+    """Find out whether a share could be set; raises the `InvalidSettings` that would come."""
+    path = Path(os.path.realpath(path))
+    _edited(TomlSource.read(path), _sharing(rule, percent), secrets_dir)
+
+
+def _sharing(rule: str, percent: float) -> Callable[[TomlSource], str]:
+    """Return the edit that sets a share."""
     value = float(percent)
     share = str(int(value) if value.is_integer() else value)
 
@@ -61,11 +100,18 @@ def set_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None
         document[table][number]["share"] = tomlkit.value(share)
         return tomlkit.dumps(document)
 
-    _edit(path, edit, secrets_dir)
+    return edit
 
 
-def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = None) -> None:
-    """Set the override, or remove it with None; on `InvalidSettings` the file is unchanged."""
+def set_override(
+    path: Path,
+    action: str | None,
+    *,
+    secrets_dir: Path | None = None,
+    expected: str | None = None,
+    note: Note | None = None,
+) -> None:
+    """Set the override, or remove it with None; else as `set_share`."""
 
     def edit(file: TomlSource) -> str:
         places = _places((_OVERRIDE,), file.tree().get(_OVERRIDE))
@@ -78,7 +124,18 @@ def set_override(path: Path, action: str | None, *, secrets_dir: Path | None = N
         override = f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(kept[0])}"
         return "\n".join([override, *kept])
 
-    _edit(path, edit, secrets_dir)
+    _edit(path, edit, secrets_dir, expected, note)
+
+
+@contextmanager
+def unchanged(path: Path, expected: str | None) -> Iterator[TomlSource]:
+    """Keep others from editing a file while the block runs; raises `ChangedMeanwhile` first."""
+    path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
+    with _alone_in(path.parent):
+        file = TomlSource.read(path)
+        if expected is not None and version_of(file) != expected:
+            raise ChangedMeanwhile(file)
+        yield file
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:
@@ -93,27 +150,41 @@ def _end_of(line: str) -> str:
     return "\r" if line.endswith("\r") else ""
 
 
-def _edit(path: Path, edit: Callable[[TomlSource], str], secrets_dir: Path | None) -> None:
-    path = Path(os.path.realpath(path))  # the file itself is replaced, not a link to it
-    with _alone_in(path.parent):
-        before = TomlSource.read(path)
-        file = TomlSource(path, edit(before))
-        # Problems count if the edit caused them, or if no environment of the server can solve them.
-        if problems := _problems(file, secrets_dir):
-            known = _problems(before, secrets_dir)
-            # The server's own environment may set these, so their absence is uncertain.
-            certain = _problems(
-                file, secrets_dir, legacy_url="http://elsewhere", digest_key="elsewhere"
-            )
-            if said := [
-                said for what, said in problems.items() if what in certain or what not in known
-            ]:
-                raise InvalidSettings(*said)
+def _edit(
+    path: Path,
+    edit: Callable[[TomlSource], str],
+    secrets_dir: Path | None,
+    expected: str | None = None,
+    note: Note | None = None,
+) -> None:
+    with unchanged(path, expected) as before:
+        file = _edited(before, edit, secrets_dir)
         try:
             # The file may hold keys: it is created private, and gets the old mode only later.
-            replace_file(path, file.text.encode(), lambda beside: _make_alike(beside, path))
+            replace_file(
+                file.path, file.text.encode(), lambda beside: _make_alike(beside, file.path)
+            )
         except OSError as exc:
-            raise InvalidSettings(f"{path}: {exc.strerror}") from exc
+            raise InvalidSettings(f"{file.path}: {exc.strerror}") from exc
+        if note is not None:
+            note(before, file)
+
+
+def _edited(
+    before: TomlSource, edit: Callable[[TomlSource], str], secrets_dir: Path | None
+) -> TomlSource:
+    """Return the file as it will be; raises `InvalidSettings` if that would be wrong."""
+    file = TomlSource(before.path, edit(before))
+    # Problems count if the edit caused them, or if no environment of the server can solve them.
+    if problems := _problems(file, secrets_dir):
+        known = _problems(before, secrets_dir)
+        # The server's own environment may set these, so their absence is uncertain.
+        certain = _problems(file, secrets_dir, **ELSEWHERE)
+        if said := [
+            said for what, said in problems.items() if what in certain or what not in known
+        ]:
+            raise InvalidSettings(*said)
+    return file
 
 
 def _problems(file: TomlSource, secrets_dir: Path | None, **flags: str) -> dict[str, str]:

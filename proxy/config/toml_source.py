@@ -6,6 +6,7 @@ Names of settings may be written with `-` or `_`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 import tomllib
@@ -74,6 +75,11 @@ class TomlSource:
         line = nearest_line(at, self.text) if self.text else None
         where = f"{self.path}, line {line}: " if line else ""
         return f"{where}{at_place(place, sentence)}"
+
+
+def version_of(file: TomlSource) -> str:
+    """Return the digest of the file's text, which stands for a version of the settings."""
+    return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()
 
 
 def _spelled(tree: Mapping[str, object], *, is_theirs: bool = False) -> dict[str, object]:

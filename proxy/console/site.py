@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
-from proxy.config.reload import version_of
 from proxy.config.settings import Settings
-from proxy.config.toml_source import TomlSource
+from proxy.config.toml_source import TomlSource, version_of
 from proxy.console.remembered import Remembered
 from proxy.console.server_client import ServerClient
 from proxy.errors import InvalidSettings

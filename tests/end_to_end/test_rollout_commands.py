@@ -1,11 +1,16 @@
 """The commands that change rules read the settings as `serve` does, or the kill switch is stuck."""
 
+import os
+import pwd
+import re
+import socket
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from proxy.cli.rollout import _name_of
 from tests.command_line import run as run_command
 
 FILE = """
@@ -91,6 +96,27 @@ def test_there_is_no_history_before_anything_has_changed(config: Path):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Nothing has changed yet")
+
+
+def test_the_history_says_who_has_changed_what(config: Path):
+    (config.parent / "state").mkdir()
+    rollout(config, "share", "known-by-digest", "25", **SECRETS, SUDO_USER="alice")
+    [line] = run(config, "history", **SECRETS).stdout.splitlines()
+
+    assert re.fullmatch(r"\S+Z  share of known-by-digest: 5 -> 25 %, by alice@\S+", line)
+
+
+def test_who_is_not_behind_sudo_is_the_user_of_the_terminal(config: Path):
+    (config.parent / "state").mkdir()
+    rollout(config, "share", "known-by-digest", "25", **SECRETS, SUDO_USER="")
+    [line] = run(config, "history", **SECRETS).stdout.splitlines()
+    user = pwd.getpwuid(os.getuid()).pw_name
+
+    assert line.endswith(f", by {user}@{socket.gethostname()}")
+
+
+def test_a_user_that_the_system_does_not_know_is_a_number():
+    assert _name_of(987_654) == "987654"
 
 
 def test_a_history_that_cannot_be_read_is_said(config: Path):

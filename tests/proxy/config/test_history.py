@@ -1,6 +1,8 @@
+import os
 import stat
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -36,6 +38,62 @@ def test_workers_that_read_the_same_version_write_it_down_once(tmp_path: Path):
     one.add("a", ["x"])
 
     assert versions(one) == ["a", "b", "a"]
+
+
+def test_who_has_changed_something_is_kept_with_it(tmp_path: Path):
+    history = SettingsHistory(tmp_path)
+    history.add("a", ["x"], "alice@web-1")
+    history.add("a", ["x"])
+    history.add("a", ["x"], "bob@web-1")
+    history.add("b", ["y"])
+
+    assert [(each.version, each.by) for each in history.read()] == [
+        ("a", "alice@web-1"),
+        ("b", None),
+    ]
+
+
+def test_a_worker_that_is_faster_does_not_keep_the_name_out(tmp_path: Path):
+    history = SettingsHistory(tmp_path)
+    history.add("a", ["x"])
+    history.add("b", ["share of canary: 5 -> 25 %"])
+    history.add("b", ["share of canary: 5 -> 25 %"], "alice@web-1")
+
+    assert [(each.version, each.changes, each.by) for each in history.read()] == [
+        ("a", ("x",), None),
+        ("b", ("share of canary: 5 -> 25 %",), "alice@web-1"),
+    ]
+
+
+def test_an_event_leaves_the_last_version_what_it_was(tmp_path: Path):
+    history = SettingsHistory(tmp_path)
+    history.add_event("guard of canary: tripped -> armed", "alice@web-1")
+    history.add("a", ["x"])
+    history.add_event("guard of canary: tripped -> armed", "alice@web-1")
+    history.add("a", ["x"])
+    history.add("b", ["y"])
+
+    assert versions(history) == ["", "a", "a", "b"]
+
+
+def test_lines_of_an_older_version_are_read(tmp_path: Path):
+    line = '{"at":"2026-11-29T10:00:00.000+00:00","version":"a","changes":["x"]}'
+    (tmp_path / "history.jsonl").write_text(line)
+
+    assert [(each.changes, each.by) for each in SettingsHistory(tmp_path).read()] == [
+        (("x",), None)
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_begins_belongs_to_the_user_of_the_server(tmp_path: Path):
+    os.chown(tmp_path, 4711, 4712)
+    history = SettingsHistory(tmp_path / "0123")
+    history.add("a", [])
+    history.add("b", [])
+
+    for path in (history.directory, history.directory / "history.jsonl"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (4711, 4712)
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path):
