@@ -72,6 +72,23 @@ def digester_of(settings: Settings) -> Digester:
     return Digester(given.get_secret_value() if given else read_digest_key(settings.state_dir))
 
 
+def names_of_digests(settings: Settings) -> dict[str, str]:
+    """Return the names of the callers that are known by a digest of their key, by digest."""
+    return {caller.digest: name for name, caller in settings.callers.items() if caller.digest}
+
+
+def owners_of(settings: Settings) -> dict[str, str]:
+    """Return who owns the callers of whom that is said, by the callers' names."""
+    return {name: caller.owner for name, caller in settings.callers.items() if caller.owner}
+
+
+def serves_only_tokens(settings: Settings) -> bool:
+    """Return True if only callers with a token are served, so that digests can have no names."""
+    holders: list[Settings | CallerSettings] = [settings, *settings.callers.values()]
+    holds_keys = any(holder.upstream_key or holder.legacy_key for holder in holders)
+    return holds_keys and any(caller.token for caller in settings.callers.values())
+
+
 def _rule(rule: RuleSettings, policy: Policy, capture: Capture) -> Rule:
     on_failure, shadow = rule.on_failure, rule.shadow
     return Rule(
@@ -177,11 +194,7 @@ def _keyring(settings: Settings, digester: Digester) -> Keyring:
         known.append(
             KnownCaller(name=name, token_hash=token_hash, messages_key=own, legacy_key=own_legacy)
         )
-    names = {
-        CallerDigest(caller.digest): name
-        for name, caller in settings.callers.items()
-        if caller.digest is not None
-    }
+    names = {CallerDigest(digest): name for digest, name in names_of_digests(settings).items()}
     legacy_url = settings.legacy_url
     keyring = Keyring(
         digester=digester,

@@ -220,6 +220,15 @@ KeyDigest = Annotated[
         " prints them",
     ),
 ]
+MAX_OWNER: Final = 100
+"""Most characters of a caller's `owner`."""
+Owner = Annotated[
+    str,
+    spelled_like(
+        rf"[^\0-\x1f\x7f-\x9f\u2028\u2029]{{1,{MAX_OWNER}}}",
+        f"must have 1 to {MAX_OWNER} characters on one line",
+    ),
+]
 Name = Annotated[
     str,
     spelled_like(

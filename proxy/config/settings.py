@@ -33,6 +33,7 @@ from proxy.config.setting_types import (
     LocalPath,
     Name,
     NotifyUrl,
+    Owner,
     OwnHeader,
     OwnHeaders,
     PathPrefix,
@@ -129,6 +130,9 @@ class CallerSettings(BaseModel):
     """Key that the legacy upstream is asked with for this caller, written like `upstream_key`."""
     weight: float = Field(default=1, gt=0, le=1000)
     """Turns that this caller gets for each turn of others while requests wait."""
+    owner: Owner | None = None
+    """Who changes this caller, a person or a team, in up to 100 characters. Reports and the console
+    show it."""
 
     @model_validator(mode="after")
     def _is_known_by_one(self) -> Self:

@@ -37,9 +37,14 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 
 _RULES: Final = "rollout"
 _OVERRIDE: Final = "rollout_override"
+_CALLERS: Final = "callers"
 _SHARE: Final = re.compile(r"(\s*share\s*=\s*)[^\s#,]+")
 _LINE: Final = re.compile(r", line \d+")
 _NAME: Final = re.compile(r"(\s*)name\s*=")
+_OWNER: Final = re.compile(
+    r"""(\s*owner\s*=\s*)(?!\"{3}|'{3})(?:"(?:\\.|[^"\\])*"|'[^']*')(?=\s*(?:\#|$))"""
+)
+_KNOWN_BY: Final = re.compile(r"(\s*)(?:digest|token)\s*=")
 
 
 class ChangedMeanwhile(InvalidSettings):
@@ -136,6 +141,88 @@ def unchanged(path: Path, expected: str | None) -> Iterator[TomlSource]:
         if expected is not None and version_of(file) != expected:
             raise ChangedMeanwhile(file)
         yield file
+
+
+def name_caller(
+    path: Path,
+    name: str,
+    digest: str,
+    *,
+    owner: str | None = None,
+    secrets_dir: Path | None = None,
+) -> None:
+    """Give a name to a digest with `[callers.NAME]`; on `InvalidSettings` the file is unchanged."""
+    fields = {"digest": digest} | ({"owner": owner} if owner else {})
+
+    def edit(file: TomlSource) -> str:
+        for known, caller in _callers_in(file).items():
+            if known == name:
+                raise InvalidSettings(
+                    f"{file.path}: there is a caller {name!r} already; choose another name"
+                )
+            if isinstance(caller, dict) and caller.get("digest") == digest:
+                raise InvalidSettings(f"{file.path}: {digest} is the digest of {known!r} already")
+        end = "\r\n" if "\r\n" in file.text else "\n"
+        table = [
+            f"[{_CALLERS}.{tomlkit.key(name).as_string()}]",
+            *(f"{field} = {tomlkit.item(value).as_string()}" for field, value in fields.items()),
+        ]
+        before = file.text.rstrip("\r\n")
+        kept = file.text if file.text.endswith("\n") or not before else file.text + end
+        text = kept + (end if before else "") + "".join(line + end for line in table)
+        try:
+            TomlSource(file.path, text).tree()
+        except InvalidSettings:  # `callers = { ... }` takes no tables from elsewhere
+            document = tomlkit.parse(file.text)
+            document[_CALLERS][name] = fields
+            return tomlkit.dumps(document)
+        return text
+
+    _edit(path, edit, secrets_dir)
+
+
+def set_owner(
+    path: Path, caller: str, owner: str | None, *, secrets_dir: Path | None = None
+) -> None:
+    """Set a caller's owner, or remove it with None; on `InvalidSettings` the file is unchanged."""
+
+    def edit(file: TomlSource) -> str:
+        callers = _callers_in(file)
+        if caller not in callers:
+            raise InvalidSettings(
+                f"{file.path}: there is no caller {caller!r}{or_rather(caller, callers)}"
+            )
+        place = (_CALLERS, caller)
+        lines = file.text.split("\n")
+        statement = lines_of((*place, "owner"), file.text)
+        if statement is None and owner is None:
+            return file.text
+        if statement is not None and (found := _OWNER.match(lines[statement.start])):
+            rest = lines[statement.start][found.end() :]
+            lines[statement.start : statement.stop] = (
+                [] if owner is None else [f"{found[1]}{tomlkit.item(owner).as_string()}{rest}"]
+            )
+            return "\n".join(lines)
+        known = lines_of((*place, "digest"), file.text) or lines_of((*place, "token"), file.text)
+        if statement is None and known and (first := _KNOWN_BY.match(lines[known.start])):
+            end = _end_of(lines[known.stop - 1])
+            lines.insert(known.stop, f"{first[1]}owner = {tomlkit.item(owner).as_string()}{end}")
+            return "\n".join(lines)
+        # The caller shares its line: `callers = { a = { ... } }`.
+        document = tomlkit.parse(file.text)
+        table = document[_CALLERS][caller]
+        if owner is None:
+            del table["owner"]
+        else:
+            table["owner"] = owner
+        return tomlkit.dumps(document)
+
+    _edit(path, edit, secrets_dir)
+
+
+def _callers_in(file: TomlSource) -> dict[str, object]:
+    callers = file.tree().get(_CALLERS)
+    return callers if isinstance(callers, dict) else {}
 
 
 def _places(place: Place, value: object) -> Iterator[Place]:

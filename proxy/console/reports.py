@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from proxy.config.build import policy_of
+from proxy.config.build import names_of_digests, owners_of, policy_of
 from proxy.config.settings import Settings
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
@@ -22,6 +22,8 @@ def report_settings(settings: Settings, now: datetime) -> ReportSettings:
             pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
         },
         today=now.astimezone(UTC).date().isoformat(),
+        names=names_of_digests(settings),
+        owners=owners_of(settings),
     )
 
 
@@ -29,5 +31,5 @@ def report_of(
     store: Store, settings: ReportSettings, now_ms: int, since_ms: int, caller: str | None = None
 ) -> Report:
     """Return the report from a time until now, of one caller or of all."""
-    collected = collect_report_input(store, since_ms, now_ms + 1, caller)
+    collected = collect_report_input(store, since_ms, now_ms + 1, caller, settings.names)
     return build_report(collected, settings, now_ms)

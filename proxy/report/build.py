@@ -57,7 +57,9 @@ def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int)
     everybody = merge_callers(callers.values())
     totals = _totals(everybody, len(callers), settings)
     shown = list(callers.items())[:MAX_CALLERS]
-    standings = tuple(standing_of(caller) for caller in callers.values())
+    standings = tuple(
+        standing_of(caller, settings.owners, totals.exchanges) for caller in callers.values()
+    )
     oldest_ms = collected.oldest_ms
     period = collected.period
     return Report(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -35,6 +35,7 @@ from translators import Policy
 
 _FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])
 _NO_NAME: Final = "none"
+_NO_NAMES: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,10 @@ class ReportSettings:
     policy: Policy
     prices: Mapping[str, Price]
     today: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The names that the settings give to callers, by the digests of their keys."""
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """Who changes a caller, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,21 @@ class CallerStatistics:
     def digest(self) -> str | None:
         """The digest of the caller's key."""
         return next((each.digest for each in self.shapes if each.digest), None)
+
+    def owner(self, owners: Mapping[str, str]) -> str | None:
+        """Return who changes the caller, if that is known of its name."""
+        return None if self.name is None else owners.get(self.name)
+
+    @cached_property
+    def client(self) -> str | None:
+        """The most frequent SDK, or the most frequent user agent if no SDK is known."""
+        sdk = _commonest((each.sdk, each.exchanges) for each in self.clients)
+        return sdk or _commonest((each.user_agent, each.exchanges) for each in self.clients)
+
+    @cached_property
+    def last_seen(self) -> str:
+        """Time of the last exchange."""
+        return moment_of(max(each.last_ms for each in self.shapes))
 
     @cached_property
     def exchanges(self) -> int:
@@ -126,16 +146,29 @@ class CallerStatistics:
         )
 
 
-def callers_of(sums: Aggregates) -> dict[Who, CallerStatistics]:
-    """Split the sums by caller, in order of volume, then of name."""
+def callers_of(
+    sums: Aggregates, names: Mapping[str, str] = _NO_NAMES
+) -> dict[Who, CallerStatistics]:
+    """
+    Split the sums by caller, in order of volume, then of name.
+
+    `names`, by digest, are for exchanges that were recorded before their caller had one.
+    """
     callers: dict[Who, CallerStatistics] = {}
     for each in sums.shapes:
-        callers.setdefault(each.who, CallerStatistics()).shapes.append(each)
+        shape = each if each.name else _named(each, names)
+        callers.setdefault(shape.who, CallerStatistics()).shapes.append(shape)
     for client in sums.clients:
-        if (caller := callers.get(client.who)) is not None:  # else its shapes found no room
+        who = None if client.who is None else names.get(client.who, client.who)
+        if (caller := callers.get(who)) is not None:  # else its shapes found no room
             caller.clients.append(client)
     order = sorted(callers.items(), key=lambda each: (-each[1].exchanges, each[0] or ""))
     return dict(order)
+
+
+def _named(shape: ShapeGroup, names: Mapping[str, str]) -> ShapeGroup:
+    name = None if shape.digest is None else names.get(shape.digest)
+    return shape if name is None else replace(shape, who=name, name=name)
 
 
 def merge_callers(callers: Iterable[CallerStatistics]) -> CallerStatistics:
@@ -147,16 +180,22 @@ def merge_callers(callers: Iterable[CallerStatistics]) -> CallerStatistics:
     return whole
 
 
-def standing_of(caller: CallerStatistics) -> Standing:
-    """Summarise a caller in the few numbers that are reported of every one."""
+def standing_of(caller: CallerStatistics, owners: Mapping[str, str], whole: int) -> Standing:
+    """Summarise a caller in what is reported of every one; `whole` counts all exchanges."""
     readiness = caller.readiness
     return Standing(
         name=caller.name,
         digest=caller.digest,
+        owner=caller.owner(owners),
         exchanges=caller.exchanges,
+        share=share(caller.exchanges, whole),
         error_share=error_share(caller.outcomes, caller.exchanges),
         readiness=readiness.score,
+        is_enough=readiness.is_enough,
         is_ready=readiness.is_ready,
+        client=caller.client,
+        model=_commonest((each.asked, each.exchanges) for each in caller.shapes),
+        last_seen=caller.last_seen,
     )
 
 
@@ -174,10 +213,11 @@ def caller_report(
     return CallerReport(
         name=caller.name,
         digest=caller.digest,
+        owner=caller.owner(settings.owners),
         exchanges=own,
         share=share(own, whole),
         first_seen=moment_of(min(each.first_ms for each in caller.shapes)),
-        last_seen=moment_of(max(each.last_ms for each in caller.shapes)),
+        last_seen=caller.last_seen,
         outcomes=caller.outcomes,
         error_share=error_share(caller.outcomes, own),
         rescued=caller.rescued,
@@ -215,6 +255,15 @@ def _asked(shaped: ShapeGroup) -> tuple[str | None, str]:
 
 def _count(shaped: Iterable[ShapeGroup]) -> int:
     return sum(each.exchanges for each in shaped)
+
+
+def _commonest(pairs: Iterable[tuple[str | None, int]]) -> str | None:
+    """Return the most frequent name, the first in the alphabet of several; None without any."""
+    counts: Counter[str] = Counter()
+    for name, count in pairs:
+        if name is not None:
+            counts[name] += count
+    return min(counts, key=lambda name: (-counts[name], name), default=None)
 
 
 def _counts(pairs: Iterable[tuple[str | None, int]]) -> Counter[str]:

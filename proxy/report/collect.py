@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
+from typing import Final
 
 from proxy.report.adjustments import shapes_with_examples
 from proxy.report.build import MAX_CALLERS, ReportInput, effective_begin
@@ -20,11 +22,21 @@ from proxy.traffic.store.rollups.build import progress_of
 from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.store import Store
 
+_NO_NAMES: Final[Mapping[str, str]] = {}
+
 
 def collect_report_input(
-    store: Store, since_ms: int, until_ms: int, caller: str | None
+    store: Store,
+    since_ms: int,
+    until_ms: int,
+    caller: str | None,
+    names: Mapping[str, str] = _NO_NAMES,
 ) -> ReportInput:
-    """Collect everything about a period, of one caller or of all."""
+    """
+    Collect everything about a period, of one caller or of all.
+
+    `names`, by digest, are for exchanges that were recorded before their caller had one.
+    """
     with store.reading() as connection:
         period = period_of_buckets(connection, since_ms, until_ms)
         oldest_ms = oldest_received_ms(connection)
@@ -33,8 +45,8 @@ def collect_report_input(
             period.end_ms,
             at_least_ms=coarsest_step_ms(connection, period),
         )
-        sums = aggregate(connection, period, caller, STEPS[step])
-        callers = callers_of(sums)
+        sums = aggregate(connection, period, caller, STEPS[step], names=names)
+        callers = callers_of(sums, names)
         shown = dict(islice(callers.items(), MAX_CALLERS))
         wanted = {shape for statistics in shown.values() for shape in _shapes_to_show(statistics)}
         last = examples_of(connection, period, wanted)

@@ -207,6 +207,8 @@ class CallerReport(msgspec.Struct, frozen=True, kw_only=True):
     """The name in the settings; None if the caller is not listed there."""
     digest: str | None
     """The digest of its key, or of one of its keys; None if it sent none."""
+    owner: str | None
+    """Who changes the caller, by the settings."""
     exchanges: int
     share: float
     first_seen: str
@@ -238,10 +240,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str | None
     digest: str | None
+    owner: str | None
+    """Who changes the caller, by the settings."""
     exchanges: int
+    share: float
     error_share: float
     readiness: float | None
+    is_enough: bool
+    """True if there are enough exchanges to judge by."""
     is_ready: bool
+    client: str | None
+    """Its most frequent SDK, or its most frequent user agent if no SDK is known."""
+    model: str | None
+    """The model that it asks for most often; None if no request could be read."""
+    last_seen: str
 
 
 class Others(msgspec.Struct, frozen=True, kw_only=True):

@@ -185,6 +185,8 @@ def caller_description(caller: CallerReport, quote: Quote = str) -> str:
     ]
     if models:
         sentences.append(f"It asks for {models}.")
+    if caller.owner is not None:
+        sentences.append(f"Its owner is {quote(caller.owner)}.")
     if caller.error_share:
         sentences.append(f"{percent(caller.error_share)} ended in an error.")
     if caller.rescued:

@@ -16,6 +16,7 @@ from proxy.cli.load_config import policy_or_exit, settings_or_exit
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.rollups import build_rollups
+from proxy.config.build import names_of_digests, owners_of
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
@@ -60,6 +61,8 @@ def run_report(  # noqa: PLR0913 - an option each
             pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
         },
         today=now.date().isoformat(),
+        names=names_of_digests(settings),
+        owners=owners_of(settings),
     )
     # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
     caller = caller and caller.encode(errors="replace").decode()
@@ -73,7 +76,7 @@ def run_report(  # noqa: PLR0913 - an option each
             if must_be_complete:
                 exit_with_error(f"the sums of older records are not complete, and {exc}")
         require_caller(store, settings, caller)
-        collected = collect_report_input(store, *period, caller)
+        collected = collect_report_input(store, *period, caller, report_settings.names)
     report = build_report(collected, report_settings, milliseconds(now))
     _write(report, form, output)
     failures = [each for condition in conditions for each in broken_thresholds(condition, report)]

@@ -8,11 +8,11 @@ in the buckets of time only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, cast, func, or_, select
 
 from proxy.outcome import Outcome
 from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
@@ -26,6 +26,7 @@ Who = str | None
 """The name of a caller, or the digest of its key; None if it sent no key."""
 
 _MAX_GROUPS: Final = 50_000
+_NO_NAMES: Final[Mapping[str, str]] = {}
 
 _columns: Final = rollups.c
 _group: Final = rollup_groups.c
@@ -143,16 +144,22 @@ class Aggregates:
     """Number of exchanges whose SDK and user agent found no room."""
 
 
-def aggregate(
+def aggregate(  # noqa: PLR0913 - the last two have defaults
     connection: Connection,
     period: Period,
     caller: str | None,
     step_ms: int,
     *,
+    names: Mapping[str, str] = _NO_NAMES,
     most_groups: int = _MAX_GROUPS,
 ) -> Aggregates:
-    """Sum up a period, of one caller or of all; steps of time are `step_ms` long."""
-    conditions = [] if caller is None else [_is_caller(caller)]
+    """
+    Sum up a period, of one caller or of all; steps of time are `step_ms` long.
+
+    A caller is given by its name, or by its digest or the beginning of it. `names` are those that
+    the settings give to digests, which belong to a caller of that name, too.
+    """
+    conditions = [] if caller is None else [_is_caller(caller, names)]
     shapes = connection.execute(_by_shape(period, conditions, most_groups))
     without_program = connection.execute(
         _summed(Kind.PROGRAM, period, (), _COUNT).where(_group.is_other)
@@ -238,11 +245,13 @@ def _last(
     return {key: ExampleKey(name, received_ms) for key, name, received_ms in found}
 
 
-def _is_caller(caller: str) -> ColumnElement[bool]:
-    is_named = _group.caller_name == caller
+def _is_caller(caller: str, names: Mapping[str, str]) -> ColumnElement[bool]:
+    conditions = [_group.caller_name == caller]
+    if digests := [digest for digest, name in names.items() if name == caller]:
+        conditions.append(and_(_group.caller_name.is_(None), _group.caller.in_(digests)))
     if may_be_digest(caller):
-        return or_(is_named, _group.caller.startswith(caller))
-    return is_named
+        conditions.append(_group.caller.startswith(caller))
+    return or_(*conditions)
 
 
 def _summed(

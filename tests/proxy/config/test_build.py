@@ -1,9 +1,17 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from proxy.config.build import build_runtime_config, digester_of, policy_of
+from proxy.config.build import (
+    build_runtime_config,
+    digester_of,
+    names_of_digests,
+    owners_of,
+    policy_of,
+    serves_only_tokens,
+)
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
@@ -13,6 +21,7 @@ from proxy.rollout import Route
 from proxy.rollout.rule_schema import Campaign, Guard, Match
 from proxy.security.credentials import Credential
 from proxy.security.keyring import Keyring, Site, hash_token
+from proxy.security.redaction import Digester
 from translators import KNOWN_MODELS, AdjustmentKind, Policy, Sampling, Thinking
 
 TODAY = "2026-09-01"
@@ -351,3 +360,32 @@ def test_no_secret_is_in_a_representation():
     config = compiled("upstream-key = 'sk-ant-1'\n" + listed(upstream_key="'sk-ant-2'"))
 
     assert "sk-ant" not in repr(config)
+
+
+def test_names_of_digests_and_owners_are_those_that_are_written():
+    settings = read(
+        'digest_key = "k"\n[callers]\n'
+        'nightly = { digest = "0123456789abcdef", owner = "Ann" }\n'
+        f'search = {{ token = "sha256:{"a" * 64}" }}\n'
+    )
+
+    assert names_of_digests(settings) == {"0123456789abcdef": "nightly"}
+    assert owners_of(settings) == {"nightly": "Ann"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_so"),
+    [
+        ({}, False),
+        ({"upstream_key": "sk-1"}, False),
+        ({"callers": {"a": {"token": "sha256:" + "a" * 64}}}, False),
+        ({"upstream_key": "sk-1", "callers": {"a": {"token": "sha256:" + "a" * 64}}}, True),
+        ({"callers": {"a": {"token": "sha256:" + "a" * 64, "upstream_key": "sk-1"}}}, True),
+    ],
+)
+def test_whether_only_tokens_are_served_is_what_the_keyring_does(fields: Any, is_so: bool):
+    settings = Settings(**fields)
+
+    assert serves_only_tokens(settings) is is_so
+    keyring = build_runtime_config(settings, Digester("k")).keyring
+    assert keyring.refuses_strangers is is_so

@@ -100,6 +100,7 @@ def caller(name: str | None = "nightly-batch", **fields: Any) -> CallerReport:
     plain: dict[str, Any] = {
         "name": name,
         "digest": "0123456789abcdef",
+        "owner": None,
         "exchanges": 10,
         "share": 1.0,
         "first_seen": SINCE,
@@ -129,10 +130,16 @@ def standing(one: CallerReport) -> Standing:
     return Standing(
         name=one.name,
         digest=one.digest,
+        owner=one.owner,
         exchanges=one.exchanges,
+        share=one.share,
         error_share=one.error_share,
         readiness=one.readiness.score,
+        is_enough=one.readiness.is_enough,
         is_ready=one.readiness.is_ready,
+        client=next((each.name for each in one.sdks), None),
+        model=next((use.asked for use in one.models), None),
+        last_seen=one.last_seen,
     )
 
 

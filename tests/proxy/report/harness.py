@@ -35,7 +35,7 @@ def report_of(
     """The last day before that noon."""
     store = open_store(default_url(directory))
     store.add(entries)
-    gathered = collect_report_input(store, since_ms, NOW, caller)
+    gathered = collect_report_input(store, since_ms, NOW, caller, present.names)
     store.close()
     return build_report(gathered, present, NOW)
 

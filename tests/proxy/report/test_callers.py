@@ -19,7 +19,7 @@ from proxy.report.model import (
 from proxy.traffic import default_url, open_store
 from proxy.traffic.store.aggregates import ClientGroup, aggregate
 from proxy.traffic.store.rollups.period import Period
-from tests.proxy.report.harness import made, report_of
+from tests.proxy.report.harness import PRESENT, made, report_of
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, moment
 
@@ -200,3 +200,31 @@ def test_a_caller_whose_shapes_found_no_room_is_left_out(tmp_path):
 
 def test_nobody_together_is_an_empty_caller():
     assert merge_callers([]) == CallerStatistics()
+
+
+def test_a_name_that_the_settings_give_to_a_digest_holds_from_its_first_exchange_on(tmp_path):
+    present = replace(
+        PRESENT, names={"a" * 16: "nightly", "c" * 16: "weekly"}, owners={"nightly": "Ann"}
+    )
+    records = (
+        record(id="a", received=moment(1), caller="a" * 16, sdk="python 0.3.11"),
+        record(id="b", received=moment(2), caller="a" * 16, sdk="python 0.3.11"),
+        record(id="c", received=moment(3), caller="a" * 16, caller_name="nightly"),
+        record(id="d", received=moment(4), caller="b" * 16),
+        record(id="e", received=moment(5), caller=None),
+    )
+
+    report = report_of(tmp_path, records, present=present)
+    alone = report_of(tmp_path, records, present=present, caller="nightly")
+
+    said = [(each.name, each.digest, each.owner, each.exchanges) for each in report.callers]
+    assert said == [
+        ("nightly", "a" * 16, "Ann", 3),
+        (None, None, None, 1),
+        (None, "b" * 16, None, 1),
+    ]
+    assert alone.callers[0].exchanges == 3
+    assert sum(each.count for each in alone.callers[0].user_agents) == 3
+    nightly = report.standings[0]
+    assert (nightly.owner, nightly.client, nightly.model) == ("Ann", "python 0.3.11", "claude-2.1")
+    assert (nightly.share, nightly.last_seen, nightly.is_enough) == (0.6, moment(3), False)

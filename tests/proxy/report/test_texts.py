@@ -28,6 +28,7 @@ from tests.proxy.report.factories import (
 FORMATS = [as_terminal, as_markdown]
 SPENT = Spent(input_tokens=1_234, output_tokens=5, cost=1.5, unpriced_models=("claude-next",))
 BUSY = caller(
+    owner="The search team",
     features=(counted("system"), counted("top_k", 5, 0.5)),
     adjustments=(adjustment(),),
     errors=(error(),),
@@ -64,6 +65,7 @@ def full(**fields) -> Report:
         "16 Nov 2026, 09:00 to 23 Nov 2026, 09:00 UTC",
         "No content was captured.",
         "nightly-batch",
+        "Its owner is",
         "9,980 more",
         "python 0.3.11",
         "claude-2.1",

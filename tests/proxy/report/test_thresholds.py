@@ -1,8 +1,8 @@
 import pytest
 
-from proxy.report.model import Report, Standing
+from proxy.report.model import Report
 from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
-from tests.proxy.report.factories import caller, error, readiness, reason, report
+from tests.proxy.report.factories import caller, error, readiness, reason, report, standing
 
 
 def failures(condition: str, given: Report) -> list[str]:
@@ -67,8 +67,8 @@ def test_a_readiness_that_is_not_known_fails_whatever_is_asked():
 
 
 def test_callers_that_are_not_shown_are_asked_too():
-    hidden = Standing(
-        name=None, digest="ffff", exchanges=1, error_share=0.5, readiness=0.5, is_ready=False
+    hidden = standing(
+        caller(None, digest="ffff", exchanges=1, error_share=0.5, readiness=readiness(0.5))
     )
     given = report(caller(), standings=(hidden,))
 
