@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,7 @@ MAX_SERIES: Final = 6
 """Callers that are shown one by one."""
 QUIET_DAYS: Final = 7
 """Days without a request after which a caller counts as gone."""
+_NO_NAMES: Final[Mapping[str, str]] = {}
 _NO_KEY: Final = "without a key"
 
 
@@ -51,14 +52,19 @@ class Burndown:
         return len(self.callers) + self.others - len(self.gone)
 
 
-def burndown_of(given: Iterable[CallerDay], today: int) -> Burndown:
-    """Return the burndown until `today`, which is counted from the epoch like all days."""
-    rows = list(given)
+def burndown_of(
+    rows: Iterable[CallerDay], today: int, names: Mapping[str, str] = _NO_NAMES
+) -> Burndown:
+    """
+    Return the burndown until `today`, which is counted from the epoch like all days.
+
+    `names`, by digest, are for exchanges that were recorded before their caller had one.
+    """
     totals: Counter[str] = Counter()
     last: dict[str, int] = {}
     by_day: dict[int, Counter[str]] = {}
     for each in rows:
-        name = each.who or _NO_KEY
+        name = names.get(each.who, each.who) if each.who else _NO_KEY
         totals[name] += each.exchanges
         last[name] = max(each.day, last.get(name, each.day))
         by_day.setdefault(each.day, Counter())[name] += each.exchanges

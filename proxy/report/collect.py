@@ -37,17 +37,35 @@ def collect_report_input(
 
     `names`, by digest, are for exchanges that were recorded before their caller had one.
     """
+    return _collect(store, (since_ms, until_ms), caller, names, is_brief=False)
+
+
+def collect_in_brief(
+    store: Store, since_ms: int, until_ms: int, names: Mapping[str, str] = _NO_NAMES
+) -> ReportInput:
+    """Collect what all callers did, without programs, latencies, shadows and examples."""
+    return _collect(store, (since_ms, until_ms), None, names, is_brief=True)
+
+
+def _collect(
+    store: Store,
+    times_ms: tuple[int, int],
+    caller: str | None,
+    names: Mapping[str, str],
+    *,
+    is_brief: bool,
+) -> ReportInput:
     with store.reading() as connection:
-        period = period_of_buckets(connection, since_ms, until_ms)
+        period = period_of_buckets(connection, *times_ms)
         oldest_ms = oldest_received_ms(connection)
         step = step_of(
             effective_begin(period, oldest_ms),
             period.end_ms,
             at_least_ms=coarsest_step_ms(connection, period),
         )
-        sums = aggregate(connection, period, caller, STEPS[step], names=names)
+        sums = aggregate(connection, period, caller, STEPS[step], names=names, is_brief=is_brief)
         callers = callers_of(sums, names)
-        shown = dict(islice(callers.items(), MAX_CALLERS))
+        shown = {} if is_brief else dict(islice(callers.items(), MAX_CALLERS))
         wanted = {shape for statistics in shown.values() for shape in _shapes_to_show(statistics)}
         last = examples_of(connection, period, wanted)
         left_to_build = progress_of(connection).left

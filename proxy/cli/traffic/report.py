@@ -12,18 +12,16 @@ from typing import Final
 import msgspec
 import typer
 
-from proxy.cli.load_config import policy_or_exit, settings_or_exit
+from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.rollups import build_rollups
-from proxy.config.build import names_of_digests, owners_of
+from proxy.console.reports import report_settings_of
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
-from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
 from proxy.report.markdown import as_markdown
 from proxy.report.model import Report
-from proxy.report.prices import Price
 from proxy.report.terminal import as_terminal
 from proxy.report.thresholds import Condition, InvalidCondition, broken_thresholds
 from proxy.terminal import exit_with_error, print_to_stderr
@@ -55,15 +53,8 @@ def run_report(  # noqa: PLR0913 - an option each
     except (InvalidTime, InvalidCondition) as exc:
         exit_with_error(str(exc))
     settings = settings_or_exit(config, secrets)
-    report_settings = ReportSettings(
-        policy=policy_or_exit(settings),
-        prices={
-            pattern: Price(price.input, price.output) for pattern, price in settings.prices.items()
-        },
-        today=now.date().isoformat(),
-        names=names_of_digests(settings),
-        owners=owners_of(settings),
-    )
+    with or_exit():
+        report_settings = report_settings_of(settings, now)
     # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
     caller = caller and caller.encode(errors="replace").decode()
     must_be_complete = bool(conditions)

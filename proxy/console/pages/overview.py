@@ -8,11 +8,13 @@ from typing import Final
 
 from starlette.responses import Response
 
-from proxy.console.reports import report_of, report_settings
+from proxy.console.reports import brief_report_of, report_of, report_settings_of
 from proxy.console.server_client import ServerAnswer
 from proxy.console.site import CurrentSettings
 from proxy.console.visit import Visit
 from proxy.report.burndown import Burndown, burndown_of
+from proxy.report.callers import ReportSettings
+from proxy.report.model import Report
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.aggregates import exchanges_by_day
 from proxy.traffic.store.rollups.build import progress_of
@@ -20,7 +22,9 @@ from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.store import Store
 
 _RECENT_MS: Final = 15 * MINUTE_MS
+_RECENT_SECONDS: Final = 2
 _DAYS: Final = 30
+_HISTORY_SECONDS: Final = 10
 _MAX_ADJUSTMENTS: Final = 5
 
 
@@ -32,6 +36,14 @@ class Alert:
     advice: str = ""
     path: str | None = None
     """Page on which something can be done about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    report: Report
+    burndown: Burndown
+    left: int
+    """Number of older exchanges that neither counts yet."""
 
 
 _PATHS: Final[Mapping[str, str]] = {
@@ -46,17 +58,24 @@ async def overview(visit: Visit) -> Response:
     """Show the overview."""
     current = await visit.site.settings()
     server = await visit.site.server.ask()
-    settings, now_ms = report_settings(current.settings, visit.now), visit.now_ms
-    recent = await visit.site.query(report_of, settings, now_ms, now_ms - _RECENT_MS)
-    month = await visit.site.query(report_of, settings, now_ms, now_ms - _DAYS * DAY_MS)
-    burndown, left = await visit.site.query(_burndown, now_ms)
+    settings, now_ms = report_settings_of(current.settings, visit.now), visit.now_ms
+
+    async def look_at_now() -> Report:
+        return await visit.site.query(report_of, settings, now_ms, now_ms - _RECENT_MS)
+
+    async def look_back() -> _History:
+        return await visit.site.query(_history, settings, now_ms)
+
+    remembered, version = visit.site.remembered, current.version
+    recent = await remembered.get(("recent", version), _RECENT_SECONDS, look_at_now)
+    history = await remembered.get(("history", version), _HISTORY_SECONDS, look_back)
     return await visit.page(
         "overview.html",
         recent=recent,
-        month=month,
-        burndown=burndown,
+        month=history.report,
+        burndown=history.burndown,
         days=_DAYS,
-        alerts=[*_alerts(server, current, left)],
+        alerts=[*_alerts(server, current, history.left)],
         readiness=server.readiness,
         most_adjustments=_MAX_ADJUSTMENTS,
     )
@@ -78,10 +97,13 @@ def _alerts(server: ServerAnswer, current: CurrentSettings, left: int) -> Iterat
         )
 
 
-def _burndown(store: Store, now_ms: int) -> tuple[Burndown, int]:
-    """Return the burndown, and the number of older exchanges that it does not count yet."""
+def _history(store: Store, settings: ReportSettings, now_ms: int) -> _History:
+    since_ms = now_ms - _DAYS * DAY_MS
     with store.reading() as connection:
-        period = period_of_buckets(connection, now_ms - _DAYS * DAY_MS, now_ms + 1)
-        rows = exchanges_by_day(connection, period)
+        rows = exchanges_by_day(connection, period_of_buckets(connection, since_ms, now_ms + 1))
         left = progress_of(connection).left
-    return burndown_of(rows, now_ms // DAY_MS), left
+    return _History(
+        report=brief_report_of(store, settings, now_ms, since_ms),
+        burndown=burndown_of(rows, now_ms // DAY_MS, settings.names),
+        left=left,
+    )

@@ -42,6 +42,15 @@ def test_a_caller_without_a_request_for_a_week_has_gone():
     assert made.active == 1
 
 
+def test_a_digest_that_has_got_a_name_is_the_caller_of_that_name():
+    rows = [CallerDay(TODAY, "0123", 5), CallerDay(TODAY, "bot", 1), CallerDay(TODAY, "4567", 1)]
+
+    made = burndown_of(rows, TODAY, {"0123": "bot"})
+
+    assert made.callers == ("bot", "4567")
+    assert made.days[0].counts == (6, 1)
+
+
 def test_where_nothing_was_asked_there_is_nothing_to_draw():
     assert burndown_of([], TODAY).days == ()
 
