@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from proxy.cli.demo_settings import FILE_NAME
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.config.settings import Settings, store_url_of
 from proxy.config.sources import load_settings
@@ -26,8 +29,6 @@ from proxy.terminal import print_lines
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-DEMO_CONFIG: Final = "holdover.toml"
-"""Name of the settings file in the demo's directory."""
 _SETTINGS: Final = "`console_host`, `console_port`"
 
 
@@ -39,10 +40,9 @@ def run_console(
     settings = settings_or_exit(config, secrets, **flags)
     if demo:
         flags["state_dir"] = directory = settings.state_dir / "demo"
-        if config is None and (directory / DEMO_CONFIG).exists():
-            config = directory / DEMO_CONFIG
+        written = directory / FILE_NAME
+        config = written if os.access(written, os.F_OK) else None
         settings = settings_or_exit(config, secrets, **flags)
-    configure_logs(settings.log_format)
     with or_exit():
         reader = SettingsReader(
             path=config.absolute() if config else None,
@@ -50,11 +50,16 @@ def run_console(
             secrets=secrets,
         )
     sockets = listen_or_exit(settings.console_host, settings.console_port, settings=_SETTINGS)
-    with or_exit():
-        app, lines = console_for(settings, reader, sockets, demo=demo)
-    print_lines(*lines)
-    name_unnamed_statuses()
-    Server(config_for(app, settings.console_host, settings.console_port)).run(sockets)
+    with ExitStack() as stack:
+        for each in sockets:
+            stack.enter_context(each)
+        with or_exit():
+            app, lines = console_for(settings, reader, sockets, demo=demo)
+        configure_logs(settings.log_format)
+        print_lines(*lines)
+        name_unnamed_statuses()
+        config_of_server = config_for(app, settings.console_host, settings.console_port, shutdown=1)
+        Server(config_of_server).run(sockets)
 
 
 def console_for(

@@ -1,5 +1,5 @@
 """
-`holdover demo`: the simulator and the proxy in one process, and one request shown step by step.
+`holdover demo`: simulator, proxy and console in one process, and one request shown step by step.
 
 Afterwards made-up old clients send requests, so that `log` and `report` have
 something to show. Their exchanges are recorded in a directory of the demo's own.
@@ -11,10 +11,11 @@ import json
 import logging
 import signal
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from http.client import HTTPMessage
 from pathlib import Path
 from urllib.error import HTTPError
@@ -23,13 +24,17 @@ import msgspec
 
 from proxy.app import create_app
 from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
+from proxy.cli.demo_settings import FILE_NAME, DemoSettings
 from proxy.cli.embedded_simulator import run_in_thread
 from proxy.cli.load_config import or_exit, settings_or_exit
+from proxy.config.settings import Settings
 from proxy.observability.log_config import configure_logs
+from proxy.server.loader_subprocess import loader_config_of
 from proxy.simulator import create_simulator
 from proxy.terminal import print_lines, print_to_stderr
 from translators import EXPLANATIONS, AdjustmentKind
 
+_HOST = "127.0.0.1"
 _REQUEST = {
     "model": "claude-2.1",
     "prompt": "You are a gardener.\n\nHuman: Which tree grows fastest?\n\nAssistant: ",
@@ -69,32 +74,97 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
     # Log lines about exchanges would drown the example; `holdover log` shows them.
     configure_logs("auto", level=logging.WARNING)
     with _listening(0) as upstream, _listening(port) as front:
-        upstream_url = _url(upstream)
-        state_dir = settings_or_exit(None, None).state_dir / "demo"
-        settings = settings_or_exit(
-            *(None, None),
-            upstream_url=upstream_url,
-            state_dir=state_dir,
-            traffic=True,
-            capture="full",
-            **settings_for(OLD_CLIENTS),
-        )
+        demo = _settings_of(front, upstream)
         with or_exit():
-            proxy = create_app(settings)
-        with run_in_thread(create_simulator(), upstream), run_in_thread(proxy, front):
-            _show_example(_url(front), upstream_url)
+            source = demo.write(settings_for(OLD_CLIENTS))
+            settings = demo.load(source.file)
+            proxy = create_app(settings, source)
+        loading = _loading(settings, demo) if keep_serving else nullcontext()
+        simulator = create_simulator()
+        with loading, run_in_thread(simulator, upstream), run_in_thread(proxy, front):
+            _show_example(_url(front), _url(upstream))
             if keep_serving:
-                print_lines("", "Try it", bold=True)
-                call = _CALL.format(url=_url(front), body=json.dumps(_REQUEST))
-                print_lines(*call.split("\n"))
-                print_lines("", "The change for an old SDK", bold=True)
-                print_lines(*_SDK.format(url=_url(front)).split("\n"))
-            _run_old_clients(_url(front), state_dir)
+                _show_calls(_url(front))
+            _run_old_clients(_url(front), settings.state_dir)
             if keep_serving:
-                print_lines("", f"Serving on {_url(front)}; press Ctrl-C to stop.")
-                signal.sigwait({signal.SIGINT, signal.SIGTERM})
+                _serve(demo, settings, _url(front))
             else:
                 print_lines("", _NOT_SERVING)
+
+
+def _settings_of(front: socket.socket, upstream: socket.socket) -> DemoSettings:
+    state_dir = settings_or_exit(None, None).state_dir / "demo"
+    return DemoSettings(
+        path=state_dir / FILE_NAME,
+        fixed={
+            "host": _HOST,
+            "port": front.getsockname()[1],
+            "upstream_url": _url(upstream),
+            "state_dir": state_dir,
+            "traffic": True,
+            "capture": "full",
+            "digest_key": "demo",
+            "console_host": _HOST,
+            "console_server_url": _url(front),
+        },
+    )
+
+
+def _serve(demo: DemoSettings, settings: Settings, url: str) -> None:
+    """Serve until interrupted, and show the console meanwhile."""
+    from proxy.cli.console import console_for  # noqa: PLC0415 - its pages take a while to import
+    from proxy.console.site import SettingsReader  # noqa: PLC0415
+
+    with _listening(settings.console_port) as listener:
+        reader = SettingsReader(path=demo.path, load=demo.load)
+        with or_exit():
+            console, lines = console_for(settings, reader, [listener])
+        with run_in_thread(console, listener):
+            print_lines("", "The console", bold=True)
+            print_lines(*lines, f"Rules are in {demo.path}; this demo follows what you change.")
+            with _signals() as told_to_stop:
+                print_lines("", f"Serving on {url}; press Ctrl-C to stop.")
+                told_to_stop.wait()
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """Yield what is set by SIGINT and SIGTERM; after the block they end the process as ever."""
+    told = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: told.set()) for number in numbers]
+    try:
+        yield told
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _loading(settings: Settings, demo: DemoSettings) -> Iterator[None]:
+    """Load into the store what the proxy records while the block runs, and what is left then."""
+    from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - SQLAlchemy takes a while
+
+    is_over = threading.Event()
+    thread = threading.Thread(
+        target=run_loader,
+        args=[loader_config_of(settings, demo.path), is_over.wait],
+        kwargs={"idle_seconds": None},
+        daemon=True,  # a crash of the demo is not held up
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _show_calls(url: str) -> None:
+    print_lines("", "Try it", bold=True)
+    print_lines(*_CALL.format(url=url, body=json.dumps(_REQUEST)).split("\n"))
+    print_lines("", "The change for an old SDK", bold=True)
+    print_lines(*_SDK.format(url=url).split("\n"))
 
 
 def _show_example(url: str, upstream_url: str) -> None:
@@ -147,13 +217,13 @@ def _listening(port: int) -> Iterator[socket.socket]:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((_HOST, port))
         except OSError:
-            listener.bind(("127.0.0.1", 0))
+            listener.bind((_HOST, 0))
             print_to_stderr(f"Port {port} is in use; using {listener.getsockname()[1]} instead.")
         listener.listen()
         yield listener
 
 
 def _url(listener: socket.socket) -> str:
-    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return f"http://{_HOST}:{listener.getsockname()[1]}"

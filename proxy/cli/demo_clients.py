@@ -41,7 +41,11 @@ class OldClient:
 
 
 def settings_for(clients: tuple[OldClient, ...]) -> dict[str, Any]:
-    """Return the demo's settings: callers by name, and rules that shadow two of them."""
+    """
+    Return the demo's settings: callers by name, and rules.
+
+    Two callers are shadowed, and a share of the others is asked another model.
+    """
     return {
         "callers": {
             client.name: {"token": f"sha256:{sha256(client.key.encode()).hexdigest()}"}
@@ -51,8 +55,15 @@ def settings_for(clients: tuple[OldClient, ...]) -> dict[str, Any]:
         "rollout": [
             _shadowed("cheaper", "support-bot", {"model": "claude-haiku-4-5"}),
             _shadowed("instruct", "form-filler", {"prefill": "instruct"}),
+            {
+                "name": "trial",
+                "match": {"caller": "*-*"},  # those with a name; digests have no hyphen
+                "share": 25,
+                "by": "caller",
+                "action": "translate",
+                "model": "claude-sonnet-4-6",
+            },
         ],
-        "digest_key": "demo",
     }
 
 

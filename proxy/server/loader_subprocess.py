@@ -33,7 +33,15 @@ _START_DELAY_SECONDS: Final = 1
 
 def start_loader(settings: Settings, config: Path | None) -> None:
     """Keep a loader running as long as this process lives; it ends by itself afterwards."""
-    loader_config = LoaderConfig(
+    loader_config = loader_config_of(settings, config)
+    lock = claim_journal_directory(loader_config)
+    encoded_config = encode_loader_config(loader_config, settings.log_format)
+    threading.Thread(target=_keep_running, args=[encoded_config, lock], daemon=True).start()
+
+
+def loader_config_of(settings: Settings, config: Path | None) -> LoaderConfig:
+    """Return the configuration of the loader for a server with these settings."""
+    return LoaderConfig(
         directory=journal_directory(settings.state_dir),
         url=store_url_of(settings, settings.state_dir),
         content_days=settings.traffic_content_days,
@@ -43,9 +51,6 @@ def start_loader(settings: Settings, config: Path | None) -> None:
         text_index=settings.traffic_text_index,
         notes=directory_for(settings.state_dir, config),
     )
-    lock = claim_journal_directory(loader_config)
-    encoded_config = encode_loader_config(loader_config, settings.log_format)
-    threading.Thread(target=_keep_running, args=[encoded_config, lock], daemon=True).start()
 
 
 def encode_loader_config(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,7 +60,7 @@ def run_loader(
     config: LoaderConfig,
     wait: Callable[[float], bool],
     *,
-    idle_seconds: float = _IDLE_PRIORITY_SECONDS,
+    idle_seconds: float | None = _IDLE_PRIORITY_SECONDS,
     build_seconds: float = _BUILD_SECONDS,
 ) -> None:
     """
@@ -70,6 +70,10 @@ def run_loader(
     ends. Each look uses idle priority for at most `idle_seconds`, and builds rollups of older
     records, and the text index, for `build_seconds` each, at least a step. While the directory
     of the journals cannot be used or another loader holds its lock, this only waits.
+
+    In a process that does something else as well, `idle_seconds` is None: a thread of idle
+    priority would keep the interpreter from all others while it waits for the processor. Then
+    texts are not indexed.
     """
     problem: OSError | None = None
     while True:
@@ -91,7 +95,7 @@ def run_loader(
 class _Loading:
     config: LoaderConfig
     wait: Callable[[float], bool]
-    idle_seconds: float
+    idle_seconds: float | None
     build_seconds: float
     shared_state: SharedState = field(init=False)
     status: LoaderStatus = field(init=False)
@@ -113,15 +117,17 @@ class _Loading:
 
     def run(self) -> None:
         is_over = False
-        with (
-            sharing_notes(self.config),
-            ThreadPoolExecutor(1, initializer=_use_idle_scheduling) as idle,
-        ):
+        with sharing_notes(self.config), self._idle_thread() as idle:
             while not is_over:
                 is_well = self._look(idle)
                 is_over = self.wait(_POLL_SECONDS if is_well else _RETRY_SECONDS)
         self._look()
         self._close()
+
+    def _idle_thread(self) -> AbstractContextManager[Executor | None]:
+        if self.idle_seconds is None:
+            return nullcontext()
+        return ThreadPoolExecutor(1, initializer=_use_idle_scheduling)
 
     def _close(self) -> None:
         self.block = None
@@ -136,7 +142,7 @@ class _Loading:
             if self.loader is None:
                 self.loader = Loader(self.config.directory, open_store(self.config.url))
             parts = self.loader.parts()
-            if idle is not None:
+            if idle is not None and self.idle_seconds is not None:
                 idle.submit(self._take, parts, time.monotonic() + self.idle_seconds).result()
             self._take(parts)
             if self._build(self.loader.store):

@@ -302,7 +302,7 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
 
 
 def policies(
-    keeping: LoaderConfig, wait: Callable[[float], bool], idle_seconds: float = 60
+    keeping: LoaderConfig, wait: Callable[[float], bool], idle_seconds: float | None = 60
 ) -> list[int]:
     """How the threads are scheduled on which three pieces are loaded, a file each."""
     seen: list[int] = []
@@ -332,6 +332,12 @@ def test_what_could_not_be_loaded_at_leisure_is_loaded_all_the_same(keeping):
 
 def test_at_the_end_there_is_no_leisure(keeping):
     assert policies(keeping, steps()) == [os.SCHED_IDLE, os.SCHED_OTHER, os.SCHED_OTHER]
+
+
+def test_where_it_is_not_alone_in_its_process_it_is_like_the_others(keeping):
+    seen = policies(keeping, steps(lambda: None), idle_seconds=None)
+
+    assert seen == [os.SCHED_OTHER] * 3
 
 
 def indexed(keeping: LoaderConfig) -> list[int]:
