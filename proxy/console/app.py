@@ -18,6 +18,7 @@ from proxy.console.access.forms import Form, read_form, require_own
 from proxy.console.access.gate import SESSION, Gate, wrong_method
 from proxy.console.access.one_time_address import OneTimeAddress
 from proxy.console.access.targets import ENTER, SIGN_IN, SIGN_OUT, STATIC
+from proxy.console.pages.exchange import exchange
 from proxy.console.pages.exchanges import exchanges
 from proxy.console.pages.overview import overview
 from proxy.console.problems import Problem
@@ -35,6 +36,7 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 PAGES: Final[Mapping[str, Page]] = {
     "/": overview,
     "/exchanges": exchanges,
+    "/exchanges/{id}": exchange,
 }
 """Pages by path; looking at one changes nothing."""
 QUESTIONS: Final[Mapping[str, Change]] = {}

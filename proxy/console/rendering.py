@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from proxy.report import phrases
 from proxy.report.page import STYLE, charts, environment_for
+from proxy.terminal_text import escape_for_terminal
 from translators import EXPLANATIONS, REMEDIES
 
 _HERE: Final = Path(__file__).parent
@@ -44,9 +46,21 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(values)
 
 
+def lines(text: str) -> Markup:
+    """Return a text for `pre`: its line ends stay, what else is invisible is spelled out."""
+    # Not `splitlines`, which also splits at U+2028.
+    return Markup("\n").join(map(escape_for_terminal, text.split("\n")))
+
+
+def unchanged(text: str) -> Markup:
+    """Return a text for a field of a form, which has to come back as it is."""
+    return escape(text)
+
+
 @cache
 def _environment() -> Environment:
     environment = environment_for(_HERE / "templates")
+    environment.filters |= {"lines": lines, "unchanged": unchanged}
     environment.globals |= {
         "phrases": phrases,
         "charts": charts,

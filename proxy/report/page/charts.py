@@ -8,7 +8,7 @@ Colours are classes of the style sheet, with light, dark and print variants.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import accumulate
 from typing import Final
@@ -140,6 +140,17 @@ def similarity(shadow: float, control: float | None, label: str) -> Markup:
         # Half a percent from the edge, so that a mark at 1 is fully visible.
         inside += _LINE.format(css="floor", x1=99.5 * control, x2=99.5 * control, y1=0, y2=_ROW)
     return _INLINE.format(css="bar", height=_ROW, label=label, inside=inside)
+
+
+def timing(moments: Iterable[tuple[str, float]], total: float, label: str) -> Markup:
+    """Draw a time from 0 to `total` as a bar that each moment ends a part of, by its class."""
+    inside = _BAR.format(css="track", x=0, y=2, w=100, h=12)
+    begin = 0.0
+    for css, moment in sorted(moments, key=lambda each: each[1]):
+        end = 100 * min(moment / total, 1) if total else 0.0
+        inside += _BAR.format(css=css, x=begin, y=2, w=end - begin, h=12)
+        begin = end
+    return _INLINE.format(css="bar timing", height=_ROW, label=label, inside=inside)
 
 
 def _stack(bucket: Bucket, *, x: float, w: float, top: int) -> list[Markup]:

@@ -122,3 +122,15 @@ def test_a_similarity_without_a_control_has_no_mark():
 
 def test_a_label_cannot_get_out_of_its_quotes():
     assert '"><script>' not in drawings.share(0.5, '"><script>')
+
+
+def test_a_time_is_a_bar_whose_parts_end_at_moments():
+    drawn = drawings.timing([("b", 80), ("a", 20), ("c", 200)], 100, "100 ms")
+
+    parts = {css: attributes(drawn, "rect", css)[0] for css in "abc"}
+    assert [(one["x"], one["width"]) for one in parts.values()] == [
+        ("0.000%", "20.000%"),
+        ("20.000%", "60.000%"),
+        ("80.000%", "20.000%"),
+    ]
+    assert attributes(drawings.timing([("a", 0)], 0, ""), "rect", "a")[0]["width"] == "0.000%"
