@@ -18,9 +18,12 @@ from proxy.console.access.forms import Form, read_form, require_own
 from proxy.console.access.gate import SESSION, Gate, wrong_method
 from proxy.console.access.one_time_address import OneTimeAddress
 from proxy.console.access.targets import ENTER, SIGN_IN, SIGN_OUT, STATIC
+from proxy.console.pages.caller import caller, name_it, own_it
+from proxy.console.pages.callers import callers
 from proxy.console.pages.exchange import exchange
 from proxy.console.pages.exchanges import exchanges
 from proxy.console.pages.overview import overview
+from proxy.console.pages.shadows import shadows
 from proxy.console.problems import Problem
 from proxy.console.site import Site
 from proxy.console.visit import Change, Page, Visit
@@ -35,13 +38,19 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 PAGES: Final[Mapping[str, Page]] = {
     "/": overview,
+    "/callers": callers,
+    "/callers/{who}": caller,
     "/exchanges": exchanges,
     "/exchanges/{id}": exchange,
+    "/shadows": shadows,
 }
 """Pages by path; looking at one changes nothing."""
 QUESTIONS: Final[Mapping[str, Change]] = {}
 """Forms that ask what is too long for an address, by their path; they change nothing."""
-CHANGES: Final[Mapping[str, Change]] = {}
+CHANGES: Final[Mapping[str, Change]] = {
+    "/callers/{who}/name": name_it,
+    "/callers/{who}/owner": own_it,
+}
 """Forms that change something, by their path."""
 
 

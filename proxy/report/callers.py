@@ -199,6 +199,29 @@ def standing_of(caller: CallerStatistics, owners: Mapping[str, str], whole: int)
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callers:
+    """All callers of a period."""
+
+    standings: tuple[Standing, ...]
+    """In order of volume."""
+    exchanges: int
+    """Number of exchanges, of callers that found no room among the sums, too."""
+    left_out: int
+    """Number of exchanges that are not counted in any of `standings`."""
+
+
+def all_callers(sums: Aggregates, settings: ReportSettings, exchanges: int) -> Callers:
+    """Summarise all callers; `exchanges` is the number of all exchanges of the period."""
+    callers = callers_of(sums, settings.names).values()
+    whole = sum(caller.exchanges for caller in callers)
+    return Callers(
+        standings=tuple(standing_of(caller, settings.owners, whole) for caller in callers),
+        exchanges=exchanges,
+        left_out=exchanges - whole,
+    )
+
+
 def spent_by(caller: CallerStatistics, settings: ReportSettings) -> Spent:
     """Return a caller's tokens and their cost."""
     return spent_on(caller.shapes, settings.prices)

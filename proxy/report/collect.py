@@ -8,13 +8,22 @@ from typing import Final
 
 from proxy.report.adjustments import shapes_with_examples
 from proxy.report.build import MAX_CALLERS, ReportInput, effective_begin
-from proxy.report.callers import CallerExamples, CallerStatistics, callers_of
+from proxy.report.callers import (
+    CallerExamples,
+    Callers,
+    CallerStatistics,
+    ReportSettings,
+    all_callers,
+    callers_of,
+)
 from proxy.report.volume import STEPS, step_of
 from proxy.traffic.store.aggregates import (
     ShapeExample,
     aggregate,
+    aggregate_callers,
     coarsest_step_ms,
     examples_of,
+    exchanges_in,
     oldest_received_ms,
 )
 from proxy.traffic.store.examples import adjustments_of_exchanges, example_of
@@ -25,19 +34,22 @@ from proxy.traffic.store.store import Store
 _NO_NAMES: Final[Mapping[str, str]] = {}
 
 
-def collect_report_input(
+def collect_report_input(  # noqa: PLR0913 - the last two have defaults
     store: Store,
     since_ms: int,
     until_ms: int,
     caller: str | None,
     names: Mapping[str, str] = _NO_NAMES,
+    *,
+    is_exact: bool = False,
 ) -> ReportInput:
     """
     Collect everything about a period, of one caller or of all.
 
-    `names`, by digest, are for exchanges that were recorded before their caller had one.
+    `names`, by digest, are for exchanges that were recorded before their caller had one. With
+    `is_exact`, the caller is one, given as `aggregate` says.
     """
-    return _collect(store, (since_ms, until_ms), caller, names, is_brief=False)
+    return _collect(store, (since_ms, until_ms), caller, names, is_exact=is_exact)
 
 
 def collect_in_brief(
@@ -47,13 +59,14 @@ def collect_in_brief(
     return _collect(store, (since_ms, until_ms), None, names, is_brief=True)
 
 
-def _collect(
+def _collect(  # noqa: PLR0913 - the last two have defaults
     store: Store,
     times_ms: tuple[int, int],
     caller: str | None,
     names: Mapping[str, str],
     *,
-    is_brief: bool,
+    is_exact: bool = False,
+    is_brief: bool = False,
 ) -> ReportInput:
     with store.reading() as connection:
         period = period_of_buckets(connection, *times_ms)
@@ -63,7 +76,15 @@ def _collect(
             period.end_ms,
             at_least_ms=coarsest_step_ms(connection, period),
         )
-        sums = aggregate(connection, period, caller, STEPS[step], names=names, is_brief=is_brief)
+        sums = aggregate(
+            connection,
+            period,
+            caller,
+            STEPS[step],
+            names=names,
+            is_exact=is_exact,
+            is_brief=is_brief,
+        )
         callers = callers_of(sums, names)
         shown = {} if is_brief else dict(islice(callers.items(), MAX_CALLERS))
         wanted = {shape for statistics in shown.values() for shape in _shapes_to_show(statistics)}
@@ -79,6 +100,17 @@ def _collect(
         step=step,
         left_to_build=left_to_build,
     )
+
+
+def collect_callers(
+    store: Store, since_ms: int, until_ms: int, settings: ReportSettings
+) -> Callers:
+    """Collect all callers of a period, which costs less than a report."""
+    with store.reading() as connection:
+        period = period_of_buckets(connection, since_ms, until_ms)
+        sums = aggregate_callers(connection, period)
+        exchanges = exchanges_in(connection, period)
+    return all_callers(sums, settings, exchanges)
 
 
 def _shapes_to_show(caller: CallerStatistics) -> set[int]:

@@ -7,6 +7,7 @@ applied to everything quoted from clients and upstreams, and to nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -44,8 +45,10 @@ __all__ = [
     "one_or_many",
     "ready_names",
     "retirement_day",
+    "standing_badge",
     "summary",
     "verdict",
+    "what_is_left",
 ]
 
 Quote: TypeAlias = Callable[[str], str]
@@ -218,13 +221,50 @@ def old_call(caller: CallerReport) -> str:
 
 def badge(readiness: Readiness) -> str:
     """Return the state of a caller in two or three words."""
-    if readiness.score is None:
+    return _state(readiness.score, readiness)
+
+
+def standing_badge(standing: Standing) -> str:
+    """Return the state of a caller that is only summarised, in two or three words."""
+    return _state(standing.readiness, standing)
+
+
+def _state(score: float | None, caller: Readiness | Standing) -> str:
+    if score is None:
         return "not judged"
-    if readiness.is_ready:
+    if caller.is_ready:
         return "ready"
-    if not readiness.is_enough:
+    if not caller.is_enough:
         return "too few to tell"
-    return "too many errors" if readiness.score >= READY else f"{percent(readiness.score)} ready"
+    return "too many errors" if score >= READY else f"{percent(score)} ready"
+
+
+def what_is_left(caller: CallerReport) -> str:
+    """Return whether a caller can be cut over, or else what keeps it."""
+    readiness = caller.readiness
+    if readiness.score is None:
+        return "None of its requests can be judged."
+    works = Counter(reason.work for reason in readiness.reasons)
+    decisions, edits = works["decision"], works["mechanical"]
+    to_do = " and ".join(
+        one_or_many(count, noun)
+        for count, noun in ((decisions, "decision"), (edits, "edit"))
+        if count
+    )
+    if readiness.is_ready:
+        return f"It is ready to cut over{f' after {to_do}' if to_do else ''}."
+    if not readiness.is_enough:
+        return (
+            f"There are too few requests to tell: {number(readiness.judged)} can be judged, and it"
+            f" takes {MIN_JUDGED}."
+        )
+    left = f" What is left: {to_do}." if to_do else ""
+    if readiness.score >= READY:
+        return (
+            f"{percent(readiness.score)} of its requests are ready, but"
+            f" {percent(caller.error_share)} ended in an error.{left}"
+        )
+    return f"{percent(readiness.score)} of its requests are ready.{left}"
 
 
 def example_share(call: CurrentCall) -> str:

@@ -27,16 +27,27 @@ from translators import (
 _JAVASCRIPT: Final = ("js", "typescript", "node", "axios", "undici", "javascript")
 
 
-def call_of(example: StoredExample, share: float, policy: Policy, today: str) -> CurrentCall | None:
-    """Return the captured request as code, else an example; None if neither can be planned."""
+def call_of(
+    example: StoredExample,
+    share: float,
+    policy: Policy,
+    today: str,
+    *,
+    language: str | None = None,
+) -> CurrentCall | None:
+    """
+    Return the captured request as code, else an example; None if neither can be planned.
+
+    Its language is the caller's own, unless another one is wanted.
+    """
     record, captured = example.record, example.request
+    language = language or language_of(record)
     for request in (captured, example_request(record)):
         try:
             decoded = decode_completion_request(msgspec.json.encode(request))
             plan = plan_request(decoded, dialect_of(record.version), policy, today=today)
         except InvalidCompletionRequest:
             continue
-        language = language_of(record)
         return CurrentCall(
             language=language,
             code=as_code(plan, language),

@@ -15,9 +15,10 @@ from typing import Final
 
 from markupsafe import Markup
 
+from proxy.report.agreement import AGREEMENT, AgreementStep, RuleAgreement
 from proxy.report.burndown import MAX_SERIES, Burndown
-from proxy.report.formatting import day, number, one_or_many
-from proxy.report.model import Bucket, Percentiles, Volume
+from proxy.report.formatting import day, number, one_or_many, step_label
+from proxy.report.model import Bucket, Percentiles, Step, Volume
 from proxy.report.phrases import OUTCOMES
 
 SERIES: Final = tuple(f"series-{number}" for number in range(1, MAX_SERIES + 1))
@@ -108,6 +109,43 @@ def burndown(given: Burndown) -> Markup:
     )
 
 
+def agreement(given: RuleAgreement, name: str) -> Markup:
+    """
+    Draw how shadows agreed over time as bars of shares, with marks for the noise floor.
+
+    The bars are equal, similar, different and failed, from the bottom; the mark is at the share of
+    controls that were equal or similar. `name` tells the plots of one page apart.
+    """
+    step = 100 / len(given.steps)
+    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
+    drawn: list[Markup] = []
+    for index, each in enumerate(given.steps):
+        x = step * (index + 0.5) - width / 2
+        if each.shadow.total:
+            counts = [(kind, getattr(each.shadow, kind)) for kind in AGREEMENT]
+            drawn += _stacked(counts, x=x, w=width, top=each.shadow.total)
+        if (floor := each.control.agreeing) is not None:
+            y = _BASE - floor * (_BASE - _TOP)
+            drawn.append(_LINE.format(css="floor", x1=x - 0.4, x2=x + width + 0.4, y1=y, y2=y))
+    first, last = given.steps[0], given.steps[-1]
+    total = sum(each.shadow.total for each in given.steps)
+    return _PLOT.format(
+        id=f"agreement-{name}",
+        height=_HEIGHT,
+        title=f"How shadows agreed, per {given.step}",
+        desc=f"{one_or_many(total, 'shadow')} over {one_or_many(len(given.steps), given.step)}.",
+        inside=Markup("").join([*_grid(100, " %"), *drawn, *_ends(first, last, given.step)]),
+    )
+
+
+def _ends(first: AgreementStep, last: AgreementStep, step: Step) -> list[Markup]:
+    ends = [_WORD.format(css="from", x=0, y=_HEIGHT - 8, text=step_label(first.begin, step))]
+    if last is not first:
+        text = step_label(last.begin, step)
+        ends.append(_WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=text))
+    return ends
+
+
 def share(value: float, label: str, *, css: str = "good") -> Markup:
     """Draw a bar whose length is a share from 0 to 1."""
     inside = _BAR.format(css="track", x=0, y=4, w=100, h=8) + _BAR.format(
@@ -168,13 +206,13 @@ def _stacked(counts: Sequence[tuple[str, int]], *, x: float, w: float, top: int)
     ]
 
 
-def _grid(top: int) -> list[Markup]:
+def _grid(top: int, unit: str = "") -> list[Markup]:
     lines = []
     for part in (0, 0.5, 1):
         y = _BASE - part * (_BASE - _TOP)
         lines.append(_LINE.format(css="grid" if part else "axis", x1=0, x2=100, y1=y, y2=y))
         if part and (top * part) % 1 == 0:
-            lines.append(_WORD.format(css="from", x=0, y=y - 4, text=number(top * part)))
+            lines.append(_WORD.format(css="from", x=0, y=y - 4, text=number(top * part) + unit))
     return lines
 
 

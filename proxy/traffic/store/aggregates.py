@@ -25,7 +25,12 @@ from proxy.traffic.store.schema import rollup_groups, rollups
 Who = str | None
 """The name of a caller, or the digest of its key; None if it sent no key."""
 
+NOBODY: Final = "none"
+"""Stands for those who send no key, where one caller is asked for."""
+
 _MAX_GROUPS: Final = 50_000
+_FEW: Final = 200
+"""Number of groups up to which their rows are looked for."""
 _NO_NAMES: Final[Mapping[str, str]] = {}
 
 _columns: Final = rollups.c
@@ -151,6 +156,7 @@ def aggregate(  # noqa: PLR0913 - the last two have defaults
     step_ms: int,
     *,
     names: Mapping[str, str] = _NO_NAMES,
+    is_exact: bool = False,
     most_groups: int = _MAX_GROUPS,
     is_brief: bool = False,
 ) -> Aggregates:
@@ -158,21 +164,46 @@ def aggregate(  # noqa: PLR0913 - the last two have defaults
     Sum up a period, of one caller or of all; steps of time are `step_ms` long.
 
     A caller is given by its name, or by its digest or the beginning of it. `names` are those that
-    the settings give to digests, which belong to a caller of that name, too. In brief, programs
-    with their latencies and shadows are left out, which takes half of the time.
+    the settings give to digests, which belong to a caller of that name, too. With `is_exact`, only
+    one caller can match: it is given by its name, by its whole digest, or as `NOBODY`. In brief,
+    programs with their latencies and shadows are left out, which takes half of the time.
     """
-    conditions = [] if caller is None else [_is_caller(caller, names)]
+    conditions: list[ColumnElement[bool]] = []
+    if caller is not None:
+        conditions.append(_is_only(caller, names) if is_exact else _is_caller(caller, names))
     shapes = connection.execute(_by_shape(period, conditions, most_groups))
     without_program = connection.execute(
-        _summed(Kind.PROGRAM, period, (), _COUNT).where(_group.is_other)
+        _summed(Kind.PROGRAM, period, (), _COUNT).where(*_among([_group.is_other]))
     ).scalar()
+    clients = {} if is_brief else _clients(connection, period, conditions, most_groups)
+    _add_latencies(connection, period, clients)
     return Aggregates(
         shapes=tuple(_shape_group(row) for row in shapes),
-        clients=() if is_brief else tuple(_clients(connection, period, conditions, most_groups)),
+        clients=tuple(clients.values()),
         buckets=tuple(_time_buckets(connection, period, conditions, step_ms)),
         shadows=() if is_brief else tuple(_shadows(connection, period, conditions)),
         without_program=without_program or 0,
     )
+
+
+def aggregate_callers(
+    connection: Connection, period: Period, *, most_groups: int = _MAX_GROUPS
+) -> Aggregates:
+    """Sum up a period by caller only: there are no latencies, no steps of time and no shadows."""
+    return Aggregates(
+        shapes=tuple(
+            _shape_group(row) for row in connection.execute(_by_shape(period, [], most_groups))
+        ),
+        clients=tuple(_clients(connection, period, [], most_groups).values()),
+        buckets=(),
+        shadows=(),
+        without_program=0,
+    )
+
+
+def shadow_groups(connection: Connection, period: Period) -> tuple[ShadowGroup, ...]:
+    """Sum up the shadows of a period."""
+    return tuple(_shadows(connection, period, []))
 
 
 def exchanges_in(connection: Connection, period: Period) -> int:
@@ -247,9 +278,27 @@ def _last(
     return {key: ExampleKey(name, received_ms) for key, name, received_ms in found}
 
 
+def is_known_caller(connection: Connection, caller: str) -> bool:
+    """Return True if the rollups have a caller of this name, or of this digest without a name."""
+    query = select(_group.key).where(_is_only(caller, _NO_NAMES)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _is_only(caller: str, names: Mapping[str, str]) -> ColumnElement[bool]:
+    digests = [caller, *_digests_of(caller, names)]
+    conditions: list[ColumnElement[bool]] = [_group.caller.in_(digests)]
+    if caller == NOBODY:
+        conditions.append(and_(_group.caller.is_(None), _group.is_other.is_(False)))
+    return or_(_group.caller_name == caller, and_(_group.caller_name.is_(None), or_(*conditions)))
+
+
+def _digests_of(caller: str, names: Mapping[str, str]) -> list[str]:
+    return [digest for digest, name in names.items() if name == caller]
+
+
 def _is_caller(caller: str, names: Mapping[str, str]) -> ColumnElement[bool]:
     conditions = [_group.caller_name == caller]
-    if digests := [digest for digest, name in names.items() if name == caller]:
+    if digests := _digests_of(caller, names):
         conditions.append(and_(_group.caller_name.is_(None), _group.caller.in_(digests)))
     if may_be_digest(caller):
         conditions.append(_group.caller.startswith(caller))
@@ -267,6 +316,11 @@ def _summed(
     )
 
 
+def _among(conditions: Sequence[ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+    """Match the groups of rows before these are joined, as there are few of one caller."""
+    return [_columns.key.in_(select(_group.key).where(*conditions))] if conditions else []
+
+
 def _by_shape(period: Period, conditions: Sequence[ColumnElement[bool]], most: int) -> Select[Any]:
     """Sum up by key alone, and describe the groups afterwards, which is faster."""
     sums = (
@@ -280,7 +334,7 @@ def _by_shape(period: Period, conditions: Sequence[ColumnElement[bool]], most: i
     )
     groups = (
         select(_columns.key, *sums)
-        .where(period.contains_bucket(Kind.SHAPE))
+        .where(period.contains_bucket(Kind.SHAPE), *_among(conditions))
         .group_by(_columns.key)
         .having(_COUNT > 0)
         .subquery()
@@ -312,24 +366,32 @@ def _clients(
     period: Period,
     conditions: Sequence[ColumnElement[bool]],
     most: int,
-) -> Iterator[ClientGroup]:
+) -> dict[int, ClientGroup]:
+    """Return the groups of programs by key, without their latencies."""
     groups = (
         select(_group.key, _WHO, _group.sdk, _group.user_agent, _COUNT)
         .join_from(rollups, rollup_groups, _columns.key == _group.key)
-        .where(period.contains_bucket(Kind.PROGRAM), _group.is_other.is_(False), *conditions)
+        .where(period.contains_bucket(Kind.PROGRAM), _group.is_other.is_(False))
+        .where(*_among(conditions))
         .group_by(_group.key)
         .order_by(_COUNT.desc(), _group.key)
         .limit(most)
     )
-    clients = {
+    return {
         key: ClientGroup(who, sdk, user_agent, count)
         for key, who, sdk, user_agent, count in connection.execute(groups)
     }
+
+
+def _add_latencies(
+    connection: Connection, period: Period, clients: Mapping[int, ClientGroup]
+) -> None:
     latencies = select(_columns.key, _columns.latency).where(period.contains_bucket(Kind.PROGRAM))
+    if len(clients) <= _FEW:  # else it is faster to read them all
+        latencies = latencies.where(_columns.key.in_(clients.keys()))
     for key, latency in connection.execute(latencies):
         if (client := clients.get(key)) is not None:
             merge_into(client.latency, decode_sketch(latency))
-    yield from clients.values()
 
 
 def _time_buckets(
@@ -339,7 +401,7 @@ def _time_buckets(
     step_ms: int,
 ) -> Iterator[TimeBucket]:
     step = (_columns.begin_ms // step_ms).label("step")
-    query = _summed(Kind.SHAPE, period, (step, _group.outcome), _COUNT).where(*conditions)
+    query = _summed(Kind.SHAPE, period, (step, _group.outcome), _COUNT).where(*_among(conditions))
     for number, outcome, count in connection.execute(query.having(_COUNT > 0)):
         yield TimeBucket(number, Outcome(outcome), count)
 
@@ -350,5 +412,5 @@ def _shadows(
     keys = (_group.rule, _group.leg, _group.failure)
     sums = (_COUNT, func.sum(_columns.similarity), cast(func.sum(_columns.equal), BigInteger))
     query = _summed(Kind.SHADOW, period, keys, *sums)
-    for row in connection.execute(query.where(_group.is_other.is_(False), *conditions)):
+    for row in connection.execute(query.where(_group.is_other.is_(False), *_among(conditions))):
         yield ShadowGroup(*row)

@@ -7,14 +7,15 @@ larger than memory and a long read would hinder the loader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from proxy.traffic.content import PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.store.aggregates import NOBODY
 from proxy.traffic.store.filters import Filter, conditions_of, has_contents
 from proxy.traffic.store.partitions import between
 from proxy.traffic.store.row_mapping import Row, exchange_of_row, milliseconds_of, shadow_of_row
@@ -153,6 +154,25 @@ def find_by_id(store: Store, name: str, most: int) -> list[TrafficRecord]:
             if rows := connection.execute(query).all():
                 return [exchange_of_row(row._asdict()) for row in rows]
     return []
+
+
+def latest_of_caller(
+    store: Store, caller: str, digests: Collection[str], span: Span, most: int
+) -> list[TrafficRecord]:
+    """
+    Return the last exchanges of exactly one caller, newest first.
+
+    It is given by its name, by its whole digest, or as `NOBODY`; `digests` are its own, too,
+    where they have no name.
+    """
+    keys = [_columns.caller.in_([caller, *digests])]
+    if caller == NOBODY:
+        keys.append(_columns.caller.is_(None))
+    is_its = or_(_columns.caller_name == caller, and_(_columns.caller_name.is_(None), or_(*keys)))
+    order = (_columns.received_ms.desc(), _columns.seq.desc())
+    query = select(exchanges).where(*span.conditions(), is_its).order_by(*order).limit(most)
+    with store.engine.connect() as connection:
+        return [exchange_of_row(row._asdict()) for row in connection.execute(query)]
 
 
 def shadows_of(store: Store, exchange_id: str) -> list[ShadowRecord]:

@@ -1,5 +1,6 @@
 from functools import partial
 
+import msgspec
 import pytest
 
 from proxy.report import formatting as spelling
@@ -13,9 +14,11 @@ from tests.proxy.report.factories import (
     coverage,
     error,
     readiness,
+    reason,
     report,
     retirement,
     shadows,
+    standing,
 )
 from translators import LANGUAGES
 
@@ -302,3 +305,36 @@ def test_nothing_is_rounded_to_all_and_something_not_to_nothing(share, said):
 )
 def test_values_are_spelled_for_people(spell, value, said):
     assert spell(value) == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "It is ready to cut over."),
+        (
+            {"readiness": readiness(1.0, reason("mechanical"), reason("mechanical"))},
+            "It is ready to cut over after 2 edits.",
+        ),
+        ({"readiness": readiness(None)}, "None of its requests can be judged."),
+        (
+            {"readiness": readiness(0.6, reason(), reason("mechanical"))},
+            "60 % of its requests are ready. What is left: 1 decision and 1 edit.",
+        ),
+        (
+            {"readiness": readiness(0.995), "error_share": 0.4},
+            "> 99 % of its requests are ready, but 40 % ended in an error.",
+        ),
+        (
+            {"readiness": msgspec.structs.replace(readiness(0.5), is_enough=False, judged=2)},
+            "There are too few requests to tell: 2 can be judged, and it takes 10.",
+        ),
+    ],
+)
+def test_what_is_left_for_a_caller_is_said_in_a_sentence_or_two(fields, said):
+    assert words.what_is_left(caller(**fields)) == said
+
+
+def test_a_summary_has_the_badge_of_the_caller():
+    for score in (None, 0.4, 0.995, 1.0):
+        one = caller(readiness=readiness(score))
+        assert words.standing_badge(standing(one)) == words.badge(one.readiness)

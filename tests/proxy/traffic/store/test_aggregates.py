@@ -13,6 +13,7 @@ from proxy.timestamps import MINUTE_MS
 from proxy.traffic import open_store
 from proxy.traffic.record import MadeAdjustment, ShadowRecord
 from proxy.traffic.store.aggregates import (
+    NOBODY,
     Aggregates,
     Ending,
     ExampleKey,
@@ -20,15 +21,19 @@ from proxy.traffic.store.aggregates import (
     ShapeExample,
     ShapeGroup,
     aggregate,
+    aggregate_callers,
     caller_names,
     coarsest_step_ms,
     examples_of,
+    is_known_caller,
     oldest_received_ms,
 )
+from proxy.traffic.store.queries import latest_of_caller
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.text_index.search import Span
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment
 
@@ -254,3 +259,66 @@ def test_whichever_of_an_exchange_and_what_belongs_to_it_comes_first_all_are_cou
 
 def compared_with(exchange_id: str) -> ShadowRecord:
     return shadow_record(id=exchange_id, ended=moment(60))
+
+
+def some_callers(store: Store) -> None:
+    store.add(
+        [
+            record(id="a", received=moment(1), caller_name="nightly", caller="a" * 16),
+            record(id="b", received=moment(2), caller="b" * 16),
+            record(id="c", received=moment(3), caller="bb" + "c" * 14),
+            record(id="d", received=moment(4), caller=None),
+            record(id="e", received=moment(5), caller="b" * 16, caller_name="bb"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "names", "is_exact", "found"),
+    [
+        ("bb", {}, False, "bce"),
+        ("bb", {}, True, "e"),
+        ("b" * 16, {}, True, "b"),
+        ("nightly", {"b" * 16: "nightly", "f" * 16: "weekly"}, True, "ab"),
+        ("nightly", {"b" * 16: "nightly", "f" * 16: "weekly"}, False, "ab"),
+        (NOBODY, {}, True, "d"),
+        ("none of these", {}, True, ""),
+    ],
+)
+def test_one_caller_can_be_meant_exactly_and_its_digests_can_have_a_name(
+    store, caller, names, is_exact, found
+):
+    some_callers(store)
+
+    whole = sums(store, caller, names=names, is_exact=is_exact)
+
+    assert sum(each.exchanges for each in whole.shapes) == len(found)
+    assert sum(each.exchanges for each in whole.clients) == len(found)
+    assert sum(each.exchanges for each in whole.buckets) == len(found)
+    if is_exact:
+        digests = [digest for digest, name in names.items() if name == caller]
+        span = Span(TODAY.begin_ms, TODAY.end_ms)
+        records = latest_of_caller(store, caller, digests, span, 10)
+        assert [each.id for each in records] == sorted(found, reverse=True)
+
+
+def test_a_caller_is_known_by_its_name_or_else_its_digest(store):
+    some_callers(store)
+
+    with store.reading() as connection:
+        known = [
+            is_known_caller(connection, caller)
+            for caller in ("nightly", "b" * 16, NOBODY, "a" * 16, "bbb")
+        ]
+    assert known == [True, True, True, False, False]
+
+
+def test_callers_are_summed_up_without_what_takes_long(store):
+    some_callers(store)
+
+    with store.reading() as connection:
+        found = aggregate_callers(connection, TODAY)
+        whole = aggregate(connection, TODAY, None, HOUR)
+    assert found.shapes == whole.shapes
+    assert [each.exchanges for each in found.clients] == [each.exchanges for each in whole.clients]
+    assert (found.buckets, found.shadows, found.clients[0].latency) == ((), (), {})
