@@ -58,9 +58,10 @@ def latest_shadows(store: Store, since_ms: int, most: int) -> list[SeenShadow]:
     )
     found: list[SeenShadow] = []
     with store.engine.connect() as connection:
-        for *fields, written in connection.execute(query):
+        for name, leg, ended_ms, rule, written in connection.execute(query):
             compared = _Comparison() if written is None else _COMPARISON.decode(written)
-            found.append(SeenShadow(*fields, compared.equal, compared.similarity))
+            seen = SeenShadow(name, leg, ended_ms, rule, compared.equal, compared.similarity)
+            found.append(seen)
     return found
 
 

@@ -240,8 +240,10 @@ def test_one_that_is_gone_is_a_404_in_words(look, days, kept_for):
 
 
 def test_what_clients_and_upstreams_have_sent_is_text(look):
-    names = ("caller_name", "asked_model", "sent_model", "answered_model", "rule", "user_agent")
-    names = (*names, "failure", "error_type", "first_failure", "version")
+    names = (
+        *("caller_name", "asked_model", "sent_model", "answered_model", "rule", "user_agent"),
+        *("failure", "error_type", "first_failure", "version"),
+    )
     said = {"prompt": HOSTILE, HOSTILE: HOSTILE, "model": HOSTILE}
     bodies = [kept(part, said) for part in ("legacy_in", "messages_out")]
     adjustments = (made(HOSTILE, HOSTILE, HOSTILE, HOSTILE),)
