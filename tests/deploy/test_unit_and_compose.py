@@ -11,7 +11,7 @@ import yaml
 from tests import dashboard
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-UNIT = DEPLOY / "holdover.service"
+UNITS = ("holdover.service", "holdover-console.service")
 COMPOSE = DEPLOY / "compose" / "compose.yaml"
 
 
@@ -22,14 +22,15 @@ def _systemd() -> None:
 
 
 @pytest.mark.usefixtures("_systemd")
-def test_the_unit_exposes_little():
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_exposes_little(unit: str):
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", UNIT],
+        ["systemd-analyze", "security", "--offline=true", DEPLOY / unit],
         capture_output=True,
         text=True,
         check=True,
     )
-    level = re.search(r"exposure level for holdover.service: ([\d.]+)", done.stdout)
+    level = re.search(rf"exposure level for {unit}: ([\d.]+)", done.stdout)
 
     assert level
     assert float(level[1]) <= 2
@@ -37,7 +38,7 @@ def test_the_unit_exposes_little():
 
 @pytest.mark.usefixtures("_systemd")
 def test_units_have_no_mistakes(tmp_path: Path):
-    for name in ("holdover.service", "holdover.socket"):
+    for name in (*UNITS, "holdover.socket"):
         # A program that is there takes the place of ours, which is not installed.
         text = (DEPLOY / name).read_text().replace("/opt/holdover/bin/holdover", "/bin/true")
         (tmp_path / name).write_text(text)
@@ -51,6 +52,18 @@ def test_units_have_no_mistakes(tmp_path: Path):
 
     assert [line for line in done.stderr.splitlines() if str(tmp_path) in line] == []
     assert done.returncode == 0, done.stderr
+
+
+def test_the_console_has_the_user_and_the_state_of_the_server():
+    """A unit with DynamicUser=yes and no User= has a user of its own name."""
+    server, console = ((DEPLOY / unit).read_text() for unit in UNITS)
+    same = r"^(?:DynamicUser|StateDirectory\w*|UMask|LoadCredential=HOLDOVER_DIGEST_KEY)[=:].*"
+
+    assert "User=holdover\n" in console
+    assert "\nUser=" not in server
+    found = [re.findall(same, text, re.MULTILINE) for text in (server, console)]
+    assert len(found[0]) == 5
+    assert sorted(found[0]) == sorted(found[1])
 
 
 def test_the_compose_file_is_one():
