@@ -1,5 +1,5 @@
 """
-Change the rules of a running Holdover, and write down who did: for the verbs and the console.
+Change rules and callers of a running Holdover, and write down who did: for verbs and the console.
 
     RolloutEdit(config, by).set_share("canary", 25) -> the file, and a line in its history
 """
@@ -13,7 +13,14 @@ from proxy.config.changes import changes_between, rules_in_words
 from proxy.config.history import history_of
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
-from proxy.config.toml_edit import ELSEWHERE, set_override, set_share, unchanged
+from proxy.config.toml_edit import (
+    ELSEWHERE,
+    name_caller,
+    set_override,
+    set_owner,
+    set_share,
+    unchanged,
+)
 from proxy.config.toml_source import TomlSource, version_of
 from proxy.errors import InvalidSettings
 from proxy.workers.shared_state import TRIPS, SharedState, directory_for
@@ -46,6 +53,29 @@ class RolloutEdit:
         set_override(
             self.config,
             action,
+            secrets_dir=self.secrets,
+            expected=self.expected,
+            note=self._note,
+        )
+
+    def name_caller(self, name: str, digest: str, owner: str | None) -> None:
+        """Give a name to the caller with this digest, and an owner if one is known."""
+        name_caller(
+            self.config,
+            name,
+            digest,
+            owner=owner,
+            secrets_dir=self.secrets,
+            expected=self.expected,
+            note=self._note,
+        )
+
+    def set_owner(self, caller: str, owner: str | None) -> None:
+        """Set who owns a caller; None if nobody is known to."""
+        set_owner(
+            self.config,
+            caller,
+            owner,
             secrets_dir=self.secrets,
             expected=self.expected,
             note=self._note,

@@ -143,15 +143,17 @@ def unchanged(path: Path, expected: str | None) -> Iterator[TomlSource]:
         yield file
 
 
-def name_caller(
+def name_caller(  # noqa: PLR0913 - an option each
     path: Path,
     name: str,
     digest: str,
     *,
     owner: str | None = None,
     secrets_dir: Path | None = None,
+    expected: str | None = None,
+    note: Note | None = None,
 ) -> None:
-    """Give a name to a digest with `[callers.NAME]`; on `InvalidSettings` the file is unchanged."""
+    """Give a name to a digest with `[callers.NAME]`; else as `set_share`."""
     fields = {"digest": digest} | ({"owner": owner} if owner else {})
 
     def edit(file: TomlSource) -> str:
@@ -178,13 +180,19 @@ def name_caller(
             return tomlkit.dumps(document)
         return text
 
-    _edit(path, edit, secrets_dir)
+    _edit(path, edit, secrets_dir, expected, note)
 
 
-def set_owner(
-    path: Path, caller: str, owner: str | None, *, secrets_dir: Path | None = None
+def set_owner(  # noqa: PLR0913 - an option each
+    path: Path,
+    caller: str,
+    owner: str | None,
+    *,
+    secrets_dir: Path | None = None,
+    expected: str | None = None,
+    note: Note | None = None,
 ) -> None:
-    """Set a caller's owner, or remove it with None; on `InvalidSettings` the file is unchanged."""
+    """Set a caller's owner, or remove it with None; else as `set_share`."""
 
     def edit(file: TomlSource) -> str:
         callers = _callers_in(file)
@@ -217,7 +225,7 @@ def set_owner(
             table["owner"] = owner
         return tomlkit.dumps(document)
 
-    _edit(path, edit, secrets_dir)
+    _edit(path, edit, secrets_dir, expected, note)
 
 
 def _callers_in(file: TomlSource) -> dict[str, object]:

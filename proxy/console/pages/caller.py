@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, ParamSpec
 from urllib.parse import quote
 
 import msgspec
@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from proxy.config.build import serves_only_tokens
 from proxy.config.digest_key import digest_key_file
+from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.setting_types import MAX_OWNER
 from proxy.config.settings import Settings
-from proxy.config.toml_edit import name_caller, set_owner
+from proxy.config.toml_edit import ChangedMeanwhile
 from proxy.console.access.forms import Form
 from proxy.console.periods import PERIODS, period_named
 from proxy.console.problems import Problem
@@ -37,6 +38,8 @@ from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_index.search import Span
 from translators import LANGUAGES
+
+P = ParamSpec("P")
 
 _DEFAULT_PERIOD: Final = "30d"
 _RECENT: Final = 20
@@ -93,27 +96,46 @@ async def caller(visit: Visit) -> Response:
 
 async def name_it(visit: Visit, form: Form) -> Response:
     """Give a name to a digest."""
-    digest, name, path = visit.path("who"), form.get("name", "").strip(), visit.site.reader.path
+    digest, name = visit.path("who"), form.get("name", "").strip()
     if not name:
         raise Problem(400, "Write the name that the caller shall have.", title="Nothing changed")
     current = await visit.site.settings()
     if hurdle := next(_hurdles(visit, current), None):
         raise Problem(409, hurdle, title="Nothing changed")
-    assert path is not None, "a console that may change something has a file"
-    owner, secrets = _owner_in(form), visit.site.reader.secrets
-    await visit.site.run(name_caller, path, name, digest, owner=owner, secrets_dir=secrets)
+    await _change(visit, _edit(visit, form).name_caller, name, digest, _owner_in(form))
     notice = f"{digest} is named {name} now, in the settings file and here; rules can name it."
     return visit.redirect(_path_of(name), notice)
 
 
 async def own_it(visit: Visit, form: Form) -> Response:
     """Write down who owns a caller, or that nobody is known to."""
-    who, path, owner = visit.path("who"), visit.site.reader.path, _owner_in(form)
-    assert path is not None, "a console that may change something has a file"
-    secrets = visit.site.reader.secrets
-    await visit.site.run(set_owner, path, who, owner, secrets_dir=secrets)
+    who, owner = visit.path("who"), _owner_in(form)
+    await _change(visit, _edit(visit, form).set_owner, who, owner)
     notice = f"The owner of {who} is {owner}." if owner else f"{who} has no owner now."
     return visit.redirect(_path_of(who), notice)
+
+
+def _edit(visit: Visit, form: Form) -> RolloutEdit:
+    reader = visit.site.reader
+    assert reader.path is not None, "a console that may change something has a file"
+    return RolloutEdit(
+        config=reader.path,
+        by=visit.session.name,
+        secrets=reader.secrets,
+        expected=form.get("version") or None,
+    )
+
+
+async def _change(visit: Visit, edit: Callable[P, None], *args: P.args, **given: P.kwargs) -> None:
+    try:
+        await visit.site.run(edit, *args, **given)
+    except ChangedMeanwhile as exc:
+        raise Problem(
+            409,
+            "Somebody has changed the settings file since you opened the page, so nothing was "
+            "written. Open the page again, which shows what the file says now, and repeat it.",
+            title="Nothing changed",
+        ) from exc
 
 
 def _owner_in(form: Form) -> str | None:

@@ -29,16 +29,16 @@ from proxy.traffic.store.shadow_queries import (
 from proxy.traffic.store.store import Store
 
 _DEFAULT_PERIOD: Final = "7d"
-_MOST_READ: Final = 10_000
+MOST_READ: Final = 10_000
 """Shadows and controls that are read one by one; sums are read of all."""
 _WORST: Final = 20
 _WORST_MS: Final = 7 * DAY_MS
 _LONGEST_TEXT: Final = 8_000
 
-_EXAMPLE: Final = """\
+EXAMPLE: Final = """\
 [[rollout]]
 name = "compare"
-action = "forward"                # what clients get, unchanged
+action = "forward"  # what clients get, unchanged; it needs legacy_url
 shadow = { action = "translate", share = 5, control = true, daily_tokens = 200_000 }
 """
 
@@ -114,11 +114,11 @@ async def shadows(visit: Visit) -> Response:
         words=AGREEMENT,
         worst=worst,
         days=min(period.length_ms, _WORST_MS) // DAY_MS,
-        most_read=_MOST_READ,
+        most_read=MOST_READ,
         begins_ms=found.begins_ms,
         longest=_LONGEST_TEXT,
         configured=[*_configured(current.settings)],
-        example=_EXAMPLE,
+        example=EXAMPLE,
     )
 
 
@@ -126,8 +126,8 @@ def _look(store: Store, period: ShownPeriod, now_ms: int) -> _Found:
     since_ms = now_ms - period.length_ms
     with store.reading() as connection:
         groups = shadow_groups(connection, period_of_buckets(connection, since_ms, now_ms + 1))
-    seen = latest_shadows(store, since_ms, _MOST_READ)
-    begins_ms = seen[-1].ended_ms if len(seen) == _MOST_READ else None
+    seen = latest_shadows(store, since_ms, MOST_READ)
+    begins_ms = seen[-1].ended_ms if len(seen) == MOST_READ else None
     drawn_ms = since_ms if begins_ms is None else begins_ms
     worst = worst_of(seen, now_ms - _WORST_MS, _WORST)
     kept = shadowed_exchanges(store, worst)

@@ -60,8 +60,8 @@ def latest_shadows(store: Store, since_ms: int, most: int) -> list[SeenShadow]:
     with store.engine.connect() as connection:
         for name, leg, ended_ms, rule, written in connection.execute(query):
             compared = _Comparison() if written is None else _COMPARISON.decode(written)
-            seen = SeenShadow(name, leg, ended_ms, rule, compared.equal, compared.similarity)
-            found.append(seen)
+            equal, similarity = compared.equal, compared.similarity
+            found.append(SeenShadow(name, leg, ended_ms, rule, equal, similarity))
     return found
 
 

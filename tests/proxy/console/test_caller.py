@@ -1,5 +1,6 @@
 """One caller: what is known of it, what it must change, and giving it a name and an owner."""
 
+import re
 import sqlite3
 import time
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy.config.history import history_of
 from proxy.config.sources import load_settings
 from proxy.traffic import Body, Content, MadeAdjustment
 from proxy.traffic.content import compress
@@ -163,6 +165,30 @@ def test_a_digest_gets_a_name_and_an_owner(person):
     caller = load_settings(person.config).callers["billing.v2"]
     assert (caller.digest, caller.owner) == (DIGEST, "The team")
     assert "billing.v2" in shown(person.see("/callers").text)
+
+
+def test_a_change_is_in_the_history_with_who_made_it(person):
+    version = re.search(r'name="version" value="([^"]+)"', person.see("/callers/search").text)
+    assert version is not None
+
+    person.send("/callers/search/owner", owner="Cleo", version=version[1])
+
+    [change] = history_of(person.config.parent, person.config).read()
+    assert change.changes == ("callers.search.owner: Ann & <b>Bea</b> -> Cleo",)
+    assert change.by == "console"
+
+
+def test_a_file_that_somebody_else_has_changed_meanwhile_is_left_alone(person):
+    for path, fields in (
+        (f"/callers/{DIGEST}/name", {"name": "nightly"}),
+        ("/callers/search/owner", {"owner": "Cleo"}),
+    ):
+        before = person.config.read_text()
+        answer = person.send(path, version="of yesterday", **fields)
+
+        assert answer.status_code == 409
+        assert "Somebody has changed the settings file since you opened" in shown(answer.text)
+        assert person.config.read_text() == before
 
 
 def test_an_owner_is_changed_and_removed(person):

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from proxy.report.agreement import AGREEMENT, Agreement, AgreementStep, RuleAgreement
 from proxy.report.model import Bucket, Outcomes, Percentiles, Volume
 from proxy.report.page import charts as drawings
 from tests.proxy.report.factories import volume
@@ -134,3 +135,35 @@ def test_a_time_is_a_bar_whose_parts_end_at_moments():
         ("80.000%", "20.000%"),
     ]
     assert attributes(drawings.timing([("a", 0)], 0, ""), "rect", "a")[0]["width"] == "0.000%"
+
+
+def agreeing(*steps: tuple[Agreement, Agreement]) -> RuleAgreement:
+    return RuleAgreement(
+        rule="canary",
+        step="day",
+        steps=tuple(
+            AgreementStep(begin=f"2026-11-{16 + day}T00:00:00.000+00:00", shadow=one, control=other)
+            for day, (one, other) in enumerate(steps)
+        ),
+    )
+
+
+def test_shadows_fill_a_bar_by_their_shares_beside_the_noise_floor():
+    both = Agreement(equal=1, similar=1, different=1, failed=1)
+    drawn = drawings.agreement(
+        agreeing((both, Agreement(equal=1, different=1)), (Agreement(), Agreement())), "1"
+    )
+
+    heights = [attributes(drawn, "rect", name)[0]["height"] for name in AGREEMENT]
+    assert heights == ["36.5"] * 4
+    [floor] = attributes(drawn, "line", "floor")
+    assert floor["y1"] == floor["y2"] == attributes(drawn, "rect", "similar")[0]["y"]
+    assert words(drawn) == ["50 %", "100 %", "16 Nov 2026", "17 Nov 2026"]
+    assert '<desc id="agreement-1-d">4 shadows over 2 days.</desc>' in drawn
+
+
+def test_shadows_of_one_step_say_its_time_once():
+    drawn = drawings.agreement(agreeing((Agreement(equal=1), Agreement())), "1")
+
+    assert words(drawn) == ["50 %", "100 %", "16 Nov 2026"]
+    assert attributes(drawn, "line", "floor") == []
