@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from proxy.outcome import Outcome
 from proxy.report.model import Outcomes
+
+_ERRORS: Final = tuple(outcome.value for outcome in Outcome if outcome.is_error)
 
 
 def outcomes_of(counted: Mapping[Outcome, int]) -> Outcomes:
@@ -20,7 +23,7 @@ def error_share(outcomes: Outcomes, exchanges: int) -> float:
 
 def error_count(outcomes: Outcomes) -> int:
     """Return the number of exchanges that ended in an error, regardless of whose."""
-    return sum(getattr(outcomes, outcome.value) for outcome in Outcome if outcome.is_error)
+    return sum(getattr(outcomes, name) for name in _ERRORS)
 
 
 def share(part: int, whole: int) -> float:

@@ -368,13 +368,18 @@ def _clients(
     most: int,
 ) -> dict[int, ClientGroup]:
     """Return the groups of programs by key, without their latencies."""
+    # Summed up by key alone, and described afterwards, as in `_by_shape`.
+    sums = (
+        select(_columns.key, _COUNT.label("exchanges"))
+        .where(period.contains_bucket(Kind.PROGRAM), *_among(conditions))
+        .group_by(_columns.key)
+        .subquery()
+    )
     groups = (
-        select(_group.key, _WHO, _group.sdk, _group.user_agent, _COUNT)
-        .join_from(rollups, rollup_groups, _columns.key == _group.key)
-        .where(period.contains_bucket(Kind.PROGRAM), _group.is_other.is_(False))
-        .where(*_among(conditions))
-        .group_by(_group.key)
-        .order_by(_COUNT.desc(), _group.key)
+        select(_group.key, _WHO, _group.sdk, _group.user_agent, sums.c.exchanges)
+        .join_from(sums, rollup_groups, sums.c.key == _group.key)
+        .where(_group.is_other.is_(False))
+        .order_by(sums.c.exchanges.desc(), _group.key)
         .limit(most)
     )
     return {
