@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from proxy.cli.load_config import settings_or_exit
 from proxy.cli.traffic.known_names import suggestions
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.progress import shown
@@ -22,6 +23,7 @@ from proxy.traffic.store.filter_options import (
     MAX_UNINDEXED_CONTENTS,
     filter_of,
     reads_too_much,
+    with_names,
 )
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.queries import (
@@ -56,6 +58,10 @@ def run_log(  # noqa: PLR0913 - an option each
         filters = filter_of(options, datetime.now(UTC))
     except (InvalidFilter, InvalidTime) as exc:
         exit_with_error(str(exc))
+    if filters.caller is not None:
+        from proxy.config.build import names_of_digests  # noqa: PLC0415 - it takes a while
+
+        filters = with_names(filters, names_of_digests(settings_or_exit(config, secrets)))
     with open_traffic_store(config, secrets, demo=demo) as store, stop_at_closed_pipe():
         require_bounded_search(store, filters)
         if filters.text is not None and not has_contents_of(store, filters):

@@ -29,7 +29,7 @@ from proxy.cli.traffic.replay_settings import (
     with_simulator_keys,
     with_upstream_url,
 )
-from proxy.config.build import build_runtime_config, digester_of
+from proxy.config.build import build_runtime_config, digester_of, names_of_digests
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
 from proxy.cooperative import CooperativeRunner
@@ -49,7 +49,7 @@ from proxy.security.redaction import Redactor
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.time_options import InvalidTime
-from proxy.traffic.store.filter_options import filter_of
+from proxy.traffic.store.filter_options import filter_of, with_names
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.replay_results import ReplayPlan, ReplayStore
 from proxy.upstream.dispatch import Dispatcher
@@ -133,7 +133,7 @@ def _prepare(settings: Settings, options: ReplayOptions, secrets: Path | None) -
         label, settings = options.model, with_model(settings, options.model)
     words = {"since": options.since, "until": options.until, "caller": options.caller}
     try:
-        filters = filter_of(words, datetime.now(UTC))
+        filters = with_names(filter_of(words, datetime.now(UTC)), names_of_digests(settings))
     except (InvalidFilter, InvalidTime) as exc:
         raise InvalidSettings(str(exc)) from exc
     return _Replay(

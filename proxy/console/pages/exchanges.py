@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from proxy.config.build import names_of_digests
 from proxy.config.settings import Settings
 from proxy.console.visit import Visit
 from proxy.spelling import nearest
@@ -19,6 +20,7 @@ from proxy.traffic.store.filter_options import (
     ROUTES,
     filter_of,
     reads_too_much,
+    with_names,
 )
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.queries import (
@@ -89,7 +91,8 @@ async def exchanges(visit: Visit) -> Response:
         problems["before"] = "This address names no place in the list; begin at the newest."
     settings = (await visit.site.settings()).settings
     # With a filter that is not valid nothing is looked up, but the form still suggests names.
-    wanted = None if problems else filter_of(given, visit.now)
+    names = names_of_digests(settings)
+    wanted = None if problems else with_names(filter_of(given, visit.now), names)
     most = visit.site.most_searched
     found = await visit.site.query(_find, wanted, place, settings, most)
     if wanted is not None and found.page is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from proxy.rollout.rule_schema import Action
 from proxy.spelling import or_rather
@@ -25,7 +26,7 @@ MAX_UNINDEXED_CONTENTS: Final = 40_000
 def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
     """Return the filter that options describe; raise `InvalidFilter` or `InvalidTime`."""
     # Bytes of the command line that are not UTF-8 cannot be in a store, and no database takes them.
-    given = {
+    given: dict[str, Any] = {
         name: value.encode(errors="replace").decode() for name, value in options.items() if value
     }
     begin, end = given.pop("since", None), given.pop("until", None)
@@ -42,6 +43,13 @@ def filter_of(options: Mapping[str, str | None], now: datetime) -> Filter:
             raise InvalidFilter(f"{name!r} is not {what}{or_rather(name, known, choices)}")
     conditions_of(filters)  # raises InvalidFilter
     return filters
+
+
+def with_names(wanted: Filter, names: Mapping[str, str]) -> Filter:
+    """Return the filter for a caller that has its name since; `names` are by digest."""
+    return replace(
+        wanted, digests=frozenset(each for each, name in names.items() if name == wanted.caller)
+    )
 
 
 def reads_too_much(store: Store, wanted: Filter, most: int = MAX_UNINDEXED_CONTENTS) -> bool:

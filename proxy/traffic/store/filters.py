@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, String, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, literal_column, or_, select
 
 from proxy.outcome import Outcome
 from proxy.spelling import or_rather
@@ -40,6 +40,9 @@ class Filter:
 
     caller: str | None = None
     """A caller's name, or the start of its key's digest."""
+    digests: frozenset[str] = frozenset()
+    """Digests whose exchanges are the named caller's, too, where they were recorded without its
+    name."""
     model: str | None = None
     """The asked, sent or answered model; `*` matches any text."""
     adjustment: str | None = None
@@ -81,11 +84,13 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         if value is not None:
             yield column == value
     if wanted.caller is not None:
-        named = _columns.caller_name == wanted.caller
+        is_caller = [_columns.caller_name == wanted.caller]
+        if wanted.digests:
+            is_nameless = _columns.caller_name.is_(None)
+            is_caller.append(and_(is_nameless, _columns.caller.in_(sorted(wanted.digests))))
         if may_be_digest(wanted.caller):
-            yield or_(named, _columns.caller.startswith(wanted.caller))
-        else:
-            yield named
+            is_caller.append(_columns.caller.startswith(wanted.caller))
+        yield or_(*is_caller)
     if wanted.status is not None:
         yield _has_status(wanted.status)
     yield from _conditions_on_words(wanted)

@@ -59,6 +59,16 @@ def test_the_newest_come_first_fifty_on_a_page_and_older_ones_follow(look):
     assert "Newest" not in shown(first.text)
 
 
+def test_exchanges_from_before_a_caller_had_its_name_are_its_own(look):
+    named = '[callers.bot]\ndigest = "0123456789abcdef"\n'
+    person = look(
+        [*numbered(1, 2), *numbered(3, caller_name="bot"), *numbered(4, caller="fedcba9876543210")],
+        f'digest_key = "of a test"\n{named}',
+    )
+
+    assert ids(person.see("/exchanges", caller="bot")) == [3, 2, 1]
+
+
 def test_only_the_newest_page_without_a_text_is_refreshed(look):
     person = look(numbered(*range(1, 60)))
     first = person.see("/exchanges", caller="")

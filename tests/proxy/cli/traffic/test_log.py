@@ -59,6 +59,15 @@ def test_the_last_ones_are_shown_or_all_that_meet_the_filters(
     assert [each["id"] for each in logged(capsys)] == [f"req_{n:04}" for n in numbers]
 
 
+def test_exchanges_from_before_a_caller_had_its_name_are_its_own(tmp_path: Path, capsys):
+    config = settings_with(tmp_path, [*numbered(1), *numbered(2, caller_name="bot")])
+    digest = '[callers.bot]\ndigest = "0123456789abcdef"\n'
+    config.write_text(f'{config.read_text()}digest_key = "of a test"\n{digest}')
+    log(config, caller="bot")
+
+    assert [each["id"] for each in logged(capsys)] == ["req_0001", "req_0002"]
+
+
 def test_it_says_that_a_text_can_be_found_in_records_only(tmp_path: Path, capsys):
     bare = numbered(1, rule="bare", user_agent="needle")
     config = settings_with(tmp_path, [*bare, *exchange(2, rule="kept", prompt="a needle")])
