@@ -40,18 +40,10 @@ def as_explanation(plan: Plan) -> dict[str, object]:
 
 def in_prose(plan: Plan) -> Iterator[str]:
     """Yield the lines of a plan in prose: what is sent, what was changed and why, the answer."""
-    request = plan.request
-    becomes = "" if plan.asked_model == plan.sent_model else f", which becomes {plan.sent_model}"
-    yield f"The request asks for {plan.asked_model}{becomes}."
+    yield opening_of(plan)
     yield ""
     yield "What is sent to the Messages API:"
-    yield f"  at most {request.max_tokens} tokens{', streamed' if request.stream else ''}"
-    if request.system is not None:
-        yield f"  system: {_quoted(request.system)}"
-    for message in request.messages:
-        yield f"  {message.role}: {_quoted(message.content)}"
-    for stop in request.stop_sequences:
-        yield f"  stop at: {_quoted(stop)}"
+    yield from (f"  {line}" for line in sent_lines(plan))
     yield ""
     if plan.adjustments:
         yield "What is adjusted, why, and how the caller can do without:"
@@ -63,13 +55,36 @@ def in_prose(plan: Plan) -> Iterator[str]:
         yield f"    {EXPLANATIONS[kind]} {REMEDIES[kind]}"
     yield ""
     yield f"What the client gets back, in the form of {plan.dialect.version}:"
-    yield f"  a completion that names {plan.echoed_model or 'the model that has answered'}"
+    yield from (f"  {line}" for line in answer_lines(plan))
+
+
+def opening_of(plan: Plan) -> str:
+    """Return a sentence about the model that is asked for, and what it becomes."""
+    becomes = "" if plan.asked_model == plan.sent_model else f", which becomes {plan.sent_model}"
+    return f"The request asks for {plan.asked_model}{becomes}."
+
+
+def sent_lines(plan: Plan) -> Iterator[str]:
+    """Yield what is sent, a line for each part; long texts are cut."""
+    request = plan.request
+    yield f"at most {request.max_tokens} tokens{', streamed' if request.stream else ''}"
+    if request.system is not None:
+        yield f"system: {_quoted(request.system)}"
+    for message in request.messages:
+        yield f"{message.role}: {_quoted(message.content)}"
+    for stop in request.stop_sequences:
+        yield f"stop at: {_quoted(stop)}"
+
+
+def answer_lines(plan: Plan) -> Iterator[str]:
+    """Yield what becomes of the answer, a line for each thing that is done to it."""
+    yield f"a completion that names {plan.echoed_model or 'the model that has answered'}"
     if plan.gains_leading_space:
-        yield "  a space at its beginning, as the legacy API put one"
+        yield "a space at its beginning, as the legacy API put one"
     for stop in plan.emulated_stops:
-        yield f"  its text up to {_quoted(stop)}, where Holdover cuts it"
+        yield f"its text up to {_quoted(stop)}, where Holdover cuts it"
     if plan.echo:
-        yield f"  without the prefill, should the model repeat it: {_quoted(plan.echo)}"
+        yield f"without the prefill, should the model repeat it: {_quoted(plan.echo)}"
 
 
 def model_in_words(asked: str | None, answered: str | None) -> str:

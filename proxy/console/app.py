@@ -22,6 +22,8 @@ from proxy.console.pages.caller import caller, name_it, own_it
 from proxy.console.pages.callers import callers
 from proxy.console.pages.exchange import exchange
 from proxy.console.pages.exchanges import exchanges
+from proxy.console.pages.explain import explain, explain_request
+from proxy.console.pages.models import models
 from proxy.console.pages.overview import overview
 from proxy.console.pages.shadows import shadows
 from proxy.console.problems import Problem
@@ -43,9 +45,13 @@ PAGES: Final[Mapping[str, Page]] = {
     "/exchanges": exchanges,
     "/exchanges/{id}": exchange,
     "/shadows": shadows,
+    "/explain": explain,
+    "/models": models,
 }
 """Pages by path; looking at one changes nothing."""
-QUESTIONS: Final[Mapping[str, Change]] = {}
+QUESTIONS: Final[Mapping[str, Change]] = {
+    "/explain": explain_request,
+}
 """Forms that ask what is too long for an address, by their path; they change nothing."""
 CHANGES: Final[Mapping[str, Change]] = {
     "/callers/{who}/name": name_it,

@@ -240,16 +240,14 @@ def test_one_that_is_gone_is_a_404_in_words(look, days, kept_for):
 
 
 def test_what_clients_and_upstreams_have_sent_is_text(look):
-    names = (
-        *("caller_name", "asked_model", "sent_model", "answered_model", "rule", "user_agent"),
-        *("failure", "error_type", "first_failure", "version"),
-    )
+    names = ("caller_name", "asked_model", "sent_model", "answered_model", "rule", "user_agent")
+    more = ("failure", "error_type", "first_failure", "version")
     said = {"prompt": HOSTILE, HOSTILE: HOSTILE, "model": HOSTILE}
     bodies = [kept(part, said) for part in ("legacy_in", "messages_out")]
     adjustments = (made(HOSTILE, HOSTILE, HOSTILE, HOSTILE),)
     shadow = shadow_record(id="req_a", rule=HOSTILE, comparison={HOSTILE: [HOSTILE]})
     page = look(
-        [*one(*bodies, adjustments=adjustments, **dict.fromkeys(names, HOSTILE)), shadow]
+        [*one(*bodies, adjustments=adjustments, **dict.fromkeys((*names, *more), HOSTILE)), shadow]
     ).text
 
     assert "<img" not in page
