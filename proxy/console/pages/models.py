@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import Response
 
 from proxy.config.build import policy_of
-from proxy.console.reports import report_of, report_settings
+from proxy.console.reports import report_of, report_settings_of
 from proxy.console.visit import Visit
 from proxy.model_endings import SOON_DAYS
 from proxy.report.model import CallerReport, HitCaller, Report
@@ -46,7 +46,7 @@ async def models(visit: Visit) -> Response:
     """Show the table of models, and what of it this installation uses."""
     settings = (await visit.site.settings()).settings
     catalogue = (await visit.site.run(policy_of, settings)).catalogue
-    needed = report_settings(settings, visit.now)
+    needed = report_settings_of(settings, visit.now)
     since_ms = visit.now_ms - _DAYS * DAY_MS
     report = await visit.site.query(report_of, needed, visit.now_ms, since_ms)
     today = visit.now.date()
