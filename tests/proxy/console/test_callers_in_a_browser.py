@@ -6,10 +6,7 @@ from tests.browser import Browser
 from tests.proxy.console.harness import console, settings_file
 from tests.proxy.console.test_caller import KEY, SEARCH, received
 from tests.proxy.console.test_caller import traffic as requests
-from tests.proxy.report.page.conftest import browser
 from tests.record_factory import record, shadow_record
-
-__all__ = ["browser"]
 
 LONG = "claude-" + "x" * 200
 

@@ -1,4 +1,4 @@
-"""The browser that the tests of the report's page have."""
+"""The browser in which pages of the console are tried."""
 
 from tests.proxy.report.page.conftest import browser
 
