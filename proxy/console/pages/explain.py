@@ -53,7 +53,7 @@ VERSIONS: Final[Mapping[str, str]] = {
     "": "no such header",
 }
 _REASONS: Final[Mapping[DecisionReason, str]] = {
-    DecisionReason.DEFAULT: "no rule decides about it, and then requests are translated",
+    DecisionReason.DEFAULT: "no rule decides about it",
     DecisionReason.RULE: "the rule {} decides",
     DecisionReason.OVERRIDE: "the kill switch decides about every request",
     DecisionReason.SUNSET: "the sunset of the rule {} has come",
@@ -101,6 +101,7 @@ class Explained:
     unknown_model: str | None
     fate: str
     why: str
+    is_by_default: bool
     gone: str | None
     """What the client is told, if the request is refused."""
     verdicts: list[str]
@@ -194,6 +195,7 @@ def _explained(
         unknown_model=None if is_known else f"{model!r}{or_rather(model, catalogue.names)}",
         fate=_FATES[decision.action],
         why=_why(decision),
+        is_by_default=decision.why is DecisionReason.DEFAULT,
         gone=gone_message(decision, decoded.request, config.rollout.catalogue, today)
         if decision.action == "refuse"
         else None,
