@@ -10,7 +10,7 @@ from typing import Final
 from starlette.responses import Response
 
 from proxy.config.build import policy_of
-from proxy.console.reports import report_of, report_settings_of
+from proxy.console.reports import brief_report_of, report_settings_of
 from proxy.console.visit import Visit
 from proxy.model_endings import SOON_DAYS
 from proxy.report.model import CallerReport, HitCaller, Report
@@ -26,6 +26,8 @@ from proxy.timestamps import DAY_MS
 from translators import Catalogue
 
 _DAYS: Final = 30
+_SECONDS: Final = 60
+"""Seconds for which all who look are shown who asks for which model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +46,15 @@ class _Name:
 
 async def models(visit: Visit) -> Response:
     """Show the table of models, and what of it this installation uses."""
-    settings = (await visit.site.settings()).settings
+    current = await visit.site.settings()
+    settings = current.settings
     catalogue = (await visit.site.run(policy_of, settings)).catalogue
-    needed = report_settings_of(settings, visit.now)
-    since_ms = visit.now_ms - _DAYS * DAY_MS
-    report = await visit.site.query(report_of, needed, visit.now_ms, since_ms)
+    needed, now_ms = report_settings_of(settings, visit.now), visit.now_ms
+
+    async def look() -> Report:
+        return await visit.site.query(brief_report_of, needed, now_ms, now_ms - _DAYS * DAY_MS)
+
+    report = await visit.site.remembered.get(("models", current.version), _SECONDS, look)
     today = visit.now.date()
     return await visit.page(
         "models.html",
