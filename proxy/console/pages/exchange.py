@@ -12,7 +12,7 @@ from typing import Any, Final
 from markupsafe import Markup
 from starlette.responses import Response
 
-from proxy.comparison.word_diff import DiffPiece, are_too_long, mark_differences
+from proxy.comparison.word_diff import MAX_WORDS, DiffPiece, are_too_long, mark_differences
 from proxy.config.settings import Settings, store_url_of
 from proxy.console.problems import Problem
 from proxy.console.site import Site
@@ -28,8 +28,6 @@ from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import decode_body
 
 _MAX_LISTED: Final = 20
-_MAX_WORDS: Final = 4_000
-"""Limit on the words of a text that is compared: hostile ones of this length take 0.2 s."""
 _MAX_CHARACTERS: Final = 50_000
 """Limit on what is shown of a body."""
 _MOMENTS: Final[Mapping[str, str]] = {
@@ -122,7 +120,7 @@ async def exchange(visit: Visit) -> Response:
         similarities=_similarities(found.shadows),
         request=None if legacy is None else json.dumps(legacy, ensure_ascii=False),
         replay=replay_command(visit.site, settings, record) if is_replayable else None,
-        words=_MAX_WORDS,
+        words=MAX_WORDS,
     )
 
 
@@ -154,7 +152,7 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
 def _pair(title: str, bodies: list[Body], contents: Mapping[str, Any]) -> _ShownPair:
     values = [_clipped(contents.get(body.part)) for body in bodies]
     one, other = (*values, None)[: len(_MARKS)]
-    pieces = mark_differences(one, other, most=_MAX_WORDS)
+    pieces = mark_differences(one, other)
     shown = [
         _shown(body, some, css) for body, some, css in zip(bodies, pieces, _MARKS, strict=False)
     ]
@@ -162,7 +160,7 @@ def _pair(title: str, bodies: list[Body], contents: Mapping[str, Any]) -> _Shown
         title=title,
         bodies=tuple(shown),
         has_marks=any(piece.is_marked for some in pieces for piece in some),
-        is_too_long=len(bodies) == len(_MARKS) and are_too_long(one, other, most=_MAX_WORDS),
+        is_too_long=len(bodies) == len(_MARKS) and are_too_long(one, other),
     )
 
 
