@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from proxy.cli.load_config import runtime_config_or_exit, settings_or_exit
-from proxy.cli.risks import risks_of, spelled_moment
 from proxy.config.digest_key import digest_key_file, read_digest_key
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
@@ -18,6 +17,7 @@ from proxy.errors import Failure, InvalidSettings
 from proxy.exchange.gone_message import gone_message
 from proxy.headers import Headers, first
 from proxy.report.formatting import one_or_many
+from proxy.risks import risks_of, spelled_moment
 from proxy.rollout import Question, decide, next_brown_outs, verdict_in_words, verdicts
 from proxy.rollout.rule_schema import BASIS_POINTS, Campaign
 from proxy.security.keyring import Keyring

@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxy.cli.load_config import or_exit, settings_or_exit
-from proxy.cli.risks import override_risks
 from proxy.config.history import history_of
 from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.errors import InvalidSettings
+from proxy.risks import override_risks
 from proxy.spelling import or_rather
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr, show_table
 from proxy.workers.guards import read_trips

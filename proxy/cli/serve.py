@@ -12,7 +12,6 @@ import typer
 
 from proxy.app import create_app
 from proxy.cli.load_config import or_exit, runtime_config_or_exit, settings_or_exit
-from proxy.cli.risks import risks_of
 from proxy.cli.starting import starting_fields
 from proxy.config.changes import rules_in_words
 from proxy.config.digest_key import load_or_create_digest_key
@@ -22,6 +21,7 @@ from proxy.config.toml_source import TomlSource, version_of
 from proxy.import_path import children_heed_the_environment
 from proxy.observability.log_config import configure_logs
 from proxy.observability.trace_variables import check_trace_variables
+from proxy.risks import risks_of
 from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.descriptors import raise_descriptor_limit, warn_of_few_descriptors
 from proxy.server.listening import listen_or_exit

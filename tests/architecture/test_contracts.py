@@ -14,7 +14,7 @@ MAY: Final = {
     "httpx": {"upstream"},
     "starlette": {"app", "cli", "console", "endpoints", "error_app", "server", "simulator"},
     "sqlalchemy": {"traffic"},
-    "proxy.config.settings": {"app", "cli", "config", "console", "server"},
+    "proxy.config.settings": {"app", "cli", "config", "console", "risks", "server"},
     "proxy.config.sources": {"cli", "config", "server"},
 }
 """Who may import what; everybody else breaks a contract."""

@@ -20,7 +20,6 @@ from proxy.cli.doctor.finding import Finding, Level
 from proxy.cli.doctor.machine import try_machine
 from proxy.cli.doctor.upstreams import try_upstreams
 from proxy.cli.doctor.webhook import try_webhook
-from proxy.cli.risks import risks_of
 from proxy.config.build import build_runtime_config, digester_of
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
@@ -28,6 +27,7 @@ from proxy.config.sources import load_settings, written_settings
 from proxy.errors import InvalidSettings
 from proxy.observability.trace_variables import check_trace_variables
 from proxy.report.formatting import one_or_many
+from proxy.risks import risks_of
 from proxy.terminal import print_lines
 from proxy.upstream.egress import check_egress, proxy_for
 

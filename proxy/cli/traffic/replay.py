@@ -15,7 +15,6 @@ import msgspec
 
 from proxy.cli.embedded_simulator import embedded_simulator
 from proxy.cli.load_config import KEY_VARIABLE, or_exit, settings_or_exit
-from proxy.cli.risks import misspelt_models
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
 from proxy.cli.traffic.replay_progress import ProgressObserver, progress
@@ -45,6 +44,7 @@ from proxy.replay import (
     is_simulator,
 )
 from proxy.report.prices import Price
+from proxy.risks import misspelt_models
 from proxy.security.redaction import Redactor
 from proxy.terminal import exit_with_error, print_lines, print_to_stderr
 from proxy.terminal_text import json_line

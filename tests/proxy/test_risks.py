@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.risks import (
+from proxy.config.sources import load_settings
+from proxy.config.toml_source import TomlSource
+from proxy.risks import (
     misspelt_models,
     override_risks,
     reroutes_in_vain,
     risks_of,
 )
-from proxy.config.sources import load_settings
-from proxy.config.toml_source import TomlSource
 from tests.command_line import run
 from tests.fleet import running_fleet
 
