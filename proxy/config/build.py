@@ -39,18 +39,22 @@ _HASH: Final = "sha256:"
 
 def build_runtime_config(settings: Settings, digester: Digester) -> RuntimeConfig:
     """Build everything that may change while the process runs."""
-    policy = policy_of(settings)
-    override = settings.rollout_override
     return RuntimeConfig(
-        rollout=Rollout(
-            otherwise=Route(action="translate", policy=policy),
-            rules=tuple(_rule(rule, policy, settings.capture) for rule in settings.rollout),
-            override=None if override is None else _route(override, policy),
-            capture=settings.capture,
-        ),
+        rollout=rollout_of(settings),
         keyring=_keyring(settings, digester),
         weights={name: caller.weight for name, caller in settings.callers.items()},
         receiver=_receiver(settings),
+    )
+
+
+def rollout_of(settings: Settings) -> Rollout:
+    """Build the rules, for which no key is needed."""
+    policy, override = policy_of(settings), settings.rollout_override
+    return Rollout(
+        otherwise=Route(action="translate", policy=policy),
+        rules=tuple(_rule(rule, policy, settings.capture) for rule in settings.rollout),
+        override=None if override is None else _route(override, policy),
+        capture=settings.capture,
     )
 
 
