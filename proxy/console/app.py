@@ -25,6 +25,13 @@ from proxy.console.pages.exchanges import exchanges
 from proxy.console.pages.explain import explain, explain_request
 from proxy.console.pages.models import models
 from proxy.console.pages.overview import overview
+from proxy.console.pages.rollout import (
+    override_preview,
+    rollout,
+    rollout_history,
+    share_preview,
+)
+from proxy.console.pages.rollout_changes import change_override, change_share, rearm_guard
 from proxy.console.pages.shadows import shadows
 from proxy.console.problems import Problem
 from proxy.console.site import Site
@@ -47,6 +54,10 @@ PAGES: Final[Mapping[str, Page]] = {
     "/shadows": shadows,
     "/explain": explain,
     "/models": models,
+    "/rollout": rollout,
+    "/rollout/history": rollout_history,
+    "/rollout/override": override_preview,
+    "/rollout/share": share_preview,
 }
 """Pages by path; looking at one changes nothing."""
 QUESTIONS: Final[Mapping[str, Change]] = {
@@ -56,6 +67,9 @@ QUESTIONS: Final[Mapping[str, Change]] = {
 CHANGES: Final[Mapping[str, Change]] = {
     "/callers/{who}/name": name_it,
     "/callers/{who}/owner": own_it,
+    "/rollout/override": change_override,
+    "/rollout/rearm": rearm_guard,
+    "/rollout/share": change_share,
 }
 """Forms that change something, by their path."""
 

@@ -26,6 +26,7 @@ P = ParamSpec("P")
 Load: TypeAlias = Callable[[TomlSource | None], Settings]
 """Reads the settings, from a file if there is one; raises `InvalidSettings`."""
 
+_EARLIER: Final = 20
 _THREADS: Final = 4
 """Queries that run at once; more people wait for each other rather than for the disk."""
 
@@ -49,6 +50,8 @@ class SettingsReader:
     load: Load
     secrets: Path | None = None
     current: CurrentSettings = field(init=False)
+    earlier: dict[str, Settings] = field(default_factory=dict[str, Settings])
+    """The last versions that were read, for people who still look at one of them."""
     _seen: object = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -69,7 +72,11 @@ class SettingsReader:
     def _read(self, path: Path) -> CurrentSettings:
         try:
             file = TomlSource.read(path)
-            return CurrentSettings(settings=self.load(file), version=version_of(file))
+            settings, version = self.load(file), version_of(file)
+            while len(self.earlier) >= _EARLIER:
+                del self.earlier[next(iter(self.earlier))]
+            self.earlier[version] = settings
+            return CurrentSettings(settings=settings, version=version)
         except InvalidSettings as exc:
             before = self.current
             return CurrentSettings(
