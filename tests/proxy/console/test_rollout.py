@@ -18,7 +18,7 @@ from proxy.config.history import SettingsHistory, history_of
 from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource, version_of
-from proxy.console.access.gate import OneTimeAddress
+from proxy.console.access.one_time_address import OneTimeAddress
 from proxy.console.app import create_console
 from proxy.console.rollout.board import MOST_READ
 from proxy.console.server_client import ServerClient
