@@ -74,6 +74,11 @@ def sent_lines(plan: Plan) -> Iterator[str]:
         yield f"{message.role}: {_quoted(message.content)}"
     for stop in request.stop_sequences:
         yield f"stop at: {_quoted(stop)}"
+    for name in ("temperature", "top_p", "top_k"):
+        if (value := getattr(request, name)) is not None:
+            yield f"{name}: {value:g}"
+    if request.metadata is not None:
+        yield "metadata, as they are given"
 
 
 def answer_lines(plan: Plan) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import socket
 import threading
@@ -27,7 +28,7 @@ from proxy.cli.demo_clients import OLD_CLIENTS, OldClient, settings_for
 from proxy.cli.demo_settings import FILE_NAME, DemoSettings
 from proxy.cli.embedded_simulator import run_in_thread
 from proxy.cli.load_config import or_exit, settings_or_exit
-from proxy.config.settings import Settings
+from proxy.config.settings import ENV_PREFIX, Settings
 from proxy.observability.log_config import configure_logs
 from proxy.server.loader_subprocess import loader_config_of
 from proxy.simulator import create_simulator
@@ -94,6 +95,8 @@ def run_demo(port: int, *, keep_serving: bool) -> None:
 
 def _settings_of(front: socket.socket, upstream: socket.socket) -> DemoSettings:
     state_dir = settings_or_exit(None, None).state_dir / "demo"
+    # Else it would also be that of whoever reads the demo's file, the console's changes first.
+    os.environ.pop(f"{ENV_PREFIX}STATE_DIR", None)
     return DemoSettings(
         path=state_dir / FILE_NAME,
         fixed={

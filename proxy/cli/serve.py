@@ -62,7 +62,9 @@ def run_proxy(config: Path | None, secrets: Path | None, **flags: object) -> Non
     )
     if (file := factory.last_good) is not None:
         rules = ", ".join(rules_in_words(settings)) or "no rules"
-        history_of(settings.state_dir, file.path).add(version_of(file), [f"start with {rules}"])
+        history_of(settings.state_dir, file.path).add(
+            version_of(file), [f"start with {rules}"], "holdover serve"
+        )
     server_config = config_for(
         factory,
         activated[0].getsockname()[0] if activated else settings.host,

@@ -20,6 +20,8 @@ from proxy.config.settings import Settings
 
 _MOST_SENTENCES: Final = 50
 _LONGEST_VALUE: Final = 80
+_IN_WORDS: Final[Mapping[str, str]] = {"rollout_override.action": "kill switch"}
+"""What people call a setting that they do not write by this name."""
 _HIDDEN: Final = frozenset({"token", "header", "redact"})
 """Names of settings whose values may say more about callers than a log should."""
 
@@ -56,7 +58,7 @@ def changes_between(before: Settings, after: Settings) -> tuple[str, ...]:
     if [name for name in old if name in new] != [name for name in new if name in old]:
         sentences.append(f"order of rules: {', '.join(new)}")
     rest = _differences(_flat(before), _flat(after), {})
-    sentences += [f"{what}: {said}" for what, said in rest]
+    sentences += [f"{_IN_WORDS.get(what, what)}: {said}" for what, said in rest]
     if len(sentences) > _MOST_SENTENCES:
         more = len(sentences) - _MOST_SENTENCES
         sentences[_MOST_SENTENCES:] = [f"and {more} more"]

@@ -55,7 +55,9 @@ def test_a_share_and_the_kill_switch_are_followed_and_taken_back(
             version=version(fleet),
         )
     assert decided(fleet) == {("translate", None)}
-    assert wait_for(lambda: "The override is translate ." in shown(person.see("/rollout").text))
+    assert wait_for(
+        lambda: "The kill switch is on: translate ." in shown(person.see("/rollout").text)
+    )
 
     with fleet.changing():
         person.send("/rollout/override", action="off", version=version(fleet))
@@ -70,8 +72,8 @@ def test_a_share_and_the_kill_switch_are_followed_and_taken_back(
     changes = [(each.changes, each.by) for each in history_of(fleet.state_dir, fleet.config).read()]
     assert changes[1:] == [
         (("share of moved: 0 -> 100 %",), "console"),
-        (("rollout_override.action: not set -> translate",), "console"),
-        (("rollout_override.action: translate -> not set",), "console"),
+        (("kill switch: not set -> translate",), "console"),
+        (("kill switch: translate -> not set",), "console"),
         (("share of moved: 100 -> 0 %",), "console"),
     ]
     assert wait_for(lambda: "The server follows this version" in shown(person.see("/rollout").text))

@@ -232,7 +232,7 @@ def _needs_address() -> Problem:
         401,
         "Open the address that the terminal shows in which the console runs: it signs you in. To "
         "let people sign in with a token, set `admin_token`.",
-        title="Nobody is signed in",
+        title="You are not signed in",
         headers=_SIGN_IN_FIRST,
     )
 

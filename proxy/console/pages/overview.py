@@ -84,6 +84,12 @@ async def overview(visit: Visit) -> Response:
 def _alerts(server: ServerAnswer, current: CurrentSettings, left: int) -> Iterator[Alert]:
     if server.silence:
         yield Alert(text=server.silence)
+    if override := (server.readiness or {}).get("override"):
+        yield Alert(
+            text=f"The kill switch is on: every request is answered by `{override}`, whatever the "
+            "rules say.",
+            path="/rollout",
+        )
     kinds: set[str] = set()
     for each in (server.readiness or {}).get("problems", ()):
         kinds.add(each["kind"])

@@ -39,6 +39,7 @@ _CHANGES_ON_A_PAGE: Final = 50
 _SHARE: Final = re.compile(r"(\d{1,3}(?:\.\d+)?)\s*%?", re.ASCII)
 _DECIMALS: Final = 2
 _ALL: Final = 100
+_FRESH_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,11 @@ async def _see(visit: Visit) -> _Seen:
     server = await visit.site.server.ask()
     settings, problem = current.settings, None
     try:
-        recorded = await visit.site.query(recorded_traffic, settings, visit.now_ms)
+        recorded = await visit.site.remembered.get(
+            ("rollout", current.version),
+            _FRESH_SECONDS,
+            lambda: visit.site.query(recorded_traffic, settings, visit.now_ms),
+        )
     except StoreError as exc:
         # The switches are needed most when something is broken.
         recorded, problem = None, f"The records cannot be read, so there are no numbers: {exc}."

@@ -45,15 +45,15 @@ def _words(answer: ServerAnswer, current: CurrentSettings) -> Iterator[str]:
     elif version != current.version and problem is None and current.problem is None:
         yield (
             f"The server follows version {quoted(str(version))} of the settings, and the file is"
-            f" version {quoted(str(current.version))}. It takes a change up within two seconds; if"
-            " this stays so, it runs with another file, or has ended."
+            f" version {quoted(str(current.version))}. It takes a change up within two seconds, and"
+            " this sentence goes away then; if it stays, the server runs with another file."
         )
     elif version == current.version:
         override = answer.readiness.get("override")
         written = override_of(current.settings)
         if override != written:
             yield (
-                f"The server's override is {quoted(str(override or 'off'))}, and here it is"
+                f"The server's kill switch is {quoted(str(override or 'off'))}, and here it is"
                 f" {quoted(written or 'off')}: its environment says something else."
             )
 

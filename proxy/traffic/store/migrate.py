@@ -51,8 +51,9 @@ def check_current(engine: Engine, name: str) -> None:
     with engine.connect() as connection:
         if not _is_current(connection, name):
             raise OutdatedStoreError(
-                f"{name} is empty or from an older version of Holdover, and is opened read-only:"
-                " start this version's `holdover serve` once to upgrade it"
+                f"{name} is empty or from an older version of Holdover, and is opened read-only: a"
+                " server that has just started makes it ready within seconds; else start this"
+                " version's `holdover serve` once to upgrade it"
             )
 
 

@@ -52,7 +52,7 @@ def rule(name: str, more: str = "") -> str:
                 "campaign.sunset of a: not set -> 2027-01-01T00:00:00Z",
             ],
         ),
-        ("", "rollout_override = 'refuse'", ["rollout_override.action: not set -> refuse"]),
+        ("", "rollout_override = 'refuse'", ["kill switch: not set -> refuse"]),
         ("port = 1", "port = 2", ["port: 1 -> 2"]),
         ("", "mount_prefix = '/p'", ['mount_prefix: "" -> /p']),
         (

@@ -112,7 +112,7 @@ def test_a_row_says_what_became_of_an_exchange(look):
 
     assert "claude-2.1 → claude-haiku-4-5-20251001" in page
     assert "translate half 200 answered" in page
-    assert "5 drop top k , trim prefill , map model and 1 more" in page
+    assert "4 drop top k , trim prefill , map model and 1 more" in page
     assert "6, 14" in page
     assert "without a key none none, second try 500 upstream&#39;s error 6, ? 6 ms" in page
     assert "client left" in page

@@ -54,12 +54,13 @@ def json(**fields):
     ("answer", "said"),
     [
         (json(), "Nothing. The server is ready and follows the settings that it read on 30 Nov"),
-        (json(problems=[TRIPPED]), "The guard of canary has tripped. Find the cause. To the page"),
+        (json(problems=[TRIPPED]), "The guard of canary has tripped. Find the cause. To rollout"),
+        (json(override="refuse"), "The kill switch is on: every request is answered by refuse"),
         (PlainTextResponse("Hello"), "answers in another way than Holdover does"),
         (PlainTextResponse("[]"), "answers in another way than Holdover does"),
         (PlainTextResponse("{}" * 1_000_000), "answers in another way than Holdover does"),
     ],
-    ids=["well", "tripped", "text", "list", "long"],
+    ids=["well", "tripped", "killed", "text", "list", "long"],
 )
 def test_what_the_server_says_of_itself_is_said_in_words(tmp_path, answer, said):
     with server(answer) as url, signed_in(settings_file(tmp_path), server_url=url) as person:

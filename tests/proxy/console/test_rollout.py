@@ -391,7 +391,7 @@ def test_the_kill_switch_is_thrown_once_its_name_is_typed(person):
     done = person.send(
         "/rollout/override", action="translate", version=seen, confirmation=" Translate "
     )
-    assert "The override is translate . Every request is translated" in shown(done.text)
+    assert "The kill switch is on: translate . Every request is translated" in shown(done.text)
     assert person.config.read_text().startswith('rollout-override = "translate"\n')
 
     again = person.see("/rollout/override", action="translate")
@@ -403,8 +403,8 @@ def test_the_kill_switch_is_thrown_once_its_name_is_typed(person):
     assert "The override is off: the rules decide again." in shown(back.text)
     assert version(person.config) == seen
     assert [(line.changes, line.by) for line in history(person.config).read()] == [
-        (("rollout_override.action: not set -> translate",), "console"),
-        (("rollout_override.action: translate -> not set",), "console"),
+        (("kill switch: not set -> translate",), "console"),
+        (("kill switch: translate -> not set",), "console"),
     ]
 
 
@@ -424,7 +424,7 @@ def test_the_kill_switch_is_not_thrown_over_somebody_else(tmp_path):
         assert [late.status_code, off.status_code, same.status_code] == [409] * 3
         assert "Now the override refuse" in shown(late.text)
         assert "Look at the override again" in late.text
-        assert "Take the override back" in off.text
+        assert "Take the kill switch back" in off.text
         assert "It is already as you wanted." in same.text
 
 

@@ -1,24 +1,15 @@
 """The rollout as people use it: a slider and a number that agree, on a screen and on a phone."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.browser import CHROMIUM, Browser, Page, chromium
+from tests.browser import Browser, Page
 from tests.proxy.console.harness import console, settings_file
 from tests.proxy.console.test_rollout import RULES, entries, trip
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.thorough
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on the path: apt-get install chromium")
-    with chromium(tmp_path_factory.mktemp("chromium")) as running:
-        yield running
 
 
 def go(page: Page, script: str, path: str) -> None:

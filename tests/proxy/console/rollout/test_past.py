@@ -9,8 +9,8 @@ from proxy.console.rollout.past import past_changes
     [
         ("share of canary: 5 -> 25 %", ("share of canary", "5 %", "25 %")),
         (
-            "rollout_override.action: not set -> refuse",
-            ("rollout_override.action", "not set", "refuse"),
+            "kill switch: not set -> refuse",
+            ("kill switch", "not set", "refuse"),
         ),
         ("upstream_key: changed", ("upstream_key: changed", None, None)),
         ("model of canary: a -> b -> c", ("model of canary: a -> b -> c", None, None)),

@@ -28,7 +28,7 @@ def current(problem: str | None = None) -> CurrentSettings:
         (ServerAnswer(readiness={"settings": 5}), "The server was started without a settings file"),
         (
             ServerAnswer(readiness={"settings": {"version": "a"}, "override": "refuse"}),
-            "The server's override is `refuse`, and here it is `off`",
+            "The server's kill switch is `refuse`, and here it is `off`",
         ),
     ],
 )
