@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from starlette.responses import Response
 
 from proxy.comparison.word_diff import MAX_WORDS, DiffPiece, are_too_long, mark_differences
 from proxy.config.settings import Settings, store_url_of
+from proxy.console.pages.explain import MAX_BYTES as MAX_EXPLAINED
 from proxy.console.problems import Problem
 from proxy.console.site import Site
 from proxy.console.visit import Visit
@@ -23,6 +23,7 @@ from proxy.report.formatting import duration, number
 from proxy.report.phrases import OUTCOMES
 from proxy.terminal_text import escape_for_terminal
 from proxy.traffic import GROUPS, Body, ShadowRecord, TrafficRecord
+from proxy.traffic.content import decompress
 from proxy.traffic.store.queries import bodies_of, find_by_id, shadows_of
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import decode_body
@@ -30,6 +31,10 @@ from proxy.traffic.store.text_search import decode_body
 _MAX_LISTED: Final = 20
 _MAX_CHARACTERS: Final = 50_000
 """Limit on what is shown of a body."""
+_CHARACTERS_BEFORE: Final = 4
+"""Characters that are shown before each value within another one, or more."""
+_MAX_DEPTH: Final = 100
+"""Values within each other from which on a body is shown as the text that it is."""
 _MOMENTS: Final[Mapping[str, str]] = {
     "upstream_ms": "the upstream began to answer",
     "first_token_ms": "its first text was there",
@@ -60,6 +65,8 @@ class _Found:
     shadows: list[ShadowRecord]
     contents: dict[str, Any]
     """Decoded bodies by part; parts of which only the digest is kept are missing."""
+    request: str | None
+    """Text of the client's request; None if that is not kept."""
     pairs: list[_ShownPair]
 
 
@@ -99,7 +106,7 @@ async def exchange(visit: Visit) -> Response:
         return visit.redirect(f"/exchanges/{records[0].id}")
     found = await visit.site.query(_all_of, records[0])
     settings = (await visit.site.settings()).settings
-    record, legacy = found.record, found.contents.get("legacy_in")
+    record, request = found.record, found.request
     moments = _moments(record)
     is_replayable = (
         record.outcome is Outcome.ANSWERED
@@ -118,7 +125,8 @@ async def exchange(visit: Visit) -> Response:
         pairs=found.pairs,
         shadows=[(shadow, list(_compared(shadow))) for shadow in found.shadows],
         similarities=_similarities(found.shadows),
-        request=None if legacy is None else json.dumps(legacy, ensure_ascii=False),
+        request=request,
+        is_explainable=request is not None and len(request.encode()) <= MAX_EXPLAINED,
         replay=replay_command(visit.site, settings, record) if is_replayable else None,
         words=MAX_WORDS,
     )
@@ -137,8 +145,10 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
     contents = {
         part: decode_body(body.data) for part, body in bodies.items() if body.data is not None
     }
+    legacy = bodies.get("legacy_in")
     return _Found(
         record=record,
+        request=None if legacy is None or legacy.data is None else _text_of(legacy.data),
         shadows=shadows_of(store, record.id),
         contents=contents,
         pairs=[
@@ -150,7 +160,7 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
 
 
 def _pair(title: str, bodies: list[Body], contents: Mapping[str, Any]) -> _ShownPair:
-    values = [_clipped(contents.get(body.part)) for body in bodies]
+    values = [_beginning_of(body, contents) for body in bodies]
     one, other = (*values, None)[: len(_MARKS)]
     pieces = mark_differences(one, other)
     shown = [
@@ -164,17 +174,49 @@ def _pair(title: str, bodies: list[Body], contents: Mapping[str, Any]) -> _Shown
     )
 
 
-def _clipped(value: Any) -> Any:
-    """Return a body whose texts are hardly longer than what is shown, so that none takes long."""
-    match value:
-        case str():
-            return value[: _MAX_CHARACTERS + 1]
-        case dict():
-            return {name: _clipped(inner) for name, inner in value.items()}
-        case list():
-            return [_clipped(inner) for inner in value]
-        case _:
-            return value
+def _text_of(data: bytes) -> str:
+    return decompress(data).decode(errors="replace")
+
+
+def _beginning_of(body: Body, contents: Mapping[str, Any]) -> Any:
+    """Return hardly more of a body than is shown of it, so that none takes long."""
+    try:
+        return Clipping().clip(contents.get(body.part))
+    except RecursionError:  # as text, like a body that cannot even be decoded
+        return "" if body.data is None else _text_of(body.data)[: _MAX_CHARACTERS + 1]
+
+
+@dataclass(slots=True)
+class Clipping:
+    """Takes values over until enough characters are there to be shown."""
+
+    left: int = _MAX_CHARACTERS + 1
+
+    def clip(self, value: Any, depth: int = 0) -> Any:
+        """Return the beginning of a value; raises `RecursionError` if it is nested too deeply."""
+        if depth > _MAX_DEPTH:
+            raise RecursionError
+        if depth:
+            self.left -= _CHARACTERS_BEFORE
+        match value:
+            case str():
+                text = value[: max(self.left, 0)]
+                self.left -= len(text)
+                return text
+            case dict():
+                # In the order in which they are shown.
+                return {name: self.clip(value[name], depth + 1) for name in self._first(value)}
+            case list():
+                return [self.clip(inner, depth + 1) for inner in value if self.left > 0]
+            case _:
+                return value
+
+    def _first(self, fields: Mapping[str, Any]) -> Iterator[str]:
+        for name in sorted(fields, key=lambda name: name == "messages"):
+            if self.left <= 0:
+                return
+            self.left -= len(name)
+            yield name
 
 
 def _shown(body: Body, pieces: Iterable[DiffPiece], css: str) -> _ShownBody:

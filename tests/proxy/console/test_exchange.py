@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.config.settings import Settings
-from proxy.console.pages.exchange import replay_command
+from proxy.console.pages.exchange import Clipping, replay_command
+from proxy.console.pages.explain import MAX_BYTES
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
 from proxy.security.redaction import Redacted
@@ -253,3 +254,25 @@ def test_what_clients_and_upstreams_have_sent_is_text(look):
     assert "<img" not in page
     without_fields = re.sub(r"<input[^>]*>", "", page)
     assert "\u202e" not in without_fields
+
+
+@pytest.mark.parametrize("depth", [99, 100, 101, 500, 5_000])
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+def test_bodies_that_are_nested_deeply_are_shown(look, depth, opens, closes):
+    nested = f'{{"prompt": "Hi", "metadata": {opens * depth}1{closes * depth}}}'
+    page = look(one(kept("legacy_in", nested.encode()), kept("messages_out", SENT)))
+    assert page.status_code == 200
+    assert "metadata" in html.unescape(page.text)
+
+
+@pytest.mark.parametrize("metadata", [["a"] * 300_000, dict.fromkeys(map(str, range(99_999)))])
+def test_of_many_short_values_no_more_is_read_than_is_shown(metadata):
+    left = json.dumps(Clipping().clip({"messages": [], "system": "S", "metadata": metadata}))
+    assert left.startswith('{"system": "S", "metadata": ')
+    assert 50_000 < len(json.dumps(json.loads(left), indent=2)) < 200_000
+
+
+def test_a_request_that_explain_would_refuse_is_not_offered_to_it(look):
+    page = look(one(kept("legacy_in", ASKED | {"prompt": "x" * MAX_BYTES})))
+    assert "Its request is too long to be explained here" in shown(page.text)
+    assert "Explain this request" not in page.text
