@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ from proxy.report.phrases import caller_name
 from proxy.spelling import or_rather
 
 _ROWS: Final = 100
+_NUMBER: Final = re.compile("[0-9]{1,9}", re.ASCII)
 _SECONDS: Final = 10
 """Seconds for which all who look are shown the same."""
 _DEFAULT_PERIOD: Final = "30d"
@@ -141,7 +143,7 @@ def _page(given: str | None, rows: int) -> tuple[int, int]:
     pages = max(1, -(-rows // _ROWS))
     if given is None:
         return 1, pages
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:9]) <= pages:
+    if _NUMBER.fullmatch(given) is None or not 1 <= int(given) <= pages:
         raise Problem(
             404, f"There is no page {short(given, 20)}: there {_are(pages)}, from 1 to {pages}."
         )

@@ -166,6 +166,7 @@ def test_more_callers_than_fit_on_a_page_are_on_several(tmp_path):
     [
         ({"page": "0"}, 404, "There is no page 0: there is 1 page"),
         ({"page": "²"}, 404, "There is no page ²"),
+        ({"page": "0000000019"}, 404, "There is no page 0000000019"),
         ({"page": "1" * 30}, 404, "There is no page 11111111111111111111 …"),
         ({"sort": "request"}, 400, "there is no such column; did you mean requests ?"),
         ({"sort": "--"}, 400, "there is no such column; write one of caller, requests"),
