@@ -8,6 +8,8 @@ from tests.proxy.console.test_caller import KEY, SEARCH, received
 from tests.proxy.console.test_caller import traffic as requests
 from tests.record_factory import record, shadow_record
 
+pytestmark = pytest.mark.thorough
+
 LONG = "claude-" + "x" * 200
 
 

@@ -14,6 +14,8 @@ from tests.proxy.console.harness import console, settings_file
 from tests.record_factory import shadow_record
 from tests.recorded_exchanges import exchange
 
+pytestmark = pytest.mark.thorough
+
 HOSTILE = """\u202e<img src=x onerror="document.title = 'owned'">'"><svg onload=alert(1)>"""
 LONG = "w" * 300
 RULES = """

@@ -22,6 +22,8 @@ from tests.scripted_server import Certificate
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
+pytestmark = pytest.mark.thorough
+
 CONFIG: Final = Path(__file__).parents[4] / "deploy" / "nginx" / "console.conf"
 TOKEN = "an-admin-token-of-some-length"
 _FRAME = """
