@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,12 +20,42 @@ _FRESH_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 1024 * 1024
 
 
+class _Settings(msgspec.Struct):
+    version: str | None = None
+    loaded: datetime | None = None
+    problem: str | None = None
+
+
+class _Problem(msgspec.Struct):
+    kind: str
+    text: str
+    advice: str = ""
+
+
+class _Trip(msgspec.Struct):
+    since: str
+    reason: str
+
+
+class _Readiness(msgspec.Struct):
+    """What pages use of the answer of `/readyz`; older servers say less."""
+
+    status: Literal["ready", "not_ready", "draining"]
+    problems: list[_Problem] = msgspec.field(default_factory=list[_Problem])
+    settings: _Settings = msgspec.field(default_factory=_Settings)
+    override: str | None = None
+    tripped: dict[str, _Trip] = msgspec.field(default_factory=dict[str, _Trip])
+
+
+_READINESS: Final = msgspec.json.Decoder(_Readiness)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAnswer:
     """What `/readyz` has said, or why it has said nothing."""
 
     readiness: dict[str, Any] | None = None
-    """The answer of one worker; None if there was none."""
+    """The answer of one worker, with each field of `_Readiness`; None if there was none."""
     silence: str | None = None
     """Sentence about why there is no answer; None if there is one."""
 
@@ -48,16 +79,14 @@ class ServerClient:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 received = await self._fetch()
-            readiness = msgspec.json.decode(received)
+            readiness = _READINESS.decode(received)
         except TimeoutError:
             return self._silence(f"has not answered within {_TIMEOUT_SECONDS} seconds")
         except (Failure, InvalidSettings):
             return self._silence("cannot be reached")
-        except ValueError:
-            readiness = None
-        if not isinstance(readiness, dict) or "status" not in readiness:
+        except (ValueError, RecursionError):  # many services have a `/readyz`
             return self._silence("answers in another way than Holdover does")
-        return ServerAnswer(readiness=readiness)
+        return ServerAnswer(readiness=msgspec.to_builtins(readiness))
 
     async def _fetch(self) -> bytes:
         client = UpstreamClient(self.url, _TIMEOUTS)

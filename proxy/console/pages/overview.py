@@ -17,6 +17,7 @@ from proxy.report.callers import ReportSettings
 from proxy.report.model import Report
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.aggregates import exchanges_by_day
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.rollups.build import progress_of
 from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.store import Store
@@ -67,8 +68,18 @@ async def overview(visit: Visit) -> Response:
         return await visit.site.query(_history, settings, now_ms)
 
     remembered, version = visit.site.remembered, current.version
-    recent = await remembered.get(("recent", version), _RECENT_SECONDS, look_at_now)
-    history = await remembered.get(("history", version), _HISTORY_SECONDS, look_back)
+    try:
+        recent = await remembered.get(("recent", version), _RECENT_SECONDS, look_at_now)
+        history = await remembered.get(("history", version), _HISTORY_SECONDS, look_back)
+    except StoreError as exc:
+        # The server may know why, and has other problems that should be seen now.
+        return await visit.page(
+            "overview_blind.html",
+            503,
+            store_problem=f"{exc}.",
+            alerts=[*_alerts(server, current, left=0)],
+            readiness=server.readiness,
+        )
     return await visit.page(
         "overview.html",
         recent=recent,
@@ -91,7 +102,7 @@ def _alerts(server: ServerAnswer, current: CurrentSettings, left: int) -> Iterat
             path="/rollout",
         )
     kinds: set[str] = set()
-    for each in (server.readiness or {}).get("problems", ()):
+    for each in server.readiness["problems"] if server.readiness else ():
         kinds.add(each["kind"])
         yield Alert(text=each["text"], advice=each["advice"], path=_PATHS.get(each["kind"]))
     if current.problem and "settings_bad" not in kinds:  # the server has not read it yet

@@ -59,8 +59,27 @@ def json(**fields):
         (PlainTextResponse("Hello"), "answers in another way than Holdover does"),
         (PlainTextResponse("[]"), "answers in another way than Holdover does"),
         (PlainTextResponse("{}" * 1_000_000), "answers in another way than Holdover does"),
+        (PlainTextResponse("[" * 5_000 + "]" * 5_000), "in another way than Holdover does"),
+        (PlainTextResponse('{"status": "ok"}'), "answers in another way than Holdover does"),
+        (json(problems=None), "answers in another way than Holdover does"),
+        (json(tripped=["canary"]), "answers in another way than Holdover does"),
+        (json(settings={"loaded": "soon"}), "answers in another way than Holdover does"),
+        (PlainTextResponse('{"status": "ready"}'), "The server is ready and does not say since"),
     ],
-    ids=["well", "tripped", "killed", "text", "list", "long"],
+    ids=[
+        *(
+            "well",
+            "tripped",
+            "killed",
+            "text",
+            "list",
+            "long",
+            "deep",
+            "another service",
+            "no problems",
+        ),
+        *("other trips", "no time", "older"),
+    ],
 )
 def test_what_the_server_says_of_itself_is_said_in_words(tmp_path, answer, said):
     with server(answer) as url, signed_in(settings_file(tmp_path), server_url=url) as person:
@@ -106,3 +125,17 @@ def test_a_store_that_cannot_be_read_is_said_and_the_next_visit_tries_again(tmp_
     assert missing.status_code == 503
     assert "The records cannot be read" in shown(missing.text)
     assert found.status_code == 200
+
+
+def test_without_a_store_the_problems_of_the_server_are_said_all_the_same(tmp_path):
+    config = settings_file(tmp_path)
+    (tmp_path / "traffic.db").unlink()
+    with (
+        server(json(problems=[TRIPPED])) as url,
+        signed_in(config, server_url=url) as person,
+    ):
+        page = person.see("/")
+
+    assert page.status_code == 503
+    assert "traffic.db does not exist: no traffic has been recorded there yet." in shown(page.text)
+    assert "The guard of canary has tripped. Find the cause." in shown(page.text)
