@@ -322,3 +322,49 @@ def models(
     from proxy.cli.models import run_models
 
     run_models(config, refresh=refresh or check, check=check)
+
+
+class MigrateFormat(enum.Enum):
+    """Forms in which `migrate` prints what it has found."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+
+
+@app.command()
+def migrate(  # noqa: PLR0913, PLR0917 - an option each
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders of source code.")],
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print what would be changed, for `git apply`.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Change the files, if they are committed.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with status 1 while a legacy use is left.")
+    ] = False,
+    form: Annotated[
+        MigrateFormat,
+        typer.Option("--format", help="Lines, JSON, SARIF, or annotations of GitHub."),
+    ] = MigrateFormat.TERMINAL,
+    config: Config = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A model and what to ask instead: OLD=NEW; repeatable."),
+    ] = None,
+    sdk: Annotated[
+        int,
+        typer.Option(min=0, max=1, help="1: for the newest SDKs; 0: for those that stay on 0.x."),
+    ] = 1,
+) -> None:
+    """Rewrite source code that calls the legacy API; what it cannot, it lists with the reason."""
+    from proxy.cli.migrate import Choices, Mode, run_migrate
+    from proxy.terminal import exit_with_error
+
+    if diff + write + check > 1:
+        exit_with_error("--diff, --write and --check are one at a time")
+    mode: Mode = "diff" if diff else "write" if write else "check" if check else "show"
+    choices = Choices(mode=mode, form=form.value, config=config, models=model or (), sdk=sdk)
+    run_migrate(paths, choices)

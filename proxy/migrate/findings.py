@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from translators import Adjustment
 
@@ -44,7 +44,7 @@ class Edit:
 
     start: int
     end: int
-    text: str = field(compare=False)
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

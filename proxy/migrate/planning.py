@@ -75,6 +75,8 @@ class Target:
     today: str
     sdk: int = 1
     """1 for the newest SDKs; 0 for those that must stay on 0.x."""
+    encoding: str = "utf-8"
+    """The encoding of the file, which need not have every character."""
 
 
 class _CannotPlan(Exception):
@@ -107,7 +109,7 @@ def _plan_call(call: LegacyCall, target: Target) -> NewCall:
     }
     given = {name: value for name, value in body.items() if value is not None}
     plan = _planned(given, target)
-    _check_plan(plan)
+    _check_plan(plan, call.prompt)
     new = _filled(call, plan, placeholders)
     _check_repeated(new)
     return replace(
@@ -146,12 +148,17 @@ def _check_prompt(prompt: str, text: Text) -> None:
             )
 
 
-def _check_plan(plan: Plan) -> None:
+def _check_plan(plan: Plan, prompt: Text) -> None:
     kinds = {adjustment.kind for adjustment in plan.adjustments}
     if AdjustmentKind.TREAT_AS_HUMAN_TURN in kinds:
         raise _CannotPlan(
             "No marker is in sight: either the prompt has its markers from elsewhere, or the legacy"
             ' API refuses it: prompt must start with "\\n\\nHuman:" turn.'
+        )
+    last = prompt[-1]
+    if AdjustmentKind.ADD_ASSISTANT_TURN in kinds and isinstance(last, Hole):
+        raise _CannotPlan(
+            f"The prompt does not end with an Assistant turn, unless `{last.source}` does."
         )
     if plan.emulated_stops:
         stops = ", ".join(json.dumps(stop) for stop in plan.emulated_stops)
@@ -259,17 +266,13 @@ def _looks(call: LegacyCall, plan: Plan, new: NewCall) -> Iterator[str]:
     for adjustment in plan.adjustments:
         if reason := _WANTS_A_LOOK.get(adjustment.kind):
             yield reason
-    for hole in holes_in(new.system or ()):
-        if hole.is_marker_free:
-            continue
+    for hole in _bare_holes(new.system or ()):
         if not _SYSTEM_TEXTS.search(hole.source):
             raise _CannotPlan(
                 f"`{hole.source}` stands before the first marker of the prompt: it is the system "
                 "prompt, or it holds turns with markers of its own."
             )
         yield f"`{hole.source}` becomes the system prompt, if it holds no markers."
-    if plan.request.messages[-1].role == "user" and _ends_open(plan):
-        yield "The prompt does not end with an Assistant turn, unless the last value does."
     if new.needs_timeout:
         yield (
             f"The SDKs wait for {new.max_tokens} tokens only with a timeout, or if they are "
@@ -279,10 +282,18 @@ def _looks(call: LegacyCall, plan: Plan, new: NewCall) -> Iterator[str]:
         yield "The model may take only one of temperature and top_p."
 
 
-def _ends_open(plan: Plan) -> bool:
-    return any(
-        adjustment.kind is AdjustmentKind.ADD_ASSISTANT_TURN for adjustment in plan.adjustments
-    )
+def _bare_holes(system: Text) -> Iterator[Hole]:
+    """Yield the holes of a system prompt that are lines of their own, where turns would stand."""
+    for index, part in enumerate(system):
+        if not isinstance(part, Hole) or part.is_marker_free:
+            continue
+        before = system[index - 1] if index else "\n"
+        after = system[index + 1] if index + 1 < len(system) else "\n"
+        is_last = index + 1 == len(system)
+        if not (isinstance(before, str) and before.rpartition("\n")[2].strip()) and (
+            is_last or not (isinstance(after, str) and after.partition("\n")[0].strip())
+        ):
+            yield part
 
 
 def _written(placeholders: Placeholders, text: Text) -> str:

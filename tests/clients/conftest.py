@@ -30,9 +30,9 @@ def _reason_to_skip(item: pytest.Item) -> str | None:
         return None
     if not item.config.getoption("--sdk-matrix"):
         return f"installs old SDKs, which takes minutes; {_COMMAND}"
-    client = _client_of(item)
-    tool = client.environment.missing_tool if client else None
-    return f"{tool} is not installed" if tool else None
+    tools = (client.environment.missing_tool for client in _clients_of(item))
+    missing = next((tool for tool in tools if tool), None)
+    return f"{missing} is not installed" if missing else None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -42,7 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config.stash[_SKIPPED] = Counter(reason for reason in reasons if reason)
     if not config.getoption("--sdk-matrix") or config.option.collectonly:
         return
-    clients = [client for item in session.items if (client := _client_of(item))]
+    clients = [client for item in session.items for client in _clients_of(item)]
     environments = {each.environment for each in clients if not each.environment.missing_tool}
     begun = time.monotonic()
     config.stash[_BUILT] = build_all(environments)
@@ -62,17 +62,16 @@ def pytest_terminal_summary(
 @pytest.fixture(autouse=True)
 def _environment(request: pytest.FixtureRequest) -> None:
     """A test whose client could not be installed fails, and says what the installer said."""
-    client = _client_of(request.node)
-    if client is None:
-        return
-    problem = request.config.stash[_BUILT][client.environment.name].exception()
-    if isinstance(problem, CannotBuild):
-        pytest.fail(str(problem), pytrace=False)
-    if problem is not None:
-        raise problem
+    for client in _clients_of(request.node):
+        problem = request.config.stash[_BUILT][client.environment.name].exception()
+        if isinstance(problem, CannotBuild):
+            pytest.fail(str(problem), pytrace=False)
+        if problem is not None:
+            raise problem
 
 
-def _client_of(item: pytest.Item) -> Client | None:
+def _clients_of(item: pytest.Item) -> list[Client]:
+    """Return all clients that a test is about: most are about one, and some compare two."""
     callspec = getattr(item, "callspec", None)
-    client = callspec.params.get("client") if callspec is not None else None
-    return client if isinstance(client, Client) else None
+    given = callspec.params.values() if callspec is not None else ()
+    return [each for each in given if isinstance(each, Client)]

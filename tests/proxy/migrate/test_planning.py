@@ -94,7 +94,7 @@ PROMPTS = {
     "prefill": ("\n\nHuman: ", Q, "\n\nAssistant: ", P),
     "prefill of words": ("\n\nHuman: ", Q, "\n\nAssistant: ", P, " it is"),
     "prefill with text": ("\n\nHuman: ", Q, "\n\nAssistant: {", P, "  "),
-    "no end": ("\n\nHuman: ", Q),
+    "no end": ("\n\nHuman: ", Q, "!"),
 }
 
 
@@ -209,6 +209,7 @@ def test_a_name_before_the_first_marker_is_a_system_prompt_only_if_it_says_so():
         (("\n\nHuman: Hi\n\nAssistant:",), {"stop_sequences": Expression("stops")}, "`stops`"),
         (("\n\nHuman: Hi\n\nAssistant:",), {"stop_sequences": (("\n",),)}, "cut the answer"),
         (("\n\nHuman: Hi\n\nAssistant:",), {"temperature": 7.0}, "temperature: range"),
+        (("\n\nHuman: ", Q), {}, "does not end with"),
         ((Q,), {}, "No marker is in sight"),
         (("Hello",), {}, "No marker is in sight"),
         ((Hole("history"), "\n\nHuman: Hi\n\nAssistant:"), {}, "turns with markers"),

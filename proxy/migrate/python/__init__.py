@@ -1,0 +1,20 @@
+"""
+Read and rewrite legacy calls in Python.
+
+    source.py    the tree of a file, with positions, scopes and imports
+    texts.py     expression -> Text: literals, f-strings, sums, names that are assigned once
+    arguments.py arguments of a call or entries of a dictionary -> LegacyCall -> edits
+    writing.py   Text and values -> Python
+    answers.py   what the program does with the answer
+    sdk.py       calls of the SDK
+    rest.py      what is only listed: mocks, exceptions, counting of tokens, leftover constants
+    examining.py all of these for one file
+    notebooks.py the code cells of a notebook as one file
+
+Files are edited as text, so that all that is not replaced stays as it is, byte by byte.
+"""
+
+from proxy.migrate.python.examining import examine
+from proxy.migrate.python.notebooks import examine_notebook
+
+__all__ = ["examine", "examine_notebook"]

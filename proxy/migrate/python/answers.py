@@ -1,0 +1,292 @@
+"""Follow what a program does with an answer, and rewrite it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+import libcst as cst
+
+from proxy.migrate.findings import Edit
+from proxy.migrate.python.source import Source, called_name
+
+_PRINTS: Final = frozenset({"print", "pprint", "debug", "info", "warning", "error", "log"})
+_UNCHANGED: Final = frozenset({"model", "id"})
+
+
+class CannotRewrite(Exception):
+    """A legacy call cannot be rewritten; the message is a sentence that says why."""
+
+
+@dataclass(slots=True)
+class AnswerUse:
+    """The edits that follow from the new form of an answer."""
+
+    edits: list[Edit] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    keys: set[Hashable] = field(default_factory=set)
+    """What must be rewritten as a whole: a name that holds answers of several calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUse:
+    """A stream that is read in one loop."""
+
+    loop: cst.For
+    assigned: cst.SimpleStatementLine | None
+    """The statement that assigns the stream to a name, if there is one before the loop."""
+    name: str
+    edits: tuple[Edit, ...]
+    """Those of the uses of the pieces."""
+
+
+def outermost(source: Source, call: cst.BaseExpression) -> cst.BaseExpression:
+    """Return the call with the `await` before it."""
+    parent = source.parent(call)
+    return parent if isinstance(parent, cst.Await) else call
+
+
+def follow_answer(source: Source, call: cst.Call) -> AnswerUse:
+    """Follow the answer of a call; raise `CannotRewrite` if it goes where it cannot be seen."""
+    use = AnswerUse()
+    whole = outermost(source, call)
+    parent = source.parent(whole)
+    target = _target(source, parent)
+    if isinstance(parent, cst.Expr):
+        return use
+    if target is None:
+        _follow_use(source, whole, use)
+        return use
+    scope = source.scope(target)
+    for assignment in source.assignments(target):
+        value = source.assigned_value(assignment)
+        if value is None or not _is_call_or_none(value):
+            raise CannotRewrite(f"`{target.value}` is not only the answer of this call.")
+    use.keys.add(("answer", id(scope), target.value))
+    for node in source.references(target):
+        if isinstance(node, cst.BaseExpression):
+            _follow_use(source, node, use)
+    return use
+
+
+def calls_of_answer(source: Source, call: cst.Call) -> list[cst.BaseExpression]:
+    """Return all that the name of this call's answer is assigned to, but for None."""
+    target = _target(source, source.parent(outermost(source, call)))
+    if target is None:
+        return []
+    values = [source.assigned_value(each) for each in source.assignments(target)]
+    return [value for value in values if value is not None and not _is_none(value)]
+
+
+def _target(source: Source, parent: cst.CSTNode | None) -> cst.Name | None:
+    del source
+    if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
+        target = parent.targets[0].target
+        return target if isinstance(target, cst.Name) else None
+    return None
+
+
+def _is_none(value: cst.BaseExpression) -> bool:
+    return isinstance(value, cst.Name) and value.value == "None"
+
+
+def _is_call_or_none(value: cst.BaseExpression) -> bool:
+    inner = value.expression if isinstance(value, cst.Await) else value
+    return isinstance(inner, cst.Call) or _is_none(value)
+
+
+def _follow_use(source: Source, node: cst.BaseExpression, use: AnswerUse) -> None:
+    parent = source.parent(node)
+    name: str | None = None
+    if isinstance(parent, cst.Attribute) and parent.value is node:
+        name = parent.attr.value
+        if name == "get":
+            name, parent = _gotten(source, parent)
+    elif isinstance(parent, cst.Subscript) and parent.value is node:
+        name = _subscript(parent)
+    if name is None or parent is None:
+        _follow_whole(source, node, parent, use)
+    elif name == "completion":
+        _rewrite_text(source, node, parent, use)
+    elif name == "stop_reason":
+        _rewrite_stop_reason(source, node, parent, use)
+    elif name in _UNCHANGED:
+        if not isinstance(parent, cst.Attribute):
+            use.edits.append(Edit(source.span(node)[1], source.span(parent)[1], f".{name}"))
+    elif name == "stop":
+        use.looks.append(
+            f"`stop_sequence` of the answer (line {source.line(parent)}) is None where a turn just "
+            'ends; `stop` was "\\n\\nHuman:" there.'
+        )
+        use.edits.append(Edit(source.span(node)[1], source.inner_span(parent)[1], ".stop_sequence"))
+    else:
+        raise CannotRewrite(
+            f"`{name}` of the answer is used in line {source.line(parent)}; a message has none."
+        )
+
+
+def _follow_whole(
+    source: Source, node: cst.BaseExpression, parent: cst.CSTNode | None, use: AnswerUse
+) -> None:
+    line = source.line(node)
+    call = source.parent(parent) if isinstance(parent, cst.Arg) else None
+    if isinstance(call, cst.Call) and called_name(call) in _PRINTS:
+        use.looks.append(f"The whole answer is printed in line {line}; a message looks different.")
+        return
+    if isinstance(parent, cst.FormattedStringExpression):
+        use.looks.append(f"The whole answer is a text in line {line}; a message looks different.")
+        return
+    if isinstance(parent, cst.If | cst.BooleanOperation | cst.UnaryOperation | cst.While):
+        return
+    if isinstance(parent, cst.Comparison) and source.code(parent).endswith(" None"):
+        return
+    raise CannotRewrite(
+        f"The whole answer is handed on in line {line}: what reads `.completion` of it must read "
+        "the text of the content blocks."
+    )
+
+
+def _gotten(
+    source: Source, attribute: cst.Attribute
+) -> tuple[str | None, cst.BaseExpression | None]:
+    """Return the key of `answer.get("key")`, and the call."""
+    call = source.parent(attribute)
+    if not isinstance(call, cst.Call) or not call.args:
+        return None, None
+    first = call.args[0].value
+    if isinstance(first, cst.SimpleString):
+        return str(first.evaluated_value), call
+    return None, None
+
+
+def _subscript(node: cst.Subscript) -> str | None:
+    if len(node.slice) != 1 or not isinstance(node.slice[0].slice, cst.Index):
+        return None
+    key = node.slice[0].slice.value
+    return str(key.evaluated_value) if isinstance(key, cst.SimpleString) else None
+
+
+def quote_at(source: Source, node: cst.CSTNode) -> str:
+    """Return a quote that ends none of the f-strings around a node."""
+    around = {
+        each.end[0] for each in source.ancestors(node) if isinstance(each, cst.FormattedString)
+    }
+    free = [quote for quote in ('"', "'") if quote not in around]
+    if not free:
+        raise CannotRewrite(
+            f"The text is used in an f-string in an f-string (line {source.line(node)})."
+        )
+    return free[0]
+
+
+def _rewrite_text(
+    source: Source, node: cst.BaseExpression, whole: cst.CSTNode, use: AnswerUse
+) -> None:
+    """Rewrite `answer.completion`; `whole` is that expression, `node` the answer in it."""
+    parent = source.parent(whole)
+    if isinstance(parent, cst.AssignTarget | cst.Del | cst.AugAssign) and not (
+        isinstance(parent, cst.AugAssign) and parent.value is whole
+    ):
+        raise CannotRewrite(f"The answer's text is changed in line {source.line(whole)}.")
+    quote = quote_at(source, whole)
+    start, end = source.span(node)
+    use.edits.append(Edit(start, start, f"{quote * 2}.join(block.text for block in "))
+    use.edits.append(
+        Edit(
+            end,
+            source.inner_span(whole)[1],
+            f".content if block.type == {quote}text{quote})",
+        )
+    )
+
+
+def _rewrite_stop_reason(
+    source: Source, node: cst.BaseExpression, whole: cst.CSTNode, use: AnswerUse
+) -> None:
+    if not isinstance(whole, cst.Attribute):
+        use.edits.append(Edit(source.span(node)[1], source.inner_span(whole)[1], ".stop_reason"))
+    parent = source.parent(whole)
+    if (
+        isinstance(parent, cst.Comparison)
+        and parent.left is whole
+        and len(parent.comparisons) == 1
+        and isinstance(parent.comparisons[0].comparator, cst.SimpleString)
+        and isinstance(parent.comparisons[0].operator, cst.Equal | cst.NotEqual)
+    ):
+        target = parent.comparisons[0]
+        value = target.comparator
+        assert isinstance(value, cst.SimpleString)
+        if value.evaluated_value == "max_tokens":
+            return
+        if value.evaluated_value == "stop_sequence":
+            quote = value.quote[0]
+            word = "in" if isinstance(target.operator, cst.Equal) else "not in"
+            start = source.inner_span(target.operator)[0]
+            names = f"({quote}end_turn{quote}, {quote}stop_sequence{quote})"
+            use.edits.append(Edit(start, source.span(value)[1], f"{word} {names}"))
+            return
+    use.looks.append(
+        f"`stop_reason` is used in line {source.line(whole)}: where a turn just ends it is "
+        "`end_turn` now, and was `stop_sequence`."
+    )
+
+
+def follow_stream(source: Source, call: cst.Call) -> StreamUse:
+    """Follow the stream of a call to the one loop that reads it, or raise `CannotRewrite`."""
+    whole = outermost(source, call)
+    parent = source.parent(whole)
+    if isinstance(parent, cst.For) and parent.iter is whole:
+        return StreamUse(parent, None, _free_name(source, parent), _pieces(source, parent))
+    target = _target(source, parent)
+    if target is None or parent is None:
+        raise CannotRewrite("The stream is handed on; it must be read in a `with` statement.")
+    statement = source.parent(parent)
+    references = source.references(target)
+    loop = source.parent(references[0]) if references else None
+    if (
+        len(references) != 1
+        or len(source.assignments(target)) != 1
+        or not isinstance(loop, cst.For)
+        or loop.iter is not references[0]
+        or not isinstance(statement, cst.SimpleStatementLine)
+        or len(statement.body) != 1
+        or not _is_in_later_sibling(source, statement, loop)
+    ):
+        raise CannotRewrite("The stream is not read in one loop behind the call.")
+    return StreamUse(loop, statement, target.value, _pieces(source, loop))
+
+
+def _is_in_later_sibling(source: Source, statement: cst.CSTNode, loop: cst.For) -> bool:
+    block = source.parent(statement)
+    return any(source.parent(each) is block for each in (loop, *source.ancestors(loop))) and (
+        source.span(loop)[0] > source.span(statement)[0]
+    )
+
+
+def _free_name(source: Source, node: cst.CSTNode) -> str:
+    scope = source.scope(node)
+    for name in ("stream", "message_stream", "answer_stream"):
+        if scope is None or name not in scope:
+            return name
+    raise CannotRewrite("All names for the stream are taken.")
+
+
+def _pieces(source: Source, loop: cst.For) -> tuple[Edit, ...]:
+    """Return the edits that make each use of a piece's text the piece itself."""
+    target = loop.target
+    if not isinstance(target, cst.Name) or len(source.assignments(target)) != 1:
+        raise CannotRewrite("The pieces of the stream are not read by a name of their own.")
+    edits: list[Edit] = []
+    for node in source.references(target):
+        parent = source.parent(node)
+        if not (
+            isinstance(parent, cst.Attribute)
+            and parent.value is node
+            and parent.attr.value == "completion"
+        ):
+            raise CannotRewrite(
+                f"More than the text of a piece of the stream is used in line {source.line(node)}."
+            )
+        edits.append(Edit(source.span(node)[1], source.inner_span(parent)[1], ""))
+    return tuple(edits)

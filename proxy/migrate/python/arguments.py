@@ -1,0 +1,344 @@
+"""
+The arguments of a call, or the entries of a dictionary that are its arguments.
+
+    entries -> LegacyCall                (`read_call`)
+    entries, NewCall -> edits of entries (`edit_entries`)
+
+Each argument is edited in its place, so that order, comments and layout stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import libcst as cst
+
+from proxy.migrate.calls import Expression, LegacyCall, NewCall
+from proxy.migrate.findings import Edit
+from proxy.migrate.python.source import Source
+from proxy.migrate.python.texts import CannotRead, ReadText, TextReader
+from proxy.migrate.python.writing import Writer, entry
+from proxy.migrate.text import Text, holes_in
+from translators import UPSTREAM_VERSION
+
+LEGACY: Final = frozenset(
+    {"model", "prompt", "max_tokens_to_sample", "stop_sequences", "temperature", "top_k", "top_p"}
+    | {"metadata", "stream", "tags", "disable_checks"}
+)
+OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+_NOT_GIVEN: Final = frozenset({"NOT_GIVEN", "not_given", "NotGiven"})
+_SAMPLING: Final = ("temperature", "top_p", "top_k")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An argument `name=value`, or an entry `"name": value`."""
+
+    name: str
+    value: cst.BaseExpression
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """All arguments of a call, or all entries of a dictionary."""
+
+    listed: tuple[Entry, ...]
+    is_dictionary: bool = False
+
+    def get(self, name: str) -> cst.BaseExpression | None:
+        """Return the value of an entry, or None."""
+        return next((each.value for each in self.listed if each.name == name), None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all entries."""
+        return frozenset(each.name for each in self.listed)
+
+
+def entries_of(source: Source, node: cst.Call | cst.Dict) -> Entries:
+    """Return the entries of a call or dictionary; raise `CannotRead` if some are not in sight."""
+    listed: list[Entry] = []
+    for each in node.args if isinstance(node, cst.Call) else node.elements:
+        if isinstance(each, cst.Arg):
+            if each.keyword is None:
+                raise CannotRead("Some of its arguments are not in sight.")
+            start, end = source.span(each.keyword)[0], source.span(each.value)[1]
+            listed.append(Entry(each.keyword.value, each.value, start, end))
+            continue
+        if not isinstance(each, cst.DictElement) or not isinstance(each.key, cst.SimpleString):
+            raise CannotRead("Some of its parameters are not in sight.")
+        start, end = source.span(each.key)[0], source.span(each.value)[1]
+        listed.append(Entry(str(each.key.evaluated_value), each.value, start, end))
+    if len({each.name for each in listed}) != len(listed):
+        raise CannotRead("A parameter is given twice.")
+    return Entries(tuple(listed), isinstance(node, cst.Dict))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCall:
+    """A legacy call as it was read."""
+
+    call: LegacyCall
+    prompt: ReadText
+    model_name: cst.Name | None
+    """The name that the model was followed to its literal from."""
+
+
+class ArgumentReader:
+    """Reads the arguments of legacy calls of one file."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.texts = TextReader(source)
+
+    def read_call(self, entries: Entries, *, stream: bool = False) -> ReadCall:
+        """Read a legacy call; raise `CannotRead` if it cannot be told from the source."""
+        value = entries.get("prompt")
+        if value is None:
+            raise CannotRead("prompt: field required. The legacy API refuses this call.")
+        prompt = self.texts.read(value)
+        model, name = self._model(entries.get("model"))
+        user_id, metadata = self._metadata(entries.get("metadata"))
+        call = LegacyCall(
+            model=model,
+            prompt=prompt.text,
+            max_tokens_to_sample=self._integer(entries.get("max_tokens_to_sample")),
+            stop_sequences=self._stops(entries.get("stop_sequences")),
+            temperature=self._number(entries.get("temperature")),
+            top_k=self._integer(entries.get("top_k")),
+            top_p=self._number(entries.get("top_p")),
+            user_id=user_id,
+            metadata=metadata,
+            stream=stream or self._streams(entries.get("stream")),
+            unknown=tuple(
+                each.name for each in entries.listed if each.name not in LEGACY | OPTIONS
+            ),
+        )
+        return ReadCall(call, prompt, name)
+
+    def _model(
+        self, node: cst.BaseExpression | None
+    ) -> tuple[str | Expression | None, cst.Name | None]:
+        if node is None:
+            return None, None
+        if (literal := self.texts.literal(node)) is not None:
+            return literal, None
+        if isinstance(node, cst.Name):
+            value = self._source.value_of(node)
+            if value is not None and (literal := self.texts.literal(value)) is not None:
+                return literal, node
+        return Expression(self._source.code(node)), None
+
+    def _stops(self, node: cst.BaseExpression | None) -> tuple[Text, ...] | Expression | None:
+        if node is None or self._is_absent(node):
+            return None
+        if isinstance(node, cst.Name):
+            value = self._source.value_of(node)
+            node = value if isinstance(value, cst.List | cst.Tuple) else node
+        if isinstance(node, cst.List | cst.Tuple):
+            if all(isinstance(each, cst.Element) for each in node.elements):
+                return tuple(self.texts.read(each.value).text for each in node.elements)
+        elif (literal := self.texts.literal(node)) is not None:
+            return ((literal,),)
+        return Expression(self._source.code(node))
+
+    def _number(self, node: cst.BaseExpression | None) -> float | Expression | None:
+        if node is None or self._is_absent(node):
+            return None
+        found = self._followed_number(node)
+        return Expression(self._source.code(node)) if found is None else found
+
+    def _integer(self, node: cst.BaseExpression | None) -> int | Expression | None:
+        found = self._number(node)
+        if isinstance(found, float):
+            raise CannotRead("A whole number is written with a fraction.")
+        return found
+
+    def _followed_number(self, node: cst.BaseExpression) -> float | None:
+        sign = 1
+        if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
+            sign, node = -1, node.expression
+        if isinstance(node, cst.Integer | cst.Float):
+            return sign * node.evaluated_value
+        return None
+
+    def _streams(self, node: cst.BaseExpression | None) -> bool:
+        if node is None or self._is_absent(node):
+            return False
+        if isinstance(node, cst.Name) and node.value in {"True", "False"}:
+            return node.value == "True"
+        raise CannotRead(
+            f"Whether the answer is streamed depends on `{self._source.code(node)}`: there are two "
+            "ways to read it."
+        )
+
+    def _metadata(self, node: cst.BaseExpression | None) -> tuple[Text | None, Expression | None]:
+        if node is None or self._is_absent(node):
+            return None, None
+        if isinstance(node, cst.Dict):
+            entries = entries_of(self._source, node)
+            if entries.names == {"user_id"}:
+                return self.texts.read(entries.listed[0].value).text, None
+            raise CannotRead("The metadata has more than a user id.")
+        return None, Expression(self._source.code(node))
+
+    def _is_absent(self, node: cst.BaseExpression) -> bool:
+        name = node.attr.value if isinstance(node, cst.Attribute) else None
+        name = node.value if isinstance(node, cst.Name) else name
+        return name == "None" or name in _NOT_GIVEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """How the new arguments are written."""
+
+    writer: Writer
+    sdk: int
+    streams: bool = False
+    """True if the call itself says that it streams: `messages.stream`."""
+    unit: str = "    "
+    is_wire: bool = False
+    """True for the body of a request, which no SDK builds."""
+    in_place: str | None = None
+    """The name that holds the content of the only message, if the text stays where it is."""
+    list_in_place: bool = False
+    """True if `in_place` names the whole list of messages."""
+    keeps_model: bool = False
+    """True if the model is rewritten where its name is assigned."""
+
+
+def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -> list[Edit]:
+    """Return the edits that make the arguments of a legacy call those of the new call."""
+    first = entries.listed[0]
+    indent = source.indentation_at(first.start)
+    replaced = _replacements(source, entries, new, style, indent)
+    kept: list[tuple[Entry, str]] = []
+    edits: list[Edit] = []
+    listed = entries.listed
+    for index, each in enumerate(listed):
+        written = replaced.get(each.name)
+        if written is None:
+            kept.append((each, source.text[each.start : each.end]))
+        elif written:
+            own_line = source.begins_line(each.start) and not any(
+                other.start > each.start and source.line_at(other.start) == source.line_at(each.end)
+                for other in listed
+            )
+            separator = (
+                f",{source.newline}{source.indentation_at(each.start)}" if own_line else ", "
+            )
+            text = separator.join(written)
+            edits.append(Edit(each.start, each.end, text))
+            kept.append((each, text))
+        elif index + 1 < len(listed):
+            edits.append(Edit(each.start, listed[index + 1].start, ""))
+        else:
+            last = kept[-1][0]
+            edits = [edit for edit in edits if edit.start <= last.start]
+            edits.append(Edit(last.end, each.end, ""))
+    return edits
+
+
+def _replacements(
+    source: Source, entries: Entries, new: NewCall, style: Style, indent: str
+) -> dict[str, list[str]]:
+    """Return what each legacy entry is replaced by; one that is missing stays as it is."""
+
+    def write(name: str, value: str) -> str:
+        return entry(name, value, is_dictionary=entries.is_dictionary)
+
+    writer = style.writer
+    newline = source.newline
+    extra: list[str] = []
+    replaced: dict[str, list[str]] = {}
+    prompt: list[str] = []
+    if new.system is not None:
+        prompt.append(write("system", writer.text(new.system)))
+    prompt.append(write("messages", messages(new, style, indent, newline)))
+    if isinstance(new.model, str) and not style.keeps_model:
+        replaced["model"] = [write("model", writer.string(new.model))]
+    tokens = writer.value(new.max_tokens) + (f" + {new.extra_tokens}" if new.extra_tokens else "")
+    replaced["max_tokens_to_sample"] = [write("max_tokens", tokens)]
+    stops = [_stop(writer, stop) for stop in new.stop_sequences]
+    written_stops = [write("stop_sequences", f"[{', '.join(stops)}]")] if stops else []
+    if "stop_sequences" in entries.names:
+        replaced["stop_sequences"] = written_stops
+    else:
+        extra += written_stops
+    for name in ("tags", "disable_checks"):
+        replaced[name] = []
+    replaced["stream"] = [] if style.streams or not new.stream else [write("stream", "True")]
+    if new.metadata is None and new.user_id is None:
+        replaced["metadata"] = []
+    if new.thinking is not None:
+        extra.append(write("thinking", f'{{"type": "{new.thinking}"}}'))
+    if new.effort is not None:
+        extra.append(write("output_config", f'{{"effort": "{new.effort}"}}'))
+    if new.needs_timeout and not style.is_wire and "timeout" not in entries.names:
+        extra.append(write("timeout", "600"))
+    _replace_sampling(entries, new, style, replaced)
+    replaced["prompt"] = [*prompt, *extra]
+    return {name: written for name, written in replaced.items() if name in entries.names}
+
+
+def _replace_sampling(
+    entries: Entries, new: NewCall, style: Style, replaced: dict[str, list[str]]
+) -> None:
+    values = {
+        name: style.writer.value(value)
+        for name, value in (
+            ("temperature", new.temperature),
+            ("top_p", new.top_p),
+            ("top_k", new.top_k),
+        )
+        if value is not None
+    }
+    for name in _SAMPLING:
+        if name not in values:
+            replaced[name] = []
+    if not values or style.sdk == 0 or style.is_wire:
+        return
+    # The newest SDKs have no such parameters; an older version of the API does (messages-wire 1.7).
+    if {"extra_body", "extra_headers"} & entries.names:
+        raise CannotRead(
+            "The newest SDKs take sampling parameters only in `extra_body`, with `extra_headers` "
+            f"that name the version {UPSTREAM_VERSION}; the call has some already."
+        )
+    body = ", ".join(f'"{name}": {value}' for name, value in values.items())
+    written = [
+        entry(
+            "extra_headers",
+            f'{{"anthropic-version": "{UPSTREAM_VERSION}"}}',
+            is_dictionary=entries.is_dictionary,
+        ),
+        entry("extra_body", f"{{{body}}}", is_dictionary=entries.is_dictionary),
+    ]
+    first, *others = [each.name for each in entries.listed if each.name in values]
+    replaced[first] = written
+    for name in others:
+        replaced[name] = []
+
+
+def _stop(writer: Writer, stop: Text) -> str:
+    literal = "".join(part for part in stop if isinstance(part, str))
+    return writer.text(stop) if holes_in(stop) else writer.string(literal)
+
+
+def messages(new: NewCall, style: Style, indent: str, newline: str) -> str:
+    """Write the list of messages, or the name that holds it."""
+    writer = style.writer
+    if style.in_place is not None and style.list_in_place:
+        return style.in_place
+    if style.in_place is not None:
+        return f'[{{"role": "user", "content": {style.in_place}}}]'
+    written = [
+        f'{{"role": "{message.role}", "content": {writer.text(message.text)}}}'
+        for message in new.messages
+    ]
+    if len(written) == 1:
+        return f"[{written[0]}]"
+    inner = f"{newline}{indent}{style.unit}"
+    return f"[{inner}{f',{inner}'.join(written)},{newline}{indent}]"

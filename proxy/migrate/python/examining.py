@@ -1,0 +1,61 @@
+"""Examine one Python file."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.planning import Target
+from proxy.migrate.python.rest import constants, rest_of
+from proxy.migrate.python.sdk import SdkRewriter, finding_of
+from proxy.migrate.python.source import Source
+
+
+def examine(text: str, target: Target) -> Examined:
+    """Find the legacy uses of a file, and the edits that rewrite what can be rewritten."""
+    try:
+        source = Source(text)
+    except cst.ParserSyntaxError as exc:
+        reason = f"The file cannot be parsed: {exc.message}"
+        shape = "a file that mentions the legacy API"
+        line = exc.raw_line
+        return Examined(
+            (Finding(line=line, shape=shape, verdict=Verdict.BY_HAND, reasons=(reason,)),)
+        )
+    rewriter = SdkRewriter(source, target)
+    outcomes = rewriter.rewrite()
+    findings = [finding_of(source, each) for each in outcomes]
+    edits = [edit for each in outcomes for edit in each.edits]
+    by_hand = [source.span(each.site.call) for each in outcomes if each.reason]
+    more_findings, more_edits = rest_of(source, target, outcomes)
+    findings += more_findings
+    edits += more_edits
+    left, removed = constants(source, edits, by_hand)
+    findings += left
+    edits += removed
+    findings.sort(key=lambda found: (found.line, found.column))
+    return _checked(text, findings, edits)
+
+
+def _checked(text: str, findings: list[Finding], edits: list[Edit]) -> Examined:
+    """Return findings and edits; without the edits, if what they make cannot be parsed."""
+    try:
+        cst.parse_module(apply_edits(text, edits))
+    except (cst.ParserSyntaxError, OverlappingEdits):
+        reason = "It was not rewritten, because the result would not be Python."
+        return Examined(
+            tuple(
+                found
+                if found.verdict is Verdict.BY_HAND
+                else Finding(
+                    line=found.line,
+                    column=found.column,
+                    end_line=found.end_line,
+                    shape=found.shape,
+                    verdict=Verdict.BY_HAND,
+                    reasons=(reason,),
+                )
+                for found in findings
+            )
+        )
+    return Examined(tuple(findings), tuple(sorted(set(edits))))

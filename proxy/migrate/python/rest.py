@@ -1,0 +1,275 @@
+"""
+The legacy uses beside calls: exceptions of 0.2, counting of tokens, mocks, constants of markers.
+
+Exceptions are rewritten with the calls; constants that nothing uses any more are no longer
+imported; the others are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import libcst as cst
+
+from proxy.migrate.findings import Edit, Finding, Verdict
+from proxy.migrate.planning import Target
+from proxy.migrate.python.sdk import Outcome
+from proxy.migrate.python.source import Source, called_name, dotted
+from proxy.migrate.python.texts import MARKERS
+
+_EXCEPTION: Final = frozenset({"anthropic.ApiException", "anthropic.api.ApiException"})
+_MOCKED: Final = frozenset({"return_value", "side_effect"})
+
+
+def rest_of(
+    source: Source, target: Target, outcomes: Sequence[Outcome]
+) -> tuple[list[Finding], list[Edit]]:
+    """Return what else is found in a file, and the edits of it."""
+    del target
+    if not _imports_anthropic(source) and not outcomes:
+        return [], []
+    findings: list[Finding] = []
+    edits: list[Edit] = []
+    is_kept = any(each.reason and each.site.era == "0.2" for each in outcomes)
+    for node in source.nodes:
+        if isinstance(node, cst.Call):
+            findings += _counting(source, node)
+            findings += _mock(source, node)
+        elif isinstance(node, cst.Attribute):
+            findings += _mocked(source, node)
+    found, changed = _exceptions(source, is_kept=is_kept)
+    return [*findings, *found], [*edits, *changed]
+
+
+def _imports_anthropic(source: Source) -> bool:
+    return any(
+        isinstance(node, cst.Import | cst.ImportFrom) and "anthropic" in source.code(node)
+        for node in source.nodes
+    )
+
+
+def _finding(
+    source: Source, node: cst.CSTNode, shape: str, *reasons: str, code: str = ""
+) -> Finding:
+    start, end = source.span(node)
+    return Finding(
+        line=source.line_at(start),
+        column=source.column_at(start),
+        end_line=source.line_at(end),
+        shape=shape,
+        verdict=Verdict.BY_HAND,
+        reasons=reasons,
+        code=code,
+    )
+
+
+def _counting(source: Source, call: cst.Call) -> Iterator[Finding]:
+    if called_name(call) != "count_tokens" or len(call.args) != 1 or call.args[0].keyword:
+        return
+    text = source.code(call.args[0].value)
+    client = dotted(call.func.value) if isinstance(call.func, cst.Attribute) else "client"
+    name = "client" if client in {None, "anthropic"} else client
+    yield _finding(
+        source,
+        call,
+        "count_tokens",
+        "Tokens are counted by the API now, for a model and a conversation.",
+        code=f"{name}.messages.count_tokens(\n"
+        '    model="claude-opus-4-8",\n'
+        f'    messages=[{{"role": "user", "content": {text}}}],\n'
+        ").input_tokens",
+    )
+
+
+def _mock(source: Source, call: cst.Call) -> Iterator[Finding]:
+    name = called_name(call) or ""
+    if "Mock" in name or name == "SimpleNamespace":
+        if any(arg.keyword and arg.keyword.value == "completion" for arg in call.args):
+            yield _finding(
+                source,
+                call,
+                "a mock of an answer",
+                "A message has its text in content blocks.",
+                code='SimpleNamespace(content=[SimpleNamespace(type="text", text=...)], '
+                'stop_reason="end_turn")',
+            )
+    elif name in {"patch", "object", "setattr"}:
+        words = [
+            str(each.evaluated_value)
+            for arg in call.args
+            if isinstance(each := arg.value, cst.SimpleString)
+        ]
+        if any("completions" in word and "chat" not in word for word in words):
+            yield _finding(source, call, "a mock of a call", "The call is `messages.create` now.")
+
+
+def _mocked(source: Source, node: cst.Attribute) -> Iterator[Finding]:
+    name = node.attr.value
+    if name not in _MOCKED and not name.startswith("assert_"):
+        return
+    chain = dotted(node.value) or ""
+    if chain.endswith(".completions.create") and ".chat." not in chain:
+        yield _finding(source, node, "a mock of a call", "The call is `messages.create` now.")
+
+
+def _exceptions(source: Source, *, is_kept: bool) -> tuple[list[Finding], list[Edit]]:
+    findings: list[Finding] = []
+    edits: list[Edit] = []
+    for node in source.nodes:
+        if not isinstance(node, cst.Name | cst.Attribute):
+            continue
+        if source.qualified(node) not in _EXCEPTION or _is_in_import(source, node):
+            continue
+        if is_kept or isinstance(node, cst.Name):
+            findings.append(
+                _finding(
+                    source,
+                    node,
+                    "ApiException of SDK 0.2",
+                    "Errors of the API are `anthropic.APIStatusError` since SDK 0.3, and those of "
+                    "the connection `anthropic.APIConnectionError`.",
+                )
+            )
+            continue
+        root = node.value
+        while isinstance(root, cst.Attribute):
+            root = root.value
+        start, end = source.inner_span(node)
+        edits.append(Edit(start, end, f"{source.code(root)}.APIStatusError"))
+        found = _finding(source, node, "ApiException of SDK 0.2")
+        findings.append(
+            Finding(
+                line=found.line,
+                column=found.column,
+                shape=found.shape,
+                verdict=Verdict.REWRITTEN,
+            )
+        )
+    return findings, edits
+
+
+def _is_in_import(source: Source, node: cst.CSTNode) -> bool:
+    return any(isinstance(each, cst.Import | cst.ImportFrom) for each in source.ancestors(node))
+
+
+def constants(
+    source: Source, edits: Iterable[Edit], by_hand: Iterable[tuple[int, int]]
+) -> tuple[list[Finding], list[Edit]]:
+    """Stop importing constants that nothing uses after these edits; list those still in use."""
+    edits, by_hand = list(edits), list(by_hand)
+    removed: list[Edit] = []
+    findings: list[Finding] = []
+    listed: set[int] = set()
+    for node in source.nodes:
+        if isinstance(node, cst.ImportFrom) and _is_of_anthropic(node):
+            removed += _unused(source, node, edits)
+    for node in source.nodes:
+        if not isinstance(node, cst.Name | cst.Attribute) or _is_in_import(source, node):
+            continue
+        name = source.qualified(node) or ""
+        constant = name.rpartition(".")[2]
+        if not name.startswith("anthropic.") or constant not in MARKERS:
+            continue
+        span = source.span(node)
+        line = source.line(node)
+        if _is_covered(span, edits, by_hand) or line in listed:
+            continue
+        listed.add(line)
+        if any(start <= span[0] <= end for start, end in _statements(source, by_hand)):
+            continue
+        findings.append(
+            _finding(
+                source,
+                node,
+                "a constant of the SDK",
+                f"The newest SDKs have no {constant}; turns are messages now.",
+            )
+        )
+    if removed:
+        first = min(removed)
+        findings.append(
+            Finding(
+                line=source.line_at(first.start),
+                column=source.column_at(first.start),
+                shape="an import of HUMAN_PROMPT or AI_PROMPT",
+                verdict=Verdict.REWRITTEN,
+                reasons=("Nothing uses it any more.",),
+            )
+        )
+    return findings, removed
+
+
+def _statements(source: Source, by_hand: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the functions that hold calls which are left alone, or else their lines."""
+    found: list[tuple[int, int]] = []
+    for node in source.nodes:
+        if isinstance(node, cst.Call) and source.span(node) in by_hand:
+            around = source.function(node)
+            found.append((0, len(source.text)) if around is None else source.inner_span(around))
+    return found
+
+
+def _is_of_anthropic(node: cst.ImportFrom) -> bool:
+    return node.module is not None and (dotted(node.module) or "").partition(".")[0] == "anthropic"
+
+
+def _is_covered(span: tuple[int, int], edits: list[Edit], by_hand: list[tuple[int, int]]) -> bool:
+    return any(edit.start <= span[0] and span[1] <= edit.end for edit in edits) or any(
+        start <= span[0] and span[1] <= end for start, end in by_hand
+    )
+
+
+def _unused(source: Source, node: cst.ImportFrom, edits: list[Edit]) -> list[Edit]:
+    """Return the edits that take the unused constants out of an import."""
+    if isinstance(node.names, cst.ImportStar):
+        return []
+    names = list(node.names)
+    dead = [each for each in names if _is_dead(source, each, edits)]
+    if not dead:
+        return []
+    if len(dead) == len(names):
+        return [_without_statement(source, node)]
+    removed: list[Edit] = []
+    for index, each in enumerate(names):
+        if each not in dead:
+            continue
+        start, end = source.inner_span(each.name)[0], source.inner_span(each)[1]
+        if index + 1 < len(names):
+            after = names[index + 1]
+            if after in dead and all(other in dead for other in names[index:]):
+                continue  # taken out with the last one
+            removed.append(Edit(start, source.inner_span(after.name)[0], ""))
+        else:
+            last = max(i for i, other in enumerate(names) if other not in dead)
+            kept = names[last]
+            kept_end = source.span(kept.asname.name if kept.asname else kept.name)[1]
+            end = source.span(each.asname.name if each.asname else each.name)[1]
+            removed.append(Edit(kept_end, end, ""))
+    return removed
+
+
+def _is_dead(source: Source, each: cst.ImportAlias, edits: list[Edit]) -> bool:
+    if not isinstance(each.name, cst.Name) or each.name.value not in MARKERS:
+        return False
+    local = each.asname.name if each.asname else each.name
+    if not isinstance(local, cst.Name):
+        return False
+    if f'"{local.value}"' in source.text or f"'{local.value}'" in source.text:
+        return False  # perhaps in `__all__`
+    spans = [source.span(node) for node in source.references(local)]
+    return all(_is_covered(span, edits, []) for span in spans)
+
+
+def _without_statement(source: Source, node: cst.ImportFrom) -> Edit:
+    start, end = source.inner_span(node)
+    line = source.parent(node)
+    block = source.parent(line) if line is not None else None
+    is_alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
+    body = getattr(block, "body", ())
+    if not is_alone or (isinstance(block, cst.IndentedBlock) and len(body) == 1):
+        return Edit(start, end, "pass")
+    number = source.line_at(start)
+    last = source.line_at(end)
+    after = source.start_of_line(last + 1) if last < source.lines else len(source.text)
+    return Edit(source.start_of_line(number), after, "")

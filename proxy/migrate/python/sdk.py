@@ -1,0 +1,535 @@
+"""
+Rewrite calls of the SDK: 0.3 and later (`completions.create`) and 0.2 (`completion`).
+
+Each call is tried by itself. What several calls share (a prompt's name, a name for answers, a
+dictionary of parameters, a client of 0.2) is rewritten only if all of them are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import libcst as cst
+
+from proxy.migrate.calls import NewCall, Reason
+from proxy.migrate.findings import Edit, Finding, Verdict, apply_edits
+from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.python.answers import (
+    AnswerUse,
+    CannotRewrite,
+    StreamUse,
+    calls_of_answer,
+    follow_answer,
+    follow_stream,
+    outermost,
+)
+from proxy.migrate.python.arguments import (
+    ArgumentReader,
+    Entries,
+    ReadCall,
+    Style,
+    edit_entries,
+    entries_of,
+    messages,
+)
+from proxy.migrate.python.source import Source, called_name, dotted
+from proxy.migrate.python.texts import CannotRead
+from proxy.migrate.python.writing import Writer
+from proxy.migrate.text import holes_in
+
+_OLD_METHODS: Final = {
+    "completion": (False, False),
+    "acompletion": (True, False),
+    "completion_stream": (False, True),
+    "acompletion_stream": (True, True),
+}
+"""Methods of 0.2: whether each is asynchronous, and whether it streams."""
+_CLIENTS: Final = frozenset(
+    f"anthropic.{name}" for name in ("Anthropic", "AsyncAnthropic", "Client", "AsyncClient")
+)
+_OTHER_PRODUCTS: Final = frozenset(
+    f"anthropic.{name}" for name in ("AnthropicBedrock", "AsyncAnthropicBedrock", "AnthropicVertex")
+)
+_CLIENT_OPTIONS: Final = frozenset(
+    {"api_key", "auth_token", "base_url", "timeout", "max_retries", "default_headers"}
+    | {"default_query", "http_client"}
+)
+_HARMLESS_USES: Final = frozenset({"print", "len", "debug", "info", "warning", "error", "log"})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A legacy call of the SDK."""
+
+    call: cst.Call
+    client: cst.BaseExpression
+    era: Literal["0.2", "0.3"]
+    method: str
+    is_async: bool
+    streams: bool
+    maker: cst.Call | None
+    """The call that makes the client, if it is in this file."""
+    parameters: cst.Dict | None = None
+    """The dictionary of `**parameters`, if that is where the arguments are."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What is done about a site."""
+
+    site: Site
+    edits: list[Edit] = field(default_factory=list)
+    keys: set[Hashable] = field(default_factory=set)
+    new: NewCall | None = None
+    read: ReadCall | None = None
+    looks: list[str] = field(default_factory=list)
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class SdkRewriter:
+    """Rewrites the calls of one file."""
+
+    def __init__(self, source: Source, target: Target) -> None:
+        """Find the legacy calls of a file."""
+        self._source = source
+        self._target = target
+        self._reader = ArgumentReader(source)
+        self.sites = tuple(self._sites())
+
+    def rewrite(self) -> list[Outcome]:
+        """Return an outcome for each site, with edits that fit together."""
+        outcomes = [self._try(site) for site in self.sites]
+        self._fail_together(outcomes)
+        return outcomes
+
+    def _sites(self) -> Iterable[Site]:
+        for node in self._source.nodes:
+            if isinstance(node, cst.Call) and (site := self._site(node)) is not None:
+                yield site
+
+    def _site(self, call: cst.Call) -> Site | None:
+        func = call.func
+        if not isinstance(func, cst.Attribute):
+            return None
+        method = func.attr.value
+        inner = func.value
+        if method == "create" and isinstance(inner, cst.Attribute):
+            if inner.attr.value != "completions":
+                return None
+            client, era = inner.value, "0.3"
+            is_async, streams = isinstance(self._source.parent(call), cst.Await), False
+        elif method in _OLD_METHODS:
+            client, era = inner, "0.2"
+            is_async, streams = _OLD_METHODS[method]
+        else:
+            return None
+        parameters = self._parameters(call)
+        names = {arg.keyword.value for arg in call.args if arg.keyword} | (
+            _keys(parameters) if parameters is not None else set()
+        )
+        maker = self._maker(client)
+        made = self._source.qualified(maker.func) if maker is not None else None
+        is_ours = made is not None and made.startswith("anthropic.")
+        if not is_ours and ("max_tokens_to_sample" not in names or self._is_foreign(client, made)):
+            return None
+        return Site(
+            call,
+            client,
+            "0.3" if era == "0.3" else "0.2",
+            method,
+            is_async,
+            streams,
+            maker,
+            parameters,
+        )
+
+    def _is_foreign(self, client: cst.BaseExpression, made: str | None) -> bool:
+        """Return True for a client or module of somebody else."""
+        if made is not None and not made.startswith("anthropic"):
+            return "anthropic" not in made.lower() and made.partition(".")[0] in {
+                "openai",
+                "litellm",
+                "together",
+                "groq",
+            }
+        name = self._source.qualified(client) or ""
+        return name.partition(".")[0] in {"openai", "litellm", "together", "groq"}
+
+    def _maker(self, client: cst.BaseExpression) -> cst.Call | None:
+        """Return the call that makes a client: of a name, or of an attribute of `self`."""
+        if isinstance(client, cst.Call):
+            return client
+        if isinstance(client, cst.Name):
+            value = self._source.value_of(client)
+            return value if isinstance(value, cst.Call) else None
+        wanted = dotted(client)
+        if wanted is None or not wanted.startswith("self."):
+            return None
+        inside = next(
+            (each for each in self._source.ancestors(client) if isinstance(each, cst.ClassDef)),
+            None,
+        )
+        found = [
+            node.value
+            for node in self._source.nodes
+            if isinstance(node, cst.Assign)
+            and any(dotted(each.target) == wanted for each in node.targets)
+            and inside in tuple(self._source.ancestors(node))
+        ]
+        return found[0] if len(found) == 1 and isinstance(found[0], cst.Call) else None
+
+    def _parameters(self, call: cst.Call) -> cst.Dict | None:
+        """Return the dictionary of `create(**name)`."""
+        if len(call.args) != 1 or call.args[0].star != "**":
+            return None
+        value = call.args[0].value
+        if isinstance(value, cst.Name):
+            followed = self._source.value_of(value)
+            return followed if isinstance(followed, cst.Dict) else None
+        return value if isinstance(value, cst.Dict) else None
+
+    def _try(self, site: Site) -> Outcome:
+        outcome = Outcome(site)
+        try:
+            self._rewrite(site, outcome)
+        except (CannotRead, CannotRewrite) as exc:
+            outcome.reason = str(exc)
+            outcome.edits = []
+        return outcome
+
+    def _rewrite(self, site: Site, outcome: Outcome) -> None:
+        self._add_keys(site, outcome)
+        maker_name = self._source.qualified(site.maker.func) if site.maker else None
+        if maker_name in _OTHER_PRODUCTS:
+            raise CannotRewrite(
+                "The client is for Claude on another cloud, where models have other names."
+            )
+        entries = self._entries(site)
+        if site.era == "0.2" and site.streams:
+            raise CannotRewrite(
+                "Each piece of this stream is the whole text so far; the pieces of `messages.stream"
+                "(...).text_stream` are what is new, so that what the loop does decides."
+            )
+        read = self._reader.read_call(entries, stream=site.streams)
+        outcome.read = read
+        new = plan_call(read.call, self._target)
+        if isinstance(new, Reason):
+            raise CannotRewrite(new.text)
+        outcome.new = new
+        outcome.looks += new.looks
+        stream = follow_stream(self._source, site.call) if new.stream else None
+        answer = AnswerUse() if stream is not None else follow_answer(self._source, site.call)
+        self._check_answers(site)
+        outcome.looks += answer.looks
+        outcome.keys |= answer.keys
+        style = Style(
+            writer=Writer(read.prompt.quotes, self._target.encoding),
+            sdk=self._target.sdk,
+            streams=stream is not None,
+            unit=self._unit(site.call),
+        )
+        style, edits = self._place_prompt(read, new, style, outcome)
+        style, more = self._place_model(read, new, style)
+        edits += more
+        edits += edit_entries(self._source, entries, new, style)
+        edits += self._client_edits(site, outcome)
+        if stream is None:
+            outcome.edits = [*edits, *answer.edits, self._method_edit(site, "create")]
+        else:
+            edits.append(self._method_edit(site, "stream"))
+            outcome.edits = self._stream_edits(site, stream, edits)
+
+    def _add_keys(self, site: Site, outcome: Outcome) -> None:
+        if site.era == "0.2":
+            outcome.keys.add(("client", id(site.maker) if site.maker else dotted(site.client)))
+        if site.parameters is not None:
+            outcome.keys.add(("parameters", id(site.parameters)))
+        value = next(
+            (arg.value for arg in site.call.args if arg.keyword and arg.keyword.value == "prompt"),
+            None,
+        )
+        if isinstance(value, cst.Name):
+            outcome.keys.add(("prompt", id(self._source.scope(value)), value.value))
+
+    def _entries(self, site: Site) -> Entries:
+        if site.parameters is None:
+            return entries_of(self._source, site.call)
+        value = site.call.args[0].value
+        if isinstance(value, cst.Name):
+            calls = {id(each.call) for each in self.sites}
+            for node in self._source.references(value):
+                arg = self._source.parent(node)
+                call = self._source.parent(arg) if arg is not None else None
+                if id(call) not in calls:
+                    raise CannotRewrite(
+                        f"`{value.value}` is used in line {self._source.line(node)} too."
+                    )
+        return entries_of(self._source, site.parameters)
+
+    def _check_answers(self, site: Site) -> None:
+        calls = {id(outermost(self._source, each.call)) for each in self.sites}
+        for value in calls_of_answer(self._source, site.call):
+            if id(value) not in calls:
+                raise CannotRewrite("The answer's name also holds those of other calls.")
+
+    def _place_prompt(
+        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
+    ) -> tuple[Style, list[Edit]]:
+        """Decide where the texts are written: in the call, or where its prompt was put together."""
+        name, node = read.prompt.name, read.prompt.node
+        if name is None or (not holes_in(read.call.prompt) and name.value.isupper()):
+            return style, []
+        outside = [
+            each for each in self._source.references(name) if not self._is_prompt_of_site(each)
+        ]
+        for each in outside:
+            call = self._source.parent(self._source.parent(each) or each)
+            if not (isinstance(call, cst.Call) and called_name(call) in _HARMLESS_USES):
+                raise CannotRewrite(
+                    f"`{name.value}` is used in line {self._source.line(each)} too, with its "
+                    "markers."
+                )
+            outcome.looks.append(
+                f"`{name.value}` is used in line {self._source.line(each)} too, where it has no "
+                "markers any more."
+            )
+        if new.system is not None and holes_in(new.system):
+            raise CannotRewrite(
+                "The system prompt has values in it and is put together with the rest in line "
+                f"{self._source.line(node)}: assign it to a name of its own."
+            )
+        start, end = self._source.span(node)
+        if len(new.messages) == 1:
+            placed = replace(style, in_place=name.value)
+            return placed, [Edit(start, end, style.writer.text(new.messages[0].text))]
+        if outside:
+            raise CannotRewrite(
+                f"`{name.value}` becomes several messages, and is used in line "
+                f"{self._source.line(outside[0])} too."
+            )
+        indent = self._source.indentation_at(start)
+        written = messages(new, style, indent, self._source.newline)
+        return replace(style, in_place=name.value, list_in_place=True), [Edit(start, end, written)]
+
+    def _is_prompt_of_site(self, node: cst.CSTNode) -> bool:
+        parent = self._source.parent(node)
+        if isinstance(parent, cst.Arg):
+            return (
+                parent.keyword is not None
+                and parent.keyword.value == "prompt"
+                and any(self._source.parent(parent) is site.call for site in self.sites)
+            )
+        return isinstance(parent, cst.DictElement) and any(
+            self._source.parent(parent) is site.parameters
+            and isinstance(parent.key, cst.SimpleString)
+            and parent.key.evaluated_value == "prompt"
+            for site in self.sites
+        )
+
+    def _place_model(self, read: ReadCall, new: NewCall, style: Style) -> tuple[Style, list[Edit]]:
+        """Rewrite a model where its name is assigned, if all that use it are legacy calls."""
+        name = read.model_name
+        if name is None or not isinstance(new.model, str):
+            return style, []
+        value = self._source.value_of(name)
+        assert value is not None
+        for node in self._source.references(name):
+            parent = self._source.parent(node)
+            is_model = (
+                isinstance(parent, cst.Arg)
+                and parent.keyword is not None
+                and parent.keyword.value == "model"
+                and any(self._source.parent(parent) is site.call for site in self.sites)
+            )
+            if not is_model:
+                return style, []
+        start, end = self._source.span(value)
+        edit = Edit(start, end, style.writer.string(new.model))
+        return replace(style, keeps_model=True), [edit]
+
+    def _method_edit(self, site: Site, name: str) -> Edit:
+        func = site.call.func
+        assert isinstance(func, cst.Attribute)
+        first = func.attr
+        if site.era == "0.3":
+            assert isinstance(func.value, cst.Attribute)
+            first = func.value.attr
+        start, end = self._source.span(first)[0], self._source.span(func.attr)[1]
+        if site.era == "0.3" and "\n" in self._source.text[start:end]:
+            raise CannotRewrite("The call is spread over lines.")
+        return Edit(start, end, f"messages.{name}")
+
+    def _client_edits(self, site: Site, outcome: Outcome) -> list[Edit]:
+        """Rewrite what makes a client of 0.2, and say what the newest SDKs no longer take."""
+        maker = site.maker
+        if maker is None:
+            if site.era == "0.2":
+                outcome.looks.append(
+                    "The client is made elsewhere: it must be an `anthropic.Anthropic`."
+                )
+            return []
+        if site.era == "0.3":
+            given = {arg.keyword.value for arg in maker.args if arg.keyword}
+            gone = sorted(given - _CLIENT_OPTIONS)
+            outcome.looks += [f"The newest SDK's client takes no `{name}`." for name in gone]
+            return []
+        if self._source.qualified(maker.func) not in _CLIENTS:
+            raise CannotRewrite("It cannot be told what makes the client.")
+        edits: list[Edit] = []
+        for index, arg in enumerate(maker.args):
+            start, _ = self._source.span(arg.value)
+            name = arg.keyword.value if arg.keyword else ("api_key", "api_url")[min(index, 1)]
+            if name not in {"api_key", "api_url"} or arg.star or index > 1:
+                raise CannotRewrite(f"The client takes `{name}`, which the newest SDKs do not.")
+            new_name = {"api_url": "base_url"}.get(name, name)
+            if arg.keyword is None:
+                edits.append(Edit(start, start, f"{new_name}="))
+            elif new_name != name:
+                edits.append(Edit(*self._source.span(arg.keyword), new_name))
+        edits += self._class_edits(site, maker)
+        return edits
+
+    def _class_edits(self, site: Site, maker: cst.Call) -> list[Edit]:
+        mine = {each.is_async for each in self.sites if each.maker is maker and each.era == "0.2"}
+        if len(mine) > 1:
+            raise CannotRewrite(
+                "The client is used with and without `await`: make an `AsyncAnthropic` for the one."
+            )
+        name = "AsyncAnthropic" if site.is_async else "Anthropic"
+        if isinstance(maker.func, cst.Attribute):
+            return [Edit(*self._source.span(maker.func.attr), name)]
+        if site.is_async:
+            raise CannotRewrite("The client must be an `AsyncAnthropic`; import it by that name.")
+        return []  # `Client` is another name of `Anthropic` to this day
+
+    def _stream_edits(self, site: Site, stream: StreamUse, edits: list[Edit]) -> list[Edit]:
+        """Put a `with` statement around the loop, and let it read texts."""
+        source = self._source
+        call = _written(source, site.call, edits)
+        outside = [edit for edit in edits if not _is_within(edit, source.span(site.call))]
+        is_async = stream.loop.asynchronous is not None
+        if is_async != isinstance(source.parent(site.call), cst.Await):
+            raise CannotRewrite("The stream is awaited, and its loop is not, or the other way.")
+        head = f"{'async ' if is_async else ''}with {call} as {stream.name}:"
+        unit = self._unit(stream.loop)
+        loop_start = source.inner_span(stream.loop)[0]
+        iterated = Edit(*source.span(stream.loop.iter), f"{stream.name}.text_stream")
+        last = self._last_statement(stream)
+        if stream.assigned is None:
+            indent = source.indentation_at(loop_start)
+            opening = Edit(loop_start, loop_start, f"{head}{source.newline}{indent}{unit}")
+            first_line = source.line_at(iterated.end) + 1
+        else:
+            start, end = source.inner_span(stream.assigned.body[0])
+            opening = Edit(start, end, head)
+            first_line = source.line_at(end) + 1
+        indents = self._indents(first_line, last, unit)
+        return [*outside, opening, iterated, *indents, *stream.edits]
+
+    def _last_statement(self, stream: StreamUse) -> int:
+        """Return where the statement ends that the `with` statement must hold."""
+        block = self._source.parent(stream.assigned) if stream.assigned else None
+        for each in (stream.loop, *self._source.ancestors(stream.loop)):
+            if block is None or self._source.parent(each) is block:
+                return self._source.inner_span(each)[1]
+        raise CannotRewrite("The stream is not read in one loop behind the call.")
+
+    def _indents(self, first_line: int, end: int, unit: str) -> list[Edit]:
+        source = self._source
+        inside: set[int] = set()
+        for node in source.nodes:
+            if isinstance(node, cst.SimpleString | cst.FormattedString):
+                start, stop = source.inner_span(node)
+                inside.update(range(source.line_at(start) + 1, source.line_at(stop) + 1))
+        edits: list[Edit] = []
+        for line in range(first_line, source.line_at(max(end - 1, 0)) + 1):
+            offset = source.start_of_line(line)
+            if line not in inside and source.text[offset : offset + 1] not in {"\r", "\n", ""}:
+                edits.append(Edit(offset, offset, unit))
+        return edits
+
+    def _unit(self, node: cst.CSTNode) -> str:
+        indent = self._source.indentation_at(self._source.span(node)[0])
+        usual = self._source.tree.default_indent
+        if not indent:
+            return usual
+        return "\t" if "\t" in indent else usual.replace("\t", "    ")
+
+    def _fail_together(self, outcomes: list[Outcome]) -> None:
+        """Leave a call alone if it shares something with one that is left alone."""
+        while True:
+            failed = {key: each for each in outcomes if each.reason for key in each.keys}
+            changed = False
+            for each in outcomes:
+                if each.reason:
+                    continue
+                shared = next((failed[key] for key in each.keys if key in failed), None)
+                if shared is not None:
+                    line = self._source.line(shared.site.call)
+                    each.reason = (
+                        f"It shares its client, a name or its parameters with the call in line "
+                        f"{line}, which is not rewritten."
+                    )
+                    each.edits, changed = [], True
+            if not changed:
+                return
+
+
+def _keys(node: cst.Dict) -> set[str]:
+    return {
+        str(each.key.evaluated_value)
+        for each in node.elements
+        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
+    }
+
+
+def _is_within(edit: Edit, span: tuple[int, int]) -> bool:
+    return span[0] <= edit.start and edit.end <= span[1]
+
+
+def _written(source: Source, node: cst.CSTNode, edits: list[Edit]) -> str:
+    """Return the code of a node with the edits in it made."""
+    span = start, end = source.span(node)
+    inner = [
+        Edit(each.start - start, each.end - start, each.text)
+        for each in edits
+        if _is_within(each, span)
+    ]
+    return apply_edits(source.text[start:end], inner)
+
+
+def shape_of(site: Site) -> str:
+    """Name a call in a few words."""
+    name = "completions.create" if site.era == "0.3" else site.method
+    return f"{name} of SDK {'0.3 and later' if site.era == '0.3' else '0.2'}"
+
+
+def finding_of(source: Source, outcome: Outcome) -> Finding:
+    """Return what is said of a site."""
+    site, new = outcome.site, outcome.new
+    start, end = source.span(site.call)
+    is_by_hand = bool(outcome.reason)
+    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
+    notes = [
+        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
+        for each in (new.edges if new else ())
+    ]
+    streams = site.streams or bool(new and new.stream)
+    models = None
+    if new is not None and outcome.read is not None:
+        asked = outcome.read.call.model
+        if isinstance(asked, str) and isinstance(new.model, str):
+            models = (asked, new.model)
+    return Finding(
+        line=source.line_at(start),
+        column=source.column_at(start),
+        end_line=source.line_at(end),
+        shape=shape_of(site) + (", streamed" if streams else ""),
+        verdict=Verdict.BY_HAND if is_by_hand else verdict,
+        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
+        models=models,
+        adjustments=new.adjustments if new is not None else (),
+    )

@@ -1,0 +1,212 @@
+"""The tree of a Python file, with the characters that each node covers, scopes and imports."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Final
+
+import libcst as cst
+from libcst.metadata import (
+    Assignment,
+    BaseAssignment,
+    ByteSpanPositionProvider,
+    ImportAssignment,
+    MetadataWrapper,
+    ParentNodeProvider,
+    Scope,
+    ScopeProvider,
+)
+
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+
+
+class Source:
+    """A parsed file; offsets are those of characters."""
+
+    def __init__(self, text: str) -> None:
+        """Parse a text; raises `cst.ParserSyntaxError`."""
+        self.text = text
+        wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
+        self.tree = wrapper.module
+        self._spans = wrapper.resolve(ByteSpanPositionProvider)
+        self._parents = wrapper.resolve(ParentNodeProvider)
+        self._scopes = wrapper.resolve(ScopeProvider)
+        self._line_starts = [0, *(found.end() for found in _LINE_END.finditer(text))]
+        self._offsets = None if text.isascii() else _character_offsets(text)
+        self.nodes = tuple(_walk(self.tree))
+        self.newline = self.tree.default_newline
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Return the characters of a node, with the parentheses around it."""
+        start, end = self.inner_span(node)
+        left, right = getattr(node, "lpar", ()), getattr(node, "rpar", ())
+        if left:
+            start = self._characters(left[0])[0]
+        if right:
+            end = self._characters(right[-1])[1]
+        return start, end
+
+    def inner_span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Return the characters of a node, without the parentheses around it."""
+        return self._characters(node)
+
+    def code(self, node: cst.CSTNode) -> str:
+        """Return a node as it is written, with the parentheses around it."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    def line(self, node: cst.CSTNode) -> int:
+        """Return the number of the line in which a node begins, from 1."""
+        return self.line_at(self.span(node)[0])
+
+    def line_at(self, offset: int) -> int:
+        """Return the number of the line of a character, from 1."""
+        return bisect_right(self._line_starts, offset)
+
+    def column_at(self, offset: int) -> int:
+        """Return the number of a character in its line, from 1."""
+        return offset - self._line_starts[self.line_at(offset) - 1] + 1
+
+    def indentation_at(self, offset: int) -> str:
+        """Return the white space at the start of the line of a character."""
+        start = self._line_starts[self.line_at(offset) - 1]
+        line = self.text[start:]
+        return line[: len(line) - len(line.lstrip(" \t"))]
+
+    @property
+    def lines(self) -> int:
+        """The number of lines; the one after the last line end counts."""
+        return len(self._line_starts)
+
+    def start_of_line(self, line: int) -> int:
+        """Return the first character of a line, by its number from 1."""
+        return self._line_starts[line - 1]
+
+    def begins_line(self, offset: int) -> bool:
+        """Return True if only white space precedes a character in its line."""
+        start = self._line_starts[self.line_at(offset) - 1]
+        return not self.text[start:offset].strip()
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        """Return the node that a node is part of."""
+        return self._parents.get(node)
+
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """Yield the nodes that a node is part of, the nearest first."""
+        current = self._parents.get(node)
+        while current is not None:
+            yield current
+            current = self._parents.get(current)
+
+    def statement(self, node: cst.CSTNode) -> cst.CSTNode:
+        """Return the statement that a node is part of: a line, or a compound statement."""
+        for each in (node, *self.ancestors(node)):
+            if isinstance(each, cst.SimpleStatementLine | cst.BaseCompoundStatement):
+                return each
+        return self.tree
+
+    def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
+        """Return the function that a node is in."""
+        return next(
+            (each for each in self.ancestors(node) if isinstance(each, cst.FunctionDef)), None
+        )
+
+    def scope(self, node: cst.CSTNode) -> Scope | None:
+        """Return the scope of a node."""
+        for each in (node, *self.ancestors(node)):
+            scope = self._scopes.get(each)
+            if scope is not None:
+                return scope
+        return None
+
+    def qualified(self, node: cst.CSTNode) -> str | None:
+        """Return the name by which an import or a definition knows a node, if there is one."""
+        scope = self.scope(node)
+        if scope is None or not isinstance(node, cst.Name | cst.Attribute | cst.Call):
+            return None
+        names = {name.name for name in scope.get_qualified_names_for(node)}
+        return names.pop() if len(names) == 1 else None
+
+    def assignments(self, name: cst.Name) -> list[BaseAssignment]:
+        """Return all assignments that a name may refer to."""
+        scope = self.scope(name)
+        if scope is None:
+            return []
+        try:
+            return list(scope[name.value])
+        except KeyError:
+            return []
+
+    def value_of(self, name: cst.Name) -> cst.BaseExpression | None:
+        """Return the expression that a name is assigned to, if that is done once, by `name = `."""
+        found = self.assignments(name)
+        if len(found) != 1 or not isinstance(found[0], Assignment):
+            return None
+        return self.assigned_value(found[0])
+
+    def assigned_value(self, assignment: BaseAssignment) -> cst.BaseExpression | None:
+        """Return the expression of an assignment `name = value`, or None for any other."""
+        if not isinstance(assignment, Assignment):
+            return None
+        target = self.parent(assignment.node)
+        statement = self.parent(target) if isinstance(target, cst.AssignTarget) else target
+        if isinstance(statement, cst.Assign) and len(statement.targets) == 1:
+            return statement.value
+        if isinstance(statement, cst.AnnAssign) and statement.target is assignment.node:
+            return statement.value
+        return None
+
+    def is_import(self, name: cst.Name) -> bool:
+        """Return True if a name is imported, and nothing else."""
+        found = self.assignments(name)
+        return bool(found) and all(isinstance(each, ImportAssignment) for each in found)
+
+    def references(self, name: cst.Name) -> list[cst.CSTNode]:
+        """Return all nodes by which the values that a name may refer to are used."""
+        nodes = {access.node for found in self.assignments(name) for access in found.references}
+        return sorted(nodes, key=lambda node: self.span(node)[0])
+
+    def _characters(self, node: cst.CSTNode) -> tuple[int, int]:
+        span = self._spans[node]
+        start, end = span.start, span.start + span.length
+        if self._offsets is None:
+            return start, end
+        return self._offsets[start], self._offsets[end]
+
+
+def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Yield a node and all nodes in it, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting += reversed(current.children)
+
+
+def _character_offsets(text: str) -> dict[int, int]:
+    offsets: dict[int, int] = {}
+    position = 0
+    for index, character in enumerate(text):
+        offsets[position] = index
+        position += len(character.encode("utf-8", "surrogatepass"))
+    offsets[position] = len(text)
+    return offsets
+
+
+def called_name(call: cst.Call) -> str | None:
+    """Return the last name of what is called: `create` of `a.b.create()`."""
+    if isinstance(call.func, cst.Attribute):
+        return call.func.attr.value
+    return call.func.value if isinstance(call.func, cst.Name) else None
+
+
+def dotted(node: cst.CSTNode) -> str | None:
+    """Return a chain of names as it is read (`self.client`), or None for anything else."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        before = dotted(node.value)
+        return None if before is None else f"{before}.{node.attr.value}"
+    return None

@@ -1,0 +1,63 @@
+"""Programs run by their old SDKs through Holdover, and rewritten ones by the newest SDK."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.clients.harness import scripted_proxy
+from tests.clients.sdks import KEY, NEWEST_PYTHON, PYTHON_0_2_10, PYTHON_0_18_1, Client
+from tests.proxy.migrate.programs_under_test import PROGRAMS, names
+
+_SECONDS = 30
+
+
+def old_client_of(name: str) -> Client:
+    return PYTHON_0_2_10 if "old_client" in name else PYTHON_0_18_1
+
+
+def run(client: Client, program: Path, url: str) -> str:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(client.environment.folder),
+        "ANTHROPIC_API_KEY": KEY,
+        "NO_KEY": KEY,
+        "BASE_URL": url,
+    }
+    done = subprocess.run(
+        client.environment.command(program),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def bodies(received: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each["body"] for each in received]
+
+
+PAIRS: Final = [pytest.param(name, old_client_of(name), id=name) for name in names()]
+
+
+@pytest.mark.parametrize("newest", [NEWEST_PYTHON], ids=["newest"])
+@pytest.mark.parametrize(("name", "client"), PAIRS)
+def test_a_rewritten_program_asks_what_holdover_asks_for_the_old_one_and_prints_the_same(
+    name: str, client: Client, newest: Client
+):
+    with scripted_proxy() as proxy:
+        old = run(client, PROGRAMS / name / "before.py", proxy.url)
+        asked_by_holdover = bodies(proxy.received())
+    with scripted_proxy() as proxy:
+        new = run(newest, PROGRAMS / name / "after.py", proxy.upstream_url)
+        asked = bodies(proxy.received())
+
+    assert asked == asked_by_holdover
+    assert new == old
