@@ -7,13 +7,17 @@ print with these functions, except those that draw pages of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
 from proxy.terminal_text import escape_for_terminal
 
+_SHOWN_EVERY = 200
 _DEFAULT_WIDTH = 160
 """Width of tables in columns if the output is not a terminal."""
 
@@ -22,6 +26,15 @@ def print_lines(*lines: str, bold: bool = False) -> None:
     """Print lines to standard output."""
     for line in lines:
         typer.secho(escape_for_terminal(line), bold=bold or None)
+
+
+def print_bytes(data: bytes) -> None:
+    """Print bytes that a program reads as they are; on a terminal, as lines."""
+    if sys.stdout.isatty():
+        print_lines(*data.decode(errors="replace").removesuffix("\n").split("\n"))
+        return
+    sys.stdout.flush()
+    typer.echo(data, nl=False)
 
 
 def print_to_stderr(*lines: str) -> None:
@@ -35,6 +48,25 @@ def exit_with_error(*lines: str, status: int = 2) -> NoReturn:
     first, *others = lines
     print_to_stderr(f"holdover: {first}", *others)
     raise typer.Exit(status)
+
+
+@contextmanager
+def counting(things: str) -> Iterator[Callable[[], None]]:
+    """Yield what counts things, and shows their number on a terminal now and then."""
+    numbers = itertools.count(1)
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - the import takes a tenth of a second
+    from rich.status import Status  # noqa: PLC0415
+
+    with Status(f"looking at {things}", console=Console(stderr=True)) as status:
+
+        def count() -> None:
+            if not (number := next(numbers)) % _SHOWN_EVERY:
+                status.update(f"{number:,} {things}")
+
+        yield count
 
 
 def show_table(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +16,10 @@ from proxy.migrate import Target, Verdict
 from proxy.migrate.files import CannotWrite, FileResult, Skipped, examine_file, write_result
 from proxy.migrate.reports import annotation_of, as_json, as_sarif, diff_of, in_lines, summary
 from proxy.migrate.tree import LeftOut, files_under
-from proxy.terminal import exit_with_error, print_lines, print_to_stderr
+from proxy.terminal import counting, exit_with_error, print_bytes, print_lines, print_to_stderr
 
 Mode: TypeAlias = Literal["show", "diff", "write", "check"]
 Form: TypeAlias = Literal["terminal", "json", "sarif", "github"]
-
-_SHOWN_EVERY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +43,9 @@ def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
     results: list[FileResult] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
-    with _progress() as advance:
+    with counting("files") as count:
         for path in files_under(paths, left_out):
-            advance()
+            count()
             key = os.path.realpath(path)
             found = examine_file(path, target) if key not in seen else None
             if isinstance(found, Skipped):
@@ -123,19 +119,12 @@ def _show_diffs(results: list[FileResult]) -> None:
     by_hand = sum(each.verdict is Verdict.BY_HAND for result in results for each in result.findings)
     if by_hand:
         print_to_stderr(f"holdover: {by_hand} more to do by hand; without --diff they are listed")
-    _print_bytes(b"".join(pieces))
+    print_bytes(b"".join(pieces))
 
 
 def _name_in_diff(path: Path) -> str:
     """Return a path as `git apply` takes it in this directory."""
     return Path(os.path.relpath(path)).as_posix()
-
-
-def _print_bytes(data: bytes) -> None:
-    """Print a diff as it is: escaped, it would not apply."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.flush()
 
 
 def _written(results: list[FileResult]) -> list[FileResult]:
@@ -162,29 +151,3 @@ def _say_what_was_left_out(left_out: LeftOut, skipped: list[Skipped]) -> None:
     counted = ", ".join(f"{count:,} {reason}" for reason, count in left_out.counts.items())
     if counted:
         print_to_stderr(f"holdover: left out: {counted}")
-
-
-class _Advance:
-    """Counts files, and shows the count now and then."""
-
-    def __init__(self, show: Callable[[str], None] | None = None) -> None:
-        self._show = show
-        self._count = 0
-
-    def __call__(self) -> None:
-        self._count += 1
-        if self._show is not None and self._count % _SHOWN_EVERY == 0:
-            self._show(f"{self._count:,} files")
-
-
-@contextmanager
-def _progress() -> Iterator[_Advance]:
-    """Yield what counts files: on a terminal their number is shown."""
-    if not sys.stderr.isatty():
-        yield _Advance()
-        return
-    from rich.console import Console  # noqa: PLC0415 - the import takes a tenth of a second
-    from rich.status import Status  # noqa: PLC0415
-
-    with Status("looking for files", console=Console(stderr=True)) as status:
-        yield _Advance(status.update)

@@ -122,13 +122,16 @@ def _plan_call(call: LegacyCall, target: Target) -> NewCall:
 
 
 def _check_arguments(call: LegacyCall) -> None:
+    if call.unknown:
+        names = ", ".join(call.unknown)
+        raise _CannotPlan(
+            f"{names}: extra fields not permitted. The legacy API never had them, and refuses this "
+            "call; through the SDK it ends with a TypeError before."
+        )
     if call.model is None:
         raise _CannotPlan("The call names no model, which both APIs demand.")
     if call.max_tokens_to_sample is None:
         raise _CannotPlan("max_tokens_to_sample: field required. The legacy API refuses this call.")
-    if call.unknown:
-        names = ", ".join(call.unknown)
-        raise _CannotPlan(f"{names}: extra fields not permitted. The legacy API never had them.")
     if isinstance(call.stop_sequences, Expression):
         raise _CannotPlan(
             f"The stop sequences are `{call.stop_sequences.source}`: the Messages API refuses "

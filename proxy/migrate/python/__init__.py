@@ -7,6 +7,8 @@ Read and rewrite legacy calls in Python.
     writing.py   Text and values -> Python
     answers.py   what the program does with the answer
     sdk.py       calls of the SDK
+    bodies.py    requests that programs build themselves, and bodies for Bedrock
+    langchain.py LangChain's old classes
     rest.py      what is only listed: mocks, exceptions, counting of tokens, leftover constants
     examining.py all of these for one file
     notebooks.py the code cells of a notebook as one file

@@ -27,6 +27,8 @@ class AnswerUse:
     looks: list[str] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
     """What must be rewritten as a whole: a name that holds answers of several calls."""
+    is_json: bool = False
+    """True if the answer is JSON data, and no object of an SDK."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,20 @@ def outermost(source: Source, call: cst.BaseExpression) -> cst.BaseExpression:
 def follow_answer(source: Source, call: cst.Call) -> AnswerUse:
     """Follow the answer of a call; raise `CannotRewrite` if it goes where it cannot be seen."""
     use = AnswerUse()
+    follow_data(source, call, use)
+    return use
+
+
+def follow_data(source: Source, call: cst.Call, use: AnswerUse) -> None:
+    """Follow the value of a call, which is an answer, into `use`."""
     whole = outermost(source, call)
     parent = source.parent(whole)
     target = _target(source, parent)
     if isinstance(parent, cst.Expr):
-        return use
+        return
     if target is None:
         _follow_use(source, whole, use)
-        return use
+        return
     scope = source.scope(target)
     for assignment in source.assignments(target):
         value = source.assigned_value(assignment)
@@ -67,7 +75,6 @@ def follow_answer(source: Source, call: cst.Call) -> AnswerUse:
     for node in source.references(target):
         if isinstance(node, cst.BaseExpression):
             _follow_use(source, node, use)
-    return use
 
 
 def calls_of_answer(source: Source, call: cst.Call) -> list[cst.BaseExpression]:
@@ -112,14 +119,15 @@ def _follow_use(source: Source, node: cst.BaseExpression, use: AnswerUse) -> Non
     elif name == "stop_reason":
         _rewrite_stop_reason(source, node, parent, use)
     elif name in _UNCHANGED:
-        if not isinstance(parent, cst.Attribute):
+        if not isinstance(parent, cst.Attribute) and not use.is_json:
             use.edits.append(Edit(source.span(node)[1], source.span(parent)[1], f".{name}"))
     elif name == "stop":
         use.looks.append(
             f"`stop_sequence` of the answer (line {source.line(parent)}) is None where a turn just "
             'ends; `stop` was "\\n\\nHuman:" there.'
         )
-        use.edits.append(Edit(source.span(node)[1], source.inner_span(parent)[1], ".stop_sequence"))
+        key = '["stop_sequence"]' if use.is_json else ".stop_sequence"
+        use.edits.append(Edit(source.span(node)[1], source.inner_span(parent)[1], key))
     else:
         raise CannotRewrite(
             f"`{name}` of the answer is used in line {source.line(parent)}; a message has none."
@@ -191,20 +199,22 @@ def _rewrite_text(
         raise CannotRewrite(f"The answer's text is changed in line {source.line(whole)}.")
     quote = quote_at(source, whole)
     start, end = source.span(node)
-    use.edits.append(Edit(start, start, f"{quote * 2}.join(block.text for block in "))
-    use.edits.append(
-        Edit(
-            end,
-            source.inner_span(whole)[1],
-            f".content if block.type == {quote}text{quote})",
+    text, content, kind = "block.text", ".content", "block.type"
+    if use.is_json:
+        text, content, kind = (
+            f"block[{quote}text{quote}]",
+            f"[{quote}content{quote}]",
+            f"block[{quote}type{quote}]",
         )
-    )
+    use.edits.append(Edit(start, start, f"{quote * 2}.join({text} for block in "))
+    end_of_use = source.inner_span(whole)[1]
+    use.edits.append(Edit(end, end_of_use, f"{content} if {kind} == {quote}text{quote})"))
 
 
 def _rewrite_stop_reason(
     source: Source, node: cst.BaseExpression, whole: cst.CSTNode, use: AnswerUse
 ) -> None:
-    if not isinstance(whole, cst.Attribute):
+    if not isinstance(whole, cst.Attribute) and not use.is_json:
         use.edits.append(Edit(source.span(node)[1], source.inner_span(whole)[1], ".stop_reason"))
     parent = source.parent(whole)
     if (

@@ -16,7 +16,7 @@ import libcst as cst
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.python.source import Source
+from proxy.migrate.python.source import Source, called_name
 from proxy.migrate.python.texts import CannotRead, ReadText, TextReader
 from proxy.migrate.python.writing import Writer, entry
 from proxy.migrate.text import Text, holes_in
@@ -28,6 +28,7 @@ LEGACY: Final = frozenset(
 )
 OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 _NOT_GIVEN: Final = frozenset({"NOT_GIVEN", "not_given", "NotGiven"})
+_KEY_AND_DEFAULT: Final = 2
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 
 
@@ -83,8 +84,10 @@ class ReadCall:
 
     call: LegacyCall
     prompt: ReadText
-    model_name: cst.Name | None
+    model_name: cst.Name | None = None
     """The name that the model was followed to its literal from."""
+    default: cst.BaseExpression | None = None
+    """The literal of a parameter's default, or of a look-up's, that the model was read from."""
 
 
 class ArgumentReader:
@@ -100,7 +103,12 @@ class ArgumentReader:
         if value is None:
             raise CannotRead("prompt: field required. The legacy API refuses this call.")
         prompt = self.texts.read(value)
-        model, name = self._model(entries.get("model"))
+        node = entries.get("model")
+        model, name = self._model(node)
+        default = None
+        if isinstance(model, Expression) and node is not None:
+            default = self._default(node)
+            model = model if default is None else self.texts.literal(default)
         user_id, metadata = self._metadata(entries.get("metadata"))
         call = LegacyCall(
             model=model,
@@ -117,7 +125,7 @@ class ArgumentReader:
                 each.name for each in entries.listed if each.name not in LEGACY | OPTIONS
             ),
         )
-        return ReadCall(call, prompt, name)
+        return ReadCall(call, prompt, name, default)
 
     def _model(
         self, node: cst.BaseExpression | None
@@ -131,6 +139,25 @@ class ArgumentReader:
             if value is not None and (literal := self.texts.literal(value)) is not None:
                 return literal, node
         return Expression(self._source.code(node)), None
+
+    def _default(self, node: cst.BaseExpression) -> cst.BaseExpression | None:
+        """Return the literal that a parameter, or a look-up in the environment, defaults to."""
+        if isinstance(node, cst.Name):
+            found = self._source.assignments(node)
+            parameter = getattr(found[0], "node", None) if len(found) == 1 else None
+            if isinstance(parameter, cst.Param):
+                node = parameter.default or node
+            elif (value := self._source.value_of(node)) is not None:
+                node = value
+        if (
+            isinstance(node, cst.Call)
+            and called_name(node) in {"get", "getenv"}
+            and "env" in self._source.code(node.func)
+            and len(node.args) == _KEY_AND_DEFAULT
+        ):
+            node = node.args[1].value
+        is_literal = isinstance(node, cst.SimpleString)
+        return node if is_literal and self.texts.literal(node) else None
 
     def _stops(self, node: cst.BaseExpression | None) -> tuple[Text, ...] | Expression | None:
         if node is None or self._is_absent(node):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import libcst as cst
 
 from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
 from proxy.migrate.planning import Target
+from proxy.migrate.python.bodies import bodies_of
+from proxy.migrate.python.langchain import langchain_of
 from proxy.migrate.python.rest import constants, rest_of
 from proxy.migrate.python.sdk import SdkRewriter, finding_of
 from proxy.migrate.python.source import Source
+
+_LINE_END: Final = re.compile(r"\r\n|\n")
 
 
 def examine(text: str, target: Target) -> Examined:
@@ -30,6 +37,13 @@ def examine(text: str, target: Target) -> Examined:
     more_findings, more_edits = rest_of(source, target, outcomes)
     findings += more_findings
     edits += more_edits
+    taken = frozenset(id(each.site.parameters) for each in outcomes)
+    body_findings, body_edits = bodies_of(source, target, taken)
+    findings += body_findings
+    edits += body_edits
+    chain_findings, chain_edits = langchain_of(source, target)
+    findings += chain_findings
+    edits += chain_edits
     left, removed = constants(source, edits, by_hand)
     findings += left
     edits += removed
@@ -39,6 +53,8 @@ def examine(text: str, target: Target) -> Examined:
 
 def _checked(text: str, findings: list[Finding], edits: list[Edit]) -> Examined:
     """Return findings and edits; without the edits, if what they make cannot be parsed."""
+    newline = cst.parse_module(text).default_newline
+    edits = [Edit(each.start, each.end, _LINE_END.sub(newline, each.text)) for each in set(edits)]
     try:
         cst.parse_module(apply_edits(text, edits))
     except (cst.ParserSyntaxError, OverlappingEdits):
@@ -58,4 +74,4 @@ def _checked(text: str, findings: list[Finding], edits: list[Edit]) -> Examined:
                 for found in findings
             )
         )
-    return Examined(tuple(findings), tuple(sorted(set(edits))))
+    return Examined(tuple(findings), tuple(sorted(edits)))

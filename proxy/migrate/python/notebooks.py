@@ -49,6 +49,8 @@ class _Piece:
     line_in_cell: int
     is_list: bool
     """True if the cell is a list of strings, one for each line."""
+    has_end: bool
+    """True if a line end was added, which the cell does not have."""
 
 
 def examine_notebook(text: str, target: Target) -> Examined:
@@ -104,7 +106,7 @@ def _pieces(text: str) -> list[_Piece]:
             offset = found[1]
             is_last = index + 1 == len(strings)
             ended = each if not is_last or each.endswith("\n") else f"{each}\n"
-            pieces.append(_Piece(number, position, ended, *found, line, is_list))
+            pieces.append(_Piece(number, position, ended, *found, line, is_list, ended != each))
             position += len(ended)
             line += each.count("\n")
     return pieces
@@ -142,8 +144,7 @@ def _file_edits(
             groups.append((first, last, [edit]))
     separator = _separator(file, pieces)
     return tuple(
-        _file_edit(pieces[first : last + 1], made, pieces, separator)
-        for first, last, made in groups
+        _file_edit(pieces[first : last + 1], made, separator) for first, last, made in groups
     )
 
 
@@ -155,15 +156,12 @@ def _separator(file: str, pieces: list[_Piece]) -> str:
     return ",\n    "
 
 
-def _file_edit(own: list[_Piece], edits: list[Edit], pieces: list[_Piece], separator: str) -> Edit:
+def _file_edit(own: list[_Piece], edits: list[Edit], separator: str) -> Edit:
     text = "".join(piece.text for piece in own)
     start = own[0].start
     for edit in sorted(edits, reverse=True):
         text = text[: edit.start - start] + edit.text + text[edit.end - start :]
-    is_last_of_cell = (
-        own[-1] is pieces[-1] or pieces[pieces.index(own[-1]) + 1].cell != own[-1].cell
-    )
-    if is_last_of_cell:
+    if own[-1].has_end:
         text = text.removesuffix("\n")
     lines = _LINES.findall(text) if own[0].is_list else [text]
     written = [json.dumps(line, ensure_ascii=False) for line in lines]

@@ -19,6 +19,11 @@ from proxy.migrate.python.source import Source, called_name, dotted
 from proxy.migrate.python.texts import MARKERS
 
 _EXCEPTION: Final = frozenset({"anthropic.ApiException", "anthropic.api.ApiException"})
+_RAW: Final = (
+    ".completions.with_raw_response.create",
+    ".completions.with_streaming_response.create",
+)
+_TYPES: Final = frozenset({"anthropic.types.Completion", "anthropic.types.CompletionCreateParams"})
 _MOCKED: Final = frozenset({"return_value", "side_effect"})
 
 
@@ -38,6 +43,8 @@ def rest_of(
             findings += _mock(source, node)
         elif isinstance(node, cst.Attribute):
             findings += _mocked(source, node)
+        if isinstance(node, cst.Name | cst.Attribute):
+            findings += _types(source, node)
     found, changed = _exceptions(source, is_kept=is_kept)
     return [*findings, *found], [*edits, *changed]
 
@@ -94,6 +101,15 @@ def _mock(source: Source, call: cst.Call) -> Iterator[Finding]:
                 code='SimpleNamespace(content=[SimpleNamespace(type="text", text=...)], '
                 'stop_reason="end_turn")',
             )
+    elif name == "create" and (source.code(call.func)).endswith(_RAW):
+        if any(arg.keyword and arg.keyword.value == "max_tokens_to_sample" for arg in call.args):
+            yield _finding(
+                source,
+                call,
+                "completions.create with its response",
+                "The response is `messages.with_raw_response.create(...)` now, and what is parsed "
+                "of it a message.",
+            )
     elif name in {"patch", "object", "setattr"}:
         words = [
             str(each.evaluated_value)
@@ -111,6 +127,12 @@ def _mocked(source: Source, node: cst.Attribute) -> Iterator[Finding]:
     chain = dotted(node.value) or ""
     if chain.endswith(".completions.create") and ".chat." not in chain:
         yield _finding(source, node, "a mock of a call", "The call is `messages.create` now.")
+
+
+def _types(source: Source, node: cst.Name | cst.Attribute) -> Iterator[Finding]:
+    name = source.qualified(node) or ""
+    if name in _TYPES and not _is_in_import(source, node):
+        yield _finding(source, node, "a type of the SDK", "Answers are `anthropic.types.Message`.")
 
 
 def _exceptions(source: Source, *, is_kept: bool) -> tuple[list[Finding], list[Edit]]:

@@ -220,6 +220,11 @@ class SdkRewriter:
             raise CannotRewrite(new.text)
         outcome.new = new
         outcome.looks += new.looks
+        if read.default is not None:
+            outcome.looks.append(
+                "The model is only a default, which now is one of today; whoever names another must"
+                " name one of today, too."
+            )
         stream = follow_stream(self._source, site.call) if new.stream else None
         answer = AnswerUse() if stream is not None else follow_answer(self._source, site.call)
         self._check_answers(site)
@@ -237,7 +242,8 @@ class SdkRewriter:
         edits += edit_entries(self._source, entries, new, style)
         edits += self._client_edits(site, outcome)
         if stream is None:
-            outcome.edits = [*edits, *answer.edits, self._method_edit(site, "create")]
+            edits.append(self._method_edit(site, "create"))
+            outcome.edits = self._with_message(site, edits, answer.edits)
         else:
             edits.append(self._method_edit(site, "stream"))
             outcome.edits = self._stream_edits(site, stream, edits)
@@ -331,8 +337,13 @@ class SdkRewriter:
 
     def _place_model(self, read: ReadCall, new: NewCall, style: Style) -> tuple[Style, list[Edit]]:
         """Rewrite a model where its name is assigned, if all that use it are legacy calls."""
+        if not isinstance(new.model, str):
+            return style, []
+        if read.default is not None:
+            edit = Edit(*self._source.span(read.default), style.writer.string(new.model))
+            return replace(style, keeps_model=True), [edit]
         name = read.model_name
-        if name is None or not isinstance(new.model, str):
+        if name is None:
             return style, []
         value = self._source.value_of(name)
         assert value is not None
@@ -404,6 +415,24 @@ class SdkRewriter:
         if site.is_async:
             raise CannotRewrite("The client must be an `AsyncAnthropic`; import it by that name.")
         return []  # `Client` is another name of `Anthropic` to this day
+
+    def _with_message(self, site: Site, edits: list[Edit], answer: list[Edit]) -> list[Edit]:
+        """Assign a message to a name before the statement that uses its text, if that is simple."""
+        source = self._source
+        whole = outermost(source, site.call)
+        statement = _statement_of_text(source, whole)
+        name = None if statement is None else _free_name(source, statement)
+        if statement is None or name is None:
+            return [*edits, *answer]
+        span = source.span(whole)
+        start = source.inner_span(statement)[0]
+        indent = source.indentation_at(start)
+        code = _written(source, whole, edits)
+        if span != source.inner_span(whole):
+            code = code[1:-1]  # parentheses around an `await`
+        opening = Edit(start, start, f"{name} = {code}{source.newline}{indent}")
+        outside = [edit for edit in edits if not _is_within(edit, span)]
+        return [*outside, opening, Edit(*span, name), *answer]
 
     def _stream_edits(self, site: Site, stream: StreamUse, edits: list[Edit]) -> list[Edit]:
         """Put a `with` statement around the loop, and let it read texts."""
@@ -478,6 +507,51 @@ class SdkRewriter:
                 return
 
 
+def _statement_of_text(source: Source, whole: cst.BaseExpression) -> cst.CSTNode | None:
+    """Return the statement of `return CALL.completion` and the like, if nothing runs before it."""
+    attribute = source.parent(whole)
+    if not isinstance(attribute, cst.Attribute) or attribute.attr.value != "completion":
+        return None
+    value: cst.CSTNode = attribute
+    parent = source.parent(value)
+    while _continues(parent, value):
+        assert parent is not None
+        value, parent = parent, source.parent(parent)
+    if isinstance(parent, cst.Arg):
+        call = source.parent(parent)
+        if (
+            not isinstance(call, cst.Call)
+            or not isinstance(call.func, cst.Name)
+            or call.args[0] is not parent
+        ):
+            return None
+        parent = source.parent(call)
+    if not isinstance(parent, cst.Return | cst.Assign | cst.Expr):
+        return None
+    statement = source.parent(parent)
+    block = source.parent(statement) if statement is not None else None
+    is_alone = isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1
+    is_line = isinstance(block, cst.IndentedBlock | cst.Module)
+    if isinstance(parent, cst.Assign) and any(
+        not isinstance(each.target, cst.Name) for each in parent.targets
+    ):
+        return None
+    return statement if is_alone and is_line else None
+
+
+def _continues(parent: cst.CSTNode | None, value: cst.CSTNode) -> bool:
+    """Return True if a parent goes on with a value: `value.strip`, `value.strip()`."""
+    if isinstance(parent, cst.Attribute):
+        return parent.value is value
+    return isinstance(parent, cst.Call) and parent.func is value and not parent.args
+
+
+def _free_name(source: Source, node: cst.CSTNode) -> str | None:
+    scope = source.scope(node)
+    names = ("message", "answered", "answered_message")
+    return next((name for name in names if scope is None or name not in scope), None)
+
+
 def _keys(node: cst.Dict) -> set[str]:
     return {
         str(each.key.evaluated_value)
@@ -530,6 +604,31 @@ def finding_of(source: Source, outcome: Outcome) -> Finding:
         shape=shape_of(site) + (", streamed" if streams else ""),
         verdict=Verdict.BY_HAND if is_by_hand else verdict,
         reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
-        models=models,
-        adjustments=new.adjustments if new is not None else (),
+        models=None if is_by_hand else models,
+        adjustments=new.adjustments if new is not None and not is_by_hand else (),
+        code=code_of(source, outcome) if is_by_hand else "",
+    )
+
+
+def code_of(source: Source, outcome: Outcome) -> str:
+    """Return the call to write by hand, as far as it is known."""
+    site, new = outcome.site, outcome.new
+    writer = Writer('"')
+    lines = ['model="claude-opus-4-8",', "max_tokens=300,"]
+    messages_of = ['messages=[{"role": "user", "content": ...}],  # the turns, without markers']
+    if new is not None:
+        model = new.model if isinstance(new.model, str) else None
+        lines = [
+            f"model={writer.value(new.model) if model is None else writer.string(model)},",
+            f"max_tokens={writer.value(new.max_tokens)},",
+        ]
+        system = [] if new.system is None else [f"system={writer.text(new.system)},"]
+        plain = Style(writer=writer, sdk=1)
+        messages_of = [*system, f"messages={messages(new, plain, '    ', chr(10))},"]
+    client = source.code(site.client)
+    awaited = "await " if site.is_async else ""
+    body = "\n".join(f"    {line}" for line in (*lines, *messages_of))
+    return (
+        f"message = {awaited}{client}.messages.create(\n{body}\n)\n"
+        'text = "".join(block.text for block in message.content if block.type == "text")'
     )

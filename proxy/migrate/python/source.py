@@ -41,11 +41,8 @@ class Source:
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Return the characters of a node, with the parentheses around it."""
         start, end = self.inner_span(node)
-        left, right = getattr(node, "lpar", ()), getattr(node, "rpar", ())
-        if left:
-            start = self._characters(left[0])[0]
-        if right:
-            end = self._characters(right[-1])[1]
+        if isinstance(node, cst.BaseExpression) and node.lpar:
+            return self._characters(node.lpar[0])[0], self._characters(node.rpar[-1])[1]
         return start, end
 
     def inner_span(self, node: cst.CSTNode) -> tuple[int, int]:

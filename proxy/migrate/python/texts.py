@@ -19,8 +19,10 @@ from proxy.migrate.python.source import Source, dotted
 from proxy.migrate.text import Hole, Text, holes_in, text_of
 
 MARKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
-MARKER_WORD: Final = re.compile(r"\b(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
+MARKER_WORD: Final = re.compile(r"(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
+"""Is looked for in source code, too, where the letter of an escape may stand before it."""
 SUM: Final = "+"
+_PERCENT: Final = re.compile(r"(?<!%)%s")
 _DEEPEST: Final = 12
 _STRING_CALLS: Final = frozenset({"str", "input", "repr", "ascii", "chr", "hex"})
 _STRING_METHODS: Final = frozenset(
@@ -87,6 +89,8 @@ class TextReader:
                 )
             case cst.FormattedString():
                 return self._formatted(node, depth)
+            case cst.BinaryOperation(operator=cst.Modulo()):
+                return self._percent(node, depth)
             case cst.BinaryOperation(operator=cst.Add()):
                 return text_of(
                     *self._read(node.left, depth + 1), *self._read(node.right, depth + 1)
@@ -182,6 +186,37 @@ class TextReader:
                 return self._format(template, node, depth)
         return (self._hole(node, SUM),)
 
+    def _percent(self, node: cst.BinaryOperation, depth: int) -> Text:
+        """Read `"...%s..." % value`, if all fields are `%s`."""
+        template = self.literal(node.left)
+        if template is None or not MARKER_WORD.search(template):
+            return (self._hole(node, SUM),)
+        right = node.right
+        values = (
+            [each.value for each in right.elements] if isinstance(right, cst.Tuple) else [right]
+        )
+        pieces = _PERCENT.split(template)
+        if "%" in "".join(pieces).replace("%%", "") or len(pieces) != len(values) + 1:
+            raise CannotRead("The prompt is formatted in a way that is not followed.")
+        parts: list[str | Hole] = []
+        for piece, value in zip(pieces, [*values, None], strict=True):
+            parts.append(piece.replace("%%", "%"))
+            if value is not None:
+                parts += self._filled(value, depth)
+        return text_of(*parts)
+
+    def _filled(self, value: cst.BaseExpression, depth: int) -> Text:
+        """Read what is put into a template: its text is that of `str()`."""
+        text = self._read(value, depth + 1)
+        if not (len(text) == 1 and isinstance(text[0], Hole)):
+            return text
+        code = self._source.code(value)
+        quotes = next((each for each in ('"', "'") if each not in code), None)
+        if quotes is None or "\\" in code or "\n" in code:
+            raise CannotRead("The prompt is formatted in a way that is not followed.")
+        free = text[0].is_marker_free
+        return (self._hole(value, f"{quotes}\n", is_marker_free=free, is_field=True),)
+
     def _format(self, template: str, call: cst.Call, depth: int) -> Text:
         """Read `"...{x}...".format(x=value)`, if no field has a format of its own."""
         named = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
@@ -205,16 +240,7 @@ class TextReader:
             )
             if value is None or spec or conversion:
                 raise CannotRead("The prompt is formatted in a way that is not followed.")
-            text = self._read(value, depth + 1)
-            if not (len(text) == 1 and isinstance(text[0], Hole)):
-                parts += text
-            else:
-                code = self._source.code(value)
-                quotes = next((each for each in ('"', "'", '"""') if each[0] not in code), None)
-                if quotes is None or "\\" in code or "\n" in code:
-                    raise CannotRead("The prompt is formatted in a way that is not followed.")
-                free = text[0].is_marker_free
-                parts.append(self._hole(value, f"{quotes}\n", is_marker_free=free, is_field=True))
+            parts += self._filled(value, depth)
         order = [self._source.span(named.get(key) or listed[int(key)])[0] for key in used]
         calls = [arg for arg in call.args if not _is_repeatable(arg.value)]
         if calls and (order != sorted(order) or len(set(order)) != len(call.args)):

@@ -57,8 +57,11 @@ class Writer:
         holes = [each for each in group if isinstance(each, Hole)]
         quotes = _quotes_of(holes[0]) if holes else self._quotes
         has_lines = any(isinstance(each, str) and "\n" in each for each in group)
-        code = "".join(hole.source + hole.form for hole in holes)
-        if len(quotes) > 1 and not has_lines and quotes[0] not in code and "\\" not in code:
+        code = "".join(
+            each if isinstance(each, str) else each.source + each.form.partition("\n")[2]
+            for each in group
+        )
+        if len(quotes) > 1 and not has_lines and quotes[0] not in code:
             quotes = quotes[0]
         prefix = "f" if holes else ""
         is_triple = len(quotes) > 1

@@ -7,19 +7,21 @@ row = {"q": "What is a 'verse'?"}
 
 
 def ask(text):
-    return "".join(block.text for block in client.messages.create(
+    message = client.messages.create(
         messages=[{"role": "user", "content": text + " Say it in \"one\" line." + row["q"]}],
         stop_sequences=["\n\nHuman:"],
         model="claude-opus-4-8",
         max_tokens=77,
-    ).content if block.type == "text")
+    )
+    return "".join(block.text for block in message.content if block.type == "text")
 
 
 print(ask("Hello.").lstrip())
-print(
-    "".join(block.text for block in client.messages.create(
+message = client.messages.create(
         messages=[{"role": "user", "content": row["q"]}],
         stop_sequences=["\n\nHuman:"],
         model="claude-opus-4-8", max_tokens=77,
-    ).content if block.type == "text").strip()
+    )
+print(
+    "".join(block.text for block in message.content if block.type == "text").strip()
 )

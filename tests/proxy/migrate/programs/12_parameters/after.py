@@ -11,4 +11,5 @@ params = {
     "stop_sequences": ["END", "\n\nHuman:"],
     "metadata": {"user_id": "u-1"},
 }
-print("".join(block.text for block in client.messages.create(**params).content if block.type == "text").strip())
+message = client.messages.create(**params)
+print("".join(block.text for block in message.content if block.type == "text").strip())

@@ -31,4 +31,5 @@ def ask(question: str, language: str) -> str:
 
 
 print(ask("Why?", "English").strip())
-print("".join(block.text for block in client.messages.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}], stop_sequences=["\n\nHuman:"], max_tokens=9).content if block.type == "text").strip())
+message = client.messages.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}], stop_sequences=["\n\nHuman:"], max_tokens=9)
+print("".join(block.text for block in message.content if block.type == "text").strip())

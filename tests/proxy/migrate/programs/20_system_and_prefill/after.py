@@ -7,12 +7,13 @@ RULES = "Be brief."
 
 
 def ask(question, opening):
-    return "".join(block.text for block in client.messages.create(
+    message = client.messages.create(
         model="claude-haiku-4-5-20251001", max_tokens=100, system=RULES, messages=[
             {"role": "user", "content": f"{question}"},
             {"role": "assistant", "content": f"{opening}:"},
         ], stop_sequences=["\n\nHuman:"]
-    ).content if block.type == "text")
+    )
+    return "".join(block.text for block in message.content if block.type == "text")
 
 
 print(ask("Why?", "Because").strip())

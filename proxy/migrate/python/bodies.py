@@ -1,0 +1,356 @@
+"""
+Rewrite requests that a program builds itself: posts to `/v1/complete`, and bodies for Bedrock.
+
+A post is rewritten if address, headers and body are in sight and the answer is read as JSON. A
+body for Bedrock is rewritten for the same model, because that product has models of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import libcst as cst
+
+from proxy.migrate.calls import Expression, NewCall, Reason
+from proxy.migrate.findings import Edit, Finding, Verdict
+from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.python.answers import AnswerUse, CannotRewrite, follow_data, outermost
+from proxy.migrate.python.arguments import (
+    ArgumentReader,
+    Entries,
+    ReadCall,
+    Style,
+    edit_entries,
+    entries_of,
+)
+from proxy.migrate.python.source import Source, called_name
+from proxy.migrate.python.texts import CannotRead
+from proxy.migrate.python.writing import Writer
+from translators import UPSTREAM_VERSION
+
+_PATH: Final = "/v1/complete"
+_NEW_PATH: Final = "/v1/messages"
+_BEDROCK_VERSION: Final = "bedrock-2023-05-31"
+_HARMLESS: Final = frozenset({"raise_for_status", "status_code", "ok", "headers", "elapsed"})
+_JSON_OPTIONS: Final = frozenset({"json", "data", "content"})
+
+
+@dataclass(slots=True)
+class BodyOutcome:
+    """What is done about a body."""
+
+    node: cst.Dict
+    shape: str
+    edits: list[Edit] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    reason: str = ""
+    new: NewCall | None = None
+    read: ReadCall | None = None
+    keys: set[Hashable] = field(default_factory=set)
+
+
+def bodies_of(
+    source: Source, target: Target, taken: frozenset[int]
+) -> tuple[list[Finding], list[Edit]]:
+    """Return what is found of bodies, but for `taken`, which are those of SDK calls."""
+    rewriter = _Bodies(source, target)
+    outcomes = [
+        rewriter.outcome(node)
+        for node in source.nodes
+        if isinstance(node, cst.Dict) and id(node) not in taken and _is_body(node)
+    ]
+    findings = [_finding(source, each) for each in outcomes]
+    return findings, [edit for each in outcomes if not each.reason for edit in each.edits]
+
+
+def _is_body(node: cst.Dict) -> bool:
+    keys = {
+        each.key.evaluated_value
+        for each in node.elements
+        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
+    }
+    return {"prompt", "max_tokens_to_sample"} <= keys
+
+
+class _Bodies:
+    """Rewrites the bodies of one file."""
+
+    def __init__(self, source: Source, target: Target) -> None:
+        self._source = source
+        self._target = target
+        self._reader = ArgumentReader(source)
+
+    def outcome(self, node: cst.Dict) -> BodyOutcome:
+        """Try to rewrite one body."""
+        outcome = BodyOutcome(node, "the body of a legacy request")
+        try:
+            call, argument = self._sender(node)
+            if called_name(call) == "invoke_model":
+                outcome.shape = "a body for Bedrock"
+                self._rewrite_bedrock(node, call, outcome)
+            elif called_name(call) == "post":
+                outcome.shape = "a post to /v1/complete"
+                self._rewrite_post(node, call, argument, outcome)
+            else:
+                raise CannotRewrite("It cannot be told from here where the body is sent.")
+        except (CannotRead, CannotRewrite) as exc:
+            outcome.reason = str(exc)
+        return outcome
+
+    def _sender(self, node: cst.BaseExpression) -> tuple[cst.Call, cst.Arg]:
+        """Follow a body to the call that sends it: as it is, by `json.dumps`, by a name or two."""
+        current: cst.BaseExpression = node
+        for _ in range(4):
+            parent = self._source.parent(current)
+            if isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Name):
+                name = parent.targets[0].target
+                if self._source.value_of(name) is not current:
+                    raise CannotRewrite(f"`{name.value}` is assigned more than once.")
+                references = self._source.references(name)
+                if len(references) != 1 or not isinstance(references[0], cst.BaseExpression):
+                    raise CannotRewrite(f"`{name.value}` is not used in one place.")
+                current = references[0]
+                continue
+            call = self._source.parent(parent) if isinstance(parent, cst.Arg) else None
+            if isinstance(parent, cst.Call) and called_name(parent) == "encode":
+                current = parent
+            elif isinstance(parent, cst.Attribute) and parent.attr.value == "encode":
+                encoded = self._source.parent(parent)
+                assert isinstance(encoded, cst.BaseExpression)
+                current = encoded
+            elif isinstance(call, cst.Call) and called_name(call) == "dumps":
+                current = call
+            elif isinstance(call, cst.Call) and isinstance(parent, cst.Arg):
+                return call, parent
+            else:
+                break
+        raise CannotRewrite("It cannot be told from here where the body is sent.")
+
+    def _planned(self, entries: Entries, outcome: BodyOutcome) -> NewCall:
+        read = self._reader.read_call(entries)
+        new = plan_call(read.call, self._target)
+        if isinstance(new, Reason):
+            raise CannotRewrite(new.text)
+        if new.stream:
+            raise CannotRewrite(
+                "The answer is a stream of events: the text is in those of the type "
+                "`content_block_delta`, in `delta.text`."
+            )
+        outcome.read, outcome.new = read, new
+        outcome.looks += new.looks
+        return new
+
+    def _body_edits(self, entries: Entries, outcome: BodyOutcome) -> list[Edit]:
+        assert outcome.new is not None
+        assert outcome.read is not None
+        prompt = outcome.read.prompt
+        style = Style(
+            writer=Writer(prompt.quotes, self._target.encoding),
+            sdk=self._target.sdk,
+            unit=self._source.tree.default_indent,
+            is_wire=True,
+        )
+        edits: list[Edit] = []
+        name, content = prompt.name, outcome.new.content
+        if (
+            name is not None
+            and content is not None
+            and self._source.references(name) == [entries.get("prompt")]
+        ):
+            style = replace(style, in_place=name.value)
+            span = self._source.span(prompt.node)
+            edits.append(Edit(*span, style.writer.text(content)))
+        elif name is not None and (content is None or self._source.references(name)[1:]):
+            raise CannotRewrite(f"`{name.value}` is put together elsewhere, and used elsewhere.")
+        return [*edits, *edit_entries(self._source, entries, outcome.new, style)]
+
+    def _rewrite_post(
+        self, node: cst.Dict, call: cst.Call, argument: cst.Arg, outcome: BodyOutcome
+    ) -> None:
+        if argument.keyword is None or argument.keyword.value not in _JSON_OPTIONS:
+            raise CannotRewrite("It cannot be told how the body is sent.")
+        address = self._address(call)
+        entries = entries_of(self._source, node)
+        self._planned(entries, outcome)
+        edits = [address, *self._version(call), *self._body_edits(entries, outcome)]
+        use = AnswerUse(is_json=True)
+        self._follow_response(call, use)
+        outcome.looks += use.looks
+        outcome.edits = [*edits, *use.edits]
+
+    def _address(self, call: cst.Call) -> Edit:
+        """Return the edit of the address, which must be a literal, or a name used only here."""
+        first = next(
+            (arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "url"),
+            None,
+        )
+        if isinstance(first, cst.Name):
+            value = self._source.value_of(first)
+            if value is not None and self._source.references(first) != [first]:
+                raise CannotRewrite(f"The address `{first.value}` is used elsewhere, too.")
+            first = value
+        if not isinstance(first, cst.SimpleString | cst.FormattedString):
+            raise CannotRewrite("The address of the request is not in sight.")
+        start, end = self._source.inner_span(first)
+        text = self._source.text[start:end]
+        at = text.rfind(_PATH)
+        if at < 0 or text[at + len(_PATH) : at + len(_PATH) + 1] not in {'"', "'", "?"}:
+            raise CannotRewrite("The address of the request is not in sight.")
+        return Edit(start + at, start + at + len(_PATH), _NEW_PATH)
+
+    def _version(self, call: cst.Call) -> Iterator[Edit]:
+        """Yield the edit that makes the headers name the version of the Messages API."""
+        value = next(
+            (arg.value for arg in call.args if arg.keyword and arg.keyword.value == "headers"),
+            None,
+        )
+        if isinstance(value, cst.Name):
+            value = self._source.value_of(value)
+        if not isinstance(value, cst.Dict) or not value.elements:
+            raise CannotRewrite(
+                f"The headers are not in sight: they must have `anthropic-version: "
+                f"{UPSTREAM_VERSION}`."
+            )
+        for each in value.elements:
+            if not isinstance(each, cst.DictElement) or not isinstance(each.key, cst.SimpleString):
+                continue
+            if str(each.key.evaluated_value).lower() != "anthropic-version":
+                continue
+            if not isinstance(each.value, cst.SimpleString):
+                raise CannotRewrite(f"The version in the headers must be {UPSTREAM_VERSION}.")
+            if each.value.evaluated_value != UPSTREAM_VERSION:
+                yield Edit(*self._source.span(each.value), f'"{UPSTREAM_VERSION}"')
+            return
+        last = value.elements[-1]
+        end = self._source.span(last.value)[1]
+        yield Edit(end, end, f', "anthropic-version": "{UPSTREAM_VERSION}"')
+
+    def _follow_response(self, call: cst.Call, use: AnswerUse) -> None:
+        """Follow the response of a post to its JSON, and that to the answer's text."""
+        source = self._source
+        whole = outermost(source, call)
+        parent = source.parent(whole)
+        name: cst.BaseExpression | None = None
+        if isinstance(parent, cst.Assign) and len(parent.targets) == 1:
+            name = parent.targets[0].target
+        elif isinstance(parent, cst.WithItem) and parent.asname is not None:
+            name = parent.asname.name
+        if name is None:
+            self._follow_response_use(whole, use)
+            return
+        if not isinstance(name, cst.Name) or len(source.assignments(name)) != 1:
+            raise CannotRewrite("It cannot be told what is done with the response.")
+        for node in source.references(name):
+            self._follow_response_use(node, use)
+
+    def _follow_response_use(self, node: cst.CSTNode, use: AnswerUse) -> None:
+        source = self._source
+        parent = source.parent(node)
+        if isinstance(parent, cst.Attribute) and parent.value is node:
+            method = parent.attr.value
+            called = source.parent(parent)
+            if method == "json" and isinstance(called, cst.Call):
+                follow_data(source, called, use)
+                return
+            if method in _HARMLESS:
+                return
+            loads = source.parent(source.parent(parent) or parent)
+            if method in {"text", "content"} and isinstance(loads, cst.Call):
+                if called_name(loads) == "loads":
+                    follow_data(source, loads, use)
+                    return
+                if called_name(loads) == "print":
+                    use.looks.append(
+                        f"The response is printed in line {source.line(loads)}; a message looks "
+                        "different."
+                    )
+                    return
+        raise CannotRewrite(
+            f"It cannot be told what is done with the response in line {source.line(node)}."
+        )
+
+    def _rewrite_bedrock(self, node: cst.Dict, call: cst.Call, outcome: BodyOutcome) -> None:
+        entries = entries_of(self._source, node)
+        model = next(
+            (arg.value for arg in call.args if arg.keyword and arg.keyword.value == "modelId"),
+            None,
+        )
+        if model is None:
+            raise CannotRewrite("The call names no `modelId`.")
+        others = tuple(each for each in entries.listed if each.name != "anthropic_version")
+        read = self._reader.read_call(Entries(others, is_dictionary=True))
+        legacy = replace(read.call, model=Expression(self._source.code(model)))
+        new = plan_call(legacy, self._target)
+        if isinstance(new, Reason):
+            raise CannotRewrite(new.text)
+        outcome.read, outcome.new = read, new
+        outcome.looks.append(
+            "Bedrock is another product: the body is that of the Messages API for the same model; "
+            "name one that Bedrock serves to you."
+        )
+        outcome.looks += new.looks[1:]
+        edits = self._body_edits(Entries(others, is_dictionary=True), outcome)
+        start = others[0].start
+        if "anthropic_version" not in entries.names:
+            own_line = self._source.begins_line(start)
+            indent = self._source.indentation_at(start)
+            after = f",{self._source.newline}{indent}" if own_line else ", "
+            first = f'"anthropic_version": "{_BEDROCK_VERSION}"{after}'
+            edits = [
+                Edit(edit.start, edit.end, first + edit.text)
+                if edit.start == start and edit.text
+                else edit
+                for edit in edits
+            ]
+            if not any(edit.start == start and edit.text.startswith(first) for edit in edits):
+                edits.append(Edit(start, start, first))
+        use = AnswerUse(is_json=True)
+        self._follow_bedrock(call, use)
+        outcome.looks += use.looks
+        outcome.edits = [*edits, *use.edits]
+
+    def _follow_bedrock(self, call: cst.Call, use: AnswerUse) -> None:
+        """Follow `json.loads(response["body"].read())` to the answer's text."""
+        source = self._source
+        parent = source.parent(call)
+        if not isinstance(parent, cst.Assign) or not isinstance(parent.targets[0].target, cst.Name):
+            raise CannotRewrite("It cannot be told what is done with the response.")
+        name = parent.targets[0].target
+        if len(source.assignments(name)) != 1:
+            raise CannotRewrite("It cannot be told what is done with the response.")
+        for node in source.references(name):
+            loads = next(
+                (
+                    each
+                    for each in source.ancestors(node)
+                    if isinstance(each, cst.Call) and called_name(each) == "loads"
+                ),
+                None,
+            )
+            if loads is None:
+                raise CannotRewrite(
+                    f"It cannot be told what is done with the response in line {source.line(node)}."
+                )
+            follow_data(source, loads, use)
+
+
+def _finding(source: Source, outcome: BodyOutcome) -> Finding:
+    start, end = source.span(outcome.node)
+    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
+    new, read = outcome.new, outcome.read
+    asked = read.call.model if read is not None else None
+    models = None
+    if new is not None and isinstance(asked, str) and isinstance(new.model, str):
+        models = (asked, new.model)
+    return Finding(
+        line=source.line_at(start),
+        column=source.column_at(start),
+        end_line=source.line_at(end),
+        shape=outcome.shape,
+        verdict=Verdict.BY_HAND if outcome.reason else verdict,
+        reasons=(outcome.reason,) if outcome.reason else tuple(outcome.looks),
+        models=None if outcome.reason else models,
+        adjustments=() if outcome.reason or new is None else new.adjustments,
+    )
