@@ -73,8 +73,7 @@ def follow_data(source: Source, call: cst.Call, use: AnswerUse) -> None:
             raise CannotRewrite(f"`{target.value}` is not only the answer of this call.")
     use.keys.add(("answer", id(scope), target.value))
     for node in source.references(target):
-        if isinstance(node, cst.BaseExpression):
-            _follow_use(source, node, use)
+        _follow_use(source, node, use)
 
 
 def calls_of_answer(source: Source, call: cst.Call) -> list[cst.BaseExpression]:
@@ -277,7 +276,7 @@ def _is_in_later_sibling(source: Source, statement: cst.CSTNode, loop: cst.For) 
 def _free_name(source: Source, node: cst.CSTNode) -> str:
     scope = source.scope(node)
     for name in ("stream", "message_stream", "answer_stream"):
-        if scope is None or name not in scope:
+        if name not in scope:
             return name
     raise CannotRewrite("All names for the stream are taken.")
 

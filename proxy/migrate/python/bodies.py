@@ -102,31 +102,27 @@ class _Bodies:
     def _sender(self, node: cst.BaseExpression) -> tuple[cst.Call, cst.Arg]:
         """Follow a body to the call that sends it: as it is, by `json.dumps`, by a name or two."""
         current: cst.BaseExpression = node
-        for _ in range(4):
+        while True:
             parent = self._source.parent(current)
             if isinstance(parent, cst.Assign) and isinstance(parent.targets[0].target, cst.Name):
                 name = parent.targets[0].target
                 if self._source.value_of(name) is not current:
                     raise CannotRewrite(f"`{name.value}` is assigned more than once.")
                 references = self._source.references(name)
-                if len(references) != 1 or not isinstance(references[0], cst.BaseExpression):
+                if len(references) != 1:
                     raise CannotRewrite(f"`{name.value}` is not used in one place.")
                 current = references[0]
                 continue
             call = self._source.parent(parent) if isinstance(parent, cst.Arg) else None
-            if isinstance(parent, cst.Call) and called_name(parent) == "encode":
-                current = parent
-            elif isinstance(parent, cst.Attribute) and parent.attr.value == "encode":
-                encoded = self._source.parent(parent)
-                assert isinstance(encoded, cst.BaseExpression)
+            encoded = self._source.parent(parent) if isinstance(parent, cst.Attribute) else None
+            if isinstance(encoded, cst.Call) and called_name(encoded) == "encode":
                 current = encoded
             elif isinstance(call, cst.Call) and called_name(call) == "dumps":
                 current = call
             elif isinstance(call, cst.Call) and isinstance(parent, cst.Arg):
                 return call, parent
             else:
-                break
-        raise CannotRewrite("It cannot be told from here where the body is sent.")
+                raise CannotRewrite("It cannot be told from here where the body is sent.")
 
     def _planned(self, entries: Entries, outcome: BodyOutcome) -> NewCall:
         read = self._reader.read_call(entries)
@@ -207,6 +203,8 @@ class _Bodies:
             None,
         )
         if isinstance(value, cst.Name):
+            if len(self._source.references(value)) > 1:
+                raise CannotRewrite(f"The headers `{value.value}` are used elsewhere, too.")
             value = self._source.value_of(value)
         if not isinstance(value, cst.Dict) or not value.elements:
             raise CannotRewrite(

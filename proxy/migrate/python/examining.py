@@ -48,17 +48,18 @@ def examine(text: str, target: Target) -> Examined:
     findings += left
     edits += removed
     findings.sort(key=lambda found: (found.line, found.column))
-    return _checked(text, findings, edits)
+    return _checked(source, findings, edits)
 
 
-def _checked(text: str, findings: list[Finding], edits: list[Edit]) -> Examined:
+def _checked(source: Source, findings: list[Finding], edits: list[Edit]) -> Examined:
     """Return findings and edits; without the edits, if what they make cannot be parsed."""
-    newline = cst.parse_module(text).default_newline
-    edits = [Edit(each.start, each.end, _LINE_END.sub(newline, each.text)) for each in set(edits)]
+    edits = [
+        Edit(each.start, each.end, _LINE_END.sub(source.newline, each.text)) for each in set(edits)
+    ]
     try:
-        cst.parse_module(apply_edits(text, edits))
+        cst.parse_module(apply_edits(source.text, edits))
     except (cst.ParserSyntaxError, OverlappingEdits):
-        reason = "It was not rewritten, because the result would not be Python."
+        reason = "It was not rewritten, because its changes do not fit together."
         return Examined(
             tuple(
                 found

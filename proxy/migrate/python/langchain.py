@@ -30,7 +30,9 @@ _CLASSES: Final = frozenset(
 )
 _OLD_MODEL: Final = "claude-2"
 _OLD_TOKENS: Final = 256
-"""What LangChain's class asked for if it was not told: the model and the tokens."""
+_OWN_PACKAGE_TOKENS: Final = 1_024
+"""What LangChain's classes asked for if they were not told: the model, and the tokens in the large
+package and in the one of its own."""
 _CALLS: Final = frozenset({"invoke", "predict", "__call__"})
 _RENAMED: Final = {"max_tokens_to_sample": "max_tokens", "model_name": "model"}
 _KEPT: Final = frozenset(
@@ -168,7 +170,8 @@ def _arguments(
     if "model" not in given:
         written.append(f"model={model}")
     if "max_tokens" not in given:
-        written.append(f"max_tokens={_OLD_TOKENS}")
+        is_own = (source.qualified(call.func) or "").startswith("langchain_anthropic")
+        written.append(f"max_tokens={_OWN_PACKAGE_TOKENS if is_own else _OLD_TOKENS}")
     for arg in call.args:
         assert arg.keyword is not None
         name = _RENAMED.get(arg.keyword.value, arg.keyword.value)

@@ -57,7 +57,7 @@ def examine_notebook(text: str, target: Target) -> Examined:
     """Find the legacy uses of a notebook, and the edits of the file that rewrite them."""
     try:
         pieces = _pieces(text)
-    except (msgspec.DecodeError, ValueError) as exc:
+    except msgspec.DecodeError as exc:
         reason = f"The notebook cannot be read: {exc}"
         found = Finding(line=1, shape="a notebook", verdict=Verdict.BY_HAND, reasons=(reason,))
         return Examined((found,))
@@ -114,10 +114,10 @@ def _pieces(text: str) -> list[_Piece]:
 
 def _find(text: str, wanted: str, offset: int) -> tuple[int, int]:
     """Return where a string is written in the file, from an offset on."""
-    for found in _STRING.finditer(text, offset):
-        if msgspec.json.decode(found[0].encode()) == wanted:
-            return found.span()
-    raise ValueError("a cell is not written as strings")
+    strings = _STRING.finditer(text, offset)
+    return next(
+        found.span() for found in strings if msgspec.json.decode(found[0].encode()) == wanted
+    )
 
 
 def _piece_at(pieces: list[_Piece], offset: int) -> _Piece:

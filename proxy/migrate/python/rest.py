@@ -275,8 +275,7 @@ def _is_dead(source: Source, each: cst.ImportAlias, edits: list[Edit]) -> bool:
     if not isinstance(each.name, cst.Name) or each.name.value not in MARKERS:
         return False
     local = each.asname.name if each.asname else each.name
-    if not isinstance(local, cst.Name):
-        return False
+    assert isinstance(local, cst.Name)
     if f'"{local.value}"' in source.text or f"'{local.value}'" in source.text:
         return False  # perhaps in `__all__`
     spans = [source.span(node) for node in source.references(local)]

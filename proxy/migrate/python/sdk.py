@@ -56,6 +56,7 @@ _CLIENT_OPTIONS: Final = frozenset(
     {"api_key", "auth_token", "base_url", "timeout", "max_retries", "default_headers"}
     | {"default_query", "http_client"}
 )
+_FOREIGN: Final = frozenset({"openai", "litellm", "together", "groq"})
 _HARMLESS_USES: Final = frozenset({"print", "len", "debug", "info", "warning", "error", "log"})
 
 
@@ -148,15 +149,8 @@ class SdkRewriter:
 
     def _is_foreign(self, client: cst.BaseExpression, made: str | None) -> bool:
         """Return True for a client or module of somebody else."""
-        if made is not None and not made.startswith("anthropic"):
-            return "anthropic" not in made.lower() and made.partition(".")[0] in {
-                "openai",
-                "litellm",
-                "together",
-                "groq",
-            }
-        name = self._source.qualified(client) or ""
-        return name.partition(".")[0] in {"openai", "litellm", "together", "groq"}
+        name = made or self._source.qualified(client) or ""
+        return name.partition(".")[0] in _FOREIGN
 
     def _maker(self, client: cst.BaseExpression) -> cst.Call | None:
         """Return the call that makes a client: of a name, or of an attribute of `self`."""
@@ -427,9 +421,7 @@ class SdkRewriter:
         span = source.span(whole)
         start = source.inner_span(statement)[0]
         indent = source.indentation_at(start)
-        code = _written(source, whole, edits)
-        if span != source.inner_span(whole):
-            code = code[1:-1]  # parentheses around an `await`
+        code = _written(source, source.inner_span(whole), edits)
         opening = Edit(start, start, f"{name} = {code}{source.newline}{indent}")
         outside = [edit for edit in edits if not _is_within(edit, span)]
         return [*outside, opening, Edit(*span, name), *answer]
@@ -437,7 +429,7 @@ class SdkRewriter:
     def _stream_edits(self, site: Site, stream: StreamUse, edits: list[Edit]) -> list[Edit]:
         """Put a `with` statement around the loop, and let it read texts."""
         source = self._source
-        call = _written(source, site.call, edits)
+        call = _written(source, source.span(site.call), edits)
         outside = [edit for edit in edits if not _is_within(edit, source.span(site.call))]
         is_async = stream.loop.asynchronous is not None
         if is_async != isinstance(source.parent(site.call), cst.Await):
@@ -461,10 +453,9 @@ class SdkRewriter:
     def _last_statement(self, stream: StreamUse) -> int:
         """Return where the statement ends that the `with` statement must hold."""
         block = self._source.parent(stream.assigned) if stream.assigned else None
-        for each in (stream.loop, *self._source.ancestors(stream.loop)):
-            if block is None or self._source.parent(each) is block:
-                return self._source.inner_span(each)[1]
-        raise CannotRewrite("The stream is not read in one loop behind the call.")
+        around = (stream.loop, *self._source.ancestors(stream.loop))
+        last = next(each for each in around if block in {None, self._source.parent(each)})
+        return self._source.inner_span(last)[1]
 
     def _indents(self, first_line: int, end: int, unit: str) -> list[Edit]:
         source = self._source
@@ -549,7 +540,7 @@ def _continues(parent: cst.CSTNode | None, value: cst.CSTNode) -> bool:
 def _free_name(source: Source, node: cst.CSTNode) -> str | None:
     scope = source.scope(node)
     names = ("message", "answered", "answered_message")
-    return next((name for name in names if scope is None or name not in scope), None)
+    return next((name for name in names if name not in scope), None)
 
 
 def _keys(node: cst.Dict) -> set[str]:
@@ -564,9 +555,9 @@ def _is_within(edit: Edit, span: tuple[int, int]) -> bool:
     return span[0] <= edit.start and edit.end <= span[1]
 
 
-def _written(source: Source, node: cst.CSTNode, edits: list[Edit]) -> str:
-    """Return the code of a node with the edits in it made."""
-    span = start, end = source.span(node)
+def _written(source: Source, span: tuple[int, int], edits: list[Edit]) -> str:
+    """Return the code of a span with the edits in it made."""
+    start, end = span
     inner = [
         Edit(each.start - start, each.end - start, each.text)
         for each in edits

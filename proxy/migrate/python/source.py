@@ -99,10 +99,9 @@ class Source:
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the statement that a node is part of: a line, or a compound statement."""
-        for each in (node, *self.ancestors(node)):
-            if isinstance(each, cst.SimpleStatementLine | cst.BaseCompoundStatement):
-                return each
-        return self.tree
+        kinds = cst.SimpleStatementLine | cst.BaseCompoundStatement
+        around = (node, *self.ancestors(node))
+        return next((each for each in around if isinstance(each, kinds)), self.tree)
 
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         """Return the function that a node is in."""
@@ -110,38 +109,31 @@ class Source:
             (each for each in self.ancestors(node) if isinstance(each, cst.FunctionDef)), None
         )
 
-    def scope(self, node: cst.CSTNode) -> Scope | None:
+    def scope(self, node: cst.CSTNode) -> Scope:
         """Return the scope of a node."""
-        for each in (node, *self.ancestors(node)):
-            scope = self._scopes.get(each)
-            if scope is not None:
-                return scope
-        return None
+        around = (self._scopes.get(each) for each in (node, *self.ancestors(node), self.tree))
+        return next(scope for scope in around if scope is not None)
 
     def qualified(self, node: cst.CSTNode) -> str | None:
         """Return the name by which an import or a definition knows a node, if there is one."""
-        scope = self.scope(node)
-        if scope is None or not isinstance(node, cst.Name | cst.Attribute | cst.Call):
+        parent = self.parent(node)
+        if not isinstance(node, cst.Name | cst.Attribute | cst.Call):
             return None
-        names = {name.name for name in scope.get_qualified_names_for(node)}
+        if isinstance(parent, cst.Attribute) and parent.attr is node:
+            return None  # the name of an attribute, whatever else has that name
+        if isinstance(parent, cst.Arg) and parent.keyword is node:
+            return None
+        names = {name.name for name in self.scope(node).get_qualified_names_for(node)}
         return names.pop() if len(names) == 1 else None
 
     def assignments(self, name: cst.Name) -> list[BaseAssignment]:
         """Return all assignments that a name may refer to."""
-        scope = self.scope(name)
-        if scope is None:
-            return []
-        try:
-            return list(scope[name.value])
-        except KeyError:
-            return []
+        return list(self.scope(name)[name.value])
 
     def value_of(self, name: cst.Name) -> cst.BaseExpression | None:
         """Return the expression that a name is assigned to, if that is done once, by `name = `."""
         found = self.assignments(name)
-        if len(found) != 1 or not isinstance(found[0], Assignment):
-            return None
-        return self.assigned_value(found[0])
+        return self.assigned_value(found[0]) if len(found) == 1 else None
 
     def assigned_value(self, assignment: BaseAssignment) -> cst.BaseExpression | None:
         """Return the expression of an assignment `name = value`, or None for any other."""
@@ -160,7 +152,7 @@ class Source:
         found = self.assignments(name)
         return bool(found) and all(isinstance(each, ImportAssignment) for each in found)
 
-    def references(self, name: cst.Name) -> list[cst.CSTNode]:
+    def references(self, name: cst.Name) -> list[cst.BaseExpression]:
         """Return all nodes by which the values that a name may refer to are used."""
         nodes = {access.node for found in self.assignments(name) for access in found.references}
         return sorted(nodes, key=lambda node: self.span(node)[0])

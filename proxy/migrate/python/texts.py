@@ -207,7 +207,8 @@ class TextReader:
 
     def _filled(self, value: cst.BaseExpression, depth: int) -> Text:
         """Read what is put into a template: its text is that of `str()`."""
-        text = self._read(value, depth + 1)
+        is_text = _may_be_text(value) or self.is_string(value)
+        text = self._read(value, depth + 1) if is_text else (self._hole(value, SUM),)
         if not (len(text) == 1 and isinstance(text[0], Hole)):
             return text
         code = self._source.code(value)
@@ -292,12 +293,10 @@ class TextReader:
         return self._source.code(node.annotation.annotation).strip("\"'") == "str"
 
     def _quotes(self, node: cst.BaseExpression) -> str:
-        for each in _strings_in(node):
-            if isinstance(each, cst.FormattedString):
-                return each.end
-            if each.quote:
-                return each.quote
-        return '"'
+        found = _strings_in(node)
+        if not found:
+            return '"'
+        return found[0].end if isinstance(found[0], cst.FormattedString) else found[0].quote
 
 
 def _strings_in(node: cst.CSTNode) -> list[cst.SimpleString | cst.FormattedString]:

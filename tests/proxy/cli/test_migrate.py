@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,7 @@ def test_the_diff_is_one_that_git_applies(folder: Path):
     (folder / "sub").mkdir()
     (folder / "sub" / "windows.py").write_bytes(CALL.replace("\n", "\r\n").encode())
     (folder / "latin.py").write_bytes(b"# coding: latin-1\nx = '\xe4'\n" + CALL.encode())
+    (folder / "by_hand.py").write_text(BY_HAND)
     (folder / "no_end.py").write_text(CALL.rstrip("\n"))
     commit(folder)
 
@@ -88,6 +90,16 @@ def test_the_diff_is_one_that_git_applies(folder: Path):
     assert_all_are_rewritten(folder)
     assert b"\r\n" in (folder / "sub" / "windows.py").read_bytes()
     assert diff(".").stdout == b""
+
+
+def test_what_is_by_hand_stays_and_is_reported(folder: Path):
+    (folder / "by_hand.py").write_text(BY_HAND)
+    commit(folder)
+
+    written = run("migrate", "--write", ".")
+
+    assert "by_hand.py:3" in written.stdout
+    assert (folder / "by_hand.py").read_text() == BY_HAND
 
 
 def test_files_are_written_and_a_second_run_finds_nothing(folder: Path):
@@ -216,6 +228,21 @@ def test_models_and_settings_are_those_of_the_program(tmp_path: Path):
     assert (wrong.returncode, "OLD=NEW" in wrong.stderr) == (2, True)
 
 
+def test_without_a_parser_python_is_listed_and_the_package_named(tmp_path: Path):
+    (tmp_path / "a.py").write_text(CALL)
+    program = "import sys; sys.modules['libcst'] = None; from proxy.cli import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "migrate", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "by hand" in done.stdout
+    assert "pip install 'holdover[migrate]'" in done.stdout
+
+
 def test_one_mode_at_a_time_and_paths_that_exist(tmp_path: Path):
     both = run("migrate", "--diff", "--write", str(tmp_path))
     nowhere = run("migrate", str(tmp_path / "nowhere"))
@@ -225,9 +252,9 @@ def test_one_mode_at_a_time_and_paths_that_exist(tmp_path: Path):
 
 
 def test_what_is_left_out_is_said(tmp_path: Path):
-    (tmp_path / "big.py").write_bytes(b"# completions\n" * 400_000)
-    (tmp_path / "made.py").write_text("# @generated\ncompletions\n")
-    (tmp_path / "odd.py").write_bytes(b"# coding: nothing\ncompletions\n")
+    (tmp_path / "big.py").write_bytes(b"# HUMAN_PROMPT\n" * 400_000)
+    (tmp_path / "made.py").write_text("# @generated\nHUMAN_PROMPT\n")
+    (tmp_path / "odd.py").write_bytes(b"# coding: nothing\nHUMAN_PROMPT\n")
     (tmp_path / "odd.go").write_bytes(b"// /v1/complete \xff\n")
     (tmp_path / "picture.png").write_bytes(b"/v1/complete")
     (tmp_path / "node_modules").mkdir()

@@ -84,6 +84,20 @@ def test_folders_that_cannot_be_read_are_said(tmp_path: Path):
     assert found(tmp_path) == ([], {"not readable": 1})
 
 
+def test_what_is_neither_file_nor_readable_is_left_out(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.py")
+    here = Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(20):  # a path that is too long for the system
+            Path("x" * 250).mkdir()
+            os.chdir("x" * 250)
+    finally:
+        os.chdir(here)
+
+    assert found(tmp_path) == ([], {"not readable": 1})
+
+
 def test_without_git_trees_are_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     make(tmp_path, "a.py")
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -1,0 +1,65 @@
+"""Single files: what is not read, keys, other languages, and writing without git."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.migrate import Target
+from proxy.migrate.elsewhere import examine
+from proxy.migrate.files import FileResult, Skipped, examine_file, write_result
+from proxy.migrate.keys import has_key, keys_in, without_keys
+from translators import Policy
+
+TARGET = Target(policy=Policy(), today="2026-11-28")
+KEY = "sk-ant-api03-abcdefghijkl"
+
+
+def test_a_file_that_is_gone_is_said():
+    found = examine_file(Path("/nowhere/a.py"), TARGET)
+
+    assert isinstance(found, Skipped)
+    assert "not readable" in found.reason
+
+
+def test_a_file_that_is_nested_too_deeply_is_said(tmp_path: Path):
+    path = tmp_path / "deep.py"
+    path.write_text(f"HUMAN_PROMPT = {'-' * 900}1\n")
+
+    assert examine_file(path, TARGET) == Skipped(path, "nested too deeply")
+
+
+def test_without_git_a_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "a.py"
+    path.write_bytes(b"old")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    write_result(FileResult(path, (), b"old", b"new"))
+
+    assert path.read_bytes() == b"new"
+
+
+def test_keys_are_found_once_a_line_and_never_shown():
+    text = f"a\nx = '{KEY}', '{KEY}'\n"
+
+    assert [(each.line, each.column) for each in keys_in(text)] == [(2, 6)]
+    assert has_key(text)
+    assert KEY not in without_keys(text)
+    assert not has_key("sk-ant-...")
+
+
+def test_words_near_each_other_are_one_use_in_other_languages():
+    text = (
+        "url = '/v1/complete'\n'max_tokens_to_sample': 1\nmodel claude-2\n"
+        + "\n" * 50
+        + "maxTokensToSample\n"
+        + "\n" * 50
+        + "claude-instant-1.2-100k and claude-2-mine\n/v1/completely\n"
+    )
+
+    assert [(each.line, each.shape) for each in examine(text, TARGET).findings] == [
+        (1, "the path /v1/complete"),
+        (54, "the body of a legacy request"),
+        (105, "a model that is retired"),
+    ]
