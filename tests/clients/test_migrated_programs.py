@@ -56,7 +56,9 @@ def test_a_rewritten_program_asks_what_holdover_asks_for_the_old_one_and_prints_
         old = run(client, PROGRAMS / name / "before.py", proxy.url)
         asked_by_holdover = bodies(proxy.received())
     with scripted_proxy() as proxy:
-        new = run(newest, PROGRAMS / name / "after.py", proxy.upstream_url)
+        # What posts by itself needs no SDK, but the library that the old SDK has brought.
+        runner = client if "post" in name else newest
+        new = run(runner, PROGRAMS / name / "after.py", proxy.upstream_url)
         asked = bodies(proxy.received())
 
     assert asked == asked_by_holdover

@@ -17,7 +17,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
+
+import msgspec
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 TEXT: Final = "Hello there, friend."
@@ -43,8 +45,12 @@ def run(source: str) -> Ran:
     ran = Ran("")
     library = _library(ran)
 
+    posting = types.ModuleType("httpx")
+    vars(posting).update(post=_Session(ran).post, Client=lambda: _Session(ran))
+    own = {"anthropic": library, "httpx": posting}
+
     def importing(name: str, *arguments: Any, **options: Any) -> Any:
-        return library if name == "anthropic" else builtins.__import__(name, *arguments, **options)
+        return own[name] if name in own else builtins.__import__(name, *arguments, **options)
 
     scope = {"__name__": "__main__", "__builtins__": {**vars(builtins), "__import__": importing}}
     os.environ.setdefault("BASE_URL", "http://127.0.0.1:9")
@@ -101,6 +107,40 @@ class _Client:
     def _stream(self, **call: Any) -> Any:
         self._ran.messages.append(_as_request(call) | {"stream": True})
         return _AsyncStream() if self._is_async else _stream()
+
+
+class _Session:
+    """Takes posts to either API."""
+
+    def __init__(self, ran: Ran) -> None:
+        self._ran = ran
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def post(
+        self,
+        url: str,
+        *,
+        headers: dict[str, str],
+        json: Any = None,
+        content: str = "{}",
+        timeout: float = 5,
+    ) -> SimpleNamespace:
+        del timeout
+        body = json or msgspec.json.decode(content)
+        answer: dict[str, Any] = {"completion": f" {TEXT}", "stop_reason": "stop_sequence"}
+        if url.endswith("/v1/messages"):
+            assert headers["anthropic-version"] == "2023-06-01"
+            self._ran.messages.append(body)
+            answer = {"content": [{"type": "text", "text": TEXT}], "stop_reason": "end_turn"}
+        else:
+            assert url.endswith("/v1/complete")
+            self._ran.legacy.append(body)
+        return SimpleNamespace(raise_for_status=lambda: None, json=lambda: answer)
 
 
 def _as_request(call: dict[str, Any]) -> dict[str, Any]:
