@@ -16,6 +16,8 @@ from proxy.migrate.files import CannotWrite, FileResult, write_result
 from tests.command_line import HOLDOVER, run, run_on_terminal
 from tests.proxy.migrate.programs_under_test import PROGRAMS, names
 
+pytestmark = pytest.mark.thorough  # each starts processes
+
 ROOT = Path(__file__).parents[3]
 _GIT = shutil.which("git") or "git"
 KEY = "sk-ant-api03-abcdefghijklmnop"

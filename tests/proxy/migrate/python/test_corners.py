@@ -11,6 +11,8 @@ from proxy.migrate import Finding, Target, Verdict, apply_edits
 from proxy.migrate.python import examine, examine_notebook
 from translators import Policy
 
+pytestmark = pytest.mark.thorough
+
 TARGET = Target(policy=Policy(), today="2026-11-28")
 ASK = 'model="claude-instant-1", max_tokens_to_sample=9'
 MODEL = '"claude-instant-1"'
