@@ -29,6 +29,12 @@ Load: TypeAlias = Callable[[TomlSource | None], Settings]
 _EARLIER: Final = 20
 _THREADS: Final = 4
 """Queries that run at once; more people wait for each other rather than for the disk."""
+_LONGEST_QUERY_SECONDS: Final = 60
+"""Seconds after which PostgreSQL ends a query, so that no thread is held for ever."""
+
+
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +114,13 @@ class Site:
     """Exchanges whose bodies a search for a text reads, one by one, before it is refused."""
     _store: Store | None = None
     _store_lock: threading.Lock = field(default_factory=threading.Lock)
-    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
+    patience: float = 30.0
+    """Seconds for which a page waits for the store."""
+    patience_of_switches: float = 5.0
+    """Seconds for which pages wait that can do without the store, and are needed most then."""
+    _for_files: ThreadPoolExecutor = field(default_factory=_threads)
+    _for_queries: ThreadPoolExecutor = field(default_factory=_threads)
+    """Threads apart from those for files, as all of them may wait for a store that hangs."""
 
     async def settings(self) -> CurrentSettings:
         """Return the settings of this moment."""
@@ -117,7 +129,7 @@ class Site:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that reads files, in a thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await loop.run_in_executor(self._for_files, lambda: function(*args, **kwargs))
 
     async def query(
         self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
@@ -132,7 +144,16 @@ class Site:
                 self._close(store)  # it may be another file, or another server, by now
                 raise
 
-        return await self.run(call)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.patience):
+                return await loop.run_in_executor(self._for_queries, call)
+        except TimeoutError as exc:
+            said = (
+                f"The store has not answered within {self.patience:g} seconds: it is busy, locked "
+                "or hangs. Look at its server, and try again"
+            )
+            raise StoreError(said, may_pass=True) from exc
 
     def why_readonly(self) -> str | None:
         """Return a sentence about why nothing can be changed here; None if it can."""
@@ -156,6 +177,7 @@ class Site:
         with self._store_lock:
             if self._store is None:
                 self._store = open_store(self.store_url, read_only=True)
+                self._store.limit_queries(_LONGEST_QUERY_SECONDS)
             return self._store
 
     def _close(self, store: Store) -> None:
@@ -166,6 +188,7 @@ class Site:
 
     async def close(self) -> None:
         """Close the store and all connections."""
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for threads in (self._for_files, self._for_queries):
+            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
         if self._store is not None:
             self._store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -197,14 +198,21 @@ async def _see(visit: Visit) -> _Seen:
     current = await visit.site.settings()
     server = await visit.site.server.ask()
     settings, problem = current.settings, None
+    # The switches are needed most when something is broken.
+    patience = visit.site.patience_of_switches
     try:
-        recorded = await visit.site.remembered.get(
-            ("rollout", current.version),
-            _FRESH_SECONDS,
-            lambda: visit.site.query(recorded_traffic, settings, visit.now_ms),
+        async with asyncio.timeout(patience):
+            recorded = await visit.site.remembered.get(
+                ("rollout", current.version),
+                _FRESH_SECONDS,
+                lambda: visit.site.query(recorded_traffic, settings, visit.now_ms),
+            )
+    except TimeoutError:
+        recorded = None
+        problem = (
+            f"The records could not be read within {patience:g} seconds, so there are no numbers."
         )
     except StoreError as exc:
-        # The switches are needed most when something is broken.
         recorded, problem = None, f"The records cannot be read, so there are no numbers: {exc}."
     guards = await visit.site.run(guard_states, settings, visit.site.reader.path, server)
     board = await visit.site.run(board_of, settings, recorded, guards, visit.now)

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, event
 
 from proxy.timestamps import DAY_MS
 from proxy.traffic.content import Content
@@ -120,6 +120,15 @@ class Store:
                 if connection.dialect.name == "postgresql":
                     connection.exec_driver_sql(_SET_STATEMENT_TIMEOUT)
                 yield connection
+
+    def limit_queries(self, seconds: int) -> None:
+        """Let PostgreSQL end each query that takes longer, or that waits longer for a lock."""
+        if self.engine.dialect.name != "postgresql":
+            return
+
+        @event.listens_for(self.engine, "begin")
+        def _limit(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
 
     def close(self) -> None:
         """Close all connections to the database."""

@@ -108,6 +108,18 @@ def test_what_was_open_when_the_server_stopped_works_when_it_is_back():
         store.close()
 
 
+def test_queries_that_take_longer_than_a_limit_end(server: Postgres):
+    store = open_store(server.new_database())
+    store.limit_queries(1)
+    with pytest.raises(StoreError) as told, store.reading() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(60)")
+
+    assert "statement timeout" in str(told.value)
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+    store.close()
+
+
 def test_a_connection_that_breaks_while_it_is_used_may_pass(server: Postgres):
     url = server.new_database()
     store = open_store(url)
