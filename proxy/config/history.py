@@ -15,6 +15,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -103,7 +104,8 @@ class SettingsHistory:
             with os.fdopen(open_file(self.directory / _NAME, os.O_RDWR), "r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 write(file)
-                if os.geteuid() == 0:  # else the server could not write what root has begun
+                # Else the server could not write what root has begun; others may not, and need not.
+                with suppress(PermissionError):
                     _give_to_owner(self.directory, file, is_new=is_new)
         except OSError as exc:
             log.warning("history_not_kept", directory=str(self.directory), reason=exc.strerror)

@@ -166,6 +166,8 @@ class Site:
                 "`--config holdover.toml`."
             )
         real = Path(os.path.realpath(path))
+        if not os.access(real, os.F_OK):
+            return f"{real} is not there any more: put it back, and this console follows it."
         if not os.access(real.parent, os.W_OK | os.X_OK) or not os.access(real, os.R_OK):
             return (
                 f"{real} cannot be replaced by the user of this console, so change it where it "

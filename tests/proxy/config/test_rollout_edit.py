@@ -52,8 +52,8 @@ def test_a_share_and_the_override_are_written_down_at_once(config: Path):
 
     assert said(config) == [
         (("share of canary: 5 -> 25 %",), "alice@web-1"),
-        (("rollout_override.action: not set -> refuse",), "bob@web-1"),
-        (("rollout_override.action: refuse -> not set",), "alice@web-1"),
+        (("kill switch: not set -> refuse",), "bob@web-1"),
+        (("kill switch: refuse -> not set",), "alice@web-1"),
     ]
 
 
@@ -107,7 +107,7 @@ def test_what_only_the_server_can_know_is_not_said_to_have_changed(config: Path)
     config.write_text('rollout-override = "forward"\n' + config.read_text())
     edit(config).set_override(None)
 
-    assert said(config) == [(("rollout_override.action: forward -> not set",), "alice@web-1")]
+    assert said(config) == [(("kill switch: forward -> not set",), "alice@web-1")]
 
 
 def test_an_edit_that_makes_a_file_valid_says_what_it_has_become(config: Path):

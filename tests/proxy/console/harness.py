@@ -64,18 +64,21 @@ def console(
     *,
     server_url: str | None = None,
     contents: Contents = ALL,
+    has_file: bool = True,
     **site: Any,
 ) -> Iterator[tuple[str, OneTimeAddress]]:
     """
     Serve the console of a settings file; yield its URL and the address that opens it once.
 
-    `contents` takes the place of all its pages and forms.
+    `contents` takes the place of all its pages and forms. Without a file it has the same settings.
     """
     settings = load_settings(config)
     assert settings.traffic_url is not None
     # Without a server, a port on which nobody listens.
     server = ServerClient(server_url or f"http://127.0.0.1:{free_port()}")
-    reader = SettingsReader(path=config, load=load_settings)
+    reader = SettingsReader(
+        path=config if has_file else None, load=lambda file: load_settings(file or config)
+    )
     once = OneTimeAddress(base="")
     app = create_console(
         Site(

@@ -60,3 +60,19 @@ def test_the_switches_are_shown_without_numbers_if_these_take_long(tmp_path: Pat
     assert (page.status_code, preview.status_code) == (200, 200)
     for each in (page, preview):
         assert "The records could not be read within 0 seconds" in shown(each.text)
+
+
+def test_of_a_settings_file_that_is_gone_it_is_not_said_that_it_cannot_be_replaced(tmp_path: Path):
+    config = settings_file(tmp_path, RULE)
+    with signed_in(config) as person:
+        kept = config.read_bytes()
+        config.unlink()
+        page, refused = person.see("/rollout"), person.send("/rollout/share", rule="canary")
+        config.write_bytes(kept)
+        back = person.see("/rollout")
+
+    said = f"{config} is not there any more: put it back, and this console follows it."
+    assert said in shown(page.text)
+    assert refused.status_code == 403
+    assert said in shown(refused.text)
+    assert "is not there any more" not in back.text

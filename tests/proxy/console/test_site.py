@@ -46,6 +46,29 @@ def test_a_file_is_read_again_once_it_has_changed_and_its_last_good_version_is_k
     assert str(config) in (gone.problem or "")
 
 
+def test_of_earlier_versions_the_last_ones_are_remembered(tmp_path):
+    config = settings_file(tmp_path)
+    reading = reader(config)
+    written = config.read_text()
+    for port in range(9000, 9030):
+        config.write_text(f"{written}port = {port}\n")
+        reading.read()
+
+    assert [each.port for each in reading.earlier.values()] == [*range(9010, 9030)]
+
+
+def test_a_share_is_shown_and_not_set_where_there_is_no_file(tmp_path):
+    rule = '[[rollout]]\nname = "canary"\naction = "translate"\nshare = 5\n'
+    with signed_in(settings_file(tmp_path, rule), has_file=False) as person:
+        page = person.see("/rollout/share", rule="canary", share="50")
+        answer = person.send("/rollout/share", rule="canary", share="50", version="")
+
+    assert page.status_code == 200
+    assert '<form method="post" action="/rollout/share"' not in page.text
+    assert answer.status_code == 403
+    assert "--config holdover.toml" in shown(answer.text)
+
+
 def test_without_a_file_nothing_can_be_changed_and_it_says_why():
     given = site(None, "sqlite:///nowhere.db")
 
