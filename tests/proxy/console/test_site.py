@@ -13,6 +13,7 @@ from proxy.traffic.store.queries import names_in
 from tests.proxy.console.harness import settings_file, shown, signed_in
 from tests.record_factory import record
 from tests.servers import taken_port
+from tests.unprivileged import as_nobody, public_directory
 
 
 def reader(path):
@@ -76,14 +77,19 @@ def test_without_a_file_nothing_can_be_changed_and_it_says_why():
     assert "--config holdover.toml" in (given.why_readonly() or "")
 
 
-def test_a_file_that_cannot_be_replaced_is_not_changed(tmp_path):
-    config = settings_file(tmp_path)
-    missing = tmp_path / "elsewhere" / "holdover.toml"
-    given = site(config, url_of(config))
+def test_a_file_that_cannot_be_replaced_is_not_changed():
+    with public_directory() as directory:
+        config = settings_file(directory)
+        config.chmod(0o644)
+        given = site(config, url_of(config))
+        mine = given.why_readonly()
+        directory.chmod(0o555)
+        with as_nobody():
+            others = given.why_readonly()
+        directory.chmod(0o755)
 
-    assert given.why_readonly() is None
-    given.reader.path = missing
-    assert f"{missing} cannot be replaced" in (given.why_readonly() or "")
+    assert mine is None
+    assert f"{config} cannot be replaced by the user of this console" in (others or "")
 
 
 @pytest.fixture
