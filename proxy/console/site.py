@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
@@ -166,9 +167,10 @@ class Site:
                 "`--config holdover.toml`."
             )
         real = Path(os.path.realpath(path))
-        if not os.access(real, os.F_OK):
+        if not real.exists():
             return f"{real} is not there any more: put it back, and this console follows it."
-        if not os.access(real.parent, os.W_OK | os.X_OK) or not os.access(real, os.R_OK):
+        may = partial(os.access, effective_ids=True)
+        if not may(real.parent, os.W_OK | os.X_OK) or not may(real, os.R_OK):
             return (
                 f"{real} cannot be replaced by the user of this console, so change it where it "
                 "comes from, or let that user write its directory."
