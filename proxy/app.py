@@ -100,6 +100,7 @@ def create_app(
         metrics,
         queue=settings.shadow_queue,
         keep=evidence.journal_writer.add if evidence else lambda _: None,  # recording is off
+        keep_answer=evidence.contents.write_later if evidence else lambda _: None,
         redactor=redactor,
     )
     traffic = _Traffic(

@@ -30,10 +30,11 @@ from proxy.errors import Failure, KeyRefused, UpstreamUnreachable
 from proxy.exchange.context import ExchangeContext
 from proxy.outcome import Outcome
 from proxy.rollout import Decision, Route, Shadow
-from proxy.rollout.rule_schema import BASIS_POINTS
+from proxy.rollout.rule_schema import BASIS_POINTS, Capture
 from proxy.security.redaction import Redacted, Redactor, describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic import ShadowRecord
+from proxy.traffic.redact_bodies import ShadowAnswer
 from proxy.upstream.attempt import AttemptFailed
 from proxy.upstream.decompression import decompressed
 from proxy.upstream.dispatch import Dispatcher
@@ -81,6 +82,8 @@ class DrawnShadow:
     shadow: Shadow
     route: Route
     """The route that answers the client; a control asks by it again."""
+    capture: Capture
+    """Part of the answers that is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +91,12 @@ class _QueuedShadow:
     """A shadow waiting for its turn."""
 
     id: str
+    received: str
     rule: str
     shadow: Shadow
     route: Route
     """The route that answered the client, which a control asks again."""
+    capture: Capture
     request: LegacyRequest = field(repr=False)
     hide: Callable[[str], Redacted]
     """Redacts names that clients and upstreams give themselves."""
@@ -122,6 +127,7 @@ class ShadowRunner:
         *,
         queue: int,
         keep: Callable[[ShadowRecord], None],
+        keep_answer: Callable[[ShadowAnswer], None],
         redactor: Redactor,
         roll: Callable[[], int] = lambda: secrets.randbelow(BASIS_POINTS),
     ) -> None:
@@ -132,6 +138,7 @@ class ShadowRunner:
         self._bytes_waiting = 0
         self._dropped = 0
         self._keep = keep
+        self._keep_answer = keep_answer
         self._redactor = redactor
         self._roll = roll
 
@@ -141,7 +148,9 @@ class ShadowRunner:
         shadow = rule.shadow if rule else None
         if rule is None or shadow is None or self._roll() >= shadow.share:
             return None
-        return DrawnShadow(rule=rule.name, shadow=shadow, route=decision.route)
+        return DrawnShadow(
+            rule=rule.name, shadow=shadow, route=decision.route, capture=rule.capture
+        )
 
     def skip(self, drawn: DrawnShadow, error: BaseException) -> None:
         """Count a shadow that is not sent because its exchange ended with this error."""
@@ -170,9 +179,11 @@ class ShadowRunner:
         likely = len(request.body) / _BYTES_PER_TOKEN + answer
         due = _QueuedShadow(
             id=context.id,
+            received=context.received_text,
             rule=drawn.rule,
             shadow=shadow,
             route=drawn.route,
+            capture=drawn.capture,
             request=request,
             hide=context.hiding(self._redactor),
             answer=b"".join(context.answer_copy),
@@ -248,6 +259,18 @@ class ShadowRunner:
         self._observer.shadow_compared(due.rule, name, comparison)
         log.info("shadow", id=due.id, rule=due.rule, leg=name, **comparison.as_fields())
         self._keep(_record(due, name, comparison=comparison))
+        if due.capture != "off":
+            self._keep_answer(
+                ShadowAnswer(
+                    id=due.id,
+                    received=due.received,
+                    leg=name,
+                    level=due.capture,
+                    text=answered.text,
+                    stop_reason=answered.stop_reason,
+                    hide=due.hide,
+                )
+            )
         counted = (answered.usage.input_tokens or 0) + (answered.usage.output_tokens or 0)
         # A legacy upstream does not count tokens.
         return counted or (len(due.request.body) + len(answered.text)) / _BYTES_PER_TOKEN

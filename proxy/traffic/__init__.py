@@ -1,7 +1,7 @@
 """Recorded traffic: one record per exchange and, where configured, its redacted bodies."""
 
 from proxy.traffic.body_capture import BodyCapture
-from proxy.traffic.content import PARTS, Body, Content, compress, decompress
+from proxy.traffic.content import PARTS, SHADOW_PARTS, Body, Content, compress, decompress
 from proxy.traffic.journal.segments import journal_directory, waiting_bytes
 from proxy.traffic.journal.writer import JournalObserver, JournalWriter
 from proxy.traffic.record import GROUPS, MadeAdjustment, ShadowRecord, TrafficRecord
@@ -13,6 +13,7 @@ from proxy.traffic.store.lazy_open import open_store
 __all__ = [
     "GROUPS",
     "PARTS",
+    "SHADOW_PARTS",
     "Body",
     "BodyCapture",
     "Content",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -9,17 +10,19 @@ import zstandard
 
 PARTS: Final = ("legacy_in", "messages_out", "messages_back", "legacy_back")
 """The four bodies of an exchange, in the order in which they are sent."""
+SHADOW_PARTS: Final[Mapping[str, str]] = {"shadow": "shadow_back", "control": "control_back"}
+"""The bodies of answers that no client got, by the leg of the shadow."""
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
     """A body of an exchange, or only its digest."""
 
     part: str
-    """Name of the body, from `PARTS`."""
+    """Name of the body, from `PARTS` or `SHADOW_PARTS`; later versions may have others."""
     size: int
-    """Bytes on the wire."""
+    """Bytes on the wire; of a shadow's answer, those of the completion that it amounts to."""
     digest: str
-    """Keyed digest of the bytes on the wire."""
+    """Keyed digest of these bytes."""
     data: bytes | None
     """
     The redacted body, compressed with zstd. A stream is kept as the whole answer that it
@@ -30,7 +33,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, tag="content"):
-    """The bodies of one exchange."""
+    """Bodies of one exchange; those of its shadows follow in entries of their own."""
 
     id: str
     """Id of the exchange."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import re
 from codecs import BOM_UTF8
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -23,9 +24,10 @@ import msgspec
 from proxy.errors import UpstreamBrokeOff
 from proxy.headers import Headers
 from proxy.late_log import log
+from proxy.rollout.rule_schema import Capture
 from proxy.security.redaction import Digester, Hide, describe_crash
 from proxy.traffic.body_capture import BodyCapture, CapturedBody
-from proxy.traffic.content import Body, Content, compress
+from proxy.traffic.content import SHADOW_PARTS, Body, Content, compress
 from proxy.traffic.journal.writer import JournalWriter
 from proxy.upstream.decompression import decompressed, is_compressed
 from translators import (
@@ -70,8 +72,27 @@ class ExchangeBodies:
     hide: Hide
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowAnswer:
+    """The answer of a shadow or control, with what is needed to redact it."""
+
+    id: str
+    """Id of the exchange."""
+    received: str
+    leg: str
+    level: Capture
+    """Capture level of the exchange; not `off`."""
+    text: str = field(repr=False)
+    stop_reason: str | None
+    hide: Hide
+
+
 class BodyRecorder:
-    """Writes bodies to the journal in two threads: one for small ones, one for large."""
+    """
+    Writes bodies to the journal in two threads.
+
+    One is for small ones, for which exchanges wait, and one for all others.
+    """
 
     def __init__(self, journal_writer: JournalWriter, digester: Digester) -> None:
         self._journal_writer = journal_writer
@@ -83,27 +104,44 @@ class BodyRecorder:
     async def write(self, bodies: ExchangeBodies) -> None:
         """Write the bodies of an exchange; small ones are usually written when this returns."""
         size = bodies.capture.size
-        if bodies.capture.is_too_large or self._waiting_bytes + size > _MAX_WAITING_BYTES:
+        if bodies.capture.is_too_large:
             self._journal_writer.give_up_content(size)
             return
-        self._waiting_bytes += size
         is_small = size <= _MAX_SMALL_BYTES
-        writing = (self._small if is_small else self._large).submit(self._write, bodies)
-        writing.add_done_callback(partial(self._written, asyncio.get_running_loop(), size))
-        if is_small:
+        thread = self._small if is_small else self._large
+        content = partial(content_of, bodies, self._digester)
+        writing = self._begin(thread, bodies.id, size, content)
+        if is_small and writing is not None:
             await asyncio.wait({asyncio.wrap_future(writing)}, timeout=_MAX_WAIT_SECONDS)
+
+    def write_later(self, answer: ShadowAnswer) -> None:
+        """Write the answer of a shadow, where no exchange waits behind it."""
+        content = partial(content_of_shadow, answer, self._digester)
+        self._begin(self._large, answer.id, len(answer.text), content)
 
     def close(self) -> None:
         """Write all waiting bodies, then end the threads."""
         self._small.shutdown(wait=True)
         self._large.shutdown(wait=True)
 
-    def _write(self, bodies: ExchangeBodies) -> None:
+    def _begin(
+        self, thread: ThreadPoolExecutor, name: str, size: int, content: Callable[[], Content]
+    ) -> Future[None] | None:
+        """Let a thread write contents; return None if too much is waiting."""
+        if self._waiting_bytes + size > _MAX_WAITING_BYTES:
+            self._journal_writer.give_up_content(size)
+            return None
+        self._waiting_bytes += size
+        writing = thread.submit(self._write, name, size, content)
+        writing.add_done_callback(partial(self._written, asyncio.get_running_loop(), size))
+        return writing
+
+    def _write(self, name: str, size: int, content: Callable[[], Content]) -> None:
         try:
-            self._journal_writer.add_content(content_of(bodies, self._digester))
+            self._journal_writer.add_content(content())
         except Exception as exc:  # noqa: BLE001 - a bug in the redaction must not fail the exchange
-            log.error("capture_crashed", id=bodies.id, **describe_crash(exc))
-            self._journal_writer.give_up_content(bodies.capture.size)
+            log.error("capture_crashed", id=name, **describe_crash(exc))
+            self._journal_writer.give_up_content(size)
 
     def _written(self, loop: asyncio.AbstractEventLoop, size: int, _: Future[None]) -> None:
         with suppress(RuntimeError):  # the loop has ended, so the count no longer matters
@@ -132,6 +170,17 @@ def content_of(bodies: ExchangeBodies, digester: Digester) -> Content:
             text, timing = _answer(part, captured, bodies) if captured.chunks else (None, None)
             found.append(_body(part, captured, digester, text, timing))
     return Content(id=bodies.id, received=bodies.received, bodies=tuple(found))
+
+
+def content_of_shadow(answer: ShadowAnswer, digester: Digester) -> Content:
+    """Return the redacted and compressed answer of a shadow, as the completion that it is."""
+    completion = {"completion": answer.text, "stop_reason": answer.stop_reason}
+    captured = CapturedBody("nothing")
+    captured.take(0, _json_text(completion).encode())
+    is_full = answer.level == "full"
+    text = _json_text(_walk(completion, answer.hide)) if is_full else None
+    body = _body(SHADOW_PARTS[answer.leg], captured, digester, text)
+    return Content(id=answer.id, received=answer.received, bodies=(body,))
 
 
 def _body(

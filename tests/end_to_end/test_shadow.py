@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from proxy.traffic import Body, decompress, open_store
+from proxy.traffic.store.queries import bodies_of, find_by_id
+from proxy.traffic.store.store import Store
 from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body, text_of
 from tests.waiting import wait_for
@@ -28,6 +31,14 @@ RULES = "\n".join(
             for share in (0, 50, 100)
         ),
         rule("no-shadow", 'action = "translate"'),
+        *(
+            rule(
+                f"capture-{level}",
+                *('action = "translate"', f'capture = "{level}"'),
+                'shadow = { action = "forward", control = true }',
+            )
+            for level in ("off", "digest", "full")
+        ),
     ]
 )
 DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
@@ -232,6 +243,58 @@ def test_neither_prompts_nor_answers_are_in_any_line(fleet):
     log = fleet.log.read_text()
     assert "canary" not in log
     assert KEY["x-api-key"] not in log
+
+
+@pytest.fixture(scope="module")
+def store(fleet: Fleet) -> Iterator[Store]:
+    """The fleet's store, once it is there."""
+    file = fleet.state_dir / "traffic" / "traffic.db"
+    wait_for(file.exists)
+    yield (opened := open_store(f"sqlite:///{file}"))
+    opened.close()
+
+
+def bodies(fleet: Fleet, store: Store, answer: httpx.Response, *parts: str) -> dict[str, Body]:
+    """What is kept of an exchange, once these parts are loaded."""
+    name = fleet.record(answer)["id"]
+
+    def loaded() -> tuple[dict[str, Body]] | None:
+        found = [each for record in find_by_id(store, name, 1) for each in bodies_of(store, record)]
+        by_part = {body.part: body for body in found}
+        return (by_part,) if by_part.keys() >= set(parts) else None
+
+    return wait_for(loaded)[0]
+
+
+@FORMS
+def test_all_answers_are_kept_redacted_where_bodies_are(fleet, store, stream):
+    said = {"simulate-text": json.dumps("Write to ann@example.com, or to the canary.")}
+    answer = fleet.ask("capture-full", headers=said, model="claude-2.1", stream=stream)
+
+    parts = ("legacy_back", "shadow_back", "control_back")
+    kept = bodies(fleet, store, answer, *parts)
+    client, shadow, control = (json.loads(decompress(kept[part].data or b"")) for part in parts)
+    heard = text_of(answer.content) if stream else answer.json()["completion"]
+    assert heard == " Write to ann@example.com, or to the canary."
+    text = "Write to [email], or to the canary."
+    assert client["completion"] == f" {text}"
+    assert shadow == {"completion": text, "stop_reason": "stop_sequence"}
+    assert control == {"completion": f" {text}", "stop_reason": "stop_sequence"}
+
+
+def test_of_a_shadow_no_more_is_kept_than_of_its_exchange(fleet, store):
+    parts = ["shadow_back", "control_back"]
+    nothing = fleet.ask("capture-off", model="claude-2.1")
+    comparison(fleet, nothing, "control")
+    kept = bodies(fleet, store, fleet.ask("capture-digest", model="claude-2.1"), *parts)
+    shadow, control = (kept[part] for part in parts)
+
+    assert (shadow.data, control.data) == (None, None)
+    assert min(shadow.size, control.size) > 60
+    assert shadow.digest != control.digest
+    later = fleet.ask("capture-full", model="claude-2.1")
+    assert bodies(fleet, store, later, *parts)
+    assert bodies(fleet, store, nothing) == {}
 
 
 def test_a_shadow_that_fails_says_how_and_is_counted(fleet):

@@ -67,6 +67,8 @@ def requests() -> Iterator[tuple[dict[str, str], bytes]]:
         for fields in (FIELDS, reloader):
             for headers in ({}, NEW, {"x-case": "old"} | NEW, {"simulate-error": "529"} | NEW):
                 yield headers, json.dumps(fields | {"stream": stream}).encode()
+        old = {"x-case": "old"} | NEW, reloader | {"model": "claude-2.1", "stream": stream}
+        yield old[0], json.dumps(old[1]).encode()
     told = {"simulate-error": "500", "simulate-error-type": OTHER_KEY, **NEW}
     yield told | {"simulate-error-message": json.dumps(PLANTED)}, json.dumps(reloader).encode()
     whispered = NEW | {"simulate-comments": "1", "simulate-delta-size": "3"}
@@ -125,6 +127,8 @@ def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
         "messages_out",
         "messages_back",
         "legacy_back",
+        "shadow_back",
+        "control_back",
     }
     assert any(b"[email]" in text and b"[key]" in text for _, text in said)
     assert found_in(b"".join(text for _, text in said)) == []
@@ -136,9 +140,9 @@ def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
 
 
 def shadows_end(fleet: Fleet) -> bool:
-    """Whether nothing of them is on its way any more."""
-    ended = fleet.lines("shadow") + fleet.lines("shadow_failed")
-    return len(ended) >= len(fleet.lines("exchange", status=200, rule="old"))
+    """Whether nothing of them is on its way any more; a control comes after its shadow."""
+    ended = fleet.lines("shadow", leg="control") + fleet.lines("shadow_failed", leg="control")
+    return len(ended) >= len(fleet.lines("exchange", status=200, rule="old")) >= 2
 
 
 def ask(fleet: Fleet, headers: dict[str, str], body: bytes) -> httpx.Response:

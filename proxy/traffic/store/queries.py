@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from proxy.traffic.content import PARTS, Body
+from proxy.traffic.content import PARTS, SHADOW_PARTS, Body
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.aggregates import NOBODY
 from proxy.traffic.store.filters import Filter, conditions_of, has_contents
@@ -28,6 +28,7 @@ PAGE_ROWS: Final = 500
 """Limit on the exchanges that a query reads in one transaction."""
 _BODIES: Final = 16
 """Number of bodies in memory at a time."""
+_ORDER: Final = (*PARTS, *SHADOW_PARTS.values())
 
 _columns: Final = exchanges.c
 
@@ -183,13 +184,18 @@ def shadows_of(store: Store, exchange_id: str) -> list[ShadowRecord]:
 
 
 def bodies_of(store: Store, record: TrafficRecord) -> list[Body]:
-    """Return the kept bodies of an exchange, in the order of `PARTS`."""
+    """Return the kept bodies of an exchange in their order: those of its shadows come last."""
     is_of_day = bodies.c.received_ms == milliseconds_of(record.received)
     query = select(bodies).where(bodies.c.exchange_id == record.id, is_of_day)
     with store.engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
     kept = (Body(**{name: row[name] for name in Body.__struct_fields__}) for row in rows)
-    return sorted(kept, key=lambda body: PARTS.index(body.part))
+    return sorted(kept, key=_place_of_part)
+
+
+def _place_of_part(body: Body) -> int:
+    # A later version may have stored parts that this one does not know.
+    return _ORDER.index(body.part) if body.part in _ORDER else len(_ORDER)
 
 
 def _pages(  # noqa: PLR0913 - how pages are read, each by its name

@@ -93,7 +93,7 @@ bodies: Final = Table(
     "bodies",
     metadata,
     Column("exchange_id", String, primary_key=True),
-    Column("part", String, primary_key=True),  # one of `content.PARTS`
+    Column("part", String, primary_key=True),  # of `content.PARTS` or `SHADOW_PARTS`
     Column("received_ms", BigInteger, nullable=False, index=True),
     Column("size", BigInteger, nullable=False),  # bytes on the wire
     Column("digest", String, nullable=False),

@@ -61,6 +61,7 @@ class Bench:
             self.counts,
             queue=queue,
             keep=self.kept.append,
+            keep_answer=BROKEN,
             redactor=Redactor(),
         )
 

@@ -11,7 +11,13 @@ from structlog.testing import capture_logs
 
 from proxy.security.redaction import Digester, Redactor
 from proxy.traffic import BodyCapture, Content, JournalWriter, decompress
-from proxy.traffic.redact_bodies import BodyRecorder, ExchangeBodies, content_of
+from proxy.traffic.redact_bodies import (
+    BodyRecorder,
+    ExchangeBodies,
+    ShadowAnswer,
+    content_of,
+    content_of_shadow,
+)
 from tests.waiting import PATIENCE_SECONDS
 from translators import Policy, decode_completion_request, dialect_of, plan_request
 
@@ -52,6 +58,18 @@ def spoken(asked: bytes = b"{}", back: Any = (), reply: Any = (), **fields: Any)
         "hide": Redactor().hiding([SECRET, "short"]),
     }
     return ExchangeBodies(**(given | fields))
+
+
+def compared(text: str, **fields: Any) -> ShadowAnswer:
+    given: dict[str, Any] = {
+        "id": "i",
+        "received": "r",
+        "leg": "shadow",
+        "level": "full",
+        "stop_reason": "stop_sequence",
+        "hide": Redactor().hiding([SECRET]),
+    }
+    return ShadowAnswer(text=text, **(given | fields))
 
 
 def texts(said: ExchangeBodies) -> dict[str, str]:
@@ -153,6 +171,31 @@ def test_a_digest_tells_what_is_the_same_and_nothing_else():
     assert Digester("other").body(b"a") != one.bodies[0].digest
 
 
+@pytest.mark.parametrize(("leg", "part"), [("shadow", "shadow_back"), ("control", "control_back")])
+def test_the_answer_of_a_shadow_is_kept_like_one_that_a_client_got(leg, part):
+    text = f' "Grüße"\n🌳 to {MAIL}, {SECRET}'
+    content = content_of_shadow(compared(text, leg=leg), DIGESTER)
+    (body,) = content.bodies
+
+    assert (content.id, content.received, body.part, body.timing) == ("i", "r", part, None)
+    kept = decompress(body.data or b"").decode()
+    assert json.loads(kept) == {
+        "completion": ' "Grüße"\n🌳 to [email], [key]',
+        "stop_reason": "stop_sequence",
+    }
+    assert body.size > len(kept)
+
+
+def test_of_a_shadow_too_only_a_digest_may_be_kept():
+    one, other, full = (
+        content_of_shadow(compared(text, level=level), DIGESTER).bodies[0]
+        for text, level in (("Hi", "digest"), ("Ho", "digest"), ("Hi", "full"))
+    )
+
+    assert (one.data, one.size) == (None, full.size)
+    assert one.digest == full.digest != other.digest
+
+
 @pytest.mark.parametrize("start", [b": hello\n\n", b"\n", b"\xef\xbb\xbf", b"retry: 100\n\n"])
 def test_a_stream_may_begin_with_what_says_nothing(start):
     pieces = [b'data: {"completion":"to can"}\n\n', b'data: {"completion":"ary@example.com"}\n\n']
@@ -235,6 +278,20 @@ async def test_more_than_can_be_worked_off_is_given_up_aloud():
     writer.close()
 
     assert len(journal.given_up) == 3
+
+
+@pytest.mark.anyio
+async def test_answers_of_shadows_are_written_beside_and_no_more_than_can_be_worked_off():
+    journal = Journal()
+    writer = BodyRecorder(journal, DIGESTER)
+    long = "a b " * 10_000_000
+    for _ in range(4):
+        writer.write_later(compared(long, level="digest"))
+    writer.write_later(compared("Hi"))
+    writer.close()
+
+    assert len(journal.given_up) == 1
+    assert [content.bodies[0].part for content in journal.kept] == ["shadow_back"] * 4
 
 
 @pytest.mark.anyio

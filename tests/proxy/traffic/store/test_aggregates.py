@@ -10,8 +10,8 @@ import pytest
 from proxy.errors import Blame
 from proxy.outcome import Outcome
 from proxy.timestamps import MINUTE_MS
-from proxy.traffic import open_store
-from proxy.traffic.record import MadeAdjustment, ShadowRecord
+from proxy.traffic import Content, open_store
+from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.store.aggregates import (
     NOBODY,
     Aggregates,
@@ -35,7 +35,7 @@ from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_index.search import Span
 from tests.record_factory import record, shadow_record
-from tests.recorded_exchanges import exchange, moment
+from tests.recorded_exchanges import exchange, kept, moment
 
 DAY = 1_795_392_000_000  # 2026-11-23
 HOUR = 3_600_000
@@ -245,16 +245,29 @@ def test_only_shadows_of_the_exchanges_that_are_meant_are_counted(store):
     assert sums(store, "c1").shadows == (ShadowGroup("risky", "shadow", None, 1, 0.5, 0),)
 
 
-@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
 def test_whichever_of_an_exchange_and_what_belongs_to_it_comes_first_all_are_counted(store, first):
-    of, kept = exchange(1, prompt="\n\nHuman: Why?\n\nAssistant:")
-    entries = [of, kept, compared_with("req_0001")]
+    of, content = exchange(1, prompt="\n\nHuman: Why?\n\nAssistant:")
+    entries = [of, content, compared_with("req_0001"), said_by_shadow(of)]
     store.add([entries.pop(first)])
     for entry in entries:
         store.add([entry])
 
     [shaped], [shadowed] = sums(store).shapes, sums(store).shadows
     assert (shaped.exchanges, shaped.captured, shadowed.exchanges) == (1, 1, 1)
+
+
+def test_the_text_of_a_shadow_alone_is_no_captured_request(store):
+    of, _ = exchange(1)
+    store.add([of, said_by_shadow(of)])
+
+    [shaped] = sums(store).shapes
+    assert (shaped.exchanges, shaped.captured) == (1, 0)
+
+
+def said_by_shadow(of: TrafficRecord) -> Content:
+    bodies = kept("shadow_back", {"completion": "Hi"}), kept("control_back", {"completion": "Ho"})
+    return Content(id=of.id, received=of.received, bodies=bodies)
 
 
 def compared_with(exchange_id: str) -> ShadowRecord:

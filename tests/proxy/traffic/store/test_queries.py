@@ -186,11 +186,13 @@ def test_shadows_and_bodies_come_in_order(store: Store):
     shadow, control = shadow_record(), shadow_record(leg="control", failure="x", comparison=None)
     [given, content] = exchange(1)
     parts = (kept("legacy_back", {}), kept("messages_out", {}), kept("legacy_in", b"Hi"))
+    later = [kept(part, {}) for part in ("of_a_later_version", "control_back", "shadow_back")]
+    store.add([replace(content, bodies=(part,)) for part in later])
     store.add([shadow, control, given, replace(content, bodies=parts)])
 
     assert shadows_of(store, shadow.id) == [control, shadow]
     assert shadows_of(store, "req_0001") == []
-    assert bodies_of(store, given) == [parts[2], parts[1], parts[0]]
+    assert bodies_of(store, given) == [*parts[::-1], *later[::-1]]
 
 
 def test_reading_does_not_stand_in_the_way_of_the_loader(store: Store):

@@ -103,7 +103,10 @@ def test_what_came_to_no_whole_answer_has_nothing_to_compare_with(store, fields)
     assert (found.exchanges, found.unanswered, found.without_content) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("parts", [[], ["legacy_in"], ["legacy_back"], ["messages_out"]])
+@pytest.mark.parametrize(
+    "parts",
+    [[], ["legacy_in"], ["legacy_back"], ["messages_out"], ["legacy_in", "shadow_back"]],
+)
 def test_what_was_not_captured_in_full_cannot_be_asked_again(store, parts):
     bodies = tuple(kept(part, {}) for part in parts)
     store.add([record(), Content(id=record().id, received=record().received, bodies=bodies)])

@@ -109,6 +109,17 @@ def test_contents_have_days_of_their_own_but_not_more_than_their_records(store):
     assert counts(store) == [0, 2, 2, 0]
 
 
+def test_texts_of_shadows_go_with_the_other_contents(store):
+    add(store, 1, 3 * DAY_MS, size=10)
+    at = moment_of(NOW_MS - 3 * DAY_MS)
+    said = Body(part="shadow_back", size=2, digest="d", data=b"Hi", timing=None)
+    store.add([content(id=at, received=at, bodies=(said,))])
+    short = prune(store, now_ms=NOW_MS, retention=Retention(content_days=2, days=7), max_bytes=0)
+
+    assert whole_days(store, short, 1, bodies=2, exchanges=0) == Pruned(bodies=2)
+    assert counts(store) == [0, 1, 1, 0]
+
+
 def test_without_bounds_everything_stays(store):
     add(store, 3, 100 * 365 * DAY_MS)
 

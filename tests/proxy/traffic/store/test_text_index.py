@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from proxy.timestamps import DAY_MS, MINUTE_MS
-from proxy.traffic import open_store
+from proxy.traffic import Content, TrafficRecord, open_store
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.queries import find, latest, unindexed_contents
 from proxy.traffic.store.retention import Retention, prune
@@ -27,7 +27,7 @@ from tests.hypothesis_profiles import scaled
 from tests.postgres import PASSWORD, Postgres
 from tests.proxy.traffic.store.test_rollup_plans import plan, queries
 from tests.record_factory import record
-from tests.recorded_exchanges import exchange, ids, moment, numbered
+from tests.recorded_exchanges import exchange, ids, kept, moment, numbered
 
 MIDNIGHT_MS = milliseconds_of(moment(0))
 TOMORROW_MS = MIDNIGHT_MS + 2 * DAY_MS
@@ -184,6 +184,21 @@ def test_exchanges_of_a_block_that_come_late_are_found(store: Store):
     assert without_bodies == []
     assert ids(find(store, Filter(text="needle"))) == [2]
     assert blocks(store) == 1
+
+
+def test_the_text_of_a_shadow_is_found_whether_it_came_before_its_block_or_after(store: Store):
+    [early, *_], [late, *_] = pairs = exchange(1), exchange(2)
+    store.add([*pairs[0], *pairs[1], said_by_shadow(early)])
+    index(store)
+    store.add([said_by_shadow(late)])
+
+    assert ids(find(store, Filter(text="needle"))) == [1, 2]
+    assert (blocks(store), uncovered(store)) == (1, 0)
+
+
+def said_by_shadow(of: TrafficRecord) -> Content:
+    bodies = (kept("shadow_back", {"completion": "a needle"}),)
+    return Content(id=of.id, received=of.received, bodies=bodies)
 
 
 def test_who_is_in_no_block_is_late_for_none(store: Store):
