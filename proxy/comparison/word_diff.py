@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
@@ -35,27 +35,49 @@ class DiffPiece:
 
 def mark_differences(one: object, other: object) -> tuple[list[DiffPiece], list[DiffPiece]]:
     """Return the pieces of both bodies, unmarked if one is empty or too long to compare."""
-    words = [_all_words(value) for value in (one, other)]
-    marks = [bytearray(len(each)) for each in words]
+    words = _all_words(one), _all_words(other)
+    marks = (bytearray(len(words[0])), bytearray(len(words[1])))
     if all(0 < len(each) <= MAX_WORDS for each in words):
-        for what, *span in SequenceMatcher(None, words[0], words[1]).get_opcodes():
-            if what != "equal":
-                for each, (start, end) in zip(marks, (span[:2], span[2:]), strict=True):
-                    each[start:end] = b"\1" * (end - start)
-    shown = [
-        [
-            DiffPiece("".join(piece.text for piece in run), bool(is_marked))
-            for is_marked, run in runs
-        ]
-        for value, each in zip((one, other), marks, strict=True)
-        for runs in [groupby(_pieces(value, iter(each)), key=lambda piece: piece.is_marked)]
-    ]
-    return shown[0], shown[1]
+        marks = _marks(*words)
+    return _joined(_pieces(one, iter(marks[0]))), _joined(_pieces(other, iter(marks[1])))
+
+
+def mark_text_differences(one: str, other: str) -> tuple[list[DiffPiece], list[DiffPiece]]:
+    """Return the pieces of two plain texts, as they are."""
+    words = _words(one), _words(other)
+    one_marks, other_marks = _marks(*words)
+    return (
+        _joined(map(DiffPiece, words[0], map(bool, one_marks))),
+        _joined(map(DiffPiece, words[1], map(bool, other_marks))),
+    )
+
+
+def comparing_work(one: str, other: str) -> int:
+    """Return what comparing two texts takes at most, which grows with the product of both."""
+    return len(_words(one)) * len(_words(other))
 
 
 def are_too_long(*values: object) -> bool:
     """Return True if one of the bodies has too many words to be compared."""
     return any(len(_all_words(value)) > MAX_WORDS for value in values)
+
+
+def _marks(one: Sequence[str], other: Sequence[str]) -> tuple[bytearray, bytearray]:
+    """Return a 1 for each word that only one of two texts has, else a 0."""
+    marks = bytearray(len(one)), bytearray(len(other))
+    for what, *span in SequenceMatcher(None, one, other).get_opcodes():
+        if what != "equal":
+            for each, (start, end) in zip(marks, (span[:2], span[2:]), strict=True):
+                each[start:end] = b"\1" * (end - start)
+    return marks
+
+
+def _joined(pieces: Iterable[DiffPiece]) -> list[DiffPiece]:
+    """Join neighbours that are both marked, or both not."""
+    return [
+        DiffPiece("".join(piece.text for piece in run), is_marked)
+        for is_marked, run in groupby(pieces, key=lambda piece: piece.is_marked)
+    ]
 
 
 def _all_words(value: object) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,19 +20,24 @@ from proxy.comparison.word_diff import DiffPiece, are_too_long, mark_differences
 from proxy.explanation import timing_in_words
 from proxy.terminal import exit_with_error, print_lines
 from proxy.terminal_text import escape_for_terminal, json_line
-from proxy.traffic import PARTS, Body, ShadowRecord, TrafficRecord
+from proxy.traffic import PARTS, SHADOW_PARTS, Body, ShadowRecord, TrafficRecord
 from proxy.traffic.store.queries import bodies_of, find_by_id, shadows_of
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_search import decode_body
 
 _MAX_LISTED: Final = 20
 _MIN_SIDE_BY_SIDE: Final = 120
-_PAIRS: Final = (("legacy_in", "messages_out"), ("messages_back", "legacy_back"))
-_TITLES: Final = {part: part.replace("_", " ").replace("messages", "Messages") for part in PARTS}
+_CLIENTS: Final = "legacy_back"
+_PAIRS: Final = (("legacy_in", "messages_out"), ("messages_back", _CLIENTS))
+_TITLES: Final = {
+    part: part.replace("_", " ").replace("messages", "Messages")
+    for part in (*PARTS, *SHADOW_PARTS.values())
+}
 _NO_CONTENTS: Final = (
     "  None are kept: `capture` was `off`, or they have been deleted since. To keep those of "
     'exchanges to come, set `capture = "full"`, for all requests or in a rule.'
 )
+_NO_TEXT: Final = '\n  Its text is not kept; those to come are, where `capture = "full"`.'
 # Marks for what the second body of a pair lacks, and for what the first one lacks.
 _MARKS: Final = (("[-", "-]", "reverse red"), ("{+", "+}", "reverse green"))
 
@@ -96,36 +101,50 @@ def _print(
     record: TrafficRecord, shadows: Iterable[ShadowRecord], bodies: Mapping[str, _ShownBody]
 ) -> None:
     console = Console()
-    for heading, lines in [*record_lines(record), *map(shadow_lines, shadows)]:
+    for heading, lines in record_lines(record):
         _write(console, Text.assemble((heading, "bold"), "\n", lines))
+    for shadow in shadows:
+        heading, lines = shadow_lines(shadow)
+        is_missing = shadow.comparison is not None and SHADOW_PARTS.get(shadow.leg) not in bodies
+        _write(console, Text.assemble((heading, "bold"), "\n", lines, _NO_TEXT * is_missing))
     if not bodies:
         _write(console, Text.assemble(("contents", "bold"), "\n", _NO_CONTENTS))
     for parts in _PAIRS:
-        pair = [bodies.get(part) for part in parts]
-        values = [None if body is None else body.value for body in pair]
-        shown = [
-            _marked_text(body, pieces, marks, is_terminal=console.is_terminal)
-            for body, pieces, marks in zip(pair, mark_differences(*values), _MARKS, strict=True)
-            if body is not None
-        ]
-        has_both = len(shown) == len(parts)
-        if has_both and console.is_terminal and console.width >= _MIN_SIDE_BY_SIDE:
-            columns = Table.grid(*(Column(ratio=1, overflow="fold") for _ in parts), padding=(0, 1))
-            columns.expand = True
-            columns.add_row(*shown)
-            console.print(columns)
-        else:
-            for text in shown:
-                _write(console, text)
-        if has_both and are_too_long(*(body.value for body in pair if body)):
-            _write(console, Text("These texts are too long to mark what differs in them.\n"))
+        _print_pair(console, [bodies.get(part) for part in parts])
+    for part in SHADOW_PARTS.values():
+        if (answer := bodies.get(part)) is not None:
+            # A digest is of no use beside another one.
+            client = None if answer.kept.data is None else bodies.get(_CLIENTS)
+            _print_pair(console, [client, answer])
+
+
+def _print_pair(console: Console, pair: Sequence[_ShownBody | None]) -> None:
+    """Print two bodies, or the one that there is."""
+    values = [None if body is None else body.value for body in pair]
+    shown = [
+        _marked_text(body, pieces, marks, is_terminal=console.is_terminal)
+        for body, pieces, marks in zip(pair, mark_differences(*values), _MARKS, strict=True)
+        if body is not None
+    ]
+    has_both = len(shown) == len(pair)
+    if has_both and console.is_terminal and console.width >= _MIN_SIDE_BY_SIDE:
+        columns = Table.grid(*(Column(ratio=1, overflow="fold") for _ in pair), padding=(0, 1))
+        columns.expand = True
+        columns.add_row(*shown)
+        console.print(columns)
+    else:
+        for text in shown:
+            _write(console, text)
+    if has_both and are_too_long(*(body.value for body in pair if body)):
+        _write(console, Text("These texts are too long to mark what differs in them.\n"))
 
 
 def _marked_text(
     body: _ShownBody, pieces: list[DiffPiece], marks: tuple[str, str, str], *, is_terminal: bool
 ) -> Text:
     kept = body.kept
-    title = f"{_TITLES[kept.part]}, {kept.size:,} bytes on the wire"
+    where = " on the wire" if kept.part in PARTS else ""
+    title = f"{_TITLES[kept.part]}, {kept.size:,} bytes{where}"
     text = Text.assemble((title, "bold"), "\n")
     if body.timing is not None:
         text.append(f"{timing_in_words(body.timing)}\n", "dim")

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import select
 
 from proxy.timestamps import DAY_MS
+from proxy.traffic.content import SHADOW_PARTS
 from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.row_mapping import exchange_of_row, milliseconds_of, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, shadows
@@ -22,6 +23,7 @@ class _Comparison(msgspec.Struct):
     similarity: float | None = None
 
 
+_CLIENTS: Final = "legacy_back"
 _COMPARISON: Final = msgspec.json.Decoder(_Comparison)
 
 
@@ -38,13 +40,15 @@ class SeenShadow:
     """None if there is nothing to compare."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowedExchange:
-    """A shadow, with its exchange and the answer that the client got, where these are kept."""
+    """A shadow, with its exchange and both answers, where these are kept."""
 
     shadow: ShadowRecord
     record: TrafficRecord | None
     answer: object | None
+    """The answer that the client got."""
+    shadow_answer: object | None
 
 
 def latest_shadows(store: Store, since_ms: int, most: int) -> list[SeenShadow]:
@@ -87,15 +91,20 @@ def shadowed_exchanges(store: Store, seen: Collection[SeenShadow]) -> list[Shado
             for record in (exchange_of_row(row._asdict()) for row in connection.execute(query))
         }
         received = [milliseconds_of(record.received) for record in records.values()]
-        kept = select(bodies.c.exchange_id, bodies.c.data).where(
+        kept = select(bodies.c.exchange_id, bodies.c.part, bodies.c.data).where(
             bodies.c.exchange_id.in_(ids),
             bodies.c.received_ms.in_(received),
-            bodies.c.part == "legacy_back",
+            bodies.c.part.in_([_CLIENTS, *SHADOW_PARTS.values()]),
             bodies.c.data.is_not(None),
         )
-        answers = {name: decode_body(data) for name, data in connection.execute(kept)}
+        answers = {(name, part): decode_body(data) for name, part, data in connection.execute(kept)}
     return [
-        ShadowedExchange(shadow, records.get(each.id), answers.get(each.id))
+        ShadowedExchange(
+            shadow=shadow,
+            record=records.get(each.id),
+            answer=answers.get((each.id, _CLIENTS)),
+            shadow_answer=answers.get((each.id, SHADOW_PARTS.get(each.leg, ""))),
+        )
         for each in seen
         if (shadow := by_place.get((each.id, each.leg))) is not None
     ]

@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from proxy.comparison.word_diff import DiffPiece, mark_differences
+from proxy.comparison.word_diff import (
+    DiffPiece,
+    comparing_work,
+    mark_differences,
+    mark_text_differences,
+)
 
 
 def marked(pieces: list[DiffPiece]) -> str:
@@ -69,6 +74,15 @@ def test_what_a_terminal_would_obey_is_spelled():
     assert marked(pieces) == (
         '{\n  "prompt": "\\u001b[2J\\u202e",\n  "\\u009b": "\\ue000\\u2028"\n}'
     )
+
+
+def test_plain_texts_stay_as_they_are():
+    one, other = mark_text_differences('Say "no"\nor\u2028 go.', 'Say "yes"\nor\u2028 go')
+
+    assert marked(one) == 'Say "<no>"\nor\u2028 go<.>'
+    assert marked(other) == 'Say "<yes>"\nor\u2028 go'
+    assert [marked(each) for each in mark_text_differences("", "Hi")] == ["", "<Hi>"]
+    assert comparing_work("Hi you", "Hi.") == 3 * 2
 
 
 def test_nothing_is_marked_where_there_is_nothing_to_compare_with():

@@ -18,6 +18,7 @@ ASKED = {"prompt": "\n\nHuman: Hello\n\nAssistant:", "model": "claude-2"}
 SENT = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 SAID = {"content": [{"type": "text", "text": "Hi. More"}], "stop_reason": "end_turn"}
 BACK = {"completion": " Hi.", "stop_reason": "stop_sequence"}
+ANSWERS = {"shadow_back": " Hi!", "control_back": " Hi."}
 TIMING = [[1.0, "message_start", 0], [5.0, "content_block_delta", 3]]
 
 
@@ -107,6 +108,43 @@ def test_a_page_has_the_record_its_shadows_and_what_was_said(tmp_path: Path, cap
         )
     ]
     assert places == sorted(places)
+
+
+def test_answers_of_shadows_stand_beside_the_clients(tmp_path: Path, capsys):
+    said = [kept(part, {"completion": text}) for part, text in ANSWERS.items()]
+    content = Content(id="req_a", received=moment(1), bodies=tuple(said))
+    shadows = [shadow_record(id="req_a", leg=leg) for leg in ("shadow", "control")]
+    config = settings_with(tmp_path, [*whole("req_a"), content, *shadows])
+
+    show(config, "req_a")
+    page = capsys.readouterr().out
+    show(config, "req_a", as_json=True)
+
+    _, beside_shadow, beside_control = page.split("legacy back, ")[1:]
+    assert '"completion": " Hi[-.-]"' in beside_shadow
+    assert "shadow back, 22 bytes\n" in beside_shadow
+    assert '"completion": " Hi{+!+}"' in beside_shadow
+    assert "control back, " in beside_control
+    assert "Its text is not kept" not in page
+    shown = json.loads(capsys.readouterr().out)["bodies"]
+    assert {part: shown[part]["content"]["completion"] for part in ANSWERS} == ANSWERS
+
+
+def test_of_a_shadow_whose_text_is_missing_it_says_how_to_keep_those_to_come(
+    tmp_path: Path, capsys
+):
+    digest = replace(kept("control_back", {"completion": ""}), data=None)
+    content = Content(id="req_a", received=moment(1), bodies=(digest,))
+    failed = shadow_record(id="req_a", leg="of tomorrow", failure="x", comparison=None)
+    shadows = [shadow_record(id="req_a", leg=leg) for leg in ("shadow", "control")]
+    show(settings_with(tmp_path, [*whole("req_a"), content, failed, *shadows]), "req_a")
+
+    page = capsys.readouterr().out
+    missing = 'Its text is not kept; those to come are, where `capture = "full"`.'
+    assert page.count(missing) == 1
+    assert missing in page[page.index("\nshadow\n") :]
+    assert page.count("legacy back, ") == 1
+    assert "control back, 18 bytes\nDigest 00;" in page
 
 
 @pytest.mark.usefixtures("wide")

@@ -18,6 +18,7 @@ from tests.record_factory import content, record, shadow_record
 from tests.recorded_exchanges import moment
 
 ANSWER = {"completion": " Hello"}
+OTHER = {"completion": " Hullo"}
 
 
 @pytest.fixture
@@ -32,10 +33,10 @@ def seen(name: str, leg: str, ended_ms: int, similarity: float | None) -> SeenSh
 
 
 def fill(store: Store) -> None:
-    data = compress(msgspec.json.encode(ANSWER))
+    data, other = (compress(msgspec.json.encode(said)) for said in (ANSWER, OTHER))
     bodies = tuple(
         Body(part=part, size=9, digest="d", data=kept, timing=None)
-        for part, kept in (("legacy_in", data), ("legacy_back", data))
+        for part, kept in (("legacy_in", data), ("legacy_back", data), ("shadow_back", other))
     )
     store.add(
         [
@@ -66,7 +67,7 @@ def test_the_newest_shadows_come_first_and_are_no_more_than_asked_for(store):
     assert latest_shadows(store, 0, 2) == found[:2]
 
 
-def test_a_shadow_is_found_with_its_exchange_and_what_the_client_got(store):
+def test_a_shadow_is_found_with_its_exchange_and_both_answers(store):
     fill(store)
     latest = latest_shadows(store, 0, 10)
     lost = seen("nowhere", "shadow", latest[0].ended_ms, 0.1)
@@ -81,4 +82,5 @@ def test_a_shadow_is_found_with_its_exchange_and_what_the_client_got(store):
     ]
     assert [each.record and each.record.id for each in found] == [None, "b", "a", "a"]
     assert [each.answer for each in found] == [None, None, ANSWER, ANSWER]
+    assert [each.shadow_answer for each in found] == [None, None, None, OTHER]
     assert shadowed_exchanges(store, []) == []
