@@ -16,6 +16,7 @@ from typing import Final
 from jinja2 import Environment
 from markupsafe import Markup, escape
 
+from proxy.console import answers
 from proxy.report import phrases
 from proxy.report.page import STYLE, charts, environment_for
 from proxy.terminal_text import escape_for_terminal
@@ -64,6 +65,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "phrases": phrases,
         "charts": charts,
+        "longest": answers.LONGEST,
         "explanations": {kind.value: text for kind, text in EXPLANATIONS.items()},
         "remedies": {kind.value: text for kind, text in REMEDIES.items()},
         "static": {path.rpartition("/")[2]: f"/static/{path}" for path in static_files()},

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from proxy.comparison.word_diff import MAX_WORDS, DiffPiece, are_too_long, mark_differences
 from proxy.config.settings import Settings, store_url_of
+from proxy.console.answers import BothAnswers, both_answers
 from proxy.console.pages.explain import MAX_BYTES as MAX_EXPLAINED
 from proxy.console.problems import Problem
 from proxy.console.site import Site
@@ -22,7 +23,7 @@ from proxy.outcome import Outcome
 from proxy.report.formatting import duration, number
 from proxy.report.phrases import OUTCOMES
 from proxy.terminal_text import escape_for_terminal
-from proxy.traffic import GROUPS, Body, ShadowRecord, TrafficRecord
+from proxy.traffic import GROUPS, SHADOW_PARTS, Body, ShadowRecord, TrafficRecord
 from proxy.traffic.content import decompress
 from proxy.traffic.store.queries import bodies_of, find_by_id, shadows_of
 from proxy.traffic.store.store import Store
@@ -68,6 +69,8 @@ class _Found:
     request: str | None
     """Text of the client's request; None if that is not kept."""
     pairs: list[_ShownPair]
+    answers: dict[str, BothAnswers]
+    """The client's answer beside that of each leg that could be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,7 @@ async def exchange(visit: Visit) -> Response:
         bar=[(f"t-{name}", moment) for name, _, moment in moments],
         pairs=found.pairs,
         shadows=[(shadow, list(_compared(shadow))) for shadow in found.shadows],
+        answers=found.answers,
         similarities=_similarities(found.shadows),
         request=request,
         is_explainable=request is not None and len(request.encode()) <= MAX_EXPLAINED,
@@ -146,16 +150,22 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
         part: decode_body(body.data) for part, body in bodies.items() if body.data is not None
     }
     legacy = bodies.get("legacy_in")
+    shadows = shadows_of(store, record.id)
     return _Found(
         record=record,
         request=None if legacy is None or legacy.data is None else _text_of(legacy.data),
-        shadows=shadows_of(store, record.id),
+        shadows=shadows,
         contents=contents,
         pairs=[
             _pair(title, [bodies[part] for part in parts if part in bodies], contents)
             for title, parts in _PAIRS.items()
             if any(part in bodies for part in parts)
         ],
+        answers={
+            leg: both_answers(contents.get("legacy_back"), contents.get(part), leg)
+            for leg, part in SHADOW_PARTS.items()
+            if any(each.leg == leg and each.comparison is not None for each in shadows)
+        },
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from proxy.config.settings import Settings
+from proxy.console.answers import MOST_WORK, BothAnswers, both_answers
 from proxy.console.periods import PERIODS, ShownPeriod, period_named
 from proxy.console.reports import report_settings_of
 from proxy.console.visit import Visit
@@ -33,7 +34,6 @@ MOST_READ: Final = 10_000
 """Shadows and controls that are read one by one; sums are read of all."""
 _WORST: Final = 20
 _WORST_MS: Final = 7 * DAY_MS
-_LONGEST_TEXT: Final = 8_000
 
 EXAMPLE: Final = """\
 [[rollout]]
@@ -70,8 +70,7 @@ class Difference:
     has_record: bool
     models: tuple[str, str]
     facts: tuple[Fact, ...]
-    said: str | None
-    """The text that the client got; None if it was not kept."""
+    answers: BothAnswers
 
 
 class _Compared(msgspec.Struct):
@@ -101,10 +100,7 @@ async def shadows(visit: Visit) -> Response:
     current = await visit.site.settings()
     names = report_settings_of(current.settings, visit.now).names
     found = await visit.site.query(_look, period, visit.now_ms)
-    worst = [
-        _difference(each, similarity, names)
-        for each, similarity in zip(found.worst, found.similarities, strict=True)
-    ]
+    worst = await visit.site.run(_differences, found, names)
     return await visit.page(
         "shadows.html",
         period=period,
@@ -116,7 +112,6 @@ async def shadows(visit: Visit) -> Response:
         days=min(period.length_ms, _WORST_MS) // DAY_MS,
         most_read=MOST_READ,
         begins_ms=found.begins_ms,
-        longest=_LONGEST_TEXT,
         configured=[*_configured(current.settings)],
         example=EXAMPLE,
     )
@@ -141,7 +136,19 @@ def _look(store: Store, period: ShownPeriod, now_ms: int) -> _Found:
     )
 
 
-def _difference(found: ShadowedExchange, similarity: float, names: Mapping[str, str]) -> Difference:
+def _differences(found: _Found, names: Mapping[str, str]) -> list[Difference]:
+    left = MOST_WORK
+    worst: list[Difference] = []
+    for each, similarity in zip(found.worst, found.similarities, strict=True):
+        answers = both_answers(each.answer, each.shadow_answer, most_work=left)
+        left -= answers.work
+        worst.append(_difference(each, similarity, names, answers))
+    return worst
+
+
+def _difference(
+    found: ShadowedExchange, similarity: float, names: Mapping[str, str], answers: BothAnswers
+) -> Difference:
     shadow, record = found.shadow, found.record
     caller = None
     if record is not None:
@@ -157,7 +164,7 @@ def _difference(found: ShadowedExchange, similarity: float, names: Mapping[str, 
         has_record=record is not None,
         models=(asked or "the model asked for", compared.models[1] or "the model asked for"),
         facts=tuple(_facts(compared)),
-        said=_text_of(found.answer),
+        answers=answers,
     )
 
 
@@ -179,11 +186,6 @@ def _counted(count: float | None) -> str:
 
 def _timed(milliseconds: float | None) -> str:
     return "not known" if milliseconds is None else duration(milliseconds)
-
-
-def _text_of(answer: object | None) -> str | None:
-    text = answer.get("completion") if isinstance(answer, dict) else None
-    return text if isinstance(text, str) else None
 
 
 def _configured(settings: Settings) -> Iterator[str]:

@@ -181,6 +181,51 @@ def test_shadows_stand_beside_it_with_their_similarity(look):
     assert page.count('class="floor"') == 1
 
 
+def answers_of(*parts: tuple[str, object]) -> list:
+    bodies = tuple(kept(part, said) for part, said in parts)
+    return [Content(id="req_a", received=moment(1), bodies=bodies)]
+
+
+def test_the_text_of_a_shadow_stands_beside_the_clients(look):
+    said = answers_of(
+        ("shadow_back", {"completion": "Hi.\n<b>More"}),
+        ("control_back", {"completion": "Hi. Less"}),
+    )
+    legs = [shadow_record(id="req_a", leg=leg) for leg in ("control", "shadow")]
+    page = look([*whole(), *said, *legs]).text
+
+    both = page[page.index("The client's answer and the shadow's") :]
+    assert 'Hi.<mark class="lacks"> Less</mark></code>' in both
+    assert 'Hi.<mark class="gains">\n&lt;b&gt;More</mark></code>' in both
+    assert "only in the shadow's" in both
+    control = both[both.index("The client's answer and the control's") :]
+    assert "What the control answered" in control
+    assert "<mark" not in control
+    assert "To keep those of shadows to come" not in page
+
+
+def test_a_shadow_without_a_text_says_how_to_keep_those_to_come(look):
+    failed = shadow_record(id="req_a", leg="control", comparison=None, failure="status 500")
+    page = shown(look([*whole(), shadow_record(id="req_a"), failed]).text)
+
+    assert "The text of the shadow&#39;s answer is not kept." in page
+    assert 'To keep those of shadows to come, set capture = "full"' in page
+    assert "and the control's" not in page
+
+
+def test_texts_of_very_many_words_are_not_marked(look):
+    long = {"completion": "a " * 4_000}
+    said = [
+        *one(kept("legacy_back", long)),
+        *answers_of(("shadow_back", {"completion": "b " * 5_000})),
+        shadow_record(id="req_a"),
+    ]
+    page = shown(look(said).text)
+
+    assert "There are too many words here to mark what differs; holdover show req_a marks" in page
+    assert "What the shadow answered: the first 8,000 of 10,000 characters" in page
+
+
 def test_its_request_can_be_explained_and_asked_again(look):
     page = look(whole(caller_name="night ly", version="2023-06-01")).text
 
@@ -245,6 +290,7 @@ def test_what_clients_and_upstreams_have_sent_is_text(look):
     more = ("failure", "error_type", "first_failure", "version")
     said = {"prompt": HOSTILE, HOSTILE: HOSTILE, "model": HOSTILE}
     bodies = [kept(part, said) for part in ("legacy_in", "messages_out")]
+    bodies += [kept(part, {"completion": HOSTILE}) for part in ("legacy_back", "shadow_back")]
     adjustments = (made(HOSTILE, HOSTILE, HOSTILE, HOSTILE),)
     shadow = shadow_record(id="req_a", rule=HOSTILE, comparison={HOSTILE: [HOSTILE]})
     page = look(

@@ -3,16 +3,15 @@
 import time
 import tomllib
 
-import msgspec
 import pytest
 
 from proxy.config.sources import load_settings
 from proxy.console.pages import shadows as page
-from proxy.traffic import Body, Content
-from proxy.traffic.content import compress
+from proxy.traffic import Content
 from proxy.traffic.store.row_mapping import moment_of
 from tests.proxy.console.harness import settings_file, shown, signed_in
 from tests.record_factory import record, shadow_record
+from tests.recorded_exchanges import kept
 
 RULES = """
 legacy_url = "http://127.0.0.1:1"
@@ -56,9 +55,9 @@ def compared(similarity, **fields):
 
 def traffic():
     at = received()
-    answer = {"completion": " One\n<b>two</b>"}
-    data = compress(msgspec.json.encode(answer))
-    odd = compress(b"[1]")
+    answer = {"completion": " One\n<b>two</b>\u202e"}
+    other = {"completion": " One\n<b>three</b>", "stop_reason": "max_tokens"}
+    odd = b"[1]"
     return [
         record(id="req_a", received=at),
         record(id="req_b", received=at, caller=None),
@@ -67,9 +66,26 @@ def traffic():
             Content(
                 id=name,
                 received=at,
-                bodies=(Body(part="legacy_back", size=9, digest="d", data=kept, timing=None),),
+                bodies=(kept(part, said),),
             )
-            for name, kept in (("req_a", data), ("req_c", odd))
+            for name, part, said in (
+                ("req_a", "legacy_back", answer),
+                ("req_a", "shadow_back", other),
+                ("req_a", "control_back", {"completion": "the control's"}),
+                ("req_c", "legacy_back", odd),
+                ("req_d", "shadow_back", other),
+                ("req_e", "legacy_back", answer),
+                ("req_f", "legacy_back", {"completion": "word " * 5_000}),
+                ("req_f", "shadow_back", {"completion": "words " * 5_000}),
+            )
+        ),
+        *(
+            entry
+            for name, similarity in (("req_d", 0.7), ("req_e", 0.8), ("req_f", 0.85))
+            for entry in (
+                record(id=name, received=at, rule="risky"),
+                shadow_record(id=name, ended=at, rule="other", comparison=compared(similarity)),
+            )
         ),
         shadow_record(id="req_a", ended=at, comparison=compared(0.2)),
         shadow_record(id="req_a", ended=at, leg="control", comparison=compared(0.95)),
@@ -105,11 +121,39 @@ def test_the_worst_differences_come_first_with_what_is_known_of_both_answers(per
     assert "100 % alike" not in said
     assert "model as asked claude-haiku-4-5 characters 1,400 380" in said
     assert "output tokens not known 70 stop reason stop_sequence none took 900 ms 1.7 s" in said
-    assert "adjustments none drop_top_k, merge_turns Its exchange What the client got" in said
-    assert "One &lt;b&gt;two&lt;/b&gt;" in said
+    assert "adjustments none drop_top_k, merge_turns What the client got" in said
     assert "40 % alike risky search claude-2.1 → the model asked for" in said
     assert "60 % alike risky without a name the model asked for → claude-haiku-4-5" in said
-    assert "The record of its exchange has been deleted. The client's text was not kept." in said
+    assert "Neither text is kept. The record of its exchange has been deleted." in said
+
+
+def test_both_texts_stand_side_by_side_with_marks(person):
+    text = person.see("/shadows").text
+
+    both = text[text.index('<figure class="body">') : text.index("40 % alike")]
+    assert both.count('<figure class="body">') == 2
+    assert (
+        ' One\n&lt;b&gt;<mark class="lacks">two</mark>&lt;/b&gt;<mark class="lacks">\\u202e</mark>'
+    ) in both
+    assert ' One\n&lt;b&gt;<mark class="gains">three</mark>&lt;/b&gt;</code>' in both
+    assert "the control&#39;s" not in text
+    assert "Marked: only in the client's answer , only in the shadow's ." in shown(text)
+
+
+def test_it_says_which_texts_are_missing_and_how_to_keep_those_to_come(person):
+    said = shown(person.see("/shadows").text)
+
+    keeping = "To keep those of shadows to come, set capture = &#34;full&#34;"
+    assert keeping.replace("&#34;", '"') in said
+    assert said.count("Neither text is kept.") == 2
+    assert said.count("The text of the client&#39;s answer is not kept.") == 1
+    assert said.count("The text of the shadow&#39;s answer is not kept.") == 1
+
+
+def test_of_very_long_texts_the_beginning_is_shown(person):
+    said = shown(person.see("/shadows").text)
+
+    assert "What the client got: the first 8,000 of 25,000 characters" in said
 
 
 def test_a_difference_leads_to_its_exchange(person):
