@@ -52,14 +52,13 @@ def test_queries_that_hang_are_given_up_and_leave_threads_for_files(
         assert str(each).startswith("The store has not answered within 0.05 seconds")
 
 
-def test_the_switches_are_shown_without_numbers_if_these_take_long(tmp_path: Path):
+@pytest.mark.parametrize("path", ["/rollout", "/rollout/share?rule=canary&share=50"])
+def test_the_switches_are_shown_without_numbers_if_these_take_long(tmp_path: Path, path: str):
     with signed_in(settings_file(tmp_path, RULE), patience_of_switches=0.0) as person:
-        page = person.see("/rollout")
-        preview = person.see("/rollout/share", rule="canary", share="50")
+        page = person.client.get(path)
 
-    assert (page.status_code, preview.status_code) == (200, 200)
-    for each in (page, preview):
-        assert "The records could not be read within 0 seconds" in shown(each.text)
+    assert page.status_code == 200
+    assert "The records could not be read within 0 seconds" in shown(page.text)
 
 
 def test_of_a_settings_file_that_is_gone_it_is_not_said_that_it_cannot_be_replaced(tmp_path: Path):
