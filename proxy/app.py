@@ -145,7 +145,12 @@ def create_app(
                 budget.keep_up(),
                 keys.keep_up(),
                 model_users.keep_up(),
-                LessonSharing(shared_state, dispatcher.learned, settings.lesson_seconds).keep_up(),
+                LessonSharing(
+                    shared_state,
+                    dispatcher.learned,
+                    settings.lesson_seconds,
+                    lambda: reloader.config.keyring.messages.url,
+                ).keep_up(),
                 admission_reporter.keep_reporting(),
                 _show_connections(metrics, exchanges=dispatcher, shadows=shadowed),
                 _show_usage(metrics),

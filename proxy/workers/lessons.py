@@ -8,7 +8,9 @@ models are the same afterwards, and a lesson is believed for a limited time anyw
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +24,8 @@ _POLL_SECONDS: Final = 1
 
 
 class _Note(msgspec.Struct, frozen=True):
+    upstream: str
+    """Digest of the URL that has taught them: servers with one state directory may have others."""
     written: float
     """Seconds since the epoch, from which those in `lessons` count."""
     lessons: Lessons
@@ -38,6 +42,8 @@ class LessonSharing:
     learned: LearnedCapabilities
     seconds: float
     """Seconds for which a lesson is believed."""
+    upstream_url: Callable[[], str]
+    """Returns the upstream that is asked now."""
     _told: int = 0
     """Version of the lessons in this worker's note."""
 
@@ -51,15 +57,17 @@ class LessonSharing:
     def share(self) -> None:
         """Tell what is new, and hear what the other workers have told."""
         now, version = time.time(), self.learned.version
+        upstream = hashlib.blake2b(self.upstream_url().encode(), digest_size=8).hexdigest()
         if version != self._told:
-            own = _Note(now, self.learned.own())
+            own = _Note(upstream, now, self.learned.own())
             self.shared_state.publish(LESSONS, msgspec.json.encode(own))
             self._told = version
         told: list[Lessons] = []
         for text in self.shared_state.from_peers(LESSONS, within=self.seconds):
             with suppress(ValueError):  # written by another version, or unreadable
                 note = _NOTE.decode(text)
-                told.append(_aged(note.lessons, now - note.written))
+                if note.upstream == upstream:
+                    told.append(_aged(note.lessons, now - note.written))
         self.learned.hear(told)
 
 

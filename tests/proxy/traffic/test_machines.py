@@ -47,7 +47,10 @@ class Machine:
         self.guards = Guards(SharedState(self.directory), Unseen())
         self.guards.watch({"canary": GUARD})
         self.lessons = LessonSharing(
-            SharedState(self.directory), LearnedCapabilities(seconds=3600), 3600
+            SharedState(self.directory),
+            LearnedCapabilities(seconds=3600),
+            3600,
+            lambda: "http://up",
         )
 
     def fails(self, count: int = 15) -> None:

@@ -31,8 +31,9 @@ def other(tmp_path):
     return worker(tmp_path)
 
 
-def worker(directory, seconds=SECONDS):
-    return LessonSharing(SharedState(directory), LearnedCapabilities(seconds=seconds), seconds)
+def worker(directory, seconds=SECONDS, upstream="http://upstream.example"):
+    learned = LearnedCapabilities(seconds=seconds)
+    return LessonSharing(SharedState(directory), learned, seconds, lambda: upstream)
 
 
 @pytest.mark.parametrize("lesson", ALL_KINDS, ids=Capabilities.as_text)
@@ -55,6 +56,15 @@ def test_what_holds_for_one_key_holds_for_that_key_in_all_workers(one, other):
     assert other.learned.current("another") == other.learned.current() == {}
     assert other.learned.refuses_user_id("user")
     assert not other.learned.refuses_user_id("another")
+
+
+def test_what_one_upstream_taught_is_nothing_that_another_has_said(tmp_path, one):
+    elsewhere = worker(tmp_path, upstream="http://elsewhere.example")
+    one.learned.add("m", NO_PREFILL)
+    one.share()
+    elsewhere.share()
+
+    assert elsewhere.learned.is_empty
 
 
 def test_two_workers_know_together_what_each_was_taught_and_list_it_once(one, other):
