@@ -9,8 +9,8 @@ from proxy.comparison.word_diff import DiffPiece, comparing_work, mark_text_diff
 
 LONGEST: Final = 8_000
 """Characters that are shown of a text."""
-MOST_WORK: Final = 12_000_000
-"""Limit on the work of marking what differs on one page: hostile texts take 0.2 s."""
+MOST_WORK: Final = 25_000_000
+"""Limit on the work of marking what differs on one page: hostile texts take 0.25 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class BothAnswers:
 
 
 def both_answers(
-    client: object, other: object, leg: str = "shadow", *, most_work: int = MOST_WORK
+    client: object, other: object, leg: str = "shadow", *, most_work: int
 ) -> BothAnswers:
     """Return the texts of the client's answer and of a leg's, as they were stored, or of one."""
     said = (_text_of(client), _text_of(other))

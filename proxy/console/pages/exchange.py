@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from proxy.comparison.word_diff import MAX_WORDS, DiffPiece, are_too_long, mark_differences
 from proxy.config.settings import Settings, store_url_of
-from proxy.console.answers import BothAnswers, both_answers
+from proxy.console.answers import MOST_WORK, BothAnswers, both_answers
 from proxy.console.pages.explain import MAX_BYTES as MAX_EXPLAINED
 from proxy.console.problems import Problem
 from proxy.console.site import Site
@@ -151,6 +151,7 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
     }
     legacy = bodies.get("legacy_in")
     shadows = shadows_of(store, record.id)
+    most_work = MOST_WORK // len(SHADOW_PARTS)
     return _Found(
         record=record,
         request=None if legacy is None or legacy.data is None else _text_of(legacy.data),
@@ -162,7 +163,9 @@ def _all_of(store: Store, record: TrafficRecord) -> _Found:
             if any(part in bodies for part in parts)
         ],
         answers={
-            leg: both_answers(contents.get("legacy_back"), contents.get(part), leg)
+            leg: both_answers(
+                contents.get("legacy_back"), contents.get(part), leg, most_work=most_work
+            )
             for leg, part in SHADOW_PARTS.items()
             if any(each.leg == leg and each.comparison is not None for each in shadows)
         },
