@@ -138,3 +138,13 @@ def test_a_parameter_that_is_too_long_is_refused(tmp_path):
 
     assert answer.status_code == 400
     assert "use at most 1,000 characters" in shown(answer.text)
+
+
+@pytest.mark.anyio
+async def test_a_store_that_nobody_has_asked_need_not_be_closed(tmp_path):
+    config = settings_file(tmp_path)
+    given = site(config, url_of(config))
+    await given.close()
+
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await given.query(names_in, "caller_name")
