@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -10,10 +10,13 @@ from typing import Final
 from starlette.responses import Response
 
 from proxy.config.build import policy_of
-from proxy.console.reports import brief_report_of, report_settings_of
+from proxy.console.reports import report_settings_of
 from proxy.console.visit import Visit
 from proxy.model_endings import SOON_DAYS
-from proxy.report.model import CallerReport, HitCaller, Report
+from proxy.report.asked_models import asked_models
+from proxy.report.callers import ReportSettings
+from proxy.report.collect import collect_in_brief
+from proxy.report.model import HitCaller, Retirement
 from proxy.report.model_table import (
     SERVED_COLUMNS,
     ending_in_words,
@@ -22,7 +25,9 @@ from proxy.report.model_table import (
     served_models,
     served_row,
 )
+from proxy.report.retirements import retirements_of
 from proxy.timestamps import DAY_MS
+from proxy.traffic.store.store import Store
 from translators import Catalogue
 
 _DAYS: Final = 30
@@ -44,6 +49,16 @@ class _Name:
     callers: tuple[HitCaller, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Used:
+    """What this installation uses of the models."""
+
+    is_empty: bool
+    """True if nothing was recorded."""
+    asked: Mapping[str, tuple[HitCaller, ...]]
+    retirements: tuple[Retirement, ...]
+
+
 async def models(visit: Visit) -> Response:
     """Show the table of models, and what of it this installation uses."""
     current = await visit.site.settings()
@@ -51,29 +66,41 @@ async def models(visit: Visit) -> Response:
     catalogue = (await visit.site.run(policy_of, settings)).catalogue
     needed, now_ms = report_settings_of(settings, visit.now), visit.now_ms
 
-    async def look() -> Report:
-        return await visit.site.query(brief_report_of, needed, now_ms, now_ms - _DAYS * DAY_MS)
+    async def look() -> _Used:
+        return await visit.site.query(_used, needed, now_ms)
 
-    report = await visit.site.remembered.get(("models", current.version), _SECONDS, look)
+    used = await visit.site.remembered.get(("models", current.version), _SECONDS, look)
     today = visit.now.date()
     return await visit.page(
         "models.html",
-        report=report,
+        used=used,
         days=_DAYS,
         soon_days=SOON_DAYS,
         endings=[(ending_in_words(*each), each[1].days_left) for each in endings(catalogue, today)],
-        names=list(_names(catalogue, today, report, settings.models)),
+        names=_names(catalogue, today, used.asked, settings.models),
         columns=SERVED_COLUMNS,
         served=[served_row(model, today) for model in served_models(catalogue, today)],
     )
 
 
+def _used(store: Store, settings: ReportSettings, now_ms: int) -> _Used:
+    collected = collect_in_brief(store, now_ms - _DAYS * DAY_MS, now_ms + 1, settings.names)
+    callers = collected.callers.values()
+    return _Used(
+        is_empty=not callers,
+        asked=asked_models(callers),
+        retirements=retirements_of(callers, settings.policy.catalogue, settings.today),
+    )
+
+
 def _names(
-    catalogue: Catalogue, today: date, report: Report, mapped: Iterable[str]
-) -> Iterable[_Name]:
-    """Yield the names that become another model: those in use first, then by day."""
+    catalogue: Catalogue,
+    today: date,
+    asked: Mapping[str, tuple[HitCaller, ...]],
+    mapped: Iterable[str],
+) -> list[_Name]:
+    """Return the names that become another model: those in use first, then by day."""
     retired = {model.id: model.retires for model, _ in retired_models(catalogue, today)}
-    asked = _asked(report.callers)
     used = {name for name in asked if catalogue.resolve(name, today.isoformat()).id != name}
     found = [
         _Name(
@@ -82,22 +109,8 @@ def _names(
             becomes=catalogue.resolve(name, today.isoformat()).id,
             is_mapped=name in mapped,
             requests=sum(hit.count for hit in asked.get(name, ())),
-            callers=tuple(asked.get(name, ())),
+            callers=asked.get(name, ()),
         )
         for name in {*retired, *used, *mapped}
     ]
     return sorted(found, key=lambda each: (-each.requests, each.retired or "", each.name))
-
-
-def _asked(callers: Iterable[CallerReport]) -> dict[str, list[HitCaller]]:
-    """Return who asks for each model, and how often."""
-    asked: dict[str, list[HitCaller]] = {}
-    for caller in callers:
-        counts: dict[str, int] = {}
-        for use in caller.models:
-            if use.asked is not None:
-                counts[use.asked] = counts.get(use.asked, 0) + use.count
-        for name, count in counts.items():
-            hit = HitCaller(name=caller.name, digest=caller.digest, count=count)
-            asked.setdefault(name, []).append(hit)
-    return asked

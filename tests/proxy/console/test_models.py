@@ -51,6 +51,14 @@ def test_what_is_served_is_listed_as_the_command_lists_it(look):
     assert "No request was recorded in the last 30 days" in shown(answer.text)
 
 
+def test_the_smallest_of_many_callers_counts_too(look):
+    large = [asking(n, caller_name=f"team-{n % 25}", asked_model="claude-2.1") for n in range(50)]
+    small = asking(99, caller_name="the-last", asked_model="claude-instant-1.1")
+    answer = look([*large, small])
+
+    assert " 1 the-last" in row(answer, "claude-instant-1.1")
+
+
 def test_a_name_says_what_it_becomes_why_and_who_asks_for_it(look):
     asked = [asking(n, caller_name=f"team-{n % 12}", asked_model="claude-2.1") for n in range(24)]
     answer = look([*asked, asking(99, asked_model=None)], '[models]\nhouse = "claude-opus-4-5"\n')
