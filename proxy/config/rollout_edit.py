@@ -15,6 +15,7 @@ from proxy.config.settings import Settings
 from proxy.config.sources import load_settings
 from proxy.config.toml_edit import (
     ELSEWHERE,
+    EditOptions,
     name_caller,
     set_override,
     set_owner,
@@ -39,47 +40,19 @@ class RolloutEdit:
 
     def set_share(self, rule: str, percent: float) -> None:
         """Set a rule's share in percent."""
-        set_share(
-            self.config,
-            rule,
-            percent,
-            secrets_dir=self.secrets,
-            expected=self.expected,
-            note=self._note,
-        )
+        set_share(self.config, rule, percent, **self._options)
 
     def set_override(self, action: str | None) -> None:
         """Send every request one way; with None the rules decide again."""
-        set_override(
-            self.config,
-            action,
-            secrets_dir=self.secrets,
-            expected=self.expected,
-            note=self._note,
-        )
+        set_override(self.config, action, **self._options)
 
     def name_caller(self, name: str, digest: str, owner: str | None) -> None:
         """Give a name to the caller with this digest, and an owner if one is known."""
-        name_caller(
-            self.config,
-            name,
-            digest,
-            owner=owner,
-            secrets_dir=self.secrets,
-            expected=self.expected,
-            note=self._note,
-        )
+        name_caller(self.config, name, digest, owner=owner, **self._options)
 
     def set_owner(self, caller: str, owner: str | None) -> None:
         """Set who owns a caller; None if nobody is known to."""
-        set_owner(
-            self.config,
-            caller,
-            owner,
-            secrets_dir=self.secrets,
-            expected=self.expected,
-            note=self._note,
-        )
+        set_owner(self.config, caller, owner, **self._options)
 
     def rearm(self, rule: str, state_dir: Path) -> bool:
         """Re-arm a guard; return False if it was armed already. Raises `OSError`, too."""
@@ -90,6 +63,10 @@ class RolloutEdit:
                 history = history_of(state_dir, self.config)
                 history.add_event(f"guard of {rule}: tripped -> armed", self.by)
         return was_tripped
+
+    @property
+    def _options(self) -> EditOptions:
+        return {"secrets_dir": self.secrets, "expected": self.expected, "note": self._note}
 
     def _note(self, before: TomlSource, after: TomlSource) -> None:
         """Write down a change before any worker follows it."""

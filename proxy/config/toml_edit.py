@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict, Unpack
 
 import tomlkit
 
@@ -54,21 +54,22 @@ class ChangedMeanwhile(InvalidSettings):
         super().__init__(f"{file.path}: has been changed meanwhile")
 
 
-def set_share(  # noqa: PLR0913 - an option each
-    path: Path,
-    rule: str,
-    percent: float,
-    *,
-    secrets_dir: Path | None = None,
-    expected: str | None = None,
-    note: Note | None = None,
-) -> None:
+class EditOptions(TypedDict, total=False):
+    """Options that all edits take."""
+
+    secrets_dir: Path | None
+    expected: str | None
+    """Version that the file must have; None takes any."""
+    note: Note | None
+
+
+def set_share(path: Path, rule: str, percent: float, **options: Unpack[EditOptions]) -> None:
     """
     Set a rule's share in percent; on `InvalidSettings` the file is unchanged.
 
     If the file is not the version `expected`, that is `ChangedMeanwhile`.
     """
-    _edit(path, _sharing(rule, percent), secrets_dir, expected, note)
+    _edit(path, _sharing(rule, percent), **options)
 
 
 def try_share(path: Path, rule: str, percent: float, *, secrets_dir: Path | None = None) -> None:
@@ -108,14 +109,7 @@ def _sharing(rule: str, percent: float) -> Callable[[TomlSource], str]:
     return edit
 
 
-def set_override(
-    path: Path,
-    action: str | None,
-    *,
-    secrets_dir: Path | None = None,
-    expected: str | None = None,
-    note: Note | None = None,
-) -> None:
+def set_override(path: Path, action: str | None, **options: Unpack[EditOptions]) -> None:
     """Set the override, or remove it with None; else as `set_share`."""
 
     def edit(file: TomlSource) -> str:
@@ -129,7 +123,7 @@ def set_override(
         override = f"rollout-override = {tomlkit.item(action).as_string()}{_end_of(kept[0])}"
         return "\n".join([override, *kept])
 
-    _edit(path, edit, secrets_dir, expected, note)
+    _edit(path, edit, **options)
 
 
 @contextmanager
@@ -143,15 +137,13 @@ def unchanged(path: Path, expected: str | None) -> Iterator[TomlSource]:
         yield file
 
 
-def name_caller(  # noqa: PLR0913 - an option each
+def name_caller(
     path: Path,
     name: str,
     digest: str,
     *,
     owner: str | None = None,
-    secrets_dir: Path | None = None,
-    expected: str | None = None,
-    note: Note | None = None,
+    **options: Unpack[EditOptions],
 ) -> None:
     """Give a name to a digest with `[callers.NAME]`; else as `set_share`."""
     fields = {"digest": digest} | ({"owner": owner} if owner else {})
@@ -180,18 +172,10 @@ def name_caller(  # noqa: PLR0913 - an option each
             return tomlkit.dumps(document)
         return text
 
-    _edit(path, edit, secrets_dir, expected, note)
+    _edit(path, edit, **options)
 
 
-def set_owner(  # noqa: PLR0913 - an option each
-    path: Path,
-    caller: str,
-    owner: str | None,
-    *,
-    secrets_dir: Path | None = None,
-    expected: str | None = None,
-    note: Note | None = None,
-) -> None:
+def set_owner(path: Path, caller: str, owner: str | None, **options: Unpack[EditOptions]) -> None:
     """Set a caller's owner, or remove it with None; else as `set_share`."""
 
     def edit(file: TomlSource) -> str:
@@ -225,7 +209,7 @@ def set_owner(  # noqa: PLR0913 - an option each
             table["owner"] = owner
         return tomlkit.dumps(document)
 
-    _edit(path, edit, secrets_dir, expected, note)
+    _edit(path, edit, **options)
 
 
 def _callers_in(file: TomlSource) -> dict[str, object]:
@@ -248,7 +232,8 @@ def _end_of(line: str) -> str:
 def _edit(
     path: Path,
     edit: Callable[[TomlSource], str],
-    secrets_dir: Path | None,
+    *,
+    secrets_dir: Path | None = None,
     expected: str | None = None,
     note: Note | None = None,
 ) -> None:

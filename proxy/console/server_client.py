@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
+from proxy.console.remembered import Remembered
 from proxy.errors import Failure, InvalidSettings
 from proxy.upstream.client import UpstreamClient
 from proxy.upstream.transport import Timeouts
@@ -20,42 +20,48 @@ _FRESH_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 1024 * 1024
 
 
-class _Settings(msgspec.Struct):
+class SettingsInForce(msgspec.Struct, frozen=True):
+    """The version of the settings that the server follows, and what is wrong with a newer one."""
+
     version: str | None = None
     loaded: datetime | None = None
     problem: str | None = None
 
 
-class _Problem(msgspec.Struct):
+class ServerProblem(msgspec.Struct, frozen=True):
+    """Something that is wrong at present, and what to do about it."""
+
     kind: str
     text: str
     advice: str = ""
 
 
-class _Trip(msgspec.Struct):
+class ServerTrip(msgspec.Struct, frozen=True):
+    """A guard that has tripped."""
+
     since: str
     reason: str
 
 
-class _Readiness(msgspec.Struct):
+class Readiness(msgspec.Struct, frozen=True):
     """What pages use of the answer of `/readyz`; older servers say less."""
 
     status: Literal["ready", "not_ready", "draining"]
-    problems: list[_Problem] = msgspec.field(default_factory=list[_Problem])
-    settings: _Settings = msgspec.field(default_factory=_Settings)
+    problems: tuple[ServerProblem, ...] = ()
+    settings: SettingsInForce = SettingsInForce()
     override: str | None = None
-    tripped: dict[str, _Trip] = msgspec.field(default_factory=dict[str, _Trip])
+    tripped: dict[str, ServerTrip] = {}
 
 
-_READINESS: Final = msgspec.json.Decoder(_Readiness)
+_READINESS: Final = msgspec.json.Decoder(Readiness)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerAnswer:
     """What `/readyz` has said, or why it has said nothing."""
 
-    readiness: dict[str, Any] | None = None
-    """The answer of one worker, with each field of `_Readiness`; None if there was none."""
+    readiness: Readiness | None = None
+    """The answer of one worker; None if there was none."""
     silence: str | None = None
     """Sentence about why there is no answer; None if there is one."""
 
@@ -66,14 +72,11 @@ class ServerClient:
 
     url: str
     """Base URL, without a slash at its end."""
-    _last: ServerAnswer = field(default_factory=ServerAnswer)
-    _asked: float = float("-inf")
+    _remembered: Remembered = field(default_factory=Remembered)
 
     async def ask(self) -> ServerAnswer:
         """Return what the server says of itself; never raises."""
-        if time.monotonic() - self._asked > _FRESH_SECONDS:
-            self._last, self._asked = await self._ask(), time.monotonic()
-        return self._last
+        return await self._remembered.get(self.url, _FRESH_SECONDS, self._ask)
 
     async def _ask(self) -> ServerAnswer:
         try:
@@ -86,7 +89,7 @@ class ServerClient:
             return self._silence("cannot be reached")
         except (ValueError, RecursionError):  # many services have a `/readyz`
             return self._silence("answers in another way than Holdover does")
-        return ServerAnswer(readiness=msgspec.to_builtins(readiness))
+        return ServerAnswer(readiness=readiness)
 
     async def _fetch(self) -> bytes:
         client = UpstreamClient(self.url, _TIMEOUTS)

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from proxy.config.rollout_edit import RolloutEdit
 from proxy.console.access.forms import Form
 from proxy.console.access.sessions import Session
 from proxy.console.addresses import address
@@ -50,13 +51,19 @@ class Visit:
         text = self.request.query_params.get(name, "").strip()
         if len(text) > _LONGEST_PARAMETER:
             raise Problem(400, f"{name}: use at most {_LONGEST_PARAMETER:,} characters.")
-        # What is not UTF-8 cannot be in a store, and no database takes it.
-        return text.replace("\0", "\ufffd").encode(errors="replace").decode() or None
+        return _storable(text) or None
 
     def path(self, name: str) -> str:
         """Return a part of the path that the route names."""
-        part: str = self.request.path_params[name]
-        return part.replace("\0", "\ufffd").encode(errors="replace").decode()
+        return _storable(self.request.path_params[name])
+
+    def edit(self, expected: str | None) -> RolloutEdit:
+        """Return what changes the settings file, if it still has the version that is expected."""
+        reader = self.site.reader
+        assert reader.path is not None, "without a file no change is let through"
+        return RolloutEdit(
+            config=reader.path, by=self.session.name, secrets=reader.secrets, expected=expected
+        )
 
     def url(self, path: str, **parameters: str | None) -> str:
         """Return an address of the console, with those parameters that are not None."""
@@ -81,3 +88,8 @@ class Visit:
         """Lead to another page of the console, which shows the notice once."""
         self.session.notice = notice
         return RedirectResponse(self.url(path, **parameters), HTTPStatus.SEE_OTHER)
+
+
+def _storable(text: str) -> str:
+    """Replace what cannot be in a store, and what no database takes in a query."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from proxy.config.build import serves_only_tokens
 from proxy.config.digest_key import digest_key_file
-from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.setting_types import MAX_OWNER
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import ChangedMeanwhile
@@ -102,7 +101,7 @@ async def name_it(visit: Visit, form: Form) -> Response:
     current = await visit.site.settings()
     if hurdle := next(_hurdles(visit, current), None):
         raise Problem(409, hurdle, title="Nothing changed")
-    await _change(visit, _edit(visit, form).name_caller, name, digest, _owner_in(form))
+    await _change(visit, visit.edit(_version(form)).name_caller, name, digest, _owner_in(form))
     notice = f"{digest} is named {name} now, in the settings file and here; rules can name it."
     return visit.redirect(_path_of(name), notice)
 
@@ -110,20 +109,9 @@ async def name_it(visit: Visit, form: Form) -> Response:
 async def own_it(visit: Visit, form: Form) -> Response:
     """Write down who owns a caller, or that nobody is known to."""
     who, owner = visit.path("who"), _owner_in(form)
-    await _change(visit, _edit(visit, form).set_owner, who, owner)
+    await _change(visit, visit.edit(_version(form)).set_owner, who, owner)
     notice = f"The owner of {who} is {owner}." if owner else f"{who} has no owner now."
     return visit.redirect(_path_of(who), notice)
-
-
-def _edit(visit: Visit, form: Form) -> RolloutEdit:
-    reader = visit.site.reader
-    assert reader.path is not None, "a console that may change something has a file"
-    return RolloutEdit(
-        config=reader.path,
-        by=visit.session.name,
-        secrets=reader.secrets,
-        expected=form.get("version") or None,
-    )
 
 
 async def _change(visit: Visit, edit: Callable[P, None], *args: P.args, **given: P.kwargs) -> None:
@@ -136,6 +124,10 @@ async def _change(visit: Visit, edit: Callable[P, None], *args: P.args, **given:
             "written. Open the page again, which shows what the file says now, and repeat it.",
             title="Nothing changed",
         ) from exc
+
+
+def _version(form: Form) -> str | None:
+    return form.get("version") or None
 
 
 def _owner_in(form: Form) -> str | None:

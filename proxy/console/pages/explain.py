@@ -130,7 +130,7 @@ async def explain_request(visit: Visit, form: Form) -> Response:
         mistake = Mistake(what=f"This is longer than {MAX_BYTES:,} bytes: leave out some text.")
         return await _page(visit, asked, _Wrong(request=mistake), status=413)
     server = await visit.site.server.ask()
-    tripped = frozenset(server.readiness["tripped"] if server.readiness else ())
+    tripped = frozenset(server.readiness.tripped if server.readiness else ())
     settings = (await visit.site.settings()).settings
     result = await visit.site.run(_explained, asked, settings, visit.now, tripped)
     if isinstance(result, _Wrong):

@@ -95,17 +95,18 @@ async def overview(visit: Visit) -> Response:
 def _alerts(server: ServerAnswer, current: CurrentSettings, left: int) -> Iterator[Alert]:
     if server.silence:
         yield Alert(text=server.silence)
-    if override := (server.readiness or {}).get("override"):
+    said = server.readiness
+    if said is not None and said.override is not None:
         yield Alert(
-            text=f"The kill switch is on: every request is answered by `{override}`, whatever the "
-            "rules say.",
+            text=f"The kill switch is on: every request is answered by `{said.override}`, whatever "
+            "the rules say.",
             path="/rollout",
         )
-    kinds: set[str] = set()
-    for each in server.readiness["problems"] if server.readiness else ():
-        kinds.add(each["kind"])
-        yield Alert(text=each["text"], advice=each["advice"], path=_PATHS.get(each["kind"]))
-    if current.problem and "settings_bad" not in kinds:  # the server has not read it yet
+    problems = said.problems if said is not None else ()
+    for each in problems:
+        yield Alert(text=each.text, advice=each.advice, path=_PATHS.get(each.kind))
+    is_known = any(each.kind == "settings_bad" for each in problems)
+    if current.problem and not is_known:  # the server has not read it yet
         yield Alert(text=f"The settings file is invalid: {current.problem}.", path="/rollout")
     if left:
         yield Alert(

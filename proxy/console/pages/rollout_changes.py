@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from proxy.config.changes import changes_between
-from proxy.config.rollout_edit import RolloutEdit
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import ChangedMeanwhile
 from proxy.console.access.forms import Form
@@ -48,7 +47,7 @@ async def change_share(visit: Visit, form: Form) -> Response:
     )
     before = _share_of((await visit.site.settings()).settings, rule)
     try:
-        await visit.site.run(_edit(visit, wish.seen).set_share, rule, share)
+        await visit.site.run(visit.edit(wish.seen).set_share, rule, share)
     except ChangedMeanwhile:
         return await _conflict(visit, wish)
     was = "" if before is None else f"{before:g} -> "
@@ -68,7 +67,7 @@ async def change_override(visit: Visit, form: Form) -> Response:
         wish = _Wish(text=f"the override {quoted(action)}", seen=_version(form), override=action)
         notice = f"The override is {quoted(action)}: no rule decides any more."
     try:
-        await visit.site.run(_edit(visit, wish.seen).set_override, None if given == _OFF else given)
+        await visit.site.run(visit.edit(wish.seen).set_override, None if given == _OFF else given)
     except ChangedMeanwhile:
         return await _conflict(visit, wish)
     return visit.redirect("/rollout", f"{notice} {_APPLIED}")
@@ -82,7 +81,7 @@ async def rearm_guard(visit: Visit, form: Form) -> Response:
         raise Problem(404, f"There is no rule {quoted(rule)} in the settings any more.")
     wish = _Wish(text=f"to re-arm the guard of {quoted(rule)}", seen=_version(form), rule=rule)
     try:
-        was_tripped = await visit.site.run(_edit(visit, wish.seen).rearm, rule, settings.state_dir)
+        was_tripped = await visit.site.run(visit.edit(wish.seen).rearm, rule, settings.state_dir)
     except ChangedMeanwhile:
         return await _conflict(visit, wish)
     except OSError as exc:
@@ -118,17 +117,6 @@ async def _conflict(visit: Visit, wish: _Wish) -> Response:
         current=current,
         rule=None if wish.rule is None else _rule_of(current.settings, wish.rule),
         can_change=can_change(visit, current),
-    )
-
-
-def _edit(visit: Visit, version: str) -> RolloutEdit:
-    path = visit.site.reader.path
-    assert path is not None, "without a file no change is let through"
-    return RolloutEdit(
-        config=path,
-        secrets=visit.site.reader.secrets,
-        by=visit.session.name,
-        expected=version,
     )
 
 

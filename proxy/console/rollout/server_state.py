@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from proxy.config.settings import Settings
 from proxy.console.rollout.sentences import quoted
@@ -33,10 +32,10 @@ def _words(answer: ServerAnswer, current: CurrentSettings) -> Iterator[str]:
     if answer.readiness is None:
         yield answer.silence or ""
         return
-    followed = _table(answer.readiness, "settings")
-    if (problem := followed.get("problem")) is not None:
+    followed = answer.readiness.settings
+    if (problem := followed.problem) is not None:
         yield f"The server does not follow the file as it is: {problem}"
-    version = followed.get("version")
+    version = followed.version
     if version is None:
         yield (
             "The server was started without a settings file, so nothing that is changed here"
@@ -44,16 +43,16 @@ def _words(answer: ServerAnswer, current: CurrentSettings) -> Iterator[str]:
         )
     elif version != current.version and problem is None and current.problem is None:
         yield (
-            f"The server follows version {quoted(str(version))} of the settings, and the file is"
+            f"The server follows version {quoted(version)} of the settings, and the file is"
             f" version {quoted(str(current.version))}. It takes a change up within two seconds, and"
             " this sentence goes away then; if it stays, the server runs with another file."
         )
     elif version == current.version:
-        override = answer.readiness.get("override")
+        override = answer.readiness.override
         written = override_of(current.settings)
         if override != written:
             yield (
-                f"The server's kill switch is {quoted(str(override or 'off'))}, and here it is"
+                f"The server's kill switch is {quoted(override or 'off')}, and here it is"
                 f" {quoted(written or 'off')}: its environment says something else."
             )
 
@@ -66,25 +65,18 @@ def override_of(settings: Settings) -> str | None:
 
 def tripped_guards(answer: ServerAnswer, noted: Mapping[str, Trip]) -> dict[str, GuardState]:
     """Return the tripped guards, by rule, of the server and of the notes on this machine."""
+    tripped = answer.readiness.tripped if answer.readiness else {}
     found = {
-        rule: GuardState(
-            since=_moment(trip.get("since")), reason=str(trip.get("reason")), is_noted=False
-        )
-        for rule, trip in _table(answer.readiness or {}, "tripped").items()
-        if isinstance(trip, dict)
+        rule: GuardState(since=_moment(trip.since), reason=trip.reason, is_noted=False)
+        for rule, trip in tripped.items()
     }
     for rule, trip in noted.items():
         found[rule] = GuardState(since=_moment(trip.since), reason=trip.reason, is_noted=True)
     return found
 
 
-def _moment(written: object) -> str:
+def _moment(written: str) -> str:
     try:
-        return f"{moment(str(written))} UTC"
+        return f"{moment(written)} UTC"
     except ValueError:
         return "a time that is not known"
-
-
-def _table(readiness: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = readiness.get(name)
-    return value if isinstance(value, dict) else {}

@@ -1,14 +1,17 @@
+from typing import Any
+
 import pytest
 
 from proxy.config.settings import Settings
 from proxy.console.rollout.server_state import GuardState, tripped_guards, words_of
-from proxy.console.server_client import ServerAnswer
+from proxy.console.server_client import Readiness, ServerAnswer, ServerTrip, SettingsInForce
 from proxy.console.site import CurrentSettings
 from proxy.workers.guards import Trip
 
 
-def answer(**settings: object) -> ServerAnswer:
-    return ServerAnswer(readiness={"settings": {"version": "a", "problem": None} | settings})
+def answer(version: str | None = "a", problem: str | None = None, **readiness: Any) -> ServerAnswer:
+    followed = SettingsInForce(version=version, problem=problem)
+    return ServerAnswer(readiness=Readiness(status="ready", settings=followed, **readiness))
 
 
 def current(problem: str | None = None) -> CurrentSettings:
@@ -25,9 +28,8 @@ def current(problem: str | None = None) -> CurrentSettings:
         (answer(problem="line 3: no"), "The server does not follow the file as it is: line 3: no"),
         (answer(version=None), "The server was started without a settings file"),
         (ServerAnswer(silence="Nobody there."), "Nobody there."),
-        (ServerAnswer(readiness={"settings": 5}), "The server was started without a settings file"),
         (
-            ServerAnswer(readiness={"settings": {"version": "a"}, "override": "refuse"}),
+            answer(override="refuse"),
             "The server's kill switch is `refuse`, and here it is `off`",
         ),
     ],
@@ -47,13 +49,10 @@ def test_while_the_file_is_invalid_another_version_is_no_wonder():
 
 
 def test_trips_are_known_from_the_server_and_from_notes_on_this_machine():
-    said = ServerAnswer(
-        readiness={
-            "tripped": {
-                "there": {"since": "2026-11-29T10:00:00+00:00", "reason": "errors"},
-                "both": {"since": "?", "reason": "errors"},
-                "odd": 5,
-            }
+    said = answer(
+        tripped={
+            "there": ServerTrip(since="2026-11-29T10:00:00+00:00", reason="errors"),
+            "both": ServerTrip(since="?", reason="errors"),
         }
     )
     noted = {"both": Trip("both", "?", "slow")}
