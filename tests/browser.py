@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS
+from tests.waiting import PATIENCE_SECONDS, STEP_SECONDS, wait_for
 
 CHROMIUM: Final = shutil.which("chromium")
 _FLAGS: Final = (
@@ -69,6 +69,19 @@ class Page:
         answer = self.ask("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def lead(self, script: str, path: str) -> None:
+        """Do what leads to another page, and wait until that is there."""
+        self.run(script)
+        arrived = f"location.pathname === {path!r} && document.readyState === 'complete'"
+
+        def is_there() -> bool:
+            try:
+                return bool(self.run(arrived))
+            except AssertionError:  # the page that was asked is just being left
+                return False
+
+        wait_for(is_there)
 
     @property
     def sticking_out(self) -> int:

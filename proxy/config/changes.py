@@ -21,7 +21,7 @@ from proxy.config.settings import Settings
 _MOST_SENTENCES: Final = 50
 _LONGEST_VALUE: Final = 80
 _IN_WORDS: Final[Mapping[str, str]] = {"rollout_override.action": "kill switch"}
-"""What people call a setting that they do not write by this name."""
+"""Names that people use for settings, by the names that the settings have inside."""
 _HIDDEN: Final = frozenset({"token", "header", "redact"})
 """Names of settings whose values may say more about callers than a log should."""
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
 import structlog
@@ -23,7 +22,7 @@ from proxy.config.changes import changes_between
 from proxy.config.history import SettingsHistory
 from proxy.config.runtime import RuntimeConfig
 from proxy.config.settings import Settings
-from proxy.config.toml_source import TomlSource, version_of
+from proxy.config.toml_source import TomlSource, signature_of, version_of
 from proxy.errors import InvalidSettings
 from proxy.security.redaction import Digester, describe_crash
 from proxy.upstream.egress import check_egress
@@ -96,7 +95,7 @@ class ConfigReloader:
         self._seen: object = None
         self._read: object = None
         if source is not None:
-            self._seen = _signature(source.file.path)
+            self._seen = signature_of(source.file.path)
             with suppress(InvalidSettings):  # else it has changed since, and will be read
                 if TomlSource.read(source.file.path) == source.file:
                     self._read = self._seen
@@ -117,7 +116,7 @@ class ConfigReloader:
         """Poll the file until cancelled."""
         while True:
             if self._source is not None:
-                signature = await asyncio.to_thread(_signature, self._source.file.path)
+                signature = await asyncio.to_thread(signature_of, self._source.file.path)
                 is_at_rest, self._seen = signature == self._seen, signature
                 if is_at_rest and signature != self._read:
                     await self.read_again()
@@ -128,7 +127,7 @@ class ConfigReloader:
         if self._source is None:
             return
         async with self._reading:
-            self._read = self._seen = await asyncio.to_thread(_signature, self._source.file.path)
+            self._read = self._seen = await asyncio.to_thread(signature_of, self._source.file.path)
             changes = self._apply(*await asyncio.to_thread(self._load, self._source))
             if changes is not None and self._source.history is not None:
                 digest = self.version.digest or ""
@@ -188,12 +187,3 @@ class ConfigReloader:
         for warning in config.warnings(datetime.now(UTC).date().isoformat()):
             log.warning("risky_setting", risk=warning)
         return changes
-
-
-def _signature(path: Path) -> object:
-    """Return a value that changes with the file; a missing file has one, too."""
-    try:
-        stat = path.stat()
-    except OSError as exc:
-        return exc.errno
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode

@@ -131,7 +131,7 @@ class CallerSettings(BaseModel):
     weight: float = Field(default=1, gt=0, le=1000)
     """Turns that this caller gets for each turn of others while requests wait."""
     owner: Owner | None = None
-    """Who changes this caller, a person or a team, in up to 100 characters. Reports and the console
+    """Person or team that changes this caller, in up to 100 characters. Reports and the console
     show it."""
 
     @model_validator(mode="after")

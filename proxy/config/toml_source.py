@@ -82,6 +82,15 @@ def version_of(file: TomlSource) -> str:
     return hashlib.blake2b(file.text.encode(), digest_size=6).hexdigest()
 
 
+def signature_of(path: Path) -> object:
+    """Return a value that changes with the file; a missing file has one, too."""
+    try:
+        stat = path.stat()
+    except OSError as exc:
+        return exc.errno
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_mode
+
+
 def _spelled(tree: Mapping[str, object], *, is_theirs: bool = False) -> dict[str, object]:
     spelled: dict[str, object] = {}
     for key, value in tree.items():

@@ -17,8 +17,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from proxy.console import answers
-from proxy.report import phrases
-from proxy.report.page import STYLE, charts, environment_for
+from proxy.report.page import STYLE, environment_for
 from proxy.terminal_text import escape_for_terminal
 from translators import EXPLANATIONS, REMEDIES
 
@@ -53,18 +52,12 @@ def lines(text: str) -> Markup:
     return Markup("\n").join(map(escape_for_terminal, text.split("\n")))
 
 
-def unchanged(text: str) -> Markup:
-    """Return a text for a field of a form, which has to come back as it is."""
-    return escape(text)
-
-
 @cache
 def _environment() -> Environment:
     environment = environment_for(_HERE / "templates")
-    environment.filters |= {"lines": lines, "unchanged": unchanged}
+    # What stands in a field of a form has to come back as it is.
+    environment.filters |= {"lines": lines, "unchanged": escape}
     environment.globals |= {
-        "phrases": phrases,
-        "charts": charts,
         "longest": answers.LONGEST,
         "explanations": {kind.value: text for kind, text in EXPLANATIONS.items()},
         "remedies": {kind.value: text for kind, text in REMEDIES.items()},

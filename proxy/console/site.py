@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from proxy.config.settings import Settings
-from proxy.config.toml_source import TomlSource, version_of
+from proxy.config.toml_source import TomlSource, signature_of, version_of
 from proxy.console.remembered import Remembered
 from proxy.console.server_client import ServerClient
 from proxy.errors import InvalidSettings
@@ -72,7 +72,7 @@ class SettingsReader:
         if self.path is None:
             return self.current
         with self._lock:
-            if (signature := _signature(self.path)) != self._seen:
+            if (signature := signature_of(self.path)) != self._seen:
                 self.current, self._seen = self._read(self.path), signature
             return self.current
 
@@ -91,14 +91,6 @@ class SettingsReader:
             )
 
 
-def _signature(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError as exc:
-        return exc.errno
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
 @dataclass(slots=True, kw_only=True)
 class Site:
     """What all visits share."""
@@ -113,12 +105,12 @@ class Site:
     remembered: Remembered = field(default_factory=Remembered)
     most_searched: int = MAX_UNINDEXED_CONTENTS
     """Exchanges whose bodies a search for a text reads, one by one, before it is refused."""
-    _store: Store | None = None
-    _store_lock: threading.Lock = field(default_factory=threading.Lock)
     patience: float = 30.0
     """Seconds for which a page waits for the store."""
     patience_of_switches: float = 5.0
     """Seconds for which pages wait that can do without the store, and are needed most then."""
+    _store: Store | None = None
+    _store_lock: threading.Lock = field(default_factory=threading.Lock)
     _for_files: ThreadPoolExecutor = field(default_factory=_threads)
     _for_queries: ThreadPoolExecutor = field(default_factory=_threads)
     """Threads apart from those for files, as all of them may wait for a store that hangs."""

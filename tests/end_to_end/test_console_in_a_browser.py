@@ -52,17 +52,7 @@ def asked(browser: Browser, url: str) -> bool:
 
 
 def click(page: Page, selector: str, path: str) -> None:
-    """Click what leads to another page, and wait until it is there."""
-    page.run(f"document.querySelector({selector!r}).click()")
-    arrived = f"location.pathname === {path!r} && document.readyState === 'complete'"
-
-    def is_there() -> bool:
-        try:
-            return bool(page.run(arrived))
-        except AssertionError:  # the page that was asked is just being left
-            return False
-
-    wait_for(is_there)
+    page.lead(f"document.querySelector({selector!r}).click()", path)
 
 
 def fill(page: Page, selector: str, text: str) -> None:

@@ -1,1 +1,1 @@
-"""Who may use the console: sessions, signing in, and forms that only its own pages can send."""
+"""Access to the console: sessions, signing in, and forms that only its own pages can send."""

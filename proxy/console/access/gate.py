@@ -63,8 +63,8 @@ _HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _SIGN_IN_FIRST: Final = {"www-authenticate": 'Cookie realm="Holdover console"'}
-"""What goes with a 401 (RFC 9110, section 11.6.1); browsers ignore a scheme that they do not know,
-and show the page."""
+"""Headers that a 401 must have (RFC 9110, section 11.6.1); browsers ignore a scheme that is not
+known to them, and show the page."""
 
 
 @dataclass(slots=True, kw_only=True)

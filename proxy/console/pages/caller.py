@@ -52,7 +52,7 @@ class Found:
 
     report: Report
     caller: CallerReport | None
-    """None if it has sent nothing in the period."""
+    """The report on the caller; None if it has sent nothing in the period."""
     calls: tuple[CurrentCall, ...]
     """The call that replaces its own, in its own language first."""
     recent: tuple[TrafficRecord, ...]

@@ -33,7 +33,7 @@ class Column:
 
     label: str
     value: Callable[[Standing], str | float | None]
-    """What rows are sorted by; those without it come last."""
+    """Returns the value by which rows are sorted; rows that have none come last."""
     is_number: bool = False
 
     @property

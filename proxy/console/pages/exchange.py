@@ -80,7 +80,7 @@ class _ShownBody:
     title: str
     kept: Body
     text: Markup | None
-    """None if only the digest is kept."""
+    """Text of the body; None if only its digest is kept."""
     is_cut: bool
     timing: str | None
 

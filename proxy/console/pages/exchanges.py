@@ -73,7 +73,7 @@ class _Found:
     """A page of exchanges, and what helps to choose others."""
 
     page: ExchangePage | None
-    """None if the text would be searched in too many bodies."""
+    """The exchanges of the page; None if a text would be searched in too many bodies."""
     has_contents: bool
     callers: list[str]
     rules: list[str]

@@ -15,10 +15,10 @@ from typing import Final
 
 from markupsafe import Markup
 
-from proxy.report.agreement import AGREEMENT, AgreementStep, RuleAgreement
+from proxy.report.agreement import AGREEMENT, RuleAgreement
 from proxy.report.burndown import MAX_SERIES, Burndown
 from proxy.report.formatting import day, number, one_or_many, step_label
-from proxy.report.model import Bucket, Percentiles, Step, Volume
+from proxy.report.model import Percentiles, Step, Volume
 from proxy.report.phrases import OUTCOMES
 
 SERIES: Final = tuple(f"series-{number}" for number in range(1, MAX_SERIES + 1))
@@ -55,13 +55,9 @@ def volume(given: Volume) -> Markup:
     """Draw exchanges over time as bars, stacked by outcome."""
     most = max(bucket.exchanges for bucket in given.buckets)
     top = _round_up(most)
-    step = 100 / len(given.buckets)
-    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
-    bars = (
-        bar
-        for index, bucket in enumerate(given.buckets)
-        for bar in _stack(bucket, x=step * (index + 0.5) - width / 2, w=width, top=top)
-    )
+    outcomes = [
+        [(name, getattr(bucket.outcomes, name)) for name in OUTCOMES] for bucket in given.buckets
+    ]
     fullest = max(given.buckets, key=lambda bucket: bucket.exchanges)
     return _PLOT.format(
         id="volume",
@@ -70,7 +66,7 @@ def volume(given: Volume) -> Markup:
         desc=f"{one_or_many(sum(one.exchanges for one in given.buckets), 'request')} over "
         f"{one_or_many(len(given.buckets), given.step)}; at most {number(most)} per "
         f"{given.step}, on {_moment(fullest.begin, given)}.",
-        inside=Markup("").join([*_grid(top), *bars, *_times(given)]),
+        inside=Markup("").join([*_grid(top), *_bars(outcomes, top), *_times(given)]),
     )
 
 
@@ -78,34 +74,18 @@ def burndown(given: Burndown) -> Markup:
     """Draw the requests of each day as bars, stacked by caller, the largest at the bottom."""
     most = max(day.requests for day in given.days)
     top = _round_up(most)
-    step = 100 / len(given.days)
-    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
-    bars = (
-        bar
-        for index, each in enumerate(given.days)
-        for bar in _stacked(
-            [*zip(SERIES, each.counts, strict=False), ("others", each.others)],
-            x=step * (index + 0.5) - width / 2,
-            w=width,
-            top=top,
-        )
-    )
-    first, last = given.days[0], given.days[-1]
-    ends = [
-        _WORD.format(css="from", x=0, y=_HEIGHT - 8, text=day(first.begin)),
-        *(
-            [_WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=day(last.begin))]
-            if last is not first
-            else []
-        ),
+    counts = [
+        [*zip(SERIES, each.counts, strict=False), ("others", each.others)] for each in given.days
     ]
+    first, last = given.days[0], given.days[-1]
+    ends = _ends(first.begin, last.begin, "day")
     return _PLOT.format(
         id="burndown",
         height=_HEIGHT,
         title="Requests per day, by caller",
         desc=f"{number(first.requests)} on {day(first.begin)}, {number(last.requests)} on "
         f"{day(last.begin)}; at most {number(most)}.",
-        inside=Markup("").join([*_grid(top), *bars, *ends]),
+        inside=Markup("").join([*_grid(top), *_bars(counts, top), *ends]),
     )
 
 
@@ -116,11 +96,8 @@ def agreement(given: RuleAgreement, name: str) -> Markup:
     The bars are equal, similar, different and failed, from the bottom; the mark is at the share of
     controls that were equal or similar. `name` tells the plots of one page apart.
     """
-    step = 100 / len(given.steps)
-    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
     drawn: list[Markup] = []
-    for index, each in enumerate(given.steps):
-        x = step * (index + 0.5) - width / 2
+    for (x, width), each in zip(_places(len(given.steps)), given.steps, strict=True):
         if each.shadow.total:
             counts = [(kind, getattr(each.shadow, kind)) for kind in AGREEMENT]
             drawn += _stacked(counts, x=x, w=width, top=each.shadow.total)
@@ -134,14 +111,16 @@ def agreement(given: RuleAgreement, name: str) -> Markup:
         height=_HEIGHT,
         title=f"How shadows agreed, per {given.step}",
         desc=f"{one_or_many(total, 'shadow')} over {one_or_many(len(given.steps), given.step)}.",
-        inside=Markup("").join([*_grid(100, " %"), *drawn, *_ends(first, last, given.step)]),
+        inside=Markup("").join(
+            [*_grid(100, " %"), *drawn, *_ends(first.begin, last.begin, given.step)]
+        ),
     )
 
 
-def _ends(first: AgreementStep, last: AgreementStep, step: Step) -> list[Markup]:
-    ends = [_WORD.format(css="from", x=0, y=_HEIGHT - 8, text=step_label(first.begin, step))]
-    if last is not first:
-        text = step_label(last.begin, step)
+def _ends(first: str, last: str, step: Step) -> list[Markup]:
+    ends = [_WORD.format(css="from", x=0, y=_HEIGHT - 8, text=step_label(first, step))]
+    if last != first:
+        text = step_label(last, step)
         ends.append(_WORD.format(css="to", x="100%", y=_HEIGHT - 8, text=text))
     return ends
 
@@ -191,9 +170,20 @@ def timing(moments: Iterable[tuple[str, float]], total: float, label: str) -> Ma
     return _INLINE.format(css="bar timing", height=_ROW, label=label, inside=inside)
 
 
-def _stack(bucket: Bucket, *, x: float, w: float, top: int) -> list[Markup]:
-    counts = [(name, getattr(bucket.outcomes, name)) for name in OUTCOMES]
-    return _stacked(counts, x=x, w=w, top=top)
+def _places(count: int) -> list[tuple[float, float]]:
+    """Return the left edge and the width of each of so many bars, in percent of the plot."""
+    step = 100 / count
+    width = min(step * _MAX_BAR_WIDTH, _MAX_BAR_PERCENT)
+    return [(step * (index + 0.5) - width / 2, width) for index in range(count)]
+
+
+def _bars(stacks: Sequence[Sequence[tuple[str, int]]], top: int) -> list[Markup]:
+    """Draw a bar for each step, stacked from counts by class."""
+    return [
+        part
+        for (x, width), counts in zip(_places(len(stacks)), stacks, strict=True)
+        for part in _stacked(counts, x=x, w=width, top=top)
+    ]
 
 
 def _stacked(counts: Sequence[tuple[str, int]], *, x: float, w: float, top: int) -> list[Markup]:

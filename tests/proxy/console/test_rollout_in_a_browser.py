@@ -4,26 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Browser, Page
+from tests.browser import Browser
 from tests.proxy.console.harness import console, settings_file
 from tests.proxy.console.test_rollout import RULES, entries, trip
-from tests.waiting import wait_for
 
 pytestmark = pytest.mark.thorough
-
-
-def go(page: Page, script: str, path: str) -> None:
-    """Do something that leads to another page, and wait until it is there."""
-    page.run(script)
-    arrived = f"location.pathname === '{path}' && document.readyState === 'complete'"
-
-    def is_there() -> bool:
-        try:
-            return bool(page.run(arrived))
-        except AssertionError:  # the page that was asked is just being left
-            return False
-
-    wait_for(is_there)
 
 
 def test_a_share_is_slid_previewed_and_set(browser: Browser, tmp_path: Path):
@@ -37,14 +22,12 @@ def test_a_share_is_slid_previewed_and_set(browser: Browser, tmp_path: Path):
                 "slider.value = 60; slider.dispatchEvent(new Event('input'))"
             )
             assert page.run("document.querySelector('input[type=number]').value") == "60"
-            go(
-                page,
-                "document.querySelector('.rules form.filters button').click()",
-                "/rollout/share",
+            page.lead(
+                "document.querySelector('.rules form.filters button').click()", "/rollout/share"
             )
             assert page.run("document.querySelector('h1').textContent").startswith("60 %")
             assert "share = 5\n" in config.read_text()
-            go(page, "document.querySelector('.confirm button').click()", "/rollout")
+            page.lead("document.querySelector('.confirm button').click()", "/rollout")
             assert (
                 page.run("document.querySelector('.notice').textContent")
                 .strip()
