@@ -25,7 +25,7 @@ from proxy.migrate.python.arguments import (
     edit_entries,
     entries_of,
 )
-from proxy.migrate.python.source import Source, called_name
+from proxy.migrate.python.source import Source, called_name, keys_of
 from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
 from translators import UPSTREAM_VERSION
@@ -66,12 +66,7 @@ def bodies_of(
 
 
 def _is_body(node: cst.Dict) -> bool:
-    keys = {
-        each.key.evaluated_value
-        for each in node.elements
-        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
-    }
-    return {"prompt", "max_tokens_to_sample"} <= keys
+    return {"prompt", "max_tokens_to_sample"} <= keys_of(node)
 
 
 class _Bodies:

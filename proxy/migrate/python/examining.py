@@ -12,7 +12,8 @@ from proxy.migrate.planning import Target
 from proxy.migrate.python.bodies import bodies_of
 from proxy.migrate.python.langchain import langchain_of
 from proxy.migrate.python.rest import constants, rest_of
-from proxy.migrate.python.sdk import SdkRewriter, finding_of
+from proxy.migrate.python.sdk import SdkRewriter
+from proxy.migrate.python.sdk_findings import finding_of
 from proxy.migrate.python.source import Source
 
 _LINE_END: Final = re.compile(r"\r\n|\n")

@@ -7,14 +7,14 @@ dictionary of parameters, a client of 0.2) is rewritten only if all of them are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final
 
 import libcst as cst
 
 from proxy.migrate.calls import NewCall, Reason
-from proxy.migrate.findings import Edit, Finding, Verdict, apply_edits
+from proxy.migrate.findings import Edit, apply_edits
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.python.answers import (
     AnswerUse,
@@ -34,18 +34,12 @@ from proxy.migrate.python.arguments import (
     entries_of,
     messages,
 )
+from proxy.migrate.python.sites import Site, sites_of
 from proxy.migrate.python.source import Source, called_name, dotted
 from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.text import holes_in
 
-_OLD_METHODS: Final = {
-    "completion": (False, False),
-    "acompletion": (True, False),
-    "completion_stream": (False, True),
-    "acompletion_stream": (True, True),
-}
-"""Methods of 0.2: whether each is asynchronous, and whether it streams."""
 _CLIENTS: Final = frozenset(
     f"anthropic.{name}" for name in ("Anthropic", "AsyncAnthropic", "Client", "AsyncClient")
 )
@@ -56,24 +50,7 @@ _CLIENT_OPTIONS: Final = frozenset(
     {"api_key", "auth_token", "base_url", "timeout", "max_retries", "default_headers"}
     | {"default_query", "http_client"}
 )
-_FOREIGN: Final = frozenset({"openai", "litellm", "together", "groq"})
 _HARMLESS_USES: Final = frozenset({"print", "len", "debug", "info", "warning", "error", "log"})
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A legacy call of the SDK."""
-
-    call: cst.Call
-    client: cst.BaseExpression
-    era: Literal["0.2", "0.3"]
-    method: str
-    is_async: bool
-    streams: bool
-    maker: cst.Call | None
-    """The call that makes the client, if it is in this file."""
-    parameters: cst.Dict | None = None
-    """The dictionary of `**parameters`, if that is where the arguments are."""
 
 
 @dataclass(slots=True)
@@ -98,92 +75,13 @@ class SdkRewriter:
         self._source = source
         self._target = target
         self._reader = ArgumentReader(source)
-        self.sites = tuple(self._sites())
+        self.sites = sites_of(source)
 
     def rewrite(self) -> list[Outcome]:
         """Return an outcome for each site, with edits that fit together."""
         outcomes = [self._try(site) for site in self.sites]
         self._fail_together(outcomes)
         return outcomes
-
-    def _sites(self) -> Iterable[Site]:
-        for node in self._source.nodes:
-            if isinstance(node, cst.Call) and (site := self._site(node)) is not None:
-                yield site
-
-    def _site(self, call: cst.Call) -> Site | None:
-        func = call.func
-        if not isinstance(func, cst.Attribute):
-            return None
-        method = func.attr.value
-        inner = func.value
-        if method == "create" and isinstance(inner, cst.Attribute):
-            if inner.attr.value != "completions":
-                return None
-            client, era = inner.value, "0.3"
-            is_async, streams = isinstance(self._source.parent(call), cst.Await), False
-        elif method in _OLD_METHODS:
-            client, era = inner, "0.2"
-            is_async, streams = _OLD_METHODS[method]
-        else:
-            return None
-        parameters = self._parameters(call)
-        names = {arg.keyword.value for arg in call.args if arg.keyword} | (
-            _keys(parameters) if parameters is not None else set()
-        )
-        maker = self._maker(client)
-        made = self._source.qualified(maker.func) if maker is not None else None
-        is_ours = made is not None and made.startswith("anthropic.")
-        if not is_ours and ("max_tokens_to_sample" not in names or self._is_foreign(client, made)):
-            return None
-        return Site(
-            call,
-            client,
-            "0.3" if era == "0.3" else "0.2",
-            method,
-            is_async,
-            streams,
-            maker,
-            parameters,
-        )
-
-    def _is_foreign(self, client: cst.BaseExpression, made: str | None) -> bool:
-        """Return True for a client or module of somebody else."""
-        name = made or self._source.qualified(client) or ""
-        return name.partition(".")[0] in _FOREIGN
-
-    def _maker(self, client: cst.BaseExpression) -> cst.Call | None:
-        """Return the call that makes a client: of a name, or of an attribute of `self`."""
-        if isinstance(client, cst.Call):
-            return client
-        if isinstance(client, cst.Name):
-            value = self._source.value_of(client)
-            return value if isinstance(value, cst.Call) else None
-        wanted = dotted(client)
-        if wanted is None or not wanted.startswith("self."):
-            return None
-        inside = next(
-            (each for each in self._source.ancestors(client) if isinstance(each, cst.ClassDef)),
-            None,
-        )
-        found = [
-            node.value
-            for node in self._source.nodes
-            if isinstance(node, cst.Assign)
-            and any(dotted(each.target) == wanted for each in node.targets)
-            and inside in tuple(self._source.ancestors(node))
-        ]
-        return found[0] if len(found) == 1 and isinstance(found[0], cst.Call) else None
-
-    def _parameters(self, call: cst.Call) -> cst.Dict | None:
-        """Return the dictionary of `create(**name)`."""
-        if len(call.args) != 1 or call.args[0].star != "**":
-            return None
-        value = call.args[0].value
-        if isinstance(value, cst.Name):
-            followed = self._source.value_of(value)
-            return followed if isinstance(followed, cst.Dict) else None
-        return value if isinstance(value, cst.Dict) else None
 
     def _try(self, site: Site) -> Outcome:
         outcome = Outcome(site)
@@ -543,14 +441,6 @@ def _free_name(source: Source, node: cst.CSTNode) -> str | None:
     return next((name for name in names if name not in scope), None)
 
 
-def _keys(node: cst.Dict) -> set[str]:
-    return {
-        str(each.key.evaluated_value)
-        for each in node.elements
-        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
-    }
-
-
 def _is_within(edit: Edit, span: tuple[int, int]) -> bool:
     return span[0] <= edit.start and edit.end <= span[1]
 
@@ -564,62 +454,3 @@ def _written(source: Source, span: tuple[int, int], edits: list[Edit]) -> str:
         if _is_within(each, span)
     ]
     return apply_edits(source.text[start:end], inner)
-
-
-def shape_of(site: Site) -> str:
-    """Name a call in a few words."""
-    name = "completions.create" if site.era == "0.3" else site.method
-    return f"{name} of SDK {'0.3 and later' if site.era == '0.3' else '0.2'}"
-
-
-def finding_of(source: Source, outcome: Outcome) -> Finding:
-    """Return what is said of a site."""
-    site, new = outcome.site, outcome.new
-    start, end = source.span(site.call)
-    is_by_hand = bool(outcome.reason)
-    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
-    notes = [
-        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
-        for each in (new.edges if new else ())
-    ]
-    streams = site.streams or bool(new and new.stream)
-    models = None
-    if new is not None and outcome.read is not None:
-        asked = outcome.read.call.model
-        if isinstance(asked, str) and isinstance(new.model, str):
-            models = (asked, new.model)
-    return Finding(
-        line=source.line_at(start),
-        column=source.column_at(start),
-        end_line=source.line_at(end),
-        shape=shape_of(site) + (", streamed" if streams else ""),
-        verdict=Verdict.BY_HAND if is_by_hand else verdict,
-        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
-        models=None if is_by_hand else models,
-        adjustments=new.adjustments if new is not None and not is_by_hand else (),
-        code=code_of(source, outcome) if is_by_hand else "",
-    )
-
-
-def code_of(source: Source, outcome: Outcome) -> str:
-    """Return the call to write by hand, as far as it is known."""
-    site, new = outcome.site, outcome.new
-    writer = Writer('"')
-    lines = ['model="claude-opus-4-8",', "max_tokens=300,"]
-    messages_of = ['messages=[{"role": "user", "content": ...}],  # the turns, without markers']
-    if new is not None:
-        model = new.model if isinstance(new.model, str) else None
-        lines = [
-            f"model={writer.value(new.model) if model is None else writer.string(model)},",
-            f"max_tokens={writer.value(new.max_tokens)},",
-        ]
-        system = [] if new.system is None else [f"system={writer.text(new.system)},"]
-        plain = Style(writer=writer, sdk=1)
-        messages_of = [*system, f"messages={messages(new, plain, '    ', chr(10))},"]
-    client = source.code(site.client)
-    awaited = "await " if site.is_async else ""
-    body = "\n".join(f"    {line}" for line in (*lines, *messages_of))
-    return (
-        f"message = {awaited}{client}.messages.create(\n{body}\n)\n"
-        'text = "".join(block.text for block in message.content if block.type == "text")'
-    )

@@ -199,3 +199,12 @@ def dotted(node: cst.CSTNode) -> str | None:
         before = dotted(node.value)
         return None if before is None else f"{before}.{node.attr.value}"
     return None
+
+
+def keys_of(node: cst.Dict) -> set[str]:
+    """Return the keys of a dictionary that are written as texts."""
+    return {
+        str(each.key.evaluated_value)
+        for each in node.elements
+        if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
+    }

@@ -1,0 +1,69 @@
+"""Say what was done about a call of the SDK, or what a person has to write in its place."""
+
+from __future__ import annotations
+
+from proxy.migrate.findings import Finding, Verdict
+from proxy.migrate.python.arguments import Style, messages
+from proxy.migrate.python.sdk import Outcome
+from proxy.migrate.python.sites import Site
+from proxy.migrate.python.source import Source
+from proxy.migrate.python.writing import Writer
+
+
+def shape_of(site: Site) -> str:
+    """Name a call in a few words."""
+    name = "completions.create" if site.era == "0.3" else site.method
+    return f"{name} of SDK {'0.3 and later' if site.era == '0.3' else '0.2'}"
+
+
+def finding_of(source: Source, outcome: Outcome) -> Finding:
+    """Return what is said of a site."""
+    site, new = outcome.site, outcome.new
+    start, end = source.span(site.call)
+    is_by_hand = bool(outcome.reason)
+    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
+    notes = [
+        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
+        for each in (new.edges if new else ())
+    ]
+    streams = site.streams or bool(new and new.stream)
+    models = None
+    if new is not None and outcome.read is not None:
+        asked = outcome.read.call.model
+        if isinstance(asked, str) and isinstance(new.model, str):
+            models = (asked, new.model)
+    return Finding(
+        line=source.line_at(start),
+        column=source.column_at(start),
+        end_line=source.line_at(end),
+        shape=shape_of(site) + (", streamed" if streams else ""),
+        verdict=Verdict.BY_HAND if is_by_hand else verdict,
+        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
+        models=None if is_by_hand else models,
+        adjustments=new.adjustments if new is not None and not is_by_hand else (),
+        code=code_of(source, outcome) if is_by_hand else "",
+    )
+
+
+def code_of(source: Source, outcome: Outcome) -> str:
+    """Return the call to write by hand, as far as it is known."""
+    site, new = outcome.site, outcome.new
+    writer = Writer('"')
+    lines = ['model="claude-opus-4-8",', "max_tokens=300,"]
+    messages_of = ['messages=[{"role": "user", "content": ...}],  # the turns, without markers']
+    if new is not None:
+        model = new.model if isinstance(new.model, str) else None
+        lines = [
+            f"model={writer.value(new.model) if model is None else writer.string(model)},",
+            f"max_tokens={writer.value(new.max_tokens)},",
+        ]
+        system = [] if new.system is None else [f"system={writer.text(new.system)},"]
+        plain = Style(writer=writer, sdk=1)
+        messages_of = [*system, f"messages={messages(new, plain, '    ', chr(10))},"]
+    client = source.code(site.client)
+    awaited = "await " if site.is_async else ""
+    body = "\n".join(f"    {line}" for line in (*lines, *messages_of))
+    return (
+        f"message = {awaited}{client}.messages.create(\n{body}\n)\n"
+        'text = "".join(block.text for block in message.content if block.type == "text")'
+    )
