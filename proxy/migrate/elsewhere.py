@@ -16,18 +16,17 @@ _MODEL: Final = re.compile(
 _NEAR: Final = 40
 """Lines within which several words are taken for one use."""
 
-CURL: Final = """\
+_CURL: Final = """\
 curl https://api.anthropic.com/v1/messages \\
   -H "x-api-key: $ANTHROPIC_API_KEY" \\
   -H "anthropic-version: 2023-06-01" \\
   -H "content-type: application/json" \\
-  -d '{"model": "claude-opus-4-8", "max_tokens": 300,
-       "messages": [{"role": "user", "content": "..."}]}'"""
+  -d '{{"model": "{model}", "max_tokens": 300,
+       "messages": [{{"role": "user", "content": "..."}}]}}'"""
 
 
 def examine(text: str, target: Target) -> Examined:
     """List the legacy uses of a file."""
-    del target
     findings: list[Finding] = []
     last = -_NEAR
     for number, line in enumerate(text.split("\n"), 1):
@@ -38,7 +37,7 @@ def examine(text: str, target: Target) -> Examined:
             shape = "the body of a legacy request"
         if shape is not None:
             if number - last >= _NEAR:
-                findings.append(_request(number, shape))
+                findings.append(_request(number, shape, target.example_model))
             last = number
         elif (model := _MODEL.search(line)) is not None and number - last >= _NEAR:
             findings.append(
@@ -53,7 +52,7 @@ def examine(text: str, target: Target) -> Examined:
     return Examined(tuple(findings))
 
 
-def _request(line: int, shape: str) -> Finding:
+def _request(line: int, shape: str, model: str) -> Finding:
     return Finding(
         line=line,
         shape=shape,
@@ -63,5 +62,5 @@ def _request(line: int, shape: str) -> Finding:
             "`messages`, and the answer's text is in `content`. `holdover explain FILE --code curl`"
             " says it for a request's body.",
         ),
-        code=CURL,
+        code=_CURL.format(model=model),
     )

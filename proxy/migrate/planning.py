@@ -30,6 +30,8 @@ from translators import (
 )
 
 UNKNOWN_MODEL: Final = "a-model-that-only-the-program-knows"
+_LAST_LEGACY: Final = "claude-2.1"
+"""Legacy model whose successor stands in code in which the call's own is not known."""
 _SOME_TOKENS: Final = 1_000
 _SOME_TEMPERATURE: Final = 0.515625
 _SOME_TOP_P: Final = 0.265625
@@ -77,6 +79,11 @@ class Target:
     """1 for the newest SDKs; 0 for those that must stay on 0.x."""
     encoding: str = "utf-8"
     """The encoding of the file, which need not have every character."""
+
+    @property
+    def example_model(self) -> str:
+        """A model that is served on this day, for code in which the call's own is not known."""
+        return self.policy.catalogue.resolve(_LAST_LEGACY, self.today).id
 
 
 class _CannotPlan(Exception):

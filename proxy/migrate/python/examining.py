@@ -32,7 +32,7 @@ def examine(text: str, target: Target) -> Examined:
         )
     rewriter = SdkRewriter(source, target)
     outcomes = rewriter.rewrite()
-    findings = [finding_of(source, each) for each in outcomes]
+    findings = [finding_of(source, each, target) for each in outcomes]
     edits = [edit for each in outcomes for edit in each.edits]
     by_hand = [source.span(each.site.call) for each in outcomes if each.reason]
     more_findings, more_edits = rest_of(source, target, outcomes)

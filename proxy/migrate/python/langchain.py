@@ -42,7 +42,7 @@ _KEPT: Final = frozenset(
 _CODE: Final = """\
 from langchain_anthropic import ChatAnthropic
 
-llm = ChatAnthropic(model="claude-opus-4-8", max_tokens=256)
+llm = ChatAnthropic(model="{model}", max_tokens=256)
 text = llm.invoke(prompt).content"""
 
 
@@ -80,9 +80,9 @@ def langchain_of(source: Source, target: Target) -> tuple[list[Finding], list[Ed
     if reason or not made:
         reason = reason or "It is only imported here."
         nodes: list[cst.CSTNode] = [*(made or imports)]
-        return [_finding(source, node, reason=reason) for node in nodes], []
+        return [_finding(source, node, target, reason=reason) for node in nodes], []
     edits += [edit for each in outcomes for edit in each.edits]
-    return [_finding(source, each.call, outcome=each) for each in outcomes], edits
+    return [_finding(source, each.call, target, outcome=each) for each in outcomes], edits
 
 
 def _imported(source: Source, node: cst.ImportFrom) -> cst.ImportAlias | None:
@@ -217,7 +217,12 @@ def _uses(source: Source, call: cst.Call) -> list[Edit]:
 
 
 def _finding(
-    source: Source, node: cst.CSTNode, *, reason: str = "", outcome: _Outcome | None = None
+    source: Source,
+    node: cst.CSTNode,
+    target: Target,
+    *,
+    reason: str = "",
+    outcome: _Outcome | None = None,
 ) -> Finding:
     start, end = source.span(node)
     shape = "an LLM of LangChain"
@@ -230,7 +235,7 @@ def _finding(
         shape=shape,
         verdict=Verdict.BY_HAND,
         reasons=(reason,),
-        code=_CODE,
+        code=_CODE.format(model=target.example_model),
     )
     if outcome is None or outcome.new is None:
         return found

@@ -31,7 +31,6 @@ def rest_of(
     source: Source, target: Target, outcomes: Sequence[Outcome]
 ) -> tuple[list[Finding], list[Edit]]:
     """Return what else is found in a file, and the edits of it."""
-    del target
     if not _imports_anthropic(source) and not outcomes:
         return [], []
     findings: list[Finding] = []
@@ -39,7 +38,7 @@ def rest_of(
     is_kept = any(each.reason and each.site.era == "0.2" for each in outcomes)
     for node in source.nodes:
         if isinstance(node, cst.Call):
-            findings += _counting(source, node)
+            findings += _counting(source, node, target.example_model)
             findings += _mock(source, node)
         elif isinstance(node, cst.Attribute):
             findings += _mocked(source, node)
@@ -71,7 +70,7 @@ def _finding(
     )
 
 
-def _counting(source: Source, call: cst.Call) -> Iterator[Finding]:
+def _counting(source: Source, call: cst.Call, model: str) -> Iterator[Finding]:
     if called_name(call) != "count_tokens" or len(call.args) != 1 or call.args[0].keyword:
         return
     text = source.code(call.args[0].value)
@@ -83,7 +82,7 @@ def _counting(source: Source, call: cst.Call) -> Iterator[Finding]:
         "count_tokens",
         "Tokens are counted by the API now, for a model and a conversation.",
         code=f"{name}.messages.count_tokens(\n"
-        '    model="claude-opus-4-8",\n'
+        f'    model="{model}",\n'
         f'    messages=[{{"role": "user", "content": {text}}}],\n'
         ").input_tokens",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from proxy.migrate.findings import Finding, Verdict
+from proxy.migrate.planning import Target
 from proxy.migrate.python.arguments import Style, messages
 from proxy.migrate.python.sdk import Outcome
 from proxy.migrate.python.sites import Site
@@ -16,7 +17,7 @@ def shape_of(site: Site) -> str:
     return f"{name} of SDK {'0.3 and later' if site.era == '0.3' else '0.2'}"
 
 
-def finding_of(source: Source, outcome: Outcome) -> Finding:
+def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
     """Return what is said of a site."""
     site, new = outcome.site, outcome.new
     start, end = source.span(site.call)
@@ -41,15 +42,15 @@ def finding_of(source: Source, outcome: Outcome) -> Finding:
         reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
         models=None if is_by_hand else models,
         adjustments=new.adjustments if new is not None and not is_by_hand else (),
-        code=code_of(source, outcome) if is_by_hand else "",
+        code=code_of(source, outcome, target) if is_by_hand else "",
     )
 
 
-def code_of(source: Source, outcome: Outcome) -> str:
+def code_of(source: Source, outcome: Outcome, target: Target) -> str:
     """Return the call to write by hand, as far as it is known."""
     site, new = outcome.site, outcome.new
     writer = Writer('"')
-    lines = ['model="claude-opus-4-8",', "max_tokens=300,"]
+    lines = [f'model="{target.example_model}",', "max_tokens=300,"]
     messages_of = ['messages=[{"role": "user", "content": ...}],  # the turns, without markers']
     if new is not None:
         model = new.model if isinstance(new.model, str) else None

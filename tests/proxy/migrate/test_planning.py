@@ -232,3 +232,12 @@ def test_a_mapping_of_models_is_that_of_the_settings():
     target = replace(TARGET, policy=replace(Policy(), catalogue=catalogue))
 
     assert planned("\n\nHuman: ", Q, "\n\nAssistant:", target=target).model == "claude-sonnet-4-6"
+
+
+@pytest.mark.parametrize("today", ["2026-11-28", "2027-06-01"])
+def test_code_for_an_unknown_model_names_one_that_is_served(today):
+    policy = Policy()
+    model = policy.catalogue.find(Target(policy=policy, today=today).example_model)
+
+    assert model is not None
+    assert not model.is_retired(today)
