@@ -3,19 +3,18 @@ The loader process: moves entries from the journals of all workers into the stor
 
 If the store fails, the entries stay in the journals and the loader tries again.
 
-Loading is not urgent, but it competes with the workers for the processor. So a thread with
-idle priority loads first; what it has not done after `_IDLE_PRIORITY_SECONDS`, the main
-thread loads with normal priority.
+Loading is not urgent, but it competes with the workers for the processor. So for
+`_IDLE_PRIORITY_SECONDS` it loads only at moments when the processor is idle, on a thread
+with idle priority; what is left then, the main thread loads with normal priority.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -23,6 +22,7 @@ import structlog
 
 from proxy.security.redaction import describe_crash
 from proxy.timestamps import to_milliseconds
+from proxy.traffic.idle_thread import IdleThread, Result
 from proxy.traffic.journal.loader import Loaded, Loader, loader_lock
 from proxy.traffic.machines import sharing_notes
 from proxy.traffic.status import (
@@ -124,10 +124,8 @@ class _Loading:
         self._look()
         self._close()
 
-    def _idle_thread(self) -> AbstractContextManager[Executor | None]:
-        if self.idle_seconds is None:
-            return nullcontext()
-        return ThreadPoolExecutor(1, initializer=_use_idle_scheduling)
+    def _idle_thread(self) -> AbstractContextManager[IdleThread | None]:
+        return nullcontext() if self.idle_seconds is None else IdleThread()
 
     def _close(self) -> None:
         self.block = None
@@ -135,16 +133,17 @@ class _Loading:
             self.loader.store.close()
             self.loader = None
 
-    def _look(self, idle: Executor | None = None) -> bool:
-        """Load all entries, first in `idle`; return False if the store or the loader failed."""
+    def _look(self, idle: IdleThread | None = None) -> bool:
+        """Load all entries, at first in `idle`; return False if the store or the loader failed."""
         began, look_began = time.time(), time.monotonic()
         try:
             if self.loader is None:
                 self.loader = Loader(self.config.directory, open_store(self.config.url))
-            parts = self.loader.parts()
-            if idle is not None and self.idle_seconds is not None:
-                idle.submit(self._take, parts, time.monotonic() + self.idle_seconds).result()
-            self._take(parts)
+            until = time.monotonic() + (self.idle_seconds or 0)
+            for piece in self.loader.pieces():
+                loaded = self._run_at_leisure(partial(self.loader.add, piece), idle, until)
+                # A problem is over only after the whole look.
+                self._report(self.status.problem, loaded)
             if self._build(self.loader.store):
                 self._keep_small(self.loader)
                 if idle is not None and self.config.text_index:
@@ -163,11 +162,14 @@ class _Loading:
         self._report(None)
         return True
 
-    def _take(self, parts: Iterator[Loaded], until: float | None = None) -> None:
-        for loaded in parts:
-            self._report(self.status.problem, loaded)  # a problem is over only after the whole look
-            if until is not None and (time.monotonic() >= until or self.wait(0)):
-                return
+    def _run_at_leisure(
+        self, work: Callable[[], Result], idle: IdleThread | None, until: float
+    ) -> Result:
+        """Run `work` as soon as the processor is idle; at `until`, or at the end, run it anyway."""
+        while idle is not None and time.monotonic() < until and not self.wait(0):
+            if idle.is_processor_idle():
+                return idle.run(work)
+        return work()
 
     def _build(self, store: Store) -> bool:
         """Build rollups of older records for a moment; return True if none are left."""
@@ -187,8 +189,8 @@ class _Loading:
         self.is_building = progress.left > 0
         return not self.is_building
 
-    def _index(self, store: Store, idle: Executor) -> None:
-        """Go on with a block of the text index, with idle priority and for a moment."""
+    def _index(self, store: Store, idle: IdleThread) -> None:
+        """Go on for a moment with a block of the text index."""
         if time.monotonic() < self.index_pause_ends:
             return
         # Taken away meanwhile, so that a block that failed half way is begun anew.
@@ -199,7 +201,11 @@ class _Loading:
         if block is None:
             self.index_pause_ends = time.monotonic() + _INDEX_PAUSE_SECONDS
             return
-        idle.submit(_read_for, block, store, time.monotonic() + self.build_seconds).result()
+        until = time.monotonic() + self.build_seconds
+        while not block.is_read:
+            self._run_at_leisure(partial(_read, block, store), idle, until)
+            if time.monotonic() >= until:
+                break
         if block.is_read:
             with store.writing() as connection:
                 block.write(connection)
@@ -242,18 +248,9 @@ class _Loading:
         write_status(self.shared_state, self.status)
 
 
-def _read_for(block: BlockBuilder, store: Store, until: float) -> None:
-    while not block.is_read:
-        with store.engine.connect() as connection:
-            block.read(connection)
-        if time.monotonic() >= until:
-            return
-
-
-def _use_idle_scheduling() -> None:
-    """Run this thread only on an idle processor; an unprivileged process cannot undo this."""
-    with suppress(OSError, AttributeError):  # forbidden by a sandbox, or missing on this system
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+def _read(block: BlockBuilder, store: Store) -> None:
+    with store.engine.connect() as connection:
+        block.read(connection)
 
 
 def _now_ms() -> int:

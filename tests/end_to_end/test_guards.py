@@ -146,7 +146,7 @@ def test_re_arming_takes_down_no_other_file(tmp_path, name):
 
 
 SLOW = rule("canary", 'action = "translate"', "guard = { p95_ratio = 3, min_count = 20 }")
-SLOWLY = {"simulate-delay-headers": "3000"}
+SLOWLY = {"simulate-delay-headers": "10000"}  # the rest takes a second on a busy machine
 
 
 @pytest.mark.thorough

@@ -223,6 +223,6 @@ def test_the_history_says_when_which_share_changed(tmp_path: Path):
         [read, *_] = wait_for(lambda: fleet.lines("settings_read"))
 
     first, second = done.stdout.splitlines()
-    assert first.endswith("Z  start with canary: translate 5 %")
+    assert first.endswith("Z  start with canary: translate 5 %, by holdover serve")
     assert second.endswith("Z  share of canary: 5 -> 25 %")
     assert read["changes"] == ["share of canary: 5 -> 25 %"]

@@ -71,6 +71,18 @@ class Loaded:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some entries of a journal's file, as they were written."""
+
+    path: Path
+    payloads: tuple[bytes, ...]
+    damaged_bytes: int
+    """Bytes between them that are no entries."""
+    end: int
+    """Offset in the file of what follows."""
+
+
 @dataclass(slots=True)
 class Loader:
     """Loads the journals of one directory; hold `loader_lock` while using it."""
@@ -91,15 +103,20 @@ class Loader:
 
     def load(self) -> Loaded:
         """Load all entries. Raises `StoreError`; the next call continues where this one failed."""
-        return sum(self.parts(), start=Loaded())
+        return sum(map(self.add, self.pieces()), start=Loaded())
 
-    def parts(self) -> Iterator[Loaded]:
-        """Load all entries like `load`, yielding the counts after each chunk of a file."""
+    def pieces(self) -> Iterator[Piece]:
+        """
+        Read the journals piece by piece.
+
+        Each piece has to be passed to `add` before the next is read: a file that has been read
+        to its end is removed.
+        """
         # Records first, because contents are found through their records.
         paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
         for path in paths:
             with suppress(FileNotFoundError):  # a worker deleted it to make room
-                yield from self._load_file(path)
+                yield from self._pieces_of(path)
         names = {path.name for path in paths}
         self._read = {name: end for name, end in self._read.items() if name in names}
 
@@ -114,22 +131,26 @@ class Loader:
     def _refused_directory(self) -> Path:
         return self.directory.parent / "refused"
 
-    def _load_file(self, path: Path) -> Iterator[Loaded]:
-        was_complete = is_complete(
-            path
-        )  # before reading, so that nothing written meanwhile is missed
-        for payloads, damaged, end in _pieces(path, self._read.get(path.name, 0), was_complete):
-            entries = list(_entries(payloads))
-            loaded = Loaded(unreadable=len(payloads) - len(entries), damaged_bytes=damaged)
-            for start in range(0, len(entries), _BATCH):
-                loaded += self._add_batch(entries[start : start + _BATCH])
-            self._read[path.name] = end
-            if damaged:
-                log.error("journal_damaged", file=path.name, bytes=damaged)
-            if loaded.unreadable:
-                self._refused.add(path.name)
-                log.error("journal_unreadable", file=path.name, entries=loaded.unreadable)
-            yield loaded
+    def add(self, piece: Piece) -> Loaded:
+        """Load the entries of a piece. Raises `StoreError`; then the piece is read again."""
+        name, entries = piece.path.name, list(_entries(piece.payloads))
+        loaded = Loaded(
+            unreadable=len(piece.payloads) - len(entries), damaged_bytes=piece.damaged_bytes
+        )
+        for start in range(0, len(entries), _BATCH):
+            loaded += self._add_batch(entries[start : start + _BATCH])
+        self._read[name] = piece.end
+        if piece.damaged_bytes:
+            log.error("journal_damaged", file=name, bytes=piece.damaged_bytes)
+        if loaded.unreadable:
+            self._refused.add(name)
+            log.error("journal_unreadable", file=name, entries=loaded.unreadable)
+        return loaded
+
+    def _pieces_of(self, path: Path) -> Iterator[Piece]:
+        # Before reading, so that nothing written meanwhile is missed.
+        was_complete = is_complete(path)
+        yield from _pieces(path, self._read.get(path.name, 0), was_complete)
         if was_complete:
             self._finish(path)
 
@@ -157,18 +178,17 @@ class Loader:
             return sum((self._add_batch([entry]) for entry in batch), start=Loaded())
 
 
-def _pieces(path: Path, start: int, complete: bool) -> Iterator[tuple[tuple[bytes, ...], int, int]]:
-    """Yield payloads, damaged bytes, and the offset of the next frame for each chunk read."""
+def _pieces(path: Path, start: int, complete: bool) -> Iterator[Piece]:
     with path.open("rb") as file:
         data, position = b"", start
         file.seek(start)
         while True:
             more = file.read(max(_CHUNK_BYTES, len(data)))  # doubles until a long frame fits
             data += more
-            piece = read_frames(data, is_complete=complete and not more)
-            if piece.payloads or piece.damaged:
-                yield piece.payloads, piece.damaged, position + piece.end
-            data, position = data[piece.end :], position + piece.end
+            read = read_frames(data, is_complete=complete and not more)
+            data, position = data[read.end :], position + read.end
+            if read.payloads or read.damaged:
+                yield Piece(path, read.payloads, read.damaged, position)
             if not more:
                 return
 
