@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import Blame
 from proxy.outcome import Outcome
-from proxy.timestamps import MINUTE_MS
+from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic import Content, open_store
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.store.aggregates import (
@@ -29,6 +29,7 @@ from proxy.traffic.store.aggregates import (
     oldest_received_ms,
 )
 from proxy.traffic.store.queries import latest_of_caller
+from proxy.traffic.store.retention import compact
 from proxy.traffic.store.rollups.period import Period
 from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
@@ -214,6 +215,29 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
     counted = sums(store, most_groups=2)
     assert [each.user_agent for each in counted.clients] == ["c", "b"]
     assert sum(each.exchanges for each in counted.shapes) == 6
+
+
+def test_durations_are_counted_however_many_programs_there_are_and_only_of_those_that_come_back(
+    store,
+):
+    store.add(record(id=f"{n}", received=moment(n), user_agent=f"program {n}") for n in range(202))
+
+    counted = sums(store, most_groups=201)
+    assert len(counted.clients) == 201
+    assert {
+        sum(count for _, count in counts_of(each.latency, "total_ms")) for each in counted.clients
+    } == {1}
+
+
+def test_the_coarsest_step_is_that_of_the_oldest_sums(store):
+    store.add([record(received=moment(0))])
+    seen: list[int] = []
+    for days in (0, 2, 10):
+        compact(store, now_ms=DAY + days * DAY_MS, most_steps=100)
+        with store.reading() as connection:
+            seen.append(coarsest_step_ms(connection, TODAY))
+
+    assert seen == [MINUTE_MS, HOUR_MS, DAY_MS]
 
 
 def compared(number: int, similarity: float, leg: str = "shadow") -> ShadowRecord:
