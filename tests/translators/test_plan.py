@@ -537,6 +537,16 @@ def test_a_lesson_that_changes_nothing_is_not_mentioned():
     assert told(ask("claude-opus-4-8", policy=policy)) == []
 
 
+def test_where_upstream_has_no_successor_either_the_first_is_asked_for():
+    """So that its answer, an error, is of the model that the client's name stands for."""
+    every = {model.id: Capabilities(available=False) for model in KNOWN_MODELS.models}
+
+    plan = ask("claude-2.1", policy=Policy(lessons=every))
+
+    assert sent(plan)["model"] == "claude-opus-4-8"
+    assert told(plan) == told(ask("claude-2.1"))
+
+
 def test_an_adjustment_that_is_refused_becomes_an_error_that_says_what_to_change():
     policy = Policy(refuse=frozenset({AdjustmentKind.DROP_TOP_K}))
 

@@ -286,6 +286,14 @@ def test_explain_prints_the_plan_and_sends_nothing():
     assert plan["answer"]["removed_echo"] == "{"
 
 
+def test_explain_names_what_is_sent_as_it_is_given():
+    request = body(model="claude-haiku-4-5", temperature=0.5, metadata={"user_id": "u"})
+
+    lines = run("explain", "-", stdin=json.dumps(request)).stdout.split("\n")
+
+    assert {"  temperature: 0.5", "  metadata, as they are given"} <= set(lines)
+
+
 def test_explain_speaks_prose():
     request = body(
         model="claude-2.1",
