@@ -59,7 +59,7 @@ def run_process(
         capture_output=True,
         text=True,
         env=os.environ | environment,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 PASSWORD = "pass word@1/2"
 IN_URL = "pass%20word%401%2F2"
 """The same in an address."""
@@ -82,7 +84,7 @@ class Postgres:
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                timeout=60,
+                timeout=PATIENCE_SECONDS,
                 check=False,
             )
             said.seek(0)

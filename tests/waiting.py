@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE_SECONDS: Final = 60.0
-"""What is waited for comes in a second or two; on a machine that is busy with more, later."""
+PATIENCE_SECONDS: Final = 240.0
+"""What is waited for comes in a second or two; on a slow machine that is busy with more, later."""
 STEP_SECONDS: Final = 0.01
 MAX_STEP_SECONDS: Final = 0.1
 """Looking is work, too: what has not come soon is looked for less often."""

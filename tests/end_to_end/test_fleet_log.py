@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 PROGRAM = """
 import logging, structlog
 from proxy.observability.log_config import configure_logs
@@ -28,7 +30,7 @@ def test_a_write_is_of_whole_lines_whether_python_buffers_or_not(unbuffered: str
             stderr=theirs.fileno(),
             check=True,
         )
-        ours.settimeout(5)
+        ours.settimeout(PATIENCE_SECONDS)
         writes: list[bytes] = []
         while b"".join(writes).count(b"\n") < 3:
             writes.append(ours.recv(65_536))

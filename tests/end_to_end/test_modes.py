@@ -11,7 +11,7 @@ from proxy.traffic import journal_directory
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from tests.command_line import HOLDOVER
 from tests.fleet import rule, running_fleet
-from tests.waiting import wait_for
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 DIRECTORY, FILE = 0o700, 0o600
 
@@ -41,7 +41,7 @@ def run(*arguments: str, umask: int, state: Path) -> None:
         text=True,
         umask=umask,
         env=os.environ | {"XDG_STATE_HOME": str(state)},
-        timeout=50,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,6 @@ from tests.command_line import run
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(90)
 GUARDED = rule("legacy", 'action = "forward"', "guard = { errors_above = 10, min_count = 5 }")
 REFUSING = rule("refused", 'action = "refuse"')
 

@@ -21,7 +21,7 @@ from tests.fleet import Fleet, marked, rule, running_fleet
 from tests.harness import body
 from tests.otlp_receiver import ReceivedSpan, Receiver, receiving
 from tests.servers import fetch_streamed, free_port, serving
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.waiting import wait_for
 
 RULES = "\n".join(
     [
@@ -388,7 +388,7 @@ def test_a_bad_collector_costs_no_answer_and_is_said_now_and_then(
         fleet = stack.enter_context(
             running_fleet(
                 tmp_path,
-                "traces = true",
+                "traces = true\ntraffic = false",
                 OTEL_EXPORTER_OTLP_ENDPOINT=url,
                 OTEL_BSP_SCHEDULE_DELAY="20",
                 OTEL_BSP_MAX_QUEUE_SIZE="8",
@@ -405,7 +405,7 @@ def test_a_bad_collector_costs_no_answer_and_is_said_now_and_then(
 
     assert {answer.status_code for answer in answers} == {200}
     assert (status, is_lost) == (0, collector is not talks_nonsense)
-    assert took < PATIENCE_SECONDS / 2
+    assert took < 30
     assert 0 < len(reasons) < len(answers) / 4
     assert SECRET not in "".join(reasons)
     assert max(map(len, reasons)) <= 256

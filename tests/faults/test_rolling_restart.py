@@ -36,7 +36,7 @@ def replaced_again_and_again(load: Load, first: Fleet, successor: Iterator[Fleet
 @pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.one_in(2)
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("is_activated", [True, False], ids=["socket activation", "reuse_port"])
 def test_a_rolling_restart_loses_no_exchange(tmp_path: Path, is_activated):
     with (

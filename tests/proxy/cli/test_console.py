@@ -20,6 +20,7 @@ from proxy.server.listening import listen_on
 from tests.command_line import run, running
 from tests.proxy.console.harness import settings_file, shown
 from tests.servers import new_client, taken_port
+from tests.waiting import PATIENCE_SECONDS
 
 TOKEN = "an-admin-token-of-some-length"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - it refuses to, or nobody asks
@@ -59,7 +60,7 @@ def test_it_shows_an_address_that_opens_it_and_stops_when_told_to(tmp_path, numb
         assert client.get(address).status_code == 200
         another = process.stdout.readline()
         process.send_signal(number)
-        said, log = process.communicate(timeout=20)
+        said, log = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0
     assert f"For the next person: {url}/enter?once=" in another
@@ -78,7 +79,7 @@ def test_it_stops_while_somebody_sends_a_form_slowly(tmp_path):
                 b"content-type: application/x-www-form-urlencoded\r\n\r\na"
             )
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
+            process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0
 

@@ -14,6 +14,7 @@ from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Digester
 from proxy.workers.guards import Guards
 from proxy.workers.shared_state import SharedState
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 CALLER = f'[callers.ads]\ntoken = "sha256:{"0" * 64}"\n'
@@ -138,7 +139,7 @@ async def test_judging_goes_on_after_a_crash(tmp_path):
     with capture_logs() as lines:
         async with asyncio.TaskGroup() as group:
             judging = group.create_task(guards.keep_judging())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await judged.wait()
             judging.cancel()
 

@@ -19,6 +19,7 @@ from proxy.security.redaction import Redactor
 from proxy.traffic import ShadowRecord
 from proxy.upstream.legacy_request import LegacyRequest
 from tests.harness import KEY, V2, body
+from tests.waiting import PATIENCE_SECONDS
 
 BROKEN: Any = None
 ANSWER = b'{"completion":" Hi","stop_reason":"stop_sequence"}'
@@ -86,7 +87,7 @@ class Bench:
 
     async def send_until_two_failed(self) -> None:
         """Send what waits."""
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
             sending = group.create_task(self.shadows.run())
             await self.counts.two_failed.wait()
             sending.cancel()

@@ -9,6 +9,7 @@ from proxy.replay import Run, TokenBudget
 from proxy.traffic.store.replay_results import RecordedExchange, ReplayResult, ReplayStore
 from tests.proxy.replay.harness import stored
 from tests.recorded_exchanges import exchange
+from tests.waiting import PATIENCE_SECONDS
 
 EXCHANGES = 40
 
@@ -81,7 +82,7 @@ def test_every_result_that_is_kept_is_heard_of_once(store):
 
 def test_an_interruption_keeps_what_is_done_and_the_next_run_asks_the_rest(store):
     async def interrupted() -> None:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
             running = group.create_task(run.run())
             await asker.is_at_rest.wait()
             running.cancel()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.server.closing_listeners import drop_new_handshakes, has_waiting
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(params=[("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)], ids=["4", "6"])
@@ -58,7 +59,7 @@ def test_a_connection_that_was_turned_away_meets_who_listens_next():
             new.bind(old.getsockname())
             new.listen()
             old.close()
-            new.settimeout(60)
+            new.settimeout(PATIENCE_SECONDS)
             accepted, address = new.accept()
             with accepted:
                 assert address == client.getsockname()

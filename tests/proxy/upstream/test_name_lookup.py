@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.upstream.name_lookup import Addresses, NameLookup, ask_system
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.anyio
 UNKNOWN = socket.gaierror(-2, "Name or service not known")
@@ -194,7 +195,7 @@ def test_a_resolver_that_hangs_keeps_no_process_from_ending(tmp_path: Path):
         env=os.environ | {"LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
 

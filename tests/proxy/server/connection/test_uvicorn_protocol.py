@@ -138,7 +138,6 @@ def client_bytes(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.timeout(300)  # a busy machine is no reason to fail
 @given(data=client_bytes(), cuts=st.lists(st.integers(0, 1000), max_size=6))
 def test_damaged_bytes_are_read_as_h11_reads_them_or_refused(data: bytes, cuts: list[int]):
     places = [*sorted({cut % len(data) for cut in cuts} | {0}), len(data)]

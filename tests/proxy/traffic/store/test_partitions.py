@@ -230,7 +230,6 @@ def written(state_dir: Path, names: range) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(300)
 def test_two_machines_load_everything_once_also_if_they_are_killed(url: str, tmp_path: Path):
     many = scaled(4_000, at_least=2_000)
     machines = [tmp_path / "one", tmp_path / "two"]
