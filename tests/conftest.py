@@ -16,7 +16,7 @@ from tests.hypothesis_profiles import is_thorough, register_profiles
 
 _GC_THRESHOLD: Final = 20_000
 """As in commands of Holdover: a tenth of the suite's time went into collecting more often."""
-_MOST_CASES: Final = 30
+_MOST_CASES: Final = 12
 """Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 1200
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")

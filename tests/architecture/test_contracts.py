@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[2]
 MAY: Final = {
     "httpx": {"upstream"},
@@ -29,6 +31,7 @@ def rooms(package: Path) -> dict[str, Path]:
     return inside | beside
 
 
+@pytest.mark.thorough
 def test_a_forbidden_import_breaks_a_contract_in_every_room(tmp_path: Path):
     for name in ("proxy", "translators"):
         shutil.copytree(ROOT / name, tmp_path / name)

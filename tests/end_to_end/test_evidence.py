@@ -77,6 +77,7 @@ def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
     assert shows(fleet, line["id"], "legacy_in", "legacy_back")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("case", "parts"), [("quiet", ()), ("digests", PARTS)])
 def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
@@ -132,6 +133,7 @@ def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
     fleet.wait_for_recovery()
 
 
+@pytest.mark.thorough
 def test_a_server_with_the_same_directory_and_another_store_is_refused(
     fleet: Fleet, tmp_path: Path
 ):

@@ -51,6 +51,7 @@ def _look(fleet: Fleet, seen: dict[Path, set[int]]) -> bool:
     return len(notes) == max(1, len(fleet.workers))
 
 
+@pytest.mark.thorough
 def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
     """What each worker has seen is too little; together it is enough."""
     with running_fleet(tmp_path, NOWHERE, workers=2) as fleet:
@@ -240,6 +241,7 @@ def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
+@pytest.mark.thorough
 def test_what_fails_for_every_caller_takes_it_away(tmp_path):
     with running_fleet(tmp_path, FAULTY) as fleet:
         for caller in ("sk-one", "sk-another", "sk-third"):

@@ -36,6 +36,7 @@ def version(fleet: Fleet) -> str:
     return version_of(TomlSource.read(fleet.config))
 
 
+@pytest.mark.thorough
 def test_a_share_and_the_kill_switch_are_followed_and_taken_back(
     fleet_and_person: tuple[Fleet, Person],
 ):

@@ -55,6 +55,7 @@ def wait_for_rule(fleet: Fleet, name: str | None) -> None:
     wait_for(lambda: rules_of_workers(fleet) == {name})
 
 
+@pytest.mark.thorough
 def test_a_change_is_followed_in_every_worker(fleet: Fleet):
     fleet.write(fleet.text(rule("one", "translate")))
 
@@ -66,6 +67,7 @@ def test_the_file_is_looked_at_often_enough_for_what_is_promised():
     assert 2 * reload._POLL_SECONDS < PROMISED_SECONDS
 
 
+@pytest.mark.thorough
 def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
     fleet.follow(TRANSLATED)
     workers = fleet.workers
@@ -88,6 +90,7 @@ def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
     assert fleet.record(answer)["status"] == 200
 
 
+@pytest.mark.thorough
 def test_a_hangup_makes_a_change_known_to_all(fleet: Fleet):
     fleet.follow(TRANSLATED)
     workers = fleet.workers
@@ -182,6 +185,7 @@ def test_a_change_the_command_cannot_make_leaves_the_file_and_the_fleet_alone(fl
     assert rules_of_workers(fleet) == {"translated"}
 
 
+@pytest.mark.thorough
 def test_settings_that_wait_for_a_restart_are_named_by_every_worker(fleet: Fleet):
     fleet.follow(TRANSLATED)
     changed = fleet.text(FORWARDED, "ping_interval = 3\nmount-prefix = 'x'")

@@ -155,6 +155,7 @@ def test_everybody_goes_the_same_way_each_time_in_each_worker(
     assert set.union(*found) == {"moved", "not-yet"}
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("by", "varying"),
@@ -172,6 +173,7 @@ def test_a_share_goes_by_nothing_else(fleet: Fleet, by: str, varying: list[str])
     assert len(set.union(*found)) == 1
 
 
+@pytest.mark.thorough
 def test_by_random_one_request_goes_either_way(fleet: Fleet):
     fleet.follow(rules(50, "random"))
 

@@ -216,6 +216,7 @@ def nowhere() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @DIALECTS
 @FORMS

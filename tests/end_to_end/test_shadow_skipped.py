@@ -191,6 +191,7 @@ def spent(fleet: Fleet) -> float:
     return float(sum(line["input_tokens"][1] + line["output_tokens"][1] for line in lines))
 
 
+@pytest.mark.thorough
 def test_a_shadow_that_may_cost_more_than_is_left_is_not_sent(fleet):
     """It could cost 200 and its prompt, and costs 20 once it is answered."""
     before = skipped(fleet, "poor", "budget")

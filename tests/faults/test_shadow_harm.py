@@ -99,6 +99,7 @@ def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     assert not fleet.lines("shadow_crashed")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):

@@ -26,6 +26,7 @@ def check(record_property: Callable[[str, object], None]) -> Callable[[Result], 
     return check
 
 
+@pytest.mark.thorough
 @pytest.mark.faults("upstream")
 def test_whatever_upstream_does_ends_in_an_answer_or_an_error(
     check: Callable[[Result], None], tmp_path: Path
@@ -33,6 +34,7 @@ def test_whatever_upstream_does_ends_in_an_answer_or_an_error(
     check(run_class(tmp_path, upstream_cases.cases(), unreachable=upstream_cases.refusals()))
 
 
+@pytest.mark.thorough
 @pytest.mark.faults("client")
 def test_whatever_a_client_does_ends_with_its_exchange(
     check: Callable[[Result], None], tmp_path: Path

@@ -268,6 +268,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
+@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.faults("any order")
 def test_each_exchange_ends_well_in_whatever_order_things_happen(

@@ -94,6 +94,7 @@ def test_what_was_said_is_kept_but_for_personal_data(shown):
     assert of_address == ""
 
 
+@pytest.mark.thorough
 def test_clients_of_every_age_have_called(report):
     sdks = {one.name: one.sdks[0].name for one in report.callers if one.name}
 

@@ -47,6 +47,7 @@ def test_a_header_that_the_sdk_does_not_understand_is_not_quoted(monkeypatch: py
     assert "of-the-collector" not in str(said)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("number", "sent"),
     [

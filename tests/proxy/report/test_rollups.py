@@ -157,6 +157,7 @@ def check_report(  # noqa: PLR0913 - a period, and what is in it
             assert found[f".totals.latency.{name}.p{part}"] == pytest.approx(exact, rel=0.02)
 
 
+@pytest.mark.thorough
 @settings(max_examples=scaled(60, at_least=15))
 @given(
     week=weeks(),

@@ -76,6 +76,7 @@ def said_to(*pieces: bytes) -> Conversation:
     return asyncio.run(told(pieces))
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("offer", OFFERS)
 @pytest.mark.parametrize("framing", FRAMINGS)
@@ -583,6 +584,7 @@ def test_requests_that_wait_for_their_turn_are_not_taken_in_without_bound():
     assert said == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [1, 100, 20_000])
 def test_however_many_requests_come_at_once_each_is_answered_in_its_turn(size: int):
     count = 3000

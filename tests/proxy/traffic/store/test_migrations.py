@@ -108,6 +108,7 @@ def test_the_revisions_are_those_that_there_are_in_their_order():
     assert [each.revision for each in script.walk_revisions()][::-1] == list(REVISIONS)
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
 def test_what_an_older_version_has_recorded_stays(url, revision: str):

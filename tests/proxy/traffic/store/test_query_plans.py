@@ -188,6 +188,7 @@ READERS: dict[str, Callable[[Store], object]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("reader", READERS)
 def test_no_day_is_read_row_by_row(store: Store, reader: str):
     with queries(store) as sent:

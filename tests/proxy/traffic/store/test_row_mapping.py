@@ -85,6 +85,7 @@ def test_a_shadow_survives_as_a_row(given_record):
     assert shadow_of_row(row_of_shadow(given_record)) == given_record
 
 
+@pytest.mark.thorough
 @settings(max_examples=scaled(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(exchange=RECORDS, shadow=SHADOWS)
 def test_both_survive_in_a_database(store, exchange, shadow):

@@ -102,6 +102,7 @@ def uncovered(store: Store, wanted: str = "needle") -> int:
     return unindexed_contents(store, Filter(text=wanted), at_most=EVERYTHING)
 
 
+@pytest.mark.thorough
 @example(said=[["a b", "match"]], wanted='a" OR b*', is_indexed_first=True)
 @example(said=[["NEAR(a b)"]], wanted="near(a", is_indexed_first=False)
 @settings(max_examples=scaled(200))  # each makes a day, and PostgreSQL plans for all of them
