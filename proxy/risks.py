@@ -82,8 +82,8 @@ def _models_in(settings: Settings) -> Iterator[tuple[str, str]]:
     ]
     yield from ((f"models.{pattern}", pattern) for pattern in settings.models)
     yield from ((f"models.{pattern}", model) for pattern, model in settings.models.items())
-    for number, rule in enumerate(settings.rollout):
-        place = f"rollout.{number}."
+    for rule in settings.rollout:
+        place = f'rule "{rule.name}": '
         if rule.match.model is not None:
             yield f"{place}match.model", rule.match.model
         routes += [
@@ -124,11 +124,11 @@ def _model_and_price(model: str | None, settings: Settings) -> str:
 
 
 def _past_sunsets(settings: Settings, now: datetime) -> Iterator[str]:
-    for number, rule in enumerate(settings.rollout):
+    for rule in settings.rollout:
         if rule.campaign.sunset is not None and is_over(rule.campaign, now):
             yield (
-                f"rollout.{number}.campaign.sunset: {spelled_moment(rule.campaign.sunset)} is past,"
-                f" so that every request that rule {rule.name} takes gets 410; if that is not"
+                f'rule "{rule.name}": campaign.sunset: {spelled_moment(rule.campaign.sunset)} is'
+                " past, so that every request that it takes gets 410; if that is not"
                 " meant, correct or remove it"
             )
 

@@ -28,6 +28,9 @@ _NAMES_OF_THE_OPERATOR: Final = frozenset(
 """Tables whose keys the operator chooses, in which `-` stays `-`."""
 
 
+_EMPTY: Final[Mapping[str, object]] = {}
+_RULE: Final = re.compile(r"[\w.-]{1,64}")
+"""Names of rules as they may be, and some that are not; no others are repeated."""
 _PART: Final = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[^]="'])"""
 _NAME: Final = re.compile(rf"\s*(?:\[\[?\s*(?P<table>{_PART}+?)\s*\]|(?P<key>{_PART}+?)\s*=)")
 """The name with which a TOML statement begins: a table in brackets, or the key before `=`."""
@@ -74,7 +77,8 @@ class TomlSource:
         at = written_at or (*place, first_word)
         line = nearest_line(at, self.text) if self.text else None
         where = f"{self.path}, line {line}: " if line else ""
-        return f"{where}{at_place(place, sentence)}"
+        tree = self.tree() if self.text else {}
+        return f"{where}{at_place(place, sentence, tree)}"
 
 
 def version_of(file: TomlSource) -> str:
@@ -111,9 +115,25 @@ def _spelled_value(value: object, *, is_theirs: bool) -> object:
     return value
 
 
-def at_place(place: Place, sentence: str) -> str:
-    """Put the place before a sentence about it."""
-    return f"{'.'.join(map(str, place))}: {sentence}" if place else sentence
+def at_place(place: Place, sentence: str, tree: Mapping[str, object] = _EMPTY) -> str:
+    """Put the place before a sentence about it; of a rule of the tree, the name."""
+    match place:
+        case ("rollout", int(number), *rest) if name := _name_of_rule(tree, number, rest):
+            return at_place((f'rule "{name}"',), at_place(tuple(rest), sentence))
+        case ():
+            return sentence
+        case _:
+            return f"{'.'.join(map(str, place))}: {sentence}"
+
+
+def _name_of_rule(tree: Mapping[str, object], number: int, rest: Sequence[str | int]) -> str | None:
+    """Return the name by which people know a rule; None if it has none, or not alone."""
+    rules = tree.get("rollout")
+    tables = rules if isinstance(rules, list) else []
+    names = [each.get("name") if isinstance(each, dict) else None for each in tables]
+    name = names[number] if number < len(names) else None
+    is_known = isinstance(name, str) and _RULE.fullmatch(name) and names.count(name) == 1
+    return name if is_known and rest != ["name"] else None
 
 
 def line_of(place: Place, text: str) -> int | None:

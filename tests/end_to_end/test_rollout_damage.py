@@ -112,8 +112,11 @@ def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
         ("<!DOCTYPE html>\n<title>503</title>\n", ": Invalid statement (at line 1, column 1)"),
         ("\n \n\t\n", ": is empty"),
         (f"refuse = {'[' * 100_000}\n", ": is nested too deeply"),
-        (fleet.text(f"{GOOD}\nshades = 5"), ", line 19: rollout.1: unknown setting `shades`; did"),
-        (fleet.text(GOOD + NEVER), ", line 19: rollout.2: can never match: 'later' takes all"),
+        (
+            fleet.text(f"{GOOD}\nshades = 5"),
+            ', line 19: rule "later": unknown setting `shades`; did',
+        ),
+        (fleet.text(GOOD + NEVER), ", line 19: rule \"never\": can never match: 'later' takes all"),
         (fleet.text(GOOD, "models = 5"), ", line 8: models: must be a table"),
         (fleet.text(GOOD, "port = 5\nport = 6"), ", line 8: `port` is given twice"),
     ]:

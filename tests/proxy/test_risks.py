@@ -1,5 +1,6 @@
 """What settings allow and is unwise is said; it stops nothing."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,13 +21,17 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 TOKEN = f'token = "sha256:{"0" * 64}"'
 
 
+PLACE = re.compile('(rule "[^"]*": )?[^:]*')
+
+
 def risks(directory: Path, text: str, mode: int = 0o644) -> list[str]:
     """The names of what is unwise in a file with this text and this mode."""
     file = directory / "holdover.toml"
     file.write_text(f'state_dir = "{directory}/state"\n{text}')
     file.chmod(mode)
     said = list(risks_of(load_settings(TomlSource.read(file)), file, now=NOW))
-    return [risk.replace(str(file), "FILE").partition(":")[0] for risk in said]
+    places = (PLACE.match(risk.replace(str(file), "FILE")) for risk in said)
+    return [place[0] for place in places if place]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +185,7 @@ sunset = 2026-11-01T12:00:00Z
 def test_a_sunset_in_the_past(tmp_path: Path, sunset: str, said: bool):
     text = CAMPAIGN.replace("2026-11-01T12:00:00Z", sunset)
 
-    assert risks(tmp_path, text) == ["rollout.0.campaign.sunset"] * said
+    assert risks(tmp_path, text) == ['rule "old": campaign.sunset'] * said
 
 
 def override_warnings(tmp_path: Path, override: str, *models: str) -> list[str]:
@@ -336,13 +341,13 @@ TRANSLATE = '[[rollout]]\nname = "a"\naction = "translate"\n'
             '[rollout-override]\naction = "translate"\nmodel = "claude-haiku-4-6"',
             ["rollout_override.model"],
         ),
-        (f'{TRANSLATE}model = "claude-haiku-4-6"', ["rollout.0.model"]),
-        (f'{TRANSLATE}prefill_model = "claude-haiku-4-6"', ["rollout.0.prefill_model"]),
-        (f'{TRANSLATE}match = {{ model = "claude-instnat-1" }}', ["rollout.0.match.model"]),
-        (f'{TRANSLATE}shadow = {{ model = "claude-haiku-4-6" }}', ["rollout.0.shadow.model"]),
+        (f'{TRANSLATE}model = "claude-haiku-4-6"', ['rule "a": model']),
+        (f'{TRANSLATE}prefill_model = "claude-haiku-4-6"', ['rule "a": prefill_model']),
+        (f'{TRANSLATE}match = {{ model = "claude-instnat-1" }}', ['rule "a": match.model']),
+        (f'{TRANSLATE}shadow = {{ model = "claude-haiku-4-6" }}', ['rule "a": shadow.model']),
         (
             f'{TRANSLATE}on_failure = {{ action = "translate", model = "claude-haiku-4-6" }}',
-            ["rollout.0.on_failure.model"],
+            ['rule "a": on_failure.model'],
         ),
         # Known in some spelling, a pattern, of a gateway, or told of.
         ('prefill_model = "anthropic/claude-haiku-4-5"', []),

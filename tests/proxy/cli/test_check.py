@@ -145,7 +145,7 @@ def test_a_bad_file_is_refused_with_the_line(config):
     done = run("check", str(config))
 
     assert done.returncode == 2
-    assert "line 13: rollout.1.by" in done.stderr
+    assert 'line 13: rule "half": by: ' in done.stderr
 
 
 def test_the_rule_that_decides_is_named_and_why_the_others_do_not(config):

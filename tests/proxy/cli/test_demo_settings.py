@@ -101,7 +101,9 @@ def test_a_mistake_in_a_rule_is_named_with_its_line(demo):
     demo.path.write_text(text)
     line = text.split("\n").index("share = 250") + 1
 
-    with pytest.raises(InvalidSettings, match=rf"holdover.toml, line {line}: rollout.2.share: "):
+    with pytest.raises(
+        InvalidSettings, match=rf'holdover.toml, line {line}: rule "trial": share: '
+    ):
         demo.load(TomlSource.read(demo.path))
 
 

@@ -83,7 +83,7 @@ def test_no_wording_of_pydantics_is_said_whatever_a_file_holds(name: str, value:
         ("colour = 5", "unknown setting `colour`"),
         (
             "[[rollout]]\nname = 'a'\naction = 'translate'\nmatch = { callers = 'x' }",
-            "rollout.0.match: unknown setting `callers`; did you mean `caller`?",
+            'rule "a": match: unknown setting `callers`; did you mean `caller`?',
         ),
         (
             f"[callers.a]\ntokne = 1\ntoken = '{HASH}'",
@@ -162,20 +162,20 @@ RULE = '[[rollout]]\nname = "a"\naction = "translate"\n'
     [
         (
             "match = { modle = 'x' }",
-            "rollout.0.match: unknown setting `modle`; did you mean",
+            'rule "a": match: unknown setting `modle`; did you mean',
         ),
         ("guard = { window = 5, p95_ration = 2 }", "`p95_ration`; did you mean `p95_ratio`?"),
         ("campaign = { sunste = 2027-01-01 }", "`sunste`; did you mean `sunset`?"),
         (
             "campaign = { brown_outs = [{ start = 2027-01-01, minuets = 5 }] }",
-            "rollout.0.campaign.brown_outs.0: unknown setting `minuets`; did you mean `minutes`?",
+            'rule "a": campaign.brown_outs.0: unknown setting `minuets`; did you mean `minutes`?',
         ),
-        ("shadow = { actoin = 'forward' }", "rollout.0.shadow: unknown setting `actoin`; did you"),
+        ("shadow = { actoin = 'forward' }", 'rule "a": shadow: unknown setting `actoin`; did you'),
         ("prefill = 'instrct'", "`reroute`; did you mean `instruct`?"),
         ("refuse = ['map_modle']", "; did you mean `map_model`?"),
         (
             "[rollout.campaign.brown_outs]\nminutes = 5",
-            "rollout.0.campaign.brown_outs: must be a list of tables: write "
+            'rule "a": campaign.brown_outs: must be a list of tables: write '
             "`[[rollout.campaign.brown_outs]]`",
         ),
     ],

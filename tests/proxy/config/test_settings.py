@@ -74,7 +74,7 @@ def test_a_header_that_is_given_twice_is_refused_by_both_spellings(other: str):
 def test_a_header_that_a_rule_matches_twice_is_refused_by_both_spellings():
     rule = '[[rollout]]\nname = "a"\naction = "translate"\n'
 
-    assert "rollout.0.match.header: `X-Team` and `x-team` are the same name" in problem(
+    assert 'rule "a": match.header: `X-Team` and `x-team` are the same name' in problem(
         rule + 'match.header = { X-Team = "a*", x-team = "*b" }'
     )
 
@@ -166,27 +166,27 @@ RULE = '# first\n\n[[rollout]]\nname = "a"\naction = "translate"\n'
             '\nprefill = "reroute"',
             "h.toml, line 2: prefill: reroute needs prefill_model",
         ),
-        (RULE + 'share = "25"', "h.toml, line 6: rollout.0.share: must be a number"),
+        (RULE + 'share = "25"', 'h.toml, line 6: rule "a": share: must be a number'),
         (
             RULE + "shaer = 25",
-            "h.toml, line 6: rollout.0: unknown setting `shaer`; did",
+            'h.toml, line 6: rule "a": unknown setting `shaer`; did',
         ),
         (
             RULE + 'by = "random"',
-            "h.toml, line 6: rollout.0: by: has no effect without share; add a share or remove it",
+            'h.toml, line 6: rule "a": by: has no effect without share; add a share or remove it',
         ),
         (
             RULE + '[rollout.match]\nmodel = "x"\nstreamed = "yes"',
-            "h.toml, line 8: rollout.0.match.streamed: must be `true` or `false`",
+            'h.toml, line 8: rule "a": match.streamed: must be `true` or `false`',
         ),
-        (RULE + "[[rollout]]\nname = 'b'", "h.toml, line 6: rollout.1.action: is missing"),
+        (RULE + "[[rollout]]\nname = 'b'", 'h.toml, line 6: rule "b": action: is missing'),
         (
             RULE + 'share = 5\nprefill = "reroute"',
-            "h.toml, line 7: rollout.0.prefill: reroute needs prefill_model in the same table",
+            'h.toml, line 7: rule "a": prefill: reroute needs prefill_model in the same table',
         ),
         (
             RULE + "on-failure = 'forward'",
-            "h.toml, line 6: rollout.0.on_failure.action: forward needs the setting legacy_url",
+            'h.toml, line 6: rule "a": on_failure.action: forward needs the setting legacy_url',
         ),
         (
             "[rollout-override]\naction = 'forward'",

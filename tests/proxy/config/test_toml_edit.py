@@ -113,11 +113,11 @@ def test_a_share_is_changed_however_the_rule_is_written(tmp_path: Path, text: st
     ("rule", "percent", "problem"),
     [
         ("third", 5, "there is no rule 'third'"),
-        ("first", 101, "line 8: rollout.0.share: must be at most 100"),
-        ("first", -1, "line 8: rollout.0.share: must be at least 0"),
-        ("first", 33.333, "line 8: rollout.0.share: has more than two decimals; round it"),
-        ("first", float("inf"), "line 8: rollout.0.share: must be at most 100"),
-        ("first", float("nan"), "line 8: rollout.0.share: must be at most 100"),
+        ("first", 101, 'line 8: rule "first": share: must be at most 100'),
+        ("first", -1, 'line 8: rule "first": share: must be at least 0'),
+        ("first", 33.333, 'line 8: rule "first": share: has more than two decimals; round it'),
+        ("first", float("inf"), 'line 8: rule "first": share: must be at most 100'),
+        ("first", float("nan"), 'line 8: rule "first": share: must be at most 100'),
     ],
 )
 def test_a_share_that_cannot_be_leaves_the_file_as_it_was(tmp_path, rule, percent, problem):

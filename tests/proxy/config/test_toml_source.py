@@ -248,11 +248,31 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("text", "place", "said"),
+    [
+        ("[[rollout]]\nname = 'a'", ("rollout", 0, "share"), 'rule "a": share: is odd'),
+        ("[[rollout]]\nname = 'a'", ("rollout", 0), 'rule "a": is odd'),
+        ("[[rollout]]\nname = 'a'", ("rollout", 0, "name"), "rollout.0.name: is odd"),
+        ("[[rollout]]\nname = 'a'\n" * 2, ("rollout", 1, "by"), "rollout.1.by: is odd"),
+        ("[[rollout]]\nname = 5", ("rollout", 0, "by"), "rollout.0.by: is odd"),
+        ("[[rollout]]\nname = '\"<b>'", ("rollout", 0, "by"), "rollout.0.by: is odd"),
+        ("rollout = [5]", ("rollout", 0), "rollout.0: is odd"),
+        ("rollout = 5", ("rollout", 0), "rollout.0: is odd"),
+        ("rollout = []", ("rollout", 0), "rollout.0: is odd"),
+    ],
+)
+def test_a_rule_is_called_by_its_name_if_that_tells_which_one_it_is(text, place, said):
+    described = TomlSource(Path("h.toml"), text).describe_error(place, "is odd")
+
+    assert described.endswith(f": {said}")
+
+
+@pytest.mark.parametrize(
     ("place", "sentence", "said"),
     [
         (("port",), "is odd", "h.toml, line 2: port: is odd"),
-        (("rollout", 1), "share: is odd", "h.toml, line 22: rollout.1: share: is odd"),
-        (("rollout", 1), "by: is odd", "h.toml, line 15: rollout.1: by: is odd"),
+        (("rollout", 1), "share: is odd", 'h.toml, line 22: rule "second": share: is odd'),
+        (("rollout", 1), "by: is odd", 'h.toml, line 15: rule "second": by: is odd'),
         ((), "port: is odd", "h.toml, line 2: port: is odd"),
         ((), "all is odd", "all is odd"),
         (("workers",), "is odd", "workers: is odd"),

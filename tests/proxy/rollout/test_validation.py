@@ -253,7 +253,7 @@ def test_everything_covers_itself_and_nothing_said_covers_everything(narrow):
         (
             "[[rollout]]\nname = 'a'\naction = 'translate'\n\n# never\n"
             "[[rollout]]\nname = 'b'\naction = 'refuse'\n",
-            ["h.toml, line 6: rollout.1: can never match: 'a' takes all of its requests"],
+            ["h.toml, line 6: rule \"b\": can never match: 'a' takes all of its requests"],
         ),
         (
             "[[rollout]]\nname = 'a'\naction = 'translate'\nshare = 60\n"
@@ -268,10 +268,10 @@ def test_everything_covers_itself_and_nothing_said_covers_everything(narrow):
             "[[rollout]]\nname = 'a'\naction = 'forward'\n[rollout.match]\n"
             f"model = 'x'\ncaller = '{DIGEST}'\n",
             [
-                "h.toml, line 6: rollout.0.match.caller: is a digest, which needs the setting"
+                'h.toml, line 6: rule "a": match.caller: is a digest, which needs the setting'
                 " digest_key; to keep the digests that the log shows, set it to the contents of"
                 " digest.key in state_dir",
-                "h.toml, line 3: rollout.0.action: forward needs the setting legacy_url",
+                'h.toml, line 3: rule "a": action: forward needs the setting legacy_url',
             ],
         ),
     ],

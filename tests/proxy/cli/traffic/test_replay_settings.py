@@ -177,7 +177,7 @@ def test_a_kill_switch_that_is_thrown_now_is_not_part_of_the_question(tmp_path):
 
 def test_what_is_wrong_with_a_file_of_rules_is_said_with_its_line(tmp_path):
     with pytest.raises(
-        InvalidSettings, match=r"rules.toml, line 3: rollout.0.action: .*legacy_url"
+        InvalidSettings, match=r'rules.toml, line 3: rule "new": action: .*legacy_url'
     ):
         candidate(tmp_path, '[[rollout]]\nname = "new"\naction = "forward"\n')
 
