@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 from typing import Final
+
+import msgspec
 
 from translators import EXPLANATIONS, REMEDIES, Plan
 
@@ -98,9 +100,16 @@ def model_in_words(asked: str | None, answered: str | None) -> str:
     return shown if answered in {None, asked} else f"{shown} -> {answered}"
 
 
-def timing_in_words(timing: Iterable[tuple[float, str, int]]) -> str:
-    """Describe the timing of a stream: when its first text came, and how far apart the others."""
-    events = list(timing)
+def timing_in_words(timing: object) -> str:
+    """
+    Describe the timing of a stream: when its first text came, and how far apart the others.
+
+    It is `[[milliseconds, event, characters], ...]` as decoded from a store.
+    """
+    try:
+        events = msgspec.convert(timing, list[tuple[float, str, int]])
+    except msgspec.ValidationError:  # damaged, or written by another version
+        return "a stream whose timing cannot be read"
     times = [time for time, _, characters in events if characters]
     if not times:
         return f"a stream of {len(events)} events, none with text"

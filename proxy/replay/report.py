@@ -19,6 +19,7 @@ from proxy.comparison.compare import Comparison
 from proxy.replay.distribution import Distribution
 from proxy.report.prices import Price, price_of
 from proxy.traffic.store.replay_results import ReplayResult
+from proxy.traffic.store.stored_json import UNREADABLE_COMPARISON
 
 Pair: TypeAlias = tuple[str | None, str | None]
 
@@ -176,7 +177,11 @@ class _ReplayTally:
         if result.comparison is None:
             self.failures[str(result.failure)] += 1
             return
-        compared = msgspec.convert(result.comparison, Comparison)
+        try:
+            compared = msgspec.convert(result.comparison, Comparison)
+        except msgspec.ValidationError:  # another version compared less
+            self.failures[UNREADABLE_COMPARISON] += 1
+            return
         self.compared += 1
         self.equal += compared.equal
         self.similarities.add(compared.similarity)

@@ -14,6 +14,7 @@ from proxy.report.outcomes import share
 from proxy.report.readiness import ReadinessEvidence, obstacle_of
 from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.aggregates import ShapeGroup
+from proxy.traffic.store.stored_json import read_stored
 
 _MAX_EXAMPLES: Final = 3
 _SHAPES_PER_KIND: Final = 8
@@ -23,7 +24,7 @@ _KINDS: Final = msgspec.json.Decoder(frozenset[str])
 
 @lru_cache(10_000)
 def _kinds(text: str) -> frozenset[str]:
-    return _KINDS.decode(text)
+    return read_stored(_KINDS, text) or frozenset()
 
 
 def readiness_evidence(shaped: Iterable[ShapeGroup]) -> Iterator[tuple[ReadinessEvidence, int]]:

@@ -31,6 +31,7 @@ from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.aggregates import Aggregates, ClientGroup, ShapeGroup, Who
 from proxy.traffic.store.examples import StoredExample
 from proxy.traffic.store.row_mapping import moment_of
+from proxy.traffic.store.stored_json import read_stored
 from translators import Policy
 
 _FEATURES: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -257,7 +258,7 @@ def caller_report(
             _counts(
                 (name, each.exchanges)
                 for each in caller.shapes
-                for name in _FEATURES.decode(each.features)
+                for name in read_stored(_FEATURES, each.features) or ()
             ),
             own,
         ),

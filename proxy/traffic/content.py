@@ -51,5 +51,5 @@ def decompress(data: bytes) -> bytes:
     """Decompress text made by `compress`; return `(damaged)` if that is not possible."""
     try:
         return zstandard.decompress(data)
-    except zstandard.ZstdError:
+    except (zstandard.ZstdError, TypeError):  # SQLite keeps values of any type
         return b"(damaged)"

@@ -14,7 +14,10 @@ from proxy.explanation import timing_in_words
         ([[5, "a", 3]], "a stream of 1 events, 1 with text: the first after 5.0 ms"),
         ([[5, "error", 0]], "a stream of 1 events, none with text"),
         ([], "a stream of 0 events, none with text"),
+        ("?", "a stream whose timing cannot be read"),
+        ([[5, "a"]], "a stream whose timing cannot be read"),
+        ([["soon", "a", 3]], "a stream whose timing cannot be read"),
     ],
 )
-def test_a_stream_is_summed_up(timing: list, line: str):
+def test_a_stream_is_summed_up(timing: object, line: str):
     assert timing_in_words(timing) == line

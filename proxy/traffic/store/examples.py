@@ -15,6 +15,7 @@ from proxy.traffic.store.queries import bodies_of
 from proxy.traffic.store.row_mapping import exchange_of_row
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.stored_json import read_stored
 from proxy.traffic.store.text_search import decode_body
 
 _ADJUSTMENTS: Final = msgspec.json.Decoder(tuple[MadeAdjustment, ...])
@@ -48,7 +49,9 @@ def adjustments_of_exchanges(
     """Return the adjustments of those of the exchanges that are still there, by id."""
     query = select(exchanges.c.id, exchanges.c.adjustments).where(*_is_one_of(keys))
     with store.engine.connect() as connection:
-        return {name: _ADJUSTMENTS.decode(made) for name, made in connection.execute(query)}
+        rows = connection.execute(query).all()
+    # One that cannot be read is no example.
+    return {name: read_stored(_ADJUSTMENTS, written) or () for name, written in rows}
 
 
 def _is_one_of(keys: Collection[ExampleKey]) -> tuple[ColumnElement[bool], ...]:

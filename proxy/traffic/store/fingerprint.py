@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
+from proxy.traffic.store.stored_json import read_stored
+
 SHAPE_COLUMNS: Final = (
     *("caller_name", "caller", "dialect", "streamed", "features", "route", "rule"),
     *("asked_model", "sent_model", "status", "error_type", "outcome"),
@@ -43,4 +45,4 @@ def fingerprint_of(row: Mapping[str, Any]) -> int:
 
 def adjustment_kinds(adjustments: str) -> list[str]:
     """Return each kind of adjustment in a column of JSON once, in alphabetical order."""
-    return sorted({made.kind for made in _KINDS.decode(adjustments)})
+    return sorted({made.kind for made in read_stored(_KINDS, adjustments) or ()})

@@ -41,7 +41,7 @@ from proxy.traffic.store.replay_conditions import (
     OUTPUT,
     WAS_ANSWERED,
 )
-from proxy.traffic.store.row_mapping import exchange_of_row
+from proxy.traffic.store.row_mapping import exchange_of_row, failure_and_comparison
 from proxy.traffic.store.schema import exchanges, replays
 from proxy.traffic.store.store import Store
 
@@ -189,11 +189,11 @@ class ReplayStore:
             if not rows:
                 return
             for row in rows:
-                compared = row.comparison
+                failure, comparison = failure_and_comparison(row.failure, row.comparison)
                 yield ReplayResult(
                     id=row.exchange_id,
-                    failure=row.failure,
-                    comparison=None if compared is None else msgspec.json.decode(compared),
+                    failure=failure,
+                    comparison=comparison,
                     tokens=row.tokens,
                 )
             after = rows[-1].exchange_id

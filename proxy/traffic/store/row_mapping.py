@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 
 from proxy.traffic.content import Content
 from proxy.traffic.record import ShadowRecord, TrafficRecord
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.fingerprint import fingerprint_of
+from proxy.traffic.store.stored_json import UNREADABLE, UNREADABLE_COMPARISON, read_comparison
 
 Row: TypeAlias = dict[str, Any]
 
@@ -51,9 +53,35 @@ def exchange_of_row(row: Mapping[str, Any]) -> TrafficRecord:
     """Return the record of a row of `exchanges`."""
     fields: Row = {name: row[name] for name in TrafficRecord.__struct_fields__ if name in row}
     fields["received"] = moment_of(row["received_ms"])
-    for name in _LISTS:
-        fields[name] = msgspec.json.decode(row[name])
-    return msgspec.convert({"type": "exchange", **fields}, TrafficRecord)
+    try:
+        for name in _LISTS:
+            fields[name] = msgspec.json.decode(row[name])
+        return msgspec.convert({"type": "exchange", **fields}, TrafficRecord)
+    except UNREADABLE:
+        return _readable_part({**fields, **{name: row[name] for name in _LISTS}})
+
+
+def _readable_part(stored: Row) -> TrafficRecord:
+    """Return a record without those values that have another shape; its failure names them."""
+    lost: list[str] = []
+    fields: Row = {}
+    for each in msgspec.structs.fields(TrafficRecord):
+        name, value = each.name, stored[each.name]
+        try:
+            if name in _LISTS:
+                value = msgspec.json.decode(value)
+            fields[name] = msgspec.convert(value, each.type)
+        except UNREADABLE as exc:
+            if name not in _LISTS and type(None) not in get_args(each.type):
+                raise StoreError(
+                    f"the record of {stored['id']} cannot be read: {name} has another shape than "
+                    "this version of Holdover writes"
+                ) from exc
+            fields[name] = () if name in _LISTS else None
+            lost.append(name)
+    said = f"{' and '.join(lost)} of this record cannot be read"
+    fields["failure"] = f"{fields['failure']}; {said}" if fields["failure"] else said
+    return TrafficRecord(**fields)
 
 
 def row_of_shadow(record: ShadowRecord) -> Row:
@@ -72,15 +100,26 @@ def row_of_shadow(record: ShadowRecord) -> Row:
 
 def shadow_of_row(row: Mapping[str, Any]) -> ShadowRecord:
     """Return the record of a row of `shadows`."""
-    compared = row["comparison"]
+    failure, comparison = failure_and_comparison(row["failure"], row["comparison"])
     return ShadowRecord(
         id=row["exchange_id"],
         ended=moment_of(row["ended_ms"]),
         leg=row["leg"],
         rule=row["rule"],
-        failure=row["failure"],
-        comparison=None if compared is None else msgspec.json.decode(compared),
+        failure=failure,
+        comparison=comparison,
     )
+
+
+def failure_and_comparison(
+    failure: str | None, written: str | None
+) -> tuple[str | None, Mapping[str, object] | None]:
+    """Return why there is nothing to compare, or the comparison that a column has."""
+    if written is None:
+        return failure, None
+    if read_comparison(written) is None:
+        return failure or UNREADABLE_COMPARISON, None
+    return failure, msgspec.json.decode(written)
 
 
 def rows_of_content(content: Content) -> list[Row]:

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 from sqlalchemy import select
 
 from proxy.timestamps import DAY_MS
@@ -15,16 +14,11 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.row_mapping import exchange_of_row, milliseconds_of, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, shadows
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.stored_json import StoredComparison, read_comparison
 from proxy.traffic.store.text_search import decode_body
 
-
-class _Comparison(msgspec.Struct):
-    equal: bool = False
-    similarity: float | None = None
-
-
 _CLIENTS: Final = "legacy_back"
-_COMPARISON: Final = msgspec.json.Decoder(_Comparison)
+_NOTHING: Final = StoredComparison()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +32,8 @@ class SeenShadow:
     equal: bool
     similarity: float | None
     """None if there is nothing to compare."""
+    is_readable: bool = True
+    """False if a comparison was stored that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +59,10 @@ def latest_shadows(store: Store, since_ms: int, most: int) -> list[SeenShadow]:
     found: list[SeenShadow] = []
     with store.engine.connect() as connection:
         for name, leg, ended_ms, rule, written in connection.execute(query):
-            compared = _Comparison() if written is None else _COMPARISON.decode(written)
-            equal, similarity = compared.equal, compared.similarity
-            found.append(SeenShadow(name, leg, ended_ms, rule, equal, similarity))
+            compared = _NOTHING if written is None else read_comparison(written)
+            is_readable = compared is not None
+            equal, similarity = (compared or _NOTHING).equal, (compared or _NOTHING).similarity
+            found.append(SeenShadow(name, leg, ended_ms, rule, equal, similarity, is_readable))
     return found
 
 

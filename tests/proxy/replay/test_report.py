@@ -77,6 +77,15 @@ def test_equal_answers_and_failures_are_counted():
     assert report.similarity.tenths == (0, 0, 0, 0, 0, 0, 0, 1, 0, 1)
 
 
+def test_a_comparison_of_another_version_counts_as_one_that_cannot_be_read():
+    older = ReplayResult(id="req_1", failure=None, comparison={"equal": True}, tokens=0)
+    report = of(older)
+
+    said = "its stored comparison cannot be read"
+    assert (report.asked, report.compared) == (1, 0)
+    assert report.failures == (RequestCounts(name=said, count=1),)
+
+
 def test_stop_reasons_that_differ_are_named():
     report = of(
         compared(answered(), answered(stop_reason="max_tokens")),

@@ -22,6 +22,7 @@ from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import adjustment_kinds
 from proxy.traffic.store.rollups.sketch import Sketch, count_durations, merge_into
 from proxy.traffic.store.row_mapping import Row
+from proxy.traffic.store.stored_json import UNREADABLE_COMPARISON, read_comparison
 
 STEPS_MS: Final = (MINUTE_MS, HOUR_MS, DAY_MS)
 """The lengths of time buckets, each a multiple of the one before."""
@@ -125,12 +126,15 @@ class Sums:
         columns = ("rule", "leg", "failure")
         group = {name: exchange[name] for name in ("caller_name", "caller")}
         group |= {name: shadow[name] for name in columns}
+        written = shadow["comparison"]
+        compared = None if written is None else read_comparison(written)
+        if written is not None and compared is None:
+            group["failure"] = group["failure"] or UNREADABLE_COMPARISON
         shadowed = self._sum(Kind.SHADOW, self._described(Kind.SHADOW, group), exchange)
         shadowed.exchanges += 1
-        if shadow["comparison"] is not None:
-            compared = msgspec.json.decode(shadow["comparison"])
-            shadowed.similarity += compared.get("similarity") or 0.0
-            shadowed.equal += bool(compared.get("equal"))
+        if compared is not None:
+            shadowed.similarity += compared.similarity or 0.0
+            shadowed.equal += compared.equal
 
     def add(self, bucket: Bucket, key: int, group: GroupSum) -> None:
         """Add sums that are already there; the group has to be among `described`."""
