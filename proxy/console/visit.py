@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from proxy.config.rollout_edit import RolloutEdit
 from proxy.console.access.forms import Form
-from proxy.console.access.sessions import Session
+from proxy.console.access.sessions import Session, Undo
 from proxy.console.addresses import address
 from proxy.console.problems import Problem
 from proxy.console.rendering import render
@@ -78,15 +78,23 @@ class Visit:
             path=self.request.scope["path"],
             session=self.session,
             notice=self.session.take_notice(),
+            undo=self.session.take_undo(),
             now=self.now,
             why_readonly=self.site.why_readonly(),
             **values,
         )
         return HTMLResponse(text, status)
 
-    def redirect(self, path: str, notice: str | None = None, **parameters: str | None) -> Response:
-        """Lead to another page of the console, which shows the notice once."""
-        self.session.notice = notice
+    def redirect(
+        self,
+        path: str,
+        notice: str | None = None,
+        *,
+        undo: Undo | None = None,
+        **parameters: str | None,
+    ) -> Response:
+        """Lead to another page of the console, which shows the notice once, and how to undo it."""
+        self.session.notice, self.session.undo = notice, undo
         return RedirectResponse(self.url(path, **parameters), HTTPStatus.SEE_OTHER)
 
 

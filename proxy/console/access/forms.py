@@ -70,6 +70,16 @@ def require_own(form: Form, session: Session) -> None:
         )
 
 
+def version_in(form: Form) -> str:
+    """Return the version of the settings that somebody looked at; raises `Problem` without one."""
+    if not (version := form.get("version", "")):
+        raise Problem(
+            400,
+            "version: is missing, so nothing was changed. Open the page again and repeat it.",
+        )
+    return version
+
+
 def _fields_in(body: bytes) -> Form:
     """Parse a form strictly: browsers escape each character that means something."""
     if not body:

@@ -14,6 +14,14 @@ SECONDS: Final = 12 * 3600
 _MAX_SESSIONS: Final = 1_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """A page that shows what taking a change back would do, and does it."""
+
+    words: str
+    url: str
+
+
 @dataclass(slots=True)
 class Session:
     """Somebody who has signed in."""
@@ -25,6 +33,14 @@ class Session:
     ends: float = 0.0
     notice: str | None = None
     """Sentence about the last change, which the next page shows once."""
+
+    undo: Undo | None = None
+    """How to take the last change back, shown beside the notice."""
+
+    def take_undo(self) -> Undo | None:
+        """Return how the last change is taken back, which is not shown again."""
+        undo, self.undo = self.undo, None
+        return undo
 
     def take_notice(self) -> str | None:
         """Return the notice, which is not shown again."""

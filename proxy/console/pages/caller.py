@@ -15,7 +15,7 @@ from proxy.config.digest_key import digest_key_file
 from proxy.config.setting_types import MAX_OWNER
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import ChangedMeanwhile
-from proxy.console.access.forms import Form
+from proxy.console.access.forms import Form, version_in
 from proxy.console.periods import PERIODS, period_named
 from proxy.console.problems import Problem
 from proxy.console.reports import report_settings_of
@@ -32,6 +32,7 @@ from proxy.security.redaction import CALLER_DIGEST
 from proxy.spelling import or_rather
 from proxy.traffic import TrafficRecord
 from proxy.traffic.store.aggregates import NOBODY, caller_names, exchanges_in, is_known_caller
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.queries import latest_of_caller
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.store import Store
@@ -67,23 +68,31 @@ async def caller(visit: Visit) -> Response:
     if (name := settings.names.get(who)) is not None:
         return visit.redirect(_path_of(name), period=visit.parameter("period"))
     since_ms = visit.now_ms - period.length_ms
-    found = await visit.site.query(_look, settings, who, since_ms, visit.now_ms)
-    if found.caller is None and who not in current.settings.callers and who != NOBODY:
-        await visit.site.query(_require, current.settings, who)
     is_listed = who in current.settings.callers
+    found, problem = None, None
+    try:
+        found = await visit.site.query(_look, settings, who, since_ms, visit.now_ms)
+        if found.caller is None and not is_listed and who != NOBODY:
+            await visit.site.query(_require, current.settings, who)
+    except StoreError as exc:
+        if not is_listed:  # nothing else is known of it
+            raise
+        problem = f"{exc}."
     digest = None if is_listed or CALLER_DIGEST.fullmatch(who) is None else who
     return await visit.page(
         "caller.html",
+        503 if problem else 200,
+        store_problem=problem,
         who=who,
         known_as="without a key" if who == NOBODY and not is_listed else who,
         here=_path_of(who),
         period=period,
         periods=PERIODS.values(),
-        report=found.report,
-        one=found.caller,
-        calls=found.calls,
+        report=found.report if found else None,
+        one=found.caller if found else None,
+        calls=found.calls if found else (),
         longest=_LONGEST_LINE,
-        recent=found.recent,
+        recent=found.recent if found else (),
         current=current,
         listed=current.settings.callers.get(who),
         digest=digest,
@@ -101,7 +110,7 @@ async def name_it(visit: Visit, form: Form) -> Response:
     current = await visit.site.settings()
     if hurdle := next(_hurdles(visit, current), None):
         raise Problem(409, hurdle, title="Nothing changed")
-    await _change(visit, visit.edit(_version(form)).name_caller, name, digest, _owner_in(form))
+    await _change(visit, visit.edit(version_in(form)).name_caller, name, digest, _owner_in(form))
     notice = f"{digest} is named {name} now, in the settings file and here; rules can name it."
     return visit.redirect(_path_of(name), notice)
 
@@ -109,7 +118,7 @@ async def name_it(visit: Visit, form: Form) -> Response:
 async def own_it(visit: Visit, form: Form) -> Response:
     """Write down who owns a caller, or that nobody is known to."""
     who, owner = visit.path("who"), _owner_in(form)
-    await _change(visit, visit.edit(_version(form)).set_owner, who, owner)
+    await _change(visit, visit.edit(version_in(form)).set_owner, who, owner)
     notice = f"The owner of {who} is {owner}." if owner else f"{who} has no owner now."
     return visit.redirect(_path_of(who), notice)
 
@@ -124,10 +133,6 @@ async def _change(visit: Visit, edit: Callable[P, None], *args: P.args, **given:
             "written. Open the page again, which shows what the file says now, and repeat it.",
             title="Nothing changed",
         ) from exc
-
-
-def _version(form: Form) -> str | None:
-    return form.get("version") or None
 
 
 def _owner_in(form: Form) -> str | None:

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from proxy.config.changes import changes_between
 from proxy.config.settings import Settings
 from proxy.config.toml_edit import ChangedMeanwhile
-from proxy.console.access.forms import Form
+from proxy.console.access.forms import Form, version_in
+from proxy.console.access.sessions import Undo
 from proxy.console.pages.rollout import (
     can_change,
     confirm_override,
@@ -43,7 +44,7 @@ async def change_share(visit: Visit, form: Form) -> Response:
     """Move a share."""
     rule, share = form.get("rule", ""), parsed_share(form.get("share"))
     wish = _Wish(
-        text=f"{share:g} % for {quoted(rule)}", seen=_version(form), rule=rule, share=share
+        text=f"{share:g} % for {quoted(rule)}", seen=version_in(form), rule=rule, share=share
     )
     before = _share_of((await visit.site.settings()).settings, rule)
     try:
@@ -51,26 +52,36 @@ async def change_share(visit: Visit, form: Form) -> Response:
     except ChangedMeanwhile:
         return await _conflict(visit, wish)
     was = "" if before is None else f"{before:g} -> "
-    return visit.redirect("/rollout", f"Share of {quoted(rule)}: {was}{share:g} %. {_APPLIED}")
+    undo = None
+    if before is not None and before != share:
+        back = visit.url("/rollout/share", rule=rule, share=f"{before:g}")
+        undo = Undo(words=f"Back to {before:g} %", url=back)
+    notice = f"Share of {quoted(rule)}: {was}{share:g} %. {_APPLIED}"
+    return visit.redirect("/rollout", notice, undo=undo)
 
 
 async def change_override(visit: Visit, form: Form) -> Response:
     """Throw the kill switch, once its name was typed, or take it back."""
+    undo = None  # once it is thrown, the page has a button that takes it back
     if (given := form.get("action")) == _OFF:
-        wish = _Wish(text="to take the override back", seen=_version(form), override=_OFF)
+        wish = _Wish(text="to take the override back", seen=version_in(form), override=_OFF)
+        thrown = override_of((await visit.site.settings()).settings)
         notice = "The override is off: the rules decide again."
+        if thrown is not None:
+            back = visit.url("/rollout/override", action=thrown)
+            undo = Undo(words=f"Back to {thrown} everything", url=back)
     else:
         action = override_action(given)
         typed = form.get("confirmation", "").strip()
         if typed.lower() != action:
             return await confirm_override(visit, action, typed=typed)
-        wish = _Wish(text=f"the override {quoted(action)}", seen=_version(form), override=action)
+        wish = _Wish(text=f"the override {quoted(action)}", seen=version_in(form), override=action)
         notice = f"The override is {quoted(action)}: no rule decides any more."
     try:
         await visit.site.run(visit.edit(wish.seen).set_override, None if given == _OFF else given)
     except ChangedMeanwhile:
         return await _conflict(visit, wish)
-    return visit.redirect("/rollout", f"{notice} {_APPLIED}")
+    return visit.redirect("/rollout", f"{notice} {_APPLIED}", undo=undo)
 
 
 async def rearm_guard(visit: Visit, form: Form) -> Response:
@@ -79,7 +90,7 @@ async def rearm_guard(visit: Visit, form: Form) -> Response:
     settings = (await visit.site.settings()).settings
     if _rule_of(settings, rule) is None:
         raise Problem(404, f"There is no rule {quoted(rule)} in the settings any more.")
-    wish = _Wish(text=f"to re-arm the guard of {quoted(rule)}", seen=_version(form), rule=rule)
+    wish = _Wish(text=f"to re-arm the guard of {quoted(rule)}", seen=version_in(form), rule=rule)
     try:
         was_tripped = await visit.site.run(visit.edit(wish.seen).rearm, rule, settings.state_dir)
     except ChangedMeanwhile:
@@ -118,14 +129,6 @@ async def _conflict(visit: Visit, wish: _Wish) -> Response:
         rule=None if wish.rule is None else _rule_of(current.settings, wish.rule),
         can_change=can_change(visit, current),
     )
-
-
-def _version(form: Form) -> str:
-    if not (version := form.get("version", "")):
-        raise Problem(
-            400, "version: is missing, so nothing was changed. Open the page again and repeat it."
-        )
-    return version
 
 
 def _state_of(wish: _Wish, settings: Settings) -> str:

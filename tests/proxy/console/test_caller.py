@@ -10,6 +10,7 @@ import pytest
 
 from proxy.config.history import history_of
 from proxy.config.sources import load_settings
+from proxy.config.toml_source import TomlSource, version_of
 from proxy.traffic import Body, Content, MadeAdjustment
 from proxy.traffic.content import compress
 from proxy.traffic.store.row_mapping import moment_of
@@ -155,8 +156,13 @@ def _forget_records(directory):
     connection.close()
 
 
+def change(person, path, **fields):
+    """Send a form with the version that its page would hold now."""
+    return person.send(path, version=version_of(TomlSource.read(person.config)), **fields)
+
+
 def test_a_digest_gets_a_name_and_an_owner(person):
-    answer = person.send(f"/callers/{DIGEST}/name", name=" billing.v2 ", owner=" The  team ")
+    answer = change(person, f"/callers/{DIGEST}/name", name=" billing.v2 ", owner=" The  team ")
 
     assert str(answer.url).endswith("/callers/billing.v2")
     said = shown(answer.text)
@@ -191,13 +197,26 @@ def test_a_file_that_somebody_else_has_changed_meanwhile_is_left_alone(person):
         assert person.config.read_text() == before
 
 
+def test_a_form_that_does_not_say_which_version_was_seen_changes_nothing(person):
+    before = person.config.read_text()
+    for path, fields in (
+        (f"/callers/{DIGEST}/name", {"name": "nightly"}),
+        ("/callers/search/owner", {"owner": "Cleo"}),
+    ):
+        answer = person.send(path, **fields)
+
+        assert answer.status_code == 400
+        assert "version: is missing, so nothing was changed." in shown(answer.text)
+        assert person.config.read_text() == before
+
+
 def test_an_owner_is_changed_and_removed(person):
-    answer = person.send("/callers/search/owner", owner="Cleo")
+    answer = change(person, "/callers/search/owner", owner="Cleo")
     assert "The owner of search is Cleo." in shown(answer.text)
     assert load_settings(person.config).callers["search"].owner == "Cleo"
     assert "Its owner is Cleo." in shown(answer.text)
 
-    answer = person.send("/callers/search/owner", owner=" ")
+    answer = change(person, "/callers/search/owner", owner=" ")
     assert "search has no owner now." in shown(answer.text)
     assert load_settings(person.config).callers["search"].owner is None
 
@@ -216,7 +235,7 @@ def test_an_owner_is_changed_and_removed(person):
 def test_what_cannot_be_written_is_said_in_words(person, path, fields, status, said):
     before = person.config.read_text()
 
-    answer = person.send(path, **fields)
+    answer = change(person, path, **fields)
 
     assert answer.status_code == status
     assert said in shown(answer.text)
