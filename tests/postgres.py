@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.processes import children_of
 from tests.waiting import PATIENCE_SECONDS
 
 PASSWORD = "pass word@1/2"
@@ -49,6 +51,19 @@ class Postgres:
         """Stop it as a machine that goes down would; connections break."""
         self._run("pg_ctl", "stop", "-m", "immediate", "-w", "-D", self.data)
         self.is_running = False
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let none of its processes run, as on a machine that hangs; connections stay."""
+        first = int((self.data / "postmaster.pid").read_text().split()[0])
+        everybody = [first, *children_of(first)]
+        try:
+            for pid in everybody:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in everybody:
+                os.kill(pid, signal.SIGCONT)
 
     @property
     def data(self) -> Path:

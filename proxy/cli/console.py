@@ -18,6 +18,7 @@ from proxy.console.access.one_time_address import OneTimeAddress
 from proxy.console.app import create_console, path_under
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
+from proxy.console.store_reader import StoreReader
 from proxy.errors import InvalidSettings
 from proxy.observability.log_config import configure_logs
 from proxy.security.hosts import HostCheck, is_loopback
@@ -87,7 +88,7 @@ def console_for(
         )
     site = Site(
         reader=reader,
-        store_url=store_url_of(settings, settings.state_dir, demo=demo),
+        store=StoreReader(url=store_url_of(settings, settings.state_dir, demo=demo)),
         server=ServerClient(settings.console_server_url or _server_url(settings)),
         is_readonly=settings.console_readonly,
         prefix=settings.console_prefix,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 from proxy.config.settings import Settings
 from proxy.config.toml_source import TomlSource, signature_of, version_of
+from proxy.console.daemon_threads import DaemonThreads
 from proxy.console.remembered import Remembered
 from proxy.console.server_client import ServerClient
+from proxy.console.store_reader import StoreReader
 from proxy.errors import InvalidSettings
-from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.filter_options import MAX_UNINDEXED_CONTENTS
-from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.store import Store
 
 T = TypeVar("T")
@@ -29,13 +29,7 @@ Load: TypeAlias = Callable[[TomlSource | None], Settings]
 
 _EARLIER: Final = 20
 _THREADS: Final = 4
-"""Queries that run at once; more people wait for each other rather than for the disk."""
-_LONGEST_QUERY_SECONDS: Final = 60
-"""Seconds after which PostgreSQL ends a query, so that no thread is held for ever."""
-
-
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS)
+_CLOSING_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +90,7 @@ class Site:
     """What all visits share."""
 
     reader: SettingsReader
-    store_url: str = field(repr=False)
+    store: StoreReader
     server: ServerClient
     is_readonly: bool = False
     """True if the console may change nothing, by its settings."""
@@ -105,15 +99,9 @@ class Site:
     remembered: Remembered = field(default_factory=Remembered)
     most_searched: int = MAX_UNINDEXED_CONTENTS
     """Exchanges whose bodies a search for a text reads, one by one, before it is refused."""
-    patience: float = 30.0
-    """Seconds for which a page waits for the store."""
-    patience_of_switches: float = 5.0
+    patience_of_switches: float = 2.0
     """Seconds for which pages wait that can do without the store, and are needed most then."""
-    _store: Store | None = None
-    _store_lock: threading.Lock = field(default_factory=threading.Lock)
-    _for_files: ThreadPoolExecutor = field(default_factory=_threads)
-    _for_queries: ThreadPoolExecutor = field(default_factory=_threads)
-    """Threads apart from those for files, as all of them may wait for a store that hangs."""
+    _for_files: DaemonThreads = field(default_factory=lambda: DaemonThreads(_THREADS))
 
     async def settings(self) -> CurrentSettings:
         """Return the settings of this moment."""
@@ -128,25 +116,7 @@ class Site:
         self, function: Callable[Concatenate[Store, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Call a function with the store, in a thread; raises `StoreError`."""
-
-        def call() -> T:
-            store = self._open()
-            try:
-                return function(store, *args, **kwargs)
-            except StoreError:
-                self._close(store)  # it may be another file, or another server, by now
-                raise
-
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self.patience):
-                return await loop.run_in_executor(self._for_queries, call)
-        except TimeoutError as exc:
-            said = (
-                f"The store has not answered within {self.patience:g} seconds: it is busy, locked "
-                "or hangs. Look at its server, and try again"
-            )
-            raise StoreError(said, may_pass=True) from exc
+        return await self.store.query(function, *args, **kwargs)
 
     def why_readonly(self) -> str | None:
         """Return a sentence about why nothing can be changed here; None if it can."""
@@ -169,22 +139,8 @@ class Site:
             )
         return None
 
-    def _open(self) -> Store:
-        with self._store_lock:
-            if self._store is None:
-                self._store = open_store(self.store_url, read_only=True)
-                self._store.limit_queries(_LONGEST_QUERY_SECONDS)
-            return self._store
-
-    def _close(self, store: Store) -> None:
-        with self._store_lock:
-            if self._store is store:
-                self._store = None
-        store.close()
-
     async def close(self) -> None:
-        """Close the store and all connections."""
-        for threads in (self._for_files, self._for_queries):
-            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
-        if self._store is not None:
-            self._store.close()
+        """Close the store and all connections; wait a second at most for what hangs."""
+        deadline = time.monotonic() + _CLOSING_SECONDS
+        for end in (self._for_files.end, self.store.close):
+            await asyncio.to_thread(end, deadline)

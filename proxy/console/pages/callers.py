@@ -19,6 +19,7 @@ from proxy.report.formatting import one_or_many, short
 from proxy.report.model import Standing
 from proxy.report.phrases import caller_name
 from proxy.spelling import or_rather
+from proxy.traffic.store.errors import StoreError
 
 _ROWS: Final = 100
 _NUMBER: Final = re.compile("[0-9]{1,9}", re.ASCII)
@@ -91,7 +92,17 @@ async def callers(visit: Visit) -> Response:
         return await visit.site.query(collect_callers, since_ms, visit.now_ms + 1, settings)
 
     key = ("callers", period.name, current.version)
-    everybody = await visit.site.remembered.get(key, _SECONDS, look)
+    try:
+        everybody = await visit.site.remembered.get(key, _SECONDS, look)
+    except StoreError as exc:
+        listed = sorted(current.settings.callers.items())
+        return await visit.page(
+            "callers_blind.html",
+            503,
+            store_problem=f"{exc}.",
+            listed=[(name, each.owner) for name, each in listed[:_ROWS]],
+            more=len(listed) - _ROWS,
+        )
     found = await visit.site.run(_matching, everybody.standings, wanted, sort)
     page, pages = _page(visit.parameter("page"), len(found))
 

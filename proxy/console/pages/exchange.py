@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from proxy.comparison.word_diff import MAX_WORDS, DiffPiece, are_too_long, mark_differences
-from proxy.config.settings import Settings, store_url_of
+from proxy.config.settings import ENV_PREFIX, Settings, store_url_of
 from proxy.console.answers import MOST_WORK, BothAnswers, both_answers
 from proxy.console.pages.explain import MAX_BYTES as MAX_EXPLAINED
 from proxy.console.problems import Problem
@@ -246,15 +246,8 @@ def _shown(body: Body, pieces: Iterable[DiffPiece], css: str) -> _ShownBody:
         kept=body,
         text=None if body.data is None else Markup("").join(shown),
         is_cut=left < 0,
-        timing=None if body.timing is None else _timing(decode_body(body.timing)),
+        timing=None if body.timing is None else timing_in_words(decode_body(body.timing)),
     )
-
-
-def _timing(events: Any) -> str | None:
-    try:
-        return timing_in_words(events)
-    except (TypeError, ValueError):  # damaged, or written by another version
-        return None
 
 
 def _groups(record: TrafficRecord) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -339,8 +332,14 @@ def replay_command(site: Site, settings: Settings, record: TrafficRecord) -> str
     ]
     if caller := record.caller_name or record.caller:
         options += ["--caller", caller]
-    if site.store_url == store_url_of(settings, settings.state_dir / "demo", demo=True):
+    is_demo = site.store.url == store_url_of(settings, settings.state_dir / "demo", demo=True)
+    if is_demo:
         options += ["--demo"]
     if site.reader.path is not None:
         options += ["--config", str(site.reader.path)]
-    return shlex.join(["holdover", "replay", *options])
+    command = shlex.join(["holdover", "replay", *options])
+    if is_demo or settings.traffic_url is not None:
+        return command
+    # The shell may have another one, which wins over the file's.
+    variable = f"{ENV_PREFIX}STATE_DIR"
+    return f"{variable}={shlex.quote(str(settings.state_dir.absolute()))} {command}"

@@ -31,7 +31,6 @@ from proxy.rollout import (
 from proxy.rollout.rule_schema import BASIS_POINTS
 from proxy.security.redaction import CALLER_DIGEST
 from proxy.spelling import or_rather
-from proxy.traffic.store.queries import names_in
 from translators import (
     InvalidCompletionRequest,
     Plan,
@@ -147,7 +146,6 @@ async def _page(
     status: int = 200,
 ) -> Response:
     settings = (await visit.site.settings()).settings
-    recorded = await visit.site.query(names_in, "caller_name")
     return await visit.page(
         "explain.html",
         status=status,
@@ -155,7 +153,7 @@ async def _page(
         wrong=wrong or _Wrong(),
         explained=explained,
         versions=VERSIONS,
-        callers=sorted({*settings.callers, *recorded})[:_MAX_NAMES],
+        callers=sorted(settings.callers)[:_MAX_NAMES],
     )
 
 

@@ -27,6 +27,7 @@ from proxy.report.model_table import (
 )
 from proxy.report.retirements import retirements_of
 from proxy.timestamps import DAY_MS
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.store import Store
 from translators import Catalogue
 
@@ -59,6 +60,9 @@ class _Used:
     retirements: tuple[Retirement, ...]
 
 
+_UNKNOWN: Final = _Used(is_empty=True, asked={}, retirements=())
+
+
 async def models(visit: Visit) -> Response:
     """Show the table of models, and what of it this installation uses."""
     current = await visit.site.settings()
@@ -69,11 +73,16 @@ async def models(visit: Visit) -> Response:
     async def look() -> _Used:
         return await visit.site.query(_used, needed, now_ms)
 
-    used = await visit.site.remembered.get(("models", current.version), _SECONDS, look)
+    used, problem = _UNKNOWN, None
+    try:
+        used = await visit.site.remembered.get(("models", current.version), _SECONDS, look)
+    except StoreError as exc:
+        problem = f"The records cannot be read, so it is not known who asks for what: {exc}."
     today = visit.now.date()
     return await visit.page(
         "models.html",
         used=used,
+        store_problem=problem,
         days=_DAYS,
         soon_days=SOON_DAYS,
         endings=[(ending_in_words(*each), each[1].days_left) for each in endings(catalogue, today)],

@@ -21,6 +21,7 @@ from proxy.report.shadows import shadow_reports
 from proxy.report.volume import step_of
 from proxy.timestamps import DAY_MS
 from proxy.traffic.store.aggregates import shadow_groups
+from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.shadow_queries import (
     ShadowedExchange,
@@ -28,6 +29,7 @@ from proxy.traffic.store.shadow_queries import (
     shadowed_exchanges,
 )
 from proxy.traffic.store.store import Store
+from proxy.traffic.store.stored_json import StoredComparison
 
 _DEFAULT_PERIOD: Final = "7d"
 MOST_READ: Final = 10_000
@@ -73,17 +75,6 @@ class Difference:
     answers: BothAnswers
 
 
-class _Compared(msgspec.Struct):
-    """The fields of a comparison that are shown; the client's first. Older records have fewer."""
-
-    stop_reasons: tuple[str | None, str | None] = (None, None)
-    characters: tuple[int | None, int | None] = (None, None)
-    milliseconds: tuple[float | None, float | None] = (None, None)
-    models: tuple[str | None, str | None] = (None, None)
-    output_tokens: tuple[float | None, float | None] = (None, None)
-    adjustments: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     reports: tuple[ShadowReport, ...]
@@ -92,6 +83,8 @@ class _Found:
     similarities: tuple[float, ...]
     begins_ms: int | None
     """Time of the oldest shadow that was read, if there are older ones in the period."""
+    unreadable: int
+    """Number of shadows and controls whose comparison cannot be read."""
 
 
 async def shadows(visit: Visit) -> Response:
@@ -99,7 +92,15 @@ async def shadows(visit: Visit) -> Response:
     period = period_named(visit.parameter("period"), otherwise=_DEFAULT_PERIOD)
     current = await visit.site.settings()
     names = report_settings_of(current.settings, visit.now).names
-    found = await visit.site.query(_look, period, visit.now_ms)
+    try:
+        found = await visit.site.query(_look, period, visit.now_ms)
+    except StoreError as exc:
+        return await visit.page(
+            "shadows_blind.html",
+            503,
+            store_problem=f"{exc}.",
+            configured=[*_configured(current.settings)],
+        )
     worst = await visit.site.run(_differences, found, names)
     return await visit.page(
         "shadows.html",
@@ -112,6 +113,7 @@ async def shadows(visit: Visit) -> Response:
         days=min(period.length_ms, _WORST_MS) // DAY_MS,
         most_read=MOST_READ,
         begins_ms=found.begins_ms,
+        unreadable=found.unreadable,
         configured=[*_configured(current.settings)],
         example=EXAMPLE,
     )
@@ -133,6 +135,7 @@ def _look(store: Store, period: ShownPeriod, now_ms: int) -> _Found:
         worst=tuple(kept),
         similarities=tuple(by_place[each.shadow.id, each.shadow.leg] for each in kept),
         begins_ms=begins_ms,
+        unreadable=sum(not each.is_readable for each in seen),
     )
 
 
@@ -153,7 +156,7 @@ def _difference(
     caller = None
     if record is not None:
         caller = record.caller_name or names.get(record.caller or "", record.caller)
-    compared = msgspec.convert(shadow.comparison, _Compared)
+    compared = msgspec.convert(shadow.comparison, StoredComparison)
     asked = compared.models[0] or (record.asked_model if record else None)
     return Difference(
         exchange=shadow.id,
@@ -168,7 +171,7 @@ def _difference(
     )
 
 
-def _facts(compared: _Compared) -> Iterator[Fact]:
+def _facts(compared: StoredComparison) -> Iterator[Fact]:
     for name, (client, shadow) in (
         ("model", tuple(each or "as asked" for each in compared.models)),
         ("characters", tuple(map(_counted, compared.characters))),

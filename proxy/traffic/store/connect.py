@@ -30,18 +30,18 @@ _CREATION_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.05
 
 
-def open_sqlite(file: Path, *, read_only: bool) -> Engine:
+def open_sqlite(file: Path, *, read_only: bool, patience: float | None = None) -> Engine:
     """Open a SQLite file; create it unless `read_only`. Raises `StoreError`."""
     if read_only:
         if not file.exists():
             raise StoreError(f"{file} does not exist: no traffic has been recorded there yet")
-        with _disposed_on_error(sqlite_engine(file, read_only=True)) as engine:
+        with _disposed_on_error(sqlite_engine(file, read_only=True, patience=patience)) as engine:
             check_current(engine, str(file))
         return engine
     try:
         with (
             _creation_lock(file),
-            _disposed_on_error(sqlite_engine(file, read_only=False)) as engine,
+            _disposed_on_error(sqlite_engine(file, read_only=False, patience=patience)) as engine,
         ):
             upgrade(engine, str(file))
             repair_rollups(engine)
@@ -51,9 +51,9 @@ def open_sqlite(file: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def open_postgresql(url: str, *, read_only: bool) -> Engine:
+def open_postgresql(url: str, *, read_only: bool, patience: float | None = None) -> Engine:
     """Open a database of a running PostgreSQL server; raises `StoreError`."""
-    engine, name = postgresql_engine(url, read_only=read_only)
+    engine, name = postgresql_engine(url, read_only=read_only, patience=patience)
     with _disposed_on_error(engine):
         if read_only:
             check_current(engine, name)

@@ -49,7 +49,7 @@ class Store:
         """Days since the epoch that have had a partition; see `partitions`."""
 
     @classmethod
-    def open(cls, url: str, *, read_only: bool = False) -> Store:
+    def open(cls, url: str, *, read_only: bool = False, patience: float | None = None) -> Store:
         """Open the store at a URL; see `open_store`."""
         try:
             url = checked_url(url)
@@ -57,8 +57,8 @@ class Store:
             raise StoreError(f"the URL of the store is not valid: {exc}") from exc
         file = file_of(url)
         if file is not None:
-            return cls(open_sqlite(file, read_only=read_only))
-        return cls(open_postgresql(url, read_only=read_only))
+            return cls(open_sqlite(file, read_only=read_only, patience=patience))
+        return cls(open_postgresql(url, read_only=read_only, patience=patience))
 
     def add(self, entries: Iterable[Entry]) -> int:
         """
@@ -121,14 +121,15 @@ class Store:
                     connection.exec_driver_sql(_SET_STATEMENT_TIMEOUT)
                 yield connection
 
-    def limit_queries(self, seconds: int) -> None:
-        """Let PostgreSQL end each query that takes longer, or that waits longer for a lock."""
+    def limit_queries(self, seconds: float, *, waiting: float) -> None:
+        """Let PostgreSQL end each query that takes longer, or waits for a lock for so long."""
         if self.engine.dialect.name != "postgresql":
             return
 
         @event.listens_for(self.engine, "begin")
         def _limit(connection: Connection) -> None:
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{seconds}s'")
+            for name, limit in (("statement_timeout", seconds), ("lock_timeout", waiting)):
+                connection.exec_driver_sql(f"SET LOCAL {name} = '{round(limit * 1000)}ms'")
 
     def close(self) -> None:
         """Close all connections to the database."""

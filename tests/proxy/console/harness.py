@@ -16,6 +16,7 @@ from proxy.console.access.one_time_address import OneTimeAddress
 from proxy.console.app import ALL, Contents, create_console
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
+from proxy.console.store_reader import StoreReader
 from proxy.security.hosts import HostCheck
 from proxy.traffic import open_store
 from tests.servers import free_port, new_client, serving
@@ -65,6 +66,7 @@ def console(
     server_url: str | None = None,
     contents: Contents = ALL,
     has_file: bool = True,
+    store: StoreReader | None = None,
     **site: Any,
 ) -> Iterator[tuple[str, OneTimeAddress]]:
     """
@@ -82,7 +84,10 @@ def console(
     once = OneTimeAddress(base="")
     app = create_console(
         Site(
-            reader=reader, store_url=settings.traffic_url.get_secret_value(), server=server, **site
+            reader=reader,
+            store=store or StoreReader(url=settings.traffic_url.get_secret_value()),
+            server=server,
+            **site,
         ),
         hosts=HostCheck(is_local=True, allowed=settings.allowed_hosts),
         token=settings.admin_token,

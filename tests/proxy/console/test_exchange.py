@@ -12,6 +12,7 @@ from proxy.console.pages.exchange import Clipping, replay_command
 from proxy.console.pages.explain import MAX_BYTES
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
+from proxy.console.store_reader import StoreReader
 from proxy.security.redaction import Redacted
 from proxy.traffic import Body, Content, MadeAdjustment, compress, default_url
 from tests.proxy.console.harness import settings_file, shown, signed_in
@@ -102,9 +103,9 @@ def test_a_body_alone_and_a_digest_are_shown_as_such(look):
     assert "can be neither explained nor asked again" in page
 
 
-def test_a_timing_that_cannot_be_read_is_left_out(look):
+def test_a_timing_that_cannot_be_read_is_said_to_be_such(look):
     damaged = replace(kept("messages_back", SAID), timing=compress(b'"?"'))
-    assert look(one(damaged)).status_code == 200
+    assert "a stream whose timing cannot be read" in shown(look(one(damaged)).text)
 
 
 def test_without_bodies_it_says_how_to_keep_those_to_come(look):
@@ -250,12 +251,26 @@ def test_the_command_asks_the_demo_if_that_is_what_is_shown(tmp_path):
     url = default_url(tmp_path / "demo")
     site = Site(
         reader=SettingsReader(path=None, load=lambda _: Settings(state_dir=tmp_path)),
-        store_url=url,
+        store=StoreReader(url=url),
         server=ServerClient(""),
     )
     command = replay_command(site, site.reader.read().settings, record())
 
     assert command.endswith(" --caller 0123456789abcdef --demo")
+
+
+def test_the_command_finds_the_store_whatever_the_shell_says_of_the_state(look, tmp_path):
+    config = settings_file(tmp_path)
+    local = Site(
+        reader=SettingsReader(path=config, load=lambda _: Settings(state_dir=tmp_path / "a b")),
+        store=StoreReader(url=default_url(tmp_path / "a b")),
+        server=ServerClient(""),
+    )
+    command = replay_command(local, local.reader.read().settings, record())
+
+    assert command.startswith(f"HOLDOVER_STATE_DIR='{tmp_path}/a b' holdover replay --since ")
+    assert command.endswith(f" --config {config}")
+    assert "HOLDOVER_STATE_DIR" not in look(whole()).text  # where a `traffic_url` is set
 
 
 def test_a_caller_without_a_key_is_selected_by_time_alone(look):

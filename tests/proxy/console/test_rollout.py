@@ -23,6 +23,7 @@ from proxy.console.app import create_console
 from proxy.console.rollout.board import MOST_READ
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
+from proxy.console.store_reader import StoreReader
 from proxy.rollout import bucket
 from proxy.security.hosts import HostCheck
 from proxy.workers.shared_state import SharedState, directory_for
@@ -136,7 +137,7 @@ def test_without_a_settings_file_it_is_said_why_nothing_can_be_changed(tmp_path)
     once = OneTimeAddress(base="")
     site = Site(
         reader=SettingsReader(path=None, load=lambda _: Settings(state_dir=tmp_path)),
-        store_url=f"sqlite:///{tmp_path / 'traffic.db'}",
+        store=StoreReader(url=f"sqlite:///{tmp_path / 'traffic.db'}"),
         server=ServerClient(f"http://127.0.0.1:{free_port()}"),
     )
     app = create_console(site, hosts=HostCheck(is_local=True), token=None, once=once)
@@ -166,11 +167,41 @@ def test_a_share_that_was_seen_is_set_and_written_down_with_a_name(person):
     answer = person.send("/rollout/share", **form)
 
     assert "Share of canary : 5 -&gt; 60 %. A running Holdover follows" in shown(answer.text)
+    assert shown(answer.text).count("Back to 5 %") == 1
     assert "share = 60\n" in person.config.read_text()
     [line] = history(person.config).read()
     assert (line.changes, line.by) == (("share of canary: 5 -> 60 %",), "console")
     assert line.version == version(person.config)
     assert "console share of canary 5 % 60 %" in shown(answer.text)
+
+
+def undo_in(page):
+    """Return the address of the button that takes the last change back, and what it says."""
+    found = re.search(
+        r'role="status">.*<a class="button" href="([^"]*)">([^<]*)</a></p>', page.text
+    )
+    return None if found is None else (found[1].replace("&amp;", "&"), found[2])
+
+
+def test_a_share_is_put_back_through_the_same_preview(person):
+    before = person.config.read_text()
+    moved = person.send("/rollout/share", rule="canary", share="60", version=version(person.config))
+    undo = undo_in(moved)
+    assert undo == ("/rollout/share?rule=canary&share=5", "Back to 5 %")
+    preview = person.client.get(undo[0])
+    back = person.send("/rollout/share", rule="canary", share="5", version=version(person.config))
+
+    assert "Set canary from 60 % to 5 %" in shown(preview.text)
+    assert person.config.read_text() == before
+    assert undo_in(back) == ("/rollout/share?rule=canary&share=60", "Back to 60 %")
+    assert undo_in(person.see("/rollout")) is None
+
+
+def test_a_share_that_has_not_moved_is_not_put_back(person):
+    same = person.send("/rollout/share", rule="canary", share="5", version=version(person.config))
+
+    assert "Share of canary : 5 -&gt; 5 %." in shown(same.text)
+    assert undo_in(same) is None
 
 
 @pytest.mark.parametrize(
@@ -401,6 +432,8 @@ def test_the_kill_switch_is_thrown_once_its_name_is_typed(person):
 
     back = person.send("/rollout/override", action="off", version=version(person.config))
     assert "The override is off: the rules decide again." in shown(back.text)
+    assert undo_in(done) is None  # there is a button already
+    assert undo_in(back) == ("/rollout/override?action=translate", "Back to translate everything")
     assert version(person.config) == seen
     assert [(line.changes, line.by) for line in history(person.config).read()] == [
         (("kill switch: not set -> translate",), "console"),
@@ -528,7 +561,7 @@ def test_while_the_file_is_invalid_its_problem_is_shown_and_no_form(person):
 
     for page in pages:
         assert "The settings file is not valid now" in page
-        assert "rollout.0.share" in page
+        assert "rule &#34;canary&#34;: share" in page
         assert 'action="/rollout' not in page
     assert (late.status_code, forced.status_code) == (409, 409)
     assert "The settings file is not valid now" in late.text

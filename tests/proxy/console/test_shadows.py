@@ -1,7 +1,9 @@
 """Shadows in the console: how they agree over time, and the worst differences."""
 
+import sqlite3
 import time
 import tomllib
+from contextlib import closing
 
 import pytest
 
@@ -224,3 +226,25 @@ def test_a_period_that_there_is_not_is_said_in_words(person):
 
     assert answer.status_code == 400
     assert "period: write one of 1h, 24h, 7d, 30d, 90d." in shown(answer.text)
+
+
+def test_comparisons_of_an_odd_shape_are_said_to_be_unreadable_beside_the_rest(tmp_path):
+    config = settings_file(tmp_path, RULES, traffic())
+    with closing(sqlite3.connect(tmp_path / "traffic.db")) as store:
+        store.execute("UPDATE shadows SET comparison = '[1]' WHERE exchange_id = 'req_a'")
+        store.execute("UPDATE bodies SET data = 7, timing = 'x' WHERE exchange_id = 'req_f'")
+        store.execute("UPDATE exchanges SET features = 'x' WHERE id = 'req_a'")
+        store.commit()
+    with signed_in(config) as person:
+        page = person.see("/shadows")
+        exchange, listed = person.see("/exchanges/req_a"), person.see("/exchanges")
+        damaged = person.see("/exchanges/req_f")
+
+    said = shown(page.text)
+    assert page.status_code == 200
+    assert "2 comparisons cannot be read: another version has written them" in said
+    assert "20 % alike" not in said
+    assert "40 % alike" in said
+    assert exchange.status_code == listed.status_code == damaged.status_code == 200
+    assert "its stored comparison cannot be read" in shown(exchange.text)
+    assert "features of this record cannot be read" in shown(exchange.text)

@@ -8,6 +8,7 @@ import pytest
 from proxy.config.sources import load_settings
 from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
+from proxy.console.store_reader import StoreReader
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.queries import names_in
 from tests.proxy.console.harness import settings_file, shown, signed_in
@@ -21,7 +22,9 @@ def reader(path):
 
 
 def site(path, url):
-    return Site(reader=reader(path), store_url=url, server=ServerClient("http://127.0.0.1:9"))
+    return Site(
+        reader=reader(path), store=StoreReader(url=url), server=ServerClient("http://127.0.0.1:9")
+    )
 
 
 def url_of(config):

@@ -35,7 +35,7 @@ BEGINS: Final = "holdover_begins"
 
 _BUSY_SECONDS: Final = 10.0
 """A disk may keep a process with a lock waiting for seconds."""
-_CONNECT_SECONDS: Final = "10"
+_CONNECT_SECONDS: Final = 10
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = NORMAL",  # a power cut may take minutes, which the journal still has
@@ -43,8 +43,8 @@ _PRAGMAS: Final = (
 )
 
 
-def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
-    """Return an engine for an existing file."""
+def sqlite_engine(file: Path, *, read_only: bool, patience: float | None = None) -> Engine:
+    """Return an engine for an existing file; `patience` limits the seconds of waiting for locks."""
     query = {"uri": "true", "mode": "ro" if read_only else "rw"}
     may_write = os.access(file.parent, os.W_OK, effective_ids=True)
     if read_only and not may_write and not file.with_name(f"{file.name}-wal").exists():
@@ -52,7 +52,8 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
         # opened as immutable. Without a WAL there, no process can be writing to it.
         query["immutable"] = "1"
     place = URL.create("sqlite", database=f"file:{quote(str(file))}", query=query)
-    engine = create_engine(place, connect_args={"timeout": _BUSY_SECONDS})
+    timeout = _BUSY_SECONDS if patience is None else patience
+    engine = create_engine(place, connect_args={"timeout": timeout})
     opened = _identity_of(file)
 
     @event.listens_for(engine, "checkout")
@@ -84,12 +85,19 @@ def sqlite_engine(file: Path, *, read_only: bool) -> Engine:
     return engine
 
 
-def postgresql_engine(url: str, *, read_only: bool) -> tuple[Engine, str]:
-    """Return an engine for a checked URL, and the name of the database for messages."""
+def postgresql_engine(
+    url: str, *, read_only: bool, patience: float | None = None
+) -> tuple[Engine, str]:
+    """
+    Return an engine for a checked URL, and the name of the database for messages.
+
+    `patience` limits the seconds of connecting; the driver knows no less than two.
+    """
+    connecting = _CONNECT_SECONDS if patience is None else max(2, round(patience))
     place = make_url(url)
     place = place.update_query_dict(
         {
-            "connect_timeout": _CONNECT_SECONDS,
+            "connect_timeout": str(connecting),
             "tcp_user_timeout": "30000",  # milliseconds that sent data may stay unacknowledged
             "keepalives_idle": "30",  # seconds of silence before the kernel probes the server
             "application_name": "holdover",

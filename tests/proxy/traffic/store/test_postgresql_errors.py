@@ -110,7 +110,7 @@ def test_what_was_open_when_the_server_stopped_works_when_it_is_back():
 
 def test_queries_that_take_longer_than_a_limit_end(server: Postgres):
     store = open_store(server.new_database())
-    store.limit_queries(1)
+    store.limit_queries(1, waiting=60)
     with pytest.raises(StoreError) as told, store.reading() as connection:
         connection.exec_driver_sql("SELECT pg_sleep(60)")
 
@@ -118,6 +118,20 @@ def test_queries_that_take_longer_than_a_limit_end(server: Postgres):
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
     store.close()
+
+
+def test_queries_that_wait_for_a_lock_for_longer_than_a_limit_end(server: Postgres):
+    url = server.new_database()
+    store, other = open_store(url), open_store(url)
+    other.limit_queries(60, waiting=0.01)
+    with store.reading() as locked:
+        locked.exec_driver_sql("LOCK TABLE exchanges IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreError) as told, other.reading() as connection:
+            connection.exec_driver_sql("SELECT id FROM exchanges")
+
+    assert "lock timeout" in str(told.value)
+    store.close()
+    other.close()
 
 
 def test_a_connection_that_breaks_while_it_is_used_may_pass(server: Postgres):
