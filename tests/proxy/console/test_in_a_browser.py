@@ -122,3 +122,39 @@ def test_a_caller_with_a_hostile_name_has_a_page_of_its_own(opened, browser):
     assert "<img src=x onerror=" in heading
     assert "\\u202e" in heading
     assert title != "owned"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_on_paper_a_page_is_bright_and_whole_and_has_nothing_to_press(opened, browser, path):
+    seen = """[...document.querySelectorAll("nav, form, button, .button, input, .skip")]
+        .filter((each) => each.offsetParent !== null).map((each) => each.outerHTML.slice(0, 90))"""
+    cut = """[...document.querySelectorAll("main pre, main .wide, main .body")]
+        .filter((each) => each.offsetParent !== null)
+        .filter((each) => getComputedStyle(each).overflow !== "visible")
+        .map((each) => each.outerHTML.slice(0, 90))"""
+    paper = "getComputedStyle(document.body).backgroundColor"
+    with browser.showing(opened + path.format(**PLACES)) as page:
+        page.resize(718)  # as wide as A4 between its margins
+        page.prefer("dark", media="print")
+        found = page.run(seen), page.run(cut), page.sticking_out, page.run(paper)
+        printed = page.printed()
+
+    assert found == ([], [], 0, "rgb(255, 255, 255)")
+    assert printed.startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_on_a_phone_tables_are_cards_and_what_scrolls_has_a_sign(opened, browser, path):
+    tables = """[...document.querySelectorAll("main .wide, main table")]
+        .filter((each) => each.scrollWidth > each.clientWidth + 1)
+        .map((each) => each.outerHTML.slice(0, 90))"""
+    boxes = """[...document.querySelectorAll("main pre")]
+        .filter((each) => !getComputedStyle(each).backgroundAttachment.includes("local"))
+        .map((each) => each.outerHTML.slice(0, 90))"""
+    open_all = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+    with browser.showing(opened + path.format(**PLACES)) as page:
+        page.resize(390)
+        page.run(open_all)
+        found = page.run(tables), page.run(boxes)
+
+    assert found == ([], [])
