@@ -39,6 +39,8 @@ class StoreReader:
     url: str = field(repr=False)
     patience: float = 2.0
     """Seconds after which a store that does not answer is given up."""
+    asks_after: float = 1.0
+    """Seconds of waiting for a query after which the store is asked whether it answers."""
     patience_for_locks: float = 0.5
     """Seconds of waiting for a lock of the database, which others hold for milliseconds."""
     longest: float = 30.0
@@ -75,13 +77,13 @@ class StoreReader:
     async def _wait_for(self, result: asyncio.Future[T]) -> T:
         given_up = time.monotonic() + self.longest
         while True:
-            await asyncio.wait({result}, timeout=self.patience / 2)
+            await asyncio.wait({result}, timeout=self.asks_after)
             if result.done():
                 return result.result()
             probe = self._begin_probe()
             either: set[asyncio.Future[Any]] = {result, probe}
             await asyncio.wait(
-                either, timeout=self.patience / 2, return_when=asyncio.FIRST_COMPLETED
+                either, timeout=self.patience - self.asks_after, return_when=asyncio.FIRST_COMPLETED
             )
             if result.done():
                 return result.result()
@@ -107,7 +109,7 @@ class StoreReader:
         return (
             self._probe is not None
             and not self._probe.done()
-            and time.monotonic() - self._probe_began >= self.patience / 2
+            and time.monotonic() - self._probe_began >= self.patience - self.asks_after
         )
 
     def _no_answer(self) -> StoreError:

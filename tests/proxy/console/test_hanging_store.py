@@ -24,6 +24,7 @@ from tests.command_line import running
 from tests.postgres import postgres
 from tests.proxy.console.harness import settings_file, shown, signed_in
 from tests.servers import free_port, new_client, taken_port
+from tests.waiting import PATIENCE_SECONDS
 
 RULE = '\n[[rollout]]\nname = "canary"\nshare = 25\naction = "translate"\n'
 
@@ -54,7 +55,9 @@ def silent() -> Iterator[StoreReader]:
     """A store on a server that takes connections and says nothing, as one that is frozen does."""
     with taken_port(listens=True) as holder:
         port = holder.getsockname()[1]
-        yield StoreReader(url=f"postgresql://me:secret@127.0.0.1:{port}/traffic", patience=0.2)
+        yield StoreReader(
+            url=f"postgresql://me:secret@127.0.0.1:{port}/traffic", patience=0.2, asks_after=0.1
+        )
 
 
 def site_of(config: Path, store: StoreReader) -> Site:
@@ -105,7 +108,9 @@ def test_a_query_that_takes_long_is_waited_for_while_the_store_answers_others(
     tmp_path: Path, released: threading.Event
 ):
     config = settings_file(tmp_path, RULE)
-    site = site_of(config, StoreReader(url=url_in(tmp_path), patience=0.02))
+    site = site_of(
+        config, StoreReader(url=url_in(tmp_path), patience=PATIENCE_SECONDS, asks_after=0.02)
+    )
 
     async def ask() -> bool:
         asyncio.get_running_loop().call_later(0.3, released.set)
@@ -120,7 +125,10 @@ def test_a_query_that_takes_too_long_is_given_up_and_is_not_waited_for_at_the_en
     tmp_path: Path, released: threading.Event
 ):
     config = settings_file(tmp_path, RULE)
-    site = site_of(config, StoreReader(url=url_in(tmp_path), patience=0.02, longest=0.0))
+    site = site_of(
+        config,
+        StoreReader(url=url_in(tmp_path), patience=PATIENCE_SECONDS, asks_after=0.02, longest=0.0),
+    )
 
     async def ask() -> None:
         waiting = [site.query(lambda _: released.wait()) for _ in range(5)]
@@ -138,7 +146,9 @@ def test_a_file_that_another_program_locks_is_said_to_be_locked_at_once(tmp_path
     with closing(sqlite3.connect(tmp_path / "traffic.db", isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        store = StoreReader(url=url_in(tmp_path), patience_for_locks=0.01)
+        store = StoreReader(
+            url=url_in(tmp_path), patience=PATIENCE_SECONDS, patience_for_locks=0.01
+        )
         with signed_in(config, store=store) as person:
             pages = {path: person.see(path) for path in PAGES if "{" not in path}
 
