@@ -67,6 +67,8 @@ class NewCall:
     effort: str | None = None
     """The `effort` of `output_config`."""
     stream: bool = False
+    began_with_space: bool = True
+    """True if answers of the old call began with a space, which those of the new one do not."""
     needs_timeout: bool = False
     """True if the SDKs refuse to wait for a whole answer of so many tokens without one."""
     adjustments: tuple[Adjustment, ...] = ()

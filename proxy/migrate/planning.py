@@ -80,10 +80,14 @@ class Target:
     encoding: str = "utf-8"
     """The encoding of the file, which need not have every character."""
 
+    def model_for(self, asked: str) -> str:
+        """Return the model that is asked today for one that a program names."""
+        return self.policy.catalogue.resolve(asked, self.today).id
+
     @property
     def example_model(self) -> str:
         """A model that is served on this day, for code in which the call's own is not known."""
-        return self.policy.catalogue.resolve(_LAST_LEGACY, self.today).id
+        return self.model_for(_LAST_LEGACY)
 
 
 class _CannotPlan(Exception):
@@ -242,6 +246,7 @@ def _filled(call: LegacyCall, plan: Plan, placeholders: Placeholders) -> NewCall
         thinking=request.thinking.type if request.thinking else None,
         effort=request.output_config.effort if request.output_config else None,
         stream=request.stream,
+        began_with_space=plan.gains_leading_space,
         needs_timeout=is_known and sent_tokens > LONGEST_WAIT_TOKENS and not request.stream,
         adjustments=plan.adjustments,
     )

@@ -4,8 +4,11 @@ Read and rewrite legacy calls in Python.
     source.py    the tree of a file, with positions, scopes and imports
     texts.py     expression -> Text: literals, f-strings, sums, names that are assigned once
     arguments.py arguments of a call or entries of a dictionary -> LegacyCall -> edits
+    mixing.py    what of a file holds markers
     writing.py   Text and values -> Python
     answers.py   what the program does with the answer
+    first_space.py  what it does with the space that the old one began with
+    by_hand.py   the arguments to write where a call is left to a person
     sdk.py       calls of the SDK
     bodies.py    requests that programs build themselves, and bodies for Bedrock
     langchain.py LangChain's old classes

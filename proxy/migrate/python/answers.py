@@ -9,6 +9,7 @@ from typing import Final
 import libcst as cst
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.python.first_space import counts_on_space, spaces_after_labels
 from proxy.migrate.python.source import Source, called_name
 
 _PRINTS: Final = frozenset({"print", "pprint", "debug", "info", "warning", "error", "log"})
@@ -29,6 +30,10 @@ class AnswerUse:
     """What must be rewritten as a whole: a name that holds answers of several calls."""
     is_json: bool = False
     """True if the answer is JSON data, and no object of an SDK."""
+    may_be_error: bool = False
+    """True if the answer's data may be those of an error, which has no text."""
+    began_with_space: bool = True
+    """True if the old text began with a space, which the new one does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,9 @@ def outermost(source: Source, call: cst.BaseExpression) -> cst.BaseExpression:
     return parent if isinstance(parent, cst.Await) else call
 
 
-def follow_answer(source: Source, call: cst.Call) -> AnswerUse:
+def follow_answer(source: Source, call: cst.Call, *, began_with_space: bool = True) -> AnswerUse:
     """Follow the answer of a call; raise `CannotRewrite` if it goes where it cannot be seen."""
-    use = AnswerUse()
+    use = AnswerUse(began_with_space=began_with_space)
     follow_data(source, call, use)
     return use
 
@@ -66,20 +71,32 @@ def follow_data(source: Source, call: cst.Call, use: AnswerUse) -> None:
     if target is None:
         _follow_use(source, whole, use)
         return
-    scope = source.scope(target)
+    references = source.references(target)
+    if _is_followed(source, references):
+        for node in references:
+            if isinstance(node, cst.Name) and source.value_of(node) is whole:
+                _follow_use(source, node, use)
+        return
     for assignment in source.assignments(target):
         value = source.assigned_value(assignment)
         if value is None or not _is_call_or_none(value):
             raise CannotRewrite(f"`{target.value}` is not only the answer of this call.")
-    use.keys.add(("answer", id(scope), target.value))
-    for node in source.references(target):
+    use.keys.add(("answer", id(source.scope(target)), target.value))
+    for node in references:
         _follow_use(source, node, use)
 
 
+def _is_followed(source: Source, references: list[cst.BaseExpression]) -> bool:
+    """Return True if it is known of each use of a name which assignment it is of."""
+    return all(
+        isinstance(node, cst.Name) and source.value_of(node) is not None for node in references
+    )
+
+
 def calls_of_answer(source: Source, call: cst.Call) -> list[cst.BaseExpression]:
-    """Return all that the name of this call's answer is assigned to, but for None."""
+    """Return all that the name of this call's answer may be where it is used, but for None."""
     target = _target(source, source.parent(outermost(source, call)))
-    if target is None:
+    if target is None or _is_followed(source, source.references(target)):
         return []
     values = [source.assigned_value(each) for each in source.assignments(target)]
     return [value for value in values if value is not None and not _is_none(value)]
@@ -111,13 +128,22 @@ def _follow_use(source: Source, node: cst.BaseExpression, use: AnswerUse) -> Non
             name, parent = _gotten(source, parent)
     elif isinstance(parent, cst.Subscript) and parent.value is node:
         name = _subscript(parent)
-    if name is None or parent is None:
+    if use.is_json and isinstance(parent, cst.ComparisonTarget):
+        _rewrite_question(source, node, parent, use)
+    elif name is None or parent is None:
         _follow_whole(source, node, parent, use)
-    elif name == "completion":
+    else:
+        _follow_field(source, node, parent, name, use)
+
+
+def _follow_field(
+    source: Source, node: cst.BaseExpression, parent: cst.CSTNode, name: str, use: AnswerUse
+) -> None:
+    if name == "completion":
         _rewrite_text(source, node, parent, use)
     elif name == "stop_reason":
         _rewrite_stop_reason(source, node, parent, use)
-    elif name in _UNCHANGED:
+    elif name in _UNCHANGED or (name == "error" and use.is_json):
         if not isinstance(parent, cst.Attribute) and not use.is_json:
             use.edits.append(Edit(source.span(node)[1], source.span(parent)[1], f".{name}"))
     elif name == "stop":
@@ -144,7 +170,7 @@ def _follow_whole(
     if isinstance(parent, cst.FormattedStringExpression):
         use.looks.append(f"The whole answer is a text in line {line}; a message looks different.")
         return
-    if isinstance(parent, cst.If | cst.BooleanOperation | cst.UnaryOperation | cst.While):
+    if _is_condition(source, node):
         return
     if isinstance(parent, cst.Comparison) and source.code(parent).endswith(" None"):
         return
@@ -152,6 +178,34 @@ def _follow_whole(
         f"The whole answer is handed on in line {line}: what reads `.completion` of it must read "
         "the text of the content blocks."
     )
+
+
+def _is_condition(source: Source, node: cst.CSTNode) -> bool:
+    """Return True if only the truth of a value is asked."""
+    parent = source.parent(node)
+    if isinstance(parent, cst.If | cst.While | cst.IfExp | cst.Assert):
+        return parent.test is node
+    if isinstance(parent, cst.UnaryOperation):
+        return isinstance(parent.operator, cst.Not)
+    if isinstance(parent, cst.BooleanOperation):
+        is_first = isinstance(parent.operator, cst.And) and parent.left is node
+        return is_first or _is_condition(source, parent)
+    return False
+
+
+def _rewrite_question(
+    source: Source, node: cst.BaseExpression, target: cst.ComparisonTarget, use: AnswerUse
+) -> None:
+    """Rewrite `"completion" in data`."""
+    comparison = source.parent(target)
+    assert isinstance(comparison, cst.Comparison)
+    left = comparison.left
+    name = left.evaluated_value if isinstance(left, cst.SimpleString) else None
+    if not isinstance(target.operator, cst.In | cst.NotIn) or name not in {"completion", "error"}:
+        _follow_whole(source, node, comparison, use)
+    elif name == "completion":
+        assert isinstance(left, cst.SimpleString)
+        use.edits.append(Edit(*source.span(left), f"{left.quote}content{left.quote}"))
 
 
 def _gotten(
@@ -196,6 +250,9 @@ def _rewrite_text(
         isinstance(parent, cst.AugAssign) and parent.value is whole
     ):
         raise CannotRewrite(f"The answer's text is changed in line {source.line(whole)}.")
+    assert isinstance(whole, cst.BaseExpression)
+    if use.began_with_space:
+        _check_first_space(source, whole, use)
     quote = quote_at(source, whole)
     start, end = source.span(node)
     text, content, kind = "block.text", ".content", "block.type"
@@ -205,9 +262,30 @@ def _rewrite_text(
             f"[{quote}content{quote}]",
             f"block[{quote}type{quote}]",
         )
+        if use.may_be_error and isinstance(whole, cst.Call):
+            content = f".get({quote}content{quote}, [])"
+            if not _defaults_to_nothing(whole):
+                use.looks.append(
+                    f"The text in line {source.line(whole)} is empty now if the answer is an error."
+                )
     use.edits.append(Edit(start, start, f"{quote * 2}.join({text} for block in "))
     end_of_use = source.inner_span(whole)[1]
     use.edits.append(Edit(end, end_of_use, f"{content} if {kind} == {quote}text{quote})"))
+
+
+def _check_first_space(source: Source, text: cst.BaseExpression, use: AnswerUse) -> None:
+    for node in counts_on_space(source, text):
+        raise CannotRewrite(
+            "The text began with a space, and begins with its first word now: line "
+            f"{source.line(node)} counts on the space."
+        )
+    use.edits += spaces_after_labels(source, text)
+
+
+def _defaults_to_nothing(call: cst.Call) -> bool:
+    """Return True for `.get("completion", "")`."""
+    last = call.args[-1].value
+    return isinstance(last, cst.SimpleString) and not last.evaluated_value
 
 
 def _rewrite_stop_reason(

@@ -9,7 +9,7 @@ Each argument is edited in its place, so that order, comments and layout stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import libcst as cst
@@ -78,6 +78,11 @@ def entries_of(source: Source, node: cst.Call | cst.Dict) -> Entries:
     return Entries(tuple(listed), isinstance(node, cst.Dict))
 
 
+def is_true(node: cst.CSTNode | None) -> bool:
+    """Return True for the literal True."""
+    return isinstance(node, cst.Name) and node.value == "True"
+
+
 @dataclass(frozen=True, slots=True)
 class ReadCall:
     """A legacy call as it was read."""
@@ -127,6 +132,21 @@ class ArgumentReader:
         )
         return ReadCall(call, prompt, name, default)
 
+    def known(self, entries: Entries) -> tuple[str | Expression | None, int | Expression | None]:
+        """Return the model and the limit of tokens of a call that cannot be read as a whole."""
+        try:
+            tokens = self._integer(entries.get("max_tokens_to_sample"))
+        except CannotRead:
+            tokens = None
+        return self._model(entries.get("model"))[0], tokens
+
+    def without_default(self, read: ReadCall, entries: Entries) -> ReadCall:
+        """Return a call whose model is what its expression is, whatever that defaults to."""
+        node = entries.get("model")
+        assert node is not None
+        call = replace(read.call, model=Expression(self._source.code(node)))
+        return replace(read, call=call, default=None)
+
     def _model(
         self, node: cst.BaseExpression | None
     ) -> tuple[str | Expression | None, cst.Name | None]:
@@ -164,13 +184,23 @@ class ArgumentReader:
             return None
         if isinstance(node, cst.Name):
             value = self._source.value_of(node)
-            node = value if isinstance(value, cst.List | cst.Tuple) else node
+            is_fixed = isinstance(value, cst.Tuple) or all(
+                self._is_only_given(each) for each in self._source.references(node)
+            )
+            node = value if isinstance(value, cst.List | cst.Tuple) and is_fixed else node
         if isinstance(node, cst.List | cst.Tuple):
             if all(isinstance(each, cst.Element) for each in node.elements):
                 return tuple(self.texts.read(each.value).text for each in node.elements)
         elif (literal := self.texts.literal(node)) is not None:
             return ((literal,),)
         return Expression(self._source.code(node))
+
+    def _is_only_given(self, node: cst.CSTNode) -> bool:
+        """Return True if a list is an argument here, and not one of what might change it."""
+        parent = self._source.parent(node)
+        if isinstance(parent, cst.Arg):
+            return parent.keyword is not None and parent.keyword.value == "stop_sequences"
+        return isinstance(parent, cst.DictElement)
 
     def _number(self, node: cst.BaseExpression | None) -> float | Expression | None:
         if node is None or self._is_absent(node):
@@ -195,8 +225,10 @@ class ArgumentReader:
     def _streams(self, node: cst.BaseExpression | None) -> bool:
         if node is None or self._is_absent(node):
             return False
-        if isinstance(node, cst.Name) and node.value in {"True", "False"}:
-            return node.value == "True"
+        if is_true(node):
+            return True
+        if isinstance(node, cst.Name) and node.value == "False":
+            return False
         raise CannotRead(
             f"Whether the answer is streamed depends on `{self._source.code(node)}`: there are two "
             "ways to read it."

@@ -7,7 +7,7 @@ body for Bedrock is rewritten for the same model, because that product has model
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -25,6 +25,7 @@ from proxy.migrate.python.arguments import (
     edit_entries,
     entries_of,
 )
+from proxy.migrate.python.by_hand import arguments_to_write
 from proxy.migrate.python.source import Source, called_name, keys_of
 from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
@@ -48,7 +49,7 @@ class BodyOutcome:
     reason: str = ""
     new: NewCall | None = None
     read: ReadCall | None = None
-    keys: set[Hashable] = field(default_factory=set)
+    known: tuple[str | Expression | None, int | Expression | None] = (None, None)
 
 
 def bodies_of(
@@ -61,7 +62,7 @@ def bodies_of(
         for node in source.nodes
         if isinstance(node, cst.Dict) and id(node) not in taken and _is_body(node)
     ]
-    findings = [_finding(source, each) for each in outcomes]
+    findings = [_finding(source, each, target) for each in outcomes]
     return findings, [edit for each in outcomes if not each.reason for edit in each.edits]
 
 
@@ -81,6 +82,7 @@ class _Bodies:
         """Try to rewrite one body."""
         outcome = BodyOutcome(node, "the body of a legacy request")
         try:
+            outcome.known = self._reader.known(entries_of(self._source, node))
             call, argument = self._sender(node)
             if called_name(call) == "invoke_model":
                 outcome.shape = "a body for Bedrock"
@@ -166,7 +168,11 @@ class _Bodies:
         entries = entries_of(self._source, node)
         self._planned(entries, outcome)
         edits = [address, *self._version(call), *self._body_edits(entries, outcome)]
-        use = AnswerUse(is_json=True)
+        use = AnswerUse(
+            is_json=True,
+            may_be_error=not self._raises(call),
+            began_with_space=outcome.new is None or outcome.new.began_with_space,
+        )
         self._follow_response(call, use)
         outcome.looks += use.looks
         outcome.edits = [*edits, *use.edits]
@@ -220,6 +226,11 @@ class _Bodies:
         end = self._source.span(last.value)[1]
         yield Edit(end, end, f', "anthropic-version": "{UPSTREAM_VERSION}"')
 
+    def _raises(self, call: cst.Call) -> bool:
+        """Return True if a response is said to raise an exception in place of an error."""
+        around = self._source.function(call) or self._source.tree
+        return "raise_for_status" in self._source.code(around)
+
     def _follow_response(self, call: cst.Call, use: AnswerUse) -> None:
         """Follow the response of a post to its JSON, and that to the answer's text."""
         source = self._source
@@ -249,6 +260,10 @@ class _Bodies:
                 return
             if method in _HARMLESS:
                 return
+            if method in {"text", "content"} and any(
+                isinstance(each, cst.Raise) for each in source.ancestors(node)
+            ):
+                return  # errors look alike
             loads = source.parent(source.parent(parent) or parent)
             if method in {"text", "content"} and isinstance(loads, cst.Call):
                 if called_name(loads) == "loads":
@@ -299,7 +314,7 @@ class _Bodies:
             ]
             if not any(edit.start == start and edit.text.startswith(first) for edit in edits):
                 edits.append(Edit(start, start, first))
-        use = AnswerUse(is_json=True)
+        use = AnswerUse(is_json=True, began_with_space=new.began_with_space)
         self._follow_bedrock(call, use)
         outcome.looks += use.looks
         outcome.edits = [*edits, *use.edits]
@@ -329,7 +344,31 @@ class _Bodies:
             follow_data(source, loads, use)
 
 
-def _finding(source: Source, outcome: BodyOutcome) -> Finding:
+def _code_of(outcome: BodyOutcome, target: Target) -> str:
+    """Return the body to write by hand, as far as it is known."""
+    known = list(arguments_to_write(outcome.new, outcome.known, target))
+    is_for_bedrock = outcome.shape == "a body for Bedrock"
+    lines = ["{"]
+    if is_for_bedrock:
+        lines.append(f'    "anthropic_version": "{_BEDROCK_VERSION}",')
+    lines += [
+        f'    "{name}": {value},{comment}'
+        for name, value, comment in known
+        if not (is_for_bedrock and name == "model")
+    ]
+    return "\n".join(
+        [
+            *lines,
+            "}"
+            if is_for_bedrock
+            else f"}}  # to {_NEW_PATH}, anthropic-version {UPSTREAM_VERSION}",
+            'text = "".join(block["text"] for block in answer["content"] if block["type"] == '
+            '"text")',
+        ]
+    )
+
+
+def _finding(source: Source, outcome: BodyOutcome, target: Target) -> Finding:
     start, end = source.span(outcome.node)
     verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
     new, read = outcome.new, outcome.read
@@ -346,4 +385,5 @@ def _finding(source: Source, outcome: BodyOutcome) -> Finding:
         reasons=(outcome.reason,) if outcome.reason else tuple(outcome.looks),
         models=None if outcome.reason else models,
         adjustments=() if outcome.reason or new is None else new.adjustments,
+        code=_code_of(outcome, target) if outcome.reason else "",
     )

@@ -18,8 +18,9 @@ from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.python.answers import CannotRewrite
 from proxy.migrate.python.arguments import ArgumentReader
+from proxy.migrate.python.mixing import MARKER_WORD
 from proxy.migrate.python.source import Source, called_name
-from proxy.migrate.python.texts import MARKER_WORD, CannotRead
+from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
 
 _CLASSES: Final = frozenset(

@@ -7,6 +7,7 @@ imported; the others are listed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -14,9 +15,10 @@ import libcst as cst
 
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
+from proxy.migrate.python.mixing import MARKERS
 from proxy.migrate.python.sdk import Outcome
+from proxy.migrate.python.sites import is_client
 from proxy.migrate.python.source import Source, called_name, dotted
-from proxy.migrate.python.texts import MARKERS
 
 _EXCEPTION: Final = frozenset({"anthropic.ApiException", "anthropic.api.ApiException"})
 _RAW: Final = (
@@ -24,6 +26,7 @@ _RAW: Final = (
     ".completions.with_streaming_response.create",
 )
 _TYPES: Final = frozenset({"anthropic.types.Completion", "anthropic.types.CompletionCreateParams"})
+_OURS: Final = re.compile("anthropic|claude|max_tokens_to_sample", re.IGNORECASE)
 _MOCKED: Final = frozenset({"return_value", "side_effect"})
 
 
@@ -32,16 +35,21 @@ def rest_of(
 ) -> tuple[list[Finding], list[Edit]]:
     """Return what else is found in a file, and the edits of it."""
     if not _imports_anthropic(source) and not outcomes:
-        return [], []
+        if not _OURS.search(source.text):
+            return [], []
+        model = target.example_model
+        return [each for node in source.nodes for each in _mocks(source, node, model)], []
     findings: list[Finding] = []
     edits: list[Edit] = []
+    makers = {id(each.site.maker) for each in outcomes}
     is_kept = any(each.reason and each.site.era == "0.2" for each in outcomes)
     for node in source.nodes:
+        findings += _mocks(source, node, target.example_model)
         if isinstance(node, cst.Call):
             findings += _counting(source, node, target.example_model)
-            findings += _mock(source, node)
+            findings += _client(source, node, makers)
         elif isinstance(node, cst.Attribute):
-            findings += _mocked(source, node)
+            findings += _handed_on(source, node)
         if isinstance(node, cst.Name | cst.Attribute):
             findings += _types(source, node)
     found, changed = _exceptions(source, is_kept=is_kept)
@@ -70,6 +78,47 @@ def _finding(
     )
 
 
+def _mocks(source: Source, node: cst.CSTNode, model: str) -> Iterator[Finding]:
+    if isinstance(node, cst.Call):
+        yield from _mock(source, node, model)
+    elif isinstance(node, cst.Attribute):
+        yield from _mocked(source, node)
+
+
+def _client(source: Source, call: cst.Call, makers: set[int]) -> Iterator[Finding]:
+    """List a client of 0.2 that no call of this file is made by."""
+    if source.qualified(call.func) != "anthropic.Client" or id(call) in makers:
+        return
+    if call.args and call.args[0].keyword is None and not call.args[0].star:
+        key = source.code(call.args[0].value)
+        yield _finding(
+            source,
+            call,
+            "a client of SDK 0.2",
+            "Since SDK 0.3 a client takes its key by name, and raises a TypeError otherwise.",
+            code=f"anthropic.Anthropic(api_key={key})",
+        )
+
+
+def _handed_on(source: Source, node: cst.Attribute) -> Iterator[Finding]:
+    """List a method that is not called: an argument of `partial`, `to_thread` and the like."""
+    if node.attr.value != "create" or not isinstance(node.value, cst.Attribute):
+        return
+    client, parent = node.value.value, source.parent(node)
+    is_used = isinstance(parent, cst.Attribute) or (
+        isinstance(parent, cst.Call) and parent.func is node
+    )
+    if node.value.attr.value != "completions" or is_used or not is_client(source, client):
+        return
+    yield _finding(
+        source,
+        node,
+        "completions.create, which is handed on",
+        "The function is called elsewhere, with arguments that are of the legacy API.",
+        code=f"{source.code(client)}.messages.create",
+    )
+
+
 def _counting(source: Source, call: cst.Call, model: str) -> Iterator[Finding]:
     if called_name(call) != "count_tokens" or len(call.args) != 1 or call.args[0].keyword:
         return
@@ -88,7 +137,7 @@ def _counting(source: Source, call: cst.Call, model: str) -> Iterator[Finding]:
     )
 
 
-def _mock(source: Source, call: cst.Call) -> Iterator[Finding]:
+def _mock(source: Source, call: cst.Call, model: str) -> Iterator[Finding]:
     name = called_name(call) or ""
     if "Mock" in name or name == "SimpleNamespace":
         if any(arg.keyword and arg.keyword.value == "completion" for arg in call.args):
@@ -108,6 +157,10 @@ def _mock(source: Source, call: cst.Call) -> Iterator[Finding]:
                 "completions.create with its response",
                 "The response is `messages.with_raw_response.create(...)` now, and what is parsed "
                 "of it a message.",
+                code=f"{source.code(call.func).replace('.completions.', '.messages.')}(\n"
+                f'    model="{model}",\n    max_tokens=...,\n'
+                '    messages=[{"role": "user", "content": ...}],  # the turns, without markers\n'
+                ")",
             )
     elif name in {"patch", "object", "setattr"}:
         words = [
@@ -116,7 +169,17 @@ def _mock(source: Source, call: cst.Call) -> Iterator[Finding]:
             if isinstance(each := arg.value, cst.SimpleString)
         ]
         if any("completions" in word and "chat" not in word for word in words):
-            yield _finding(source, call, "a mock of a call", "The call is `messages.create` now.")
+            yield _finding(
+                source,
+                call,
+                "a mock of a call",
+                "The call is `messages.create` now.",
+                code="\n".join(
+                    word.replace("completions", "messages").replace("Completions", "Messages")
+                    for word in words
+                    if "ompletions" in word
+                ),
+            )
 
 
 def _mocked(source: Source, node: cst.Attribute) -> Iterator[Finding]:
@@ -125,7 +188,14 @@ def _mocked(source: Source, node: cst.Attribute) -> Iterator[Finding]:
         return
     chain = dotted(node.value) or ""
     if chain.endswith(".completions.create") and ".chat." not in chain:
-        yield _finding(source, node, "a mock of a call", "The call is `messages.create` now.")
+        new = chain.removesuffix(".completions.create")
+        yield _finding(
+            source,
+            node,
+            "a mock of a call",
+            "The call is `messages.create` now.",
+            code=f"{new}.messages.create.{name}",
+        )
 
 
 def _types(source: Source, node: cst.Name | cst.Attribute) -> Iterator[Finding]:
@@ -275,9 +345,12 @@ def _is_dead(source: Source, each: cst.ImportAlias, edits: list[Edit]) -> bool:
         return False
     local = each.asname.name if each.asname else each.name
     assert isinstance(local, cst.Name)
+    uses = source.references(local)
+    if not uses and "noqa" in source.text[source.span(each)[1] :].partition("\n")[0]:
+        return False  # is imported from here, perhaps
     if f'"{local.value}"' in source.text or f"'{local.value}'" in source.text:
         return False  # perhaps in `__all__`
-    spans = [source.span(node) for node in source.references(local)]
+    spans = [source.span(node) for node in uses]
     return all(_is_covered(span, edits, []) for span in spans)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.calls import NewCall, Reason
+from proxy.migrate.calls import Expression, NewCall, Reason
 from proxy.migrate.findings import Edit, apply_edits
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.python.answers import (
@@ -32,6 +32,7 @@ from proxy.migrate.python.arguments import (
     Style,
     edit_entries,
     entries_of,
+    is_true,
     messages,
 )
 from proxy.migrate.python.sites import Site, sites_of
@@ -48,7 +49,7 @@ _OTHER_PRODUCTS: Final = frozenset(
 )
 _CLIENT_OPTIONS: Final = frozenset(
     {"api_key", "auth_token", "base_url", "timeout", "max_retries", "default_headers"}
-    | {"default_query", "http_client"}
+    | {"default_query", "http_client", "_strict_response_validation"}
 )
 _HARMLESS_USES: Final = frozenset({"print", "len", "debug", "info", "warning", "error", "log"})
 
@@ -64,7 +65,9 @@ class Outcome:
     read: ReadCall | None = None
     looks: list[str] = field(default_factory=list)
     reason: str = ""
-    notes: list[str] = field(default_factory=list)
+    known: tuple[str | Expression | None, int | Expression | None] = (None, None)
+    """The model and the limit of tokens, as far as they are known."""
+    streams: bool = False
 
 
 class SdkRewriter:
@@ -75,13 +78,20 @@ class SdkRewriter:
         self._source = source
         self._target = target
         self._reader = ArgumentReader(source)
+        self._failed: set[int] = set()
+        """The calls that are left alone, as far as it is known."""
         self.sites = sites_of(source)
 
     def rewrite(self) -> list[Outcome]:
         """Return an outcome for each site, with edits that fit together."""
-        outcomes = [self._try(site) for site in self.sites]
-        self._fail_together(outcomes)
-        return outcomes
+        while True:
+            outcomes = [self._try(site) for site in self.sites]
+            self._fail_together(outcomes)
+            failed = {id(each.site.call) for each in outcomes if each.reason}
+            if failed <= self._failed:
+                return outcomes
+            # What they share with others, a model's name, must stay as it is.
+            self._failed |= failed
 
     def _try(self, site: Site) -> Outcome:
         outcome = Outcome(site)
@@ -100,12 +110,16 @@ class SdkRewriter:
                 "The client is for Claude on another cloud, where models have other names."
             )
         entries = self._entries(site)
+        outcome.known = self._reader.known(entries)
+        outcome.streams = site.streams or is_true(entries.get("stream"))
         if site.era == "0.2" and site.streams:
             raise CannotRewrite(
                 "Each piece of this stream is the whole text so far; the pieces of `messages.stream"
                 "(...).text_stream` are what is new, so that what the loop does decides."
             )
         read = self._reader.read_call(entries, stream=site.streams)
+        if read.default is not None and not self._is_only_for_models(entries.get("model")):
+            read = self._reader.without_default(read, entries)
         outcome.read = read
         new = plan_call(read.call, self._target)
         if isinstance(new, Reason):
@@ -118,7 +132,9 @@ class SdkRewriter:
                 " name one of today, too."
             )
         stream = follow_stream(self._source, site.call) if new.stream else None
-        answer = AnswerUse() if stream is not None else follow_answer(self._source, site.call)
+        answer = AnswerUse()
+        if stream is None:
+            answer = follow_answer(self._source, site.call, began_with_space=new.began_with_space)
         self._check_answers(site)
         outcome.looks += answer.looks
         outcome.keys |= answer.keys
@@ -150,7 +166,8 @@ class SdkRewriter:
             None,
         )
         if isinstance(value, cst.Name):
-            outcome.keys.add(("prompt", id(self._source.scope(value)), value.value))
+            followed = self._source.value_of(value)
+            outcome.keys.add(("prompt", id(followed) if followed is not None else value.value))
 
     def _entries(self, site: Site) -> Entries:
         if site.parameters is None:
@@ -181,7 +198,10 @@ class SdkRewriter:
         if name is None or (not holes_in(read.call.prompt) and name.value.isupper()):
             return style, []
         outside = [
-            each for each in self._source.references(name) if not self._is_prompt_of_site(each)
+            each
+            for each in self._source.uses(name, node)
+            if not self._is_prompt_of_site(each)
+            or (isinstance(each, cst.Name) and self._source.value_of(each) is not node)
         ]
         for each in outside:
             call = self._source.parent(self._source.parent(each) or each)
@@ -238,20 +258,30 @@ class SdkRewriter:
         if name is None:
             return style, []
         value = self._source.value_of(name)
-        assert value is not None
-        for node in self._source.references(name):
-            parent = self._source.parent(node)
-            is_model = (
-                isinstance(parent, cst.Arg)
-                and parent.keyword is not None
-                and parent.keyword.value == "model"
-                and any(self._source.parent(parent) is site.call for site in self.sites)
-            )
-            if not is_model:
-                return style, []
+        if value is None or not self._is_only_for_models(name):
+            return style, []
         start, end = self._source.span(value)
         edit = Edit(start, end, style.writer.string(new.model))
         return replace(style, keeps_model=True), [edit]
+
+    def _is_only_for_models(self, node: cst.BaseExpression | None) -> bool:
+        """Return True if a name is read for nothing but the models of calls that are rewritten."""
+        if not isinstance(node, cst.Name):
+            return True
+        value = self._source.value_of(node)
+        uses = self._source.references(node) if value is None else self._source.uses(node, value)
+        return all(self._is_model_of_site(each) for each in uses)
+
+    def _is_model_of_site(self, node: cst.CSTNode) -> bool:
+        parent = self._source.parent(node)
+        call = self._source.parent(parent) if parent is not None else None
+        return (
+            isinstance(parent, cst.Arg)
+            and parent.keyword is not None
+            and parent.keyword.value == "model"
+            and id(call) not in self._failed
+            and any(call is site.call for site in self.sites)
+        )
 
     def _method_edit(self, site: Site, name: str) -> Edit:
         func = site.call.func
@@ -270,6 +300,7 @@ class SdkRewriter:
         maker = site.maker
         if maker is None:
             if site.era == "0.2":
+                self._check_maker_is_elsewhere(site)
                 outcome.looks.append(
                     "The client is made elsewhere: it must be an `anthropic.Anthropic`."
                 )
@@ -277,7 +308,12 @@ class SdkRewriter:
         if site.era == "0.3":
             given = {arg.keyword.value for arg in maker.args if arg.keyword}
             gone = sorted(given - _CLIENT_OPTIONS)
-            outcome.looks += [f"The newest SDK's client takes no `{name}`." for name in gone]
+            if gone:
+                raise CannotRewrite(
+                    f"The client is made with `{', '.join(gone)}`, which the newest SDKs do not "
+                    "take: `http_client=anthropic.DefaultHttpxClient(proxy=..., transport=...)` "
+                    "has such options."
+                )
             return []
         if self._source.qualified(maker.func) not in _CLIENTS:
             raise CannotRewrite("It cannot be told what makes the client.")
@@ -294,6 +330,24 @@ class SdkRewriter:
                 edits.append(Edit(*self._source.span(arg.keyword), new_name))
         edits += self._class_edits(site, maker)
         return edits
+
+    def _check_maker_is_elsewhere(self, site: Site) -> None:
+        """Refuse a client that this file makes, though it cannot be told where."""
+        client, source = site.client, self._source
+        wanted = dotted(client)
+        makers = [
+            node
+            for node in source.nodes
+            if isinstance(node, cst.Assign)
+            and any(dotted(each.target) == wanted for each in node.targets)
+            and isinstance(node.value, cst.Call)
+        ]
+        if makers:
+            lines = ", ".join(str(source.line(each)) for each in makers)
+            raise CannotRewrite(
+                f"`{wanted}` is made in line {lines}, and it is not certain that it is a client of "
+                "the SDK: it must be `anthropic.Anthropic(api_key=...)`."
+            )
 
     def _class_edits(self, site: Site, maker: cst.Call) -> list[Edit]:
         mine = {each.is_async for each in self.sites if each.maker is maker and each.era == "0.2"}

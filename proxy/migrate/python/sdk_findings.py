@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from proxy.migrate.findings import Finding, Verdict
 from proxy.migrate.planning import Target
-from proxy.migrate.python.arguments import Style, messages
+from proxy.migrate.python.by_hand import arguments_to_write
 from proxy.migrate.python.sdk import Outcome
 from proxy.migrate.python.sites import Site
 from proxy.migrate.python.source import Source
-from proxy.migrate.python.writing import Writer
 
 
 def shape_of(site: Site) -> str:
@@ -27,7 +26,7 @@ def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
         f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
         for each in (new.edges if new else ())
     ]
-    streams = site.streams or bool(new and new.stream)
+    streams = outcome.streams or bool(new and new.stream)
     models = None
     if new is not None and outcome.read is not None:
         asked = outcome.read.call.model
@@ -48,23 +47,21 @@ def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
 
 def code_of(source: Source, outcome: Outcome, target: Target) -> str:
     """Return the call to write by hand, as far as it is known."""
-    site, new = outcome.site, outcome.new
-    writer = Writer('"')
-    lines = [f'model="{target.example_model}",', "max_tokens=300,"]
-    messages_of = ['messages=[{"role": "user", "content": ...}],  # the turns, without markers']
-    if new is not None:
-        model = new.model if isinstance(new.model, str) else None
-        lines = [
-            f"model={writer.value(new.model) if model is None else writer.string(model)},",
-            f"max_tokens={writer.value(new.max_tokens)},",
-        ]
-        system = [] if new.system is None else [f"system={writer.text(new.system)},"]
-        plain = Style(writer=writer, sdk=1)
-        messages_of = [*system, f"messages={messages(new, plain, '    ', chr(10))},"]
+    site = outcome.site
     client = source.code(site.client)
-    awaited = "await " if site.is_async else ""
-    body = "\n".join(f"    {line}" for line in (*lines, *messages_of))
+    is_awaited = site.is_async
+    body = "\n".join(
+        f"    {name}={value},{comment}"
+        for name, value, comment in arguments_to_write(outcome.new, outcome.known, target)
+    )
+    if outcome.streams:
+        kind = "async " if is_awaited else ""
+        return (
+            f"{kind}with {client}.messages.stream(\n{body}\n) as stream:\n"
+            f"    {kind}for text in stream.text_stream:\n"
+            "        ...  # only what is new, not the whole text so far"
+        )
     return (
-        f"message = {awaited}{client}.messages.create(\n{body}\n)\n"
+        f"message = {'await ' if is_awaited else ''}{client}.messages.create(\n{body}\n)\n"
         'text = "".join(block.text for block in message.content if block.type == "text")'
     )

@@ -83,6 +83,13 @@ def _site(source: Source, call: cst.Call) -> Site | None:
     )
 
 
+def is_client(source: Source, client: cst.BaseExpression) -> bool:
+    """Return True if an expression is a client of ours, and not only of that form."""
+    maker = _maker(source, client)
+    made = source.qualified(maker.func) if maker is not None else None
+    return made is not None and made.startswith("anthropic.")
+
+
 def _is_foreign(source: Source, client: cst.BaseExpression, made: str | None) -> bool:
     """Return True for a client or module of somebody else."""
     name = made or source.qualified(client) or ""

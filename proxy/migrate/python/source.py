@@ -12,7 +12,6 @@ from libcst.metadata import (
     Assignment,
     BaseAssignment,
     ByteSpanPositionProvider,
-    ImportAssignment,
     MetadataWrapper,
     ParentNodeProvider,
     Scope,
@@ -131,9 +130,79 @@ class Source:
         return list(self.scope(name)[name.value])
 
     def value_of(self, name: cst.Name) -> cst.BaseExpression | None:
-        """Return the expression that a name is assigned to, if that is done once, by `name = `."""
+        """
+        Return the expression whose value a name has where it stands, or None if that is unsure.
+
+        It is that of the only assignment `name = value`; of several, that of the one which always
+        runs before, if no other can run between.
+        """
         found = self.assignments(name)
-        return self.assigned_value(found[0]) if len(found) == 1 else None
+        if len(found) == 1:
+            return self.assigned_value(found[0])
+        last = self._last_assignment(name, found)
+        return None if last is None else self.assigned_value(last)
+
+    def may_reach(self, name: cst.Name) -> list[BaseAssignment]:
+        """Return the assignments whose value a name may have where it stands."""
+        found = self.assignments(name)
+        if len(found) > 1 and (last := self._last_assignment(name, found)) is not None:
+            return [last]
+        start, loops = self.span(name)[0], set(self._loops(name))
+        return [
+            each
+            for each in found
+            if not isinstance(each, Assignment)
+            or self._owner(each.node) is not self._owner(name)
+            or self._takes_effect(each) <= start
+            or not loops.isdisjoint(self._loops(each.node))
+        ]
+
+    def _last_assignment(self, name: cst.Name, found: list[BaseAssignment]) -> Assignment | None:
+        """Return the assignment that always runs before a name is read, and is the last to run."""
+        owner, start = self._owner(name), self.span(name)[0]
+        own = [each for each in found if isinstance(each, Assignment)]
+        if isinstance(self.parent(name), cst.AssignTarget) or len(own) != len(found):
+            return None
+        if any(
+            self._owner(each.node) is not owner or isinstance(self.parent(each.node), cst.NamedExpr)
+            for each in own
+        ):
+            return None
+        blocks = {id(each) for each in self.ancestors(name)}
+        before = [
+            each
+            for each in own
+            if isinstance(statement := self.statement(each.node), cst.SimpleStatementLine)
+            and id(self.parent(statement)) in blocks
+            and self.assigned_value(each) is not None
+            and self._takes_effect(each) <= start
+        ]
+        if not before:
+            return None
+        last = max(before, key=self._takes_effect)
+        loops = set(self._loops(name)) - set(self._loops(last.node))
+        for each in own:
+            position = self._takes_effect(each)
+            if self._takes_effect(last) < position <= start:
+                return None
+            if position > start and not loops.isdisjoint(self._loops(each.node)):
+                return None
+        return last
+
+    def _owner(self, node: cst.CSTNode) -> cst.CSTNode:
+        """Return the function, class or file in whose run a node is evaluated."""
+        kinds = cst.FunctionDef | cst.Lambda | cst.ClassDef
+        return next((each for each in self.ancestors(node) if isinstance(each, kinds)), self.tree)
+
+    def _loops(self, node: cst.CSTNode) -> list[int]:
+        kinds = cst.For | cst.While
+        return [id(each) for each in self.ancestors(node) if isinstance(each, kinds)]
+
+    def _takes_effect(self, assignment: Assignment) -> int:
+        """Return the character at which a name has the value of an assignment."""
+        statement = self.statement(assignment.node)
+        is_line = isinstance(statement, cst.SimpleStatementLine)
+        return self.span(statement)[1] if is_line else self.span(assignment.node)[0]
 
     def assigned_value(self, assignment: BaseAssignment) -> cst.BaseExpression | None:
         """Return the expression of an assignment `name = value`, or None for any other."""
@@ -147,10 +216,14 @@ class Source:
             return statement.value
         return None
 
-    def is_import(self, name: cst.Name) -> bool:
-        """Return True if a name is imported, and nothing else."""
-        found = self.assignments(name)
-        return bool(found) and all(isinstance(each, ImportAssignment) for each in found)
+    def uses(self, name: cst.Name, value: cst.BaseExpression) -> list[cst.BaseExpression]:
+        """Return the nodes that read a name which has a value, or may have it."""
+        return [
+            node
+            for node in self.references(name)
+            if not isinstance(node, cst.Name)
+            or any(self.assigned_value(each) is value for each in self.may_reach(node))
+        ]
 
     def references(self, name: cst.Name) -> list[cst.BaseExpression]:
         """Return all nodes by which the values that a name may refer to are used."""

@@ -11,24 +11,26 @@ import ast
 import re
 import string
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import libcst as cst
+from libcst.metadata import BuiltinAssignment
 
+from proxy.migrate.python.mixing import MARKER_WORD, MARKERS, Mixing
 from proxy.migrate.python.source import Source, dotted
 from proxy.migrate.text import Hole, Text, holes_in, text_of
 
-MARKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
-MARKER_WORD: Final = re.compile(r"(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
-"""Is looked for in source code, too, where the letter of an escape may stand before it."""
 SUM: Final = "+"
 _PERCENT: Final = re.compile(r"(?<!%)%s")
 _DEEPEST: Final = 12
 _STRING_CALLS: Final = frozenset({"str", "input", "repr", "ascii", "chr", "hex"})
 _STRING_METHODS: Final = frozenset(
     {"strip", "lstrip", "rstrip", "lower", "upper", "title", "replace", "join", "format"}
-    | {"capitalize", "removeprefix", "removesuffix", "read_text", "isoformat", "hexdigest"}
+    | {"capitalize", "removeprefix", "removesuffix"}
 )
+"""Methods by which a string, though not any other value of that name, becomes one."""
+_ALWAYS_STRINGS: Final = frozenset({"read_text", "isoformat", "hexdigest"})
 
 
 class CannotRead(Exception):
@@ -54,6 +56,10 @@ class TextReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+
+    @cached_property
+    def _mixing(self) -> Mixing:
+        return Mixing(self._source)
 
     def read(self, node: cst.BaseExpression) -> ReadText:
         """Read the text of an expression; raise `CannotRead` if markers may hide in it."""
@@ -107,14 +113,6 @@ class TextReader:
             value = self._source.value_of(node)
             if value is not None and value is not node:
                 return self._followed(node, value, depth)
-            if any(
-                MARKER_WORD.search(self._source.code(self._source.statement(each.node)))
-                for each in self._source.assignments(node)
-                if hasattr(each, "node")
-                and not self._source.is_import(node)
-                and isinstance(self._source.statement(each.node), cst.SimpleStatementLine)
-            ):
-                raise CannotRead(f"`{node.value}` is put together from pieces with markers.")
         return (self._hole(node, SUM),)
 
     def _followed(self, name: cst.Name, value: cst.BaseExpression, depth: int) -> Text:
@@ -122,6 +120,8 @@ class TextReader:
         try:
             text = self._read(value, depth + 1)
         except CannotRead:
+            if not self._mixing.holds_markers(value):
+                return (self._hole(name, SUM),)
             raise CannotRead(
                 f"`{name.value}` holds markers, and is put together elsewhere."
             ) from None
@@ -182,16 +182,16 @@ class TextReader:
     def _call(self, node: cst.Call, depth: int) -> Text:
         if isinstance(node.func, cst.Attribute) and node.func.attr.value == "format":
             template = self.literal(node.func.value)
-            if template is not None and MARKER_WORD.search(template):
+            if template is not None and MARKER_WORD.search(template + self._source.code(node)):
                 return self._format(template, node, depth)
         return (self._hole(node, SUM),)
 
     def _percent(self, node: cst.BinaryOperation, depth: int) -> Text:
         """Read `"...%s..." % value`, if all fields are `%s`."""
         template = self.literal(node.left)
-        if template is None or not MARKER_WORD.search(template):
-            return (self._hole(node, SUM),)
         right = node.right
+        if template is None or not MARKER_WORD.search(template + self._source.code(right)):
+            return (self._hole(node, SUM),)
         values = (
             [each.value for each in right.elements] if isinstance(right, cst.Tuple) else [right]
         )
@@ -259,6 +259,8 @@ class TextReader:
         code = self._source.code(node)
         if MARKER_WORD.search(code):
             raise CannotRead(f"`{_shortened(code)}` decides which markers the prompt has.")
+        if self._mixing.holds_markers(node):
+            raise CannotRead(f"`{_shortened(code)}` is put together from pieces with markers.")
         if is_field and self.is_string(node) and form.endswith("\n"):
             # The value needs no conversion, so that it may stand alone.
             form = f"{form}\n"
@@ -271,9 +273,11 @@ class TextReader:
             case cst.SimpleString() | cst.FormattedString() | cst.ConcatenatedString():
                 return not (isinstance(node, cst.SimpleString) and "b" in node.prefix.lower())
             case cst.Call(func=cst.Name(value=name)):
-                return name in _STRING_CALLS
-            case cst.Call(func=cst.Attribute(attr=cst.Name(value=name))):
-                return name in _STRING_METHODS
+                return name in _STRING_CALLS and self._is_builtin(node.func)
+            case cst.Call(func=cst.Attribute(value=receiver, attr=cst.Name(value=name))):
+                return name in _ALWAYS_STRINGS or (
+                    name in _STRING_METHODS and self.is_string(receiver)
+                )
             case cst.BinaryOperation(operator=cst.Add()):
                 return self.is_string(node.left) or self.is_string(node.right)
             case cst.Name():
@@ -290,7 +294,13 @@ class TextReader:
         node = getattr(found[0], "node", None)
         if not isinstance(node, cst.Param) or node.annotation is None:
             return False
+        if node.default is not None and not self.is_string(node.default):
+            return False
         return self._source.code(node.annotation.annotation).strip("\"'") == "str"
+
+    def _is_builtin(self, name: cst.BaseExpression) -> bool:
+        found = self._source.assignments(name) if isinstance(name, cst.Name) else []
+        return all(isinstance(each, BuiltinAssignment) for each in found)
 
     def _quotes(self, node: cst.BaseExpression) -> str:
         found = _strings_in(node)

@@ -94,7 +94,7 @@ def test_a_name_that_becomes_several_messages_holds_the_list():
         f"x = c.completions.create({PLAIN}).completion or 1\n",
         f"message = 1\nanswered = answered_message = 2\n"
         f"x = c.completions.create({PLAIN}).completion\n",
-        f"x = c.completions.create({PLAIN}).completion[1:]\n",
+        f"x = c.completions.create({PLAIN}).completion[-1:]\n",
         f"if c.completions.create({PLAIN}).stop_reason == 'other': pass\n",
         f"def f(client):\n    return client.completions.create({PLAIN}).completion\n",
         f"x = c.completions.create({PLAIN.replace(MODEL, 'self.m')}).completion\n",
@@ -220,7 +220,8 @@ def test_a_result_that_would_be_no_python_is_not_written():
 @pytest.mark.parametrize(
     ("prompt", "content"),
     [
-        ('f"\\n\\nHuman: {a.strip()}\\n\\nAssistant:"', "a.strip()"),
+        ('f"\\n\\nHuman: {a.strip()}\\n\\nAssistant:"', 'f"{a.strip()}"'),
+        ('f"\\n\\nHuman: {str(a).strip()}\\n\\nAssistant:"', "str(a).strip()"),
         ("f\"\\n\\nHuman: {a + 'b'}\\n\\nAssistant:\"", "a + 'b'"),
         ('f"\\n\\nHuman: {T}\\n\\nAssistant:"', "T"),
         ('"\\n\\nHuman: \\U000e0001\\n\\nAssistant:"', '"\\U000e0001"'),

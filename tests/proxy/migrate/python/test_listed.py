@@ -71,11 +71,12 @@ LISTED = {
         "`model_dump` of the answer",
     ),
     "a name for several things": (
-        f"def ask(q):\n    r = c.completions.create({PLAIN})\n    r = r.completion\n    return r\n",
+        f"def ask(q):\n    r = c.completions.create({PLAIN})\n    if q:\n        r = 'x'\n"
+        "    return r.completion\n",
         "not only the answer",
     ),
     "a name for answers of others": (
-        f"def ask(q):\n    r = c.completions.create({PLAIN})\n    r = more()\n"
+        f"def ask(q):\n    r = c.completions.create({PLAIN})\n    if q:\n        r = more()\n"
         "    return r.completion\n",
         "also holds those of other calls",
     ),
@@ -197,7 +198,7 @@ def test_what_is_not_in_sight_is_left_alone_with_the_reason(source: str, reason:
 
     assert finding.verdict is Verdict.BY_HAND
     assert reason in finding.reasons[0]
-    assert "messages.create(" in finding.code
+    assert "messages.create(" in finding.code or "messages.stream(" in finding.code
 
 
 OLD_LISTED = {
@@ -251,7 +252,8 @@ def test_options_of_clients_that_are_gone_are_said():
         head="import anthropic\nc = anthropic.Client('k', proxy_url='x')\n",
     )
 
-    assert findings[0].reasons == ("The newest SDK's client takes no `proxies`.",)
+    assert findings[0].verdict is Verdict.BY_HAND
+    assert "made with `proxies`" in findings[0].reasons[0]
     assert "takes `proxy_url`" in old.reasons[0]
 
 
@@ -361,3 +363,158 @@ def test_an_answer_in_nested_f_strings_is_left_alone():
     finding = found(f"q = 1\nr = c.completions.create({PLAIN})\nx = f\"{{f'{{r.completion}}'}}\"\n")
 
     assert "f-string in an f-string" in finding.reasons[0]
+
+
+MODEL = 'MODEL = "claude-2"\n'
+OF_MODEL = PLAIN.replace('"claude-2"', "MODEL")
+
+
+def test_a_model_stays_where_it_is_assigned_if_a_call_that_is_left_alone_needs_it():
+    text, _ = rewritten(
+        f"{MODEL}def f(q):\n    return c.completions.create({OF_MODEL}).completion\n"
+        "def g(q):\n"
+        "    return c.completions.create(max_tokens_to_sample=9, model=MODEL, prompt=q)\n"
+    )
+
+    assert MODEL in text
+    assert 'messages.create(messages=[{"role": "user", "content": f"{q}"}]' in text
+    assert 'model="claude-opus-4-8"' in text
+
+
+def test_a_stream_is_asked_for_by_a_literal():
+    reason = found(f"def f(q, s):\n    return c.completions.create({PLAIN}, stream=not s)\n")
+
+    assert "depends on `not s`" in reason.reasons[0]
+
+
+def test_a_default_stays_if_it_is_more_than_the_model_of_calls():
+    text, findings = rewritten(
+        "def f(q, MODEL='claude-2'):\n    if MODEL == 'claude-2':\n        q += '!'\n"
+        f"    return c.completions.create({OF_MODEL}).completion\n"
+    )
+
+    assert "MODEL='claude-2'" in text
+    assert any("The model is `MODEL`" in each for found in findings for each in found.reasons)
+
+
+def test_a_client_of_0_2_that_is_made_in_two_places_is_left_alone():
+    reason = found(
+        "if x:\n    d = anthropic.Client('a')\nelse:\n    d = anthropic.Client('b')\nq = 1\n"
+        f"print(d.completion({PLAIN})['completion'])\n"
+    )
+    examined = examine(
+        f"{OLD_HEAD}if x: d = make()\nelse: d = other()\nq = 1\nprint(d.completion({PLAIN}))\n",
+        TARGET,
+    )
+
+    assert "anthropic.Anthropic(api_key='a')" in reason.code
+    assert "made in line 4, 5" in examined.findings[-1].reasons[0]
+
+
+def test_a_client_of_0_2_that_no_call_uses_is_listed():
+    finding = found("def make(key):\n    return anthropic.Client(key)\n", head="import anthropic\n")
+
+    assert "takes its key by name" in finding.reasons[0]
+    assert finding.code == "anthropic.Anthropic(api_key=key)"
+
+
+def test_a_method_that_is_handed_on_is_listed():
+    finding = found("import functools\nask = functools.partial(c.completions.create, model='a')\n")
+
+    assert finding.shape == "completions.create, which is handed on"
+    assert finding.code == "c.messages.create"
+
+
+def test_stop_sequences_that_are_changed_are_not_read():
+    reason = found(
+        f"def f(q, s):\n    stops = ['a']\n    stops.append(s)\n"
+        f"    return c.completions.create({PLAIN}, stop_sequences=stops).completion\n"
+    ).reasons[0]
+
+    assert "The stop sequences are `stops`" in reason
+
+
+def test_constants_that_others_import_from_here_stay():
+    source = "from anthropic import Anthropic, HUMAN_PROMPT, AI_PROMPT  # noqa: F401\n"
+
+    assert examine(source, TARGET).edits == ()
+
+
+def test_mocks_are_listed_in_tests_that_import_no_sdk():
+    source = (
+        "def test(client):\n    client.completions.create.return_value = Mock(completion=' hi')\n"
+        "    ask('claude')\n"
+    )
+
+    shapes = [each.shape for each in examine(source, TARGET).findings]
+    others = examine(source.replace("claude", "gpt"), TARGET).findings
+
+    assert shapes == ["a mock of a call", "a mock of an answer"]
+    assert others == ()
+
+
+def test_code_to_write_has_the_model_and_limit_of_the_call_and_streams_if_it_does():
+    whole = found(
+        "def f(p, m):\n    return c.completions.create(model=m, prompt=p, "
+        "max_tokens_to_sample=77).completion\n"
+    ).code
+    streamed = found(
+        "async def f(p):\n    return await c.completions.create(model='claude-instant-1', "
+        "prompt=p, max_tokens_to_sample=1.5, stream=True)\n"
+    ).code
+
+    assert "model=m,  # one that is served today" in whole
+    assert "max_tokens=77," in whole
+    assert streamed.startswith("async with c.messages.stream(\n")
+    assert 'model="claude-haiku-4-5-20251001"' in streamed
+
+
+def test_an_answer_may_be_asked_for_its_truth_and_no_more():
+    text, _ = rewritten(
+        f"def f(q):\n    r = c.completions.create({PLAIN})\n    assert r\n"
+        "    return r.completion if r and not r is None else None\n"
+    )
+    handed_on = found(
+        f"def f(q):\n    r = c.completions.create({PLAIN})\n    return r or None\n"
+    ).reasons[0]
+
+    assert "messages.create" in text
+    assert "handed on" in handed_on
+
+
+POST = (
+    "import requests\ndef f(q):\n    r = requests.post('https://h/v1/complete', headers={'a': 'b'},"
+    " json={'model': 'claude-2', 'max_tokens_to_sample': 9, 'prompt': '\\n\\nHuman: ' + q + "
+    "'\\n\\nAssistant:'})\n"
+)
+
+
+def test_a_post_may_be_asked_for_errors():
+    text = POST + (
+        "    if r.status_code != 200:\n        raise ValueError(r.text)\n    d = r.json()\n"
+        "    if 'completion' in d:\n        return d['completion']\n"
+        "    if 'error' in d:\n        return d['error']['message']\n"
+        "    return d.get('completion', ''), d.get('completion')\n"
+    )
+
+    examined = examine(text, TARGET)
+    new = apply_edits(text, examined.edits)
+
+    assert "if 'content' in d:" in new
+    assert 'for block in d.get("content", []) if' in new
+    assert "return d['error']['message']" in new
+    assert any("is empty now" in each for each in examined.findings[0].reasons)
+
+
+def test_a_body_that_is_left_alone_has_code_to_write():
+    other = POST + "    return r.json(), 'x' in r.json()\n"
+    bedrock = (
+        "import json\ndef f(b, q):\n    return b.invoke_model(modelId='anthropic.claude-v2', "
+        "body=json.dumps({'prompt': q, 'max_tokens_to_sample': 9}))\n"
+    )
+
+    codes = [examine(each, TARGET).findings[0].code for each in (other, bedrock)]
+
+    assert '"model": "claude-opus-4-8"' in codes[0]
+    assert "}  # to /v1/messages, anthropic-version 2023-06-01" in codes[0]
+    assert '"anthropic_version": "bedrock-2023-05-31",\n    "max_tokens": 9' in codes[1]
