@@ -108,6 +108,9 @@ class ArgumentReader:
         if value is None:
             raise CannotRead("prompt: field required. The legacy API refuses this call.")
         prompt = self.texts.read(value)
+        self._check_comments(*self._source.span(prompt.node))
+        for each in entries.listed:
+            self._check_comments(each.start, each.end)
         node = entries.get("model")
         model, name = self._model(node)
         default = None
@@ -131,6 +134,15 @@ class ArgumentReader:
             ),
         )
         return ReadCall(call, prompt, name, default)
+
+    def _check_comments(self, start: int, end: int) -> None:
+        """Refuse to write anew what has comments in it, which would be lost."""
+        comment = self._source.comment_in(start, end)
+        if comment is not None:
+            raise CannotRead(
+                f"The comment in line {self._source.line(comment)} stands between the parts of "
+                "what must be written anew, and would be lost."
+            )
 
     def known(self, entries: Entries) -> tuple[str | Expression | None, int | Expression | None]:
         """Return the model and the limit of tokens of a call that cannot be read as a whole."""
@@ -292,6 +304,8 @@ def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -
             text = separator.join(written)
             edits.append(Edit(each.start, each.end, text))
             kept.append((each, text))
+        elif (lines := _own_lines(source, each, listed[max(index - 1, 0) : index + 2])) is not None:
+            edits.append(lines)
         elif index + 1 < len(listed):
             edits.append(Edit(each.start, listed[index + 1].start, ""))
         else:
@@ -299,6 +313,17 @@ def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -
             edits = [edit for edit in edits if edit.start <= last.start]
             edits.append(Edit(last.end, each.end, ""))
     return edits
+
+
+def _own_lines(source: Source, entry: Entry, near: tuple[Entry, ...]) -> Edit | None:
+    """Return the edit that takes out the lines of an entry, if comments stand around it."""
+    if source.comment_in(near[0].end, near[-1].start) is None:
+        return None
+    first, last = source.line_at(entry.start), source.line_at(entry.end)
+    rest = source.text[entry.end : source.start_of_line(last + 1)]
+    if not source.begins_line(entry.start) or rest.lstrip(", \t")[:1] not in {"#", "\n", "\r"}:
+        return None
+    return Edit(source.start_of_line(first), source.start_of_line(last + 1), "")
 
 
 def _replacements(

@@ -11,7 +11,7 @@ from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Ve
 from proxy.migrate.planning import Target
 from proxy.migrate.python.bodies import bodies_of
 from proxy.migrate.python.langchain import langchain_of
-from proxy.migrate.python.rest import constants, rest_of
+from proxy.migrate.python.rest import constants, rest_of, retired_models
 from proxy.migrate.python.sdk import SdkRewriter
 from proxy.migrate.python.sdk_findings import finding_of
 from proxy.migrate.python.source import Source
@@ -45,11 +45,29 @@ def examine(text: str, target: Target) -> Examined:
     chain_findings, chain_edits = langchain_of(source, target)
     findings += chain_findings
     edits += chain_edits
+    if outcomes or body_findings:
+        parameters = [each.site.parameters for each in outcomes if each.site.parameters]
+        said = [Edit(*source.span(each), "") for each in parameters]
+        said += _spans_of(source, findings)
+        findings += retired_models(source, target, [*edits, *said])
     left, removed = constants(source, edits, by_hand)
     findings += left
     edits += removed
     findings.sort(key=lambda found: (found.line, found.column))
     return _checked(source, findings, edits)
+
+
+def _spans_of(source: Source, findings: list[Finding]) -> list[Edit]:
+    """Return the lines of findings that are left to a person, as if they were edited."""
+    return [
+        Edit(source.start_of_line(each.line), _end_of_line(source, each.end_line or each.line), "")
+        for each in findings
+        if each.verdict is Verdict.BY_HAND
+    ]
+
+
+def _end_of_line(source: Source, line: int) -> int:
+    return source.start_of_line(line + 1) if line < source.lines else len(source.text)
 
 
 def _checked(source: Source, findings: list[Finding], edits: list[Edit]) -> Examined:

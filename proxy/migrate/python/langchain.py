@@ -129,6 +129,8 @@ def _outcome(source: Source, call: cst.Call, target: Target) -> _Outcome:
 
 def _constructor(source: Source, call: cst.Call, target: Target, outcome: _Outcome) -> list[Edit]:
     given: dict[str, cst.Arg] = {}
+    if source.comment_in(*source.span(call)) is not None:
+        raise CannotRewrite("Its arguments are written anew, and have comments.")
     for arg in call.args:
         if arg.keyword is None or arg.keyword.value not in _KEPT:
             raise CannotRewrite(

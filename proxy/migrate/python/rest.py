@@ -13,6 +13,7 @@ from typing import Final
 
 import libcst as cst
 
+from proxy.migrate.elsewhere import MODEL
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
 from proxy.migrate.python.mixing import MARKERS
@@ -289,6 +290,24 @@ def constants(
             )
         )
     return findings, removed
+
+
+def retired_models(source: Source, target: Target, edits: list[Edit]) -> Iterator[Finding]:
+    """List the names of retired models that stay: defaults, tables, options of commands."""
+    for node in source.nodes:
+        if not isinstance(node, cst.SimpleString):
+            continue
+        name = node.evaluated_value
+        if not isinstance(name, str) or MODEL.fullmatch(name) is None:
+            continue
+        if not _is_covered(source.span(node), edits, []):
+            yield _finding(
+                source,
+                node,
+                "a model that is retired",
+                f"{name} is retired; a call that gets it is refused.",
+                code=f'"{target.model_for(name)}"',
+            )
 
 
 def _statements(source: Source, by_hand: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -85,6 +85,11 @@ class Source:
         start = self._line_starts[self.line_at(offset) - 1]
         return not self.text[start:offset].strip()
 
+    def comment_in(self, start: int, end: int) -> cst.Comment | None:
+        """Return the first comment between two characters."""
+        comments = (node for node in self.nodes if isinstance(node, cst.Comment))
+        return next((each for each in comments if start <= self.span(each)[0] < end), None)
+
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return the node that a node is part of."""
         return self._parents.get(node)

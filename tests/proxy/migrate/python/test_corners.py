@@ -30,7 +30,8 @@ def examined(source: str, head: str = HEAD) -> tuple[str, tuple[Finding, ...]]:
 
 def rewritten(source: str, head: str = HEAD) -> str:
     new, findings = examined(source, head)
-    assert Verdict.BY_HAND not in {each.verdict for each in findings}, findings
+    others = [each for each in findings if each.shape != "a model that is retired"]
+    assert Verdict.BY_HAND not in {each.verdict for each in others}, findings
     return new
 
 

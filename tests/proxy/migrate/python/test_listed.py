@@ -117,7 +117,7 @@ LISTED = {
     ),
     "parameters that are changed": (
         'p = {"model": "claude-2", "prompt": "\\n\\nHuman: a\\n\\nAssistant:", '
-        '"max_tokens_to_sample": 9}\np["model"] = "claude-1"\nc.completions.create(**p)\n',
+        '"max_tokens_to_sample": 9}\np["model"] = "x"\nc.completions.create(**p)\n',
         "is used in line",
     ),
     "parameters that are spread": (
@@ -518,3 +518,26 @@ def test_a_body_that_is_left_alone_has_code_to_write():
     assert '"model": "claude-opus-4-8"' in codes[0]
     assert "}  # to /v1/messages, anthropic-version 2023-06-01" in codes[0]
     assert '"anthropic_version": "bedrock-2023-05-31",\n    "max_tokens": 9' in codes[1]
+
+
+def test_a_system_prompt_that_is_empty_by_default_is_left_alone():
+    prompt = "prompt=f'{system}\\n\\nHuman: {q}\\n\\nAssistant:'"
+    ask = f"c.completions.create({prompt}, {ASK}).completion\n"
+    reason = found(f"def f(q, system=''):\n    return {ask}").reasons[0]
+    text, _ = rewritten(f"def f(q, system='Be kind.'):\n    return {ask}")
+
+    assert "empty by default" in reason
+    assert "system=f'{system}'" in text
+
+
+def test_models_that_stay_and_are_retired_are_listed():
+    _, findings = rewritten(
+        "MODELS = {'a': 'claude-2', 'b': 'claude-opus-4-8'}\nx = b'claude-2'\n"
+        f"def f(q, k):\n    return c.completions.create({OF_MODEL}).completion\n".replace(
+            "=MODEL,", "=MODELS[k],"
+        )
+    )
+
+    assert findings[0].shape == "a model that is retired"
+    assert findings[0].code == '"claude-opus-4-8"'
+    assert [each.verdict for each in findings] == [Verdict.BY_HAND, Verdict.LOOK]
