@@ -37,7 +37,7 @@ from proxy.migrate.python.arguments import (
 )
 from proxy.migrate.python.sites import Site, sites_of
 from proxy.migrate.python.source import Source, called_name, dotted
-from proxy.migrate.python.texts import CannotRead
+from proxy.migrate.python.texts import CannotRead, without_markers
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.text import holes_in
 
@@ -145,7 +145,8 @@ class SdkRewriter:
             streams=stream is not None,
             unit=self._unit(site.call),
         )
-        style, edits = self._place_prompt(read, new, style, outcome)
+        placed = self._place_template(read, new, style)
+        style, edits = placed or self._place_prompt(read, new, style, outcome)
         style, more = self._place_model(read, new, style)
         edits += more
         edits += edit_entries(self._source, entries, new, style)
@@ -248,6 +249,29 @@ class SdkRewriter:
         indent = self._source.indentation_at(start)
         written = messages(new, style, indent, self._source.newline)
         return replace(style, in_place=name.value, list_in_place=True), [Edit(start, end, written)]
+
+    def _place_template(
+        self, read: ReadCall, new: NewCall, style: Style
+    ) -> tuple[Style, list[Edit]] | None:
+        """Take the markers out of a template that only this call formats, where it is written."""
+        source, node, name = self._source, read.prompt.node, read.prompt.name
+        content = new.content
+        if content is None or not isinstance(node, cst.Call):
+            return None
+        template = node.func.value if isinstance(node.func, cst.Attribute) else None
+        value = source.value_of(template) if isinstance(template, cst.Name) else None
+        if not isinstance(template, cst.Name) or not isinstance(value, cst.SimpleString):
+            return None
+        if source.uses(template, value) != [template] or (
+            name is not None and len(source.uses(name, node)) > 1
+        ):
+            return None
+        text = without_markers(str(value.evaluated_value), read.call.prompt, content)
+        if text is None:
+            return None
+        writer = Writer(value.quote, self._target.encoding)
+        in_place = source.code(node) if name is None else name.value
+        return replace(style, in_place=in_place), [Edit(*source.span(value), writer.text((text,)))]
 
     def _is_prompt_of_site(self, node: cst.CSTNode) -> bool:
         parent = self._source.parent(node)

@@ -309,6 +309,20 @@ class TextReader:
         return found[0].end if isinstance(found[0], cst.FormattedString) else found[0].quote
 
 
+def without_markers(template: str, before: Text, after: Text) -> str | None:
+    """Return a template without what a text loses at its ends; None if it loses something else."""
+    if len(before) == 1 or not isinstance(before[0], str) or not isinstance(before[-1], str):
+        return None
+    first = after[0] if isinstance(after[0], str) else ""
+    last = after[-1] if isinstance(after[-1], str) else ""
+    lost = before[0].removesuffix(first), before[-1].removeprefix(last)
+    is_same = text_of(lost[0], *after, lost[1]) == before
+    is_plain = template.startswith(lost[0]) and template.endswith(lost[1])
+    if not is_same or not is_plain or {"{", "}"} & {*lost[0], *lost[1]}:
+        return None
+    return template[len(lost[0]) : len(template) - len(lost[1])]
+
+
 def _strings_in(node: cst.CSTNode) -> list[cst.SimpleString | cst.FormattedString]:
     if isinstance(node, cst.SimpleString | cst.FormattedString):
         return [node]

@@ -476,3 +476,54 @@ def test_a_notebook_that_is_none_is_said():
     assert "cannot be read" in examine_notebook("{", TARGET).findings[0].reasons[0]
     escaped = notebook("x = 1").replace('"x = 1"', '"\\u0078 = 1"')
     assert examine_notebook(escaped, TARGET).findings == ()
+
+
+TEMPLATE = """\
+ASK = \'\'\'\\n\\nHuman: Read this.
+
+<doc>{doc}</doc>{{}}
+
+Assistant:\'\'\'
+"""
+
+
+def test_a_template_that_one_call_formats_loses_its_markers_where_it_is_written():
+    ask = f"c.completions.create({ASK}, prompt=ASK.format(doc=doc)).completion"
+    named = (
+        f"{HEAD}{TEMPLATE}def f(doc):\n    p = ASK.format(doc=doc)\n"
+        f"    return c.completions.create({ASK}, prompt=p).completion\n"
+    )
+
+    once = rewritten(f"{HEAD}{TEMPLATE}def f(doc):\n    return {ask}\n")
+    twice = rewritten(f"{HEAD}{TEMPLATE}def f(doc):\n    return {ask}, {ask}\n")
+    by_name = rewritten(named)
+    printed = rewritten(named.replace("    return", "    print(p)\n    return"))
+
+    short = "ASK = '''Read this.\n\n<doc>{doc}</doc>{{}}'''\n"
+    assert short in once
+    assert '"content": ASK.format(doc=doc)}]' in once
+    assert TEMPLATE in twice
+    assert short in by_name
+    assert "    p = ASK.format(doc=doc)\n" in by_name
+    assert TEMPLATE in printed
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "\\n\\nHuman: {doc}\\n\\nAssistant: b {{",
+        "{doc}\\n\\nHuman: {doc}\\n\\nAssistant:",
+        "\\n\\nHuman: a\\n\\nAssistant: b\\n\\nHuman: {doc}\\n\\nAssistant:",
+        "\\n\\nHuman: a\\n\\nAssistant:",
+        "\\n\\nHuman: {doc}\\n\\nHuman: b\\n\\nAssistant:",
+    ],
+)
+def test_a_template_that_becomes_more_than_a_message_stays(template: str):
+    source = (
+        f"{HEAD}system_T = '{template}'\ndef f(doc):\n"
+        f"    return c.completions.create({ASK}, prompt=system_T.format(doc=doc)).completion\n"
+    )
+
+    new = apply_edits(source, examine(source, TARGET).edits)
+
+    assert f"system_T = '{template}'\n" in new
