@@ -23,7 +23,6 @@ _JOINING: Final = frozenset(
 )
 """Calls whose value holds what their arguments hold."""
 _GROWING: Final = frozenset({"append", "extend", "insert", "add", "write"})
-_MOST_ROUNDS: Final = 5
 
 
 class Mixing:
@@ -36,12 +35,11 @@ class Mixing:
         """Nodes that a text with markers is assigned to."""
         self._attributes: set[str] = set()
         self._functions: set[str] = set()
-        for _ in range(_MOST_ROUNDS):
+        before = -1
+        while self._known != before:
             before = self._known
             for node in source.nodes:
                 self._learn(node)
-            if self._known == before:
-                break
 
     @property
     def _known(self) -> int:

@@ -104,3 +104,9 @@ def test_an_answer_that_went_on_from_a_prefill_began_with_no_space():
     examined = examine(source, TARGET)
 
     assert examined.findings[0].verdict is Verdict.LOOK
+
+
+def test_a_name_that_is_another_text_by_then_is_none_of_the_answer():
+    source = f"{HEAD}def f(q):\n    t = {CALL}.completion\n    t = ' a'\n    return t[0]\n"
+
+    assert "messages.create" in apply_edits(source, examine(source, TARGET).edits)

@@ -333,6 +333,11 @@ LOOKED_AT = {
         'prompt="\\n\\nHuman: a\\n\\nAssistant:").completion\n',
         "only a default",
     ),
+    "a default of the environment in the call": (
+        "import os\nprint(c.completions.create(model=os.getenv('M', 'claude-2'), "
+        'max_tokens_to_sample=1, prompt="\\n\\nHuman: a\\n\\nAssistant:").completion)\n',
+        "only a default",
+    ),
     "a default of the environment": (
         "import os\nM = os.environ.get('M', 'claude-2')\n"
         "print(c.completions.create(model=M, max_tokens_to_sample=1, "
@@ -507,7 +512,7 @@ def test_a_post_may_be_asked_for_errors():
 
 
 def test_a_body_that_is_left_alone_has_code_to_write():
-    other = POST + "    return r.json(), 'x' in r.json()\n"
+    other = POST + "    return 'x' in r.json()\n"
     bedrock = (
         "import json\ndef f(b, q):\n    return b.invoke_model(modelId='anthropic.claude-v2', "
         "body=json.dumps({'prompt': q, 'max_tokens_to_sample': 9}))\n"
