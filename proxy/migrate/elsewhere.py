@@ -10,7 +10,7 @@ from proxy.migrate.planning import Target
 
 _PATH: Final = re.compile(r"/v1/complete(?![\w/])")
 _BODY: Final = re.compile(r"max_tokens_to_sample|maxTokensToSample")
-MODEL: Final = re.compile(
+RETIRED_MODEL: Final = re.compile(
     r"(?<![\w.-])claude-(?:v1(?:\.\d)?|1(?:\.\d)?|2(?:\.[01])?|instant-v?1(?:\.\d)?)(?:-100k)?(?![\w.-])"
 )
 _NEAR: Final = 40
@@ -39,7 +39,7 @@ def examine(text: str, target: Target) -> Examined:
             if number - last >= _NEAR:
                 findings.append(_request(number, shape, target.example_model))
             last = number
-        elif (model := MODEL.search(line)) is not None and number - last >= _NEAR:
+        elif (model := RETIRED_MODEL.search(line)) is not None and number - last >= _NEAR:
             findings.append(
                 Finding(
                     line=number,

@@ -25,6 +25,7 @@ _WORDS: Final = re.compile(
     rb"HUMAN_PROMPT|AI_PROMPT|max_?[tT]okens_?[tT]o_?[sS]ample|/v1/complete(?![\w/])"
     rb"|\bacompletion|completion_stream|ApiException|claude-(?:v?[12]\b|instant)|[aA]nthropicLLM"
     rb"|(?:llms|langchain)[\w./'\" ]{0,60}import[\w, (\n]{0,200}\bAnthropic\b|sk-ant-"
+    rb"|langchain/[\w./]*(?:llms|chat_models)/anthropic|@anthropic-ai/tokenizer"
 )
 _OURS: Final = re.compile(rb"anthropic|claude", re.IGNORECASE)
 _GENERATED: Final = re.compile(rb"@generated|do not edit|automatically generated", re.IGNORECASE)

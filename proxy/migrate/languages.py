@@ -14,10 +14,15 @@ from proxy.migrate.planning import Target
 Examine: TypeAlias = Callable[[str, Target], Examined]
 
 _PYTHON: Final = ("libcst", "proxy.migrate.python", "examine")
+_JAVASCRIPT: Final = ("ast_grep_py", "proxy.migrate.typescript", "examine_javascript")
+_TYPESCRIPT: Final = ("ast_grep_py", "proxy.migrate.typescript", "examine_typescript")
 _LANGUAGES: Final[Mapping[str, tuple[str, str, str]]] = {
     ".py": _PYTHON,
     ".pyi": _PYTHON,
     ".ipynb": ("libcst", "proxy.migrate.python", "examine_notebook"),
+    **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), _JAVASCRIPT),
+    **dict.fromkeys((".ts", ".mts", ".cts"), _TYPESCRIPT),
+    ".tsx": ("ast_grep_py", "proxy.migrate.typescript", "examine_tsx"),
 }
 """Suffix -> the package that parses the language, our module, and the function in it."""
 
@@ -38,7 +43,7 @@ def language_of(suffix: str) -> Examine | Missing | None:
     try:
         importlib.import_module(package)
     except ImportError:
-        return Missing(package)
+        return Missing(package.replace("_", "-"))
     # Inside of a wheel our packages have another name.
     ours = __name__.removesuffix("proxy.migrate.languages") + module
     return cast("Examine", getattr(importlib.import_module(ours), function))

@@ -10,10 +10,20 @@ from typing import Any, Final
 import pytest
 
 from tests.clients.harness import scripted_proxy
-from tests.clients.sdks import KEY, NEWEST_PYTHON, PYTHON_0_2_10, PYTHON_0_18_1, Client
+from tests.clients.sdks import (
+    KEY,
+    NEWEST_NODE,
+    NEWEST_PYTHON,
+    NODE_0_4_4,
+    NODE_0_20_9,
+    PYTHON_0_2_10,
+    PYTHON_0_18_1,
+    Client,
+)
 from tests.proxy.migrate.programs_under_test import PROGRAMS, names
 
 _SECONDS = 30
+NODE_PROGRAMS: Final = PROGRAMS.parent / "typescript" / "programs"
 
 
 def old_client_of(name: str) -> Client:
@@ -44,6 +54,16 @@ def bodies(received: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [each["body"] for each in received]
 
 
+def run_beside_packages(client: Client, program: Path, url: str) -> str:
+    """Run a program where an ES module finds the packages of its SDK."""
+    copy = client.environment.folder / f"{program.parent.name}-{os.getpid()}{program.suffix}"
+    copy.write_text(program.read_text())
+    try:
+        return run(client, copy, url)
+    finally:
+        copy.unlink()
+
+
 PAIRS: Final = [pytest.param(name, old_client_of(name), id=name) for name in names()]
 
 
@@ -63,3 +83,28 @@ def test_a_rewritten_program_asks_what_holdover_asks_for_the_old_one_and_prints_
 
     assert asked == asked_by_holdover
     assert new == old
+
+
+NODE_PAIRS: Final = [
+    pytest.param(before, NODE_0_4_4 if "old_client" in name else NODE_0_20_9, id=name)
+    for before in sorted(NODE_PROGRAMS.glob("*/before.*"))
+    if (name := before.parent.name)
+]
+
+
+@pytest.mark.parametrize("newest", [NEWEST_NODE], ids=["newest"])
+@pytest.mark.parametrize(("before", "client"), NODE_PAIRS)
+def test_a_rewritten_program_for_node_asks_and_prints_what_the_old_one_did(
+    before: Path, client: Client, newest: Client
+):
+    with scripted_proxy() as proxy:
+        old = run_beside_packages(client, before, proxy.url)
+        asked_by_holdover = bodies(proxy.received())
+    with scripted_proxy() as proxy:
+        new = run_beside_packages(newest, before.with_stem("after"), proxy.upstream_url)
+        asked = bodies(proxy.received())
+
+    assert asked
+    assert asked == asked_by_holdover
+    assert new == old
+    assert old.strip()

@@ -13,7 +13,7 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.elsewhere import MODEL
+from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
 from proxy.migrate.python.mixing import MARKERS
@@ -298,7 +298,7 @@ def retired_models(source: Source, target: Target, edits: list[Edit]) -> Iterato
         if not isinstance(node, cst.SimpleString):
             continue
         name = node.evaluated_value
-        if not isinstance(name, str) or MODEL.fullmatch(name) is None:
+        if not isinstance(name, str) or RETIRED_MODEL.fullmatch(name) is None:
             continue
         if not _is_covered(source.span(node), edits, []):
             yield _finding(

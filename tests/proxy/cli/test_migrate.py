@@ -230,9 +230,15 @@ def test_models_and_settings_are_those_of_the_program(tmp_path: Path):
     assert (wrong.returncode, "OLD=NEW" in wrong.stderr) == (2, True)
 
 
-def test_without_a_parser_python_is_listed_and_the_package_named(tmp_path: Path):
-    (tmp_path / "a.py").write_text(CALL)
-    program = "import sys; sys.modules['libcst'] = None; from proxy.cli import main; main()"
+@pytest.mark.parametrize(
+    ("file", "module", "package"),
+    [("a.py", "libcst", "libcst"), ("a.tsx", "ast_grep_py", "ast-grep-py")],
+)
+def test_without_a_parser_a_language_is_listed_and_the_package_named(
+    file: str, module: str, package: str, tmp_path: Path
+):
+    (tmp_path / file).write_text(CALL)
+    program = f"import sys; sys.modules['{module}'] = None; from proxy.cli import main; main()"
 
     done = subprocess.run(
         [sys.executable, "-c", program, "migrate", str(tmp_path)],
@@ -242,6 +248,7 @@ def test_without_a_parser_python_is_listed_and_the_package_named(tmp_path: Path)
     )
 
     assert "by hand" in done.stdout
+    assert f"Install {package} " in done.stdout
     assert "pip install 'holdover[migrate]'" in done.stdout
 
 

@@ -63,3 +63,24 @@ def test_words_near_each_other_are_one_use_in_other_languages():
         (54, "the body of a legacy request"),
         (105, "a model that is retired"),
     ]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"])
+def test_files_of_javascript_and_typescript_keep_their_mark_and_their_line_ends(
+    suffix: str, tmp_path: Path
+):
+    path = tmp_path / f"a{suffix}"
+    text = (
+        'import { HUMAN_PROMPT, Anthropic } from "@anthropic-ai/sdk";\r\n'
+        "const é = HUMAN_PROMPT;\r\n"
+        "x = (await new Anthropic().completions.create({ model: 'claude-2', "
+        "max_tokens_to_sample: 9, prompt: '\\n\\nHuman: é\\n\\nAssistant:' })).completion;\r\n"
+    )
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    found = examine_file(path, TARGET)
+
+    assert isinstance(found, FileResult)
+    assert found.after.startswith(b"\xef\xbb\xbfimport { HUMAN")
+    assert b"messages.create" in found.after
+    assert found.after.count(b"\r\n") == found.after.count(b"\n") == 3

@@ -1,0 +1,444 @@
+"""Follow what a program does with an answer, and rewrite it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+from proxy.migrate.findings import Edit
+from proxy.migrate.typescript.literals import string_value
+from proxy.migrate.typescript.nodes import FUNCTIONS, Node, unwrapped, wrapped
+from proxy.migrate.typescript.sites import arguments_of
+from proxy.migrate.typescript.source import Source
+from proxy.migrate.typescript.texts import SDK
+
+_UNCHANGED: Final = frozenset({"model", "id"})
+_TESTS: Final = frozenset({"if_statement", "while_statement", "unary_expression"})
+_EMPTY: Final = frozenset({"null", "undefined"})
+TEXT: Final = (
+    ".content.map((block) => (block.type === {q}text{q} ? block.text : {q}{q})).join({q}{q})"
+)
+_GUARD: Final = (
+    "if ({name}.type !== {q}content_block_delta{q} || {name}.delta.type !== {q}text_delta{q}) "
+    "continue;"
+)
+
+
+class CannotRewrite(Exception):
+    """A legacy call cannot be rewritten; the message is a sentence that says why."""
+
+
+@dataclass(slots=True)
+class AnswerUse:
+    """The edits that follow from the new form of an answer."""
+
+    quote: str
+    edits: list[Edit] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    keys: set[Hashable] = field(default_factory=set)
+    """What must be rewritten as a whole: a name that holds answers of several calls."""
+
+
+class AnswerFollower:
+    """Follows the answers of calls in one file."""
+
+    def __init__(self, source: Source, quote: str) -> None:
+        """`quote` is what strings are written in."""
+        self._source = source
+        self._quote = quote
+
+    def follow(self, call: Node) -> AnswerUse:
+        """Follow the answer of a call; raise `CannotRewrite` if it goes out of sight."""
+        use = AnswerUse(self._quote)
+        self._follow_promise(call, use)
+        return use
+
+    def follow_value(self, node: Node, use: AnswerUse) -> None:
+        """Follow an expression whose value is an answer."""
+        node = wrapped(node)
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "expression_statement":
+            return
+        if parent.kind == "variable_declarator":
+            self._follow_declared(node, parent, use)
+        elif parent.kind == "assignment_expression" and parent.named[0].kind == "identifier":
+            self._follow_name(parent.named[0], use)
+            if parent.parent is None or parent.parent.kind != "expression_statement":
+                raise CannotRewrite("The answer is assigned within another expression.")
+        else:
+            self._follow_use(node, use)
+
+    def calls_of(self, call: Node) -> list[Node]:
+        """Return all calls whose answers are held by the name that holds this call's."""
+        node = self._awaited(call)
+        parent = node.parent
+        if parent is None or parent.kind not in {"variable_declarator", "assignment_expression"}:
+            return [call]
+        binding = self._source.binding(parent.named[0])
+        if binding is None:
+            return [call]
+        values = [binding.value, *(_assigned_value(each) for each in binding.writes)]
+        found = [unwrapped(each) for each in values if each is not None]
+        return [
+            unwrapped(each.named[0]) if each.kind == "await_expression" else each
+            for each in found
+            if self._source.code(each) not in _EMPTY
+        ]
+
+    def _awaited(self, call: Node) -> Node:
+        node = wrapped(call)
+        parent = node.parent
+        return wrapped(parent) if parent is not None and parent.kind == "await_expression" else node
+
+    def _follow_promise(self, call: Node, use: AnswerUse) -> None:
+        node = wrapped(call)
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "await_expression":
+            self.follow_value(parent, use)
+            return
+        if parent.kind == "expression_statement":
+            return
+        name = self._source.code(parent.named[-1]) if parent.kind == "member_expression" else ""
+        called = parent.parent
+        if name not in {"then", "catch", "finally"} or called is None:
+            raise CannotRewrite(
+                f"The promise of the answer is handed on in line {self._source.line(node)}: what "
+                "reads `.completion` of its answer must read the text of the content blocks."
+            )
+        if name != "then":
+            # What comes out is the answer, or what the handler makes of an error.
+            self._follow_promise(called, use)
+            return
+        handlers = arguments_of(called)
+        if not handlers:
+            raise CannotRewrite("It cannot be told what is done with the answer.")
+        self._follow_parameter(handlers[0], use)
+
+    def _follow_parameter(self, handler: Node, use: AnswerUse) -> None:
+        """Follow the answer into the function that `then` is given."""
+        if handler.kind not in FUNCTIONS:
+            raise CannotRewrite(
+                f"The answer goes to `{self._source.code(handler)}`, which must read the text of "
+                "the content blocks."
+            )
+        names = _parameters_of(handler)
+        if not names:
+            return
+        pattern = names[0]
+        if pattern.kind in {"required_parameter", "optional_parameter"}:
+            self._rewrite_annotation(pattern, use)
+            pattern = pattern.named[0]
+        if pattern.kind == "object_pattern":
+            self._follow_pattern(pattern, None, use)
+        elif pattern.kind == "identifier":
+            self._follow_name(pattern, use)
+        else:
+            raise CannotRewrite("It cannot be told what is done with the answer.")
+
+    def _follow_declared(self, node: Node, declarator: Node, use: AnswerUse) -> None:
+        pattern = declarator.named[0]
+        if pattern.kind == "object_pattern":
+            self._follow_pattern(pattern, declarator, use)
+        elif pattern.kind == "identifier":
+            self._rewrite_annotation(declarator, use)
+            self._follow_name(pattern, use)
+        else:
+            raise CannotRewrite(
+                f"It cannot be told what is done with the answer in line {self._source.line(node)}."
+            )
+
+    def _rewrite_annotation(self, declared: Node, use: AnswerUse) -> None:
+        """Rewrite the type of a name that holds an answer, if it is the SDK's for one."""
+        annotation = declared.child("type_annotation")
+        if annotation is None:
+            return
+        type_ = annotation.named[0]
+        code, origin = self._source.code(type_), self._source.origin(type_)
+        if code == "any":
+            return
+        head, _, name = code.rpartition(".")
+        if origin != (SDK, "Completion") or not head or "." in head or name != "Completion":
+            raise CannotRewrite(f"The type `{code}` must become that of a message.")
+        use.edits.append(Edit(type_.end - len(name), type_.end, "Message"))
+
+    def _follow_name(self, name: Node, use: AnswerUse) -> None:
+        binding = self._source.binding(name)
+        assert binding is not None
+        values = [_assigned_value(each) for each in binding.writes]
+        if binding.value is not None:
+            values.append(binding.value)
+        if binding.times > 1 or not all(map(self._is_call_or_empty, values)):
+            raise CannotRewrite(f"`{self._source.code(name)}` is not only the answer of this call.")
+        if is_exported(binding.node):
+            raise CannotRewrite(f"`{self._source.code(name)}` is exported to other files.")
+        if binding.node is not name and binding.node.parent is not None:
+            self._rewrite_annotation(binding.node.parent, use)
+        use.keys.add(("answer", id(binding)))
+        for node in binding.references:
+            if node not in binding.writes:
+                self._follow_use(node, use)
+
+    def _is_call_or_empty(self, value: Node | None) -> bool:
+        if value is None:
+            return False
+        inner = unwrapped(value)
+        if inner.kind == "await_expression":
+            inner = unwrapped(inner.named[0])
+        return inner.kind == "call_expression" or self._source.code(inner) in _EMPTY
+
+    def _follow_pattern(self, pattern: Node, declarator: Node | None, use: AnswerUse) -> None:
+        """Rewrite `{ completion, stop_reason: reason }`."""
+        source = self._source
+        for each in pattern.named:
+            is_pair = each.kind == "pair_pattern"
+            if not is_pair and each.kind != "shorthand_property_identifier_pattern":
+                raise CannotRewrite(f"The answer is taken apart in line {source.line(pattern)}.")
+            key, local = (each.named[0], each.named[-1]) if is_pair else (each, each)
+            name = source.code(key)
+            if name in _UNCHANGED:
+                continue
+            binding = source.binding(local)
+            if binding is None or binding.writes or binding.times > 1:
+                raise CannotRewrite(f"The answer is taken apart in line {source.line(pattern)}.")
+            if name == "completion":
+                self._take_text(each, local, declarator, use)
+            elif name == "stop_reason":
+                for node in binding.references:
+                    self._rewrite_stop_reason(node, use)
+            else:
+                raise CannotRewrite(
+                    f"`{name}` of the answer is used in line {source.line(each)}; a message has "
+                    "none."
+                )
+
+    def _take_text(self, entry: Node, local: Node, declarator: Node | None, use: AnswerUse) -> None:
+        source = self._source
+        if not source.is_free("content", entry):
+            raise CannotRewrite("The name `content` is taken: the answer's text comes from it now.")
+        use.edits.append(Edit(*entry.span, "content"))
+        text = f"content{self.text_suffix().removeprefix('.content')}"
+        if declarator is None:
+            for node in source.references(local):
+                if node.kind == "shorthand_property_identifier":
+                    use.edits.append(Edit(*node.span, f"{source.code(node)}: {text}"))
+                else:
+                    use.edits.append(Edit(*node.span, text))
+            return
+        statement = declarator.parent
+        if (
+            statement is None
+            or len(statement.named) != 1
+            or statement.parent is None
+            or statement.parent.kind not in {"statement_block", "program"}
+        ):
+            raise CannotRewrite("The answer is taken apart where no statement can follow.")
+        keyword = source.code(statement.children[0])
+        end = ";" if source.text[statement.end - 1] == ";" else ""
+        indent = source.indentation_at(statement.start)
+        code = f"\n{indent}{keyword} {source.code(local)} = {text}{end}"
+        use.edits.append(Edit(statement.end, statement.end, code))
+
+    def text_suffix(self) -> str:
+        """Return what follows a message to make it its text."""
+        return TEXT.format(q=self._quote)
+
+    def _follow_use(self, node: Node, use: AnswerUse) -> None:
+        """Rewrite one use of an answer."""
+        source = self._source
+        node = wrapped(node)
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "member_expression":
+            name: str | None = source.code(parent.named[-1])
+        elif parent.kind == "subscript_expression" and parent.named[0] is node:
+            name = string_value(source.text, parent.named[-1])
+        elif parent.kind == "variable_declarator" and parent.named[0].kind == "object_pattern":
+            self._follow_pattern(parent.named[0], parent, use)
+            return
+        else:
+            self._follow_whole(node, parent, use)
+            return
+        if name == "completion":
+            self._rewrite_text(node, parent, use)
+        elif name == "stop_reason":
+            self._rewrite_stop_reason(parent, use)
+        elif name not in _UNCHANGED:
+            raise CannotRewrite(
+                f"`{name or source.code(parent)}` of the answer is used in line "
+                f"{source.line(parent)}; a message has none."
+            )
+
+    def _rewrite_text(self, node: Node, whole: Node, use: AnswerUse) -> None:
+        parent = wrapped(whole).parent
+        is_left = (
+            parent is not None
+            and parent.kind in {"assignment_expression", "augmented_assignment_expression"}
+            and unwrapped(parent.named[0]) is whole
+        )
+        is_deleted = parent is not None and self._source.code(parent).startswith("delete ")
+        if is_left or is_deleted:
+            raise CannotRewrite(f"The answer's text is changed in line {self._source.line(whole)}.")
+        between = self._source.text[node.end : whole.end]
+        optional = "?" if between.lstrip().startswith("?.") else ""
+        gap = between[: len(between) - len(between.lstrip())] if "[" not in between else ""
+        use.edits.append(Edit(node.end, whole.end, f"{gap}{optional}{self.text_suffix()}"))
+
+    def _rewrite_stop_reason(self, whole: Node, use: AnswerUse) -> None:
+        source = self._source
+        parent = whole.parent
+        if parent is not None and parent.kind == "binary_expression" and parent.named[0] is whole:
+            operator, right = source.code(parent.children[1]), parent.named[-1]
+            value = string_value(source.text, right)
+            is_equal = operator in {"===", "=="}
+            if value == "max_tokens" and (is_equal or operator in {"!==", "!="}):
+                return
+            written = source.code(whole)
+            is_other = operator in {"!==", "!="}
+            if value == "stop_sequence" and (is_equal or is_other) and "(" not in written:
+                others = "||" if is_equal else "&&"
+                quote = source.text[right.start]
+                both = (
+                    f"{written} {operator} {quote}end_turn{quote} {others} "
+                    f"{written} {operator} {quote}stop_sequence{quote}"
+                )
+                around = parent.parent
+                is_inside = around is not None and around.kind == "parenthesized_expression"
+                use.edits.append(Edit(*parent.span, both if is_inside else f"({both})"))
+                return
+        use.looks.append(
+            f"`stop_reason` is used in line {source.line(whole)}: where a turn just ends it is "
+            "`end_turn` now, and was `stop_sequence`."
+        )
+
+    def _follow_whole(self, node: Node, parent: Node, use: AnswerUse) -> None:
+        source = self._source
+        line = source.line(node)
+        call = parent.parent if parent.kind == "arguments" else None
+        if call is not None and source.code(call.named[0]).startswith(("console.", "logger.")):
+            use.looks.append(
+                f"The whole answer is printed in line {line}; a message looks different."
+            )
+            return
+        is_first = parent.named[0] is node
+        operator = source.code(parent.children[1]) if parent.kind == "binary_expression" else ""
+        if parent.kind in _TESTS or (is_first and parent.kind == "ternary_expression"):
+            return
+        if is_first and (operator == "&&" or source.code(parent.named[-1]) in _EMPTY):
+            return
+        raise CannotRewrite(
+            f"The whole answer is handed on in line {line}: what reads `.completion` of it must "
+            "read the text of the content blocks."
+        )
+
+    def follow_stream(self, call: Node) -> list[Edit]:
+        """Return the edits of the one loop that reads a stream, or raise `CannotRewrite`."""
+        source = self._source
+        node = wrapped(call)
+        if node.parent is None or node.parent.kind != "await_expression":
+            raise CannotRewrite("The stream is not awaited here.")
+        whole = wrapped(node.parent)
+        parent = whole.parent
+        assert parent is not None
+        if parent.kind == "for_in_statement":
+            return self._loop(parent)
+        name = parent.named[0] if parent.kind == "variable_declarator" else None
+        if name is None or name.kind != "identifier" or source.value_of(name) is None:
+            raise CannotRewrite("The stream is handed on; what reads it must read events.")
+        if parent.child("type_annotation") is not None:
+            raise CannotRewrite("The type of the stream must become that of message events.")
+        loops: list[Node] = []
+        for each in source.references(name):
+            user = each.parent
+            assert user is not None
+            if user.kind == "for_in_statement":
+                loops.append(user)
+            elif not source.text.startswith(".controller", each.end):
+                raise CannotRewrite(
+                    f"The stream is handed on in line {source.line(each)}; what reads it must read"
+                    " events."
+                )
+        if len(loops) != 1:
+            raise CannotRewrite("The stream is not read in one loop behind the call.")
+        return self._loop(loops[0])
+
+    def _loop(self, loop: Node) -> list[Edit]:
+        """Let a loop over a stream go on with the next event if one has no text."""
+        source = self._source
+        pattern, body = loop.named[0], loop.named[-1]
+        if loop.child("await") is None or loop.child("const", "let") is None:
+            raise CannotRewrite("The stream is not read by `for await (const part of stream)`.")
+        edits: list[Edit] = []
+        opening: list[str] = []
+        name = source.code(pattern)
+        if pattern.kind == "object_pattern":
+            locals_ = [each for each in pattern.named if source.code(each) == "completion"]
+            free = [each for each in ("event", "part", "piece") if source.is_free(each, body)]
+            if len(locals_) != len(pattern.named) or not free:
+                raise CannotRewrite("More than the text of a piece of the stream is used.")
+            name = free[0]
+            edits.append(Edit(*pattern.span, name))
+            opening.append(f"const completion = {name}.delta.text;")
+        elif pattern.kind == "identifier":
+            edits += self._pieces(pattern)
+        else:
+            raise CannotRewrite("The pieces of the stream are not read by a name of their own.")
+        guard = _GUARD.format(name=name, q=self._quote)
+        return [*edits, *self._opened(loop, body, [guard, *opening])]
+
+    def _pieces(self, pattern: Node) -> list[Edit]:
+        source = self._source
+        edits: list[Edit] = []
+        for node in source.references(pattern):
+            parent = wrapped(node).parent
+            assert parent is not None
+            is_member = parent.kind == "member_expression"
+            if not is_member or source.code(parent.named[-1]) != "completion":
+                raise CannotRewrite(
+                    f"More than the text of a piece of the stream is used in line "
+                    f"{source.line(node)}."
+                )
+            edits.append(Edit(node.end, parent.end, ".delta.text"))
+        return edits
+
+    def _opened(self, loop: Node, body: Node, statements: list[str]) -> list[Edit]:
+        """Return the edits that put statements at the start of a loop's body."""
+        source = self._source
+        outer = source.indentation_at(loop.start)
+        if body.kind != "statement_block":
+            lines = "".join(f"\n{outer}  {each}" for each in statements)
+            return [
+                Edit(body.start, body.start, f"{{{lines}\n{outer}  "),
+                Edit(body.end, body.end, f"\n{outer}}}"),
+            ]
+        first = body.named[0] if body.named else None
+        if first is not None and source.line(first) > source.line(body):
+            indent = source.indentation_at(first.start)
+            lines = "".join(f"\n{indent}{each}" for each in statements)
+        else:
+            lines = "".join(f" {each}" for each in statements)
+        return [Edit(body.start + 1, body.start + 1, lines)]
+
+
+def is_exported(node: Node) -> bool:
+    """Return True if a name is declared in a statement that exports it."""
+    declared = node.parent
+    statement = declared.parent if declared is not None else None
+    around = statement.parent if statement is not None else None
+    return around is not None and around.kind == "export_statement"
+
+
+def _assigned_value(node: Node) -> Node | None:
+    """Return the value of `name = value`, whose name is `node`."""
+    parent = node.parent
+    is_assignment = parent is not None and parent.kind == "assignment_expression"
+    return parent.named[-1] if is_assignment and parent is not None else None
+
+
+def _parameters_of(function: Node) -> list[Node]:
+    parameters = function.child("formal_parameters")
+    if parameters is not None:
+        return parameters.named
+    return [each for each in function.named[:1] if each.kind == "identifier"]

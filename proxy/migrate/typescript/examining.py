@@ -1,0 +1,91 @@
+"""Examine one file of JavaScript or TypeScript."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.planning import Target
+from proxy.migrate.typescript.listed import listed_of
+from proxy.migrate.typescript.nodes import first_error, parse
+from proxy.migrate.typescript.rest import rest_of
+from proxy.migrate.typescript.sdk import SdkRewriter
+from proxy.migrate.typescript.sdk_findings import finding_of
+from proxy.migrate.typescript.source import Source
+
+_LINE_END: Final = re.compile(r"\r\n|\n")
+_MADE: Final = re.compile(r"^//[#@] sourceMappingURL=(?!data:)", re.MULTILINE)
+_LONGEST_LINE: Final = 5_000
+_FILE: Final = "a file that mentions the legacy API"
+
+
+def examine_typescript(text: str, target: Target) -> Examined:
+    """Find the legacy uses of a TypeScript file, and the edits that rewrite what can be."""
+    return _examine(text, target, ("typescript",))
+
+
+def examine_tsx(text: str, target: Target) -> Examined:
+    """Find the legacy uses of a TypeScript file with JSX."""
+    return _examine(text, target, ("tsx",))
+
+
+def examine_javascript(text: str, target: Target) -> Examined:
+    """Find the legacy uses of a JavaScript file; some have types after all."""
+    return _examine(text, target, ("javascript", "tsx"))
+
+
+def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
+    if _MADE.search(text) or max(map(len, text.split("\n"))) > _LONGEST_LINE:
+        return _by_hand(1, "The file is made by a program of another, which is to be changed.")
+    roots = [(grammar, parse(text, grammar)) for grammar in grammars[:1]]
+    roots += [
+        (grammar, parse(text, grammar)) for grammar in grammars[1:] if first_error(roots[0][1])
+    ]
+    grammar, root = next((each for each in roots if not first_error(each[1])), roots[0])
+    source = Source(text, root, is_typed=grammar != "javascript")
+    if (error := first_error(root)) is not None:
+        line = source.line(error)
+        return _by_hand(line, "The file cannot be parsed from this line on.")
+    outcomes = SdkRewriter(source, target).rewrite()
+    findings = [finding_of(source, each, target) for each in outcomes]
+    edits = [edit for each in outcomes for edit in each.edits]
+    more_findings, more_edits = rest_of(source, target, outcomes, edits)
+    findings += more_findings
+    edits += more_edits
+    findings += listed_of(source, target, outcomes, edits)
+    findings.sort(key=lambda found: (found.line, found.column))
+    return _checked(source, findings, edits, grammar)
+
+
+def _by_hand(line: int, reason: str) -> Examined:
+    return Examined((Finding(line=line, shape=_FILE, verdict=Verdict.BY_HAND, reasons=(reason,)),))
+
+
+def _checked(source: Source, findings: list[Finding], edits: list[Edit], grammar: str) -> Examined:
+    """Return findings and edits; without the edits, if what they make cannot be parsed."""
+    edits = [
+        Edit(each.start, each.end, _LINE_END.sub(source.newline, each.text)) for each in set(edits)
+    ]
+    try:
+        fits = first_error(parse(apply_edits(source.text, edits), grammar)) is None
+    except OverlappingEdits:
+        fits = False
+    if fits:
+        return Examined(tuple(findings), tuple(sorted(edits)))
+    reason = "It was not rewritten, because its changes do not fit together."
+    return Examined(
+        tuple(
+            found
+            if found.verdict is Verdict.BY_HAND
+            else Finding(
+                line=found.line,
+                column=found.column,
+                end_line=found.end_line,
+                shape=found.shape,
+                verdict=Verdict.BY_HAND,
+                reasons=(reason,),
+            )
+            for found in findings
+        )
+    )

@@ -1,0 +1,120 @@
+"""List the legacy uses that are not rewritten: bodies of requests, addresses, LangChain, models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from proxy.migrate.elsewhere import RETIRED_MODEL
+from proxy.migrate.findings import Edit, Finding
+from proxy.migrate.planning import Target
+from proxy.migrate.typescript.arguments import keys_of
+from proxy.migrate.typescript.literals import string_value
+from proxy.migrate.typescript.nodes import Node
+from proxy.migrate.typescript.rest import finding_at
+from proxy.migrate.typescript.sdk import Outcome
+from proxy.migrate.typescript.source import Source
+
+_PATH: Final = "/v1/complete"
+_BODY: Final = """\
+const response = await fetch("https://api.anthropic.com/v1/messages", {{
+  method: "POST",
+  headers: {{
+    "content-type": "application/json",
+    "x-api-key": process.env.ANTHROPIC_API_KEY,
+    "anthropic-version": "2023-06-01",
+  }},
+  body: JSON.stringify({{
+    model: "{model}",
+    max_tokens: 300,
+    messages: [{{ role: "user", content: "..." }}], // the turns, without markers
+  }}),
+}});
+const message = await response.json();
+const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");"""
+_BEDROCK: Final = """\
+body: JSON.stringify({
+  anthropic_version: "bedrock-2023-05-31",
+  max_tokens: 300,
+  messages: [{ role: "user", content: "..." }], // the turns, without markers
+})"""
+_LANGCHAIN: Final = """\
+import {{ ChatAnthropic }} from "@langchain/anthropic";
+
+const llm = new ChatAnthropic({{ model: "{model}", maxTokens: 300 }});
+const {{ content }} = await llm.invoke(prompt);"""
+_LEGACY_CLASSES: Final = ("/llms/anthropic", "/chat_models/anthropic")
+
+
+def listed_of(
+    source: Source, target: Target, outcomes: Sequence[Outcome], edits: Sequence[Edit]
+) -> Iterator[Finding]:
+    """Yield what is listed of a file."""
+    taken = {id(each.site.parameters) for each in outcomes}
+    spans = [each.site.call.span for each in outcomes]
+    bodies: list[Node] = []
+    for node in source.nodes:
+        if node.kind == "object" and id(node) not in taken:
+            if {"prompt", "max_tokens_to_sample"} <= keys_of(source, node):
+                bodies.append(node)
+                yield _body(source, node, target)
+        elif node.kind == "new_expression":
+            yield from _langchain(source, node, target)
+    spans += [each.span for each in bodies]
+    for node in source.nodes:
+        if node.kind in {"string", "template_string"} and not _is_within(node, spans, edits):
+            yield from _word(source, node, target, has_body=bool(bodies))
+
+
+def _is_within(node: Node, spans: list[tuple[int, int]], edits: Sequence[Edit]) -> bool:
+    around = [*spans, *((each.start, each.end) for each in edits)]
+    return any(start <= node.start and node.end <= end for start, end in around)
+
+
+def _body(source: Source, node: Node, target: Target) -> Finding:
+    if "InvokeModel" in source.text or "bedrock" in source.text.lower():
+        return finding_at(
+            source,
+            node,
+            "a body for Bedrock",
+            "Bedrock is another product: the body is that of the Messages API, for a model that "
+            "Bedrock serves to you; the answer's text is in `content`.",
+            _BEDROCK,
+        )
+    return finding_at(
+        source,
+        node,
+        "the body of a legacy request",
+        "Ask `/v1/messages`: text before the first `Human:` becomes `system`, turns become "
+        "`messages`, and the answer's text is in `content`.",
+        _BODY.format(model=target.example_model),
+    )
+
+
+def _langchain(source: Source, node: Node, target: Target) -> Iterator[Finding]:
+    """Yield an object of LangChain's classes that ask the legacy API."""
+    origin = source.origin(node.named[0])
+    if origin is None or not origin[0].endswith(_LEGACY_CLASSES):
+        return
+    if "langchain" in origin[0]:
+        yield finding_at(
+            source,
+            node,
+            f"{origin[1]} of LangChain",
+            "This class asks the legacy API; `ChatAnthropic` of `@langchain/anthropic` does not, "
+            "and its answers are messages.",
+            _LANGCHAIN.format(model=target.example_model),
+        )
+
+
+def _word(source: Source, node: Node, target: Target, *, has_body: bool) -> Iterator[Finding]:
+    text = string_value(source.text, node)
+    at = source.code(node).find(_PATH)
+    after = source.code(node)[at + len(_PATH) : at + len(_PATH) + 1]
+    if at >= 0 and not (after.isalnum() or after in {"_", "/"}):
+        reason = "The path of the Messages API is `/v1/messages`."
+        code = "" if has_body else _BODY.format(model=target.example_model)
+        yield finding_at(source, node, "the path /v1/complete", reason, code)
+    elif text is not None and RETIRED_MODEL.fullmatch(text):
+        reason = f"{text} is retired; name a model that is served today."
+        yield finding_at(source, node, "a model that is retired", reason)

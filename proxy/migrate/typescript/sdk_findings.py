@@ -1,0 +1,86 @@
+"""Say what was done about a call of the SDK, or what a person has to write in its place."""
+
+from __future__ import annotations
+
+from proxy.migrate.calls import NewCall
+from proxy.migrate.findings import Finding, Verdict
+from proxy.migrate.planning import Target
+from proxy.migrate.typescript.answers import TEXT
+from proxy.migrate.typescript.arguments import Style, messages
+from proxy.migrate.typescript.sdk import Outcome
+from proxy.migrate.typescript.source import Source
+from proxy.migrate.typescript.writing import Writer
+
+_EVENTS = """\
+for await (const event of stream) {
+  if (event.type !== "content_block_delta" || event.delta.type !== "text_delta") continue;
+  // event.delta.text is what is new
+}"""
+
+
+def shape_of(source: Source, outcome: Outcome) -> str:
+    """Name a call in a few words."""
+    site = outcome.site
+    name = source.code(site.method)
+    if site.era == "0.5":
+        return f"completions.{name} of @anthropic-ai/sdk"
+    return f"{name} of @anthropic-ai/sdk 0.4"
+
+
+def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
+    """Return what is said of a site."""
+    site, new = outcome.site, outcome.new
+    is_by_hand = bool(outcome.reason)
+    notes = [
+        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
+        for each in (new.edges if new else ())
+    ]
+    return Finding(
+        line=source.line(site.call),
+        column=source.column(site.call),
+        end_line=source.line_at(site.call.end),
+        shape=shape_of(source, outcome) + (", streamed" if _streams(source, outcome) else ""),
+        verdict=Verdict.BY_HAND
+        if is_by_hand
+        else (Verdict.LOOK if outcome.looks else Verdict.REWRITTEN),
+        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
+        models=None
+        if is_by_hand or outcome.read is None
+        else _models(outcome.read.call.model, new),
+        adjustments=new.adjustments if new is not None and not is_by_hand else (),
+        code=_code(source, outcome, target) if is_by_hand else "",
+    )
+
+
+def _streams(source: Source, outcome: Outcome) -> bool:
+    is_known = outcome.read is not None and outcome.read.call.stream
+    return is_known or source.code(outcome.site.method) == "completeStream"
+
+
+def _models(asked: object, new: NewCall | None) -> tuple[str, str] | None:
+    if new is None or not isinstance(asked, str) or not isinstance(new.model, str):
+        return None
+    return asked, new.model
+
+
+def _code(source: Source, outcome: Outcome, target: Target) -> str:
+    """Return the call to write by hand, as far as it is known."""
+    new, writer = outcome.new, Writer()
+    lines = [f'model: "{target.example_model}",', "max_tokens: 300,"]
+    turns = ['messages: [{ role: "user", content: "..." }], // the turns, without markers']
+    if new is not None:
+        model = new.model if isinstance(new.model, str) else None
+        lines = [
+            f"model: {writer.value(new.model) if model is None else writer.string(model)},",
+            f"max_tokens: {writer.value(new.max_tokens)},",
+        ]
+        turns = [] if new.system is None else [f"system: {writer.text(new.system)},"]
+        turns.append(f"messages: {messages(new, Style(writer=writer), '  ', chr(10))},")
+    streams = _streams(source, outcome)
+    if streams:
+        turns.append("stream: true,")
+    body = "\n".join(f"  {line}" for line in (*lines, *turns))
+    client = source.code(outcome.site.client)
+    name = "stream" if streams else "message"
+    after = _EVENTS if streams else f"const text = message{TEXT.format(q=chr(34))};"
+    return f"const {name} = await {client}.messages.create({{\n{body}\n}});\n{after}"
