@@ -382,15 +382,15 @@ class AnswerFollower:
             edits.append(Edit(*pattern.span, name))
             opening.append(f"const completion = {name}.delta.text;")
         elif pattern.kind == "identifier":
-            edits += self._pieces(pattern)
+            edits += self._pieces(pattern, body, opening)
         else:
             raise CannotRewrite("The pieces of the stream are not read by a name of their own.")
         guard = _GUARD.format(name=name, q=self._quote)
         return [*edits, *self._opened(loop, body, [guard, *opening])]
 
-    def _pieces(self, pattern: Node) -> list[Edit]:
+    def _pieces(self, pattern: Node, body: Node, opening: list[str]) -> list[Edit]:
         source = self._source
-        edits: list[Edit] = []
+        uses: list[tuple[Node, Node]] = []
         for node in source.references(pattern):
             parent = wrapped(node).parent
             assert parent is not None
@@ -400,8 +400,19 @@ class AnswerFollower:
                     f"More than the text of a piece of the stream is used in line "
                     f"{source.line(node)}."
                 )
-            edits.append(Edit(node.end, parent.end, ".delta.text"))
-        return edits
+            uses.append((node, parent))
+        if not any(self._is_in_function(node, body) for node, _ in uses):
+            return [Edit(node.end, parent.end, ".delta.text") for node, parent in uses]
+        # TypeScript forgets in a function what kind of event it was.
+        free = [each for each in ("text", "piece", "textOfEvent") if source.is_free(each, body)]
+        if not free:
+            raise CannotRewrite("All names for the text of a piece are taken.")
+        opening.append(f"const {free[0]} = {source.code(pattern)}.delta.text;")
+        return [Edit(*parent.span, free[0]) for _, parent in uses]
+
+    def _is_in_function(self, node: Node, body: Node) -> bool:
+        inside = [each for each in node.ancestors() if each.start >= body.start]
+        return any(each.kind in FUNCTIONS for each in inside if each.end <= body.end)
 
     def _opened(self, loop: Node, body: Node, statements: list[str]) -> list[Edit]:
         """Return the edits that put statements at the start of a loop's body."""
@@ -416,6 +427,8 @@ class AnswerFollower:
         first = body.named[0] if body.named else None
         if first is not None and source.line(first) > source.line(body):
             indent = source.indentation_at(first.start)
+            if not source.has_semicolons:
+                statements = [each.removesuffix(";") for each in statements]
             lines = "".join(f"\n{indent}{each}" for each in statements)
         else:
             lines = "".join(f" {each}" for each in statements)

@@ -11,6 +11,7 @@ from typing import Final
 
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
+from proxy.migrate.typescript.arguments import keys_of
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node
 from proxy.migrate.typescript.sdk import Outcome
 from proxy.migrate.typescript.source import Source
@@ -21,7 +22,6 @@ _TYPES: Final = frozenset(
     | {"CompletionCreateParamsStreaming", "Completions", "SamplingParameters"}
     | {"CompletionResponse"}
 )
-_MOCKS: Final = ("mock", "calls", "callsFake", "resolves", "returns", "rejects")
 _MEMBERS: Final = frozenset({"member_expression", "nested_type_identifier", "nested_identifier"})
 _NO_TYPES: Final = frozenset({"import_clause", "import_specifier", "new_expression"})
 _NAMES: Final = frozenset({"identifier", "type_identifier"})
@@ -54,8 +54,8 @@ def rest_of(
                 findings += _spied(source, node)
         elif node.kind in _MEMBERS | _NAMES:
             findings += _types(source, node, edits)
-            if is_ours and node.kind == "member_expression":
-                findings += _mocked(source, node)
+        if is_ours and node.kind in {"member_expression", "pair"}:
+            findings += _mocked(source, node)
     removed_findings, removed = _constants(source, outcomes, edits)
     return [*findings, *removed_findings], removed
 
@@ -108,9 +108,17 @@ def _spied(source: Source, call: Node) -> Iterator[Finding]:
 
 
 def _mocked(source: Source, node: Node) -> Iterator[Finding]:
-    name, chain = source.code(node.named[-1]), source.code(node.named[0])
-    is_mock = name.startswith(_MOCKS) and ".chat." not in chain
-    if is_mock and chain.endswith(".completions.create"):
+    """Yield a call that is spoken of and not made, and an object in the place of a client."""
+    code, parent = source.code(node), node.parent
+    if node.kind == "pair":
+        is_mock = source.code(node.named[0]) == "completions" and "create" in keys_of(
+            source, node.named[-1]
+        )
+    else:
+        is_call = parent is not None and parent.kind == "call_expression"
+        is_mock = code.endswith(".completions.create") and not is_call
+        is_mock = is_mock and not code.endswith(".chat.completions.create")
+    if is_mock and not any(source.code(each).startswith("chat:") for each in node.ancestors()):
         yield finding_at(source, node, "a mock of a call", "The call is `messages.create` now.")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from proxy.migrate.calls import NewCall, Reason
 from proxy.migrate.findings import Edit
 from proxy.migrate.planning import Target, plan_call
-from proxy.migrate.text import holes_in
+from proxy.migrate.text import Hole, holes_in
 from proxy.migrate.typescript.answers import AnswerFollower, CannotRewrite, is_exported
 from proxy.migrate.typescript.arguments import (
     ArgumentReader,
@@ -215,7 +215,9 @@ class SdkRewriter:
                 f"`{written}` is used in line {source.line(each)} too, where it has no markers any "
                 "more."
             )
-        if new.system is not None and holes_in(new.system):
+        if not all(
+            self._is_same(hole, node, outcome.site.call) for hole in holes_in(new.system or ())
+        ):
             raise CannotRewrite(
                 "The system prompt has values in it and is put together with the rest in line "
                 f"{source.line(node)}: assign it to a name of its own."
@@ -230,6 +232,12 @@ class SdkRewriter:
         typed = replace(style, is_const=source.is_typed)
         listed = messages(new, typed, source.indentation_at(node.start), source.newline)
         return replace(style, in_place=written, list_in_place=True), [Edit(*node.span, listed)]
+
+    def _is_same(self, hole: Hole, node: Node, call: Node) -> bool:
+        """Return True if a hole is a name with the same value at two places."""
+        binding = self._source.resolve(hole.source, node)
+        is_one = binding is not None and binding is self._source.resolve(hole.source, call)
+        return is_one and binding is not None and not binding.writes
 
     def _is_entry(self, node: Node, key: str) -> bool:
         """Return True if a name is the value of an entry of a legacy call."""

@@ -17,6 +17,7 @@ _NAMES: Final = frozenset(
     {"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"}
     | {"type_identifier"}
 )
+_STATEMENTS: Final = frozenset({"expression_statement", "lexical_declaration", "import_statement"})
 _PARAMETERS: Final = frozenset({"required_parameter", "optional_parameter"})
 _DECLARED_NAMES: Final = frozenset(
     {"function_declaration", "generator_function_declaration", "class_declaration"}
@@ -56,6 +57,9 @@ class Source:
         self.nodes = list(root.walk())
         self.newline = "\r\n" if "\r\n" in text else "\n"
         self._line_starts = [0, *(at + 1 for at, each in enumerate(text) if each == "\n")]
+        statements = [each for each in self.nodes if each.kind in _STATEMENTS]
+        ended = [each for each in statements if text[each.end - 1] == ";"]
+        self.has_semicolons = 2 * len(ended) >= len(statements)
         self._scopes: dict[int, dict[str, Binding]] = {}
         self._bindings: dict[int, Binding] = {}
         self._declare()
@@ -95,6 +99,11 @@ class Source:
     def binding(self, node: Node) -> Binding | None:
         """Return what a name refers to, if that is declared in this file."""
         return self._bindings.get(id(node))
+
+    def resolve(self, name: str, node: Node) -> Binding | None:
+        """Return what a name means where a node is."""
+        scopes = (self._scopes.get(id(each), {}) for each in node.ancestors())
+        return next((names[name] for names in scopes if name in names), None)
 
     def value_of(self, node: Node) -> Node | None:
         """Return the expression that a name is assigned to, if that is done once."""
@@ -268,9 +277,7 @@ class Source:
         for node in self.nodes:
             if node.kind not in _NAMES or id(node) in self._bindings or _is_no_reference(node):
                 continue
-            name = self.code(node)
-            scopes = (self._scopes.get(id(each), {}) for each in node.ancestors())
-            found = next((names[name] for names in scopes if name in names), None)
+            found = self.resolve(self.code(node), node)
             if found is None:
                 continue
             self._bindings[id(node)] = found

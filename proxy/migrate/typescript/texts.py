@@ -233,7 +233,10 @@ class TextReader:
         """Refuse a property that somewhere in the file is given markers."""
         name = self._source.code(node.named[-1])
         for each in self._source.nodes:
-            if each.kind not in _GIVEN:
+            around = each.parent
+            # The prompt of a legacy call is no property that something reads.
+            is_call = around is not None and "max_tokens_to_sample" in self._source.code(around)
+            if each.kind not in _GIVEN or (each.kind == "pair" and is_call):
                 continue
             left, value = each.child("property_identifier") or each.named[0], each.named[-1]
             is_it = self._source.code(left).rpartition(".")[2].strip("\"'") == name

@@ -162,6 +162,7 @@ def test_a_promise_that_nobody_waits_for_is_no_answer_to_follow():
     ("loop", "written"),
     [
         ("for await (const p of s) f(p.completion);", "for await (const p of s) {\n  GUARD\n  f(p.delta.text);\n}"),
+        ("for await (const p of s) { g(() => p.completion); }", "for await (const p of s) { GUARD const text = p.delta.text; g(() => text); }"),
         ("for await (const p of s) {}", "for await (const p of s) { GUARD}"),
         ("for await (const p of s) { f(p!.completion); }", "for await (const p of s) { GUARD f(p.delta.text); }"),
         ("s.controller.abort; for await (let p of s) {\n  f(1);\n}", "s.controller.abort; for await (let p of s) {\n  GUARD\n  f(1);\n}"),
@@ -338,6 +339,28 @@ def test_a_client_is_found_wherever_it_is_kept(client: str):
 )  # fmt: skip
 def test_constants_that_nothing_uses_are_no_longer_imported(imports: str, left: str):
     assert rewritten(imports) == left
+
+
+def test_a_file_without_semicolons_gets_none():
+    call = CALL.replace(" })", ", stream: true })")
+
+    new = rewritten(f"const s = {call}\nfor await (const p of s) {{\n  f(p.completion)\n}}\n")
+
+    assert "continue\n  f(p.delta.text)\n" in new
+
+
+def test_a_system_prompt_by_a_name_goes_into_the_call():
+    prompt = "const p = `${SYSTEM}${HUMAN_PROMPT} ${q}${AI_PROMPT}`;\n"
+    text = f"{HEAD}{CLIENT}const SYSTEM = 'Be brief.';\n{prompt}await c.completions.create({{ {ASK}p }});\n"
+
+    new = rewritten(text)
+
+    assert 'system: SYSTEM, messages: [{ role: "user", content: p }]' in new
+    assert "const p = `${q}`;" in new
+
+
+def test_the_prompt_of_another_call_is_no_property_with_markers():
+    assert content("`${HUMAN_PROMPT} ${body.prompt}${AI_PROMPT}`") == "`${body.prompt}`"
 
 
 def test_a_marker_of_the_programs_own_is_followed():
