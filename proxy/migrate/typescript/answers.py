@@ -428,7 +428,7 @@ class AnswerFollower:
         if first is not None and source.line(first) > source.line(body):
             indent = source.indentation_at(first.start)
             if not source.has_semicolons:
-                statements = [each.removesuffix(";") for each in statements]
+                statements[0] = statements[0].removesuffix(";")
             lines = "".join(f"\n{indent}{each}" for each in statements)
         else:
             lines = "".join(f" {each}" for each in statements)

@@ -27,6 +27,8 @@ LEGACY: Final = frozenset(
     | {"metadata", "stream", "tags"}
 )
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
+_SEPARATOR: Final = re.compile(r"\s*,(?:[^\S\n]*//[^\n]*)?\s*")
+_COMMA: Final = re.compile(r"\s*,")
 _SIMPLE: Final = re.compile(r"[\w$.]+")
 
 
@@ -252,13 +254,26 @@ def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -
             edits.append(Edit(each.start, each.end, separator.join(written)))
             kept = each
         elif index + 1 < len(listed):
-            edits.append(Edit(each.start, listed[index + 1].start, ""))
+            # A comment in a line of its own belongs to what follows.
+            found = _SEPARATOR.match(source.text, each.end)
+            end = listed[index + 1].start if found is None else found.end()
+            edits.append(Edit(each.start, end, ""))
         else:
             assert kept is not None  # the prompt is never taken out
             last = kept
+            if "/" in source.text[last.end : each.start] and listed[index - 1] is last:
+                edits.append(_without_last(source, each))
+                continue
             edits = [edit for edit in edits if edit.start <= last.start]
             edits.append(Edit(last.end, each.end, ""))
     return edits
+
+
+def _without_last(source: Source, entry: Entry) -> Edit:
+    """Take out the last entry, and leave the comment before it."""
+    start = len(source.text[: entry.start].rstrip())
+    comma = _COMMA.match(source.text, entry.end)
+    return Edit(start, entry.end if comma is None else comma.end(), "")
 
 
 def write_entry(name: str, value: str, quote: str) -> str:

@@ -94,6 +94,10 @@ class SdkRewriter:
             raise CannotRewrite(
                 "The client is for Claude on another cloud, where models have other names."
             )
+        if site.era == "0.4" and (site.maker is None or site.module != SDK):
+            raise CannotRewrite(
+                "It cannot be told from here that the client is one of @anthropic-ai/sdk 0.4."
+            )
         if source.code(site.method) == "completeStream":
             raise CannotRewrite(
                 "Each piece that `onUpdate` gets is the whole text so far; the events of the newest"
@@ -107,6 +111,8 @@ class SdkRewriter:
             raise CannotRewrite(new.text)
         outcome.new = new
         outcome.looks += new.looks
+        if any(each.kind == "comment" for each in read.prompt.node.walk()):
+            outcome.looks.append("The comments within the prompt are gone.")
         style = Style(
             writer=Writer(read.prompt.quote, keeps_lines=read.prompt.keeps_lines),
             sdk=self._target.sdk,
@@ -308,8 +314,6 @@ class SdkRewriter:
         """Rewrite what makes a client of 0.4, and say what the newest SDKs no longer take."""
         source, maker = self._source, site.maker
         if maker is None:
-            if site.era == "0.4":
-                outcome.looks.append("The client is made elsewhere: it must be an `Anthropic`.")
             return []
         given = arguments_of(maker)
         if site.era == "0.5":

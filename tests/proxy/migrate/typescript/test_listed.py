@@ -184,6 +184,13 @@ def test_a_client_of_the_oldest_sdk_can_leave_a_call_alone(head: str, reason: st
     assert reason in listed(f"{head}f((await {call}).completion);\n")[0].reasons[0]
 
 
+@pytest.mark.parametrize("head", ["", 'import { c } from "./client";\n'])
+def test_what_only_may_be_a_client_of_the_oldest_sdk_is_left_alone(head: str):
+    call = CALL.replace("completions.create", "complete")
+
+    assert "It cannot be told" in listed(f"{head}f((await {call}).completion);\n")[0].reasons[0]
+
+
 def test_a_stream_of_the_oldest_sdk_is_left_alone_with_those_that_share_its_client():
     head = 'import { Client } from "@anthropic-ai/sdk";\nconst c = new Client(k);\n'
     arguments = f"{{ {ASK}{HELLO} }}"

@@ -290,7 +290,6 @@ def test_a_constant_prompt_without_values_goes_into_the_call():
         ("import { Client as C } from '@anthropic-ai/sdk';\nconst c = new C(apiKey);", "import { Anthropic as C } from '@anthropic-ai/sdk';\nconst c = new C({ apiKey });"),
         ("const { Client: C } = require('@anthropic-ai/sdk');\nconst c = new C(k);", "const { Anthropic: C } = require('@anthropic-ai/sdk');\nconst c = new C({ apiKey: k });"),
         ("import * as sdk from '@anthropic-ai/sdk';\nconst c = new sdk.Client(k);", "import * as sdk from '@anthropic-ai/sdk';\nconst c = new sdk.Anthropic({ apiKey: k });"),
-        ("import { c } from './client';", "import { c } from './client';"),
     ],
 )  # fmt: skip
 def test_the_oldest_client_becomes_the_newest(head: str, new_head: str):
@@ -347,6 +346,33 @@ def test_a_file_without_semicolons_gets_none():
     new = rewritten(f"const s = {call}\nfor await (const p of s) {{\n  f(p.completion)\n}}\n")
 
     assert "continue\n  f(p.delta.text)\n" in new
+
+
+@pytest.mark.parametrize(
+    ("entries", "written"),
+    [
+        ("temperature: 1, // warm\n  // asked:\n  PROMPT,", "// asked:\n  PROMPT,"),
+        ("temperature: 1 /* a */, PROMPT", "PROMPT"),
+        ("PROMPT, // asked\n  temperature: 1,", "PROMPT, // asked"),
+        ("PROMPT, // asked\n  temperature: 1", "PROMPT, // asked"),
+        ("PROMPT,\n  top_k: 1, temperature: 1 // warm", "PROMPT // warm"),
+        ("PROMPT, /* a */ top_k: 1, // b\n  temperature: 1", "PROMPT"),
+    ],
+)
+def test_comments_stay_but_for_those_of_what_is_taken_out(entries: str, written: str):
+    asked = f'model: "claude-2", max_tokens_to_sample: 9, {entries.replace("PROMPT", f"prompt: {HELLO}")}'
+    text = f"{HEAD}{CLIENT}await c.completions.create({{\n  {asked}\n}});\n"
+
+    said = NEW_CALL.partition("9, ")[2].removesuffix(" })")
+
+    new = rewritten(text).replace("],\n  stop", "], stop")
+    assert new.endswith(f"9, {written.replace('PROMPT', said)}\n}});\n")
+
+
+def test_a_comment_within_a_prompt_is_missed():
+    text = f"{HEAD}{CLIENT}await c.completions.create({{ {ASK}HUMAN_PROMPT + /* x */ q + AI_PROMPT }});\n"
+
+    assert "comments" in examine_typescript(text, TARGET).findings[-1].reasons[0]
 
 
 def test_a_system_prompt_by_a_name_goes_into_the_call():
