@@ -108,14 +108,24 @@ class AnswerFollower:
                 f"The promise of the answer is handed on in line {self._source.line(node)}: what "
                 "reads `.completion` of its answer must read the text of the content blocks."
             )
+        handlers = arguments_of(called)
         if name != "then":
             # What comes out is the answer, or what the handler makes of an error.
+            is_unused = called.parent is not None and called.parent.kind == "expression_statement"
+            if not is_unused and not all(map(self._makes_no_answer, handlers)):
+                raise CannotRewrite(
+                    "What handles its errors may answer itself, in the form of a completion."
+                )
             self._follow_promise(called, use)
             return
-        handlers = arguments_of(called)
         if not handlers:
             raise CannotRewrite("It cannot be told what is done with the answer.")
         self._follow_parameter(handlers[0], use)
+
+    def _makes_no_answer(self, handler: Node) -> bool:
+        code = self._source.code(handler)
+        is_seen = handler.kind in FUNCTIONS or code.startswith("console.")
+        return is_seen and "completion" not in code
 
     def _follow_parameter(self, handler: Node, use: AnswerUse) -> None:
         """Follow the answer into the function that `then` is given."""

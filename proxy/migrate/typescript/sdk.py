@@ -75,6 +75,7 @@ class SdkRewriter:
     def rewrite(self) -> list[Outcome]:
         """Return an outcome for each site, with edits that fit together."""
         outcomes = [self._try(site) for site in self.sites]
+        self._fail_where_changes_meet(outcomes)
         self._fail_together(outcomes)
         return outcomes
 
@@ -365,6 +366,26 @@ class SdkRewriter:
         if inner.startswith(outer) and inner != outer:
             return inner[len(outer) :]
         return "\t" if "\t" in outer else "  "
+
+    def _fail_where_changes_meet(self, outcomes: list[Outcome]) -> None:
+        """Leave calls alone whose changes are within each other, such as an answer in a prompt."""
+        changes = sorted(
+            ((edit, index) for index, each in enumerate(outcomes) for edit in set(each.edits)),
+            key=lambda found: (found[0].start, found[0].end, found[0].text),
+        )
+        for number, (edit, index) in enumerate(changes):
+            for other, owner in changes[number + 1 :]:
+                if other.start >= edit.end:
+                    break
+                if other != edit:
+                    for each in (outcomes[index], outcomes[owner]):
+                        each.reason = (
+                            "What changes in it and what changes in another use meet in line "
+                            f"{self._source.line_at(other.start)}: assign the one to a name first."
+                        )
+        for each in outcomes:
+            if each.reason:
+                each.edits = []
 
     def _fail_together(self, outcomes: list[Outcome]) -> None:
         """Leave a call alone if it shares something with one that is left alone."""

@@ -100,6 +100,8 @@ def test_a_call_that_cannot_be_read_is_left_alone(call: str, reason: str):
     [
         ("const p = CALL;", "The promise of the answer is handed on"),
         ("f(CALL);", "The promise of the answer is handed on"),
+        ("const r = await CALL.catch(() => ({ completion: '' }));", "may answer itself"),
+        ("const r = await CALL.catch(handle);", "may answer itself"),
         ("x = CALL.then();", "It cannot be told what is done"),
         ("x = CALL.then(done);", "The answer goes to `done`"),
         ("x = CALL.then(([a]) => a);", "It cannot be told what is done"),
@@ -165,6 +167,16 @@ def test_what_is_done_with_an_answer_can_leave_a_call_alone(code: str, reason: s
     )
 
     assert reason in reason_for(code.replace("ASK", ASK + HELLO))
+
+
+def test_an_answer_within_a_prompt_leaves_only_those_two_calls_alone():
+    second = CALL.replace(HELLO, "`${HUMAN_PROMPT} ${r.completion}${AI_PROMPT}`")
+    text = f"{HEAD}{CLIENT}await {CALL};\nconst r = await {CALL};\nawait {second};\nawait {CALL};\n"
+
+    found = [each for each in examine_typescript(text, TARGET).findings if "create" in each.shape]
+
+    assert [each.verdict is Verdict.BY_HAND for each in found] == [False, True, True, False]
+    assert "meet in line 5" in found[1].reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -149,9 +149,26 @@ def test_an_answer_is_followed(code: str, written: str):
 )  # fmt: skip
 def test_an_answer_is_followed_into_then(handler: str, written: str):
     call = CALL.removeprefix("await ")
-    new = rewritten(f"{HEAD}{CLIENT}x = {call}.catch(g).then({handler});\n")
+    new = rewritten(f"{HEAD}{CLIENT}x = {call}.catch(() => null).then({handler});\n")
 
     assert new.partition(".then(")[2] == f"{written});\n"
+
+
+def test_errors_of_an_answer_that_nobody_reads_may_be_handled_anywhere():
+    call = CALL.removeprefix("await ")
+
+    assert "messages.create" in rewritten(f"{HEAD}{CLIENT}{call}.catch(handle);\n")
+
+
+def test_a_prompt_that_two_calls_share_is_changed_for_both():
+    call = CALL.replace(HELLO, "p")
+
+    new = rewritten(
+        f"{HEAD}{CLIENT}const p = `${{HUMAN_PROMPT}} ${{q}}${{AI_PROMPT}}`;\n{call};\n{call};\n"
+    )
+
+    assert "const p = `${q}`;" in new
+    assert new.count("content: p }") == 2
 
 
 def test_a_promise_that_nobody_waits_for_is_no_answer_to_follow():
