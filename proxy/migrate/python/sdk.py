@@ -145,7 +145,7 @@ class SdkRewriter:
             streams=stream is not None,
             unit=self._unit(site.call),
         )
-        placed = self._place_template(read, new, style)
+        placed = self._place_template(read, new, style, outcome)
         style, edits = placed or self._place_prompt(read, new, style, outcome)
         style, more = self._place_model(read, new, style)
         edits += more
@@ -251,7 +251,7 @@ class SdkRewriter:
         return replace(style, in_place=name.value, list_in_place=True), [Edit(start, end, written)]
 
     def _place_template(
-        self, read: ReadCall, new: NewCall, style: Style
+        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
     ) -> tuple[Style, list[Edit]] | None:
         """Take the markers out of a template that only this call formats, where it is written."""
         source, node, name = self._source, read.prompt.node, read.prompt.name
@@ -269,6 +269,10 @@ class SdkRewriter:
         text = without_markers(str(value.evaluated_value), read.call.prompt, content)
         if text is None:
             return None
+        if source.is_public(template):
+            outcome.looks.append(
+                f"`{template.value}` has no markers any more, also for files that import it."
+            )
         writer = Writer(value.quote, self._target.encoding)
         in_place = source.code(node) if name is None else name.value
         return replace(style, in_place=in_place), [Edit(*source.span(value), writer.text((text,)))]

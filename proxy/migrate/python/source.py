@@ -12,6 +12,7 @@ from libcst.metadata import (
     Assignment,
     BaseAssignment,
     ByteSpanPositionProvider,
+    GlobalScope,
     MetadataWrapper,
     ParentNodeProvider,
     Scope,
@@ -133,6 +134,11 @@ class Source:
     def assignments(self, name: cst.Name) -> list[BaseAssignment]:
         """Return all assignments that a name may refer to."""
         return list(self.scope(name)[name.value])
+
+    def is_public(self, name: cst.Name) -> bool:
+        """Return True if a name is of the module, and not private: other files may import it."""
+        of_module = any(isinstance(each.scope, GlobalScope) for each in self.assignments(name))
+        return of_module and not name.value.startswith("_")
 
     def value_of(self, name: cst.Name) -> cst.BaseExpression | None:
         """

@@ -508,6 +508,17 @@ def test_a_template_that_one_call_formats_loses_its_markers_where_it_is_written(
     assert TEMPLATE in printed
 
 
+@pytest.mark.parametrize(("name", "is_public"), [("ASK", True), ("_ASK", False)])
+def test_a_template_that_others_may_import_is_to_be_looked_at(name: str, is_public: bool):
+    ask = f"c.completions.create({ASK}, prompt=ASK.format(doc=doc)).completion"
+    program = f"{HEAD}{TEMPLATE}def f(doc):\n    return {ask}\n".replace("ASK", name)
+
+    [finding] = examine(program, TARGET).findings
+
+    assert (finding.verdict is Verdict.LOOK) is is_public
+    assert any("files that import it" in each for each in finding.reasons) is is_public
+
+
 @pytest.mark.parametrize(
     "template",
     [
