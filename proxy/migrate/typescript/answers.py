@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.typescript.first_space import counts_on_space, spaces_after_labels
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node, unwrapped, wrapped
 from proxy.migrate.typescript.sites import arguments_of
@@ -34,6 +35,8 @@ class AnswerUse:
     """The edits that follow from the new form of an answer."""
 
     quote: str
+    began_with_space: bool = True
+    """True if the old answer's text began with a space, which the new one's does not."""
     edits: list[Edit] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
@@ -48,9 +51,9 @@ class AnswerFollower:
         self._source = source
         self._quote = quote
 
-    def follow(self, call: Node) -> AnswerUse:
+    def follow(self, call: Node, *, began_with_space: bool = True) -> AnswerUse:
         """Follow the answer of a call; raise `CannotRewrite` if it goes out of sight."""
-        use = AnswerUse(self._quote)
+        use = AnswerUse(self._quote, began_with_space)
         self._follow_promise(call, use)
         return use
 
@@ -232,6 +235,7 @@ class AnswerFollower:
         text = f"content{self.text_suffix().removeprefix('.content')}"
         if declarator is None:
             for node in source.references(local):
+                self._check_first_space(node, use)
                 if node.kind == "shorthand_property_identifier":
                     use.edits.append(Edit(*node.span, f"{source.code(node)}: {text}"))
                 else:
@@ -245,6 +249,8 @@ class AnswerFollower:
             or statement.parent.kind not in {"statement_block", "program"}
         ):
             raise CannotRewrite("The answer is taken apart where no statement can follow.")
+        for node in source.references(local):
+            self._check_first_space(node, use)
         keyword = source.code(statement.children[0])
         end = ";" if source.text[statement.end - 1] == ";" else ""
         indent = source.indentation_at(statement.start)
@@ -291,10 +297,22 @@ class AnswerFollower:
         is_deleted = parent is not None and self._source.code(parent).startswith("delete ")
         if is_left or is_deleted:
             raise CannotRewrite(f"The answer's text is changed in line {self._source.line(whole)}.")
+        self._check_first_space(whole, use)
         between = self._source.text[node.end : whole.end]
         optional = "?" if between.lstrip().startswith("?.") else ""
         gap = between[: len(between) - len(between.lstrip())] if "[" not in between else ""
         use.edits.append(Edit(node.end, whole.end, f"{gap}{optional}{self.text_suffix()}"))
+
+    def _check_first_space(self, text: Node, use: AnswerUse) -> None:
+        """Refuse what counts on a text's first space, and put one behind labels."""
+        if not use.began_with_space:
+            return
+        for node in counts_on_space(self._source, text):
+            raise CannotRewrite(
+                "The text began with a space, and begins with its first word now: line "
+                f"{self._source.line(node)} counts on the space."
+            )
+        use.edits += spaces_after_labels(self._source, text)
 
     def _rewrite_stop_reason(self, whole: Node, use: AnswerUse) -> None:
         source = self._source

@@ -18,7 +18,7 @@ from proxy.migrate.findings import Edit
 from proxy.migrate.text import Text, holes_in
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
-from proxy.migrate.typescript.source import Source
+from proxy.migrate.typescript.source import Source, default_of
 from proxy.migrate.typescript.texts import CannotRead, ReadText, TextReader
 from proxy.migrate.typescript.writing import Writer
 
@@ -29,6 +29,8 @@ LEGACY: Final = frozenset(
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 _SEPARATOR: Final = re.compile(r"\s*,(?:[^\S\n]*//[^\n]*)?\s*")
 _COMMA: Final = re.compile(r"\s*,")
+_READING: Final = frozenset({"length", "includes", "indexOf", "map", "filter", "some", "join"})
+_GIVING: Final = frozenset({"pair", "spread_element", "export_specifier"})
 _SIMPLE: Final = re.compile(r"[\w$.]+")
 
 
@@ -160,9 +162,7 @@ class ArgumentReader:
             found = node.named[-1]
         binding = self._source.binding(node)
         if binding is not None and binding.kind == "parameter" and not binding.writes:
-            declared = binding.node.parent
-            if declared is not None and declared.child("=") is not None:
-                found = declared.named[-1]
+            found = default_of(binding) or found
         if found is None or string_value(self._source.text, found) is None:
             return None
         return found
@@ -170,10 +170,28 @@ class ArgumentReader:
     def _stops(self, node: Node | None) -> tuple[Text, ...] | Expression | None:
         if node is None or self._is_absent(node):
             return None
-        value = unwrapped(self._source.value_of(node) or node)
+        named = self._source.value_of(node)
+        if named is not None:
+            self._check_unchanged(node)
+        value = unwrapped(named or node)
         if value.kind == "array" and all(each.kind != "spread_element" for each in value.named):
             return tuple(self.texts.read(each).text for each in value.named)
         return Expression(self._source.code(node))
+
+    def _check_unchanged(self, name: Node) -> None:
+        """Refuse a list that is changed where it is, or handed to what may change it."""
+        for each in self._source.references(name):
+            parent = each.parent
+            assert parent is not None
+            is_read = (
+                parent.kind == "member_expression"
+                and self._source.code(parent.named[-1]) in _READING
+            )
+            is_given = each.kind == "shorthand_property_identifier" or parent.kind in _GIVING
+            if not is_read and not is_given:
+                raise CannotRead(
+                    f"`{self._source.code(name)}` may be changed in line {self._source.line(each)}."
+                )
 
     def _number(self, node: Node | None) -> float | Expression | None:
         if node is None or self._is_absent(node):

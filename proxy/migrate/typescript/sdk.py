@@ -27,9 +27,10 @@ from proxy.migrate.typescript.arguments import (
     messages,
     write_entry,
 )
+from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.sites import OTHER_PRODUCTS, Site, arguments_of, sites_of
-from proxy.migrate.typescript.source import Source
+from proxy.migrate.typescript.source import Source, default_of
 from proxy.migrate.typescript.texts import SDK, CannotRead
 from proxy.migrate.typescript.writing import Writer
 from translators import UPSTREAM_VERSION
@@ -111,6 +112,7 @@ class SdkRewriter:
         if isinstance(new, Reason):
             raise CannotRewrite(new.text)
         outcome.new = new
+        self._check_system(site, new)
         outcome.looks += new.looks
         if any(each.kind == "comment" for each in read.prompt.node.walk()):
             outcome.looks.append("The comments within the prompt are gone.")
@@ -125,7 +127,7 @@ class SdkRewriter:
         if new.stream:
             edits += self._answers.follow_stream(site.call)
         else:
-            use = self._answers.follow(site.call)
+            use = self._answers.follow(site.call, began_with_space=new.began_with_space)
             self._check_answers(site)
             edits += use.edits
             outcome.looks += use.looks
@@ -139,6 +141,19 @@ class SdkRewriter:
         edits += self._client(site, outcome)
         edits.append(self._method(site))
         outcome.edits = edits
+
+    def _check_system(self, site: Site, new: NewCall) -> None:
+        """Refuse a system prompt that is empty by default; the API takes none that is."""
+        if any(isinstance(each, str) and each.strip() for each in new.system or ()):
+            return
+        for hole in holes_in(new.system or ()):
+            binding = self._source.resolve(hole.source, site.call)
+            default = None if binding is None else default_of(binding)
+            if default is not None and string_value(self._source.text, default) == "":
+                raise CannotRewrite(
+                    f"`{hole.source}` is the system prompt, and empty by default: give `system` "
+                    "only if there is one."
+                )
 
     def _add_keys(self, site: Site, outcome: Outcome) -> None:
         if site.era == "0.4" and site.maker is not None:
@@ -275,15 +290,21 @@ class SdkRewriter:
             return style, []
         quote = source.text[node.start]
         edit = Edit(*node.span, Writer('"' if quote == "`" else quote).string(new.model))
+        declared = node.parent
+        name = declared.named[0] if declared is not None else node
+        used = source.references(name)
         if read.has_default:
+            for each in used:
+                if not self._is_entry(each, "model"):
+                    raise CannotRewrite(
+                        f"`{source.code(name)}` is used in line {source.line(each)} too, and a "
+                        "retired model by default."
+                    )
             outcome.looks.append(
                 "The model is only a default, which now is one of today; whoever names another must"
                 " name one of today, too."
             )
             return replace(style, keeps_model=True), [edit]
-        declared = node.parent
-        name = declared.named[0] if declared is not None else node
-        used = source.references(name)
         if is_exported(name) or not all(self._is_entry(each, "model") for each in used):
             return style, []
         return replace(style, keeps_model=True), [edit]

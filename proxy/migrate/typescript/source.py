@@ -286,6 +286,16 @@ class Source:
                 found.writes.append(node)
 
 
+def default_of(binding: Binding) -> Node | None:
+    """Return the expression that a parameter, or a name in a pattern, is by default; or None."""
+    declared = binding.node.parent
+    if declared is None or binding.kind not in {"parameter", "pattern"}:
+        return None
+    is_pattern = declared.kind in {"assignment_pattern", "object_assignment_pattern"}
+    has_default = is_pattern or declared.child("=") is not None
+    return declared.named[-1] if has_default else None
+
+
 _ASSIGNING: Final = frozenset(
     {"assignment_expression", "augmented_assignment_expression", "for_in_statement"}
 )

@@ -445,3 +445,142 @@ def test_jsx_is_read_in_files_of_javascript_too():
     for examine in (examine_tsx, examine_javascript):
         assert "<p>{(await c.messages" in rewritten(text, examine=examine)
         assert f"{TEXT} as string" in rewritten(typed, examine=examine)
+
+
+def by_hand(source: str) -> list[str]:
+    """The reasons why uses are left to a person."""
+    findings = examine_typescript(f"{HEAD}{CLIENT}{source}\n", TARGET).findings
+    return [each.reasons[0] for each in findings if each.verdict is Verdict.BY_HAND]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "show(r.completion.slice(1))",
+        "show(r.completion.slice(0, 4))",
+        "show(r.completion.substring(1, 9))",
+        "show(r.completion.charAt(0))",
+        "show(r.completion.charAt())",
+        "show((r.completion)[0])",
+        "show(LABELS[r.completion])",
+        'show(r.completion === " Yes")',
+        'show(" No" != r.completion)',
+        'show(r.completion.startsWith(" Yes"))',
+        'show(r.completion.split(" ")[1])',
+        'show(r.completion.replace(" ", ""))',
+        "show(r.completion.match(/^ (\\w+)/))",
+        "show(/^ Yes/.test(r.completion))",
+        'show([" Yes", " No"].includes(r.completion))',
+        "show(LABELS.get(r.completion))",
+        'switch (r.completion) { case " Yes": show(1); default: show(2) }',
+        "const text = r.completion; show(text.slice(1))",
+        "let text; text = r.completion; show(text.slice(1))",
+        "const { completion } = r; show(completion.slice(1))",
+    ],
+)
+def test_what_counts_on_the_first_space_is_left_to_a_person(code: str):
+    [reason] = by_hand(f"const r = {CALL}; {code}")
+
+    assert "begins with its first word now: line 3 counts on the space" in reason
+    taken = by_hand(f"c.completions.create({{ {ASK}{HELLO} }}).then((r) => {{ {code} }})")
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "show(r.completion.trim().slice(1))",
+        "show(r.completion.slice(0, 2000))",
+        "show(r.completion.slice(-9))",
+        "show(r.completion.slice(start))",
+        "show(r.completion.slice())",
+        "show(r.completion.slice(0))",
+        "show(r.completion.length)",
+        'show(r.completion === "")',
+        'show(r.completion.split("\\n"))',
+        'show(r.completion.replaceAll(" ", ""))',
+        "show(r.completion.replace(/^ /, ''))",
+        "show(r.completion.match(/^\\s*(\\w+)/))",
+        "show(/yes/i.test(r.completion))",
+        "show(pattern.exec(r.completion))",
+        "show(r.completion.at)",
+        "show(r.completion.split())",
+        "switch (r.completion) { case '': show(1); default: show(2) }",
+        "show(1 + r.completion)",
+        "show(`${r.completion}: that`)",
+        "show(`\\n${r.completion}`)",
+        'show("" + r.completion)',
+        "show(r.completion + 'x')",
+        "const text = r.completion; show(text)",
+    ],
+)
+def test_what_does_not_is_rewritten_as_it_is(code: str):
+    assert answered(f"const r = CALL; {code}") == f"const r = CALL; {code}".replace(
+        ".completion", TEXT
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "new"),
+    [
+        ("show(`Claude:${r.completion}`)", f"show(`Claude: ${{r{TEXT}}}`)"),
+        ('show("Claude:" + r.completion)', f'show("Claude: " + r{TEXT})'),
+        ("show(x + `is` + r.completion)", f"show(x + `is ` + r{TEXT})"),
+        (
+            "const text = r.completion; show(`Claude:${text}`)",
+            f"const text = r{TEXT}; show(`Claude: ${{text}}`)",
+        ),
+    ],
+)
+def test_a_label_is_parted_from_the_answer(code: str, new: str):
+    assert answered(f"const r = CALL; {code}") == f"const r = CALL; {new}"
+
+
+def test_an_answer_that_began_with_no_space_may_be_cut_as_before():
+    prefilled = CALL.replace("Assistant:", "Assistant: Yes")
+
+    assert ".slice(1)" in rewritten(
+        f"{HEAD}{CLIENT}const r = {prefilled}; r.completion.slice(1);\n"
+    )
+
+
+def test_a_list_of_stops_that_may_be_changed_is_left_to_a_person():
+    call = f"c.completions.create({{ {ASK}{HELLO}, stop_sequences: stops }})"
+    stops = 'const stops = ["END"]; '
+    for change in ("stops.push('x')", "stops[0] = 'x'", "change(stops)"):
+        reasons = by_hand(f"{stops}{change}; await {call};")
+        assert reasons == ["`stops` may be changed in line 3."]
+    for use in ("show(stops.length)", "show([...stops])", "show({ stops })"):
+        assert not by_hand(f"{stops}{use}; await {call};")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "is_left"),
+    [
+        ('q: string, system = ""', True),
+        ('{ q, system = "" }: Options', True),
+        ('q: string, system = "Be brief."', False),
+        ("q: string, system: string", False),
+    ],
+)
+def test_a_system_prompt_that_is_empty_by_default_is_left_to_a_person(
+    parameters: str, is_left: bool
+):
+    prompt = "`${system}\\n\\nHuman: ${q}\\n\\nAssistant:`"
+    reasons = by_hand(
+        f"async function f({parameters}) {{ return (await c.completions.create("
+        f"{{ {ASK}{prompt} }})).completion.trim(); }}"
+    )
+
+    assert ["empty by default" in each for each in reasons] == [True] * is_left
+
+
+def test_a_default_model_that_something_else_reads_is_left_to_a_person():
+    call = f"c.completions.create({{ {ASK}{HELLO} }})".replace('model: "claude-2"', "model")
+    body = f"show(model); await {call};"
+
+    first, *_ = by_hand(f'async function f(model = "claude-2") {{ {body} }}')
+    assert "`model` is used in line 3 too" in "".join(
+        by_hand(f'async function f(model = "claude-2") {{ {body} }}')
+    ), first
+    assert not by_hand(f'async function f(model = "claude-2") {{ await {call}; }}')
