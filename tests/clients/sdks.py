@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from tests.clients.environments import HERE, NodeEnvironment, PythonEnvironment
+from tests.waiting import PATIENCE_SECONDS
 
 KEY: Final = "sk-ant-api03-matrix"
 INVALID_KEY: Final = "sk-ant-api03-invalid"
@@ -27,7 +28,6 @@ REQUEST: Final[Mapping[str, Any]] = {
     "prompt": HELLO,
     "max_tokens_to_sample": 300,
 }
-_PROGRAM_SECONDS: Final = 25
 _PATIENCE_MILLISECONDS: Final = 3_500  # three of the endless retries of TypeScript 0.4
 
 Way = Literal["whole", "streamed", "async whole", "async streamed", "raw whole", "raw streamed"]
@@ -112,7 +112,7 @@ class Client:
             input=json.dumps(defaults | options | {"base_url": url, "calls": calls}).encode(),
             env=self._variables(),
             capture_output=True,
-            timeout=_PROGRAM_SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")

@@ -21,8 +21,8 @@ from tests.clients.sdks import (
     Client,
 )
 from tests.proxy.migrate.programs_under_test import PROGRAMS, names
+from tests.waiting import PATIENCE_SECONDS
 
-_SECONDS = 30
 NODE_PROGRAMS: Final = PROGRAMS.parent / "typescript" / "programs"
 
 
@@ -43,7 +43,7 @@ def run(client: Client, program: Path, url: str) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -55,14 +55,14 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
     edits += more_edits
     findings += listed_of(source, target, outcomes, edits)
     findings.sort(key=lambda found: (found.line, found.column))
-    return _checked(source, findings, edits, grammar)
+    return checked(source, findings, edits, grammar)
 
 
 def _by_hand(line: int, reason: str) -> Examined:
     return Examined((Finding(line=line, shape=_FILE, verdict=Verdict.BY_HAND, reasons=(reason,)),))
 
 
-def _checked(source: Source, findings: list[Finding], edits: list[Edit], grammar: str) -> Examined:
+def checked(source: Source, findings: list[Finding], edits: list[Edit], grammar: str) -> Examined:
     """Return findings and edits; without the edits, if what they make cannot be parsed."""
     edits = [
         Edit(each.start, each.end, _LINE_END.sub(source.newline, each.text)) for each in set(edits)

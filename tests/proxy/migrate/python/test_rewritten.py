@@ -538,3 +538,13 @@ def test_a_template_that_becomes_more_than_a_message_stays(template: str):
     new = apply_edits(source, examine(source, TARGET).edits)
 
     assert f"system_T = '{template}'\n" in new
+
+
+def test_a_parameter_that_may_be_none_is_no_text_and_what_is_not_streamed_needs_no_stream():
+    new = rewritten(
+        f"{HEAD}def f(q: str = None):\n    return c.completions.create({ASK}, stream=False, "
+        "prompt=f'\\n\\nHuman: {q}\\n\\nAssistant:').completion\n"
+    )
+
+    assert "\"content\": f'{q}'" in new.replace('f"{q}"', "f'{q}'")
+    assert "stream" not in new
