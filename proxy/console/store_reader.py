@@ -76,27 +76,26 @@ class StoreReader:
 
     async def _wait_for(self, result: asyncio.Future[T]) -> T:
         given_up = time.monotonic() + self.longest
-        while True:
-            await asyncio.wait({result}, timeout=self.asks_after)
-            if result.done():
-                return result.result()
+        await asyncio.wait({result}, timeout=self.asks_after)
+        while not result.done():
             probe = self._begin_probe()
             either: set[asyncio.Future[Any]] = {result, probe}
             await asyncio.wait(
                 either, timeout=self.patience - self.asks_after, return_when=asyncio.FIRST_COMPLETED
             )
-            if result.done():
-                return result.result()
-            if not probe.done():
+            is_waiting = not result.done()
+            if is_waiting and not probe.done():
                 raise self._no_answer()
-            if (problem := probe.result()) is not None:
+            if is_waiting and (problem := probe.result()) is not None:
                 raise problem
-            if time.monotonic() > given_up:
+            if is_waiting and time.monotonic() > given_up:
                 raise StoreError(
                     f"The store has needed more than {self.longest:g} seconds for this: it is "
                     "busy, or there is too much to read. Choose a shorter period, or try again",
                     may_pass=True,
                 )
+            await asyncio.wait({result}, timeout=self.asks_after)
+        return result.result()
 
     def _begin_probe(self) -> asyncio.Future[StoreError | None]:
         if self._probe is None or self._probe.done():

@@ -441,6 +441,13 @@ def test_the_kill_switch_is_thrown_once_its_name_is_typed(person):
     ]
 
 
+def test_an_override_that_is_not_there_is_taken_back_and_none_is_offered(person):
+    back = person.send("/rollout/override", action="off", version=version(person.config))
+
+    assert "The override is off: the rules decide again." in shown(back.text)
+    assert undo_in(back) is None
+
+
 def test_the_kill_switch_is_not_thrown_over_somebody_else(tmp_path):
     with two_people(settings_file(tmp_path, RULES)) as (one, other):
         seen = version(one.config)

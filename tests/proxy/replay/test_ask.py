@@ -21,8 +21,8 @@ NOWHERE = "http://127.0.0.1:9"
 BROKEN: Any = None
 
 
-def damaged(**bodies: bytes) -> RecordedExchange:
-    return msgspec.structs.replace(recorded(), **bodies)
+def damaged(**parts: Any) -> RecordedExchange:
+    return msgspec.structs.replace(recorded(), **parts)
 
 
 def rule(action: str, **fields: Any) -> dict[str, Any]:
@@ -276,7 +276,8 @@ def test_what_was_answered_in_vain_has_cost_something():
 
 def test_a_bug_of_ours_costs_one_request_and_ends_nothing():
     with serving(Scripted()) as url, capture_logs() as logged:
-        broken, whole = ask(url, damaged(legacy_in=BROKEN), recorded())
+        record = msgspec.structs.replace(recorded().record, total_ms=BROKEN)
+        broken, whole = ask(url, damaged(record=record), recorded())
 
     assert (broken.failure, broken.tokens) == ("crashed", 20)
     assert whole.failure is None

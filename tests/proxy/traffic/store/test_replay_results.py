@@ -34,7 +34,7 @@ def left_ids(replay: ReplayStore) -> list[str]:
 
 
 def result(number: int, failure: str | None = None, **fields: Any) -> ReplayResult:
-    compared = None if failure else {"similarity": number / 10}
+    compared = None if failure else {"similarity": number / 10_000}
     plain = {"id": f"req_{number:04}", "failure": failure, "comparison": compared, "tokens": 5.0}
     return ReplayResult(**(plain | fields))
 
