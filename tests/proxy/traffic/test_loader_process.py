@@ -304,7 +304,9 @@ def test_a_note_that_cannot_be_read_is_no_note(keeping):
 
 
 def policies(
-    keeping: LoaderConfig, wait: Callable[[float], bool], idle_seconds: float | None = 60
+    keeping: LoaderConfig,
+    wait: Callable[[float], bool],
+    idle_seconds: float | None = PATIENCE_SECONDS,
 ) -> list[int]:
     """How the threads are scheduled on which three pieces are loaded, a file each."""
     seen: list[int] = []
