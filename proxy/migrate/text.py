@@ -12,6 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+MARKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
+"""The markers by the names of the SDKs' constants."""
+MARKER_WORD: Final = re.compile(r"(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
+"""Is looked for in source code, too, where the letter of an escape may stand before it."""
+
 _FIRST: Final = 0xE000
 MAX_HOLES: Final = 0xF8FF - _FIRST + 1
 _PRIVATE_USE: Final = re.compile("[\ue000-\uf8ff]")

@@ -52,7 +52,7 @@ class _Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Used:
-    """What this installation uses of the models."""
+    """The models that callers have asked for and that the settings name, and when."""
 
     is_empty: bool
     """True if nothing was recorded."""

@@ -9,15 +9,13 @@ from typing import Final
 import libcst as cst
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.first_space import counts_on_it
+from proxy.migrate.outcomes import CannotRewrite
 from proxy.migrate.python.first_space import counts_on_space, spaces_after_labels
 from proxy.migrate.python.source import Source, called_name
 
 _PRINTS: Final = frozenset({"print", "pprint", "debug", "info", "warning", "error", "log"})
 _UNCHANGED: Final = frozenset({"model", "id"})
-
-
-class CannotRewrite(Exception):
-    """A legacy call cannot be rewritten; the message is a sentence that says why."""
 
 
 @dataclass(slots=True)
@@ -27,7 +25,7 @@ class AnswerUse:
     edits: list[Edit] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
-    """What must be rewritten as a whole: a name that holds answers of several calls."""
+    """Names that hold answers of several calls, which are rewritten together or not at all."""
     is_json: bool = False
     """True if the answer is JSON data, and no object of an SDK."""
     may_be_error: bool = False
@@ -275,10 +273,7 @@ def _rewrite_text(
 
 def _check_first_space(source: Source, text: cst.BaseExpression, use: AnswerUse) -> None:
     for node in counts_on_space(source, text):
-        raise CannotRewrite(
-            "The text began with a space, and begins with its first word now: line "
-            f"{source.line(node)} counts on the space."
-        )
+        raise CannotRewrite(counts_on_it(source.line(node)))
     use.edits += spaces_after_labels(source, text)
 
 

@@ -16,8 +16,9 @@ import libcst as cst
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
+from proxy.migrate.outcomes import CannotRead
 from proxy.migrate.python.source import Source, called_name
-from proxy.migrate.python.texts import CannotRead, ReadText, TextReader
+from proxy.migrate.python.texts import ReadText, TextReader
 from proxy.migrate.python.writing import Writer, entry
 from proxy.migrate.text import Text, holes_in
 from translators import UPSTREAM_VERSION

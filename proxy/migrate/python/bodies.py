@@ -8,15 +8,16 @@ body for Bedrock is rewritten for the same model, because that product has model
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import libcst as cst
 
 from proxy.migrate.calls import Expression, NewCall, Reason
-from proxy.migrate.findings import Edit, Finding, Verdict
+from proxy.migrate.findings import Edit, Finding
+from proxy.migrate.outcomes import CannotRewrite, Outcome
 from proxy.migrate.planning import Target, plan_call
-from proxy.migrate.python.answers import AnswerUse, CannotRewrite, follow_data, outermost
+from proxy.migrate.python.answers import AnswerUse, follow_data, outermost
 from proxy.migrate.python.arguments import (
     ArgumentReader,
     Entries,
@@ -27,7 +28,6 @@ from proxy.migrate.python.arguments import (
 )
 from proxy.migrate.python.by_hand import arguments_to_write
 from proxy.migrate.python.source import Source, called_name, keys_of
-from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
 from translators import UPSTREAM_VERSION
 
@@ -39,15 +39,11 @@ _JSON_OPTIONS: Final = frozenset({"json", "data", "content"})
 
 
 @dataclass(slots=True)
-class BodyOutcome:
-    """What is done about a body."""
+class BodyOutcome(Outcome):
+    """The outcome of the body of a request."""
 
     node: cst.Dict
     shape: str
-    edits: list[Edit] = field(default_factory=list)
-    looks: list[str] = field(default_factory=list)
-    reason: str = ""
-    new: NewCall | None = None
     read: ReadCall | None = None
     known: tuple[str | Expression | None, int | Expression | None] = (None, None)
 
@@ -63,7 +59,7 @@ def bodies_of(
         if isinstance(node, cst.Dict) and id(node) not in taken and _is_body(node)
     ]
     findings = [_finding(source, each, target) for each in outcomes]
-    return findings, [edit for each in outcomes if not each.reason for edit in each.edits]
+    return findings, [edit for each in outcomes for edit in each.edits]
 
 
 def _is_body(node: cst.Dict) -> bool:
@@ -92,8 +88,8 @@ class _Bodies:
                 self._rewrite_post(node, call, argument, outcome)
             else:
                 raise CannotRewrite("It cannot be told from here where the body is sent.")
-        except (CannotRead, CannotRewrite) as exc:
-            outcome.reason = str(exc)
+        except CannotRewrite as exc:
+            outcome.leave(str(exc))
         return outcome
 
     def _sender(self, node: cst.BaseExpression) -> tuple[cst.Call, cst.Arg]:
@@ -131,7 +127,7 @@ class _Bodies:
                 "The answer is a stream of events: the text is in those of the type "
                 "`content_block_delta`, in `delta.text`."
             )
-        outcome.read, outcome.new = read, new
+        outcome.read, outcome.call, outcome.new = read, read.call, new
         outcome.looks += new.looks
         return new
 
@@ -293,7 +289,7 @@ class _Bodies:
         new = plan_call(legacy, self._target)
         if isinstance(new, Reason):
             raise CannotRewrite(new.text)
-        outcome.read, outcome.new = read, new
+        outcome.read, outcome.call, outcome.new = read, read.call, new
         outcome.looks.append(
             "Bedrock is another product: the body is that of the Messages API for the same model; "
             "name one that Bedrock serves to you."
@@ -370,20 +366,10 @@ def _code_of(outcome: BodyOutcome, target: Target) -> str:
 
 def _finding(source: Source, outcome: BodyOutcome, target: Target) -> Finding:
     start, end = source.span(outcome.node)
-    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
-    new, read = outcome.new, outcome.read
-    asked = read.call.model if read is not None else None
-    models = None
-    if new is not None and isinstance(asked, str) and isinstance(new.model, str):
-        models = (asked, new.model)
-    return Finding(
+    return outcome.finding(
         line=source.line_at(start),
         column=source.column_at(start),
         end_line=source.line_at(end),
         shape=outcome.shape,
-        verdict=Verdict.BY_HAND if outcome.reason else verdict,
-        reasons=(outcome.reason,) if outcome.reason else tuple(outcome.looks),
-        models=None if outcome.reason else models,
-        adjustments=() if outcome.reason or new is None else new.adjustments,
-        code=_code_of(outcome, target) if outcome.reason else "",
+        code=lambda: _code_of(outcome, target),
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 import libcst as cst
 
-from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.findings import Edit, Examined, Finding, Verdict
+from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
 from proxy.migrate.python.bodies import bodies_of
 from proxy.migrate.python.langchain import langchain_of
@@ -15,8 +13,6 @@ from proxy.migrate.python.rest import constants, rest_of, retired_models
 from proxy.migrate.python.sdk import SdkRewriter
 from proxy.migrate.python.sdk_findings import finding_of
 from proxy.migrate.python.source import Source
-
-_LINE_END: Final = re.compile(r"\r\n|\n")
 
 
 def examine(text: str, target: Target) -> Examined:
@@ -54,7 +50,7 @@ def examine(text: str, target: Target) -> Examined:
     findings += left
     edits += removed
     findings.sort(key=lambda found: (found.line, found.column))
-    return _checked(source, findings, edits)
+    return fitting(source.text, source.newline, findings, edits, parses=parses)
 
 
 def _spans_of(source: Source, findings: list[Finding]) -> list[Edit]:
@@ -70,28 +66,10 @@ def _end_of_line(source: Source, line: int) -> int:
     return source.start_of_line(line + 1) if line < source.lines else len(source.text)
 
 
-def _checked(source: Source, findings: list[Finding], edits: list[Edit]) -> Examined:
-    """Return findings and edits; without the edits, if what they make cannot be parsed."""
-    edits = [
-        Edit(each.start, each.end, _LINE_END.sub(source.newline, each.text)) for each in set(edits)
-    ]
+def parses(text: str) -> bool:
+    """Return True if a text is Python."""
     try:
-        cst.parse_module(apply_edits(source.text, edits))
-    except (cst.ParserSyntaxError, OverlappingEdits):
-        reason = "It was not rewritten, because its changes do not fit together."
-        return Examined(
-            tuple(
-                found
-                if found.verdict is Verdict.BY_HAND
-                else Finding(
-                    line=found.line,
-                    column=found.column,
-                    end_line=found.end_line,
-                    shape=found.shape,
-                    verdict=Verdict.BY_HAND,
-                    reasons=(reason,),
-                )
-                for found in findings
-            )
-        )
-    return Examined(tuple(findings), tuple(sorted(edits)))
+        cst.parse_module(text)
+    except cst.ParserSyntaxError:
+        return False
+    return True

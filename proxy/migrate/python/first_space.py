@@ -1,30 +1,20 @@
-"""
-Find what a program does with the space that an answer of the legacy API begins with.
-
-Answers of the Messages API begin with their first word. Where a program glues the text to a label
-(`f"Claude:{text}"`), the space is put there; where it counts on it (`text[1:]`, `text == " Yes"`),
-the program must be changed by whoever knows what it is for.
-"""
+"""Find uses of an answer in Python that count on its first space, or follow a label at once."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import libcst as cst
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.first_space import FIRST_CHARACTERS, SPACED_PATTERN, is_label
 from proxy.migrate.python.source import Source, called_name
 
-_LABEL_END: Final = re.compile(r"[\w:;.,!?]\Z")
-_SPACED_PATTERN: Final = re.compile(r"\^?(?: |\\s)(?![*?])")
 _MATCHES: Final = frozenset({"match", "fullmatch"})
 _SEARCHES: Final = frozenset(
     {"startswith", "split", "rsplit", "partition", "find", "index", "count", "replace"}
 )
-_FIRST_CHARACTERS: Final = 8
-"""A slice that ends before is one of the first word."""
 
 
 def counts_on_space(source: Source, text: cst.BaseExpression) -> Iterator[cst.CSTNode]:
@@ -96,7 +86,7 @@ def _is_at_start(index: cst.BaseSlice) -> bool:
     return (
         lower is None
         and isinstance(upper, cst.Integer)
-        and upper.evaluated_value < _FIRST_CHARACTERS
+        and upper.evaluated_value < FIRST_CHARACTERS
     )
 
 
@@ -126,12 +116,12 @@ def _begins_with_space(node: cst.BaseExpression) -> bool:
 
 def _is_spaced(node: cst.BaseExpression) -> bool:
     value = node.evaluated_value if isinstance(node, cst.SimpleString) else None
-    return isinstance(value, str) and _SPACED_PATTERN.match(value) is not None
+    return isinstance(value, str) and SPACED_PATTERN.match(value) is not None
 
 
 def _end_of_label(source: Source, parts: Sequence[cst.BaseFormattedStringContent]) -> int | None:
     last = parts[-1] if parts else None
-    if not isinstance(last, cst.FormattedStringText) or not _is_label(last.value):
+    if not isinstance(last, cst.FormattedStringText) or not is_label(last.value):
         return None
     return source.inner_span(last)[1]
 
@@ -139,7 +129,7 @@ def _end_of_label(source: Source, parts: Sequence[cst.BaseFormattedStringContent
 def _end_of_text(source: Source, node: cst.BaseExpression) -> int | None:
     """Return where the literal at the end of an expression ends, if it is a label."""
     match node:
-        case cst.SimpleString() if _is_label(node.raw_value):
+        case cst.SimpleString() if is_label(node.raw_value):
             return source.inner_span(node)[1] - len(node.quote)
         case cst.FormattedString():
             return _end_of_label(source, node.parts)
@@ -149,8 +139,3 @@ def _end_of_text(source: Source, node: cst.BaseExpression) -> int | None:
             return _end_of_text(source, node.right)
         case _:
             return None
-
-
-def _is_label(raw: str) -> bool:
-    """Return True if the source of a text ends with a word, and not with an escape."""
-    return _LABEL_END.search(raw) is not None and re.search(r"\\\w{1,8}\Z", raw) is None

@@ -15,13 +15,12 @@ import libcst as cst
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall, Reason
 from proxy.migrate.findings import Edit, Finding, Verdict
+from proxy.migrate.outcomes import CannotRewrite
 from proxy.migrate.planning import Target, plan_call
-from proxy.migrate.python.answers import CannotRewrite
 from proxy.migrate.python.arguments import ArgumentReader
-from proxy.migrate.python.mixing import MARKER_WORD
 from proxy.migrate.python.source import Source, called_name
-from proxy.migrate.python.texts import CannotRead
 from proxy.migrate.python.writing import Writer
+from proxy.migrate.text import MARKER_WORD
 
 _CLASSES: Final = frozenset(
     {"langchain.llms.Anthropic", "langchain.llms.anthropic.Anthropic"}
@@ -122,7 +121,7 @@ def _outcome(source: Source, call: cst.Call, target: Target) -> _Outcome:
             *_constructor(source, call, target, outcome),
             *_uses(source, call),
         ]
-    except (CannotRead, CannotRewrite) as exc:
+    except CannotRewrite as exc:
         outcome.reason = str(exc)
     return outcome
 

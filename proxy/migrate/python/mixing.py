@@ -8,16 +8,13 @@ them, whatever was asked.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import libcst as cst
 
 from proxy.migrate.python.source import Source, called_name, dotted
+from proxy.migrate.text import MARKER_WORD, MARKERS
 
-MARKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
-MARKER_WORD: Final = re.compile(r"(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
-"""Is looked for in source code, too, where the letter of an escape may stand before it."""
 _JOINING: Final = frozenset(
     {"join", "str", "dedent", "format", "list", "tuple", "reversed", "cleandoc", "sum"}
 )
@@ -26,7 +23,7 @@ _GROWING: Final = frozenset({"append", "extend", "insert", "add", "write"})
 
 
 class Mixing:
-    """What holds markers in one file."""
+    """The names, attributes and functions of one file that hold texts with markers."""
 
     def __init__(self, source: Source) -> None:
         """Follow the markers of a file to all that they are put into."""

@@ -16,10 +16,10 @@ import libcst as cst
 from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
-from proxy.migrate.python.mixing import MARKERS
-from proxy.migrate.python.sdk import Outcome
+from proxy.migrate.python.sdk import SdkOutcome
 from proxy.migrate.python.sites import is_client
 from proxy.migrate.python.source import Source, called_name, dotted
+from proxy.migrate.text import MARKERS
 
 _EXCEPTION: Final = frozenset({"anthropic.ApiException", "anthropic.api.ApiException"})
 _RAW: Final = (
@@ -32,7 +32,7 @@ _MOCKED: Final = frozenset({"return_value", "side_effect"})
 
 
 def rest_of(
-    source: Source, target: Target, outcomes: Sequence[Outcome]
+    source: Source, target: Target, outcomes: Sequence[SdkOutcome]
 ) -> tuple[list[Finding], list[Edit]]:
     """Return what else is found in a file, and the edits of it."""
     if not _imports_anthropic(source) and not outcomes:

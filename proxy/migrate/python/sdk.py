@@ -7,18 +7,17 @@ dictionary of parameters, a client of 0.2) is rewritten only if all of them are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import libcst as cst
 
 from proxy.migrate.calls import Expression, NewCall, Reason
 from proxy.migrate.findings import Edit, apply_edits
+from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_together
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.python.answers import (
     AnswerUse,
-    CannotRewrite,
     StreamUse,
     calls_of_answer,
     follow_answer,
@@ -37,7 +36,7 @@ from proxy.migrate.python.arguments import (
 )
 from proxy.migrate.python.sites import Site, sites_of
 from proxy.migrate.python.source import Source, called_name, dotted
-from proxy.migrate.python.texts import CannotRead, without_markers
+from proxy.migrate.python.texts import without_markers
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.text import holes_in
 
@@ -55,16 +54,10 @@ _HARMLESS_USES: Final = frozenset({"print", "len", "debug", "info", "warning", "
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What is done about a site."""
+class SdkOutcome(Outcome):
+    """The outcome of a call of the SDK."""
 
     site: Site
-    edits: list[Edit] = field(default_factory=list)
-    keys: set[Hashable] = field(default_factory=set)
-    new: NewCall | None = None
-    read: ReadCall | None = None
-    looks: list[str] = field(default_factory=list)
-    reason: str = ""
     known: tuple[str | Expression | None, int | Expression | None] = (None, None)
     """The model and the limit of tokens, as far as they are known."""
     streams: bool = False
@@ -82,27 +75,26 @@ class SdkRewriter:
         """The calls that are left alone, as far as it is known."""
         self.sites = sites_of(source)
 
-    def rewrite(self) -> list[Outcome]:
+    def rewrite(self) -> list[SdkOutcome]:
         """Return an outcome for each site, with edits that fit together."""
         while True:
             outcomes = [self._try(site) for site in self.sites]
-            self._fail_together(outcomes)
+            fail_together(outcomes, [self._source.line(each.call) for each in self.sites])
             failed = {id(each.site.call) for each in outcomes if each.reason}
             if failed <= self._failed:
                 return outcomes
             # What they share with others, a model's name, must stay as it is.
             self._failed |= failed
 
-    def _try(self, site: Site) -> Outcome:
-        outcome = Outcome(site)
+    def _try(self, site: Site) -> SdkOutcome:
+        outcome = SdkOutcome(site)
         try:
             self._rewrite(site, outcome)
-        except (CannotRead, CannotRewrite) as exc:
-            outcome.reason = str(exc)
-            outcome.edits = []
+        except CannotRewrite as exc:
+            outcome.leave(str(exc))
         return outcome
 
-    def _rewrite(self, site: Site, outcome: Outcome) -> None:
+    def _rewrite(self, site: Site, outcome: SdkOutcome) -> None:
         self._add_keys(site, outcome)
         maker_name = self._source.qualified(site.maker.func) if site.maker else None
         if maker_name in _OTHER_PRODUCTS:
@@ -120,7 +112,7 @@ class SdkRewriter:
         read = self._reader.read_call(entries, stream=site.streams)
         if read.default is not None and not self._is_only_for_models(entries.get("model")):
             read = self._reader.without_default(read, entries)
-        outcome.read = read
+        outcome.call = read.call
         new = plan_call(read.call, self._target)
         if isinstance(new, Reason):
             raise CannotRewrite(new.text)
@@ -174,7 +166,7 @@ class SdkRewriter:
                     "`system` only if there is one."
                 )
 
-    def _add_keys(self, site: Site, outcome: Outcome) -> None:
+    def _add_keys(self, site: Site, outcome: SdkOutcome) -> None:
         if site.era == "0.2":
             outcome.keys.add(("client", id(site.maker) if site.maker else dotted(site.client)))
         if site.parameters is not None:
@@ -209,7 +201,7 @@ class SdkRewriter:
                 raise CannotRewrite("The answer's name also holds those of other calls.")
 
     def _place_prompt(
-        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
+        self, read: ReadCall, new: NewCall, style: Style, outcome: SdkOutcome
     ) -> tuple[Style, list[Edit]]:
         """Decide where the texts are written: in the call, or where its prompt was put together."""
         name, node = read.prompt.name, read.prompt.node
@@ -251,7 +243,7 @@ class SdkRewriter:
         return replace(style, in_place=name.value, list_in_place=True), [Edit(start, end, written)]
 
     def _place_template(
-        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
+        self, read: ReadCall, new: NewCall, style: Style, outcome: SdkOutcome
     ) -> tuple[Style, list[Edit]] | None:
         """Take the markers out of a template that only this call formats, where it is written."""
         source, node, name = self._source, read.prompt.node, read.prompt.name
@@ -340,7 +332,7 @@ class SdkRewriter:
             raise CannotRewrite("The call is spread over lines.")
         return Edit(start, end, f"messages.{name}")
 
-    def _client_edits(self, site: Site, outcome: Outcome) -> list[Edit]:
+    def _client_edits(self, site: Site, outcome: SdkOutcome) -> list[Edit]:
         """Rewrite what makes a client of 0.2, and say what the newest SDKs no longer take."""
         maker = site.maker
         if maker is None:
@@ -474,25 +466,6 @@ class SdkRewriter:
         if not indent:
             return usual
         return "\t" if "\t" in indent else usual.replace("\t", "    ")
-
-    def _fail_together(self, outcomes: list[Outcome]) -> None:
-        """Leave a call alone if it shares something with one that is left alone."""
-        while True:
-            failed = {key: each for each in outcomes if each.reason for key in each.keys}
-            changed = False
-            for each in outcomes:
-                if each.reason:
-                    continue
-                shared = next((failed[key] for key in each.keys if key in failed), None)
-                if shared is not None:
-                    line = self._source.line(shared.site.call)
-                    each.reason = (
-                        f"It shares its client, a name or its parameters with the call in line "
-                        f"{line}, which is not rewritten."
-                    )
-                    each.edits, changed = [], True
-            if not changed:
-                return
 
 
 def _statement_of_text(source: Source, whole: cst.BaseExpression) -> cst.CSTNode | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from proxy.migrate.findings import Finding, Verdict
+from proxy.migrate.findings import Finding
 from proxy.migrate.planning import Target
 from proxy.migrate.python.by_hand import arguments_to_write
-from proxy.migrate.python.sdk import Outcome
+from proxy.migrate.python.sdk import SdkOutcome
 from proxy.migrate.python.sites import Site
 from proxy.migrate.python.source import Source
 
@@ -16,36 +16,20 @@ def shape_of(site: Site) -> str:
     return f"{name} of SDK {'0.3 and later' if site.era == '0.3' else '0.2'}"
 
 
-def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
-    """Return what is said of a site."""
-    site, new = outcome.site, outcome.new
-    start, end = source.span(site.call)
-    is_by_hand = bool(outcome.reason)
-    verdict = Verdict.LOOK if outcome.looks else Verdict.REWRITTEN
-    notes = [
-        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
-        for each in (new.edges if new else ())
-    ]
-    streams = outcome.streams or bool(new and new.stream)
-    models = None
-    if new is not None and outcome.read is not None:
-        asked = outcome.read.call.model
-        if isinstance(asked, str) and isinstance(new.model, str):
-            models = (asked, new.model)
-    return Finding(
+def finding_of(source: Source, outcome: SdkOutcome, target: Target) -> Finding:
+    """Return what is said of a call of the SDK."""
+    start, end = source.span(outcome.site.call)
+    streams = outcome.streams or bool(outcome.new and outcome.new.stream)
+    return outcome.finding(
         line=source.line_at(start),
         column=source.column_at(start),
         end_line=source.line_at(end),
-        shape=shape_of(site) + (", streamed" if streams else ""),
-        verdict=Verdict.BY_HAND if is_by_hand else verdict,
-        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
-        models=None if is_by_hand else models,
-        adjustments=new.adjustments if new is not None and not is_by_hand else (),
-        code=code_of(source, outcome, target) if is_by_hand else "",
+        shape=shape_of(outcome.site) + (", streamed" if streams else ""),
+        code=lambda: code_of(source, outcome, target),
     )
 
 
-def code_of(source: Source, outcome: Outcome, target: Target) -> str:
+def code_of(source: Source, outcome: SdkOutcome, target: Target) -> str:
     """Return the call to write by hand, as far as it is known."""
     site = outcome.site
     client = source.code(site.client)

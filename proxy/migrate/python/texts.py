@@ -17,9 +17,10 @@ from typing import Final
 import libcst as cst
 from libcst.metadata import BuiltinAssignment
 
-from proxy.migrate.python.mixing import MARKER_WORD, MARKERS, Mixing
+from proxy.migrate.outcomes import CannotRead
+from proxy.migrate.python.mixing import Mixing
 from proxy.migrate.python.source import Source, dotted
-from proxy.migrate.text import Hole, Text, holes_in, text_of
+from proxy.migrate.text import MARKER_WORD, MARKERS, Hole, Text, holes_in, text_of
 
 SUM: Final = "+"
 _PERCENT: Final = re.compile(r"(?<!%)%s")
@@ -31,10 +32,6 @@ _STRING_METHODS: Final = frozenset(
 )
 """Methods by which a string, though not any other value of that name, becomes one."""
 _ALWAYS_STRINGS: Final = frozenset({"read_text", "isoformat", "hexdigest"})
-
-
-class CannotRead(Exception):
-    """A text cannot be read from the source; the message is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.first_space import counts_on_it
+from proxy.migrate.outcomes import CannotRewrite
 from proxy.migrate.typescript.first_space import counts_on_space, spaces_after_labels
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node, unwrapped, wrapped
@@ -26,10 +28,6 @@ _GUARD: Final = (
 )
 
 
-class CannotRewrite(Exception):
-    """A legacy call cannot be rewritten; the message is a sentence that says why."""
-
-
 @dataclass(slots=True)
 class AnswerUse:
     """The edits that follow from the new form of an answer."""
@@ -40,7 +38,7 @@ class AnswerUse:
     edits: list[Edit] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
     keys: set[Hashable] = field(default_factory=set)
-    """What must be rewritten as a whole: a name that holds answers of several calls."""
+    """Names that hold answers of several calls, which are rewritten together or not at all."""
 
 
 class AnswerFollower:
@@ -308,10 +306,7 @@ class AnswerFollower:
         if not use.began_with_space:
             return
         for node in counts_on_space(self._source, text):
-            raise CannotRewrite(
-                "The text began with a space, and begins with its first word now: line "
-                f"{self._source.line(node)} counts on the space."
-            )
+            raise CannotRewrite(counts_on_it(self._source.line(node)))
         use.edits += spaces_after_labels(self._source, text)
 
     def _rewrite_stop_reason(self, whole: Node, use: AnswerUse) -> None:

@@ -15,11 +15,12 @@ from typing import Final
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
+from proxy.migrate.outcomes import CannotRead
 from proxy.migrate.text import Text, holes_in
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.source import Source, default_of
-from proxy.migrate.typescript.texts import CannotRead, ReadText, TextReader
+from proxy.migrate.typescript.texts import ReadText, TextReader
 from proxy.migrate.typescript.writing import Writer
 
 LEGACY: Final = frozenset(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.findings import Examined, Finding, Verdict
+from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
 from proxy.migrate.typescript.listed import listed_of
 from proxy.migrate.typescript.nodes import first_error, parse
@@ -14,7 +15,6 @@ from proxy.migrate.typescript.sdk import SdkRewriter
 from proxy.migrate.typescript.sdk_findings import finding_of
 from proxy.migrate.typescript.source import Source
 
-_LINE_END: Final = re.compile(r"\r\n|\n")
 _MADE: Final = re.compile(r"^//[#@] sourceMappingURL=(?!data:)", re.MULTILINE)
 _LONGEST_LINE: Final = 5_000
 _FILE: Final = "a file that mentions the legacy API"
@@ -55,37 +55,14 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
     edits += more_edits
     findings += listed_of(source, target, outcomes, edits)
     findings.sort(key=lambda found: (found.line, found.column))
-    return checked(source, findings, edits, grammar)
+    return fitting(
+        text,
+        source.newline,
+        findings,
+        edits,
+        parses=lambda written: first_error(parse(written, grammar)) is None,
+    )
 
 
 def _by_hand(line: int, reason: str) -> Examined:
     return Examined((Finding(line=line, shape=_FILE, verdict=Verdict.BY_HAND, reasons=(reason,)),))
-
-
-def checked(source: Source, findings: list[Finding], edits: list[Edit], grammar: str) -> Examined:
-    """Return findings and edits; without the edits, if what they make cannot be parsed."""
-    edits = [
-        Edit(each.start, each.end, _LINE_END.sub(source.newline, each.text)) for each in set(edits)
-    ]
-    try:
-        fits = first_error(parse(apply_edits(source.text, edits), grammar)) is None
-    except OverlappingEdits:
-        fits = False
-    if fits:
-        return Examined(tuple(findings), tuple(sorted(edits)))
-    reason = "It was not rewritten, because its changes do not fit together."
-    return Examined(
-        tuple(
-            found
-            if found.verdict is Verdict.BY_HAND
-            else Finding(
-                line=found.line,
-                column=found.column,
-                end_line=found.end_line,
-                shape=found.shape,
-                verdict=Verdict.BY_HAND,
-                reasons=(reason,),
-            )
-            for found in findings
-        )
-    )

@@ -1,25 +1,18 @@
-"""
-Find what a program does with the space that an answer of the legacy API begins with.
-
-Answers of the Messages API begin with their first word. Where a program glues the text to a label
-(`` `Claude:${text}` ``), the space is put there; where it counts on it (`text.slice(1)`, `text ===
-" Yes"`), the program must be changed by whoever knows what it is for.
-"""
+"""Find uses of an answer in TypeScript that count on its first space, or follow a label at once."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from proxy.migrate.findings import Edit
+from proxy.migrate.first_space import FIRST_CHARACTERS, SPACED_PATTERN, is_label
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, wrapped
 from proxy.migrate.typescript.source import Source
 
-_LABEL_END: Final = re.compile(r"[\w:;.,!?]\Z")
-_ESCAPE_END: Final = re.compile(r"\\\w{1,8}\Z")
-_SPACED_PATTERN: Final = re.compile(r"/\^?(?: |\\s)(?![*?])")
+_LONGEST_END: Final = 12
+"""Characters of a literal's end that show whether it is a label."""
 _BY_PLACE: Final = frozenset({"charAt", "at", "charCodeAt", "codePointAt"})
 _PARTS: Final = frozenset({"slice", "substring", "substr"})
 _SEARCHES: Final = frozenset(
@@ -28,8 +21,6 @@ _SEARCHES: Final = frozenset(
 _EQUALITY: Final = frozenset({"===", "==", "!==", "!="})
 _LOOKUPS: Final = frozenset({"get", "has", "includes", "indexOf"})
 _TESTS: Final = frozenset({"test", "exec"})
-_FIRST_CHARACTERS: Final = 8
-"""A part that ends before is one of the first word."""
 
 
 def counts_on_space(source: Source, text: Node) -> Iterator[Node]:
@@ -53,7 +44,7 @@ def spaces_after_labels(source: Source, text: Node) -> Iterator[Edit]:
             left = parent.named[0]
             left = left.named[-1] if _is_sum(source, left) else left
             place = left.end - 1 if left.kind in {"string", "template_string"} else None
-        if place is not None and _is_label(source.text[:place]):
+        if place is not None and is_label(source.text[max(0, place - _LONGEST_END) : place]):
             yield Edit(place, place, " ")
 
 
@@ -93,7 +84,7 @@ def _is_looked_up(source: Source, function: Node) -> bool:
     if function.kind != "member_expression":
         return False
     method, receiver = source.code(function.named[-1]), function.named[0]
-    is_spaced = _SPACED_PATTERN.match(source.code(receiver)) is not None
+    is_spaced = SPACED_PATTERN.match(source.code(receiver)[1:]) is not None
     return method in _LOOKUPS or (method in _TESTS and receiver.kind == "regex" and is_spaced)
 
 
@@ -103,12 +94,12 @@ def _method_counts(source: Source, method: str, arguments: list[Node]) -> bool:
         return first is None or first.kind == "number"
     if method in _PARTS and first is not None and first.kind == "number":
         last = source.code(arguments[-1])
-        is_short = last.isdecimal() and int(last) < _FIRST_CHARACTERS
+        is_short = last.isdecimal() and int(last) < FIRST_CHARACTERS
         return source.code(first) != "0" or (len(arguments) > 1 and is_short)
     if method not in _SEARCHES or first is None:
         return False
     if first.kind == "regex":
-        return method != "replace" and _SPACED_PATTERN.match(source.code(first)) is not None
+        return method != "replace" and SPACED_PATTERN.match(source.code(first)[1:]) is not None
     # All spaces are taken out, the first one with them.
     is_taken_out = method == "replaceAll" and string_value(source.text, arguments[-1]) == ""
     return _begins_with_space(source, first) and not is_taken_out
@@ -120,8 +111,3 @@ def _begins_with_space(source: Source, node: Node) -> bool:
 
 def _is_sum(source: Source, node: Node) -> bool:
     return node.kind == "binary_expression" and source.code(node.children[1]) == "+"
-
-
-def _is_label(before: str) -> bool:
-    """Return True if a literal's source ends with a word, and not with an escape."""
-    return _LABEL_END.search(before) is not None and _ESCAPE_END.search(before[-12:]) is None

@@ -12,7 +12,7 @@ from proxy.migrate.typescript.arguments import keys_of
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node
 from proxy.migrate.typescript.rest import finding_at
-from proxy.migrate.typescript.sdk import Outcome
+from proxy.migrate.typescript.sdk import SdkOutcome
 from proxy.migrate.typescript.source import Source
 
 _PATH: Final = "/v1/complete"
@@ -47,7 +47,7 @@ _LEGACY_CLASSES: Final = ("/llms/anthropic", "/chat_models/anthropic")
 
 
 def listed_of(
-    source: Source, target: Target, outcomes: Sequence[Outcome], edits: Sequence[Edit]
+    source: Source, target: Target, outcomes: Sequence[SdkOutcome], edits: Sequence[Edit]
 ) -> Iterator[Finding]:
     """Yield what is listed of a file."""
     taken = {id(each.site.parameters) for each in outcomes}

@@ -11,11 +11,12 @@ from typing import Final
 
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
+from proxy.migrate.text import MARKERS
 from proxy.migrate.typescript.arguments import keys_of
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node
-from proxy.migrate.typescript.sdk import Outcome
+from proxy.migrate.typescript.sdk import SdkOutcome
 from proxy.migrate.typescript.source import Source
-from proxy.migrate.typescript.texts import MARKERS, SDK
+from proxy.migrate.typescript.texts import SDK
 
 _TYPES: Final = frozenset(
     {"Completion", "CompletionCreateParams", "CompletionCreateParamsNonStreaming"}
@@ -40,7 +41,7 @@ return new Response(body);"""
 
 
 def rest_of(
-    source: Source, target: Target, outcomes: Sequence[Outcome], edits: Sequence[Edit]
+    source: Source, target: Target, outcomes: Sequence[SdkOutcome], edits: Sequence[Edit]
 ) -> tuple[list[Finding], list[Edit]]:
     """Return what else is found in a file, and the edits of it."""
     findings: list[Finding] = []
@@ -143,7 +144,7 @@ def _is_changed(node: Node, edits: Sequence[Edit]) -> bool:
 
 
 def _constants(
-    source: Source, outcomes: Sequence[Outcome], edits: Sequence[Edit]
+    source: Source, outcomes: Sequence[SdkOutcome], edits: Sequence[Edit]
 ) -> tuple[list[Finding], list[Edit]]:
     """Return the constants that are left, and the edits that take out those that nothing uses."""
     findings: list[Finding] = []
@@ -184,7 +185,7 @@ def _is_declared(node: Node) -> bool:
     return node.parent is not None and node.parent.kind in {"import_specifier", "pair_pattern"}
 
 
-def _is_by_hand(node: Node, outcomes: Sequence[Outcome]) -> bool:
+def _is_by_hand(node: Node, outcomes: Sequence[SdkOutcome]) -> bool:
     """Return True for a constant in a function with a call that is left alone."""
     around = [each for each in node.ancestors() if each.kind in FUNCTIONS]
     for call in (each.site.call for each in outcomes if each.reason):

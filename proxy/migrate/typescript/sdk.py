@@ -7,15 +7,15 @@ object of parameters, a client of 0.4) is rewritten only if all of them are.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from proxy.migrate.calls import NewCall, Reason
 from proxy.migrate.findings import Edit
+from proxy.migrate.outcomes import CannotRead, CannotRewrite, Outcome, fail_together
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.text import Hole, holes_in
-from proxy.migrate.typescript.answers import AnswerFollower, CannotRewrite, is_exported
+from proxy.migrate.typescript.answers import AnswerFollower, is_exported
 from proxy.migrate.typescript.arguments import (
     ArgumentReader,
     Entries,
@@ -31,7 +31,7 @@ from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.sites import OTHER_PRODUCTS, Site, arguments_of, sites_of
 from proxy.migrate.typescript.source import Source, default_of
-from proxy.migrate.typescript.texts import SDK, CannotRead
+from proxy.migrate.typescript.texts import SDK
 from proxy.migrate.typescript.writing import Writer
 from translators import UPSTREAM_VERSION
 
@@ -49,16 +49,10 @@ _KEY_AND_OPTIONS: Final = 2
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What is done about a site."""
+class SdkOutcome(Outcome):
+    """The outcome of a call of the SDK."""
 
     site: Site
-    edits: list[Edit] = field(default_factory=list)
-    keys: set[Hashable] = field(default_factory=set)
-    new: NewCall | None = None
-    read: ReadCall | None = None
-    looks: list[str] = field(default_factory=list)
-    reason: str = ""
 
 
 class SdkRewriter:
@@ -73,23 +67,22 @@ class SdkRewriter:
         self.sites = sites_of(source)
         self._objects = {id(each.parameters) for each in self.sites if each.parameters}
 
-    def rewrite(self) -> list[Outcome]:
+    def rewrite(self) -> list[SdkOutcome]:
         """Return an outcome for each site, with edits that fit together."""
         outcomes = [self._try(site) for site in self.sites]
         self._fail_where_changes_meet(outcomes)
-        self._fail_together(outcomes)
+        fail_together(outcomes, [self._source.line(each.call) for each in self.sites])
         return outcomes
 
-    def _try(self, site: Site) -> Outcome:
-        outcome = Outcome(site)
+    def _try(self, site: Site) -> SdkOutcome:
+        outcome = SdkOutcome(site)
         try:
             self._rewrite(site, outcome)
-        except (CannotRead, CannotRewrite) as exc:
-            outcome.reason = str(exc)
-            outcome.edits = []
+        except CannotRewrite as exc:
+            outcome.leave(str(exc))
         return outcome
 
-    def _rewrite(self, site: Site, outcome: Outcome) -> None:
+    def _rewrite(self, site: Site, outcome: SdkOutcome) -> None:
         source = self._source
         self._add_keys(site, outcome)
         if site.module in OTHER_PRODUCTS:
@@ -107,7 +100,7 @@ class SdkRewriter:
             )
         entries, edits = self._entries(site)
         read = self._reader.read_call(entries)
-        outcome.read = read
+        outcome.call = read.call
         new = plan_call(read.call, self._target)
         if isinstance(new, Reason):
             raise CannotRewrite(new.text)
@@ -155,7 +148,7 @@ class SdkRewriter:
                     "only if there is one."
                 )
 
-    def _add_keys(self, site: Site, outcome: Outcome) -> None:
+    def _add_keys(self, site: Site, outcome: SdkOutcome) -> None:
         if site.era == "0.4" and site.maker is not None:
             outcome.keys.add(("client", id(site.maker)))
         if site.parameters is None:
@@ -213,7 +206,7 @@ class SdkRewriter:
             raise CannotRewrite("The answer's name also holds those of other calls.")
 
     def _place_prompt(
-        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
+        self, read: ReadCall, new: NewCall, style: Style, outcome: SdkOutcome
     ) -> tuple[Style, list[Edit]]:
         """Decide where the texts are written: in the call, or where its prompt was put together."""
         source = self._source
@@ -282,7 +275,7 @@ class SdkRewriter:
         )
 
     def _place_model(
-        self, read: ReadCall, new: NewCall, style: Style, outcome: Outcome
+        self, read: ReadCall, new: NewCall, style: Style, outcome: SdkOutcome
     ) -> tuple[Style, list[Edit]]:
         """Rewrite a model where its literal is, if all that use that are legacy calls."""
         source, node = self._source, read.model
@@ -332,7 +325,7 @@ class SdkRewriter:
         end = options.named[-1].end
         return [Edit(end, end, f", {written}")]
 
-    def _client(self, site: Site, outcome: Outcome) -> list[Edit]:
+    def _client(self, site: Site, outcome: SdkOutcome) -> list[Edit]:
         """Rewrite what makes a client of 0.4, and say what the newest SDKs no longer take."""
         source, maker = self._source, site.maker
         if maker is None:
@@ -388,7 +381,7 @@ class SdkRewriter:
             return inner[len(outer) :]
         return "\t" if "\t" in outer else "  "
 
-    def _fail_where_changes_meet(self, outcomes: list[Outcome]) -> None:
+    def _fail_where_changes_meet(self, outcomes: list[SdkOutcome]) -> None:
         """Leave calls alone whose changes are within each other, such as an answer in a prompt."""
         changes = sorted(
             ((edit, index) for index, each in enumerate(outcomes) for edit in set(each.edits)),
@@ -407,19 +400,3 @@ class SdkRewriter:
         for each in outcomes:
             if each.reason:
                 each.edits = []
-
-    def _fail_together(self, outcomes: list[Outcome]) -> None:
-        """Leave a call alone if it shares something with one that is left alone."""
-        while True:
-            failed = {key: each for each in outcomes if each.reason for key in each.keys}
-            changed = False
-            for each in outcomes:
-                shared = next((failed[key] for key in each.keys if key in failed), None)
-                if shared is not None and not each.reason:
-                    each.reason = (
-                        "It shares its client, a name or its parameters with the call in line "
-                        f"{self._source.line(shared.site.call)}, which is not rewritten."
-                    )
-                    each.edits, changed = [], True
-            if not changed:
-                return

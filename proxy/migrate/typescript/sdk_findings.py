@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from proxy.migrate.calls import NewCall
-from proxy.migrate.findings import Finding, Verdict
+from proxy.migrate.findings import Finding
 from proxy.migrate.planning import Target
 from proxy.migrate.typescript.answers import TEXT
 from proxy.migrate.typescript.arguments import Style, messages
-from proxy.migrate.typescript.sdk import Outcome
+from proxy.migrate.typescript.sdk import SdkOutcome
 from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.writing import Writer
 
@@ -18,7 +17,7 @@ for await (const event of stream) {
 }"""
 
 
-def shape_of(source: Source, outcome: Outcome) -> str:
+def shape_of(source: Source, outcome: SdkOutcome) -> str:
     """Name a call in a few words."""
     site = outcome.site
     name = source.code(site.method)
@@ -27,43 +26,24 @@ def shape_of(source: Source, outcome: Outcome) -> str:
     return f"{name} of @anthropic-ai/sdk 0.4"
 
 
-def finding_of(source: Source, outcome: Outcome, target: Target) -> Finding:
-    """Return what is said of a site."""
-    site, new = outcome.site, outcome.new
-    is_by_hand = bool(outcome.reason)
-    notes = [
-        f"A space or line end at the start of `{each}` is sent now; it was taken for the marker's."
-        for each in (new.edges if new else ())
-    ]
-    return Finding(
-        line=source.line(site.call),
-        column=source.column(site.call),
-        end_line=source.line_at(site.call.end),
+def finding_of(source: Source, outcome: SdkOutcome, target: Target) -> Finding:
+    """Return what is said of a call of the SDK."""
+    call = outcome.site.call
+    return outcome.finding(
+        line=source.line(call),
+        column=source.column(call),
+        end_line=source.line_at(call.end),
         shape=shape_of(source, outcome) + (", streamed" if _streams(source, outcome) else ""),
-        verdict=Verdict.BY_HAND
-        if is_by_hand
-        else (Verdict.LOOK if outcome.looks else Verdict.REWRITTEN),
-        reasons=(outcome.reason,) if is_by_hand else (*dict.fromkeys(outcome.looks), *notes),
-        models=None
-        if is_by_hand or outcome.read is None
-        else _models(outcome.read.call.model, new),
-        adjustments=new.adjustments if new is not None and not is_by_hand else (),
-        code=_code(source, outcome, target) if is_by_hand else "",
+        code=lambda: _code(source, outcome, target),
     )
 
 
-def _streams(source: Source, outcome: Outcome) -> bool:
-    is_known = outcome.read is not None and outcome.read.call.stream
+def _streams(source: Source, outcome: SdkOutcome) -> bool:
+    is_known = outcome.call is not None and outcome.call.stream
     return is_known or source.code(outcome.site.method) == "completeStream"
 
 
-def _models(asked: object, new: NewCall | None) -> tuple[str, str] | None:
-    if new is None or not isinstance(asked, str) or not isinstance(new.model, str):
-        return None
-    return asked, new.model
-
-
-def _code(source: Source, outcome: Outcome, target: Target) -> str:
+def _code(source: Source, outcome: SdkOutcome, target: Target) -> str:
     """Return the call to write by hand, as far as it is known."""
     new, writer = outcome.new, Writer()
     lines = [f'model: "{target.example_model}",', "max_tokens: 300,"]

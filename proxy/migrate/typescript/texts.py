@@ -7,18 +7,15 @@ other value the old prompt had what a template literal makes of it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.migrate.text import Hole, Text, holes_in, text_of
+from proxy.migrate.outcomes import CannotRead
+from proxy.migrate.text import MARKER_WORD, MARKERS, Hole, Text, holes_in, text_of
 from proxy.migrate.typescript.literals import decoded, string_value, substitutions
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.source import Source
 
-MARKERS: Final = {"HUMAN_PROMPT": "\n\nHuman:", "AI_PROMPT": "\n\nAssistant:"}
-MARKER_WORD: Final = re.compile(r"(?:Human|Assistant):|HUMAN_PROMPT|AI_PROMPT")
-"""Is looked for in source code, too, where the letter of an escape may stand before it."""
 STRING: Final = "string"
 SDK: Final = "@anthropic-ai/sdk"
 _DEEPEST: Final = 12
@@ -32,10 +29,6 @@ _GIVEN: Final = frozenset(
     | {"public_field_definition"}
 )
 _GROWING: Final = frozenset({"push", "unshift", "concat"})
-
-
-class CannotRead(Exception):
-    """A text cannot be read from the source; the message is a sentence that says why."""
 
 
 @dataclass(frozen=True, slots=True)

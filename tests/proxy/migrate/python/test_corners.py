@@ -9,6 +9,7 @@ import pytest
 
 from proxy.migrate import Finding, Target, Verdict, apply_edits
 from proxy.migrate.python import examine, examine_notebook
+from proxy.migrate.python.examining import parses
 from translators import Policy
 
 pytestmark = pytest.mark.thorough
@@ -384,3 +385,8 @@ def test_cells_of_text_are_no_code_and_edits_stay_in_their_cell():
 
     assert "messages.create" in new
     assert '"source": "print(\\"\\".join(' in new
+
+
+def test_what_is_no_python_any_more_is_noticed():
+    assert parses("x = 1\n")
+    assert not parses("x = (\n")

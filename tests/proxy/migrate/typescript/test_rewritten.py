@@ -10,11 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.migrate import Edit, Examined, Finding, Target, Verdict, apply_edits
+from proxy.migrate import Examined, Target, Verdict, apply_edits
 from proxy.migrate.typescript import examine_javascript, examine_tsx, examine_typescript
-from proxy.migrate.typescript.examining import checked
-from proxy.migrate.typescript.nodes import parse
-from proxy.migrate.typescript.source import Source
 from translators import Policy
 
 TARGET = Target(policy=Policy(), today="2026-11-28")
@@ -601,21 +598,3 @@ def test_models_that_think_are_told_not_to_and_given_room():
     assert 'output_config: { effort: "low" }' in new
     assert 'thinking: { type: "disabled" }' in new
     assert "{ timeout: 600_000 }" in new
-
-
-@pytest.mark.parametrize(
-    "edits", [[Edit(0, 3, "x"), Edit(1, 4, "y")], [Edit(0, 0, "const = ")]], ids=["meet", "no code"]
-)
-def test_changes_that_do_not_fit_together_are_left_to_a_person(edits: list[Edit]):
-    text = "show(1);\n"
-    source = Source(text, parse(text, "typescript"))
-    found = [
-        Finding(line=1, shape="a call", verdict=verdict, reasons=("as it was",))
-        for verdict in (Verdict.REWRITTEN, Verdict.BY_HAND)
-    ]
-
-    examined = checked(source, found, edits, "typescript")
-
-    assert examined.edits == ()
-    assert [each.verdict for each in examined.findings] == [Verdict.BY_HAND] * 2
-    assert ["fit together" in each.reasons[0] for each in examined.findings] == [True, False]
