@@ -52,7 +52,7 @@ class _Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Used:
-    """The models that callers have asked for and that the settings name, and when."""
+    """The models that callers have asked for, and the retirements that concern them."""
 
     is_empty: bool
     """True if nothing was recorded."""
