@@ -130,7 +130,10 @@ def keeping_in(state_dir: Path, url: str | None = None) -> LoaderConfig:
 def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     config = settings_with(tmp_path, [])
     keeping, over = keeping_in(tmp_path), Event()
-    looked = threading.Thread(target=run_loader, args=[keeping, over.wait])
+    # Without a thread of idle priority, which is for a process that does nothing else.
+    looked = threading.Thread(
+        target=run_loader, args=[keeping, over.wait], kwargs={"idle_seconds": None}
+    )
     with closing(SegmentWriter(keeping.directory, RECORDS)) as journal:
         looked.start()
         try:
