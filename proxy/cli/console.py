@@ -26,6 +26,7 @@ from proxy.server.connection.reason_phrases import name_unnamed_statuses
 from proxy.server.listening import listen_or_exit
 from proxy.server.serving import Server, config_for
 from proxy.terminal import print_lines
+from proxy.traffic import import_store
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -57,6 +58,8 @@ def run_console(
         with or_exit():
             app, lines = console_for(settings, reader, sockets, demo=demo)
         configure_logs(settings.log_format)
+        # A page gives a store that does not answer two seconds, and importing may take as long.
+        import_store(store_url_of(settings, settings.state_dir, demo=demo))
         print_lines(*lines)
         name_unnamed_statuses()
         config_of_server = config_for(app, settings.console_host, settings.console_port, shutdown=1)

@@ -8,7 +8,7 @@ from proxy.traffic.record import GROUPS, MadeAdjustment, ShadowRecord, TrafficRe
 from proxy.traffic.sdk_detection import detect_sdk
 from proxy.traffic.store.database.url import checked_url, default_url, file_of, place_of_store
 from proxy.traffic.store.errors import OutdatedStoreError, ReadOnlyStoreError, StoreError
-from proxy.traffic.store.lazy_open import open_store
+from proxy.traffic.store.lazy_open import import_store, open_store
 
 __all__ = [
     "GROUPS",
@@ -31,6 +31,7 @@ __all__ = [
     "default_url",
     "detect_sdk",
     "file_of",
+    "import_store",
     "journal_directory",
     "open_store",
     "place_of_store",

@@ -18,7 +18,7 @@ from proxy.console.site import SettingsReader
 from proxy.errors import InvalidSettings
 from proxy.server.listening import listen_on
 from tests.command_line import run, running
-from tests.proxy.console.harness import settings_file, shown
+from tests.proxy.console.harness import enter, settings_file, shown
 from tests.servers import new_client, taken_port
 from tests.waiting import PATIENCE_SECONDS
 
@@ -57,7 +57,7 @@ def test_it_shows_an_address_that_opens_it_and_stops_when_told_to(tmp_path, numb
         address, about = address_in(process.stdout), process.stdout.readline()
         assert address.startswith(f"{url}/enter?once=")
         assert about.startswith("This address works once")
-        assert client.get(address).status_code == 200
+        enter(client, address)
         another = process.stdout.readline()
         process.send_signal(number)
         said, log = process.communicate(timeout=PATIENCE_SECONDS)

@@ -17,6 +17,7 @@ from proxy.cli.demo_clients import OLD_CLIENTS
 from proxy.config.history import history_of
 from proxy.config.toml_edit import set_share
 from tests.command_line import HOLDOVER, run, running
+from tests.proxy.console.harness import enter
 from tests.servers import fetch, new_client
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
@@ -57,7 +58,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         [address] = re.findall(r"^The console is at (\S+)$", printed, re.MULTILINE)
         [proxy] = re.findall(r"^Serving on (\S+);", printed, re.MULTILINE)
         with new_client(base_url=address.partition("/enter")[0], follow_redirects=True) as console:
-            assert console.get(address).status_code == 200
+            enter(console, address)
             yield Demo(proxy, state, console)
         process.send_signal(signal.SIGTERM)
         said, complaints = process.communicate(timeout=PATIENCE_SECONDS)
@@ -93,7 +94,7 @@ def test_a_second_console_of_the_demo_has_its_rules(demo):
         said = process.stdout.readline() + process.stdout.readline()
         [address] = re.findall(r"(http\S+)", said)
         with new_client(follow_redirects=True) as client:
-            assert client.get(address).status_code == 200
+            enter(client, address)
             wait_for(lambda: f"{REQUESTS} requests" in client.get(url).text)
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=PATIENCE_SECONDS)

@@ -20,6 +20,7 @@ from proxy.console.store_reader import StoreReader
 from proxy.security.hosts import HostCheck
 from proxy.traffic import open_store
 from tests.servers import free_port, new_client, serving
+from tests.waiting import PATIENCE_SECONDS
 
 _CSRF: Final = re.compile(r'name="csrf" value="([^"]+)"')
 
@@ -85,9 +86,10 @@ def console(
     app = create_console(
         Site(
             reader=reader,
-            store=store or StoreReader(url=settings.traffic_url.get_secret_value()),
+            store=store
+            or StoreReader(url=settings.traffic_url.get_secret_value(), patience=PATIENCE_SECONDS),
             server=server,
-            **site,
+            **{"patience_of_switches": PATIENCE_SECONDS, **site},
         ),
         hosts=HostCheck(is_local=True, allowed=settings.allowed_hosts),
         token=settings.admin_token,
@@ -99,13 +101,18 @@ def console(
         yield url, once
 
 
+def enter(client: httpx.Client, address: str) -> None:
+    """Sign in by the address that opens a console once; what it leads to is not asked for."""
+    assert client.get(address, follow_redirects=False).status_code == 303
+
+
 @contextmanager
 def signed_in(config: Path, **options: Any) -> Iterator[Person]:
     """Serve the console of a settings file without `admin_token`, with somebody signed in at it."""
     with console(config, **options) as (url, once):
         client = new_client(base_url=url, follow_redirects=True)
         with client:
-            assert client.get(str(once), follow_redirects=False).status_code == 303
+            enter(client, str(once))
             yield Person(client=client, config=config, url=url)
 
 

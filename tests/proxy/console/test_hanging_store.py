@@ -22,9 +22,9 @@ from proxy.traffic import open_store
 from proxy.traffic.store.errors import StoreError
 from tests.command_line import running
 from tests.postgres import postgres
-from tests.proxy.console.harness import settings_file, shown, signed_in
+from tests.proxy.console.harness import enter, settings_file, shown, signed_in
 from tests.servers import free_port, new_client, taken_port
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 RULE = '\n[[rollout]]\nname = "canary"\nshare = 25\naction = "translate"\n'
 
@@ -211,7 +211,9 @@ def test_a_postgresql_that_is_frozen_holds_neither_pages_nor_the_end(tmp_path: P
             new_client(base_url=base, follow_redirects=True) as client,
         ):
             assert process.stdout is not None
-            opened = client.get(process.stdout.readline().rpartition(" ")[2].strip())
+            enter(client, process.stdout.readline().rpartition(" ")[2].strip())
+            # A machine that is busy with other tests may be slower than the patience of a page.
+            opened = wait_for(lambda: page if (page := client.get("/")).is_success else None)
             with database.frozen():
                 frozen = client.get("/shadows"), client.get("/models"), client.get("/explain")
                 process.send_signal(signal.SIGTERM)
