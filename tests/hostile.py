@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from typing import Final
 
 INJECTED: Final = "INJECTED"
 """Stands at the beginning of a line if somebody else's text can begin one."""
 
+_LAST: Final = 0xFFFF
+"""Of the characters beyond, which are a million, none is the first of its category."""
 _ONE_OF_EACH: Final = {
     unicodedata.category(character): character
-    for character in map(chr, range(sys.maxunicode, -1, -1))
+    for character in map(chr, range(_LAST, -1, -1))
     if not character.isprintable()
 }
 """The first of each category that Unicode does not call printable, but for surrogates."""
