@@ -19,6 +19,7 @@ _GC_THRESHOLD: Final = 20_000
 _MOST_CASES: Final = 12
 """Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 1200
+_FROM_OUTSIDE: Final = ("tests/end_to_end/", "tests/faults/")
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 
 register_profiles()  # before hypothesis's plugin is configured, which may load another
@@ -33,6 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FaultSummary())
     config.addinivalue_line(
         "markers", "thorough: takes so long that the quick profile leaves it out"
+    )
+    config.addinivalue_line(
+        "markers", "measured: reaches lines that no test of another folder reaches"
     )
     config.addinivalue_line("markers", "one_in(n): of its cases the quick profile tries one in n")
     config.addinivalue_line(
@@ -51,14 +55,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="install the official SDKs of every era and run them against the proxy",
     )
     parser.addoption(
-        "--every-test",
+        "--for-coverage",
         action="store_true",
-        help="leave out only further cases of tests in the quick profile: coverage needs all tests",
+        help="only the tests that coverage is measured with, in the quick profile",
     )
     parser.addoption(
         "--rest",
         action="store_true",
-        help="only the cases that --every-test leaves out, and tests that the profile scales",
+        help="only what --for-coverage leaves out, and tests that the profile scales",
     )
 
 
@@ -82,10 +86,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
         return
     sample = _sample(items)
+    measured = {item for item in sample if not _is_from_outside(item) or _has(item, "measured")}
     if config.getoption("--rest"):
-        chosen = [item for item in items if item not in sample or _has(item, "scaled")]
-    elif config.getoption("--every-test"):
-        chosen = [item for item in items if item in sample]
+        chosen = [item for item in items if item not in measured or _has(item, "scaled")]
+    elif config.getoption("--for-coverage"):
+        chosen = [item for item in items if item in measured]
     else:
         quick = {item for item in sample if not _has(item, "thorough")}
         if config.args == config.getini("testpaths"):  # no folder was asked for
@@ -103,10 +108,17 @@ def pytest_collection() -> None:
 
 def pytest_collection_finish() -> None:
     """Let no collection of garbage go through what is there from the first test to the last."""
-    gc.collect()
     gc.freeze()
     gc.enable()
     gc.set_threshold(_GC_THRESHOLD)
+
+
+def _is_from_outside(item: pytest.Item) -> bool:
+    """Return True for a test that drives whole servers, whose lines other tests reach as well.
+
+    Measuring coverage makes a process take half as long again to start, and these start most.
+    """
+    return item.nodeid.startswith(_FROM_OUTSIDE)
 
 
 def _names_files(config: pytest.Config) -> bool:

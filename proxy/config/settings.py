@@ -10,10 +10,12 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_settings import (
@@ -105,6 +107,9 @@ class KeyFrom(BaseModel):
         return self
 
 
+WRITTEN: Final = ContextVar[Mapping[str, object]]("written", default=MappingProxyType({}))
+"""The settings that a file gives, for the `Settings` that are made meanwhile."""
+
 KeyOrPlace = Annotated[
     Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")],
     Discriminator(lambda written: "place" if isinstance(written, dict | KeyFrom) else "key"),
@@ -171,9 +176,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
-    written: ClassVar[Mapping[str, object]] = {}
-    """The settings from the file, where there is one."""
-
     host: str = "127.0.0.1"
     """Address to listen on. Other machines reach every address that is not a loopback address."""
     port: int = Field(default=8080, ge=0, le=65535)
@@ -438,7 +440,7 @@ class Settings(BaseSettings):
             init_settings,
             env_settings,
             file_secret_settings,
-            InitSettingsSource(settings_cls, init_kwargs=dict(cls.written)),
+            InitSettingsSource(settings_cls, init_kwargs=dict(WRITTEN.get())),
         )
 
 

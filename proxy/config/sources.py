@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic_settings import SettingsError
 
 from proxy.config.setting_errors import Problem, describe_problem
-from proxy.config.settings import ENV_PREFIX, Settings
+from proxy.config.settings import ENV_PREFIX, WRITTEN, Settings
 from proxy.config.toml_source import TomlSource, at_place, line_of
 from proxy.errors import InvalidSettings
 from proxy.rollout import validate_rules
@@ -38,15 +38,10 @@ def load_settings(
     if secrets is not None:
         _refuse_unreadable(secrets)
     given = {name: value for name, value in flags.items() if value is not None}
-    tree = file.tree() if file else {}
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(secrets_dir=secrets)
-        written = tree
-
     sources = _Sources(file=file or TomlSource(Path()), flags=frozenset(given), secrets=secrets)
+    before = WRITTEN.set(file.tree() if file else {})
     try:
-        settings = FromFile(**given)  # type: ignore[arg-type] # validated just here
+        settings = Settings(**{"_secrets_dir": secrets, **given})  # type: ignore[arg-type] # checked here
     except ValidationError as exc:
         problems = (describe_problem(error, Settings) for error in exc.errors())
         raise InvalidSettings(*map(sources.describe, problems)) from exc
@@ -58,6 +53,8 @@ def load_settings(
         raise InvalidSettings(sources.describe(problem)) from exc
     except ValueError as exc:
         raise InvalidSettings(f"{file.path if file else 'environment'}: {exc}") from exc
+    finally:
+        WRITTEN.reset(before)
     contradictions = validate_rules(
         settings.rollout,
         settings.rollout_override,
