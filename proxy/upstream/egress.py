@@ -14,6 +14,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import httpx
@@ -67,19 +68,40 @@ def check_egress(*urls: str | None) -> None:
 
 
 def trust() -> ssl.SSLContext:
-    """Return a TLS context that trusts what the environment says; raises `InvalidSettings`."""
+    """
+    Return the TLS context that trusts what the environment says; raises `InvalidSettings`.
+
+    All clients share it until the environment or the certificates change, because making one
+    reads all certificates.
+    """
     # httpx uses the file if there is one, else the directory.
     variable = next((name for name in (_FILE, _DIRECTORY) if os.environ.get(name)), None)
     try:
         if variable == _DIRECTORY:  # OpenSSL would complain only at the first handshake
             os.listdir(os.environ[_DIRECTORY])
-        return httpx.create_ssl_context()
+        return _context(
+            *(_as_it_is(name) for name in (_FILE, _DIRECTORY)), os.environ.get(_KEY_LOG)
+        )
     except OSError as exc:  # `ssl.SSLError` is one, too
         if exc.filename is not None and exc.filename == os.environ.get(_KEY_LOG):
             variable = _KEY_LOG
         where = f"{variable}: {os.environ[variable]}" if variable else "TLS cannot be set up"
         said = f"{where}: {exc.strerror or exc}: {_REMEDIES[variable]}"
         raise InvalidSettings(said) from exc
+
+
+@lru_cache(maxsize=2)
+def _context(*_environment: object) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _as_it_is(variable: str) -> tuple[str | None, int | None]:
+    """Return the path that a variable names, and when what is there has changed."""
+    path = os.environ.get(variable)
+    try:
+        return path, os.stat(path).st_mtime_ns if path else None
+    except OSError:
+        return path, None
 
 
 def proxy_for(url: str) -> OutboundProxy | None:

@@ -1,6 +1,8 @@
 """By which proxy an upstream is asked, and whom TLS trusts, as the environment says."""
 
+import os
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +105,24 @@ def test_the_environment_says_whom_to_trust(monkeypatch: pytest.MonkeyPatch, cer
     monkeypatch.delenv("SSL_CERT_FILE")
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert trust().cert_store_stats()["x509"] == 0
+
+
+def test_clients_share_whom_to_trust_until_the_certificates_change(
+    monkeypatch: pytest.MonkeyPatch, certificate, tmp_path: Path
+):
+    file = tmp_path / "certificates.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    file.write_bytes(certificate.path.read_bytes())
+    before = trust()
+    assert trust() is before
+
+    file.write_bytes(certificate.path.read_bytes())
+    os.utime(file, ns=(0, 0))
+    assert trust() is not before
+
+    file.unlink()
+    with pytest.raises(InvalidSettings, match="SSL_CERT_FILE"):
+        trust()
 
 
 def test_a_log_of_keys_that_cannot_be_written_is_named_and_not_whom_to_trust(
