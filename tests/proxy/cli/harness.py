@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
+from tests.ready_store import open_ready
 
 
 def settings_with(tmp_path: Path, entries: Iterable[Any]) -> Path:
@@ -19,6 +20,6 @@ def settings_with(tmp_path: Path, entries: Iterable[Any]) -> Path:
 
 def add_to(tmp_path: Path, entries: Iterable[Any]) -> None:
     """Load more."""
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     store.add(entries)
     store.close()

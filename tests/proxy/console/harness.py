@@ -18,7 +18,7 @@ from proxy.console.server_client import ServerClient
 from proxy.console.site import SettingsReader, Site
 from proxy.console.store_reader import StoreReader
 from proxy.security.hosts import HostCheck
-from proxy.traffic import open_store
+from tests.ready_store import open_ready
 from tests.servers import free_port, new_client, serving
 from tests.waiting import PATIENCE_SECONDS
 
@@ -54,7 +54,7 @@ def settings_file(directory: Path, text: str = "", entries: Iterable[Any] = ()) 
     url = f"sqlite:///{directory / 'traffic.db'}"
     config = directory / "holdover.toml"
     config.write_text(f'traffic_url = "{url}"\nstate_dir = "{directory}"\n{text}')
-    store = open_store(url)
+    store = open_ready(url)
     store.add(entries)
     store.close()
     return config

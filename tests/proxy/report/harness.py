@@ -11,8 +11,9 @@ from proxy.report.build import build_report
 from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
 from proxy.report.model import Report
-from proxy.traffic import MadeAdjustment, default_url, open_store
+from proxy.traffic import MadeAdjustment, default_url
 from proxy.traffic.store.aggregates import Ending, ShapeGroup
+from tests.ready_store import open_ready
 from translators import Policy
 
 NOW = 1_795_392_000_000 + 12 * 3_600_000  # noon of 2026-11-23
@@ -33,7 +34,7 @@ def report_of(
     present: ReportSettings = PRESENT,
 ) -> Report:
     """The last day before that noon."""
-    store = open_store(default_url(directory))
+    store = open_ready(default_url(directory))
     store.add(entries)
     gathered = collect_report_input(store, since_ms, NOW, caller, present.names)
     store.close()

@@ -11,8 +11,9 @@ from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
 from proxy.report.model import HitCaller, Outcomes, Report, Retirement
 from proxy.report.prices import Price
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
 from tests.proxy.report.harness import DAY_MS, NOW, PRESENT, made, report_of
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment
 from translators import Policy
@@ -231,7 +232,7 @@ def test_nothing_is_missing_where_all_is_captured(tmp_path):
 
 
 def test_what_was_too_much_to_be_counted_is_said(tmp_path):
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     store.add([record(id="a", received=moment(1)), record(id="b", received=moment(2), top_k=None)])
     gathered = collect_report_input(store, 0, NOW, None)
     store.close()
@@ -243,7 +244,7 @@ def test_what_was_too_much_to_be_counted_is_said(tmp_path):
 
 
 def test_sums_that_are_still_being_built_are_said_to_be_missing(tmp_path):
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     gathered = collect_report_input(store, 0, NOW, None)
     store.close()
 

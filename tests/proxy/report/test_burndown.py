@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from proxy.report.burndown import MAX_SERIES, burndown_of
 from proxy.report.page.charts import burndown
 from proxy.timestamps import DAY_MS
-from proxy.traffic import open_store
 from proxy.traffic.store.aggregates import CallerDay, exchanges_by_day
 from proxy.traffic.store.rollups.period import period_of_buckets
+from tests.ready_store import open_ready
 from tests.record_factory import record
 
 TODAY = 20_000
@@ -75,7 +75,7 @@ def test_no_request_is_lost_and_all_that_is_drawn_has_a_place(rows):
 
 
 def test_the_store_counts_by_day_and_by_name_or_digest(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path / 'traffic.db'}")
+    store = open_ready(f"sqlite:///{tmp_path / 'traffic.db'}")
     store.add(
         [
             record(id="req_1", received="2026-11-20T23:59:59.999+00:00", caller_name="bot"),

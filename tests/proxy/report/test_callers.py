@@ -16,10 +16,11 @@ from proxy.report.model import (
     Percentiles,
     Spent,
 )
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
 from proxy.traffic.store.aggregates import ClientGroup, aggregate
 from proxy.traffic.store.rollups.period import Period
 from tests.proxy.report.harness import PRESENT, made, report_of
+from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, moment
 
@@ -189,7 +190,7 @@ def test_callers_come_by_volume_and_then_by_the_alphabet(tmp_path):
 
 
 def test_a_caller_whose_shapes_found_no_room_is_left_out(tmp_path):
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     with store.reading() as connection:
         sums = aggregate(connection, Period(0, 60_000), None, 1_000)
     store.close()

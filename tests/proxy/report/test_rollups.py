@@ -18,7 +18,7 @@ from proxy.errors import Blame
 from proxy.report.build import build_report
 from proxy.report.collect import collect_report_input
 from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
-from proxy.traffic import ShadowRecord, TrafficRecord, default_url, journal_directory, open_store
+from proxy.traffic import ShadowRecord, TrafficRecord, default_url, journal_directory
 from proxy.traffic.journal.loader import Loader
 from proxy.traffic.store.aggregates import coarsest_step_ms
 from proxy.traffic.store.filters import Filter
@@ -32,6 +32,7 @@ from tests.command_line import run_process
 from tests.hypothesis_profiles import scaled
 from tests.proxy.report.counted_records import counted
 from tests.proxy.report.harness import PRESENT, made
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 
 BEGIN = milliseconds_of("2026-11-16T00:00:00+00:00")
@@ -174,7 +175,7 @@ def test_a_report_from_rollups_is_that_from_records(  # noqa: PLR0913, PLR0917 -
     records, shadows = week
     entries = [*shadows[::2], *records, *shadows[1::2]]
     with tempfile.TemporaryDirectory() as directory:
-        store = open_store(default_url(Path(directory)))
+        store = open_ready(default_url(Path(directory)))
         for start in range(0, len(entries), batch):
             store.add(entries[start : start + batch])
             store.add(entries[max(start - 2, 0) : start + batch])  # a loader that was killed
@@ -200,7 +201,7 @@ def test_the_report_of_the_demo_is_that_from_its_records(tmp_path):
     ran = run_process("demo", "--once", "--port", "0", XDG_STATE_HOME=str(tmp_path))
     assert ran.returncode == 0, ran.stderr
     state_dir = tmp_path / "holdover" / "demo"
-    store = open_store(default_url(state_dir))
+    store = open_ready(default_url(state_dir))
     Loader(journal_directory(state_dir), store).load()
     records = [each.record for each in find(store, Filter())]
     shadows = [shadow for each in records for shadow in shadows_of(store, each.id)]

@@ -9,10 +9,11 @@ import typer
 
 from proxy.cli.traffic.log import require_bounded_search, run_log
 from proxy.time_options import InvalidTime
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
 from proxy.traffic.store.filter_options import filter_of
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from tests.proxy.cli.harness import settings_with
+from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, moment
 
@@ -152,7 +153,7 @@ def test_what_is_wrong_with_a_filter_has_a_type():
 
 def test_too_many_bodies_are_searched_only_since_a_time_that_is_given(tmp_path: Path, capsys):
     settings_with(tmp_path, [entry for n in range(3) for entry in exchange(n, prompt="needle")])
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     for allowed in (Filter(), Filter(text="needle", since=0)):
         require_bounded_search(store, allowed, most=2)
     require_bounded_search(store, Filter(text="needle"), most=3)

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, delete, update
 
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step
 from proxy.traffic.store.rollups.sums import Kind
 from proxy.traffic.store.schema import rollups
 from tests.command_line import run, run_on_terminal
 from tests.older_store import as_before_rollups
 from tests.proxy.cli.harness import settings_with
+from tests.ready_store import open_ready
 from tests.recorded_exchanges import numbered
 from tests.unprivileged import as_nobody, public_directory
 
@@ -25,7 +26,7 @@ NO_DIFFERENCE = "Compared all days, and 1 of 1 time bucket in full (2 exchanges)
 
 @contextmanager
 def changing(tmp_path: Path) -> Iterator[Connection]:
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     with store.writing() as connection:
         yield connection
     store.close()

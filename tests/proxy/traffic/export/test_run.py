@@ -20,7 +20,7 @@ from sqlalchemy import delete
 from proxy.security.redaction import Redacted
 from proxy.terminal_text import json_line
 from proxy.timestamps import DAY_MS
-from proxy.traffic import default_url, open_store
+from proxy.traffic import default_url
 from proxy.traffic.export.errors import ExportError
 from proxy.traffic.export.manifest import FileFormat
 from proxy.traffic.export.run import opened
@@ -29,6 +29,7 @@ from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from tests.hypothesis_profiles import scaled
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 
 ds = pytest.importorskip("pyarrow.dataset", reason="needs pyarrow: uv sync --group lint")
@@ -60,7 +61,7 @@ def shadow(day: int, number: int, **fields: Any) -> Any:
 
 @contextmanager
 def stored(url: str, *entries: Any) -> Iterator[Store]:
-    store = open_store(url)
+    store = open_ready(url)
     store.add(entries)
     yield store
     store.close()

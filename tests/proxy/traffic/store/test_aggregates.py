@@ -10,7 +10,7 @@ import pytest
 from proxy.errors import Blame
 from proxy.outcome import Outcome
 from proxy.timestamps import DAY_MS, HOUR_MS, MINUTE_MS
-from proxy.traffic import Content, open_store
+from proxy.traffic import Content
 from proxy.traffic.record import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.store.aggregates import (
     NOBODY,
@@ -35,6 +35,7 @@ from proxy.traffic.store.rollups.sketch import ACCURACY, DURATIONS, counts_of
 from proxy.traffic.store.row_mapping import milliseconds_of, row_of_exchange
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_index.search import Span
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, kept, moment
 
@@ -45,7 +46,7 @@ TODAY = Period(DAY, DAY + 24 * HOUR)
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
+    opened = open_ready(url)
     yield opened
     opened.close()
 

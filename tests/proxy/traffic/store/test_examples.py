@@ -1,10 +1,11 @@
 import pytest
 
-from proxy.traffic import TrafficRecord, default_url, open_store
+from proxy.traffic import TrafficRecord, default_url
 from proxy.traffic.content import Body, Content
 from proxy.traffic.store.aggregates import ExampleKey
 from proxy.traffic.store.examples import StoredExample, example_of
 from proxy.traffic.store.row_mapping import milliseconds_of
+from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept
 
@@ -15,7 +16,7 @@ def key_of(recorded: TrafficRecord) -> ExampleKey:
 
 @pytest.fixture
 def store(tmp_path):
-    opened = open_store(default_url(tmp_path))
+    opened = open_ready(default_url(tmp_path))
     yield opened
     opened.close()
 

@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from proxy.security.redaction import Redacted
-from proxy.traffic import MadeAdjustment, TrafficRecord, default_url, open_store
+from proxy.traffic import MadeAdjustment, TrafficRecord, default_url
 from proxy.traffic.store.filters import Filter, InvalidFilter
 from proxy.traffic.store.queries import find
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.store import Store
+from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import moment
 
@@ -61,7 +62,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = default_url(tmp_path_factory.mktemp("state"))
     else:
         url = request.getfixturevalue("server").new_database()
-    (opened := open_store(url)).add(numbered(EXCHANGES))
+    (opened := open_ready(url)).add(numbered(EXCHANGES))
     yield opened
     opened.close()
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from sqlalchemy import text
 
 from proxy.security.redaction import Redacted
-from proxy.traffic import MadeAdjustment, default_url, open_store
+from proxy.traffic import MadeAdjustment, default_url
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.queries import (
     FoundExchange,
@@ -25,6 +25,7 @@ from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, ids, kept, moment, numbered
 
@@ -33,7 +34,7 @@ ALL = Filter()
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    yield (opened := open_store(url))
+    yield (opened := open_ready(url))
     opened.close()
 
 
@@ -81,7 +82,7 @@ def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
 @pytest.mark.parametrize("read", [find, partial(latest, limit=10_000)])
 def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):
     """The filter's bound was once looked up in the index, so that each page read all before it."""
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     costs: list[int] = []
     for first in (0, 2_500):
         store.add(numbered(*range(first, first + 2_500)))
@@ -101,7 +102,7 @@ def test_each_page_costs_the_same(tmp_path: Path, wanted: Filter, read: Any):
 
 
 def test_the_newest_are_looked_up_by_their_time_and_nothing_is_sorted(tmp_path: Path):
-    store = open_store(default_url(tmp_path))
+    store = open_ready(default_url(tmp_path))
     compiled = (
         exchanges.select()
         .order_by(exchanges.c.received_ms.desc(), exchanges.c.seq.desc())

@@ -8,13 +8,14 @@ from proxy.traffic import Content, ReadOnlyStoreError, open_store
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.replay_results import ReplayResult, ReplayStore
 from proxy.traffic.store.store import Store
+from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept, moment
 
 
 @pytest.fixture
 def store(url):
-    opened = open_store(url)
+    opened = open_ready(url)
     yield opened
     opened.close()
 

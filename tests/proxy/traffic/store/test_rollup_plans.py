@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Connection, event
 
 from proxy.report.collect import collect_report_input
-from proxy.traffic import open_store
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.store import Store
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, moment
 
@@ -45,7 +45,7 @@ def plan(connection: Connection, statement: str, parameters: Any) -> str:
 
 @pytest.mark.parametrize("caller", [None, "nightly", "01234567"])
 def test_every_query_of_a_report_finds_its_rows_by_an_index(url, caller):
-    store = open_store(url)
+    store = open_ready(url)
     store.add([*exchange(1, caller_name="nightly"), shadow_record(id="req_0001"), record()])
     with queries(store) as sent:
         collect_report_input(store, milliseconds_of(moment(0)), milliseconds_of(moment(60)), caller)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from proxy.errors import Blame
 from proxy.outcome import Outcome
-from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord, open_store
+from proxy.traffic import MadeAdjustment, ShadowRecord, TrafficRecord
 from proxy.traffic.store.row_mapping import (
     exchange_of_row,
     milliseconds_of,
@@ -21,6 +21,7 @@ from proxy.traffic.store.row_mapping import (
 )
 from proxy.traffic.store.schema import exchanges, shadows
 from tests.hypothesis_profiles import scaled
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
@@ -103,7 +104,7 @@ def test_both_survive_in_a_database(store, exchange, shadow):
 
 @pytest.fixture
 def store(url):
-    opened = open_store(url)
+    opened = open_ready(url)
     yield opened
     opened.close()
 

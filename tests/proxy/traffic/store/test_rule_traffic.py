@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from proxy.traffic import open_store
 from proxy.traffic.store.rule_traffic import (
     Decided,
     NewestRequests,
@@ -10,6 +9,7 @@ from proxy.traffic.store.rule_traffic import (
     decided_by_rule,
     newest_requests,
 )
+from tests.ready_store import open_ready
 from tests.record_factory import record
 
 NINE = int(datetime(2026, 11, 23, 9, tzinfo=UTC).timestamp() * 1000)
@@ -30,7 +30,7 @@ def entries():
 
 
 def test_what_each_rule_has_decided_is_counted_from_the_sums(url: str):
-    store = open_store(url)
+    store = open_ready(url)
     store.add(entries())
     found = decided_by_rule(store, NINE, NINE + HOUR)
     store.close()
@@ -39,7 +39,7 @@ def test_what_each_rule_has_decided_is_counted_from_the_sums(url: str):
 
 
 def test_the_newest_requests_are_grouped_by_what_rules_look_at(url: str):
-    store = open_store(url)
+    store = open_ready(url)
     store.add(entries())
     plain = newest_requests(store, NINE, 5, ())
     three = newest_requests(store, NINE, 3, {"asked_model", "user_agent", "version", "streamed"})
@@ -74,7 +74,7 @@ def test_the_newest_requests_are_grouped_by_what_rules_look_at(url: str):
 
 
 def test_an_empty_store_has_neither(url: str):
-    store = open_store(url)
+    store = open_ready(url)
 
     assert decided_by_rule(store, NINE, NINE + HOUR) == {}
     assert newest_requests(store, NINE, 5, ()) == NewestRequests(groups=(), has_more=False)

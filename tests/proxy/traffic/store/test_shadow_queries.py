@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from proxy.traffic import Body, open_store
+from proxy.traffic import Body
 from proxy.traffic.content import compress
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.shadow_queries import (
@@ -14,6 +14,7 @@ from proxy.traffic.store.shadow_queries import (
     shadowed_exchanges,
 )
 from proxy.traffic.store.store import Store
+from tests.ready_store import open_ready
 from tests.record_factory import content, record, shadow_record
 from tests.recorded_exchanges import moment
 
@@ -23,7 +24,7 @@ OTHER = {"completion": " Hullo"}
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    opened = open_store(url)
+    opened = open_ready(url)
     yield opened
     opened.close()
 

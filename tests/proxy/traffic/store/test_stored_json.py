@@ -8,7 +8,7 @@ import pytest
 
 from proxy.security.redaction import Redacted
 from proxy.timestamps import HOUR_MS
-from proxy.traffic import MadeAdjustment, open_store
+from proxy.traffic import MadeAdjustment
 from proxy.traffic.store.aggregates import ExampleKey
 from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.examples import adjustments_of_exchanges
@@ -18,6 +18,7 @@ from proxy.traffic.store.rollups.sums import Sums
 from proxy.traffic.store.row_mapping import moment_of, row_of_exchange, row_of_shadow
 from proxy.traffic.store.shadow_queries import latest_shadows
 from proxy.traffic.store.stored_json import UNREADABLE_COMPARISON, read_comparison
+from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 
 ODD = [
@@ -37,7 +38,7 @@ ODD = [
 
 @pytest.fixture
 def store(tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path / 'traffic.db'}")
+    opened = open_ready(f"sqlite:///{tmp_path / 'traffic.db'}")
     yield opened
     opened.close()
 

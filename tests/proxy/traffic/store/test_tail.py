@@ -3,13 +3,13 @@ from collections.abc import Iterator
 import pytest
 
 from proxy.timestamps import DAY_MS
-from proxy.traffic import open_store
 from proxy.traffic.store.filters import Filter
 from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.row_mapping import row_of_exchange
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
+from tests.ready_store import open_ready
 from tests.recorded_exchanges import exchange, ids, numbered
 
 ALL = Filter()
@@ -17,7 +17,7 @@ ALL = Filter()
 
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
-    yield (opened := open_store(url))
+    yield (opened := open_ready(url))
     opened.close()
 
 
