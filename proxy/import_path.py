@@ -19,7 +19,7 @@ import sys
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _RUN_MAIN = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from proxy.cli import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from {} import main; main()"
 )
 
 
@@ -40,9 +40,9 @@ def forget_working_directory() -> None:
         sys.path.append(_ROOT)
 
 
-def holdover_command(*arguments: str) -> list[str]:
+def program_command(module: str) -> list[str]:
     """
-    Return the command for another Holdover process with the import path of this one.
+    Return the command for `main` of a module of ours, with the import path of this process.
 
     The process is isolated (`-I`): it ignores Python's environment variables, and sees the
     user's site-packages only if this process does.
@@ -50,7 +50,8 @@ def holdover_command(*arguments: str) -> list[str]:
     import json  # noqa: PLC0415 - the path is clean by now
 
     bytecode = ["-B"] if sys.dont_write_bytecode else []
-    return [sys.executable, "-I", *bytecode, "-c", _RUN_MAIN, *arguments, json.dumps(sys.path)]
+    program = _RUN_MAIN.format(module)
+    return [sys.executable, "-I", *bytecode, "-c", program, json.dumps(sys.path)]
 
 
 def children_heed_the_environment() -> bool:

@@ -19,7 +19,6 @@ _GC_THRESHOLD: Final = 20_000
 _MOST_CASES: Final = 12
 """Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 1200
-_FROM_OUTSIDE: Final = ("tests/end_to_end/", "tests/faults/")
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 
 register_profiles()  # before hypothesis's plugin is configured, which may load another
@@ -36,7 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "thorough: takes so long that the quick profile leaves it out"
     )
     config.addinivalue_line(
-        "markers", "measured: reaches lines that no test of another folder reaches"
+        "markers",
+        "from_outside: starts servers whose lines other tests reach, too: no coverage is measured, "
+        "with which each start takes half as long again",
     )
     config.addinivalue_line("markers", "one_in(n): of its cases the quick profile tries one in n")
     config.addinivalue_line(
@@ -86,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
         return
     sample = _sample(items)
-    measured = {item for item in sample if not _is_from_outside(item) or _has(item, "measured")}
+    measured = {item for item in sample if not _has(item, "from_outside")}
     if config.getoption("--rest"):
         chosen = [item for item in items if item not in measured or _has(item, "scaled")]
     elif config.getoption("--for-coverage"):
@@ -111,14 +112,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(_GC_THRESHOLD)
-
-
-def _is_from_outside(item: pytest.Item) -> bool:
-    """Return True for a test that drives whole servers, whose lines other tests reach as well.
-
-    Measuring coverage makes a process take half as long again to start, and these start most.
-    """
-    return item.nodeid.startswith(_FROM_OUTSIDE)
 
 
 def _names_files(config: pytest.Config) -> bool:

@@ -82,18 +82,12 @@ def serve(
 
 
 @app.command(hidden=True)
-def load(
-    config: Config = None,
-    secrets: Secrets = None,
-    until_eof: Annotated[
-        bool,
-        typer.Option("--until-eof", help="Read a configuration from stdin; run until it ends."),
-    ] = False,
-) -> None:
+def load(config: Config = None, secrets: Secrets = None) -> None:
     """Load the journals into the store; `serve` does so by itself."""
-    from proxy.cli.load_journal import run_load
+    from proxy.cli.traffic.open_store import open_traffic_store
 
-    run_load(config, secrets, until_eof=until_eof)
+    with open_traffic_store(config, secrets, demo=False):
+        pass
 
 
 @app.command()

@@ -16,7 +16,7 @@ import re
 import secrets
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NewType, TypeAlias
 
 import msgspec
@@ -84,6 +84,12 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
     }
 
 
+@cache
+def _finder(piece: int) -> Finder:
+    """Return what finds the built-in kinds, which takes a while to make and knows no texts."""
+    return Finder(KINDS, piece=piece)
+
+
 class Redactor:
     """Replaces secrets in texts: the built-in kinds, and the operator's own patterns."""
 
@@ -99,7 +105,7 @@ class Redactor:
         self._given = [
             (re.compile(pattern), f"[{word}]") for word, pattern in (patterns or {}).items()
         ]
-        self._finder = Finder(KINDS, piece=piece)
+        self._finder = _finder(piece)
         # Names of programs and models occur in every request.
         self._short = lru_cache(_CACHE_SIZE)(self._redact)
 

@@ -11,13 +11,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
-import msgspec
 import structlog
 
 from proxy.config.settings import Settings, store_url_of
-from proxy.import_path import holdover_command
-from proxy.observability.log_config import LogFormat
+from proxy.import_path import program_command
 from proxy.private_files import make_directory, open_file
+from proxy.server.loader_program import encode_loader_config
 from proxy.terminal import exit_with_error
 from proxy.traffic import journal_directory
 from proxy.traffic.journal.destination import destination_file, digest_of_store
@@ -50,18 +49,6 @@ def loader_config_of(settings: Settings, config: Path | None) -> LoaderConfig:
         max_bytes=settings.traffic_max_bytes,
         text_index=settings.traffic_text_index,
         notes=directory_for(settings.state_dir, config),
-    )
-
-
-def encode_loader_config(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:
-    """Encode a loader's configuration for its stdin, as the settings file may change meanwhile."""
-    return msgspec.json.encode((loader_config, log_format), enc_hook=str) + b"\n"
-
-
-def decode_loader_config(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
-    """Decode what `encode_loader_config` has encoded."""
-    return msgspec.json.decode(
-        line, type=tuple[LoaderConfig, LogFormat], dec_hook=lambda kind, value: kind(value)
     )
 
 
@@ -99,7 +86,7 @@ def claim_journal_directory(loader_config: LoaderConfig) -> TextIO | None:
 
 
 def _keep_running(encoded_config: bytes, _lock: TextIO | None) -> None:
-    command = holdover_command("load", "--until-eof")
+    command = program_command("proxy.server.loader_program")
     delay: float = _START_DELAY_SECONDS
     while True:
         time.sleep(delay)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from proxy.rollout.rule_schema import Capture
+if TYPE_CHECKING:
+    from proxy.rollout.rule_schema import Capture
 
 _MAX_BYTES: Final = 64 * 1024 * 1024
 """Limit on the bodies of one exchange; far more than a legacy request can lead to."""

@@ -19,6 +19,8 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import ADMIN, ADMIN_TOKEN, body
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (
     f"holdover-{name}-token-{'x' * 20}" for name in ("billing", "search", "guest", "stranger")

@@ -15,6 +15,8 @@ from tests.fleet import Fleet, running_fleet
 from tests.record_factory import record
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 RULES = """
 [[rollout]]
 name = "quiet"
@@ -91,11 +93,11 @@ def loaders_of(fleet: Fleet) -> list[int]:
     found: list[int] = []
     for directory in Path("/proc").glob("[0-9]*"):
         try:
-            command = (directory / "cmdline").read_bytes().split(b"\0")
+            command = (directory / "cmdline").read_bytes()
             parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
         except (OSError, ValueError):
             continue
-        if b"--until-eof" in command and parent == fleet.process.pid:
+        if b"loader_program" in command and parent == fleet.process.pid:
             found.append(int(directory.name))
     return found
 

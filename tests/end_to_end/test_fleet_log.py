@@ -10,6 +10,8 @@ import pytest
 
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.from_outside
+
 PROGRAM = """
 import logging, structlog
 from proxy.observability.log_config import configure_logs

@@ -14,6 +14,8 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import KEY, body
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 RULES = """
 [[rollout]]
 name = "counted"

@@ -10,6 +10,8 @@ from tests.command_line import run
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 NOWHERE = rule(
     "canary",
     *('action = "translate"', 'model = "claude-nowhere"'),

@@ -13,6 +13,8 @@ from tests.command_line import HOLDOVER
 from tests.fleet import rule, running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
+pytestmark = pytest.mark.from_outside
+
 DIRECTORY, FILE = 0o700, 0o600
 
 

@@ -15,6 +15,8 @@ from tests.servers import free_port
 from tests.waiting import wait_for
 from tests.webhook import Received, Webhook, receiving
 
+pytestmark = pytest.mark.from_outside
+
 
 @pytest.mark.thorough
 def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Path):

@@ -14,6 +14,8 @@ import pytest
 
 from tests.serve_once import serve_once
 
+pytestmark = pytest.mark.from_outside
+
 ROOT = Path(__file__).parents[2]
 OURS = {"holdover", "proxy", "translators", "sitecustomize", "usercustomize"}
 INSTALLED = {

@@ -13,6 +13,8 @@ from tests.fleet import Fleet, rule, running_fleet
 from tests.proxy.console.harness import Person, shown, signed_in
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 RULES = rule("moved", 'action = "forward"', "share = 0 # nobody yet")
 
 

@@ -18,6 +18,8 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body, frames, text_of
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 PROMISED_SECONDS = 2
 
 

@@ -16,6 +16,8 @@ from tests.harness import body
 from tests.hypothesis_profiles import scaled
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 CALLERS = scaled(4_000, at_least=1_000)
 CONNECTIONS = 32
 SIGMAS = 4

@@ -32,7 +32,7 @@ from tests.postgres import postgres
 from tests.servers import free_port
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
 
 EXCHANGES = scaled(2_500, at_least=500)
 KILLS = scaled(5, at_least=2)

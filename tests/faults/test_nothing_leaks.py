@@ -16,6 +16,8 @@ from tests.command_line import run_process
 from tests.fleet import Fleet, running_fleet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.from_outside
+
 KEY = "canary-key-of-no-known-shape-4711"
 OTHER_KEY = "sk-ant-api03-canaryCANARYcanary0815"
 MAIL = "canary.bird@mine.example.com"

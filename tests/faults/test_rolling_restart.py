@@ -14,7 +14,7 @@ from tests.hypothesis_profiles import scaled
 from tests.load import Load, asked_all_the_time
 from tests.servers import serving, taken_port
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
 
 EXCHANGES = 2_000
 AT_LEAST = 200

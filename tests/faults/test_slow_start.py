@@ -4,7 +4,7 @@ import pytest
 
 from tests.fleet import running_fleet
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
 
 SLOWLY = """
 import pathlib

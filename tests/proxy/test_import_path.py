@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import json, os, sys
 sys.path.append({root!r})
-from proxy.import_path import forget_working_directory, holdover_command
+from proxy.import_path import forget_working_directory
 before = list(sys.path)
 {first}
 forget_working_directory()

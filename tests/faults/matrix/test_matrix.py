@@ -9,7 +9,7 @@ from tests.faults.matrix import client_cases, upstream_cases
 from tests.faults.matrix.runner import Result, run_class
 from tests.faults.summary import PROPERTY
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.scaled]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.scaled, pytest.mark.from_outside]
 _SHOWN = 30
 
 

@@ -26,7 +26,7 @@ from tests.faults.summary import PROPERTY
 from tests.hypothesis_profiles import scaled
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.from_outside]
 _MOST_LINES = 4
 _MOST_IN_A_ROW = 3
 

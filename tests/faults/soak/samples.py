@@ -38,7 +38,7 @@ def roles_of(fleet: Fleet, known: Mapping[int, str]) -> dict[int, str]:
     roles |= dict(zip((pid for pid in workers if pid not in roles), free, strict=False))
     threads = Path(f"/proc/{fleet.process.pid}/task").iterdir()
     children = [int(pid) for one in threads for pid in (one / "children").read_text().split()]
-    loaders = [pid for pid in children if b"--until-eof" in command_of(pid)]
+    loaders = [pid for pid in children if b"loader_program" in command_of(pid)]
     return {fleet.process.pid: "supervisor", **roles, **dict.fromkeys(loaders, "loader")}
 
 

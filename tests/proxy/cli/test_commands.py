@@ -250,24 +250,6 @@ def test_demo_keeps_serving_on_another_port_if_its_own_is_taken():
     assert process.returncode == 0
 
 
-@pytest.mark.thorough
-@pytest.mark.one_in(3)
-@pytest.mark.parametrize("told", ["nonsense\n", "[]\n", '["x", "json"]\n'])
-def test_a_loader_that_fails_says_so_in_one_line_of_json(told: str):
-    result = run_process("load", "--until-eof", stdin=told)
-
-    [line] = result.stderr.splitlines()
-    assert (result.returncode, result.stdout) == (1, "")
-    assert json.loads(line).items() >= {"event": "loader_crashed", "level": "error"}.items()
-
-
-@pytest.mark.thorough
-def test_a_loader_whose_server_has_ended_at_once_ends_without_a_word():
-    result = run_process("load", "--until-eof")
-
-    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-
-
 def test_explain_prints_the_plan_and_sends_nothing():
     request = body(model="claude-2.1", prompt="\n\nHuman: Hi\n\nAssistant: {", top_k=-1)
 

@@ -6,11 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from proxy.server.loader_subprocess import (
-    claim_journal_directory,
-    decode_loader_config,
-    encode_loader_config,
-)
+from proxy.server.loader_subprocess import claim_journal_directory
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 
@@ -20,10 +16,6 @@ SHARED = "postgresql://one:first@db/traffic"
 @pytest.fixture
 def keeping(tmp_path: Path) -> LoaderConfig:
     return LoaderConfig(directory=journal_directory(tmp_path), url=SHARED, days=1, max_bytes=2)
-
-
-def test_a_loader_understands_what_it_is_told(keeping):
-    assert decode_loader_config(encode_loader_config(keeping, "json")) == (keeping, "json")
 
 
 @pytest.mark.parametrize(
