@@ -15,9 +15,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Final
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from proxy.cli.serving_commands import app
@@ -25,6 +27,8 @@ from tests.waiting import PATIENCE_SECONDS
 
 HOLDOVER: Final = [sys.executable, "-m", "proxy"]
 _STOP_SECONDS: Final = 20
+_holdover = cache(lambda: get_command(app))
+"""All verbs, which take longer to put together than most of them to run."""
 _ACTIVATE: Final = """
 import os
 import sys
@@ -41,12 +45,14 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.Comp
 
     Verbs that configure logging for their whole process (`serve`, `demo`, `replay`) need one.
     """
-    result = CliRunner().invoke(
-        app, arguments, input=stdin, env=environment, prog_name="holdover", catch_exceptions=False
-    )
-    return subprocess.CompletedProcess(
-        arguments, result.exit_code, stdout=result.stdout, stderr=result.stderr
-    )
+    with CliRunner().isolation(input=stdin, env=environment) as (stdout, stderr, _):
+        with pytest.raises(SystemExit) as ended:
+            _holdover().main(args=arguments, prog_name="holdover")
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        said, complained = (each.getvalue().decode() for each in (stdout, stderr))
+    assert isinstance(ended.value.code, int)
+    return subprocess.CompletedProcess(arguments, ended.value.code, stdout=said, stderr=complained)
 
 
 def run_process(
