@@ -60,6 +60,15 @@ def test_every_command_can_be_told_where_secrets_are(config: Path):
     assert tomllib.loads(config.read_text())["rollout"][0]["share"] == 25
 
 
+def test_a_guard_is_not_rearmed_where_the_state_has_no_directory(config: Path):
+    state = config.parent / "state"
+    state.write_text("a file")
+
+    said = rollout(config, "rearm", "known-by-digest", **SECRETS)
+
+    assert said == f"holdover: {state}: Not a directory\n"
+
+
 def test_or_the_environment_tells_them(config: Path):
     directory = {"HOLDOVER_SECRETS": str(config.parent / "secrets")}
 

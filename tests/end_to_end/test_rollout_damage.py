@@ -15,8 +15,6 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
-
 GOOD = """
 [[rollout]]
 name = "good"

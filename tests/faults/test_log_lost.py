@@ -22,7 +22,7 @@ from tests.hypothesis_profiles import scaled
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("process")
 
 EXCHANGES = scaled(1_500, at_least=500)
 CLIENTS = 8

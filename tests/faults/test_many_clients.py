@@ -15,7 +15,7 @@ from tests.harness import body
 from tests.processes import resident_bytes
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.faults("client"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("client")
 
 MIB = 1024 * 1024
 HEAD = b"POST /v1/complete HTTP/1.1\r\nHost: localhost\r\nx-api-key: k\r\n"

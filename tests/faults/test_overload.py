@@ -17,7 +17,7 @@ from tests.harness import KEY, V2, ProxyUnderTest, body, running_proxy
 from tests.servers import fetch
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = [pytest.mark.faults("client"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("client")
 
 HANGS = {"simulate-hang-after-events": "3"}
 FLOOD = {"x-api-key": "sk-ant-api03-flood"}

@@ -30,7 +30,7 @@ from tests.harness import V1, V2, running_proxy, text_of
 from tests.servers import serving
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.faults("upstream"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("upstream")
 
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fleet import running_fleet
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("process")
 
 SLOWLY = """
 import pathlib

@@ -19,7 +19,7 @@ from tests.command_line import run, run_process
 from tests.fleet import Fleet, running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("process")
 
 _ERRORS = {"error", "critical"}
 JUMPS = [-3_600, 86_400, 0]

@@ -20,7 +20,7 @@ from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 from tests.worker_connections import far_end
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = pytest.mark.faults("process")
 
 HANGING = KEY | V2 | {"simulate-hang-after-events": "5"}
 AS_LONG_AS_A_TIMEOUT = 25

@@ -67,6 +67,12 @@ def test_half_a_key_is_none_where_a_text_is_too_long_to_be_looked_through():
     assert kept.user_agent == "[key] ..."
 
 
+def test_the_log_has_the_trace_of_a_client_whose_spans_nobody_takes():
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    assert notes(traceparent=f"00-{trace}-00f067aa0ba902b7-01").log_only == {"trace_id": trace}
+
+
 def test_what_an_upstream_says_of_a_first_failure_is_redacted():
     failing = notes()
     failing.first_failure = "500 jane@example.com"
