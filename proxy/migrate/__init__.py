@@ -27,6 +27,9 @@ The values that pass between a language and the core:
   that are replaced. `Examined` is what a language returns for the text of one file; a language is
   a function `(text, target) -> Examined`, entered with its suffixes in `languages.py`.
 
+* `CallTraits`: what the source says of the requests of a call, be it read as a whole or not. With
+  it a `Finding` can be matched with recorded requests, which become its `Evidence`.
+
 Law: for all values of the holes that hold no markers, the Messages request of the new call is that
 of the proxy's plan for the old prompt, but for adjustments and edges that are named.
 """

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from proxy.migrate.evidence import Evidence
+from proxy.migrate.traits import CallTraits
 from translators import Adjustment
 
 
@@ -36,6 +38,10 @@ class Finding:
     adjustments: tuple[Adjustment, ...] = ()
     cell: int | None = None
     """The number of the cell of a notebook, from 1; lines are then counted in the cell."""
+    traits: CallTraits | None = None
+    """What the source says of the requests, if it is a call of which some may be recorded."""
+    evidence: Evidence | None = None
+    """What was recorded of such requests, if that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

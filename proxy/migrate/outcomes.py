@@ -14,6 +14,7 @@ from typing import Final
 
 from proxy.migrate.calls import LegacyCall, NewCall
 from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.traits import CallTraits
 
 _LINE_END: Final = re.compile(r"\r\n|\n")
 
@@ -35,6 +36,8 @@ class Outcome:
     """What the use shares with others, such as its client or a name."""
     call: LegacyCall | None = None
     new: NewCall | None = None
+    known: CallTraits | None = None
+    """What the source says of the requests, even if the call cannot be read."""
     looks: list[str] = field(default_factory=list)
     reason: str = ""
 
@@ -47,7 +50,12 @@ class Outcome:
     ) -> Finding:
         """Return what is said of the use; `code` is what a person would write in its place."""
         place = Finding(
-            line=line, column=column, end_line=end_line, shape=shape, verdict=Verdict.BY_HAND
+            line=line,
+            column=column,
+            end_line=end_line,
+            shape=shape,
+            verdict=Verdict.BY_HAND,
+            traits=self.known,
         )
         if self.reason or self.new is None:
             return replace(place, reasons=(self.reason,), code=code())
@@ -128,4 +136,5 @@ def _by_hand(finding: Finding) -> Finding:
         shape=finding.shape,
         verdict=Verdict.BY_HAND,
         reasons=("It was not rewritten, because its changes do not fit together.",),
+        traits=finding.traits,
     )

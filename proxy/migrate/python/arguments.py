@@ -21,6 +21,7 @@ from proxy.migrate.python.source import Source, called_name
 from proxy.migrate.python.texts import ReadText, TextReader
 from proxy.migrate.python.writing import Writer, entry
 from proxy.migrate.text import Text, holes_in
+from proxy.migrate.traits import NOT_SENT, CallTraits, Sampled, stops_of, words_of
 from translators import UPSTREAM_VERSION
 
 LEGACY: Final = frozenset(
@@ -77,6 +78,26 @@ def entries_of(source: Source, node: cst.Call | cst.Dict) -> Entries:
     if len({each.name for each in listed}) != len(listed):
         raise CannotRead("A parameter is given twice.")
     return Entries(tuple(listed), isinstance(node, cst.Dict))
+
+
+def entries_in_sight(source: Source, node: cst.Call | cst.Dict) -> tuple[Entries, bool]:
+    """Return the entries whose values are certain, and if these are all that there are."""
+    found: dict[str, Entry] = {}
+    is_whole = True
+    for each in node.args if isinstance(node, cst.Call) else node.elements:
+        if isinstance(each, cst.Arg) and each.keyword is not None:
+            start, end = source.span(each.keyword)[0], source.span(each.value)[1]
+            found[each.keyword.value] = Entry(each.keyword.value, each.value, start, end)
+        elif isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString):
+            start, end = source.span(each.key)[0], source.span(each.value)[1]
+            name = str(each.key.evaluated_value)
+            found[name] = Entry(name, each.value, start, end)
+        else:
+            is_whole = False
+            if isinstance(node, cst.Dict):
+                found.clear()  # what comes later in a dictionary replaces what it has
+    listed = tuple(found.values())
+    return Entries(listed, isinstance(node, cst.Dict)), is_whole and "extra_body" not in found
 
 
 def is_true(node: cst.CSTNode | None) -> bool:
@@ -145,13 +166,60 @@ class ArgumentReader:
                 "what must be written anew, and would be lost."
             )
 
-    def known(self, entries: Entries) -> tuple[str | Expression | None, int | Expression | None]:
-        """Return the model and the limit of tokens of a call that cannot be read as a whole."""
+    def known(self, node: cst.Call | cst.Dict, *, stream: bool = False) -> CallTraits:
+        """Return what arguments say of the requests, be they of a call that cannot be read."""
+        entries, is_whole = entries_in_sight(self._source, node)
+        limit = entries.get("max_tokens_to_sample")
+        tokens = None if limit is None else self._fixed_number(limit)
+        return CallTraits(
+            model=self._model(entries.get("model"))[0],
+            max_tokens=None if tokens is None or tokens % 1 else int(tokens),
+            limit=None
+            if limit is None or self._followed_number(limit) is not None
+            else Expression(self._source.code(limit)),
+            temperature=self._sampled(entries.get("temperature"), is_whole=is_whole),
+            top_p=self._sampled(entries.get("top_p"), is_whole=is_whole),
+            top_k=self._sampled(entries.get("top_k"), is_whole=is_whole),
+            stops=self._known_stops(entries.get("stop_sequences"), is_whole=is_whole),
+            stream=stream or self._known_stream(entries.get("stream"), is_whole=is_whole),
+            words=self._words(entries.get("prompt")),
+        )
+
+    def _sampled(self, node: cst.BaseExpression | None, *, is_whole: bool) -> Sampled:
+        if node is None:
+            return NOT_SENT if is_whole else None
+        return NOT_SENT if self._is_absent(node) else self._fixed_number(node)
+
+    def _fixed_number(self, node: cst.BaseExpression) -> float | None:
+        value = self._source.value_of(node) if isinstance(node, cst.Name) else None
+        return self._followed_number(value or node)
+
+    def _known_stops(
+        self, node: cst.BaseExpression | None, *, is_whole: bool
+    ) -> tuple[str | None, ...] | None:
+        if node is None:
+            return () if is_whole else None
         try:
-            tokens = self._integer(entries.get("max_tokens_to_sample"))
+            stops = self._stops(node)
         except CannotRead:
-            tokens = None
-        return self._model(entries.get("model"))[0], tokens
+            return None
+        return () if stops is None else stops_of(stops)
+
+    def _known_stream(self, node: cst.BaseExpression | None, *, is_whole: bool) -> bool | None:
+        if node is None:
+            return False if is_whole else None
+        try:
+            return self._streams(node)
+        except CannotRead:
+            return None
+
+    def _words(self, node: cst.BaseExpression | None) -> tuple[str, ...]:
+        if node is None:
+            return ()
+        try:
+            return words_of(self.texts.read(node).text)
+        except CannotRead:
+            return ()
 
     def without_default(self, read: ReadCall, entries: Entries) -> ReadCall:
         """Return a call whose model is what its expression is, whatever that defaults to."""

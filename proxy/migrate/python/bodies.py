@@ -29,10 +29,12 @@ from proxy.migrate.python.arguments import (
 from proxy.migrate.python.by_hand import arguments_to_write
 from proxy.migrate.python.source import Source, called_name, keys_of
 from proxy.migrate.python.writing import Writer
+from proxy.migrate.traits import CallTraits
 from translators import UPSTREAM_VERSION
 
 _PATH: Final = "/v1/complete"
 _NEW_PATH: Final = "/v1/messages"
+_FOR_BEDROCK: Final = "a body for Bedrock"
 _BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 _HARMLESS: Final = frozenset({"raise_for_status", "status_code", "ok", "headers", "elapsed"})
 _JSON_OPTIONS: Final = frozenset({"json", "data", "content"})
@@ -45,7 +47,6 @@ class BodyOutcome(Outcome):
     node: cst.Dict
     shape: str
     read: ReadCall | None = None
-    known: tuple[str | Expression | None, int | Expression | None] = (None, None)
 
 
 def bodies_of(
@@ -58,7 +59,9 @@ def bodies_of(
         for node in source.nodes
         if isinstance(node, cst.Dict) and id(node) not in taken and _is_body(node)
     ]
-    findings = [_finding(source, each, target) for each in outcomes]
+    findings = [
+        replace(_finding(source, each, target), traits=rewriter.traits(each)) for each in outcomes
+    ]
     return findings, [edit for each in outcomes for edit in each.edits]
 
 
@@ -76,12 +79,12 @@ class _Bodies:
 
     def outcome(self, node: cst.Dict) -> BodyOutcome:
         """Try to rewrite one body."""
-        outcome = BodyOutcome(node, "the body of a legacy request")
+        known = self._reader.known(node)
+        outcome = BodyOutcome(node, "the body of a legacy request", known=known)
         try:
-            outcome.known = self._reader.known(entries_of(self._source, node))
             call, argument = self._sender(node)
             if called_name(call) == "invoke_model":
-                outcome.shape = "a body for Bedrock"
+                outcome.shape = _FOR_BEDROCK
                 self._rewrite_bedrock(node, call, outcome)
             elif called_name(call) == "post":
                 outcome.shape = "a post to /v1/complete"
@@ -91,6 +94,17 @@ class _Bodies:
         except CannotRewrite as exc:
             outcome.leave(str(exc))
         return outcome
+
+    def traits(self, outcome: BodyOutcome) -> CallTraits | None:
+        """Return what is certain of the requests; nothing of a dictionary that may be changed."""
+        if outcome.shape == _FOR_BEDROCK:
+            return None
+        parent = self._source.parent(outcome.node)
+        target = parent.targets[0].target if isinstance(parent, cst.Assign) else None
+        is_used_once = target is None or (
+            isinstance(target, cst.Name) and len(self._source.references(target)) <= 1
+        )
+        return outcome.known if is_used_once else CallTraits()
 
     def _sender(self, node: cst.BaseExpression) -> tuple[cst.Call, cst.Arg]:
         """Follow a body to the call that sends it: as it is, by `json.dumps`, by a name or two."""
@@ -343,7 +357,7 @@ class _Bodies:
 def _code_of(outcome: BodyOutcome, target: Target) -> str:
     """Return the body to write by hand, as far as it is known."""
     known = list(arguments_to_write(outcome.new, outcome.known, target))
-    is_for_bedrock = outcome.shape == "a body for Bedrock"
+    is_for_bedrock = outcome.shape == _FOR_BEDROCK
     lines = ["{"]
     if is_for_bedrock:
         lines.append(f'    "anthropic_version": "{_BEDROCK_VERSION}",')

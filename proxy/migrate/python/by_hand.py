@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from proxy.migrate.calls import Expression, NewCall
+from proxy.migrate.calls import NewCall
 from proxy.migrate.planning import Target
 from proxy.migrate.python.arguments import Style, messages
 from proxy.migrate.python.writing import Writer
+from proxy.migrate.traits import CallTraits
 
 
 def arguments_to_write(
-    new: NewCall | None,
-    known: tuple[str | Expression | None, int | Expression | None],
-    target: Target,
+    new: NewCall | None, known: CallTraits | None, target: Target
 ) -> Iterator[tuple[str, str, str]]:
     """Yield name, value and comment of the arguments of a call that a person has to write."""
     writer = Writer('"')
-    model, tokens = (new.model, new.max_tokens) if new is not None else known
+    known = known or CallTraits()
+    model, tokens = known.model, known.limit or known.max_tokens
+    if new is not None:
+        model, tokens = new.model, new.max_tokens
     if isinstance(model, str):
         served = model if new is not None else target.model_for(model)
         yield "model", writer.string(served), ""

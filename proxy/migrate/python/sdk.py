@@ -12,7 +12,7 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.calls import Expression, NewCall, Reason
+from proxy.migrate.calls import NewCall, Reason
 from proxy.migrate.findings import Edit, apply_edits
 from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_together
 from proxy.migrate.planning import Target, plan_call
@@ -39,6 +39,7 @@ from proxy.migrate.python.source import Source, called_name, dotted
 from proxy.migrate.python.texts import without_markers
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.text import holes_in
+from proxy.migrate.traits import CallTraits
 
 _CLIENTS: Final = frozenset(
     f"anthropic.{name}" for name in ("Anthropic", "AsyncAnthropic", "Client", "AsyncClient")
@@ -58,8 +59,6 @@ class SdkOutcome(Outcome):
     """The outcome of a call of the SDK."""
 
     site: Site
-    known: tuple[str | Expression | None, int | Expression | None] = (None, None)
-    """The model and the limit of tokens, as far as they are known."""
     streams: bool = False
 
 
@@ -101,8 +100,8 @@ class SdkRewriter:
             raise CannotRewrite(
                 "The client is for Claude on another cloud, where models have other names."
             )
+        outcome.known = self._known(site)
         entries = self._entries(site)
-        outcome.known = self._reader.known(entries)
         outcome.streams = site.streams or is_true(entries.get("stream"))
         if site.era == "0.2" and site.streams:
             raise CannotRewrite(
@@ -184,15 +183,29 @@ class SdkRewriter:
             return entries_of(self._source, site.call)
         value = site.call.args[0].value
         if isinstance(value, cst.Name):
-            calls = {id(each.call) for each in self.sites}
             for node in self._source.references(value):
-                arg = self._source.parent(node)
-                call = self._source.parent(arg) if arg is not None else None
-                if id(call) not in calls:
+                if not self._is_given(node):
                     raise CannotRewrite(
                         f"`{value.value}` is used in line {self._source.line(node)} too."
                     )
         return entries_of(self._source, site.parameters)
+
+    def _known(self, site: Site) -> CallTraits:
+        """Return what is certain of the requests; nothing of a dictionary that may be changed."""
+        if site.parameters is None:
+            return self._reader.known(site.call, stream=site.streams)
+        value = site.call.args[0].value
+        if isinstance(value, cst.Name) and not all(
+            self._is_given(node) for node in self._source.references(value)
+        ):
+            return CallTraits()
+        return self._reader.known(site.parameters, stream=site.streams)
+
+    def _is_given(self, node: cst.CSTNode) -> bool:
+        """Return True if a dictionary is only the arguments of a legacy call here."""
+        arg = self._source.parent(node)
+        call = self._source.parent(arg) if isinstance(arg, cst.Arg) else None
+        return any(call is each.call for each in self.sites)
 
     def _check_answers(self, site: Site) -> None:
         calls = {id(outermost(self._source, each.call)) for each in self.sites}

@@ -17,6 +17,7 @@ from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
 from proxy.migrate.outcomes import CannotRead
 from proxy.migrate.text import Text, holes_in
+from proxy.migrate.traits import NOT_SENT, CallTraits, Sampled, stops_of, words_of
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.source import Source, default_of
@@ -85,6 +86,19 @@ def entries_of(source: Source, node: Node) -> Entries:
     return Entries(tuple(listed), node, first if first in {'"', "'"} else "")
 
 
+def entries_in_sight(source: Source, node: Node) -> tuple[Entries, bool]:
+    """Return the entries whose values are certain, and if these are all that there are."""
+    found: dict[str, Entry] = {}
+    is_whole = True
+    for each in _entries(source, node):
+        if isinstance(each, Entry):
+            found[each.name] = each
+        else:
+            is_whole = False
+            found.clear()  # what comes later in an object replaces what it has
+    return Entries(tuple(found.values()), node), is_whole
+
+
 def _entries(source: Source, node: Node) -> list[Entry | Node]:
     found: list[Entry | Node] = []
     for each in node.named:
@@ -140,6 +154,62 @@ class ArgumentReader:
             unknown=tuple(each.name for each in entries.listed if each.name not in LEGACY),
         )
         return ReadCall(call, prompt, node, has_default)
+
+    def known(self, node: Node) -> CallTraits:
+        """Return what parameters say of the requests, be they of a call that cannot be read."""
+        entries, is_whole = entries_in_sight(self._source, node)
+        asked = entries.get("model")
+        model, _, has_default = self._model(asked)
+        if asked is not None and has_default:
+            model = Expression(self._source.code(asked))
+        limit = entries.get("max_tokens_to_sample")
+        tokens = None if limit is None else self._fixed_number(limit)
+        is_written = limit is None or not isinstance(self._number(limit), Expression)
+        return CallTraits(
+            model=model,
+            max_tokens=None if tokens is None or tokens % 1 else int(tokens),
+            limit=None if limit is None or is_written else Expression(self._source.code(limit)),
+            temperature=self._sampled(entries.get("temperature"), is_whole=is_whole),
+            top_p=self._sampled(entries.get("top_p"), is_whole=is_whole),
+            top_k=self._sampled(entries.get("top_k"), is_whole=is_whole),
+            stops=self._known_stops(entries.get("stop_sequences"), is_whole=is_whole),
+            stream=self._known_stream(entries.get("stream"), is_whole=is_whole),
+            words=self._words(entries.get("prompt")),
+        )
+
+    def _sampled(self, node: Node | None, *, is_whole: bool) -> Sampled:
+        if node is None:
+            return NOT_SENT if is_whole else None
+        return NOT_SENT if self._is_absent(node) else self._fixed_number(node)
+
+    def _fixed_number(self, node: Node) -> float | None:
+        found = self._number(self._source.value_of(unwrapped(node)) or node)
+        return None if isinstance(found, Expression) else found
+
+    def _known_stops(self, node: Node | None, *, is_whole: bool) -> tuple[str | None, ...] | None:
+        if node is None:
+            return () if is_whole else None
+        try:
+            stops = self._stops(node)
+        except CannotRead:
+            return None
+        return () if stops is None else stops_of(stops)
+
+    def _known_stream(self, node: Node | None, *, is_whole: bool) -> bool | None:
+        if node is None:
+            return False if is_whole else None
+        try:
+            return self._streams(node)
+        except CannotRead:
+            return None
+
+    def _words(self, node: Node | None) -> tuple[str, ...]:
+        if node is None:
+            return ()
+        try:
+            return words_of(self.texts.read(node).text)
+        except CannotRead:
+            return ()
 
     def _model(self, node: Node | None) -> tuple[str | Expression | None, Node | None, bool]:
         """Return the model, the literal that it was followed to, and if that is a default."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit, Finding
 from proxy.migrate.planning import Target
-from proxy.migrate.typescript.arguments import keys_of
+from proxy.migrate.traits import CallTraits
+from proxy.migrate.typescript.arguments import ArgumentReader, keys_of
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node
 from proxy.migrate.typescript.rest import finding_at
@@ -81,7 +83,7 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
             "Bedrock serves to you; the answer's text is in `content`.",
             _BEDROCK,
         )
-    return finding_at(
+    found = finding_at(
         source,
         node,
         "the body of a legacy request",
@@ -89,6 +91,10 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
         "`messages`, and the answer's text is in `content`.",
         _BODY.format(model=target.example_model),
     )
+    # An object with a name may be changed before it is sent.
+    is_named = node.parent is not None and node.parent.kind == "variable_declarator"
+    traits = CallTraits() if is_named else ArgumentReader(source).known(node)
+    return replace(found, traits=traits)
 
 
 def _langchain(source: Source, node: Node, target: Target) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from proxy.migrate.findings import Edit
 from proxy.migrate.outcomes import CannotRead, CannotRewrite, Outcome, fail_together
 from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.text import Hole, holes_in
+from proxy.migrate.traits import CallTraits
 from proxy.migrate.typescript.answers import AnswerFollower, is_exported
 from proxy.migrate.typescript.arguments import (
     ArgumentReader,
@@ -89,6 +90,7 @@ class SdkRewriter:
             raise CannotRewrite(
                 "The client is for Claude on another cloud, where models have other names."
             )
+        outcome.known = self._known(site)
         if site.era == "0.4" and (site.maker is None or site.module != SDK):
             raise CannotRewrite(
                 "It cannot be told from here that the client is one of @anthropic-ai/sdk 0.4."
@@ -168,10 +170,8 @@ class SdkRewriter:
         value = unwrapped(given[0])
         edits: list[Edit] = []
         if value.kind == "identifier":
-            calls = {id(each.call) for each in self.sites}
             for node in source.references(value):
-                call = node.parent.parent if node.parent is not None else None
-                if id(call) not in calls:
+                if not self._is_given(node):
                     raise CannotRewrite(
                         f"`{source.code(value)}` is used in line {source.line(node)} too."
                     )
@@ -186,6 +186,28 @@ class SdkRewriter:
             if type_ != "any" or edits:
                 raise CannotRewrite(f"The type `{type_}` must become that of a message's call.")
         return entries_of(source, site.parameters), edits
+
+    def _known(self, site: Site) -> CallTraits:
+        """Return what is certain of the requests; nothing of an object that may be changed."""
+        source = self._source
+        if site.parameters is None:
+            return CallTraits()
+        value = unwrapped(arguments_of(site.call)[0])
+        if value.kind == "identifier":
+            binding = source.binding(value)
+            is_public = binding is None or is_exported(binding.node)
+            if is_public or not all(self._is_given(each) for each in source.references(value)):
+                return CallTraits()
+        known = self._reader.known(site.parameters)
+        if site.era == "0.4":  # it is the method that says whether it streams
+            streams = source.code(site.method) == "completeStream"
+            known = replace(known, stream=True if streams else None)
+        return known
+
+    def _is_given(self, node: Node) -> bool:
+        """Return True if an object is only the parameters of a legacy call here."""
+        call = node.parent.parent if node.parent is not None else None
+        return any(call is each.call for each in self.sites)
 
     def _annotation(self, declared: Node | None) -> list[Edit]:
         """Rewrite the type of an object of parameters, if it is the SDK's for them."""

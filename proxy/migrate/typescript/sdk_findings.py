@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy.migrate.findings import Finding
 from proxy.migrate.planning import Target
+from proxy.migrate.traits import CallTraits
 from proxy.migrate.typescript.answers import TEXT
 from proxy.migrate.typescript.arguments import Style, messages
 from proxy.migrate.typescript.sdk import SdkOutcome
@@ -38,6 +39,17 @@ def finding_of(source: Source, outcome: SdkOutcome, target: Target) -> Finding:
     )
 
 
+def _known_lines(known: CallTraits, target: Target, writer: Writer) -> list[str]:
+    """Return the entries of a call that cannot be read as a whole, as far as they are known."""
+    model = f"{writer.string(target.example_model)},"
+    if isinstance(known.model, str):
+        model = f"{writer.string(target.model_for(known.model))},"
+    elif known.model is not None:
+        model = f"{known.model.source}, // one that is served today"
+    tokens = known.limit or known.max_tokens
+    return [f"model: {model}", f"max_tokens: {writer.value(300 if tokens is None else tokens)},"]
+
+
 def _streams(source: Source, outcome: SdkOutcome) -> bool:
     is_known = outcome.call is not None and outcome.call.stream
     return is_known or source.code(outcome.site.method) == "completeStream"
@@ -46,7 +58,7 @@ def _streams(source: Source, outcome: SdkOutcome) -> bool:
 def _code(source: Source, outcome: SdkOutcome, target: Target) -> str:
     """Return the call to write by hand, as far as it is known."""
     new, writer = outcome.new, Writer()
-    lines = [f'model: "{target.example_model}",', "max_tokens: 300,"]
+    lines = _known_lines(outcome.known or CallTraits(), target, writer)
     turns = ['messages: [{ role: "user", content: "..." }], // the turns, without markers']
     if new is not None:
         model = new.model if isinstance(new.model, str) else None
