@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,10 @@ class Choices:
     config: Path | None
     models: Sequence[str]
     sdk: int
+    since: str | None = None
+    """From when recorded requests are matched with calls that are left by hand; None for not."""
+    demo: bool = False
+    secrets: Path | None = None
 
 
 def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
@@ -39,6 +43,7 @@ def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
     if missing:
         exit_with_error(f"there is no {missing[0]}")
     target = _target(choices)
+    add_evidence = _evidence(choices)
     left_out = LeftOut()
     results: list[FileResult] = []
     skipped: list[Skipped] = []
@@ -54,10 +59,24 @@ def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
                 seen.add(key)
                 results.append(found)
     results.sort(key=lambda result: result.path.as_posix())
+    results = add_evidence(results)
     _act(results, choices)
     _say_what_was_left_out(left_out, skipped)
     if choices.mode == "check" and results:
         raise SystemExit(1)
+
+
+def _evidence(choices: Choices) -> Callable[[list[FileResult]], list[FileResult]]:
+    """Return what adds to results what was recorded, if that is asked for and shown."""
+    if choices.since is None:
+        return lambda results: results
+    from proxy.cli.migrate_evidence import period_or_exit, with_evidence  # noqa: PLC0415 - few need it
+
+    period = period_or_exit(choices.since)
+    if choices.mode == "diff":
+        return lambda results: results
+    stored = choices.config, choices.secrets
+    return lambda results: with_evidence(results, period, *stored, demo=choices.demo)
 
 
 def _target(choices: Choices) -> Target:

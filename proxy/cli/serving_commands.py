@@ -352,6 +352,14 @@ def migrate(  # noqa: PLR0913, PLR0917 - an option each
         int,
         typer.Option(min=0, max=1, help="1: for the newest SDKs; 0: for those that stay on 0.x."),
     ] = 1,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Show what was recorded of calls that are left by hand, from when: 24h, 30d, ..."
+        ),
+    ] = None,
+    demo: Demo = False,
+    secrets: Secrets = None,
 ) -> None:
     """Rewrite source code that calls the legacy API; what it cannot, it lists with the reason."""
     from proxy.cli.migrate import Choices, Mode, run_migrate
@@ -360,5 +368,14 @@ def migrate(  # noqa: PLR0913, PLR0917 - an option each
     if diff + write + check > 1:
         exit_with_error("--diff, --write and --check are one at a time")
     mode: Mode = "diff" if diff else "write" if write else "check" if check else "show"
-    choices = Choices(mode=mode, form=form.value, config=config, models=model or (), sdk=sdk)
+    choices = Choices(
+        mode=mode,
+        form=form.value,
+        config=config,
+        models=model or (),
+        sdk=sdk,
+        since=since,
+        demo=demo,
+        secrets=secrets,
+    )
     run_migrate(paths, choices)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from proxy.migrate.evidence import data_of, sentences_of
 from proxy.migrate.files import FileResult
 from proxy.migrate.findings import Finding, Verdict
 from proxy.migrate.keys import has_key, without_keys
@@ -30,7 +31,7 @@ def place_of(path: Path, finding: Finding) -> str:
 
 
 def notes_of(finding: Finding) -> list[str]:
-    """Return all that is said of a finding: model, reasons, adjustments."""
+    """Return all that is said of a finding: model, reasons, adjustments, what was recorded."""
     notes = list(finding.reasons)
     if finding.models is not None and finding.models[0] != finding.models[1]:
         notes.insert(0, f"{finding.models[0]} -> {finding.models[1]}")
@@ -39,6 +40,8 @@ def notes_of(finding: Finding) -> list[str]:
         for each in finding.adjustments
         if each.kind.value != "replace_retired_model"
     ]
+    if finding.evidence is not None:
+        notes += sentences_of(finding.evidence)
     return [without_keys(note) for note in notes]
 
 
@@ -84,6 +87,7 @@ def as_json(results: Iterable[FileResult]) -> dict[str, object]:
 
 
 def _finding_data(finding: Finding) -> dict[str, object]:
+    evidence = finding.evidence
     return {
         "line": finding.line,
         "column": finding.column,
@@ -98,6 +102,7 @@ def _finding_data(finding: Finding) -> dict[str, object]:
             {"kind": each.kind.value, "field": each.field, "asked": each.asked, "sent": each.sent}
             for each in finding.adjustments
         ],
+        "evidence": None if evidence is None else data_of(evidence),
     }
 
 
