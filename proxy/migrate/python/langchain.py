@@ -21,6 +21,7 @@ from proxy.migrate.python.arguments import ArgumentReader
 from proxy.migrate.python.source import Source, called_name
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.text import MARKER_WORD
+from proxy.migrate.traits import NOT_SENT, CallTraits
 
 _CLASSES: Final = frozenset(
     {"langchain.llms.Anthropic", "langchain.llms.anthropic.Anthropic"}
@@ -227,9 +228,9 @@ def _finding(
     outcome: _Outcome | None = None,
 ) -> Finding:
     start, end = source.span(node)
-    shape = "an LLM of LangChain"
+    shape, traits = "an LLM of LangChain", None
     if isinstance(node, cst.Call):
-        shape = f"{called_name(node)} of LangChain"
+        shape, traits = f"{called_name(node)} of LangChain", _known(source, node)
     found = Finding(
         line=source.line_at(start),
         column=source.column_at(start),
@@ -238,6 +239,7 @@ def _finding(
         verdict=Verdict.BY_HAND,
         reasons=(reason,),
         code=_CODE.format(model=target.example_model),
+        traits=traits,
     )
     if outcome is None or outcome.new is None:
         return found
@@ -254,4 +256,16 @@ def _finding(
         ),
         models=(outcome.asked, new.model),
         adjustments=new.adjustments,
+    )
+
+
+def _known(source: Source, call: cst.Call) -> CallTraits:
+    """Return what an object says of its requests: only what it gives, as each use may add more."""
+    known = ArgumentReader(source).known(call)
+    return CallTraits(
+        model=known.model,
+        max_tokens=known.max_tokens,
+        temperature=None if known.temperature is NOT_SENT else known.temperature,
+        top_p=None if known.top_p is NOT_SENT else known.top_p,
+        top_k=None if known.top_k is NOT_SENT else known.top_k,
     )

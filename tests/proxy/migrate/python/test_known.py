@@ -130,3 +130,14 @@ def test_requests_to_other_clouds_are_not_looked_for():
 
     assert known(bedrock) == [None]
     assert known(f"c.completions.create(prompt=x, {PLAIN})", client) == [None]
+
+
+def test_objects_of_langchain_say_only_what_they_give():
+    head = "from langchain_anthropic import AnthropicLLM\n\n"
+    given = CallTraits(model="claude-2", max_tokens=9, temperature=0.5, top_p=1, top_k=2)
+
+    assert known("chain(AnthropicLLM())", head) == [CallTraits()]
+    assert known(f"chain(AnthropicLLM({PLAIN}, temperature=0.5, top_p=1, top_k=2))", head) == [
+        given
+    ]
+    assert known("", head) == [None]
