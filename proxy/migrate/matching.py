@@ -19,7 +19,7 @@ from typing import Final
 
 from proxy.migrate.evidence import Contents, Count, Evidence, Places, Skeleton
 from proxy.migrate.keys import without_keys
-from proxy.migrate.traits import Asked, CallTraits, may_be_same
+from proxy.migrate.traits import Asked, AskedValue, CallTraits, may_be_same
 from proxy.terminal_text import escape_for_terminal
 from translators import (
     CompletionRequest,
@@ -119,7 +119,7 @@ class Search:
         )
         return Evidence(
             period=self._period,
-            asked=asked,
+            asked=tuple((name, _without_keys(value)) for name, value in asked),
             requests=tally.requests,
             callers=tally.callers.most(),
             features=tally.features.most(),
@@ -253,6 +253,10 @@ def _read(body: bytes) -> _Prompt | None:
     roles = [turn.role for turn in conversation.turns]
     prefill = () if conversation.prefill is None else ("prefill",)
     return _Prompt(parsed.decoded.request, conversation.system, (*roles, *prefill))
+
+
+def _without_keys(value: AskedValue) -> AskedValue:
+    return without_keys(value) if isinstance(value, str) else value
 
 
 def _shown(name: str) -> str:

@@ -209,3 +209,9 @@ def test_hostile_texts_are_harmless_short_and_without_keys():
         assert "sk-ant-(hidden)" in shown
         assert shown.isprintable()
         assert len(shown) < 260
+
+
+def test_a_key_in_the_source_is_not_shown():
+    evidence = evidence_for(CallTraits(model="sk-ant-api03-abcdefghijklmnop"))
+
+    assert evidence.asked == (("model", "sk-ant-(hidden)"),)
