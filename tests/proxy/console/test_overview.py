@@ -54,7 +54,10 @@ def json(**fields):
     ("answer", "said"),
     [
         (json(), "Nothing. The server is ready and follows the settings that it read on 30 Nov"),
-        (json(problems=[TRIPPED]), "The guard of canary has tripped. Find the cause. To the rollout"),
+        (
+            json(problems=[TRIPPED]),
+            "The guard of canary has tripped. Find the cause. To the rollout",
+        ),
         (json(override="refuse"), "The kill switch is on: every request is answered by refuse"),
         (PlainTextResponse("Hello"), "answers in another way than Holdover does"),
         (PlainTextResponse("[]"), "answers in another way than Holdover does"),

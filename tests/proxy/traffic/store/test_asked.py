@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import update
 
-from proxy.traffic import default_url, open_store
 from proxy.traffic.content import Content
 from proxy.traffic.store.asked import asked_since, requests_of
 from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
+from tests.ready_store import open_ready
 from tests.recorded_exchanges import exchange, kept, moment, numbered
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_store(default_url(tmp_path))
+def store(url: str) -> Iterator[Store]:
+    opened = open_ready(url)
     yield opened
     opened.close()
 
