@@ -124,10 +124,10 @@ def _report(results: list[FileResult], choices: Choices) -> None:
 
 def _show_diffs(results: list[FileResult]) -> None:
     pieces: list[bytes] = []
-    for result in results:
-        if result.before == result.after:
-            continue
-        piece = diff_of(result, _name_in_diff(result.path))
+    changed = [result for result in results if result.before != result.after]
+    root = _root_of_names(changed)
+    for result in changed:
+        piece = diff_of(result, Path(os.path.relpath(result.path, root)).as_posix())
         if piece is None:
             print_to_stderr(
                 f"holdover: {result.path} is not in the diff, which would show a key that is "
@@ -141,9 +141,13 @@ def _show_diffs(results: list[FileResult]) -> None:
     print_bytes(b"".join(pieces))
 
 
-def _name_in_diff(path: Path) -> str:
-    """Return a path as `git apply` takes it in this directory."""
-    return Path(os.path.relpath(path)).as_posix()
+def _root_of_names(changed: Sequence[FileResult]) -> str:
+    """Return where names in a diff begin: here, or above, as `git apply` takes no `..`."""
+    here = os.getcwd()
+    root = os.path.commonpath([here, *(os.path.abspath(result.path) for result in changed)])
+    if root != here:
+        print_to_stderr(f"holdover: names in the diff begin in {root}: apply it there")
+    return root
 
 
 def _written(results: list[FileResult]) -> list[FileResult]:

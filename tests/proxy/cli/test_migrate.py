@@ -94,6 +94,22 @@ def test_the_diff_is_one_that_git_applies(folder: Path):
     assert diff(".").stdout == b""
 
 
+def test_a_diff_of_files_elsewhere_says_where_git_applies_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (folder / "one").mkdir()
+    (folder / "other").mkdir()
+    (folder / "other" / "near.py").write_text(CALL)
+    commit(folder)
+    monkeypatch.chdir(folder / "one")
+
+    done = diff("../other")
+
+    assert f"names in the diff begin in {folder}: apply it there\n" in done.stderr.decode()
+    git(folder, "apply", "-", stdin=done.stdout)
+    assert "messages.create" in (folder / "other" / "near.py").read_text()
+
+
 def test_what_is_by_hand_stays_and_is_reported(folder: Path):
     (folder / "by_hand.py").write_text(BY_HAND)
     commit(folder)
