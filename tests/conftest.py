@@ -39,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "from_outside: starts servers whose lines other tests reach, too: no coverage is measured, "
         "with which each start takes half as long again",
     )
+    config.addinivalue_line(
+        "markers", "measured: is from outside, and yet the only one that reaches some line"
+    )
     config.addinivalue_line("markers", "one_in(n): of its cases the quick profile tries one in n")
     config.addinivalue_line(
         "markers", "scaled: does the same more often, or with more, in the thorough profile"
@@ -87,7 +90,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
         return
     sample = _sample(items)
-    measured = {item for item in sample if not _has(item, "from_outside")}
+    measured = {item for item in sample if not _has(item, "from_outside") or _has(item, "measured")}
     if config.getoption("--rest"):
         chosen = [item for item in items if item not in measured or _has(item, "scaled")]
     elif config.getoption("--for-coverage"):

@@ -103,6 +103,7 @@ def loaders_of(fleet: Fleet) -> list[int]:
 
 
 @pytest.mark.thorough
+@pytest.mark.measured
 def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
     (first,) = wait_for(lambda: loaders_of(fleet))
     os.kill(first, signal.SIGKILL)

@@ -51,7 +51,7 @@ def run_export(  # noqa: PLR0913 - an option each
         exit_with_error(str(exc))
     except OSError as exc:
         exit_with_error(f"{output}: {exc.strerror or exc}; all files that are there are whole")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # pragma: no cover - one that comes in a tracer ends the tracing
         print_to_stderr("holdover: interrupted; all files are whole, and the same command goes on")
         raise typer.Exit(_INTERRUPTED) from None
     rows = Counter[str]()

@@ -142,7 +142,7 @@ def _follow(tail: Tail, limit: int, show: Show) -> None:
             for found in tail.poll():
                 show(found.record)
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # pragma: no cover - one that comes in a tracer ends the tracing
         return
 
 

@@ -189,7 +189,7 @@ def _run(replay: _Replay, store: ReplayStore, requests: int) -> None:
     try:
         with progress(requests) as observer:
             is_complete = asyncio.run(_ask(replay, store, budget, observer))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # pragma: no cover - one that comes in a tracer ends the tracing
         exit_with_error(
             "interrupted. Results so far are kept; run the same command again for the rest.",
             status=_INTERRUPTED,

@@ -121,6 +121,44 @@ def test_a_query_that_takes_long_is_waited_for_while_the_store_answers_others(
     assert asyncio.run(ask())
 
 
+def test_a_query_is_not_waited_for_once_the_store_is_gone(
+    tmp_path: Path, released: threading.Event
+):
+    site = site_of(
+        settings_file(tmp_path, RULE),
+        StoreReader(url=url_in(tmp_path), patience=PATIENCE_SECONDS, asks_after=0.02),
+    )
+
+    def begin(_: object) -> None:
+        (tmp_path / "traffic.db").unlink()
+        released.wait()
+
+    async def ask() -> None:
+        with pytest.raises(StoreError, match="does not exist"):
+            await site.query(begin)
+        released.set()
+        await site.close()
+
+    asyncio.run(ask())
+
+
+def test_queries_that_fail_together_close_the_store_once(tmp_path: Path):
+    site = site_of(settings_file(tmp_path), StoreReader(url=url_in(tmp_path)))
+    together = threading.Barrier(2, timeout=PATIENCE_SECONDS)
+
+    def fail(_: object) -> None:
+        together.wait()
+        raise StoreError("gone")
+
+    async def ask() -> list[object]:
+        failed = await asyncio.gather(site.query(fail), site.query(fail), return_exceptions=True)
+        rows = await site.query(lambda store: store is not None)
+        await site.close()
+        return [*map(str, failed), rows]
+
+    assert asyncio.run(ask()) == ["gone", "gone", True]
+
+
 def test_a_query_that_takes_too_long_is_given_up_and_is_not_waited_for_at_the_end(
     tmp_path: Path, released: threading.Event
 ):

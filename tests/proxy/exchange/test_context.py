@@ -73,6 +73,13 @@ def test_the_log_has_the_trace_of_a_client_whose_spans_nobody_takes():
     assert notes(traceparent=f"00-{trace}-00f067aa0ba902b7-01").log_only == {"trace_id": trace}
 
 
+def test_the_log_has_the_peer_where_it_is_to_be_logged():
+    context = notes()
+    context.logged_peer = "192.0.2.7"
+
+    assert context.log_only == {"peer": "192.0.2.7"}
+
+
 def test_what_an_upstream_says_of_a_first_failure_is_redacted():
     failing = notes()
     failing.first_failure = "500 jane@example.com"

@@ -5,10 +5,13 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.command_line import activated
+from tests.fleet import running_fleet
+from tests.servers import taken_port
 from tests.waiting import PATIENCE_SECONDS
 
 ASK = """
@@ -80,3 +83,14 @@ def test_what_does_not_listen_is_refused():
 
     assert ended.returncode == 2
     assert "LISTEN_FDS: descriptor 3 does not listen for TCP connections" in ended.stderr
+
+
+@pytest.mark.thorough
+def test_it_goes_on_taking_connections_when_its_workers_have_stopped(tmp_path: Path):
+    with (
+        taken_port(listens=True) as listener,
+        running_fleet(tmp_path, workers=2, listener=listener) as fleet,
+    ):
+        assert fleet.stop() == 0
+        with socket.create_connection(listener.getsockname(), timeout=PATIENCE_SECONDS):
+            pass  # for the next server that it is handed to

@@ -20,6 +20,7 @@ from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, loader_state_in, read_status, write_status
 from proxy.traffic.store.schema import exchanges
+from tests.command_line import run
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.record_factory import record
 from tests.unprivileged import as_nobody, public_directory
@@ -42,6 +43,15 @@ def test_the_demos_store_is_its_own(tmp_path: Path):
 
     assert recorded(config) == 1
     assert recorded(config, demo=True) == 2
+
+
+def test_the_verb_load_makes_the_store_ready(tmp_path: Path):
+    config = tmp_path / "holdover.toml"
+    config.write_text(f'state_dir = "{tmp_path}"\n')
+    done = run("load", "--config", str(config))
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert recorded(config) == 0
 
 
 def test_the_settings_say_where_the_store_is_but_not_that_of_the_demo(tmp_path: Path):
