@@ -36,8 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "from_outside: starts servers whose lines other tests reach, too: no coverage is measured, "
-        "with which each start takes half as long again",
+        "from_outside: starts servers whose lines other tests reach, too: left to CI, and there "
+        "without coverage, with which each start takes half as long again",
     )
     config.addinivalue_line(
         "markers", "measured: is from outside, and yet the only one that reaches some line"
@@ -96,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elif config.getoption("--for-coverage"):
         chosen = [item for item in items if item in measured]
     else:
-        quick = {item for item in sample if not _has(item, "thorough")}
+        quick = {item for item in sample if not _has(item, "thorough", "from_outside")}
         if config.args == config.getini("testpaths"):  # no folder was asked for
             quick = _few_of_each(quick)
         chosen = [item for item in items if item in quick]
@@ -150,8 +150,8 @@ def _as_defined(item: pytest.Item) -> tuple[object, ...]:
     return item.nodeid.partition("[")[0], tuple(case.indices.values()) if case else ()
 
 
-def _has(item: pytest.Item, marker: str) -> bool:
-    return item.get_closest_marker(marker) is not None
+def _has(item: pytest.Item, *markers: str) -> bool:
+    return any(item.get_closest_marker(marker) for marker in markers)
 
 
 @pytest.fixture(autouse=True)
