@@ -52,8 +52,9 @@ def listed_of(
     source: Source, target: Target, outcomes: Sequence[SdkOutcome], edits: Sequence[Edit]
 ) -> Iterator[Finding]:
     """Yield what is listed of a file."""
-    taken = {id(each.site.parameters) for each in outcomes}
-    spans = [each.site.call.span for each in outcomes]
+    parameters = [each.site.parameters for each in outcomes if each.site.parameters]
+    taken = set(map(id, parameters))
+    spans = [node.span for node in (*(each.site.call for each in outcomes), *parameters)]
     bodies: list[Node] = []
     for node in source.nodes:
         if node.kind == "object" and id(node) not in taken:

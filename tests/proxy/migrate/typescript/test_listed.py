@@ -275,6 +275,15 @@ def test_words_of_what_is_listed_or_of_no_use_are_not_said_again():
     ]
 
 
+def test_a_model_of_parameters_that_have_a_name_belongs_to_their_call():
+    parameters = '{ model: "claude-2", prompt: text, max_tokens_to_sample: 9 }'
+    code = f"const p = {parameters};\nx = c.completions.create(p);\n"
+
+    assert [each.line for each in listed(f"{HEAD}{CLIENT}{code}")] == [
+        f"{HEAD}{CLIENT}{code}".count("\n")
+    ]
+
+
 def test_constants_of_a_function_with_a_call_that_is_left_alone_belong_to_that():
     text = (
         f"{HEAD}{CLIENT}function f() {{ return build(HUMAN_PROMPT, c.completions.create(p)); }}\n"
