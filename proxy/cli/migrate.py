@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from proxy.cli.load_config import policy_or_exit, settings_or_exit
+from proxy.cli.migrate_evidence import period_or_exit, with_evidence
 from proxy.migrate import Target, Verdict
 from proxy.migrate.files import CannotWrite, FileResult, Skipped, examine_file, write_result
 from proxy.migrate.reports import annotation_of, as_json, as_sarif, diff_of, in_lines, summary
@@ -43,7 +44,7 @@ def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
     if missing:
         exit_with_error(f"there is no {missing[0]}")
     target = _target(choices)
-    add_evidence = _evidence(choices)
+    period = None if choices.since is None else period_or_exit(choices.since)
     left_out = LeftOut()
     results: list[FileResult] = []
     skipped: list[Skipped] = []
@@ -59,24 +60,12 @@ def run_migrate(paths: Sequence[Path], choices: Choices) -> None:
                 seen.add(key)
                 results.append(found)
     results.sort(key=lambda result: result.path.as_posix())
-    results = add_evidence(results)
+    if period is not None and choices.mode != "diff":  # a diff has no place for it
+        results = with_evidence(results, period, choices.config, choices.secrets, demo=choices.demo)
     _act(results, choices)
     _say_what_was_left_out(left_out, skipped)
     if choices.mode == "check" and results:
         raise SystemExit(1)
-
-
-def _evidence(choices: Choices) -> Callable[[list[FileResult]], list[FileResult]]:
-    """Return what adds to results what was recorded, if that is asked for and shown."""
-    if choices.since is None:
-        return lambda results: results
-    from proxy.cli.migrate_evidence import period_or_exit, with_evidence  # noqa: PLC0415 - few need it
-
-    period = period_or_exit(choices.since)
-    if choices.mode == "diff":
-        return lambda results: results
-    stored = choices.config, choices.secrets
-    return lambda results: with_evidence(results, period, *stored, demo=choices.demo)
 
 
 def _target(choices: Choices) -> Target:

@@ -55,6 +55,8 @@ from translators import AdjustmentKind
 
 _OTLP_PROTOCOL: Final = "http/protobuf"
 ENV_PREFIX: Final = "HOLDOVER_"
+WRITTEN: Final = ContextVar[Mapping[str, object]]("written", default=MappingProxyType({}))
+"""The settings that a file gives, for the `Settings` that are made meanwhile."""
 """Prefix of the environment variables, and of the files in a secrets directory."""
 
 
@@ -106,9 +108,6 @@ class KeyFrom(BaseModel):
             raise ValueError("give exactly one of env and file")
         return self
 
-
-WRITTEN: Final = ContextVar[Mapping[str, object]]("written", default=MappingProxyType({}))
-"""The settings that a file gives, for the `Settings` that are made meanwhile."""
 
 KeyOrPlace = Annotated[
     Annotated[Key, Tag("key")] | Annotated[KeyFrom, Tag("place")],
@@ -176,6 +175,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
     )
+
     host: str = "127.0.0.1"
     """Address to listen on. Other machines reach every address that is not a loopback address."""
     port: int = Field(default=8080, ge=0, le=65535)

@@ -1,4 +1,4 @@
-"""What was recorded of the requests that a legacy call may have sent, in numbers and sentences."""
+"""Evidence: how many recorded requests may be of a legacy call, and what they have in common."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the latest requests of which contents were kept have in common."""
+    """The system prompts and turns of the latest requests whose contents were kept."""
 
     read: int
     """Number of requests whose contents were read."""
@@ -63,7 +63,7 @@ class Evidence:
     period: str
     """The time in which they were recorded, in words: `in the last 30 days`."""
     asked: Asked
-    """What they have; nothing if the source names no value by which to find them."""
+    """Parameters of all these requests; empty if the source names none to find them by."""
     requests: int = 0
     callers: tuple[Count, ...] = ()
     features: tuple[Count, ...] = ()

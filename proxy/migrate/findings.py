@@ -39,9 +39,9 @@ class Finding:
     cell: int | None = None
     """The number of the cell of a notebook, from 1; lines are then counted in the cell."""
     traits: CallTraits | None = None
-    """What the source says of the requests, if it is a call of which some may be recorded."""
+    """Parameters of a call as its source gives them; None for a use that sends no requests."""
     evidence: Evidence | None = None
-    """What was recorded of such requests, if that was asked for."""
+    """Recorded requests that may be of the call; None if they were not looked for."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -41,7 +41,7 @@ _OTHERS: Final = "others"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """What a record says of one request."""
+    """One recorded request: its parameters, caller, features and number of turns."""
 
     id: str
     asked: Asked
@@ -182,7 +182,7 @@ class _Prompt:
 
 @dataclass(frozen=True, slots=True)
 class _Literals:
-    """What is literal in a call, as it is in contents that were kept."""
+    """Literal texts of a call, with secrets hidden in them as in contents that were kept."""
 
     stops: tuple[str | None, ...]
     words: tuple[str, ...]
@@ -209,7 +209,7 @@ def _literals_of(traits: CallTraits, hide: Callable[[str], str]) -> _Literals:
 
 @dataclass(slots=True)
 class _Contents:
-    """What the contents of the requests of one call have in common."""
+    """Counts over the contents of the requests of one call."""
 
     literals: _Literals
     read: int = 0

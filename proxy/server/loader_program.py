@@ -1,7 +1,7 @@
 """
 The program of the loader's process: what the server starts, and tells on stdin.
 
-It imports no more than loading needs, so that it starts in half the time that a verb takes.
+It imports no more than loading needs: neither the command line nor the settings.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import structlog
 
 from proxy.observability.log_config import LogFormat, configure_logs
 from proxy.security.redaction import describe_crash
+from proxy.server.memory import GC_THRESHOLD
 from proxy.traffic.status import LoaderConfig
 
 log = structlog.get_logger()
 
 _NICENESS: Final = 10
-_GC_THRESHOLD: Final = 20_000
-"""Objects made between two garbage collections, as in verbs."""
 
 
 def encode_loader_config(loader_config: LoaderConfig, log_format: LogFormat) -> bytes:
@@ -41,7 +40,7 @@ def decode_loader_config(line: bytes | str) -> tuple[LoaderConfig, LogFormat]:
 
 def main() -> None:
     """Load what is in the journals until stdin ends; exit with 1 after a crash, which is logged."""
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
     configure_logs("auto")  # until it is told which
     try:
         from proxy.traffic.loader_process import run_loader  # noqa: PLC0415 - it takes a while

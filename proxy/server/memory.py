@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-_GC_THRESHOLD: Final = 20_000
+GC_THRESHOLD: Final = 20_000
+"""Objects made between two garbage collections."""
 _MIB: Final = 1024 * 1024
 _MMAP_THRESHOLD_BYTES: Final = 32 * _MIB
 """The largest value that mallopt(3) allows on 64-bit systems."""
@@ -32,7 +33,7 @@ def freeze_gc() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def tune_malloc() -> None:

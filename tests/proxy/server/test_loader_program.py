@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from proxy.server.loader_program import decode_loader_config, encode_loader_conf
 from proxy.traffic import journal_directory
 from proxy.traffic.status import LoaderConfig
 from tests.waiting import PATIENCE_SECONDS
+
+ROOT = Path(__file__).parents[3]
 
 
 def run_program(told: str) -> "subprocess.CompletedProcess[str]":
@@ -46,3 +49,20 @@ def test_a_loader_whose_server_has_ended_at_once_ends_without_a_word():
     result = run_program("")
 
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_it_imports_neither_the_command_line_nor_the_settings():
+    program = (
+        "import sys, proxy.server.loader_program, proxy.traffic.loader_process; "
+        "print(sorted({'typer', 'pydantic', 'pydantic_settings', 'httpx'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+
+    assert done.stdout == "[]\n"
