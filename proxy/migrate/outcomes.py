@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from proxy.migrate.calls import LegacyCall, NewCall
 from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
 from proxy.migrate.traits import CallTraits
+
+Node = TypeVar("Node")
+Value = TypeVar("Value")
+Missing = TypeVar("Missing")
 
 _LINE_END: Final = re.compile(r"\r\n|\n")
 
@@ -25,6 +29,22 @@ class CannotRewrite(Exception):
 
 class CannotRead(CannotRewrite):
     """A part of a legacy use cannot be read from the source."""
+
+
+def known_value(
+    node: Node | None, read: Callable[[Node], Value | None], *, missing: Missing, is_whole: bool
+) -> Value | Missing | None:
+    """
+    Return the value of a parameter, or None if it is not known.
+
+    `missing` is that of one that is not sent, which is certain if all parameters are in sight.
+    """
+    if node is None:
+        return missing if is_whole else None
+    try:
+        return read(node)
+    except CannotRead:
+        return None
 
 
 @dataclass(slots=True, kw_only=True)

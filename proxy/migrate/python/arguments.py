@@ -16,7 +16,7 @@ import libcst as cst
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.outcomes import CannotRead
+from proxy.migrate.outcomes import CannotRead, known_value
 from proxy.migrate.python.source import Source, called_name
 from proxy.migrate.python.texts import ReadText, TextReader
 from proxy.migrate.python.writing import Writer, entry
@@ -177,49 +177,36 @@ class ArgumentReader:
             limit=None
             if limit is None or self._followed_number(limit) is not None
             else Expression(self._source.code(limit)),
-            temperature=self._sampled(entries.get("temperature"), is_whole=is_whole),
-            top_p=self._sampled(entries.get("top_p"), is_whole=is_whole),
-            top_k=self._sampled(entries.get("top_k"), is_whole=is_whole),
-            stops=self._known_stops(entries.get("stop_sequences"), is_whole=is_whole),
-            stream=stream or self._known_stream(entries.get("stream"), is_whole=is_whole),
-            words=self._words(entries.get("prompt")),
+            temperature=known_value(
+                entries.get("temperature"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            top_p=known_value(
+                entries.get("top_p"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            top_k=known_value(
+                entries.get("top_k"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            stops=known_value(
+                entries.get("stop_sequences"), self._known_stops, missing=(), is_whole=is_whole
+            ),
+            stream=stream
+            or known_value(entries.get("stream"), self._streams, missing=False, is_whole=is_whole),
+            words=known_value(entries.get("prompt"), self._words, missing=(), is_whole=True) or (),
         )
 
-    def _sampled(self, node: cst.BaseExpression | None, *, is_whole: bool) -> Sampled:
-        if node is None:
-            return NOT_SENT if is_whole else None
+    def _sampled(self, node: cst.BaseExpression) -> Sampled:
         return NOT_SENT if self._is_absent(node) else self._fixed_number(node)
 
     def _fixed_number(self, node: cst.BaseExpression) -> float | None:
         value = self._source.value_of(node) if isinstance(node, cst.Name) else None
         return self._followed_number(value or node)
 
-    def _known_stops(
-        self, node: cst.BaseExpression | None, *, is_whole: bool
-    ) -> tuple[str | None, ...] | None:
-        if node is None:
-            return () if is_whole else None
-        try:
-            stops = self._stops(node)
-        except CannotRead:
-            return None
+    def _known_stops(self, node: cst.BaseExpression) -> tuple[str | None, ...] | None:
+        stops = self._stops(node)
         return () if stops is None else stops_of(stops)
 
-    def _known_stream(self, node: cst.BaseExpression | None, *, is_whole: bool) -> bool | None:
-        if node is None:
-            return False if is_whole else None
-        try:
-            return self._streams(node)
-        except CannotRead:
-            return None
-
-    def _words(self, node: cst.BaseExpression | None) -> tuple[str, ...]:
-        if node is None:
-            return ()
-        try:
-            return words_of(self.texts.read(node).text)
-        except CannotRead:
-            return ()
+    def _words(self, node: cst.BaseExpression) -> tuple[str, ...]:
+        return words_of(self.texts.read(node).text)
 
     def without_default(self, read: ReadCall, entries: Entries) -> ReadCall:
         """Return a call whose model is what its expression is, whatever that defaults to."""

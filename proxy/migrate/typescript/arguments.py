@@ -15,7 +15,7 @@ from typing import Final
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.outcomes import CannotRead
+from proxy.migrate.outcomes import CannotRead, known_value
 from proxy.migrate.text import Text, holes_in
 from proxy.migrate.traits import NOT_SENT, CallTraits, Sampled, stops_of, words_of
 from proxy.migrate.typescript.literals import string_value
@@ -169,47 +169,37 @@ class ArgumentReader:
             model=model,
             max_tokens=None if tokens is None or tokens % 1 else int(tokens),
             limit=None if limit is None or is_written else Expression(self._source.code(limit)),
-            temperature=self._sampled(entries.get("temperature"), is_whole=is_whole),
-            top_p=self._sampled(entries.get("top_p"), is_whole=is_whole),
-            top_k=self._sampled(entries.get("top_k"), is_whole=is_whole),
-            stops=self._known_stops(entries.get("stop_sequences"), is_whole=is_whole),
-            stream=self._known_stream(entries.get("stream"), is_whole=is_whole),
-            words=self._words(entries.get("prompt")),
+            temperature=known_value(
+                entries.get("temperature"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            top_p=known_value(
+                entries.get("top_p"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            top_k=known_value(
+                entries.get("top_k"), self._sampled, missing=NOT_SENT, is_whole=is_whole
+            ),
+            stops=known_value(
+                entries.get("stop_sequences"), self._known_stops, missing=(), is_whole=is_whole
+            ),
+            stream=known_value(
+                entries.get("stream"), self._streams, missing=False, is_whole=is_whole
+            ),
+            words=known_value(entries.get("prompt"), self._words, missing=(), is_whole=True) or (),
         )
 
-    def _sampled(self, node: Node | None, *, is_whole: bool) -> Sampled:
-        if node is None:
-            return NOT_SENT if is_whole else None
+    def _sampled(self, node: Node) -> Sampled:
         return NOT_SENT if self._is_absent(node) else self._fixed_number(node)
 
     def _fixed_number(self, node: Node) -> float | None:
         found = self._number(self._source.value_of(unwrapped(node)) or node)
         return None if isinstance(found, Expression) else found
 
-    def _known_stops(self, node: Node | None, *, is_whole: bool) -> tuple[str | None, ...] | None:
-        if node is None:
-            return () if is_whole else None
-        try:
-            stops = self._stops(node)
-        except CannotRead:
-            return None
+    def _known_stops(self, node: Node) -> tuple[str | None, ...] | None:
+        stops = self._stops(node)
         return () if stops is None else stops_of(stops)
 
-    def _known_stream(self, node: Node | None, *, is_whole: bool) -> bool | None:
-        if node is None:
-            return False if is_whole else None
-        try:
-            return self._streams(node)
-        except CannotRead:
-            return None
-
-    def _words(self, node: Node | None) -> tuple[str, ...]:
-        if node is None:
-            return ()
-        try:
-            return words_of(self.texts.read(node).text)
-        except CannotRead:
-            return ()
+    def _words(self, node: Node) -> tuple[str, ...]:
+        return words_of(self.texts.read(node).text)
 
     def _model(self, node: Node | None) -> tuple[str | Expression | None, Node | None, bool]:
         """Return the model, the literal that it was followed to, and if that is a default."""
