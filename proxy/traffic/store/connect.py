@@ -33,10 +33,16 @@ _POLL_SECONDS: Final = 0.05
 def open_sqlite(file: Path, *, read_only: bool, patience: float | None = None) -> Engine:
     """Open a SQLite file; create it unless `read_only`. Raises `StoreError`."""
     if read_only:
-        if not file.exists():
-            raise StoreError(f"{file} does not exist: no traffic has been recorded there yet")
-        with _disposed_on_error(sqlite_engine(file, read_only=True, patience=patience)) as engine:
-            check_current(engine, str(file))
+        try:
+            engine = sqlite_engine(file, read_only=True, patience=patience)
+            with _disposed_on_error(engine):
+                check_current(engine, str(file))
+        except StoreError as exc:
+            if _is_missing(file):  # only asked now, since it may be deleted at any moment
+                raise StoreError(
+                    f"{file} does not exist: no traffic has been recorded there yet"
+                ) from exc
+            raise
         return engine
     try:
         with (
@@ -71,6 +77,16 @@ def open_postgresql(url: str, *, read_only: bool, patience: float | None = None)
                     " insert"
                 )
     return engine
+
+
+def _is_missing(file: Path) -> bool:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # such as a directory that this user may not enter
+        return False
+    return False
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def sqlite_engine(file: Path, *, read_only: bool, patience: float | None = None)
     """Return an engine for an existing file; `patience` limits the seconds of waiting for locks."""
     query = {"uri": "true", "mode": "ro" if read_only else "rw"}
     may_write = os.access(file.parent, os.W_OK, effective_ids=True)
-    if read_only and not may_write and not file.with_name(f"{file.name}-wal").exists():
+    if read_only and not may_write and _identity_of(file.with_name(f"{file.name}-wal")) is None:
         # In a read-only directory SQLite cannot create its lock files, so the file can only be
         # opened as immutable. Without a WAL there, no process can be writing to it.
         query["immutable"] = "1"

@@ -5,8 +5,10 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from sqlalchemy import Engine, event
 
 from proxy.traffic import ReadOnlyStoreError, StoreError, open_store
 from tests.proxy.traffic.store.test_store import counts
@@ -64,6 +66,34 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(public: Path):
     url = filled(public / "traffic.db")
     with as_nobody(), pytest.raises(StoreError, match=r"traffic\.db cannot be opened"):
         open_store(url, read_only=True)
+
+
+def test_a_file_in_a_directory_that_may_not_be_entered_is_not_said_to_be_missing(public: Path):
+    url = filled(public / "traffic.db")
+    public.chmod(0o600)
+    with as_nobody(), pytest.raises(StoreError, match=r"traffic\.db cannot be opened"):
+        open_store(url, read_only=True)
+
+
+@pytest.mark.parametrize("when", ["before", "connect", "checkout"])
+def test_a_file_that_is_deleted_while_it_is_opened_is_said_to_be_missing(
+    tmp_path: Path, when: Literal["before", "connect", "checkout"]
+):
+    url = filled(tmp_path / "traffic.db")
+
+    def delete(*_: object) -> None:
+        (tmp_path / "traffic.db").unlink(missing_ok=True)
+
+    if when == "before":
+        delete()
+    else:
+        event.listen(Engine, when, delete, insert=True)
+    try:
+        with pytest.raises(StoreError, match=r"traffic\.db does not exist"):
+            open_store(url, read_only=True)
+    finally:
+        if when != "before":
+            event.remove(Engine, when, delete)
 
 
 def test_a_directory_that_cannot_be_made_is_said_to_be_so(tmp_path: Path):
