@@ -19,6 +19,8 @@ _GC_THRESHOLD: Final = 20_000
 _MOST_CASES: Final = 12
 """Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 1200
+_FIRST: Final = {"end_to_end", "faults", "cli"}
+"""Folders whose tests start servers and commands."""
 _STATE = tempfile.TemporaryDirectory(prefix="holdover-tests-")
 
 register_profiles()  # before hypothesis's plugin is configured, which may load another
@@ -89,6 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("scaled")
     if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
         return
+    items.sort(key=_place_in_queue)
     sample = _sample(items)
     measured = {item for item in sample if not _has(item, "from_outside") or _has(item, "measured")}
     if config.getoption("--rest"):
@@ -115,6 +118,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
     gc.set_threshold(_GC_THRESHOLD)
+
+
+def _place_in_queue(item: pytest.Item) -> bool:
+    """Return what sorts files first that start servers: what takes long must not begin last."""
+    return item.path.parent.name not in _FIRST
 
 
 def _names_files(config: pytest.Config) -> bool:
