@@ -83,6 +83,7 @@ def damaged(said: bytes, damages: Sequence[tuple[str, int, int]]) -> bytes:
     cuts=st.lists(st.integers(0, 500), max_size=8),
 )
 @example(said=CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", damages=[("delete", 51, 0)], cuts=[])
+@example(said=CHUNKED + b"3 ;a=b\r\nabc\r\n0\r\n\r\n", damages=[("replace", 0, 72)], cuts=[])
 @example(said=LENGTH + b"abc", damages=[("insert", len(LENGTH) + 3, 10)], cuts=[len(LENGTH) + 3])
 @example(said=LENGTH + b"abc", damages=[("insert", len(LENGTH) + 3, 97)], cuts=[len(LENGTH) + 3])
 def test_a_damaged_response_never_looks_whole_if_it_does_not_to_h11(
