@@ -113,8 +113,9 @@ def test_commands_that_are_shown_are_those_of_holdover():
     commands = [words for block in shown for words in commands_in(block)]
 
     assert commands
+    holdover = typer.main.get_command(app)
     for words in commands:
-        command = typer.main.get_command(app)
+        command = holdover
         while isinstance(command, TyperGroup):
             command = command.commands[words.pop(0)]
         # Raises `UsageError` for an option, a value or a number of arguments that is wrong.

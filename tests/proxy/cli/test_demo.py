@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
-from proxy.config.sources import load_settings
+from proxy.cli.demo_clients import OLD_CLIENTS
 from proxy.report.model import Report
 from tests.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.from_outside
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -94,7 +95,6 @@ def test_what_was_said_is_kept_but_for_personal_data(shown):
     assert of_address == ""
 
 
-@pytest.mark.thorough
 def test_clients_of_every_age_have_called(report):
     sdks = {one.name: one.sdks[0].name for one in report.callers if one.name}
 
@@ -133,10 +133,3 @@ def test_shadows_found_one_way_that_changes_nothing_and_one_that_does(report):
 
     assert beyond_noise["cheaper"] == 0
     assert beyond_noise["instruct"] > 0.1
-
-
-def test_its_settings_are_good():
-    settings = load_settings(**settings_for(OLD_CLIENTS))
-
-    assert set(settings.callers) == {each.name for each in OLD_CLIENTS if each.name}
-    assert len({each.key for each in OLD_CLIENTS}) == len(OLD_CLIENTS)

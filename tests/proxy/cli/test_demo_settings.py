@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
 from proxy.cli.demo_settings import DemoSettings, as_toml
 from proxy.config.history import history_of
+from proxy.config.sources import load_settings
 from proxy.config.toml_edit import set_override, set_share
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
@@ -44,6 +45,13 @@ def share_of_trial(demo: DemoSettings) -> float:
         rule for rule in demo.load(TomlSource.read(demo.path)).rollout if rule.name == "trial"
     ]
     return trial.share
+
+
+def test_it_is_valid_and_names_each_client_with_a_token_once():
+    settings = load_settings(**settings_for(OLD_CLIENTS))
+
+    assert set(settings.callers) == {each.name for each in OLD_CLIENTS if each.name}
+    assert len({each.key for each in OLD_CLIENTS}) == len(OLD_CLIENTS)
 
 
 def test_it_is_private_and_holds_no_key_of_a_caller(demo):

@@ -30,6 +30,7 @@ finally:
 """
 
 
+@pytest.mark.from_outside
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "unused"),

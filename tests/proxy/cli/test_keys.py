@@ -6,6 +6,8 @@ import pty
 import subprocess
 import tomllib
 
+import pytest
+
 from proxy.security.redaction import Digester
 from tests.command_line import HOLDOVER, run
 from tests.waiting import PATIENCE_SECONDS
@@ -64,6 +66,7 @@ def test_without_a_key_of_digests_it_is_said_what_to_do(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.from_outside
 def test_a_key_is_not_shown_where_it_is_typed():
     ours, theirs = pty.openpty()
     with subprocess.Popen(

@@ -63,6 +63,7 @@ def test_other_verbs_that_ask_somebody_say_the_same(verb: tuple[str, ...]):
     assert line.startswith(f"SSL_CERT_FILE: /nowhere: {NO_FILE}")
 
 
+@pytest.mark.from_outside
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("host", "reason"),

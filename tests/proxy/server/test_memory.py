@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.from_outside
+
 PROGRAM = """
 import resource
 from proxy.server.memory import tune_malloc

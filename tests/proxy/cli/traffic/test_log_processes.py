@@ -60,6 +60,7 @@ def test_what_is_loaded_later_is_shown_until_ctrl_c(tmp_path: Path):
     assert (rest, said, process.returncode) == ("", "", 0)
 
 
+@pytest.mark.from_outside
 def test_following_ends_when_nobody_reads_though_nothing_comes(tmp_path: Path):
     config = settings_with(tmp_path, numbered(1))
     with following(config, "--format", "json") as process:
@@ -90,6 +91,7 @@ def test_a_reader_that_has_had_enough_ends_it_without_a_word(tmp_path: Path):
     assert (process.returncode, said) == (0, "")
 
 
+@pytest.mark.from_outside
 def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path):
     config = settings_with(tmp_path, numbered(1, 2))
     show = [*HOLDOVER, "show", "req_0001", "--format", "json", "--config", str(config)]

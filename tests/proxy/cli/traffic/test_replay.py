@@ -56,6 +56,7 @@ def replay(
     )
 
 
+@pytest.mark.from_outside
 def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_what_would_be(
     state_dir,
 ):
