@@ -17,15 +17,22 @@ from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.texts import SDK
 
 _UNCHANGED: Final = frozenset({"model", "id"})
+_UNCHANGED_ON_WIRE: Final = _UNCHANGED | {"error"}
 _TESTS: Final = frozenset({"if_statement", "while_statement", "unary_expression"})
 _EMPTY: Final = frozenset({"null", "undefined"})
-TEXT: Final = (
-    ".content.map((block) => (block.type === {q}text{q} ? block.text : {q}{q})).join({q}{q})"
-)
 _GUARD: Final = (
     "if ({name}.type !== {q}content_block_delta{q} || {name}.delta.type !== {q}text_delta{q}) "
     "continue;"
 )
+
+
+def text_of(quote: str, *, parameter: str = "block", may_be_error: bool = False) -> str:
+    """Return what follows a message to make it its text."""
+    return (
+        f".content{'?' if may_be_error else ''}.map(({parameter}) => "
+        f"(block.type === {quote}text{quote} ? block.text : {quote}{quote}))"
+        f".join({quote}{quote})"
+    )
 
 
 @dataclass(slots=True)
@@ -35,8 +42,14 @@ class AnswerUse:
     quote: str
     began_with_space: bool = True
     """True if the old answer's text began with a space, which the new one's does not."""
+    is_json: bool = False
+    """True if the answer is JSON that the program reads itself, without types."""
+    may_be_error: bool = False
+    """True if that may be the JSON of an error, which has no text."""
     edits: list[Edit] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
+    values: set[int] = field(default_factory=set[int])
+    """Identities of expressions whose value is the answer."""
     keys: set[Hashable] = field(default_factory=set)
     """Names that hold answers of several calls, which are rewritten together or not at all."""
 
@@ -52,12 +65,15 @@ class AnswerFollower:
     def follow(self, call: Node, *, began_with_space: bool = True) -> AnswerUse:
         """Follow the answer of a call; raise `CannotRewrite` if it goes out of sight."""
         use = AnswerUse(self._quote, began_with_space)
-        self._follow_promise(call, use)
+        self.follow_promise(call, use)
         return use
 
     def follow_value(self, node: Node, use: AnswerUse) -> None:
         """Follow an expression whose value is an answer."""
         node = wrapped(node)
+        while node.parent is not None and self._is_cast_to_any(node.parent):
+            node = wrapped(node.parent)
+        use.values.add(id(node))
         parent = node.parent
         assert parent is not None
         if parent.kind == "expression_statement":
@@ -70,6 +86,9 @@ class AnswerFollower:
                 raise CannotRewrite("The answer is assigned within another expression.")
         else:
             self._follow_use(node, use)
+
+    def _is_cast_to_any(self, node: Node) -> bool:
+        return node.kind == "as_expression" and self._source.code(node.named[-1]) == "any"
 
     def calls_of(self, call: Node) -> list[Node]:
         """Return all calls whose answers are held by the name that holds this call's."""
@@ -93,7 +112,8 @@ class AnswerFollower:
         parent = node.parent
         return wrapped(parent) if parent is not None and parent.kind == "await_expression" else node
 
-    def _follow_promise(self, call: Node, use: AnswerUse) -> None:
+    def follow_promise(self, call: Node, use: AnswerUse) -> None:
+        """Follow a call that returns a promise of an answer."""
         node = wrapped(call)
         parent = node.parent
         assert parent is not None
@@ -117,18 +137,18 @@ class AnswerFollower:
                 raise CannotRewrite(
                     "What handles its errors may answer itself, in the form of a completion."
                 )
-            self._follow_promise(called, use)
+            self.follow_promise(called, use)
             return
         if not handlers:
             raise CannotRewrite("It cannot be told what is done with the answer.")
-        self._follow_parameter(handlers[0], use)
+        self.follow_parameter(handlers[0], use)
 
     def _makes_no_answer(self, handler: Node) -> bool:
         code = self._source.code(handler)
         is_seen = handler.kind in FUNCTIONS or code.startswith("console.")
         return is_seen and "completion" not in code
 
-    def _follow_parameter(self, handler: Node, use: AnswerUse) -> None:
+    def follow_parameter(self, handler: Node, use: AnswerUse) -> None:
         """Follow the answer into the function that `then` is given."""
         if handler.kind not in FUNCTIONS:
             raise CannotRewrite(
@@ -148,6 +168,11 @@ class AnswerFollower:
             self._follow_name(pattern, use)
         else:
             raise CannotRewrite("It cannot be told what is done with the answer.")
+
+    def follow_uses(self, name: Node, use: AnswerUse) -> None:
+        """Follow all uses of a name that is the answer."""
+        for node in self._source.references(name):
+            self._follow_use(node, use)
 
     def _follow_declared(self, node: Node, declarator: Node, use: AnswerUse) -> None:
         pattern = declarator.named[0]
@@ -181,7 +206,7 @@ class AnswerFollower:
         values = [_assigned_value(each) for each in binding.writes]
         if binding.value is not None:
             values.append(binding.value)
-        if binding.times > 1 or not all(map(self._is_call_or_empty, values)):
+        if binding.times > 1 or not all(self._is_answer_or_empty(each, use) for each in values):
             raise CannotRewrite(f"`{self._source.code(name)}` is not only the answer of this call.")
         if is_exported(binding.node):
             raise CannotRewrite(f"`{self._source.code(name)}` is exported to other files.")
@@ -192,9 +217,11 @@ class AnswerFollower:
             if node not in binding.writes:
                 self._follow_use(node, use)
 
-    def _is_call_or_empty(self, value: Node | None) -> bool:
+    def _is_answer_or_empty(self, value: Node | None, use: AnswerUse) -> bool:
         if value is None:
             return False
+        if id(value) in use.values:
+            return True
         inner = unwrapped(value)
         if inner.kind == "await_expression":
             inner = unwrapped(inner.named[0])
@@ -209,7 +236,7 @@ class AnswerFollower:
                 raise CannotRewrite(f"The answer is taken apart in line {source.line(pattern)}.")
             key, local = (each.named[0], each.named[-1]) if is_pair else (each, each)
             name = source.code(key)
-            if name in _UNCHANGED:
+            if name in self._unchanged(use):
                 continue
             binding = source.binding(local)
             if binding is None or binding.writes or binding.times > 1:
@@ -230,7 +257,7 @@ class AnswerFollower:
         if not source.is_free("content", entry):
             raise CannotRewrite("The name `content` is taken: the answer's text comes from it now.")
         use.edits.append(Edit(*entry.span, "content"))
-        text = f"content{self.text_suffix().removeprefix('.content')}"
+        text = self._text(use, may_be_error=use.may_be_error).removeprefix(".")
         if declarator is None:
             for node in source.references(local):
                 self._check_first_space(node, use)
@@ -255,9 +282,14 @@ class AnswerFollower:
         code = f"\n{indent}{keyword} {source.code(local)} = {text}{end}"
         use.edits.append(Edit(statement.end, statement.end, code))
 
-    def text_suffix(self) -> str:
+    def _unchanged(self, use: AnswerUse) -> frozenset[str]:
+        return _UNCHANGED_ON_WIRE if use.is_json else _UNCHANGED
+
+    def _text(self, use: AnswerUse, *, may_be_error: bool) -> str:
         """Return what follows a message to make it its text."""
-        return TEXT.format(q=self._quote)
+        is_any = use.is_json and self._source.is_typed
+        parameter = "block: any" if is_any else "block"
+        return text_of(self._quote, parameter=parameter, may_be_error=may_be_error)
 
     def _follow_use(self, node: Node, use: AnswerUse) -> None:
         """Rewrite one use of an answer."""
@@ -279,7 +311,7 @@ class AnswerFollower:
             self._rewrite_text(node, parent, use)
         elif name == "stop_reason":
             self._rewrite_stop_reason(parent, use)
-        elif name not in _UNCHANGED:
+        elif name not in self._unchanged(use):
             raise CannotRewrite(
                 f"`{name or source.code(parent)}` of the answer is used in line "
                 f"{source.line(parent)}; a message has none."
@@ -299,7 +331,21 @@ class AnswerFollower:
         between = self._source.text[node.end : whole.end]
         optional = "?" if between.lstrip().startswith("?.") else ""
         gap = between[: len(between) - len(between.lstrip())] if "[" not in between else ""
-        use.edits.append(Edit(node.end, whole.end, f"{gap}{optional}{self.text_suffix()}"))
+        # What asked more of the text of an error failed, and still does.
+        may_be_error = use.may_be_error and not self._is_asked_for_more(whole)
+        text = self._text(use, may_be_error=may_be_error)
+        use.edits.append(Edit(node.end, whole.end, f"{gap}{optional}{text}"))
+
+    def _is_asked_for_more(self, text: Node) -> bool:
+        """Return True for `text.trim()` and `text[0]`, and not for `text?.trim()`."""
+        node = wrapped(text)
+        parent = node.parent
+        return (
+            parent is not None
+            and parent.kind in {"member_expression", "subscript_expression"}
+            and parent.named[0] is node
+            and not self._source.text[node.end :].lstrip().startswith("?.")
+        )
 
     def _check_first_space(self, text: Node, use: AnswerUse) -> None:
         """Refuse what counts on a text's first space, and put one behind labels."""

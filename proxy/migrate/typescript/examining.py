@@ -10,12 +10,15 @@ from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
 from proxy.migrate.typescript.listed import listed_of
 from proxy.migrate.typescript.nodes import first_error, parse
+from proxy.migrate.typescript.posts import PostRewriter
 from proxy.migrate.typescript.rest import rest_of
 from proxy.migrate.typescript.sdk import SdkRewriter
 from proxy.migrate.typescript.sdk_findings import finding_of
 from proxy.migrate.typescript.source import Source
 
 _MADE: Final = re.compile(r"^//[#@] sourceMappingURL=(?!data:)", re.MULTILINE)
+_AWAIT_GROUP: Final = re.compile(r"\bawait\s*\(")
+"""The grammar of JavaScript takes this for a call of `await`; that of TypeScript does not."""
 _LONGEST_LINE: Final = 5_000
 _FILE: Final = "a file that mentions the legacy API"
 
@@ -43,6 +46,9 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
         (grammar, parse(text, grammar)) for grammar in grammars[1:] if first_error(roots[0][1])
     ]
     grammar, root = next((each for each in roots if not first_error(each[1])), roots[0])
+    if grammar == "javascript" and _AWAIT_GROUP.search(text):
+        as_typed = parse(text, "tsx")
+        root = root if first_error(as_typed) else as_typed
     source = Source(text, root, is_typed=grammar != "javascript")
     if (error := first_error(root)) is not None:
         line = source.line(error)
@@ -50,10 +56,17 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
     outcomes = SdkRewriter(source, target).rewrite()
     findings = [finding_of(source, each, target) for each in outcomes]
     edits = [edit for each in outcomes for edit in each.edits]
+    examined = [each.site.call for each in outcomes]
+    examined += [each.site.parameters for each in outcomes if each.site.parameters]
+    rewriter = PostRewriter(source, target)
+    for post in rewriter.rewrite(frozenset(map(id, examined))):
+        findings.append(rewriter.finding(post))
+        edits += post.edits
+        examined += [post.post.call, post.post.body]
     more_findings, more_edits = rest_of(source, target, outcomes, edits)
     findings += more_findings
     edits += more_edits
-    findings += listed_of(source, target, outcomes, edits)
+    findings += listed_of(source, target, examined, edits)
     findings.sort(key=lambda found: (found.line, found.column))
     return fitting(
         text,

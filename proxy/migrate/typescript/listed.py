@@ -14,7 +14,6 @@ from proxy.migrate.typescript.arguments import ArgumentReader, keys_of
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node
 from proxy.migrate.typescript.rest import finding_at
-from proxy.migrate.typescript.sdk import SdkOutcome
 from proxy.migrate.typescript.source import Source
 
 _PATH: Final = "/v1/complete"
@@ -48,13 +47,17 @@ const {{ content }} = await llm.invoke(prompt);"""
 _LEGACY_CLASSES: Final = ("/llms/anthropic", "/chat_models/anthropic")
 
 
+def example_post(target: Target) -> str:
+    """Return a post to the Messages API."""
+    return _BODY.format(model=target.example_model)
+
+
 def listed_of(
-    source: Source, target: Target, outcomes: Sequence[SdkOutcome], edits: Sequence[Edit]
+    source: Source, target: Target, examined: Sequence[Node], edits: Sequence[Edit]
 ) -> Iterator[Finding]:
-    """Yield what is listed of a file."""
-    parameters = [each.site.parameters for each in outcomes if each.site.parameters]
-    taken = set(map(id, parameters))
-    spans = [node.span for node in (*(each.site.call for each in outcomes), *parameters)]
+    """Yield what is listed of a file, but for what is in the calls and objects `examined`."""
+    taken = set(map(id, examined))
+    spans = [node.span for node in examined]
     bodies: list[Node] = []
     for node in source.nodes:
         if node.kind == "object" and id(node) not in taken:
@@ -70,8 +73,10 @@ def listed_of(
 
 
 def _is_within(node: Node, spans: list[tuple[int, int]], edits: Sequence[Edit]) -> bool:
-    around = [*spans, *((each.start, each.end) for each in edits)]
-    return any(start <= node.start and node.end <= end for start, end in around)
+    """Return True for a string that something else is said of, or that is changed."""
+    return any(start <= node.start and node.end <= end for start, end in spans) or any(
+        edit.start < node.end and node.start < edit.end for edit in edits
+    )
 
 
 def _body(source: Source, node: Node, target: Target) -> Finding:
@@ -90,7 +95,7 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
         "the body of a legacy request",
         "Ask `/v1/messages`: text before the first `Human:` becomes `system`, turns become "
         "`messages`, and the answer's text is in `content`.",
-        _BODY.format(model=target.example_model),
+        example_post(target),
     )
     # An object with a name may be changed before it is sent.
     is_named = node.parent is not None and node.parent.kind == "variable_declarator"
@@ -120,7 +125,7 @@ def _word(source: Source, node: Node, target: Target, *, has_body: bool) -> Iter
     after = source.code(node)[at + len(_PATH) : at + len(_PATH) + 1]
     if at >= 0 and not (after.isalnum() or after in {"_", "/"}):
         reason = "The path of the Messages API is `/v1/messages`."
-        code = "" if has_body else _BODY.format(model=target.example_model)
+        code = "" if has_body else example_post(target)
         yield finding_at(source, node, "the path /v1/complete", reason, code)
     elif text is not None and RETIRED_MODEL.fullmatch(text):
         reason = f"{text} is retired; name a model that is served today."

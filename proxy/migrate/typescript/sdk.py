@@ -22,16 +22,16 @@ from proxy.migrate.typescript.arguments import (
     Entries,
     ReadCall,
     Style,
+    check_system,
     edit_entries,
     entries_of,
     keys_of,
     messages,
     write_entry,
 )
-from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.sites import OTHER_PRODUCTS, Site, arguments_of, sites_of
-from proxy.migrate.typescript.source import Source, default_of
+from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.texts import SDK
 from proxy.migrate.typescript.writing import Writer
 from translators import UPSTREAM_VERSION
@@ -107,7 +107,7 @@ class SdkRewriter:
         if isinstance(new, Reason):
             raise CannotRewrite(new.text)
         outcome.new = new
-        self._check_system(site, new)
+        check_system(source, new, site.call)
         outcome.looks += new.looks
         if any(each.kind == "comment" for each in read.prompt.node.walk()):
             outcome.looks.append("The comments within the prompt are gone.")
@@ -136,19 +136,6 @@ class SdkRewriter:
         edits += self._client(site, outcome)
         edits.append(self._method(site))
         outcome.edits = edits
-
-    def _check_system(self, site: Site, new: NewCall) -> None:
-        """Refuse a system prompt that is empty by default; the API takes none that is."""
-        if any(isinstance(each, str) and each.strip() for each in new.system or ()):
-            return
-        for hole in holes_in(new.system or ()):
-            binding = self._source.resolve(hole.source, site.call)
-            default = None if binding is None else default_of(binding)
-            if default is not None and string_value(self._source.text, default) == "":
-                raise CannotRewrite(
-                    f"`{hole.source}` is the system prompt, and empty by default: give `system` "
-                    "only if there is one."
-                )
 
     def _add_keys(self, site: Site, outcome: SdkOutcome) -> None:
         if site.era == "0.4" and site.maker is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.migrate.findings import Finding
 from proxy.migrate.planning import Target
 from proxy.migrate.traits import CallTraits
-from proxy.migrate.typescript.answers import TEXT
+from proxy.migrate.typescript.answers import text_of
 from proxy.migrate.typescript.arguments import Style, messages
 from proxy.migrate.typescript.sdk import SdkOutcome
 from proxy.migrate.typescript.source import Source
@@ -74,5 +74,5 @@ def _code(source: Source, outcome: SdkOutcome, target: Target) -> str:
     body = "\n".join(f"  {line}" for line in (*lines, *turns))
     client = source.code(outcome.site.client)
     name = "stream" if streams else "message"
-    after = _EVENTS if streams else f"const text = message{TEXT.format(q=chr(34))};"
+    after = _EVENTS if streams else f"const text = message{text_of(chr(34))};"
     return f"const {name} = await {client}.messages.create({{\n{body}\n}});\n{after}"

@@ -269,10 +269,7 @@ def test_words_of_what_is_listed_or_of_no_use_are_not_said_again():
         'import { X } from "x/llms/anthropic";\nnew X(); new (f())();\n'
     )
 
-    assert [each.shape for each in listed(code)] == [
-        "the path /v1/complete",
-        "the body of a legacy request",
-    ]
+    assert [each.shape for each in listed(code)] == ["a post to /v1/complete"]
 
 
 def test_a_model_of_parameters_that_have_a_name_belongs_to_their_call():

@@ -1,0 +1,137 @@
+"""
+Find the posts of a file: bodies of the legacy API, and the calls of `fetch` and axios with them.
+
+A body is followed by `JSON.stringify`, and by names that are used once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.migrate.typescript.answers import is_exported
+from proxy.migrate.typescript.arguments import keys_of
+from proxy.migrate.typescript.literals import string_value
+from proxy.migrate.typescript.nodes import Node, unwrapped, wrapped
+from proxy.migrate.typescript.sites import arguments_of
+from proxy.migrate.typescript.source import Source
+
+_FETCH: Final = frozenset({"fetch", "globalThis.fetch", "window.fetch", "self.fetch"})
+_FETCHING_MODULES: Final = frozenset({"node-fetch", "cross-fetch", "undici", "isomorphic-fetch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A call that sends a body, with what it says of the request."""
+
+    body: Node
+    """The object that is the body."""
+    call: Node
+    is_axios: bool
+    address: Node | None
+    headers: Node | None
+    method: str | None
+    """Name of its method in capitals; None if that is not in sight."""
+
+
+def posts_in(source: Source, taken: frozenset[int]) -> list[Post]:
+    """Return the posts of a file, but for objects that are `taken`: those of calls of the SDK."""
+    bodies = (
+        node
+        for node in source.nodes
+        if node.kind == "object"
+        and id(node) not in taken
+        and {"prompt", "max_tokens_to_sample"} <= keys_of(source, node)
+    )
+    return [post for body in bodies if (post := _post(source, body)) is not None]
+
+
+def only_use(source: Source, name: Node) -> Node | None:
+    """Return the one use of a name that is assigned once and not exported; None otherwise."""
+    binding = source.binding(name)
+    if binding is None or source.value_of(name) is None or is_exported(binding.node):
+        return None
+    return binding.references[0] if len(binding.references) == 1 else None
+
+
+def _post(source: Source, body: Node) -> Post | None:
+    current: Node | None = wrapped(body)
+    while current is not None and (parent := current.parent) is not None:
+        call = parent.parent
+        if parent.kind == "variable_declarator":
+            used = only_use(source, parent.named[0])
+            is_typed = current.kind == "object" and parent.child("type_annotation") is not None
+            current = None if used is None or is_typed else wrapped(used)
+        elif parent.kind == "arguments" and call is not None:
+            if source.code(call.named[0]) != "JSON.stringify":
+                return _posted(source, body, current, call)
+            current = wrapped(call)
+        elif parent.kind == "pair":
+            return _configured(source, body, parent, _key(source, parent))
+        elif parent.kind == "object":
+            return _configured(source, body, current, source.code(current))
+        else:
+            return None
+    return None
+
+
+def _configured(source: Source, body: Node, entry: Node, key: str) -> Post | None:
+    """Return the call whose options have the body as an entry."""
+    options = entry.parent
+    assert options is not None
+    current: Node | None = wrapped(options)
+    declared = wrapped(options).parent
+    if declared is not None and declared.kind == "variable_declarator":
+        current = only_use(source, declared.named[0])
+    arguments = None if current is None else current.parent
+    call = None if arguments is None or arguments.kind != "arguments" else arguments.parent
+    if call is None:
+        return None
+    said, given = _values(source, options), arguments_of(call)
+    function, headers = call.named[0], said.get("headers")
+    written = string_value(source.text, said["method"]) if "method" in said else None
+    method = None if written is None else written.upper()
+    if key == "body" and _is_fetch(source, function) and given[1:] == [current]:
+        return Post(body, call, is_axios=False, address=given[0], headers=headers, method=method)
+    if key == "data" and _is_axios(source, function) and given == [current]:
+        address = said.get("url")
+        return Post(body, call, is_axios=True, address=address, headers=headers, method=method)
+    return None
+
+
+def _posted(source: Source, body: Node, current: Node, call: Node) -> Post | None:
+    """Return the call if it is `axios.post(address, body, options)`."""
+    function = call.named[0]
+    if function.kind != "member_expression" or source.code(function.named[-1]) != "post":
+        return None
+    address, *rest = arguments_of(call)
+    if not _is_axios(source, function.named[0]) or rest[:1] != [current]:
+        return None
+    options = unwrapped(rest[1]) if rest[1:] else None
+    said = _values(source, options) if options is not None and options.kind == "object" else {}
+    headers = said.get("headers")
+    return Post(body, call, is_axios=True, address=address, headers=headers, method="POST")
+
+
+def _values(source: Source, options: Node) -> Mapping[str, Node]:
+    """Return the values of the entries of an object, by their names."""
+    return {
+        _key(source, each): each.named[-1] if each.kind == "pair" else each
+        for each in options.named
+    }
+
+
+def _key(source: Source, entry: Node) -> str:
+    return source.code(entry.named[0] if entry.kind == "pair" else entry).strip("\"'")
+
+
+def _is_fetch(source: Source, function: Node) -> bool:
+    origin = source.origin(function)
+    if origin is not None:
+        return origin[0] in _FETCHING_MODULES
+    return source.binding(function) is None and source.code(function) in _FETCH
+
+
+def _is_axios(source: Source, node: Node) -> bool:
+    return source.origin(node) == ("axios", "*")
