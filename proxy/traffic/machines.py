@@ -175,7 +175,13 @@ class NoteSharing:
         table.put(TRIPS, {name: here[name] for name in changed_here & here.keys()})
         table.remove(TRIPS, changed_here - here.keys())
         after = {name: (here if name in changed_here else there).get(name) for name in names}
-        self._apply(TRIPS, {name: note for name, note in after.items() if note != here.get(name)})
+        differing = {name: note for name, note in after.items() if note != here.get(name)}
+        for name in [name for name in differing if name in here and name in there]:
+            # An operator may re-arm the guard at this moment, which must not be undone: the next
+            # time its note is found to be missing here.
+            self.shared_state.rewrite(f"{TRIPS}/{name}", there[name])
+            del differing[name]
+        self._apply(TRIPS, differing)
         return {name: note for name, note in after.items() if note != before.get(name)}
 
     def _apply(self, topic: str, changes: _Changes) -> None:

@@ -93,6 +93,23 @@ class SharedState:
         self._is_usable = True
         return True
 
+    def rewrite(self, name: str, note: bytes) -> bool:
+        """
+        Give the note `TOPIC/NAME` another text; return False if there is none, or that fails.
+
+        Unlike `write`, this never brings back a note that somebody removes at the same moment.
+        """
+        try:
+            with (self._directory / name).open("r+b", buffering=0) as file:
+                file.write(note)
+                file.truncate()
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            self._log_error(exc)
+            return False
+        return True
+
     def remove(self, name: str) -> bool:
         """Remove the note `TOPIC/NAME`; return False if there was none."""
         try:

@@ -19,7 +19,7 @@ from proxy.traffic.status import LoaderConfig
 from proxy.upstream.learned_capabilities import LearnedCapabilities
 from proxy.workers.guards import Guards, Trip
 from proxy.workers.lessons import LessonSharing
-from proxy.workers.shared_state import BUDGETS, TALLIES, TRIPS, SharedState
+from proxy.workers.shared_state import BUDGETS, TALLIES, TRIPS, Note, SharedState
 from tests.fleet import Fleet, rule, running_fleet
 from tests.postgres import Postgres, postgres
 from tests.waiting import wait_for
@@ -33,6 +33,16 @@ class Unseen:
 
     def guards_tripped(self, rules: frozenset[str]) -> None:
         """Take no notice."""
+
+
+class RearmedOnceRead(SharedState):
+    """Notes of a machine whose operator re-arms a guard as soon as its trip has been read."""
+
+    def try_read(self, topic: str) -> list[Note] | None:
+        found = super().try_read(topic)
+        if topic == TRIPS:
+            self.remove(f"{TRIPS}/canary")
+        return found
 
 
 @dataclass
@@ -162,6 +172,22 @@ def test_of_two_machines_that_trip_at_once_both_give_the_same_reason(two):
     share(*two)
 
     assert one.notes(TRIPS) == other.notes(TRIPS) != {}
+
+
+def test_rearming_is_not_undone_by_a_trip_of_another_machine_that_arrives_at_that_moment(two):
+    one, other = two
+    one.fails(30)
+    one.judges()
+    share(one)
+    other.fails(40)
+    other.judges()
+    share(other)
+    one.sharing.shared_state = RearmedOnceRead(one.directory)
+    one.sharing.share()
+    one.sharing.shared_state = one.guards.shared_state
+    share(one, other)
+
+    assert one.notes(TRIPS) == other.notes(TRIPS) == {}
 
 
 def test_a_machine_whose_loader_restarts_keeps_and_forgets_trips_as_before(two, tmp_path, database):

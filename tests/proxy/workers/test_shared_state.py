@@ -42,6 +42,27 @@ def test_a_note_of_nobody_is_taken_down_once(tmp_path: Path):
     assert shared_state.read("tripped") == []
 
 
+def test_a_note_that_is_gone_is_not_brought_back_by_another_text(tmp_path: Path):
+    state = SharedState(tmp_path)
+    state.write("topic/name", b"a long text")
+
+    assert state.rewrite("topic/name", b"short")
+    assert [note for _, note, _ in state.read("topic")] == [b"short"]
+
+    state.remove("topic/name")
+
+    assert not state.rewrite("topic/name", b"another")
+    assert state.read("topic") == []
+
+
+def test_a_note_that_cannot_get_another_text_is_said_so_and_stops_nothing(tmp_path: Path):
+    (tmp_path / "topic" / "name").mkdir(parents=True)
+    with capture_logs() as log:
+        assert not SharedState(tmp_path).rewrite("topic/name", b"text")
+
+    assert [each["event"] for each in log] == ["state_not_shared"]
+
+
 def test_a_topic_that_nobody_wrote_about_is_empty(tmp_path: Path):
     shared_state = SharedState(tmp_path / "not" / "there")
 
