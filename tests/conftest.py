@@ -38,11 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "from_outside: starts servers whose lines other tests reach, too: left to CI, and there "
-        "without coverage, with which each start takes half as long again",
+        "unmeasured: takes long, as starting a server does, and reaches lines that others reach, "
+        "too: left to CI, and there without coverage, with which it takes half as long again",
     )
     config.addinivalue_line(
-        "markers", "measured: is from outside, and yet the only one that reaches some line"
+        "markers", "measured: belongs to those, and yet is the only one that reaches some line"
     )
     config.addinivalue_line("markers", "one_in(n): of its cases the quick profile tries one in n")
     config.addinivalue_line(
@@ -93,13 +93,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     items.sort(key=_place_in_queue)
     sample = _sample(items)
-    measured = {item for item in sample if not _has(item, "from_outside") or _has(item, "measured")}
+    measured = {item for item in sample if not _has(item, "unmeasured") or _has(item, "measured")}
     if config.getoption("--rest"):
         chosen = [item for item in items if item not in measured or _has(item, "scaled")]
     elif config.getoption("--for-coverage"):
         chosen = [item for item in items if item in measured]
     else:
-        quick = {item for item in sample if not _has(item, "thorough", "from_outside")}
+        quick = {item for item in sample if not _has(item, "thorough", "unmeasured")}
         if config.args == config.getini("testpaths"):  # no folder was asked for
             quick = _few_of_each(quick)
         chosen = [item for item in items if item in quick]

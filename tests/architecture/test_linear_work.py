@@ -20,6 +20,8 @@ import pytest
 
 from tests.work import Work, counted, is_linear, work_of
 
+pytestmark = pytest.mark.unmeasured
+
 SIZES: Final = (100, 200, 400)
 Run: TypeAlias = Callable[[], object]
 
@@ -504,7 +506,6 @@ def a_list_of_many_models(listing, size):
     return lambda: listing.differences(known, listing.decode_listing(said).data, "2026-11-22")
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(12)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.module}: {shape.name}")
 def test_twice_as_much_makes_no_more_than_twice_the_work(shape):

@@ -19,7 +19,7 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import ADMIN, ADMIN_TOKEN, body
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 OF_BILLING, OF_SEARCH, OF_GUEST = "sk-up-billing", "sk-up-search", "sk-up-everybody"
 BILLING, SEARCH, GUEST, STRANGER = (
@@ -150,7 +150,6 @@ def test_the_servers_key_is_used_for_everybody_even_without_a_key(
     assert everywhere(fleet, headers) == keys(OF_GUEST, LEGACY_OF_GUEST)
 
 
-@pytest.mark.thorough
 def test_a_token_stands_for_the_key_of_its_caller(fleet: Fleet):
     with_settings(fleet, MAPPED)
 
@@ -250,7 +249,6 @@ def test_the_digest_of_a_key_is_the_one_that_the_log_shows(tmp_path: Path):
     assert done.stdout == f"{line['caller']}\n"
 
 
-@pytest.mark.thorough
 def test_the_address_of_the_client_is_in_the_log_alone_and_only_if_it_is_wanted(tmp_path: Path):
     with running_fleet(tmp_path, "log_client_address = true\n") as fleet:
         answer = fleet.post({"x-forwarded-for": "192.0.2.1"})

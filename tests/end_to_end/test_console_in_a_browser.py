@@ -17,7 +17,7 @@ from tests.waiting import wait_for
 
 __all__ = ["browser"]
 
-pytestmark = [pytest.mark.thorough, pytest.mark.from_outside]
+pytestmark = [pytest.mark.thorough, pytest.mark.unmeasured]
 
 RULES = 'digest_key = "of a test"\n' + rule("moved", 'action = "forward"', "share = 0")
 PAGES = ("/", "/callers", "/exchanges", "/rollout", "/shadows", "/explain", "/models")

@@ -15,7 +15,7 @@ from tests.fleet import Fleet, running_fleet
 from tests.record_factory import record
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 RULES = """
 [[rollout]]
@@ -79,7 +79,6 @@ def test_a_forwarded_exchange_has_two_bodies(fleet: Fleet):
     assert shows(fleet, line["id"], "legacy_in", "legacy_back")
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("case", "parts"), [("quiet", ()), ("digests", PARTS)])
 def test_a_rule_says_how_much_is_kept(fleet: Fleet, case, parts):
@@ -102,7 +101,6 @@ def loaders_of(fleet: Fleet) -> list[int]:
     return found
 
 
-@pytest.mark.thorough
 @pytest.mark.measured
 def test_a_loader_that_is_killed_is_begun_again(fleet: Fleet):
     (first,) = wait_for(lambda: loaders_of(fleet))
@@ -121,7 +119,6 @@ def rows(fleet: Fleet) -> int:
     return loader["rows"] if loader else 0
 
 
-@pytest.mark.thorough
 def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
     good = fleet.config.read_text()
     fleet.write("no settings")
@@ -136,7 +133,6 @@ def test_a_loader_begins_while_the_settings_file_is_bad(fleet: Fleet):
     fleet.wait_for_recovery()
 
 
-@pytest.mark.thorough
 def test_a_server_with_the_same_directory_and_another_store_is_refused(
     fleet: Fleet, tmp_path: Path
 ):
@@ -161,7 +157,6 @@ def test_how_evidence_stands_is_shown_to_operators(fleet: Fleet):
     assert fleet.number("holdover_store_failed") == 0
 
 
-@pytest.mark.thorough
 def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_path: Path):
     with running_fleet(tmp_path, workers=2) as fleet:
         (loader,) = wait_for(lambda: loaders_of(fleet))
@@ -173,7 +168,6 @@ def test_when_the_server_ends_the_loader_loads_what_is_left_and_ends_too(tmp_pat
     assert list((tmp_path / "state" / "traffic" / "journal").iterdir()) == []
 
 
-@pytest.mark.thorough
 def test_without_evidence_nothing_is_written(tmp_path: Path):
     with running_fleet(tmp_path, "traffic = false", workers=2) as fleet:
         fleet.post()
@@ -184,7 +178,6 @@ def test_without_evidence_nothing_is_written(tmp_path: Path):
     assert not (tmp_path / "state" / "traffic").exists()
 
 
-@pytest.mark.thorough
 def test_the_journals_can_be_loaded_by_hand(tmp_path: Path):
     config = tmp_path / "holdover.toml"
     config.write_text(f'state_dir = "{tmp_path}"\n')

@@ -10,7 +10,7 @@ import pytest
 
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 PROGRAM = """
 import logging, structlog

@@ -14,7 +14,7 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import KEY, body
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 RULES = """
 [[rollout]]
@@ -102,7 +102,6 @@ def passed(said: dict[str, float]) -> dict[str, float]:
     return found if sum(found.values()) == 3 else {}
 
 
-@pytest.mark.thorough
 def test_streams_connections_and_other_paths_are_shown(fleet: Fleet):
     one, other = fleet.doors.values()
     active = 'holdover_upstream_connections{purpose="exchanges",state="active"}'
@@ -124,7 +123,6 @@ def test_streams_connections_and_other_paths_are_shown(fleet: Fleet):
     assert said == {'path="/v1/models",status="200"': 2, 'path="other",status="404"': 1}
 
 
-@pytest.mark.thorough
 def test_the_numbers_of_all_workers_add_up_and_stay_when_one_of_them_dies(fleet: Fleet):
     (doomed, one), (_, other) = fleet.doors.items()
     for case, (by_one, by_other) in TIMES.items():

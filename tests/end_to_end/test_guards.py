@@ -10,7 +10,7 @@ from tests.command_line import run
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 NOWHERE = rule(
     "canary",
@@ -53,7 +53,6 @@ def _look(fleet: Fleet, seen: dict[Path, set[int]]) -> bool:
     return len(notes) == max(1, len(fleet.workers))
 
 
-@pytest.mark.thorough
 def test_a_rule_that_fails_loses_its_share_in_every_worker(tmp_path):
     """What each worker has seen is too little; together it is enough."""
     with running_fleet(tmp_path, NOWHERE, workers=2) as fleet:
@@ -85,7 +84,6 @@ def trip(fleet: Fleet) -> None:
     wait_for(lambda: len(fleet.lines("share_is_zero")) - before == 2)
 
 
-@pytest.mark.thorough
 def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         trip(fleet)
@@ -103,7 +101,6 @@ def test_a_trip_outlives_workers_and_restarts_and_the_first_request_knows(tmp_pa
         assert not again.lines("guard_tripped")
 
 
-@pytest.mark.thorough
 def test_a_rule_that_is_re_armed_has_its_share_again_and_begins_anew(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         trip(fleet)
@@ -152,7 +149,6 @@ SLOW = rule("canary", 'action = "translate"', "guard = { p95_ratio = 3, min_coun
 SLOWLY = {"simulate-delay-headers": "10000"}  # the rest takes a second on a busy machine
 
 
-@pytest.mark.thorough
 def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
     with running_fleet(tmp_path, SLOW) as fleet:
         send(fleet, "rest", 40)
@@ -163,7 +159,6 @@ def test_a_rule_that_is_slow_beside_the_rest_loses_its_share(tmp_path):
         assert not is_decided_by_the_rule(fleet)
 
 
-@pytest.mark.thorough
 def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
     with running_fleet(tmp_path, SLOW) as fleet:
         for case in ("rest", "canary"):
@@ -174,7 +169,6 @@ def test_a_rule_that_is_slow_where_everybody_is_keeps_its_share(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
-@pytest.mark.thorough
 def test_failures_that_a_second_try_makes_good_count_all_the_same(tmp_path):
     rules = rule(
         "canary",
@@ -206,7 +200,6 @@ CANARIES = "\n".join(
 )
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("case", "status"), [("canary", 404), ("rescued", 200), ("forwarded", 404)]
 )
@@ -220,7 +213,6 @@ def test_a_model_that_does_not_exist_and_that_the_client_named_says_nothing(tmp_
         assert not fleet.lines("guard_tripped")
 
 
-@pytest.mark.thorough
 def test_a_path_that_does_not_exist_says_something(tmp_path):
     """It is a web server that says so, and not upstream of a model: the url is wrong."""
     html = {"simulate-error": "404", "simulate-error-shape": "html"}
@@ -230,7 +222,6 @@ def test_a_path_that_does_not_exist_says_something(tmp_path):
         assert fleet.line("guard_tripped")["rule"] == "forwarded"
 
 
-@pytest.mark.thorough
 def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
     """120 requests that fail, and some of two other callers that do not."""
     with running_fleet(tmp_path, FAULTY) as fleet:
@@ -243,7 +234,6 @@ def test_what_one_caller_does_takes_no_share_away_from_the_others(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
-@pytest.mark.thorough
 def test_what_fails_for_every_caller_takes_it_away(tmp_path):
     with running_fleet(tmp_path, FAULTY) as fleet:
         for caller in ("sk-one", "sk-another", "sk-third"):
@@ -253,7 +243,6 @@ def test_what_fails_for_every_caller_takes_it_away(tmp_path):
         assert reason == "100.0 % of 24 exchanges failed, with too few outside the rule to compare"
 
 
-@pytest.mark.thorough
 def test_too_few_exchanges_say_nothing(tmp_path):
     with running_fleet(tmp_path, FAULTY) as fleet:
         send(fleet, "canary", 19, **FAIL)
@@ -264,7 +253,6 @@ def test_too_few_exchanges_say_nothing(tmp_path):
         assert is_decided_by_the_rule(fleet)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("failing", "of_the_rest"), [(25, 25), (0, 25)])
 def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, failing, of_the_rest):
     with running_fleet(tmp_path, FAULTY) as fleet:
@@ -277,7 +265,6 @@ def test_errors_that_hit_everybody_alike_are_not_the_rules_fault(tmp_path, faili
         assert is_decided_by_the_rule(fleet)
 
 
-@pytest.mark.thorough
 def test_where_workers_cannot_meet_each_guards_for_itself(tmp_path):
     with running_fleet(tmp_path, FAULTY, workers=2) as fleet:
         (tmp_path / "state").rename(tmp_path / "elsewhere")

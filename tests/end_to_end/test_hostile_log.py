@@ -18,7 +18,7 @@ from tests.hostile import INJECTED, TEXT, WORD, obeyed
 from tests.servers import serving
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 BYTES = bytes({*range(0x80, 0x100), *range(0x20, 0x7F)}) + b"\t\x9b31m"
 """What can be in a header: ISO 8859-1, in which C1 is."""

@@ -13,7 +13,7 @@ from tests.command_line import HOLDOVER
 from tests.fleet import rule, running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 DIRECTORY, FILE = 0o700, 0o600
 
@@ -49,7 +49,6 @@ def run(*arguments: str, umask: int, state: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
 def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
     place = tmp_path / "home"
@@ -73,7 +72,6 @@ def test_what_verbs_make_is_their_owners_alone(tmp_path: Path, umask: int):
 GUARDED = rule("guarded", 'action = "translate"', "guard = { errors_above = 50 }")
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("umask", "workers"), [(0o077, 1), (0o000, 2)])
 def test_what_a_server_makes_is_its_owners_alone(tmp_path: Path, umask: int, workers: int):

@@ -15,10 +15,9 @@ from tests.servers import free_port
 from tests.waiting import wait_for
 from tests.webhook import Received, Webhook, receiving
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 
-@pytest.mark.thorough
 def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Path):
     with receiving() as webhook, running_fleet(tmp_path, webhook.toml, workers=2) as fleet:
         fleet.write(fleet.text("nonsense = 1", webhook.toml))
@@ -36,7 +35,6 @@ def test_two_workers_that_cannot_read_the_settings_send_one_notice(tmp_path: Pat
     assert "hidden" not in fleet.log.read_text()
 
 
-@pytest.mark.thorough
 def test_a_key_that_is_refused_is_told_without_the_key(tmp_path: Path):
     with receiving() as webhook:
         settings = f'{webhook.toml}upstream_key = "sk-ant-wrong-and-secret"\n'
@@ -48,7 +46,6 @@ def test_a_key_that_is_refused_is_told_without_the_key(tmp_path: Path):
     assert b"sk-ant" not in received.body
 
 
-@pytest.mark.thorough
 def test_a_receiver_that_hangs_costs_no_answer_and_no_time_at_the_end(tmp_path: Path):
     webhook = Webhook(hangs=threading.Event())
     with receiving(webhook), running_fleet(tmp_path, webhook.toml, workers=2) as fleet:
@@ -64,7 +61,6 @@ def test_a_receiver_that_hangs_costs_no_answer_and_no_time_at_the_end(tmp_path: 
     assert took < 8  # an attempt may take ten
 
 
-@pytest.mark.thorough
 def test_a_receiver_that_is_named_while_the_server_runs_hears_what_is_wrong_already(
     tmp_path: Path,
 ):
@@ -76,7 +72,6 @@ def test_a_receiver_that_is_named_while_the_server_runs_hears_what_is_wrong_alre
         webhook.wait_for("key_refused.began")
 
 
-@pytest.mark.thorough
 def test_where_the_worker_that_sends_is_killed_another_one_goes_on_and_repeats_nothing(
     tmp_path: Path,
 ):

@@ -14,7 +14,7 @@ import pytest
 
 from tests.serve_once import serve_once
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 ROOT = Path(__file__).parents[2]
 OURS = {"holdover", "proxy", "translators", "sitecustomize", "usercustomize"}
@@ -68,7 +68,6 @@ def test_python_takes_what_is_planted_if_it_is_let(planted: Path):
     assert "msgspec" in marks(planted)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("command", "workers"),
     [(CONSOLE_SCRIPT, 1), (CONSOLE_SCRIPT, 2), (SAFE_MODULE, 2)],
@@ -82,7 +81,6 @@ def test_a_server_imports_nothing_of_its_working_directory(
     assert marks(planted) == ""
 
 
-@pytest.mark.thorough
 def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tmp_path: Path):
     checkout = tmp_path / "checkout"
     for package in ("proxy", "translators"):
@@ -93,7 +91,6 @@ def test_nor_does_one_that_is_importable_by_its_own_path_alone(planted: Path, tm
     assert marks(planted) == ""
 
 
-@pytest.mark.thorough
 def test_nor_does_a_loader_of_a_server_that_is_its_own_working_directory(tmp_path: Path):
     """A checkout in which something of the standard library, and of what is needed, is planted."""
     checkout = tmp_path / "planted"

@@ -12,6 +12,8 @@ from proxy.security.keyring import hash_token
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.unmeasured
+
 TOKEN = "holdover-token-of-billing-and-nobody-else"
 SOON = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
 SETTINGS = f"""
@@ -56,7 +58,6 @@ def test_it_is_a_warning_at_the_start(fleet: Fleet):
     assert line["level"] == "warning"
 
 
-@pytest.mark.thorough
 def test_callers_that_ask_it_are_shown_as_the_log_shows_them_by_every_worker(fleet: Fleet):
     fleet.post({"x-api-key": TOKEN}, model="claude-sonnet-4-6")
     unnamed = fleet.post(model="claude-sonnet-4-6")

@@ -13,7 +13,7 @@ from tests.fleet import Fleet, rule, running_fleet
 from tests.proxy.console.harness import Person, shown, signed_in
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 RULES = rule("moved", 'action = "forward"', "share = 0 # nobody yet")
 
@@ -38,7 +38,6 @@ def version(fleet: Fleet) -> str:
     return version_of(TomlSource.read(fleet.config))
 
 
-@pytest.mark.thorough
 def test_a_share_and_the_kill_switch_are_followed_and_taken_back(
     fleet_and_person: tuple[Fleet, Person],
 ):

@@ -13,6 +13,8 @@ import pytest
 from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import KEY, body
 
+pytestmark = pytest.mark.unmeasured
+
 RULES = """
 [[rollout]]
 name = "as-it-comes"

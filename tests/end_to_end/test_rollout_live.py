@@ -18,7 +18,7 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body, frames, text_of
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 PROMISED_SECONDS = 2
 
@@ -57,7 +57,6 @@ def wait_for_rule(fleet: Fleet, name: str | None) -> None:
     wait_for(lambda: rules_of_workers(fleet) == {name})
 
 
-@pytest.mark.thorough
 def test_a_change_is_followed_in_every_worker(fleet: Fleet):
     fleet.write(fleet.text(rule("one", "translate")))
 
@@ -69,7 +68,6 @@ def test_the_file_is_looked_at_often_enough_for_what_is_promised():
     assert 2 * reload._POLL_SECONDS < PROMISED_SECONDS
 
 
-@pytest.mark.thorough
 def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
     fleet.follow(TRANSLATED)
     workers = fleet.workers
@@ -92,7 +90,6 @@ def test_a_hangup_lets_every_worker_read_and_restarts_none(fleet: Fleet):
     assert fleet.record(answer)["status"] == 200
 
 
-@pytest.mark.thorough
 def test_a_hangup_makes_a_change_known_to_all(fleet: Fleet):
     fleet.follow(TRANSLATED)
     workers = fleet.workers
@@ -103,7 +100,6 @@ def test_a_hangup_makes_a_change_known_to_all(fleet: Fleet):
     assert fleet.workers == workers
 
 
-@pytest.mark.thorough
 def test_a_stream_ends_under_the_rules_it_began_with(fleet: Fleet):
     fleet.follow(rule("before", "translate", 'campaign = { link = "https://example.com/a" }'))
     deltas = [f" {number}" for number in range(40)]
@@ -152,7 +148,6 @@ COMMANDS: dict[tuple[str, ...], tuple[str, str | None]] = {
 }
 
 
-@pytest.mark.thorough
 def test_the_commands_change_what_a_running_fleet_does(fleet: Fleet):
     fleet.follow(
         rule("moved", "forward", "share = 0 # nobody yet") + "# the rest stays\n" + TRANSLATED
@@ -172,7 +167,6 @@ def test_the_commands_change_what_a_running_fleet_does(fleet: Fleet):
     assert fleet.settings_of_workers("problem") == {None}
 
 
-@pytest.mark.thorough
 def test_a_change_the_command_cannot_make_leaves_the_file_and_the_fleet_alone(fleet: Fleet):
     fleet.follow(TRANSLATED)
     before = fleet.config.read_text()
@@ -187,7 +181,6 @@ def test_a_change_the_command_cannot_make_leaves_the_file_and_the_fleet_alone(fl
     assert rules_of_workers(fleet) == {"translated"}
 
 
-@pytest.mark.thorough
 def test_settings_that_wait_for_a_restart_are_named_by_every_worker(fleet: Fleet):
     fleet.follow(TRANSLATED)
     changed = fleet.text(FORWARDED, "ping_interval = 3\nmount-prefix = 'x'")
@@ -203,7 +196,6 @@ def test_settings_that_wait_for_a_restart_are_named_by_every_worker(fleet: Fleet
     } == {()}
 
 
-@pytest.mark.thorough
 def test_changes_under_load_lose_nothing_and_ask_nothing_twice(fleet: Fleet):
     fleet.follow(TRANSLATED)
     changes = [
@@ -221,7 +213,6 @@ def test_changes_under_load_lose_nothing_and_ask_nothing_twice(fleet: Fleet):
     assert wait_for(lambda: load.is_accounted_for(fleet))
 
 
-@pytest.mark.thorough
 def test_the_history_says_when_which_share_changed(tmp_path: Path):
     with running_fleet(tmp_path, rule("canary", "translate", "share = 5"), workers=2) as fleet:
         fleet.follow(rule("canary", "translate", "share = 25"))

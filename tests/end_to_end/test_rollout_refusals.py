@@ -11,6 +11,8 @@ import pytest
 
 from tests.fleet import Fleet, running_fleet
 
+pytestmark = pytest.mark.unmeasured
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
@@ -136,7 +138,6 @@ def test_a_refusal_names_the_model_to_move_to(fleet: Fleet, model: str, stream: 
         fleet.upstream_request(answer)
 
 
-@pytest.mark.thorough
 def test_what_cannot_be_read_is_refused_too(fleet: Fleet):
     answer = fleet.post({"x-case": "refused"}, content=b"{")
 

@@ -12,6 +12,8 @@ from proxy.security.keyring import hash_token
 from proxy.security.redaction import Digester
 from tests.fleet import Fleet, marked, running_fleet
 
+pytestmark = pytest.mark.unmeasured
+
 BILLING, SEARCH, STRANGER = "token-of-billing", "token-of-search", "sk-ant-api03-stranger"
 DIGESTS = {key: Digester("fleet").caller(key.encode()) for key in (BILLING, SEARCH, STRANGER)}
 

@@ -16,7 +16,7 @@ from tests.harness import body
 from tests.hypothesis_profiles import scaled
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 CALLERS = scaled(4_000, at_least=1_000)
 CONNECTIONS = 32
@@ -101,7 +101,6 @@ def counted(fleet: Fleet) -> Counter[str]:
     )
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 def test_a_share_of_many_callers_is_fair_and_raising_it_moves_nobody_back(fleet: Fleet):
     fleet.follow(rules(25))
@@ -136,7 +135,6 @@ def deciding(fleet: Fleet, person: int, varying: Collection[str]) -> set[str]:
     }
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("by", "varying"),
     [
@@ -157,7 +155,6 @@ def test_everybody_goes_the_same_way_each_time_in_each_worker(
     assert set.union(*found) == {"moved", "not-yet"}
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("by", "varying"),
@@ -175,7 +172,6 @@ def test_a_share_goes_by_nothing_else(fleet: Fleet, by: str, varying: list[str])
     assert len(set.union(*found)) == 1
 
 
-@pytest.mark.thorough
 def test_by_random_one_request_goes_either_way(fleet: Fleet):
     fleet.follow(rules(50, "random"))
 

@@ -32,7 +32,7 @@ from tests.postgres import postgres
 from tests.servers import free_port
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 EXCHANGES = scaled(2_500, at_least=500)
 KILLS = scaled(5, at_least=2)
@@ -176,7 +176,6 @@ def write_config(directory: Path, upstream_port: int, url: str) -> Path:
     return config
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(1200)
 @pytest.mark.anyio
@@ -186,7 +185,6 @@ async def test_what_clients_saw_finished_is_kept_whoever_is_killed(tmp_path):
         await drive(write_config(tmp_path, upstream, url), url)
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(1200)
 @pytest.mark.anyio

@@ -22,7 +22,7 @@ from tests.hypothesis_profiles import scaled
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 EXCHANGES = scaled(1_500, at_least=500)
 CLIENTS = 8
@@ -54,7 +54,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     os.close(sink)
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 def test_answers_are_the_same_and_counted(url: str):
     transport = httpx.HTTPTransport(retries=10)  # until it listens
@@ -130,7 +129,6 @@ def lines_dropped(metrics: str) -> float:
     )
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(900)
 @pytest.mark.one_in(2)
@@ -159,7 +157,6 @@ async def test_a_pipe_that_nobody_reads_costs_lines_and_each_is_counted(
     assert all(lines[0]["timestamp"] < line["since"] < line["timestamp"] for line in dropped)
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.timeout(900)
 @pytest.mark.one_in(2)

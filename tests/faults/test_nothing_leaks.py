@@ -16,7 +16,7 @@ from tests.command_line import run_process
 from tests.fleet import Fleet, running_fleet
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 KEY = "canary-key-of-no-known-shape-4711"
 OTHER_KEY = "sk-ant-api03-canaryCANARYcanary0815"
@@ -107,7 +107,6 @@ def complete_log(config: Path, count: int) -> bytes:
     return log if len(log.splitlines()) == count else b""
 
 
-@pytest.mark.thorough
 def test_what_is_planted_in_requests_is_found_nowhere(tmp_path: Path):
     with running_fleet(tmp_path, 'capture = "full"\n' + RULES, workers=2) as fleet:
         sent = [ask(fleet, headers, body) for headers, body in requests()]

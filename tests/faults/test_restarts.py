@@ -17,7 +17,7 @@ from tests.processes import is_stopped
 from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 FOR_EVER = "3600"
@@ -44,7 +44,6 @@ def readiness_of(fleet: Fleet) -> set[int]:
     return {fetch("GET", f"{fleet.url}/readyz").status_code for _ in range(9)}
 
 
-@pytest.mark.thorough
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, signum):
@@ -54,7 +53,6 @@ def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, s
         assert status_of(fleet) == 0
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @WORKERS
 def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, workers):
@@ -78,7 +76,6 @@ def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, 
         assert [answer.headers["connection"] for answer in answers] == ["close", "close"]
 
 
-@pytest.mark.thorough
 def test_a_drained_server_stops_by_itself(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_DRAIN_SECONDS="0.5") as fleet:
         assert fleet.stop() == 0
@@ -86,7 +83,6 @@ def test_a_drained_server_stops_by_itself(tmp_path):
         assert fleet.lines("stopping")
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @WORKERS
 def test_an_interrupted_server_does_not_drain(tmp_path, workers):
@@ -97,7 +93,6 @@ def test_an_interrupted_server_does_not_drain(tmp_path, workers):
         assert not fleet.lines("draining")
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @WORKERS
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -180,7 +175,6 @@ def tell_sleepers(fleet: Fleet) -> None:
         fleet.line("stopping")
 
 
-@pytest.mark.thorough
 @WORKERS
 def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet:
@@ -197,7 +191,6 @@ def test_who_waits_in_the_backlog_is_served(tmp_path, workers):
         assert all(b"\r\nconnection: close\r\n" in one for one in heard)
 
 
-@pytest.mark.thorough
 @WORKERS
 def test_who_asks_again_just_then_is_served(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers) as fleet, connected(fleet, CROWD) as kept:
@@ -215,7 +208,6 @@ def test_who_asks_again_just_then_is_served(tmp_path, workers):
         assert [one.count(b"HTTP/1.1 200 OK") for one in second] == [1] * CROWD
 
 
-@pytest.mark.thorough
 def test_who_has_sent_half_of_a_request_may_send_the_rest(tmp_path):
     request = asking()
     with running_fleet(tmp_path) as fleet, connected(fleet, 3) as [in_head, in_body, silent]:
@@ -233,7 +225,6 @@ def test_who_has_sent_half_of_a_request_may_send_the_rest(tmp_path):
         assert status_of(fleet) == 0
 
 
-@pytest.mark.thorough
 def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
     settings = "max_exchanges = 2\nmax_exchanges_per_caller = 1\nmax_waiting = 2"
     with (
@@ -255,7 +246,6 @@ def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
         assert b"\r\nconnection: close\r\n" in heard
 
 
-@pytest.mark.thorough
 def test_workers_that_do_not_end_are_killed(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet, asleep(fleet):
         tell(fleet, signal.SIGTERM)
@@ -270,7 +260,6 @@ def test_workers_that_do_not_end_are_killed(tmp_path):
         assert len(killed) == 2
 
 
-@pytest.mark.thorough
 def test_a_worker_that_is_told_alone_goes_alone(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         one, other = fleet.both_workers()
@@ -285,7 +274,6 @@ def test_a_worker_that_is_told_alone_goes_alone(tmp_path):
         assert (ended["status"], ended["restarted_after_seconds"]) == (0, 0)
 
 
-@pytest.mark.thorough
 @WORKERS
 def test_whoever_is_told_by_the_service_manager_together_loses_nobody(tmp_path, workers):
     with running_fleet(tmp_path, workers=workers, HOLDOVER_DRAIN_SECONDS=FOR_EVER) as fleet:
@@ -298,7 +286,6 @@ def test_whoever_is_told_by_the_service_manager_together_loses_nobody(tmp_path, 
         assert status_of(fleet) == 0
 
 
-@pytest.mark.thorough
 def test_a_port_is_free_as_soon_as_nobody_is_accepted_any_more(tmp_path):
     settings = "shutdown_timeout = 3600"
     with running_fleet(tmp_path, settings, workers=2) as fleet:

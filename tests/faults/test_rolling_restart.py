@@ -14,7 +14,7 @@ from tests.hypothesis_profiles import scaled
 from tests.load import Load, asked_all_the_time
 from tests.servers import serving, taken_port
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.from_outside]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 EXCHANGES = 2_000
 AT_LEAST = 200
@@ -33,7 +33,6 @@ def replaced_again_and_again(load: Load, first: Fleet, successor: Iterator[Fleet
         present, rolls = later, rolls + 1
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.one_in(2)
 @pytest.mark.timeout(1200)
@@ -73,7 +72,6 @@ def test_a_rolling_restart_loses_no_exchange(tmp_path: Path, is_activated):
     assert load.problems == []
 
 
-@pytest.mark.thorough
 def test_without_reuse_port_a_second_server_does_not_start(tmp_path: Path):
     with running_fleet(tmp_path) as fleet:
         port = fleet.url.rpartition(":")[2]

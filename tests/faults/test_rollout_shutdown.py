@@ -17,7 +17,7 @@ from tests.processes import children_of, is_alive
 from tests.servers import new_client
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 RULES = rule("translated", 'action = "translate"') + rule("forwarded", 'action = "forward"')
 BESIDE = rule("beside", 'action = "translate"', 'shadow = "forward"')
@@ -25,7 +25,6 @@ HANG = {"x-harm": "hangs"}
 SHUTTING_DOWN = "Holdover is shutting down."
 
 
-@pytest.mark.thorough
 def test_shadows_are_let_go_and_counted(tmp_path):
     with treacherous(HANGS) as legacy:
         with running_fleet(tmp_path, BESIDE, workers=2, legacy_url=legacy.url) as fleet:
@@ -40,7 +39,6 @@ def test_shadows_are_let_go_and_counted(tmp_path):
         assert not fleet.lines("shadow_crashed")
 
 
-@pytest.mark.thorough
 def test_shadows_that_a_worker_drops_are_in_the_numbers_of_the_others(tmp_path):
     with (
         treacherous(HANGS) as legacy,
@@ -118,7 +116,6 @@ def processes_of(fleet: Fleet) -> list[int]:
     return [fleet.process.pid, *children_of(fleet.process.pid)]
 
 
-@pytest.mark.thorough
 def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 20\n" + RULES, workers=2) as fleet:
         processes = processes_of(fleet)
@@ -134,7 +131,6 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
-@pytest.mark.thorough
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         processes = processes_of(fleet)
@@ -153,7 +149,6 @@ def test_streams_that_do_not_end_in_time_are_told(tmp_path):
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
-@pytest.mark.thorough
 def test_whole_answers_that_do_not_come_in_time_are_errors_that_say_so(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         with on_their_way(fleet, WHOLE, **{"simulate-delay-headers": "60000"}) as everybody:
@@ -172,7 +167,6 @@ HALVES = {
 }
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 @pytest.mark.parametrize("form", HALVES)
 def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path, form, version):
@@ -193,7 +187,6 @@ def test_half_of_a_forwarded_answer_is_broken_off_and_nothing_is_added(tmp_path,
         assert fleet.line("exchange")["failure"] == SHUTTING_DOWN
 
 
-@pytest.mark.thorough
 def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         heard = Heard()
@@ -209,7 +202,6 @@ def test_a_forwarded_path_is_broken_off_where_it_does_not_end_in_time(tmp_path):
         assert fleet.line("forward")["outcome"] == "cut_off"
 
 
-@pytest.mark.thorough
 def test_clients_who_only_keep_their_connections_hold_nobody_up(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 60\n" + RULES, workers=2) as fleet:
         assert fleet.ask("translated").status_code == 200

@@ -12,7 +12,7 @@ from tests.harness import KEY, V2, body, running_proxy
 from tests.servers import fetch_streamed
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 SLOW_HEADERS = {"simulate-delay-headers": "20000"}
 
@@ -55,7 +55,6 @@ def cut_off_by_shutdown(path: str, request: dict[str, object], manner: dict[str,
     return heard
 
 
-@pytest.mark.from_outside
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("path", "request_", "manner"),
@@ -72,7 +71,6 @@ def test_an_exchange_that_shutdown_cuts_off_is_told_so(path, request_, manner):
     assert b'"error":{"type":"api_error","message":"Holdover is shutting down."}' in heard
 
 
-@pytest.mark.from_outside
 def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
     heard = cut_off_by_shutdown(
         "/v1/messages", FORWARDED | {"stream": True}, {"simulate-hang-after-events": "3"}

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fleet import running_fleet
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 SLOWLY = """
 import pathlib
@@ -18,7 +18,6 @@ if "--multiprocessing-fork" in sys.orig_argv:
 """
 
 
-@pytest.mark.thorough
 def test_a_worker_that_begins_slowly_is_waited_for(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(SLOWLY)
     with running_fleet(tmp_path, "", workers=2, PYTHONPATH=str(tmp_path)) as fleet:

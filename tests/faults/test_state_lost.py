@@ -19,7 +19,7 @@ from tests.command_line import run, run_process
 from tests.fleet import Fleet, running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 _ERRORS = {"error", "critical"}
 JUMPS = [-3_600, 86_400, 0]
@@ -42,7 +42,6 @@ def recorded(fleet: Fleet, **environment: str) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in told.stdout.splitlines()]
 
 
-@pytest.mark.thorough
 def test_a_state_directory_that_is_deleted_is_made_again_and_named_until_the_restart(
     tmp_path: Path,
 ):
@@ -62,7 +61,6 @@ def test_a_state_directory_that_is_deleted_is_made_again_and_named_until_the_res
     assert [line["event"] for line in errors] in [[], ["store_failed"]]
 
 
-@pytest.mark.thorough
 def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_path: Path):
     with running_fleet(tmp_path, workers=2) as fleet:
         fleet.state_dir.rename(tmp_path / "moved")
@@ -85,7 +83,6 @@ def test_one_that_cannot_be_made_again_is_named_and_does_not_flood_the_log(tmp_p
     assert errors["store_failed"] <= 2
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("verb", ["log", "report"])
 def test_a_verb_that_reads_a_locked_store_reads_what_is_there(fleet: Fleet, verb: str):
     with locked(fleet):
@@ -95,7 +92,6 @@ def test_a_verb_that_reads_a_locked_store_reads_what_is_there(fleet: Fleet, verb
     assert "claude-" in told.stdout
 
 
-@pytest.mark.thorough
 def test_a_verb_that_writes_a_locked_store_says_who_has_it_and_ends(fleet: Fleet):
     file = fleet.state_dir / "traffic" / "traffic.db"
     with locked(fleet):
@@ -139,7 +135,6 @@ def with_all(markers: list[str], listed: list[dict[str, Any]]) -> list[dict[str,
     return listed if {line["user_agent"] for line in listed} >= set(markers) else []
 
 
-@pytest.mark.thorough
 def test_a_clock_that_jumps_loses_and_doubles_no_record(tmp_path: Path, wall_clock: Path):
     offset = tmp_path / "offset"
     environment: dict[str, Any] = {"LD_PRELOAD": str(wall_clock), "CLOCK_OFFSET_FILE": str(offset)}

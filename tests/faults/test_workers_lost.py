@@ -20,7 +20,7 @@ from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 from tests.worker_connections import far_end
 
-pytestmark = pytest.mark.faults("process")
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
 
 HANGING = KEY | V2 | {"simulate-hang-after-events": "5"}
 AS_LONG_AS_A_TIMEOUT = 25
@@ -50,7 +50,6 @@ def holders_of(fleet: Fleet, client: socket.socket) -> list[int]:
     return [pid for pid in everybody if f"socket:[{inode}]" in files_of(pid)]
 
 
-@pytest.mark.thorough
 def test_the_connections_of_a_killed_worker_end_with_it(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet, ExitStack() as stack:
         port = int(fleet.url.rpartition(":")[2])
@@ -79,7 +78,6 @@ def wait_for_end(client: socket.socket) -> None:
             pass
 
 
-@pytest.mark.thorough
 def test_a_worker_that_hangs_is_replaced_while_the_other_serves(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_WORKER_TIMEOUT="5") as fleet:
         hung, other = fleet.both_workers()
@@ -105,7 +103,6 @@ def lose_a_successor_and_the_other(fleet: Fleet) -> None:
     os.kill(other, signal.SIGKILL)
 
 
-@pytest.mark.thorough
 def test_each_loss_is_noticed_at_once_and_others_serve(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         lose_a_successor_and_the_other(fleet)
@@ -118,7 +115,6 @@ def test_each_loss_is_noticed_at_once_and_others_serve(tmp_path):
         assert noticed - began < AS_LONG_AS_A_TIMEOUT
 
 
-@pytest.mark.thorough
 def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         lose_a_successor_and_the_other(fleet)
@@ -130,7 +126,6 @@ def test_when_all_are_lost_the_rest_can_be_told_to_stop(tmp_path):
 
 
 @pytest.mark.scaled
-@pytest.mark.thorough
 def test_workers_that_are_killed_again_and_again_leave_somebody_who_answers(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         for _ in range(scaled(10, at_least=4)):
@@ -147,7 +142,6 @@ def is_served(fleet: Fleet) -> bool:
         return False
 
 
-@pytest.mark.thorough
 def test_when_the_main_process_is_killed_its_workers_end_and_say_so(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 3600", workers=2) as fleet:
         everybody = children_of(fleet.process.pid)
@@ -174,7 +168,6 @@ def hear(fleet: Fleet) -> bytes:
         return b"".join(stream.iter_raw())
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("status", [1, 3])
 def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status):
@@ -186,7 +179,6 @@ def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status
     assert "worker_failed_to_start" in ended.stderr
 
 
-@pytest.mark.thorough
 def test_a_replacement_that_cannot_start_is_tried_less_and_less_often(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BREAKABLE)
     broken = tmp_path / "broken"
@@ -204,7 +196,6 @@ def test_a_replacement_that_cannot_start_is_tried_less_and_less_often(tmp_path):
         assert other in fleet.workers
 
 
-@pytest.mark.thorough
 def test_when_nobody_can_start_it_is_tried_every_second(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BREAKABLE)
     broken = tmp_path / "broken"
@@ -222,7 +213,6 @@ def test_when_nobody_can_start_it_is_tried_every_second(tmp_path):
         assert {line["restarted_after_seconds"] for line in fleet.lines("worker_ended")} <= {0, 1}
 
 
-@pytest.mark.thorough
 def test_a_worker_that_the_system_does_not_give_is_tried_again(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         doomed, other = fleet.both_workers()

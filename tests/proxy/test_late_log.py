@@ -9,6 +9,8 @@ import pytest
 
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.unmeasured
+
 CHOSEN = (
     "import structlog; structlog.configure(logger_factory=lambda *_: structlog.PrintLogger())\n"
 )
@@ -21,7 +23,6 @@ log.warning("odd", number=1)
 """
 
 
-@pytest.mark.from_outside
 @pytest.mark.parametrize(("chosen", "stream"), [("", "stderr"), (CHOSEN, "stdout")])
 def test_lines_go_to_stderr_unless_the_process_has_chosen_otherwise(chosen: str, stream: str):
     code = chosen + LINE.format(is_chosen=bool(chosen))

@@ -9,7 +9,7 @@ from tests.faults.matrix import client_cases, upstream_cases
 from tests.faults.matrix.runner import Result, run_class
 from tests.faults.summary import PROPERTY
 
-pytestmark = [pytest.mark.timeout(1800), pytest.mark.scaled, pytest.mark.from_outside]
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.scaled, pytest.mark.unmeasured]
 _SHOWN = 30
 
 
@@ -26,7 +26,6 @@ def check(record_property: Callable[[str, object], None]) -> Callable[[Result], 
     return check
 
 
-@pytest.mark.thorough
 @pytest.mark.faults("upstream")
 def test_whatever_upstream_does_ends_in_an_answer_or_an_error(
     check: Callable[[Result], None], tmp_path: Path
@@ -34,7 +33,6 @@ def test_whatever_upstream_does_ends_in_an_answer_or_an_error(
     check(run_class(tmp_path, upstream_cases.cases(), unreachable=upstream_cases.refusals()))
 
 
-@pytest.mark.thorough
 @pytest.mark.faults("client")
 def test_whatever_a_client_does_ends_with_its_exchange(
     check: Callable[[Result], None], tmp_path: Path

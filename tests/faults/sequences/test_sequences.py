@@ -26,7 +26,7 @@ from tests.faults.summary import PROPERTY
 from tests.hypothesis_profiles import scaled
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.from_outside]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.unmeasured]
 _MOST_LINES = 4
 _MOST_IN_A_ROW = 3
 
@@ -268,7 +268,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.thorough
 @pytest.mark.scaled
 @pytest.mark.faults("any order")
 def test_each_exchange_ends_well_in_whatever_order_things_happen(

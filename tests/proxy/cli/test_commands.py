@@ -24,7 +24,7 @@ from tests.waiting import PATIENCE_SECONDS
 from translators import KNOWN_MODELS, LANGUAGES
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("module", ["holdover", "proxy"])
 def test_it_says_its_version_and_what_it_runs_on(module: str):
     done = subprocess.run(
@@ -42,7 +42,7 @@ def test_help_is_a_short_word_away(arguments: list[str]):
     assert "Usage: holdover" in done.stdout
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
     with (
         serving(create_simulator()) as upstream_url,
@@ -99,7 +99,7 @@ def test_serve_writes_one_json_line_per_exchange_without_key_or_prompt():
     assert len(record["caller"]) == 16
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
     file = tmp_path / "holdover.toml"
     file.write_text(
@@ -118,7 +118,7 @@ def test_flags_beat_the_environment_which_beats_the_file(tmp_path: Path):
     assert answer.json()["completion"].startswith("You")
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -162,7 +162,7 @@ def test_a_variable_that_opentelemetry_cannot_use_stops_the_start(
     assert message in line
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_settings_file_that_is_not_there_is_said_so():
     result = run_process("serve", "--config", "nowhere.toml")
 
@@ -198,13 +198,13 @@ def test_secrets_are_read_from_files(tmp_path: Path):
     assert callers[0] == callers[1]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_simulate_serves_the_stand_in_alone():
     with running("simulate", "--port", "0") as (url, _):
         assert fetch("GET", f"{url}/simulator/health").status_code == 200
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_demo_shows_every_step_and_needs_nothing():
     result = run_process("demo", "--once", "--port", "0")
 
@@ -430,7 +430,7 @@ def test_models_refresh_says_what_upstream_says_differently(tmp_path: Path):
     assert "The upstream cannot be reached: it refuses connections." in nobody.stderr
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_what_is_logged_meanwhile_is_not_part_of_what_a_command_prints():
     nobody = run_process("models", "--refresh", HOLDOVER_UPSTREAM_URL="http://127.0.0.1:9")
 
@@ -475,7 +475,7 @@ def test_models_check_asks_as_the_server_does_and_says_by_its_status_if_somebody
     assert "sk-other" not in str(asked)
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_an_adjustment_that_does_not_exist_cannot_be_refused(tmp_path: Path):
     file = tmp_path / "holdover.toml"
     file.write_text('refuse = ["drop_everything"]\n')

@@ -46,7 +46,7 @@ def address_in(said: IO[str]) -> str:
     return found[1]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_shows_an_address_that_opens_it_and_stops_when_told_to(tmp_path, number):
     config = settings_file(tmp_path)
@@ -159,7 +159,7 @@ def test_it_says_that_nothing_can_be_changed_and_why(tmp_path):
         assert lines[-1].startswith("Nothing can be changed there. This console only shows")
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_store_that_is_not_there_yet_is_said_on_the_page(tmp_path):
     state = str(tmp_path / "state")
     with (

@@ -16,7 +16,7 @@ from proxy.cli.demo_clients import OLD_CLIENTS
 from proxy.report.model import Report
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 README = Path(__file__).parents[3] / "README.md"
 

@@ -157,7 +157,7 @@ def test_what_ids_are_like_each_other_is_shown_and_not_obeyed(tmp_path, shown):
     assert obeyed(shown("show", f"req_3{TEXT}", "--config", config, status=1)) == []
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("form", ["terminal", "json"])
 @pytest.mark.parametrize("through", ["pipe", "terminal"])

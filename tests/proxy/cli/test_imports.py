@@ -13,6 +13,8 @@ from tests.proxy.cli.harness import settings_with
 from tests.recorded_exchanges import numbered
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.unmeasured
+
 SERVERS = ("httpx", "prometheus_client", "starlette", "structlog", "uvicorn")
 OTHER_STORES = ("alembic", "psycopg", "sqlalchemy.dialects.postgresql")
 REQUEST = (
@@ -30,7 +32,6 @@ finally:
 """
 
 
-@pytest.mark.from_outside
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "unused"),

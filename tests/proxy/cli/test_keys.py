@@ -66,7 +66,7 @@ def test_without_a_key_of_digests_it_is_said_what_to_do(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_key_is_not_shown_where_it_is_typed():
     ours, theirs = pty.openpty()
     with subprocess.Popen(

@@ -12,6 +12,8 @@ from tests.command_line import HOLDOVER, run_process
 from tests.fleet import running_fleet
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
+pytestmark = pytest.mark.unmeasured
+
 SERVE = ("serve", "--port", "0")
 UNSET = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": "", "NO_PROXY": "", "no_proxy": ""}
 NO_PROXY = (
@@ -31,7 +33,6 @@ def stopped(*arguments: str, **environment: str) -> str:
     return done.stderr.removeprefix("holdover: ").removesuffix("\n")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
@@ -53,7 +54,6 @@ def test_what_the_environment_says_of_the_way_to_upstream_is_followed_or_named(
     assert "secret" not in line
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     "verb", [("models", "--refresh"), ("demo", "--once"), ("replay", "--demo")]
 )
@@ -63,7 +63,6 @@ def test_other_verbs_that_ask_somebody_say_the_same(verb: tuple[str, ...]):
     assert line.startswith(f"SSL_CERT_FILE: /nowhere: {NO_FILE}")
 
 
-@pytest.mark.from_outside
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("host", "reason"),
@@ -80,7 +79,6 @@ def test_a_host_that_is_not_this_machine_is_named(host: str, reason: str):
     assert line.endswith(reason)
 
 
-@pytest.mark.thorough
 def test_workers_that_would_import_from_the_working_directory_are_not_started():
     command = [sys.executable, "-E", "-m", "proxy", *SERVE]
     environment = os.environ | {"HOLDOVER_WORKERS": "2"}
@@ -90,7 +88,6 @@ def test_workers_that_would_import_from_the_working_directory_are_not_started():
     assert done.stderr.startswith("holdover: Python was started with -E")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -107,7 +104,6 @@ def test_a_directory_that_there_cannot_be_is_named(tmp_path: Path, setting: str,
     assert line.startswith(f"{config}, line 1: state_dir: {said}")
 
 
-@pytest.mark.thorough
 def test_so_is_one_whose_name_is_no_text():
     done = subprocess.run(
         [*HOLDOVER, *SERVE],
@@ -119,7 +115,6 @@ def test_so_is_one_whose_name_is_no_text():
     assert (done.returncode, done.stderr) == (2, b"holdover: state_dir: is not UTF-8\n")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -138,7 +133,6 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, make, said: str):
     assert line == f"{tmp_path / 'HOLDOVER_ADMIN_TOKEN'}: {said}"
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("place", ["state", "state/traffic", "state/traffic/journal"])
@@ -157,7 +151,6 @@ def test_a_server_without_a_place_for_its_state_does_not_start(
     assert line.endswith("or set state_dir to another directory")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
     tmp_path: Path, workers: int
@@ -179,7 +172,6 @@ def test_a_server_that_loses_the_place_for_its_state_goes_on_and_says_so(
     assert "Traceback" not in log
 
 
-@pytest.mark.thorough
 def test_variables_that_are_for_other_servers_do_not_matter():
     process = subprocess.Popen(
         [*HOLDOVER, *SERVE],

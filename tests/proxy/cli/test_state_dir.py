@@ -8,6 +8,8 @@ import pytest
 
 from tests.command_line import run_process
 
+pytestmark = pytest.mark.unmeasured
+
 NOBODY_AT_HOME = {"HOME": "~", "XDG_STATE_HOME": ""}
 NAME = f"holdover-{os.geteuid()}"
 
@@ -16,7 +18,6 @@ def log_in(temporary: Path):
     return run_process("log", **NOBODY_AT_HOME, TMPDIR=str(temporary))
 
 
-@pytest.mark.thorough
 def test_it_is_made_for_its_owner_alone(tmp_path: Path):
     for _ in range(2):
         done = log_in(tmp_path)
@@ -31,7 +32,6 @@ def strangers_directory(path: Path) -> None:
     os.chown(path, 65534, 65534)
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("make", "problem"),

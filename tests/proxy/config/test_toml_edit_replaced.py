@@ -79,7 +79,7 @@ def change(path: Path, number: int) -> None:
     set_share(path, f"r{number}", number + 1)
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("several", ["threads", "processes"])
 def test_of_several_changes_at_once_none_is_lost(tmp_path: Path, several: str):
     path = kept(tmp_path, RULES)

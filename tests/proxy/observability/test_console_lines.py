@@ -78,7 +78,7 @@ structlog.get_logger().info("exchange", **record().as_fields())
 """
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(("form", "begins"), [("console", ":"), ("json", '{"id":')])
 def test_lines_for_people_are_for_consoles_only(form: str, begins: str):
     program = [sys.executable, "-c", EXCHANGE.format(form=form)]

@@ -27,7 +27,7 @@ def lines(form: str) -> list[str]:
     return subprocess.run(program, capture_output=True, text=True, check=True).stderr.splitlines()
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_lines_are_json_unless_a_person_is_watching():
     first, second, third = [json.loads(line) for line in lines("auto")]
 
@@ -36,7 +36,7 @@ def test_lines_are_json_unless_a_person_is_watching():
     assert (third["event"], third["error"]) == ("again", "RuntimeError")
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_crash_never_quotes_what_it_was_about_in_either_form():
     for form in ["json", "console"]:
         said = "\n".join(lines(form))
@@ -64,7 +64,7 @@ logging.getLogger(TEXT).warning(TEXT, stack_info=True)
 """
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("text", [TEXT, WORD], ids=["text", "word"])
 def test_nothing_that_is_logged_is_obeyed_by_a_terminal(form: str, text: str):
@@ -87,7 +87,7 @@ logging.getLogger("other").error("%d", "sk-ant-secret")
 """
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_line_that_cannot_be_formatted_fails_nobody_and_is_not_quoted():
     program = [sys.executable, "-c", UNFIT]
     (line,) = subprocess.run(program, capture_output=True, check=True).stderr.splitlines()
@@ -109,7 +109,7 @@ raise SystemExit({status})
 """
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [0, 3])
 def test_what_was_logged_just_before_the_end_is_written(status: int):
     program = [sys.executable, "-c", RAISING.format(status=status)]
@@ -119,7 +119,7 @@ def test_what_was_logged_just_before_the_end_is_written(status: int):
     assert json.loads(ended.stderr)["event"] == "before"
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_process_without_standard_error_logs_to_nobody():
     shell = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, RAISING.format(status=4)]
 

@@ -276,7 +276,7 @@ def counted_alone(directory: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_on_a_full_disk_a_worker_counts_by_itself_and_says_so():
     with small_disk(1024 * 1024) as disk:
         (disk / "full").write_bytes(bytes(1024 * 1024 - 16 * 1024))
@@ -301,7 +301,7 @@ def test_without_a_directory_a_worker_counts_by_itself(
     assert numbers(metrics) == {("shadows_skipped_total", "budget", "r"): 1}
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_worker_with_the_number_of_one_that_is_gone_goes_on_with_its_counts(tmp_path: Path):
     first = worker(tmp_path)
     first.communicate(timeout=PATIENCE_SECONDS)
@@ -330,7 +330,7 @@ def worker(directory: Path) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -345,7 +345,7 @@ def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_e
     assert gone == {("shadows_skipped_total", "budget", "r"): 2}
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_process_that_is_somebody_else_s_is_no_less_alive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

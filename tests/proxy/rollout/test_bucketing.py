@@ -63,7 +63,7 @@ def test_buckets_are_those_of_every_release():
     assert [bucket("first-callers", b"sk-ant-%d" % n) for n in range(4)] == [673, 1387, 6474, 6080]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_another_process_with_another_seed_gives_the_same_buckets(seed: str):
     program = (

@@ -35,12 +35,12 @@ def raised(soft: int, hard: int) -> tuple[int, list[dict[str, object]]]:
     return int(done.stdout), [json.loads(line) for line in done.stderr.splitlines()]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_the_soft_limit_is_raised_to_the_hard_one():
     assert raised(64, 1000) == (1000, [])
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_limit_that_is_low_for_good_is_logged():
     limit, [line] = raised(64, 256)
 

@@ -51,7 +51,7 @@ def test_a_loader_whose_server_has_ended_at_once_ends_without_a_word():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_it_imports_neither_the_command_line_nor_the_settings():
     program = (
         "import sys, proxy.server.loader_program, proxy.traffic.loader_process; "

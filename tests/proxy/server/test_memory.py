@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.from_outside
+pytestmark = pytest.mark.unmeasured
 
 PROGRAM = """
 import resource

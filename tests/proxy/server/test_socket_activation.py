@@ -50,13 +50,13 @@ def activated_in(program: str, listener: socket.socket, **environment: str) -> o
     return json.loads(ended.stdout)
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_listener_is_taken_over_and_no_child_sees_it():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         assert activated_in(ASK, listener) == [[listener.getsockname()[1], False]]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("environment", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}])
 def test_what_is_meant_for_somebody_else_is_not_taken(environment):
     ended = subprocess.run(
@@ -79,7 +79,7 @@ def test_what_is_no_socket_is_refused():
     assert "LISTEN_FDS: descriptor 3 is no socket" in ended.stderr
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_what_does_not_listen_is_refused():
     with socket.socket() as silent:
         ended = served(silent)

@@ -351,7 +351,7 @@ def busy_processor() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_where_others_leave_no_idle_moment_the_loader_takes_its_share(keeping):
     """What has been begun would go on with a thousandth of the processor, and hold the store.
 

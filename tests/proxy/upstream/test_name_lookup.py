@@ -184,7 +184,7 @@ async def test_a_look_up_that_nobody_waits_for_any_more_ends_without_a_word():
     assert looking.cancelled()
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_a_resolver_that_hangs_keeps_no_process_from_ending(tmp_path: Path):
     compiler, library = shutil.which("cc"), tmp_path / "slow_resolver.so"
     if compiler is None:

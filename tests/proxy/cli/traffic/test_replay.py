@@ -19,6 +19,8 @@ from tests.recorded_exchanges import exchange
 from tests.servers import fetch, serving
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.unmeasured
+
 ALWAYS = ("--since", "2000-01-01")
 HEADERS = """
 [[rollout]]
@@ -56,7 +58,6 @@ def replay(
     )
 
 
-@pytest.mark.from_outside
 def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_what_would_be(
     state_dir,
 ):
@@ -82,7 +83,6 @@ def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_
         assert line in done.stderr
 
 
-@pytest.mark.thorough
 def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:
@@ -100,7 +100,6 @@ def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     assert len(asked) == 6
 
 
-@pytest.mark.thorough
 def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:
@@ -111,7 +110,6 @@ def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     assert [path for path, *_ in upstream.received] == ["/simulator/requests"]
 
 
-@pytest.mark.thorough
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("held", ["", "sk-ant-api03-held"])
 def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
@@ -135,7 +133,6 @@ def test_no_key_of_the_settings_goes_to_an_upstream_that_only_the_rules_name(
     assert [path for path, *_ in other.received] == ["/simulator/requests"]
 
 
-@pytest.mark.thorough
 def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothing(state_dir):
     with serving(create_simulator()) as url:
         first = replay(state_dir, url, "--model", "claude-sonnet-4-6", ANTHROPIC_API_KEY="real")
@@ -152,7 +149,6 @@ def test_the_simulator_needs_neither_leave_nor_key_and_a_second_time_asks_nothin
     assert "real" not in str(received)
 
 
-@pytest.mark.thorough
 def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     with serving(create_simulator()) as url:
         done = replay(state_dir, url, HOLDOVER_UPSTREAM_KEY="sk-ant-api03-real")
@@ -163,7 +159,6 @@ def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     assert "sk-ant-api03-real" not in received
 
 
-@pytest.mark.thorough
 def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tmp_path):
     rules = tmp_path / "candidate.toml"
     rules.write_text(HEADERS + '\n[[rollout]]\nname = "end"\naction = "refuse"\n')
@@ -176,7 +171,6 @@ def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tm
     assert "6 refused by a rule" in done.stdout
 
 
-@pytest.mark.thorough
 def test_a_budget_ends_it_and_says_so(state_dir):
     with serving(Scripted()) as url:
         done = replay(
@@ -189,7 +183,6 @@ def test_a_budget_ends_it_and_says_so(state_dir):
     assert "2 requests replayed" in done.stdout  # of 5 tokens each, and 20 are expected
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -204,7 +197,6 @@ def test_an_order_that_makes_no_sense_is_refused(state_dir, arguments, said):
     assert said in done.stderr
 
 
-@pytest.mark.thorough
 def test_the_demo_is_asked_of_a_simulator_whatever_the_settings_say(tmp_path):
     with_evidence(tmp_path / "demo", 3)
     upstream = Scripted()
@@ -232,7 +224,6 @@ async def _never(_: object) -> None:
     await asyncio.Event().wait()
 
 
-@pytest.mark.thorough
 def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     with_evidence(tmp_path, 40)
     environment = {
@@ -263,7 +254,6 @@ def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     assert "40 requests replayed, 0 failed" in done.stdout
 
 
-@pytest.mark.thorough
 def test_whoever_watches_sees_a_bar(state_dir):
     ours, theirs = pty.openpty()
     with serving(create_simulator()) as url:

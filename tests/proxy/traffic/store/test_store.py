@@ -104,7 +104,7 @@ def test_sqlite_is_for_its_owners_eyes_only_and_lets_readers_read(tmp_path: Path
     assert modes == ["wal", 1, 2]
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_who_opens_no_store_imports_no_sqlalchemy():
     code = "import sys, proxy.traffic, proxy.config.settings; sys.exit('sqlalchemy' in sys.modules)"
 
@@ -116,7 +116,7 @@ def test_who_opens_no_store_imports_no_sqlalchemy():
     )
 
 
-@pytest.mark.from_outside
+@pytest.mark.unmeasured
 def test_who_opens_a_store_of_this_version_imports_no_alembic(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'traffic.db'}"
     open_store(url).close()
