@@ -37,7 +37,11 @@ _TABLES: Final = (rollups, rollup_groups, rollup_state)
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """How many of the exchanges that are to be added have been, counted by their `seq`."""
+    """
+    How many of the exchanges that are to be added have been.
+
+    They are counted by their `seq`, from the oldest that is still stored.
+    """
 
     built: int
     target: int
@@ -51,7 +55,7 @@ class BuildProgress:
 def progress_of(connection: Connection) -> BuildProgress:
     """Return the progress of the build; nothing is left if there is none."""
     state = _state(connection)
-    return BuildProgress(state.built_seq, state.target_seq)
+    return _progress(connection, state.built_seq, state.target_seq)
 
 
 def build_step(connection: Connection) -> BuildProgress:
@@ -59,7 +63,7 @@ def build_step(connection: Connection) -> BuildProgress:
     lock_rollups(connection)
     state = _state(connection)
     if state.built_seq >= state.target_seq:
-        return BuildProgress(state.built_seq, state.target_seq)
+        return _progress(connection, state.built_seq, state.target_seq)
     query = (
         select(exchanges)
         .where(exchanges.c.seq > state.built_seq, exchanges.c.seq <= state.target_seq)
@@ -72,7 +76,7 @@ def build_step(connection: Connection) -> BuildProgress:
     add_sums(connection, sums)
     built = rows[-1]["seq"] if len(rows) == _ROWS_PER_STEP else state.target_seq
     connection.execute(update(rollup_state).values(built_seq=built))
-    return BuildProgress(built, state.target_seq)
+    return _progress(connection, built, state.target_seq)
 
 
 def begin_rebuild(connection: Connection) -> BuildProgress:
@@ -94,7 +98,7 @@ def begin_rebuild(connection: Connection) -> BuildProgress:
     }
     connection.execute(delete(rollup_state))
     connection.execute(insert(rollup_state), state)
-    return BuildProgress(0, target)
+    return _progress(connection, 0, target)
 
 
 def may_delete_records(connection: Connection) -> bool:
@@ -135,6 +139,13 @@ def _lock_all(connection: Connection) -> None:
         # In the order of those transactions, so that none waits for the other.
         connection.exec_driver_sql("LOCK TABLE ONLY exchanges IN SHARE MODE")
     lock_rollups(connection)
+
+
+def _progress(connection: Connection, built_seq: int, target_seq: int) -> BuildProgress:
+    oldest = connection.execute(select(func.min(exchanges.c.seq))).scalar()
+    # Those before the oldest were deleted, and need not be added.
+    deleted = 0 if oldest is None or oldest > target_seq else oldest - 1
+    return BuildProgress(max(built_seq - deleted, 0), target_seq - deleted)
 
 
 def _state(connection: Connection) -> Any:

@@ -160,7 +160,11 @@ def _built(connection: Connection, times_ms: Mapping[str, int]) -> dict[str, Row
     if not times_ms:
         return {}
     columns, state = exchanges.c, rollup_state.c
-    is_counted = or_(columns.seq <= state.built_seq, columns.seq > state.target_seq)
+    is_counted = or_(
+        columns.seq <= state.built_seq,
+        columns.seq > state.target_seq,
+        columns.received_ms < state.from_ms,  # whose rollups a build leaves as they are
+    )
     query = select(exchanges).join_from(exchanges, rollup_state, is_counted)
     is_near = columns.received_ms.between(
         min(times_ms.values()) - DAY_MS, max(times_ms.values()) + DAY_MS

@@ -125,6 +125,49 @@ def test_a_rebuild_leaves_sums_alone_whose_records_are_gone(store):
     assert differences(store) == []
 
 
+def test_a_shadow_of_an_exchange_that_a_rebuild_leaves_alone_is_counted_as_it_comes(store):
+    store.add([*numbered(1), record(id="new", received="2026-11-24T09:00:00+00:00")])
+    prune(store, now_ms=DAY + 2 * DAY_MS, retention=Retention(days=1), max_bytes=0)
+    store.add([*numbered(2), *exchange(3)[:1]])  # late: of a time whose records were deleted
+    begin(store)
+    store.add([shadow_record(id="req_0002"), *exchange(3)[1:]])
+    build(store)
+
+    summed = func.sum(rollups.c.exchanges), func.sum(rollups.c.captured)
+    with store.reading() as connection:
+        found = {
+            kind: connection.execute(select(*summed).where(rollups.c.kind == kind)).one()
+            for kind in (Kind.SHAPE, Kind.SHADOW)
+        }
+    assert found == {Kind.SHAPE: (4, 1), Kind.SHADOW: (1, 0)}
+
+
+def test_what_is_left_to_build_is_counted_from_the_oldest_record_that_there_is(store):
+    store.add([*numbered(*range(300)), record(id="new", received="2026-11-24T09:00:00+00:00")])
+    prune(store, now_ms=DAY + 2 * DAY_MS, retention=Retention(days=1), max_bytes=0)
+    with store.writing() as connection:
+        begun = begin_rebuild(connection)
+    with store.reading() as connection:
+        assert progress_of(connection) == begun
+    with store.writing() as connection:
+        ended = build_step(connection)
+
+    assert (begun.built, begun.target, begun.left) == (0, 1, 1)
+    assert (ended.built, ended.target, ended.left) == (1, 1, 0)
+
+
+def test_a_build_whose_records_are_all_gone_ends_in_a_step(store):
+    store.add(numbered(1, 2))
+    begin(store)
+    with store.writing() as connection:  # by hand: retention waits for the build
+        connection.execute(delete(exchanges))
+    store.add(numbered(3))
+
+    assert build(store) == 1
+    with store.reading() as connection:
+        assert progress_of(connection).left == 0
+
+
 def test_no_record_is_deleted_before_a_rebuild_has_come_to_it(store):
     store.add([*numbered(*range(300)), shadow_record(id="req_0001")])
     begin(store)
