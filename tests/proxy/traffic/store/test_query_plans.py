@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from proxy.timestamps import DAY_MS
 from proxy.traffic import open_store
 from proxy.traffic.store.aggregates import ExampleKey
+from proxy.traffic.store.asked import asked_since, requests_of
 from proxy.traffic.store.days import KINDS, days_of, pages_of
 from proxy.traffic.store.examples import adjustments_of_exchanges, example_of
 from proxy.traffic.store.filter_options import filter_of
@@ -23,17 +24,23 @@ from proxy.traffic.store.queries import (
     find_by_id,
     has_contents_of,
     latest,
+    latest_of_caller,
     names_in,
+    page_before,
     shadows_of,
+    unindexed_contents,
 )
 from proxy.traffic.store.replay_results import ReplayStore
 from proxy.traffic.store.retention import Retention, prune
 from proxy.traffic.store.rollups.build import begin_rebuild, build_step
 from proxy.traffic.store.row_mapping import milliseconds_of
+from proxy.traffic.store.rule_traffic import newest_requests
 from proxy.traffic.store.schema import text_blocks
+from proxy.traffic.store.shadow_queries import latest_shadows, shadowed_exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
 from proxy.traffic.store.text_index.build import BlockBuilder
+from proxy.traffic.store.text_index.search import Span
 from tests.proxy.traffic.store.test_rollup_plans import plan, queries
 from tests.record_factory import shadow_record
 from tests.recorded_exchanges import exchange, moment
@@ -152,6 +159,33 @@ def exemplified(store: Store) -> None:
     adjustments_of_exchanges(store, [key, ExampleKey("req_0001", BEGIN_MS)])
 
 
+def paged(store: Store) -> None:
+    """Turn two pages of the console's list of exchanges."""
+    page = page_before(store, Filter(caller="caller 7"), None, 20)
+    assert page.older is not None
+    page_before(store, Filter(caller="caller 7"), page.older, 20)
+
+
+def of_caller(store: Store) -> None:
+    whole, day = Span(None, None), Span(BEGIN_MS + DAY_MS, BEGIN_MS + 2 * DAY_MS)
+    assert len(latest_of_caller(store, "caller 7", ["0123"], whole, 10)) == 10
+    latest_of_caller(store, "caller 7", [], day, 10)
+
+
+def watched(store: Store) -> None:
+    """Read what the console's pages on rules and shadows read of records."""
+    newest = newest_requests(store, NOW_MS - DAY_MS, 1_000, ["asked_model", "user_agent"])
+    assert newest.has_more
+    seen = latest_shadows(store, BEGIN_MS, 100)
+    assert len(shadowed_exchanges(store, seen)) == 1
+
+
+def migrated(store: Store) -> None:
+    asked = list(asked_since(store, NOW_MS - DAY_MS))
+    assert len(asked) > A_DAY // 2
+    list(requests_of(store, [each.key for each in asked[:10]]))
+
+
 READERS: dict[str, Callable[[Store], object]] = {
     "log": logged(),
     "log --caller": logged(caller="caller 7"),
@@ -169,6 +203,9 @@ READERS: dict[str, Callable[[Store], object]] = {
     "log --since": logged(since="2026-11-24T00:00:00Z", until="2026-11-25T00:00:00Z"),
     "log --text": logged(text="Hello"),
     "log --text with an index": searched,
+    "log --text asks how much there is": lambda store: unindexed_contents(
+        store, Filter(text="Hello"), 1_000
+    ),
     "log --text finds contents": lambda store: has_contents_of(store, Filter(text="Hello")),
     "log --follow": followed,
     "names that were meant": lambda store: (
@@ -177,6 +214,10 @@ READERS: dict[str, Callable[[Store], object]] = {
     ),
     "show": shown,
     "examples of a report": exemplified,
+    "console: exchanges": paged,
+    "console: a caller": of_caller,
+    "console: rules and shadows": watched,
+    "migrate": migrated,
     "replay": replay(),
     "replay of a caller": replay(caller="caller 7"),
     "replay of a day": replay(since=BEGIN_MS + DAY_MS, until=BEGIN_MS + 2 * DAY_MS),
