@@ -68,16 +68,20 @@ _LIMIT: Final = re.compile(
 _LEAST_LIMIT: Final = 1024
 """No model writes fewer tokens; a lower limit is not believed."""
 _IN_FRONT: Final = re.compile(
-    # Bedrock's Converse; OpenRouter; boto3; SDKs, which put the status first; the exceptions of
-    # litellm and of others, whose names end alike.
+    # Bedrock's Converse; OpenRouter and other gateways; boto3; SDKs, which put the status first;
+    # types of errors; the exceptions of litellm and of others, whose names end alike.
     r"(?:The model returned the following errors: "
-    r"|Provider returned error: "
+    r"|(?:Upstream error|Error) from (?:provider )?\(?[\w .-]{1,64}\)?: "
+    r"|\[[\w .-]{1,64}\] "
+    r"|(?:[A-Za-z]{1,32} ){1,3}[Ee]rror: (?:\d{3} )?"
+    r"|[a-z_]{1,64}_error: "
     r"|An error occurred \(\w{1,64}\) when calling the \w{1,64} operation: "
     r"|(?:Error code: )?\d{3}(?: - | )"
     r"|[A-Za-z_.]{0,64}(?:Error|Exception)(?: \w{0,64}Error)?(?: - |: )){1,4}"
 )
 _IN_PYTHON: Final = re.compile(r"""'message': (?:'([^']*)'|"([^"]*)")""")
 """A message in an error that Python's SDK has printed as a dict."""
+_MAX_WRAPPINGS: Final = 3
 _USER_ID: Final = re.compile(
     r"metadata\.user_id: (?:user_id appears to contain|String should have at most \d+ characters)"
 )
@@ -123,11 +127,13 @@ def _texts(body: bytes) -> Iterator[tuple[str, bool]]:
     """Yield the message of an error, and what stands in it behind the words of others."""
     refusal = error_message(body)
     yield refusal, False
-    if (front := _IN_FRONT.match(refusal)) is None:
-        return
-    rest = refusal[front.end() :].removeprefix("b'")
-    yield rest, True
-    if rest.startswith("{"):
-        inner = rest[: rest.rfind("}") + 1]  # litellm adds what it has tried after that
-        printed = _IN_PYTHON.search(inner)
-        yield (printed[1] or printed[2] or "") if printed else error_message(inner.encode()), True
+    for _ in range(_MAX_WRAPPINGS):
+        if (front := _IN_FRONT.match(refusal)) is None:
+            return
+        refusal = refusal[front.end() :].removeprefix("b'")
+        yield refusal, True
+        if refusal.startswith("{"):
+            inner = refusal[: refusal.rfind("}") + 1]  # litellm adds what it has tried after that
+            printed = _IN_PYTHON.search(inner)
+            refusal = (printed[1] or printed[2] or "") if printed else error_message(inner.encode())
+            yield refusal, True

@@ -82,9 +82,14 @@ _BROWSERS: Final = _Group(
 )
 _PROXIES_WITHOUT_X: Final = _Group(
     # What proxies, CDNs and sign-ins call without an `x-`.
-    b"client-ip disguised-host front-end-https surrogate-capability",
-    b"akamai- ali- cdn- cloudfront- eagleeye- fastly- fly- incap- l5d- ngrok- oidc- remote- ssl- "
+    b"client-ip disguised-host front-end-https rlnclientipaddr surrogate-capability",
+    b"akamai- ali- cdn- cloudfront- do-connecting- eagleeye- fastly- fly- incap- l5d- ngrok- oidc- "
+    b"remote- ssl- "
     b"tailscale- tls- true-client- wl-proxy-",
+)
+_TRACERS: Final = _Group(
+    # What tracers and meshes add by themselves, besides the standard `traceparent`.
+    b"b3 elastic-apm-traceparent newrelic sentry-trace uber-trace-id"
 )
 _CLOUDFLARE: Final = _Group(b"cdn-loop true-client-ip", b"cf-")
 _PROXIES: Final = _Group(
@@ -117,7 +122,7 @@ _VERSIONS: Final = (b"version", b"-build", b"-release")
 
 _ENDING: Final = (
     *(_OF_THE_CLIENTS_OWN_REQUEST, _REQUEST_LINE_OVERRIDES, _AWS_SIGNATURES, _SIGN_INS),
-    *(_OF_HTTP, _BROWSERS, _CLOUDFLARE, _PROXIES, _PROXIES_WITHOUT_X),
+    *(_OF_HTTP, _BROWSERS, _CLOUDFLARE, _PROXIES, _PROXIES_WITHOUT_X, _TRACERS),
 )
 _READ_BY_GATEWAYS: Final = (
     # Of gateways that an `upstream_url` may name, and of `holdover simulate`.

@@ -93,6 +93,12 @@ def test_known_words_teach(message: str, lesson: Capabilities):
         "400 ",
         "litellm.BadRequestError: VertexAIException BadRequestError - ",
         "litellm.BadRequestError: AnthropicException - Error code: 400 - ",
+        "Upstream error from Anthropic: ",
+        "Error from provider (Anthropic): ",
+        "[anthropic] ",
+        "API Error: 400 ",
+        "Anthropic API error: ",
+        "invalid_request_error: ",
     ],
 )
 def test_known_words_teach_behind_what_sdks_and_gateways_put_in_front(front: str):
@@ -103,6 +109,22 @@ def test_known_words_teach_behind_what_sdks_and_gateways_put_in_front(front: str
     assert learn(refusal(f"{front}{message}")) == lesson
     assert learn(refusal(f"{front}{json.dumps(error)}. Received Model Group=a")) == lesson
     assert learn(refusal(f"{front}{error}")) == lesson
+
+
+def test_known_words_teach_behind_a_gateway_s_words_about_a_cloud_s():
+    said = "The model returned the following errors: `temperature` is deprecated for this model."
+    lesson = Lesson(Capabilities(sampling=Sampling.NONE), is_quoted=True)
+
+    for inner in (json.dumps({"message": said}), str({"message": said})):
+        assert learn(refusal(f"litellm.BadRequestError: BedrockException - {inner}")) == lesson
+
+
+def test_words_in_too_many_wrappings_teach_nothing():
+    message = "`temperature` is deprecated for this model."
+    for _ in range(4):
+        message = f"Error: {json.dumps({'message': message})}"
+
+    assert learn(refusal(message)) is None
 
 
 @pytest.mark.parametrize("front", ["refused text: ", "Content policy: ", "anthropic-beta: ", '"'])

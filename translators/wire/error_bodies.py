@@ -42,8 +42,9 @@ class ErrorEnvelope(msgspec.Struct, frozen=True):
 
 
 _SAYING: Final = (
-    *("message", "Message", "error_description", "errorMessage", "error_msg", "msg"),
-    *("faultstring", "fault", "error", "Error", "detail", "title", "reason"),
+    *("message", "Message", "error_description", "errorMessage", "error_message", "error_msg"),
+    *("msg", "faultstring", "fault", "error", "Error", "err", "exception", "detail", "title"),
+    *("reason", "errorMessages"),
 )
 """
 Names of what went wrong, by AWS, OAuth, Google, FastAPI, Apigee, Lambda, RFC 9457 and gateways, the
@@ -51,6 +52,8 @@ most telling first: bedrock-vertex A5, B4; corrections B4.
 """
 _SAYING_INSIDE: Final = (*_SAYING, "description", "text")
 """Names of the same inside of one of these; by themselves they may be about anything."""
+_AROUND: Final = ("response", "result", "data", "body")
+"""Names of what gateways put around an error of another; they may be about anything, too."""
 _DETAILS: Final = ("errors", "details", "fieldViolations", "invalid-params", "issues")
 """Names of what was wrong with each part of a request."""
 _PLACES: Final = ("field", "param", "pointer", "name")
@@ -101,6 +104,19 @@ def error_of_event(data: bytes) -> ApiError | None:
 
 
 def _decode_error(body: bytes) -> ErrorEnvelope | None:
+    envelope = _decode_one_error(body)
+    if envelope is None or not envelope.error.message.startswith("{"):
+        return envelope
+    # A gateway may have written the whole error of another into its message. Each such level
+    # doubles the backslashes, so that there are few.
+    inner = _decode_error(envelope.error.message.encode())
+    if inner is None or not inner.error.message:
+        return envelope
+    error = ApiError(inner.error.type or envelope.error.type, inner.error.message)
+    return ErrorEnvelope(error, envelope.request_id or inner.request_id)
+
+
+def _decode_one_error(body: bytes) -> ErrorEnvelope | None:
     try:
         envelope = _ERROR.decode(body)
     except UNREADABLE:
@@ -158,10 +174,18 @@ def _reason(other: object, depth: int = 0) -> str:
     said = next(filter(None, (_reason(fields.get(name), depth + 1) for name in names)), "")
     details = _joined(_reason(fields.get(name), depth + 1) for name in _DETAILS)
     if not (said or details):
-        return _reasons_by_field(fields, depth)
+        return _reason_inside(fields, depth) or _reasons_by_field(fields, depth)
     reason = said if details in said else ": ".join(filter(None, (said.rstrip("."), details)))
     place = _place(fields, depth)
     return f"{place}: {reason}" if place else reason
+
+
+def _reason_inside(fields: dict[str, object], depth: int) -> str:
+    """Return the reason of the error that a gateway has put something around, or an empty text."""
+    around = (fields.get(name) for name in _AROUND)
+    inside = (cast("dict[str, object]", one) for one in around if isinstance(one, dict))
+    said = (_reason(one, depth + 1) for one in inside if not one.keys().isdisjoint(_SAYING))
+    return next(filter(None, said), "")
 
 
 def _reasons_by_field(fields: dict[str, object], depth: int) -> str:

@@ -151,6 +151,9 @@ def test_a_header_of_the_applications_own_that_ends_is_named_once():
         "origin referer sec-ch-ua sec-fetch-site dnt priority pragma cache-control save-data",
         "cf-ray cdn-loop true-client-ip forwarded via x-forwarded-for x-real-ip remote-user",
         "fastly-ff l5d-client-id tailscale-user-login cloudfront-viewer-country ssl-client-cert",
+        "do-connecting-ip rlnclientipaddr",
+        # Of tracers.
+        "b3 elastic-apm-traceparent newrelic sentry-trace uber-trace-id",
     ],
 )
 def test_what_every_client_and_proxy_sends_is_named_nowhere(line: str):

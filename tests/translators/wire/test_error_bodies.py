@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,6 +112,15 @@ def test_error_bodies_of_api_edge_clouds_and_gateways(body, envelope):
         (b'{"error":"invalid_request","message":"","details":"too long"}',
          "invalid_request: too long"),
         (b'[{"errors":{"prompt":["too long"]}}]', "prompt: too long"),
+        (b'{"err":"no"}', "no"),
+        (b'{"exception":{"message":"no"}}', "no"),
+        (b'{"errorMessages":["no","never"]}', "no; never"),
+        (b'{"status":"error","result":{"message":"no"}}', "no"),
+        (b'{"response":{"error":{"message":"no"}}}', "no"),
+        (b'{"data":[],"body":{"detail":"no"}}', "no"),
+        (b'{"error":{"code":400,"message":"{\\"message\\":\\"no\\"}"}}', "no"),
+        (b'{"message":"{\\"a\\":1}"}', '{"a":1}'),
+        (b'{"message":"{\\"error\\":{}}"}', '{"error":{}}'),
     ],
 )  # fmt: skip
 def test_no_reason_is_lost_however_deep_it_is(body, reason):
@@ -125,6 +135,17 @@ def test_a_type_beside_a_reason_in_another_shape_is_kept():
     )
 
 
+def test_an_error_that_is_the_message_of_another_is_read_as_what_it_says():
+    inner = '{"error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}'
+    outer = msgspec.json.encode({"error": {"type": "upstream_error", "message": inner}})
+    untyped = {"error": {"type": "api_error", "message": '{"message":"no"}'}, "request_id": "r"}
+
+    assert decode_error(outer) == ErrorEnvelope(ApiError("overloaded_error", "Overloaded"), "req_1")
+    assert decode_error(msgspec.json.encode(untyped)) == ErrorEnvelope(
+        ApiError("api_error", "no"), "r"
+    )
+
+
 def test_details_of_a_whole_error_are_not_for_its_reader():
     body = b'{"error":{"type":"api_error","message":"no","details":{"visibility":"user_facing"}}}'
 
@@ -136,6 +157,7 @@ def test_details_of_a_whole_error_are_not_for_its_reader():
     [
         *(b"", b"<html>", b"{}", b"null", b'{"error":null}', DEEP, b'"\xff"', b'{"message":{}}'),
         b'{"detail":' * 7 + b'{"msg":"too deep"}' + b"}" * 7,
+        *(b'{"data":{"id":"x"}}', b'{"result":"x"}', b'{"data":{"message":""}}'),
         *(b"[" + b"{}," * 10_000 + b"{}]", b'{"detail":"' + b"x" * 20_000 + b'"}'),
         *(b'{"error":{"message":5}}', b'{"error":{"type":"api_error","mess', b"[]"),
         *(b'{"id":"msg_1","tags":["a"]}', b'{"content":[{"text":"Hi"}]}', b'{"text":"Hi"}'),
