@@ -6,7 +6,8 @@ know the joint: whether a space comes first, or the rest of a word. So it is ask
 the last words of the prefill. What it repeats of them, all of the prefill or a part of its end,
 is the anchor: it is removed, and what follows is the completion, white space included. It may
 stand behind an ellipsis, and all of the prefill or a long part of it also behind a mark that opens
-a quotation or code, which is removed with the one that closes it.
+a quotation or code, which is removed with the one that closes it. JSON and markup that a model
+puts into a block of code of its own are taken out of it.
 
 Where nothing was repeated, the joint is guessed by a rule: a space is put between two words,
 between punctuation and a word, and behind the mark of a list or a heading; a new line behind the
@@ -34,6 +35,12 @@ _LONGEST_LEAD: Final = 8
 _LEAD: Final = re.compile("""(?:\\.{2,}+|[\u2026"'`*\u201c\u2018\u201e\u00ab(\\[>])*""")
 """Marks that models put before what they repeat: an ellipsis, of a quotation, of code."""
 _UNFINISHED_LEAD: Final = re.compile(rf"{_LEAD.pattern}\.?")
+_BLOCK: Final = re.compile(r"```[a-z]{0,5}(?=[{\[<])")
+"""The line that opens a block of JSON or markup, with its language, before what it has."""
+_UNFINISHED_BLOCK: Final = re.compile(r"```[a-z]{0,5}")
+_FENCE: Final = "```"
+_LONGEST_FENCE_LINE: Final = 64
+"""Characters of the line that closes a block, white space around it included."""
 _CLOSING: Final = str.maketrans(
     "\u201c\u2018\u201e\u00ab([", "\u201d\u2019\u201c\u00bb)]", ".\u2026>"
 )
@@ -79,7 +86,7 @@ class PrefillJoiner:
         """The beginning of what is held without its white space: as much as an anchor may have."""
         self._lead: str | None = None
         """The marks with which the answer begins; None while more may come."""
-        self._closing = PrefixRemover("")
+        self._closing: PrefixRemover | BlockCloser = PrefixRemover("")
 
     @property
     def is_settled(self) -> bool:
@@ -95,7 +102,9 @@ class PrefillJoiner:
         if (missing := _LONGEST_LEAD + _ANCHOR_LENGTH + 1 - len(self._start)) > 0:
             self._start += plain[:missing]
         if self._lead is None:
-            if len(self._start) <= _LONGEST_LEAD and _UNFINISHED_LEAD.fullmatch(self._start):
+            if len(self._start) <= _LONGEST_LEAD and (
+                _UNFINISHED_LEAD.fullmatch(self._start) or _UNFINISHED_BLOCK.fullmatch(self._start)
+            ):
                 return ""
             self._allow_for(_lead_of(self._start[: _LONGEST_LEAD + 1]))
             text = "".join(self._held)
@@ -113,7 +122,7 @@ class PrefillJoiner:
 
     def flush(self) -> str:
         """Return the text held back; the answer has ended."""
-        return self._decide(has_ended=True) if self._prefill else ""
+        return (self._decide(has_ended=True) if self._prefill else "") + self._closing.flush()
 
     def _allow_for(self, lead: str) -> None:
         """Expect what may be repeated behind these marks, too."""
@@ -121,11 +130,14 @@ class PrefillJoiner:
         if not lead:
             return
         is_ellipsis = "\u2026" in lead or ".." in lead
-        self._anchors += [
+        added = [
             (lead, anchor)
             for _, anchor in self._anchors
             if is_ellipsis or anchor == self._whole or len(anchor) >= _UNSPACED_LENGTH
         ]
+        if block := _BLOCK.match(self._start):
+            added += [(block[0], anchor) for _, anchor in self._anchors if anchor[0] in "{[<"]
+        self._anchors += added
         self._anchors.sort(key=lambda repeated: len(repeated[1]), reverse=True)
         if self._long_whole is not None and not self._whole.startswith(lead):
             self._long_whole = (lead, lead + self._whole)
@@ -144,15 +156,15 @@ class PrefillJoiner:
             if not (is_sure or rest or has_ended):
                 return ""
             if is_sure or not rest[:1].isalnum():
-                return self._settle(rest, lead)
+                return self._settle(rest, lead, is_block=bool(_BLOCK.match(lead + anchor[0])))
         held = "".join(self._held)
         return self._settle(held if self._trimmed else _joint(self._prefill, held) + held)
 
-    def _settle(self, released: str, lead: str = "") -> str:
+    def _settle(self, released: str, lead: str = "", *, is_block: bool = False) -> str:
         self._prefill = self._whole = self._start = ""
         self._long_whole = None
         self._held, self._anchors = [], []
-        self._closing = PrefixRemover(lead[::-1].translate(_CLOSING))
+        self._closing = BlockCloser() if is_block else PrefixRemover(lead[::-1].translate(_CLOSING))
         return self._closing.feed(released)
 
 
@@ -211,6 +223,29 @@ def _joint(prefill: str, answer: str) -> str:
     return " " if last.isalnum() or last in _AFTER_SPACE else ""
 
 
+class BlockCloser:
+    """Removes the line that closes a block of code, unless more than white space follows it."""
+
+    is_settled = False
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take more text; return it without its end, if that may be the line."""
+        text = self._held + text
+        body = text.rstrip()
+        before = body.removesuffix(_FENCE) if body.endswith(_FENCE) else body.rstrip("`")
+        end = max(len(before.rstrip()), len(text) - _LONGEST_FENCE_LINE)
+        self._held = text[end:]
+        return text[:end]
+
+    def flush(self) -> str:
+        """Return what was held and is not that line; the text has ended."""
+        held, self._held = self._held, ""
+        return "" if held.strip() == _FENCE else held
+
+
 class PrefixRemover:
     """Removes as much of a prefix as a text begins with."""
 
@@ -237,3 +272,7 @@ class PrefixRemover:
             start += 1
         self._matched += start
         return text[start:]
+
+    def flush(self) -> str:
+        """Return what is held back, which is nothing; the text has ended."""
+        return ""

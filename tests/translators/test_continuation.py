@@ -206,6 +206,42 @@ def test_marks_before_all_of_a_prefill_are_taken_off_with_it(prefill, rest, lead
     assert whole(prefill, f"{lead}{prefill}{closing} {rest}") == f" {rest}"
 
 
+@pytest.mark.parametrize(
+    ("prefill", "answer", "continuation"),
+    [
+        ("{", '```json\n{"a": 1}\n```', '"a": 1}'),
+        ("{", '```json\n{\n  "a": 1\n}\n```\n', '\n  "a": 1\n}'),
+        ("Here it is:\n\n{", '```json\n{"a": 1}\n```', '"a": 1}'),
+        ("[", '```\n["a"]\n```', '"a"]'),
+        ("<answer>", "```xml\n<answer>yes</answer>\n```", "yes</answer>"),
+        ("{", '```json\n{"a": 1}\n```\n\nThat is all.', '"a": 1}\n```\n\nThat is all.'),
+        ("{", '```json\n{"a": 1}', '"a": 1}'),
+        ("{", '```json\n{"a": "``"}``', '"a": "``"}``'),
+        ("{", "```json\n{}" + "\n" * 100 + "```", "}" + "\n" * 39),
+        ("```json\n{", '```json\n{"a": 1}\n```', '"a": 1}\n```'),
+        ("```json\n{", '"a": 1}\n```', '"a": 1}\n```'),
+        ("{", "```javascript\n{}\n```", "```javascript\n{}\n```"),
+        ("{", "```json\n[]\n```", "```json\n[]\n```"),
+    ],
+    ids=[
+        *("an object", "an indented one", "behind a sentence", "without a language", "markup"),
+        *("with words behind it", "that is not closed", "with other marks", "with empty lines"),
+        *("that the prefill opens", "of which nothing is repeated", "of a program"),
+        "of something else",
+    ],
+)  # fmt: skip
+def test_what_a_model_puts_into_a_block_of_its_own_is_taken_out(prefill, answer, continuation):
+    assert whole(prefill, answer) == continuation
+    assert "".join(joined(prefill, *answer)) == continuation
+
+
+@given(ticks=st.lists(st.sampled_from(["`", "``", "```", "\n", " ", "a"]), max_size=8))
+def test_the_line_that_closes_a_block_does_not_depend_on_chunking(ticks):
+    answer = ["```json\n{", *ticks]
+
+    assert "".join(joined("{", *answer)) == whole("{", "".join(answer))
+
+
 @given(prefill=TEXTS, deltas=st.lists(TEXTS, max_size=4))
 def test_once_the_joint_is_settled_everything_passes(prefill, deltas):
     joiner = PrefillJoiner(prefill.rstrip())
