@@ -42,6 +42,9 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
     settings = settings_or_exit(config, secrets_dir)
     runtime = runtime_config_or_exit(settings)
     at = now.replace(tzinfo=UTC) if now else datetime.now(UTC)
+    if not (caller is None or caller in settings.callers or CALLER_DIGEST.fullmatch(caller)):
+        nearest = or_rather(caller, settings.callers)  # no rule could match such a name
+        exit_with_error(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
     if request is None:
         _print_summary(config, settings, at)
         print_lines(*_digests(settings, runtime.keyring))
@@ -53,9 +56,6 @@ def run_check(  # noqa: PLR0913, PLR0917 - one argument per option
             print_to_stderr(f"holdover: warning: {problem}")
         return
     try:
-        if not (caller is None or caller in settings.callers or CALLER_DIGEST.fullmatch(caller)):
-            nearest = or_rather(caller, settings.callers)  # no rule could match such a name
-            raise InvalidSettings(f"--caller: no caller in [callers] is named {caller!r}{nearest}")
         question = _read_question(runtime, request, header, caller, at)
     except (Failure, InvalidSettings, InvalidCompletionRequest) as exc:
         exit_with_error(str(exc))

@@ -36,6 +36,9 @@ _NAME: Final = re.compile(rf"\s*(?:\[\[?\s*(?P<table>{_PART}+?)\s*\]|(?P<key>{_P
 """The name with which a TOML statement begins: a table in brackets, or the key before `=`."""
 _OF_WHAT_IS_REPEATED: Final = ("Cannot ", "`")
 """How errors of `tomllib` and of ours begin that are about what is given twice."""
+_SAID: Final = re.compile(
+    r"(?P<problem>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL
+)
 _REPEATED_INLINE: Final = re.compile(
     r"Duplicate inline table key '(?P<name>[^']*)' \(at line (?P<line>\d+)"
 )
@@ -173,7 +176,7 @@ def _problem(found: str, text: str) -> str:
     if inline := _REPEATED_INLINE.match(found):
         return f", line {inline['line']}: `{inline['name']}` is given twice"
     if not found.startswith(_OF_WHAT_IS_REPEATED):
-        return f": {found}"
+        return _at_its_line(found)
     lines = text.split("\n")
     ends = _ends_of_statements(lines)
     repeated = bisect_left(ends, 1, key=lambda end: _is_refused(lines[:end]))
@@ -185,6 +188,14 @@ def _problem(found: str, text: str) -> str:
     name = _NAME.match(lines[start])
     assert name is not None, "a statement that is valid by itself begins with a name"
     return f", line {start + 1}: `{name['table'] or name['key']}` is given twice"
+
+
+def _at_its_line(found: str) -> str:
+    """Return what `tomllib` says, with the line before it as in every other error."""
+    if (said := _SAID.fullmatch(found)) is None:
+        return f": {found}"
+    problem = said["problem"]
+    return f", line {said['line']}, column {said['column']}: {problem[0].lower()}{problem[1:]}"
 
 
 def _is_refused(lines: Sequence[str]) -> bool:

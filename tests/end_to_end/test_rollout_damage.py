@@ -109,7 +109,7 @@ def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
     fleet.follow(GOOD)
     versions = fleet.settings_of_workers("version")
     for text, problem in [
-        ("<!DOCTYPE html>\n<title>503</title>\n", ": Invalid statement (at line 1, column 1)"),
+        ("<!DOCTYPE html>\n<title>503</title>\n", ", line 1, column 1: invalid statement"),
         ("\n \n\t\n", ": is empty"),
         (f"refuse = {'[' * 100_000}\n", ": is nested too deeply"),
         (

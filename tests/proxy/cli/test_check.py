@@ -122,6 +122,7 @@ def test_a_caller_whom_the_settings_do_not_know_is_no_answer(config):
     assert done.stderr == (
         "holdover: --caller: no caller in [callers] is named 'bach'; did you mean `batch`?\n"
     )
+    assert run("check", str(config), "--caller", "bach").stderr == done.stderr
 
 
 def test_a_caller_may_be_given_by_the_digest_that_the_log_shows(config):

@@ -164,10 +164,12 @@ def test_a_caller_called_as_what_holds_names_has_settings_like_any_other():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("= 1", r"h\.toml: Invalid statement \(at line 1, column 1\)"),
+        ("= 1", r"h\.toml, line 1, column 1: invalid statement\Z"),
+        ("port = 1\nhost = nope", r"h\.toml, line 2, column 8: invalid value\Z"),
+        ('host = "a', r"h\.toml(: Unterminated string|, line 1)"),
         ("a = " + "[" * 50_000, r"h\.toml: is nested too deeply"),
         ("a = " + "1" * 5_000, r"h\.toml: Exceeds the limit"),
-        ("port = 1\r", r"h\.toml: "),
+        ("port = 1\r", r"h\.toml, line 1, column 9: "),
     ],
 )
 def test_what_is_no_toml_is_refused(text, problem):
