@@ -155,7 +155,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             if self._read_state is _ReadState.REFUSED:
                 return
             # At most one request may wait: parsed, its bytes take fifty times their size.
-            if self.pipeline or (until and time.perf_counter() >= until):
+            is_time_up = until and time.perf_counter() >= until
+            if self.pipeline or self._has_unread_answers or is_time_up:
                 self._hold(data[start:])
                 self.loop.call_soon(self._resume_parsing)
                 break
@@ -213,6 +214,20 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         # Later, as the application is still running and must not see errors of the next request.
         self.loop.call_soon(self._resume_parsing)
 
+    def resume_writing(self) -> None:
+        """Go on with what is held until the client has read its answers."""
+        super().resume_writing()
+        self.loop.call_soon(self._resume_parsing)
+
+    @property
+    def _has_unread_answers(self) -> bool:
+        """
+        True if the client has to read before more of it is answered.
+
+        An application waits for that by itself; requests that are refused at once do not.
+        """
+        return self.flow.write_paused and self.cycle.response_complete
+
     def shutdown(self) -> None:
         """Close after the request that is being answered, or the first one if it is to come."""
         self._is_last_request = True
@@ -227,7 +242,8 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self.flow.hold()
 
     def _resume_parsing(self) -> None:
-        if self._held and not self.pipeline and not self.transport.is_closing():
+        is_waiting = self.pipeline or self._has_unread_answers
+        if self._held and not is_waiting and not self.transport.is_closing():
             held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
         if len(self._held) <= _MAX_HELD_BYTES and self.flow.is_held:
@@ -476,7 +492,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         # One timer serves many pieces: setting one for each costs more than checking the time.
         self._timer = None
         now = self.loop.time()
-        if self.flow.read_paused:  # we are the slow side, not the client
+        if self.flow.read_paused or self._held:  # we are the slow side, not the client
             self._waiting_since = now
         left = self._waiting_since + self._time_limit - now
         if left > 0:

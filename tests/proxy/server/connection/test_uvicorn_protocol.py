@@ -472,6 +472,43 @@ def test_a_client_is_not_blamed_for_an_application_that_does_not_read(patient: t
         assert b'["POST", 1048576]' in all_of(connection)
 
 
+class Looking(ServerProtocol):
+    """A server that has hardly any patience with a head, and says when it has none left."""
+
+    head_seconds = 0.001
+    has_looked: asyncio.Event
+
+    def _check_time(self) -> None:
+        super()._check_time()
+        self.has_looked.set()
+
+
+def test_a_client_is_not_blamed_for_a_head_that_is_not_read_yet():
+    """Its third request arrives in two pieces, of which the second is held."""
+
+    async def ask() -> bytes:
+        may_answer, Looking.has_looked = asyncio.Event(), asyncio.Event()
+
+        async def late(scope: Scope, receive: Receive, send: Send) -> None:
+            await may_answer.wait()
+            await Listener()(scope, receive, send)
+
+        protocol = Looking(config_for(late, proxy_headers=False), ServerState(), {})
+        protocol.connection_made(wire := Wire())
+        second = GET + b"X: " + b"a" * (16 * 1024 - len(NEXT + GET) - 20) + b"\r\n\r\n"
+        protocol.data_received(NEXT + second + NEXT)
+        await Looking.has_looked.wait()
+        may_answer.set()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return wire.written
+
+    said = asyncio.run(ask())
+
+    assert re.findall(rb"HTTP/1.1 (\d+) ", said) == [b"200"] * 3
+
+
 class Early(Listener):
     """An application that begins to answer before it has read anything."""
 
@@ -739,3 +776,40 @@ def test_nothing_is_said_to_what_comes_behind_a_refusal_that_closes(after: bytes
 
     assert said.startswith(b"HTTP/1.1 529 ")
     assert (said.count(b"HTTP/1.1 "), begun) == (1, 0)
+
+
+class Unread(Wire):
+    """A wire to a client that has not begun to read."""
+
+    protocol: ServerProtocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        if len(self.written) > 64 * 1024:
+            self.protocol.pause_writing()
+
+
+def test_a_client_that_reads_no_refusal_gets_no_further_ones_until_it_does():
+    count = 3000
+
+    async def ask() -> tuple[int, int]:
+        protocol = Unhurried(config_for(Full(), proxy_headers=False), ServerState(), {})
+        wire = Unread()
+        wire.protocol = protocol
+        protocol.connection_made(wire)
+        for _ in range(count // 100):
+            protocol.data_received(NEXT * 100)
+            await asyncio.sleep(0)
+        unread, told = len(wire.written), 0
+        while told < count:
+            told += wire.written.count(b"HTTP/1.1 529 ")
+            wire.written = b""
+            protocol.resume_writing()
+            await asyncio.sleep(0)
+        protocol.connection_lost(None)
+        return unread, told
+
+    unread, told = asyncio.run(ask())
+
+    assert unread < 256 * 1024
+    assert told == count
