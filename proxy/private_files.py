@@ -65,6 +65,13 @@ def open_file(path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CREAT, _FILE_MODE)  # may have been removed since
 
 
+def rewrite_file(path: Path, data: bytes) -> None:
+    """Replace what a file holds, and never create one; raises `OSError`."""
+    with path.open("r+b", buffering=0) as file:
+        file.write(data)
+        file.truncate()
+
+
 def write_temporary(path: Path, data: bytes) -> Path:
     """Write data to a new hidden file in the directory of `path`, and return the new path."""
     beside = _beside(path)

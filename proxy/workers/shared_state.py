@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from proxy.late_log import log
-from proxy.private_files import make_directory, open_file, replace_file
+from proxy.private_files import make_directory, open_file, replace_file, rewrite_file
 
 TALLIES: Final = "tallies"
 """Topic of what the workers' guards have counted lately; each worker has a note."""
@@ -100,9 +100,7 @@ class SharedState:
         Unlike `write`, this never brings back a note that somebody removes at the same moment.
         """
         try:
-            with (self._directory / name).open("r+b", buffering=0) as file:
-                file.write(note)
-                file.truncate()
+            rewrite_file(self._directory / name, note)
         except FileNotFoundError:
             return False
         except OSError as exc:
