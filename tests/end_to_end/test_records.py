@@ -9,8 +9,6 @@ from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, body
 from tests.servers import fetch, serving
 
-pytestmark = pytest.mark.unmeasured
-
 CANARIES = ("canary@example.org", "sk-ant-canary-0000000000", "+49 171 1234567", "10.11.12.13")
 PLACES = {
     "user-agent": "app/1 ({})",
@@ -81,6 +79,7 @@ def test_a_request_that_cannot_be_read_has_no_features(proxy):
     assert record["reply_bytes"] > 0
 
 
+@pytest.mark.thorough
 def test_a_caller_has_one_digest_over_restarts(tmp_path):
     digests = []
     with serving(create_simulator()) as upstream_url:

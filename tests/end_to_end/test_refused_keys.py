@@ -20,8 +20,6 @@ from tests.harness import KEY, V2
 from tests.servers import serving
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 OURS: Final = {
     "type": "api_error",
     "message": "The upstream rejected Holdover's own API key, or requires one that Holdover does "
@@ -271,6 +269,7 @@ def test_an_upstream_that_says_so_in_a_200_is_understood(fleet, stream, mood):
     assert fleet.record(answer)["blame"] == "holdover"
 
 
+@pytest.mark.thorough
 def test_every_worker_knows_and_forgets_together(tmp_path):
     with holdover(tmp_path, KEYS, workers=2) as fleet:
         one, other = fleet.both_workers()

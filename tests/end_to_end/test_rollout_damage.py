@@ -15,8 +15,6 @@ from tests.fleet import Fleet, marked, running_fleet
 from tests.harness import body
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 GOOD = """
 [[rollout]]
 name = "good"
@@ -69,6 +67,7 @@ def unreadable(file: Path) -> None:
         pytest.skip("root may read everything; a directory in its place stands in for this")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -105,6 +104,7 @@ def test_damage_drops_nothing_is_said_aloud_and_can_be_mended(
     assert fleet.number("holdover_settings_bad") == 0
 
 
+@pytest.mark.thorough
 def test_each_mistake_is_told_with_its_place_and_changes_nothing(fleet: Fleet):
     fleet.follow(GOOD)
     versions = fleet.settings_of_workers("version")
@@ -144,7 +144,7 @@ def test_a_hangup_does_not_make_bad_rules_good(fleet: Fleet):
     fleet.follow(GOOD)
     workers = fleet.workers
     fleet.write("[[rollout]\n")
-    fleet.wait_for_problem("Expected")
+    fleet.wait_for_problem("expected")
     before = bad_reads(fleet)
     fleet.process.send_signal(signal.SIGHUP)
     wait_for(lambda: bad_reads(fleet) == before + len(workers))
@@ -153,17 +153,18 @@ def test_a_hangup_does_not_make_bad_rules_good(fleet: Fleet):
     assert {rule_of(door) for door in fleet.doors.values()} == {"good"}
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies_meanwhile_is_replaced_by_one_with_the_last_good_rules(tmp_path: Path):
     with running_fleet(tmp_path, GOOD, workers=2) as fleet:
         fleet.follow(BETTER)
         fleet.write("share = = 5\n")
-        fleet.wait_for_problem("Invalid value")
+        fleet.wait_for_problem("invalid value")
         dead, alive = fleet.doors
         os.kill(dead, signal.SIGKILL)
         fleet.process.send_signal(signal.SIGHUP)
         fleet.wait_for_successor(dead)
         rules = {rule_of(door) for door in fleet.doors.values()}
-        fleet.wait_for_problem("Invalid value")
+        fleet.wait_for_problem("invalid value")
         fleet.follow(GOOD)
 
         assert alive in fleet.doors

@@ -8,8 +8,6 @@ from tests.end_to_end.fallback_fleet import TWICE, ask, said, times_asked, two_l
 from tests.fleet import Fleet
 from tests.harness import V1, V2
 
-pytestmark = pytest.mark.unmeasured
-
 SAID = {
     "to-legacy": "this is what the old API answers.",
     "to-model": "this is what the simulator answers",

@@ -14,8 +14,6 @@ from tests.harness import KEY, V1, V2, body
 from tests.servers import fetch
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 DIALECTS = pytest.mark.parametrize("version", [V1, V2], ids=["v1", "v2"])
 FORMS = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 WAYS = pytest.mark.parametrize("case", ["to-legacy", "to-model", "from-legacy"])
@@ -218,6 +216,7 @@ def nowhere() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @DIALECTS
 @FORMS

@@ -14,8 +14,6 @@ from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body, text_of
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 RULES = "\n".join(
     [
         rule("other-model", 'action = "translate"', 'shadow = { model = "claude-sonnet-5" }'),
@@ -190,6 +188,7 @@ def test_a_control_of_a_forwarded_request_is_forwarded(fleet):
     assert len(fleet.received(fleet.legacy_url, answer)) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(("share", "least", "most"), [(0, 0, 0), (50, 60, 140), (100, 200, 200)])
 def test_shadows_have_their_share_of_the_traffic(fleet, share, least, most):
@@ -268,6 +267,7 @@ def bodies(fleet: Fleet, store: Store, answer: httpx.Response, *parts: str) -> d
     return wait_for(loaded)[0]
 
 
+@pytest.mark.thorough
 @FORMS
 def test_all_answers_are_kept_redacted_where_bodies_are(fleet, store, stream):
     said = {"simulate-text": json.dumps("Write to ann@example.com, or to the canary.")}
@@ -284,6 +284,7 @@ def test_all_answers_are_kept_redacted_where_bodies_are(fleet, store, stream):
     assert control == {"completion": f" {text}", "stop_reason": "stop_sequence"}
 
 
+@pytest.mark.thorough
 def test_of_a_shadow_no_more_is_kept_than_of_its_exchange(fleet, store):
     parts = ["shadow_back", "control_back"]
     nothing = fleet.ask("capture-off", model="claude-2.1")

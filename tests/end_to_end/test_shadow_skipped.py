@@ -13,8 +13,6 @@ from tests.harness import KEY, V1, V2, body
 from tests.servers import fetch_streamed
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 POOR = rule("poor", 'action = "translate"', "shadow = { daily_tokens = 300 }")
 RULES = "\n".join(
     [
@@ -148,6 +146,7 @@ def test_a_forwarded_answer_that_cannot_be_read_is_passed_on_and_not_compared(fl
     wait_for(lambda: skipped(fleet, "forwarded", "unreadable") - before == 1)
 
 
+@pytest.mark.thorough
 def test_the_queue_is_as_long_as_the_settings_say(tmp_path):
     settings = "shadow_queue = 2\nshadow_connections = 1\n" + rule(
         "beside", 'action = "translate"', 'shadow = "forward"'
@@ -192,6 +191,7 @@ def spent(fleet: Fleet) -> float:
     return float(sum(line["input_tokens"][1] + line["output_tokens"][1] for line in lines))
 
 
+@pytest.mark.thorough
 def test_a_shadow_that_may_cost_more_than_is_left_is_not_sent(fleet):
     """It could cost 200 and its prompt, and costs 20 once it is answered."""
     before = skipped(fleet, "poor", "budget")
@@ -218,6 +218,7 @@ def written_down(fleet: Fleet, rule_name: str = "poor") -> float:
     return float(sum(note["tokens"].get(rule_name, 0) for note in notes))
 
 
+@pytest.mark.thorough
 def test_two_workers_have_one_budget(tmp_path):
     rich = rule("rich", 'action = "translate"', 'shadow = "translate"')
     with running_fleet(tmp_path, POOR + rich, workers=2) as fleet:
@@ -236,6 +237,7 @@ def test_two_workers_have_one_budget(tmp_path):
         assert spent(fleet) == used
 
 
+@pytest.mark.thorough
 def test_a_budget_is_for_the_day_whatever_is_started_again(tmp_path):
     with running_fleet(tmp_path, POOR) as fleet:
         spend(fleet)

@@ -23,8 +23,6 @@ from tests.otlp_receiver import ReceivedSpan, Receiver, receiving
 from tests.servers import fetch_streamed, free_port, serving
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
-
 RULES = "\n".join(
     [
         "traces = true",
@@ -325,6 +323,7 @@ def test_no_prompt_answer_or_key_is_in_a_span_and_names_are_bounded(world):
     assert "Hello" not in everything
 
 
+@pytest.mark.thorough
 def test_a_share_of_the_traces_is_sampled_and_those_of_sampled_clients_all(tmp_path: Path):
     with traced(
         tmp_path,
@@ -341,6 +340,7 @@ def test_a_share_of_the_traces_is_sampled_and_those_of_sampled_clients_all(tmp_p
     assert server.resource["service.name"] == "legacy-bridge"
 
 
+@pytest.mark.thorough
 def test_workers_send_what_is_left_when_they_end_and_cut_streams_off(tmp_path: Path):
     settings = "traces = true\nshutdown_timeout = 0.5\n"
     with receiving() as receiver:
@@ -377,6 +377,7 @@ async def talks_nonsense(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("collector", [None, says_nothing, talks_nonsense])
 def test_a_bad_collector_costs_no_answer_and_is_said_now_and_then(
     tmp_path: Path, collector: ASGIApp | None
@@ -410,6 +411,7 @@ def test_a_bad_collector_costs_no_answer_and_is_said_now_and_then(
     assert max(map(len, reasons)) <= 256
 
 
+@pytest.mark.thorough
 def test_where_the_sdk_is_switched_off_a_trace_goes_on_and_none_begins(tmp_path: Path):
     given = parent()
     with traced(tmp_path, OTEL_SDK_DISABLED="true") as world:
@@ -433,6 +435,7 @@ finally:
 """
 
 
+@pytest.mark.thorough
 def test_who_does_not_trace_loads_nothing_and_passes_a_trace_on_as_it_came(tmp_path: Path):
     given = parent() | {"tracestate": "vendor=" + "x" * 600}
     with running_fleet(tmp_path, program=[sys.executable, "-c", OFF]) as fleet:

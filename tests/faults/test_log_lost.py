@@ -54,6 +54,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     os.close(sink)
 
 
+@pytest.mark.measured
 @pytest.mark.one_in(2)
 def test_answers_are_the_same_and_counted(url: str):
     transport = httpx.HTTPTransport(retries=10)  # until it listens

@@ -15,7 +15,7 @@ from tests.harness import body
 from tests.processes import resident_bytes
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.faults("client"), pytest.mark.unmeasured]
+pytestmark = pytest.mark.faults("client")
 
 MIB = 1024 * 1024
 HEAD = b"POST /v1/complete HTTP/1.1\r\nHost: localhost\r\nx-api-key: k\r\n"
@@ -55,6 +55,7 @@ def told_together(fleet: Fleet, requests: Sequence[bytes]) -> Counter[int]:
     return Counter(asyncio.run(all_of_them()))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_descriptors_run_out_every_client_is_answered(tmp_path: Path, workers: int):
     with running_fleet(tmp_path, workers=workers, descriptors=128) as fleet:
@@ -95,6 +96,7 @@ def flooded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield fleet
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flood", REFUSED)
 def test_heads_beyond_their_limits_cost_next_to_nothing(flooded: Fleet, flood: str):
     data, status = REFUSED[flood]
@@ -106,6 +108,7 @@ def test_heads_beyond_their_limits_cost_next_to_nothing(flooded: Fleet, flood: s
     assert resident_bytes(flooded.process.pid) - before < 32 * MIB
 
 
+@pytest.mark.thorough
 def test_heads_without_an_end_cost_no_more_than_is_set_aside_for_them(flooded: Fleet):
     before = resident_bytes(flooded.process.pid)
 

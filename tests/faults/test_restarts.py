@@ -53,6 +53,7 @@ def test_whoever_ends_because_it_was_told_to_has_not_failed(tmp_path, workers, s
         assert status_of(fleet) == 0
 
 
+@pytest.mark.measured
 @pytest.mark.one_in(2)
 @WORKERS
 def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, workers):
@@ -76,6 +77,7 @@ def test_a_draining_server_says_so_and_serves_but_keeps_no_connection(tmp_path, 
         assert [answer.headers["connection"] for answer in answers] == ["close", "close"]
 
 
+@pytest.mark.measured
 def test_a_drained_server_stops_by_itself(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_DRAIN_SECONDS="0.5") as fleet:
         assert fleet.stop() == 0
@@ -225,6 +227,7 @@ def test_who_has_sent_half_of_a_request_may_send_the_rest(tmp_path):
         assert status_of(fleet) == 0
 
 
+@pytest.mark.measured
 def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
     settings = "max_exchanges = 2\nmax_exchanges_per_caller = 1\nmax_waiting = 2"
     with (
@@ -246,6 +249,7 @@ def test_who_is_refused_by_a_draining_server_keeps_no_connection(tmp_path):
         assert b"\r\nconnection: close\r\n" in heard
 
 
+@pytest.mark.measured
 def test_workers_that_do_not_end_are_killed(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet, asleep(fleet):
         tell(fleet, signal.SIGTERM)

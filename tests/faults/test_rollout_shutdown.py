@@ -131,6 +131,7 @@ def test_exchanges_that_end_in_time_end_well_and_all_processes_with_them(tmp_pat
     wait_for(lambda: not any(map(is_alive, processes)))
 
 
+@pytest.mark.measured
 def test_streams_that_do_not_end_in_time_are_told(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 1\n" + RULES, workers=2) as fleet:
         processes = processes_of(fleet)

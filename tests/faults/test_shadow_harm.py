@@ -30,7 +30,7 @@ from tests.harness import V1, V2, running_proxy, text_of
 from tests.servers import serving
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.faults("upstream"), pytest.mark.unmeasured]
+pytestmark = pytest.mark.faults("upstream")
 
 RULES = rule("alone", 'action = "translate"') + rule(
     "beside", 'action = "translate"', 'shadow = "forward"'
@@ -83,6 +83,7 @@ def forget_peak(fleet: Fleet) -> float:
     return peak_megabytes(fleet)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("harm", HARM)
 def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     fleet, enemy = harmed
@@ -98,6 +99,7 @@ def test_answers_are_right_whatever_the_shadow_does(harmed, harm):
     assert not fleet.lines("shadow_crashed")
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("harm", HANGS)
 def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
@@ -112,6 +114,7 @@ def test_answers_come_while_every_shadow_hangs(tmp_path, harm):
         assert not any(connection.is_closed for connection in enemy.accepted)
 
 
+@pytest.mark.thorough
 def test_answers_are_right_where_nobody_lets_the_shadow_in(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -135,6 +138,7 @@ MOODS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.one_in(9)
 @pytest.mark.parametrize("mood", MOODS)
 def test_answers_are_right_whatever_becomes_of_another_translation(tmp_path, mood):
@@ -188,6 +192,7 @@ async def flood_with_deltas(_scope, receive, send):
             return
 
 
+@pytest.mark.thorough
 def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
     """Floods are read, each of which would keep the process busy for a good while."""
     rules = rule("alone", 'action = "translate"') + rule(
@@ -206,6 +211,7 @@ def test_whoever_waits_has_a_turn_while_shadows_are_read(tmp_path):
         assert peak_megabytes(fleet) < 250
 
 
+@pytest.mark.thorough
 def test_an_answer_without_measure_is_passed_on_and_not_kept_for_comparison(tmp_path):
     rules = rule("beside", 'action = "forward"', 'shadow = "translate"')
     size = 100 * MEGABYTE

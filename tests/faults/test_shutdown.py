@@ -71,6 +71,7 @@ def test_an_exchange_that_shutdown_cuts_off_is_told_so(path, request_, manner):
     assert b'"error":{"type":"api_error","message":"Holdover is shutting down."}' in heard
 
 
+@pytest.mark.measured
 def test_a_forwarded_stream_that_shutdown_cuts_off_does_not_look_complete():
     heard = cut_off_by_shutdown(
         "/v1/messages", FORWARDED | {"stream": True}, {"simulate-hang-after-events": "3"}

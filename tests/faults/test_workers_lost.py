@@ -78,6 +78,7 @@ def wait_for_end(client: socket.socket) -> None:
             pass
 
 
+@pytest.mark.measured
 def test_a_worker_that_hangs_is_replaced_while_the_other_serves(tmp_path):
     with running_fleet(tmp_path, workers=2, HOLDOVER_WORKER_TIMEOUT="5") as fleet:
         hung, other = fleet.both_workers()
@@ -142,6 +143,7 @@ def is_served(fleet: Fleet) -> bool:
         return False
 
 
+@pytest.mark.measured
 def test_when_the_main_process_is_killed_its_workers_end_and_say_so(tmp_path):
     with running_fleet(tmp_path, "shutdown_timeout = 3600", workers=2) as fleet:
         everybody = children_of(fleet.process.pid)
@@ -168,6 +170,7 @@ def hear(fleet: Fleet) -> bytes:
         return b"".join(stream.iter_raw())
 
 
+@pytest.mark.measured
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("status", [1, 3])
 def test_a_server_whose_workers_cannot_start_ends_with_status_3(tmp_path, status):
@@ -213,6 +216,7 @@ def test_when_nobody_can_start_it_is_tried_every_second(tmp_path):
         assert {line["restarted_after_seconds"] for line in fleet.lines("worker_ended")} <= {0, 1}
 
 
+@pytest.mark.measured
 def test_a_worker_that_the_system_does_not_give_is_tried_again(tmp_path):
     with running_fleet(tmp_path, workers=2) as fleet:
         doomed, other = fleet.both_workers()

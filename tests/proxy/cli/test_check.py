@@ -311,6 +311,7 @@ def test_digests_are_those_of_the_key_that_the_server_keeps(config, tmp_path):
     assert f"   {Digester('kept').caller(b'sk-1')}  upstream_key\n" in after
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_traces_without_opentelemetry_are_refused_with_what_to_install(tmp_path: Path):
     (tmp_path / "opentelemetry.py").touch()  # in place of the packages

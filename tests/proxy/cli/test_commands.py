@@ -24,6 +24,7 @@ from tests.waiting import PATIENCE_SECONDS
 from translators import KNOWN_MODELS, LANGUAGES
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("module", ["holdover", "proxy"])
 def test_it_says_its_version_and_what_it_runs_on(module: str):
@@ -198,6 +199,7 @@ def test_secrets_are_read_from_files(tmp_path: Path):
     assert callers[0] == callers[1]
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_simulate_serves_the_stand_in_alone():
     with running("simulate", "--port", "0") as (url, _):

@@ -21,7 +21,7 @@ from tests.proxy.console.harness import enter
 from tests.servers import fetch, new_client
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = pytest.mark.thorough
 
 REQUESTS = 1 + sum(1 for each in OLD_CLIENTS for _ in each.requests())
 

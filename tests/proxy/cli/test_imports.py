@@ -32,6 +32,7 @@ finally:
 """
 
 
+@pytest.mark.measured
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("arguments", "unused"),

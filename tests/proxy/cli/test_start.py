@@ -79,6 +79,7 @@ def test_a_host_that_is_not_this_machine_is_named(host: str, reason: str):
     assert line.endswith(reason)
 
 
+@pytest.mark.measured
 def test_workers_that_would_import_from_the_working_directory_are_not_started():
     command = [sys.executable, "-E", "-m", "proxy", *SERVE]
     environment = os.environ | {"HOLDOVER_WORKERS": "2"}
@@ -88,6 +89,7 @@ def test_workers_that_would_import_from_the_working_directory_are_not_started():
     assert done.stderr.startswith("holdover: Python was started with -E")
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
@@ -104,6 +106,7 @@ def test_a_directory_that_there_cannot_be_is_named(tmp_path: Path, setting: str,
     assert line.startswith(f"{config}, line 1: state_dir: {said}")
 
 
+@pytest.mark.measured
 def test_so_is_one_whose_name_is_no_text():
     done = subprocess.run(
         [*HOLDOVER, *SERVE],

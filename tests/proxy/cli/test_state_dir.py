@@ -18,6 +18,7 @@ def log_in(temporary: Path):
     return run_process("log", **NOBODY_AT_HOME, TMPDIR=str(temporary))
 
 
+@pytest.mark.measured
 def test_it_is_made_for_its_owner_alone(tmp_path: Path):
     for _ in range(2):
         done = log_in(tmp_path)
@@ -32,6 +33,7 @@ def strangers_directory(path: Path) -> None:
     os.chown(path, 65534, 65534)
 
 
+@pytest.mark.measured
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("make", "problem"),

@@ -78,6 +78,7 @@ structlog.get_logger().info("exchange", **record().as_fields())
 """
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 @pytest.mark.parametrize(("form", "begins"), [("console", ":"), ("json", '{"id":')])
 def test_lines_for_people_are_for_consoles_only(form: str, begins: str):

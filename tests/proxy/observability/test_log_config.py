@@ -64,6 +64,7 @@ logging.getLogger(TEXT).warning(TEXT, stack_info=True)
 """
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 @pytest.mark.parametrize("form", ["json", "console"])
 @pytest.mark.parametrize("text", [TEXT, WORD], ids=["text", "word"])
@@ -87,6 +88,7 @@ logging.getLogger("other").error("%d", "sk-ant-secret")
 """
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_a_line_that_cannot_be_formatted_fails_nobody_and_is_not_quoted():
     program = [sys.executable, "-c", UNFIT]

@@ -345,6 +345,7 @@ def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_e
     assert gone == {("shadows_skipped_total", "budget", "r"): 2}
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_a_process_that_is_somebody_else_s_is_no_less_alive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

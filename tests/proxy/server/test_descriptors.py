@@ -40,6 +40,7 @@ def test_the_soft_limit_is_raised_to_the_hard_one():
     assert raised(64, 1000) == (1000, [])
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_a_limit_that_is_low_for_good_is_logged():
     limit, [line] = raised(64, 256)

@@ -79,6 +79,7 @@ def test_what_is_no_socket_is_refused():
     assert "LISTEN_FDS: descriptor 3 is no socket" in ended.stderr
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_what_does_not_listen_is_refused():
     with socket.socket() as silent:

@@ -141,6 +141,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, options: tuple[str, ...], wor
     assert words in refused.stderr
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_without_pyarrow_it_says_what_to_install(tmp_path):
     options = ("--output", str(tmp_path / "out"))

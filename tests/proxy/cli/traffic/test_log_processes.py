@@ -46,6 +46,7 @@ def next_id(process: subprocess.Popen[str]) -> str:
     return str(json.loads(process.stdout.readline())["id"])
 
 
+@pytest.mark.measured
 def test_what_is_loaded_later_is_shown_until_ctrl_c(tmp_path: Path):
     config = settings_with(tmp_path, numbered(1, 2, 3))
     with following(config, "--format", "json", "--limit", "2") as process:
@@ -61,6 +62,7 @@ def test_what_is_loaded_later_is_shown_until_ctrl_c(tmp_path: Path):
     assert (rest, said, process.returncode) == ("", "", 0)
 
 
+@pytest.mark.measured
 def test_following_ends_when_nobody_reads_though_nothing_comes(tmp_path: Path):
     config = settings_with(tmp_path, numbered(1))
     with following(config, "--format", "json") as process:
@@ -74,6 +76,7 @@ def test_following_ends_when_nobody_reads_though_nothing_comes(tmp_path: Path):
     assert (code, said) == (0, "")
 
 
+@pytest.mark.measured
 def test_a_reader_that_has_had_enough_ends_it_without_a_word(tmp_path: Path):
     config = settings_with(tmp_path, numbered(*range(2000)))
     command = [*HOLDOVER, "log", "--limit", "0", "--config", str(config)]
@@ -106,6 +109,7 @@ def test_show_and_log_take_ids_and_options_from_the_command_line(tmp_path: Path)
     assert demo.stderr == "holdover: no such exchange is recorded\n"
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("limit", [0, 5])
 def test_a_long_search_has_a_bar_on_the_terminal_and_its_lines_are_for_the_file(
     tmp_path: Path, limit: int

@@ -58,6 +58,7 @@ def replay(
     )
 
 
+@pytest.mark.measured
 def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_what_would_be(
     state_dir,
 ):
@@ -83,6 +84,7 @@ def test_nothing_is_sent_to_a_real_upstream_without_leave_and_the_estimate_says_
         assert line in done.stderr
 
 
+@pytest.mark.measured
 def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:
@@ -100,6 +102,7 @@ def test_with_leave_it_is_sent_with_the_key_of_the_environment(state_dir):
     assert len(asked) == 6
 
 
+@pytest.mark.measured
 def test_with_leave_but_without_a_key_nothing_is_sent(state_dir):
     upstream = Scripted()
     with serving(upstream) as url:
@@ -159,6 +162,7 @@ def test_no_key_that_opens_anything_is_sent_to_a_simulator(state_dir):
     assert "sk-ant-api03-real" not in received
 
 
+@pytest.mark.measured
 def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tmp_path):
     rules = tmp_path / "candidate.toml"
     rules.write_text(HEADERS + '\n[[rollout]]\nname = "end"\naction = "refuse"\n')
@@ -171,6 +175,7 @@ def test_other_rules_are_followed_and_what_they_cannot_see_is_said(state_dir, tm
     assert "6 refused by a rule" in done.stdout
 
 
+@pytest.mark.measured
 def test_a_budget_ends_it_and_says_so(state_dir):
     with serving(Scripted()) as url:
         done = replay(
@@ -183,6 +188,7 @@ def test_a_budget_ends_it_and_says_so(state_dir):
     assert "2 requests replayed" in done.stdout  # of 5 tokens each, and 20 are expected
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -197,6 +203,7 @@ def test_an_order_that_makes_no_sense_is_refused(state_dir, arguments, said):
     assert said in done.stderr
 
 
+@pytest.mark.measured
 def test_the_demo_is_asked_of_a_simulator_whatever_the_settings_say(tmp_path):
     with_evidence(tmp_path / "demo", 3)
     upstream = Scripted()
@@ -224,6 +231,7 @@ async def _never(_: object) -> None:
     await asyncio.Event().wait()
 
 
+@pytest.mark.measured
 def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     with_evidence(tmp_path, 40)
     environment = {
@@ -254,6 +262,7 @@ def test_an_interrupted_replay_goes_on_with_the_rest(tmp_path):
     assert "40 requests replayed, 0 failed" in done.stdout
 
 
+@pytest.mark.measured
 def test_whoever_watches_sees_a_bar(state_dir):
     ours, theirs = pty.openpty()
     with serving(create_simulator()) as url:
