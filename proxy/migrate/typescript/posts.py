@@ -126,6 +126,10 @@ class PostRewriter:
         is_literal = node is not None and node.kind in {"string", "template_string"}
         if node is None or not is_literal or code[at + len(_PATH) :][:1] not in {*"\"'`?"}:
             raise CannotRewrite("The address of the request is not in sight.")
+        if "://" not in code[:at] and not code.startswith("`${"):
+            raise CannotRewrite(
+                "The address is one of the program's own server, which has to change with it."
+            )
         start = node.start + at
         return Edit(start, start + len(_PATH), _NEW_PATH)
 

@@ -149,6 +149,7 @@ STREAM = FETCH.replace(", prompt", ", stream: true, prompt")
         (FETCH.replace('"POST"', '"PUT"'), "that the method of the request is POST"),
         (FETCH.replace('"https://h/v1/complete"', "url"), "The address of the request is not in"),
         (FETCH.replace("/v1/complete", "/v1/completeness"), "The address of the request is not"),
+        (FETCH.replace("https://h", "/api"), "The address is one of the program's own server"),
         (FETCH.replace("/v1/complete", "/proxy"), "The address of the request is not in sight"),
         (FETCH.replace(HEADERS, "headers"), "they must have `anthropic-version: 2023-06-01`"),
         (FETCH.replace(HEADERS, "{}"), "they must have `anthropic-version: 2023-06-01`"),
