@@ -301,6 +301,7 @@ def test_without_a_directory_a_worker_counts_by_itself(
     assert numbers(metrics) == {("shadows_skipped_total", "budget", "r"): 1}
 
 
+@pytest.mark.measured
 @pytest.mark.unmeasured
 def test_a_worker_with_the_number_of_one_that_is_gone_goes_on_with_its_counts(tmp_path: Path):
     first = worker(tmp_path)
