@@ -137,7 +137,7 @@ def test_a_time_in_which_nobody_asked_says_what_to_do(tmp_path):
         said = shown(person.see("/callers").text)
 
     assert "0 callers in the last 30 days" in said
-    assert "Nobody asked in the last 30 days. Choose a longer period" in said
+    assert "There were no requests in the last 30 days. Choose a longer period" in said
 
 
 def test_more_callers_than_fit_on_a_page_are_on_several(tmp_path):

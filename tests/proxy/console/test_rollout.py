@@ -114,7 +114,7 @@ def test_the_rules_are_sentences_in_their_order_with_what_they_have_decided(tmp_
     with signed_in(settings_file(tmp_path, RULES + rest, some)) as person:
         text = shown(person.see("/rollout").text)
 
-    assert "2 rules, asked from the top" in text
+    assert "2 rules, tried from the top" in text
     assert "Requests of support-* : 5 % of the callers are translated" in text
     assert "Guard: it loses its share when its share of errors is 5 percentage points" in text
     assert "2 requests, 2 errors" in text
@@ -156,7 +156,7 @@ def test_a_preview_names_who_comes_in_before_anything_is_written(person):
 
     assert f"60 %: these {len(taken)} callers, {100 * len(taken) / 12:.0f} % of the rule" in text
     for name in set(taken) - set(inside(5)):
-        assert name in text.split("Come in")[1].split("Go out")[0]
+        assert name in text.split("Join")[1].split("Leave")[0]
     assert "Set canary from 5 % to 60 %" in text
     assert person.config.read_text() == before
 
@@ -618,7 +618,7 @@ def test_the_kill_switch_is_there_while_the_store_is_not(person):
     assert page.status_code == 200
     assert "The records cannot be read, so there are no numbers" in page.text
     assert "Refuse everything" in page.text
-    assert "Nobody can say here whom the share takes." in preview.text
+    assert "So which callers the share includes is not known." in preview.text
 
 
 def test_the_history_is_newest_first_and_paged(person):
