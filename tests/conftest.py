@@ -101,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     else:
         quick = {item for item in sample if not _has(item, "thorough", "unmeasured")}
         if config.args == config.getini("testpaths"):  # no folder was asked for
-            quick = _few_of_each(quick)
+            quick = _few_of_each(item for item in quick if not _needs_postgresql(item))
         chosen = [item for item in items if item in quick]
     kept = set(chosen)
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
@@ -150,6 +150,13 @@ def _few_of_each(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     for item in sorted(items, key=_as_defined):
         by_test[item.nodeid.partition("[")[0]].append(item)
     return {case for cases in by_test.values() for case in cases[:: -(-len(cases) // _MOST_CASES)]}
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    """Return True for what a server of PostgreSQL is started for, which each process has to."""
+    case = getattr(item, "callspec", None)
+    is_its_case = case is not None and "postgresql" in case.params.values()
+    return is_its_case or "server" in getattr(item, "fixturenames", ())
 
 
 def _as_defined(item: pytest.Item) -> tuple[object, ...]:
