@@ -23,7 +23,6 @@ from proxy.headers import Headers, date_header, end_to_end, first, headers_for_a
 from proxy.observability.metrics import Metrics
 from proxy.security.credentials import secrets_in
 from proxy.security.redaction import Redactor, describe_crash, in_brief
-from proxy.server.connection.client_gone import until_gone
 from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.dispatch import Dispatcher
 from translators import encode_error
@@ -57,10 +56,9 @@ class ForwardEndpoint:
         try:
             async with asyncio.TaskGroup() as group:
                 body = _RequestBody(receive)
-                listening = [group.create_task(body.feed()), group.create_task(_leave_with(scope))]
+                feeding = group.create_task(body.feed())
                 await self._forward(scope, body, response)
-                for each in listening:
-                    each.cancel()
+                feeding.cancel()
         except* ClientGone:
             response.outcome = "client_gone"
         except* asyncio.CancelledError:  # the server's grace period at shutdown has ended
@@ -101,12 +99,6 @@ class ForwardEndpoint:
             log.error("forward_crashed", **describe_crash(exc))
             # If it has begun, its missing end says that it failed.
             await response.refuse_unless_started(Failure("Internal server error"), "broken_off")
-
-
-async def _leave_with(scope: Scope) -> None:
-    """Raise `ClientGone` once the client has, whether or not its body is being read."""
-    await until_gone(scope)
-    raise ClientGone
 
 
 def known_path(path: str) -> str:

@@ -1,19 +1,16 @@
-"""Clients that go on sending, or no longer, what nobody reads; others are in the matrix."""
+"""Clients that go on sending what is refused; others are in the matrix."""
 
 from __future__ import annotations
 
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness import ProxyUnderTest, running_proxy
-from tests.waiting import PATIENCE_SECONDS, wait_for
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.faults("client")
 
@@ -75,37 +72,3 @@ def test_a_client_that_goes_on_sending_a_refused_body_hears_why(strict: ProxyUnd
     assert dict(zip(REFUSED_IN_THE_BODY, statuses, strict=True)) == {
         name: status for name, (_, status) in REFUSED_IN_THE_BODY.items()
     }
-
-
-def running_exchanges(proxy: ProxyUnderTest) -> float:
-    """How many exchanges the proxy says are running."""
-    numbers = text_string_to_metric_families(proxy.client.get(f"{proxy.url}/metrics").text)
-    [value] = [
-        one.value
-        for family in numbers
-        for one in family.samples
-        if one.name == "holdover_exchanges_running"
-    ]
-    return value
-
-
-def test_a_client_that_goes_while_nobody_takes_its_body_holds_no_upstream():
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))
-        deaf.listen()
-        upstream = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        with running_proxy(upstream_url=upstream, traffic=False) as proxy:
-            port = int(proxy.url.rpartition(":")[2])
-            with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(
-                    b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nx-api-key: k\r\n"
-                    b"content-length: 99999999\r\n\r\n"
-                )
-                wait_for(lambda: running_exchanges(proxy) == 1)
-                client.settimeout(1)
-                with suppress(TimeoutError):
-                    while True:
-                        client.send(b"a" * 65_536)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-            wait_for(lambda: running_exchanges(proxy) == 0)

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from proxy.server.connection.write_timeout import WriteTimeout
 
-_RESET, _ENDED = 7, 8
+_ENDED_STATES: Final = frozenset({7, 8})
 """TCP_CLOSE and TCP_CLOSE_WAIT of linux/tcp_states.h: the client has reset or ended its side."""
-
-
-class Reader(Protocol):
-    """The asyncio protocol that reads requests from the connection."""
-
-    def eof_received(self) -> bool | None:
-        """Return True to keep a connection whose client has ended its side."""
-
-    def probe(self) -> None:
-        """Write something to a client that may have left; it answers with a reset if it has."""
 
 
 class Flow(FlowControl):
     """
     Flow control that can hold back reading, even if uvicorn resumes it.
 
-    While it is held or paused, the end of the client's side is not read. So the
-    kernel is asked for it, where it says so (Linux). Behind the rest of a body, which
-    may still be to come, only a reset means that the client has left.
+    While it is held, the end of the client's side is not read. So the kernel is
+    asked for it, where it says so (Linux).
     """
 
     look_seconds: ClassVar[float] = 0.25
@@ -38,13 +27,12 @@ class Flow(FlowControl):
 
     is_held = False
     _is_paused = False
-    _has_probed = False
     _timer: asyncio.TimerHandle | None = None
 
     def __init__(
         self,
         transport: asyncio.Transport,
-        protocol: Reader,
+        protocol: asyncio.Protocol,
         loop: asyncio.AbstractEventLoop,
         write_timeout: WriteTimeout,
     ) -> None:
@@ -57,11 +45,13 @@ class Flow(FlowControl):
         """Pause reading until `release`."""
         self.is_held = True
         super().pause_reading()
-        self._look_later()
+        if self._timer is None and hasattr(socket, "TCP_INFO"):
+            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
 
     def release(self) -> None:
         """Resume reading unless uvicorn has paused it."""
         self.is_held = False
+        self._stop_looking()
         if not self._is_paused:
             super().resume_reading()
 
@@ -69,7 +59,6 @@ class Flow(FlowControl):
         """Pause reading until uvicorn resumes it."""
         self._is_paused = True
         super().pause_reading()
-        self._look_later()
 
     def resume_reading(self) -> None:
         """Resume reading unless it is held."""
@@ -98,22 +87,10 @@ class Flow(FlowControl):
             self._timer.cancel()
             self._timer = None
 
-    def _look_later(self) -> None:
-        if self._timer is None and hasattr(socket, "TCP_INFO"):
-            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
-
     def _look_for_end(self) -> None:
-        self._timer = None
-        if not self.read_paused:  # a body is paused often and briefly: this ends by itself
-            return
         connection = self._transport.get_extra_info("socket")
         [state] = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        if state == _ENDED and not self.is_held:
-            if not self._has_probed:
-                self._has_probed = True
-                self._protocol.probe()
-            self._look_later()
-        elif state not in {_RESET, _ENDED}:
-            self._look_later()
-        elif state == _RESET or not self._protocol.eof_received():
+        if state not in _ENDED_STATES:
+            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
+        elif not self._protocol.eof_received():
             self._transport.abort()

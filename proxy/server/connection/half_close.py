@@ -16,8 +16,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-INTERIM: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-"""What changes nothing, and is answered with a reset by a client that has closed."""
+_INTERIM: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PAUSES: Final = (0.05, 0.5, 5.0)
 """Seconds between two interim responses: it takes a second write to learn of a reset."""
 
@@ -30,7 +29,7 @@ def provoke_reset(
     """Send interim responses as long as a final one is awaited; one that fails ends `transport`."""
     if transport.is_closing() or not is_awaited():
         return
-    transport.write(INTERIM)
+    transport.write(_INTERIM)
     if pauses:
         loop = asyncio.get_running_loop()
         loop.call_later(pauses[0], provoke_reset, transport, is_awaited, pauses[1:])

@@ -44,10 +44,9 @@ from proxy.errors import (
 )
 from proxy.headers import Headers
 from proxy.security.hosts import only_host
-from proxy.server.connection.client_gone import EXTENSION
 from proxy.server.connection.early_refusal import is_short_body, whole_response
 from proxy.server.connection.flow import Flow
-from proxy.server.connection.half_close import INTERIM, provoke_reset
+from proxy.server.connection.half_close import provoke_reset
 from proxy.server.connection.http10 import end_by_closing
 from proxy.server.connection.lingering_close import LingeringTransport
 from proxy.server.connection.partial_heads import PartialHeads
@@ -113,7 +112,6 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._partial_heads = _PARTIAL_HEADS.setdefault(self.server_state, PartialHeads())
         self._write_seconds = write_timeout
         self._is_last_request = False
-        self._has_gone = asyncio.Event()
         self._header_count = 0
         self._header_bytes = 0
         self._read_state = _ReadState.NOTHING
@@ -188,20 +186,9 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         provoke_reset(self.transport, lambda: not current.response_started)
         return True
 
-    def probe(self) -> None:
-        """Find out whether a client has left that ended its side before its body was read here."""
-        current = self._current_cycle
-        if (
-            current is not None
-            and not current.response_started
-            and current.scope["http_version"] == "1.1"
-        ):
-            self.transport.write(INTERIM)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
         self.stop_reading()
-        self._has_gone.set()
         self.flow.end()
         if (cycle := self._current_cycle) is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -419,8 +406,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
                 return {**message, "failure": copy(self._refusal)}  # which may get a traceback
             return message
 
-        told = {**scope, "extensions": {EXTENSION: self._has_gone}}
-        await app(cast("Any", told), receiving, cast("Any", send))
+        await app(cast("Any", scope), receiving, cast("Any", send))
 
     def _answer_at_once(self, cycle: httptools_impl.RequestResponseCycle, failure: Failure) -> None:
         """Refuse a request without a task, and without its body unless that is short."""

@@ -20,30 +20,21 @@ class Watchful(Flow):
 class Held(asyncio.Protocol):
     """A protocol that reads nothing, with a client."""
 
-    def __init__(self, *, writes_on: bool, is_held: bool) -> None:
+    def __init__(self, *, writes_on: bool) -> None:
         self.writes_on = writes_on
-        self.is_held = is_held
         self.is_made, self.is_ended, self.is_lost = (asyncio.Event() for _ in range(3))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         loop, raw = asyncio.get_running_loop(), cast("asyncio.Transport", transport)
         self.transport = raw
         self.flow = Watchful(raw, self, loop, WriteTimeout(raw, loop, 60))
-        loop.call_soon(self._pause)  # later, as uvloop begins to read behind this
-
-    def _pause(self) -> None:
-        pause = self.flow.hold if self.is_held else self.flow.pause_reading
-        pause()
-        pause()
+        self.flow.hold()
+        self.flow.hold()
         self.is_made.set()
 
     def eof_received(self) -> bool:
         self.is_ended.set()
         return self.writes_on
-
-    def probe(self) -> None:
-        self.is_ended.set()
-        self.transport.write(b"?")
 
     def connection_lost(self, _: Exception | None) -> None:
         self.flow.end()
@@ -51,10 +42,8 @@ class Held(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def holding(
-    *, writes_on: bool = False, is_held: bool = True
-) -> AsyncIterator[tuple[Held, socket.socket]]:
-    protocol = Held(writes_on=writes_on, is_held=is_held)
+async def holding(*, writes_on: bool = False) -> AsyncIterator[tuple[Held, socket.socket]]:
+    protocol = Held(writes_on=writes_on)
     server = await asyncio.get_running_loop().create_server(lambda: protocol, "127.0.0.1", 0)
     async with server, asyncio.timeout(PATIENCE_SECONDS):
         with socket.create_connection(server.sockets[0].getsockname()) as client:
@@ -82,28 +71,6 @@ async def test_who_may_write_on_after_the_end_of_its_client_does():
         await asyncio.sleep(3 * Watchful.look_seconds)
 
         assert not protocol.transport.is_closing()
-
-
-async def test_a_client_that_leaves_in_the_midst_of_its_body_is_noticed():
-    async with holding(is_held=False) as (protocol, client):
-        client.sendall(b"x" * 1000)
-        client.close()
-        await protocol.is_lost.wait()
-
-    assert protocol.is_ended.is_set()
-
-
-async def test_a_client_that_waits_behind_its_whole_body_is_not_taken_to_have_left():
-    async with holding(is_held=False) as (protocol, client):
-        client.sendall(b"x" * 1000)
-        client.shutdown(socket.SHUT_WR)
-        await protocol.is_ended.wait()
-        await asyncio.sleep(3 * Watchful.look_seconds)
-        was_lost = protocol.is_lost.is_set()
-        protocol.flow.resume_reading()
-        await asyncio.sleep(3 * Watchful.look_seconds)
-
-    assert not was_lost
 
 
 async def test_what_is_held_stays_so_whatever_uvicorn_resumes():

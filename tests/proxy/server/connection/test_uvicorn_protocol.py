@@ -604,24 +604,6 @@ def test_a_client_that_has_closed_is_missed_before_it_is_answered():
         wait_for(lambda: listener.requests)
 
 
-@pytest.mark.parametrize(
-    ("version", "said"), [(b"1.1", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"1.0", b"")]
-)
-def test_whether_a_client_has_left_is_tried_only_where_an_interim_answer_is_allowed(
-    version: bytes, said: bytes
-):
-    async def ask() -> bytes:
-        protocol = Unhurried(config_for(Waiting(), proxy_headers=False), ServerState(), {})
-        protocol.connection_made(wire := Wire())
-        protocol.data_received(b"POST / HTTP/%b\r\nHost: a\r\nContent-Length: 1\r\n\r\n" % version)
-        protocol.probe()
-        protocol.connection_lost(None)
-        await asyncio.gather(*protocol.server_state.tasks)
-        return wire.written
-
-    assert asyncio.run(ask()) == said
-
-
 def test_requests_that_wait_for_their_turn_are_not_taken_in_without_bound():
     async def ask() -> tuple[int, int]:
         protocol = Unhurried(config_for(Waiting()), ServerState(), {})
