@@ -55,9 +55,9 @@ from translators import AdjustmentKind
 
 _OTLP_PROTOCOL: Final = "http/protobuf"
 ENV_PREFIX: Final = "HOLDOVER_"
+"""Prefix of the environment variables, and of the files in a secrets directory."""
 WRITTEN: Final = ContextVar[Mapping[str, object]]("written", default=MappingProxyType({}))
 """The settings that a file gives, for the `Settings` that are made meanwhile."""
-"""Prefix of the environment variables, and of the files in a secrets directory."""
 
 
 class ModelFacts(BaseModel):

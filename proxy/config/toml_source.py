@@ -39,6 +39,7 @@ _OF_WHAT_IS_REPEATED: Final = ("Cannot ", "`")
 _SAID: Final = re.compile(
     r"(?P<problem>.+) \(at line (?P<line>\d+), column (?P<column>\d+)\)", re.DOTALL
 )
+"""An error of `tomllib`, which has its place at its end."""
 _REPEATED_INLINE: Final = re.compile(
     r"Duplicate inline table key '(?P<name>[^']*)' \(at line (?P<line>\d+)"
 )

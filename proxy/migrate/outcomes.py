@@ -12,8 +12,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from proxy.migrate.calls import LegacyCall, NewCall
+from proxy.migrate.calls import LegacyCall, NewCall, Reason
 from proxy.migrate.findings import Edit, Examined, Finding, OverlappingEdits, Verdict, apply_edits
+from proxy.migrate.planning import Target, plan_call
 from proxy.migrate.traits import CallTraits
 
 Node = TypeVar("Node")
@@ -29,6 +30,25 @@ class CannotRewrite(Exception):
 
 class CannotRead(CannotRewrite):
     """A part of a legacy use cannot be read from the source."""
+
+
+def planned(call: LegacyCall, target: Target) -> NewCall:
+    """Return the call that replaces a legacy one; raise `CannotRewrite` if none does."""
+    new = plan_call(call, target)
+    if isinstance(new, Reason):
+        raise CannotRewrite(new.text)
+    return new
+
+
+def planned_whole(call: LegacyCall, target: Target) -> NewCall:
+    """Return the request that replaces a legacy one, if its answer is no stream."""
+    new = planned(call, target)
+    if new.stream:
+        raise CannotRewrite(
+            "The answer is a stream of events: the text is in those of the type "
+            "`content_block_delta`, in `delta.text`."
+        )
+    return new
 
 
 def known_value(

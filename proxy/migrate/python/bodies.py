@@ -13,10 +13,10 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.calls import Expression, NewCall, Reason
+from proxy.migrate.calls import Expression, NewCall
 from proxy.migrate.findings import Edit, Finding
-from proxy.migrate.outcomes import CannotRewrite, Outcome
-from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.outcomes import CannotRewrite, Outcome, planned, planned_whole
+from proxy.migrate.planning import Target
 from proxy.migrate.python.answers import AnswerUse, follow_data, outermost
 from proxy.migrate.python.arguments import (
     ArgumentReader,
@@ -133,14 +133,7 @@ class _Bodies:
 
     def _planned(self, entries: Entries, outcome: BodyOutcome) -> NewCall:
         read = self._reader.read_call(entries)
-        new = plan_call(read.call, self._target)
-        if isinstance(new, Reason):
-            raise CannotRewrite(new.text)
-        if new.stream:
-            raise CannotRewrite(
-                "The answer is a stream of events: the text is in those of the type "
-                "`content_block_delta`, in `delta.text`."
-            )
+        new = planned_whole(read.call, self._target)
         outcome.read, outcome.call, outcome.new = read, read.call, new
         outcome.looks += new.looks
         return new
@@ -300,9 +293,7 @@ class _Bodies:
         others = tuple(each for each in entries.listed if each.name != "anthropic_version")
         read = self._reader.read_call(Entries(others, is_dictionary=True))
         legacy = replace(read.call, model=Expression(self._source.code(model)))
-        new = plan_call(legacy, self._target)
-        if isinstance(new, Reason):
-            raise CannotRewrite(new.text)
+        new = planned(legacy, self._target)
         outcome.read, outcome.call, outcome.new = read, read.call, new
         outcome.looks.append(
             "Bedrock is another product: the body is that of the Messages API for the same model; "

@@ -13,10 +13,10 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.calls import Expression, LegacyCall, NewCall, Reason
+from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit, Finding, Verdict
-from proxy.migrate.outcomes import CannotRewrite
-from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.outcomes import CannotRewrite, planned
+from proxy.migrate.planning import Target
 from proxy.migrate.python.arguments import ArgumentReader
 from proxy.migrate.python.source import Source, called_name
 from proxy.migrate.python.writing import Writer
@@ -155,9 +155,7 @@ def _constructor(source: Source, call: cst.Call, target: Target, outcome: _Outco
         top_k=sampling.get("top_k"),
         top_p=sampling.get("top_p"),
     )
-    new = plan_call(plain, target)
-    if isinstance(new, Reason):
-        raise CannotRewrite(new.text)
+    new = planned(plain, target)
     if new.thinking is not None or new.effort is not None:
         raise CannotRewrite("The model thinks by default: say in `ChatAnthropic` that it must not.")
     outcome.new, outcome.asked = new, asked

@@ -12,10 +12,10 @@ from typing import Final
 
 import libcst as cst
 
-from proxy.migrate.calls import NewCall, Reason
+from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit, apply_edits
-from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_together
-from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_together, planned
+from proxy.migrate.planning import Target
 from proxy.migrate.python.answers import (
     AnswerUse,
     StreamUse,
@@ -112,9 +112,7 @@ class SdkRewriter:
         if read.default is not None and not self._is_only_for_models(entries.get("model")):
             read = self._reader.without_default(read, entries)
         outcome.call = read.call
-        new = plan_call(read.call, self._target)
-        if isinstance(new, Reason):
-            raise CannotRewrite(new.text)
+        new = planned(read.call, self._target)
         outcome.new = new
         self._check_system(site, new)
         outcome.looks += new.looks

@@ -141,21 +141,21 @@ class AnswerFollower:
             return
         if not handlers:
             raise CannotRewrite("It cannot be told what is done with the answer.")
-        self.follow_parameter(handlers[0], use)
+        self._follow_parameter(handlers[0], use)
 
     def _makes_no_answer(self, handler: Node) -> bool:
         code = self._source.code(handler)
         is_seen = handler.kind in FUNCTIONS or code.startswith("console.")
         return is_seen and "completion" not in code
 
-    def follow_parameter(self, handler: Node, use: AnswerUse) -> None:
+    def _follow_parameter(self, handler: Node, use: AnswerUse) -> None:
         """Follow the answer into the function that `then` is given."""
         if handler.kind not in FUNCTIONS:
             raise CannotRewrite(
                 f"The answer goes to `{self._source.code(handler)}`, which must read the text of "
                 "the content blocks."
             )
-        names = _parameters_of(handler)
+        names = parameters_of(handler)
         if not names:
             return
         pattern = names[0]
@@ -519,7 +519,8 @@ def _assigned_value(node: Node) -> Node | None:
     return parent.named[-1] if is_assignment and parent is not None else None
 
 
-def _parameters_of(function: Node) -> list[Node]:
+def parameters_of(function: Node) -> list[Node]:
+    """Return the parameters of a function."""
     parameters = function.child("formal_parameters")
     if parameters is not None:
         return parameters.named

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from proxy.migrate.calls import NewCall, Reason
+from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit, Finding
-from proxy.migrate.outcomes import CannotRewrite, Outcome
-from proxy.migrate.planning import Target, plan_call
-from proxy.migrate.typescript.answers import AnswerFollower, AnswerUse
+from proxy.migrate.outcomes import CannotRewrite, Outcome, planned_whole
+from proxy.migrate.planning import Target
+from proxy.migrate.typescript.answers import AnswerFollower, AnswerUse, parameters_of
 from proxy.migrate.typescript.arguments import (
     ArgumentReader,
     Entries,
@@ -23,6 +23,7 @@ from proxy.migrate.typescript.arguments import (
     edit_entries,
     entries_in_sight,
     entries_of,
+    write_entry,
 )
 from proxy.migrate.typescript.listed import example_post
 from proxy.migrate.typescript.literals import string_value
@@ -88,14 +89,7 @@ class PostRewriter:
             )
         entries = entries_of(self._source, post.body)
         read = self._reader.read_call(entries)
-        new = plan_call(read.call, self._target)
-        if isinstance(new, Reason):
-            raise CannotRewrite(new.text)
-        if new.stream:
-            raise CannotRewrite(
-                "The answer is a stream of events: the text is in those of the type "
-                "`content_block_delta`, in `delta.text`."
-            )
+        new = planned_whole(read.call, self._target)
         if read.has_default:
             raise CannotRewrite(
                 "The model is only a default, and retired: name one of today there, and see that "
@@ -154,7 +148,7 @@ class PostRewriter:
                 raise CannotRewrite(f"The version in the headers must be {UPSTREAM_VERSION}.")
             return [] if version == UPSTREAM_VERSION else [Edit(*each.value.span, written)]
         end, quote = entries.listed[-1].end, self._reader.texts.quote
-        return [Edit(end, end, f", {quote}{_VERSION}{quote}: {written}")]
+        return [Edit(end, end, f", {write_entry(_VERSION, written, quote)}")]
 
     def _body_edits(self, entries: Entries, read: ReadCall, new: NewCall) -> list[Edit]:
         source, prompt, name = self._source, read.prompt, read.prompt.name
@@ -191,9 +185,7 @@ class PostRewriter:
     def _follow_handler(self, handler: Node, chained: Node, post: Post, use: AnswerUse) -> None:
         """Follow a response into the function that `then` is given, and what that returns on."""
         source = self._source
-        names = [each for each in handler.named if each.kind == "identifier"][:1]
-        if (parameters := handler.child("formal_parameters")) is not None:
-            names = [each.named[0] if each.named else each for each in parameters.named]
+        names = [each.named[0] if each.named else each for each in parameters_of(handler)]
         if handler.kind not in FUNCTIONS or len(names) != 1 or names[0].kind != "identifier":
             raise CannotRewrite("It cannot be told what is done with the response.")
         if post.is_axios:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from proxy.migrate.calls import NewCall, Reason
+from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.outcomes import CannotRead, CannotRewrite, Outcome, fail_together
-from proxy.migrate.planning import Target, plan_call
+from proxy.migrate.outcomes import CannotRead, CannotRewrite, Outcome, fail_together, planned
+from proxy.migrate.planning import Target
 from proxy.migrate.text import Hole, holes_in
 from proxy.migrate.traits import CallTraits
 from proxy.migrate.typescript.answers import AnswerFollower, is_exported
@@ -103,9 +103,7 @@ class SdkRewriter:
         entries, edits = self._entries(site)
         read = self._reader.read_call(entries)
         outcome.call = read.call
-        new = plan_call(read.call, self._target)
-        if isinstance(new, Reason):
-            raise CannotRewrite(new.text)
+        new = planned(read.call, self._target)
         outcome.new = new
         check_system(source, new, site.call)
         outcome.looks += new.looks
