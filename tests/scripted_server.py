@@ -186,12 +186,13 @@ def ok(body: bytes, headers: bytes = b"") -> bytes:
     return b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (headers, len(body), body)
 
 
-async def ask(
+async def ask(  # noqa: PLR0913
     transport: Transport,
     url: str,
     *,
     method: str = "GET",
     connect: float = 20,
+    caller: str = "",
     may_repeat: bool = False,
     **request: Any,
 ) -> ResponseStream:
@@ -206,6 +207,7 @@ async def ask(
         headers=built.headers.raw,
         body=(built.read(),) if isinstance(stream, httpx.ByteStream) else aiter(stream),
         timeouts=Timeouts(connect=connect, read=20),
+        caller=caller,
         may_repeat=may_repeat,
     )
     return await transport.send(outgoing)

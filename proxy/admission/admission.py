@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from proxy.admission.body_budget import BodyBudget
-from proxy.admission.fair_queue import FairQueue
 from proxy.admission.limits import Limits
 from proxy.errors import CallerTooBusy, Failure, TooBusy
+from proxy.fair_queue import FairQueue
 
 _TURN_SECONDS: Final = 0.0025
 """Length of a turn of the event loop above which fewer exchanges begin in the next one."""

@@ -85,6 +85,7 @@ class ForwardEndpoint:
                     target + b"?" + query if query else target,
                     headers,
                     body.pieces() if has_body else None,
+                    caller=caller,
                 )
                 try:
                     await response.forward(answer)

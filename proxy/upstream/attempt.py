@@ -149,7 +149,8 @@ class Attempt:
             body = await dispatcher.runner.run(encode_in_steps(plan.request))
             if self._trace is not None:
                 headers = self._trace.begin("chat", plan.sent_model, to.url, headers)
-            response = await dispatcher.client_for(to).send_message(headers, body)
+            client = dispatcher.client_for(to)
+            response = await client.send_message(headers, body, caller=request.caller.digest)
             self._keep(response)
             reason = ""
             if response.status == HTTPStatus.FORBIDDEN:
@@ -224,7 +225,9 @@ class Attempt:
             model = asked.model if asked else ""
             headers = self._trace.begin("text_completion", model, to.url, headers)
         client = self._dispatcher.client_for(to)
-        response = await client.forward("POST", target, headers, request.body)
+        response = await client.forward(
+            "POST", target, headers, request.body, caller=request.caller.digest
+        )
         self._keep(response)
         self._dispatcher.check_key(to, response.status)
         return response

@@ -233,7 +233,9 @@ class UpstreamClient:
         except httpx.TransportError as exc:
             raise _failure_of(exc, self._where) from exc
 
-    async def send_message(self, headers: Headers, body: Sequence[bytes]) -> UpstreamResponse:
+    async def send_message(
+        self, headers: Headers, body: Sequence[bytes], *, caller: str = ""
+    ) -> UpstreamResponse:
         """
         Send a Messages request; try again once if no connection could be made.
 
@@ -248,7 +250,16 @@ class UpstreamClient:
         until = time.monotonic() + self._timeouts.connect
         length = (b"content-length", b"%d" % sum(map(len, body)))
         fields = [(b"host", self._url.netloc), *headers, length]
-        request = self._request("POST", b"/v1/messages", fields, body, may_repeat=True)
+        request = OutgoingRequest(
+            method="POST",
+            origin=self._origin,
+            target=self._prefix + b"/v1/messages",
+            headers=fields,
+            body=body,
+            timeouts=self._timeouts,
+            caller=caller,
+            may_repeat=True,
+        )
         try:
             return await self._send(request)
         except UpstreamUnreachable as exc:
@@ -267,6 +278,8 @@ class UpstreamClient:
         target: bytes,
         headers: Headers,
         body: AsyncIterator[bytes] | bytes | None,
+        *,
+        caller: str = "",
     ) -> UpstreamResponse:
         """
         Send a request unchanged to a path with its query; a body may still be arriving.
@@ -286,25 +299,21 @@ class UpstreamClient:
             pieces, may_repeat = body, False
             if b"content-length" not in names:
                 fields.insert(1, (b"Transfer-Encoding", b"chunked"))
-        request = self._request(method, target, fields, pieces, may_repeat=may_repeat)
+        request = OutgoingRequest(
+            method=method,
+            origin=self._origin,
+            target=self._prefix + target,
+            headers=fields,
+            body=pieces,
+            timeouts=self._timeouts,
+            caller=caller,
+            may_repeat=may_repeat,
+        )
         return await self._send(request)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
-
-    def _request(
-        self, method: str, target: bytes, headers: Headers, body: Body, *, may_repeat: bool
-    ) -> OutgoingRequest:
-        return OutgoingRequest(
-            method=method,
-            origin=self._origin,
-            target=self._prefix + target,
-            headers=headers,
-            body=body,
-            timeouts=self._timeouts,
-            may_repeat=may_repeat,
-        )
 
     async def _send(self, request: OutgoingRequest) -> UpstreamResponse:
         try:

@@ -48,18 +48,20 @@ class Dispatcher:
             client = self._by_url[to.url] = UpstreamClient(to.url, self._timeouts)
         return client
 
-    async def send_passthrough(
+    async def send_passthrough(  # noqa: PLR0913 - a request's parts, and whose it is
         self,
         to: Destination,
         method: str,
         target: bytes,
         headers: Headers,
         body: AsyncIterator[bytes] | None,
+        *,
+        caller: str,
     ) -> UpstreamResponse:
         """Send a request for any other path unchanged; raises `Failure`."""
         client = self.client_for(to)
         response = await client.forward(
-            method, target, forwarded_request_headers(headers, to), body
+            method, target, forwarded_request_headers(headers, to), body, caller=caller
         )
         try:
             self.check_key(to, response.status)

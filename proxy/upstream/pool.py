@@ -1,12 +1,18 @@
-"""Connections to one origin: made when none is idle, kept for a while when they are."""
+"""
+Connections to one origin: made when none is idle, kept for a while when they are.
+
+Only so many are made at a time. Who has to wait gets a turn to make one, or a connection that
+becomes idle, whichever is first; callers take turns, so that a flood of one waits for itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, TypeAlias
 
 import httpx
 
+from proxy.fair_queue import FairQueue
 from proxy.upstream.connector import Connector
 from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.timers import peer_timeout
@@ -25,6 +31,10 @@ before it have run out of time one after the other.
 """
 
 
+_Turn: TypeAlias = asyncio.Future[Http11Connection | None]
+"""What a request waits for: a connection that another has used, or None if it may make one."""
+
+
 class OriginPool:
     """The connections to one origin; the one that was used last is used first."""
 
@@ -33,22 +43,48 @@ class OriginPool:
         self._keep_alive = keep_alive
         self._all: set[Http11Connection] = set()
         self._idle: list[Http11Connection] = []
-        self._turns = asyncio.Semaphore(_MAX_HANDSHAKES)
-        """First come, first served."""
+        self._turns_left = _MAX_HANDSHAKES
+        self._waiting = FairQueue[_Turn]()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def acquire(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109 - httpx has it
-        """Return an idle connection, or make a new one; raises like `connect`."""
-        return self._take_idle() or await self._connect(timeout, may_be_idle=True)
-
-    async def connect(self, timeout: float) -> Http11Connection:  # noqa: ASYNC109
+    async def acquire(self, caller: str, seconds: float) -> Http11Connection:
         """
-        Make a new connection as soon as it is this request's turn.
+        Return a connection that is idle, or will be before this caller's turn, or make one then.
 
-        The time to connect counts from then on. Raises `httpx.ConnectTimeout`,
-        `httpx.ConnectError` or `httpx.ProxyError`.
+        The time to connect counts from the turn on. Raises like `connect`.
         """
-        return await self._connect(timeout, may_be_idle=False)
+        if (idle := self._take_idle()) is not None:
+            return idle
+        try:
+            async with peer_timeout(seconds * _MAX_TURNS):
+                while (used := await self._turn_of(caller)) is not None:
+                    if used.is_quiet:  # the upstream may have closed it meanwhile
+                        return used
+                    used.abort()
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout("its turn to connect did not come in time") from exc
+        try:
+            return await self.connect(seconds)
+        finally:
+            self._end_turn()
+
+    async def connect(self, seconds: float) -> Http11Connection:
+        """
+        Make a connection for a request that has had its turn.
+
+        Raises `httpx.ConnectTimeout`, `httpx.ConnectError` or `httpx.ProxyError`.
+        """
+        try:
+            async with peer_timeout(seconds):
+                connection = await self._connector.connect(self)
+            if not connection.is_open:
+                raise ConnectionResetError("It was closed before it was used.")
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout("no connection was made in time") from exc
+        except (OSError, UnicodeError) as exc:
+            raise httpx.ConnectError(str(exc)) from exc
+        self._all.add(connection)
+        return connection
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -56,7 +92,9 @@ class OriginPool:
         return len(self._all), len(self._idle)
 
     def release(self, connection: Http11Connection) -> None:
-        """Take back a connection that another request may use, for a while."""
+        """Take back a connection: a request that waits gets it, or one that comes in a while."""
+        if self._waiting and self._is_usable(connection) and self._serve(connection):
+            return
         self._idle.append(connection)
         if self._sweeping is None:
             self._sweep()
@@ -75,35 +113,48 @@ class OriginPool:
             connection.abort()
 
     def _take_idle(self) -> Http11Connection | None:
-        now = asyncio.get_running_loop().time()
         while self._idle:
             connection = self._idle.pop()
-            if self._end_of(connection) > now and connection.is_quiet:  # the timer may be late
+            if self._is_usable(connection):
                 return connection
             connection.abort()
         return None
 
-    async def _connect(self, seconds: float, *, may_be_idle: bool) -> Http11Connection:
+    async def _turn_of(self, caller: str) -> Http11Connection | None:
+        """Return a connection that another request has used, or None if one is to be made."""
+        if self._turns_left:
+            self._turns_left -= 1
+            self._waiting.charge(caller, 1)
+            return None
+        turn: _Turn = asyncio.get_running_loop().create_future()
+        self._waiting.push(caller, turn, 1)
         try:
-            async with peer_timeout(seconds * _MAX_TURNS):
-                await self._turns.acquire()
-        except TimeoutError as exc:
-            raise httpx.ConnectTimeout("its turn to connect did not come in time") from exc
-        try:
-            if may_be_idle and (connection := self._take_idle()) is not None:
-                return connection
-            async with peer_timeout(seconds):
-                connection = await self._connector.connect(self)
-            if not connection.is_open:
-                raise ConnectionResetError("It was closed before it was used.")
-        except TimeoutError as exc:
-            raise httpx.ConnectTimeout("no connection was made in time") from exc
-        except (OSError, UnicodeError) as exc:
-            raise httpx.ConnectError(str(exc)) from exc
-        finally:
-            self._turns.release()
-        self._all.add(connection)
-        return connection
+            return await turn
+        except asyncio.CancelledError:
+            self._waiting.discard(caller, turn)
+            if turn.done() and not turn.cancelled():  # it came too late
+                if (used := turn.result()) is None:
+                    self._end_turn()
+                else:
+                    self.release(used)
+            raise
+
+    def _end_turn(self) -> None:
+        """Let the next one connect."""
+        if not self._serve(None):
+            self._turns_left += 1
+
+    def _serve(self, used: Http11Connection | None) -> bool:
+        """Give a connection, or the turn to make one, to who is next; False if nobody waits."""
+        while (turn := self._waiting.pop(lambda _: True)) is not None:
+            if not turn.done():  # else it was cancelled, and has not seen it
+                turn.set_result(used)
+                return True
+        return False
+
+    def _is_usable(self, connection: Http11Connection) -> bool:
+        now = asyncio.get_running_loop().time()  # the timer of the sweep may be late
+        return self._end_of(connection) > now and connection.is_quiet
 
     def _end_of(self, connection: Http11Connection) -> float:
         """Return the time at which an idle connection is closed, before the upstream does it."""

@@ -58,6 +58,8 @@ class OutgoingRequest:
     headers: Headers
     body: Body = ()
     timeouts: Timeouts
+    caller: str = ""
+    """Whose request it is, among callers that take turns to connect; empty for Holdover itself."""
     may_repeat: bool = False
     """True if the request may be sent again where the upstream closed its connection; such a
     request has all of its body."""
@@ -90,7 +92,7 @@ class Transport:
         head = _head_of(request, self._proxy if is_relayed else None)
         pool = self._pool_for(request.origin)
         seconds = request.timeouts.connect
-        connection = await pool.acquire(seconds)
+        connection = await pool.acquire(request.caller, seconds)
         was_used = connection.state is ConnectionState.IDLE
         try:
             response = await _exchange(request, head, connection)
@@ -111,7 +113,7 @@ class Transport:
     async def connect(self, origin: Origin, seconds: float) -> Http11Connection:
         """Return a connection that the next request will use; raises like `send`."""
         pool = self._pool_for(origin)
-        connection = await pool.acquire(seconds)
+        connection = await pool.acquire("", seconds)
         pool.release(connection)
         return connection
 

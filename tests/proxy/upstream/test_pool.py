@@ -1,6 +1,8 @@
 """Connections to one origin are made in turn, and the time to connect counts from one's turn."""
 
 import asyncio
+import json
+import re
 import socket
 import ssl
 import time
@@ -10,8 +12,13 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
+from proxy.upstream.connector import Connector
+from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.name_lookup import NameLookup
+from proxy.upstream.pool import OriginPool
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.transport import Transport
+from tests.harness import ADMIN, ADMIN_TOKEN, V2, body, running_proxy
 from tests.scripted_server import (
     Certificate,
     Listening,
@@ -102,32 +109,162 @@ async def test_who_has_waited_for_longest_connects_next(certificate: Certificate
     assert connected == [0, 1, 2]
 
 
-async def test_who_waits_for_a_turn_takes_what_has_become_idle(certificate: Certificate):
-    async def act(peer: Peer) -> None:
-        await peer.hear()
-        await is_crowded.wait()
-        await peer.say(ok(b"1"))
-        await peer.hear()
-        await peer.say(ok(b"2"))
+@asynccontextmanager
+async def crowded(
+    certificate: Certificate, *, turns_left: int = 0, and_then: int = 0, keep_alive: float = 60
+) -> AsyncIterator[tuple[OriginPool, Http11Connection, list[asyncio.Task[Http11Connection]]]]:
+    """A pool, the only connection it has, and as many that are being made as may be, without end.
 
-    is_crowded = asyncio.Event()
+    But for so many turns. Of the connections that are made afterwards so many are ready at once.
+    """
+    without_end = AT_ONCE - turns_left
+    is_let_in = (1, *range(AT_ONCE + 2, AT_ONCE + 2 + and_then))
+    names = NameLookup()
+    async with (
+        listening(answers(ok(b"hello")), context=certificate.context) as hidden,
+        letting_in(hidden, *is_let_in) as upstream,
+    ):
+        origin = ("https", upstream.host, upstream.port)
+        pool = OriginPool(Connector(origin, certificate.trusting, names, None), keep_alive)
+        used = await pool.acquire("", 60)
+        connecting = [asks(pool) for _ in range(without_end)]
+        while len(upstream.peers) < 1 + without_end:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        try:
+            yield pool, used, connecting
+        finally:
+            for each in connecting:
+                each.cancel()
+            await asyncio.gather(*connecting, return_exceptions=True)
+            pool.close()
+            names.close()
+
+
+def asks(pool: OriginPool) -> asyncio.Task[Http11Connection]:
+    return asyncio.ensure_future(pool.acquire("", 60))
+
+
+async def test_callers_take_turns_to_connect(certificate: Certificate):
+    connected: list[str] = []
+
+    async def connects(caller: str) -> None:
+        await pool.acquire(caller, 60)
+        connected.append(caller)
+
+    async with crowded(certificate, and_then=5) as (pool, _, connecting):
+        waiting = [
+            asyncio.ensure_future(connects(caller))
+            for caller in (*["flood"] * 3, "polite", "polite")
+        ]
+        await turns()
+        connecting[0].cancel()
+        await asyncio.gather(*waiting)
+
+    assert connected == ["flood", "polite", "flood", "polite", "flood"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/models"), ("POST", "/v1/complete")])
+async def test_they_are_told_apart_by_their_keys(
+    certificate: Certificate, method: str, path: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    served: list[bytes] = []
+
+    async def act(peer: Peer) -> None:
+        head = await peer.hear()
+        served.extend(re.findall(rb"\r\nx-api-key: (\w+)", head, re.IGNORECASE))
+        await peer.say(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+
+    async def send(key: str) -> None:
+        content = json.dumps(body()) if method == "POST" else None
+        headers = V2 | {"x-api-key": key}
+        await client.request(method, f"{proxy.url}{path}", content=content, headers=headers)
+
+    async def are_there(count: int) -> None:
+        while f"holdover_exchanges_running {count}" not in await metrics():
+            pass
+
+    async def metrics() -> str:
+        return (await client.get(f"{proxy.url}/metrics", headers=ADMIN)).text
+
     async with (
         listening(act, context=certificate.context) as hidden,
-        letting_in(hidden, 1) as upstream,
-        asking(certificate.trusting) as transport,
+        letting_in(hidden, *range(AT_ONCE + 1, AT_ONCE + 4)) as upstream,
+        httpx.AsyncClient(timeout=60, limits=httpx.Limits()) as client,
     ):
-        first = asyncio.ensure_future(ask(transport, upstream.url))
-        while not hidden.peers:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        async with crowd(transport, upstream) as first_ones:
-            waiting = asyncio.ensure_future(ask(transport, upstream.url))
-            await turns()
-            is_crowded.set()
-            assert await heard(await first) == b"1"
-            first_ones[0].cancel()
+        with running_proxy(upstream_url=upstream.url, admin_token=ADMIN_TOKEN) as proxy:
+            flood = [asyncio.ensure_future(send("flood")) for _ in range(AT_ONCE)]
+            await are_there(AT_ONCE)
+            flood += [asyncio.ensure_future(send("flood")) for _ in range(2)]
+            await are_there(AT_ONCE + 2)
+            polite = asyncio.ensure_future(send("polite"))
+            await are_there(AT_ONCE + 3)
+            flood[0].cancel()
+            await polite
+            await asyncio.gather(*flood[-2:])
+            for each in flood:
+                each.cancel()
+            await asyncio.gather(*flood, return_exceptions=True)
 
-            assert await heard(await waiting) == b"2"
-        assert len(upstream.peers) == 1 + AT_ONCE
+    assert served == [b"polite", b"flood", b"flood"]
+
+
+async def test_who_waits_for_a_turn_gets_what_becomes_idle(certificate: Certificate):
+    async with crowded(certificate) as (pool, used, _):
+        waiting = asks(pool)
+        await turns()
+        pool.release(used)
+
+        assert await waiting is used
+        assert pool.counts == (1, 0)
+
+
+async def test_what_became_idle_for_one_who_has_left_is_the_next_ones(certificate: Certificate):
+    async with crowded(certificate) as (pool, used, _):
+        leaving, waiting = asks(pool), asks(pool)
+        await turns()
+        pool.release(used)
+        leaving.cancel()
+
+        assert await waiting is used
+
+
+async def test_what_is_closed_as_it_is_handed_on_is_not_used(certificate: Certificate):
+    async with crowded(certificate, and_then=1) as (pool, used, connecting):
+        waiting = asks(pool)
+        await turns()
+        pool.release(used)
+        used.abort()
+        connecting[0].cancel()
+
+        assert (await waiting).is_open
+
+
+async def test_nobody_gets_what_is_not_to_be_kept(certificate: Certificate):
+    async with crowded(certificate, and_then=1, keep_alive=0) as (pool, used, connecting):
+        waiting = asks(pool)
+        await turns()
+        pool.release(used)
+        connecting[0].cancel()
+
+        assert await waiting is not used
+
+
+async def test_a_turn_that_came_to_one_who_has_left_is_the_next_ones(certificate: Certificate):
+    async def leaves_with_another() -> None:
+        try:
+            await pool.acquire("", 60)
+        finally:
+            second.cancel()  # its turn has come, and it has not seen it
+
+    async with crowded(certificate, turns_left=1, and_then=1) as (pool, _, _connecting):
+        first = asyncio.ensure_future(leaves_with_another())
+        await turns()
+        second, third = asks(pool), asks(pool)
+        await turns()
+        first.cancel()
+
+        assert (await third).is_open
 
 
 async def test_a_turn_that_does_not_come_is_given_up(certificate: Certificate):

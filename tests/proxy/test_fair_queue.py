@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.admission.fair_queue import FairQueue
+from proxy.fair_queue import FairQueue
 
 
 def anybody(_: str) -> bool:
