@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.cli.demo_clients import OLD_CLIENTS, settings_for
@@ -18,6 +18,7 @@ from proxy.config.sources import load_settings
 from proxy.config.toml_edit import set_override, set_share
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
+from tests.hypothesis_profiles import scaled
 
 NAMES = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -131,6 +132,7 @@ def test_a_place_where_nothing_can_be_written_is_named(demo):
         written(demo)
 
 
+@settings(max_examples=scaled(300))
 @given(
     st.dictionaries(NAMES.map("a{}".format), SCALARS, max_size=3),
     st.dictionaries(

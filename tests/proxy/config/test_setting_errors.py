@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic_core._pydantic_core import list_all_errors
@@ -13,6 +13,7 @@ from proxy.config.sources import load_settings
 from proxy.config.toml_source import TomlSource
 from proxy.errors import InvalidSettings
 from tests.docs import SHAPES
+from tests.hypothesis_profiles import scaled
 
 HASH = "sha256:" + "0" * 64
 NOT_OURS = (
@@ -58,6 +59,7 @@ ODD_VALUES = st.recursive(
 )
 
 
+@settings(max_examples=scaled(300))
 @given(name=st.sampled_from(sorted(Settings.model_fields)), value=ODD_VALUES)
 @example(name="upstream_key", value={"a": 1})
 @example(name="callers", value={"a b": {"token": HASH, "upstream_key": {"env": 1, "x": 2}}})

@@ -3,11 +3,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from proxy.migrate import Expression, Hole, LegacyCall, NewCall, Reason, Target, plan_call, text_of
 from proxy.migrate.text import MAX_HOLES, Text
+from tests.hypothesis_profiles import scaled
 from translators import (
     Adjustment,
     AdjustmentKind,
@@ -99,6 +100,7 @@ PROMPTS = {
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
+@settings(max_examples=scaled(200))
 @given(
     model=st.sampled_from(["claude-2.1", "claude-instant-1.2"]),
     values=st.fixed_dictionaries(

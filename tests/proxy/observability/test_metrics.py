@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
@@ -16,6 +16,7 @@ from proxy.errors import Blame
 from proxy.observability.metrics import Metrics
 from proxy.security.redaction import Redacted
 from proxy.traffic import MadeAdjustment
+from tests.hypothesis_profiles import scaled
 from tests.record_factory import record as plain_record
 from tests.small_disk import small_disk
 from tests.waiting import PATIENCE_SECONDS
@@ -151,6 +152,7 @@ def quantile(metrics: Metrics, wanted: float) -> float:
     raise AssertionError("there is no such bucket")
 
 
+@settings(max_examples=scaled(300))
 @given(
     times=st.lists(st.floats(100, 60_000), min_size=1, max_size=60),
     wanted=st.sampled_from([0.5, 0.95, 0.99]),

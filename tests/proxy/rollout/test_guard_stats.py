@@ -81,6 +81,7 @@ def test_a_sum_leaves_its_parts_as_they_were():
     assert one == Tally(count=1, latencies={0: 1})
 
 
+@settings(max_examples=scaled(300))
 @given(parts=st.lists(st.dictionaries(st.sampled_from("abc"), exchanges, max_size=3), max_size=4))
 def test_what_workers_have_counted_adds_up_caller_by_caller(parts):
     sides = [{caller: of(pairs) for caller, pairs in part.items()} for part in parts]
@@ -307,6 +308,7 @@ def none(_: int) -> Any:
 GUARD = Guard(errors_above=10, min_count=20)
 
 
+@settings(max_examples=scaled(300))
 @given(
     others=side("bcdef", least=2, most=60, errors=a_tenth_at_most),
     rest=side("abcdef", least=0, most=60, errors=any_share),
@@ -319,6 +321,7 @@ def test_no_caller_trips_a_guard_by_which_all_others_do_well(others, rest, count
     assert breach(GUARD, {"a": one, **others}, rest) is None
 
 
+@settings(max_examples=scaled(300))
 @given(
     rule=side("abcdef", least=20, most=60, errors=more_than_a_fifth),
     rest=side("abcdef", least=20, most=60, errors=a_tenth_at_most),
@@ -334,6 +337,7 @@ def test_a_guard_trips_where_every_caller_fails_whatever_one_does_elsewhere(
     assert breach(GUARD, rule, {**rest, "x": outside}) is not None
 
 
+@settings(max_examples=scaled(300))
 @given(
     others=side("bcdef", least=20, most=40, errors=more_than_half).filter(are_three),
     rest=side("abcdef", least=20, most=60, errors=none),

@@ -105,7 +105,7 @@ def uncovered(store: Store, wanted: str = "needle") -> int:
 @pytest.mark.thorough
 @example(said=[["a b", "match"]], wanted='a" OR b*', is_indexed_first=True)
 @example(said=[["NEAR(a b)"]], wanted="near(a", is_indexed_first=False)
-@settings(max_examples=scaled(200))  # each makes a day, and PostgreSQL plans for all of them
+@settings(max_examples=scaled(100))  # each makes a day, and PostgreSQL plans for all of them
 @given(
     said=st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=4),
     wanted=TEXTS,
