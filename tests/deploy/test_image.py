@@ -2,17 +2,21 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
+import httpx
 import pytest
+import yaml
 
 from proxy.simulator import create_simulator
 from proxy.traffic import default_url
@@ -136,6 +140,77 @@ def test_it_reaches_postgresql(store: ImageStore, tmp_path: Path):
             fetch("POST", f"{container.url}/v1/complete", json=body(), headers=KEY | V2)
             # Not afterwards: the loader ends with the container.
             wait_for(lambda: records_in(url) == 1, container.log.read_text)
+
+
+def test_compose_runs_it_with_what_the_documented_commands_make(store: ImageStore, tmp_path: Path):
+    port = free_port()
+    with postgres() as server, serving(create_simulator()) as upstream_url:
+        url = server.new_database()
+        compose = documented_compose(store, tmp_path, port, upstream_url)
+        secret = tmp_path / "deploy" / "compose" / "secrets" / "HOLDOVER_TRAFFIC_URL"
+        assert secret.read_text().startswith("postgresql://holdover:")
+        secret.write_text(url.replace("@127.0.0.1:", "@postgres:"))
+        log = tmp_path / "log"
+        try:
+            with log.open("wb") as output:
+                compose("up", "--detach", "--no-build", "--no-deps", "holdover", output=output)
+            wait_for(lambda: is_ready(port))
+            answer = fetch(
+                "POST", f"http://127.0.0.1:{port}/v1/complete", json=body(), headers=KEY | V2
+            )
+            wait_for(lambda: records_in(url) == 1, log.read_text)
+            with log.open("wb") as output:
+                compose("logs", "holdover", output=output)
+        finally:
+            compose("down", "--volumes")
+
+    assert answer.status_code == 200
+    assert '"event":"starting"' in log.read_text()
+    assert "risky_setting" not in log.read_text()
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return fetch("GET", f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def documented_compose(
+    store: ImageStore, directory: Path, port: int, upstream_url: str
+) -> Callable[..., None]:
+    """Do what `deploy/README.md` says before `docker compose up`; return how to call compose.
+
+    Networks cannot be made on every machine, so that the service has the machine's own.
+    """
+    shutil.copytree(ROOT / "deploy", directory / "deploy")
+    text = (ROOT / "deploy" / "README.md").read_text()
+    commands = text[text.index("cd deploy/compose") : text.index("docker compose up")]
+    subprocess.run(["bash", "-euc", commands], check=True, cwd=directory)
+    service = {
+        "network_mode": "host",
+        "extra_hosts": ["postgres:127.0.0.1"],
+        "environment": {"HOLDOVER_PORT": str(port), "HOLDOVER_UPSTREAM_URL": upstream_url},
+    }
+    here = directory / "here.yaml"
+    without = "".join(f"    {name}: !reset null\n" for name in ("networks", "ports", "depends_on"))
+    service_text = yaml.safe_dump({"services": {"holdover": service}}).rstrip()
+    here.write_text(f"{service_text}\n{without}")
+    podman = directory / "podman"
+    podman.write_text(f'#!/bin/sh\nexec {shlex.join(store.podman())} "$@"\n')
+    podman.chmod(0o700)
+    limits = "--cgroups=disabled --ulimit nofile=1024:1024 --ulimit nproc=1000:1000"
+    program = [
+        *("podman-compose", "--podman-path", str(podman), "--in-pod", "false"),
+        *("--podman-run-args", f"{limits} --no-healthcheck"),
+        *("--file", "compose.yaml", "--file", str(here)),
+    ]
+
+    def compose(*arguments: str, output: IO[bytes] | None = None) -> None:
+        place = directory / "deploy" / "compose"
+        subprocess.run([*program, *arguments], check=True, cwd=place, stdout=output, stderr=output)
+
+    return compose
 
 
 def test_without_a_place_for_its_state_it_does_not_start(store: ImageStore):
