@@ -8,6 +8,7 @@ from typing import Final
 from proxy.migrate.findings import Examined, Finding, Verdict
 from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
+from proxy.migrate.typescript.bedrock import BedrockRewriter
 from proxy.migrate.typescript.listed import listed_of
 from proxy.migrate.typescript.nodes import first_error, parse
 from proxy.migrate.typescript.posts import PostRewriter
@@ -63,6 +64,11 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
         findings.append(rewriter.finding(post))
         edits += post.edits
         examined += [post.post.call, post.post.body]
+    for_bedrock = BedrockRewriter(source, target)
+    for body in for_bedrock.rewrite():
+        findings.append(for_bedrock.finding(body))
+        edits += body.edits
+        examined.append(body.body)
     more_findings, more_edits = rest_of(source, target, outcomes, edits)
     findings += more_findings
     edits += more_edits

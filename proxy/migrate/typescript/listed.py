@@ -33,7 +33,12 @@ const response = await fetch("https://api.anthropic.com/v1/messages", {{
 }});
 const message = await response.json();
 const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");"""
-_BEDROCK: Final = """\
+BEDROCK_SHAPE: Final = "a body for Bedrock"
+BEDROCK_REASON: Final = (
+    "Bedrock is another product: the body is that of the Messages API, for a model that Bedrock "
+    "serves to you; the answer's text is in `content`."
+)
+BEDROCK_BODY: Final = """\
 body: JSON.stringify({
   anthropic_version: "bedrock-2023-05-31",
   max_tokens: 300,
@@ -84,10 +89,9 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
         return finding_at(
             source,
             node,
-            "a body for Bedrock",
-            "Bedrock is another product: the body is that of the Messages API, for a model that "
-            "Bedrock serves to you; the answer's text is in `content`.",
-            _BEDROCK,
+            BEDROCK_SHAPE,
+            BEDROCK_REASON,
+            BEDROCK_BODY,
         )
     found = finding_at(
         source,

@@ -40,6 +40,26 @@ _VERSION: Final = "anthropic-version"
 _HARMLESS: Final = frozenset({"ok", "status", "statusText", "headers"})
 
 
+def body_edits(
+    source: Source, target: Target, entries: Entries, read: ReadCall, new: NewCall
+) -> list[Edit]:
+    """Return the edits of the body of a request that the program builds itself."""
+    prompt, name = read.prompt, read.prompt.name
+    style = Style(
+        writer=Writer(prompt.quote, keeps_lines=prompt.keeps_lines), sdk=target.sdk, is_wire=True
+    )
+    edits: list[Edit] = []
+    if name is not None:
+        written = source.code(name)
+        if only_use(source, name) is not entries.get("prompt"):
+            raise CannotRewrite(f"`{written}` is used elsewhere, too, with its markers.")
+        if new.content is None:
+            raise CannotRewrite(f"`{written}` becomes several messages.")
+        style = replace(style, in_place=written)
+        edits.append(Edit(*prompt.node.span, style.writer.text(new.content)))
+    return [*edits, *edit_entries(source, entries, new, style)]
+
+
 @dataclass(slots=True)
 class PostOutcome(Outcome):
     """The outcome of a post."""
@@ -99,7 +119,7 @@ class PostRewriter:
         outcome.call, outcome.new = read.call, new
         outcome.looks += new.looks
         edits = [self._address(post), *self._version(post)]
-        edits += self._body_edits(entries, read, new)
+        edits += body_edits(self._source, self._target, entries, read, new)
         use = AnswerUse(
             self._reader.texts.quote,
             began_with_space=new.began_with_space,
@@ -149,24 +169,6 @@ class PostRewriter:
             return [] if version == UPSTREAM_VERSION else [Edit(*each.value.span, written)]
         end, quote = entries.listed[-1].end, self._reader.texts.quote
         return [Edit(end, end, f", {write_entry(_VERSION, written, quote)}")]
-
-    def _body_edits(self, entries: Entries, read: ReadCall, new: NewCall) -> list[Edit]:
-        source, prompt, name = self._source, read.prompt, read.prompt.name
-        style = Style(
-            writer=Writer(prompt.quote, keeps_lines=prompt.keeps_lines),
-            sdk=self._target.sdk,
-            is_wire=True,
-        )
-        edits: list[Edit] = []
-        if name is not None:
-            written = source.code(name)
-            if only_use(source, name) is not entries.get("prompt"):
-                raise CannotRewrite(f"`{written}` is used elsewhere, too, with its markers.")
-            if new.content is None:
-                raise CannotRewrite(f"`{written}` becomes several messages.")
-            style = replace(style, in_place=written)
-            edits.append(Edit(*prompt.node.span, style.writer.text(new.content)))
-        return [*edits, *edit_entries(source, entries, new, style)]
 
     def _follow_promise(self, post: Post, use: AnswerUse) -> None:
         """Follow the promise of a response to the response."""
