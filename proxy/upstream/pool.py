@@ -48,13 +48,16 @@ class OriginPool:
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def acquire(self, caller: str, seconds: float) -> Http11Connection:
-        """
-        Return a connection that is idle, or will be before this caller's turn, or make one then.
+        """Return an idle connection, or one as `connect` does."""
+        return self._take_idle() or await self.connect(caller, seconds)
 
-        The time to connect counts from the turn on. Raises like `connect`.
+    async def connect(self, caller: str, seconds: float) -> Http11Connection:
         """
-        if (idle := self._take_idle()) is not None:
-            return idle
+        Make a connection when it is this caller's turn, or return one that becomes idle before.
+
+        The time to connect counts from the turn on. Raises `httpx.ConnectTimeout`,
+        `httpx.ConnectError` or `httpx.ProxyError`.
+        """
         try:
             async with peer_timeout(seconds * _MAX_TURNS):
                 while (used := await self._turn_of(caller)) is not None:
@@ -64,17 +67,6 @@ class OriginPool:
         except TimeoutError as exc:
             raise httpx.ConnectTimeout("its turn to connect did not come in time") from exc
         try:
-            return await self.connect(seconds)
-        finally:
-            self._end_turn()
-
-    async def connect(self, seconds: float) -> Http11Connection:
-        """
-        Make a connection for a request that has had its turn.
-
-        Raises `httpx.ConnectTimeout`, `httpx.ConnectError` or `httpx.ProxyError`.
-        """
-        try:
             async with peer_timeout(seconds):
                 connection = await self._connector.connect(self)
             if not connection.is_open:
@@ -83,6 +75,8 @@ class OriginPool:
             raise httpx.ConnectTimeout("no connection was made in time") from exc
         except (OSError, UnicodeError) as exc:
             raise httpx.ConnectError(str(exc)) from exc
+        finally:
+            self._end_turn()
         self._all.add(connection)
         return connection
 

@@ -99,12 +99,13 @@ class Transport:
         except httpx.ReadError:
             if not (was_used and request.may_repeat):
                 raise
-            # The upstream closed an idle connection just as it was used. Once, on a new one:
-            # another idle connection may be as stale (RFC 9112, section 9.3.1).
+            # The upstream closed an idle connection just as it was used. Once, and on none that is
+            # idle, which may be as stale (RFC 9112, section 9.3.1).
             where = authority(*request.origin[1:])
             reason = f"{where}: the upstream closed the connection before its next request"
             log.warning("upstream_asked_again", reason=reason)
-            response = await _exchange(request, head, await pool.connect(seconds))
+            connection = await pool.connect(request.caller, seconds)
+            response = await _exchange(request, head, connection)
         if is_relayed and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             await response.aclose()  # the client of Holdover does not know the proxy
             raise httpx.ProxyError(f"it answered with status {response.status}")
