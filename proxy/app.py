@@ -268,8 +268,10 @@ def _limits_of(settings: Settings) -> Limits:
 async def _show_connections(metrics: Metrics, **dispatchers: Dispatcher) -> None:
     while True:
         for purpose, dispatcher in dispatchers.items():
-            every, idle = dispatcher.connections
-            metrics.connections_now(purpose, active=every - idle, idle=idle)
+            counts = dispatcher.connections
+            metrics.connections_now(
+                purpose, active=counts.active, idle=counts.idle, awaited=counts.awaited
+            )
         await asyncio.sleep(_SHOW_SECONDS)
 
 

@@ -127,7 +127,8 @@ class Metrics:
         )
         self._connections = Gauge(
             "holdover_upstream_connections",
-            "Open connections to upstreams, for exchanges or for shadows.",
+            "Connections to upstreams, for exchanges or shadows: `active`, `idle`, or `awaited` by "
+            "requests whose turn to connect has not come.",
             ("purpose", "state"),
             registry=self._registry,
             multiprocess_mode="livesum",
@@ -245,10 +246,11 @@ class Metrics:
         """Count a request for one of a few known paths, or for `other`."""
         self._passed.labels(path, str(status or _NONE)).inc()
 
-    def connections_now(self, purpose: str, *, active: int, idle: int) -> None:
-        """Show how many connections to upstreams are open for a purpose."""
+    def connections_now(self, purpose: str, *, active: int, idle: int, awaited: int) -> None:
+        """Show how many connections to upstreams are open for a purpose, or waited for."""
         self._connections.labels(purpose, "active").set(active)
         self._connections.labels(purpose, "idle").set(idle)
+        self._connections.labels(purpose, "awaited").set(awaited)
 
     def shadow_skipped(self, rule: str, reason: str) -> None:
         """Count a shadow request that was due but not sent."""

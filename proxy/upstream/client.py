@@ -29,6 +29,7 @@ from proxy.security.keyring import DEFAULT_PORTS
 from proxy.upstream.decompression import is_compressed, iter_decompressed
 from proxy.upstream.egress import LOOPBACK, authority, proxy_for, trust
 from proxy.upstream.http11 import Http11Connection
+from proxy.upstream.pool import ConnectionCounts
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.timers import peer_timeout
 from proxy.upstream.transport import Body, OutgoingRequest, Timeouts, Transport
@@ -218,8 +219,8 @@ class UpstreamClient:
         return self._url.host in LOOPBACK
 
     @property
-    def connections(self) -> tuple[int, int]:
-        """How many connections there are, and how many of them are idle."""
+    def connections(self) -> ConnectionCounts:
+        """How many connections there are to the upstream."""
         return self._transport.connections
 
     async def connect(self) -> Http11Connection:

@@ -11,6 +11,7 @@ from proxy.headers import Headers
 from proxy.security.keyring import Destination, is_about_a_model, refuses_key
 from proxy.upstream.client import UpstreamClient, UpstreamResponse
 from proxy.upstream.learned_capabilities import LearnedCapabilities
+from proxy.upstream.pool import ConnectionCounts
 from proxy.upstream.request_headers import forwarded_request_headers
 from proxy.upstream.transport import Timeouts
 
@@ -37,10 +38,9 @@ class Dispatcher:
         self._on_key = on_key
 
     @property
-    def connections(self) -> tuple[int, int]:
-        """How many connections to all upstreams there are, and how many of them are idle."""
-        counts = [client.connections for client in self._by_url.values()]
-        return sum(every for every, _ in counts), sum(idle for _, idle in counts)
+    def connections(self) -> ConnectionCounts:
+        """How many connections to all upstreams there are."""
+        return sum((client.connections for client in self._by_url.values()), ConnectionCounts())
 
     def client_for(self, to: Destination) -> UpstreamClient:
         """Return the client of a destination's upstream."""

@@ -8,6 +8,7 @@ becomes idle, whichever is first; callers take turns, so that a flood of one wai
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import httpx
@@ -33,6 +34,21 @@ before it have run out of time one after the other.
 
 _Turn: TypeAlias = asyncio.Future[Http11Connection | None]
 """What a request waits for: a connection that another has used, or None if it may make one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCounts:
+    """Numbers of connections to upstreams."""
+
+    active: int = 0
+    idle: int = 0
+    awaited: int = 0
+    """Requests that wait for their turn to connect."""
+
+    def __add__(self, other: ConnectionCounts) -> ConnectionCounts:
+        return ConnectionCounts(
+            self.active + other.active, self.idle + other.idle, self.awaited + other.awaited
+        )
 
 
 class OriginPool:
@@ -81,9 +97,10 @@ class OriginPool:
         return connection
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """How many connections there are, and how many of them are idle."""
-        return len(self._all), len(self._idle)
+    def counts(self) -> ConnectionCounts:
+        """How many connections there are to this origin."""
+        idle = len(self._idle)
+        return ConnectionCounts(len(self._all) - idle, idle, len(self._waiting))
 
     def release(self, connection: Http11Connection) -> None:
         """Take back a connection: a request that waits gets it, or one that comes in a while."""

@@ -23,7 +23,7 @@ from proxy.upstream.connector import Connector
 from proxy.upstream.egress import Origin, OutboundProxy, authority
 from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.name_lookup import NameLookup
-from proxy.upstream.pool import KEEP_ALIVE_SECONDS, OriginPool
+from proxy.upstream.pool import KEEP_ALIVE_SECONDS, ConnectionCounts, OriginPool
 from proxy.upstream.response_parser import ConnectionState
 from proxy.upstream.response_stream import ResponseStream
 
@@ -119,10 +119,9 @@ class Transport:
         return connection
 
     @property
-    def connections(self) -> tuple[int, int]:
-        """How many connections there are, and how many of them are idle."""
-        counts = [pool.counts for pool in self._pools.values()]
-        return sum(every for every, _ in counts), sum(idle for _, idle in counts)
+    def connections(self) -> ConnectionCounts:
+        """How many connections there are to all origins."""
+        return sum((pool.counts for pool in self._pools.values()), ConnectionCounts())
 
     async def aclose(self) -> None:
         """Close all connections."""

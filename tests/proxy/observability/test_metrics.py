@@ -105,13 +105,14 @@ def test_requests_for_other_paths_and_connections_are_shown():
     metrics = Metrics()
     metrics.request_passed("/v1/models", 200)
     metrics.request_passed("other", None)
-    metrics.connections_now("exchanges", active=2, idle=1)
+    metrics.connections_now("exchanges", active=2, idle=1, awaited=3)
 
     assert numbers(metrics) == {
         ("passthrough_requests_total", "/v1/models", "200"): 1,
         ("passthrough_requests_total", "other", ""): 1,
         ("upstream_connections", "exchanges", "active"): 2,
         ("upstream_connections", "exchanges", "idle"): 1,
+        ("upstream_connections", "exchanges", "awaited"): 3,
     }
 
 

@@ -15,7 +15,7 @@ import pytest
 from proxy.upstream.connector import Connector
 from proxy.upstream.http11 import Http11Connection
 from proxy.upstream.name_lookup import NameLookup
-from proxy.upstream.pool import OriginPool
+from proxy.upstream.pool import ConnectionCounts, OriginPool
 from proxy.upstream.response_stream import ResponseStream
 from proxy.upstream.transport import Transport
 from tests.harness import ADMIN, ADMIN_TOKEN, V2, body, running_proxy
@@ -213,10 +213,11 @@ async def test_who_waits_for_a_turn_gets_what_becomes_idle(certificate: Certific
     async with crowded(certificate) as (pool, used, _):
         waiting = asks(pool)
         await turns()
+        assert pool.counts == ConnectionCounts(active=1, awaited=1)
         pool.release(used)
 
         assert await waiting is used
-        assert pool.counts == (1, 0)
+        assert pool.counts == ConnectionCounts(active=1)
 
 
 async def test_what_became_idle_for_one_who_has_left_is_the_next_ones(certificate: Certificate):
