@@ -281,13 +281,17 @@ def _looks(call: LegacyCall, plan: Plan, new: NewCall) -> Iterator[str]:
     for adjustment in plan.adjustments:
         if reason := _WANTS_A_LOOK.get(adjustment.kind):
             yield reason
+    _check_system(new.system or ())
     for hole in _bare_holes(new.system or ()):
         if not _SYSTEM_TEXTS.search(hole.source):
             raise _CannotPlan(
                 f"`{hole.source}` stands before the first marker of the prompt: it is the system "
                 "prompt, or it holds turns with markers of its own."
             )
-        yield f"`{hole.source}` becomes the system prompt, if it holds no markers."
+        yield (
+            f"`{hole.source}` becomes the system prompt: it must hold no markers, and something, "
+            "because the API takes no empty one."
+        )
     if new.needs_timeout:
         yield (
             f"The SDKs wait for {new.max_tokens} tokens only with a timeout, or if they are "
@@ -295,6 +299,17 @@ def _looks(call: LegacyCall, plan: Plan, new: NewCall) -> Iterator[str]:
         )
     if isinstance(call.temperature, Expression) and call.top_p is not None:
         yield "The model may take only one of temperature and top_p."
+
+
+def _check_system(system: Text) -> None:
+    """Refuse a system prompt that is empty by default; the API takes none that is."""
+    holes = holes_in(system)
+    has_words = any(isinstance(part, str) and part.strip() for part in system)
+    if holes and not has_words and all(hole.may_be_empty for hole in holes):
+        raise _CannotPlan(
+            f"`{holes[0].source}` is the system prompt, and empty by default: give `system` only "
+            "if there is one."
+        )
 
 
 def _bare_holes(system: Text) -> Iterator[Hole]:

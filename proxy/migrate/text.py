@@ -33,6 +33,8 @@ class Hole:
     """True if the value is known to hold no markers."""
     is_repeatable: bool = False
     """True if the expression may be evaluated twice: a name, not a call."""
+    may_be_empty: bool = False
+    """True if the source shows that the value is an empty string, if nothing else is given."""
     is_rstripped: bool = False
     """True if the white space at the end of its value is taken off."""
 

@@ -114,7 +114,6 @@ class SdkRewriter:
         outcome.call = read.call
         new = planned(read.call, self._target)
         outcome.new = new
-        self._check_system(site, new)
         outcome.looks += new.looks
         if read.default is not None:
             outcome.looks.append(
@@ -146,22 +145,6 @@ class SdkRewriter:
         else:
             edits.append(self._method_edit(site, "stream"))
             outcome.edits = self._stream_edits(site, stream, edits)
-
-    def _check_system(self, site: Site, new: NewCall) -> None:
-        """Refuse a system prompt that is empty by default; the API takes none that is."""
-        function = self._source.function(site.call)
-        words = [each for each in new.system or () if isinstance(each, str) and each.strip()]
-        holes = {each.source for each in holes_in(new.system or ())}
-        if function is None or words:
-            return
-        for each in (*function.params.params, *function.params.kwonly_params):
-            default = each.default
-            is_empty = isinstance(default, cst.SimpleString) and not default.raw_value.strip()
-            if is_empty and each.name.value in holes:
-                raise CannotRewrite(
-                    f"`{each.name.value}` is the system prompt, and empty by default: give "
-                    "`system` only if there is one."
-                )
 
     def _add_keys(self, site: Site, outcome: SdkOutcome) -> None:
         if site.era == "0.2":

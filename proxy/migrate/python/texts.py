@@ -262,7 +262,37 @@ class TextReader:
             # The value needs no conversion, so that it may stand alone.
             form = f"{form}\n"
         is_number = isinstance(node, cst.Integer | cst.Float)
-        return Hole(code, form, is_marker_free or is_number, _is_repeatable(node))
+        return Hole(
+            code,
+            form,
+            is_marker_free or is_number,
+            _is_repeatable(node),
+            self._may_be_empty(node),
+        )
+
+    def _may_be_empty(self, node: cst.BaseExpression) -> bool:
+        """Return True for an empty string, one in place of what is missing, and names of such."""
+        match node:
+            case cst.SimpleString():
+                return not node.raw_value.strip()
+            case cst.BooleanOperation(operator=cst.Or()):
+                return self._may_be_empty(node.right)
+            case cst.IfExp():
+                return self._may_be_empty(node.body) or self._may_be_empty(node.orelse)
+            case cst.Call(func=cst.Attribute(attr=cst.Name(value="get" | "getenv"))):
+                return len(node.args) > 1 and self._may_be_empty(node.args[1].value)
+            case cst.Name():
+                value = self._source.value_of(node) or self._default_of(node)
+                if value is None or isinstance(value, cst.Name):
+                    return False
+                return self._may_be_empty(value)
+            case _:
+                return False
+
+    def _default_of(self, name: cst.Name) -> cst.BaseExpression | None:
+        found = self._source.assignments(name)
+        node = getattr(found[0], "node", None) if len(found) == 1 else None
+        return node.default if isinstance(node, cst.Param) else None
 
     def is_string(self, node: cst.BaseExpression) -> bool:
         """Return True if an expression is certain to be a string."""

@@ -19,6 +19,7 @@ from proxy.migrate.typescript.texts import SDK
 _UNCHANGED: Final = frozenset({"model", "id"})
 _UNCHANGED_ON_WIRE: Final = _UNCHANGED | {"error"}
 _TESTS: Final = frozenset({"if_statement", "while_statement", "unary_expression"})
+_CASTS: Final = frozenset({"as_expression", "satisfies_expression", "type_assertion"})
 _EMPTY: Final = frozenset({"null", "undefined"})
 _GUARD: Final = (
     "if ({name}.type !== {q}content_block_delta{q} || {name}.delta.type !== {q}text_delta{q}) "
@@ -163,7 +164,7 @@ class AnswerFollower:
             self._rewrite_annotation(pattern, use)
             pattern = pattern.named[0]
         if pattern.kind == "object_pattern":
-            self._follow_pattern(pattern, None, use)
+            self.follow_pattern(pattern, None, use)
         elif pattern.kind == "identifier":
             self._follow_name(pattern, use)
         else:
@@ -177,7 +178,7 @@ class AnswerFollower:
     def _follow_declared(self, node: Node, declarator: Node, use: AnswerUse) -> None:
         pattern = declarator.named[0]
         if pattern.kind == "object_pattern":
-            self._follow_pattern(pattern, declarator, use)
+            self.follow_pattern(pattern, declarator, use)
         elif pattern.kind == "identifier":
             self._rewrite_annotation(declarator, use)
             self._follow_name(pattern, use)
@@ -227,9 +228,11 @@ class AnswerFollower:
             inner = unwrapped(inner.named[0])
         return inner.kind == "call_expression" or self._source.code(inner) in _EMPTY
 
-    def _follow_pattern(self, pattern: Node, declarator: Node | None, use: AnswerUse) -> None:
+    def follow_pattern(self, pattern: Node, declarator: Node | None, use: AnswerUse) -> None:
         """Rewrite `{ completion, stop_reason: reason }`."""
         source = self._source
+        if declarator is not None:
+            self._rewrite_annotation(declarator, use)
         for each in pattern.named:
             is_pair = each.kind == "pair_pattern"
             if not is_pair and each.kind != "shorthand_property_identifier_pattern":
@@ -277,10 +280,12 @@ class AnswerFollower:
         for node in source.references(local):
             self._check_first_space(node, use)
         keyword = source.code(statement.children[0])
-        end = ";" if source.text[statement.end - 1] == ";" else ""
+        # A semicolon in another line protects what follows it.
+        is_ended = source.text[declarator.end : statement.end] == ";"
+        place, end = (statement.end, ";") if is_ended else (declarator.end, "")
         indent = source.indentation_at(statement.start)
         code = f"\n{indent}{keyword} {source.code(local)} = {text}{end}"
-        use.edits.append(Edit(statement.end, statement.end, code))
+        use.edits.append(Edit(place, place, code))
 
     def _unchanged(self, use: AnswerUse) -> frozenset[str]:
         return _UNCHANGED_ON_WIRE if use.is_json else _UNCHANGED
@@ -302,7 +307,7 @@ class AnswerFollower:
         elif parent.kind == "subscript_expression" and parent.named[0] is node:
             name = string_value(source.text, parent.named[-1])
         elif parent.kind == "variable_declarator" and parent.named[0].kind == "object_pattern":
-            self._follow_pattern(parent.named[0], parent, use)
+            self.follow_pattern(parent.named[0], parent, use)
             return
         else:
             self._follow_whole(node, parent, use)
@@ -391,6 +396,11 @@ class AnswerFollower:
                 f"The whole answer is printed in line {line}; a message looks different."
             )
             return
+        if parent.kind in _CASTS:
+            type_ = source.code(parent.children[-1])
+            if parent.kind == "type_assertion":
+                type_ = source.code(parent.named[0])[1:-1]
+            raise CannotRewrite(f"The type `{type_}` must become that of a message.")
         is_first = parent.named[0] is node
         operator = source.code(parent.children[1]) if parent.kind == "binary_expression" else ""
         if parent.kind in _TESTS or (is_first and parent.kind == "ternary_expression"):

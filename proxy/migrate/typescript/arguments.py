@@ -15,7 +15,7 @@ from typing import Final
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.outcomes import CannotRead, CannotRewrite, known_value
+from proxy.migrate.outcomes import CannotRead, known_value
 from proxy.migrate.text import Text, holes_in
 from proxy.migrate.traits import NOT_SENT, CallTraits, Sampled, stops_of, words_of
 from proxy.migrate.typescript.literals import string_value
@@ -292,20 +292,6 @@ class ArgumentReader:
 
     def _is_absent(self, node: Node) -> bool:
         return self._source.code(node) == "undefined"
-
-
-def check_system(source: Source, new: NewCall, call: Node) -> None:
-    """Refuse a system prompt that is empty by default; the API takes none that is."""
-    if any(isinstance(each, str) and each.strip() for each in new.system or ()):
-        return
-    for hole in holes_in(new.system or ()):
-        binding = source.resolve(hole.source, call)
-        default = None if binding is None else default_of(binding)
-        if default is not None and string_value(source.text, default) == "":
-            raise CannotRewrite(
-                f"`{hole.source}` is the system prompt, and empty by default: give `system` "
-                "only if there is one."
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ A body is followed by `JSON.stringify`, and by names that are used once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +19,13 @@ from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
 
 _FETCH: Final = frozenset({"fetch", "globalThis.fetch", "window.fetch", "self.fetch"})
+_EMPTY: Final = frozenset({"null", "undefined"})
 _FETCHING_MODULES: Final = frozenset({"node-fetch", "cross-fetch", "undici", "isomorphic-fetch"})
+_LOADED: Final = re.compile(
+    r"\(\.\.\.(\w+)\)\s*=>\s*import\([\"']node-fetch[\"']\)\s*\.then\(\s*"
+    r"\(\{\s*default:\s*(\w+),?\s*\}\)\s*=>\s*\2\(\.\.\.\1\),?\s*\)"
+)
+"""What node-fetch says to write where a module cannot be imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Post:
     call: Node
     is_axios: bool
     address: Node | None
-    headers: Node | None
+    options: Node | None
+    """The object with the headers and whatever else the call is told."""
     method: str | None
     """Name of its method in capitals; None if that is not in sight."""
 
@@ -66,7 +74,13 @@ def _post(source: Source, body: Node) -> Post | None:
         elif parent.kind == "arguments" and call is not None:
             if source.code(call.named[0]) != "JSON.stringify":
                 return _posted(source, body, current, call)
-            current = wrapped(call)
+            # Whatever chooses entries by their names knows those of the legacy API.
+            is_whole = [source.code(each) for each in parent.named[1:2]] in (
+                [],
+                ["null"],
+                ["undefined"],
+            )
+            current = wrapped(call) if is_whole and parent.named[0] is current else None
         elif parent.kind == "pair":
             return _configured(source, body, parent, _key(source, parent))
         elif parent.kind == "object":
@@ -88,15 +102,15 @@ def _configured(source: Source, body: Node, entry: Node, key: str) -> Post | Non
     call = None if arguments is None or arguments.kind != "arguments" else arguments.parent
     if call is None:
         return None
-    said, given = _values(source, options), arguments_of(call)
-    function, headers = call.named[0], said.get("headers")
+    said, given = values_of(source, options), arguments_of(call)
+    function = call.named[0]
     written = string_value(source.text, said["method"]) if "method" in said else None
     method = None if written is None else written.upper()
     if key == "body" and _is_fetch(source, function) and given[1:] == [current]:
-        return Post(body, call, is_axios=False, address=given[0], headers=headers, method=method)
+        return Post(body, call, is_axios=False, address=given[0], options=options, method=method)
     if key == "data" and _is_axios(source, function) and given == [current]:
         address = said.get("url")
-        return Post(body, call, is_axios=True, address=address, headers=headers, method=method)
+        return Post(body, call, is_axios=True, address=address, options=options, method=method)
     return None
 
 
@@ -109,12 +123,12 @@ def _posted(source: Source, body: Node, current: Node, call: Node) -> Post | Non
     if not _is_axios(source, function.named[0]) or rest[:1] != [current]:
         return None
     options = unwrapped(rest[1]) if rest[1:] else None
-    said = _values(source, options) if options is not None and options.kind == "object" else {}
-    headers = said.get("headers")
-    return Post(body, call, is_axios=True, address=address, headers=headers, method="POST")
+    if options is not None and options.kind != "object":
+        options = None
+    return Post(body, call, is_axios=True, address=address, options=options, method="POST")
 
 
-def _values(source: Source, options: Node) -> Mapping[str, Node]:
+def values_of(source: Source, options: Node) -> Mapping[str, Node]:
     """Return the values of the entries of an object, by their names."""
     return {
         _key(source, each): each.named[-1] if each.kind == "pair" else each
@@ -130,6 +144,8 @@ def _is_fetch(source: Source, function: Node) -> bool:
     origin = source.origin(function)
     if origin is not None:
         return origin[0] in _FETCHING_MODULES
+    if (value := source.value_of(function)) is not None:
+        return value.kind == "arrow_function" and _LOADED.match(source.code(value)) is not None
     return source.binding(function) is None and source.code(function) in _FETCH
 
 

@@ -6,6 +6,8 @@ A post is rewritten if address, headers and body are in sight and the answer is 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +21,6 @@ from proxy.migrate.typescript.arguments import (
     Entries,
     ReadCall,
     Style,
-    check_system,
     edit_entries,
     entries_in_sight,
     entries_of,
@@ -28,7 +29,7 @@ from proxy.migrate.typescript.arguments import (
 from proxy.migrate.typescript.listed import example_post
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node, wrapped
-from proxy.migrate.typescript.post_sites import Post, only_use, posts_in
+from proxy.migrate.typescript.post_sites import Post, only_use, posts_in, values_of
 from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.writing import Writer
@@ -38,6 +39,18 @@ _PATH: Final = "/v1/complete"
 _NEW_PATH: Final = "/v1/messages"
 _VERSION: Final = "anthropic-version"
 _HARMLESS: Final = frozenset({"ok", "status", "statusText", "headers"})
+_AXIOS_OPTIONS: Final = frozenset(
+    {"url", "method", "headers", "data", "params", "timeout", "timeoutErrorMessage", "signal"}
+    | {"cancelToken", "withCredentials", "maxBodyLength", "maxContentLength", "maxRedirects"}
+    | {"httpAgent", "httpsAgent", "proxy", "decompress", "responseType", "responseEncoding"}
+    | {"validateStatus", "adapter", "onUploadProgress", "onDownloadProgress", "fetchOptions"}
+)
+"""Options of axios that neither change a request nor an answer."""
+_CHANGES_ALL: Final = re.compile(r"\.interceptors\.|\.defaults\.(?:transform|validateStatus)")
+_TYPES: Final = re.compile(r"any|(?:globalThis\.)?Response|AxiosResponse(?:<any(?:, ?any)?>)?")
+"""Types of responses that say nothing of the answer in them."""
+_MUST_READ: Final = "what reads `.completion` of its JSON must read the text of the content blocks."
+_UNKNOWN: Final = f"It cannot be told what is done with the response: {_MUST_READ}"
 
 
 def body_edits(
@@ -107,6 +120,7 @@ class PostRewriter:
             raise CannotRewrite(
                 f"The type `{self._source.code(type_)[1:-1]}` must become that of a message."
             )
+        options = self._options(post)
         entries = entries_of(self._source, post.body)
         read = self._reader.read_call(entries)
         new = planned_whole(read.call, self._target)
@@ -115,31 +129,58 @@ class PostRewriter:
                 "The model is only a default, and retired: name one of today there, and see that "
                 "whoever names another names one of today, too."
             )
-        check_system(self._source, new, post.call)
         outcome.call, outcome.new = read.call, new
         outcome.looks += new.looks
-        edits = [self._address(post), *self._version(post)]
+        edits = [self._address(post), *self._version(options)]
         edits += body_edits(self._source, self._target, entries, read, new)
         use = AnswerUse(
             self._reader.texts.quote,
             began_with_space=new.began_with_space,
             is_json=True,
-            may_be_error=not post.is_axios,  # axios raises an exception for one
+            # Axios raises an exception for one, unless it is told otherwise.
+            may_be_error=not post.is_axios or "validateStatus" in options,
         )
         self._follow_promise(post, use)
         outcome.looks += use.looks
         outcome.edits = [*edits, *use.edits]
 
+    def _options(self, post: Post) -> Mapping[str, Node]:
+        """Return the options of the request, if none of them changes its meaning."""
+        source, listed = self._source, [] if post.options is None else post.options.named
+        for each in listed:
+            if each.kind == "spread_element":
+                raise CannotRewrite(
+                    f"Some options of the request are not in sight: `{source.code(each)}` in line "
+                    f"{source.line(each)}."
+                )
+        options = {} if post.options is None else values_of(source, post.options)
+        if post.is_axios:
+            unknown = [each for each in options if each not in _AXIOS_OPTIONS]
+            if unknown or _CHANGES_ALL.search(source.text):
+                what = f"Its option `{unknown[0]}`" if unknown else "What axios is told for all"
+                raise CannotRewrite(
+                    f"{what} may change requests or answers: see that it knows those of the "
+                    "Messages API."
+                )
+        return options
+
     def _address(self, post: Post) -> Edit:
         """Return the edit of the address, which must be a literal, or a name used only here."""
         node = post.address
-        if node is not None and only_use(self._source, node) is node:
-            node = self._source.value_of(node)
+        if node is not None and (value := self._source.value_of(node)) is not None:
+            if only_use(self._source, node) is not node:
+                raise CannotRewrite(
+                    f"The address `{self._source.code(node)}` is used elsewhere, too: its path must"
+                    f" become `{_NEW_PATH}` where this request is made."
+                )
+            node = value
         code = "" if node is None else self._source.code(node)
         at = code.rfind(_PATH)
         is_literal = node is not None and node.kind in {"string", "template_string"}
         if node is None or not is_literal or code[at + len(_PATH) :][:1] not in {*"\"'`?"}:
-            raise CannotRewrite("The address of the request is not in sight.")
+            raise CannotRewrite(
+                f"The address of the request is not in sight: its path must become `{_NEW_PATH}`."
+            )
         if "://" not in code[:at] and not code.startswith("`${"):
             raise CannotRewrite(
                 "The address is one of the program's own server, which has to change with it."
@@ -147,9 +188,9 @@ class PostRewriter:
         start = node.start + at
         return Edit(start, start + len(_PATH), _NEW_PATH)
 
-    def _version(self, post: Post) -> list[Edit]:
+    def _version(self, options: Mapping[str, Node]) -> list[Edit]:
         """Return the edit that makes the headers name the version of the Messages API."""
-        source, node = self._source, post.headers
+        source, node = self._source, options.get("headers")
         if node is not None and only_use(source, node) is node:
             node = source.value_of(node)
         entries, is_whole = None, False
@@ -167,8 +208,11 @@ class PostRewriter:
             if version is None:
                 raise CannotRewrite(f"The version in the headers must be {UPSTREAM_VERSION}.")
             return [] if version == UPSTREAM_VERSION else [Edit(*each.value.span, written)]
-        end, quote = entries.listed[-1].end, self._reader.texts.quote
-        return [Edit(end, end, f", {write_entry(_VERSION, written, quote)}")]
+        last, quote = entries.listed[-1], self._reader.texts.quote
+        space = " "
+        if source.begins_line(last.start):
+            space = f"{source.newline}{source.indentation_at(last.start)}"
+        return [Edit(last.end, last.end, f",{space}{write_entry(_VERSION, written, quote)}")]
 
     def _follow_promise(self, post: Post, use: AnswerUse) -> None:
         """Follow the promise of a response to the response."""
@@ -181,28 +225,37 @@ class PostRewriter:
         name = self._source.code(parent.named[-1]) if parent.kind == "member_expression" else ""
         handlers = arguments_of(parent.parent) if parent.parent is not None else []
         if name != "then" or len(handlers) != 1 or parent.parent is None:
-            raise CannotRewrite("The promise of the response is handed on.")
+            raise CannotRewrite(f"The promise of the response is handed on: {_MUST_READ}")
         self._follow_handler(handlers[0], parent.parent, post, use)
 
     def _follow_handler(self, handler: Node, chained: Node, post: Post, use: AnswerUse) -> None:
         """Follow a response into the function that `then` is given, and what that returns on."""
-        source = self._source
-        names = [each.named[0] if each.named else each for each in parameters_of(handler)]
-        if handler.kind not in FUNCTIONS or len(names) != 1 or names[0].kind != "identifier":
-            raise CannotRewrite("It cannot be told what is done with the response.")
+        parameters = parameters_of(handler)
+        if handler.kind not in FUNCTIONS or len(parameters) != 1:
+            raise CannotRewrite(_UNKNOWN)
+        name = parameters[0]
+        if name.kind in {"required_parameter", "optional_parameter"}:
+            self._check_type(name)
+            name = name.named[0]
+        if name.kind == "object_pattern" and post.is_axios:
+            self._follow_taken(name, use)
+            return
+        if name.kind != "identifier":
+            raise CannotRewrite(_UNKNOWN)
+        uses = self._source.references(name)
         if post.is_axios:
-            for node in source.references(names[0]):
+            for node in uses:
                 self._follow_use(node, post, use)
             return
-        read = [self._json_of(each) for each in source.references(names[0])]
-        calls = [each for each in read if each is not None]
-        returned = calls[0].parent if len(calls) == 1 else None
-        is_returned = returned is handler or (
-            returned is not None and returned.kind == "return_statement"
-        )
-        if not is_returned:
-            raise CannotRewrite("It cannot be told what is done with the response.")
-        self._answers.follow_promise(chained, use)
+        read = [self._json_of(each) for each in uses]
+        for call in (each for each in read if each is not None):
+            returned = wrapped(call).parent
+            if returned is handler or (
+                returned is not None and returned.kind == "return_statement"
+            ):
+                self._answers.follow_promise(chained, use)
+            else:
+                self._answers.follow_promise(call, use)
 
     def _follow_response(self, node: Node, post: Post, use: AnswerUse) -> None:
         """Follow an expression whose value is a response."""
@@ -213,26 +266,39 @@ class PostRewriter:
         if parent.kind != "variable_declarator":
             self._follow_use(node, post, use)
             return
+        self._check_type(parent)
         pattern = parent.named[0]
         if pattern.kind == "identifier" and self._source.value_of(pattern) is not None:
             for each in self._source.references(pattern):
                 self._follow_use(each, post, use)
         elif pattern.kind == "object_pattern" and post.is_axios:
-            for each in pattern.named:
-                self._follow_taken(each, use)
+            self._follow_taken(pattern, use, parent)
         else:
-            raise CannotRewrite("It cannot be told what is done with the response.")
+            raise CannotRewrite(_UNKNOWN)
 
-    def _follow_taken(self, entry: Node, use: AnswerUse) -> None:
-        """Follow what `const { data } = await axios.post(...)` takes out of a response."""
-        key, local = (entry.named[0], entry.named[-1]) if entry.named else (entry, entry)
-        name = self._source.code(key)
-        if name in _HARMLESS:
+    def _check_type(self, declared: Node) -> None:
+        """Refuse a type of a response that says what the answer in it is."""
+        annotation = declared.child("type_annotation")
+        if annotation is None:
             return
-        binding = self._source.binding(local)
-        if name != "data" or binding is None or binding.writes:
-            raise CannotRewrite("It cannot be told what is done with the response.")
-        self._answers.follow_uses(local, use)
+        type_ = self._source.code(annotation.named[0])
+        if not _TYPES.fullmatch(type_):
+            raise CannotRewrite(f"The type `{type_}` must become that of a message.")
+
+    def _follow_taken(self, pattern: Node, use: AnswerUse, declarator: Node | None = None) -> None:
+        """Follow what `const { data } = await axios.post(...)` takes out of a response."""
+        for entry in pattern.named:
+            key, local = (entry.named[0], entry.named[-1]) if entry.named else (entry, entry)
+            name = self._source.code(key)
+            if name in _HARMLESS:
+                continue
+            binding = self._source.binding(local)
+            if name == "data" and local.kind == "object_pattern":
+                self._answers.follow_pattern(local, declarator, use)
+            elif name != "data" or binding is None or binding.writes:
+                raise CannotRewrite(_UNKNOWN)
+            else:
+                self._answers.follow_uses(local, use)
 
     def _follow_use(self, node: Node, post: Post, use: AnswerUse) -> None:
         """Follow one use of a response to the answer in it."""
@@ -270,4 +336,4 @@ class PostRewriter:
 
     def _unknown_use(self, node: Node) -> str:
         line = self._source.line(node)
-        return f"It cannot be told what is done with the response in line {line}."
+        return f"It cannot be told what is done with the response in line {line}: {_MUST_READ}"

@@ -22,7 +22,6 @@ from proxy.migrate.typescript.arguments import (
     Entries,
     ReadCall,
     Style,
-    check_system,
     edit_entries,
     entries_of,
     keys_of,
@@ -105,7 +104,6 @@ class SdkRewriter:
         outcome.call = read.call
         new = planned(read.call, self._target)
         outcome.new = new
-        check_system(source, new, site.call)
         outcome.looks += new.looks
         if any(each.kind == "comment" for each in read.prompt.node.walk()):
             outcome.looks.append("The comments within the prompt are gone.")

@@ -14,7 +14,7 @@ from proxy.migrate.outcomes import CannotRead
 from proxy.migrate.text import MARKER_WORD, MARKERS, Hole, Text, holes_in, text_of
 from proxy.migrate.typescript.literals import decoded, string_value, substitutions
 from proxy.migrate.typescript.nodes import Node, unwrapped
-from proxy.migrate.typescript.source import Source
+from proxy.migrate.typescript.source import Source, default_of
 
 STRING: Final = "string"
 SDK: Final = "@anthropic-ai/sdk"
@@ -243,7 +243,35 @@ class TextReader:
         self._check_pieces(node)
         is_number = node.kind == "number" or code.endswith(".length")
         form = STRING if self.is_string(node) else ""
-        return Hole(code, form, is_marker_free or is_number, _is_repeatable(node))
+        return Hole(
+            code,
+            form,
+            is_marker_free or is_number,
+            _is_repeatable(node),
+            self._may_be_empty(node),
+        )
+
+    def _may_be_empty(self, node: Node) -> bool:
+        """Return True for an empty string, one in place of what is missing, and names of such."""
+        node = unwrapped(node)
+        match node.kind:
+            case "string" | "template_string":
+                return string_value(self._source.text, node) == ""
+            case "binary_expression":
+                is_or = self._source.code(node.children[1]) in {"||", "??"}
+                return is_or and self._may_be_empty(node.named[-1])
+            case "ternary_expression":
+                return any(map(self._may_be_empty, node.named[1:]))
+            case "identifier":
+                binding = self._source.binding(node)
+                if binding is None or binding.writes:
+                    return False
+                value = default_of(binding) or self._source.value_of(node)
+                return (
+                    value is not None and value.kind != "identifier" and self._may_be_empty(value)
+                )
+            case _:
+                return False
 
 
 def _is_repeatable(node: Node) -> bool:

@@ -575,6 +575,28 @@ def test_a_system_prompt_that_is_empty_by_default_is_left_to_a_person(
     assert ["empty by default" in each for each in reasons] == [True] * is_left
 
 
+@pytest.mark.parametrize(
+    ("value", "is_left"),
+    [
+        ("''", True),
+        ("process.env.SYSTEM ?? ''", True),
+        ("(options.system || ``)", True),
+        ("options.brief ? 'Be brief.' : ''", True),
+        ("options.system", False),
+        ("options.system ?? 'Be brief.'", False),
+    ],
+)
+def test_a_system_prompt_that_is_empty_if_there_is_none_is_left_to_a_person(
+    value: str, is_left: bool
+):
+    prompt = "`${system}\\n\\nHuman: Hi\\n\\nAssistant:`"
+    call = f"say((await c.completions.create({{ {ASK}{prompt} }})).completion.trim());"
+
+    reasons = by_hand(f"const system = {value}; {call}")
+
+    assert ["empty by default" in each for each in reasons] == [True] * is_left
+
+
 def test_a_default_model_that_something_else_reads_is_left_to_a_person():
     call = f"c.completions.create({{ {ASK}{HELLO} }})".replace('model: "claude-2"', "model")
     body = f"show(model); await {call};"
