@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from proxy.migrate.calls import Expression
@@ -68,6 +68,17 @@ class CallTraits:
         if self.stream is not None:
             pairs.append(("stream", self.stream))
         return tuple(pairs)
+
+    def of_a_part(self) -> CallTraits:
+        """Return what is still known if other parameters may be added on the way."""
+        return replace(
+            self,
+            temperature=None if self.temperature is NOT_SENT else self.temperature,
+            top_p=None if self.top_p is NOT_SENT else self.top_p,
+            top_k=None if self.top_k is NOT_SENT else self.top_k,
+            stops=self.stops or None,
+            stream=self.stream or None,
+        )
 
     @property
     def can_be_found(self) -> bool:

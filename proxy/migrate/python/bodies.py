@@ -27,6 +27,7 @@ from proxy.migrate.python.arguments import (
     entries_of,
 )
 from proxy.migrate.python.by_hand import arguments_to_write
+from proxy.migrate.python.sites import maker_of
 from proxy.migrate.python.source import Source, called_name, keys_of
 from proxy.migrate.python.writing import Writer
 from proxy.migrate.traits import CallTraits
@@ -36,6 +37,10 @@ _PATH: Final = "/v1/complete"
 _NEW_PATH: Final = "/v1/messages"
 _FOR_BEDROCK: Final = "a body for Bedrock"
 _BEDROCK_VERSION: Final = "bedrock-2023-05-31"
+_NO_ADDRESS: Final = (
+    f"The address of the request is not in sight: its path must become `{_NEW_PATH}`."
+)
+_CLIENTS: Final = frozenset({"httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession"})
 _HARMLESS: Final = frozenset({"raise_for_status", "status_code", "ok", "headers", "elapsed"})
 _JSON_OPTIONS: Final = frozenset({"json", "data", "content"})
 
@@ -104,7 +109,14 @@ class _Bodies:
         is_used_once = target is None or (
             isinstance(target, cst.Name) and len(self._source.references(target)) <= 1
         )
-        return outcome.known if is_used_once else CallTraits()
+        if outcome.known is None or not is_used_once:
+            return CallTraits()
+        try:
+            _, argument = self._sender(outcome.node)
+        except CannotRewrite:
+            return outcome.known.of_a_part()
+        is_sent = argument.keyword is not None and argument.keyword.value in _JSON_OPTIONS
+        return outcome.known if is_sent else outcome.known.of_a_part()
 
     def _sender(self, node: cst.BaseExpression) -> tuple[cst.Call, cst.Arg]:
         """Follow a body to the call that sends it: as it is, by `json.dumps`, by a name or two."""
@@ -189,16 +201,35 @@ class _Bodies:
         if isinstance(first, cst.Name):
             value = self._source.value_of(first)
             if value is not None and self._source.references(first) != [first]:
-                raise CannotRewrite(f"The address `{first.value}` is used elsewhere, too.")
+                raise CannotRewrite(
+                    f"The address `{first.value}` is used elsewhere, too: its path must become "
+                    f"`{_NEW_PATH}` where this request is made."
+                )
             first = value
         if not isinstance(first, cst.SimpleString | cst.FormattedString):
-            raise CannotRewrite("The address of the request is not in sight.")
+            raise CannotRewrite(_NO_ADDRESS)
         start, end = self._source.inner_span(first)
         text = self._source.text[start:end]
         at = text.rfind(_PATH)
         if at < 0 or text[at + len(_PATH) : at + len(_PATH) + 1] not in {'"', "'", "?"}:
-            raise CannotRewrite("The address of the request is not in sight.")
+            raise CannotRewrite(_NO_ADDRESS)
+        is_hole = isinstance(first, cst.FormattedString) and isinstance(
+            first.parts[0], cst.FormattedStringExpression
+        )
+        if "://" not in text[:at] and not is_hole and not self._has_base(call):
+            raise CannotRewrite(
+                "The address is one of the program's own server, which has to change with it, or "
+                f"its client is not in sight: its path must become `{_NEW_PATH}`."
+            )
         return Edit(start + at, start + at + len(_PATH), _NEW_PATH)
+
+    def _has_base(self, call: cst.Call) -> bool:
+        """Return True if a request is made by a client that is made for another server."""
+        client = call.func.value if isinstance(call.func, cst.Attribute) else None
+        maker = None if client is None else maker_of(self._source, client)
+        made = None if maker is None else self._source.qualified(maker.func)
+        keywords = {arg.keyword.value for arg in maker.args if arg.keyword} if maker else set()
+        return made in _CLIENTS and "base_url" in keywords
 
     def _version(self, call: cst.Call) -> Iterator[Edit]:
         """Yield the edit that makes the headers name the version of the Messages API."""
@@ -345,16 +376,20 @@ class _Bodies:
             follow_data(source, loads, use)
 
 
-def _code_of(outcome: BodyOutcome, target: Target) -> str:
+def example_body(
+    target: Target,
+    new: NewCall | None = None,
+    known: CallTraits | None = None,
+    *,
+    is_for_bedrock: bool = False,
+) -> str:
     """Return the body to write by hand, as far as it is known."""
-    known = list(arguments_to_write(outcome.new, outcome.known, target))
-    is_for_bedrock = outcome.shape == _FOR_BEDROCK
     lines = ["{"]
     if is_for_bedrock:
         lines.append(f'    "anthropic_version": "{_BEDROCK_VERSION}",')
     lines += [
         f'    "{name}": {value},{comment}'
-        for name, value, comment in known
+        for name, value, comment in arguments_to_write(new, known, target)
         if not (is_for_bedrock and name == "model")
     ]
     return "\n".join(
@@ -376,5 +411,7 @@ def _finding(source: Source, outcome: BodyOutcome, target: Target) -> Finding:
         column=source.column_at(start),
         end_line=source.line_at(end),
         shape=outcome.shape,
-        code=lambda: _code_of(outcome, target),
+        code=lambda: example_body(
+            target, outcome.new, outcome.known, is_for_bedrock=outcome.shape == _FOR_BEDROCK
+        ),
     )

@@ -9,7 +9,7 @@ from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
 from proxy.migrate.python.bodies import bodies_of
 from proxy.migrate.python.langchain import langchain_of
-from proxy.migrate.python.rest import constants, rest_of, retired_models
+from proxy.migrate.python.rest import constants, rest_of, retired_models, words_left
 from proxy.migrate.python.sdk import SdkRewriter
 from proxy.migrate.python.sdk_findings import finding_of
 from proxy.migrate.python.source import Source
@@ -41,11 +41,14 @@ def examine(text: str, target: Target) -> Examined:
     chain_findings, chain_edits = langchain_of(source, target)
     findings += chain_findings
     edits += chain_edits
-    if outcomes or body_findings:
-        parameters = [each.site.parameters for each in outcomes if each.site.parameters]
-        said = [Edit(*source.span(each), "") for each in parameters]
-        said += _spans_of(source, findings)
-        findings += retired_models(source, target, [*edits, *said])
+    parameters = [each.site.parameters for each in outcomes if each.site.parameters]
+    said = [*edits, *(Edit(*source.span(each), "") for each in parameters)]
+    said += _spans_of(source, findings)
+    words = list(words_left(source, target, said))
+    if outcomes or body_findings or words:
+        said += _spans_of(source, words)
+        findings += retired_models(source, target, said)
+    findings += words
     left, removed = constants(source, edits, by_hand)
     findings += left
     edits += removed

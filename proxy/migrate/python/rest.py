@@ -16,6 +16,7 @@ import libcst as cst
 from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit, Finding, Verdict
 from proxy.migrate.planning import Target
+from proxy.migrate.python.bodies import example_body
 from proxy.migrate.python.sdk import SdkOutcome
 from proxy.migrate.python.sites import is_client
 from proxy.migrate.python.source import Source, called_name, dotted
@@ -28,6 +29,12 @@ _RAW: Final = (
 )
 _TYPES: Final = frozenset({"anthropic.types.Completion", "anthropic.types.CompletionCreateParams"})
 _OURS: Final = re.compile("anthropic|claude|max_tokens_to_sample", re.IGNORECASE)
+_PATH: Final = re.compile(r"/v1/complete(?![\w/])")
+_PARAMETER: Final = "max_tokens_to_sample"
+_ASK: Final = (
+    "Ask `/v1/messages`: text before the first `Human:` becomes `system`, turns become `messages`, "
+    "and the answer's text is in `content`."
+)
 _MOCKED: Final = frozenset({"return_value", "side_effect"})
 
 
@@ -308,6 +315,44 @@ def retired_models(source: Source, target: Target, edits: list[Edit]) -> Iterato
                 f"{name} is retired; a call that gets it is refused.",
                 code=f'"{target.model_for(name)}"',
             )
+
+
+def words_left(source: Source, target: Target, edits: list[Edit]) -> Iterator[Finding]:
+    """List addresses of the API and its parameter where nothing else is said of them."""
+    for node in source.nodes:
+        if isinstance(node, cst.Call) and _is_made_body(node):
+            edits = [*edits, Edit(*source.span(node), "")]
+            yield _finding(
+                source, node, "the body of a legacy request", _ASK, code=example_body(target)
+            )
+        if not isinstance(node, cst.SimpleString | cst.FormattedString):
+            continue
+        start, end = source.span(node)
+        if any(edit.start < end and start < edit.end for edit in edits):
+            continue
+        if _PATH.search(source.code(node)) and not _is_statement(source, node):
+            reason = "The path of the Messages API is `/v1/messages`."
+            yield _finding(source, node, "the path /v1/complete", reason, code=example_body(target))
+        elif source.code(node).strip("\"'") == _PARAMETER and isinstance(
+            source.parent(node), cst.DictElement | cst.Index
+        ):
+            yield _finding(
+                source, node, "a parameter of a legacy request", _ASK, code=example_body(target)
+            )
+
+
+def _is_made_body(call: cst.Call) -> bool:
+    """Return True for `dict(prompt=..., max_tokens_to_sample=...)`."""
+    names = {arg.keyword.value for arg in call.args if arg.keyword}
+    return called_name(call) == "dict" and {"prompt", _PARAMETER} <= names
+
+
+def _is_statement(source: Source, node: cst.CSTNode) -> bool:
+    """Return True for a text that is a statement of its own: it explains something."""
+    around = next(
+        each for each in source.ancestors(node) if not isinstance(each, cst.ConcatenatedString)
+    )
+    return isinstance(around, cst.Expr)
 
 
 def _statements(source: Source, by_hand: list[tuple[int, int]]) -> list[tuple[int, int]]:

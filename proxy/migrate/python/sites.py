@@ -66,7 +66,7 @@ def _site(source: Source, call: cst.Call) -> Site | None:
     names = {arg.keyword.value for arg in call.args if arg.keyword} | (
         keys_of(parameters) if parameters is not None else set()
     )
-    maker = _maker(source, client)
+    maker = maker_of(source, client)
     made = source.qualified(maker.func) if maker is not None else None
     is_ours = made is not None and made.startswith("anthropic.")
     if not is_ours and ("max_tokens_to_sample" not in names or _is_foreign(source, client, made)):
@@ -85,7 +85,7 @@ def _site(source: Source, call: cst.Call) -> Site | None:
 
 def is_client(source: Source, client: cst.BaseExpression) -> bool:
     """Return True if an expression is a client of ours, and not only of that form."""
-    maker = _maker(source, client)
+    maker = maker_of(source, client)
     made = source.qualified(maker.func) if maker is not None else None
     return made is not None and made.startswith("anthropic.")
 
@@ -96,12 +96,12 @@ def _is_foreign(source: Source, client: cst.BaseExpression, made: str | None) ->
     return name.partition(".")[0] in _FOREIGN
 
 
-def _maker(source: Source, client: cst.BaseExpression) -> cst.Call | None:
+def maker_of(source: Source, client: cst.BaseExpression) -> cst.Call | None:
     """Return the call that makes a client: of a name, or of an attribute of `self`."""
     if isinstance(client, cst.Call):
         return client
     if isinstance(client, cst.Name):
-        value = source.value_of(client)
+        value = source.value_of(client) or _entered(source, client)
         return value if isinstance(value, cst.Call) else None
     wanted = dotted(client)
     if wanted is None or not wanted.startswith("self."):
@@ -118,6 +118,14 @@ def _maker(source: Source, client: cst.BaseExpression) -> cst.Call | None:
         and inside in tuple(source.ancestors(node))
     ]
     return found[0] if len(found) == 1 and isinstance(found[0], cst.Call) else None
+
+
+def _entered(source: Source, name: cst.Name) -> cst.BaseExpression | None:
+    """Return the expression of `with expression as name`, if the name is of nothing else."""
+    found = source.assignments(name)
+    node = getattr(found[0], "node", None) if len(found) == 1 else None
+    item = source.parent(source.parent(node) or node) if isinstance(node, cst.Name) else None
+    return item.item if isinstance(item, cst.WithItem) else None
 
 
 def _parameters(source: Source, call: cst.Call) -> cst.Dict | None:

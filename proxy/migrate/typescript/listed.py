@@ -17,6 +17,11 @@ from proxy.migrate.typescript.rest import finding_at
 from proxy.migrate.typescript.source import Source
 
 _PATH: Final = "/v1/complete"
+_PARAMETER: Final = "max_tokens_to_sample"
+_ASK: Final = (
+    "Ask `/v1/messages`: text before the first `Human:` becomes `system`, turns become `messages`, "
+    "and the answer's text is in `content`."
+)
 _BODY: Final = """\
 const response = await fetch("https://api.anthropic.com/v1/messages", {{
   method: "POST",
@@ -73,8 +78,25 @@ def listed_of(
             yield from _langchain(source, node, target)
     spans += [each.span for each in bodies]
     for node in source.nodes:
+        if _is_parameter(source, node) and not _is_within(node, spans, edits):
+            yield finding_at(
+                source, node, "a parameter of a legacy request", _ASK, example_post(target)
+            )
         if node.kind in {"string", "template_string"} and not _is_within(node, spans, edits):
             yield from _word(source, node, target, has_body=bool(bodies))
+
+
+def _is_parameter(source: Source, node: Node) -> bool:
+    """Return True for the name of the API's parameter as a key, or where it is assigned to."""
+    parent = node.parent
+    if parent is None or source.code(node).strip("\"'") != _PARAMETER:
+        return False
+    if parent.kind == "pair":
+        return parent.named[0] is node
+    around = parent.parent
+    is_member = parent.kind in {"member_expression", "subscript_expression"}
+    is_left = around is not None and around.kind == "assignment_expression"
+    return is_member and is_left and around is not None and around.named[0] is parent
 
 
 def _is_within(node: Node, spans: list[tuple[int, int]], edits: Sequence[Edit]) -> bool:
@@ -97,14 +119,16 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
         source,
         node,
         "the body of a legacy request",
-        "Ask `/v1/messages`: text before the first `Human:` becomes `system`, turns become "
-        "`messages`, and the answer's text is in `content`.",
+        _ASK,
         example_post(target),
     )
-    # An object with a name may be changed before it is sent.
-    is_named = node.parent is not None and node.parent.kind == "variable_declarator"
-    traits = CallTraits() if is_named else ArgumentReader(source).known(node)
-    return replace(found, traits=traits)
+    # An object with a name may be changed before it is sent, and any other be added to.
+    parent = node.parent
+    if parent is not None and parent.kind == "variable_declarator":
+        return replace(found, traits=CallTraits())
+    known, call = ArgumentReader(source).known(node), parent.parent if parent is not None else None
+    is_whole = call is not None and source.code(call).startswith("JSON.stringify(")
+    return replace(found, traits=known if is_whole else known.of_a_part())
 
 
 def _langchain(source: Source, node: Node, target: Target) -> Iterator[Finding]:

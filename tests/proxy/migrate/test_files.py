@@ -84,3 +84,13 @@ def test_files_of_javascript_and_typescript_keep_their_mark_and_their_line_ends(
     assert found.after.startswith(b"\xef\xbb\xbfimport { HUMAN")
     assert b"messages.create" in found.after
     assert found.after.count(b"\r\n") == found.after.count(b"\n") == 3
+
+
+@pytest.mark.parametrize("suffix", [".vue", ".svelte", ".astro", ".html", ".ejs", ".gs"])
+def test_a_page_with_a_script_is_listed(suffix: str, tmp_path: Path):
+    path = tmp_path / f"a{suffix}"
+    path.write_text("<script>fetch('https://h/v1/complete')</script>")
+    result = examine_file(path, TARGET)
+
+    assert isinstance(result, FileResult)
+    assert [each.shape for each in result.findings] == ["the path /v1/complete"]

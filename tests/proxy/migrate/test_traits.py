@@ -58,6 +58,16 @@ def test_what_is_only_left_out_finds_none(traits: CallTraits):
     assert not traits.can_be_found
 
 
+def test_what_others_may_add_to_is_known_by_what_it_gives():
+    left_out = CallTraits(
+        model="a", temperature=NOT_SENT, top_p=NOT_SENT, top_k=NOT_SENT, stops=(), stream=False
+    )
+    given = CallTraits(model="a", temperature=0, top_p=1, top_k=2, stops=("a",), stream=True)
+
+    assert left_out.of_a_part() == CallTraits(model="a")
+    assert given.of_a_part() == given
+
+
 @pytest.mark.parametrize(
     ("one", "other", "is_same"),
     [

@@ -123,6 +123,22 @@ def test_bodies_of_posts_are_certain_unless_they_are_used_twice():
     assert known(f"o.body = {body}\nrequests.post(URL, json=o.body)") == [CallTraits()]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "send({body}, temperature=0)",
+        "requests.post(URL, {body})",
+        "requests.post(URL, json={body} | {{'temperature': 0}})",
+        "requests.post(URL, json={{**{body}, 'temperature': 0}})",
+        "class A:\n    body = {body}",
+    ],
+)
+def test_a_body_to_which_others_may_add_says_only_what_it_has(code: str):
+    body = '{"model": "claude-2", "max_tokens_to_sample": 9, "prompt": x()}'
+
+    assert known(code.format(body=body))[0] == CallTraits(model="claude-2", max_tokens=9)
+
+
 def test_requests_to_other_clouds_are_not_looked_for():
     body = "json.dumps({'max_tokens_to_sample': 9, 'prompt': x})"
     bedrock = f"client.invoke_model(modelId=x, body={body})"

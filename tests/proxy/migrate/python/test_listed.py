@@ -535,6 +535,35 @@ def test_a_system_prompt_that_is_empty_by_default_is_left_alone():
     assert "system=f'{system}'" in text
 
 
+@pytest.mark.parametrize(
+    ("system", "is_left"),
+    [
+        ("''", True),
+        ("given or ''", True),
+        ("os.environ.get('SYSTEM', '')", True),
+        ("os.getenv('SYSTEM', '')", True),
+        ("'Be kind.' if given else ''", True),
+        ("given", False),
+        ("os.environ.get('SYSTEM')", False),
+        ("os.environ.get('SYSTEM', 'Be kind.')", False),
+    ],
+)
+def test_a_system_prompt_that_is_empty_if_there_is_none_is_left_alone(system: str, is_left: bool):
+    prompt = "f'{system}\\n\\nHuman: {q}\\n\\nAssistant:'"
+    asked = f"c.completions.create(prompt={prompt}, {ASK}).completion.strip()"
+    posted = POST.replace("(q):\n", f"(q, given):\n    system = {system}\n").replace(
+        "'\\n\\nHuman: ' + q + '\\n\\nAssistant:'", prompt
+    )
+
+    for code in (
+        f"import os\ndef f(q, given):\n    system = {system}\n    return {asked}\n",
+        f"import os\n{posted}",
+    ):
+        [finding] = rewritten(code)[1]
+        assert (finding.verdict is Verdict.BY_HAND) == is_left
+        assert ("empty by default" in finding.reasons[0]) == is_left
+
+
 def test_models_that_stay_and_are_retired_are_listed():
     _, findings = rewritten(
         "MODELS = {'a': 'claude-2', 'b': 'claude-opus-4-8'}\nx = b'claude-2'\n"
@@ -546,3 +575,33 @@ def test_models_that_stay_and_are_retired_are_listed():
     assert findings[0].shape == "a model that is retired"
     assert findings[0].code == '"claude-opus-4-8"'
     assert [each.verdict for each in findings] == [Verdict.BY_HAND, Verdict.LOOK]
+
+
+@pytest.mark.parametrize(
+    ("code", "shapes"),
+    [
+        ("u = 'https://h/v1/complete'", ["the path /v1/complete"]),
+        ("send(f'{base}/v1/complete')", ["the path /v1/complete"]),
+        ("b = dict(prompt=p, max_tokens_to_sample=9)", ["the body of a legacy request"]),
+        (
+            "b = dict(prompt=p, max_tokens_to_sample=9, model='claude-2')",
+            ["the body of a legacy request"],
+        ),
+        ("b['max_tokens_to_sample'] = 9", ["a parameter of a legacy request"]),
+        (
+            "b = {'max_tokens_to_sample': 9, 'model': 'claude-2'}",
+            ["a parameter of a legacy request"],
+        ),
+        # Texts for people, and names of the program's own.
+        ("'''Posts to /v1/complete.'''", []),
+        ("('Posts to ' '/v1/complete.')", []),
+        ("ask(p, max_tokens_to_sample=9)", []),
+        ("u = '/v1/complete/now'", []),
+    ],
+)
+def test_what_is_put_together_from_pieces_is_listed(code: str, shapes: list[str]):
+    examined = examine(f"p = base = b = send = ask = None\n{code}\n", TARGET)
+
+    assert examined.edits == ()
+    assert [each.shape for each in examined.findings] == shapes
+    assert all("/v1/messages" in each.code for each in examined.findings)

@@ -122,6 +122,22 @@ def test_bodies_are_certain_unless_they_have_a_name():
     assert known(bedrock) == [None]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "send({body}, {{ temperature: 0 }});",
+        "send(JSON.stringify(Object.assign({body}, more)));",
+        "send(JSON.stringify({{ ...{body}, temperature: 0 }}));",
+        "class A {{ body = {body}; }}",
+        "export default {body};",
+    ],
+)
+def test_a_body_to_which_others_may_add_says_only_what_it_has(code: str):
+    body = f"{{ prompt, {PLAIN} }}"
+
+    assert known(code.format(body=body)) == [CallTraits(model="claude-2", max_tokens=9)]
+
+
 def test_requests_to_other_clouds_are_not_looked_for():
     head = 'import Bedrock from "@anthropic-ai/bedrock-sdk";\nconst c = new Bedrock();\n'
 

@@ -112,7 +112,45 @@ def rewritten(code: str) -> str:
                 'content: "Hi"', "content: prompt"
             ),
         ),
+        # The handler of a promise reads the answer itself, or takes it out of the response.
+        (
+            f"{FETCH}.then(async (r) => {{ const d = await r.json(); return d.completion; }});",
+            f"{NEW_FETCH}.then(async (r) => {{ const d = await r.json(); return d{MAYBE}; }});",
+        ),
+        (f"return {FETCH}.then((r) => r.ok);", f"return {NEW_FETCH}.then((r) => r.ok);"),
+        (
+            f"return {POST}.then(({{ data, status }}) => data.completion);",
+            f"return {NEW_POST}.then(({{ data, status }}) => data{TEXT});",
+        ),
+        (
+            f"const {{ data: {{ completion }} }} = await {POST};\nreturn completion;",
+            f"const {{ data: {{ content }} }} = await {NEW_POST};\nconst completion = content{BLOCKS};\nreturn completion;",
+        ),
+        # An error is an answer, too, if axios is told so.
+        (
+            f"return (await {POST}).data.completion;".replace(
+                "{ headers", "{ validateStatus: null, headers"
+            ),
+            f"return (await {NEW_POST}).data{MAYBE};".replace(
+                "{ headers", "{ validateStatus: null, headers"
+            ),
+        ),
+        # A semicolon that protects the next line stays with it.
+        (
+            f"const {{ completion: c }} = await (await {FETCH}).json()\n;[c].map(say)",
+            f"const {{ content }} = await (await {NEW_FETCH}).json()\nconst c = content?{BLOCKS}\n;[c].map(say)",
+        ),
+        (
+            f"await {FETCH};".replace(f"({BODY})", f"({BODY}, null, 2)"),
+            f"await {NEW_FETCH};".replace(f"({NEW_BODY})", f"({NEW_BODY}, null, 2)"),
+        ),
         # The version is said, or said anew.
+        (
+            f"await {FETCH};".replace(HEADERS, '{\n  "x-api-key": key, // ours\n}'),
+            f"await {NEW_FETCH};".replace(
+                HEADERS, '{\n  "x-api-key": key,\n  "anthropic-version": "2023-06-01", // ours\n}'
+            ),
+        ),
         (
             f"await {FETCH};".replace(', "anthropic-version": "2023-06-01"', ""),
             f"await {NEW_FETCH};",
@@ -162,14 +200,44 @@ STREAM = FETCH.replace(", prompt", ", stream: true, prompt")
         (f"{FETCH}.finally(done)", "The promise of the response is handed on"),
         (f"{FETCH}.then(read)", "It cannot be told what is done with the response"),
         (f"{FETCH}.then(({{ ok }}) => ok)", "It cannot be told what is done with the response"),
-        (f"{FETCH}.then((r) => r.ok)", "It cannot be told what is done with the response"),
-        (f"{FETCH}.then((r) => [r.json()])", "It cannot be told what is done with the response"),
+        (f"{FETCH}.then((r) => [r.json()])", "The promise of the answer is handed on in line 3"),
+        (FETCH.replace("{ method", "{ ...more, method"), "options of the request are not in sight"),
+        (POST.replace("{ headers", "{ ...more, headers"), "are not in sight: `...more` in line 3"),
+        (
+            POST.replace("{ headers", "{ transformResponse: read, headers"),
+            "Its option `transformResponse` may change requests or answers",
+        ),
+        (
+            f"axios.interceptors.response.use(read);\n{POST}",
+            "What axios is told for all may change requests or answers",
+        ),
         (f"const {{ body }} = await {FETCH}", "It cannot be told what is done with the response"),
         (f"let r = await {FETCH};\nr = 1", "It cannot be told what is done with the response"),
         (f"const r = await {FETCH};\nreturn r", "is done with the response in line 4"),
         (f"const r = await {FETCH};\nreturn await r.text()", "with the response in line 4"),
         (f"const d = await (await {FETCH}).json();\nreturn d", "The whole answer is handed on"),
         (f"const d: Old = await (await {FETCH}).json()", "The type `Old` must become that of"),
+        (
+            f"const {{ completion }}: Old = await (await {FETCH}).json()",
+            "The type `Old` must become that of a message",
+        ),
+        (
+            f"const d = await (await {FETCH}).json();\nconst {{ completion }}: Old = d;",
+            "The type `Old` must become that of a message",
+        ),
+        (
+            f"return ((await (await {FETCH}).json()) as Old).completion",
+            "The type `Old` must become",
+        ),
+        (f"return (<Old>await (await {FETCH}).json()).completion", "The type `Old` must become"),
+        (
+            f"const r: AxiosResponse<Old> = await {POST}",
+            "The type `AxiosResponse<Old>` must become that of a message",
+        ),
+        (
+            f"{POST}.then((r: AxiosResponse<Old>) => r.data.completion)",
+            "The type `AxiosResponse<Old>` must become that of a message",
+        ),
         (f"return (await {POST}).config", "is done with the response in line 3"),
         (f"return await {POST}", "is done with the response in line 3"),
         (f"const {{ request }} = await {POST}", "It cannot be told what is done with the response"),
@@ -187,6 +255,39 @@ def test_a_post_that_is_not_in_sight_is_left_with_the_reason(code: str, reason: 
     assert found.verdict is Verdict.BY_HAND
     assert reason in found.reasons[0]
     assert "https://api.anthropic.com/v1/messages" in found.code
+
+
+def test_a_type_that_says_nothing_of_the_answer_stays():
+    code = AXIOS + within(
+        f"const r: Response = await {FETCH};\n"
+        f"{POST}.then((r: AxiosResponse<any>) => say(r.data.completion));"
+    )
+    examined = examine_typescript(code, TARGET)
+
+    assert {each.verdict for each in examined.findings} == {Verdict.REWRITTEN}
+
+
+def test_an_address_that_several_requests_share_is_named():
+    code = "const url = 'https://h/v1/complete';\nget(url);\n" + within(
+        f"await {FETCH};".replace('"https://h/v1/complete"', "url")
+    )
+    examined = examine_javascript(code, TARGET)
+
+    assert examined.edits == ()
+    assert any("`url` is used elsewhere, too" in each.reasons[0] for each in examined.findings)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "(...args) => import('node-fetch').then(({ default: fetch }) => fetch(...args))",
+        '(...a) => import("node-fetch").then(({default: f}) => f(...a))',
+    ],
+)
+def test_fetch_may_be_loaded_when_it_is_called(load: str):
+    head = f"const fetch = {load};\n"
+
+    assert rewritten(head + within(f"await {FETCH};")) == head + within(f"await {NEW_FETCH};")
 
 
 @pytest.mark.parametrize(
@@ -236,6 +337,7 @@ def test_a_model_that_is_only_a_default_is_not_taken_out_of_the_callers_hands():
         f"const o = {{ {SENT} }};\nlog(o);\nawait fetch('https://h/v1/complete', o);",
         f"const o = {{ {SENT} }};\nconst n = [o];",
         f"await request('https://h/v1/complete', {{ {SENT} }});",
+        f"await {FETCH};".replace(f"({BODY})", f"({BODY}, ['model', 'prompt'])"),
         f"await fetch('https://h/v1/complete', [{{ {SENT} }}]);",
         f"await fetch({{ {SENT} }});",
         f"await axios.put('https://h/v1/complete', {BODY});",
@@ -263,3 +365,25 @@ def test_a_fetch_of_the_programs_own_is_no_post():
         "the body of a legacy request",
         "the path /v1/complete",
     }
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "const defaults = { max_tokens_to_sample: 9 };",
+        "const defaults = { 'max_tokens_to_sample': 9 };",
+        "payload.max_tokens_to_sample = 9;",
+        "payload['max_tokens_to_sample'] = 9;",
+    ],
+)
+def test_a_parameter_of_a_body_that_is_put_together_is_listed(code: str):
+    examined = examine_javascript(code, TARGET)
+
+    assert [each.shape for each in examined.findings] == ["a parameter of a legacy request"]
+    assert "/v1/messages" in examined.findings[0].code
+
+
+def test_a_name_that_is_only_read_is_no_parameter():
+    code = "if (payload.max_tokens_to_sample > 9) say('max_tokens_to_sample');"
+
+    assert examine_javascript(code, TARGET).findings == ()
