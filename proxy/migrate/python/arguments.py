@@ -9,6 +9,7 @@ Each argument is edited in its place, so that order, comments and layout stay.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -31,6 +32,9 @@ LEGACY: Final = frozenset(
 OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 _NOT_GIVEN: Final = frozenset({"NOT_GIVEN", "not_given", "NotGiven"})
 _KEY_AND_DEFAULT: Final = 2
+_OUTSIDE: Final = re.compile(r"(?:os\.)?(?:environ\b|getenv\()|sys\.argv\b|input\(")
+"""Begins an expression whose value, if there is one, is a string."""
+_SIMPLE: Final = re.compile(r"[\w.]+")
 _SAMPLING: Final = ("temperature", "top_p", "top_k")
 
 
@@ -145,9 +149,9 @@ class ArgumentReader:
             prompt=prompt.text,
             max_tokens_to_sample=self._integer(entries.get("max_tokens_to_sample")),
             stop_sequences=self._stops(entries.get("stop_sequences")),
-            temperature=self._number(entries.get("temperature")),
+            temperature=self._sent_number(entries.get("temperature")),
             top_k=self._integer(entries.get("top_k")),
-            top_p=self._number(entries.get("top_p")),
+            top_p=self._sent_number(entries.get("top_p")),
             user_id=user_id,
             metadata=metadata,
             stream=stream or self._streams(entries.get("stream")),
@@ -276,8 +280,20 @@ class ArgumentReader:
         found = self._followed_number(node)
         return Expression(self._source.code(node)) if found is None else found
 
+    def _sent_number(self, node: cst.BaseExpression | None) -> float | Expression | None:
+        """Return a number; raise `CannotRead` for a string, which only the legacy API took."""
+        if node is not None:
+            value = self._source.value_of(node) if isinstance(node, cst.Name) else None
+            value = value or node
+            if self.texts.is_string(value) or _OUTSIDE.match(self._source.code(value)):
+                raise CannotRead(
+                    f"`{self._source.code(node)}` is a string where it is set, and the Messages "
+                    "API takes none for a number: write `int(...)` or `float(...)`."
+                )
+        return self._number(node)
+
     def _integer(self, node: cst.BaseExpression | None) -> int | Expression | None:
-        found = self._number(node)
+        found = self._sent_number(node)
         if isinstance(found, float):
             raise CannotRead("A whole number is written with a fraction.")
         return found
@@ -400,8 +416,7 @@ def _replacements(
     prompt.append(write("messages", messages(new, style, indent, newline)))
     if isinstance(new.model, str) and not style.keeps_model:
         replaced["model"] = [write("model", writer.string(new.model))]
-    tokens = writer.value(new.max_tokens) + (f" + {new.extra_tokens}" if new.extra_tokens else "")
-    replaced["max_tokens_to_sample"] = [write("max_tokens", tokens)]
+    replaced["max_tokens_to_sample"] = [write("max_tokens", _tokens(writer, new))]
     stops = [_stop(writer, stop) for stop in new.stop_sequences]
     written_stops = [write("stop_sequences", f"[{', '.join(stops)}]")] if stops else []
     if "stop_sequences" in entries.names:
@@ -422,6 +437,13 @@ def _replacements(
     _replace_sampling(entries, new, style, replaced)
     replaced["prompt"] = [*prompt, *extra]
     return {name: written for name, written in replaced.items() if name in entries.names}
+
+
+def _tokens(writer: Writer, new: NewCall) -> str:
+    tokens = writer.value(new.max_tokens)
+    if not new.extra_tokens:
+        return tokens
+    return f"{tokens if _SIMPLE.fullmatch(tokens) else f'({tokens})'} + {new.extra_tokens}"
 
 
 def _replace_sampling(

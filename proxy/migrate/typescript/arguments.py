@@ -34,6 +34,8 @@ _COMMA: Final = re.compile(r"\s*,")
 _READING: Final = frozenset({"length", "includes", "indexOf", "map", "filter", "some", "join"})
 _GIVING: Final = frozenset({"pair", "spread_element", "export_specifier"})
 _SIMPLE: Final = re.compile(r"[\w$.]+")
+_OUTSIDE: Final = re.compile(r"(?:process\.env|import\.meta\.env|process\.argv)\b")
+"""Begins an expression whose value, if there is one, is a string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,9 @@ class ArgumentReader:
             prompt=prompt.text,
             max_tokens_to_sample=self._integer(entries.get("max_tokens_to_sample")),
             stop_sequences=self._stops(entries.get("stop_sequences")),
-            temperature=self._number(entries.get("temperature")),
+            temperature=self._sent_number(entries.get("temperature")),
             top_k=self._integer(entries.get("top_k")),
-            top_p=self._number(entries.get("top_p")),
+            top_p=self._sent_number(entries.get("top_p")),
             user_id=user_id,
             metadata=metadata,
             stream=self._streams(entries.get("stream")),
@@ -263,8 +265,20 @@ class ArgumentReader:
         except ValueError:
             return Expression(self._source.code(node))
 
+    def _sent_number(self, node: Node | None) -> float | Expression | None:
+        """Return a number; raise `CannotRead` for a string, which only the legacy API took."""
+        if node is not None:
+            value = unwrapped(self._source.value_of(unwrapped(node)) or node)
+            is_literal = string_value(self._source.text, value) is not None
+            if is_literal or _OUTSIDE.match(self._source.code(value)):
+                raise CannotRead(
+                    f"`{self._source.code(node)}` is a string where it is set, and the Messages "
+                    "API takes none for a number: write `Number(...)`."
+                )
+        return self._number(node)
+
     def _integer(self, node: Node | None) -> int | Expression | None:
-        found = self._number(node)
+        found = self._sent_number(node)
         if isinstance(found, float):
             raise CannotRead("A whole number is written with a fraction.")
         return found

@@ -205,7 +205,9 @@ class TextReader:
             if binding is None or self._source.origin(name) is not None:
                 continue
             pieces = [each.parent for each in binding.writes]
-            if binding.kind != "parameter":
+            if binding.kind == "loop":
+                pieces += self._iterated(binding.node)
+            elif binding.kind != "parameter":
                 pieces.append(binding.node.parent)
             pieces += [
                 each.parent.parent
@@ -221,6 +223,11 @@ class TextReader:
                     raise CannotRead(
                         f"`{self._source.code(name)}` is put together from pieces with markers."
                     )
+
+    def _iterated(self, name: Node) -> list[Node | None]:
+        """Return what the loop of a name goes through: its body gives the name nothing."""
+        loop = next(each for each in name.ancestors() if each.kind == "for_in_statement")
+        return [loop.named[1], *map(self._source.value_of, loop.named[1].walk())]
 
     def _check_member(self, node: Node) -> None:
         """Refuse a property that somewhere in the file is given markers."""

@@ -248,7 +248,24 @@ def test_a_client_may_know_the_server(client: str):
     assert 'c.post("/v1/messages", ' in new
 
 
+@pytest.mark.parametrize(("limit", "new"), [("n", "n + 4096"), ("n or 9", "(n or 9) + 4096")])
+def test_room_for_thinking_is_added_to_the_whole_limit(limit: str, new: str):
+    thinking = POST.replace("claude-2", "claude-opus-5-5").replace(": 9", f": {limit}")
+    code = f"import requests\nn = int(input())\nprint({thinking}.json()['completion'])\n"
+
+    assert f'"max_tokens": {new}' in apply_edits(code, examine(code, TARGET).edits)
+
+
 BODIES = {
+    "a limit that is a text": (POST.replace('sample": 9', 'sample": "9"'), "is a string where"),
+    "a limit of the environment": (
+        "import os\nn = os.environ.get('N', 9)\n" + POST.replace('sample": 9', 'sample": n'),
+        "`n` is a string where it is set",
+    ),
+    "a temperature of the environment": (
+        POST.replace('"max_t', '"temperature": os.getenv("T"), "max_t'),
+        "write `int(...)` or `float(...)`",
+    ),
     "an address elsewhere": (POST.replace('"https://h/v1/complete"', "url"), "not in sight"),
     "an address that is used elsewhere": (
         "u = 'https://h/v1/complete'\nprint(u)\n" + POST.replace('"https://h/v1/complete"', "u"),

@@ -144,6 +144,15 @@ def rewritten(code: str) -> str:
             f"await {FETCH};".replace(f"({BODY})", f"({BODY}, null, 2)"),
             f"await {NEW_FETCH};".replace(f"({NEW_BODY})", f"({NEW_BODY}, null, 2)"),
         ),
+        (
+            f"await {FETCH};".replace(": 9", ": Number(process.env.LIMIT)"),
+            f"await {NEW_FETCH};".replace(": 9", ": Number(process.env.LIMIT)"),
+        ),
+        # What a loop goes through is no prompt, though its body holds one.
+        (
+            f"for (const q of key.list) await {FETCH};".replace("Human: Hi", 'Human: " + q + "'),
+            f"for (const q of key.list) await {NEW_FETCH};".replace('"Hi"', "`${q}`"),
+        ),
         # The version is said, or said anew.
         (
             f"await {FETCH};".replace(HEADERS, '{\n  "x-api-key": key, // ours\n}'),
@@ -195,6 +204,13 @@ STREAM = FETCH.replace(", prompt", ", stream: true, prompt")
         (FETCH.replace('"2023-06-01"', "version"), "The version in the headers must be 2023-06-01"),
         (FETCH.replace(f"headers: {HEADERS}, ", ""), "The headers are not in sight"),
         (STREAM, "The answer is a stream of events"),
+        (FETCH.replace(": 9", ": '9'"), "`'9'` is a string where it is set"),
+        (FETCH.replace(": 9", ": process.env.LIMIT || 9"), "is a string where it is set"),
+        (FETCH.replace(": 9", ": 9, top_k: process.env['K']"), "write `Number(...)`"),
+        (
+            f"const t = process.env.T;\n{FETCH.replace(': 9', ': 9, temperature: t')}",
+            "`t` is a string where it is set",
+        ),
         (FETCH.replace(": 9", ": -1"), "This request is refused: max_tokens_to_sample"),
         (f"f({FETCH})", "The promise of the response is handed on"),
         (f"{FETCH}.finally(done)", "The promise of the response is handed on"),
@@ -255,6 +271,21 @@ def test_a_post_that_is_not_in_sight_is_left_with_the_reason(code: str, reason: 
     assert found.verdict is Verdict.BY_HAND
     assert reason in found.reasons[0]
     assert "https://api.anthropic.com/v1/messages" in found.code
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for (const q of ['\\n\\nHuman: a'])",
+        "const turns = ['\\n\\nHuman: a'];\nfor (const q of turns)",
+    ],
+)
+def test_a_loop_may_go_through_pieces_with_markers(loop: str):
+    call = FETCH.replace("Human: Hi", 'Human: " + q + "')
+    examined = examine_javascript(within(f"{loop} await {call};"), TARGET)
+
+    assert examined.edits == ()
+    assert "`q` is put together from pieces with markers" in examined.findings[0].reasons[0]
 
 
 def test_a_type_that_says_nothing_of_the_answer_stays():
