@@ -141,6 +141,23 @@ def fail_together(outcomes: Sequence[Outcome], lines: Sequence[int]) -> None:
             return
 
 
+def fail_where_changes_meet(outcomes: Sequence[Outcome], line_at: Callable[[int], int]) -> None:
+    """Leave uses alone whose changes are within each other, such as an answer in a prompt."""
+    changes = sorted(
+        (edit, index) for index, each in enumerate(outcomes) for edit in set(each.edits)
+    )
+    for number, (edit, index) in enumerate(changes):
+        for other, owner in changes[number + 1 :]:
+            if other.start >= edit.end:
+                break
+            if other != edit:
+                for each in (outcomes[index], outcomes[owner]):
+                    each.leave(
+                        "What changes in it and what changes in another use meet in line "
+                        f"{line_at(other.start)}: assign the one to a name first."
+                    )
+
+
 def fitting(
     text: str,
     newline: str,
@@ -175,6 +192,9 @@ def _by_hand(finding: Finding) -> Finding:
         end_line=finding.end_line,
         shape=finding.shape,
         verdict=Verdict.BY_HAND,
-        reasons=("It was not rewritten, because its changes do not fit together.",),
+        reasons=(
+            "It was not rewritten, because its changes do not fit together: what one use takes from"
+            " another should have a name of its own.",
+        ),
         traits=finding.traits,
     )

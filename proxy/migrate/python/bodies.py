@@ -15,7 +15,13 @@ import libcst as cst
 
 from proxy.migrate.calls import Expression, NewCall
 from proxy.migrate.findings import Edit, Finding
-from proxy.migrate.outcomes import CannotRewrite, Outcome, planned, planned_whole
+from proxy.migrate.outcomes import (
+    CannotRewrite,
+    Outcome,
+    fail_where_changes_meet,
+    planned,
+    planned_whole,
+)
 from proxy.migrate.planning import Target
 from proxy.migrate.python.answers import AnswerUse, follow_data, outermost
 from proxy.migrate.python.arguments import (
@@ -64,6 +70,7 @@ def bodies_of(
         for node in source.nodes
         if isinstance(node, cst.Dict) and id(node) not in taken and _is_body(node)
     ]
+    fail_where_changes_meet(outcomes, source.line_at)
     findings = [
         replace(_finding(source, each, target), traits=rewriter.traits(each)) for each in outcomes
     ]

@@ -14,7 +14,13 @@ import libcst as cst
 
 from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit, apply_edits
-from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_together, planned
+from proxy.migrate.outcomes import (
+    CannotRewrite,
+    Outcome,
+    fail_together,
+    fail_where_changes_meet,
+    planned,
+)
 from proxy.migrate.planning import Target
 from proxy.migrate.python.answers import (
     AnswerUse,
@@ -78,6 +84,7 @@ class SdkRewriter:
         """Return an outcome for each site, with edits that fit together."""
         while True:
             outcomes = [self._try(site) for site in self.sites]
+            fail_where_changes_meet(outcomes, self._source.line_at)
             fail_together(outcomes, [self._source.line(each.call) for each in self.sites])
             failed = {id(each.site.call) for each in outcomes if each.reason}
             if failed <= self._failed:

@@ -13,7 +13,7 @@ from typing import Final
 
 from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit, Finding
-from proxy.migrate.outcomes import CannotRewrite, Outcome, planned_whole
+from proxy.migrate.outcomes import CannotRewrite, Outcome, fail_where_changes_meet, planned_whole
 from proxy.migrate.planning import Target
 from proxy.migrate.typescript.answers import AnswerFollower, AnswerUse, parameters_of
 from proxy.migrate.typescript.arguments import (
@@ -91,7 +91,9 @@ class PostRewriter:
 
     def rewrite(self, taken: frozenset[int]) -> list[PostOutcome]:
         """Return an outcome for each post; objects that are `taken` are no bodies of posts."""
-        return [self._try(post) for post in posts_in(self._source, taken)]
+        outcomes = [self._try(post) for post in posts_in(self._source, taken)]
+        fail_where_changes_meet(outcomes, self._source.line_at)
+        return outcomes
 
     def finding(self, outcome: PostOutcome) -> Finding:
         """Return what is said of a post."""

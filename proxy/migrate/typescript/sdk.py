@@ -12,7 +12,14 @@ from typing import Final
 
 from proxy.migrate.calls import NewCall
 from proxy.migrate.findings import Edit
-from proxy.migrate.outcomes import CannotRead, CannotRewrite, Outcome, fail_together, planned
+from proxy.migrate.outcomes import (
+    CannotRead,
+    CannotRewrite,
+    Outcome,
+    fail_together,
+    fail_where_changes_meet,
+    planned,
+)
 from proxy.migrate.planning import Target
 from proxy.migrate.text import Hole, holes_in
 from proxy.migrate.traits import CallTraits
@@ -70,7 +77,7 @@ class SdkRewriter:
     def rewrite(self) -> list[SdkOutcome]:
         """Return an outcome for each site, with edits that fit together."""
         outcomes = [self._try(site) for site in self.sites]
-        self._fail_where_changes_meet(outcomes)
+        fail_where_changes_meet(outcomes, self._source.line_at)
         fail_together(outcomes, [self._source.line(each.call) for each in self.sites])
         return outcomes
 
@@ -385,23 +392,3 @@ class SdkRewriter:
         if inner.startswith(outer) and inner != outer:
             return inner[len(outer) :]
         return "\t" if "\t" in outer else "  "
-
-    def _fail_where_changes_meet(self, outcomes: list[SdkOutcome]) -> None:
-        """Leave calls alone whose changes are within each other, such as an answer in a prompt."""
-        changes = sorted(
-            ((edit, index) for index, each in enumerate(outcomes) for edit in set(each.edits)),
-            key=lambda found: (found[0].start, found[0].end, found[0].text),
-        )
-        for number, (edit, index) in enumerate(changes):
-            for other, owner in changes[number + 1 :]:
-                if other.start >= edit.end:
-                    break
-                if other != edit:
-                    for each in (outcomes[index], outcomes[owner]):
-                        each.reason = (
-                            "What changes in it and what changes in another use meet in line "
-                            f"{self._source.line_at(other.start)}: assign the one to a name first."
-                        )
-        for each in outcomes:
-            if each.reason:
-                each.edits = []

@@ -7,6 +7,7 @@ other value the old prompt had what a template literal makes of it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +29,7 @@ _GIVEN: Final = frozenset(
     {"pair", "assignment_expression", "augmented_assignment_expression", "field_definition"}
     | {"public_field_definition"}
 )
+_ASKING: Final = re.compile(r"\.completions|/v1/complete\b")
 _GROWING: Final = frozenset({"push", "unshift", "concat"})
 
 
@@ -218,8 +220,7 @@ class TextReader:
             ]
             for piece in pieces:
                 code = self._source.code(piece) if piece is not None else ""
-                # The answer to a legacy call is not its prompt.
-                if MARKER_WORD.search(code) and ".completions" not in code:
+                if _holds_markers(code):
                     raise CannotRead(
                         f"`{self._source.code(name)}` is put together from pieces with markers."
                     )
@@ -245,7 +246,7 @@ class TextReader:
 
     def _hole(self, node: Node, *, is_marker_free: bool = False) -> Hole:
         code = self._source.code(node)
-        if MARKER_WORD.search(code) and ".completions" not in code:
+        if _holds_markers(code):
             raise CannotRead(f"`{_shortened(code)}` decides which markers the prompt has.")
         self._check_pieces(node)
         is_number = node.kind == "number" or code.endswith(".length")
@@ -279,6 +280,11 @@ class TextReader:
                 )
             case _:
                 return False
+
+
+def _holds_markers(code: str) -> bool:
+    """Return True for code with markers, unless it asks: an answer is not its prompt."""
+    return MARKER_WORD.search(code) is not None and not _ASKING.search(code)
 
 
 def _is_repeatable(node: Node) -> bool:

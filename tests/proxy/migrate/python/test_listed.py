@@ -605,3 +605,25 @@ def test_what_is_put_together_from_pieces_is_listed(code: str, shapes: list[str]
     assert examined.edits == ()
     assert [each.shape for each in examined.findings] == shapes
     assert all("/v1/messages" in each.code for each in examined.findings)
+
+
+def test_calls_of_which_one_asks_with_the_answer_of_the_other_are_left_alone_together():
+    first = f"a = c.completions.create({PLAIN})\n"
+    second = f"b = c.completions.create({PLAIN})\n".replace("{q}", "{a.completion.strip()}")
+    third = f"print(c.completions.create({PLAIN}).completion)\n"
+    _, findings = rewritten(f"q = 1\n{first}{second}print(b.completion)\n{third}")
+
+    assert all("meet in line 6: assign the one" in each.reasons[0] for each in findings[:2])
+    assert [each.verdict for each in findings[:3]] == [
+        Verdict.BY_HAND,
+        Verdict.BY_HAND,
+        Verdict.REWRITTEN,
+    ]
+
+
+def test_posts_of_which_one_asks_with_the_answer_of_the_other_are_left_alone_together():
+    second = POST.partition("def f(q):\n")[2].replace("q +", "d['completion'].strip() +")
+    _, findings = rewritten(f"{POST}    d = r.json()\n{second.replace('r = ', 's = ')}")
+
+    assert all("meet in line 8: assign the one" in each.reasons[0] for each in findings)
+    assert [each.verdict for each in findings] == [Verdict.BY_HAND] * 2

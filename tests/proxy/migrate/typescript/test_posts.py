@@ -418,3 +418,25 @@ def test_a_name_that_is_only_read_is_no_parameter():
     code = "if (payload.max_tokens_to_sample > 9) say('max_tokens_to_sample');"
 
     assert examine_javascript(code, TARGET).findings == ()
+
+
+def test_posts_of_which_one_asks_with_the_answer_of_the_other_are_left_alone_together():
+    first = f"const d = await (await {FETCH}).json();"
+    second = FETCH.replace("Human: Hi", 'Human: " + d.completion.trim() + "')
+    code = within(f"{first}\nawait {second};\nawait {FETCH};")
+    examined = examine_javascript(code, TARGET)
+
+    assert ["meet in line 3: assign the one" in each.reasons[0] for each in examined.findings[:2]]
+    assert [each.verdict for each in examined.findings] == [
+        Verdict.BY_HAND,
+        Verdict.BY_HAND,
+        Verdict.REWRITTEN,
+    ]
+
+
+def test_an_answer_with_a_name_may_be_asked_with():
+    first = f"const text = (await (await {FETCH}).json()).completion.trim();"
+    second = FETCH.replace("Human: Hi", 'Human: Improve " + text + "')
+    new = rewritten(within(f"{first}\nawait {second};"))
+
+    assert "content: `Improve ${text}`" in new
