@@ -46,6 +46,11 @@ _BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 _NO_ADDRESS: Final = (
     f"The address of the request is not in sight: its path must become `{_NEW_PATH}`."
 )
+_UNSENT: Final = (
+    "It cannot be told from here where the body is sent: it must be one of the Messages API, and "
+    f"go to `{_NEW_PATH}`."
+)
+_MUST_READ: Final = "what reads `completion` of its JSON must read the text of the content blocks."
 _CLIENTS: Final = frozenset({"httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession"})
 _HARMLESS: Final = frozenset({"raise_for_status", "status_code", "ok", "headers", "elapsed"})
 _JSON_OPTIONS: Final = frozenset({"json", "data", "content"})
@@ -102,7 +107,7 @@ class _Bodies:
                 outcome.shape = "a post to /v1/complete"
                 self._rewrite_post(node, call, argument, outcome)
             else:
-                raise CannotRewrite("It cannot be told from here where the body is sent.")
+                raise CannotRewrite(_UNSENT)
         except CannotRewrite as exc:
             outcome.leave(str(exc))
         return outcome
@@ -148,7 +153,7 @@ class _Bodies:
             elif isinstance(call, cst.Call) and isinstance(parent, cst.Arg):
                 return call, parent
             else:
-                raise CannotRewrite("It cannot be told from here where the body is sent.")
+                raise CannotRewrite(_UNSENT)
 
     def _planned(self, entries: Entries, outcome: BodyOutcome) -> NewCall:
         read = self._reader.read_call(entries)
@@ -286,7 +291,7 @@ class _Bodies:
             self._follow_response_use(whole, use)
             return
         if not isinstance(name, cst.Name) or len(source.assignments(name)) != 1:
-            raise CannotRewrite("It cannot be told what is done with the response.")
+            raise CannotRewrite(f"It cannot be told what is done with the response: {_MUST_READ}")
         for node in source.references(name):
             self._follow_response_use(node, use)
 
@@ -317,7 +322,8 @@ class _Bodies:
                     )
                     return
         raise CannotRewrite(
-            f"It cannot be told what is done with the response in line {source.line(node)}."
+            f"It cannot be told what is done with the response in line {source.line(node)}: "
+            f"{_MUST_READ}"
         )
 
     def _rewrite_bedrock(self, node: cst.Dict, call: cst.Call, outcome: BodyOutcome) -> None:
@@ -363,10 +369,10 @@ class _Bodies:
         source = self._source
         parent = source.parent(call)
         if not isinstance(parent, cst.Assign) or not isinstance(parent.targets[0].target, cst.Name):
-            raise CannotRewrite("It cannot be told what is done with the response.")
+            raise CannotRewrite(f"It cannot be told what is done with the response: {_MUST_READ}")
         name = parent.targets[0].target
         if len(source.assignments(name)) != 1:
-            raise CannotRewrite("It cannot be told what is done with the response.")
+            raise CannotRewrite(f"It cannot be told what is done with the response: {_MUST_READ}")
         for node in source.references(name):
             loads = next(
                 (
@@ -378,7 +384,8 @@ class _Bodies:
             )
             if loads is None:
                 raise CannotRewrite(
-                    f"It cannot be told what is done with the response in line {source.line(node)}."
+                    f"It cannot be told what is done with the response in line {source.line(node)}:"
+                    f" {_MUST_READ}"
                 )
             follow_data(source, loads, use)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import string
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -375,7 +376,16 @@ def _evaluated(raw: str, node: cst.FormattedString) -> str:
     quotes = text[len(body) :]
     if quotes and "r" not in prefix and (len(body) - len(body.rstrip("\\"))) % 2:
         body, quotes = body + quotes[0], quotes[1:]
-    value = ast.literal_eval(f"{prefix}{node.end}{body}{node.end}")
+    # A backslash before a field is one, in a literal of any kind.
+    bare = body.rstrip("\\")
+    if not quotes and (len(body) - len(bare)) % 2:
+        body, quotes = body[:-1], "\\"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a backslash before any letter
+            value = ast.literal_eval(f"{prefix}{node.end}{body}{node.end}")
+    except (SyntaxError, ValueError) as exc:
+        raise CannotRead("The text has an escape that cannot be read.") from exc
     assert isinstance(value, str)
     return value + quotes
 

@@ -203,7 +203,11 @@ class AnswerFollower:
 
     def _follow_name(self, name: Node, use: AnswerUse) -> None:
         binding = self._source.binding(name)
-        assert binding is not None
+        if binding is None:
+            raise CannotRewrite(
+                f"`{self._source.code(name)}` is declared nowhere in this file: what reads "
+                "`.completion` of it must read the text of the content blocks."
+            )
         values = [_assigned_value(each) for each in binding.writes]
         if binding.value is not None:
             values.append(binding.value)

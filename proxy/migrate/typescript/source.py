@@ -255,7 +255,7 @@ class Source:
             elif each.kind == "namespace_import":
                 self._add(self.root, each.named[0], "import", imported=(path, "*"))
             else:
-                for one in each.named:
+                for one in (part for part in each.named if part.kind == "import_specifier"):
                     name = self.code(one.named[0])
                     imported = (path, "*" if name == "default" else name)
                     self._add(self.root, one.named[-1], "import", imported=imported)

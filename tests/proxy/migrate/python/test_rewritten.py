@@ -589,3 +589,28 @@ def test_a_parameter_that_may_be_none_is_no_text_and_what_is_not_streamed_needs_
 
     assert "\"content\": f'{q}'" in new.replace('f"{q}"', "f'{q}'")
     assert "stream" not in new
+
+
+@pytest.mark.parametrize(
+    ("prompt", "content"),
+    [
+        (r'f"\n\nHuman: \{q}\n\nAssistant:"', r'f"\\{q}"'),
+        (r'f"\n\nHuman: \\{q}\n\nAssistant:"', r'f"\\{q}"'),
+        (r'f"\n\nHuman: a\d{{\{q}\n\nAssistant:"', r'f"a\\d{{\\{q}"'),
+        (r'HUMAN_PROMPT + rf" \{q}\\{q}" + AI_PROMPT', r'f"\\{q}\\\\{q}"'),
+    ],
+)
+def test_a_backslash_before_a_field_is_one(prompt: str, content: str):
+    code = (
+        "from anthropic import AI_PROMPT, HUMAN_PROMPT, Anthropic\n\nq = input()\n"
+        f"print(Anthropic().completions.create(model='claude-2', max_tokens_to_sample=9, "
+        f"prompt={prompt}).completion)\n"
+    )
+
+    assert f'"content": {content}}}' in apply_edits(code, examine(code, TARGET).edits)
+
+
+def test_an_escape_that_python_refuses_is_said():
+    [found] = examine(f"q = 1\n{POST}\n".replace('"\\n\\nHuman: a', 'f"\\x4{q}'), TARGET).findings
+
+    assert found.reasons == ("The text has an escape that cannot be read.",)

@@ -318,3 +318,13 @@ def test_changes_that_do_not_fit_together_are_not_made():
 
     assert found.edits == ()
     assert {each.verdict for each in found.findings} == {Verdict.BY_HAND}
+
+
+def test_an_answer_in_a_name_that_nobody_declares_is_left_alone():
+    assert "`answer` is declared nowhere in this file" in reason_for(f"answer = await {CALL};")
+
+
+def test_an_import_that_is_none_is_said():
+    [found] = listed('import a, function { b } from "axios"; const max_tokens_to_sample = 9;')
+
+    assert "cannot be parsed" in found.reasons[0]
