@@ -252,12 +252,14 @@ class PostRewriter:
         read = [self._json_of(each) for each in uses]
         for call in (each for each in read if each is not None):
             returned = wrapped(call).parent
-            if returned is handler or (
+            is_returned = returned is handler or (
                 returned is not None and returned.kind == "return_statement"
-            ):
-                self._answers.follow_promise(chained, use)
-            else:
-                self._answers.follow_promise(call, use)
+            )
+            if is_returned and "completion" in self._source.code(handler):
+                raise CannotRewrite(
+                    "What handles the response may answer itself, in the form of a completion."
+                )
+            self._answers.follow_promise(chained if is_returned else call, use)
 
     def _follow_response(self, node: Node, post: Post, use: AnswerUse) -> None:
         """Follow an expression whose value is a response."""

@@ -202,7 +202,7 @@ def test_a_call_in_the_prompt_of_another_is_left_alone():
         f"x = c.completions.create({ASK}, prompt='\\n\\nHuman: ' + {inner} + '\\n\\nAssistant:')\n"
     )
 
-    assert "do not fit together" in reason
+    assert "meet in line 4: assign the one to a name first" in reason
 
 
 def test_a_call_of_openai_s_client_is_not_mentioned():

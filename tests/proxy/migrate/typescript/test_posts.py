@@ -216,6 +216,10 @@ STREAM = FETCH.replace(", prompt", ", stream: true, prompt")
         (f"{FETCH}.finally(done)", "The promise of the response is handed on"),
         (f"{FETCH}.then(read)", "It cannot be told what is done with the response"),
         (f"{FETCH}.then(({{ ok }}) => ok)", "It cannot be told what is done with the response"),
+        (
+            f"{FETCH}.then((r) => {{ if (!r.ok) return {{ completion: '' }}; return r.json(); }})",
+            "What handles the response may answer itself, in the form of a completion",
+        ),
         (f"{FETCH}.then((r) => [r.json()])", "The promise of the answer is handed on in line 3"),
         (FETCH.replace("{ method", "{ ...more, method"), "options of the request are not in sight"),
         (POST.replace("{ headers", "{ ...more, headers"), "are not in sight: `...more` in line 3"),
