@@ -68,6 +68,8 @@ def _counts(source: Source, node: Node, parent: Node) -> bool:
             return parent.named[0] is not node or parent.named[-1].kind == "number"
         case "binary_expression" if source.code(parent.children[1]) in _EQUALITY:
             return any(_begins_with_space(source, each) for each in parent.named)
+        case "variable_declarator":
+            return parent.named[0].kind == "array_pattern"
         case "switch_statement":
             return any(
                 each.kind == "switch_case" and _begins_with_space(source, each.named[0])

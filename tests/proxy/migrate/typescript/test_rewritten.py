@@ -457,6 +457,7 @@ def by_hand(source: str) -> list[str]:
     "code",
     [
         "show(r.completion.slice(1))",
+        "const [first] = r.completion",
         "show(r.completion.slice(0, 4))",
         "show(r.completion.substring(1, 9))",
         "show(r.completion.charAt(0))",
