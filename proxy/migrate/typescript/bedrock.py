@@ -27,7 +27,7 @@ from proxy.migrate.typescript.arguments import (
 from proxy.migrate.typescript.listed import BEDROCK_BODY, BEDROCK_REASON, BEDROCK_SHAPE
 from proxy.migrate.typescript.nodes import Node, unwrapped, wrapped
 from proxy.migrate.typescript.post_sites import only_use
-from proxy.migrate.typescript.posts import body_edits
+from proxy.migrate.typescript.posts import MUST_READ, UNKNOWN, body_edits
 from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.writing import Writer
@@ -39,9 +39,6 @@ _ENCODERS: Final = frozenset({"JSON.stringify", "Buffer.from", "new TextEncoder(
 _DECODERS: Final = frozenset({"Buffer.from", "String", "Uint8Array"})
 _DECODING: Final = frozenset({"decode", "toString", "transformToString"})
 _HARMLESS: Final = frozenset({"$metadata", "contentType"})
-_UNKNOWN: Final = "It cannot be told what is done with the response{}: {}".format(
-    "{}", "what reads `.completion` of its JSON must read the text of the content blocks."
-)
 
 
 @dataclass(slots=True)
@@ -188,7 +185,7 @@ class BedrockRewriter:
             raise CannotRewrite("It cannot be told where the command is sent.")
         waiting = wrapped(call).parent
         if waiting is None or waiting.kind != "await_expression":
-            raise CannotRewrite(_UNKNOWN.format(""))
+            raise CannotRewrite(UNKNOWN)
         return wrapped(waiting)
 
     def _bytes_of(self, response: Node) -> Iterator[Node]:
@@ -204,7 +201,7 @@ class BedrockRewriter:
         elif [source.code(each) for each in pattern.named] == ["body"]:
             yield from source.references(pattern.named[0])
         else:
-            raise CannotRewrite(_UNKNOWN.format(""))
+            raise CannotRewrite(UNKNOWN)
 
     def _bytes_in(self, use: Node) -> Iterator[Node]:
         """Yield the bytes that one use of a response takes out of it, if it does."""
@@ -245,4 +242,5 @@ class BedrockRewriter:
         return code in _DECODERS or code.rpartition(".")[2] in _DECODING
 
     def _unknown(self, node: Node) -> str:
-        return _UNKNOWN.format(f" in line {self._source.line(node)}")
+        line = self._source.line(node)
+        return f"It cannot be told what is done with the response in line {line}: {MUST_READ}"

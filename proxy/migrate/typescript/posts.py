@@ -49,8 +49,8 @@ _AXIOS_OPTIONS: Final = frozenset(
 _CHANGES_ALL: Final = re.compile(r"\.interceptors\.|\.defaults\.(?:transform|validateStatus)")
 _TYPES: Final = re.compile(r"any|(?:globalThis\.)?Response|AxiosResponse(?:<any(?:, ?any)?>)?")
 """Types of responses that say nothing of the answer in them."""
-_MUST_READ: Final = "what reads `.completion` of its JSON must read the text of the content blocks."
-_UNKNOWN: Final = f"It cannot be told what is done with the response: {_MUST_READ}"
+MUST_READ: Final = "what reads `.completion` of its JSON must read the text of the content blocks."
+UNKNOWN: Final = f"It cannot be told what is done with the response: {MUST_READ}"
 
 
 def body_edits(
@@ -227,14 +227,14 @@ class PostRewriter:
         name = self._source.code(parent.named[-1]) if parent.kind == "member_expression" else ""
         handlers = arguments_of(parent.parent) if parent.parent is not None else []
         if name != "then" or len(handlers) != 1 or parent.parent is None:
-            raise CannotRewrite(f"The promise of the response is handed on: {_MUST_READ}")
+            raise CannotRewrite(f"The promise of the response is handed on: {MUST_READ}")
         self._follow_handler(handlers[0], parent.parent, post, use)
 
     def _follow_handler(self, handler: Node, chained: Node, post: Post, use: AnswerUse) -> None:
         """Follow a response into the function that `then` is given, and what that returns on."""
         parameters = parameters_of(handler)
         if handler.kind not in FUNCTIONS or len(parameters) != 1:
-            raise CannotRewrite(_UNKNOWN)
+            raise CannotRewrite(UNKNOWN)
         name = parameters[0]
         if name.kind in {"required_parameter", "optional_parameter"}:
             self._check_type(name)
@@ -243,7 +243,7 @@ class PostRewriter:
             self._follow_taken(name, use)
             return
         if name.kind != "identifier":
-            raise CannotRewrite(_UNKNOWN)
+            raise CannotRewrite(UNKNOWN)
         uses = self._source.references(name)
         if post.is_axios:
             for node in uses:
@@ -278,7 +278,7 @@ class PostRewriter:
         elif pattern.kind == "object_pattern" and post.is_axios:
             self._follow_taken(pattern, use, parent)
         else:
-            raise CannotRewrite(_UNKNOWN)
+            raise CannotRewrite(UNKNOWN)
 
     def _check_type(self, declared: Node) -> None:
         """Refuse a type of a response that says what the answer in it is."""
@@ -300,7 +300,7 @@ class PostRewriter:
             if name == "data" and local.kind == "object_pattern":
                 self._answers.follow_pattern(local, declarator, use)
             elif name != "data" or binding is None or binding.writes:
-                raise CannotRewrite(_UNKNOWN)
+                raise CannotRewrite(UNKNOWN)
             else:
                 self._answers.follow_uses(local, use)
 
@@ -340,4 +340,4 @@ class PostRewriter:
 
     def _unknown_use(self, node: Node) -> str:
         line = self._source.line(node)
-        return f"It cannot be told what is done with the response in line {line}: {_MUST_READ}"
+        return f"It cannot be told what is done with the response in line {line}: {MUST_READ}"

@@ -169,3 +169,14 @@ def test_in_typescript_blocks_have_a_type():
     assert "(block: any) =>" in apply_edits(
         sent(BODY), examine_typescript(sent(BODY), TARGET).edits
     )
+
+
+@pytest.mark.parametrize(
+    "cast", ["const a: Old = {};\nsay(a.completion);", "say(({} as Old).completion);"]
+)
+def test_a_type_of_the_answer_has_to_change_with_it(cast: str):
+    read = "JSON.parse(new TextDecoder().decode(r.body))"
+    (found,) = examine_typescript(sent(BODY, then=cast.replace("{}", read)), TARGET).findings
+
+    assert found.verdict is Verdict.BY_HAND
+    assert found.reasons == ("The type `Old` must become that of a message.",)
