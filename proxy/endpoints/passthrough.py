@@ -23,6 +23,7 @@ from proxy.headers import Headers, date_header, end_to_end, first, headers_for_a
 from proxy.observability.metrics import Metrics
 from proxy.security.credentials import secrets_in
 from proxy.security.redaction import Redactor, describe_crash, in_brief
+from proxy.server.connection.client_gone import while_connected
 from proxy.upstream.client import UpstreamResponse
 from proxy.upstream.dispatch import Dispatcher
 from translators import encode_error
@@ -55,7 +56,7 @@ class ForwardEndpoint:
         response = _Response(send, headers_for_a_page(scope["headers"]))
         try:
             async with asyncio.TaskGroup() as group:
-                body = _RequestBody(receive)
+                body = _RequestBody(scope, receive)
                 feeding = group.create_task(body.feed())
                 await self._forward(scope, body, response)
                 feeding.cancel()
@@ -117,17 +118,25 @@ def logged_path(scope: Scope, redactor: Redactor) -> str:
 class _RequestBody:
     """A request body in transit; the only reader of `receive`, so it notices a disconnect."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
         self._receive = receive
         self._pieces = asyncio.Queue[bytes | None](maxsize=2)
 
     async def feed(self) -> None:
         """Queue pieces until the client leaves; then raise `ClientGone`."""
         while (message := await self._receive())["type"] != "http.disconnect":
-            await self._pieces.put(message.get("body", b""))
+            await self._queue(message.get("body", b""))
             if not message.get("more_body", False):
-                await self._pieces.put(None)
+                await self._queue(None)
         raise ClientGone
+
+    async def _queue(self, piece: bytes | None) -> None:
+        try:
+            self._pieces.put_nowait(piece)
+        except asyncio.QueueFull:
+            async with while_connected(self._scope):
+                await self._pieces.put(piece)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the queued pieces."""

@@ -1,16 +1,19 @@
-"""Clients that go on sending what is refused; others are in the matrix."""
+"""Clients that go on sending, or no longer, what nobody takes; others are in the matrix."""
 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness import ProxyUnderTest, running_proxy
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.faults("client")
 
@@ -72,3 +75,44 @@ def test_a_client_that_goes_on_sending_a_refused_body_hears_why(strict: ProxyUnd
     assert dict(zip(REFUSED_IN_THE_BODY, statuses, strict=True)) == {
         name: status for name, (_, status) in REFUSED_IN_THE_BODY.items()
     }
+
+
+@contextmanager
+def deaf_upstream() -> Iterator[str]:
+    """The address of an upstream that takes connections, and reads nothing."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def measured(proxy: ProxyUnderTest, name: str) -> float:
+    families = text_string_to_metric_families(proxy.client.get(f"{proxy.url}/metrics").text)
+    return next(one.value for each in families for one in each.samples if one.name == name)
+
+
+def running(proxy: ProxyUnderTest) -> float:
+    return measured(proxy, "holdover_exchanges_running")
+
+
+def send_until_nobody_reads(client: socket.socket, head: bytes) -> None:
+    client.sendall(head + b"content-length: 30000000\r\n\r\n")
+    client.settimeout(1)
+    with suppress(TimeoutError):
+        while True:
+            client.send(b"a" * 65_536)
+
+
+def reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_a_client_that_goes_while_its_upstream_takes_no_body_holds_no_upstream():
+    with deaf_upstream() as upstream, running_proxy(upstream_url=upstream, traffic=False) as proxy:
+        client = connected(proxy.url)
+        send_until_nobody_reads(client, POST.replace(b"complete", b"messages") + KEY)
+        assert running(proxy) == 1
+        reset(client)
+
+        wait_for(lambda: running(proxy) == 0)

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import ClassVar, Final
+import fcntl
+import select
+import sys
+import termios
+from typing import ClassVar, Final, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from proxy.server.connection.write_timeout import WriteTimeout
 
-_ENDED_STATES: Final = frozenset({7, 8})
-"""TCP_CLOSE and TCP_CLOSE_WAIT of linux/tcp_states.h: the client has reset or ended its side."""
+_ENDED: Final = getattr(select, "POLLRDHUP", 0)
+"""The event of a client that has ended its side, where the system has one (Linux)."""
+
+
+class Reader(Protocol):
+    """The asyncio protocol that reads requests from the connection."""
+
+    def eof_ahead(self) -> bool:
+        """Return True to keep a connection that has ended behind bytes which are not read yet."""
 
 
 class Flow(FlowControl):
     """
     Flow control that can hold back reading, even if uvicorn resumes it.
 
-    While it is held, the end of the client's side is not read. So the kernel is
-    asked for it, where it says so (Linux).
+    While nothing is read, neither is the end of the client's side. So the kernel is
+    asked for it, again and again. A client that has reset its connection has left;
+    one that has ended its side may have sent all of its request before, so its reader decides.
     """
 
     look_seconds: ClassVar[float] = 0.25
@@ -32,7 +43,7 @@ class Flow(FlowControl):
     def __init__(
         self,
         transport: asyncio.Transport,
-        protocol: asyncio.Protocol,
+        protocol: Reader,
         loop: asyncio.AbstractEventLoop,
         write_timeout: WriteTimeout,
     ) -> None:
@@ -45,13 +56,11 @@ class Flow(FlowControl):
         """Pause reading until `release`."""
         self.is_held = True
         super().pause_reading()
-        if self._timer is None and hasattr(socket, "TCP_INFO"):
-            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
+        self._look_later()
 
     def release(self) -> None:
         """Resume reading unless uvicorn has paused it."""
         self.is_held = False
-        self._stop_looking()
         if not self._is_paused:
             super().resume_reading()
 
@@ -59,6 +68,7 @@ class Flow(FlowControl):
         """Pause reading until uvicorn resumes it."""
         self._is_paused = True
         super().pause_reading()
+        self._look_later()
 
     def resume_reading(self) -> None:
         """Resume reading unless it is held."""
@@ -79,18 +89,35 @@ class Flow(FlowControl):
 
     def end(self) -> None:
         """Forget the connection, which is lost."""
-        self._stop_looking()
-        self._write_timeout.stop()
-
-    def _stop_looking(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._write_timeout.stop()
+
+    def count_unread(self) -> int:
+        """Return the bytes that have arrived and were not read."""
+        unread = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4))
+        return int.from_bytes(unread, sys.byteorder)
+
+    @property
+    def _descriptor(self) -> int:
+        descriptor: int = self._transport.get_extra_info("socket").fileno()
+        return descriptor
+
+    def _look_later(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
 
     def _look_for_end(self) -> None:
-        connection = self._transport.get_extra_info("socket")
-        [state] = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
-        if state not in _ENDED_STATES:
-            self._timer = self._loop.call_later(self.look_seconds, self._look_for_end)
-        elif not self._protocol.eof_received():
+        self._timer = None
+        # Long bodies are paused often and briefly: to stop looking costs less here than there.
+        if not self.read_paused or self._transport.is_closing():
+            return
+        looking = select.poll()
+        looking.register(self._descriptor, _ENDED)
+        seen = sum(event for _, event in looking.poll(0))
+        is_reset = seen & (select.POLLERR | select.POLLHUP)
+        if is_reset or (seen and not self._protocol.eof_ahead()):
             self._transport.abort()
+        else:
+            self._look_later()

@@ -42,8 +42,9 @@ from proxy.errors import (
     Tunnel,
     UnknownCoding,
 )
-from proxy.headers import Headers
+from proxy.headers import Headers, declared_length
 from proxy.security.hosts import only_host
+from proxy.server.connection.client_gone import EXTENSION, Departure
 from proxy.server.connection.early_refusal import is_short_body, whole_response
 from proxy.server.connection.flow import Flow
 from proxy.server.connection.half_close import provoke_reset
@@ -74,6 +75,10 @@ _MAX_HELD_BYTES: Final = 256 * 1024
 """Limit on unparsed bytes; below it we keep reading, the only way to notice a disconnect."""
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 
+
+_DEPARTED: Final = Departure()
+"""The departure of all clients that have gone, as nobody begins to wait for them."""
+_DEPARTED.come()
 
 _PARTIAL_HEADS: Final[WeakKeyDictionary[ServerState, PartialHeads[ServerProtocol]]] = (
     WeakKeyDictionary()
@@ -107,6 +112,10 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
     last_request_seconds: ClassVar[float] = 3
     """Time for a first request to arrive on a connection while the server stops."""
 
+    # What few connections come to need costs the others nothing.
+    _departure: Departure | None = None
+    _has_provoked = False
+
     def __init__(self, *args: Any, write_timeout: float = WRITE_SECONDS, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._partial_heads = _PARTIAL_HEADS.setdefault(self.server_state, PartialHeads())
@@ -114,6 +123,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._is_last_request = False
         self._header_count = 0
         self._header_bytes = 0
+        self._body_bytes = 0
         self._read_state = _ReadState.NOTHING
         self._waiting_since = 0.0
         self._refusal: Failure | None = None
@@ -183,8 +193,38 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         latest.keep_alive = False
         if latest.scope["http_version"] == "1.0":
             return self.loop.time() - self._read_until <= self.half_close_seconds
-        provoke_reset(self.transport, lambda: not current.response_started)
+        self._provoke_reset(current)
         return True
+
+    def eof_ahead(self) -> bool:
+        """Return True to keep a connection that has ended behind bytes which are not read yet."""
+        current = self._current_cycle
+        if current is None or self.flow.is_held or self._lacks_bytes():
+            return False
+        if current.scope["http_version"] == "1.1":
+            self._provoke_reset(current)
+        return True
+
+    def _lacks_bytes(self) -> bool:
+        """Return True if a body says that more belongs to it than has arrived."""
+        arrived = self._body_bytes + len(self._held) + self.flow.count_unread()
+        return self._read_state is _ReadState.BODY and arrived < declared_length(self.headers)
+
+    def _provoke_reset(self, current: httptools_impl.RequestResponseCycle) -> None:
+        if not self._has_provoked:  # an end may have been seen before it is read
+            self._has_provoked = True
+            provoke_reset(self.transport, lambda: not current.response_started)
+
+    def departure(self) -> Departure:
+        """Return what interrupts those who wait while nothing of the client is read."""
+        if self._departure is None:
+            self._departure = Departure()
+        return self._departure
+
+    def _depart(self) -> None:
+        departure, self._departure = self._departure, _DEPARTED
+        if departure is not None:
+            departure.come()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the exchange that is being answered; uvicorn only notifies the latest one."""
@@ -193,6 +233,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         if (cycle := self._current_cycle) is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+        self._depart()
         self.pipeline.clear()
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
@@ -307,11 +348,12 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
         self._partial_heads.remove(self)
         self._read_state = _ReadState.BODY
         self._overhead_bytes = self._discarded_bytes = 0
-        self._header_count = self._header_bytes = 0
+        self._header_count = self._header_bytes = self._body_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._overhead_bytes -= len(body)
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_chunk_header(self) -> None:
@@ -356,6 +398,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
             self._refusal = failure
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+            self._depart()
             if self.cycle.response_started:
                 self.transport.close()
                 return
@@ -399,6 +442,7 @@ class ServerProtocol(httptools_impl.HttpToolsProtocol):
 
     async def _run(self, app: ASGI3Application, scope: Scope, receive: Receive, send: Send) -> None:
         """Run an application, and tell it what is wrong with a body that is not read to its end."""
+        scope["extensions"] = {EXTENSION: self.departure}
 
         async def receiving() -> Any:
             message = await receive()
