@@ -78,6 +78,13 @@ class Slot:
         self._is_stream = True
         self._admission.streams += 1
 
+    def hold_now(self, size: int) -> bool:
+        """Count so many more bytes of the body; return False if there is no room for them yet."""
+        has_room = self._admission.bodies.take_now(self, self._caller, size)
+        if has_room:
+            self._held_bytes += size
+        return has_room
+
     async def hold(self, size: int) -> None:
         """Make room for so many more bytes of the body; raise `NoRoomForBody` if none comes."""
         await self._admission.bodies.take(self, self._caller, size)

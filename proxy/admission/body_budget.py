@@ -42,10 +42,16 @@ class BodyBudget:
         self._exceeding: Hashable | None = None
         """The owner of the one body that is read on although there is no room for it."""
 
+    def take_now(self, owner: Hashable, caller: str, size: int) -> bool:
+        """Count more bytes of a body as held; return False if there is no room for them yet."""
+        may_take = owner is self._exceeding or self._has_room(caller, size)
+        if may_take:
+            self._count(caller, size)
+        return may_take
+
     async def take(self, owner: Hashable, caller: str, size: int) -> None:
         """Wait for room for more bytes of a body; raise `NoRoomForBody` if none comes."""
-        if owner is self._exceeding or self._has_room(caller, size):
-            self._count(caller, size)
+        if self.take_now(owner, caller, size):
             return
         loop = asyncio.get_running_loop()
         waiter = _Waiter(owner, caller, size, loop.create_future())

@@ -115,10 +115,9 @@ class _Explain:
         if language is not None and language not in LANGUAGES:
             message = f"code: choose one of {', '.join(LANGUAGES)}"
             return error(400, "invalid_request_error", message)
-        headers = list(request.headers.raw)
         try:
             body = await read_body(
-                request.receive, headers, max_bytes=_MAX_BYTES, timeout_seconds=60
+                request.scope, request.receive, max_bytes=_MAX_BYTES, timeout_seconds=60
             )
             if language is not None and len(body) > _MAX_BYTES_AS_CODE:
                 return error(413, "request_too_large", _TOO_LONG_FOR_CODE)

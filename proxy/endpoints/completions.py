@@ -52,7 +52,7 @@ class CompleteEndpoint:
         runner = self.handler.runner
         sink = AsgiResponse(send, context, self.finalizer, runner, ping_interval=self.ping_interval)
         try:
-            await self._run_while_connected(receive, sink)
+            await self._run_while_connected(scope, receive, sink)
         except asyncio.CancelledError:
             # The server's grace period has ended: tell the client rather than leave it hanging.
             if not sink.has_ended:  # pragma: no branch - no test can hit the moment after the end
@@ -61,7 +61,9 @@ class CompleteEndpoint:
         finally:
             await sink.finalize()
 
-    async def _run_while_connected(self, receive: Receive, sink: AsgiResponse) -> None:
+    async def _run_while_connected(
+        self, scope: Scope, receive: Receive, sink: AsgiResponse
+    ) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 sink.run_pings_in(group)
@@ -70,11 +72,11 @@ class CompleteEndpoint:
                 async def read(slot: Slot) -> bytes:
                     try:
                         body = await read_body(
+                            scope,
                             receive,
-                            sink.context.headers,
                             max_bytes=self.max_body_bytes,
                             timeout_seconds=self.body_timeout,
-                            hold=slot.hold,
+                            slot=slot,
                         )
                     except BodyEndless:
                         sink.closes_connection = True

@@ -116,3 +116,16 @@ def test_a_client_that_goes_while_its_upstream_takes_no_body_holds_no_upstream()
         reset(client)
 
         wait_for(lambda: running(proxy) == 0)
+
+
+def test_a_client_that_goes_while_there_is_no_room_for_its_body_holds_no_place():
+    limits = {"max_held_bytes": 100_000, "max_wait": 4 * PATIENCE_SECONDS}
+    with running_proxy(traffic=False, **limits) as proxy, connected(proxy.url) as first:
+        first.sendall(POST + KEY + b"content-length: 300000\r\n\r\n" + b"a" * 200_000)
+        wait_for(lambda: measured(proxy, "holdover_body_bytes_held") == 200_000)
+        client = connected(proxy.url)
+        send_until_nobody_reads(client, POST + b"x-api-key: other\r\n")
+        assert running(proxy) == 2
+        reset(client)
+
+        wait_for(lambda: running(proxy) == 1)

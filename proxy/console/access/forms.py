@@ -39,8 +39,8 @@ async def read_form(
         raise Problem(415, _NOT_A_FORM)
     try:
         body = await read_body(
+            request.scope,
             request.receive,
-            request.headers.raw,
             max_bytes=max_bytes,
             timeout_seconds=max_seconds,
         )
