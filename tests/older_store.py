@@ -8,6 +8,7 @@ from proxy.traffic import open_store
 from proxy.traffic.store.schema import (
     bodies,
     exchanges,
+    rollup_days,
     rollup_groups,
     rollup_state,
     rollups,
@@ -25,8 +26,9 @@ def remove_text_index(connection: Connection) -> None:
 
 
 def join_days(connection: Connection) -> None:
-    """Undo what revisions 0008 to 0010 do, and keep the rows."""
+    """Undo what revisions 0008 to 0011 do, and keep the rows."""
     shared_notes.drop(connection)
+    rollup_days.drop(connection)
     remove_text_index(connection)
     if connection.dialect.name == "sqlite":
         return
@@ -41,7 +43,7 @@ def join_days(connection: Connection) -> None:
 
 
 def remove_rollups(connection: Connection) -> None:
-    """Undo what revisions 0007 to 0010 do."""
+    """Undo what revisions 0007 to 0011 do."""
     join_days(connection)
     for table in (rollups, rollup_groups, rollup_state):
         table.drop(connection)

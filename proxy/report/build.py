@@ -17,7 +17,7 @@ from proxy.report.callers import (
     spent_by,
     standing_of,
 )
-from proxy.report.formatting import one_or_many
+from proxy.report.formatting import lost_exchanges, one_or_many
 from proxy.report.model import Coverage, Others, Report, Standing, Step, Totals
 from proxy.report.model import Period as ReportedPeriod
 from proxy.report.outcomes import error_share, share
@@ -49,6 +49,8 @@ class ReportInput:
     """The step of the volume."""
     left_to_build: int
     """Number of older exchanges that the rollups do not count yet."""
+    lost: Mapping[str, int]
+    """Number of exchanges, by day, whose rollups were deleted and whose records are gone."""
 
 
 def build_report(collected: ReportInput, settings: ReportSettings, made_ms: int) -> Report:
@@ -149,6 +151,8 @@ def _coverage_notes(collected: ReportInput, totals: Totals) -> Iterator[str]:
             f"The sums of {one_or_many(collected.left_to_build, 'older exchange')} are still being"
             " built and are missing here; `holdover traffic rebuild` shows how far that is."
         )
+    if collected.lost:
+        yield lost_exchanges(collected.lost)
     if totals.exchanges and not any(each.captured for each in collected.sums.shapes):
         yield (
             "No content was captured, so the calls to change to are examples; with"

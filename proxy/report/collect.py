@@ -27,7 +27,7 @@ from proxy.traffic.store.aggregates import (
     oldest_received_ms,
 )
 from proxy.traffic.store.examples import adjustments_of_exchanges, example_of
-from proxy.traffic.store.rollups.build import progress_of
+from proxy.traffic.store.rollups.build import missing_from
 from proxy.traffic.store.rollups.period import period_of_buckets
 from proxy.traffic.store.store import Store
 
@@ -89,7 +89,7 @@ def _collect(  # noqa: PLR0913 - the last two have defaults
         shown = {} if is_brief else dict(islice(callers.items(), MAX_CALLERS))
         wanted = {shape for statistics in shown.values() for shape in _shapes_to_show(statistics)}
         last = examples_of(connection, period, wanted)
-        left_to_build = progress_of(connection).left
+        missing = missing_from(connection, period)
     return ReportInput(
         period=period,
         caller=caller,
@@ -98,7 +98,8 @@ def _collect(  # noqa: PLR0913 - the last two have defaults
         callers=callers,
         examples={who: _examples(store, each, last) for who, each in shown.items()},
         step=step,
-        left_to_build=left_to_build,
+        left_to_build=missing.to_build,
+        lost=missing.lost,
     )
 
 

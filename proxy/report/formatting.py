@@ -21,6 +21,17 @@ def one_or_many(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
+def lost_exchanges(by_day: Mapping[str, int], *, most: int = 7) -> str:
+    """Say how many exchanges nobody can count any more, and on which days they were."""
+    days = [f"{day}: {count:,}" for day, count in by_day.items()]
+    if len(days) > most:
+        days[most:] = [f"and {one_or_many(len(days) - most, 'more day')}"]
+    return (
+        f"The sums of {one_or_many(sum(by_day.values()), 'exchange')} were deleted, and so were"
+        f" their records ({', '.join(days)}): only a backup of the store has them."
+    )
+
+
 def number(value: float) -> str:
     """Format a number with thousands separators and no decimals."""
     return f"{value:,.0f}"

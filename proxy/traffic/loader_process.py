@@ -11,7 +11,7 @@ with idle priority; what is left then, the main thread loads with normal priorit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,7 +36,13 @@ from proxy.traffic.store.errors import StoreError
 from proxy.traffic.store.lazy_open import open_store
 from proxy.traffic.store.partitions import make_days_ahead
 from proxy.traffic.store.retention import Retention, believable_ms, compact, prune
-from proxy.traffic.store.rollups.build import build_step, progress_of
+from proxy.traffic.store.rollups.build import (
+    build_step,
+    missing_from,
+    progress_of,
+    rebuild_deleted,
+)
+from proxy.traffic.store.rollups.ledger import different_days
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.text_index.build import BlockBuilder
 from proxy.workers.shared_state import SharedState
@@ -212,6 +218,24 @@ class _Loading:
         else:
             self.block = block
 
+    def _find_deleted(self, store: Store) -> bool:
+        """Say how many exchanges are lost with deleted rollups; return True if some are built."""
+        with store.reading() as connection:
+            is_different = bool(different_days(connection))
+        days: Mapping[str, int] = {}
+        if is_different:
+            with store.writing() as connection:
+                progress = rebuild_deleted(connection)
+                days = missing_from(connection).lost
+            if progress.left:
+                log.error("rollups_deleted", exchanges=progress.left)
+                return True
+        lost = sum(days.values())
+        if lost > self.status.lost:
+            log.error("rollups_lost", exchanges=lost, days=days)
+        self.status = msgspec.structs.replace(self.status, lost=lost)
+        return False
+
     def _keep_small(self, loader: Loader) -> None:
         """Compact rollups and prune the store now and then, or go on with that."""
         if time.monotonic() - self.pruned < _PRUNE_SECONDS:
@@ -220,6 +244,8 @@ class _Loading:
         now_ms = believable_ms(_now_ms(), began_ms=self.began_ms, elapsed_ms=elapsed_ms)
         with loader.store.writing() as connection:
             make_days_ahead(connection, now_ms)
+        if self._find_deleted(loader.store):
+            return
         is_compact = compact(loader.store, now_ms=now_ms, most_steps=_COMPACT_STEPS)
         config = self.config
         loader.prune_refused(now_ms=now_ms, days=config.days)

@@ -65,6 +65,8 @@ class LoaderStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Number of rows added to the store."""
     damaged_bytes: int = 0
     unreadable: int = 0
+    lost: int = 0
+    """Number of exchanges whose rollups and records somebody has deleted."""
 
 
 _DECODER: Final = msgspec.json.Decoder(LoaderStatus)

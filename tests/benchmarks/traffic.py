@@ -32,7 +32,7 @@ from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.retention import compact
 from proxy.traffic.store.row_mapping import moment_of, row_of_exchange
-from proxy.traffic.store.schema import exchanges, rollup_groups, rollups
+from proxy.traffic.store.schema import exchanges, rollup_days, rollup_groups, rollups
 from proxy.traffic.store.store import Store
 from tests.record_factory import record
 from translators import Policy
@@ -117,6 +117,8 @@ def measure(store: Store, count: int, sample: int) -> None:
         with store.writing() as connection:
             scale = count // sample
             connection.execute(update(rollups).values(exchanges=rollups.c.exchanges * scale))
+            days = update(rollup_days)
+            connection.execute(days.values(exchanges=rollup_days.c.exchanges * scale))
     whole = size_of(store.engine, at_least=2**60)
     with store.engine.connect() as connection:
         rows = connection.execute(select(func.count()).select_from(rollups)).scalar_one()

@@ -15,6 +15,7 @@ from proxy.cli.doctor.finding import Finding, Level
 from proxy.config.settings import Settings, store_url_of
 from proxy.endpoints.page_types import Alive
 from proxy.errors import InvalidSettings
+from proxy.report.formatting import lost_exchanges, one_or_many
 from proxy.server.descriptors import FEW_CONNECTIONS, most_connections, raise_descriptor_limit
 from proxy.server.listening import listen_on
 from proxy.server.resources import descriptor_limit
@@ -27,6 +28,7 @@ from proxy.traffic import (
     open_store,
     place_of_store,
 )
+from proxy.traffic.store.rollups.build import missing_from
 
 _PROBE_SECONDS: Final = 2
 _MAX_ANSWER_BYTES: Final = 1024
@@ -74,7 +76,9 @@ def store(settings: Settings) -> Finding:
         return Finding(Level.OK, "store", f"{file} is made at the start")
     try:
         open_store(url, read_only=True).close()
-        open_store(url).close()  # which changes nothing in one that is current
+        # Which changes nothing in one that is current, but for deleted sums.
+        with closing(open_store(url)) as opened, opened.reading() as connection:
+            missing = missing_from(connection)
     except OutdatedStoreError as exc:
         return Finding(Level.WARNING, "store", str(exc))
     except ReadOnlyStoreError as exc:
@@ -83,6 +87,12 @@ def store(settings: Settings) -> Finding:
     except StoreError as exc:
         remedy = "until it can be used, records wait in the journal under `state_dir`"
         return Finding(Level.FAILED, "store", str(exc), remedy)
+    if missing.lost:
+        return Finding(Level.WARNING, "store", lost_exchanges(missing.lost))
+    if missing.to_build:
+        text = f"the sums of {one_or_many(missing.to_build, 'exchange')} are not built"
+        remedy = "a running server builds them, and so does `holdover traffic rebuild`"
+        return Finding(Level.WARNING, "store", text, remedy)
     return Finding(Level.OK, "store", f"{place_of_store(url)} is reached, and is current")
 
 

@@ -15,7 +15,7 @@ import typer
 from proxy.cli.load_config import or_exit, settings_or_exit
 from proxy.cli.traffic.known_names import require_caller
 from proxy.cli.traffic.open_store import open_traffic_store
-from proxy.cli.traffic.rollups import build_rollups
+from proxy.cli.traffic.rollups import begun_rebuild, build_rollups
 from proxy.console.reports import report_settings_of
 from proxy.private_files import replace_file
 from proxy.report.build import build_report
@@ -28,7 +28,6 @@ from proxy.terminal import exit_with_error, print_to_stderr
 from proxy.terminal_text import json_line
 from proxy.time_options import InvalidTime, milliseconds, since, until
 from proxy.traffic import ReadOnlyStoreError
-from proxy.traffic.store.rollups.build import progress_of
 
 _DEFAULT_HTML_FILE: Final = Path("holdover-report.html")
 
@@ -59,10 +58,8 @@ def run_report(  # noqa: PLR0913 - an option each
     caller = caller and caller.encode(errors="replace").decode()
     must_be_complete = bool(conditions)
     with open_traffic_store(config, secrets, demo=demo, must_be_complete=must_be_complete) as store:
-        with store.reading() as connection:
-            progress = progress_of(connection)
         try:
-            build_rollups(store, progress)
+            build_rollups(store, begun_rebuild(store))
         except ReadOnlyStoreError as exc:  # otherwise the report says what is missing
             if must_be_complete:
                 exit_with_error(f"the sums of older records are not complete, and {exc}")

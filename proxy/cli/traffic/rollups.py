@@ -19,12 +19,14 @@ from proxy.traffic.store.rollups.build import (
     begin_rebuild,
     build_step,
     progress_of,
+    rebuild_deleted,
 )
 from proxy.traffic.store.rollups.compare import (
     comparable_periods,
     compare_days,
     compare_period,
 )
+from proxy.traffic.store.rollups.ledger import different_days
 from proxy.traffic.store.row_mapping import moment_of
 
 if TYPE_CHECKING:
@@ -44,6 +46,17 @@ def run_rebuild(config: Path | None, secrets: Path | None, *, demo: bool) -> Non
                 progress = begin_rebuild(connection)
         build_rollups(store, progress)
     print_lines(f"The sums of {one_or_many(progress.target, 'record')} are built.")
+
+
+def begun_rebuild(store: Store) -> BuildProgress:
+    """Return the progress of a build, begun now if somebody has deleted rollups."""
+    with store.reading() as connection:
+        progress = progress_of(connection)
+        is_due = not progress.left and different_days(connection)
+    if is_due:
+        with store.writing() as connection:
+            progress = rebuild_deleted(connection)
+    return progress
 
 
 def build_rollups(store: Store, progress: BuildProgress) -> None:

@@ -31,6 +31,7 @@ from proxy.traffic.store.partitions import (
 )
 from proxy.traffic.store.rollups.build import may_delete_records, note_pruned
 from proxy.traffic.store.rollups.compact import compact_step
+from proxy.traffic.store.rollups.ledger import note_expired
 from proxy.traffic.store.rollups.sums import STEPS_MS, Kind
 from proxy.traffic.store.rollups.write import lock_rollups
 from proxy.traffic.store.schema import (
@@ -214,14 +215,19 @@ def _delete_oldest(store: Store, table: Table, before_ms: int | None) -> int:
     if before_ms is not None:
         oldest = oldest.where(time < before_ms)
     with store.writing() as connection:
-        if table is not rollups and not may_delete_records(connection):
+        if table is rollups:
+            lock_rollups(connection)
+        elif not may_delete_records(connection):
             return 0
         until = connection.execute(select(func.max(oldest.where(*named).subquery().c[0]))).scalar()
         if until is None:
             return 0
         if table is exchanges:
             note_pruned(connection, until)
-        return connection.execute(delete(table).where(time <= until, *named)).rowcount
+        count = connection.execute(delete(table).where(time <= until, *named)).rowcount
+        if table is rollups:
+            note_expired(connection, until)
+        return count
 
 
 def _delete_outlived_blocks(store: Store) -> None:

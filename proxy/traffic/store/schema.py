@@ -173,6 +173,14 @@ rollup_state: Final = Table(
     Column("pruned_ms", BigInteger, nullable=False),
 )
 
+rollup_days: Final = Table(
+    "rollup_days",
+    metadata,
+    # How many exchanges of a day rollups should hold; see `rollups/ledger.py`.
+    Column("day", BigInteger, primary_key=True, autoincrement=False),  # since the epoch
+    Column("exchanges", BigInteger, nullable=False),
+)
+
 text_blocks: Final = Table(
     "text_blocks",
     metadata,

@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, delete
 
 from proxy.simulator import create_simulator
 from proxy.traffic import default_url, open_store
+from proxy.traffic.store.schema import exchanges, rollups
 from tests import otlp_receiver
 from tests.command_line import HOLDOVER, run
 from tests.fleet import running_fleet
 from tests.postgres import Postgres, postgres
+from tests.recorded_exchanges import numbered
 from tests.scripted_server import Act, Peer, answers, listening_in_a_thread, locked, ok
 from tests.servers import free_port, serving
 from tests.small_disk import small_disk
@@ -442,6 +444,24 @@ def test_a_store_of_another_version_is_told_from_one_that_is_gone(tmp_path: Path
 
     assert "use the newer version that wrote it" in newer["store"][0]["text"]
     assert older["store"][0]["level"] == "warning"
+
+
+def test_sums_that_were_deleted_are_told_from_those_that_are_lost(tmp_path: Path, upstream: str):
+    with closing(open_store(default_url(tmp_path / "state"))) as store:
+        store.add(numbered(1, 2))
+        with store.writing() as connection:
+            connection.execute(delete(rollups))
+        deleted = doctor(tmp_path, of(upstream))
+        with store.writing() as connection:
+            connection.execute(delete(exchanges))
+        lost = doctor(tmp_path, of(upstream))
+
+    assert deleted["store"][0]["text"] == "the sums of 2 exchanges are not built"
+    assert lost["store"][0]["text"] == (
+        "The sums of 2 exchanges were deleted, and so were their records (2026-11-23: 2): only a"
+        " backup of the store has them."
+    )
+    assert [levels(each)["store"] for each in (deleted, lost)] == ["warning", "warning"]
 
 
 def test_a_store_that_the_user_may_only_read_has_failed(upstream: str):

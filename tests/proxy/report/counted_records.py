@@ -81,6 +81,7 @@ def counted(
         },
         step=step,
         left_to_build=0,
+        lost={},
     )
 
 

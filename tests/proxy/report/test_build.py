@@ -9,6 +9,7 @@ from proxy.errors import Blame
 from proxy.report.build import MAX_CALLERS, build_report
 from proxy.report.callers import ReportSettings
 from proxy.report.collect import collect_report_input
+from proxy.report.formatting import lost_exchanges
 from proxy.report.model import HitCaller, Outcomes, Report, Retirement
 from proxy.report.prices import Price
 from proxy.traffic import default_url
@@ -241,6 +242,15 @@ def test_what_was_too_much_to_be_counted_is_said(tmp_path):
     over_time, programs = build_report(cut, PRESENT, NOW).coverage.notes
     assert over_time.endswith("2 exchanges are left out of everything else.")
     assert programs.endswith("times of 1 exchange are left out.")
+
+
+def test_of_many_days_with_lost_sums_the_first_are_named():
+    said = lost_exchanges({f"2026-11-{day:02}": 1_000 for day in range(1, 10)})
+
+    assert said.startswith("The sums of 9,000 exchanges were deleted, and so were their records")
+    assert said.endswith(
+        "2026-11-07: 1,000, and 2 more days): only a backup of the store has them."
+    )
 
 
 def test_sums_that_are_still_being_built_are_said_to_be_missing(tmp_path):

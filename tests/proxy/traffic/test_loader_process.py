@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from structlog.testing import capture_logs
 
 from proxy.traffic import Body, default_url, journal_directory, open_store, waiting_bytes
@@ -21,6 +21,7 @@ from proxy.traffic.journal.loader import loader_lock
 from proxy.traffic.journal.segments import RECORDS, SegmentWriter
 from proxy.traffic.loader_process import run_loader
 from proxy.traffic.status import LoaderConfig, LoaderStatus, loader_state_in, read_status
+from proxy.traffic.store.retention import Retention, prune
 from proxy.traffic.store.rollups.build import progress_of
 from proxy.traffic.store.rollups.sums import Kind
 from proxy.traffic.store.row_mapping import moment_of
@@ -276,6 +277,31 @@ def test_sums_of_few_older_records_are_built_in_one_look(keeping):
         run_loader(keeping, steps(), build_seconds=PATIENCE_SECONDS)
 
     assert [line["event"] for line in lines] == ["rollups_building", "rollups_built"]
+
+
+def test_sums_that_somebody_deletes_are_built_and_those_without_records_are_said_once(keeping):
+    old = record(id="old", received=OLD, asked_model="claude-1")
+    now_ms = time.time_ns() // 1_000_000
+    new = [record(id=f"new-{number}", received=moment_of(now_ms)) for number in range(3)]
+    with closing(open_store(keeping.url)) as store:
+        store.add([*new, old])
+        prune(store, now_ms=now_ms, retention=Retention(days=keeping.days), max_bytes=0)
+        with store.writing() as connection:
+            connection.execute(delete(rollups))
+    with capture_logs() as lines:
+        run_loader(keeping, steps(lambda: None, lambda: None), build_seconds=PATIENCE_SECONDS)
+    with capture_logs() as again:
+        run_loader(keeping, steps(lambda: None))
+
+    assert [(line["event"], line["exchanges"]) for line in lines] == [
+        ("rollups_deleted", 3),
+        ("rollups_building", 3),
+        ("rollups_built", 3),
+        ("rollups_lost", 1),
+    ]
+    assert lines[-1]["days"] == {OLD[:10]: 1}
+    assert again == []
+    assert status(keeping).lost == 1
 
 
 def test_while_another_loads_this_one_waits(keeping):

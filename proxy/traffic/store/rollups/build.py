@@ -9,7 +9,8 @@ deleted while their rollups stay: a rebuild replaces only buckets of which all r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select, update
@@ -17,7 +18,14 @@ from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
 from proxy.timestamps import MINUTE_MS
 from proxy.traffic.store.database.engines import BEGINS
 from proxy.traffic.store.errors import StoreError
-from proxy.traffic.store.rollups.period import ceiling_ms
+from proxy.traffic.store.rollups.ledger import (
+    ALL,
+    DayCount,
+    agrees_with_records,
+    different_days,
+    note,
+)
+from proxy.traffic.store.rollups.period import Period, ceiling_ms
 from proxy.traffic.store.rollups.sums import Sums
 from proxy.traffic.store.rollups.write import (
     add_sums,
@@ -25,14 +33,14 @@ from proxy.traffic.store.rollups.write import (
     exchange_row,
     lock_rollups,
 )
-from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
+from proxy.traffic.store.schema import exchanges, rollup_days, rollup_groups, rollup_state, rollups
 
 VERSION: Final = 1
 """Changes whenever a version of Holdover sums up otherwise, so that rollups are built anew."""
 ALWAYS_MS: Final = -(2**62)
 """A time before all others."""
 _ROWS_PER_STEP: Final = 250
-_TABLES: Final = (rollups, rollup_groups, rollup_state)
+_TABLES: Final = (rollups, rollup_groups, rollup_state, rollup_days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,16 @@ class BuildProgress:
     def left(self) -> int:
         """Number of exchanges that reports leave out until they are added."""
         return self.target - self.built
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Exchanges that rollups do not have."""
+
+    to_build: int
+    """Number of those that a build finds in the records."""
+    lost: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Numbers of those, by date, that somebody has deleted with their records."""
 
 
 def progress_of(connection: Connection) -> BuildProgress:
@@ -101,6 +119,50 @@ def begin_rebuild(connection: Connection) -> BuildProgress:
     return _progress(connection, 0, target)
 
 
+def missing_from(connection: Connection, period: Period = ALL) -> Missing:
+    """Return what rollups do not have of the days of a period, or of all that is being built."""
+    if left := progress_of(connection).left:
+        return Missing(left)
+    from_ms = first_comparable_ms(connection)
+    to_build, lost = 0, dict[str, int]()
+    for each in different_days(connection, period):
+        if not each.missing:
+            continue
+        if agrees_with_records(connection, each.day, from_ms):
+            lost[each.date] = each.missing
+        else:
+            to_build += each.missing
+    return Missing(to_build, lost)
+
+
+def rebuild_deleted(connection: Connection) -> BuildProgress:
+    """
+    Begin a rebuild if rollups are not those of the records; return the progress.
+
+    This is for a transaction of the caller's that may write, and which nobody can store exchanges
+    beside. Days that the ledger does not know in full are noted.
+    """
+    _lock_all(connection)
+    progress = progress_of(connection)
+    if progress.left:
+        return progress
+    from_ms = first_comparable_ms(connection)
+    believed: list[DayCount] = []
+    for each in different_days(connection):
+        if not agrees_with_records(connection, each.day, from_ms):
+            return begin_rebuild(connection)
+        if not each.missing:
+            believed.append(each)
+    note(connection, believed)
+    return progress
+
+
+def first_comparable_ms(connection: Connection) -> int:
+    """Return the time from which on no records have been deleted."""
+    pruned_ms = connection.execute(select(rollup_state.c.pruned_ms)).scalar_one()
+    return ceiling_ms(connection, pruned_ms + 1)
+
+
 def may_delete_records(connection: Connection) -> bool:
     """Say whether no build needs records, and let none begin before the transaction ends."""
     if connection.dialect.name == "postgresql":
@@ -128,9 +190,11 @@ def repair(engine: Engine) -> None:
             return
         if not inspect(connection).has_table(rollup_groups.name):
             rollups.drop(connection, checkfirst=True)  # nobody knows what they are sums of
+        has_sums = not _missing_tables(connection) - {rollup_days.name}
         for table in _TABLES:
             table.create(connection, checkfirst=True)
-        begin_rebuild(connection)
+        if not (has_sums and _are_usable(connection)):
+            begin_rebuild(connection)
 
 
 def _lock_all(connection: Connection) -> None:
@@ -156,8 +220,11 @@ def _state(connection: Connection) -> Any:
     return state
 
 
+def _missing_tables(connection: Connection) -> set[str]:
+    return {table.name for table in _TABLES} - set(inspect(connection).get_table_names())
+
+
 def _are_usable(connection: Connection) -> bool:
-    there = inspect(connection).get_table_names()
-    if any(table.name not in there for table in _TABLES):
+    if _missing_tables(connection):
         return False
     return connection.execute(select(rollup_state.c.version)).scalars().all() == [VERSION]

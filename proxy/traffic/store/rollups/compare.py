@@ -15,10 +15,11 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from proxy.timestamps import DAY_MS, MINUTE_MS
-from proxy.traffic.store.rollups.period import Period, ceiling_ms, period_of_buckets
+from proxy.traffic.store.rollups.build import first_comparable_ms
+from proxy.traffic.store.rollups.period import Period, period_of_buckets
 from proxy.traffic.store.rollups.sums import GroupSum, Kind, Sums
 from proxy.traffic.store.rollups.write import count_exchanges, exchange_row, group_sum_of
-from proxy.traffic.store.schema import exchanges, rollup_groups, rollup_state, rollups
+from proxy.traffic.store.schema import exchanges, rollup_groups, rollups
 
 _FIGURES: Final = (
     *("exchanges", "first_ms", "last_ms", "input_tokens", "output_tokens"),
@@ -94,12 +95,6 @@ def compare_period(connection: Connection, period: Period) -> Iterator[Differenc
             if not _is_same(in_rollups, in_records):
                 group = None if is_limited else key
                 yield Difference(period, figure, in_rollups, in_records, kind, group)
-
-
-def first_comparable_ms(connection: Connection) -> int:
-    """Return the time from which on no records have been deleted."""
-    pruned_ms = connection.execute(select(rollup_state.c.pruned_ms)).scalar_one()
-    return ceiling_ms(connection, pruned_ms + 1)
 
 
 def _by_day(connection: Connection, query: Any) -> dict[int, int]:

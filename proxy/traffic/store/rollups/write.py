@@ -17,6 +17,7 @@ from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import fingerprint_of
 from proxy.traffic.store.insertion import Insertion, insert_rows
 from proxy.traffic.store.partitions import between
+from proxy.traffic.store.rollups.ledger import note_counted
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
 from proxy.traffic.store.rollups.sums import Bucket, GroupSum, Sums
 from proxy.traffic.store.row_mapping import Row
@@ -52,6 +53,7 @@ def count_new_rows(connection: Connection, new: NewRows) -> None:
     stored last has both counted. If the exchange is one that `build` will come to, so are they.
     """
     lock_rollups(connection)
+    note_counted(connection, new.exchanges)
     sums = Sums(MINUTE_MS)
     count_exchanges(connection, sums, new.exchanges)
     counted = {exchange["id"] for exchange in new.exchanges}

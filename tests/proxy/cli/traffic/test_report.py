@@ -7,6 +7,8 @@ import re
 import stat
 import subprocess
 import sys
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,14 @@ from typing import Any
 import msgspec
 import pytest
 import typer
+from sqlalchemy import delete
 
 from proxy.cli.traffic.commands import ReportFormat
 from proxy.cli.traffic.report import FORMATS, run_report
 from proxy.report.model import Report
 from proxy.traffic import default_url, open_store
+from proxy.traffic.store.retention import Retention, prune
+from proxy.traffic.store.schema import rollups
 from tests.older_store import as_before_rollups
 from tests.proxy.cli.harness import add_to, settings_with
 from tests.proxy.report.harness import made
@@ -209,6 +214,29 @@ def test_a_store_of_before_there_were_sums_is_reported_in_full_and_how_far_that_
     assert said.err.splitlines() == [
         f"holdover: {done} of 600 records summed up" for done in (250, 500, 600)
     ]
+
+
+def test_deleted_sums_are_built_from_their_records_and_the_others_are_said_to_be_lost(
+    tmp_path, capsys
+):
+    long_ago = recent(-8 * 86_400, asked_model="claude-1", sent_model="claude-2")
+    config = settings_with(tmp_path, [recent(1), recent(2), long_ago])
+    with closing(open_store(default_url(tmp_path))) as store:
+        prune(store, now_ms=int(time.time() * 1000), retention=Retention(days=7), max_bytes=0)
+        with store.writing() as connection:
+            connection.execute(delete(rollups))
+
+    assert run(config, begin="30d") == 0
+
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert found["totals"]["exchanges"] == 2
+    assert said.err == "holdover: 2 of 2 records summed up\n"
+    day = long_ago.received[:10]
+    assert (
+        f"The sums of 1 exchange were deleted, and so were their records ({day}: 1): only a backup"
+        " of the store has them."
+    ) in found["coverage"]["notes"]
 
 
 def test_where_sums_cannot_be_completed_it_says_so_and_judges_nothing(capsys):

@@ -27,6 +27,7 @@ from proxy.traffic.store.schema import (
     exchanges,
     metadata,
     replays,
+    rollup_days,
     shadows,
     shared_notes,
 )
@@ -57,7 +58,9 @@ def downdate(engine: Engine, revision: str) -> None:
         elif revision < "0008":
             join_days(connection)
         else:
-            shared_notes.drop(connection)
+            rollup_days.drop(connection)
+            if revision < "0010":
+                shared_notes.drop(connection)
             if revision < "0009":
                 remove_text_index(connection)
             make_days(connection, [exchange["received_ms"] // DAY_MS])
