@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -69,6 +70,8 @@ def run_log(  # noqa: PLR0913 - an option each
                 "holdover: no contents were kept for these exchanges (see the setting `capture`), "
                 "so only their records are searched for the text"
             )
+            # Who follows may see some that are kept from now on.
+            filters = replace(filters, in_records_only=not follow)
         show = _show_function(as_json=as_json)
         if follow:
             _follow(Tail(store, filters), limit, show)

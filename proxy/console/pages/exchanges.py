@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -153,8 +153,9 @@ def _find(
     page = None
     has_contents = True
     if wanted is not None and not reads_too_much(store, wanted, most):
-        page = page_before(store, wanted, place, ROWS)
         has_contents = wanted.text is None or has_contents_of(store, wanted)
+        meant = replace(wanted, in_records_only=not has_contents)
+        page = page_before(store, meant, place, ROWS)
     return _Found(
         page=page,
         has_contents=has_contents,

@@ -59,6 +59,8 @@ class Filter:
     """Milliseconds since the epoch; `since` is included, `until` is not."""
     text: str | None = None
     """Text in the record or the kept bodies; case and white space do not matter."""
+    in_records_only: bool = False
+    """Whether bodies are not searched for the text: it is known that none are kept."""
 
 
 def conditions_of(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -110,7 +112,8 @@ def _conditions_on_words(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         kind = f'"kind":{_as_json(wanted.adjustment)}'
         yield _columns.adjustments.icontains(kind, autoescape=True)
     if wanted.text is not None:
-        yield or_(_may_contain_text(wanted.text), has_contents)
+        in_record = _may_contain_text(wanted.text)
+        yield in_record if wanted.in_records_only else or_(in_record, has_contents)
 
 
 def body_of_exchange(

@@ -18,6 +18,7 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.aggregates import NOBODY
 from proxy.traffic.store.filters import Filter, conditions_of, has_contents
 from proxy.traffic.store.partitions import between
+from proxy.traffic.store.rollups.build import ALWAYS_MS
 from proxy.traffic.store.row_mapping import Row, exchange_of_row, milliseconds_of, shadow_of_row
 from proxy.traffic.store.schema import bodies, exchanges, rollup_groups, shadows
 from proxy.traffic.store.store import Store
@@ -122,11 +123,23 @@ def unindexed_contents(store: Store, wanted: Filter, at_most: int) -> int:
 
 
 def has_contents_of(store: Store, wanted: Filter) -> bool:
-    """Return True if a body of any matching exchange is kept."""
-    matching = select(_columns.seq).where(*conditions_of(wanted), has_contents)
-    kept = matching.order_by(_columns.received_ms.desc()).limit(1)
+    """
+    Return True if a body is kept of any exchange that matches, whatever its text.
+
+    Where no bodies are kept at all, that is found without a look at the exchanges.
+    """
+    others = replace(wanted, text=None)
+    time = bodies.c.received_ms
+    begin_ms = ALWAYS_MS if wanted.since is None else wanted.since
+    end_ms = -ALWAYS_MS if wanted.until is None else wanted.until
+    within = (time >= begin_ms, time < end_ms)
+    any_body = select(time).where(bodies.c.data.is_not(None), *within).order_by(time.desc())
+    matching = select(_columns.seq).where(*conditions_of(others), has_contents)
+    newest = matching.order_by(_columns.received_ms.desc())
     with store.engine.connect() as connection:
-        return connection.execute(kept).first() is not None
+        return all(
+            connection.execute(query.limit(1)).first() is not None for query in (any_body, newest)
+        )
 
 
 def names_in(store: Store, column: Literal["caller_name", "rule"]) -> list[str]:

@@ -25,6 +25,7 @@ from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.schema import exchanges
 from proxy.traffic.store.store import Store
 from proxy.traffic.store.tail import Tail
+from tests.proxy.traffic.store.test_rollup_plans import queries
 from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, ids, kept, moment, numbered
@@ -160,6 +161,27 @@ def test_whether_there_are_contents_is_asked_of_what_is_meant(store: Store):
     assert has_contents_of(store, ALL)
     assert has_contents_of(store, Filter(rule="kept"))
     assert not has_contents_of(store, Filter(rule="bare"))
+
+
+def test_where_no_contents_are_kept_none_are_looked_for(store: Store):
+    store.add(numbered(1, 2, user_agent="Needle"))
+    with queries(store) as asked:
+        assert not has_contents_of(store, Filter(text="needle", rule="kept"))
+        [(at_once, _)] = asked
+        found = latest(store, Filter(text="needle", in_records_only=True), 9)
+
+    assert "exchanges" not in at_once
+    assert ids(found) == [1, 2]
+    assert not any("EXISTS" in statement for statement, _ in asked)
+
+
+def test_contents_of_another_time_are_none_of_what_is_meant(store: Store):
+    store.add([*exchange(1), *numbered(5)])
+    first, fifth = (milliseconds_of(moment(number)) for number in (1, 5))
+
+    assert has_contents_of(store, Filter(since=first, until=first + 1))
+    assert not has_contents_of(store, Filter(since=fifth))
+    assert not has_contents_of(store, Filter(until=first))
 
 
 def test_an_exchange_is_named_by_our_id_by_upstreams_or_by_how_they_begin(store: Store):
