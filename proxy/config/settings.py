@@ -333,7 +333,8 @@ class Settings(BaseSettings):
     traffic_max_bytes: StoreSize = 10 * 1024**3
     """Limit on the size of the store: 0 for none, else at least 16 MiB. Above it the oldest bodies
     are removed first, then the oldest records, and rollups last; on PostgreSQL whole days of
-    them."""
+    them, except of today and yesterday. There the room of removed rows is used again, so files can
+    be larger than that by what was written since yesterday."""
     traffic_text_index: bool = False
     """Keep an index of the texts in records and bodies, so that `holdover log --text` reads few of
     them. It takes about a quarter of the space of the bodies."""

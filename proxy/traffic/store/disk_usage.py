@@ -27,8 +27,8 @@ def size_of(engine: Engine, *, at_least: int, now_ms: int = 0) -> int:
     Return the bytes in use.
 
     On PostgreSQL this is the size of the files if they are no larger than `at_least`, else an
-    estimate from a sample of rows; of days that are over, which only go as a whole, it is the
-    size of their files in any case.
+    estimate from a sample of rows; of days that only go as a whole, it is the size of their
+    files in any case.
     """
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
@@ -40,7 +40,7 @@ def size_of(engine: Engine, *, at_least: int, now_ms: int = 0) -> int:
             partitions = partitions_of(connection, table) if table in PARTITIONED else []
             for partition in partitions:
                 files = _size_of_files(connection, partition.name)
-                if partition.begin_ms is not None and partition.end_ms <= now_ms:
+                if partition.shrinks_as_a_whole(now_ms):
                     size += files
                 else:
                     alone = table.to_metadata(MetaData(), name=partition.name)

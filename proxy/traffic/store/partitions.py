@@ -45,6 +45,15 @@ class Partition:
         """Return True if rows of this time are in the partition."""
         return (self.begin_ms is None or self.begin_ms <= time_ms) and time_ms < self.end_ms
 
+    def shrinks_as_a_whole(self, now_ms: int) -> bool:
+        """
+        Return True if a store that is too large loses this day as a whole.
+
+        Of today and yesterday rows are deleted one by one: a store that has room for less than a
+        day would otherwise lose all but the last minutes at midnight.
+        """
+        return self.begin_ms is not None and self.end_ms + DAY_MS <= now_ms
+
 
 def partitions_of(connection: Connection, table: Table) -> list[Partition]:
     """Return the partitions of a table, oldest first; none if it is not divided."""

@@ -173,10 +173,9 @@ def _expire(store: Store, table: Table, before_ms: int) -> Iterator[tuple[str, i
 
 
 def _shrink(store: Store, table: Table, oldest_ms: int, now_ms: int) -> tuple[str, int]:
-    """Delete the oldest day of a table, or the oldest rows if that day is not over."""
+    """Delete the oldest day of a table, or the oldest rows if that day is of late."""
     for partition in _partitions(store, table):
-        is_day = partition.begin_ms is not None and partition.end_ms <= now_ms
-        if is_day and partition.contains(oldest_ms):
+        if partition.shrinks_as_a_whole(now_ms) and partition.contains(oldest_ms):
             return _DAYS, int(_drop(store, table, partition))
     return table.name, _delete_oldest(store, table, None)
 

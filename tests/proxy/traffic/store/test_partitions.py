@@ -126,13 +126,27 @@ def test_days_that_are_too_old_are_dropped_a_few_at_a_time(store: Store):
     assert days(store)[0] == "exchanges_20261123"  # some of it is not too old
 
 
-def test_a_store_that_is_too_large_loses_whole_days_but_not_today(store: Store):
-    add(store, 0, 1, 2)
+def test_a_store_that_is_too_large_loses_whole_days_but_not_of_late(store: Store):
+    add(store, 0, 1, 2, 3)
     pruned = prune_now(store, max_bytes=1)
 
     assert pruned.days == 4
-    assert (pruned.bodies, pruned.exchanges) == (1, 1)
-    assert days(store) == [TODAY]
+    assert (pruned.bodies, pruned.exchanges) == (2, 2)
+    assert days(store) == ["exchanges_20261129", TODAY]
+
+
+def test_a_limit_below_a_day_of_traffic_is_kept_over_midnight(store: Store):
+    """What goes is the oldest, not all of yesterday."""
+    midnight = NOW_MS // DAY_MS * DAY_MS
+    times = [midnight - 2_000 + number for number in range(2_000)]
+    store.add(record(id=f"{time}", received=moment_of(time)) for time in times)
+    most = size_of(store.engine, at_least=0, now_ms=midnight) * 3 // 5
+    while not prune(store, now_ms=midnight, retention=Retention(), max_bytes=most).is_done:
+        pass
+
+    with store.reading() as connection:
+        left = connection.execute(select(exchanges.c.received_ms).order_by("received_ms")).scalars()
+        assert list(left) == times[1_000:]
 
 
 def test_a_store_with_room_to_spare_loses_nothing(store: Store):
