@@ -17,11 +17,12 @@ import secrets
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
-from typing import Final, NewType, TypeAlias
+from typing import TYPE_CHECKING, Final, NewType, TypeAlias
 
 import msgspec
 
-from proxy.security.sensitive import KINDS, Finder
+if TYPE_CHECKING:
+    from proxy.security.sensitive import Finder
 
 CallerDigest = NewType("CallerDigest", str)
 Redacted = NewType("Redacted", str)
@@ -87,6 +88,8 @@ def describe_crash(crash: BaseException) -> dict[str, object]:
 @cache
 def _finder(piece: int) -> Finder:
     """Return what finds the built-in kinds, which takes a while to make and knows no texts."""
+    from proxy.security.sensitive import KINDS, Finder  # noqa: PLC0415 - hundreds of patterns
+
     return Finder(KINDS, piece=piece)
 
 
