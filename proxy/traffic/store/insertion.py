@@ -8,7 +8,7 @@ unpacks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -19,10 +19,14 @@ import msgspec
 from sqlalchemy import (
     JSON,
     Column,
+    ColumnElement,
     Connection,
     CursorResult,
+    Float,
+    LargeBinary,
     String,
     Table,
+    any_,
     cast,
     func,
     literal,
@@ -55,7 +59,8 @@ def insert_rows(
     from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
 
     statement = _insert_or(postgresql.insert(insertion.table), insertion)
-    text = msgspec.json.encode([_spelled(row) for row in rows]).decode()
+    unspoken = _unspoken(insertion.table)
+    text = msgspec.json.encode([_spelled(row, unspoken) for row in rows]).decode()
     row_type = literal_column(f"NULL::{insertion.table.name}", NULLTYPE)
     unpacked = func.json_populate_recordset(row_type, cast(literal(text, String), JSON))
     statement = statement.from_select(names, select(unpacked.table_valued(*names)))
@@ -84,13 +89,32 @@ def _insert_or(statement: Any, insertion: Insertion) -> Any:
     )
 
 
-def _spelled(row: Mapping[str, Any]) -> Mapping[str, Any]:
+@cache
+def _unspoken(table: Table) -> tuple[str, ...]:
+    """Return the columns of a table that may have values which JSON cannot express."""
+    return tuple(
+        column.name for column in table.columns if isinstance(column.type, Float | LargeBinary)
+    )
+
+
+def _spelled(row: Mapping[str, Any], unspoken: Sequence[str]) -> Mapping[str, Any]:
     """Return a row with the values that JSON cannot express as PostgreSQL spells them."""
     spelled: dict[str, str] = {}
-    for name, value in row.items():
-        kind = type(value)
-        if kind is bytes:
+    for name in unspoken:
+        value = row.get(name)
+        if isinstance(value, bytes):
             spelled[name] = rf"\x{value.hex()}"
-        elif kind is float and not isfinite(value):
+        elif isinstance(value, float) and not isfinite(value):
             spelled[name] = str(value)
     return {**row, **spelled} if spelled else row
+
+
+def is_any_of(
+    connection: Connection, column: Column[str], values: Collection[str]
+) -> ColumnElement[bool]:
+    """Match some values: PostgreSQL gets them as one parameter, however many there are."""
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    from sqlalchemy.dialects.postgresql import ARRAY  # noqa: PLC0415 - most stores are files
+
+    return column == any_(literal(list(values), ARRAY(String)))

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, or_, select
 
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic.store.fingerprint import fingerprint_of
-from proxy.traffic.store.insertion import Insertion, insert_rows
+from proxy.traffic.store.insertion import Insertion, insert_rows, is_any_of
 from proxy.traffic.store.partitions import between
 from proxy.traffic.store.rollups.ledger import note_counted
 from proxy.traffic.store.rollups.sketch import decode_sketch, encode_sketch
@@ -82,11 +82,13 @@ def count_exchanges(connection: Connection, sums: Sums, rows: Sequence[Row]) -> 
     by_id = {row["id"]: row for row in rows}
     for row in rows:
         sums.add_exchange(row)
-    of_them = bodies.c.exchange_id.in_(by_id), between(bodies.c.received_ms, rows)
-    kept = select(bodies.c.exchange_id).where(*of_them, *_CAPTURED)
+    their_body = is_any_of(connection, bodies.c.exchange_id, by_id)
+    is_near = between(bodies.c.received_ms, rows)
+    kept = select(bodies.c.exchange_id).where(their_body, is_near, *_CAPTURED)
     for exchange_id in connection.execute(kept).scalars():
         sums.add_captured(by_id[exchange_id])
-    for shadow in connection.execute(select(shadows).where(shadows.c.exchange_id.in_(by_id))):
+    their_shadow = is_any_of(connection, shadows.c.exchange_id, by_id)
+    for shadow in connection.execute(select(shadows).where(their_shadow)):
         sums.add_shadow(by_id[shadow.exchange_id], shadow._asdict())
 
 

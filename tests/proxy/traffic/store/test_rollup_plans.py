@@ -14,7 +14,7 @@ from proxy.traffic.store.row_mapping import milliseconds_of
 from proxy.traffic.store.store import Store
 from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
-from tests.recorded_exchanges import exchange, moment
+from tests.recorded_exchanges import exchange, moment, numbered
 
 MARKS = {
     "sqlite": ("USING PRIMARY KEY (kind=? AND step_ms=?", "SCAN rollups", "SCAN exchanges"),
@@ -41,6 +41,20 @@ def plan(connection: Connection, statement: str, parameters: Any) -> str:
     explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
     rows = connection.exec_driver_sql(f"{explain} {statement}", parameters)
     return "\n".join(str(row[-1]) for row in rows)
+
+
+def test_postgresql_is_asked_the_same_however_many_records_are_loaded(server):
+    """So that it has prepared the queries, and the driver has read them."""
+    store = open_ready(server.new_database())
+    asked: list[list[str]] = []
+    store.add(numbered(0))  # which makes its day
+    for numbers in (range(1, 3), range(3, 30)):
+        with queries(store) as sent:
+            store.add(numbered(*numbers))
+        asked.append([statement for statement, _ in sent])
+
+    assert asked[0] == asked[1]
+    store.close()
 
 
 @pytest.mark.parametrize("caller", [None, "nightly", "01234567"])
