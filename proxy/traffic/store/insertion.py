@@ -23,10 +23,12 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Float,
+    Insert,
     LargeBinary,
     String,
     Table,
     any_,
+    bindparam,
     cast,
     func,
     literal,
@@ -56,17 +58,9 @@ def insert_rows(
     if connection.dialect.name == "sqlite":
         text, values_of = _sqlite_insertion(insertion, names)
         return connection.exec_driver_sql(text, [values_of(row) for row in rows])
-    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
-
-    statement = _insert_or(postgresql.insert(insertion.table), insertion)
     unspoken = _unspoken(insertion.table)
     text = msgspec.json.encode([_spelled(row, unspoken) for row in rows]).decode()
-    row_type = literal_column(f"NULL::{insertion.table.name}", NULLTYPE)
-    unpacked = func.json_populate_recordset(row_type, cast(literal(text, String), JSON))
-    statement = statement.from_select(names, select(unpacked.table_valued(*names)))
-    if insertion.returned:
-        statement = statement.returning(*insertion.returned)
-    return connection.execute(statement)
+    return connection.execute(_postgresql_insertion(insertion, names), {"rows": text})
 
 
 @cache
@@ -77,6 +71,19 @@ def _sqlite_insertion(
     statement = _insert_or(sqlite.insert(insertion.table), insertion)
     compiled = statement.compile(dialect=sqlite.dialect(), column_keys=names)
     return str(compiled), itemgetter(*compiled.positiontup)
+
+
+@cache
+def _postgresql_insertion(insertion: Insertion, names: tuple[str, ...]) -> Insert:
+    """Return an insertion of these columns of all rows in the parameter `rows`, which is JSON."""
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - most stores are files
+
+    statement = _insert_or(postgresql.insert(insertion.table), insertion)
+    row_type = literal_column(f"NULL::{insertion.table.name}", NULLTYPE)
+    rows = cast(bindparam("rows", type_=String), JSON)
+    unpacked = func.json_populate_recordset(row_type, rows)
+    inserted: Insert = statement.from_select(names, select(unpacked.table_valued(*names)))
+    return inserted.returning(*insertion.returned) if insertion.returned else inserted
 
 
 def _insert_or(statement: Any, insertion: Insertion) -> Any:
