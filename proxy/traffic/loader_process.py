@@ -52,6 +52,8 @@ log = structlog.get_logger()
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 2.0
 _PRUNE_SECONDS: Final = 60.0
+_DELETED_SECONDS: Final = 600.0
+"""Time between two looks for deleted rollups, each of which reads them all."""
 _IDLE_PRIORITY_SECONDS: Final = 10.0
 _BUILD_SECONDS: Final = 1.0
 """Time for rollups of older records in each look, beside new records."""
@@ -111,6 +113,7 @@ class _Loading:
     """The block of the text index that is being built."""
     index_pause_ends: float = float("-inf")
     pruned: float = float("-inf")
+    looked_for_deleted: float = float("-inf")
     began: float = field(default_factory=time.monotonic)
     began_ms: int = field(init=False)
 
@@ -219,7 +222,13 @@ class _Loading:
             self.block = block
 
     def _find_deleted(self, store: Store) -> bool:
-        """Say how many exchanges are lost with deleted rollups; return True if some are built."""
+        """
+        Look for deleted rollups now and then; return True if some are built from records.
+
+        How many exchanges are lost with the others is said once.
+        """
+        if time.monotonic() - self.looked_for_deleted < _DELETED_SECONDS:
+            return False
         with store.reading() as connection:
             is_different = bool(different_days(connection))
         days: Mapping[str, int] = {}
@@ -234,6 +243,7 @@ class _Loading:
         if lost > self.status.lost:
             log.error("rollups_lost", exchanges=lost, days=days)
         self.status = msgspec.structs.replace(self.status, lost=lost)
+        self.looked_for_deleted = time.monotonic()
         return False
 
     def _keep_small(self, loader: Loader) -> None:
