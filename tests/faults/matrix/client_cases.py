@@ -37,7 +37,7 @@ _Leave = Callable[[Caller], None]
 
 def cases() -> list[Case]:
     """All of them; those that take long first."""
-    return [*_slow(), *_gone(), *_half_closed(), *_pipelined(), *_lying(), *_idle()]
+    return [*_slow(), *_gone(), *_half_closed(), *_pipelined(), *_lying(), *beside_thousands()]
 
 
 def _asked(
@@ -284,7 +284,8 @@ def _lying() -> Iterator[Case]:
     )
 
 
-def _idle() -> Iterator[Case]:
+def beside_thousands() -> Iterator[Case]:
+    """Who asks beside thousands of connections that say nothing, which leave a heap behind."""
     yield from _asked("asks beside thousands that say nothing", _asks_among_many, COMPLETE)
 
 

@@ -253,9 +253,18 @@ class Bench:
 
 
 def run_class(
-    directory: Path, cases: Sequence[Case], *, settings: str = "", unreachable: Sequence[Case] = ()
+    directory: Path,
+    cases: Sequence[Case],
+    *,
+    settings: str = "",
+    unreachable: Sequence[Case] = (),
+    warm_up: Sequence[Case] = (),
 ) -> Result:
-    """Run all of them against one server, the last ones while upstream is not there."""
+    """
+    Run all of them against one server, the last ones while upstream is not there.
+
+    `warm_up` are those after which a server keeps more memory than before, but no more each time.
+    """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     tasks = directory / "tasks"
@@ -265,7 +274,7 @@ def run_class(
     ) as fleet:
         bench = Bench(fleet, port, tasks)
         connections = bench.files()["socket"]
-        warm = dict(enumerate(_warm_up()))
+        warm = dict(enumerate([*_warm_up(), *warm_up]))
         seen = bench.play(warm)
         wait_for(lambda: bench.files()["socket"] == connections)
         wait_for(bench.has_loader)  # which has a pipe

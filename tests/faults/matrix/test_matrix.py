@@ -37,4 +37,5 @@ def test_whatever_upstream_does_ends_in_an_answer_or_an_error(
 def test_whatever_a_client_does_ends_with_its_exchange(
     check: Callable[[Result], None], tmp_path: Path
 ):
-    check(run_class(tmp_path, client_cases.cases(), settings=client_cases.SETTINGS))
+    crowds = list(client_cases.beside_thousands())
+    check(run_class(tmp_path, client_cases.cases(), settings=client_cases.SETTINGS, warm_up=crowds))

@@ -230,6 +230,16 @@ async def test_what_became_idle_for_one_who_has_left_is_the_next_ones(certificat
         assert await waiting is used
 
 
+async def test_who_has_left_and_not_noticed_yet_gets_nothing(certificate: Certificate):
+    async with crowded(certificate) as (pool, used, _):
+        leaving, waiting = asks(pool), asks(pool)
+        await turns()
+        leaving.cancel()
+        pool.release(used)
+
+        assert await waiting is used
+
+
 async def test_what_is_closed_as_it_is_handed_on_is_not_used(certificate: Certificate):
     async with crowded(certificate, and_then=1) as (pool, used, connecting):
         waiting = asks(pool)
