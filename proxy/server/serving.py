@@ -102,7 +102,8 @@ class Server(uvicorn.Server):
 
     async def _wait_for(self, phase: Phase, seconds: float | None) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._reached[phase].wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._reached[phase].wait()
 
     # The phases, called by uvicorn
 
