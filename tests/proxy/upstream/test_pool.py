@@ -111,13 +111,12 @@ async def test_who_has_waited_for_longest_connects_next(certificate: Certificate
 
 @asynccontextmanager
 async def crowded(
-    certificate: Certificate, *, turns_left: int = 0, and_then: int = 0, keep_alive: float = 60
+    certificate: Certificate, *, and_then: int = 0, keep_alive: float = 60
 ) -> AsyncIterator[tuple[OriginPool, Http11Connection, list[asyncio.Task[Http11Connection]]]]:
     """A pool, the only connection it has, and as many that are being made as may be, without end.
 
-    But for so many turns. Of the connections that are made afterwards so many are ready at once.
+    Of those that are made afterwards so many are ready at once.
     """
-    without_end = AT_ONCE - turns_left
     is_let_in = (1, *range(AT_ONCE + 2, AT_ONCE + 2 + and_then))
     names = NameLookup()
     async with (
@@ -127,8 +126,8 @@ async def crowded(
         origin = ("https", upstream.host, upstream.port)
         pool = OriginPool(Connector(origin, certificate.trusting, names, None), keep_alive)
         used = await pool.acquire("", 60)
-        connecting = [asks(pool) for _ in range(without_end)]
-        while len(upstream.peers) < 1 + without_end:  # noqa: ASYNC110
+        connecting = [asks(pool) for _ in range(AT_ONCE)]
+        while len(upstream.peers) < 1 + AT_ONCE:  # noqa: ASYNC110
             await asyncio.sleep(0)
         try:
             yield pool, used, connecting
@@ -262,20 +261,13 @@ async def test_nobody_gets_what_is_not_to_be_kept(certificate: Certificate):
 
 
 async def test_a_turn_that_came_to_one_who_has_left_is_the_next_ones(certificate: Certificate):
-    async def leaves_with_another() -> None:
-        try:
-            await pool.acquire("", 60)
-        finally:
-            second.cancel()  # its turn has come, and it has not seen it
-
-    async with crowded(certificate, turns_left=1, and_then=1) as (pool, _, _connecting):
-        first = asyncio.ensure_future(leaves_with_another())
+    async with crowded(certificate, and_then=1) as (pool, _, _connecting):
+        leaving, waiting = asks(pool), asks(pool)
         await turns()
-        second, third = asks(pool), asks(pool)
-        await turns()
-        first.cancel()
+        pool._end_turn()
+        leaving.cancel()  # its turn has come, and it has not seen it
 
-        assert (await third).is_open
+        assert (await waiting).is_open
 
 
 async def test_a_turn_that_does_not_come_is_given_up(certificate: Certificate):
