@@ -36,20 +36,8 @@ _SOURCES: Final = frozenset(
     | {".go", ".rb", ".php", ".rs", ".java", ".kt", ".scala", ".cs", ".swift", ".dart", ".r", ".jl"}
     | {".c", ".cc", ".cpp", ".h", ".lua", ".pl", ".ex", ".exs", ".clj", ".sh", ".bash", ".zsh"}
     | {".ps1", ".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".env", ".properties", ".tf"}
-    | {
-        ".vue",
-        ".svelte",
-        ".astro",
-        ".html",
-        ".htm",
-        ".ejs",
-        ".hbs",
-        ".gs",
-        ".el",
-        ".vim",
-        ".http",
-        ".rest",
-    }
+    | {".vue", ".svelte", ".astro", ".html", ".htm", ".ejs", ".hbs", ".gs", ".el", ".vim"}
+    | {".http", ".rest"}
 )
 
 

@@ -33,7 +33,7 @@ before it have run out of time one after the other.
 
 
 _Turn: TypeAlias = asyncio.Future[Http11Connection | None]
-"""What a request waits for: a connection that another has used, or None if it may make one."""
+"""Resolves to a connection that another request has used, or to None if one may be made now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class OutgoingRequest:
     body: Body = ()
     timeouts: Timeouts
     caller: str = ""
-    """Whose request it is, among callers that take turns to connect; empty for Holdover itself."""
+    """Digest of the caller, by which callers take turns to connect; empty for Holdover itself."""
     may_repeat: bool = False
     """True if the request may be sent again where the upstream closed its connection; such a
     request has all of its body."""

@@ -25,7 +25,7 @@ _LOADED: Final = re.compile(
     r"\(\.\.\.(\w+)\)\s*=>\s*import\([\"']node-fetch[\"']\)\s*\.then\(\s*"
     r"\(\{\s*default:\s*(\w+),?\s*\}\)\s*=>\s*\2\(\.\.\.\1\),?\s*\)"
 )
-"""What node-fetch says to write where a module cannot be imported."""
+"""A function that loads node-fetch at its first call, as its README tells CommonJS to write it."""
 
 
 @dataclass(frozen=True, slots=True)
