@@ -7,8 +7,8 @@ import math
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager
+from functools import cached_property, partial
 from socket import socket
 from typing import Final, cast
 
@@ -65,7 +65,11 @@ class Server(uvicorn.Server):
         self._is_led = False
         """True once the supervisor has named a phase: then it also says when the next begins."""
         self._phase_by_signals = Phase.SERVING
-        self._reached = {phase: asyncio.Event() for phase in Phase}
+
+    @cached_property
+    def _reached(self) -> dict[Phase, asyncio.Future[None]]:
+        loop = asyncio.get_running_loop()
+        return {phase: loop.create_future() for phase in Phase}
 
     # What leads from phase to phase
 
@@ -97,13 +101,11 @@ class Server(uvicorn.Server):
 
     def _advance_to(self, phase: Phase) -> None:
         for earlier in Phase:
-            if earlier <= phase:
-                self._reached[earlier].set()
+            if earlier <= phase and not self._reached[earlier].done():
+                self._reached[earlier].set_result(None)
 
     async def _wait_for(self, phase: Phase, seconds: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._reached[phase].wait()
+        await asyncio.wait([self._reached[phase]], timeout=seconds)
 
     # The phases, called by uvicorn
 
@@ -129,9 +131,9 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve, and then drain."""
         await self.on_tick(0)  # sets the default headers
-        while not (self.should_exit or self._reached[Phase.DRAINING].is_set()):
+        while not (self.should_exit or self._reached[Phase.DRAINING].done()):
             await self._wait_for(Phase.DRAINING, _TICK_SECONDS)
-        is_over = self._reached[Phase.STOPPING].is_set() or not self._drain_seconds
+        is_over = self._reached[Phase.STOPPING].done() or not self._drain_seconds
         if self._supervisor is None and not is_over:
             log.info("draining", seconds=self._drain_seconds)
         self.lifespan.state["draining"] = True
@@ -143,7 +145,7 @@ class Server(uvicorn.Server):
                 cycle.keep_alive = False
         await self._wait_for(Phase.STOPPING, self._drain_seconds)
         if self._is_led:
-            await self._reached[Phase.STOPPING].wait()
+            await self._wait_for(Phase.STOPPING, None)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop accepting, let exchanges end or end them, and shut the application down."""
@@ -154,7 +156,7 @@ class Server(uvicorn.Server):
             drop_new_handshakes(sockets)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while not self._reached[Phase.ENDING].is_set():  # accept what waits in the backlog
+        while not self._reached[Phase.ENDING].done():  # accept what waits in the backlog
             limit = _MAX_BACKLOG_SECONDS if has_waiting(sockets) else _SETTLE_SECONDS
             if loop.time() - began >= limit:
                 break
@@ -175,7 +177,7 @@ class Server(uvicorn.Server):
         idle: dict[ServerProtocol, float] = {}
         while self.server_state.connections or self.server_state.tasks:
             now = loop.time()
-            if now >= until or self._reached[Phase.ENDING].is_set():
+            if now >= until or self._reached[Phase.ENDING].done():
                 return
             idle = {
                 each: idle.get(each, now)
