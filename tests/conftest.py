@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.faults.summary import FaultSummary
-from tests.hypothesis_profiles import is_thorough, register_profiles
+from tests.hypothesis_profiles import is_quick, register_profiles
 
 _GC_THRESHOLD: Final = 20_000
 """As in commands of Holdover: a tenth of the suite's time went into collecting more often."""
@@ -40,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "unmeasured: takes long, as starting a server does, and reaches lines that others reach, "
         "too: left to CI, and there without coverage, with which it takes half as long again",
+    )
+    config.addinivalue_line(
+        "markers",
+        "without_coverage: reaches lines that others reach, too, and takes twice as long where "
+        "coverage is measured: CI runs it beside the unmeasured",
     )
     config.addinivalue_line(
         "markers", "measured: belongs to those, and yet is the only one that reaches some line"
@@ -89,11 +94,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker(pytest.mark.timeout(_LAW_TIMEOUT_SECONDS))
             item.add_marker("scaled")
-    if (is_thorough() and not config.getoption("--rest")) or _names_files(config):
+    if (not is_quick() and not config.getoption("--rest")) or _names_files(config):
         return
     items.sort(key=_place_in_queue)
     sample = _sample(items)
-    measured = {item for item in sample if not _has(item, "unmeasured") or _has(item, "measured")}
+    measured = {
+        item
+        for item in sample
+        if _has(item, "measured") or not _has(item, "unmeasured", "without_coverage")
+    }
     if config.getoption("--rest"):
         chosen = [item for item in items if item not in measured or _has(item, "scaled")]
     elif config.getoption("--for-coverage"):

@@ -36,7 +36,7 @@ from tests.faults.matrix.case import (
     whole,
 )
 from tests.faults.matrix.flood_cases import codings_and_bombs, floods_and_endless
-from tests.hypothesis_profiles import is_thorough
+from tests.hypothesis_profiles import is_quick
 from tests.scripted_server import Act, Peer
 
 MEGABYTE = 1024 * 1024
@@ -278,7 +278,7 @@ def _statuses() -> Iterator[Case]:
 
 def _cuts() -> Iterator[Case]:
     """Ended or reset at each byte of an answer."""
-    step = 1 if is_thorough() else _QUICK_STEP
+    step = _QUICK_STEP if is_quick() else 1
     phase = 0
     for form, (kind, content) in CONTENTS.items():
         for framing, frame in FRAMINGS.items():
