@@ -11,6 +11,8 @@ from typing import Final
 
 import pytest
 
+pytestmark = pytest.mark.without_coverage
+
 ROOT: Final = Path(__file__).parents[2]
 MAY: Final = {
     "httpx": {"upstream"},

@@ -6,8 +6,12 @@ import re
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import translators
 from translators import EXPLANATIONS, REMEDIES, AdjustmentKind
+
+pytestmark = pytest.mark.without_coverage
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "translators").rglob("*.py"))

@@ -62,6 +62,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[Way]:
         yield Way(holdover.url, upstream)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("lines", SPELLINGS)
 @pytest.mark.parametrize(
     ("method", "target"),
@@ -83,6 +84,7 @@ def test_it_is_no_key_whatever_it_is_sent_as(
     assert len(way.upstream.heads) == before
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "target", [*LEAVES_THE_BASE, *STAYS_BELOW_IT, *LIKE_OURS, *LIKE_BEDROCKS, "/v1/complete"]

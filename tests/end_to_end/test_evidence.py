@@ -15,7 +15,7 @@ from tests.fleet import Fleet, running_fleet
 from tests.record_factory import record
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 RULES = """
 [[rollout]]

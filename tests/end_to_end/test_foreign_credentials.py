@@ -98,6 +98,7 @@ def test_a_credential_that_upstream_may_not_see_is_refused_where_it_is_the_only_
     assert passing.go(way, *lines) == (401, None)
 
 
+@pytest.mark.without_coverage
 @WAYS
 @pytest.mark.parametrize("lines", OTHERS)
 @pytest.mark.parametrize("key", ["x-api-key: sk-own", "authorization: bearer sk-own"])

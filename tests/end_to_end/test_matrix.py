@@ -58,6 +58,7 @@ def fresh() -> Iterator[ProxyUnderTest]:
         yield holdover
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("model", MODELS)
 def test_no_request_that_the_legacy_api_took_is_refused(fresh: ProxyUnderTest, model: str):

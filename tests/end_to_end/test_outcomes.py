@@ -12,6 +12,8 @@ from tests.command_line import run
 from tests.fleet import Fleet, rule, running_fleet
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.without_coverage
+
 GUARDED = rule("legacy", 'action = "forward"', "guard = { errors_above = 10, min_count = 5 }")
 REFUSING = rule("refused", 'action = "refuse"')
 
@@ -43,6 +45,7 @@ def complete_report(fleet: Fleet) -> Any:
     return json.loads(told.stdout)
 
 
+@pytest.mark.measured
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "headers",

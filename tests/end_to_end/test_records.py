@@ -9,6 +9,8 @@ from tests.command_line import running
 from tests.harness import KEY, PROMPT, V2, body
 from tests.servers import fetch, serving
 
+pytestmark = pytest.mark.without_coverage
+
 CANARIES = ("canary@example.org", "sk-ant-canary-0000000000", "+49 171 1234567", "10.11.12.13")
 PLACES = {
     "user-agent": "app/1 ({})",

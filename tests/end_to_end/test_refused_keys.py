@@ -269,6 +269,7 @@ def test_an_upstream_that_says_so_in_a_200_is_understood(fleet, stream, mood):
     assert fleet.record(answer)["blame"] == "holdover"
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_every_worker_knows_and_forgets_together(tmp_path):
     with holdover(tmp_path, KEYS, workers=2) as fleet:

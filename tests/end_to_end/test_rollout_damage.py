@@ -67,6 +67,7 @@ def unreadable(file: Path) -> None:
         pytest.skip("root may read everything; a directory in its place stands in for this")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("damage", "problem"),

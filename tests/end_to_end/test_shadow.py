@@ -14,6 +14,8 @@ from tests.fleet import Fleet, rule, running_fleet
 from tests.harness import KEY, V1, V2, body, text_of
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.without_coverage
+
 RULES = "\n".join(
     [
         rule("other-model", 'action = "translate"', 'shadow = { model = "claude-sonnet-5" }'),

@@ -218,6 +218,7 @@ def written_down(fleet: Fleet, rule_name: str = "poor") -> float:
     return float(sum(note["tokens"].get(rule_name, 0) for note in notes))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_two_workers_have_one_budget(tmp_path):
     rich = rule("rich", 'action = "translate"', 'shadow = "translate"')
@@ -237,6 +238,7 @@ def test_two_workers_have_one_budget(tmp_path):
         assert spent(fleet) == used
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_budget_is_for_the_day_whatever_is_started_again(tmp_path):
     with running_fleet(tmp_path, POOR) as fleet:

@@ -13,6 +13,8 @@ from tests.end_to_end.raw import Recorder, recording, say, spelled
 from tests.end_to_end.targets import LEAVES_THE_BASE, LIKE_BEDROCKS, LIKE_OURS, STAYS_BELOW_IT
 from tests.harness import KEY, body, running_proxy
 
+pytestmark = pytest.mark.without_coverage
+
 BASE: Final = b"/base/path"
 KEY_LINE: Final = f"x-api-key: {KEY['x-api-key']}"
 

@@ -340,6 +340,7 @@ def test_a_share_of_the_traces_is_sampled_and_those_of_sampled_clients_all(tmp_p
     assert server.resource["service.name"] == "legacy-bridge"
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_workers_send_what_is_left_when_they_end_and_cut_streams_off(tmp_path: Path):
     settings = "traces = true\nshutdown_timeout = 0.5\n"

@@ -186,6 +186,7 @@ def test_what_one_keys_errors_quote_binds_no_other_key():
     assert "holdover-adjustments" not in answer.headers
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_more_keys_than_a_table_of_models_are_remembered():
     upstream = Particular()

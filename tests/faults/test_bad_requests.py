@@ -162,6 +162,7 @@ def test_a_body_that_never_ends_is_given_up(strict: ProxyUnderTest):
     assert b'"timeout_error"' in answer
 
 
+@pytest.mark.without_coverage
 def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
     prompt = "\n\nHuman: " + "word " * 6_000_000 + "\n\nAssistant:"
 
@@ -177,6 +178,7 @@ def test_a_prompt_of_30_megabytes_is_carried(holdover: ProxyUnderTest):
     assert envelope(answer)[2].startswith("prompt is too long: ")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_an_offer_to_upgrade_costs_no_body():
     content = json.dumps(body()).encode()

@@ -55,6 +55,7 @@ def told_together(fleet: Fleet, requests: Sequence[bytes]) -> Counter[int]:
     return Counter(asyncio.run(all_of_them()))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", [1, 2])
 def test_where_descriptors_run_out_every_client_is_answered(tmp_path: Path, workers: int):

@@ -23,7 +23,7 @@ from tests.hypothesis_profiles import scaled
 from tests.scripted_server import Peer, listening_in_a_thread
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.faults("upstream")
+pytestmark = [pytest.mark.faults("upstream"), pytest.mark.without_coverage]
 
 TEXT = "Well, hello."
 HUGE = 10**30
@@ -293,6 +293,7 @@ def test_bodies_with_odd_numbers_are_kept(odd: Odd, number: float, stream: bool)
     wait_for(lambda: any(id_ in path.read_bytes() for path in files_of(directory, CONTENTS)))
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("length", [b"-1", b"1e3", b"9" * 19, b"9" * 30, b"9" * 5000, b"5, 6", b""])
 def test_an_odd_length_is_an_error(odd: Odd, length: bytes):
     said = b"HTTP/1.1 200 OK\r\nx: y\r\nContent-Length: %b\r\n\r\n{}" % length

@@ -175,6 +175,7 @@ def test_the_log_says_how_long_a_request_has_waited():
     assert len(waits) == 1
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_a_caller_of_great_weight_gets_its_turns_first_wherever_it_asks(method):
@@ -248,6 +249,7 @@ def test_bodies_that_do_not_fit_wait_and_are_then_refused():
     assert small.status_code == 200
 
 
+@pytest.mark.without_coverage
 def test_hundreds_at_once_on_a_slow_upstream_are_all_answered():
     """None of them waits for the worker's own business in the name of the upstream."""
     count = 300

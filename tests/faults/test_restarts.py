@@ -17,7 +17,7 @@ from tests.processes import is_stopped
 from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 WORKERS = pytest.mark.parametrize("workers", [1, 2])
 FOR_EVER = "3600"

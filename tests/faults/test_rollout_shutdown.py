@@ -17,7 +17,7 @@ from tests.processes import children_of, is_alive
 from tests.servers import new_client
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 RULES = rule("translated", 'action = "translate"') + rule("forwarded", 'action = "forward"')
 BESIDE = rule("beside", 'action = "translate"', 'shadow = "forward"')

@@ -83,6 +83,7 @@ def forget_peak(fleet: Fleet) -> float:
     return peak_megabytes(fleet)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize("harm", HARM)
 def test_answers_are_right_whatever_the_shadow_does(harmed, harm):

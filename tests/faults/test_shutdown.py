@@ -12,7 +12,7 @@ from tests.harness import KEY, V2, body, running_proxy
 from tests.servers import fetch_streamed
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 SLOW_HEADERS = {"simulate-delay-headers": "20000"}
 

@@ -20,7 +20,7 @@ from tests.servers import fetch, fetch_streamed
 from tests.waiting import PATIENCE_SECONDS, wait_for
 from tests.worker_connections import far_end
 
-pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured]
+pytestmark = [pytest.mark.faults("process"), pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 HANGING = KEY | V2 | {"simulate-hang-after-events": "5"}
 AS_LONG_AS_A_TIMEOUT = 25
@@ -170,6 +170,7 @@ def hear(fleet: Fleet) -> bytes:
         return b"".join(stream.iter_raw())
 
 
+@pytest.mark.measured
 @pytest.mark.measured
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("status", [1, 3])

@@ -85,6 +85,7 @@ def test_where_there_is_no_working_directory_any_more_nothing_is_found_in_it(tmp
     assert python_path is None
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("flags", [["-P"], ["-I"], ["-E", "-P"], []], ids=" ".join)
 def test_processes_that_python_starts_for_us_are_safe(flags: list[str]):
     assert heeded(*flags)

@@ -315,6 +315,7 @@ def test_only_tokens_keep_others_from_a_key(caller: dict[str, str], who: str):
     assert risk.startswith(f"host: {who}")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_server_logs_them_at_its_start_and_serves(tmp_path: Path):
     with running_fleet(tmp_path, 'upstream_key = "sk-ant-api03-secret"\n') as fleet:

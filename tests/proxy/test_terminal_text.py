@@ -46,6 +46,7 @@ def test_what_a_terminal_would_act_on_is_spelled(text: str, shown: str):
     assert json.loads(json_line(text)) == text
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_nothing_that_unicode_does_not_call_printable_is_printed():
     """All there is, each between letters."""

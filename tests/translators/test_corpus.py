@@ -25,6 +25,8 @@ from translators import (
     translate_message,
 )
 
+pytestmark = pytest.mark.without_coverage
+
 CORPUS = Path(__file__).parents[1] / "corpus"
 CASES = sorted(path.parent for path in CORPUS.glob("*/request.json"))
 VERSIONS = ("2023-01-01", "2023-06-01")

@@ -258,6 +258,7 @@ def test_a_cr_in_a_later_part_is_text_where_no_marker_has_one():
     assert parse_prompt(f"\n\nHuman: {text}\n\nAssistant:").conversation == talk(text)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("size", [1, STEP_SIZE - 3])
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
 @pytest.mark.parametrize("prompt", [p for p, _ in GOOD_PROMPTS.values() if "\r" not in p])
@@ -442,6 +443,7 @@ WRAPPED_PROMPTS = {
 }
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("strictness", ["strict", "lenient"])
 @pytest.mark.parametrize(
     ("prompt", "conversation", "adjustments"), WRAPPED_PROMPTS.values(), ids=WRAPPED_PROMPTS
@@ -734,6 +736,7 @@ def test_a_long_prompt_is_cut_part_by_part(unit, start, times):
     assert times <= steps <= 9 * times + 2
 
 
+@pytest.mark.without_coverage
 def test_many_turns_are_worked_on_a_few_at_a_time():
     few, many = (
         sum(1 for _ in parse_in_steps("\n\nHuman:a\n\nAssistant:b" * (turns // 2)))

@@ -450,6 +450,7 @@ def test_a_long_delta_is_translated_like_a_short_one_part_by_part(text, a_plan):
     assert steps >= len(wire) // 16_384  # to find the event, at the least
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(
     "line",
     [

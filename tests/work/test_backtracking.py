@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from tests.hypothesis_profiles import scaled
 from tests.work.backtracking import Run, steps_of
 
+pytestmark = pytest.mark.without_coverage
+
 PATTERNS = [
     *("", "a", "ab|a|b", "a*", "a*?b", "a+b?", "a{2,3}b", "a{2,}?", "(a|b)*b", "(?:a?)*b", "(a*)+"),
     *("(a)(b)?c*", r"(?P<x>[ab])(?P=x)", r"(a*)b\1", "(?<!a)b", "(?<=ab)c", "a(?!b)", "(?=(a+))b*"),

@@ -2,6 +2,8 @@ import pytest
 
 from tests.work import Work, counted, is_linear, squares, work_of
 
+pytestmark = pytest.mark.without_coverage
+
 SIZES = (100, 200, 400)
 counting = counted("tests.work.squares")
 

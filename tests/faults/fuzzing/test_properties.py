@@ -10,6 +10,8 @@ from tests.faults.fuzzing.properties import CHECKS
 from tests.faults.fuzzing.seeds import WORDS, dictionary, seeds
 from tests.hypothesis_profiles import scaled
 
+pytestmark = pytest.mark.without_coverage
+
 FOUND: dict[str, list[bytes]] = {
     "client": [b"\x00\x55\xaaPOST /v1/#omplete HTTP/1.1\r\nhost: localhost\r\n\r\n"],
 }

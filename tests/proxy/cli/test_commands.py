@@ -184,6 +184,7 @@ def test_a_port_that_is_taken_stops_the_start():
             assert (result.returncode, result.stderr) == (2, f"{said}Address already in use\n")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_secrets_are_read_from_files(tmp_path: Path):
     (tmp_path / "HOLDOVER_DIGEST_KEY").write_text("a key")
@@ -199,6 +200,7 @@ def test_secrets_are_read_from_files(tmp_path: Path):
     assert callers[0] == callers[1]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.measured
 @pytest.mark.unmeasured
 def test_simulate_serves_the_stand_in_alone():

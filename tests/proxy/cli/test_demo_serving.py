@@ -87,6 +87,7 @@ def test_verbs_about_the_demo_work_beside_it(demo):
     assert shown.stderr == ""
 
 
+@pytest.mark.without_coverage
 def test_a_second_console_of_the_demo_has_its_rules(demo):
     environment = {"HOLDOVER_STATE_DIR": str(demo.state)}
     with running("console", "--demo", "--port", "0", **environment) as (url, process):

@@ -481,6 +481,7 @@ def test_a_store_that_the_user_may_only_read_has_failed(upstream: str):
     assert found["store"][0]["remedy"].startswith("let the server's user write there")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_postgresql_is_tried_without_making_anything_in_it(
     tmp_path: Path, upstream: str, server: Postgres

@@ -192,6 +192,7 @@ def answered_exchange() -> list[Any]:
     return [msgspec.structs.replace(hostile, **plain), shadow, content]
 
 
+@pytest.mark.without_coverage
 def test_what_settings_say_is_shown_and_not_obeyed(tmp_path, shown):
     text = json.dumps(TEXT)  # as TOML spells it, too
     config = tmp_path / "holdover.toml"
@@ -213,6 +214,7 @@ def test_what_settings_say_is_shown_and_not_obeyed(tmp_path, shown):
         assert obeyed(shown(*verb)) == []
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(
     "line",
     [
@@ -251,6 +253,7 @@ def test_what_trips_a_guard_is_shown_and_not_obeyed(tmp_path, shown):
         assert obeyed(shown("rollout", *verb, "--config", str(config), status=2)) == []
 
 
+@pytest.mark.without_coverage
 def test_what_a_request_says_is_shown_and_not_obeyed(tmp_path, shown):
     request = tmp_path / "request.json"
     fields = {"model": TEXT, "stop_sequences": [TEXT, " \x9b"], "metadata": {"user_id": TEXT}}

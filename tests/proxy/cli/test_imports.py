@@ -13,7 +13,7 @@ from tests.proxy.cli.harness import settings_with
 from tests.recorded_exchanges import numbered
 from tests.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.unmeasured
+pytestmark = [pytest.mark.unmeasured, pytest.mark.without_coverage]
 
 NOT_READ = ("jinja2", "pyarrow", "proxy.security.sensitive")
 SERVERS = ("httpx", "prometheus_client", "starlette", "structlog", "uvicorn")

@@ -79,6 +79,7 @@ def assert_all_are_rewritten(folder: Path) -> None:
         assert written == (PROGRAMS / name / "after.py").read_text(), name
 
 
+@pytest.mark.without_coverage
 def test_the_diff_is_one_that_git_applies(folder: Path):
     (folder / "sub").mkdir()
     (folder / "sub" / "windows.py").write_bytes(CALL.replace("\n", "\r\n").encode())
@@ -94,6 +95,7 @@ def test_the_diff_is_one_that_git_applies(folder: Path):
     assert diff(".").stdout == b""
 
 
+@pytest.mark.without_coverage
 def test_a_diff_of_files_elsewhere_says_where_git_applies_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -120,6 +122,7 @@ def test_what_is_by_hand_stays_and_is_reported(folder: Path):
     assert (folder / "by_hand.py").read_text() == BY_HAND
 
 
+@pytest.mark.without_coverage
 def test_files_are_written_and_a_second_run_finds_nothing(folder: Path):
     (folder / "01_fstring.py").chmod(0o751)
     commit(folder)

@@ -83,6 +83,7 @@ def test_both_languages_say_what_was_recorded(tmp_path: Path, source: Path, caps
     assert f"The source says the same of {source}/a.py:7, so that" in out
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("form", ["terminal", "json", "sarif", "github"])
 def test_no_form_obeys_what_clients_wrote(tmp_path: Path, source: Path, capsys, form: Form):
     migrate(settings_with(tmp_path, exchange(1, prompt=HOSTILE)), source, form=form)

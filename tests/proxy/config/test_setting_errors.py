@@ -29,6 +29,7 @@ def problem(text: str) -> list[str]:
     return str(caught.value).split("\n")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("error", list_all_errors(), ids=lambda error: error["type"])
 def test_every_error_that_pydantic_knows_has_words_of_ours(error):
     kind, context = error["type"], error.get("example_context") or {}

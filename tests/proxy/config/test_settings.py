@@ -386,6 +386,7 @@ def test_white_space_around_a_secret_is_taken_off_wherever_it_comes_from(
     assert getattr(settings, name) == SecretStr(secret)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(5)
 @pytest.mark.parametrize("source", ["environment", "secrets", "file", "flag"])
 @pytest.mark.parametrize("name", SECRETS)

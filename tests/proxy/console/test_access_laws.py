@@ -12,6 +12,8 @@ from proxy.console.app import CHANGES, PAGES, QUESTIONS
 from tests.proxy.console.harness import Person, console, settings_file, shown, signed_in
 from tests.servers import new_client
 
+pytestmark = pytest.mark.without_coverage
+
 FORMS = (*QUESTIONS, *CHANGES)
 RULE = '\n[[rollout]]\nname = "canary"\nshare = 25\naction = "translate"\n'
 
@@ -119,6 +121,7 @@ def test_a_page_says_which_methods_it_takes(person, path, method):
     assert "<nav" in answer.text
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("path", PAGES)
 def test_the_head_of_a_page_is_that_of_the_page(person, path):
     head, page = (person.client.request(method, filled(path)) for method in ("HEAD", "GET"))

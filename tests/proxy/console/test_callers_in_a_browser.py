@@ -8,7 +8,7 @@ from tests.proxy.console.test_caller import KEY, SEARCH, received
 from tests.proxy.console.test_caller import traffic as requests
 from tests.record_factory import record, shadow_record
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.without_coverage]
 
 LONG = "claude-" + "x" * 200
 

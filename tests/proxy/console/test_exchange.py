@@ -84,6 +84,7 @@ def test_bodies_stand_side_by_side_with_marks_for_what_differs(look):
     assert "only in the first" in page
 
 
+@pytest.mark.without_coverage
 def test_what_differs_is_not_searched_in_long_texts_which_are_cut(look):
     long = "word " * 20_000
     page = look(one(kept("legacy_in", {"prompt": long}), kept("messages_out", {"system": long})))

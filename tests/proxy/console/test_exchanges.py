@@ -44,6 +44,7 @@ def older(answer) -> str | None:
     return html.unescape(found[1]) if found else None
 
 
+@pytest.mark.without_coverage
 def test_the_newest_come_first_fifty_on_a_page_and_older_ones_follow(look):
     person = look(numbered(*range(1, 121)))
 
@@ -69,6 +70,7 @@ def test_exchanges_from_before_a_caller_had_its_name_are_its_own(look):
     assert ids(person.see("/exchanges", caller="bot")) == [3, 2, 1]
 
 
+@pytest.mark.without_coverage
 def test_only_the_newest_page_without_a_text_is_refreshed(look):
     person = look(numbered(*range(1, 60)))
     first = person.see("/exchanges", caller="")

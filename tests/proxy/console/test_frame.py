@@ -5,6 +5,8 @@ import pytest
 from proxy.console.app import PAGES
 from tests.proxy.console.harness import settings_file, shown, signed_in
 
+pytestmark = pytest.mark.without_coverage
+
 
 @pytest.fixture
 def person(tmp_path):
@@ -22,6 +24,7 @@ def test_a_page_over_an_empty_store_says_what_to_do(person, path):
     assert len(shown(main).split()) > 10  # more than a heading
 
 
+@pytest.mark.measured
 def test_an_address_without_a_page_is_said_to_be_none(person):
     answer = person.see("/nowhere")
 

@@ -237,6 +237,7 @@ def test_that_the_settings_say_nothing_is_said_without_the_store(
     assert "By the settings, no rule sends shadows." in shown(shadows.text)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_postgresql_that_is_frozen_holds_neither_pages_nor_the_end(tmp_path: Path):
     with postgres() as database:

@@ -14,7 +14,7 @@ from tests.proxy.console.harness import console, settings_file
 from tests.record_factory import shadow_record
 from tests.recorded_exchanges import exchange
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.without_coverage]
 
 HOSTILE = """\u202e<img src=x onerror="document.title = 'owned'">'"><svg onload=alert(1)>"""
 LONG = "w" * 300

@@ -89,6 +89,7 @@ def test_models_in_use_of_which_none_retires_are_said_to_be_safe(look):
     assert "No model that was asked in the last 30 days ends within 90 days." in page
 
 
+@pytest.mark.without_coverage
 def test_names_of_models_are_text(look):
     names = dict.fromkeys(("asked_model", "sent_model", "caller_name"), HOSTILE)
     page = look([asking(1, **names)], f'[models]\n"{HOSTILE[:8]}" = "<b>x"\n').text

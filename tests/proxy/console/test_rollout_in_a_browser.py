@@ -8,7 +8,7 @@ from tests.browser import Browser
 from tests.proxy.console.harness import console, settings_file
 from tests.proxy.console.test_rollout import RULES, entries, trip
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.without_coverage]
 
 
 def test_a_share_is_slid_previewed_and_set(browser: Browser, tmp_path: Path):

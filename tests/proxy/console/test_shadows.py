@@ -15,6 +15,8 @@ from tests.proxy.console.harness import settings_file, shown, signed_in
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import kept
 
+pytestmark = pytest.mark.without_coverage
+
 RULES = """
 legacy_url = "http://127.0.0.1:1"
 digest_key = "k"
@@ -142,6 +144,7 @@ def test_both_texts_stand_side_by_side_with_marks(person):
     assert "Marked: only in the client's answer , only in the shadow's ." in shown(text)
 
 
+@pytest.mark.measured
 def test_it_says_which_texts_are_missing_and_how_to_keep_those_to_come(person):
     said = shown(person.see("/shadows").text)
 
@@ -221,6 +224,7 @@ def test_of_very_many_shadows_the_newest_are_drawn_and_that_is_said(tmp_path):
     assert "are of the newest 10,000 shadows and controls" in said
 
 
+@pytest.mark.measured
 def test_a_period_that_there_is_not_is_said_in_words(person):
     answer = person.see("/shadows", period="week")
 

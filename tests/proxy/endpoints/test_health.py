@@ -127,6 +127,7 @@ class Blocking:
             loop.call_later(0.01, self.block, loop)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_late_loop_is_told_by_the_worker_that_has_it():
     blocking = Blocking()

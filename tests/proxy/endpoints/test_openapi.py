@@ -68,6 +68,7 @@ def test_where_the_server_is_holds_under_any_prefix(proxy: ProxyUnderTest):
     assert str(base) == f"{proxy.url}/legacy/"
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("path", SURFACE)
 def test_answers_keep_to_the_document_whatever_is_asked(proxy: ProxyUnderTest, path: str):

@@ -127,6 +127,7 @@ def test_a_name_that_was_encoded_once_is_that_name(name: str):
         assert in_best_fit(path.plain) == in_best_fit(f"/v1/files/{name}")
 
 
+@pytest.mark.without_coverage
 def test_every_lookalike_of_a_sign_that_matters_is_known():
     signs = set("./\\%;?#")
     alike = [

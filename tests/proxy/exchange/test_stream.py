@@ -86,6 +86,7 @@ def in_a_hurry():
     return CooperativeRunner(count().__next__)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(

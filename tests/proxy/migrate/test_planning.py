@@ -99,6 +99,7 @@ PROMPTS = {
 }
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
 @settings(max_examples=scaled(200))
 @given(

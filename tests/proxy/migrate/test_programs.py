@@ -11,6 +11,8 @@ from proxy.migrate.python import examine
 from tests.proxy.migrate.programs_under_test import PROGRAMS, names, run
 from translators import Policy, decode_completion_request, dialect_of, encode_request, plan_request
 
+pytestmark = pytest.mark.without_coverage
+
 TODAY = "2026-11-28"
 TARGET = Target(policy=Policy(), today=TODAY)
 

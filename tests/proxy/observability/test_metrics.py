@@ -153,6 +153,7 @@ def quantile(metrics: Metrics, wanted: float) -> float:
     raise AssertionError("there is no such bucket")
 
 
+@pytest.mark.without_coverage
 @settings(max_examples=scaled(300))
 @given(
     times=st.lists(st.floats(100, 60_000), min_size=1, max_size=60),
@@ -349,6 +350,7 @@ def test_workers_add_up_and_those_that_are_gone_leave_their_counts_and_nothing_e
     assert gone == {("shadows_skipped_total", "budget", "r"): 2}
 
 
+@pytest.mark.without_coverage
 @pytest.mark.measured
 @pytest.mark.unmeasured
 def test_a_process_that_is_somebody_else_s_is_no_less_alive(

@@ -100,6 +100,7 @@ def test_an_interruption_keeps_what_is_done_and_the_next_run_asks_the_rest(store
     assert sorted(asker.asked + rest.asked) == [f"req_{number:04}" for number in range(EXCHANGES)]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("budget", "tokens", "asked"),

@@ -35,6 +35,8 @@ from tests.proxy.report.harness import PRESENT, made
 from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 
+pytestmark = pytest.mark.without_coverage
+
 BEGIN = milliseconds_of("2026-11-16T00:00:00+00:00")
 WEEK_MS = 7 * DAY_MS
 NOW = BEGIN + WEEK_MS

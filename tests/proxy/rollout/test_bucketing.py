@@ -22,6 +22,8 @@ from tests.hypothesis_profiles import scaled
 from tests.waiting import PATIENCE_SECONDS
 from translators import STEP_SIZE, completed
 
+pytestmark = pytest.mark.without_coverage
+
 rules = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_size=64)
 identities = st.binary(max_size=80)
 percents = st.integers(0, BASIS_POINTS).map(lambda points: points / 100)

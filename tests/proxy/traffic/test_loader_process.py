@@ -211,6 +211,7 @@ def test_what_is_too_old_is_let_go_of(keeping):
     assert count(keeping) == 1
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_much_that_is_too_old_is_let_go_of_a_part_at_a_look(keeping):
     journal = SegmentWriter(keeping.directory, RECORDS)

@@ -149,6 +149,7 @@ def test_a_guard_that_is_rearmed_on_one_machine_is_rearmed_on_all_and_stays_so(t
     assert (one.judges(), other.judges()) == (False, False)
 
 
+@pytest.mark.without_coverage
 def test_a_guard_that_trips_anew_before_others_have_heard_of_its_rearming_stays_tripped(two):
     one, other = two
     one.fails(30)

@@ -241,6 +241,7 @@ async def test_what_is_little_is_written_at_once_and_what_is_much_beside():
     assert [content.bodies[0].size for content in journal.kept] == [6, 10, 2_000_000]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.anyio
 async def test_nobody_waits_long_for_what_is_ahead_of_him():
@@ -280,6 +281,7 @@ async def test_more_than_can_be_worked_off_is_given_up_aloud():
     assert len(journal.given_up) == 3
 
 
+@pytest.mark.without_coverage
 @pytest.mark.anyio
 async def test_answers_of_shadows_are_written_beside_and_no_more_than_can_be_worked_off():
     journal = Journal()
@@ -317,6 +319,7 @@ def test_a_long_request_is_kept_like_a_short_one(filler):
         assert texts(spoken(encoded))["legacy_in"] == msgspec.json.encode(kept).decode()
 
 
+@pytest.mark.without_coverage
 def test_a_long_request_of_many_small_things_is_kept_as_the_text_that_it_is():
     asked = b'{"a":[' + b'"canary\\u0040example.com",' * 50_000 + b"1]}"
 

@@ -208,6 +208,7 @@ async def test_a_body_in_pieces_is_one_body_and_can_be_sent_again():
     assert not any(b"transfer-encoding" in head.lower() for head in heads)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 async def test_an_upstream_that_closes_just_as_it_is_used_costs_nobody_an_answer():
     """Each connection takes a second request, and ends."""

@@ -26,7 +26,7 @@ from tests.scripted_server import (
     ok,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.without_coverage]
 NAME = "upstream.invalid"
 WAYS = ["direct", "direct TLS", "relayed", "relayed over TLS", "tunnel", "tunnel over TLS"]
 every_way = pytest.mark.parametrize("way", WAYS)

@@ -162,6 +162,7 @@ async def test_callers_take_turns_to_connect(certificate: Certificate):
     assert connected == ["flood", "polite", "flood", "polite", "flood"]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/models"), ("POST", "/v1/complete")])
 async def test_they_are_told_apart_by_their_keys(
     certificate: Certificate, method: str, path: str, monkeypatch: pytest.MonkeyPatch

@@ -57,6 +57,7 @@ def test_what_the_application_says_in_headers_of_its_own_goes_on(name):
     assert translated(name) == [name]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(
     "name",
     [

@@ -544,6 +544,7 @@ async def test_an_upstream_that_lets_nobody_in_is_given_up():
             await ask(transport, url, connect=0.05)
 
 
+@pytest.mark.without_coverage
 async def test_a_worker_that_is_busy_is_no_upstream_that_is_slow():
     """While this loop computes, the kernel makes the connection."""
 

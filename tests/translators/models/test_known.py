@@ -5,6 +5,8 @@ import pytest
 from translators.models.catalogue import Capabilities, Sampling, Thinking
 from translators.models.known import KNOWN_MODELS, LEGACY_ALIASES, LIVE, RETIRED
 
+pytestmark = pytest.mark.without_coverage
+
 TODAY = "2026-11-22"
 
 OF_4_5 = Capabilities(

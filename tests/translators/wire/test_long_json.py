@@ -205,6 +205,7 @@ def test_white_space_without_end_behind_a_document_is_given_up():
     assert "over 65536 bytes" in problem_with(saying(b"a" * STEP_SIZE) + space)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("size", [255, 256, 257])
 @pytest.mark.parametrize("unit", [b"a", rb"\n", rb"\\"])

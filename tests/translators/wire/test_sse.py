@@ -131,6 +131,7 @@ def test_data_beyond_all_measure_is_noticed_however_many_lines_it_has():
     assert decoder.is_too_long
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"data: \n"])
 def test_an_event_of_nothing_but_empty_lines_goes_astray(line):

@@ -79,6 +79,7 @@ def interrupted(process: subprocess.Popen[str]) -> str:
     raise AssertionError("it does not end")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_ctrl_c_leaves_whole_files_and_the_same_command_goes_on(tmp_path):
     days = [record(id=f"req_{day}", received=f"2026-11-{day}T09:00:00+00:00") for day in (22, 23)]

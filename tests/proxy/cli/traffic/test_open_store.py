@@ -160,6 +160,7 @@ def test_what_a_loader_is_at_is_waited_for(tmp_path: Path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize("before", ["nothing", "a look", "a look by a clock that was ahead"])
 def test_a_loader_that_does_not_get_on_is_not_waited_for_and_that_is_said(

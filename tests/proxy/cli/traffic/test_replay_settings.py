@@ -238,6 +238,7 @@ def test_a_name_says_what_it_is_of():
     assert default_name("../m o", load_settings(), ()).startswith("..-m-o-")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_name_is_the_same_in_every_process():
     """Whatever order its sets have there."""

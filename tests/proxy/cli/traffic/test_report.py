@@ -105,6 +105,7 @@ def test_json_is_nothing_that_a_terminal_acts_on(tmp_path, capsys):
     assert "a\\u202e\\u009b2Jb" in said
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize(
     ("form", "said"),
     [
@@ -150,6 +151,7 @@ def test_a_condition_on_a_caller_that_has_been_silent_fails(tmp_path, capsys):
     assert "No caller named nightly used" in said[0]
 
 
+@pytest.mark.without_coverage
 def test_only_the_period_and_the_caller_that_are_asked_for_are_reported(tmp_path, capsys):
     old = recent(3, received="2026-01-01T10:00:00.000+00:00")
     named = recent(2, caller_name="nightly")
@@ -298,6 +300,7 @@ def test_the_demo_has_a_store_of_its_own(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["totals"]["exchanges"] == 3
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_on_a_terminal_it_is_coloured_and_as_wide_as_that(tmp_path):
     config = settings_with(tmp_path, [recent(1)])
@@ -322,6 +325,7 @@ def test_a_page_for_a_terminal_becomes_a_file_and_that_is_said(tmp_path):
     assert (tmp_path / "holdover-report.html").read_text().lstrip().startswith("<!doctype")
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_as_a_command_it_takes_conditions_and_says_in_its_status_whether_they_hold(tmp_path):
     config = settings_with(tmp_path, [recent(1), recent(2)])

@@ -117,6 +117,7 @@ def test_each_tenth_that_is_done_is_said_once(tmp_path):
     ]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_on_a_terminal_there_is_a_bar(tmp_path):
     config = settings_with(tmp_path, numbered(*range(300)))

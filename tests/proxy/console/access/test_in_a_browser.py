@@ -22,7 +22,7 @@ from tests.scripted_server import Certificate
 from tests.servers import free_port, serving
 from tests.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.without_coverage]
 
 CONFIG: Final = Path(__file__).parents[4] / "deploy" / "nginx" / "console.conf"
 TOKEN = "an-admin-token-of-some-length"

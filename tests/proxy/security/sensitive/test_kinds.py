@@ -7,6 +7,8 @@ import pytest
 from proxy.security.redaction import Redactor
 from proxy.security.sensitive import KINDS
 
+pytestmark = pytest.mark.without_coverage
+
 REDACTOR = Redactor()
 SURROUNDINGS = [
     *("{}", "so: {} and on", "{} at the front", "and at the end {}", "so it is: {}."),
@@ -55,6 +57,7 @@ def test_an_example_is_not_kept_between_colours_and_escapes(kind, example):
         assert secret not in REDACTOR.text(around.format(as_written(example))), kind.name
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("innocent", INNOCENTS)
 def test_an_innocent_stays_wherever_it_stands(innocent):
     told = {around: REDACTOR.text(around.format(innocent)) for around in SURROUNDINGS}

@@ -27,6 +27,8 @@ from proxy.security.sensitive.kinds import MAX_SHAPE_LENGTH
 from tests.proxy.security.sensitive.counted import Steps
 from tests.proxy.security.sensitive.hostile import COMMON, hostile_to
 
+pytestmark = pytest.mark.without_coverage
+
 SIZE = 60
 MAX_STEPS = 100
 """For each character, of one kind and its worst text, or of all kinds and a common one."""

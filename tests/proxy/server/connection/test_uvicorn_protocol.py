@@ -76,6 +76,7 @@ def said_to(*pieces: bytes) -> Conversation:
     return asyncio.run(told(pieces))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.one_in(4)
 @pytest.mark.parametrize("offer", OFFERS)
@@ -91,6 +92,7 @@ def test_every_split_of_a_request_and_its_successor_is_read_as_the_whole(framing
         assert said_to(*pieces) == whole, pieces
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("method", METHODS)
 def test_a_request_is_what_h11_reads_of_it(method: str):
     for framing, offer in product(FRAMINGS, OFFERS):
@@ -139,6 +141,7 @@ def client_bytes(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.without_coverage
 @given(data=client_bytes(), cuts=st.lists(st.integers(0, 1000), max_size=6))
 def test_damaged_bytes_are_read_as_h11_reads_them_or_refused(data: bytes, cuts: list[int]):
     places = [*sorted({cut % len(data) for cut in cuts} | {0}), len(data)]
@@ -408,6 +411,7 @@ class Counting(ServerProtocol):
             assert cls.has_taken.wait_for(lambda: cls.taken == size, timeout=PATIENCE_SECONDS)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("offer", ["h2c", "without connection"])
 @pytest.mark.parametrize("framing", ["a body that looks like a head", "trailers"])
 def test_a_socket_that_is_read_in_two_gives_the_same_requests(framing: str, offer: str):
@@ -541,6 +545,7 @@ class Waiting(Listener):
         self.requests.append(Request(scope["method"], scope["path"], (), b""))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("after", [b"", NEXT, b"garbage\r\n", NEXT + b"garbage\r\n"])
 def test_the_exchange_that_is_being_answered_hears_that_its_client_has_gone(after: bytes):
     listener = Waiting()
@@ -621,6 +626,7 @@ def test_requests_that_wait_for_their_turn_are_not_taken_in_without_bound():
     assert said == 0
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @pytest.mark.parametrize("size", [1, 100, 20_000])
 def test_however_many_requests_come_at_once_each_is_answered_in_its_turn(size: int):

@@ -290,6 +290,7 @@ ADD = st.tuples(st.integers(20, 23), st.integers(1, 3), st.sampled_from([exchang
 RUN = st.tuples(st.integers(0, 4), st.integers(20, 24), st.integers(20, 24))
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @settings(max_examples=scaled(200))
 @given(st.lists(ADD | RUN.map(list), max_size=12), st.sampled_from(FORMATS))

@@ -82,6 +82,7 @@ def test_a_complete_file_is_removed_when_all_of_it_is_loaded(tmp_path, store):
         assert connection.scalars(select(bodies.c.exchange_id)).all() == ["one"]
 
 
+@pytest.mark.without_coverage
 def test_another_loader_that_begins_anew_adds_nothing_twice(tmp_path, store):
     wrote(tmp_path / "j", *(record(id=f"r{number}") for number in range(2500)))
     counts = [Loader(tmp_path / "j", store).load().rows for _ in range(2)]
@@ -214,6 +215,7 @@ def test_only_one_loads_at_a_time(tmp_path):
     assert (first, second, afterwards) == (True, False, True)
 
 
+@pytest.mark.without_coverage
 @settings(max_examples=scaled(30))
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=6), st.data())
 def test_whatever_is_read_when_everything_is_loaded_once(shared, tmp_path_factory, steps, data):

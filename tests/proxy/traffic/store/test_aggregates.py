@@ -39,6 +39,8 @@ from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, kept, moment
 
+pytestmark = pytest.mark.without_coverage
+
 DAY = 1_795_392_000_000  # 2026-11-23
 HOUR = 3_600_000
 TODAY = Period(DAY, DAY + 24 * HOUR)
@@ -218,6 +220,7 @@ def test_of_what_clients_choose_freely_only_the_largest_groups_come_back(store):
     assert sum(each.exchanges for each in counted.shapes) == 6
 
 
+@pytest.mark.measured
 def test_durations_are_counted_however_many_programs_there_are_and_only_of_those_that_come_back(
     store,
 ):
@@ -230,6 +233,7 @@ def test_durations_are_counted_however_many_programs_there_are_and_only_of_those
     } == {1}
 
 
+@pytest.mark.measured
 def test_the_coarsest_step_is_that_of_the_oldest_sums(store):
     store.add([record(received=moment(0))])
     seen: list[int] = []

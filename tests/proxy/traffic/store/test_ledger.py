@@ -78,6 +78,7 @@ def of_days(connection: Connection) -> list[DayCount]:
     return different_days(connection)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_sums_that_were_deleted_are_built_from_their_records(store, url, damage):
     execute(store, damage)
@@ -87,6 +88,7 @@ def test_sums_that_were_deleted_are_built_from_their_records(store, url, damage)
     assert after == Missing(0)
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
 def test_sums_whose_records_are_gone_are_counted_by_day_once_they_are_deleted(store, url, damage):
     prune(store, now_ms=NOW, retention=Retention(days=2), max_bytes=0)

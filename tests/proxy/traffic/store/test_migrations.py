@@ -35,6 +35,8 @@ from proxy.traffic.store.store import Store
 from tests.older_store import join_days, remove_rollups, remove_text_index
 from tests.record_factory import content, record, shadow_record
 
+pytestmark = pytest.mark.without_coverage
+
 ROWS = {
     exchanges: row_of_exchange(record()),
     shadows: row_of_shadow(shadow_record()),
@@ -173,6 +175,7 @@ def test_a_store_of_a_newer_version_is_left_alone(url):
         assert not told.value.may_pass
 
 
+@pytest.mark.measured
 def test_an_upgrade_that_fails_leaves_the_store_as_it_was(url):
     store = open_store(url)
     downdate(store.engine, "0002")

@@ -95,6 +95,7 @@ def test_days_are_made_ahead_and_not_twice(store: Store):
     assert days(store) == [TODAY, *(f"exchanges_2026120{n}" for n in (1, 2, 3))]
 
 
+@pytest.mark.without_coverage
 def test_a_day_that_another_loader_has_dropped_is_made_again(store: Store, url: str):
     add(store, 8)
     other = open_store(url)
@@ -135,6 +136,7 @@ def test_a_store_that_is_too_large_loses_whole_days_but_not_of_late(store: Store
     assert days(store) == ["exchanges_20261129", TODAY]
 
 
+@pytest.mark.without_coverage
 def test_a_limit_below_a_day_of_traffic_is_kept_over_midnight(store: Store):
     """What goes is the oldest, not all of yesterday."""
     midnight = NOW_MS // DAY_MS * DAY_MS
@@ -243,6 +245,7 @@ def written(state_dir: Path, names: range) -> None:
     contents.close()
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_two_machines_load_everything_once_also_if_they_are_killed(url: str, tmp_path: Path):
     many = scaled(4_000, at_least=2_000)

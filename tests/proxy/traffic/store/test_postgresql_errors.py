@@ -92,6 +92,7 @@ def test_a_user_who_may_not_make_tables_is_told_so(server: Postgres):
     assert not told.may_pass
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_what_was_open_when_the_server_stopped_works_when_it_is_back():
     with postgres() as ours:

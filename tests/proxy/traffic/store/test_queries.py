@@ -30,6 +30,8 @@ from tests.ready_store import open_ready
 from tests.record_factory import record, shadow_record
 from tests.recorded_exchanges import exchange, ids, kept, moment, numbered
 
+pytestmark = pytest.mark.without_coverage
+
 ALL = Filter()
 
 
@@ -71,6 +73,7 @@ def test_more_than_a_page_is_read_page_by_page_each_once(store: Store):
     assert ids(latest(store, ALL, 1100)) == list(range(100, 1200))
 
 
+@pytest.mark.measured
 def test_a_page_that_is_just_full_is_not_the_last_for_certain(store: Store):
     store.add(numbered(*range(1000)))
 

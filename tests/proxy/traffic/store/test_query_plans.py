@@ -45,6 +45,8 @@ from tests.proxy.traffic.store.test_rollup_plans import plan, queries
 from tests.record_factory import shadow_record
 from tests.recorded_exchanges import exchange, moment
 
+pytestmark = pytest.mark.without_coverage
+
 DAYS, A_DAY = 5, 4_000
 BEGIN_MS = milliseconds_of(moment(0)) // DAY_MS * DAY_MS
 NOW_MS = BEGIN_MS + DAYS * DAY_MS

@@ -12,6 +12,8 @@ from tests.ready_store import open_ready
 from tests.record_factory import record
 from tests.recorded_exchanges import exchange, kept, moment
 
+pytestmark = pytest.mark.without_coverage
+
 
 @pytest.fixture
 def store(url):
@@ -165,6 +167,7 @@ def test_what_is_done_is_not_asked_again_under_the_same_name(store):
     assert replay(store, "other").used() == 0
 
 
+@pytest.mark.measured
 def test_a_limit_counts_what_is_done(store):
     for number in range(4):
         store.add(exchange(number))

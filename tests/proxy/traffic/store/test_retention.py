@@ -15,6 +15,8 @@ from proxy.traffic.store.schema import bodies, exchanges, replays, shadows
 from proxy.traffic.store.store import Store
 from tests.record_factory import content, record, shadow_record
 
+pytestmark = pytest.mark.without_coverage
+
 DAY_MS = 86_400_000
 NOW_MS = 2_000_000 * DAY_MS // 100
 TABLES = (bodies, shadows, exchanges, replays)

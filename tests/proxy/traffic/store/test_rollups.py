@@ -69,6 +69,7 @@ def begin(store: Store) -> int:
         return begin_rebuild(connection).target
 
 
+@pytest.mark.without_coverage
 def test_minutes_become_hours_and_days_and_late_records_join_them(store):
     store.add(numbered(1, 2, 4_000))
     while not compact(store, now_ms=DAY + 4 * HOUR_MS, most_steps=1):
@@ -168,6 +169,7 @@ def test_a_build_whose_records_are_all_gone_ends_in_a_step(store):
         assert progress_of(connection).left == 0
 
 
+@pytest.mark.without_coverage
 def test_no_record_is_deleted_before_a_rebuild_has_come_to_it(store):
     store.add([*numbered(*range(300)), shadow_record(id="req_0001")])
     begin(store)
@@ -296,6 +298,7 @@ def test_a_state_that_is_gone_is_a_problem_that_opening_solves(store, url):
     again.close()
 
 
+@pytest.mark.without_coverage
 def test_a_filled_store_of_before_there_were_sums_gets_those_of_all_its_records(store, url):
     store.add([*numbered(*range(600)), shadow_record(id="req_0001"), *exchange(700)])
     as_before_rollups(url)
@@ -323,6 +326,7 @@ def test_what_differs_is_named(store):
     assert [each.group is None for each in found] == [True, False, False]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.parametrize("order", [(1, 4, 3, 2), (2, 3, 4, 1), (4, 1, 2, 3)])
 @pytest.mark.parametrize("together", [True, False])
 def test_the_example_is_the_exchange_that_was_received_last_whatever_its_name(

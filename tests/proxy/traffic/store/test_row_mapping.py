@@ -86,6 +86,7 @@ def test_a_shadow_survives_as_a_row(given_record):
     assert shadow_of_row(row_of_shadow(given_record)) == given_record
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 @settings(max_examples=scaled(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(exchange=RECORDS, shadow=SHADOWS)

@@ -12,6 +12,8 @@ from proxy.traffic.store.tail import Tail
 from tests.ready_store import open_ready
 from tests.recorded_exchanges import exchange, ids, numbered
 
+pytestmark = pytest.mark.without_coverage
+
 ALL = Filter()
 
 

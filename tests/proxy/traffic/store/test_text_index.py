@@ -261,6 +261,7 @@ def test_days_are_indexed_from_the_newest_and_today_when_there_is_enough(store: 
     assert oldest.end_ms == MIDNIGHT_MS + 1
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_a_block_has_room_for_so_many_and_for_all_of_the_same_time(store: Store):
     same = [record(id=f"req_{n:04}", received=moment(7)) for n in range(1_030)]
@@ -376,6 +377,7 @@ def test_the_index_goes_with_the_bodies_and_records_have_one_of_their_own(store:
     assert ids_of(store, "needle") == ["req_5"]
 
 
+@pytest.mark.without_coverage
 @pytest.mark.thorough
 def test_the_index_counts_as_space_and_goes_when_there_is_too_little(store: Store):
     for n in range(20):
