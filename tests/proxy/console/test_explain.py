@@ -24,7 +24,7 @@ match = { caller = "batch" }
 share = 99.99
 by = "user_id"
 action = "translate"
-model = "claude-opus-4-5"
+model = "claude-opus-5"
 [[rollout]]
 name = "ended"
 match = { anthropic_version = "2023-01-01" }
@@ -132,7 +132,7 @@ def test_the_rule_that_decides_is_named_and_why_the_others_do_not(
 def test_a_rule_that_translates_says_what_by_its_own_model(ask):
     page = shown(ask(body(), RULES, caller="batch").text)
 
-    assert "which becomes claude-opus-4-5" in page
+    assert "which becomes claude-opus-5" in page
 
 
 def test_the_kill_switch_decides_before_all_rules(ask):
