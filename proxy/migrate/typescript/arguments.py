@@ -10,6 +10,7 @@ Each entry is edited in its place, so that order, comments and layout stay.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -139,7 +140,10 @@ class ArgumentReader:
         value = entries.get("prompt")
         if value is None:
             raise CannotRead("prompt: field required. The legacy API refuses this call.")
-        prompt = self.texts.read(value)
+        return self.read_parameters(entries, self.texts.read(value))
+
+    def read_parameters(self, entries: Entries, prompt: ReadText) -> ReadCall:
+        """Read a legacy call whose prompt is put together elsewhere."""
         model, node, has_default = self._model(entries.get("model"))
         user_id, metadata = self._metadata(entries.get("metadata"))
         call = LegacyCall(
@@ -159,7 +163,10 @@ class ArgumentReader:
 
     def known(self, node: Node) -> CallTraits:
         """Return what parameters say of the requests, be they of a call that cannot be read."""
-        entries, is_whole = entries_in_sight(self._source, node)
+        return self.known_of(*entries_in_sight(self._source, node))
+
+    def known_of(self, entries: Entries, is_whole: bool) -> CallTraits:
+        """Return what entries say of the requests; `is_whole` if there are no others."""
         asked = entries.get("model")
         model, _, has_default = self._model(asked)
         if asked is not None and has_default:
@@ -329,7 +336,17 @@ class Style:
 
 def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -> list[Edit]:
     """Return the edits that make the entries of a legacy call those of the new call."""
-    replaced = _replacements(source, entries, new, style)
+    return replace_entries(source, entries, _replacements(source, entries, new, style))
+
+
+def replace_entries(
+    source: Source, entries: Entries, replaced: Mapping[str, list[str]]
+) -> list[Edit]:
+    """
+    Return the edits that write entries anew, each as those that `replaced` has for its name.
+
+    One that it does not have stays, one with an empty list is taken out; not all may be.
+    """
     edits: list[Edit] = []
     listed = entries.listed
     kept: Entry | None = None
@@ -352,7 +369,7 @@ def edit_entries(source: Source, entries: Entries, new: NewCall, style: Style) -
             end = listed[index + 1].start if found is None else found.end()
             edits.append(Edit(each.start, end, ""))
         else:
-            assert kept is not None  # the prompt is never taken out
+            assert kept is not None  # not all are taken out
             last = kept
             if "/" in source.text[last.end : each.start] and listed[index - 1] is last:
                 edits.append(_without_last(source, each))

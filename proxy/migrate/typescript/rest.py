@@ -236,10 +236,10 @@ def _without(source: Source, node: Node) -> list[Edit]:
     statement = parent.parent
     if statement is None or len(statement.named) > (2 if parent.kind == "import_clause" else 1):
         return []
-    return [Edit(*_lines_of(source, statement), "")]
+    return [Edit(*lines_of(source, statement), "")]
 
 
-def _lines_of(source: Source, statement: Node) -> tuple[int, int]:
+def lines_of(source: Source, statement: Node) -> tuple[int, int]:
     """Return the whole lines of a statement, or only itself if others share them."""
     start, end = source.line_span(statement)
     is_alone = source.begins_line(statement.start) and not source.text[statement.end : end].strip()

@@ -42,7 +42,7 @@ from proxy.migrate.typescript.texts import SDK
 from proxy.migrate.typescript.writing import Writer
 from translators import UPSTREAM_VERSION
 
-_CLIENT_OPTIONS: Final = frozenset(
+CLIENT_OPTIONS: Final = frozenset(
     {"apiKey", "authToken", "baseURL", "timeout", "maxRetries", "defaultHeaders", "defaultQuery"}
     | {"fetch", "dangerouslyAllowBrowser", "logLevel", "logger", "fetchOptions"}
 )
@@ -347,7 +347,7 @@ class SdkRewriter:
             keys = keys_of(source, given[0]) if given else frozenset[str]()
             outcome.looks += [
                 f"The newest SDK's client takes no `{name}`."
-                for name in sorted(keys - _CLIENT_OPTIONS)
+                for name in sorted(keys - CLIENT_OPTIONS)
             ]
             return []
         if not given or len(given) > _KEY_AND_OPTIONS or given[0].kind == "object":

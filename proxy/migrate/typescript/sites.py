@@ -18,7 +18,7 @@ from proxy.migrate.typescript.texts import SDK
 _OLD_METHODS: Final = frozenset({"complete", "completeStream"})
 OTHER_PRODUCTS: Final = frozenset({"@anthropic-ai/bedrock-sdk", "@anthropic-ai/vertex-sdk"})
 _FOREIGN: Final = frozenset({"openai", "@azure/openai", "together-ai", "groq-sdk", "replicate"})
-_CLASSES: Final = frozenset({"class_declaration", "abstract_class_declaration", "class"})
+CLASSES: Final = frozenset({"class_declaration", "abstract_class_declaration", "class"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +93,17 @@ def _maker(source: Source, client: Node) -> Node | None:
         value = source.value_of(client)
         found = [] if value is None else [value]
     elif client.kind == "member_expression" and client.named[0].kind == "this":
-        found = _assigned(source, client)
+        found = assigned_in_class(source, client)
     else:
         found = [client]
     makers = [unwrapped(each) for each in found]
     return makers[0] if len(makers) == 1 and makers[0].kind == "new_expression" else None
 
 
-def _assigned(source: Source, client: Node) -> list[Node]:
-    """Return all that a property of `this` is assigned to in its class."""
+def assigned_in_class(source: Source, client: Node) -> list[Node]:
+    """Return all that a property of `this` is assigned in its class."""
     name = source.code(client.named[-1])
-    around = next((each for each in client.ancestors() if each.kind in _CLASSES), None)
+    around = next((each for each in client.ancestors() if each.kind in CLASSES), None)
     found: list[Node] = []
     for node in around.walk() if around is not None else ():
         if node.child("=") is None:
