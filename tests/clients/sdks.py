@@ -184,3 +184,14 @@ LANGCHAIN: Final = Client(
     "langchain_llm.py",
     (*_PLAIN, *_ASYNC),
 )
+
+
+def _langchain_js(package: str) -> Client:
+    name = package.replace("@langchain/", "langchain-").replace("@", "-js-")
+    return Client(name, NodeEnvironment(name, package), "", ())
+
+
+# Both ask the legacy API: by the SDK 0.4 and its own messages, and by 0.9 with today's names.
+LANGCHAIN_JS_0_0_92: Final = _langchain_js("langchain@0.0.92")
+LANGCHAIN_JS_0_1_37: Final = _langchain_js("langchain@0.1.37")
+NEWEST_LANGCHAIN_JS: Final = _langchain_js("@langchain/anthropic@latest")

@@ -12,6 +12,9 @@ import pytest
 from tests.clients.harness import scripted_proxy
 from tests.clients.sdks import (
     KEY,
+    LANGCHAIN_JS_0_0_92,
+    LANGCHAIN_JS_0_1_37,
+    NEWEST_LANGCHAIN_JS,
     NEWEST_NODE,
     NEWEST_PYTHON,
     NODE_0_4_4,
@@ -88,7 +91,7 @@ def test_a_rewritten_program_asks_what_holdover_asks_for_the_old_one_and_prints_
 NODE_PAIRS: Final = [
     pytest.param(before, NODE_0_4_4 if "old_client" in name else NODE_0_20_9, id=name)
     for before in sorted(NODE_PROGRAMS.glob("*/before.*"))
-    if (name := before.parent.name)
+    if "langchain" not in (name := before.parent.name)
 ]
 
 
@@ -106,5 +109,37 @@ def test_a_rewritten_program_for_node_asks_and_prints_what_the_old_one_did(
 
     assert asked
     assert asked == asked_by_holdover
+    assert new == old
+    assert old.strip()
+
+
+LANGCHAIN_PAIRS: Final = [
+    pytest.param(before, LANGCHAIN_JS_0_0_92 if "early" in name else LANGCHAIN_JS_0_1_37, id=name)
+    for before in sorted(NODE_PROGRAMS.glob("*langchain*/before.*"))
+    if (name := before.parent.name)
+]
+
+
+@pytest.mark.parametrize("newest", [NEWEST_LANGCHAIN_JS], ids=["newest"])
+@pytest.mark.parametrize(("before", "client"), LANGCHAIN_PAIRS)
+def test_a_rewritten_program_with_langchain_asks_and_prints_what_the_old_one_did(
+    before: Path, client: Client, newest: Client
+):
+    with scripted_proxy() as proxy:
+        old = run_beside_packages(client, before, proxy.url)
+        asked_by_holdover = bodies(proxy.received())
+    with scripted_proxy() as proxy:
+        new = run_beside_packages(newest, before.with_stem("after"), proxy.upstream_url)
+        asked = bodies(proxy.received())
+
+    assert asked
+    # LangChain says of each answer whether it is a stream, and put a space before instructions.
+    assert [
+        {name: value for name, value in body.items() if (name, value) != ("stream", False)}
+        for body in asked
+    ] == [
+        body | ({"system": body["system"].removeprefix(" ")} if "system" in body else {})
+        for body in asked_by_holdover
+    ]
     assert new == old
     assert old.strip()

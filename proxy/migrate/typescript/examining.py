@@ -9,6 +9,7 @@ from proxy.migrate.findings import Examined, Finding, Verdict
 from proxy.migrate.outcomes import fitting
 from proxy.migrate.planning import Target
 from proxy.migrate.typescript.bedrock import BedrockRewriter
+from proxy.migrate.typescript.langchain import LangchainRewriter
 from proxy.migrate.typescript.listed import listed_of
 from proxy.migrate.typescript.nodes import first_error, parse
 from proxy.migrate.typescript.posts import PostRewriter
@@ -69,6 +70,13 @@ def _examine(text: str, target: Target, grammars: tuple[str, ...]) -> Examined:
         findings.append(for_bedrock.finding(body))
         edits += body.edits
         examined.append(body.body)
+    for_langchain = LangchainRewriter(source, target)
+    made = for_langchain.rewrite(examined)
+    findings += [for_langchain.finding(each) for each in made]
+    findings += for_langchain.others(made)
+    for each in made:
+        edits += each.edits
+        examined += [each.options.made, *([each.options.node] if each.options.node else [])]
     more_findings, more_edits = rest_of(source, target, outcomes, edits)
     findings += more_findings
     edits += more_edits

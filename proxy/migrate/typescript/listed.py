@@ -1,4 +1,4 @@
-"""List the legacy uses that are not rewritten: bodies of requests, addresses, LangChain, models."""
+"""List the legacy uses that are not rewritten: bodies of requests, addresses, models."""
 
 from __future__ import annotations
 
@@ -49,12 +49,6 @@ body: JSON.stringify({
   max_tokens: 300,
   messages: [{ role: "user", content: "..." }], // the turns, without markers
 })"""
-_LANGCHAIN: Final = """\
-import {{ ChatAnthropic }} from "@langchain/anthropic";
-
-const llm = new ChatAnthropic({{ model: "{model}", maxTokens: 300 }});
-const {{ content }} = await llm.invoke(prompt);"""
-_LEGACY_CLASSES: Final = ("/llms/anthropic", "/chat_models/anthropic")
 
 
 def example_post(target: Target) -> str:
@@ -70,12 +64,10 @@ def listed_of(
     spans = [node.span for node in examined]
     bodies: list[Node] = []
     for node in source.nodes:
-        if node.kind == "object" and id(node) not in taken:
-            if {"prompt", "max_tokens_to_sample"} <= keys_of(source, node):
-                bodies.append(node)
-                yield _body(source, node, target)
-        elif node.kind == "new_expression":
-            yield from _langchain(source, node, target)
+        is_body = node.kind == "object" and id(node) not in taken
+        if is_body and {"prompt", "max_tokens_to_sample"} <= keys_of(source, node):
+            bodies.append(node)
+            yield _body(source, node, target)
     spans += [each.span for each in bodies]
     for node in source.nodes:
         if _is_parameter(source, node) and not _is_within(node, spans, edits):
@@ -129,22 +121,6 @@ def _body(source: Source, node: Node, target: Target) -> Finding:
     known, call = ArgumentReader(source).known(node), parent.parent if parent is not None else None
     is_whole = call is not None and source.code(call).startswith("JSON.stringify(")
     return replace(found, traits=known if is_whole else known.of_a_part())
-
-
-def _langchain(source: Source, node: Node, target: Target) -> Iterator[Finding]:
-    """Yield an object of LangChain's classes that ask the legacy API."""
-    origin = source.origin(node.named[0])
-    if origin is None or not origin[0].endswith(_LEGACY_CLASSES):
-        return
-    if "langchain" in origin[0]:
-        yield finding_at(
-            source,
-            node,
-            f"{origin[1]} of LangChain",
-            "This class asks the legacy API; `ChatAnthropic` of `@langchain/anthropic` does not, "
-            "and its answers are messages.",
-            _LANGCHAIN.format(model=target.example_model),
-        )
 
 
 def _word(source: Source, node: Node, target: Target, *, has_body: bool) -> Iterator[Finding]:

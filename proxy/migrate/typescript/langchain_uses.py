@@ -1,0 +1,648 @@
+"""
+Follow what a program does with an object of LangChain's `ChatAnthropic`, and with its answers.
+
+The newest packages have `invoke` in place of `call`, `predict` and `predictMessages`. An answer is
+a message as before; its text is `.text`, because `.content` may be a list of blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from proxy.migrate.findings import Edit
+from proxy.migrate.first_space import counts_on_it
+from proxy.migrate.outcomes import CannotRewrite
+from proxy.migrate.text import MARKERS
+from proxy.migrate.typescript.answers import is_exported, parameters_of
+from proxy.migrate.typescript.arguments import entries_of
+from proxy.migrate.typescript.first_space import counts_on_space, spaces_after_labels
+from proxy.migrate.typescript.langchain_packages import CHAIN, CHAINS, CLASS
+from proxy.migrate.typescript.literals import decoded, string_value, substitutions
+from proxy.migrate.typescript.nodes import FUNCTIONS, Node, unwrapped, wrapped
+from proxy.migrate.typescript.sites import CLASSES, arguments_of, assigned_in_class
+from proxy.migrate.typescript.source import Source
+
+_ANSWERED: Final = frozenset({"call", "predictMessages", "invoke"})
+_GONE: Final = frozenset({"call", "predict", "predictMessages"})
+_CHAINED: Final = frozenset({"batch", "pipe"})
+_METHODS: Final = _ANSWERED | _GONE | _CHAINED | {"stream"}
+_CHAIN_CALLS: Final = frozenset({"call", "invoke", "predict"})
+_SIMPLE: Final = frozenset(
+    {"identifier", "shorthand_property_identifier", "member_expression", "call_expression"}
+)
+_PER_CALL: Final = frozenset({"callbacks", "signal", "tags", "metadata", "timeout"})
+"""Options of a call that are what they were."""
+_TEXTS: Final = frozenset({"content", "text"})
+_ANSWER_TYPES: Final = frozenset(
+    {"AIChatMessage", "AIMessage", "AIMessageChunk", "BaseChatMessage", "BaseMessage", "any"}
+)
+_LIST_METHODS: Final = frozenset({"map", "filter", "find", "forEach", "reduce", "flatMap", "some"})
+_FIELDS: Final = frozenset({"public_field_definition", "field_definition"})
+_MARKER: Final = re.compile(r"(?:\A\n?|\n\n)(?:Human|Assistant):")
+"""Is in a piece of a text that the old class took for a marker, or may have."""
+_TEXT: Final = ".text"
+_THEN_TEXT: Final = ".then((message) => message.text)"
+_ROLES: Final = {
+    "SystemMessage": "system",
+    "SystemChatMessage": "system",
+    "SystemMessagePromptTemplate": "system",
+    "system": "system",
+    "AIMessage": "ai",
+    "AIChatMessage": "ai",
+    "AIMessagePromptTemplate": "ai",
+    "ai": "ai",
+    "assistant": "ai",
+}
+_LISTING: Final = frozenset(
+    {"call", "predictMessages", "invoke", "stream", "fromMessages", "fromPromptMessages"}
+)
+
+
+@dataclass(slots=True)
+class ObjectUse:
+    """The edits that follow from the newest class, and what to look at."""
+
+    edits: list[Edit] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+
+
+def conversation_edits(source: Source, apart: Iterable[Node]) -> list[Edit]:
+    """
+    Return the edits of how a file puts conversations together, but for what is in nodes `apart`.
+
+    Raise `CannotRewrite` where the newest class, or a model of today, refuses one.
+    """
+    edits: list[Edit] = []
+    spans = [each.span for each in apart]
+    for node in source.nodes:
+        is_apart = any(start <= node.start and node.end <= end for start, end in spans)
+        if not is_apart and _has_marker(source, node):
+            raise CannotRewrite(
+                f"What is said in line {source.line(node)} has markers of its own, which are words "
+                "like others in messages."
+            )
+        if node.kind != "call_expression" or node.named[0].kind != "member_expression":
+            continue
+        method = node.named[0].named[-1]
+        name = source.code(method)
+        if name == "fromPromptMessages":
+            edits.append(Edit(*method.span, "fromMessages"))
+        given = arguments_of(node)
+        if name in _LISTING and given:
+            _check_conversation(source, given[0])
+    return edits
+
+
+def _has_marker(source: Source, node: Node) -> bool:
+    """Return True for a literal with a marker in it, and for a name of one."""
+    if node.kind in {"identifier", "property_identifier"}:
+        is_import = node.parent is not None and node.parent.kind == "import_specifier"
+        return source.code(node) in MARKERS and not is_import
+    if node.kind not in {"string", "template_string"}:
+        return False
+    ends = [node.start + 1]
+    for each in substitutions(node):
+        ends += each.span
+    ends.append(node.end - 1)
+    pieces = zip(ends[::2], ends[1::2], strict=True)
+    return any(_MARKER.search(decoded(source.text[start:end])) for start, end in pieces)
+
+
+def _check_conversation(source: Source, node: Node) -> None:
+    value = unwrapped(node)
+    if value.kind == "identifier" and len(source.references(value)) == 1:
+        value = unwrapped(source.value_of(value) or value)
+    if value.kind != "array":
+        return
+    roles = [_role(source, each) for each in value.named]
+    line = source.line(value)
+    if "system" in roles[1:]:
+        raise CannotRewrite(
+            f"The conversation in line {line} has a system message that is not the first: put all "
+            "instructions there."
+        )
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if not turns or "ai" in {turns[0], turns[-1]}:
+        raise CannotRewrite(
+            f"The conversation in line {line} has to begin and to end with what a human says: "
+            "models of today refuse others."
+        )
+
+
+def _role(source: Source, node: Node) -> str:
+    """Return the role of an element of a list of messages, as far as it matters."""
+    node = unwrapped(node)
+    name = ""
+    if node.kind == "new_expression":
+        name = source.code(node.named[0])
+    elif node.kind == "call_expression" and node.named[0].kind == "member_expression":
+        name = source.code(node.named[0].named[0])
+    elif node.kind == "array" and node.named:
+        name = string_value(source.text, node.named[0]) or ""
+    return _ROLES.get(name, "")
+
+
+class ObjectFollower:
+    """Follows the objects of one file."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.chains: list[Node] = []
+        """The expressions that made chains of a prompt and an object, which are written anew."""
+
+    def follow(self, made: Node) -> ObjectUse:
+        """Follow an object to all its uses; raise `CannotRewrite` if it goes out of sight."""
+        use = ObjectUse()
+        for each in self._uses(made):
+            self._follow_use(each, use)
+        self._look_at_field(made, use)
+        use.looks = list(dict.fromkeys(use.looks))
+        return use
+
+    def renamed(self, made: Node) -> ObjectUse:
+        """Follow an object as far as it goes, for the methods that are gone."""
+        use = ObjectUse()
+        try:
+            uses = list(self._uses(made))
+        except CannotRewrite:
+            return use
+        for each in uses:
+            parent = wrapped(each).parent
+            assert parent is not None
+            is_method = parent.kind == "member_expression" and parent.named[0] is wrapped(each)
+            if is_method and self._source.code(parent.named[-1]) in _GONE:
+                self._follow_use(each, use)
+        return use
+
+    def _uses(self, made: Node) -> Iterator[Node]:
+        """Yield the expressions whose value is an object."""
+        source, node = self._source, wrapped(made)
+        parent = node.parent
+        assert parent is not None
+        name: Node | None = None
+        if parent.kind == "variable_declarator":
+            name = parent.named[0]
+            self._check_type(parent)
+        elif parent.kind == "assignment_expression":
+            name = unwrapped(parent.named[0])
+        elif parent.kind in _FIELDS:
+            self._check_type(parent)
+            if (field := self._field(parent)) is None:
+                raise CannotRewrite(self._lost(parent))
+            yield from self._field_uses(parent, f"this.{field}")
+            return
+        if name is None:
+            yield node
+        elif name.kind == "member_expression" and name.named[0].kind == "this":
+            yield from self._field_uses(name, source.code(name))
+        else:
+            yield from self._name_uses(name, made)
+
+    def _look_at_field(self, made: Node, use: ObjectUse) -> None:
+        """Say of a field that holds an object, or a chain, that other files may use it, too."""
+        parent = wrapped(made).parent
+        assert parent is not None
+        place = parent if parent.kind in _FIELDS else unwrapped(parent.named[0])
+        if place.kind not in {*_FIELDS, "member_expression"} or place is made:
+            return
+        name = self._field(place)
+        around = next(each for each in place.ancestors() if each.kind in CLASSES)
+        declared = [
+            each for each in around.walk() if each.kind in _FIELDS and self._field(each) == name
+        ]
+        modifiers = [each.child("accessibility_modifier") for each in declared]
+        is_closed = any(
+            each is not None and self._source.code(each) != "public" for each in modifiers
+        )
+        if not is_closed and name is not None and not name.startswith("#"):
+            use.looks.append(
+                f"`this.{name}` may be used by other files: the newest packages have neither `call`"
+                " nor `predict`."
+            )
+
+    def _field(self, declared: Node) -> str | None:
+        """Return the name of a field, unless that is computed."""
+        key = declared.child("property_identifier", "private_property_identifier")
+        return None if key is None else self._source.code(key)
+
+    def _name_uses(self, name: Node, made: Node) -> Iterator[Node]:
+        source = self._source
+        binding = source.binding(name) if name.kind == "identifier" else None
+        if binding is None:
+            raise CannotRewrite(self._lost(name))
+        values = [] if binding.value is None else [unwrapped(binding.value)]
+        values += [unwrapped(each.parent.named[-1]) for each in binding.writes if each.parent]
+        if values != [made] or binding.times > 1:
+            raise CannotRewrite(f"`{source.code(name)}` is not always this object.")
+        if is_exported(binding.node):
+            raise CannotRewrite(
+                f"`{source.code(name)}` is exported to other files, which may use `call` and "
+                "`predict`, and objects of older packages."
+            )
+        assert binding.node.parent is not None
+        self._check_type(binding.node.parent)
+        yield from (each for each in binding.references if each not in binding.writes)
+
+    def _field_uses(self, place: Node, code: str) -> Iterator[Node]:
+        """Yield the uses of `this.name` in the class around a place."""
+        source = self._source
+        around = next((each for each in place.ancestors() if each.kind in CLASSES), None)
+        if around is None:
+            raise CannotRewrite(self._lost(place))
+        found = [
+            each
+            for each in source.nodes
+            if each.kind == "member_expression"
+            and source.code(each.named[-1]) == code.removeprefix("this.")
+        ]
+        own = [
+            each for each in found if each.named[0].kind == "this" and around in each.ancestors()
+        ]
+        assigned = assigned_in_class(source, own[0]) if own else [place]
+        if (
+            self._is_taken_apart(around, code)
+            or len(assigned) != 1
+            or any(each not in own and self._is_asked(each) for each in found)
+        ):
+            raise CannotRewrite(f"`{code}` is not always this object, or not only used here.")
+        for node in around.walk():
+            if node.kind in _FIELDS and code == f"this.{self._field(node)}":
+                self._check_type(node)
+        yield from (each for each in own if not self._is_assigned(each))
+
+    def _is_taken_apart(self, around: Node, code: str) -> bool:
+        """Return True if a field may have a name of its own: `const { name } = this`."""
+        return any(
+            each.kind == "variable_declarator"
+            and each.named[0].kind == "object_pattern"
+            and self._source.code(each.named[-1]) == "this"
+            and code.removeprefix("this.") in self._source.code(each.named[0])
+            for each in around.walk()
+        )
+
+    def _is_asked(self, node: Node) -> bool:
+        """Return True if a method is called that such objects have."""
+        parent = wrapped(node).parent
+        return (
+            parent is not None
+            and parent.kind == "member_expression"
+            and parent.named[0] is wrapped(node)
+            and self._source.code(parent.named[-1]) in _METHODS
+        )
+
+    def _is_assigned(self, node: Node) -> bool:
+        parent = node.parent
+        return (
+            parent is not None
+            and parent.kind == "assignment_expression"
+            and parent.named[0] is node
+        )
+
+    def _check_type(self, declared: Node) -> None:
+        annotation = declared.child("type_annotation")
+        if annotation is None:
+            return
+        origin = self._source.origin(annotation.named[0])
+        if origin is None or origin[1] != CLASS:
+            type_ = self._source.code(annotation.named[0])
+            raise CannotRewrite(f"Its type is `{type_}`, which may be one of an older package.")
+
+    def _lost(self, node: Node) -> str:
+        return (
+            f"The object is handed on in line {self._source.line(node)}, where it cannot be "
+            "followed: the newest class has neither `call` nor `predict`, and takes no objects of "
+            "older packages."
+        )
+
+    def _follow_use(self, node: Node, use: ObjectUse) -> None:
+        source, node = self._source, wrapped(node)
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "member_expression" and parent.named[0] is node:
+            self._follow_method(parent, use)
+        elif (chain := self._chain_of(node)) is not None:
+            self._rewrite_chain(chain, node, use)
+        elif not self._is_chained(node, parent):
+            raise CannotRewrite(self._lost(node))
+        else:
+            use.looks.append(_chain_look(source.line(node)))
+
+    def _chain_of(self, node: Node) -> Node | None:
+        """Return the `new LLMChain({ llm: object, prompt })` that an object is given to."""
+        parent = node.parent
+        holder = parent.parent if parent is not None and parent.kind == "pair" else parent
+        arguments = None if holder is None or holder.kind != "object" else wrapped(holder).parent
+        made = None if arguments is None else arguments.parent
+        if made is None or made.kind != "new_expression":
+            return None
+        return made if self._source.origin(made.named[0]) == (CHAINS, CHAIN) else None
+
+    def _rewrite_chain(self, made: Node, llm: Node, use: ObjectUse) -> None:
+        """Make a chain `prompt.pipe(object)`, whose answer has a `.text` as well."""
+        source = self._source
+        line = source.line(made)
+        entries = entries_of(source, unwrapped(arguments_of(made)[0]))
+        prompt = entries.get("prompt")
+        is_simple = prompt is not None and prompt.kind in _SIMPLE
+        has_comment = any(each.kind == "comment" for each in made.walk())
+        if prompt is None or entries.names != {"llm", "prompt"} or not is_simple or has_comment:
+            raise CannotRewrite(
+                f"The chain in line {line} is made of more than a prompt and an object: write "
+                "`prompt.pipe(llm)`."
+            )
+        if llm.kind == "new_expression" and llm.start < prompt.start:
+            raise CannotRewrite(f"The object is made within the chain in line {line}: name it.")
+        use.edits.append(Edit(made.start, prompt.start, ""))
+        if llm.start < prompt.start:
+            use.edits.append(Edit(prompt.end, made.end, f".pipe({source.code(llm)})"))
+        else:
+            use.edits += [Edit(prompt.end, llm.start, ".pipe("), Edit(llm.end, made.end, ")")]
+        self.chains.append(made)
+        use.looks.append(_chain_look(line))
+        for each in self._uses(made):
+            self._follow_chain(wrapped(each), use)
+        self._look_at_field(made, use)
+
+    def _follow_chain(self, node: Node, use: ObjectUse) -> None:
+        """Rewrite a call of a chain, which answered `{ text }` or with the text itself."""
+        source, member = self._source, node.parent
+        assert member is not None
+        call = member.parent
+        name = source.code(member.named[-1]) if member.kind == "member_expression" else ""
+        is_called = call is not None and call.kind == "call_expression" and call.named[0] is member
+        line = source.line(node)
+        if call is None or not is_called or name not in _CHAIN_CALLS or len(arguments_of(call)) > 1:
+            raise CannotRewrite(
+                f"The chain is used in line {line} in a way that `prompt.pipe(llm)` has not."
+            )
+        if name != "invoke":
+            use.edits.append(Edit(*member.named[-1].span, "invoke"))
+        if name == "predict":
+            self._follow_text(call, use)
+            return
+        waiting = wrapped(call).parent
+        if waiting is None or waiting.kind != "await_expression":
+            raise CannotRewrite(f"What the chain in line {line} answers is not awaited there.")
+        self._follow_result(wrapped(waiting), use)
+
+    def _follow_result(self, node: Node, use: ObjectUse) -> None:
+        """Check that of `{ text }` nothing but the text is used, which a message has as well."""
+        source, parent = self._source, node.parent
+        assert parent is not None
+        uses = [node]
+        if parent.kind == "expression_statement":
+            return
+        if parent.kind == "variable_declarator":
+            pattern = parent.named[0]
+            if pattern.kind == "object_pattern":
+                for each in pattern.named:
+                    key = each.named[0] if each.named else each
+                    self._check_result(source.code(key) == _TEXT[1:], each)
+                    for one in source.references(each.named[-1] if each.named else each):
+                        self._check_first_space(one, use)
+                return
+            self._check_result(source.value_of(pattern) is not None, pattern)
+            self._check_result(parent.child("type_annotation") is None, pattern)
+            uses = source.references(pattern)
+        for each in uses:
+            member = wrapped(each).parent
+            assert member is not None
+            is_text = (
+                member.kind == "member_expression" and source.code(member.named[-1]) == _TEXT[1:]
+            )
+            self._check_result(is_text and not self._is_list_or_changed(member), each)
+            self._check_first_space(member, use)
+
+    def _check_result(self, is_text: bool, node: Node) -> None:
+        if not is_text:
+            raise CannotRewrite(
+                f"More than `text` of what the chain answers is used in line "
+                f"{self._source.line(node)}: a message has other properties."
+            )
+
+    def _is_chained(self, node: Node, parent: Node) -> bool:
+        """Return True for `prompt.pipe(object)` and an element of `RunnableSequence.from`."""
+        list_ = parent if parent.kind == "array" else None
+        arguments = parent if list_ is None else wrapped(list_).parent
+        call = None if arguments is None or arguments.kind != "arguments" else arguments.parent
+        if call is None or call.kind != "call_expression":
+            return False
+        function = self._source.code(call.named[0])
+        wanted = ".pipe" if list_ is None else "RunnableSequence.from"
+        return function.endswith(wanted) and len(arguments_of(call)) == 1 and node is not call
+
+    def _follow_method(self, member: Node, use: ObjectUse) -> None:
+        source, call = self._source, member.parent
+        method = member.named[-1]
+        name, line = source.code(method), source.line(member)
+        is_called = call is not None and call.kind == "call_expression"
+        given = arguments_of(call) if call is not None and is_called else []
+        if call is None or not is_called or call.named[0] is not member or name not in _METHODS:
+            raise CannotRewrite(f"`{name}` of the object is used in line {line}, in another way.")
+        if not given or not all(self._is_plain(each) for each in given[1:]):
+            raise CannotRewrite(
+                f"`{name}` in line {line} is given more than what is asked, which the newest class "
+                "may take in another form."
+            )
+        if given[0].kind == "spread_element":
+            raise CannotRewrite(f"What is asked in line {line} is not in sight.")
+        if name in _GONE:
+            use.edits.append(Edit(*method.span, "invoke"))
+        if name in _LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":
+            use.looks.append(
+                f"What is asked in line {line} is put together elsewhere: it must be of messages "
+                "of the newest packages, and begin and end with what a human says."
+            )
+        if name == "predict":
+            self._follow_text(call, use)
+        elif name in _ANSWERED:
+            self._follow_answer(call, use)
+        elif name == "stream":
+            self._follow_stream(call, use)
+        else:
+            use.looks.append(_chain_look(line))
+
+    def _is_plain(self, options: Node) -> bool:
+        """Return True for options of a call that the newest class takes as they are."""
+        if options.kind != "object":
+            return False
+        names = {each.name for each in entries_of(self._source, options).listed}
+        return names <= _PER_CALL
+
+    def _follow_text(self, call: Node, use: ObjectUse) -> None:
+        """Let a call that answered with a text still do so."""
+        node = wrapped(call)
+        waiting = node.parent
+        assert waiting is not None
+        if waiting.kind == "expression_statement":
+            return
+        if waiting.kind != "await_expression":
+            use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
+            use.looks.append(_space_look(self._source.line(call)))
+            return
+        whole = wrapped(waiting)
+        if whole.parent is not None and whole.parent.kind == "expression_statement":
+            return
+        self._check_first_space(whole, use)
+        if whole is waiting:
+            use.edits.append(Edit(waiting.start, waiting.start, "("))
+        after = f"){_TEXT}" if whole is waiting else _TEXT
+        use.edits.append(Edit(whole.end, whole.end, after))
+
+    def _follow_answer(self, call: Node, use: ObjectUse) -> None:
+        source, node = self._source, wrapped(call)
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "await_expression":
+            self._follow_message(wrapped(parent), use)
+            return
+        name = source.code(parent.named[-1]) if parent.kind == "member_expression" else ""
+        then = parent.parent
+        handlers = arguments_of(then) if then is not None and name == "then" else []
+        names = parameters_of(handlers[0]) if handlers and handlers[0].kind in FUNCTIONS else []
+        pattern = names[0] if names else None
+        if pattern is not None and pattern.kind == "required_parameter":
+            pattern = pattern.named[0]
+        if pattern is not None and pattern.kind == "identifier":
+            self._follow_name(pattern, use)
+        elif parent.kind != "expression_statement":
+            use.looks.append(_message_look(source.line(call)))
+
+    def _follow_message(self, node: Node, use: ObjectUse) -> None:
+        """Follow an expression whose value is an answer."""
+        parent = node.parent
+        assert parent is not None
+        if parent.kind == "expression_statement":
+            return
+        if parent.kind != "variable_declarator":
+            self._follow_answers([node], use)
+        elif parent.named[0].kind == "object_pattern":
+            self._follow_pattern(parent.named[0], use)
+        else:
+            self._follow_name(parent.named[0], use)
+
+    def _follow_pattern(self, pattern: Node, use: ObjectUse) -> None:
+        source = self._source
+        for each in pattern.named:
+            key = each.named[0] if each.named else each
+            if source.code(key) not in _TEXTS:
+                use.looks.append(_message_look(source.line(each)))
+                continue
+            if each.kind not in {"pair_pattern", "shorthand_property_identifier_pattern"}:
+                use.looks.append(_message_look(source.line(each)))
+                continue
+            local = each.named[-1] if each.named else each
+            for one in source.references(local):
+                self._check_first_space(one, use)
+            if source.code(key) == "text":
+                continue
+            written = "text" if each.named else "text: content"
+            use.edits.append(Edit(*key.span, written))
+
+    def _follow_name(self, name: Node, use: ObjectUse) -> None:
+        """Follow the uses of a name that is an answer, and nothing else."""
+        source = self._source
+        binding = source.binding(name)
+        assert binding is not None
+        declared = binding.node.parent
+        annotation = declared.child("type_annotation") if declared is not None else None
+        type_ = "any" if annotation is None else source.code(annotation.named[0])
+        if binding.writes or binding.times > 1 or type_ not in _ANSWER_TYPES:
+            use.looks.append(_message_look(source.line(name)))
+            return
+        self._follow_answers(binding.references, use)
+
+    def _follow_answers(self, uses: list[Node], use: ObjectUse) -> None:
+        """Follow expressions whose value is an answer."""
+        source = self._source
+        members: list[Node] = []
+        for each in uses:
+            node = wrapped(each)
+            member = node.parent
+            assert member is not None
+            is_member = member.kind == "member_expression" and member.named[0] is node
+            if is_member and source.code(member.named[-1]) in _TEXTS:
+                members.append(member)
+            else:
+                use.looks.append(_message_look(source.line(node)))
+        for member in members:
+            self._check_first_space(member, use)
+        if any(self._is_list_or_changed(each) for each in members):
+            return
+        for member in members:
+            if source.code(member.named[-1]) == "content":
+                use.edits.append(Edit(*member.named[-1].span, "text"))
+
+    def _is_list_or_changed(self, text: Node) -> bool:
+        """Return True where a text is told from a list of blocks, or another one is put there."""
+        node = wrapped(text)
+        parent = node.parent
+        assert parent is not None
+        code = self._source.code(parent)
+        if parent.kind == "member_expression":
+            return self._source.code(parent.named[-1]) in _LIST_METHODS
+        if parent.kind == "arguments" and parent.parent is not None:
+            return self._source.code(parent.parent.named[0]) == "Array.isArray"
+        if parent.kind == "as_expression":
+            return self._source.code(parent.named[-1]) != "string"
+        is_left = parent.kind.endswith("assignment_expression") and parent.named[0] is node
+        is_other = parent.kind in {"subscript_expression", "type_assertion"}
+        return is_left or is_other or code.startswith(("typeof ", "delete "))
+
+    def _follow_stream(self, call: Node, use: ObjectUse) -> None:
+        source, node = self._source, wrapped(call)
+        use.looks.append(
+            f"Pieces of the stream in line {source.line(call)} may be empty, and the first begins "
+            "with no space now."
+        )
+        waiting = node.parent
+        if waiting is None or waiting.kind != "await_expression":
+            return
+        whole = wrapped(waiting)
+        parent = whole.parent
+        assert parent is not None
+        loops = [parent]
+        if parent.kind == "variable_declarator":
+            loops = [each.parent for each in source.references(parent.named[0]) if each.parent]
+        for loop in loops:
+            if loop.kind == "for_in_statement" and loop.named[0].kind == "identifier":
+                self._follow_pieces(loop.named[0], use)
+
+    def _follow_pieces(self, name: Node, use: ObjectUse) -> None:
+        source = self._source
+        members = [each.parent for each in source.references(name) if each.parent is not None]
+        if not all(
+            each.kind == "member_expression" and source.code(each.named[-1]) in _TEXTS
+            for each in members
+        ) or any(self._is_list_or_changed(each) for each in members):
+            return
+        for each in members:
+            if source.code(each.named[-1]) == "content":
+                use.edits.append(Edit(*each.named[-1].span, "text"))
+
+    def _check_first_space(self, text: Node, use: ObjectUse) -> None:
+        """Refuse what counts on a text's first space, and put one behind labels."""
+        for node in counts_on_space(self._source, text):
+            raise CannotRewrite(counts_on_it(self._source.line(node)))
+        use.edits += spaces_after_labels(self._source, text)
+
+
+def _chain_look(line: int) -> str:
+    return (
+        f"It is part of a chain in line {line}: what comes out begins with no space now, and "
+        "whatever else is in the chain must be of the newest packages."
+    )
+
+
+def _message_look(line: int) -> str:
+    return (
+        f"An answer is used as a whole in line {line}: it begins with no space now, and what else a"
+        " message has is other."
+    )
+
+
+def _space_look(line: int) -> str:
+    return f"What comes out in line {line} began with a space, and begins with its first word now."
