@@ -2,7 +2,7 @@
 Rewrite LangChain.js's `ChatAnthropic`, whose old class asks the legacy API, to the newest.
 
 The old one is that of `langchain/chat_models/anthropic`. That of `@langchain/anthropic` has asked
-the Messages API since 0.0.10, so that only names and models of old are rewritten there. The old
+the Messages API since 0.0.9, so that only names and models of old are rewritten there. The old
 objects of a file change together, and with the packages that they are used with, or not at all.
 """
 

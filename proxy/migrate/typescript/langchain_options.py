@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from proxy.migrate.calls import Expression, LegacyCall, NewCall
+from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit
 from proxy.migrate.outcomes import CannotRead, CannotRewrite
 from proxy.migrate.planning import Target
@@ -28,6 +29,7 @@ from proxy.migrate.typescript.arguments import (
     replace_entries,
     write_entry,
 )
+from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.sdk import CLIENT_OPTIONS
 from proxy.migrate.typescript.sites import arguments_of
@@ -165,7 +167,9 @@ class OptionReader:
         for each in entries.listed:
             if each.name in names and each.name not in replaced:
                 name = names[each.name]
-                replaced[each.name] = [write_entry(name, source.code(each.value), entries.quote)]
+                value = source.code(each.value)
+                written = write_entry(name, value, entries.quote)
+                replaced[each.name] = [name if value == name else written]
         if added:
             kept = [each for each in entries.listed if replaced.get(each.name) != []]
             anchor = (kept or entries.listed)[0]
@@ -266,7 +270,8 @@ class OptionReader:
             elif wire == "stop_sequences" and not options.is_own:
                 value = self._stops(new)
             if value is not None and value != self._source.code(each.value):
-                replaced[each.name] = [write_entry(name, value, entries.quote)]
+                written = write_entry(name, value, entries.quote)
+                replaced[each.name] = [name if value == name else written]
         return replaced, edits
 
     def _model(
@@ -277,6 +282,8 @@ class OptionReader:
         assert read is not None
         code, literal = source.code(entry.value), read.model
         if not isinstance(new.model, str):
+            if any(self._is_retired(each) for each in entry.value.walk()):
+                raise CannotRewrite(f"`{code}` is one of several models: give each its object.")
             # Nothing is put in the place of an unknown model that may not take what is sampled by.
             is_unsure = unwrapped(entry.value).kind in _UNSURE and not options.is_own
             is_unsure = is_unsure and options.names.isdisjoint(_SAMPLING)
@@ -299,6 +306,10 @@ class OptionReader:
         if read.has_default and not is_only:
             raise CannotRewrite(f"`{code}` is used elsewhere too, and a retired model by default.")
         return (code, [Edit(*literal.span, model)]) if is_only else (model, [])
+
+    def _is_retired(self, node: Node) -> bool:
+        text = string_value(self._source.text, node)
+        return text is not None and RETIRED_MODEL.fullmatch(text) is not None
 
     def _is_only_used(self, name: Node, used: frozenset[int]) -> bool:
         """Return True if a name is only the model of these objects."""

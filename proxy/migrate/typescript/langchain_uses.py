@@ -33,6 +33,8 @@ _CHAIN_CALLS: Final = frozenset({"call", "invoke", "predict"})
 _SIMPLE: Final = frozenset(
     {"identifier", "shorthand_property_identifier", "member_expression", "call_expression"}
 )
+_WITH_OPTIONS: Final = 2
+_WITH_CALLBACKS: Final = 3
 _PER_CALL: Final = frozenset({"callbacks", "signal", "tags", "metadata", "timeout"})
 """Options of a call that are what they were."""
 _TEXTS: Final = frozenset({"content", "text"})
@@ -43,6 +45,7 @@ _LIST_METHODS: Final = frozenset({"map", "filter", "find", "forEach", "reduce", 
 _FIELDS: Final = frozenset({"public_field_definition", "field_definition"})
 _MARKER: Final = re.compile(r"(?:\A\n?|\n\n)(?:Human|Assistant):")
 """Is in a piece of a text that the old class took for a marker, or may have."""
+_STATEMENT: Final = "expression_statement"
 _TEXT: Final = ".text"
 _THEN_TEXT: Final = ".then((message) => message.text)"
 _ROLES: Final = {
@@ -442,7 +445,11 @@ class ObjectFollower:
         given = arguments_of(call) if call is not None and is_called else []
         if call is None or not is_called or call.named[0] is not member or name not in _METHODS:
             raise CannotRewrite(f"`{name}` of the object is used in line {line}, in another way.")
-        if not given or not all(self._is_plain(each) for each in given[1:]):
+        if len(given) == _WITH_CALLBACKS and name in _GONE and self._is_empty(given[1]):
+            use.edits.append(Edit(given[1].start, given[2].start, "{ callbacks: "))
+            use.edits.append(Edit(given[2].end, given[2].end, " }"))
+            use.looks.append(_space_look(line))
+        elif not given or len(given) > _WITH_OPTIONS or not all(map(self._is_plain, given[1:])):
             raise CannotRewrite(
                 f"`{name}` in line {line} is given more than what is asked, which the newest class "
                 "may take in another form."
@@ -464,6 +471,9 @@ class ObjectFollower:
             self._follow_stream(call, use)
         else:
             use.looks.append(_chain_look(line))
+
+    def _is_empty(self, options: Node) -> bool:
+        return self._source.code(options) in {"{}", "undefined", "null"}
 
     def _is_plain(self, options: Node) -> bool:
         """Return True for options of a call that the newest class takes as they are."""
@@ -487,6 +497,10 @@ class ObjectFollower:
         if whole.parent is not None and whole.parent.kind == "expression_statement":
             return
         self._check_first_space(whole, use)
+        if any(each.start == whole.start and each.kind == _STATEMENT for each in whole.ancestors()):
+            # A bracket would go on with a statement before that has no semicolon.
+            use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
+            return
         if whole is waiting:
             use.edits.append(Edit(waiting.start, waiting.start, "("))
         after = f"){_TEXT}" if whole is waiting else _TEXT
@@ -517,7 +531,9 @@ class ObjectFollower:
         assert parent is not None
         if parent.kind == "expression_statement":
             return
-        if parent.kind != "variable_declarator":
+        if parent.kind == "assignment_expression" and parent.named[0].kind == "identifier":
+            self._follow_name(parent.named[0], use)
+        elif parent.kind != "variable_declarator":
             self._follow_answers([node], use)
         elif parent.named[0].kind == "object_pattern":
             self._follow_pattern(parent.named[0], use)
@@ -546,14 +562,17 @@ class ObjectFollower:
         """Follow the uses of a name that is an answer, and nothing else."""
         source = self._source
         binding = source.binding(name)
-        assert binding is not None
-        declared = binding.node.parent
+        declared = binding.node.parent if binding is not None else None
         annotation = declared.child("type_annotation") if declared is not None else None
         type_ = "any" if annotation is None else source.code(annotation.named[0])
-        if binding.writes or binding.times > 1 or type_ not in _ANSWER_TYPES:
+        # A name holds an answer from its declaration on, or from where it is assigned to.
+        writes = [] if binding is None or name is binding.node else [name]
+        is_one = binding is not None and binding.writes == writes and binding.times == 1
+        is_one = is_one and (not writes or binding is None or binding.value is None)
+        if binding is None or not is_one or type_ not in _ANSWER_TYPES:
             use.looks.append(_message_look(source.line(name)))
             return
-        self._follow_answers(binding.references, use)
+        self._follow_answers([each for each in binding.references if each not in writes], use)
 
     def _follow_answers(self, uses: list[Node], use: ObjectUse) -> None:
         """Follow expressions whose value is an answer."""

@@ -1,5 +1,6 @@
 import { ChatAnthropic } from "@langchain/anthropic";
 import { ChatPromptTemplate, PromptTemplate } from "@langchain/core/prompts";
+import { HumanMessage } from "@langchain/core/messages";
 import { StringOutputParser } from "@langchain/core/output_parsers";
 import { RunnableSequence } from "@langchain/core/runnables";
 
@@ -20,3 +21,7 @@ const { text } = await name.invoke({ product: "socks" });
 console.log(text.trim());
 const named = await name.invoke({ product: "shoes" });
 console.log(`Name: ${named.text}`);
+
+let pieces = "";
+await model.invoke([new HumanMessage("Hi")], { callbacks: [{ handleLLMNewToken(token) { pieces += token; } }] });
+console.log(pieces.trim());

@@ -1,6 +1,7 @@
 import { LLMChain } from "langchain/chains";
 import { ChatAnthropic } from "langchain/chat_models/anthropic";
 import { ChatPromptTemplate, PromptTemplate } from "langchain/prompts";
+import { HumanMessage } from "langchain/schema";
 import { StringOutputParser } from "langchain/schema/output_parser";
 import { RunnableSequence } from "langchain/schema/runnable";
 
@@ -21,3 +22,7 @@ const { text } = await name.call({ product: "socks" });
 console.log(text.trim());
 const named = await name.invoke({ product: "shoes" });
 console.log(`Name:${named.text}`);
+
+let pieces = "";
+await model.call([new HumanMessage("Hi")], undefined, [{ handleLLMNewToken(token) { pieces += token; } }]);
+console.log(pieces.trim());
