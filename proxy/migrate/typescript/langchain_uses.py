@@ -29,7 +29,8 @@ _ANSWERED: Final = frozenset({"call", "predictMessages", "invoke"})
 _GONE: Final = frozenset({"call", "predict", "predictMessages"})
 _CHAINED: Final = frozenset({"batch", "pipe"})
 _METHODS: Final = _ANSWERED | _GONE | _CHAINED | {"stream"}
-_CHAIN_CALLS: Final = frozenset({"call", "invoke", "predict"})
+_CHAIN_CALLS: Final = frozenset({"call", "invoke", "predict", "run"})
+_VARIABLE: Final = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 _SIMPLE: Final = frozenset(
     {"identifier", "shorthand_property_identifier", "member_expression", "call_expression"}
 )
@@ -365,11 +366,29 @@ class ObjectFollower:
             use.edits += [Edit(prompt.end, llm.start, ".pipe("), Edit(llm.end, made.end, ")")]
         self.chains.append(made)
         use.looks.append(_chain_look(line))
+        variable = self._variable_of(prompt)
         for each in self._uses(made):
-            self._follow_chain(wrapped(each), use)
+            self._follow_chain(wrapped(each), variable, use)
         self._look_at_field(made, use)
 
-    def _follow_chain(self, node: Node, use: ObjectUse) -> None:
+    def _variable_of(self, prompt: Node) -> str | None:
+        """Return the only variable of a prompt, if its template is in sight."""
+        source = self._source
+        made = unwrapped(source.value_of(prompt) or prompt)
+        given = arguments_of(made)
+        template = given[0] if given else made
+        if made.kind == "new_expression" and template.kind == "object":
+            entries = entries_of(source, template)
+            if entries.names != {"template", "inputVariables"}:
+                return None
+            template = entries.get("template") or template
+        elif not source.code(made).startswith("PromptTemplate.fromTemplate("):
+            return None
+        text = string_value(source.text, unwrapped(source.value_of(template) or template))
+        names = set(_VARIABLE.findall(text or ""))
+        return names.pop() if len(names) == 1 else None
+
+    def _follow_chain(self, node: Node, variable: str | None, use: ObjectUse) -> None:
         """Rewrite a call of a chain, which answered `{ text }` or with the text itself."""
         source, member = self._source, node.parent
         assert member is not None
@@ -383,7 +402,15 @@ class ObjectFollower:
             )
         if name != "invoke":
             use.edits.append(Edit(*member.named[-1].span, "invoke"))
-        if name == "predict":
+        if name == "run":
+            given = arguments_of(call)
+            if variable is None or not given or given[0].kind == "spread_element":
+                raise CannotRewrite(
+                    f"`run` in line {line} fills the variable of a prompt that is not in sight."
+                )
+            use.edits.append(Edit(given[0].start, given[0].start, f"{{ {variable}: "))
+            use.edits.append(Edit(given[0].end, given[0].end, " }"))
+        if name in {"predict", "run"}:
             self._follow_text(call, use)
             return
         waiting = wrapped(call).parent

@@ -21,6 +21,7 @@ const { text } = await name.invoke({ product: "socks" });
 console.log(text.trim());
 const named = await name.invoke({ product: "shoes" });
 console.log(`Name: ${named.text}`);
+console.log((await name.invoke({ product: "hats" })).text.trim(), (await name.invoke({ product: "gloves" })).text.trim());
 
 let pieces = "";
 await model.invoke([new HumanMessage("Hi")], { callbacks: [{ handleLLMNewToken(token) { pieces += token; } }] });

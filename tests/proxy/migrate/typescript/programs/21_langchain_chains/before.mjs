@@ -22,6 +22,7 @@ const { text } = await name.call({ product: "socks" });
 console.log(text.trim());
 const named = await name.invoke({ product: "shoes" });
 console.log(`Name:${named.text}`);
+console.log((await name.run("hats")).trim(), (await name.predict({ product: "gloves" })).trim());
 
 let pieces = "";
 await model.call([new HumanMessage("Hi")], undefined, [{ handleLLMNewToken(token) { pieces += token; } }]);
