@@ -26,6 +26,7 @@ _WORDS: Final = re.compile(
     rb"|\bacompletion|completion_stream|ApiException|claude-(?:v?[12]\b|instant)|[aA]nthropicLLM"
     rb"|(?:llms|langchain)[\w./'\" ]{0,60}import[\w, (\n]{0,200}\bAnthropic\b|sk-ant-"
     rb"|langchain/[\w./]*(?:llms|chat_models)/anthropic|@anthropic-ai/tokenizer"
+    rb"|langchain/chat_models['\"]"
 )
 _OURS: Final = re.compile(rb"anthropic|claude", re.IGNORECASE)
 _GENERATED: Final = re.compile(rb"@generated|do not edit|automatically generated", re.IGNORECASE)

@@ -64,6 +64,10 @@ _KNOWN: Final = (
 )
 """Options of the old class that the newest has, too, if by another name."""
 _CHANGED: Final = frozenset({"cache", "callbackManager", "onFailedAttempt"})
+_NEWEST: Final = frozenset(
+    {"model", "apiKey", "maxTokens", "thinking", "outputConfig", "contextManagement", "betas"}
+    | {"createClient", "streamUsage", "inferenceGeo", "disableStreaming", "outputVersion", "name"}
+)
 _UNSURE: Final = frozenset({"identifier", "member_expression", "subscript_expression"})
 _LONG: Final = (
     "So many tokens take a timeout, or `streaming: true`: the newest class does not wait for them."
@@ -225,10 +229,12 @@ class OptionReader:
         for name in sorted(options.names - _KNOWN):
             if name in _CHANGED:
                 raise CannotRewrite(f"`{name}` has another form, or none, in the newest class.")
-            raise CannotRewrite(
-                f"`{name}` is no option of the old class, which did without it: decide what the "
-                "newest is told."
-            )
+            if name in _NEWEST:
+                raise CannotRewrite(
+                    f"`{name}` is no option of the old class, which did without it: decide what the"
+                    " newest is told."
+                )
+            options.looks.append(f"`{name}` is an option of neither class, and ignored by both.")
         client = options.get("clientOptions")
         if client is not None and (
             client.kind != "object"

@@ -469,9 +469,25 @@ class ObjectFollower:
         method = member.named[-1]
         name, line = source.code(method), source.line(member)
         is_called = call is not None and call.kind == "call_expression"
+        if name == "verbose" and self._is_assigned(member):
+            return
         given = arguments_of(call) if call is not None and is_called else []
         if call is None or not is_called or call.named[0] is not member or name not in _METHODS:
             raise CannotRewrite(f"`{name}` of the object is used in line {line}, in another way.")
+        self._follow_asked(name, given, line, use)
+        if name in _GONE:
+            use.edits.append(Edit(*method.span, "invoke"))
+        if name == "predict":
+            self._follow_text(call, use)
+        elif name in _ANSWERED:
+            self._follow_answer(call, use)
+        elif name == "stream":
+            self._follow_stream(call, use)
+        else:
+            use.looks.append(_chain_look(line))
+
+    def _follow_asked(self, name: str, given: list[Node], line: int, use: ObjectUse) -> None:
+        """Rewrite the arguments of a call; raise `CannotRewrite` if they have another meaning."""
         if len(given) == _WITH_CALLBACKS and name in _GONE and self._is_empty(given[1]):
             use.edits.append(Edit(given[1].start, given[2].start, "{ callbacks: "))
             use.edits.append(Edit(given[2].end, given[2].end, " }"))
@@ -483,21 +499,11 @@ class ObjectFollower:
             )
         if given[0].kind == "spread_element":
             raise CannotRewrite(f"What is asked in line {line} is not in sight.")
-        if name in _GONE:
-            use.edits.append(Edit(*method.span, "invoke"))
         if name in _LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":
             use.looks.append(
                 f"What is asked in line {line} is put together elsewhere: it must be of messages "
                 "of the newest packages, and begin and end with what a human says."
             )
-        if name == "predict":
-            self._follow_text(call, use)
-        elif name in _ANSWERED:
-            self._follow_answer(call, use)
-        elif name == "stream":
-            self._follow_stream(call, use)
-        else:
-            use.looks.append(_chain_look(line))
 
     def _is_empty(self, options: Node) -> bool:
         return self._source.code(options) in {"{}", "undefined", "null"}

@@ -49,6 +49,19 @@ def test_keys_are_found_once_a_line_and_never_shown():
     assert not has_key("sk-ant-...")
 
 
+@pytest.mark.parametrize("module", ["langchain/chat_models", "langchain/chat_models/anthropic"])
+def test_an_object_of_langchain_that_names_no_model_is_found(module: str, tmp_path: Path):
+    path = tmp_path / "a.ts"
+    path.write_text(
+        f'import {{ ChatAnthropic }} from "{module}";\nnew ChatAnthropic().invoke(q);\n'
+    )
+
+    found = examine_file(path, TARGET)
+
+    assert isinstance(found, FileResult)
+    assert [each.shape for each in found.findings] == ["ChatAnthropic of LangChain"]
+
+
 def test_words_near_each_other_are_one_use_in_other_languages():
     text = (
         "url = '/v1/complete'\n'max_tokens_to_sample': 1\nmodel claude-2\n"

@@ -116,6 +116,13 @@ def test_who_named_no_model_is_told_which_was_asked():
     assert "asked for claude-2, and before 0.0.139 for claude-v1" in said[0]
 
 
+def test_options_that_no_class_has_stay():
+    code = f"{OLD_IMPORT}await new ChatAnthropic({{ modelName: 'claude-2', modelTokens: 9 }}).invoke(q);\n"
+
+    assert look_at(code) == ("`modelTokens` is an option of neither class, and ignored by both.",)
+    assert "modelTokens: 9 })" in rewritten(code)[0]
+
+
 def test_options_with_a_name_are_rewritten_where_they_are():
     code = f"{OLD_IMPORT}const o = {{ modelName: 'claude-2', maxTokensToSample: 9 }};\nawait new ChatAnthropic(o).invoke(q);\n"
 
@@ -233,6 +240,7 @@ USES = {
     "const r = await chat.invoke(q); f(r.content as string);": "const r = await chat.invoke(q); f(r.text as string);",
     "const r: any = await chat?.invoke(q, { signal }); f(r.content);": "const r: any = await chat?.invoke(q, { signal }); f(r.text);",
     "let r; r = await chat.invoke(q); f(r.content);": "let r; r = await chat.invoke(q); f(r.text);",
+    "chat.verbose = true;": None,
     "await chat.call([x], {}, [handlers]);": "await chat.invoke([x], { callbacks: [handlers] });",
     "chat.call([x], undefined, given);": "chat.invoke([x], { callbacks: given });",
     "let n = 1\nawait chat.predict(q) + f()": "let n = 1\nawait chat.invoke(q).then((message) => message.text) + f()",
@@ -308,6 +316,7 @@ def test_what_may_go_on_differently_is_to_be_looked_at(code: str, said: str):
         ("f(chat.call);", "`call` of the object is used in line 3"),
         ("chat.bind({ stop });", "`bind` of the object is used in line 3"),
         ("chat.temperature = 1;", "`temperature` of the object"),
+        ("f(chat.verbose);", "`verbose` of the object"),
         ("new chat.invoke(q);", "`invoke` of the object"),
         ("await chat.invoke();", "is given more than what is asked"),
         ("await chat.invoke(q, { stop });", "is given more than what is asked"),
