@@ -42,7 +42,7 @@ _SHAPE: Final = "ChatAnthropic of LangChain"
 _ENDS: Final = ("/chat_models/anthropic", "/chat_models/anthropic.js")
 _INSTALL: Final = (
     "The newest `@langchain/anthropic` and `@langchain/core` must be installed; they take no "
-    "objects of older packages of LangChain."
+    "objects of older packages of LangChain, and those take none of theirs."
 )
 _NEWEST: Final = (
     "Models of today refuse what older versions of `@langchain/anthropic` send by themselves: the "
