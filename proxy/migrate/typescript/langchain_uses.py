@@ -95,9 +95,21 @@ def conversation_edits(source: Source, apart: Iterable[Node]) -> list[Edit]:
         if name == "fromPromptMessages":
             edits.append(Edit(*method.span, "fromMessages"))
         given = arguments_of(node)
+        if _is_gone(name, given):
+            raise CannotRewrite(
+                f"`{name}` is called in line {source.line(node)}, which objects of the newest "
+                "packages do not have."
+            )
         if name in _LISTING and given:
             _check_conversation(source, given[0])
     return edits
+
+
+def _is_gone(name: str, given: list[Node]) -> bool:
+    """Return True for a call of what objects of LangChain had, and those of others have not."""
+    if name == "bind":
+        return bool(given) and unwrapped(given[0]).kind == "object"
+    return name == "toChunk" or (name == "map" and not given)
 
 
 def _has_marker(source: Source, node: Node) -> bool:
@@ -568,10 +580,12 @@ class ObjectFollower:
             self._follow_name(parent.named[0], use)
         elif parent.kind != "variable_declarator":
             self._follow_answers([node], use)
-        elif parent.named[0].kind == "object_pattern":
-            self._follow_pattern(parent.named[0], use)
-        else:
+        elif parent.named[0].kind != "object_pattern":
             self._follow_name(parent.named[0], use)
+        elif parent.child("type_annotation") is not None:
+            use.looks.append(_message_look(self._source.line(parent)))
+        else:
+            self._follow_pattern(parent.named[0], use)
 
     def _follow_pattern(self, pattern: Node, use: ObjectUse) -> None:
         source = self._source
