@@ -74,8 +74,8 @@ class LangchainRewriter:
         self._target = target
         self._reader = OptionReader(source, target)
         self._follower = ObjectFollower(source)
-        self._holders: list[Node] = []
-        self._apart: list[Node] = []
+        self._holders: frozenset[int] = frozenset()
+        """Identities of the objects that hold options."""
 
     def rewrite(self, examined: Sequence[Node]) -> list[LangchainOutcome]:
         """Return an outcome for each object; other legacy calls are in the nodes `examined`."""
@@ -86,13 +86,13 @@ class LangchainRewriter:
         ]
         for each in outcomes:
             self._try(each, self._read)
-        self._holders = [each.options.node for each in outcomes if each.options.node is not None]
-        self._apart = [*self._holders, *examined]
+        holders = [each.options.node for each in outcomes if each.options.node is not None]
+        self._holders = frozenset(map(id, holders))
         for each in outcomes:
             self._try(each, self._rewrite)
-        for each in outcomes:
-            if not each.options.is_own:
-                self._try(each, self._change_packages)
+        self._change_packages(
+            [each for each in outcomes if not each.options.is_own], [*holders, *examined]
+        )
         fail_where_changes_meet(outcomes, self._source.line_at)
         fail_together(outcomes, [self._source.line(each.options.made) for each in outcomes])
         return outcomes
@@ -196,7 +196,7 @@ class LangchainRewriter:
     def _rewrite(self, outcome: LangchainOutcome) -> None:
         options, new = outcome.options, outcome.new
         assert new is not None
-        edits = self._reader.edits(options, new, frozenset(map(id, self._holders)))
+        edits = self._reader.edits(options, new, self._holders)
         if options.is_live:
             outcome.edits = edits
             return
@@ -208,9 +208,16 @@ class LangchainRewriter:
         outcome.looks += [_NEWEST if options.is_own else _INSTALL]
         outcome.edits = [*edits, *use.edits]
 
-    def _change_packages(self, outcome: LangchainOutcome) -> None:
-        outcome.edits += package_edits(self._source, self._follower.chains)
-        outcome.edits += conversation_edits(self._source, self._apart)
+    def _change_packages(self, old: list[LangchainOutcome], apart: list[Node]) -> None:
+        """Rewrite what else the old objects need; their file is rewritten whole or not at all."""
+        if not old or any(each.reason for each in old):
+            return
+        try:
+            edits = package_edits(self._source, self._follower.chains)
+            old[0].edits += [*edits, *conversation_edits(self._source, apart)]
+        except CannotRewrite as exc:
+            for each in old:
+                each.leave(str(exc))
 
     def _code(self, outcome: LangchainOutcome) -> str:
         """Return the object to write by hand, as far as it is known."""

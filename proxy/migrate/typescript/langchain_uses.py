@@ -82,8 +82,9 @@ def conversation_edits(source: Source, apart: Iterable[Node]) -> list[Edit]:
     edits: list[Edit] = []
     spans = [each.span for each in apart]
     for node in source.nodes:
-        is_apart = any(start <= node.start and node.end <= end for start, end in spans)
-        if not is_apart and _has_marker(source, node):
+        if _has_marker(source, node) and not any(
+            start <= node.start and node.end <= end for start, end in spans
+        ):
             raise CannotRewrite(
                 f"What is said in line {source.line(node)} has markers of its own, which are words "
                 "like others in messages."

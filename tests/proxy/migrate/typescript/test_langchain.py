@@ -422,10 +422,21 @@ def test_an_object_is_followed_from_where_it_is_made(old: str, new: str):
 
 
 def test_objects_of_a_file_are_rewritten_together_or_not_at_all():
-    found = examine_typescript(f"{OLD}await chat.invoke(q);\nf({OLD_MADE});\n", TARGET)
+    last = examine_typescript(f"{OLD}await chat.invoke(q);\nf({OLD_MADE});\n", TARGET)
+    first = examine_typescript(f"{OLD}f(chat);\nawait {OLD_MADE}.invoke(q);\n", TARGET)
 
-    assert found.edits == ()
-    assert "the call in line 4, which is not rewritten" in found.findings[0].reasons[0]
+    assert last.edits == first.edits == ()
+    assert "the call in line 4, which is not rewritten" in last.findings[0].reasons[0]
+    assert "the call in line 2, which is not rewritten" in first.findings[1].reasons[0]
+
+
+def test_what_forbids_one_object_of_a_file_forbids_all():
+    code = f'{OLD}await chat.invoke(q);\nimport {{ a }} from "langchain/memory";\nawait {OLD_MADE}.invoke(q);\n'
+
+    examined = examine_typescript(code, TARGET)
+
+    assert examined.edits == ()
+    assert ["langchain/memory" in each.reasons[0] for each in examined.findings] == [True, True]
 
 
 # What is imported.
