@@ -28,7 +28,7 @@ from proxy.report.collect import collect_report_input
 from proxy.timestamps import DAY_MS, MINUTE_MS
 from proxy.traffic import TrafficRecord, default_url, open_store
 from proxy.traffic.store.disk_usage import size_of
-from proxy.traffic.store.insertion import Insertion, insert_rows
+from proxy.traffic.store.insertion import insert_if_all_are_new
 from proxy.traffic.store.partitions import make_days
 from proxy.traffic.store.retention import compact
 from proxy.traffic.store.row_mapping import moment_of, row_of_exchange
@@ -89,7 +89,7 @@ def load_without_sums(store: Store, count: int) -> float:
     for start in range(0, count, BATCH):
         rows = [row_of_exchange(each) for each in entries[start : start + BATCH]]
         with store.writing() as connection:
-            insert_rows(connection, Insertion(exchanges), rows)
+            insert_if_all_are_new(connection, exchanges, rows)
     seconds = time.perf_counter() - began
     with store.writing() as connection:
         connection.execute(delete(exchanges).where(exchanges.c.received_ms >= END_MS))

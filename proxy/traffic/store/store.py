@@ -20,7 +20,7 @@ from proxy.traffic.store.connect import open_postgresql, open_sqlite
 from proxy.traffic.store.database.engines import BEGINS
 from proxy.traffic.store.database.url import checked_url, file_of
 from proxy.traffic.store.errors import MissingDayError, StoreError, UnacceptableEntry
-from proxy.traffic.store.insertion import Insertion, insert_rows
+from proxy.traffic.store.insertion import Insertion, insert_if_all_are_new, insert_rows
 from proxy.traffic.store.partitions import PARTITIONED, make_days
 from proxy.traffic.store.rollups.write import NewRows, count_new_rows
 from proxy.traffic.store.row_mapping import Row, row_of_exchange, row_of_shadow, rows_of_content
@@ -140,16 +140,15 @@ def _insert_new(connection: Connection, table: Table, rows: list[Row]) -> list[R
     """Insert the rows that are not there yet, and return those."""
     if not rows:
         return []
-    key = _KEYS[table]
-    insertion = Insertion(table, returned=key)
-    if connection.dialect.name == "postgresql":
-        new = insert_rows(connection, insertion, rows).all()
-        # The first of rows with the same key.
-        by_key = {tuple(row[column.name] for column in key): row for row in reversed(rows)}
-        return [by_key[tuple(each)] for each in new]
     with connection.begin_nested() as savepoint:
-        if insert_rows(connection, insertion, rows).rowcount == len(rows):
+        if insert_if_all_are_new(connection, table, rows):
             return rows
         savepoint.rollback()
     # Some are there, which is rare: a loader was killed, or another one has loaded them.
-    return [row for row in rows if insert_rows(connection, insertion, [row]).rowcount]
+    if connection.dialect.name == "sqlite":
+        return [row for row in rows if insert_rows(connection, Insertion(table), [row]).rowcount]
+    key = _KEYS[table]
+    new = insert_rows(connection, Insertion(table, returned=key), rows).all()
+    # The first of rows with the same key.
+    by_key = {tuple(row[column.name] for column in key): row for row in reversed(rows)}
+    return [by_key[tuple(each)] for each in new]
