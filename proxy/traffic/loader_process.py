@@ -23,7 +23,13 @@ import structlog
 from proxy.security.redaction import describe_crash
 from proxy.timestamps import to_milliseconds
 from proxy.traffic.idle_thread import IdleThread, Result
-from proxy.traffic.journal.loader import Loaded, Loader, loader_lock
+from proxy.traffic.journal.loader import (
+    LARGE_PIECE,
+    SMALL_PIECE,
+    Loaded,
+    Loader,
+    loader_lock,
+)
 from proxy.traffic.machines import sharing_notes
 from proxy.traffic.status import (
     LoaderConfig,
@@ -149,7 +155,7 @@ class _Loading:
             if self.loader is None:
                 self.loader = Loader(self.config.directory, open_store(self.config.url))
             until = time.monotonic() + (self.idle_seconds or 0)
-            for piece in self.loader.pieces():
+            for piece in self.loader.pieces(partial(_piece_size, idle, until)):
                 loaded = self._run_at_leisure(partial(self.loader.add, piece), idle, until)
                 # A problem is over only after the whole look.
                 self._report(self.status.problem, loaded)
@@ -282,6 +288,11 @@ class _Loading:
             unreadable=self.status.unreadable + loaded.unreadable,
         )
         write_status(self.shared_state, self.status)
+
+
+def _piece_size(idle: IdleThread | None, until: float) -> int:
+    """Return how large a piece may be: small before `until`, if it is loaded with idle priority."""
+    return SMALL_PIECE if idle is not None and time.monotonic() < until else LARGE_PIECE
 
 
 def _read(block: BlockBuilder, store: Store) -> None:

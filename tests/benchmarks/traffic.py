@@ -39,7 +39,6 @@ from translators import Policy
 
 DAYS: Final = 90
 CALLERS: Final = 40
-BATCH: Final = 250
 BEGIN_MS: Final = 20_000 * DAY_MS
 END_MS: Final = BEGIN_MS + DAYS * DAY_MS
 BUSY_MS: Final = 20 * MINUTE_MS
@@ -72,8 +71,8 @@ def load(store: Store, count: int) -> float:
     for day in range(DAYS):
         entries = list(records_of(day, count))
         began = time.perf_counter()
-        for start in range(0, count, BATCH):
-            store.add(entries[start : start + BATCH])
+        for start in range(0, count, store.batch_entries):
+            store.add(entries[start : start + store.batch_entries])
         seconds += time.perf_counter() - began
         while not compact(store, now_ms=BEGIN_MS + (day + 1) * DAY_MS, most_steps=100):
             pass
@@ -86,8 +85,8 @@ def load_without_sums(store: Store, count: int) -> float:
     with store.writing() as connection:
         make_days(connection, [END_MS // DAY_MS])
     began = time.perf_counter()
-    for start in range(0, count, BATCH):
-        rows = [row_of_exchange(each) for each in entries[start : start + BATCH]]
+    for start in range(0, count, store.batch_entries):
+        rows = [row_of_exchange(each) for each in entries[start : start + store.batch_entries]]
         with store.writing() as connection:
             insert_if_all_are_new(connection, exchanges, rows)
     seconds = time.perf_counter() - began

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,9 +36,10 @@ from proxy.traffic.record import ShadowRecord, TrafficRecord
 from proxy.traffic.store.errors import UnacceptableEntry
 from proxy.traffic.store.store import Entry, Store
 
-_BATCH: Final = 250
-"""Entries per transaction: about 15 ms, in which no other process can write to the store."""
-_CHUNK_BYTES: Final = 128 * 1024
+SMALL_PIECE: Final = 128 * 1024
+"""Bytes of about 150 records, which take 10 ms: for those who may be held up in between."""
+LARGE_PIECE: Final = 6 * SMALL_PIECE
+"""Bytes of about 900 records, which take less time each."""
 _MAX_REFUSED_BYTES: Final = 64 * 1024 * 1024
 _DAY_SECONDS: Final = 86_400
 _DECODER: Final = msgspec.msgpack.Decoder(TrafficRecord | ShadowRecord | Content)
@@ -105,18 +106,18 @@ class Loader:
         """Load all entries. Raises `StoreError`; the next call continues where this one failed."""
         return sum(map(self.add, self.pieces()), start=Loaded())
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self, size: Callable[[], int] = lambda: LARGE_PIECE) -> Iterator[Piece]:
         """
-        Read the journals piece by piece.
+        Read the journals piece by piece; `size` says how many bytes the next one may have.
 
         Each piece has to be passed to `add` before the next is read: a file that has been read
-        to its end is removed.
+        to its end is removed. A piece with a single entry may be larger.
         """
         # Records first, because contents are found through their records.
         paths = [*files_of(self.directory, RECORDS), *files_of(self.directory, CONTENTS)]
         for path in paths:
             with suppress(FileNotFoundError):  # a worker deleted it to make room
-                yield from self._pieces_of(path)
+                yield from self._pieces_of(path, size)
         names = {path.name for path in paths}
         self._read = {name: end for name, end in self._read.items() if name in names}
 
@@ -137,8 +138,9 @@ class Loader:
         loaded = Loaded(
             unreadable=len(piece.payloads) - len(entries), damaged_bytes=piece.damaged_bytes
         )
-        for start in range(0, len(entries), _BATCH):
-            loaded += self._add_batch(entries[start : start + _BATCH])
+        most = self.store.batch_entries
+        for start in range(0, len(entries), most):
+            loaded += self._add_batch(entries[start : start + most])
         self._read[name] = piece.end
         if piece.damaged_bytes:
             log.error("journal_damaged", file=name, bytes=piece.damaged_bytes)
@@ -147,10 +149,10 @@ class Loader:
             log.error("journal_unreadable", file=name, entries=loaded.unreadable)
         return loaded
 
-    def _pieces_of(self, path: Path) -> Iterator[Piece]:
+    def _pieces_of(self, path: Path, size: Callable[[], int]) -> Iterator[Piece]:
         # Before reading, so that nothing written meanwhile is missed.
         was_complete = is_complete(path)
-        yield from _pieces(path, self._read.get(path.name, 0), was_complete)
+        yield from _pieces(path, self._read.get(path.name, 0), was_complete, size)
         if was_complete:
             self._finish(path)
 
@@ -169,21 +171,22 @@ class Loader:
         self._refused.discard(path.name)
 
     def _add_batch(self, batch: list[Entry]) -> Loaded:
-        """Add entries; if the store rejects the batch, add them one by one."""
+        """Add entries; if the store rejects the batch, add each half of it by itself."""
         try:
             return Loaded(rows=self.store.add(batch))
         except UnacceptableEntry:
             if len(batch) == 1:
                 return Loaded(unreadable=1)
-            return sum((self._add_batch([entry]) for entry in batch), start=Loaded())
+            middle = len(batch) // 2
+            return self._add_batch(batch[:middle]) + self._add_batch(batch[middle:])
 
 
-def _pieces(path: Path, start: int, complete: bool) -> Iterator[Piece]:
+def _pieces(path: Path, start: int, complete: bool, size: Callable[[], int]) -> Iterator[Piece]:
     with path.open("rb") as file:
         data, position = b"", start
         file.seek(start)
         while True:
-            more = file.read(max(_CHUNK_BYTES, len(data)))  # doubles until a long frame fits
+            more = file.read(max(size(), len(data)))  # doubles until a long frame fits
             data += more
             read = read_frames(data, is_complete=complete and not more)
             data, position = data[read.end :], position + read.end

@@ -124,14 +124,29 @@ def test_records_of_before_there_were_outcomes_are_loaded_with_theirs(tmp_path, 
 
 
 def test_one_entry_that_the_store_refuses_costs_only_itself(tmp_path, store):
-    entries = [record(id="one"), record(id="bad", received="at noon"), record(id="three")]
+    entries = [record(id=f"r{number}") for number in range(600)]
+    for bad in (3, 599):
+        entries[bad] = record(id="bad", received="at noon")
     wrote(tmp_path / "j", *entries).close()
     with capture_logs() as lines:
         loaded = Loader(tmp_path / "j", store).load()
 
-    assert loaded == Loaded(rows=2, unreadable=1)
-    assert ids(store) == ["one", "three"]
+    assert loaded == Loaded(rows=598, unreadable=2)
+    assert ids(store) == [each.id for each in entries if each.id != "bad"]
     assert [line["event"] for line in lines] == ["journal_unreadable", "journal_refused"]
+
+
+def test_whoever_loads_says_how_large_the_next_piece_may_be(tmp_path, store):
+    wrote(tmp_path / "j", *(record(id=f"r{number}") for number in range(9))).close()
+    loader = Loader(tmp_path / "j", store)
+    counts: list[int] = []
+    for piece in loader.pieces(lambda: 1 if len(counts) < 2 else 10**6):
+        loader.add(piece)
+        counts.append(len(piece.payloads))
+
+    assert counts == [1, 1, 7]
+    assert ids(store) == [f"r{number}" for number in range(9)]
+    assert files_of(tmp_path / "j", RECORDS) == []
 
 
 def refused(directory: Path, store: Store, most: int = 10_000) -> list[Path]:
