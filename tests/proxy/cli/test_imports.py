@@ -1,4 +1,4 @@
-"""What commands import: most of the time of a short one is that, so each leaves out the rest."""
+"""What commands import: most of the time of a short one is that, and forgetting it at the end."""
 
 from __future__ import annotations
 
@@ -65,3 +65,21 @@ def test_a_verb_imports_nothing_that_only_others_need(
     )
 
     assert (run.returncode, run.stderr.splitlines()[-1:]) == (0, ["imported:"]), run.stderr
+
+
+@pytest.mark.measured
+def test_what_was_imported_is_not_searched_for_garbage_at_the_end():
+    """Registered earlier, so it is called later."""
+    code = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count()));"
+        "from proxy.cli import main; main()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+
+    assert int(run.stdout.splitlines()[-1]) > 1_000
