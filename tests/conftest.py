@@ -15,7 +15,7 @@ from tests.faults.summary import FaultSummary
 from tests.hypothesis_profiles import is_quick, register_profiles
 
 _GC_THRESHOLD: Final = 20_000
-"""As in commands of Holdover: a tenth of the suite's time went into collecting more often."""
+"""Objects made between two collections: a tenth of the suite's time went into more of them."""
 _MOST_CASES: Final = 12
 """Cases of one test that the quick profile tries of the whole suite; CI tries all."""
 _LAW_TIMEOUT_SECONDS = 1200
