@@ -23,6 +23,7 @@ from proxy.migrate.outcomes import (
     planned,
 )
 from proxy.migrate.planning import Target
+from proxy.migrate.typescript.langchain_conversations import conversation_edits
 from proxy.migrate.typescript.langchain_options import OptionReader, Options
 from proxy.migrate.typescript.langchain_packages import (
     CLASS,
@@ -31,7 +32,7 @@ from proxy.migrate.typescript.langchain_packages import (
     loaded_modules,
     package_edits,
 )
-from proxy.migrate.typescript.langchain_uses import ObjectFollower, conversation_edits
+from proxy.migrate.typescript.langchain_uses import ObjectFollower
 from proxy.migrate.typescript.nodes import Node
 from proxy.migrate.typescript.rest import finding_at
 from proxy.migrate.typescript.source import Source

@@ -1,27 +1,24 @@
 """
-Follow what a program does with an object of LangChain's `ChatAnthropic`, and with its answers.
+Follow what a program does with an object of LangChain's `ChatAnthropic`.
 
-The newest packages have `invoke` in place of `call`, `predict` and `predictMessages`. An answer is
-a message as before; its text is `.text`, because `.content` may be a list of blocks.
+The newest packages have `invoke` in place of `call`, `predict` and `predictMessages`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 
 from proxy.migrate.findings import Edit
-from proxy.migrate.first_space import counts_on_it
 from proxy.migrate.outcomes import CannotRewrite
-from proxy.migrate.text import MARKERS
-from proxy.migrate.typescript.answers import is_exported, parameters_of
+from proxy.migrate.typescript.answers import is_exported
 from proxy.migrate.typescript.arguments import entries_of
-from proxy.migrate.typescript.first_space import counts_on_space, spaces_after_labels
+from proxy.migrate.typescript.langchain_answers import AnswerFollower, ObjectUse, space_look
+from proxy.migrate.typescript.langchain_conversations import LISTING
 from proxy.migrate.typescript.langchain_packages import CHAIN, CHAINS, CLASS
-from proxy.migrate.typescript.literals import decoded, string_value, substitutions
-from proxy.migrate.typescript.nodes import FUNCTIONS, Node, unwrapped, wrapped
+from proxy.migrate.typescript.literals import string_value
+from proxy.migrate.typescript.nodes import Node, unwrapped, wrapped
 from proxy.migrate.typescript.sites import CLASSES, arguments_of, assigned_in_class
 from proxy.migrate.typescript.source import Source
 
@@ -38,128 +35,7 @@ _WITH_OPTIONS: Final = 2
 _WITH_CALLBACKS: Final = 3
 _PER_CALL: Final = frozenset({"callbacks", "signal", "tags", "metadata", "timeout"})
 """Options of a call that are what they were."""
-_TEXTS: Final = frozenset({"content", "text"})
-_ANSWER_TYPES: Final = frozenset(
-    {"AIChatMessage", "AIMessage", "AIMessageChunk", "BaseChatMessage", "BaseMessage", "any"}
-)
-_LIST_METHODS: Final = frozenset({"map", "filter", "find", "forEach", "reduce", "flatMap", "some"})
 _FIELDS: Final = frozenset({"public_field_definition", "field_definition"})
-_MARKER: Final = re.compile(r"(?:\A\n?|\n\n)(?:Human|Assistant):")
-"""Is in a piece of a text that the old class took for a marker, or may have."""
-_STATEMENT: Final = "expression_statement"
-_TEXT: Final = ".text"
-_THEN_TEXT: Final = ".then((message) => message.text)"
-_ROLES: Final = {
-    "SystemMessage": "system",
-    "SystemChatMessage": "system",
-    "SystemMessagePromptTemplate": "system",
-    "system": "system",
-    "AIMessage": "ai",
-    "AIChatMessage": "ai",
-    "AIMessagePromptTemplate": "ai",
-    "ai": "ai",
-    "assistant": "ai",
-}
-_LISTING: Final = frozenset(
-    {"call", "predictMessages", "invoke", "stream", "fromMessages", "fromPromptMessages"}
-)
-
-
-@dataclass(slots=True)
-class ObjectUse:
-    """The edits that follow from the newest class, and what to look at."""
-
-    edits: list[Edit] = field(default_factory=list)
-    looks: list[str] = field(default_factory=list)
-
-
-def conversation_edits(source: Source, apart: Iterable[Node]) -> list[Edit]:
-    """
-    Return the edits of how a file puts conversations together, but for what is in nodes `apart`.
-
-    Raise `CannotRewrite` where the newest class, or a model of today, refuses one.
-    """
-    edits: list[Edit] = []
-    spans = [each.span for each in apart]
-    for node in source.nodes:
-        if _has_marker(source, node) and not any(
-            start <= node.start and node.end <= end for start, end in spans
-        ):
-            raise CannotRewrite(
-                f"What is said in line {source.line(node)} has markers of its own, which are words "
-                "like others in messages."
-            )
-        if node.kind != "call_expression" or node.named[0].kind != "member_expression":
-            continue
-        method = node.named[0].named[-1]
-        name = source.code(method)
-        if name == "fromPromptMessages":
-            edits.append(Edit(*method.span, "fromMessages"))
-        given = arguments_of(node)
-        if _is_gone(name, given):
-            raise CannotRewrite(
-                f"`{name}` is called in line {source.line(node)}, which objects of the newest "
-                "packages do not have."
-            )
-        if name in _LISTING and given:
-            _check_conversation(source, given[0])
-    return edits
-
-
-def _is_gone(name: str, given: list[Node]) -> bool:
-    """Return True for a call of what objects of LangChain had, and those of others have not."""
-    if name == "bind":
-        return bool(given) and unwrapped(given[0]).kind == "object"
-    return name == "toChunk" or (name == "map" and not given)
-
-
-def _has_marker(source: Source, node: Node) -> bool:
-    """Return True for a literal with a marker in it, and for a name of one."""
-    if node.kind in {"identifier", "property_identifier"}:
-        is_import = node.parent is not None and node.parent.kind == "import_specifier"
-        return source.code(node) in MARKERS and not is_import
-    if node.kind not in {"string", "template_string"}:
-        return False
-    ends = [node.start + 1]
-    for each in substitutions(node):
-        ends += each.span
-    ends.append(node.end - 1)
-    pieces = zip(ends[::2], ends[1::2], strict=True)
-    return any(_MARKER.search(decoded(source.text[start:end])) for start, end in pieces)
-
-
-def _check_conversation(source: Source, node: Node) -> None:
-    value = unwrapped(node)
-    if value.kind == "identifier" and len(source.references(value)) == 1:
-        value = unwrapped(source.value_of(value) or value)
-    if value.kind != "array":
-        return
-    roles = [_role(source, each) for each in value.named]
-    line = source.line(value)
-    if "system" in roles[1:]:
-        raise CannotRewrite(
-            f"The conversation in line {line} has a system message that is not the first: put all "
-            "instructions there."
-        )
-    turns = roles[1:] if roles[:1] == ["system"] else roles
-    if not turns or "ai" in {turns[0], turns[-1]}:
-        raise CannotRewrite(
-            f"The conversation in line {line} has to begin and to end with what a human says: "
-            "models of today refuse others."
-        )
-
-
-def _role(source: Source, node: Node) -> str:
-    """Return the role of an element of a list of messages, as far as it matters."""
-    node = unwrapped(node)
-    name = ""
-    if node.kind == "new_expression":
-        name = source.code(node.named[0])
-    elif node.kind == "call_expression" and node.named[0].kind == "member_expression":
-        name = source.code(node.named[0].named[0])
-    elif node.kind == "array" and node.named:
-        name = string_value(source.text, node.named[0]) or ""
-    return _ROLES.get(name, "")
 
 
 class ObjectFollower:
@@ -167,6 +43,7 @@ class ObjectFollower:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._answers = AnswerFollower(source)
         self.chains: list[Node] = []
         """The expressions that made chains of a prompt and an object, which are written anew."""
 
@@ -424,47 +301,12 @@ class ObjectFollower:
             use.edits.append(Edit(given[0].start, given[0].start, f"{{ {variable}: "))
             use.edits.append(Edit(given[0].end, given[0].end, " }"))
         if name in {"predict", "run"}:
-            self._follow_text(call, use)
+            self._answers.follow_text(call, use)
             return
         waiting = wrapped(call).parent
         if waiting is None or waiting.kind != "await_expression":
             raise CannotRewrite(f"What the chain in line {line} answers is not awaited there.")
-        self._follow_result(wrapped(waiting), use)
-
-    def _follow_result(self, node: Node, use: ObjectUse) -> None:
-        """Check that of `{ text }` nothing but the text is used, which a message has as well."""
-        source, parent = self._source, node.parent
-        assert parent is not None
-        uses = [node]
-        if parent.kind == "expression_statement":
-            return
-        if parent.kind == "variable_declarator":
-            pattern = parent.named[0]
-            if pattern.kind == "object_pattern":
-                for each in pattern.named:
-                    key = each.named[0] if each.named else each
-                    self._check_result(source.code(key) == _TEXT[1:], each)
-                    for one in source.references(each.named[-1] if each.named else each):
-                        self._check_first_space(one, use)
-                return
-            self._check_result(source.value_of(pattern) is not None, pattern)
-            self._check_result(parent.child("type_annotation") is None, pattern)
-            uses = source.references(pattern)
-        for each in uses:
-            member = wrapped(each).parent
-            assert member is not None
-            is_text = (
-                member.kind == "member_expression" and source.code(member.named[-1]) == _TEXT[1:]
-            )
-            self._check_result(is_text and not self._is_list_or_changed(member), each)
-            self._check_first_space(member, use)
-
-    def _check_result(self, is_text: bool, node: Node) -> None:
-        if not is_text:
-            raise CannotRewrite(
-                f"More than `text` of what the chain answers is used in line "
-                f"{self._source.line(node)}: a message has other properties."
-            )
+        self._answers.follow_result(wrapped(waiting), use)
 
     def _is_chained(self, node: Node, parent: Node) -> bool:
         """Return True for `prompt.pipe(object)` and an element of `RunnableSequence.from`."""
@@ -491,11 +333,11 @@ class ObjectFollower:
         if name in _GONE:
             use.edits.append(Edit(*method.span, "invoke"))
         if name == "predict":
-            self._follow_text(call, use)
+            self._answers.follow_text(call, use)
         elif name in _ANSWERED:
-            self._follow_answer(call, use)
+            self._answers.follow_answer(call, use)
         elif name == "stream":
-            self._follow_stream(call, use)
+            self._answers.follow_stream(call, use)
         else:
             use.looks.append(_chain_look(line))
 
@@ -504,7 +346,7 @@ class ObjectFollower:
         if len(given) == _WITH_CALLBACKS and name in _GONE and self._is_empty(given[1]):
             use.edits.append(Edit(given[1].start, given[2].start, "{ callbacks: "))
             use.edits.append(Edit(given[2].end, given[2].end, " }"))
-            use.looks.append(_space_look(line))
+            use.looks.append(space_look(line))
         elif not given or len(given) > _WITH_OPTIONS or not all(map(self._is_plain, given[1:])):
             raise CannotRewrite(
                 f"`{name}` in line {line} is given more than what is asked, which the newest class "
@@ -512,7 +354,7 @@ class ObjectFollower:
             )
         if given[0].kind == "spread_element":
             raise CannotRewrite(f"What is asked in line {line} is not in sight.")
-        if name in _LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":
+        if name in LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":
             use.looks.append(
                 f"What is asked in line {line} is put together elsewhere: it must be of messages "
                 "of the newest packages, and begin and end with what a human says."
@@ -528,188 +370,9 @@ class ObjectFollower:
         names = {each.name for each in entries_of(self._source, options).listed}
         return names <= _PER_CALL
 
-    def _follow_text(self, call: Node, use: ObjectUse) -> None:
-        """Let a call that answered with a text still do so."""
-        node = wrapped(call)
-        waiting = node.parent
-        assert waiting is not None
-        if waiting.kind == "expression_statement":
-            return
-        if waiting.kind != "await_expression":
-            use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
-            use.looks.append(_space_look(self._source.line(call)))
-            return
-        whole = wrapped(waiting)
-        if whole.parent is not None and whole.parent.kind == "expression_statement":
-            return
-        self._check_first_space(whole, use)
-        if any(each.start == whole.start and each.kind == _STATEMENT for each in whole.ancestors()):
-            # A bracket would go on with a statement before that has no semicolon.
-            use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
-            return
-        if whole is waiting:
-            use.edits.append(Edit(waiting.start, waiting.start, "("))
-        after = f"){_TEXT}" if whole is waiting else _TEXT
-        use.edits.append(Edit(whole.end, whole.end, after))
-
-    def _follow_answer(self, call: Node, use: ObjectUse) -> None:
-        source, node = self._source, wrapped(call)
-        parent = node.parent
-        assert parent is not None
-        if parent.kind == "await_expression":
-            self._follow_message(wrapped(parent), use)
-            return
-        name = source.code(parent.named[-1]) if parent.kind == "member_expression" else ""
-        then = parent.parent
-        handlers = arguments_of(then) if then is not None and name == "then" else []
-        names = parameters_of(handlers[0]) if handlers and handlers[0].kind in FUNCTIONS else []
-        pattern = names[0] if names else None
-        if pattern is not None and pattern.kind == "required_parameter":
-            pattern = pattern.named[0]
-        if pattern is not None and pattern.kind == "identifier":
-            self._follow_name(pattern, use)
-        elif parent.kind != "expression_statement":
-            use.looks.append(_message_look(source.line(call)))
-
-    def _follow_message(self, node: Node, use: ObjectUse) -> None:
-        """Follow an expression whose value is an answer."""
-        parent = node.parent
-        assert parent is not None
-        if parent.kind == "expression_statement":
-            return
-        if parent.kind == "assignment_expression" and parent.named[0].kind == "identifier":
-            self._follow_name(parent.named[0], use)
-        elif parent.kind != "variable_declarator":
-            self._follow_answers([node], use)
-        elif parent.named[0].kind != "object_pattern":
-            self._follow_name(parent.named[0], use)
-        elif parent.child("type_annotation") is not None:
-            use.looks.append(_message_look(self._source.line(parent)))
-        else:
-            self._follow_pattern(parent.named[0], use)
-
-    def _follow_pattern(self, pattern: Node, use: ObjectUse) -> None:
-        source = self._source
-        for each in pattern.named:
-            key = each.named[0] if each.named else each
-            if source.code(key) not in _TEXTS:
-                use.looks.append(_message_look(source.line(each)))
-                continue
-            if each.kind not in {"pair_pattern", "shorthand_property_identifier_pattern"}:
-                use.looks.append(_message_look(source.line(each)))
-                continue
-            local = each.named[-1] if each.named else each
-            for one in source.references(local):
-                self._check_first_space(one, use)
-            if source.code(key) == "text":
-                continue
-            written = "text" if each.named else "text: content"
-            use.edits.append(Edit(*key.span, written))
-
-    def _follow_name(self, name: Node, use: ObjectUse) -> None:
-        """Follow the uses of a name that is an answer, and nothing else."""
-        source = self._source
-        binding = source.binding(name)
-        declared = binding.node.parent if binding is not None else None
-        annotation = declared.child("type_annotation") if declared is not None else None
-        type_ = "any" if annotation is None else source.code(annotation.named[0])
-        # A name holds an answer from its declaration on, or from where it is assigned to.
-        writes = [] if binding is None or name is binding.node else [name]
-        is_one = binding is not None and binding.writes == writes and binding.times == 1
-        is_one = is_one and (not writes or binding is None or binding.value is None)
-        if binding is None or not is_one or type_ not in _ANSWER_TYPES:
-            use.looks.append(_message_look(source.line(name)))
-            return
-        self._follow_answers([each for each in binding.references if each not in writes], use)
-
-    def _follow_answers(self, uses: list[Node], use: ObjectUse) -> None:
-        """Follow expressions whose value is an answer."""
-        source = self._source
-        members: list[Node] = []
-        for each in uses:
-            node = wrapped(each)
-            member = node.parent
-            assert member is not None
-            is_member = member.kind == "member_expression" and member.named[0] is node
-            if is_member and source.code(member.named[-1]) in _TEXTS:
-                members.append(member)
-            else:
-                use.looks.append(_message_look(source.line(node)))
-        for member in members:
-            self._check_first_space(member, use)
-        if any(self._is_list_or_changed(each) for each in members):
-            return
-        for member in members:
-            if source.code(member.named[-1]) == "content":
-                use.edits.append(Edit(*member.named[-1].span, "text"))
-
-    def _is_list_or_changed(self, text: Node) -> bool:
-        """Return True where a text is told from a list of blocks, or another one is put there."""
-        node = wrapped(text)
-        parent = node.parent
-        assert parent is not None
-        code = self._source.code(parent)
-        if parent.kind == "member_expression":
-            return self._source.code(parent.named[-1]) in _LIST_METHODS
-        if parent.kind == "arguments" and parent.parent is not None:
-            return self._source.code(parent.parent.named[0]) == "Array.isArray"
-        if parent.kind == "as_expression":
-            return self._source.code(parent.named[-1]) != "string"
-        is_left = parent.kind.endswith("assignment_expression") and parent.named[0] is node
-        is_other = parent.kind in {"subscript_expression", "type_assertion"}
-        return is_left or is_other or code.startswith(("typeof ", "delete "))
-
-    def _follow_stream(self, call: Node, use: ObjectUse) -> None:
-        source, node = self._source, wrapped(call)
-        use.looks.append(
-            f"Pieces of the stream in line {source.line(call)} may be empty, and the first begins "
-            "with no space now."
-        )
-        waiting = node.parent
-        if waiting is None or waiting.kind != "await_expression":
-            return
-        whole = wrapped(waiting)
-        parent = whole.parent
-        assert parent is not None
-        loops = [parent]
-        if parent.kind == "variable_declarator":
-            loops = [each.parent for each in source.references(parent.named[0]) if each.parent]
-        for loop in loops:
-            if loop.kind == "for_in_statement" and loop.named[0].kind == "identifier":
-                self._follow_pieces(loop.named[0], use)
-
-    def _follow_pieces(self, name: Node, use: ObjectUse) -> None:
-        source = self._source
-        members = [each.parent for each in source.references(name) if each.parent is not None]
-        if not all(
-            each.kind == "member_expression" and source.code(each.named[-1]) in _TEXTS
-            for each in members
-        ) or any(self._is_list_or_changed(each) for each in members):
-            return
-        for each in members:
-            if source.code(each.named[-1]) == "content":
-                use.edits.append(Edit(*each.named[-1].span, "text"))
-
-    def _check_first_space(self, text: Node, use: ObjectUse) -> None:
-        """Refuse what counts on a text's first space, and put one behind labels."""
-        for node in counts_on_space(self._source, text):
-            raise CannotRewrite(counts_on_it(self._source.line(node)))
-        use.edits += spaces_after_labels(self._source, text)
-
 
 def _chain_look(line: int) -> str:
     return (
         f"It is part of a chain in line {line}: what comes out begins with no space now, and "
         "whatever else is in the chain must be of the newest packages."
     )
-
-
-def _message_look(line: int) -> str:
-    return (
-        f"An answer is used as a whole in line {line}: it begins with no space now, and what else a"
-        " message has is other."
-    )
-
-
-def _space_look(line: int) -> str:
-    return f"What comes out in line {line} began with a space, and begins with its first word now."
