@@ -25,6 +25,9 @@ _ANSWER_TYPES: Final = frozenset(
 )
 _LIST_METHODS: Final = frozenset({"map", "filter", "find", "forEach", "reduce", "flatMap", "some"})
 _STATEMENT: Final = "expression_statement"
+_ASKING: Final = frozenset({"if_statement", "while_statement", "do_statement", "switch_statement"})
+"""Statements whose condition is in brackets of their own."""
+_LINKS: Final = frozenset({"call_expression", "member_expression", "subscript_expression"})
 _TEXT: Final = ".text"
 _THEN_TEXT: Final = ".then((message) => message.text)"
 
@@ -93,13 +96,17 @@ class AnswerFollower:
         if whole.parent is not None and whole.parent.kind == "expression_statement":
             return
         self._check_first_space(whole, use)
+        if whole.parent is not None and whole.parent.kind in _ASKING:
+            # The brackets around it are those of the statement.
+            whole = waiting
         if any(each.start == whole.start and each.kind == _STATEMENT for each in whole.ancestors()):
             # A bracket would go on with a statement before that has no semicolon.
             use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
             return
         if whole is waiting:
             use.edits.append(Edit(waiting.start, waiting.start, "("))
-        after = f"){_TEXT}" if whole is waiting else _TEXT
+        text = f"?{_TEXT}" if _may_be_none(call) else _TEXT
+        after = f"){text}" if whole is waiting else text
         use.edits.append(Edit(whole.end, whole.end, after))
 
     def follow_answer(self, call: Node, use: ObjectUse) -> None:
@@ -227,8 +234,12 @@ class AnswerFollower:
         if parent.kind == "variable_declarator":
             loops = [each.parent for each in source.references(parent.named[0]) if each.parent]
         for loop in loops:
-            if loop.kind == "for_in_statement" and loop.named[0].kind == "identifier":
+            if loop.kind != "for_in_statement":
+                continue
+            if loop.named[0].kind == "identifier":
                 self._follow_pieces(loop.named[0], use)
+            elif loop.named[0].kind == "object_pattern":
+                self._follow_pattern(loop.named[0], use)
 
     def _follow_pieces(self, name: Node, use: ObjectUse) -> None:
         source = self._source
@@ -247,6 +258,16 @@ class AnswerFollower:
         for node in counts_on_space(self._source, text):
             raise CannotRewrite(counts_on_it(self._source.line(node)))
         use.edits += spaces_after_labels(self._source, text)
+
+
+def _may_be_none(call: Node) -> bool:
+    """Return True for `object?.call()`, whose value may be `undefined`."""
+    node = call
+    while node.kind in {*_LINKS, "non_null_expression"}:
+        if node.child("optional_chain") is not None:
+            return True
+        node = node.named[0]
+    return False
 
 
 def _message_look(line: int) -> str:

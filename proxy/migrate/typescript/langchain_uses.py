@@ -223,6 +223,7 @@ class ObjectFollower:
             raise CannotRewrite(self._lost(node))
         else:
             use.looks.append(_chain_look(source.line(node)))
+            self._follow_end(node, parent, use)
 
     def _chain_of(self, node: Node) -> Node | None:
         """Return the `new LLMChain({ llm: object, prompt })` that an object is given to."""
@@ -240,7 +241,10 @@ class ObjectFollower:
         line = source.line(made)
         entries = entries_of(source, unwrapped(arguments_of(made)[0]))
         prompt = entries.get("prompt")
-        is_simple = prompt is not None and prompt.kind in _SIMPLE
+        is_simple = prompt is not None and (
+            prompt.kind in _SIMPLE
+            or (prompt.kind == "new_expression" and prompt.child("arguments") is not None)
+        )
         has_comment = any(each.kind == "comment" for each in made.walk())
         if prompt is None or entries.names != {"llm", "prompt"} or not is_simple or has_comment:
             raise CannotRewrite(
@@ -318,6 +322,26 @@ class ObjectFollower:
         function = self._source.code(call.named[0])
         wanted = ".pipe" if list_ is None else "RunnableSequence.from"
         return function.endswith(wanted) and len(arguments_of(call)) == 1 and node is not call
+
+    def _follow_end(self, node: Node, parent: Node, use: ObjectUse) -> None:
+        """Follow what a chain answers that ends with the object, as far as it goes."""
+        if parent.kind == "array" and parent.named[-1] is not node:
+            return
+        made = next(each for each in node.ancestors() if each.kind == "call_expression")
+        try:
+            uses = list(self._uses(made))
+        except CannotRewrite:
+            return
+        for each in uses:
+            member = wrapped(each).parent
+            call = None if member is None else member.parent
+            if call is None or call.kind != "call_expression" or call.named[0] is not member:
+                continue
+            name = self._source.code(member.named[-1])
+            if name == "invoke":
+                self._answers.follow_answer(call, use)
+            elif name == "stream":
+                self._answers.follow_stream(call, use)
 
     def _follow_method(self, member: Node, use: ObjectUse) -> None:
         source, call = self._source, member.parent
