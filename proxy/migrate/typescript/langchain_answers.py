@@ -122,10 +122,15 @@ class AnswerFollower:
         handlers = arguments_of(then) if then is not None and name == "then" else []
         names = parameters_of(handlers[0]) if handlers and handlers[0].kind in FUNCTIONS else []
         pattern = names[0] if names else None
+        type_ = "any"
         if pattern is not None and pattern.kind == "required_parameter":
+            annotation = pattern.child("type_annotation")
+            type_ = "any" if annotation is None else source.code(annotation.named[0])
             pattern = pattern.named[0]
         if pattern is not None and pattern.kind == "identifier":
             self._follow_name(pattern, use)
+        elif pattern is not None and pattern.kind == "object_pattern" and type_ in _ANSWER_TYPES:
+            self._follow_pattern(pattern, use)
         elif parent.kind != "expression_statement":
             use.looks.append(_message_look(source.line(call)))
 

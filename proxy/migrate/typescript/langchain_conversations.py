@@ -112,6 +112,8 @@ def _check_conversation(source: Source, node: Node) -> None:
 def _role(source: Source, node: Node) -> str:
     """Return the role of an element of a list of messages, as far as it matters."""
     node = unwrapped(node)
+    if node.kind == "identifier":
+        node = unwrapped(source.value_of(node) or node)
     name = ""
     if node.kind == "new_expression":
         name = source.code(node.named[0])

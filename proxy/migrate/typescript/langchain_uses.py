@@ -35,6 +35,9 @@ _WITH_OPTIONS: Final = 2
 _WITH_CALLBACKS: Final = 3
 _PER_CALL: Final = frozenset({"callbacks", "signal", "tags", "metadata", "timeout"})
 """Options of a call that are what they were."""
+_OUT_OF_SIGHT: Final = (
+    "It may be used out of sight: the newest packages have neither `call` nor `predict`."
+)
 _FIELDS: Final = frozenset({"public_field_definition", "field_definition"})
 
 
@@ -59,20 +62,30 @@ class ObjectFollower:
     def renamed(self, made: Node) -> ObjectUse:
         """Follow an object as far as it goes, for the methods that are gone."""
         use = ObjectUse()
-        try:
-            uses = list(self._uses(made))
-        except CannotRewrite:
-            return use
-        for each in uses:
+        for each in self._uses_in_sight(made, use):
             parent = wrapped(each).parent
             assert parent is not None
             is_method = parent.kind == "member_expression" and parent.named[0] is wrapped(each)
             if is_method and self._source.code(parent.named[-1]) in _GONE:
                 self._follow_use(each, use)
+            elif not is_method and not self._is_chained(wrapped(each), parent):
+                use.looks.append(_OUT_OF_SIGHT)
+        use.looks = list(dict.fromkeys(use.looks))
         return use
 
-    def _uses(self, made: Node) -> Iterator[Node]:
-        """Yield the expressions whose value is an object."""
+    def _uses_in_sight(self, made: Node, use: ObjectUse) -> list[Node]:
+        """Return the uses of an object that are here, and say if there may be others."""
+        try:
+            return list(self._uses(made))
+        except CannotRewrite:
+            use.looks.append(_OUT_OF_SIGHT)
+        try:
+            return list(self._uses(made, may_leave=True))
+        except CannotRewrite:
+            return []
+
+    def _uses(self, made: Node, *, may_leave: bool = False) -> Iterator[Node]:
+        """Yield the expressions whose value is an object, of an exported one if it `may_leave`."""
         source, node = self._source, wrapped(made)
         parent = node.parent
         assert parent is not None
@@ -93,7 +106,7 @@ class ObjectFollower:
         elif name.kind == "member_expression" and name.named[0].kind == "this":
             yield from self._field_uses(name, source.code(name))
         else:
-            yield from self._name_uses(name, made)
+            yield from self._name_uses(name, made, may_leave=may_leave)
 
     def _look_at_field(self, made: Node, use: ObjectUse) -> None:
         """Say of a field that holds an object, or a chain, that other files may use it, too."""
@@ -122,7 +135,7 @@ class ObjectFollower:
         key = declared.child("property_identifier", "private_property_identifier")
         return None if key is None else self._source.code(key)
 
-    def _name_uses(self, name: Node, made: Node) -> Iterator[Node]:
+    def _name_uses(self, name: Node, made: Node, *, may_leave: bool) -> Iterator[Node]:
         source = self._source
         binding = source.binding(name) if name.kind == "identifier" else None
         if binding is None:
@@ -131,7 +144,7 @@ class ObjectFollower:
         values += [unwrapped(each.parent.named[-1]) for each in binding.writes if each.parent]
         if values != [made] or binding.times > 1:
             raise CannotRewrite(f"`{source.code(name)}` is not always this object.")
-        if is_exported(binding.node):
+        if is_exported(binding.node) and not may_leave:
             raise CannotRewrite(
                 f"`{source.code(name)}` is exported to other files, which may use `call` and "
                 "`predict`, and objects of older packages."

@@ -257,6 +257,8 @@ USES = {
     "for await (const c of await chat.stream(q)) f(c);": None,
     "for await (const c of await chat.stream(q)) f(c.content.map(g));": None,
     "for await (const { content } of await chat.stream(q)) f(content);": "for await (const { text: content } of await chat.stream(q)) f(content);",
+    "chat.call([x]).then(({ content }) => f(content));": "chat.invoke([x]).then(({ text: content }) => f(content));",
+    "chat.call([x]).then(({ content }: AIMessage) => f(content));": "chat.invoke([x]).then(({ text: content }: AIMessage) => f(content));",
     "for await (const [a] of await chat.stream(q)) f(a);": None,
     "if (await chat.predict(q)) f();": "if ((await chat.invoke(q)).text) f();",
     "do f(); while (await chat.predict(q));": "do f(); while ((await chat.invoke(q)).text);",
@@ -303,7 +305,7 @@ def test_calls_and_texts_become_those_of_the_newest_class(old: str, new: str | N
         ("f(await chat.invoke(q));", "An answer is used as a whole in line 3"),
         ("const g = () => chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("chat.invoke(q).then(f);", "An answer is used as a whole in line 3"),
-        ("chat.invoke(q).then(({ content }) => content);", "An answer is used as a whole in line 3"),
+        ("chat.invoke(q).then(({ content }: { content: string }) => content);", "An answer is used as a whole in line 3"),
         ("chat.invoke(q).then(() => 1);", "An answer is used as a whole in line 3"),
         ("chat.invoke(q).catch(f);", "An answer is used as a whole in line 3"),
         ("f(chat.predict(q));", "What comes out in line 3 began with a space"),
@@ -358,6 +360,7 @@ def test_what_may_go_on_differently_is_to_be_looked_at(code: str, said: str):
         ('await chat.call([new HumanMessage(a), ["assistant", b]]);', "has to begin and to end"),
         ("await chat.call([AIMessagePromptTemplate.fromTemplate(a), b]);", "has to begin and to end"),
         ("const m = [new SystemMessage(a)]; await chat.call(m);", "has to begin and to end"),
+        ("const s = new SystemMessage(a); await chat.call([new HumanMessage(b), s]);", "is not the first"),
         ("await chat.call([[], new SystemMessage(a)]);", "is not the first"),
         ("class A extends ChatAnthropic {}", "`ChatAnthropic` is used in line 3 too"),
         ('jest.mock("langchain/chat_models/anthropic");', "where it is not imported"),
@@ -637,6 +640,7 @@ def test_other_classes_and_newer_ones_are_left_alone(code: str):
 
 
 OWN = {
+    'export const chat = new ChatAnthropic({ model: "claude-2" }); f(await chat.predict(q));': 'export const chat = new ChatAnthropic({ model: "claude-opus-4-8" }); f((await chat.invoke(q)).text);',
     'const chat = new ChatAnthropic({ modelName: "claude-2.1", temperature: 0.5, maxTokensToSample: 9, anthropicApiKey: k, other: 1 });': 'const chat = new ChatAnthropic({ model: "claude-opus-4-8", maxTokens: 9, apiKey: k, other: 1 });',
     "export const chat = new ChatAnthropicMessages({ model: 'claude-instant-1.2', stopSequences: s(), maxTokens: n });": "export const chat = new ChatAnthropicMessages({ model: 'claude-haiku-4-5-20251001', stopSequences: s(), maxTokens: n });",
     'const chat = new ChatAnthropic({ model: "claude-2" }); f(await chat.predict(q), chat, await chat.invoke(r, o));': 'const chat = new ChatAnthropic({ model: "claude-opus-4-8" }); f((await chat.invoke(q)).text, chat, await chat.invoke(r, o));',
@@ -653,6 +657,27 @@ def test_a_retired_model_of_the_package_of_its_own_is_replaced(old: str, new: st
     assert code == f"{imported}{new}\n"
     assert found.verdict is Verdict.LOOK
     assert "older versions of `@langchain/anthropic`" in found.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_lost"),
+    [
+        ("export const chat = MADE;", True),
+        ("chat = MADE;", True),
+        ("const make = () => MADE;", True),
+        ("const chat = MADE; f(chat);", True),
+        ("const chat = MADE; await chat.call(q); prompt.pipe(chat);", False),
+    ],
+)
+def test_who_may_use_an_object_out_of_sight_is_told_what_is_gone(code: str, is_lost: bool):
+    made = 'new ChatAnthropic({ model: "claude-2" })'
+    code = (
+        f'import {{ ChatAnthropic }} from "@langchain/anthropic";\n{code.replace("MADE", made)}\n'
+    )
+
+    _, (found,) = rewritten(code)
+
+    assert any("may be used out of sight" in each for each in found.reasons) == is_lost
 
 
 def test_a_model_by_two_names_is_left_alone():
