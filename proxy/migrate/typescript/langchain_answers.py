@@ -19,6 +19,9 @@ from proxy.migrate.typescript.nodes import FUNCTIONS, Node, wrapped
 from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
 
+TOKENS_LOOK: Final = (
+    "The tokens that callbacks are given may be empty, and the first begins with no space now."
+)
 _TEXTS: Final = frozenset({"content", "text"})
 _ANSWER_TYPES: Final = frozenset(
     {"AIChatMessage", "AIMessage", "AIMessageChunk", "BaseChatMessage", "BaseMessage", "any"}
@@ -90,7 +93,7 @@ class AnswerFollower:
             return
         if waiting.kind != "await_expression":
             use.edits.append(Edit(call.end, call.end, _THEN_TEXT))
-            use.looks.append(space_look(self._source.line(call)))
+            use.looks.append(_space_look(self._source.line(call)))
             return
         whole = wrapped(waiting)
         if whole.parent is not None and whole.parent.kind == "expression_statement":
@@ -196,6 +199,8 @@ class AnswerFollower:
             is_member = member.kind == "member_expression" and member.named[0] is node
             if is_member and source.code(member.named[-1]) in _TEXTS:
                 members.append(member)
+            elif _is_taken_apart(member, node):
+                self._follow_pattern(member.named[0], use)
             else:
                 use.looks.append(_message_look(source.line(node)))
         for member in members:
@@ -265,6 +270,16 @@ class AnswerFollower:
         use.edits += spaces_after_labels(self._source, text)
 
 
+def _is_taken_apart(parent: Node, answer: Node) -> bool:
+    """Return True for `const { content } = answer`, which says no type."""
+    return (
+        parent.kind == "variable_declarator"
+        and parent.named[-1] is answer
+        and parent.named[0].kind == "object_pattern"
+        and parent.child("type_annotation") is None
+    )
+
+
 def _may_be_none(call: Node) -> bool:
     """Return True for `object?.call()`, whose value may be `undefined`."""
     node = call
@@ -282,6 +297,5 @@ def _message_look(line: int) -> str:
     )
 
 
-def space_look(line: int) -> str:
-    """Return what is said of a text that is used out of sight."""
+def _space_look(line: int) -> str:
     return f"What comes out in line {line} began with a space, and begins with its first word now."

@@ -29,6 +29,7 @@ from proxy.migrate.typescript.arguments import (
     replace_entries,
     write_entry,
 )
+from proxy.migrate.typescript.langchain_answers import TOKENS_LOOK
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped
 from proxy.migrate.typescript.sdk import CLIENT_OPTIONS
@@ -235,6 +236,8 @@ class OptionReader:
                     " newest is told."
                 )
             options.looks.append(f"`{name}` is an option of neither class, and ignored by both.")
+        if "callbacks" in options.names:
+            options.looks.append(TOKENS_LOOK)
         client = options.get("clientOptions")
         if client is not None and (
             client.kind != "object"

@@ -13,8 +13,8 @@ from typing import Final
 from proxy.migrate.findings import Edit
 from proxy.migrate.outcomes import CannotRewrite
 from proxy.migrate.typescript.answers import is_exported
-from proxy.migrate.typescript.arguments import entries_of
-from proxy.migrate.typescript.langchain_answers import AnswerFollower, ObjectUse, space_look
+from proxy.migrate.typescript.arguments import entries_of, keys_of
+from proxy.migrate.typescript.langchain_answers import TOKENS_LOOK, AnswerFollower, ObjectUse
 from proxy.migrate.typescript.langchain_conversations import LISTING
 from proxy.migrate.typescript.langchain_packages import CHAIN, CHAINS, CLASS
 from proxy.migrate.typescript.literals import string_value
@@ -35,6 +35,8 @@ _WITH_OPTIONS: Final = 2
 _WITH_CALLBACKS: Final = 3
 _PER_CALL: Final = frozenset({"callbacks", "signal", "tags", "metadata", "timeout"})
 """Options of a call that are what they were."""
+_CALL_KEYS: Final = _PER_CALL | {"stop", "options"}
+"""Variables of an `LLMChain` that are options of the call, and none of the prompt."""
 _OUT_OF_SIGHT: Final = (
     "It may be used out of sight: the newest packages have neither `call` nor `predict`."
 )
@@ -307,10 +309,16 @@ class ObjectFollower:
             raise CannotRewrite(
                 f"The chain is used in line {line} in a way that `prompt.pipe(llm)` has not."
             )
+        given = arguments_of(call)
+        values = unwrapped(source.value_of(given[0]) or given[0]) if given else node
+        if values.kind == "object" and keys_of(source, values) & _CALL_KEYS:
+            raise CannotRewrite(
+                f"What the chain in line {line} is given has options of the call, which `invoke` "
+                "takes apart from the variables."
+            )
         if name != "invoke":
             use.edits.append(Edit(*member.named[-1].span, "invoke"))
         if name == "run":
-            given = arguments_of(call)
             if variable is None or not given or given[0].kind == "spread_element":
                 raise CannotRewrite(
                     f"`run` in line {line} fills the variable of a prompt that is not in sight."
@@ -383,12 +391,14 @@ class ObjectFollower:
         if len(given) == _WITH_CALLBACKS and name in _GONE and self._is_empty(given[1]):
             use.edits.append(Edit(given[1].start, given[2].start, "{ callbacks: "))
             use.edits.append(Edit(given[2].end, given[2].end, " }"))
-            use.looks.append(space_look(line))
+            use.looks.append(TOKENS_LOOK)
         elif not given or len(given) > _WITH_OPTIONS or not all(map(self._is_plain, given[1:])):
             raise CannotRewrite(
                 f"`{name}` in line {line} is given more than what is asked, which the newest class "
                 "may take in another form."
             )
+        if any("callbacks" in keys_of(self._source, each) for each in given[1:2]):
+            use.looks.append(TOKENS_LOOK)
         if given[0].kind == "spread_element":
             raise CannotRewrite(f"What is asked in line {line} is not in sight.")
         if name in LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":

@@ -104,6 +104,17 @@ def test_options_become_the_newest_classs_own(old: str, new: str):
     assert options(old) == new
 
 
+def test_who_gives_callbacks_is_told_what_tokens_are_now():
+    made = "new ChatAnthropic({ modelName: 'claude-2', callbacks: [c] })"
+
+    assert "tokens that callbacks are given" in look_at(f"{OLD_IMPORT}{made}.invoke(q);\n")[0]
+    for given in ("{ callbacks: [c] }", "{}, [c]"):
+        assert (
+            "tokens that callbacks are given"
+            in look_at(f"{OLD}f(await chat.predict(q, {given}));\n")[0]
+        )
+
+
 def test_an_object_without_arguments_gets_options():
     new, _ = rewritten(f"{OLD_IMPORT}const chat = new ChatAnthropic;\nchat.invoke(q);\n")
 
@@ -259,6 +270,8 @@ USES = {
     "for await (const { content } of await chat.stream(q)) f(content);": "for await (const { text: content } of await chat.stream(q)) f(content);",
     "chat.call([x]).then(({ content }) => f(content));": "chat.invoke([x]).then(({ text: content }) => f(content));",
     "chat.call([x]).then(({ content }: AIMessage) => f(content));": "chat.invoke([x]).then(({ text: content }: AIMessage) => f(content));",
+    "const r = await chat.call([x]); const { content } = r; f(content.trim());": "const r = await chat.invoke([x]); const { text: content } = r; f(content.trim());",
+    "const r = await chat.call([x]); const { content }: M = r; f(content.trim());": "const r = await chat.invoke([x]); const { content }: M = r; f(content.trim());",
     "for await (const [a] of await chat.stream(q)) f(a);": None,
     "if (await chat.predict(q)) f();": "if ((await chat.invoke(q)).text) f();",
     "do f(); while (await chat.predict(q));": "do f(); while ((await chat.invoke(q)).text);",
@@ -295,7 +308,7 @@ def test_calls_and_texts_become_those_of_the_newest_class(old: str, new: str | N
         ("let r = 1; r = await chat.invoke(q); f(r.content);", "An answer is used as a whole in line 3"),
         ("r = await chat.invoke(q); f(r.content);", "An answer is used as a whole in line 3"),
         ("o.r = await chat.invoke(q);", "An answer is used as a whole in line 3"),
-        ("await chat.call([x], {}, [handlers]);", "What comes out in line 3 began with a space"),
+        ("await chat.call([x], {}, [handlers]);", "tokens that callbacks are given"),
         ("let r = await chat.invoke(q); r = other; f(r.content);", "An answer is used as a whole in line 3"),
         ("const r: Mine = await chat.invoke(q); f(r.content);", "An answer is used as a whole in line 3"),
         ("const { content }: Mine = await chat.invoke(q);", "An answer is used as a whole in line 3"),
@@ -572,6 +585,8 @@ def test_a_chain_of_a_required_module_is_rewritten():
         ("const p = PromptTemplate.fromTemplate('{a}'), c = new LLMChain({ llm: chat, prompt: p }); await c.run(...q);", "a prompt that is not in sight"),
         ("const p = PromptTemplate.fromTemplate('{a}'), c = new LLMChain({ llm: chat, prompt: p }); await c.run();", "a prompt that is not in sight"),
         ("const p = new PromptTemplate({ template: '{a}', partialVariables }), c = new LLMChain({ llm: chat, prompt: p }); await c.run(q);", "a prompt that is not in sight"),
+        ("const c = new LLMChain({ llm: chat, prompt }); f((await c.call({ q, stop: ['a'] })).text);", "has options of the call"),
+        ("const c = new LLMChain({ llm: chat, prompt }); const v = { q, signal }; f(await c.predict(v));", "has options of the call"),
         ("const c = new LLMChain({ llm: chat, prompt }); await c.call(q, r);", "is used in line 4 in a way"),
         ("const c = new LLMChain({ llm: chat, prompt }); c.call(q).then(f);", "is not awaited there"),
         ("const c = new LLMChain({ llm: chat, prompt }); f(await c.call(q));", "More than `text`"),
