@@ -114,7 +114,7 @@ class AnswerFollower:
 
     def follow_answer(self, call: Node, use: ObjectUse) -> None:
         """Follow what a call answers with, a message."""
-        source, node = self._source, wrapped(call)
+        source, node = self._source, self._uncast(call)
         parent = node.parent
         assert parent is not None
         if parent.kind == "await_expression":
@@ -137,8 +137,20 @@ class AnswerFollower:
         elif parent.kind != "expression_statement":
             use.looks.append(_message_look(source.line(call)))
 
+    def _uncast(self, node: Node) -> Node:
+        """Return what is around an answer and is one as well: brackets, and `as AIMessage`."""
+        node = wrapped(node)
+        while (
+            node.parent is not None
+            and node.parent.kind == "as_expression"
+            and self._source.code(node.parent.named[-1]) in _ANSWER_TYPES
+        ):
+            node = wrapped(node.parent)
+        return node
+
     def _follow_message(self, node: Node, use: ObjectUse) -> None:
         """Follow an expression whose value is an answer."""
+        node = self._uncast(node)
         parent = node.parent
         assert parent is not None
         if parent.kind == "expression_statement":

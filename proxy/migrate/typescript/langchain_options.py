@@ -73,6 +73,8 @@ _UNSURE: Final = frozenset({"identifier", "member_expression", "subscript_expres
 _LONG: Final = (
     "So many tokens take a timeout, or `streaming: true`: the newest class does not wait for them."
 )
+_ANY_TEXT: Final = re.compile(r"\b(?:any|string)\b")
+"""Is in the code of a type that every model is of."""
 _SIMPLE: Final = re.compile(r"[\w$.?\[\]\"']+")
 
 
@@ -303,6 +305,7 @@ class OptionReader:
         model = Writer(quote if quote in {'"', "'"} else self._reader.texts.quote).string(new.model)
         if literal is None:
             return model, []
+        self._check_type_of(literal)
         if read.has_default:
             options.looks.append(
                 "The model is only a default, which now is one of today; whoever names another must"
@@ -315,6 +318,14 @@ class OptionReader:
         if read.has_default and not is_only:
             raise CannotRewrite(f"`{code}` is used elsewhere too, and a retired model by default.")
         return (code, [Edit(*literal.span, model)]) if is_only else (model, [])
+
+    def _check_type_of(self, literal: Node) -> None:
+        """Refuse a model in the place of one whose declared type may be a list of old ones."""
+        declared = literal.parent
+        annotation = None if declared is None else declared.child("type_annotation")
+        if annotation is not None and not _ANY_TEXT.search(self._source.code(annotation)):
+            type_ = self._source.code(annotation.named[0])
+            raise CannotRewrite(f"The type `{type_}` may not have a model of today.")
 
     def _is_retired(self, node: Node) -> bool:
         text = string_value(self._source.text, node)

@@ -272,6 +272,9 @@ USES = {
     "chat.call([x]).then(({ content }: AIMessage) => f(content));": "chat.invoke([x]).then(({ text: content }: AIMessage) => f(content));",
     "const r = await chat.call([x]); const { content } = r; f(content.trim());": "const r = await chat.invoke([x]); const { text: content } = r; f(content.trim());",
     "const r = await chat.call([x]); const { content }: M = r; f(content.trim());": "const r = await chat.invoke([x]); const { content }: M = r; f(content.trim());",
+    "const r = (await chat.call([x])) as AIMessage; f(r.content);": "const r = (await chat.invoke([x])) as AIMessage; f(r.text);",
+    "const r = await chat.call([x]) as AIMessage; f(r.content);": "const r = await chat.invoke([x]) as AIMessage; f(r.text);",
+    "const { content } = await chat.call([x]) as any; f(content);": "const { text: content } = await chat.invoke([x]) as any; f(content);",
     "for await (const [a] of await chat.stream(q)) f(a);": None,
     "if (await chat.predict(q)) f();": "if ((await chat.invoke(q)).text) f();",
     "do f(); while (await chat.predict(q));": "do f(); while ((await chat.invoke(q)).text);",
@@ -310,6 +313,7 @@ def test_calls_and_texts_become_those_of_the_newest_class(old: str, new: str | N
         ("o.r = await chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("await chat.call([x], {}, [handlers]);", "tokens that callbacks are given"),
         ("let r = await chat.invoke(q); r = other; f(r.content);", "An answer is used as a whole in line 3"),
+        ("const r = (await chat.invoke(q)) as Mine; f(r.content);", "An answer is used as a whole in line 3"),
         ("const r: Mine = await chat.invoke(q); f(r.content);", "An answer is used as a whole in line 3"),
         ("const { content }: Mine = await chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("const { id } = await chat.invoke(q);", "An answer is used as a whole in line 3"),
@@ -413,6 +417,20 @@ def test_an_object_is_left_alone_with_the_reason(code: str, reason: str):
 )  # fmt: skip
 def test_an_object_that_cannot_be_followed_is_left_alone(code: str, reason: str):
     assert reason in left(f"{OLD_IMPORT}{code}\n").reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("type_", "is_left"),
+    [("Model", True), ("'claude-2' | 'claude-1'", True), ("string", False), ("any", False)],
+)
+def test_a_model_of_a_type_of_its_own_is_left_alone(type_: str, is_left: bool):
+    made = "new ChatAnthropic({ modelName: m }).invoke(q)"
+    code = f"{OLD_IMPORT}function ask(m: {type_} = 'claude-2') {{ {made}; }}\n"
+
+    if is_left:
+        assert f"The type `{type_}` may not have" in left(code).reasons[0]
+    else:
+        assert f"m: {type_} = 'claude-opus-4-8'" in rewritten(code)[0]
 
 
 @pytest.mark.parametrize(
