@@ -304,8 +304,8 @@ def _may_be_none(call: Node) -> bool:
 
 def _message_look(line: int) -> str:
     return (
-        f"An answer is used as a whole in line {line}: it begins with no space now, and what else a"
-        " message has is other."
+        f"An answer is used as a whole in line {line}: it begins with no space now, its `.content` "
+        "may be a list, which `.text` is not, and what else a message has is other."
     )
 
 

@@ -404,7 +404,8 @@ class ObjectFollower:
         if name in LISTING - {"invoke", "stream"} and unwrapped(given[0]).kind != "array":
             use.looks.append(
                 f"What is asked in line {line} is put together elsewhere: it must be of messages "
-                "of the newest packages, and begin and end with what a human says."
+                "of the newest packages, whose list is a `BaseMessage[]` where types are checked, "
+                "and begin and end with what a human says."
             )
 
     def _is_empty(self, options: Node) -> bool:

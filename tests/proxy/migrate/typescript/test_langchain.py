@@ -319,6 +319,8 @@ def test_calls_and_texts_become_those_of_the_newest_class(old: str, new: str | N
         ("const { id } = await chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("const { ...all } = await chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("const { content = x } = await chat.invoke(q);", "An answer is used as a whole in line 3"),
+        ("const { content }: { content: string } = await chat.invoke(q);", "its `.content` may be a list"),
+        ("const m = [new HumanMessage(a)]; m.push(r); await chat.call(m);", "whose list is a `BaseMessage[]`"),
         ("f(await chat.invoke(q));", "An answer is used as a whole in line 3"),
         ("const g = () => chat.invoke(q);", "An answer is used as a whole in line 3"),
         ("chat.invoke(q).then(f);", "An answer is used as a whole in line 3"),
