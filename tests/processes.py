@@ -21,8 +21,15 @@ def command_of(pid: int) -> bytes:
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if there is such a process and it has not ended."""
-    return bool(command_of(pid))
+    """Return True if there is such a process and some thread of it has not ended.
+
+    One that ends gives up its memory first, and with it its command; its sockets are closed later.
+    """
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # a thread that is gone by now
+            if stat.read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}:
+                return True
+    return False
 
 
 def files_of(pid: int) -> list[str]:
