@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.faults.summary import FaultSummary
-from tests.hypothesis_profiles import is_quick, register_profiles
+from tests.hypothesis_profiles import is_quick, is_thorough, register_profiles
 
 _GC_THRESHOLD: Final = 20_000
 """Objects made between two collections: a tenth of the suite's time went into more of them."""
@@ -73,7 +73,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rest",
         action="store_true",
-        help="only what --for-coverage leaves out, and tests that the profile scales",
+        help="only what --for-coverage leaves out, and tests that the profile scales; "
+        "of many cases a sample, unless the profile is the thorough one",
     )
 
 
@@ -104,7 +105,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _has(item, "measured") or not _has(item, "unmeasured", "without_coverage")
     }
     if config.getoption("--rest"):
-        chosen = [item for item in items if item not in measured or _has(item, "scaled")]
+        left = (set(items) if is_thorough() else sample) - measured
+        chosen = [item for item in items if item in left or _has(item, "scaled")]
     elif config.getoption("--for-coverage"):
         chosen = [item for item in items if item in measured]
     else:

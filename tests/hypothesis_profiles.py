@@ -37,6 +37,11 @@ def is_quick() -> bool:
     return settings().max_examples <= _QUICK
 
 
+def is_thorough() -> bool:
+    """Return True in the profile in which every case is tried."""
+    return settings().max_examples >= _THOROUGH
+
+
 def scaled(thorough: int, *, at_least: int = _MIN_EXAMPLES) -> int:
     """Return `thorough` in the thorough profile, in proportion fewer in a quicker one.
 
