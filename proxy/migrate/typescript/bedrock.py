@@ -21,12 +21,11 @@ from proxy.migrate.typescript.arguments import (
     Entries,
     entries_in_sight,
     entries_of,
-    keys_of,
     write_entry,
 )
+from proxy.migrate.typescript.bodies import bodies_in, given_to, only_use, use_of_declared
 from proxy.migrate.typescript.listed import BEDROCK_BODY, BEDROCK_REASON, BEDROCK_SHAPE
 from proxy.migrate.typescript.nodes import Node, unwrapped, wrapped
-from proxy.migrate.typescript.post_sites import only_use
 from proxy.migrate.typescript.posts import MUST_READ, UNKNOWN, body_edits
 from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
@@ -61,15 +60,9 @@ class BedrockRewriter:
 
     def rewrite(self) -> list[BedrockOutcome]:
         """Return an outcome for each body whose command is in sight."""
-        source = self._source
-        bodies = (
-            node
-            for node in source.nodes
-            if node.kind == "object" and {"prompt", "max_tokens_to_sample"} <= keys_of(source, node)
-        )
         return [
             self._try(BedrockOutcome(body, command))
-            for body in bodies
+            for body in bodies_in(self._source)
             if (command := self._command_of(body)) is not None
         ]
 
@@ -94,12 +87,7 @@ class BedrockRewriter:
         entry = source.code(parent.named[0] if parent.kind == "pair" else current)
         if options is None or options.kind != "object" or entry != "body":
             return None
-        given: Node | None = wrapped(options)
-        declared = wrapped(options).parent
-        if declared is not None and declared.kind == "variable_declarator":
-            given = only_use(source, declared.named[0])
-        arguments = None if given is None else given.parent
-        made = None if arguments is None else arguments.parent
+        made, _ = given_to(source, options) or (None, None)
         if made is None or made.kind != "new_expression":
             return None
         return made if source.origin(made.named[0]) == _COMMAND else None
@@ -111,11 +99,10 @@ class BedrockRewriter:
             parent = current.parent
             assert parent is not None
             if parent.kind == "variable_declarator":
-                used = only_use(source, parent.named[0])
-                is_typed = current.kind == "object" and parent.child("type_annotation") is not None
-                if used is None or is_typed:
+                used = use_of_declared(source, current, parent)
+                if used is None:
                     return None
-                current = wrapped(used)
+                current = used
             elif parent.kind == "arguments":
                 call = parent.parent
                 assert call is not None

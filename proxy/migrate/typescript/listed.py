@@ -10,7 +10,8 @@ from proxy.migrate.elsewhere import RETIRED_MODEL
 from proxy.migrate.findings import Edit, Finding
 from proxy.migrate.planning import Target
 from proxy.migrate.traits import CallTraits
-from proxy.migrate.typescript.arguments import ArgumentReader, keys_of
+from proxy.migrate.typescript.arguments import ArgumentReader
+from proxy.migrate.typescript.bodies import bodies_in
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node
 from proxy.migrate.typescript.rest import finding_at
@@ -60,15 +61,10 @@ def listed_of(
     source: Source, target: Target, examined: Sequence[Node], edits: Sequence[Edit]
 ) -> Iterator[Finding]:
     """Yield what is listed of a file, but for what is in the calls and objects `examined`."""
-    taken = set(map(id, examined))
-    spans = [node.span for node in examined]
-    bodies: list[Node] = []
-    for node in source.nodes:
-        is_body = node.kind == "object" and id(node) not in taken
-        if is_body and {"prompt", "max_tokens_to_sample"} <= keys_of(source, node):
-            bodies.append(node)
-            yield _body(source, node, target)
-    spans += [each.span for each in bodies]
+    bodies = list(bodies_in(source, frozenset(map(id, examined))))
+    for body in bodies:
+        yield _body(source, body, target)
+    spans = [node.span for node in (*examined, *bodies)]
     for node in source.nodes:
         if _is_parameter(source, node) and not _is_within(node, spans, edits):
             yield finding_at(

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.migrate.typescript.answers import is_exported
-from proxy.migrate.typescript.arguments import keys_of
+from proxy.migrate.typescript.bodies import bodies_in, given_to, use_of_declared
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import Node, unwrapped, wrapped
 from proxy.migrate.typescript.sites import arguments_of
@@ -45,22 +44,8 @@ class Post:
 
 def posts_in(source: Source, taken: frozenset[int]) -> list[Post]:
     """Return the posts of a file, but for objects that are `taken`: those of calls of the SDK."""
-    bodies = (
-        node
-        for node in source.nodes
-        if node.kind == "object"
-        and id(node) not in taken
-        and {"prompt", "max_tokens_to_sample"} <= keys_of(source, node)
-    )
-    return [post for body in bodies if (post := _post(source, body)) is not None]
-
-
-def only_use(source: Source, name: Node) -> Node | None:
-    """Return the one use of a name that is assigned once and not exported; None otherwise."""
-    binding = source.binding(name)
-    if binding is None or source.value_of(name) is None or is_exported(binding.node):
-        return None
-    return binding.references[0] if len(binding.references) == 1 else None
+    posts = (_post(source, body) for body in bodies_in(source, taken))
+    return [post for post in posts if post is not None]
 
 
 def _post(source: Source, body: Node) -> Post | None:
@@ -68,9 +53,7 @@ def _post(source: Source, body: Node) -> Post | None:
     while current is not None and (parent := current.parent) is not None:
         call = parent.parent
         if parent.kind == "variable_declarator":
-            used = only_use(source, parent.named[0])
-            is_typed = current.kind == "object" and parent.child("type_annotation") is not None
-            current = None if used is None or is_typed else wrapped(used)
+            current = use_of_declared(source, current, parent)
         elif parent.kind == "arguments" and call is not None:
             if source.code(call.named[0]) != "JSON.stringify":
                 return _posted(source, body, current, call)
@@ -94,21 +77,16 @@ def _configured(source: Source, body: Node, entry: Node, key: str) -> Post | Non
     """Return the call whose options have the body as an entry."""
     options = entry.parent
     assert options is not None
-    current: Node | None = wrapped(options)
-    declared = wrapped(options).parent
-    if declared is not None and declared.kind == "variable_declarator":
-        current = only_use(source, declared.named[0])
-    arguments = None if current is None else current.parent
-    call = None if arguments is None or arguments.kind != "arguments" else arguments.parent
+    call, argument = given_to(source, options) or (None, None)
     if call is None:
         return None
     said, given = values_of(source, options), arguments_of(call)
     function = call.named[0]
     written = string_value(source.text, said["method"]) if "method" in said else None
     method = None if written is None else written.upper()
-    if key == "body" and _is_fetch(source, function) and given[1:] == [current]:
+    if key == "body" and _is_fetch(source, function) and given[1:] == [argument]:
         return Post(body, call, is_axios=False, address=given[0], options=options, method=method)
-    if key == "data" and _is_axios(source, function) and given == [current]:
+    if key == "data" and _is_axios(source, function) and given == [argument]:
         address = said.get("url")
         return Post(body, call, is_axios=True, address=address, options=options, method=method)
     return None

@@ -26,10 +26,11 @@ from proxy.migrate.typescript.arguments import (
     entries_of,
     write_entry,
 )
+from proxy.migrate.typescript.bodies import only_use
 from proxy.migrate.typescript.listed import example_post
 from proxy.migrate.typescript.literals import string_value
 from proxy.migrate.typescript.nodes import FUNCTIONS, Node, wrapped
-from proxy.migrate.typescript.post_sites import Post, only_use, posts_in, values_of
+from proxy.migrate.typescript.post_sites import Post, posts_in, values_of
 from proxy.migrate.typescript.sites import arguments_of
 from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.writing import Writer
