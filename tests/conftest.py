@@ -17,7 +17,7 @@ from tests.hypothesis_profiles import is_quick, is_thorough, register_profiles
 _GC_THRESHOLD: Final = 20_000
 """Objects made between two collections: a tenth of the suite's time went into more of them."""
 _MOST_CASES: Final = 12
-"""Cases of one test that the quick profile tries of the whole suite; CI tries all."""
+"""Cases of one test that the quick profile tries of the whole suite; others have no such limit."""
 _LAW_TIMEOUT_SECONDS = 1200
 _FIRST: Final = {"end_to_end", "faults", "cli"}
 """Folders whose tests start servers and commands."""

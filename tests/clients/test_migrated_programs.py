@@ -67,6 +67,13 @@ def run_beside_packages(client: Client, program: Path, url: str) -> str:
         copy.unlink()
 
 
+def run_and_ask(client: Client, program: Path, *, is_new: bool) -> tuple[str, list[dict[str, Any]]]:
+    """Return what a program prints, and what upstream is asked for it: through Holdover if old."""
+    with scripted_proxy() as proxy:
+        printed = run_beside_packages(client, program, proxy.upstream_url if is_new else proxy.url)
+        return printed, bodies(proxy.received())
+
+
 PAIRS: Final = [pytest.param(name, old_client_of(name), id=name) for name in names()]
 
 
@@ -100,12 +107,8 @@ NODE_PAIRS: Final = [
 def test_a_rewritten_program_for_node_asks_and_prints_what_the_old_one_did(
     before: Path, client: Client, newest: Client
 ):
-    with scripted_proxy() as proxy:
-        old = run_beside_packages(client, before, proxy.url)
-        asked_by_holdover = bodies(proxy.received())
-    with scripted_proxy() as proxy:
-        new = run_beside_packages(newest, before.with_stem("after"), proxy.upstream_url)
-        asked = bodies(proxy.received())
+    old, asked_by_holdover = run_and_ask(client, before, is_new=False)
+    new, asked = run_and_ask(newest, before.with_stem("after"), is_new=True)
 
     assert asked
     assert asked == asked_by_holdover
@@ -125,12 +128,8 @@ LANGCHAIN_PAIRS: Final = [
 def test_a_rewritten_program_with_langchain_asks_and_prints_what_the_old_one_did(
     before: Path, client: Client, newest: Client
 ):
-    with scripted_proxy() as proxy:
-        old = run_beside_packages(client, before, proxy.url)
-        asked_by_holdover = bodies(proxy.received())
-    with scripted_proxy() as proxy:
-        new = run_beside_packages(newest, before.with_stem("after"), proxy.upstream_url)
-        asked = bodies(proxy.received())
+    old, asked_by_holdover = run_and_ask(client, before, is_new=False)
+    new, asked = run_and_ask(newest, before.with_stem("after"), is_new=True)
 
     assert asked
     # LangChain says of each answer whether it is a stream, and put a space before instructions.

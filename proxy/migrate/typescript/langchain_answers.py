@@ -170,10 +170,8 @@ class AnswerFollower:
         source = self._source
         for each in pattern.named:
             key = each.named[0] if each.named else each
-            if source.code(key) not in _TEXTS:
-                use.looks.append(_message_look(source.line(each)))
-                continue
-            if each.kind not in {"pair_pattern", "shorthand_property_identifier_pattern"}:
+            is_plain = each.kind in {"pair_pattern", "shorthand_property_identifier_pattern"}
+            if not is_plain or source.code(key) not in _TEXTS:
                 use.looks.append(_message_look(source.line(each)))
                 continue
             local = each.named[-1] if each.named else each

@@ -38,9 +38,9 @@ from proxy.migrate.typescript.source import Source
 from proxy.migrate.typescript.texts import ReadText
 from proxy.migrate.typescript.writing import Writer
 
-OLD_MODEL: Final = "claude-2"
-OLD_TOKENS: Final = 2_048
-PROMPT: Final[Text] = ("\n\nHuman: Hello\n\nAssistant:",)
+_OLD_MODEL: Final = "claude-2"
+_OLD_TOKENS: Final = 2_048
+_PROMPT: Final[Text] = ("\n\nHuman: Hello\n\nAssistant:",)
 """Stands for what the object is asked, which is made of messages."""
 _ON_WIRE: Final = {
     "modelName": "model",
@@ -52,7 +52,7 @@ _ON_WIRE: Final = {
     "topP": "top_p",
     "stopSequences": "stop_sequences",
 }
-_SAMPLING: Final = {"temperature": "temperature", "topK": "top_k", "topP": "top_p"}
+_SAMPLING: Final = frozenset({"temperature", "topK", "topP"})
 _RENAMED: Final = {
     "modelName": "model",
     "maxTokensToSample": "maxTokens",
@@ -146,19 +146,19 @@ class OptionReader:
         if options.is_own:
             listed = tuple(each for each in asked.listed if each.name != "stop_sequences")
             asked = replace(asked, listed=listed)
-        read = self._reader.read_parameters(asked, ReadText(PROMPT, options.made))
+        read = self._reader.read_parameters(asked, ReadText(_PROMPT, options.made))
         options.read = read
         call = replace(read.call, stream=self._is_true(options.get("streaming")))
         if "max_tokens_to_sample" not in asked.names:
-            call = replace(call, max_tokens_to_sample=OLD_TOKENS)
+            call = replace(call, max_tokens_to_sample=_OLD_TOKENS)
         elif call.max_tokens_to_sample is None:
             raise CannotRead("How many tokens it asks for is `undefined`.")
         if "model" not in asked.names and not options.is_own:
             options.looks.append(
-                f"It named no model: LangChain asked for {OLD_MODEL}, and before 0.0.139 for "
+                f"It named no model: LangChain asked for {_OLD_MODEL}, and before 0.0.139 for "
                 "claude-v1."
             )
-            call = replace(call, model=OLD_MODEL)
+            call = replace(call, model=_OLD_MODEL)
         return call
 
     def edits(self, options: Options, new: NewCall, used: frozenset[int]) -> list[Edit]:
@@ -276,7 +276,7 @@ class OptionReader:
                 edits += more
             elif wire == "max_tokens_to_sample":
                 value = self._tokens(each, new, is_old=not options.is_own)
-            elif each.name in _SAMPLING and getattr(new, _SAMPLING[each.name]) is None:
+            elif each.name in _SAMPLING and getattr(new, _ON_WIRE[each.name]) is None:
                 replaced[each.name] = []
             elif wire == "stop_sequences" and not options.is_own:
                 value = self._stops(new)
@@ -298,7 +298,7 @@ class OptionReader:
             # Nothing is put in the place of an unknown model that may not take what is sampled by.
             is_unsure = unwrapped(entry.value).kind in _UNSURE and not options.is_own
             is_unsure = is_unsure and options.names.isdisjoint(_SAMPLING)
-            default = self._writer.string(self._target.model_for(OLD_MODEL))
+            default = self._writer.string(self._target.model_for(_OLD_MODEL))
             return (f"{code} ?? {default}" if is_unsure else code), []
         node = entry.value if literal is None else literal
         quote = source.text[unwrapped(node).start]
@@ -352,7 +352,7 @@ class OptionReader:
             return code if code.replace("_", "") == written else written
         value = unwrapped(self._source.value_of(unwrapped(entry.value)) or entry.value)
         if is_old and value.kind in _UNSURE:
-            code = f"{code} ?? {OLD_TOKENS}"
+            code = f"{code} ?? {_OLD_TOKENS}"
         if new.extra_tokens:
             code = f"{code if _SIMPLE.fullmatch(code) else f'({code})'} + {new.extra_tokens}"
         return code

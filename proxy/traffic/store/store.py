@@ -32,7 +32,7 @@ Entry: TypeAlias = TrafficRecord | ShadowRecord | Content
 _SQLITE_BATCH: Final = 250
 """About 15 ms, in which no other process can write to the file."""
 _POSTGRESQL_BATCH: Final = 1_000
-"""About 50 ms. Others write meanwhile, but rollups only before or after the second half of it."""
+"""About 50 ms, in the second half of which other loaders wait for the rollups."""
 _SET_STATEMENT_TIMEOUT: Final = "SET LOCAL statement_timeout = '60s'"
 """A statement that waits for another session's lock fails with an error instead of hanging."""
 
